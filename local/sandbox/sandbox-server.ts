@@ -1,6 +1,8 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { createFaultQueue, misbehave } from './faults.ts';
+import { sendReply } from './sandbox-reply.ts';
+import { openStateFile } from './state-file.ts';
 
 /** What every stand-in vendor is started with. Times are epoch milliseconds. */
 export interface SandboxOptions {
@@ -10,6 +12,8 @@ export interface SandboxOptions {
   now?: () => number;
   /** Where the state is kept between starts; absent keeps it in memory. */
   stateFile?: string;
+  /** Decides about faults with a probability; absent is Math.random. */
+  random?: () => number;
 }
 
 /** One request as a vendor sees it. `body` reads the whole of it; `raw` is there for what must be streamed. */
@@ -31,6 +35,11 @@ export interface SandboxReply {
   write?: (response: ServerResponse) => Promise<void> | void;
   /** Why a strict check refused the request; recorded in the journal, never sent. */
   refusal?: string;
+  /**
+   * When the state file is written: absent is before the answer leaves, `later` within a second. For requests that are
+   * many and change nothing a restart must remember.
+   */
+  save?: 'later';
 }
 
 /**
@@ -63,8 +72,11 @@ export interface JournalEntry {
   headers: Record<string, string>;
   /** First 64 kB as text; empty for streamed bodies. */
   body: string;
+  /** 0 when the connection was cut instead of answered. */
   status: number;
   refusal?: string;
+  /** The fault that hit it. */
+  fault?: Fault['kind'];
 }
 
 /** A running stand-in vendor. The same controls answer over HTTP below `/__sandbox/` for callers in other processes. */
@@ -86,18 +98,31 @@ export interface Sandbox<State> {
   close(): Promise<void>;
 }
 
+/**
+ * A vendor's own control, answering at `/__sandbox/` beside the shared ones, keyed `METHOD name`. `input` is the query
+ * and the JSON body in one object. What it returns is sent as JSON, nothing as 204; what it throws as 400.
+ */
+export type SandboxControls<State> = Record<
+  string,
+  (input: Record<string, unknown>, sandbox: Sandbox<State>) => unknown
+>;
+
 const journalLimit = 20_000;
 
-/** Starts a stand-in vendor on loopback: `handle` is the vendor, the rest (faults, journal, clock, state file) is shared. */
+/**
+ * Starts a stand-in vendor on loopback: `handle` is the vendor, `controls` its own handles for tests; the rest (faults,
+ * journal, clock, state file) is shared.
+ */
 export async function startSandbox<State extends object>(
   options: SandboxOptions,
   initial: () => State,
   handle: (request: SandboxRequest, sandbox: Sandbox<State>) => Promise<SandboxReply> | SandboxReply,
+  controls: SandboxControls<State> = {},
 ): Promise<Sandbox<State>> {
   let offset = 0;
-  let faults: Fault[] = [];
   let counts: Record<string, number> = {};
-  let saved = '';
+  const faults = createFaultQueue(options.random ?? Math.random);
+  const file = openStateFile<State>(options.stateFile);
   const sockets = new Set<Socket>();
   const clock = options.now ?? Date.now;
 
@@ -105,27 +130,24 @@ export async function startSandbox<State extends object>(
     url: '',
     port: 0,
     server: createServer((request, response) => void serve(request, response)),
-    state: load(options.stateFile) ?? initial(),
+    state: file.load() ?? initial(),
     journal: [],
     now: () => clock() + offset,
     advance: (ms) => {
       offset += ms;
     },
-    fault: (fault) => {
-      faults.push({ ...fault });
-    },
-    clearFaults: () => {
-      faults = [];
-    },
+    fault: faults.add,
+    clearFaults: faults.clear,
     counts: () => ({ ...counts }),
     reset: () => {
       sandbox.journal.length = 0;
       counts = {};
-      faults = [];
+      faults.clear();
     },
     close: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => sandbox.server.close(() => resolve()));
+      file.close();
     },
   };
   sandbox.server.on('connection', (socket) => {
@@ -143,12 +165,14 @@ export async function startSandbox<State extends object>(
   return sandbox;
 
   async function serve(raw: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(raw.url ?? '/', 'http://sandbox');
+    const target = raw.url ?? '/';
+    // Split by hand: the URL class throws on `//` and rewrites dots, and a strict vendor must see what was sent.
+    const mark = target.indexOf('?');
     let read: Promise<Buffer> | undefined;
     const request: SandboxRequest = {
       method: raw.method ?? 'GET',
-      path: url.pathname,
-      query: url.searchParams,
+      path: mark < 0 ? target : target.slice(0, mark),
+      query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
       headers: raw.headers,
       raw,
       body: () => {
@@ -156,7 +180,7 @@ export async function startSandbox<State extends object>(
         return read;
       },
     };
-    if (request.path.startsWith('/__sandbox/')) return answer(response, await control(request));
+    if (request.path.startsWith('/__sandbox/')) return sendReply(response, await control(request));
 
     const key = `${request.method} ${request.path}`;
     counts[key] = (counts[key] ?? 0) + 1;
@@ -172,12 +196,13 @@ export async function startSandbox<State extends object>(
     sandbox.journal.push(entry);
     if (sandbox.journal.length > journalLimit) sandbox.journal.splice(0, journalLimit / 10);
 
-    const fault = takeFault(request.method, raw.url ?? '/');
+    const fault = faults.take(request.method, target);
+    if (fault) entry.fault = fault.kind;
     try {
-      if (fault && (fault.when ?? 'before') === 'before') {
+      if (fault && fault.when !== 'after') {
         const decided = await misbehave(fault, response);
-        if (decided) {
-          entry.status = response.statusCode;
+        if (decided !== undefined) {
+          entry.status = decided;
           return;
         }
       }
@@ -185,10 +210,19 @@ export async function startSandbox<State extends object>(
       if (read) entry.body = (await read).subarray(0, 65_536).toString('utf8');
       entry.status = reply.status;
       if (reply.refusal !== undefined) entry.refusal = reply.refusal;
-      save();
-      if (fault?.when === 'after' && (await misbehave(fault, response))) return;
-      await answer(response, reply, fault);
+      if (reply.save === 'later') file.saveLater(sandbox.state);
+      else file.save(sandbox.state);
+      if (fault?.when === 'after') {
+        const decided = await misbehave(fault, response);
+        if (decided !== undefined) {
+          entry.status = decided;
+          return;
+        }
+      }
+      await sendReply(response, reply, fault);
     } catch (error) {
+      // A caller that hung up in the middle of its body is the caller's doing, not a bug in here.
+      if (raw.destroyed && !raw.complete) return;
       entry.status = 500;
       entry.refusal = `sandbox: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
       if (!response.headersSent) response.writeHead(500).end(entry.refusal);
@@ -197,116 +231,36 @@ export async function startSandbox<State extends object>(
   }
 
   async function control(request: SandboxRequest): Promise<SandboxReply> {
-    const text = (await request.body()).toString('utf8');
-    const input = text === '' ? {} : JSON.parse(text);
-    switch (`${request.method} ${request.path.slice('/__sandbox/'.length)}`) {
-      case 'GET journal':
-        return { status: 200, body: sandbox.journal };
-      case 'GET counts':
-        return { status: 200, body: counts };
-      case 'GET state':
-        return { status: 200, body: sandbox.state };
-      case 'POST faults':
-        sandbox.fault(input as Fault);
-        return { status: 204 };
-      case 'DELETE faults':
-        sandbox.clearFaults();
-        return { status: 204 };
-      case 'POST clock':
-        sandbox.advance(Number(input.advance));
-        return { status: 204 };
-      case 'POST reset':
-        sandbox.reset();
-        return { status: 204 };
-      default:
-        return { status: 404, body: { message: 'No such control' } };
-    }
-  }
-
-  function takeFault(method: string, target: string): Fault | undefined {
-    const at = faults.findIndex(
-      (fault) =>
-        (fault.method === undefined || fault.method === method) &&
-        (fault.path === undefined || new RegExp(fault.path).test(target)) &&
-        (fault.probability === undefined || Math.random() < fault.probability),
-    );
-    const fault = faults[at];
-    if (fault?.times !== undefined && --fault.times <= 0) faults.splice(at, 1);
-    return fault;
-  }
-
-  /** Answers true when the fault decided the answer. */
-  async function misbehave(fault: Fault, response: ServerResponse): Promise<boolean> {
-    switch (fault.kind) {
-      case 'latency':
-        await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 1000));
-        return false;
-      case 'reset':
-        response.socket?.resetAndDestroy();
-        return true;
-      case 'status':
-        response.writeHead(fault.status ?? 500, { 'content-type': 'application/json', ...fault.headers });
-        response.end(fault.body ?? '');
-        return true;
-      case 'html':
-        response.writeHead(fault.status ?? 500, { 'content-type': 'text/html;charset=utf-8', ...fault.headers });
-        response.end(
-          fault.body ??
-            '<html><head><title>Apache Tomcat - Error report</title></head><body><h1>HTTP Status 500</h1></body></html>',
-        );
-        return true;
-      case 'garbage':
-        response.writeHead(fault.status ?? 200, { 'content-type': 'application/json', ...fault.headers });
-        response.end(fault.body ?? '\u0000\u0001{"code":');
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  async function answer(response: ServerResponse, reply: SandboxReply, fault?: Fault): Promise<void> {
-    if (reply.write) return reply.write(response);
-    const json = reply.body !== null && typeof reply.body === 'object' && !Buffer.isBuffer(reply.body);
-    const body = Buffer.from(json ? JSON.stringify(reply.body) : ((reply.body as string | Buffer | undefined) ?? ''));
-    const headers = { ...(json ? { 'content-type': 'application/json;charset=utf-8' } : {}), ...reply.headers };
-    if (fault?.kind === 'truncate') {
-      response.writeHead(reply.status, { ...headers, 'content-length': String(body.length + 10) });
-      response.write(body.subarray(0, Math.floor(body.length / 2)));
-      setTimeout(() => response.destroy(), 20);
-      return;
-    }
-    if (fault?.kind === 'slow-body') {
-      response.writeHead(reply.status, { ...headers, 'content-length': String(body.length) });
-      const step = Math.max(1, Math.ceil(body.length / 10));
-      for (let at = 0; at < body.length && !response.destroyed; at += step) {
-        response.write(body.subarray(at, at + step));
-        await new Promise((resolve) => setTimeout(resolve, (fault.ms ?? 1000) / 10));
-      }
-      response.end();
-      return;
-    }
-    if (reply.status === 204 || reply.status === 304) response.writeHead(reply.status, headers).end();
-    else response.writeHead(reply.status, { ...headers, 'content-length': String(body.length) }).end(body);
-  }
-
-  function save(): void {
-    if (options.stateFile === undefined) return;
-    const text = JSON.stringify(sandbox.state);
-    if (text === saved) return;
-    saved = text;
-    writeFileSync(`${options.stateFile}.new`, text);
-    renameSync(`${options.stateFile}.new`, options.stateFile);
-  }
-
-  function load(file: string | undefined): State | undefined {
-    if (file === undefined) return undefined;
+    const key = `${request.method} ${request.path.slice('/__sandbox/'.length)}`;
+    const own = Object.hasOwn(controls, key) ? controls[key] : undefined;
+    const called = own ?? (Object.hasOwn(sharedControls, key) ? sharedControls[key] : undefined);
+    if (!called) return { status: 404, body: { message: 'No such control' } };
     try {
-      return JSON.parse(readFileSync(file, 'utf8')) as State;
-    } catch {
-      return undefined;
+      const text = (await request.body()).toString('utf8');
+      const input = { ...Object.fromEntries(request.query), ...(text === '' ? {} : JSON.parse(text)) };
+      const body = await called(input, sandbox as Sandbox<never>);
+      if (own) file.save(sandbox.state);
+      return body === undefined ? { status: 204 } : { status: 200, body: Buffer.from(JSON.stringify(body)), headers };
+    } catch (error) {
+      return { status: 400, body: { message: error instanceof Error ? error.message : String(error) } };
     }
   }
 }
+
+const headers = { 'content-type': 'application/json;charset=utf-8' };
+
+const sharedControls: SandboxControls<never> = {
+  'GET journal': (_input, sandbox) => sandbox.journal,
+  'GET counts': (_input, sandbox) => sandbox.counts(),
+  'GET state': (_input, sandbox) => sandbox.state,
+  'POST faults': (input, sandbox) => sandbox.fault(input as unknown as Fault),
+  'DELETE faults': (_input, sandbox) => sandbox.clearFaults(),
+  'POST clock': (input, sandbox) => {
+    if (!Number.isFinite(Number(input.advance))) throw new TypeError('advance must be a number of milliseconds');
+    sandbox.advance(Number(input.advance));
+  },
+  'POST reset': (_input, sandbox) => sandbox.reset(),
+};
 
 async function collect(raw: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];

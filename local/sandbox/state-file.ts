@@ -1,0 +1,55 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+
+/** Where a stand-in vendor keeps its state between starts. Without a path it keeps nothing. */
+export interface StateFile<State> {
+  load(): State | undefined;
+  /** Writes the state before it returns, unless it is as it was. */
+  save(state: State): void;
+  /** Writes the state within a second, many calls at once. */
+  saveLater(state: State): void;
+  /** Writes what `saveLater` still owes. */
+  close(): void;
+}
+
+/** Opens a state file. A file that cannot be read counts as absent. */
+export function openStateFile<State extends object>(path: string | undefined): StateFile<State> {
+  if (path === undefined) return { load: () => undefined, save: () => {}, saveLater: () => {}, close: () => {} };
+  let saved = '';
+  let owed: { state: State; timer: NodeJS.Timeout } | undefined;
+
+  return {
+    load: () => {
+      try {
+        saved = readFileSync(path, 'utf8');
+        return JSON.parse(saved) as State;
+      } catch {
+        return undefined;
+      }
+    },
+    save: (state) => {
+      if (owed) clearTimeout(owed.timer);
+      owed = undefined;
+      write(state);
+    },
+    saveLater: (state) => {
+      owed ??= { state, timer: setTimeout(flush, 1000).unref() };
+    },
+    close: flush,
+  };
+
+  function flush(): void {
+    if (!owed) return;
+    clearTimeout(owed.timer);
+    const { state } = owed;
+    owed = undefined;
+    write(state);
+  }
+
+  function write(state: State): void {
+    const text = JSON.stringify(state);
+    if (text === saved) return;
+    saved = text;
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path as string);
+  }
+}
