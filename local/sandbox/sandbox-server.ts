@@ -8,7 +8,7 @@ import { openStateFile } from './state-file.ts';
 export interface SandboxOptions {
   /** 0 or absent takes any free port of 127.0.0.1. */
   port?: number;
-  /** The vendor's clock; a test may hand in its own. `advance` is added on top of it. */
+  /** The vendor's clock, which its Date header shows too; a test may hand in its own. `advance` is added on top of it. */
   now?: () => number;
   /** Where the state is kept between starts; absent keeps it in memory. */
   stateFile?: string;
@@ -182,6 +182,7 @@ export async function startSandbox<State extends object>(
     };
     if (request.path.startsWith('/__sandbox/')) return sendReply(response, await control(request));
 
+    response.setHeader('date', new Date(sandbox.now()).toUTCString());
     const key = `${request.method} ${request.path}`;
     counts[key] = (counts[key] ?? 0) + 1;
     const entry: JournalEntry = {

@@ -1,0 +1,112 @@
+import type { Sandbox, SandboxControls } from '../sandbox-server.ts';
+import { type Callback, type CallbackResult, postCallback } from './callbacks.ts';
+import { type Company, type CompanyData, type User, type VoiceRecord, vendorDate } from './company.ts';
+import { type CompanyOptions, demoCompany, newCompany } from './demo-company.ts';
+import { insertRecord, type NewRecord } from './records.ts';
+import { companyData, defaultSettings, findCompany, type Proptt2Settings, type Proptt2State } from './state.ts';
+
+/** What tests and demos do to the vendor behind its API. Where `company` (an owner id) is absent, the demo company is meant. */
+export interface Proptt2Controls {
+  /** Changes how the vendor behaves. Throws a TypeError for a setting it does not have. */
+  configure(settings: Partial<Proptt2Settings>): void;
+  company(company?: string): Company;
+  /** Channels, users, organisations and records, made now if nobody looked before. */
+  data(company?: string): CompanyData;
+  /** Adds a company, or changes key, licence and mode of one that is there; its data and sessions stay. */
+  putCompany(options: CompanyOptions): void;
+  /** Ends the sessions of (company, hid), of all hids without `hid`; answers how many were live. */
+  killSession(company?: string, hid?: number): number;
+  /** Adds a recording of now. */
+  insertRecord(record?: NewRecord & { company?: string }): VoiceRecord;
+  /** Gives a user a new last location as of now, or of `at` (epoch milliseconds). */
+  moveUser(move: UserMove): User;
+  /** Posts a callback to a loopback URL; sender is the owner unless told. */
+  sendCallback(url: string, callback: PartialSender<Callback>): Promise<CallbackResult>;
+}
+
+/** Where a user is now. */
+export interface UserMove {
+  company?: string;
+  userId: number;
+  latitude: string;
+  longitude: string;
+  at?: number;
+}
+
+type PartialSender<Full> = Full extends { senderId: string; senderName: string }
+  ? Omit<Full, 'senderId' | 'senderName'> & { senderId?: string; senderName?: string }
+  : never;
+
+/** The controls of one sandbox. */
+export function proptt2Controls(sandbox: Sandbox<Proptt2State>): Proptt2Controls {
+  const { state } = sandbox;
+  const company = (ownerId = demoCompany.ownerId): Company => {
+    const found = findCompany(state, ownerId);
+    if (!found) throw new TypeError(`No company of ${ownerId}`);
+    return found;
+  };
+  const data = (ownerId?: string) => companyData(company(ownerId), state, sandbox.now());
+
+  return {
+    configure: (settings) => {
+      const unknown = Object.keys(settings).find((name) => !Object.hasOwn(defaultSettings, name));
+      if (unknown !== undefined) throw new TypeError(`No setting ${unknown}`);
+      Object.assign(state.settings, settings);
+    },
+    company,
+    data,
+    putCompany: (options) => {
+      const { ownerId, interactionKey, licenceLimit, mode } = options;
+      if (!ownerId?.includes('@') || !interactionKey) throw new TypeError('A company needs ownerId and interactionKey');
+      const known = findCompany(state, ownerId);
+      if (known) {
+        known.interactionKey = interactionKey;
+        known.licenceLimit = licenceLimit ?? known.licenceLimit;
+        known.mode = mode ?? known.mode;
+      }
+      if (!known) state.companies[ownerId] = newCompany(options);
+    },
+    killSession: (ownerId, hid) => {
+      let killed = 0;
+      for (const [name, host] of Object.entries(company(ownerId).hosts)) {
+        if (hid !== undefined && String(hid) !== name) continue;
+        killed += Object.values(host.sessions).filter((session) => session.expiresAt > sandbox.now()).length;
+        host.sessions = {};
+      }
+      return killed;
+    },
+    insertRecord: ({ company: ownerId, ...record } = {}) =>
+      insertRecord(data(ownerId), record, sandbox.now(), state.settings.utcOffsetMinutes),
+    moveUser: ({ company: ownerId, userId, latitude, longitude, at = sandbox.now() }) => {
+      const user = data(ownerId).users[userId];
+      if (!user) throw new TypeError(`No user ${userId}`);
+      const locationDate = vendorDate(at, state.settings.utcOffsetMinutes);
+      return Object.assign(user, { latitude: String(latitude), longitude: String(longitude), locationDate });
+    },
+    sendCallback: (url, callback) => {
+      const owner = data().users[1];
+      const sender = { senderId: owner?.strId ?? demoCompany.ownerId, senderName: owner?.name ?? 'Owner' };
+      // Spreading keeps the cmd and what belongs to it together, which the compiler cannot see.
+      return postCallback(state, sandbox.now(), url, { ...sender, ...callback } as Callback);
+    },
+  };
+}
+
+/** The same controls over HTTP, below `/__sandbox/`; each takes one JSON object with the fields of its method. */
+export function httpControls(of: () => Proptt2Controls): SandboxControls<Proptt2State> {
+  return {
+    'GET settings': (_input, sandbox) => sandbox.state.settings,
+    'POST settings': (input) => of().configure(input),
+    // What comes over HTTP has no type; the controls throw on what they cannot use.
+    'POST companies': (input) => of().putCompany(input as unknown as CompanyOptions),
+    'POST kill-session': (input) => {
+      const { company, hid } = input as { company?: string; hid?: number };
+      return { killed: of().killSession(company, hid) };
+    },
+    'POST records': (input) => of().insertRecord(input),
+    'POST locations': (input) => of().moveUser(input as unknown as UserMove),
+    'POST callbacks': ({ url, ...callback }) =>
+      of().sendCallback(String(url), callback as unknown as PartialSender<Callback>),
+    'GET sent': (_input, sandbox) => sandbox.state.sent,
+  };
+}

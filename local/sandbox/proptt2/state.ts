@@ -1,0 +1,105 @@
+import type { Company, CompanyData } from './company.ts';
+import { seedCompany } from './demo-company.ts';
+
+/** How the vendor behaves; every one of them can be changed at run time. */
+export interface Proptt2Settings {
+  /** Decides which endpoints and fields exist. */
+  serverVersion: string;
+  /** What /server answers as ServerURL; null is the sandbox itself. */
+  serverUrl: string | null;
+  sessionMinutes: number;
+  /** How an ordinary call with a dead or unknown skey is refused. The keepalive always answers 401. */
+  sessionTimeoutStatus: '401' | '403' | '500-html' | '200-code-401';
+  /** Whether ordinary calls keep a session alive as the keepalive does. */
+  callsExtendSession: boolean;
+  /** Whether a login ends the older session of the same (id, hid). */
+  authKillsOlderSession: boolean;
+  /** Whether a PUT empties the optional fields that it leaves out. */
+  putClearsOmitted: boolean;
+  /** Whose word counts where the document's tables and examples disagree about the type of an answered field. */
+  answerTypes: 'table' | 'example';
+  recordOrder: 'newest' | 'oldest';
+  /** Page size of the record lists when none is asked for. */
+  pageSize: number;
+  /** A new recording appears after each of the next so many answered record pages. */
+  insertWhilePaging: number;
+  /** Zone of the dates, which say none. */
+  utcOffsetMinutes: number;
+}
+
+/** A message that was taken, newest last; of `text`, `bytes` and `frame` it has what its kind has. */
+export interface SentMessage {
+  kind: 'message' | 'sos' | 'alert' | 'custom';
+  company: string;
+  channelId?: number;
+  userId?: number;
+  messageId?: number;
+  messageType?: number;
+  text?: string;
+  /** Base64 of a custom message. */
+  bytes?: string;
+  frame?: CustomMessageFrame;
+  at: number;
+  senderHid: number;
+}
+
+/** A custom message taken apart; `data` is base64. */
+export interface CustomMessageFrame {
+  command: number;
+  messageId: number;
+  chunk?: { current: number; count: number };
+  image?: 'bmp' | 'jpeg' | 'png';
+  data: string;
+}
+
+/** All that the vendor knows, as plain JSON. */
+export interface Proptt2State {
+  settings: Proptt2Settings;
+  /** By owner id. */
+  companies: Record<string, Company>;
+  /** At most 20,000. */
+  sent: SentMessage[];
+  totals: {
+    sent: number;
+    serverCalls: number;
+    logins: number;
+    failedLogins: number;
+    keepalives: number;
+    deadSessionCalls: number;
+  };
+  /** Callbacks that were posted; status 0 is no answer. At most 1,000. */
+  callbacks: { at: number; url: string; body: object; status: number }[];
+}
+
+/** How the vendor behaves unless told. */
+export const defaultSettings: Proptt2Settings = {
+  serverVersion: '9.0.1',
+  serverUrl: null,
+  sessionMinutes: 10,
+  sessionTimeoutStatus: '401',
+  callsExtendSession: false,
+  authKillsOlderSession: true,
+  putClearsOmitted: true,
+  answerTypes: 'table',
+  recordOrder: 'newest',
+  pageSize: 20,
+  insertWhilePaging: 0,
+  utcOffsetMinutes: 0,
+};
+
+/** The company of an owner, or nothing. */
+export function findCompany(state: Proptt2State, ownerId: string): Company | undefined {
+  return Object.hasOwn(state.companies, ownerId) ? state.companies[ownerId] : undefined;
+}
+
+/** What a company has, made now if nobody looked before. */
+export function companyData(company: Company, state: Proptt2State, now: number): CompanyData {
+  company.data ??= seedCompany(company, now, state.settings.utcOffsetMinutes);
+  return company.data;
+}
+
+/** Appends to a list that keeps its newest `limit` entries. */
+export function keepNewest<Entry>(list: Entry[], entry: Entry, limit: number): void {
+  list.push(entry);
+  if (list.length > limit) list.splice(0, Math.ceil(limit / 10));
+}
