@@ -16,9 +16,10 @@ export async function sendReply(response: ServerResponse, reply: SandboxReply, f
   if (fault?.kind === 'slow-body') {
     response.writeHead(reply.status, { ...headers, 'content-length': String(body.length) });
     const step = Math.max(1, Math.ceil(body.length / 10));
+    const pause = (fault.ms ?? 1000) / Math.ceil(body.length / step);
     for (let at = 0; at < body.length && !response.destroyed; at += step) {
       response.write(body.subarray(at, at + step));
-      await new Promise((resolve) => setTimeout(resolve, (fault.ms ?? 1000) / 10));
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
     response.end();
     return;
