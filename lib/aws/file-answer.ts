@@ -1,0 +1,52 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { FileStore } from '../core/files.ts';
+import type { FileAnswer } from '../gateway/invoke.ts';
+
+/** What a Lambda answer carries as Base64 without passing its 6 MB. */
+const largestInline = 4_400_000;
+/** How long a link to a larger file works, in seconds. */
+const linkTime = 15 * 60;
+
+/** A file as an answer: its bytes with their content type, or 303 to a short-lived link where they are too many. */
+export async function encodeFile(answer: FileAnswer, headers: Record<string, string>, files: FileStore): Promise<APIGatewayProxyStructuredResultV2> {
+  const { stream, type, name, size } = answer.file;
+  const chunks: Buffer[] = [];
+  let held = 0;
+  const reader = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  while (held <= largestInline && (size === undefined || size <= largestInline)) {
+    const next = await reader.next();
+    if (next.done) {
+      return {
+        statusCode: answer.status,
+        headers: { 'content-type': type, 'x-content-type-options': 'nosniff', ...(name && { 'content-disposition': disposition(name) }), ...headers },
+        body: Buffer.concat(chunks).toString('base64'),
+        isBase64Encoded: true,
+      };
+    }
+    chunks.push(next.value);
+    held += next.value.length;
+  }
+  const key = `answers/${headers['x-request-id'] ?? 'file'}`;
+  const { Readable } = await import('node:stream');
+  await files.put(
+    key,
+    Readable.from(
+      (async function* () {
+        yield* chunks;
+        for (let next = await reader.next(); !next.done; next = await reader.next()) yield next.value;
+      })(),
+    ),
+    type,
+  );
+  const url = await files.link(key, linkTime, name);
+  const expiresAt = new Date(Date.now() + linkTime * 1000).toISOString();
+  return {
+    statusCode: 303,
+    headers: { ...headers, location: url, 'content-type': 'application/json' },
+    body: JSON.stringify({ url, type, expiresAt, ...(name && { name }), ...(size !== undefined && { size }) }),
+  };
+}
+
+function disposition(name: string): string {
+  return `inline; filename*=UTF-8''${encodeURIComponent(name)}`;
+}

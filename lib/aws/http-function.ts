@@ -1,0 +1,141 @@
+import middy, { type MiddlewareObj } from '@middy/core';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { GatewayError, problemOf } from '../core/errors.ts';
+import type { InvokeAnswer } from '../gateway/invoke.ts';
+import type { Principal } from '../gateway/keys.ts';
+import type { HttpRequest } from '../gateway/request.ts';
+import { encodeFile } from './file-answer.ts';
+import { log } from './log.ts';
+import { type Services, services } from './services.ts';
+
+/** An answer of our own form; a body that is a string goes out as it is under its `content-type`. */
+export type HttpAnswer = InvokeAnswer;
+
+/** What the chain knows of one request; it lives in middy's `request.internal`. */
+interface Progress {
+  startedAt: number;
+  request: HttpRequest;
+  principal?: Principal;
+  rateHeaders?: Record<string, string>;
+}
+
+export type HttpHandler = (request: HttpRequest, principal: Principal, services: Services) => Promise<HttpAnswer>;
+export type OpenHttpHandler = (request: HttpRequest, services: Services) => Promise<HttpAnswer>;
+
+/** A call has this long in all, in milliseconds; API Gateway gives up after 30 s. */
+const callTime = 25_000;
+
+type Chain = MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context, Record<string, unknown>>;
+
+/** A Lambda handler behind API Gateway for callers with a key: request, key, rate, problem document, one log line. */
+export function httpFunction(handle: HttpHandler) {
+  return chain((progress, kit) => {
+    if (!progress.principal) throw new Error('The key check did not run');
+    return handle(progress.request, progress.principal, kit);
+  }).use(keyCheck());
+}
+
+/** The same without a key: what the public may see, and hooks, which check their own secret. */
+export function openHttpFunction(handle: OpenHttpHandler) {
+  return chain((progress, kit) => handle(progress.request, kit));
+}
+
+function chain(run: (progress: Progress, kit: Services) => Promise<HttpAnswer>) {
+  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context, Record<string, unknown>>({ timeoutEarlyInMillis: 0 })
+    .use(requestLog())
+    .use(problems())
+    .handler(async (event, context) => {
+      const progress = progressOf(event, context);
+      const kit = services();
+      return encode(await run(progress, kit), progress, kit);
+    });
+}
+
+const inFlight = new WeakMap<object, Progress>();
+
+function progressOf(event: APIGatewayProxyEventV2, context: Context): Progress {
+  let progress = inFlight.get(event);
+  if (!progress) {
+    progress = { startedAt: performance.now(), request: requestOf(event, context) };
+    inFlight.set(event, progress);
+  }
+  return progress;
+}
+
+function requestOf(event: APIGatewayProxyEventV2, context: Context): HttpRequest {
+  return {
+    method: event.requestContext.http.method,
+    path: event.rawPath,
+    query: new URLSearchParams(event.rawQueryString),
+    headers: event.headers,
+    rawBody: event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8'),
+    requestId: event.requestContext.requestId ?? context.awsRequestId,
+    signal: AbortSignal.timeout(callTime),
+    sourceIp: event.requestContext.http.sourceIp,
+  };
+}
+
+function keyCheck(): Chain {
+  return {
+    before: async ({ event, context }) => {
+      const progress = progressOf(event, context);
+      const kit = services();
+      progress.principal = await kit.keys.check(progress.request.headers.authorization);
+      progress.rateHeaders = kit.rates.take(progress.principal, kit.clock.now());
+    },
+  };
+}
+
+/** Registered after the log and therefore first on an error: turns it into a problem document. */
+function problems(): Chain {
+  return {
+    onError: (state) => {
+      const progress = progressOf(state.event, state.context);
+      const { error } = state;
+      const problem = problemOf(error, progress.request.requestId);
+      if (problem.code === 'internal') {
+        log({ level: 'error', requestId: progress.request.requestId, message: error?.message, stack: error?.stack });
+      }
+      state.response = {
+        statusCode: problem.status,
+        headers: {
+          'content-type': 'application/problem+json',
+          'x-request-id': progress.request.requestId,
+          ...progress.rateHeaders,
+          ...(error instanceof GatewayError && error.retryAfter !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfter))) }),
+          ...(problem.status === 401 && { 'www-authenticate': 'Bearer' }),
+        },
+        body: JSON.stringify(problem),
+      };
+    },
+  };
+}
+
+function requestLog(): Chain {
+  const line: NonNullable<Chain['after']> = (state) => {
+    const { request, principal, startedAt } = progressOf(state.event, state.context);
+    const failed = state.error instanceof GatewayError ? { code: state.error.code, problem: state.error.message } : {};
+    log({
+      level: (state.response?.statusCode ?? 500) >= 500 ? 'error' : 'info',
+      requestId: request.requestId,
+      method: request.method,
+      path: request.path.startsWith('/hooks/') ? '/hooks/…' : request.path,
+      status: state.response?.statusCode,
+      ms: Math.round((performance.now() - startedAt) * 100) / 100,
+      ...(principal && { keyId: principal.keyId }),
+      ...failed,
+    });
+  };
+  return { after: line, onError: line };
+}
+
+async function encode(answer: HttpAnswer, progress: Progress, kit: Services): Promise<APIGatewayProxyStructuredResultV2> {
+  const headers = { 'x-request-id': progress.request.requestId, ...progress.rateHeaders };
+  if ('file' in answer) return encodeFile(answer, headers, kit.files);
+  const type = typeof answer.body === 'string' ? undefined : 'application/json';
+  return {
+    statusCode: answer.status,
+    headers: { ...(type && answer.body !== undefined && { 'content-type': type }), ...headers, ...answer.headers },
+    ...(answer.body !== undefined && { body: typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body) }),
+  };
+}

@@ -1,0 +1,20 @@
+import { redact } from '../core/redact.ts';
+
+export type LogLine = Record<string, unknown>;
+
+/** Writes one redacted JSON line to standard output, where CloudWatch reads it. */
+export function log(line: LogLine): void {
+  process.stdout.write(`${JSON.stringify(redact({ time: new Date().toISOString(), ...line }))}\n`);
+}
+
+/** A CloudWatch metric as a log line (embedded metric format): no request of its own. */
+export function metric(name: string, value: number, unit: 'Count' | 'Milliseconds', dimensions: Record<string, string>): void {
+  log({
+    _aws: {
+      Timestamp: Date.now(),
+      CloudWatchMetrics: [{ Namespace: 'Trunkline', Dimensions: [Object.keys(dimensions)], Metrics: [{ Name: name, Unit: unit }] }],
+    },
+    ...dimensions,
+    [name]: value,
+  });
+}

@@ -1,0 +1,65 @@
+import type { Clock } from '../core/clock.ts';
+import type { SecretStore } from '../core/secrets.ts';
+import { clientConfig } from './settings.ts';
+
+/** How long a value may be used after it was read, in milliseconds. */
+const cacheTime = 5 * 60_000;
+
+/**
+ * Secrets Manager behind a short cache. Its client is loaded at the first miss, so that a cold start that needs no secret
+ * pays nothing for it. `onRead` is told every value, for the redactor.
+ */
+export function secretsManager(endpoint: string | undefined, clock: Clock, onRead: (value: string) => void): SecretStore {
+  const cache = new Map<string, { value: string | undefined; until: number }>();
+  let loading: Promise<Awaited<ReturnType<typeof load>>> | undefined;
+  const client = () => {
+    loading ??= load(endpoint);
+    return loading;
+  };
+  const remember = (name: string, value: string | undefined) => {
+    if (cache.size > 20_000) cache.clear();
+    cache.set(name, { value, until: clock.now() + cacheTime });
+    if (value !== undefined) onRead(value);
+  };
+
+  return {
+    async read(name, fresh = false) {
+      const known = cache.get(name);
+      if (!fresh && known?.value !== undefined && known.until > clock.now()) return known.value;
+      const { sdk, manager } = await client();
+      try {
+        const { SecretString } = await manager.send(new sdk.GetSecretValueCommand({ SecretId: name }));
+        remember(name, SecretString);
+        return SecretString;
+      } catch (error) {
+        if (!(error instanceof sdk.ResourceNotFoundException)) throw error;
+        cache.delete(name);
+        return undefined;
+      }
+    },
+    async write(name, value) {
+      const { sdk, manager } = await client();
+      try {
+        await manager.send(new sdk.PutSecretValueCommand({ SecretId: name, SecretString: value }));
+      } catch (error) {
+        if (!(error instanceof sdk.ResourceNotFoundException)) throw error;
+        await manager.send(new sdk.CreateSecretCommand({ Name: name, SecretString: value }));
+      }
+      remember(name, value);
+    },
+    async delete(name) {
+      const { sdk, manager } = await client();
+      cache.delete(name);
+      try {
+        await manager.send(new sdk.DeleteSecretCommand({ SecretId: name, ForceDeleteWithoutRecovery: true }));
+      } catch (error) {
+        if (!(error instanceof sdk.ResourceNotFoundException)) throw error;
+      }
+    },
+  };
+}
+
+async function load(endpoint: string | undefined) {
+  const sdk = await import('@aws-sdk/client-secrets-manager');
+  return { sdk, manager: new sdk.SecretsManagerClient(clientConfig(endpoint)) };
+}

@@ -1,0 +1,82 @@
+import { httpClient } from '../core/http.ts';
+import { registerSecret } from '../core/redact.ts';
+import type { FileStore } from '../core/files.ts';
+import { Connections } from '../gateway/connections.ts';
+import type { GatewayServices } from '../gateway/invoke.ts';
+import { ApiKeys } from '../gateway/keys.ts';
+import { RateLimit } from '../gateway/rate-limit.ts';
+import { SessionStore } from '../gateway/session-store.ts';
+import { Sessions } from '../gateway/sessions.ts';
+import { Table } from '../store/table.ts';
+import { bucketFiles } from './files.ts';
+import { log, metric } from './log.ts';
+import { secretsManager } from './secrets.ts';
+import { clientConfig, settingsFrom } from './settings.ts';
+import { systemClock, systemRandom } from './system.ts';
+
+/** Everything a function works with, made once per process. */
+export interface Services extends GatewayServices {
+  keys: ApiKeys;
+  rates: RateLimit;
+  store: SessionStore;
+}
+
+let made: Services | undefined;
+let localFiles: FileStore | undefined;
+
+/** On one machine files lie on disk instead of in a bucket. */
+export function useFiles(files: FileStore): void {
+  localFiles = files;
+  made = undefined;
+}
+
+/** The services of this process, from its environment. */
+export function services(): Services {
+  made ??= make();
+  return made;
+}
+
+function make(): Services {
+  const settings = settingsFrom(process.env);
+  const clock = systemClock;
+  const random = systemRandom;
+  const table = new Table(settings.tableName, clientConfig(settings.dynamodbEndpoint));
+  const secrets = secretsManager(settings.secretsEndpoint, clock, registerSecretText);
+  const store = new SessionStore(table, secrets, random);
+  const sessions = new Sessions({
+    table,
+    store,
+    clock,
+    random,
+    needsAttention: async (connection, reason) => {
+      log({ level: 'error', message: 'connection needs attention', vendor: connection.vendor, connection: connection.name, reason });
+      metric('SessionLocked', 1, 'Count', { vendor: connection.vendor });
+    },
+  });
+  return {
+    table,
+    secrets,
+    store,
+    sessions,
+    clock,
+    random,
+    http: httpClient(),
+    files: localFiles ?? bucketFiles(settings.bucket ?? 'trunkline'),
+    connections: new Connections(table, clock),
+    keys: new ApiKeys(table, secrets, clock, random),
+    rates: new RateLimit(),
+  };
+}
+
+/** Credentials are JSON objects: each value is masked wherever it turns up in a line. */
+function registerSecretText(text: string): void {
+  registerSecret(text);
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (parsed !== null && typeof parsed === 'object') {
+      for (const value of Object.values(parsed)) if (typeof value === 'string') registerSecret(value);
+    }
+  } catch {
+    // A plain text secret was registered whole.
+  }
+}

@@ -1,0 +1,147 @@
+/** Every code a problem can carry, with its HTTP status. A vendor's own status may replace it where the code starts with `vendor_`. */
+export const statusOfCode = {
+  invalid_json: 400,
+  invalid_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  conflict: 409,
+  idempotency_in_progress: 409,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  invalid_input: 422,
+  idempotency_key_reused: 422,
+  connection_needs_attention: 424,
+  vendor_too_old: 424,
+  rate_limited: 429,
+  vendor_rate_limited: 429,
+  vendor_bad_request: 400,
+  vendor_forbidden: 403,
+  vendor_not_found: 404,
+  room_not_found: 404,
+  not_participant: 404,
+  user_not_found: 404,
+  vendor_method_not_allowed: 405,
+  vendor_not_acceptable: 406,
+  vendor_conflict: 409,
+  vendor_precondition_failed: 412,
+  vendor_lobby: 412,
+  vendor_too_large: 413,
+  internal: 500,
+  vendor_failed: 502,
+  vendor_malformed: 502,
+  vendor_unreachable: 502,
+  auth_ambiguous: 502,
+  vendor_maintenance: 503,
+  unavailable: 503,
+  vendor_timeout: 504,
+  outcome_unknown: 504,
+} as const satisfies Record<string, number>;
+
+export type ErrorCode = keyof typeof statusOfCode;
+
+/** One refused field: a JSON pointer into the input and a sentence. */
+export interface FieldError {
+  pointer: string;
+  message: string;
+}
+
+/**
+ * Whether the vendor carried the request out: `no` when it certainly did not (nothing was sent, or it refused),
+ * `unknown` when the answer was lost, `refused` when it answered with its documented no.
+ */
+export type Outcome = 'no' | 'unknown' | 'refused';
+
+export interface ErrorOptions {
+  status?: number;
+  retryable?: boolean;
+  /** Seconds after which a repeat makes sense. */
+  retryAfter?: number;
+  vendor?: string;
+  vendorCode?: string;
+  errors?: FieldError[];
+  outcome?: Outcome;
+  /** `refused`: the vendor says that the session is not valid. `suspect`: it may be dead, a keepalive will tell. */
+  session?: 'refused' | 'suspect';
+  cause?: unknown;
+}
+
+const retryableCodes: ReadonlySet<ErrorCode> = new Set([
+  'idempotency_in_progress',
+  'rate_limited',
+  'vendor_rate_limited',
+  'vendor_unreachable',
+  'vendor_maintenance',
+  'vendor_timeout',
+  'auth_ambiguous',
+  'unavailable',
+]);
+
+/** The one error that becomes an answer; anything else that is thrown is a bug and answers a bare 500. */
+export class GatewayError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly retryable: boolean;
+  readonly retryAfter?: number;
+  readonly vendor?: string;
+  readonly vendorCode?: string;
+  readonly errors?: FieldError[];
+  readonly outcome: Outcome;
+  readonly session?: 'refused' | 'suspect';
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'GatewayError';
+    this.code = code;
+    this.status = options.status ?? statusOfCode[code];
+    this.retryable = options.retryable ?? retryableCodes.has(code);
+    this.outcome = options.outcome ?? 'no';
+    if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
+    if (options.vendor !== undefined) this.vendor = options.vendor;
+    if (options.vendorCode !== undefined) this.vendorCode = options.vendorCode;
+    if (options.errors !== undefined) this.errors = options.errors;
+    if (options.session !== undefined) this.session = options.session;
+  }
+}
+
+/** An RFC 9457 problem document; `message` repeats `detail` for clients that show the raw body. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  message: string;
+  code: ErrorCode;
+  retryable: boolean;
+  requestId: string;
+  vendor?: string;
+  vendorCode?: string;
+  errors?: FieldError[];
+}
+
+/** The document that answers for an error; what is not a `GatewayError` says nothing about itself. */
+export function problemOf(error: unknown, requestId: string): Problem {
+  const known =
+    error instanceof GatewayError
+      ? error
+      : new GatewayError('internal', 'Something went wrong on our side. Quote the requestId when you report it.');
+  return {
+    type: `https://trunkline.dev/problems/${known.code}`,
+    title: titleOf(known.code),
+    status: known.status,
+    detail: known.message,
+    message: known.message,
+    code: known.code,
+    retryable: known.retryable,
+    requestId,
+    ...(known.vendor !== undefined && { vendor: known.vendor }),
+    ...(known.vendorCode !== undefined && { vendorCode: known.vendorCode }),
+    ...(known.errors !== undefined && { errors: known.errors }),
+  };
+}
+
+function titleOf(code: ErrorCode): string {
+  const words = code.replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

@@ -1,0 +1,59 @@
+import type * as z from 'zod/mini';
+import type { VendorCall, VendorName } from './vendor.ts';
+
+/** One fact. `id` comes from the vendor's own ids, so that it is the same on every road; `timestamp` is ISO 8601. */
+export interface TrunklineEvent {
+  id: string;
+  type: string;
+  timestamp: string;
+  vendor: VendorName | 'trunkline';
+  connection: string;
+  data: Record<string, unknown>;
+}
+
+/** What a source has found: the event without what the log adds. `id` is unique within the connection and type. */
+export interface FoundEvent {
+  type: string;
+  id: string;
+  timestamp: string;
+  data: Record<string, unknown>;
+}
+
+/** What one look at a vendor gives: events oldest first and the cursor that covers them. */
+export interface PollResult {
+  events: FoundEvent[];
+  /** Plain JSON, at most 100 kB; stored in the same transaction as the last of the events. */
+  cursor: unknown;
+  /** True when there is more at once: the next look need not wait for the clock. */
+  more?: boolean;
+  /** Milliseconds until the next look, where the source knows better than its interval (a call budget, an outage). */
+  nextIn?: number;
+}
+
+/** An inbound push as it came, before anything was parsed. */
+export interface PushRequest {
+  headers: Readonly<Record<string, string>>;
+  rawBody: Buffer;
+  receivedAt: number;
+}
+
+/** One dotted event type: its schema, a sample that fits it, and how such events are found. */
+export interface EventType {
+  readonly summary: string;
+  readonly data: () => z.ZodMiniType;
+  readonly sample: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * How events are found at one connection: by a read on the clock, by the vendor's call, or both. One source may feed several
+ * types (one poll of a Talk room gives messages, reactions and joins), so types are listed beside the roads.
+ */
+export interface EventSource<Settings = object, Credentials = object, Session = object> {
+  readonly types: Readonly<Record<string, EventType>>;
+  readonly poll?: {
+    /** Milliseconds between looks at the least. */
+    readonly every: number;
+    /** Called with `undefined` on the first look: it must give a cursor and no history. */
+    look(cursor: unknown, call: VendorCall<Settings, Credentials, Session>): Promise<PollResult>;
+  };
+}

@@ -1,0 +1,50 @@
+import * as z from 'zod/mini';
+
+/** What stands beside a field in the OpenAPI document. */
+export interface FieldNotes {
+  description?: string;
+  examples?: unknown[];
+  /** The vendor's own name of the field where ours differs. */
+  wire?: string;
+  writeOnly?: boolean;
+}
+
+/** Gives a field a wire name, a description or a sample; they reach the OpenAPI document. */
+export function field<T extends z.ZodMiniType>(schema: T, notes: FieldNotes): T {
+  const { wire, writeOnly, ...rest } = notes;
+  const noted = schema.clone();
+  z.globalRegistry.add(noted, {
+    ...rest,
+    ...(wire !== undefined && { 'x-wire-name': wire }),
+    ...(writeOnly && { writeOnly: true }),
+  });
+  return noted;
+}
+
+/** The vendor's name of a field: the one given with `field`, else our own. */
+export function wireName(name: string, schema: z.core.$ZodType): string {
+  const notes = z.globalRegistry.get(schema) as { 'x-wire-name'?: string } | undefined;
+  if (notes?.['x-wire-name'] !== undefined) return notes['x-wire-name'];
+  const inner = (schema._zod.def as { innerType?: z.core.$ZodType }).innerType;
+  return inner ? wireName(name, inner) : name;
+}
+
+/** Text of at least one character; at most `most`. */
+export const text = (most = 10_000) => z.string().check(z.minLength(1), z.maxLength(most));
+
+/** A whole number within what JSON carries exactly. */
+export const integer = (least = Number.MIN_SAFE_INTEGER, most = Number.MAX_SAFE_INTEGER) =>
+  z.int().check(z.gte(least), z.lte(most));
+
+/** A 64-bit integer: a number or a decimal string in, always a decimal string onwards, so that nothing is rounded. */
+export const bigInteger = () =>
+  z.pipe(
+    z.union([z.int(), z.string().check(z.regex(/^-?\d{1,19}$/, 'must be a whole number of at most 64 bits'))]),
+    z.transform((value: number | string) => String(value)),
+  );
+
+/** Base64 in the standard alphabet with padding, or `data:` free of it. */
+export const base64 = () =>
+  z
+    .string()
+    .check(z.regex(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/, 'must be Base64 with padding'));

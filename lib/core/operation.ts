@@ -1,0 +1,164 @@
+import * as z from 'zod/mini';
+import { type FieldError, GatewayError } from './errors.ts';
+
+/** `read` is retried; `write` is sent again only when the vendor certainly did not do it; the others need a key that names them. */
+export type Effect = 'read' | 'write' | 'destructive' | 'session';
+
+export type Shape = Record<string, z.ZodMiniType>;
+export type InputOf<S extends Shape> = z.output<z.ZodMiniObject<S, z.core.$strict>>;
+
+/** An operation that needs several vendor requests: `send` makes one, under the rules of the operation's effect. */
+export type Composed<Call, Input, Output, Context> = (
+  input: Input,
+  send: SendCall<Call>,
+  call: Context,
+) => Promise<Output>;
+
+/** One vendor request inside a composed operation; answers the vendor's body. */
+export type SendCall<Call> = (call: Call, input: Record<string, unknown>) => Promise<unknown>;
+
+/** One thing a vendor can do, declared once. Schemas are built on first use, so that a cold start pays for none of them. */
+export interface Operation<Call = unknown> {
+  readonly summary: string;
+  readonly description?: string;
+  readonly effect: Effect;
+  readonly call: Call;
+  readonly input: () => Shape;
+  readonly output: () => z.ZodMiniType;
+  /** The first server version that has it. */
+  readonly since?: string;
+  /** What the vendor's own refusals mean here, by status or vendor code. */
+  readonly errors?: Readonly<Record<string, string>>;
+  /** True when this input may take longer than a call may: it becomes a one-step run. */
+  readonly slow?: (input: Record<string, unknown>) => boolean;
+  /** A sample input for documents and for the contract test. */
+  readonly example?: Readonly<Record<string, unknown>>;
+}
+
+/** Gives a vendor its `operation(…)`: the declaration is checked against the vendor's own form of call and of context. */
+export function operationsOf<Call, Context>() {
+  return <S extends Shape, O extends z.ZodMiniType>(
+    declaration: Omit<Operation<Call>, 'input' | 'output' | 'call' | 'example' | 'slow'> & {
+      input: () => S;
+      output: () => O;
+      call: Call | Composed<Call, InputOf<S>, z.input<O>, Context>;
+      slow?: (input: InputOf<S>) => boolean;
+      example?: z.input<z.ZodMiniObject<S, z.core.$strict>>;
+    },
+  ): Operation<Call> =>
+    // A declaration is stored under its general form: the engine hands it only inputs that its own schema accepted.
+    declaration as unknown as Operation<Call>;
+}
+
+interface Schemas {
+  input: z.ZodMiniObject<Shape, z.core.$strict>;
+  output: z.ZodMiniType;
+}
+
+const built = new WeakMap<Operation, Schemas>();
+
+/** The schemas of an operation, built once. */
+export function schemasOf(operation: Operation): Schemas {
+  let schemas = built.get(operation);
+  if (!schemas) {
+    schemas = { input: z.strictObject(operation.input()), output: operation.output() };
+    built.set(operation, schemas);
+  }
+  return schemas;
+}
+
+/** Parses an input or throws `invalid_input` that names each refused field by JSON pointer. */
+export function parseInput<T>(schema: z.ZodMiniType<T>, value: unknown, what = 'The input'): T {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  const errors = result.error.issues.slice(0, 20).flatMap(fieldErrors);
+  const first = errors[0];
+  throw new GatewayError(
+    'invalid_input',
+    `${what} was refused: ${first ? `${first.pointer || 'body'} ${first.message}` : 'see errors'}`,
+    {
+      errors,
+    },
+  );
+}
+
+function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  const at = issue.path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      pointer: `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 200)}`,
+      message: 'is not a field of this request',
+    }));
+  }
+  return [{ pointer: at, message: sentence(issue) }];
+}
+
+function sentence(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? 'is required' : `must be of type ${issue.expected}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'too_small':
+      return `must be at least ${issue.minimum}${issue.origin === 'string' ? ' characters long' : ''}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}${issue.origin === 'string' ? ' characters long' : ''}`;
+    case 'invalid_union':
+      return issue.message && issue.message !== 'Invalid input' ? issue.message : 'has none of the allowed forms';
+    default:
+      return issue.message && issue.message !== 'Invalid input' ? issue.message : 'is not valid';
+  }
+}
+
+/** Turns query strings into what the schema asks for: numbers, booleans, JSON for objects and lists; strings stay. */
+export function coerceQuery(shape: Shape, query: Iterable<[string, string]>): Record<string, unknown> {
+  const input: Record<string, unknown> = Object.create(null);
+  for (const [name, text] of query) {
+    const field = Object.hasOwn(shape, name) ? shape[name] : undefined;
+    input[name] = field ? coerce(field, text) : text;
+  }
+  return { ...input };
+}
+
+function coerce(schema: z.core.$ZodType, text: string): unknown {
+  const { def } = schema._zod as {
+    def: z.core.$ZodTypeDef & {
+      innerType?: z.core.$ZodType;
+      in?: z.core.$ZodType;
+      options?: z.core.$ZodType[];
+      values?: unknown[];
+    };
+  };
+  if (def.innerType) return coerce(def.innerType, text);
+  switch (def.type) {
+    case 'number':
+    case 'int':
+      return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : text;
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : text;
+    case 'literal':
+      return def.values?.find((value) => String(value) === text) ?? text;
+    case 'pipe':
+      return def.in ? coerce(def.in, text) : text;
+    case 'array':
+    case 'object':
+    case 'record':
+      return fromJson(text);
+    case 'union':
+      for (const option of def.options ?? []) {
+        const value = coerce(option, text);
+        if (z.core.safeParse(option, value).success) return value;
+      }
+      return text;
+    default:
+      return text;
+  }
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

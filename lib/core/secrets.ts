@@ -1,0 +1,17 @@
+/** Where credentials live. Names are paths such as `trunkline/proptt2/dispatch`; values are text. */
+export interface SecretStore {
+  /** The value, from a cache of a few minutes unless `fresh`; undefined where there is none. */
+  read(name: string, fresh?: boolean): Promise<string | undefined>;
+  /** Creates or replaces. */
+  write(name: string, value: string): Promise<void>;
+  /** Deletes at once; deleting what is not there is no error. */
+  delete(name: string): Promise<void>;
+}
+
+/** The secret of one connection's credentials. */
+export const credentialsSecret = (vendor: string, connection: string): string => `trunkline/${vendor}/${connection}`;
+
+/** The secret that a vendor's session items are encrypted with; an underscore keeps it apart from every connection. */
+export const sessionKeySecret = (vendor: string): string => `trunkline/${vendor}/_session-key`;
+
+export const adminKeySecret = 'trunkline/admin-key';

@@ -1,0 +1,57 @@
+import { GatewayError } from './errors.ts';
+import { HttpFailure } from './http.ts';
+import type { Effect } from './operation.ts';
+
+/**
+ * What a request without a full answer means for the caller. A write that may have arrived is `outcome_unknown` and never
+ * sent again; a read, or what never left, may be. Anything but an `HttpFailure` is handed back as it is.
+ */
+export function failureOf(
+  error: unknown,
+  vendor: { name: string; title: string },
+  effect: Effect,
+  doing: string,
+): unknown {
+  if (!(error instanceof HttpFailure)) return error;
+  const options = { vendor: vendor.name, cause: error };
+  if (error.kind === 'refused-address') {
+    return new GatewayError(
+      'connection_needs_attention',
+      `${vendor.title}'s address is not allowed: ${error.message}. Correct the connection's address, or set allowHttp or allowPrivateNetwork if it is your own server.`,
+      options,
+    );
+  }
+  if (!error.sent) {
+    return new GatewayError(
+      'vendor_unreachable',
+      `${vendor.title} could not be reached: ${error.message}. Nothing was sent.`,
+      options,
+    );
+  }
+  if (effect !== 'read' && effect !== 'session') {
+    return new GatewayError(
+      'outcome_unknown',
+      `${doing} was sent to ${vendor.title}, but its answer was lost (${error.message}). It may have been carried out; look before you send it again.`,
+      { ...options, outcome: 'unknown' },
+    );
+  }
+  if (error.kind === 'timeout' || error.kind === 'aborted') {
+    return new GatewayError('vendor_timeout', `${vendor.title} did not answer ${doing} in time.`, {
+      ...options,
+      outcome: 'unknown',
+    });
+  }
+  return new GatewayError('vendor_failed', `${vendor.title}'s answer to ${doing} broke off: ${error.message}.`, {
+    ...options,
+    outcome: 'unknown',
+    retryable: true,
+  });
+}
+
+/** `Retry-After` in seconds, given as seconds or as a date; `fallback` where there is none. */
+export function retryAfter(header: string | undefined, now: number, fallback: number): number {
+  if (header === undefined) return fallback;
+  if (/^\d{1,7}$/.test(header.trim())) return Number(header.trim());
+  const at = Date.parse(header);
+  return Number.isNaN(at) ? fallback : Math.max(1, Math.ceil((at - now) / 1000));
+}

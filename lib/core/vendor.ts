@@ -1,0 +1,163 @@
+import type { Readable } from 'node:stream';
+import type { Clock, Random } from './clock.ts';
+import type { EventSource } from './event-type.ts';
+import type { FileStore } from './files.ts';
+import type { HttpClient } from './http.ts';
+import type { Operation, Shape } from './operation.ts';
+
+export const vendorNames = ['proptt2', 'talk', 'timetonic'] as const;
+export type VendorName = (typeof vendorNames)[number];
+
+/** A connection as a vendor's code sees it: its slug and its settings, never its credentials. */
+export interface Connection<Settings = object> {
+  readonly vendor: VendorName;
+  readonly name: string;
+  /** Goes up with every change of settings or credentials. */
+  readonly version: number;
+  readonly settings: Settings & CommonSettings;
+}
+
+/** Settings that every vendor takes. */
+export interface CommonSettings {
+  allowHttp?: boolean | undefined;
+  allowPrivateNetwork?: boolean | undefined;
+  maxConcurrency?: number | undefined;
+}
+
+/** A vendor's answer: a JSON value, or bytes. Absent `status` is 200; 201 is kept. */
+export type VendorAnswer =
+  | { readonly body: unknown; readonly status?: 200 | 201 }
+  | {
+      readonly file: {
+        readonly stream: Readable;
+        readonly type: string;
+        readonly name?: string;
+        readonly size?: number;
+      };
+    };
+
+/** Everything that one call of a vendor may use. Nothing in it outlives the call but `memory`. */
+export interface VendorCall<Settings = object, Credentials = object, Session = object> {
+  readonly connection: Connection<Settings>;
+  readonly requestId: string;
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: FileStore;
+  /** Aborts when the call's time is up. */
+  readonly signal: AbortSignal;
+  /** What this process remembers of the connection between calls: caches, never facts. */
+  readonly memory: Map<string, unknown>;
+  /** Reads the credentials; they are cached for minutes. */
+  credentials(): Promise<Credentials>;
+  /** Runs one vendor request with a live session, under the rules of design section 5. */
+  withSession<T>(attempt: (session: Session) => Promise<T>): Promise<T>;
+  readonly session: SessionControl<Session>;
+  /** Stores changed credentials (a renewed oauthkey); the connection's next call reads them. */
+  saveCredentials(credentials: Credentials): Promise<void>;
+  /** The next number of a counter of this connection, 1 to `most`, then 1 again. */
+  count(name: string, most: number): Promise<number>;
+}
+
+/** What the few operations on sessions themselves may do; every one of them works under the lease. */
+export interface SessionControl<Session = object> {
+  /** Makes a new session even if the old one lives. */
+  renew(): Promise<SessionState>;
+  /** One keepalive now; a refused one renews. */
+  keepAlive(): Promise<SessionState>;
+  /** Runs something that no login may cross. */
+  exclusively<T>(run: () => Promise<T>): Promise<T>;
+  /** Replaces the data of the live session (a cookie jar that moved on) without a new login. */
+  replace(session: Session): Promise<void>;
+  /** Locks the connection: its vendor has just refused credentials that go with every request. */
+  lock(reason: string): Promise<void>;
+}
+
+/** What may be told of a session: never its key. Times are ISO 8601. */
+export type SessionState = {
+  generation: number;
+  expiresAt: string;
+};
+
+/** How a vendor's short-lived key is got, kept and recognised as dead. Values only: `gateway/sessions` owns lease, storage and retry. */
+export interface SessionPolicy<Settings = object, Credentials = object, Session = object> {
+  /** How many refused logins lock the connection. */
+  readonly refusalsUntilLocked: number;
+  /** Milliseconds after which a good keepalive is followed by the next; absent where the vendor knows none. */
+  readonly keepAliveEvery?: number;
+  /** Gets a new session. Throws `session: 'refused'` when the credentials were refused. */
+  login(call: LoginCall<Settings, Credentials>): Promise<LiveSession<Session>>;
+  /** Keeps a session alive and answers until when, or throws `session: 'refused'`. `lazy`: the server knows no keepalive. */
+  keepAlive?(session: Session, call: LoginCall<Settings, Credentials>): Promise<{ expiresAt: number; lazy?: boolean }>;
+  /** True when a connection with these settings is kept warm by the clock. */
+  keepWarm?(settings: Settings): boolean;
+}
+
+export type LoginCall<Settings, Credentials> = Omit<
+  VendorCall<Settings, Credentials>,
+  'withSession' | 'session' | 'count'
+>;
+
+/** A session with its end in epoch milliseconds; `lazy` ones are not kept warm. */
+export interface LiveSession<Session> {
+  readonly data: Session;
+  readonly expiresAt: number;
+  readonly lazy?: boolean;
+  /** The server's version where the login told it. */
+  readonly serverVersion?: string;
+}
+
+/** One finding of a connection check, in words. */
+export interface Finding {
+  readonly subject: string;
+  readonly state: 'good' | 'warning' | 'bad';
+  readonly message: string;
+}
+
+/** A request to a vendor's endpoint that may not be declared. */
+export interface RawRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly body: unknown;
+}
+
+/** A vendor as one value: what it can do, how to reach it, how to tell its events. */
+export interface Vendor<
+  Settings extends object = object,
+  Credentials extends object = object,
+  Session extends object = object,
+> {
+  readonly name: VendorName;
+  readonly title: string;
+  /** The vendor page that the declarations follow. */
+  readonly documentation: string;
+  readonly operations: Readonly<Record<string, Operation>>;
+  readonly connection: {
+    readonly settings: () => Shape;
+    readonly credentials: () => Shape;
+    /** A rule that one schema cannot say (one of several credentials); throws `invalid_input`. */
+    validate?(settings: Settings, credentials: Credentials): void;
+    /** The addresses in the settings that are called; each is held against the address policy. */
+    addresses(settings: Settings): string[];
+    /** True where an operation's `since` is met by the connection (an unset version passes). */
+    supports?(settings: Settings, since: string): boolean;
+    /** Turns the given credentials into those to store, with vendor requests (TimeTonic's exchange of login and password). */
+    exchange?(credentials: Credentials, call: LoginCall<Settings, Credentials>): Promise<Credentials>;
+  };
+  readonly session?: SessionPolicy<Settings, Credentials, Session>;
+  /** The only code that speaks the vendor's protocol. */
+  send(
+    name: string,
+    operation: Operation,
+    input: Record<string, unknown>,
+    call: VendorCall<Settings, Credentials, Session>,
+  ): Promise<VendorAnswer>;
+  /** The declared operation that a raw request is, or `session` for one that only the session machinery may make. */
+  matchRaw(request: RawRequest): { operation: string; input: Record<string, unknown> } | 'session' | undefined;
+  sendRaw(request: RawRequest, call: VendorCall<Settings, Credentials, Session>): Promise<VendorAnswer>;
+  /** Says in words what is right and wrong with a connection. */
+  check(call: VendorCall<Settings, Credentials, Session>): Promise<Finding[]>;
+  /** The vendor's event types with their sources. */
+  readonly events: Readonly<Record<string, EventSource<Settings, Credentials, Session>>>;
+}

@@ -1,0 +1,64 @@
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Connection, VendorName } from '../core/vendor.ts';
+import { keys } from '../store/items.ts';
+import type { Key, Table } from '../store/table.ts';
+
+/** A connection as it lies in the table: everything but its credentials. Times are ISO 8601. */
+export interface ConnectionItem extends Key {
+  vendor: VendorName;
+  name: string;
+  version: number;
+  settings: Connection['settings'];
+  /** Which credentials are stored, by name. */
+  credentials: string[];
+  createdAt: string;
+  updatedAt: string;
+}
+
+/** How long a process may use what it read before, in milliseconds. */
+const cacheTime = 10_000;
+
+/** Reads connections, through a cache of ten seconds. */
+export class Connections {
+  readonly #table: Table;
+  readonly #clock: Clock;
+  readonly #cache = new Map<string, { connection: Connection; until: number }>();
+
+  constructor(table: Table, clock: Clock) {
+    this.#table = table;
+    this.#clock = clock;
+  }
+
+  /** The connection, or `not_found` that says how to make one. */
+  async find(vendor: VendorName, name: string): Promise<Connection> {
+    const id = `${vendor}/${name}`;
+    const known = this.#cache.get(id);
+    if (known && known.until > this.#clock.now()) return known.connection;
+    const item = await this.#table.get<ConnectionItem>(keys.connection(vendor, name), true);
+    if (!item) {
+      this.#cache.delete(id);
+      throw new GatewayError(
+        'not_found',
+        `There is no ${vendor} connection named ${JSON.stringify(name)}. Create it with POST /v1/connections.`,
+      );
+    }
+    const connection = connectionOf(item);
+    if (this.#cache.size > 20_000) this.#cache.clear();
+    this.#cache.set(id, { connection, until: this.#clock.now() + cacheTime });
+    return connection;
+  }
+
+  async list(vendor: VendorName): Promise<ConnectionItem[]> {
+    return this.#table.queryAll<ConnectionItem>({ pk: keys.connections(vendor) });
+  }
+
+  forget(vendor: VendorName, name: string): void {
+    this.#cache.delete(`${vendor}/${name}`);
+  }
+}
+
+/** What a vendor's code sees of a connection. */
+export function connectionOf(item: ConnectionItem): Connection {
+  return { vendor: item.vendor, name: item.name, version: item.version, settings: item.settings };
+}

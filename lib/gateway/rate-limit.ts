@@ -1,0 +1,33 @@
+import { GatewayError } from '../core/errors.ts';
+import type { Principal } from './keys.ts';
+
+const windowSeconds = 60;
+
+interface Window {
+  startedAt: number;
+  used: number;
+}
+
+/** Counts the calls of each key in this process, in windows of a minute. */
+export class RateLimit {
+  readonly #windows = new Map<string, Window>();
+
+  /** Counts one call and answers the `RateLimit` headers; throws `rate_limited` where the key's figure is used up. */
+  take(principal: Principal, now: number): Record<string, string> {
+    let window = this.#windows.get(principal.keyId);
+    if (!window || now - window.startedAt >= windowSeconds * 1000) {
+      window = { startedAt: now, used: 0 };
+      if (this.#windows.size > 10_000) this.#windows.clear();
+      this.#windows.set(principal.keyId, window);
+    }
+    window.used++;
+    const reset = Math.max(1, Math.ceil((window.startedAt + windowSeconds * 1000 - now) / 1000));
+    if (window.used > principal.perMinute) {
+      throw new GatewayError('rate_limited', `This key may make ${principal.perMinute} calls a minute. Try again in ${reset} s.`, { retryAfter: reset });
+    }
+    return {
+      'ratelimit-policy': `"minute";q=${principal.perMinute};w=${windowSeconds}`,
+      ratelimit: `"minute";r=${principal.perMinute - window.used};t=${reset}`,
+    };
+  }
+}

@@ -1,0 +1,61 @@
+import { GatewayError } from '../core/errors.ts';
+import { parseJson } from '../core/json.ts';
+
+/** One HTTP request as the gateway sees it, whatever brought it. Header names are lower case. */
+export interface HttpRequest {
+  method: string;
+  /** Decoded. */
+  path: string;
+  query: URLSearchParams;
+  headers: Readonly<Record<string, string | undefined>>;
+  rawBody: Buffer;
+  requestId: string;
+  /** Aborts when the call's 25 s are over. */
+  signal: AbortSignal;
+  sourceIp: string;
+}
+
+const mebibyte = 1024 * 1024;
+/** Limits of a JSON body in bytes: as a rule, and where a file stands in it as Base64. */
+export const bodyLimit = mebibyte;
+export const bodyLimitWithFile = 5 * mebibyte;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The JSON object of a body; an empty body is an empty object. */
+export function jsonBody(request: HttpRequest): Record<string, unknown> {
+  const { rawBody } = request;
+  if (rawBody.length === 0) return {};
+  if (rawBody.length > bodyLimitWithFile) throw tooLarge(rawBody.length);
+  const type = request.headers['content-type'];
+  if (type !== undefined && !/^[\w.+-]+\/(?:[\w.+-]+\+)?json\b/i.test(type.trim())) {
+    throw new GatewayError('unsupported_media_type', `Send JSON with "Content-Type: application/json", not ${JSON.stringify(type.slice(0, 80))}.`);
+  }
+  let text: string;
+  try {
+    text = utf8.decode(rawBody);
+  } catch (cause) {
+    throw new GatewayError('invalid_json', 'The body is not valid UTF-8.', { cause });
+  }
+  const value = readJson(text);
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new GatewayError('invalid_json', 'The body must be a JSON object.', { errors: [{ pointer: '', message: 'must be an object' }] });
+  }
+  const body = value as Record<string, unknown>;
+  const file = Object.hasOwn(body, 'file') ? (body.file as { base64?: unknown } | null) : undefined;
+  if (rawBody.length > bodyLimit && typeof file?.base64 !== 'string') throw tooLarge(rawBody.length);
+  return body;
+}
+
+function readJson(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.slice(0, 200) : 'unreadable';
+    throw new GatewayError('invalid_json', `The body is not valid JSON: ${reason}`, { cause });
+  }
+}
+
+function tooLarge(length: number): GatewayError {
+  return new GatewayError('payload_too_large', `The body has ${length} bytes; the limit is ${bodyLimit}, or ${bodyLimitWithFile} with a Base64 file.`);
+}

@@ -1,0 +1,101 @@
+import { GatewayError } from '../core/errors.ts';
+import { coerceQuery, parseInput, type Shape } from '../core/operation.ts';
+import * as z from 'zod/mini';
+import type { JsonAnswer } from './idempotency.ts';
+import type { Principal } from './keys.ts';
+import { jsonBody, type HttpRequest } from './request.ts';
+import { type ControlArea, controlNeed, requireScope } from './scopes.ts';
+
+/** What a control call is given: the caller, the path's parts and the parsed input. */
+export interface RouteCall<Input = Record<string, unknown>> {
+  request: HttpRequest;
+  principal: Principal;
+  params: Readonly<Record<string, string>>;
+  input: Input;
+}
+
+/** One control call, declared once: the router, the scope check and the OpenAPI document read it. */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+  /** With `{names}` for single steps. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tag: string;
+  /** Absent for calls that any valid key may make. */
+  readonly area?: ControlArea;
+  /** Whether the scope needed is write; every write leaves an audit entry. */
+  readonly write?: boolean;
+  /** Fields of the body, or of the query for GET. */
+  readonly input?: () => Shape;
+  readonly output?: () => z.ZodMiniType;
+  readonly status?: 200 | 201 | 202 | 204;
+  readonly handle: (call: RouteCall) => Promise<JsonAnswer | unknown>;
+}
+
+/** Declares a route; the handler's input has the type of its schema. */
+export function route<S extends Shape>(
+  declaration: Omit<Route, 'input' | 'handle'> & {
+    input?: () => S;
+    handle: (call: RouteCall<z.output<z.ZodMiniObject<S, z.core.$strict>>>) => Promise<JsonAnswer | unknown>;
+  },
+): Route {
+  // Stored under its general form: `dispatch` hands it only inputs that its own schema accepted.
+  return declaration as unknown as Route;
+}
+
+/** An answer with a status or headers of its own. */
+export class Answer implements JsonAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers: Record<string, string>;
+
+  constructor(status: number, body: unknown, headers: Record<string, string> = {}) {
+    this.status = status;
+    this.body = body;
+    this.headers = headers;
+  }
+}
+
+export interface Dispatcher {
+  (request: HttpRequest, principal: Principal): Promise<JsonAnswer>;
+}
+
+/** Finds the route of a request, checks scope and input, and runs it. `audit` is told of every write that succeeded. */
+export function dispatcher(
+  routes: readonly Route[],
+  audit: (principal: Principal, route: Route, params: Readonly<Record<string, string>>, request: HttpRequest) => Promise<void>,
+): Dispatcher {
+  const table = routes.map((each) => ({
+    route: each,
+    pattern: new RegExp(`^${each.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
+    schema: undefined as z.ZodMiniType<Record<string, unknown>> | undefined,
+  }));
+  return async (request, principal) => {
+    const path = request.path.length > 1 ? request.path.replace(/\/$/, '') : request.path;
+    const here = table.flatMap((entry) => {
+      const match = entry.pattern.exec(path);
+      return match ? [{ entry, params: { ...match.groups } }] : [];
+    });
+    const found = here.find(({ entry }) => entry.route.method === request.method);
+    if (!found) throw noSuchCall(request, here.map(({ entry }) => entry.route.method));
+    const { entry, params } = found;
+    const { route: chosen } = entry;
+    if (chosen.area) requireScope(principal.scopes, controlNeed(chosen.area, chosen.write ?? false));
+    const shape = chosen.input?.() ?? {};
+    entry.schema ??= z.strictObject(shape);
+    const given = request.method === 'GET' || request.method === 'DELETE' ? coerceQuery(shape, request.query) : jsonBody(request);
+    const input = parseInput(entry.schema, given);
+    const answer = await chosen.handle({ request, principal, params, input });
+    if (chosen.write) await audit(principal, chosen, params, request);
+    if (answer instanceof Answer) return answer;
+    return { status: chosen.status ?? 200, body: chosen.status === 204 ? undefined : answer };
+  };
+}
+
+function noSuchCall(request: HttpRequest, methods: string[]): GatewayError {
+  if (methods.length > 0) {
+    return new GatewayError('method_not_allowed', `${request.path} takes ${methods.join(', ')}, not ${request.method}.`);
+  }
+  return new GatewayError('not_found', `There is no ${request.path.slice(0, 200)}. See /docs for every call.`);
+}

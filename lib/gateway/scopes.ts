@@ -1,0 +1,96 @@
+import { GatewayError } from '../core/errors.ts';
+import type { Effect } from '../core/operation.ts';
+import { vendorNames } from '../core/vendor.ts';
+
+/** `*` and the slugs and names that scopes are made of. */
+const part = /^(\*|[A-Za-z][A-Za-z0-9-]{0,63})$/;
+
+export const controlAreas = [
+  'connections',
+  'keys',
+  'hooks',
+  'subscriptions',
+  'automations',
+  'runs',
+  'deliveries',
+  'events',
+  'uploads',
+] as const;
+export type ControlArea = (typeof controlAreas)[number];
+
+export const adminScope = '*/*/*';
+
+/** True for a well-formed scope: `vendor/connection/operation` or `trunkline/{area}/{read|write}`. */
+export function isScope(text: string): boolean {
+  const parts = text.split('/');
+  const [first = '', second = '', third = ''] = parts;
+  if (parts.length !== 3 || !parts.every((each) => part.test(each))) return false;
+  if (first === 'trunkline') {
+    return (
+      (second === '*' || (controlAreas as readonly string[]).includes(second)) && ['*', 'read', 'write'].includes(third)
+    );
+  }
+  return first === '*' || (vendorNames as readonly string[]).includes(first);
+}
+
+/** What a caller wants to do, in the terms that scopes are written in. */
+export interface Need {
+  vendor: string;
+  connection: string;
+  operation: string;
+  /** True for what `*` does not cover: destructive and session operations, and raw requests. */
+  exact?: boolean;
+}
+
+export function operationNeed(vendor: string, connection: string, operation: string, effect: Effect): Need {
+  return { vendor, connection, operation, exact: effect === 'destructive' || effect === 'session' };
+}
+
+export function controlNeed(area: ControlArea, write: boolean): Need {
+  return { vendor: 'trunkline', connection: area, operation: write ? 'write' : 'read' };
+}
+
+/** True when one of the scopes covers the need. The admin scope covers everything that a control call can need. */
+export function covers(scopes: readonly string[], need: Need): boolean {
+  return scopes.some((scope) => {
+    const [vendor, connection, operation] = scope.split('/');
+    if (scope === adminScope && need.vendor === 'trunkline') return true;
+    if (need.vendor === 'trunkline' && vendor !== 'trunkline') return false;
+    if (vendor !== '*' && vendor !== need.vendor) return false;
+    if (connection !== '*' && connection !== need.connection) return false;
+    return operation === need.operation || (operation === '*' && !need.exact);
+  });
+}
+
+/** Throws `forbidden` that names the scope a key would need. */
+export function requireScope(scopes: readonly string[], need: Need): void {
+  if (covers(scopes, need)) return;
+  throw new GatewayError(
+    'forbidden',
+    `This key lacks the scope ${need.vendor}/${need.connection}/${need.operation}.${
+      need.exact ? ' A wildcard does not cover it: the operation must be named exactly.' : ''
+    }`,
+  );
+}
+
+/** True when every right that `wanted` gives is given by `owned` too. */
+export function within(wanted: string, owned: readonly string[]): boolean {
+  if (owned.includes(adminScope)) return true;
+  const [vendor = '', connection = '', operation = ''] = wanted.split('/');
+  return owned.some((scope) => {
+    const [ownVendor, ownConnection, ownOperation] = scope.split('/');
+    if ((vendor === 'trunkline') !== (ownVendor === 'trunkline')) return false;
+    if (ownVendor !== '*' && ownVendor !== vendor) return false;
+    if (ownConnection !== '*' && ownConnection !== connection) return false;
+    // A wildcard never gives what must be named, so only an equal name or a wildcard itself stays within.
+    return ownOperation === operation || (ownOperation === '*' && vendor === 'trunkline');
+  });
+}
+
+/** True when the key may see anything of a connection: its events and its settings. */
+export function mayRead(scopes: readonly string[], vendor: string, connection: string): boolean {
+  return scopes.some((scope) => {
+    const [ownVendor, ownConnection] = scope.split('/');
+    return (ownVendor === '*' || ownVendor === vendor) && (ownConnection === '*' || ownConnection === connection);
+  });
+}

@@ -1,0 +1,264 @@
+import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
+import type { Random } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import { type SecretStore, sessionKeySecret } from '../core/secrets.ts';
+import type { Connection, LiveSession, VendorName } from '../core/vendor.ts';
+import { due } from '../store/due.ts';
+import { keys } from '../store/items.ts';
+import type { Lease, Leased } from '../store/lease.ts';
+import type { Key, Table } from '../store/table.ts';
+
+/** One connection's session as it lies in the table. Times are epoch milliseconds. */
+export interface SessionItem extends Key, Leased {
+  vendor: VendorName;
+  connection: string;
+  /** A copy, so that a keepalive needs no second read. */
+  settings: Connection['settings'];
+  state?: 'none' | 'live' | 'locked';
+  /** Counts the sessions of this connection; every new one is one higher. */
+  generation?: number;
+  /** Encrypted session data. */
+  data?: Uint8Array;
+  expiresAt?: number;
+  liveSince?: number;
+  keptAliveAt?: number;
+  lazy?: boolean;
+  serverVersion?: string;
+  refusals?: number;
+  /** Why it is locked, or what the last keepalive met. */
+  reason?: string;
+  /** Times of early deaths, newest last: what a second user of the same hid looks like. */
+  earlyDeaths?: number[];
+  duePk?: string;
+  dueAt?: number;
+}
+
+/** A session in the hand: decrypted, with the generation that it is known by. */
+export interface HeldSession {
+  generation: number;
+  data: object;
+  expiresAt: number;
+  liveSince: number;
+}
+
+/** A death this soon after a good keepalive is early. */
+const earlyDeath = 5 * 60_000;
+
+/** Reads and writes session items. Every write that ends a lease is fenced. */
+export class SessionStore {
+  readonly #table: Table;
+  readonly #secrets: SecretStore;
+  readonly #random: Random;
+  readonly #cipherKeys = new Map<string, Promise<Buffer>>();
+
+  constructor(table: Table, secrets: SecretStore, random: Random) {
+    this.#table = table;
+    this.#secrets = secrets;
+    this.#random = random;
+  }
+
+  read(vendor: string, connection: string): Promise<SessionItem | undefined> {
+    return this.#table.get<SessionItem>(keys.session(vendor, connection), true);
+  }
+
+  /** The live session of an item, or undefined where there is none or it has ended. */
+  async held(item: SessionItem | undefined, now: number): Promise<HeldSession | undefined> {
+    if (item?.state !== 'live' || !item.data || (item.expiresAt ?? 0) <= now) return undefined;
+    const data = await this.#decrypt(item);
+    if (!data) return undefined;
+    return { generation: item.generation ?? 0, data, expiresAt: item.expiresAt ?? 0, liveSince: item.liveSince ?? now };
+  }
+
+  /** Puts a connection's (re)made session item under the clock: the next tick logs in when it is kept warm. */
+  async plan(connection: Connection, warm: boolean, now: number): Promise<void> {
+    const when = warm ? due('keepalive', connection.name, now) : undefined;
+    await this.#table.update(
+      keys.session(connection.vendor, connection.name),
+      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :none, #refusals = :zero${
+        when ? ', #duePk = :duePk, #dueAt = :dueAt' : ''
+      } REMOVE #data, #expiresAt, #reason, #leaseOwner, #leaseUntil, #earlyDeaths${when ? '' : ', #duePk, #dueAt'} ADD #generation :one, #leaseFence :one`,
+      {
+        vendor: connection.vendor,
+        connection: connection.name,
+        settings: connection.settings,
+        none: 'none',
+        zero: 0,
+        one: 1,
+        ...when,
+      },
+    );
+  }
+
+  /** Stores a new session under the lease; undefined when the lease was lost meanwhile, and with it the right to write. */
+  async store(
+    connection: Connection,
+    lease: Lease<SessionItem>,
+    live: LiveSession<object>,
+    beat: number | undefined,
+    now: number,
+  ): Promise<HeldSession | undefined> {
+    const generation = (lease.item.generation ?? 0) + 1;
+    const key = keys.session(connection.vendor, connection.name);
+    const data = await this.#encrypt(connection.vendor, connection.name, generation, live.data);
+    const warm = beat !== undefined && !live.lazy ? due('keepalive', connection.name, now + beat) : undefined;
+    const stored = await this.#table.update(
+      key,
+      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :live, #generation = :generation, #data = :data,
+       #expiresAt = :expiresAt, #liveSince = :now, #keptAliveAt = :now, #refusals = :zero, #lazy = :lazy, #earlyDeaths = :deaths${
+         live.serverVersion === undefined ? '' : ', #serverVersion = :serverVersion'
+       }${warm ? ', #duePk = :duePk, #dueAt = :dueAt' : ''}
+       REMOVE #leaseOwner, #leaseUntil, #reason${warm ? '' : ', #duePk, #dueAt'}`,
+      {
+        vendor: connection.vendor,
+        connection: connection.name,
+        settings: connection.settings,
+        live: 'live',
+        generation,
+        data,
+        expiresAt: live.expiresAt,
+        now,
+        zero: 0,
+        lazy: live.lazy ?? false,
+        deaths: deathsAfter(lease.item, now),
+        serverVersion: live.serverVersion,
+        fence: lease.fence,
+        ...warm,
+      },
+      '#leaseFence = :fence',
+    );
+    return stored.done ? { generation, data: live.data, expiresAt: live.expiresAt, liveSince: now } : undefined;
+  }
+
+  /** Counts a refused login under the lease; answers how many there are now, or undefined when the lease was lost. */
+  async countRefusal(connection: Connection, lease: Lease<SessionItem>): Promise<number | undefined> {
+    const counted = await this.#table.update<SessionItem>(
+      keys.session(connection.vendor, connection.name),
+      'ADD #refusals :one',
+      { one: 1, fence: lease.fence },
+      '#leaseFence = :fence',
+    );
+    return counted.done ? (counted.item.refusals ?? 1) : undefined;
+  }
+
+  /** Locks a connection: no login is tried until its credentials change. Answers false when it was locked already or the lease is lost. */
+  async lock(connection: Connection, reason: string, fence?: number): Promise<boolean> {
+    const locked = await this.#table.update<SessionItem>(
+      keys.session(connection.vendor, connection.name),
+      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :locked, #reason = :reason
+       REMOVE #data, #expiresAt, #duePk, #dueAt, #leaseOwner, #leaseUntil`,
+      {
+        vendor: connection.vendor,
+        connection: connection.name,
+        settings: connection.settings,
+        locked: 'locked',
+        reason,
+        fence,
+      },
+      `(attribute_not_exists(#state) OR #state <> :locked)${fence === undefined ? '' : ' AND #leaseFence = :fence'}`,
+    );
+    return locked.done;
+  }
+
+  /** Moves the end of a session after a good keepalive; nothing happens when a newer one has taken its place. */
+  async extend(
+    item: SessionItem,
+    kept: { expiresAt: number; lazy?: boolean },
+    beat: number,
+    now: number,
+  ): Promise<boolean> {
+    const key = { pk: item.pk, sk: item.sk };
+    const values = { expiresAt: kept.expiresAt, now, generation: item.generation, live: 'live' };
+    const condition = '#generation = :generation AND #state = :live';
+    if (kept.lazy) {
+      const lazy = await this.#table.update(
+        key,
+        'SET #expiresAt = :expiresAt, #lazy = :lazy REMOVE #duePk, #dueAt, #reason',
+        { ...values, lazy: true },
+        condition,
+      );
+      return lazy.done;
+    }
+    const extended = await this.#table.update(
+      key,
+      'SET #expiresAt = :expiresAt, #keptAliveAt = :now, #duePk = :duePk, #dueAt = :dueAt REMOVE #reason',
+      { ...values, ...due('keepalive', item.connection, now + beat) },
+      condition,
+    );
+    return extended.done;
+  }
+
+  /** Tries a keepalive again later and remembers why the last one did not succeed. */
+  async postpone(item: SessionItem, reason: string, until: number): Promise<void> {
+    await this.#table.update(
+      { pk: item.pk, sk: item.sk },
+      'SET #duePk = :duePk, #dueAt = :dueAt, #reason = :reason',
+      { ...due('keepalive', item.connection, until), reason, generation: item.generation ?? 0, locked: 'locked' },
+      '#state <> :locked AND #generation = :generation',
+    );
+  }
+
+  /** Replaces the data of a live session in place, same generation. */
+  async replace(connection: Connection, held: HeldSession, data: object): Promise<void> {
+    await this.#table.update(
+      keys.session(connection.vendor, connection.name),
+      'SET #data = :data',
+      {
+        data: await this.#encrypt(connection.vendor, connection.name, held.generation, data),
+        generation: held.generation,
+      },
+      '#generation = :generation',
+    );
+  }
+
+  async remove(vendor: string, connection: string): Promise<void> {
+    await this.#table.delete(keys.session(vendor, connection));
+  }
+
+  async #encrypt(vendor: VendorName, connection: string, generation: number, data: object): Promise<Buffer> {
+    const iv = this.#random.bytes(12);
+    const cipher = createCipheriv('aes-256-gcm', await this.#cipherKey(vendor), iv);
+    cipher.setAAD(Buffer.from(`${vendor}/${connection}/${generation}`));
+    const sealed = Buffer.concat([cipher.update(JSON.stringify(data), 'utf8'), cipher.final()]);
+    return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
+  }
+
+  async #decrypt(item: SessionItem): Promise<object | undefined> {
+    const sealed = Buffer.from(item.data ?? []);
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', await this.#cipherKey(item.vendor), sealed.subarray(0, 12));
+      decipher.setAAD(Buffer.from(`${item.vendor}/${item.connection}/${item.generation}`));
+      decipher.setAuthTag(sealed.subarray(12, 28));
+      return JSON.parse(
+        Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8'),
+      ) as object;
+    } catch {
+      // Made under another key: as good as no session.
+      return undefined;
+    }
+  }
+
+  #cipherKey(vendor: VendorName): Promise<Buffer> {
+    let key = this.#cipherKeys.get(vendor);
+    if (!key) {
+      key = this.#secrets.read(sessionKeySecret(vendor)).then((secret) => {
+        if (secret === undefined) {
+          this.#cipherKeys.delete(vendor);
+          throw new GatewayError(
+            'unavailable',
+            `The secret ${sessionKeySecret(vendor)} is missing: deploy the storage stack again.`,
+          );
+        }
+        return createHash('sha256').update(secret).digest();
+      });
+      key.catch(() => this.#cipherKeys.delete(vendor));
+      this.#cipherKeys.set(vendor, key);
+    }
+    return key;
+  }
+}
+
+function deathsAfter(item: SessionItem, now: number): number[] {
+  const recent = (item.earlyDeaths ?? []).filter((at) => now - at < 60 * 60_000);
+  const early = item.state === 'live' && item.keptAliveAt !== undefined && now - item.keptAliveAt < earlyDeath;
+  return early ? [...recent, now].slice(-10) : recent;
+}

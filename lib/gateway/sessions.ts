@@ -1,0 +1,279 @@
+import type { Clock, Random } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Connection, LoginCall, SessionPolicy, Vendor } from '../core/vendor.ts';
+import { keys } from '../store/items.ts';
+import { type Lease, releaseLease, takeLease } from '../store/lease.ts';
+import type { Table } from '../store/table.ts';
+import type { HeldSession, SessionItem, SessionStore } from './session-store.ts';
+
+const leaseTime = 20_000;
+/** How long a caller waits for another's login, in milliseconds. */
+const patience = 8_000;
+/** A keepalive that was good this recently answers the question whether the session lives. */
+const trust = 5_000;
+
+export interface SessionServices {
+  table: Table;
+  store: SessionStore;
+  clock: Clock;
+  random: Random;
+  /** Tells the world that a connection needs a person; called once for each lock. */
+  needsAttention(connection: Connection, reason: string): Promise<void>;
+}
+
+type AnyLoginCall = LoginCall<object, object> & { credentialsAfresh?: () => Promise<boolean> };
+
+/**
+ * Owns every session: one per connection, shared by all processes through the table, renewed by one of them at a time.
+ * A write is repeated only after the vendor refused the session (design section 5).
+ */
+export class Sessions {
+  readonly #services: SessionServices;
+  readonly #held = new Map<string, HeldSession & { version: number }>();
+  readonly #pending = new Map<string, Promise<HeldSession>>();
+  readonly #provenAt = new Map<string, number>();
+  readonly #owner: string;
+
+  constructor(services: SessionServices) {
+    this.#services = services;
+    this.#owner = services.random.bytes(9).toString('base64url');
+  }
+
+  /** Runs one vendor request with a live session; after a refused session there is one login and one repeat. */
+  async run<T>(vendor: Vendor, call: AnyLoginCall, attempt: (session: object) => Promise<T>): Promise<T> {
+    const policy = policyOf(vendor);
+    const held = await this.current(vendor, call);
+    try {
+      return await attempt(held.data);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.session === undefined) throw error;
+      if (error.session === 'suspect' && (await this.#stillLives(policy, call, held))) throw error;
+      const renewed = await this.#obtain(vendor, call, held.generation);
+      try {
+        return await attempt(renewed.data);
+      } catch (again) {
+        if (again instanceof GatewayError && again.session === 'refused') {
+          throw new GatewayError(
+            'connection_needs_attention',
+            `${vendor.title} refused a session that it had given a moment before. Is another system using the same account or host id? Run the connection check.`,
+            { vendor: vendor.name, cause: again },
+          );
+        }
+        throw again;
+      }
+    }
+  }
+
+  /** The live session, from memory while it is safely alive. */
+  async current(vendor: Vendor, call: AnyLoginCall): Promise<HeldSession> {
+    const known = this.#held.get(idOf(call.connection));
+    if (known && known.version === call.connection.version && known.expiresAt > this.#services.clock.now())
+      return known;
+    return this.#obtain(vendor, call, undefined);
+  }
+
+  /** Makes a new session even if the old one lives. */
+  async renew(vendor: Vendor, call: AnyLoginCall): Promise<HeldSession> {
+    const item = await this.#services.store.read(vendor.name, call.connection.name);
+    return this.#obtain(vendor, call, item?.generation ?? 0);
+  }
+
+  /** A session newer than the given generation: another's if there is one, else a new one. */
+  after(vendor: Vendor, call: AnyLoginCall, generation: number | undefined): Promise<HeldSession> {
+    return this.#obtain(vendor, call, generation);
+  }
+
+  /** Runs something that no login may cross, such as a request that resets the vendor's Rand. */
+  async exclusively<T>(vendor: Vendor, call: AnyLoginCall, run: () => Promise<T>): Promise<T> {
+    const { table, clock, random } = this.#services;
+    const key = keys.session(vendor.name, call.connection.name);
+    for (const deadline = clock.now() + patience; ; ) {
+      const lease = await takeLease<SessionItem>(table, key, this.#owner, clock.now(), leaseTime);
+      if (lease) {
+        try {
+          return await run();
+        } finally {
+          await releaseLease(table, key, lease);
+        }
+      }
+      if (clock.now() > deadline) throw busy(vendor);
+      await clock.sleep(150 + random.number() * 250, call.signal);
+    }
+  }
+
+  /** One keepalive now, stored; renews when it is refused. */
+  async keepAlive(vendor: Vendor, call: AnyLoginCall): Promise<HeldSession> {
+    const policy = policyOf(vendor);
+    const { store, clock } = this.#services;
+    const held = await this.current(vendor, call);
+    if (!policy.keepAlive) return held;
+    try {
+      const kept = await policy.keepAlive(held.data, call);
+      const item = await store.read(vendor.name, call.connection.name);
+      if (item && item.generation === held.generation)
+        await store.extend(item, kept, policy.keepAliveEvery ?? 120_000, clock.now());
+      const longer = { ...held, expiresAt: kept.expiresAt, version: call.connection.version };
+      this.#held.set(idOf(call.connection), longer);
+      return longer;
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
+      return this.#obtain(vendor, call, held.generation);
+    }
+  }
+
+  /** Replaces the data of the live session without a login. */
+  async replace(vendor: Vendor, call: AnyLoginCall, data: object): Promise<void> {
+    const held = await this.current(vendor, call);
+    const moved = { ...held, data, version: call.connection.version };
+    this.#held.set(idOf(call.connection), moved);
+    await this.#services.store.replace(call.connection, moved, data);
+  }
+
+  /** Locks a connection whose vendor takes credentials with every request and has just refused them. */
+  async lock(connection: Connection, reason: string): Promise<void> {
+    this.forget(connection);
+    if (await this.#services.store.lock(connection, reason)) await this.#services.needsAttention(connection, reason);
+  }
+
+  /** Drops what this process remembers, after a change of the connection. */
+  forget(connection: Connection): void {
+    this.#held.delete(idOf(connection));
+    this.#provenAt.delete(idOf(connection));
+  }
+
+  async #stillLives(policy: SessionPolicy, call: AnyLoginCall, held: HeldSession): Promise<boolean> {
+    if (!policy.keepAlive) return true;
+    const now = this.#services.clock.now();
+    const name = idOf(call.connection);
+    if (now - (this.#provenAt.get(name) ?? 0) < trust) return true;
+    try {
+      await policy.keepAlive(held.data, call);
+      this.#provenAt.set(name, now);
+      return true;
+    } catch (error) {
+      // Only a refusal proves it dead; with anything else the caller gets the first answer.
+      return !(error instanceof GatewayError && error.session === 'refused');
+    }
+  }
+
+  /** The session after `stale`, made by whoever gets the lease first; callers of one process share one wait. */
+  async #obtain(vendor: Vendor, call: AnyLoginCall, stale: number | undefined): Promise<HeldSession> {
+    const id = idOf(call.connection);
+    for (;;) {
+      const known = this.#held.get(id);
+      const fits = known && known.version === call.connection.version && known.generation !== stale;
+      if (fits && known.expiresAt > this.#services.clock.now()) return known;
+      const pending = this.#pending.get(id);
+      if (!pending) break;
+      const held = await pending;
+      if (held.generation !== stale) return held;
+    }
+    const mine = this.#seek(vendor, call, stale);
+    this.#pending.set(id, mine);
+    try {
+      const held = { ...(await mine), version: call.connection.version };
+      this.#held.set(id, held);
+      return held;
+    } finally {
+      this.#pending.delete(id);
+    }
+  }
+
+  async #seek(vendor: Vendor, call: AnyLoginCall, stale: number | undefined): Promise<HeldSession> {
+    const { table, store, clock, random } = this.#services;
+    const { connection } = call;
+    for (const deadline = clock.now() + patience; ; ) {
+      const item = await store.read(vendor.name, connection.name);
+      if (item?.state === 'locked') throw locked(vendor, item);
+      const found = await store.held(item, clock.now());
+      if (found && found.generation !== stale) return found;
+      const free = (item?.leaseUntil ?? 0) < clock.now();
+      const lease = free
+        ? await takeLease<SessionItem>(
+            table,
+            keys.session(vendor.name, connection.name),
+            this.#owner,
+            clock.now(),
+            leaseTime,
+          )
+        : undefined;
+      if (lease) {
+        const held = await this.#login(vendor, call, lease, stale);
+        if (held) return held;
+      } else if (clock.now() > deadline) throw busy(vendor);
+      else await clock.sleep(150 + random.number() * 250, call.signal);
+    }
+  }
+
+  /** Logs in under the lease; undefined when another took the lease meanwhile: then theirs is the session. */
+  async #login(
+    vendor: Vendor,
+    call: AnyLoginCall,
+    lease: Lease<SessionItem>,
+    stale: number | undefined,
+  ): Promise<HeldSession | undefined> {
+    const { table, store, clock } = this.#services;
+    const { connection } = call;
+    const key = keys.session(vendor.name, connection.name);
+    if (lease.item.state === 'locked') {
+      await releaseLease(table, key, lease);
+      throw locked(vendor, lease.item);
+    }
+    const newer = await store.held(lease.item, clock.now());
+    if (newer && newer.generation !== stale) {
+      await releaseLease(table, key, lease);
+      return newer;
+    }
+    const policy = policyOf(vendor);
+    for (;;) {
+      try {
+        const live = await policy.login(call);
+        const warm =
+          policy.keepAlive && (policy.keepWarm?.(connection.settings) ?? true) ? policy.keepAliveEvery : undefined;
+        return await store.store(connection, lease, live, warm, clock.now());
+      } catch (error) {
+        const refused = error instanceof GatewayError && error.session === 'refused';
+        if (!refused) {
+          await releaseLease(table, key, lease).catch(() => undefined);
+          throw error;
+        }
+        if (await call.credentialsAfresh?.()) continue;
+        const refusals = await store.countRefusal(connection, lease);
+        if (refusals === undefined) return undefined;
+        if (refusals < policy.refusalsUntilLocked) continue;
+        const reason = error.message;
+        this.forget(connection);
+        if (await store.lock(connection, reason, lease.fence)) await this.#services.needsAttention(connection, reason);
+        throw locked(vendor, { reason });
+      }
+    }
+  }
+}
+
+function idOf(connection: Connection): string {
+  return `${connection.vendor}/${connection.name}`;
+}
+
+function policyOf(vendor: Vendor): SessionPolicy {
+  if (!vendor.session) throw new Error(`${vendor.name} declares no session`);
+  return vendor.session;
+}
+
+function locked(vendor: Vendor, item: { reason?: string }): GatewayError {
+  return new GatewayError(
+    'connection_needs_attention',
+    `${vendor.title} refused this connection's credentials: ${item.reason ?? 'no reason given'} Change the credentials, then calls go on.`,
+    { vendor: vendor.name },
+  );
+}
+
+function busy(vendor: Vendor): GatewayError {
+  return new GatewayError(
+    'unavailable',
+    `Another process is logging in to ${vendor.title} and has not finished. Try again in a few seconds.`,
+    {
+      vendor: vendor.name,
+      retryAfter: 5,
+    },
+  );
+}

@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import type { Key } from './table.ts';
+
+/** Every key of the table is built here. A vendor's own items start with a word and the vendor, so that rights can be cut by leading key. */
+export const keys = {
+  connection: (vendor: string, name: string): Key => ({ pk: `connection#${vendor}`, sk: name }),
+  connections: (vendor: string): string => `connection#${vendor}`,
+  session: (vendor: string, connection: string): Key => ({ pk: `session#${vendor}#${connection}`, sk: 'session' }),
+  counter: (vendor: string, connection: string, name: string): Key => ({
+    pk: `session#${vendor}#${connection}`,
+    sk: `counter#${name}`,
+  }),
+  apiKey: (id: string): Key => ({ pk: 'keys', sk: id }),
+  apiKeys: (): string => 'keys',
+  idempotency: (keyId: string, key: string): Key => ({ pk: `idempotency#${keyId}#${digest(key)}`, sk: 'record' }),
+  audit: (at: string, id: string): Key => ({ pk: `audit#${at.slice(0, 7)}`, sk: `${at}#${id}` }),
+};
+
+function digest(value: string): string {
+  return createHash('sha256').update(value).digest('base64url');
+}
+
+/** Seconds since the epoch after which DynamoDB may delete an item; late, so never trusted for correctness. */
+export const expiry = (epochMilliseconds: number): number => Math.ceil(epochMilliseconds / 1000);

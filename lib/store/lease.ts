@@ -1,0 +1,41 @@
+import type { Item, Key, Table } from './table.ts';
+
+/** A right to act alone, for a time. Every holder has a higher fence than the one before, so that a stalled one can be told apart. */
+export interface Lease<T> {
+  readonly fence: number;
+  readonly owner: string;
+  /** Epoch milliseconds. */
+  readonly until: number;
+  /** The item as it stood when the lease was taken. */
+  readonly item: T;
+}
+
+export interface Leased {
+  leaseOwner?: string;
+  leaseUntil?: number;
+  leaseFence?: number;
+}
+
+/** Takes the lease on an item, made if absent, or answers undefined while another holds it. */
+export async function takeLease<T extends Leased & object = Item & Leased>(
+  table: Table,
+  key: Key,
+  owner: string,
+  now: number,
+  duration: number,
+): Promise<Lease<T> | undefined> {
+  const until = now + duration;
+  const taken = await table.update<T>(
+    key,
+    'SET #leaseOwner = :owner, #leaseUntil = :until ADD #leaseFence :one',
+    { owner, until, now, one: 1 },
+    'attribute_not_exists(#leaseUntil) OR #leaseUntil < :now',
+  );
+  if (!taken.done) return undefined;
+  return { fence: taken.item.leaseFence ?? 0, owner, until, item: taken.item };
+}
+
+/** Gives a lease back; nothing happens when another has taken it meanwhile. */
+export async function releaseLease(table: Table, key: Key, lease: { fence: number }): Promise<void> {
+  await table.update(key, 'REMOVE #leaseOwner, #leaseUntil', { fence: lease.fence }, '#leaseFence = :fence');
+}

@@ -1,0 +1,251 @@
+import {
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  DynamoDBClient,
+  type DynamoDBClientConfig,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  TransactionCanceledException,
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+
+export interface Key {
+  pk: string;
+  sk: string;
+}
+
+export type Item = Key & Record<string, unknown>;
+
+/** Values for the `:names` of an expression. `#names` need no declaration: `#state` is the attribute `state`. */
+export type Values = Record<string, unknown>;
+
+/** A conditional write that may be refused; `item` is then what stood there instead. */
+export type Written<T> = { done: true; item: T } | { done: false; item: T | undefined };
+
+export interface Write {
+  put?: Item;
+  update?: { key: Key; expression: string };
+  delete?: Key;
+  check?: Key;
+  condition?: string;
+  values?: Values;
+}
+
+export interface Query {
+  /** Partition key, or the index's. */
+  pk: string;
+  index?: 'due';
+  /** Sort key conditions: one of these. `to` is inclusive. */
+  prefix?: string;
+  from?: string | number;
+  to?: string | number;
+  forward?: boolean;
+  limit?: number;
+  /** Where the last page ended. */
+  after?: Record<string, unknown>;
+  consistent?: boolean;
+}
+
+/** The one table, with marshalling, `#name` and `:value` placeholders, and refusals as values instead of exceptions. */
+export class Table {
+  readonly #client: DynamoDBClient;
+  readonly #name: string;
+  /** Requests made since the start, for benchmarks and for the test that a warm call makes none. */
+  requests = 0;
+
+  constructor(name: string, config: DynamoDBClientConfig = {}) {
+    this.#name = name;
+    this.#client = new DynamoDBClient(config);
+  }
+
+  async get<T extends object = Item>(key: Key, consistent = false): Promise<T | undefined> {
+    this.requests++;
+    const { Item: item } = await this.#client.send(
+      new GetItemCommand({ TableName: this.#name, Key: marshalled(key), ConsistentRead: consistent }),
+    );
+    return item ? (unmarshall(item) as T) : undefined;
+  }
+
+  /** Writes a whole item. With a condition that fails, answers what stands there. */
+  async put<T extends object = Item>(item: Key & T, condition?: string, values: Values = {}): Promise<Written<T>> {
+    return this.#refusable<T>(async () => {
+      await this.#client.send(
+        new PutItemCommand({
+          TableName: this.#name,
+          Item: marshalled(item),
+          ...placeholders(condition, values),
+          ...(condition !== undefined && { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const }),
+        }),
+      );
+      return item;
+    });
+  }
+
+  /** Changes an item by an update expression and answers its new state. */
+  async update<T extends object = Item>(
+    key: Key,
+    expression: string,
+    values: Values = {},
+    condition?: string,
+  ): Promise<Written<T>> {
+    return this.#refusable<T>(async () => {
+      const { Attributes } = await this.#client.send(
+        new UpdateItemCommand({
+          TableName: this.#name,
+          Key: marshalled(key),
+          UpdateExpression: expression,
+          ...placeholders(condition, values, expression),
+          ReturnValues: 'ALL_NEW',
+          ...(condition !== undefined && { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const }),
+        }),
+      );
+      return unmarshall(Attributes ?? {}) as T;
+    });
+  }
+
+  async delete<T extends object = Item>(
+    key: Key,
+    condition?: string,
+    values: Values = {},
+  ): Promise<Written<T | undefined>> {
+    return this.#refusable<T | undefined>(async () => {
+      const { Attributes } = await this.#client.send(
+        new DeleteItemCommand({
+          TableName: this.#name,
+          Key: marshalled(key),
+          ...placeholders(condition, values),
+          ReturnValues: 'ALL_OLD',
+          ...(condition !== undefined && { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const }),
+        }),
+      );
+      return Attributes ? (unmarshall(Attributes) as T) : undefined;
+    });
+  }
+
+  /** One page of a query, oldest sort key first unless `forward` is false. */
+  async query<T extends object = Item>(query: Query): Promise<{ items: T[]; next?: Record<string, unknown> }> {
+    this.requests++;
+    const [pk, sk] = query.index === 'due' ? ['duePk', 'dueAt'] : ['pk', 'sk'];
+    const values: Values = { pk: query.pk };
+    let condition = `#${pk} = :pk`;
+    if (query.prefix !== undefined) {
+      condition += ` AND begins_with(#${sk}, :prefix)`;
+      values.prefix = query.prefix;
+    } else if (query.from !== undefined && query.to !== undefined) {
+      condition += ` AND #${sk} BETWEEN :from AND :to`;
+      values.from = query.from;
+      values.to = query.to;
+    } else if (query.from !== undefined) {
+      condition += ` AND #${sk} > :from`;
+      values.from = query.from;
+    } else if (query.to !== undefined) {
+      condition += ` AND #${sk} <= :to`;
+      values.to = query.to;
+    }
+    const { ConditionExpression: _, ...names } = placeholders(undefined, values, condition);
+    const { Items = [], LastEvaluatedKey } = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#name,
+        KeyConditionExpression: condition,
+        ...names,
+        ...(query.index && { IndexName: query.index }),
+        ScanIndexForward: query.forward ?? true,
+        ...(query.limit !== undefined && { Limit: query.limit }),
+        ...(query.after && { ExclusiveStartKey: marshalled(query.after) }),
+        ...(query.consistent && { ConsistentRead: true }),
+      }),
+    );
+    const items = Items.map((item) => unmarshall(item) as T);
+    return LastEvaluatedKey ? { items, next: unmarshall(LastEvaluatedKey) } : { items };
+  }
+
+  /** Every item of a query, page by page, at most `most`. */
+  async queryAll<T extends object = Item>(query: Query, most = 10_000): Promise<T[]> {
+    const all: T[] = [];
+    let after = query.after;
+    do {
+      const page: { items: T[]; next?: Record<string, unknown> } = await this.query<T>({
+        ...query,
+        ...(after && { after }),
+      });
+      all.push(...page.items);
+      after = page.next;
+    } while (after && all.length < most);
+    return all;
+  }
+
+  /**
+   * All writes or none, at most 100. Answers false when a condition failed; `refused` says which, by position.
+   * Throws on anything else; a transaction that lost a race with another is tried again.
+   */
+  async transact(writes: Write[]): Promise<{ done: boolean; refused: number[] }> {
+    const items = writes.map((write) => this.#transactItem(write));
+    for (let attempt = 0; ; attempt++) {
+      this.requests++;
+      try {
+        await this.#client.send(new TransactWriteItemsCommand({ TransactItems: items }));
+        return { done: true, refused: [] };
+      } catch (error) {
+        if (!(error instanceof TransactionCanceledException)) throw error;
+        const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? 'None');
+        const refused = codes.flatMap((code, at) => (code === 'ConditionalCheckFailed' ? [at] : []));
+        if (refused.length > 0) return { done: false, refused };
+        if (attempt >= 5 || !codes.includes('TransactionConflict')) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20 * 2 ** attempt * (0.5 + Math.random())));
+      }
+    }
+  }
+
+  destroy(): void {
+    this.#client.destroy();
+  }
+
+  #transactItem(write: Write): TransactWriteItem {
+    const TableName = this.#name;
+    const names = placeholders(write.condition, write.values ?? {}, write.update?.expression);
+    if (write.put) return { Put: { TableName, Item: marshalled(write.put), ...names } };
+    if (write.update) {
+      return {
+        Update: { TableName, Key: marshalled(write.update.key), UpdateExpression: write.update.expression, ...names },
+      };
+    }
+    if (write.delete) return { Delete: { TableName, Key: marshalled(write.delete), ...names } };
+    if (!write.check || write.condition === undefined)
+      throw new Error('A write needs put, update, delete, or check with a condition');
+    return {
+      ConditionCheck: { TableName, Key: marshalled(write.check), ...names, ConditionExpression: write.condition },
+    };
+  }
+
+  async #refusable<T>(write: () => Promise<T>): Promise<Written<T>> {
+    this.requests++;
+    try {
+      return { done: true, item: await write() };
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      return { done: false, item: error.Item ? (unmarshall(error.Item) as T) : undefined };
+    }
+  }
+}
+
+function marshalled(value: object) {
+  return marshall(value, { removeUndefinedValues: true, convertClassInstanceToMap: false });
+}
+
+function placeholders(condition: string | undefined, values: Values, expression = '') {
+  const text = `${expression} ${condition ?? ''}`;
+  const names = Object.fromEntries((text.match(/#\w+/g) ?? []).map((name) => [name, name.slice(1)]));
+  const used = new Set((text.match(/:\w+/g) ?? []).map((name) => name.slice(1)));
+  const given = Object.entries(values).filter(([name, value]) => used.has(name) && value !== undefined);
+  return {
+    ...(condition !== undefined && { ConditionExpression: condition }),
+    ...(Object.keys(names).length > 0 && { ExpressionAttributeNames: names }),
+    ...(given.length > 0 && {
+      ExpressionAttributeValues: marshalled(Object.fromEntries(given.map(([name, value]) => [`:${name}`, value]))),
+    }),
+  };
+}

@@ -1,0 +1,111 @@
+import { GatewayError } from '../../core/errors.ts';
+import type { Finding } from '../../core/vendor.ts';
+import { exchange, type Proptt2Call } from './exchange.ts';
+import { ask } from './protocol.ts';
+
+/** Says what is right and wrong with a ProPTT2 connection: reach, key, session, clock, time zone, version. */
+export async function check(call: Proptt2Call): Promise<Finding[]> {
+  const { settings } = call.connection;
+  const findings: Finding[] = [];
+  const base = settings.cloudUrl.replace(/\/+$/, '');
+  try {
+    // A GET of the login path resets nothing: it only tells whether something answers, and what time it has.
+    const answer = await ask(call, 'GET', `${base}/openapi/1/server`, { effect: 'read', doing: 'a first request' });
+    findings.push({ subject: 'reach', state: 'good', message: `${base} answers.` });
+    findings.push(...clockFinding(answer.headers.date, call.clock.now()));
+  } catch (error) {
+    return [{ subject: 'reach', state: 'bad', message: wordsOf(error) }];
+  }
+  try {
+    await exchange(call, 'read', 'GET', '/channels', '', undefined, 'GET /channels');
+    findings.push({
+      subject: 'credentials',
+      state: 'good',
+      message: 'The session is live and the channel list can be read.',
+    });
+    findings.push(...(await positionFindings(call)));
+  } catch (error) {
+    findings.push({ subject: 'credentials', state: 'bad', message: wordsOf(error) });
+  }
+  findings.push(
+    settings.serverVersion === undefined
+      ? {
+          subject: 'version',
+          state: 'warning',
+          message: 'serverVersion is not set, so no operation is refused as too new for the server.',
+        }
+      : { subject: 'version', state: 'good', message: `Operations newer than ${settings.serverVersion} are refused.` },
+  );
+  return findings;
+}
+
+function clockFinding(date: string | string[] | undefined, now: number): Finding[] {
+  const theirs = Date.parse(String(date ?? ''));
+  if (Number.isNaN(theirs)) return [];
+  const seconds = Math.round((theirs - now) / 1000);
+  const state = Math.abs(seconds) > 30 ? 'warning' : 'good';
+  return [
+    {
+      subject: 'clock',
+      state,
+      message: `The server's clock is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} ours.`,
+    },
+  ];
+}
+
+/** A position in the future means that the dates are read in the wrong zone. */
+async function positionFindings(call: Proptt2Call): Promise<Finding[]> {
+  const body = (await exchange(call, 'read', 'GET', '/users', '', undefined, 'GET /users')) as {
+    users?: { locationDate?: string }[];
+  };
+  const newest = (body.users ?? [])
+    .map((user) => dateIn(user.locationDate, call.connection.settings.timeZone ?? 'UTC'))
+    .filter((at) => at !== undefined)
+    .sort((a, b) => b - a)[0];
+  if (newest === undefined) return [];
+  const minutes = Math.round((newest - call.clock.now()) / 60_000);
+  if (minutes <= 5) return [{ subject: 'timeZone', state: 'good', message: 'No position lies in the future.' }];
+  return [
+    {
+      subject: 'timeZone',
+      state: 'bad',
+      message: `The newest position lies ${minutes} minutes in the future: the setting timeZone is wrong, and with it every age of a position.`,
+    },
+  ];
+}
+
+/** Epoch milliseconds of a vendor date (`2016-07-21 05:42:35`) in an IANA zone; undefined where it is no date. */
+export function dateIn(text: string | undefined, timeZone: string): number | undefined {
+  const parts = text?.match(/^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)/);
+  if (!parts) return undefined;
+  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.slice(1).map(Number);
+  const wall = Date.UTC(year, month - 1, day, hour, minute, second);
+  // The zone's offset at that moment, found twice: the first guess may lie on the other side of a change of hour.
+  const first = wall - offsetOf(wall, timeZone);
+  return wall - offsetOf(first, timeZone);
+}
+
+function offsetOf(at: number, timeZone: string): number {
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  });
+  const part = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)])) as Record<
+    string,
+    number
+  >;
+  return (
+    Date.UTC(part.year ?? 0, (part.month ?? 1) - 1, part.day, part.hour, part.minute, part.second) -
+    Math.floor(at / 1000) * 1000
+  );
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof GatewayError ? error.message : 'An unexpected error; see the log.';
+}

@@ -1,0 +1,75 @@
+import * as z from 'zod/mini';
+import { field, integer, text } from '../../core/field.ts';
+
+/** Settings of a ProPTT2 connection, beside those that every vendor takes. */
+export interface Proptt2Settings {
+  cloudUrl: string;
+  ownerId: string;
+  hid: number;
+  serverVersion?: string | undefined;
+  timeZone?: string | undefined;
+  idStyle?: 'email' | 'local' | undefined;
+  keepWarm?: boolean | undefined;
+}
+
+export interface Proptt2Credentials {
+  interactionKey: string;
+}
+
+/** The schemas are functions so that no cold start builds what it does not use. */
+export const settings = () => ({
+  cloudUrl: field(z.url(), {
+    description: 'The cloud or your own server, without /openapi.',
+    examples: ['https://cloud.example.com'],
+  }),
+  ownerId: field(text(200), {
+    description: "The company owner's id, the sender of everything.",
+    examples: ['owner@company.com'],
+    wire: 'id',
+  }),
+  hid: field(integer(1, 10), {
+    description: 'Source host id, 1 to 10; every system that connects must use one of its own.',
+  }),
+  serverVersion: z.optional(
+    field(z.string().check(z.regex(/^\d{1,3}(\.\d{1,4}){0,3}$/, 'must be a version such as 3.2.0')), {
+      description:
+        'Version of the ProPTT2 server. Where it is set, operations that it lacks are refused with vendor_too_old.',
+    }),
+  ),
+  timeZone: z.optional(
+    field(z.string().check(z.refine(isTimeZone, 'must be an IANA time zone such as Europe/Paris')), {
+      description: 'IANA zone of the dates that the server sends. Default UTC.',
+    }),
+  ),
+  idStyle: z.optional(
+    field(z.enum(['email', 'local']), {
+      description: 'Whether user ids are full e-mail addresses (own server) or the part before the @ (cloud).',
+    }),
+  ),
+  keepWarm: z.optional(field(z.boolean(), { description: 'Keep the session alive by the clock. Default true.' })),
+});
+
+export const credentials = () => ({
+  interactionKey: field(text(500), { description: 'As typed in at adminWeb, company information.', writeOnly: true }),
+});
+
+/** True when `version` is at least `since`, compared number by number; an unset version passes. */
+export function supports(version: string | undefined, since: string): boolean {
+  if (version === undefined) return true;
+  const have = version.split('.').map(Number);
+  const need = since.split('.').map(Number);
+  for (let at = 0; at < need.length; at++) {
+    const difference = (have[at] ?? 0) - (need[at] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import * as z from 'zod/mini';
+import { field, integer, text } from '../../core/field.ts';
+import { operationsOf } from '../../core/operation.ts';
+import type { Proptt2Call } from './exchange.ts';
+import type { Proptt2Path } from './send.ts';
+
+/** A declaration of ProPTT2: its call is a method and path, or a function of several such requests. */
+export const operation = operationsOf<Proptt2Path, Proptt2Call>();
+
+/** Ids in paths; the vendor calls them cid, uid, oid and rid. */
+export const channelId = () =>
+  field(integer(0), { wire: 'cid', description: "The channel's id, not its number.", examples: [1] });
+export const userId = () =>
+  field(integer(0), { wire: 'uid', description: "The user's number, not the e-mail.", examples: [1] });
+export const organizationId = () => field(integer(0), { wire: 'oid', examples: [1] });
+export const recordId = () => field(integer(0), { wire: 'rid', examples: [1] });
+
+/** Number of a message, 1 to 32767; left out, the connection counts. */
+export const messageId = () =>
+  z.optional(field(integer(1, 32_767), { description: 'Left out, the connection counts on.' }));
+
+/** Plain text in, Base64 of its UTF-8 bytes on the wire. */
+export const message = () =>
+  z.optional(
+    field(
+      z.pipe(
+        text(),
+        z.transform((plain: string) => Buffer.from(plain, 'utf8').toString('base64')),
+      ),
+      {
+        wire: 'messageContent',
+        description: 'Plain text; it is sent as Base64 of its UTF-8 bytes.',
+        examples: ['Fire on level 3'],
+      },
+    ),
+  );
+
+/** Plain password in, lower-case hexadecimal SHA-512 of its UTF-8 bytes on the wire. */
+export const password = () =>
+  field(
+    z.pipe(
+      text(500),
+      z.transform((plain: string) => createHash('sha512').update(plain, 'utf8').digest('hex')),
+    ),
+    { wire: 'hashedPassword', description: 'Plain; only its SHA-512 leaves the gateway.', writeOnly: true },
+  );
+
+/** A channel number: text, a number is taken too. */
+export const channelNo = () =>
+  field(
+    z.pipe(
+      z.union([text(50), integer(0)]),
+      z.transform((no: string | number) => String(no)),
+    ),
+    { description: 'Channel number as people dial it.', examples: ['12'] },
+  );
+
+/** A user's type that may be given: 50 normal, 70 channel leader, 80 dispatcher, 90 manager. */
+export const userType = () =>
+  field(z.union([z.literal(50), z.literal(70), z.literal(80), z.literal(90)]), {
+    description: '50 normal, 70 channel leader, 80 dispatcher, 90 manager.',
+  });
+
+/** A member's role: 10 normal, 20 receiver, 90 operator. Needs server 3.2.0. */
+export const role = () =>
+  field(z.union([z.literal(10), z.literal(20), z.literal(90)]), {
+    description: '10 normal, 20 receiver, 90 operator. Default 10.',
+  });
+
+/** Index of the first record and how many to give. */
+export const paging = () => ({
+  start: z.optional(field(integer(0), { description: 'Index of the first record, from 0.' })),
+  pageSize: z.optional(integer(1, 1000)),
+});
+
+const drifting = () => z.union([z.number(), z.string()]);
+/** An id or type that the vendor sends as number or text: always a number. */
+export const id = () =>
+  z.pipe(
+    drifting(),
+    z.transform((value: number | string) => Number(value)),
+  );
+/** A channel number that the vendor sends as text or number: always text. */
+export const no = () =>
+  z.pipe(
+    drifting(),
+    z.transform((value: number | string) => String(value)),
+  );
+/** A coordinate in degrees, null where it is empty, zero or no number. */
+export const coordinate = () =>
+  z.pipe(
+    z.nullable(drifting()),
+    z.transform((value: number | string | null) => {
+      const degrees = value === null || value === '' ? Number.NaN : Number(value);
+      return Number.isFinite(degrees) && degrees !== 0 ? degrees : null;
+    }),
+  );
+
+/** The vendor's `{"code":"200"}`. */
+export const done = () => z.looseObject({ code: z.string() });
+export const created = () => z.looseObject({ id: id() });
+
+export const user = () =>
+  z.looseObject({
+    id: id(),
+    strId: no(),
+    name: z.string(),
+    type: z.optional(id()),
+    role: z.optional(id()),
+    latitude: z.optional(coordinate()),
+    longitude: z.optional(coordinate()),
+    locationDate: z.optional(z.string()),
+  });
+
+export const record = () =>
+  z.looseObject({
+    id: id(),
+    type: id(),
+    status: id(),
+    fileSize: id(),
+    ownerId: id(),
+    ownerName: z.string(),
+    createDate: z.string(),
+    channelId: z.optional(id()),
+    channelNo: z.optional(no()),
+    channelName: z.optional(z.string()),
+  });

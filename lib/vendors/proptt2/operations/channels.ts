@@ -1,0 +1,192 @@
+import * as z from 'zod/mini';
+import { GatewayError } from '../../../core/errors.ts';
+import { base64, field, integer, text } from '../../../core/field.ts';
+import {
+  channelId,
+  channelNo,
+  created,
+  done,
+  id,
+  message,
+  messageId,
+  no,
+  operation,
+  paging,
+  record,
+  role,
+  user,
+  userId,
+} from '../fields.ts';
+import { customFrame } from '../frame.ts';
+
+const description = () => z.optional(z.string());
+const notification = () => z.optional(z.string());
+
+/** Channels, their members and what is said in them. */
+export const channels = {
+  getChannelList: operation({
+    summary: 'List the channels',
+    effect: 'read',
+    call: 'GET /channels',
+    input: () => ({}),
+    output: () => z.looseObject({ channels: z.array(z.looseObject({ id: id(), no: no(), name: z.string() })) }),
+  }),
+  createChannel: operation({
+    summary: 'Create a channel',
+    effect: 'write',
+    call: 'POST /channels',
+    input: () => ({
+      ...{ no: channelNo(), name: text(200), description: description(), notification: notification() },
+      ...{ TOT: z.optional(integer(0, 3600)), recordable: z.optional(z.boolean()) },
+      ...{ encrypted: z.optional(z.boolean()), shareLocations: z.optional(z.boolean()) },
+    }),
+    output: created,
+    example: { no: '942', name: 'INC-42', TOT: 30, recordable: true },
+  }),
+  getChannel: operation({
+    summary: 'Get a channel',
+    effect: 'read',
+    call: 'GET /channels/{channelId}',
+    input: () => ({ channelId: channelId() }),
+    output: () => z.looseObject({ no: no(), name: z.string(), TOT: z.optional(id()), leader: z.optional(id()) }),
+  }),
+  updateChannel: operation({
+    summary: 'Change name, description or notification of a channel',
+    description:
+      'The vendor may clear what is left out; `merge: true` reads the channel first and sends everything it knows.',
+    effect: 'write',
+    input: () => ({
+      channelId: channelId(),
+      name: text(200),
+      description: description(),
+      notification: notification(),
+      merge: z.optional(z.boolean()),
+    }),
+    output: done,
+    call: async ({ merge, ...fields }, send) => {
+      const known = merge ? await send('GET /channels/{channelId}', { channelId: fields.channelId }) : {};
+      const { description, notification } = known as { description?: string; notification?: string };
+      return doneBody(await send('PUT /channels/{channelId}', { description, notification, ...fields }));
+    },
+  }),
+  deleteChannel: operation({
+    summary: 'Delete a channel',
+    effect: 'destructive',
+    call: 'DELETE /channels/{channelId}',
+    input: () => ({ channelId: channelId() }),
+    output: done,
+  }),
+  linkUserToChannel: operation({
+    summary: 'Link a user to a channel',
+    description:
+      'Linked already is 409. `ensure: true` makes that a success; another role than the one asked for is mended by unlinking and linking, a brief drop.',
+    effect: 'write',
+    errors: { 409: 'The user is linked to the channel already' },
+    input: () => ({
+      channelId: channelId(),
+      userId: userId(),
+      role: z.optional(role()),
+      ensure: z.optional(z.boolean()),
+    }),
+    output: done,
+    call: async ({ ensure, ...link }, send) => {
+      try {
+        return doneBody(await send('POST /channels/{channelId}/users/{userId}', link));
+      } catch (error) {
+        if (!ensure || !(error instanceof GatewayError) || error.code !== 'vendor_conflict') throw error;
+      }
+      const { users } = memberList().parse(
+        await send('GET /channels/{channelId}/users', { channelId: link.channelId }),
+      );
+      const member = users.find((each) => each.id === link.userId);
+      if (link.role === undefined || !member || (member.role ?? 10) === link.role)
+        return { code: '200', existing: true };
+      await send('DELETE /channels/{channelId}/users/{userId}', { channelId: link.channelId, userId: link.userId });
+      return doneBody(await send('POST /channels/{channelId}/users/{userId}', link));
+    },
+  }),
+  getUsersOfChannel: operation({
+    summary: 'List the members of a channel',
+    effect: 'read',
+    call: 'GET /channels/{channelId}/users',
+    input: () => ({ channelId: channelId() }),
+    output: () => memberList(),
+  }),
+  unlinkUserToChannel: operation({
+    summary: 'Unlink a user from a channel',
+    effect: 'write',
+    call: 'DELETE /channels/{channelId}/users/{userId}',
+    input: () => ({ channelId: channelId(), userId: userId() }),
+    output: done,
+  }),
+  getRecordsOfChannel: operation({
+    summary: 'List the recordings of a channel',
+    effect: 'read',
+    since: '2.2.8',
+    call: 'GET /channels/{channelId}/records',
+    input: () => ({ channelId: channelId(), ...paging() }),
+    output: () => z.looseObject({ records: z.array(record()) }),
+  }),
+  sendMessageToChannel: operation({
+    summary: 'Send a text message to a channel',
+    effect: 'write',
+    since: '1.2',
+    call: 'POST /channels/{channelId}/sendMessage',
+    input: () => ({ channelId: channelId(), messageId: messageId(), message: message() }),
+    output: done,
+    example: { channelId: 1, message: 'Shift starts in ten minutes' },
+  }),
+  sendSosToChannel: operation({
+    summary: 'Send an SOS to a channel',
+    effect: 'write',
+    since: '2.0',
+    call: 'POST /channels/{channelId}/sendSOS',
+    input: () => ({ channelId: channelId() }),
+    output: done,
+  }),
+  sendAlertToChannel: operation({
+    summary: 'Send an alert to a channel',
+    effect: 'write',
+    since: '2.0',
+    call: 'POST /channels/{channelId}/sendAlert',
+    input: () => ({
+      ...{ channelId: channelId(), messageId: messageId() },
+      messageType: z._default(field(integer(0), { description: '0 general.' }), 0),
+      message: message(),
+    }),
+    output: done,
+    example: { channelId: 1, message: 'ALARM S12/Z3 Fire' },
+  }),
+  sendCustomMessageToChannel: operation({
+    summary: 'Send a custom message to a channel',
+    description:
+      'Text or bytes are put into the frame of the client SDK under `command`; with `raw: true` they are sent as they are.',
+    effect: 'write',
+    since: '2.0',
+    input: () => ({
+      ...{ channelId: channelId(), messageId: messageId(), message: z.optional(text()), data: z.optional(base64()) },
+      ...{ command: z.optional(integer(160, 255)), raw: z.optional(z.boolean()) },
+    }),
+    output: done,
+    call: async ({ channelId, messageId = 1, message, data, command = 160, raw }, send) => {
+      if (message !== undefined && data !== undefined) throw refusedField('/data', 'must not stand beside message');
+      const bytes = Buffer.from(message ?? data ?? '', message === undefined ? 'base64' : 'utf8');
+      const messageContent = (raw ? bytes : customFrame(command, messageId, bytes)).toString('base64');
+      return doneBody(
+        await send('POST /channels/{channelId}/sendCustomMessage', { channelId, messageId, messageContent }),
+      );
+    },
+    example: { channelId: 1, message: 'door=open' },
+  }),
+};
+
+const memberList = () => z.looseObject({ users: z.array(user()) });
+
+/** The vendor's body is looked at by the output schema; here it only passes. */
+const doneBody = (body: unknown) => body as { code: string };
+
+function refusedField(pointer: string, message: string): GatewayError {
+  return new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
+    errors: [{ pointer, message }],
+  });
+}

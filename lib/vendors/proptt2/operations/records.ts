@@ -1,0 +1,24 @@
+import * as z from 'zod/mini';
+import { operation, paging, record, recordId } from '../fields.ts';
+
+/** Recordings. The vendor tells where a file lies on its server and offers no download. */
+export const records = {
+  getRecordList: operation({
+    summary: 'List the recordings',
+    description:
+      'The order is not documented and the list shifts while it is paged: page with an overlap and look at ids.',
+    effect: 'read',
+    since: '2.2.8',
+    call: 'GET /records',
+    input: paging,
+    output: () => z.looseObject({ records: z.array(record()) }),
+  }),
+  getRecord: operation({
+    summary: 'Get a recording',
+    effect: 'read',
+    since: '2.2.8',
+    call: 'GET /records/{recordId}',
+    input: () => ({ recordId: recordId() }),
+    output: record,
+  }),
+};

@@ -1,0 +1,34 @@
+import * as z from 'zod/mini';
+import { operation } from '../fields.ts';
+import { getServer } from '../session.ts';
+
+const sessionState = () => z.looseObject({ generation: z.int(), expiresAt: z.iso.datetime() });
+
+/** The session itself, for operators: every call logs in by itself when it must. */
+export const sessionOperations = {
+  getServerUrl: operation({
+    summary: 'Ask which server this account is on',
+    description: 'Renews nothing. The Rand of the answer is not shown: it belongs to the next login.',
+    effect: 'session',
+    input: () => ({}),
+    output: () => z.looseObject({ ServerURL: z.string() }),
+    call: (_input, _send, call) => call.session.exclusively(async () => ({ ServerURL: (await getServer(call)).url })),
+  }),
+  getSessionKey: operation({
+    summary: 'Log in anew',
+    description: 'Makes and stores a new session; the key itself is never shown.',
+    effect: 'session',
+    input: () => ({}),
+    output: sessionState,
+    call: (_input, _send, call) => call.session.renew(),
+  }),
+  keepAlive: operation({
+    summary: 'Keep the session alive',
+    description: 'The clock does this for every connection that is kept warm.',
+    effect: 'session',
+    since: '3.1.2',
+    input: () => ({}),
+    output: () => z.looseObject({ code: z.string(), generation: z.int(), expiresAt: z.iso.datetime() }),
+    call: async (_input, _send, call) => ({ code: '200', ...(await call.session.keepAlive()) }),
+  }),
+};

@@ -1,0 +1,94 @@
+import * as z from 'zod/mini';
+import { GatewayError } from '../../../core/errors.ts';
+import { text } from '../../../core/field.ts';
+import { created, done, message, messageId, operation, password, user, userId, userType } from '../fields.ts';
+
+const email = () => z.optional(z.string());
+const description = () => z.optional(z.string());
+const userList = () => z.looseObject({ users: z.array(user()) });
+
+/** Users of the company. */
+export const users = {
+  getUserList: operation({
+    summary: 'List the users with their last positions',
+    effect: 'read',
+    call: 'GET /users',
+    input: () => ({}),
+    output: userList,
+  }),
+  createUser: operation({
+    summary: 'Create a user',
+    description: "`ensure: true`: where the id is taken already, answers the existing user's id and `existing: true`.",
+    effect: 'write',
+    errors: {
+      400: 'A parameter of the user is not valid',
+      406: 'The licence allows no more users',
+      412: 'There is a user with this strId already',
+    },
+    input: () => ({
+      ...{ strId: text(200), password: password(), name: text(200), type: userType() },
+      ...{ email: email(), description: description(), ensure: z.optional(z.boolean()) },
+    }),
+    output: created,
+    call: async ({ ensure, ...fields }, send) => {
+      try {
+        return created().parse(await send('POST /users', fields));
+      } catch (error) {
+        if (!ensure || !(error instanceof GatewayError) || error.vendorCode !== '412') throw error;
+        const { users } = userList().parse(await send('GET /users', {}));
+        const same = (one: string) => one === fields.strId || one.split('@')[0] === fields.strId;
+        const existing = users.find((each) => each.strId === fields.strId) ?? users.find((each) => same(each.strId));
+        if (!existing) throw error;
+        return { id: existing.id, existing: true };
+      }
+    },
+    example: { strId: 'kim@company.ptt', password: 'a long password', name: 'Kim', type: 50 },
+  }),
+  getUser: operation({
+    summary: 'Get a user',
+    effect: 'read',
+    call: 'GET /users/{userId}',
+    input: () => ({ userId: userId() }),
+    output: user,
+  }),
+  updateUser: operation({
+    summary: 'Change a user',
+    description:
+      'The vendor may clear what is left out; `merge: true` reads the user first and sends everything it knows.',
+    effect: 'write',
+    input: () => ({
+      ...{
+        userId: userId(),
+        name: text(200),
+        type: z.optional(userType()),
+        email: email(),
+        description: description(),
+      },
+      ...{ authToken: z.optional(text(500)), merge: z.optional(z.boolean()) },
+    }),
+    output: done,
+    call: async ({ merge, ...fields }, send) => {
+      const known = merge ? user().parse(await send('GET /users/{userId}', { userId: fields.userId })) : undefined;
+      // Types 20 and 21 are devices: the vendor gives them but takes them from nobody.
+      const type = known?.type !== undefined && known.type >= 50 ? known.type : undefined;
+      const body = { type, email: known?.email, description: known?.description, ...fields };
+      return (await send('PUT /users/{userId}', body)) as { code: string };
+    },
+  }),
+  deleteUser: operation({
+    summary: 'Delete a user',
+    effect: 'destructive',
+    call: 'DELETE /users/{userId}',
+    input: () => ({ userId: userId() }),
+    output: done,
+  }),
+  sendMessageToUser: operation({
+    summary: 'Send a text message to a user',
+    effect: 'write',
+    since: '1.2',
+    call: 'POST /users/{userId}/sendMessage',
+    input: () => ({ userId: userId(), messageId: messageId(), message: message() }),
+    output: done,
+    example: { userId: 1, message: 'JOB 117829 Leak, B2' },
+  }),
+};

@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { GatewayError } from '../../core/errors.ts';
+import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts';
+import type { Proptt2Credentials, Proptt2Settings } from './connection.ts';
+import { ask, type Proptt2Answer, title } from './protocol.ts';
+
+/** What a live session consists of; `serverUrl` may change with each login. */
+export interface Proptt2Session {
+  serverUrl: string;
+  id: string;
+  hid: number;
+  skey: string;
+}
+
+type Call = LoginCall<Proptt2Settings, Proptt2Credentials>;
+
+/** Ten minutes by the document, less one for the way. */
+const lifetime = 9 * 60_000;
+const keepAliveEvery = 2 * 60_000;
+const loginRounds = 2;
+
+/** Sessions by `/server` and `/auth`. A Rand is used once: after an answer that was lost, the round starts again from `/server`. */
+export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
+  refusalsUntilLocked: 2,
+  keepAliveEvery,
+  keepWarm: (settings) => settings.keepWarm ?? true,
+
+  async login(call): Promise<LiveSession<Proptt2Session>> {
+    const { settings } = call.connection;
+    const { interactionKey } = await call.credentials();
+    let lost: unknown;
+    for (let round = 0; round < loginRounds; round++) {
+      const server = await getServer(call);
+      try {
+        const auth = await ask(call, 'POST', `${server.url}/openapi/1/auth`, {
+          body: { id: settings.ownerId, hid: settings.hid, authKey: authKey(server.rand, interactionKey) },
+          timeoutMs: 8_000,
+          effect: 'session',
+          doing: 'the login',
+        });
+        if (auth.status === 401)
+          throw refused('the interaction key is not the one typed in at adminWeb, or the owner id is wrong.');
+        if (auth.status === 403)
+          throw refused(
+            `a login parameter is not valid (owner id ${JSON.stringify(settings.ownerId)}, hid ${settings.hid}).`,
+          );
+        const skey = textOf(auth, 'sessionkey');
+        const data = { serverUrl: server.url, id: settings.ownerId, hid: settings.hid, skey };
+        return { data, expiresAt: call.clock.now() + lifetime };
+      } catch (error) {
+        if (!(error instanceof GatewayError) || error.outcome !== 'unknown') throw error;
+        lost = error;
+      }
+    }
+    throw new GatewayError(
+      'auth_ambiguous',
+      'ProPTT2 did not answer the login twice. Whether it was carried out is not known; the next call starts afresh.',
+      {
+        vendor: 'proptt2',
+        cause: lost,
+      },
+    );
+  },
+
+  async keepAlive(data, call) {
+    const answer = await ask(call, 'GET', `${data.serverUrl}/openapi/1/keepalive?${sessionQuery(data)}`, {
+      effect: 'session',
+      doing: 'the keepalive',
+    });
+    // Servers before 3.1.2 have no keepalive: their sessions are renewed on use.
+    if (answer.status === 404) return { expiresAt: call.clock.now() + lifetime, lazy: true };
+    if (answer.status === 401 || answer.status === 403) throw refused('the session was refused.');
+    if (answer.status !== 200) {
+      throw new GatewayError('vendor_failed', `${title} answered the keepalive with ${answer.status}.`, {
+        vendor: 'proptt2',
+        retryable: true,
+      });
+    }
+    return { expiresAt: call.clock.now() + lifetime };
+  },
+};
+
+/** `POST /server`: the server to talk to and a Rand that one login may use. */
+export async function getServer(call: Call): Promise<{ url: string; rand: string }> {
+  const { settings } = call.connection;
+  const base = settings.cloudUrl.replace(/\/+$/, '');
+  const answer = await ask(call, 'POST', `${base}/openapi/1/server`, {
+    body: { id: settings.ownerId, hid: settings.hid },
+    timeoutMs: 8_000,
+    effect: 'session',
+    doing: 'the request for its server',
+  });
+  if (answer.status === 403)
+    throw refused(`the owner id ${JSON.stringify(settings.ownerId)} or the hid ${settings.hid} is not valid.`);
+  const url = textOf(answer, 'ServerURL').replace(/\/+$/, '');
+  return { url, rand: textOf(answer, 'Rand') };
+}
+
+/** The session as every call carries it, percent-encoded. */
+export function sessionQuery(data: Proptt2Session): string {
+  return `id=${encodeURIComponent(data.id)}&hid=${data.hid}&skey=${encodeURIComponent(data.skey)}`;
+}
+
+/** Lower-case hexadecimal SHA-512 of Rand, a hyphen and the interaction key. */
+export function authKey(rand: string, interactionKey: string): string {
+  return createHash('sha512').update(`${rand}-${interactionKey}`, 'utf8').digest('hex');
+}
+
+function textOf(answer: Proptt2Answer, name: string): string {
+  const value =
+    answer.status === 200 && answer.body !== null && typeof answer.body === 'object'
+      ? (answer.body as Record<string, unknown>)[name]
+      : undefined;
+  if (typeof value === 'string' && value !== '') return value;
+  throw new GatewayError(
+    'vendor_malformed',
+    `${title} answered the login with status ${answer.status} and no ${name}: ${answer.excerpt}`,
+    {
+      vendor: 'proptt2',
+    },
+  );
+}
+
+function refused(why: string): GatewayError {
+  return new GatewayError('connection_needs_attention', why, { vendor: 'proptt2', session: 'refused' });
+}
