@@ -4,26 +4,38 @@ import type { Fault, SandboxReply } from './sandbox-server.ts';
 /** Sends what the vendor answered, cut or slowed when a `truncate` or `slow-body` fault hits the request. */
 export async function sendReply(response: ServerResponse, reply: SandboxReply, fault?: Fault): Promise<void> {
   if (reply.write) return reply.write(response);
-  const json = reply.body !== null && typeof reply.body === 'object' && !Buffer.isBuffer(reply.body);
-  const body = Buffer.from(json ? JSON.stringify(reply.body) : ((reply.body as string | Buffer | undefined) ?? ''));
+  const { status, body: given } = reply;
+  const json = given !== null && typeof given === 'object' && !Buffer.isBuffer(given);
+  // Text goes out as text: Node then writes head and body in one piece, which a Buffer costs twice.
+  const body = json ? JSON.stringify(given) : ((given as string | Buffer | null | undefined) ?? '');
   const headers = { ...(json ? { 'content-type': 'application/json;charset=utf-8' } : {}), ...reply.headers };
-  if (fault?.kind === 'truncate') {
-    response.writeHead(reply.status, { ...headers, 'content-length': String(body.length + 10) });
-    response.write(body.subarray(0, Math.floor(body.length / 2)));
-    setTimeout(() => response.destroy(), 20);
-    return;
+  if (fault?.kind === 'truncate') return truncate(response, status, headers, Buffer.from(body));
+  if (fault?.kind === 'slow-body') return slow(response, status, headers, Buffer.from(body), fault.ms ?? 1000);
+  if (status === 204 || status === 304) response.writeHead(status, headers).end();
+  else response.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) }).end(body);
+}
+
+type Headers = NonNullable<SandboxReply['headers']>;
+
+function truncate(response: ServerResponse, status: number, headers: Headers, body: Buffer): void {
+  response.writeHead(status, { ...headers, 'content-length': String(body.length + 10) });
+  response.write(body.subarray(0, Math.floor(body.length / 2)));
+  setTimeout(() => response.destroy(), 20);
+}
+
+async function slow(
+  response: ServerResponse,
+  status: number,
+  headers: Headers,
+  body: Buffer,
+  ms: number,
+): Promise<void> {
+  response.writeHead(status, { ...headers, 'content-length': String(body.length) });
+  const step = Math.max(1, Math.ceil(body.length / 10));
+  const pause = ms / Math.ceil(body.length / step);
+  for (let at = 0; at < body.length && !response.destroyed; at += step) {
+    response.write(body.subarray(at, at + step));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
-  if (fault?.kind === 'slow-body') {
-    response.writeHead(reply.status, { ...headers, 'content-length': String(body.length) });
-    const step = Math.max(1, Math.ceil(body.length / 10));
-    const pause = (fault.ms ?? 1000) / Math.ceil(body.length / step);
-    for (let at = 0; at < body.length && !response.destroyed; at += step) {
-      response.write(body.subarray(at, at + step));
-      await new Promise((resolve) => setTimeout(resolve, pause));
-    }
-    response.end();
-    return;
-  }
-  if (reply.status === 204 || reply.status === 304) response.writeHead(reply.status, headers).end();
-  else response.writeHead(reply.status, { ...headers, 'content-length': String(body.length) }).end(body);
+  response.end();
 }
