@@ -3,4 +3,6 @@ import { answerVendorRequest } from '../lib/gateway/vendor-face.ts';
 import { proptt2 } from '../lib/vendors/proptt2/index.ts';
 
 /** Every operation of ProPTT2: `/v1/proptt2/{connection}/{operation}` and `/raw/{path}`. */
-export const handler = httpFunction((request, principal, services) => answerVendorRequest(services, proptt2, request, principal));
+export const handler = httpFunction((request, principal, services) =>
+  answerVendorRequest(services, proptt2, request, principal),
+);

@@ -8,7 +8,11 @@ const largestInline = 4_400_000;
 const linkTime = 15 * 60;
 
 /** A file as an answer: its bytes with their content type, or 303 to a short-lived link where they are too many. */
-export async function encodeFile(answer: FileAnswer, headers: Record<string, string>, files: FileStore): Promise<APIGatewayProxyStructuredResultV2> {
+export async function encodeFile(
+  answer: FileAnswer,
+  headers: Record<string, string>,
+  files: FileStore,
+): Promise<APIGatewayProxyStructuredResultV2> {
   const { stream, type, name, size } = answer.file;
   const chunks: Buffer[] = [];
   let held = 0;
@@ -18,7 +22,12 @@ export async function encodeFile(answer: FileAnswer, headers: Record<string, str
     if (next.done) {
       return {
         statusCode: answer.status,
-        headers: { 'content-type': type, 'x-content-type-options': 'nosniff', ...(name && { 'content-disposition': disposition(name) }), ...headers },
+        headers: {
+          'content-type': type,
+          'x-content-type-options': 'nosniff',
+          ...(name && { 'content-disposition': disposition(name) }),
+          ...headers,
+        },
         body: Buffer.concat(chunks).toString('base64'),
         isBase64Encoded: true,
       };

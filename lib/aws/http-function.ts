@@ -25,7 +25,13 @@ export type OpenHttpHandler = (request: HttpRequest, services: Services) => Prom
 /** A call has this long in all, in milliseconds; API Gateway gives up after 30 s. */
 const callTime = 25_000;
 
-type Chain = MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context, Record<string, unknown>>;
+type Chain = MiddlewareObj<
+  APIGatewayProxyEventV2,
+  APIGatewayProxyStructuredResultV2,
+  Error,
+  Context,
+  Record<string, unknown>
+>;
 
 /** A Lambda handler behind API Gateway for callers with a key: request, key, rate, problem document, one log line. */
 export function httpFunction(handle: HttpHandler) {
@@ -41,7 +47,9 @@ export function openHttpFunction(handle: OpenHttpHandler) {
 }
 
 function chain(run: (progress: Progress, kit: Services) => Promise<HttpAnswer>) {
-  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context, Record<string, unknown>>({ timeoutEarlyInMillis: 0 })
+  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context, Record<string, unknown>>({
+    timeoutEarlyInMillis: 0,
+  })
     .use(requestLog())
     .use(problems())
     .handler(async (event, context) => {
@@ -68,7 +76,8 @@ function requestOf(event: APIGatewayProxyEventV2, context: Context): HttpRequest
     path: event.rawPath,
     query: new URLSearchParams(event.rawQueryString),
     headers: event.headers,
-    rawBody: event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8'),
+    rawBody:
+      event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8'),
     requestId: event.requestContext.requestId ?? context.awsRequestId,
     signal: AbortSignal.timeout(callTime),
     sourceIp: event.requestContext.http.sourceIp,
@@ -102,7 +111,8 @@ function problems(): Chain {
           'content-type': 'application/problem+json',
           'x-request-id': progress.request.requestId,
           ...progress.rateHeaders,
-          ...(error instanceof GatewayError && error.retryAfter !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfter))) }),
+          ...(error instanceof GatewayError &&
+            error.retryAfter !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfter))) }),
           ...(problem.status === 401 && { 'www-authenticate': 'Bearer' }),
         },
         body: JSON.stringify(problem),
@@ -129,13 +139,19 @@ function requestLog(): Chain {
   return { after: line, onError: line };
 }
 
-async function encode(answer: HttpAnswer, progress: Progress, kit: Services): Promise<APIGatewayProxyStructuredResultV2> {
+async function encode(
+  answer: HttpAnswer,
+  progress: Progress,
+  kit: Services,
+): Promise<APIGatewayProxyStructuredResultV2> {
   const headers = { 'x-request-id': progress.request.requestId, ...progress.rateHeaders };
   if ('file' in answer) return encodeFile(answer, headers, kit.files);
   const type = typeof answer.body === 'string' ? undefined : 'application/json';
   return {
     statusCode: answer.status,
     headers: { ...(type && answer.body !== undefined && { 'content-type': type }), ...headers, ...answer.headers },
-    ...(answer.body !== undefined && { body: typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body) }),
+    ...(answer.body !== undefined && {
+      body: typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body),
+    }),
   };
 }

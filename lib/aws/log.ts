@@ -8,11 +8,18 @@ export function log(line: LogLine): void {
 }
 
 /** A CloudWatch metric as a log line (embedded metric format): no request of its own. */
-export function metric(name: string, value: number, unit: 'Count' | 'Milliseconds', dimensions: Record<string, string>): void {
+export function metric(
+  name: string,
+  value: number,
+  unit: 'Count' | 'Milliseconds',
+  dimensions: Record<string, string>,
+): void {
   log({
     _aws: {
       Timestamp: Date.now(),
-      CloudWatchMetrics: [{ Namespace: 'Trunkline', Dimensions: [Object.keys(dimensions)], Metrics: [{ Name: name, Unit: unit }] }],
+      CloudWatchMetrics: [
+        { Namespace: 'Trunkline', Dimensions: [Object.keys(dimensions)], Metrics: [{ Name: name, Unit: unit }] },
+      ],
     },
     ...dimensions,
     [name]: value,

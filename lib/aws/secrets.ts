@@ -9,7 +9,11 @@ const cacheTime = 5 * 60_000;
  * Secrets Manager behind a short cache. Its client is loaded at the first miss, so that a cold start that needs no secret
  * pays nothing for it. `onRead` is told every value, for the redactor.
  */
-export function secretsManager(endpoint: string | undefined, clock: Clock, onRead: (value: string) => void): SecretStore {
+export function secretsManager(
+  endpoint: string | undefined,
+  clock: Clock,
+  onRead: (value: string) => void,
+): SecretStore {
   const cache = new Map<string, { value: string | undefined; until: number }>();
   let loading: Promise<Awaited<ReturnType<typeof load>>> | undefined;
   const client = () => {

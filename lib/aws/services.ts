@@ -1,6 +1,6 @@
+import type { FileStore } from '../core/files.ts';
 import { httpClient } from '../core/http.ts';
 import { registerSecret } from '../core/redact.ts';
-import type { FileStore } from '../core/files.ts';
 import { Connections } from '../gateway/connections.ts';
 import type { GatewayServices } from '../gateway/invoke.ts';
 import { ApiKeys } from '../gateway/keys.ts';
@@ -49,7 +49,13 @@ function make(): Services {
     clock,
     random,
     needsAttention: async (connection, reason) => {
-      log({ level: 'error', message: 'connection needs attention', vendor: connection.vendor, connection: connection.name, reason });
+      log({
+        level: 'error',
+        message: 'connection needs attention',
+        vendor: connection.vendor,
+        connection: connection.name,
+        reason,
+      });
       metric('SessionLocked', 1, 'Count', { vendor: connection.vendor });
     },
   });

@@ -161,3 +161,6 @@ export interface Vendor<
   /** The vendor's event types with their sources. */
   readonly events: Readonly<Record<string, EventSource<Settings, Credentials, Session>>>;
 }
+
+/** The vendors that a function knows, by name. */
+export type Catalogue = Readonly<Partial<Record<VendorName, Vendor>>>;

@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts';
-import type { Connection, Vendor, VendorName } from '../core/vendor.ts';
+import type { Catalogue, Connection, Vendor } from '../core/vendor.ts';
 import { dueItems } from '../store/due.ts';
 import type { SessionItem, SessionStore } from './session-store.ts';
 import { type CallServices, vendorCall } from './vendor-calls.ts';
@@ -12,6 +12,8 @@ export interface KeepReport {
   failed: number;
   /** The longest that a session had gone without a good keepalive when its turn came. */
   longestGap: number;
+  /** What went wrong that nobody had thought of. */
+  unexpected: string[];
 }
 
 /** How many keepalives run at once in one tick. */
@@ -22,16 +24,18 @@ const retryIn = 55_000;
 /** One tick of the clock over all sessions that are due: keepalives, and new sessions for those that died. */
 export async function keepSessions(
   services: CallServices & { store: SessionStore },
-  vendors: Readonly<Record<VendorName, Vendor>>,
+  vendors: Catalogue,
   scope: { requestId: string; signal: AbortSignal },
 ): Promise<KeepReport> {
-  const report: KeepReport = { due: 0, kept: 0, renewed: 0, failed: 0, longestGap: 0 };
+  const report: KeepReport = { due: 0, kept: 0, renewed: 0, failed: 0, longestGap: 0, unexpected: [] };
   const running = new Set<Promise<void>>();
   for await (const page of dueItems<SessionItem>(services.table, 'keepalive', services.clock.now())) {
     for (const item of page) {
       if (scope.signal.aborted) break;
       report.due++;
-      const turn = keepOne(services, vendors[item.vendor], item, scope, report).finally(() => running.delete(turn));
+      const vendor = vendors[item.vendor];
+      if (!vendor) continue;
+      const turn = keepOne(services, vendor, item, scope, report).finally(() => running.delete(turn));
       running.add(turn);
       if (running.size >= concurrency) await Promise.race(running);
     }
@@ -75,6 +79,7 @@ async function keepOne(
     if (!(error instanceof GatewayError && error.code === 'connection_needs_attention')) {
       await store.postpone(item, reason, clock.now() + retryIn);
     }
-    if (!(error instanceof GatewayError)) throw error;
+    if (!(error instanceof GatewayError))
+      report.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 }

@@ -108,8 +108,14 @@ export class ApiKeys {
   }
 
   /** A new secret for the same key; the old one works on for `overlap` seconds. */
-  async rotate(id: string, overlap: number): Promise<{ item: KeyItem; key: string }> {
+  async rotate(maker: Principal, id: string, overlap: number): Promise<{ item: KeyItem; key: string }> {
     const item = await this.get(id);
+    if (!item.scopes.every((scope) => within(scope, maker.scopes))) {
+      throw new GatewayError(
+        'forbidden',
+        'This key has more scopes than your own, so its new secret cannot be shown to you.',
+      );
+    }
     const secret = this.#random.bytes(32).toString('base64url');
     const current = item.hashes[0];
     const hashes = [

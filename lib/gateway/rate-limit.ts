@@ -23,7 +23,11 @@ export class RateLimit {
     window.used++;
     const reset = Math.max(1, Math.ceil((window.startedAt + windowSeconds * 1000 - now) / 1000));
     if (window.used > principal.perMinute) {
-      throw new GatewayError('rate_limited', `This key may make ${principal.perMinute} calls a minute. Try again in ${reset} s.`, { retryAfter: reset });
+      throw new GatewayError(
+        'rate_limited',
+        `This key may make ${principal.perMinute} calls a minute. Try again in ${reset} s.`,
+        { retryAfter: reset },
+      );
     }
     return {
       'ratelimit-policy': `"minute";q=${principal.perMinute};w=${windowSeconds}`,

@@ -29,7 +29,10 @@ export function jsonBody(request: HttpRequest): Record<string, unknown> {
   if (rawBody.length > bodyLimitWithFile) throw tooLarge(rawBody.length);
   const type = request.headers['content-type'];
   if (type !== undefined && !/^[\w.+-]+\/(?:[\w.+-]+\+)?json\b/i.test(type.trim())) {
-    throw new GatewayError('unsupported_media_type', `Send JSON with "Content-Type: application/json", not ${JSON.stringify(type.slice(0, 80))}.`);
+    throw new GatewayError(
+      'unsupported_media_type',
+      `Send JSON with "Content-Type: application/json", not ${JSON.stringify(type.slice(0, 80))}.`,
+    );
   }
   let text: string;
   try {
@@ -39,7 +42,9 @@ export function jsonBody(request: HttpRequest): Record<string, unknown> {
   }
   const value = readJson(text);
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new GatewayError('invalid_json', 'The body must be a JSON object.', { errors: [{ pointer: '', message: 'must be an object' }] });
+    throw new GatewayError('invalid_json', 'The body must be a JSON object.', {
+      errors: [{ pointer: '', message: 'must be an object' }],
+    });
   }
   const body = value as Record<string, unknown>;
   const file = Object.hasOwn(body, 'file') ? (body.file as { base64?: unknown } | null) : undefined;
@@ -57,5 +62,8 @@ function readJson(text: string): unknown {
 }
 
 function tooLarge(length: number): GatewayError {
-  return new GatewayError('payload_too_large', `The body has ${length} bytes; the limit is ${bodyLimit}, or ${bodyLimitWithFile} with a Base64 file.`);
+  return new GatewayError(
+    'payload_too_large',
+    `The body has ${length} bytes; the limit is ${bodyLimit}, or ${bodyLimitWithFile} with a Base64 file.`,
+  );
 }

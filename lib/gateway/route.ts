@@ -1,9 +1,9 @@
+import * as z from 'zod/mini';
 import { GatewayError } from '../core/errors.ts';
 import { coerceQuery, parseInput, type Shape } from '../core/operation.ts';
-import * as z from 'zod/mini';
 import type { JsonAnswer } from './idempotency.ts';
 import type { Principal } from './keys.ts';
-import { jsonBody, type HttpRequest } from './request.ts';
+import { type HttpRequest, jsonBody } from './request.ts';
 import { type ControlArea, controlNeed, requireScope } from './scopes.ts';
 
 /** What a control call is given: the caller, the path's parts and the parsed input. */
@@ -57,14 +57,17 @@ export class Answer implements JsonAnswer {
   }
 }
 
-export interface Dispatcher {
-  (request: HttpRequest, principal: Principal): Promise<JsonAnswer>;
-}
+export type Dispatcher = (request: HttpRequest, principal: Principal) => Promise<JsonAnswer>;
 
 /** Finds the route of a request, checks scope and input, and runs it. `audit` is told of every write that succeeded. */
 export function dispatcher(
   routes: readonly Route[],
-  audit: (principal: Principal, route: Route, params: Readonly<Record<string, string>>, request: HttpRequest) => Promise<void>,
+  audit: (
+    principal: Principal,
+    route: Route,
+    params: Readonly<Record<string, string>>,
+    request: HttpRequest,
+  ) => Promise<void>,
 ): Dispatcher {
   const table = routes.map((each) => ({
     route: each,
@@ -78,13 +81,18 @@ export function dispatcher(
       return match ? [{ entry, params: { ...match.groups } }] : [];
     });
     const found = here.find(({ entry }) => entry.route.method === request.method);
-    if (!found) throw noSuchCall(request, here.map(({ entry }) => entry.route.method));
+    if (!found)
+      throw noSuchCall(
+        request,
+        here.map(({ entry }) => entry.route.method),
+      );
     const { entry, params } = found;
     const { route: chosen } = entry;
     if (chosen.area) requireScope(principal.scopes, controlNeed(chosen.area, chosen.write ?? false));
     const shape = chosen.input?.() ?? {};
     entry.schema ??= z.strictObject(shape);
-    const given = request.method === 'GET' || request.method === 'DELETE' ? coerceQuery(shape, request.query) : jsonBody(request);
+    const given =
+      request.method === 'GET' || request.method === 'DELETE' ? coerceQuery(shape, request.query) : jsonBody(request);
     const input = parseInput(entry.schema, given);
     const answer = await chosen.handle({ request, principal, params, input });
     if (chosen.write) await audit(principal, chosen, params, request);
@@ -95,7 +103,10 @@ export function dispatcher(
 
 function noSuchCall(request: HttpRequest, methods: string[]): GatewayError {
   if (methods.length > 0) {
-    return new GatewayError('method_not_allowed', `${request.path} takes ${methods.join(', ')}, not ${request.method}.`);
+    return new GatewayError(
+      'method_not_allowed',
+      `${request.path} takes ${methods.join(', ')}, not ${request.method}.`,
+    );
   }
   return new GatewayError('not_found', `There is no ${request.path.slice(0, 200)}. See /docs for every call.`);
 }

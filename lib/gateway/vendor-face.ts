@@ -16,14 +16,21 @@ export async function answerVendorRequest(
 ): Promise<InvokeAnswer> {
   const [connection, name, ...rest] = request.path.split('/').slice(3);
   if (!connection || !name) {
-    throw new GatewayError('not_found', `Call /v1/${vendor.name}/{connection}/{operation}. See /docs for the operations.`);
+    throw new GatewayError(
+      'not_found',
+      `Call /v1/${vendor.name}/{connection}/{operation}. See /docs for the operations.`,
+    );
   }
   if (name === 'raw') return answerRaw(services, vendor, connection, rest.join('/'), request, principal);
-  if (rest.length > 0) throw new GatewayError('not_found', `There is no ${request.path.slice(0, 200)}. See /docs for every call.`);
+  if (rest.length > 0)
+    throw new GatewayError('not_found', `There is no ${request.path.slice(0, 200)}. See /docs for every call.`);
   const operation = operationOf(vendor, name);
   const given = inputOf(request, vendor, name);
   if (given === undefined) {
-    throw new GatewayError('method_not_allowed', `${name} takes POST${operation.effect === 'read' ? ' or GET' : ''}, not ${request.method}.`);
+    throw new GatewayError(
+      'method_not_allowed',
+      `${name} takes POST${operation.effect === 'read' ? ' or GET' : ''}, not ${request.method}.`,
+    );
   }
   return invoke(
     services,
@@ -45,9 +52,13 @@ function inputOf(request: HttpRequest, vendor: Vendor, name: string): Record<str
   if (request.method === 'POST') {
     const [stray] = request.query.keys();
     if (stray === undefined) return jsonBody(request);
-    throw new GatewayError('invalid_input', `A POST takes its input as JSON in the body, not in the query: ${stray.slice(0, 100)}.`, {
-      errors: [{ pointer: `/${stray.slice(0, 100)}`, message: 'stands in the query; put it into the body' }],
-    });
+    throw new GatewayError(
+      'invalid_input',
+      `A POST takes its input as JSON in the body, not in the query: ${stray.slice(0, 100)}.`,
+      {
+        errors: [{ pointer: `/${stray.slice(0, 100)}`, message: 'stands in the query; put it into the body' }],
+      },
+    );
   }
   if (request.method === 'GET' && operation.effect === 'read') {
     schemasOf(operation);

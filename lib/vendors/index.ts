@@ -1,5 +1,5 @@
-import type { Vendor, VendorName } from '../core/vendor.ts';
+import type { Catalogue } from '../core/vendor.ts';
 import { proptt2 } from './proptt2/index.ts';
 
 /** Every vendor that Trunkline speaks to. Read this first: an operation is found by following its vendor's index. */
-export const vendors = { proptt2 } satisfies Partial<Record<VendorName, Vendor>>;
+export const vendors: Catalogue = { proptt2 };

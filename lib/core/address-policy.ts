@@ -1,0 +1,199 @@
+import { lookup as systemLookup } from 'node:dns/promises';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+
+/** What an outgoing request may reach beyond public addresses over https. Metadata and link-local addresses are never open. */
+export interface AddressPolicy {
+  allowHttp?: boolean;
+  /** Opens loopback, RFC 1918, RFC 6598 and unique-local addresses. */
+  allowPrivateNetwork?: boolean;
+}
+
+/** Why a URL or an address is refused, with a sentence for the person who configured it. */
+export interface AddressProblem {
+  reason: 'not-a-url' | 'scheme' | 'credentials' | 'name' | 'address';
+  message: string;
+}
+
+/** How far away an address is: `private` opens with `allowPrivateNetwork`, `never` with nothing. */
+export type AddressClass = 'public' | 'private' | 'never';
+
+/** One answer of the name service. */
+export interface ResolvedAddress {
+  address: string;
+  family: number;
+}
+
+/** Asks the name service for every address of a host; tests hand in their own. */
+export type Resolve = (hostname: string) => Promise<readonly ResolvedAddress[]>;
+
+/** A name that resolved to an address which the policy refuses. */
+export class RefusedAddress extends Error {
+  override name = 'RefusedAddress';
+  readonly code = 'ERR_REFUSED_ADDRESS';
+}
+
+const neverRanges = [
+  ['0.0.0.0', 8],
+  ['100.100.100.200', 32],
+  ['168.63.129.16', 32],
+  ['169.254.0.0', 16],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+  ['::', 128],
+  ['64:ff9b:1::', 48],
+  ['100::', 64],
+  ['2001::', 32],
+  ['2001:db8::', 32],
+  ['3fff::', 20],
+  ['5f00::', 16],
+  ['fd00:ec2::', 32],
+  ['fd20:ce::', 32],
+  ['fe80::', 10],
+  ['fec0::', 10],
+  ['ff00::', 8],
+] as const;
+
+const privateRanges = [
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['::1', 128],
+  ['fc00::', 7],
+] as const;
+
+/** Where an IPv6 address carries an IPv4 address: the prefix as groups of 16 bits, and the group at which the inner one starts. */
+const carriers = [
+  { prefix: [0, 0, 0, 0, 0, 0], at: 6 },
+  { prefix: [0, 0, 0, 0, 0, 0xffff], at: 6 },
+  { prefix: [0, 0, 0, 0, 0xffff, 0], at: 6 },
+  { prefix: [0x64, 0xff9b, 0, 0, 0, 0], at: 6 },
+  { prefix: [0x2002], at: 1 },
+] as const;
+
+const neverList = blockList(neverRanges);
+const privateList = blockList(privateRanges);
+
+const neverNames = new Set(['metadata', 'metadata.google.internal', 'metadata.goog', 'instance-data']);
+const loopbackNames = new Set(['localhost', 'localhost.localdomain', 'ip6-localhost', 'ip6-loopback']);
+
+/** Sorts a literal IPv4 or IPv6 address, an IPv4 address hidden in an IPv6 one by what is inside; anything else is `never`. */
+export function classifyAddress(address: string): AddressClass {
+  const bare = address.split('%', 1)[0] ?? '';
+  const family = isIP(bare);
+  if (family === 0) return 'never';
+  const type = family === 4 ? 'ipv4' : 'ipv6';
+  if (neverList.check(bare, type)) return 'never';
+  if (privateList.check(bare, type)) return 'private';
+  const inner = family === 6 ? innerIPv4(bare) : undefined;
+  return inner === undefined ? 'public' : classifyAddress(inner);
+}
+
+/** Checks what can be known without asking the name service: scheme, credentials, forbidden names and literal addresses. */
+export function checkUrl(url: string | URL, policy: AddressPolicy): AddressProblem | undefined {
+  const parsed = typeof url === 'string' ? URL.parse(url) : url;
+  if (parsed === null) return { reason: 'not-a-url', message: 'This is not a complete URL.' };
+  if (parsed.protocol !== 'https:' && !(parsed.protocol === 'http:' && policy.allowHttp)) {
+    const hint = parsed.protocol === 'http:' ? '; set allowHttp to reach it over plain http' : '';
+    return { reason: 'scheme', message: `Only https URLs are allowed${hint}.` };
+  }
+  if (parsed.username !== '' || parsed.password !== '') {
+    return { reason: 'credentials', message: 'A user name or password inside the URL is not allowed.' };
+  }
+  const host = bareHost(parsed.hostname);
+  if (isIP(host) !== 0) return addressProblem(host, host, policy);
+  if (host === '' || neverNames.has(host)) {
+    return { reason: 'name', message: `The host name ${host || '(empty)'} is never allowed.` };
+  }
+  if ((loopbackNames.has(host) || host.endsWith('.localhost')) && !policy.allowPrivateNetwork) {
+    return { reason: 'name', message: `${host} is this machine; set allowPrivateNetwork to reach it.` };
+  }
+  return undefined;
+}
+
+/**
+ * A `lookup` for sockets: it resolves a name once, refuses it with `RefusedAddress` if any of the answers is refused, and hands
+ * on exactly the addresses that were checked, so that no second answer of the name service can be connected to.
+ */
+export function pinnedLookup(policy: AddressPolicy, resolve: Resolve = resolveBySystem): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname).then(
+      (answers) => {
+        for (const { address } of answers) {
+          const problem = addressProblem(hostname, address, policy);
+          if (problem !== undefined) return callback(new RefusedAddress(problem.message), []);
+        }
+        const family = options.family === 'IPv4' ? 4 : options.family === 'IPv6' ? 6 : options.family;
+        const usable = answers.filter((answer) => !family || answer.family === family);
+        const first = usable[0];
+        if (first === undefined) return callback(notFound(hostname), []);
+        if (options.all) callback(null, [...usable]);
+        else callback(null, first.address, first.family);
+      },
+      (error: unknown) => callback(error instanceof Error ? error : notFound(hostname), []),
+    );
+  };
+}
+
+/** The operating system's answers for a name, in its own order. */
+export async function resolveBySystem(hostname: string): Promise<ResolvedAddress[]> {
+  return systemLookup(hostname, { all: true });
+}
+
+function addressProblem(host: string, address: string, policy: AddressPolicy): AddressProblem | undefined {
+  const found = classifyAddress(address);
+  if (found === 'public' || (found === 'private' && policy.allowPrivateNetwork)) return undefined;
+  const subject = host === address ? address : `${host} (${address})`;
+  return {
+    reason: 'address',
+    message:
+      found === 'private'
+        ? `${subject} is a private or loopback address; set allowPrivateNetwork to reach it.`
+        : `${subject} is a reserved, link-local or metadata address and is never allowed.`,
+  };
+}
+
+function bareHost(hostname: string): string {
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+  return host.toLowerCase().replace(/\.+$/, '');
+}
+
+function innerIPv4(address: string): string | undefined {
+  const groups = groupsOf(address);
+  for (const { prefix, at } of carriers) {
+    if (!prefix.every((group, index) => groups[index] === group)) continue;
+    const [high = 0, low = 0] = groups.slice(at, at + 2);
+    return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  }
+  return undefined;
+}
+
+/** The eight groups of an IPv6 address; the URL parser brings every spelling, dotted tails included, into one. */
+function groupsOf(address: string): number[] {
+  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
+  const left = parseGroups(head);
+  if (tail === undefined) return left;
+  const right = parseGroups(tail);
+  return [...left, ...new Array<number>(8 - left.length - right.length).fill(0), ...right];
+}
+
+function parseGroups(text: string): number[] {
+  return text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
+}
+
+function blockList(ranges: readonly (readonly [string, number])[]): BlockList {
+  const list = new BlockList();
+  for (const [network, prefix] of ranges) list.addSubnet(network, prefix, isIP(network) === 4 ? 'ipv4' : 'ipv6');
+  return list;
+}
+
+function notFound(hostname: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${hostname} has no address`), { code: 'ENOTFOUND', hostname });
+}

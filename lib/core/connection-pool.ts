@@ -1,0 +1,241 @@
+import type { Agent, ClientRequest } from 'node:http';
+import { type LookupFunction, connect as netConnect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
+
+/** One origin and how to reach it. */
+export interface PoolOptions {
+  secure: boolean;
+  /** Host as certificates and the name service know it, without brackets. */
+  host: string;
+  port: number;
+  lookup?: LookupFunction;
+  ca?: ConnectionOptions['ca'];
+  /** More requests than this at a time wait for a connection. */
+  maxSockets: number;
+  /** How long an unused connection is kept when the server does not announce less, in milliseconds. */
+  idleMs: number;
+}
+
+/** A connection that was never established: no byte of any request was written to it. */
+export class ConnectFailure extends Error {
+  override name = 'ConnectFailure';
+  /** `tls` once TCP stood: a bad certificate or a broken handshake. */
+  readonly phase: 'tcp' | 'tls';
+
+  constructor(phase: 'tcp' | 'tls', cause: unknown) {
+    super(cause instanceof Error ? cause.message : 'The connection closed before it was established', { cause });
+    this.phase = phase;
+  }
+}
+
+const state = Symbol('state');
+
+interface ConnectionState {
+  request: ClientRequest | undefined;
+  /** `bytesWritten` of the socket when the current request got it. */
+  writtenBefore: number;
+  idleMs: number;
+  /** Epoch milliseconds; wall time, because a frozen Lambda's timers do not run while its connections die. */
+  idleUntil: number;
+}
+
+type PooledSocket = Socket & { [state]: ConnectionState };
+
+/** A server's promise is cut short by this much, so that its closing and our next request do not cross. */
+const announcedMargin = 1000;
+
+/**
+ * The connections to one origin, handed to `http.request` as its agent. Unlike `http.Agent` a request gets a socket only once
+ * that is connected (and its certificate verified), so whether a request was sent is known and not guessed; and an idle
+ * connection is judged by the clock at the moment of its reuse. It costs a quarter less CPU per request than `http.Agent`.
+ */
+export class ConnectionPool {
+  /** The members that `ClientRequest` reads of an agent. */
+  readonly keepAlive = true;
+  readonly maxSockets = Number.POSITIVE_INFINITY;
+  readonly options = {};
+  readonly protocol: 'http:' | 'https:';
+  readonly defaultPort: number;
+
+  readonly #target: PoolOptions;
+  readonly #idle: PooledSocket[] = [];
+  readonly #waiting: ClientRequest[] = [];
+  readonly #sockets = new Set<PooledSocket>();
+  #connecting = 0;
+  #session: Buffer | undefined;
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(target: PoolOptions) {
+    this.#target = target;
+    this.protocol = target.secure ? 'https:' : 'http:';
+    this.defaultPort = target.secure ? 443 : 80;
+  }
+
+  /** This pool as the type that `http.request` asks for; at run time Node accepts any object with `addRequest`. */
+  get agent(): Agent {
+    return this as unknown as Agent;
+  }
+
+  /** Connections that are open or being opened. */
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  /** Called by `ClientRequest`. */
+  addRequest(request: ClientRequest): void {
+    const socket = this.#takeIdle();
+    if (socket !== undefined) {
+      socket.ref();
+      assign(socket, request);
+      return;
+    }
+    this.#waiting.push(request);
+    this.#connectForWaiting();
+  }
+
+  /** Whether the connection that would be reused has been idle so long that its end may wait unread in the kernel. */
+  mayBeStale(now: number): boolean {
+    const socket = this.#idle.at(-1);
+    return socket !== undefined && now - (socket[state].idleUntil - socket[state].idleMs) > announcedMargin;
+  }
+
+  /** Takes note of a `Keep-Alive: timeout=5` header on the answer to a request. */
+  noteKeepAlive(request: ClientRequest, header: string): void {
+    const seconds = /timeout=(\d{1,9})/i.exec(header)?.[1];
+    if (seconds === undefined || !isPooled(request.socket)) return;
+    request.socket[state].idleMs = Math.min(this.#target.idleMs, Number(seconds) * 1000 - announcedMargin);
+  }
+
+  /** Closes idle connections now and busy ones at once too; what is in flight fails. */
+  close(): void {
+    clearTimeout(this.#sweep);
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #takeIdle(): PooledSocket | undefined {
+    for (let socket = this.#idle.pop(); socket !== undefined; socket = this.#idle.pop()) {
+      if (socket.writable && !socket.readableEnded && socket[state].idleUntil > Date.now()) return socket;
+      socket.destroy();
+    }
+    return undefined;
+  }
+
+  #connectForWaiting(): void {
+    while (this.#connecting < this.#waiting.length && this.#sockets.size < this.#target.maxSockets) this.#connect();
+  }
+
+  #connect(): void {
+    const { secure, idleMs } = this.#target;
+    const socket = Object.assign(this.#openSocket(), {
+      [state]: { request: undefined, writtenBefore: 0, idleMs, idleUntil: 0 } satisfies ConnectionState,
+    });
+    let phase: 'tcp' | 'tls' | 'ready' = 'tcp';
+    let failure: unknown;
+    this.#connecting++;
+    this.#sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.once('connect', () => {
+      phase = 'tls';
+    });
+    socket.once(secure ? 'secureConnect' : 'connect', () => {
+      phase = 'ready';
+      this.#connecting--;
+      this.#release(socket);
+    });
+    socket.on('session', (session: Buffer) => {
+      this.#session = session;
+    });
+    socket.on('error', (error) => {
+      failure ??= error;
+    });
+    // Bytes that nobody asked for would be taken for the answer to the next request.
+    socket.on('data', () => {
+      if (socket[state].request === undefined) socket.destroy();
+    });
+    socket.on('free', () => {
+      const reusable = socket.writable && socket[state].request?.shouldKeepAlive !== false;
+      socket[state].request = undefined;
+      if (reusable) this.#release(socket);
+      else socket.destroy();
+    });
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      const index = this.#idle.indexOf(socket);
+      if (index !== -1) this.#idle.splice(index, 1);
+      if (phase !== 'ready') {
+        this.#connecting--;
+        this.#session = undefined;
+        this.#failOne(new ConnectFailure(phase, failure));
+      }
+      this.#connectForWaiting();
+    });
+  }
+
+  #openSocket(): Socket {
+    const { secure, host, port, lookup, ca } = this.#target;
+    // A second address is tried after one second: Node's quarter of a second gives distant servers up too early.
+    const options = { host, port, autoSelectFamilyAttemptTimeout: 1000, ...(lookup && { lookup }) };
+    if (!secure) return netConnect(options);
+    return tlsConnect({
+      ...options,
+      servername: /^[\d.]+$|:/.test(host) ? '' : host,
+      ALPNProtocols: ['http/1.1'],
+      ...(ca && { ca }),
+      ...(this.#session && { session: this.#session }),
+    });
+  }
+
+  #release(socket: PooledSocket): void {
+    const request = this.#nextWaiting();
+    if (request !== undefined) {
+      assign(socket, request);
+      return;
+    }
+    if (socket[state].idleMs <= 0) {
+      socket.destroy();
+      return;
+    }
+    socket[state].idleUntil = Date.now() + socket[state].idleMs;
+    socket.unref();
+    this.#idle.push(socket);
+    this.#sweep ??= this.#sweepLater();
+  }
+
+  #nextWaiting(): ClientRequest | undefined {
+    for (let request = this.#waiting.shift(); request !== undefined; request = this.#waiting.shift()) {
+      if (!request.destroyed) return request;
+    }
+    return undefined;
+  }
+
+  #failOne(failure: ConnectFailure): void {
+    const request = this.#nextWaiting();
+    if (request === undefined) return;
+    request.emit('error', failure);
+    request.destroy();
+  }
+
+  #sweepLater(): NodeJS.Timeout {
+    return setTimeout(() => {
+      const now = Date.now();
+      for (const socket of [...this.#idle]) if (socket[state].idleUntil <= now) socket.destroy();
+      this.#sweep = this.#idle.length > 0 ? this.#sweepLater() : undefined;
+    }, this.#target.idleMs).unref();
+  }
+}
+
+/** Whether any byte of this request was handed to a connection. */
+export function wasSent(request: ClientRequest): boolean {
+  const { socket } = request;
+  return isPooled(socket) && socket.bytesWritten > socket[state].writtenBefore;
+}
+
+function assign(socket: PooledSocket, request: ClientRequest): void {
+  socket[state].request = request;
+  socket[state].writtenBefore = socket.bytesWritten;
+  request.onSocket(socket);
+}
+
+function isPooled(socket: Socket | null): socket is PooledSocket {
+  return socket !== null && state in socket;
+}

@@ -1,0 +1,26 @@
+/** How an outgoing request can fail before a whole answer is there. A status such as 500 is an answer, not a failure. */
+export type HttpFailureKind =
+  | 'refused-address'
+  | 'not-connected'
+  | 'timeout'
+  | 'aborted'
+  | 'reset'
+  | 'cut-body'
+  | 'too-large'
+  | 'tls';
+
+/**
+ * An outgoing request that brought no whole answer. `sent` is false only when not one byte of it left this process, so that
+ * sending it again cannot do its work twice. The message names the host alone: paths and queries may hold secrets.
+ */
+export class HttpFailure extends Error {
+  override name = 'HttpFailure';
+  readonly kind: HttpFailureKind;
+  readonly sent: boolean;
+
+  constructor(kind: HttpFailureKind, sent: boolean, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+    this.sent = sent;
+  }
+}
