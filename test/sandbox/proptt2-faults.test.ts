@@ -66,7 +66,14 @@ test('the controls answer over HTTP', async () => {
     sessionTimeoutStatus: '403',
     sessionMinutes: 10,
   });
-  expect((await caller.control('POST', 'settings', { sessionMinuts: 1 })).status).toBe(400);
+  for (const wrong of [
+    { sessionMinuts: 1 },
+    { sessionMinutes: '1' },
+    { sessionTimeoutStatus: '402' },
+    { serverUrl: 1 },
+  ]) {
+    expect((await caller.control('POST', 'settings', wrong)).status).toBe(400);
+  }
   await caller.control('POST', 'locations', { userId: 8, latitude: '1.5', longitude: '2.5' });
   expect((await caller.call('GET', '/users/8')).json).toMatchObject({
     latitude: '1.5',

@@ -3,11 +3,11 @@ import { type Callback, type CallbackResult, postCallback } from './callbacks.ts
 import { type Company, type CompanyData, type User, type VoiceRecord, vendorDate } from './company.ts';
 import { type CompanyOptions, demoCompany, newCompany } from './demo-company.ts';
 import { insertRecord, type NewRecord } from './records.ts';
-import { companyData, defaultSettings, findCompany, type Proptt2Settings, type Proptt2State } from './state.ts';
+import { companyData, findCompany, type Proptt2Settings, type Proptt2State, settingsFault } from './state.ts';
 
 /** What tests and demos do to the vendor behind its API. Where `company` (an owner id) is absent, the demo company is meant. */
 export interface Proptt2Controls {
-  /** Changes how the vendor behaves. Throws a TypeError for a setting it does not have. */
+  /** Changes how the vendor behaves. Throws a TypeError for a setting or value it does not have. */
   configure(settings: Partial<Proptt2Settings>): void;
   company(company?: string): Company;
   /** Channels, users, organisations and records, made now if nobody looked before. */
@@ -24,8 +24,7 @@ export interface Proptt2Controls {
   sendCallback(url: string, callback: PartialSender<Callback>): Promise<CallbackResult>;
 }
 
-/** Where a user is now. */
-export interface UserMove {
+interface UserMove {
   company?: string;
   userId: number;
   latitude: string;
@@ -49,8 +48,8 @@ export function proptt2Controls(sandbox: Sandbox<Proptt2State>): Proptt2Controls
 
   return {
     configure: (settings) => {
-      const unknown = Object.keys(settings).find((name) => !Object.hasOwn(defaultSettings, name));
-      if (unknown !== undefined) throw new TypeError(`No setting ${unknown}`);
+      const fault = settingsFault(settings);
+      if (fault !== undefined) throw new TypeError(fault);
       Object.assign(state.settings, settings);
     },
     company,

@@ -107,7 +107,7 @@ export function extendSession(state: Proptt2State, session: Session, now: number
 }
 
 /** The key that logs in with this Rand: lower-case hex SHA-512 of `Rand-interactionKey`. */
-export function authKeyOf(rand: string, interactionKey: string): string {
+function authKeyOf(rand: string, interactionKey: string): string {
   return createHash('sha512').update(`${rand}-${interactionKey}`, 'utf8').digest('hex');
 }
 

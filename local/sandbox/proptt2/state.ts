@@ -87,6 +87,24 @@ export const defaultSettings: Proptt2Settings = {
   utcOffsetMinutes: 0,
 };
 
+const choices: Record<string, readonly unknown[]> = {
+  sessionTimeoutStatus: ['401', '403', '500-html', '200-code-401'],
+  answerTypes: ['table', 'example'],
+  recordOrder: ['newest', 'oldest'],
+};
+
+/** Answers what is wrong with settings that came from outside, or nothing. */
+export function settingsFault(settings: Record<string, unknown>): string | undefined {
+  for (const [name, value] of Object.entries(settings)) {
+    if (!Object.hasOwn(defaultSettings, name)) return `No setting ${name}`;
+    const known = defaultSettings[name as keyof Proptt2Settings];
+    const type = name === 'serverUrl' && value !== null ? 'string' : typeof known;
+    if (typeof value !== type) return `${name} must be a ${type}`;
+    if (choices[name] && !choices[name].includes(value)) return `${name} must be one of ${choices[name].join(', ')}`;
+  }
+  return undefined;
+}
+
 /** The company of an owner, or nothing. */
 export function findCompany(state: Proptt2State, ownerId: string): Company | undefined {
   return Object.hasOwn(state.companies, ownerId) ? state.companies[ownerId] : undefined;
