@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { SecretStore } from '../core/secrets.ts';
-import { clientConfig } from './settings.ts';
+import { clientConfig, type FunctionSettings } from './settings.ts';
 
 /** How long a value may be used after it was read, in milliseconds. */
 const cacheTime = 5 * 60_000;
@@ -9,15 +9,11 @@ const cacheTime = 5 * 60_000;
  * Secrets Manager behind a short cache. Its client is loaded at the first miss, so that a cold start that needs no secret
  * pays nothing for it. `onRead` is told every value, for the redactor.
  */
-export function secretsManager(
-  endpoint: string | undefined,
-  clock: Clock,
-  onRead: (value: string) => void,
-): SecretStore {
+export function secretsManager(settings: FunctionSettings, clock: Clock, onRead: (value: string) => void): SecretStore {
   const cache = new Map<string, { value: string | undefined; until: number }>();
   let loading: Promise<Awaited<ReturnType<typeof load>>> | undefined;
   const client = () => {
-    loading ??= load(endpoint);
+    loading ??= load(settings);
     return loading;
   };
   const remember = (name: string, value: string | undefined) => {
@@ -63,7 +59,7 @@ export function secretsManager(
   };
 }
 
-async function load(endpoint: string | undefined) {
+async function load(settings: FunctionSettings) {
   const sdk = await import('@aws-sdk/client-secrets-manager');
-  return { sdk, manager: new sdk.SecretsManagerClient(clientConfig(endpoint)) };
+  return { sdk, manager: new sdk.SecretsManagerClient(clientConfig(settings, 'secrets')) };
 }

@@ -1,5 +1,5 @@
 import type { FileStore } from '../core/files.ts';
-import { httpClient } from '../core/http.ts';
+import { createHttpClient } from '../core/http.ts';
 import { registerSecret } from '../core/redact.ts';
 import { Connections } from '../gateway/connections.ts';
 import type { GatewayServices } from '../gateway/invoke.ts';
@@ -40,8 +40,8 @@ function make(): Services {
   const settings = settingsFrom(process.env);
   const clock = systemClock;
   const random = systemRandom;
-  const table = new Table(settings.tableName, clientConfig(settings.dynamodbEndpoint));
-  const secrets = secretsManager(settings.secretsEndpoint, clock, registerSecretText);
+  const table = new Table(settings.tableName, clientConfig(settings, 'dynamodb'));
+  const secrets = secretsManager(settings, clock, registerSecretText);
   const store = new SessionStore(table, secrets, random);
   const sessions = new Sessions({
     table,
@@ -66,8 +66,8 @@ function make(): Services {
     sessions,
     clock,
     random,
-    http: httpClient(),
-    files: localFiles ?? bucketFiles(settings.bucket ?? 'trunkline'),
+    http: createHttpClient(),
+    files: localFiles ?? bucketFiles(settings.bucket),
     connections: new Connections(table, clock),
     keys: new ApiKeys(table, secrets, clock, random),
     rates: new RateLimit(),

@@ -1,26 +1,43 @@
 /** What a function is told through its environment; the same names on AWS and on one machine. */
 export interface FunctionSettings {
   tableName: string;
-  /** Set on one machine only: the embedded endpoints. Credentials are then fixed in code, so that no AWS account can be reached. */
-  dynamodbEndpoint?: string;
-  secretsEndpoint?: string;
-  lambdaEndpoint?: string;
-  bucket?: string;
+  bucket: string;
+  /** Set on one machine only: the embedded endpoints and the credentials they ask for, so that no AWS account can be reached by accident. */
+  local?: LocalEndpoints;
+}
+
+export interface LocalEndpoints {
+  dynamodb?: string;
+  secrets?: string;
+  lambda?: string;
+  accessKeyId: string;
+  secretAccessKey: string;
 }
 
 export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
+  const settings = { tableName: env.TRUNKLINE_TABLE ?? 'trunkline', bucket: env.TRUNKLINE_BUCKET ?? 'trunkline' };
+  if (!env.TRUNKLINE_DYNAMODB_ENDPOINT) return settings;
   return {
-    tableName: env.TRUNKLINE_TABLE ?? 'trunkline',
-    ...(env.TRUNKLINE_DYNAMODB_ENDPOINT && { dynamodbEndpoint: env.TRUNKLINE_DYNAMODB_ENDPOINT }),
-    ...(env.TRUNKLINE_SECRETS_ENDPOINT && { secretsEndpoint: env.TRUNKLINE_SECRETS_ENDPOINT }),
-    ...(env.TRUNKLINE_LAMBDA_ENDPOINT && { lambdaEndpoint: env.TRUNKLINE_LAMBDA_ENDPOINT }),
-    ...(env.TRUNKLINE_BUCKET && { bucket: env.TRUNKLINE_BUCKET }),
+    ...settings,
+    local: {
+      dynamodb: env.TRUNKLINE_DYNAMODB_ENDPOINT,
+      ...(env.TRUNKLINE_SECRETS_ENDPOINT && { secrets: env.TRUNKLINE_SECRETS_ENDPOINT }),
+      ...(env.TRUNKLINE_LAMBDA_ENDPOINT && { lambda: env.TRUNKLINE_LAMBDA_ENDPOINT }),
+      accessKeyId: env.TRUNKLINE_LOCAL_ACCESS_KEY_ID ?? 'local',
+      secretAccessKey: env.TRUNKLINE_LOCAL_SECRET_ACCESS_KEY ?? 'local',
+    },
   };
 }
 
 /** Client configuration for an endpoint of this machine, or none: then the function's own role and region count. */
-export function clientConfig(endpoint: string | undefined) {
-  return endpoint === undefined
-    ? {}
-    : { endpoint, region: 'local', credentials: { accessKeyId: 'local', secretAccessKey: 'local' }, maxAttempts: 3 };
+export function clientConfig(settings: FunctionSettings, service: 'dynamodb' | 'secrets' | 'lambda') {
+  const { local } = settings;
+  if (!local) return {};
+  const endpoint = local[service];
+  // Without its own endpoint a service must fail here rather than reach an AWS account.
+  return {
+    endpoint: endpoint ?? 'http://127.0.0.1:9',
+    region: 'us-east-1',
+    credentials: { accessKeyId: local.accessKeyId, secretAccessKey: local.secretAccessKey },
+  };
 }
