@@ -1,0 +1,54 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Context } from 'aws-lambda';
+
+/** What a function runs as. */
+export interface FunctionIdentity {
+  name: string;
+  /** Alias or version that it is called by. */
+  qualifier?: string | undefined;
+  /** Milliseconds after which Lambda would stop it. */
+  timeout: number;
+}
+
+const logStream = `local/[$LATEST]${randomBytes(16).toString('hex')}`;
+
+/** The ARN that a function of this machine is known by. */
+export function functionArn(name: string, qualifier?: string): string {
+  const arn = `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
+  return qualifier === undefined ? arn : `${arn}:${qualifier}`;
+}
+
+/** The context object of one invocation; its clock runs from now. */
+export function createLambdaContext(identity: FunctionIdentity, requestId?: string): Context {
+  return lambdaContexts(identity)(requestId);
+}
+
+/**
+ * Makes the context objects of one function's invocations; each one's clock runs from the call. A repeated invocation keeps its
+ * `requestId`.
+ */
+export function lambdaContexts(identity: FunctionIdentity): (requestId?: string) => Context {
+  const { name, timeout } = identity;
+  const invokedFunctionArn = functionArn(name, identity.qualifier);
+  const logGroupName = `/aws/lambda/${name}`;
+  return (awsRequestId = randomUUID()) => {
+    const deadline = Date.now() + timeout;
+    return {
+      callbackWaitsForEmptyEventLoop: true,
+      functionName: name,
+      functionVersion: '$LATEST',
+      invokedFunctionArn,
+      memoryLimitInMB: '1024',
+      awsRequestId,
+      logGroupName,
+      logStreamName: logStream,
+      getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+      done: ignore,
+      fail: ignore,
+      succeed: ignore,
+    };
+  };
+}
+
+// What Node 0.10 ended an invocation with; Lambda still has them and nothing here uses them.
+function ignore(): void {}
