@@ -95,6 +95,8 @@ export interface Sandbox<State> {
   counts(): Record<string, number>;
   /** Forgets journal, counts and faults, not the vendor's state. */
   reset(): void;
+  /** Writes the state file now, after a change that no request over HTTP made. */
+  save(): void;
   close(): Promise<void>;
 }
 
@@ -144,6 +146,7 @@ export async function startSandbox<State extends object>(
       counts = {};
       faults.clear();
     },
+    save: () => file.save(sandbox.state),
     close: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => sandbox.server.close(() => resolve()));
