@@ -57,7 +57,12 @@ export const uploadTime = 60 * 60;
 export const uploadKey = (uploadId: string): string => `uploads/${uploadId}`;
 
 /** Days that files are kept, by how their key begins; the bucket's lifecycle rules and the local sweep follow it. */
-export const retentionDays: Readonly<Record<string, number>> = { 'uploads/': 1, 'answers/': 1, 'runs/': 31 };
+export const retentionDays: Readonly<Record<string, number>> = {
+  'uploads/': 1,
+  'answers/': 1,
+  'idempotency/': 2,
+  'runs/': 31,
+};
 
 /** Milliseconds that the file of a key is kept; one without a rule is kept for ever. */
 export function retentionOf(key: string): number {
