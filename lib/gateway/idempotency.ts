@@ -146,7 +146,7 @@ async function finish(
 }
 
 async function readText(files: FileStore, key: string): Promise<string> {
-  const { stream } = await files.openRead(key);
+  const { stream } = await files.get(key);
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
