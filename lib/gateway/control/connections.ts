@@ -1,18 +1,10 @@
 import * as z from 'zod/mini';
-import { checkUrl } from '../../core/address-policy.ts';
 import { GatewayError } from '../../core/errors.ts';
-import { field, integer } from '../../core/field.ts';
-import { parseInput } from '../../core/operation.ts';
+import { field } from '../../core/field.ts';
 import { credentialsSecret } from '../../core/secrets.ts';
-import {
-  type Catalogue,
-  type CommonSettings,
-  type Connection,
-  type Vendor,
-  type VendorName,
-  vendorNames,
-} from '../../core/vendor.ts';
+import { type Catalogue, type Connection, type Vendor, type VendorName, vendorNames } from '../../core/vendor.ts';
 import { keys } from '../../store/items.ts';
+import { readCredentials, readSettings } from '../connection-input.ts';
 import { type ConnectionItem, connectionOf } from '../connections.ts';
 import type { GatewayServices } from '../invoke.ts';
 import { type Route, type RouteCall, route } from '../route.ts';
@@ -29,17 +21,6 @@ const slug = () =>
       .check(z.regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be a slug: a-z, 0-9 and hyphens, at most 40, a letter first')),
     { examples: ['dispatch'] },
   );
-const commonSettings = () => ({
-  allowHttp: z.optional(
-    field(z.boolean(), { description: 'Allow plain http, for a server of your own. Default false.' }),
-  ),
-  allowPrivateNetwork: z.optional(
-    field(z.boolean(), { description: 'Allow private and loopback addresses. Default false.' }),
-  ),
-  maxConcurrency: z.optional(
-    field(integer(1, 1000), { description: 'At most so many vendor requests at once in each process.' }),
-  ),
-});
 const anyObject = () => z.record(z.string(), z.unknown());
 const output = () =>
   z.looseObject({
@@ -234,50 +215,6 @@ async function change(
   await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
   forget(services, item);
   return shown(services, changed.item);
-}
-
-function readSettings(vendor: Vendor, given: Record<string, unknown>): Connection['settings'] {
-  const schema = z.strictObject({ ...vendor.connection.settings(), ...commonSettings() });
-  const settings = under('/settings', () => parseInput<object>(schema, given)) as CommonSettings;
-  const policy = { allowHttp: settings.allowHttp ?? false, allowPrivateNetwork: settings.allowPrivateNetwork ?? false };
-  for (const address of vendor.connection.addresses(settings)) {
-    const problem = checkUrl(address, policy);
-    if (problem === undefined) continue;
-    throw new GatewayError('invalid_input', `The address ${address} was refused: ${problem}`, {
-      errors: [{ pointer: '/settings', message: problem }],
-    });
-  }
-  return settings;
-}
-
-async function readCredentials(
-  services: Services,
-  vendor: Vendor,
-  connection: Connection,
-  given: Record<string, unknown>,
-  request: RouteCall['request'],
-): Promise<object> {
-  const schema = z.strictObject(vendor.connection.credentials());
-  const credentials = under('/credentials', () => parseInput<object>(schema, given));
-  vendor.connection.validate?.(connection.settings, credentials);
-  if (!vendor.connection.exchange) return credentials;
-  const call = vendorCall(services, vendor, connection, { requestId: request.requestId, signal: request.signal });
-  return vendor.connection.exchange(credentials, call);
-}
-
-/** Errors of an inner object point into the whole input. */
-function under<T>(pointer: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof GatewayError) || !error.errors) throw error;
-    const errors = error.errors.map((each) => ({ ...each, pointer: `${pointer}${each.pointer}` }));
-    throw new GatewayError(
-      error.code,
-      `The input was refused: ${errors[0]?.pointer ?? pointer} ${errors[0]?.message ?? ''}`,
-      { errors },
-    );
-  }
 }
 
 function isWarm(vendor: Vendor, connection: Connection): boolean {

@@ -60,17 +60,9 @@ async function request(
           .join('')
       : '';
   const doing = `${method} ${template}`;
+  const effect = method === 'GET' ? 'read' : operation.effect;
   try {
-    return await exchange(
-      call,
-      operation.effect,
-      method,
-      route,
-      query,
-      hasBody ? wire : undefined,
-      doing,
-      operation.errors,
-    );
+    return await exchange(call, effect, method, route, query, hasBody ? wire : undefined, doing, operation.errors);
   } catch (error) {
     throw error instanceof GatewayError && error.vendorCode === '500'
       ? await lookUp(error, template, fields, call)

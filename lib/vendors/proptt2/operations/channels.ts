@@ -22,6 +22,15 @@ import { customFrame } from '../frame.ts';
 const description = () => z.optional(z.string());
 const notification = () => z.optional(z.string());
 
+const membership = () => ({ channelId: channelId(), userId: userId() });
+const channelChange = () => ({
+  channelId: channelId(),
+  name: text(200),
+  description: description(),
+  notification: notification(),
+  merge: z.optional(z.boolean()),
+});
+
 /** Channels, their members and what is said in them. */
 export const channels = {
   getChannelList: operation({
@@ -52,16 +61,9 @@ export const channels = {
   }),
   updateChannel: operation({
     summary: 'Change name, description or notification of a channel',
-    description:
-      'The vendor may clear what is left out; `merge: true` reads the channel first and sends everything it knows.',
+    description: 'The vendor may clear what is left out; `merge: true` reads the channel first and sends all it knows.',
     effect: 'write',
-    input: () => ({
-      channelId: channelId(),
-      name: text(200),
-      description: description(),
-      notification: notification(),
-      merge: z.optional(z.boolean()),
-    }),
+    input: channelChange,
     output: done,
     call: async ({ merge, ...fields }, send) => {
       const known = merge ? await send('GET /channels/{channelId}', { channelId: fields.channelId }) : {};
@@ -78,16 +80,10 @@ export const channels = {
   }),
   linkUserToChannel: operation({
     summary: 'Link a user to a channel',
-    description:
-      'Linked already is 409. `ensure: true` makes that a success; another role than the one asked for is mended by unlinking and linking, a brief drop.',
+    description: 'Linked already is 409; with `ensure: true` a success, another role mended by unlinking and linking.',
     effect: 'write',
     errors: { 409: 'The user is linked to the channel already' },
-    input: () => ({
-      channelId: channelId(),
-      userId: userId(),
-      role: z.optional(role()),
-      ensure: z.optional(z.boolean()),
-    }),
+    input: () => ({ ...membership(), role: z.optional(role()), ensure: z.optional(z.boolean()) }),
     output: done,
     call: async ({ ensure, ...link }, send) => {
       try {
@@ -116,7 +112,7 @@ export const channels = {
     summary: 'Unlink a user from a channel',
     effect: 'write',
     call: 'DELETE /channels/{channelId}/users/{userId}',
-    input: () => ({ channelId: channelId(), userId: userId() }),
+    input: membership,
     output: done,
   }),
   getRecordsOfChannel: operation({

@@ -7,6 +7,30 @@ const email = () => z.optional(z.string());
 const description = () => z.optional(z.string());
 const userList = () => z.looseObject({ users: z.array(user()) });
 
+const createUserErrors = {
+  400: 'A parameter of the user is not valid',
+  406: 'The licence allows no more users',
+  412: 'There is a user with this strId already',
+};
+const newUser = () => ({
+  strId: text(200),
+  password: password(),
+  name: text(200),
+  type: userType(),
+  email: email(),
+  description: description(),
+  ensure: z.optional(z.boolean()),
+});
+const userChange = () => ({
+  userId: userId(),
+  name: text(200),
+  type: z.optional(userType()),
+  email: email(),
+  description: description(),
+  authToken: z.optional(text(500)),
+  merge: z.optional(z.boolean()),
+});
+
 /** Users of the company. */
 export const users = {
   getUserList: operation({
@@ -20,15 +44,8 @@ export const users = {
     summary: 'Create a user',
     description: "`ensure: true`: where the id is taken already, answers the existing user's id and `existing: true`.",
     effect: 'write',
-    errors: {
-      400: 'A parameter of the user is not valid',
-      406: 'The licence allows no more users',
-      412: 'There is a user with this strId already',
-    },
-    input: () => ({
-      ...{ strId: text(200), password: password(), name: text(200), type: userType() },
-      ...{ email: email(), description: description(), ensure: z.optional(z.boolean()) },
-    }),
+    errors: createUserErrors,
+    input: newUser,
     output: created,
     call: async ({ ensure, ...fields }, send) => {
       try {
@@ -53,19 +70,9 @@ export const users = {
   }),
   updateUser: operation({
     summary: 'Change a user',
-    description:
-      'The vendor may clear what is left out; `merge: true` reads the user first and sends everything it knows.',
+    description: 'The vendor may clear what is left out; `merge: true` reads the user first and sends all it knows.',
     effect: 'write',
-    input: () => ({
-      ...{
-        userId: userId(),
-        name: text(200),
-        type: z.optional(userType()),
-        email: email(),
-        description: description(),
-      },
-      ...{ authToken: z.optional(text(500)), merge: z.optional(z.boolean()) },
-    }),
+    input: userChange,
     output: done,
     call: async ({ merge, ...fields }, send) => {
       const known = merge ? user().parse(await send('GET /users/{userId}', { userId: fields.userId })) : undefined;

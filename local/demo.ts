@@ -1,0 +1,75 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Proptt2Sandbox, startProptt2Sandbox } from './sandbox/proptt2/index.ts';
+
+/** The stand-in vendors of the demo. */
+export interface Demo {
+  proptt2: Proptt2Sandbox;
+  close(): Promise<void>;
+}
+
+type Ports = Record<string, number>;
+
+/** Starts the stand-in vendors on the ports that they had, and makes sure that a demo connection to each exists. */
+export async function startDemo(directory: string, gatewayUrl: string, adminKey: string): Promise<Demo> {
+  const folder = join(directory, 'sandbox');
+  mkdirSync(folder, { recursive: true });
+  const ports = readPorts(folder);
+  const proptt2 = await onPort(ports.proptt2, (port) =>
+    startProptt2Sandbox({ port, stateFile: join(folder, 'proptt2.json') }),
+  );
+  writeFileSync(join(folder, 'ports.json'), JSON.stringify({ proptt2: proptt2.port }));
+  const open = { allowHttp: true, allowPrivateNetwork: true };
+  await ensureConnection(gatewayUrl, adminKey, {
+    vendor: 'proptt2',
+    name: 'demo',
+    settings: { cloudUrl: proptt2.url, ownerId: 'owner@company.com', hid: 1, serverVersion: '9.0.1', ...open },
+    credentials: { interactionKey: 'bb00cc' },
+  });
+  return { proptt2, close: () => proptt2.close() };
+}
+
+interface DemoConnection {
+  vendor: string;
+  name: string;
+  settings: Record<string, unknown>;
+  credentials: Record<string, unknown>;
+}
+
+/** Creates the connection, or moves an existing one to the address that its vendor has now. */
+async function ensureConnection(gatewayUrl: string, adminKey: string, connection: DemoConnection): Promise<void> {
+  const at = `${gatewayUrl}/v1/connections/${connection.vendor}/${connection.name}`;
+  const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' };
+  const found = await fetch(at, { headers });
+  if (found.status === 404) {
+    const made = await fetch(`${gatewayUrl}/v1/connections`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(connection),
+    });
+    if (made.status !== 201) throw new Error(`The demo connection could not be made: ${await made.text()}`);
+    return;
+  }
+  const { settings } = (await found.json()) as { settings: Record<string, unknown> };
+  const moved = Object.entries(connection.settings).some(([name, value]) => settings[name] !== value);
+  if (moved) await fetch(at, { method: 'PATCH', headers, body: JSON.stringify({ settings: connection.settings }) });
+}
+
+function readPorts(folder: string): Ports {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'ports.json'), 'utf8')) as Ports;
+  } catch {
+    return {};
+  }
+}
+
+/** Starts on the wanted port, or on any free one where another program has taken it. */
+async function onPort<T>(wanted: number | undefined, start: (port: number) => Promise<T>): Promise<T> {
+  if (wanted === undefined) return start(0);
+  try {
+    return await start(wanted);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    return start(0);
+  }
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { services, useFiles } from '../lib/aws/services.ts';
+import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
+import { vendorNames } from '../lib/core/vendor.ts';
+import { createLocalCredentials } from './aws-request.ts';
+import { type Demo, startDemo } from './demo.ts';
+import { startEmbeddedDynamodb } from './embedded-dynamodb.ts';
+import { startFileStore } from './file-store.ts';
+import { clockFunctions, httpRoutes, loadFunctions } from './functions.ts';
+import { startHttpBridge } from './http-bridge.ts';
+import { startClock } from './local-clock.ts';
+import { startSecretsEndpoint } from './secrets-endpoint.ts';
+import { createTable } from './table.ts';
+
+/** How the whole product is started on one machine. */
+export interface ProductOptions {
+  /** Where all state stays. */
+  directory: string;
+  host?: string;
+  /** 0 takes any free port. */
+  port?: number;
+  /** The admin key, `tl_…`; absent keeps the one of an earlier start, or makes one. */
+  adminKey?: string;
+  /** Start the stand-in vendors and their demo connections. */
+  sandbox?: boolean;
+  /** Another DynamoDB than the embedded one. */
+  dynamodbEndpoint?: string;
+  /** Whether the clock ticks by itself; tests tick by hand. */
+  clock?: boolean;
+}
+
+export interface Product {
+  url: string;
+  adminKey: string;
+  /** True when this start made the admin key. */
+  adminKeyIsNew: boolean;
+  demo?: Demo;
+  /** Runs the functions of the clock once, now. */
+  tick(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const tableName = 'trunkline';
+
+/** Starts everything in this process but the database, which is a process of its own. One product a process. */
+export async function startProduct(options: ProductOptions): Promise<Product> {
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const end of closers.splice(0).reverse()) await end();
+  };
+  try {
+    return await start(options, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(
+  options: ProductOptions,
+  closers: (() => Promise<void>)[],
+  close: () => Promise<void>,
+): Promise<Product> {
+  const { directory } = options;
+  const credentials = createLocalCredentials();
+  const database =
+    options.dynamodbEndpoint === undefined
+      ? await startEmbeddedDynamodb({ directory: join(directory, 'dynamodb') })
+      : undefined;
+  if (database) closers.push(database.stop);
+  const dynamodb = options.dynamodbEndpoint ?? database?.endpoint ?? '';
+  const [secrets] = await Promise.all([
+    startSecretsEndpoint({ directory: join(directory, 'secrets'), credentials }),
+    createTable(dynamodb, tableName),
+  ]);
+  closers.push(secrets.stop);
+
+  Object.assign(process.env, {
+    TRUNKLINE_TABLE: tableName,
+    TRUNKLINE_DYNAMODB_ENDPOINT: dynamodb,
+    TRUNKLINE_SECRETS_ENDPOINT: secrets.endpoint,
+    TRUNKLINE_LOCAL_ACCESS_KEY_ID: credentials.accessKeyId,
+    TRUNKLINE_LOCAL_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  });
+  const files = await startFileStore({ directory: join(directory, 'files') });
+  closers.push(files.close);
+  useFiles(files);
+  const { adminKey, isNew } = await ensureSecrets(options.adminKey);
+
+  const functions = await loadFunctions();
+  const bridge = await startHttpBridge({
+    host: options.host ?? '127.0.0.1',
+    port: options.port ?? 8787,
+    routes: httpRoutes.map(({ path, functionName }) => {
+      const handler = functions[functionName];
+      if (!handler) throw new Error(`There is no function ${functionName}`);
+      return { method: 'ANY', path, handler, functionName };
+    }),
+    files,
+  });
+  closers.push(bridge.close);
+  const demo = options.sandbox ? await startDemo(directory, bridge.url, adminKey) : undefined;
+  if (demo) closers.push(demo.close);
+  const clock = startClock(functions, clockFunctions, options.clock ?? true);
+  closers.push(clock.stop);
+  return { url: bridge.url, adminKey, adminKeyIsNew: isNew, ...(demo && { demo }), tick: clock.tick, close };
+}
+
+/** The secrets that the storage stack makes on AWS. */
+async function ensureSecrets(given: string | undefined): Promise<{ adminKey: string; isNew: boolean }> {
+  const { secrets } = services();
+  for (const vendor of vendorNames) {
+    const name = sessionKeySecret(vendor);
+    if ((await secrets.read(name, true)) === undefined)
+      await secrets.write(name, randomBytes(32).toString('base64url'));
+  }
+  const stored = await secrets.read(adminKeySecret, true);
+  const wanted = given?.slice('tl_'.length) ?? stored ?? randomBytes(24).toString('base64url');
+  if (wanted !== stored) await secrets.write(adminKeySecret, wanted);
+  return { adminKey: `tl_${wanted}`, isNew: stored === undefined };
+}

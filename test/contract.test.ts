@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type Effect, parseInput, schemasOf } from '../lib/core/operation.ts';
+import { vendors } from '../lib/vendors/index.ts';
+import { playedCall, type RecordedExchange } from './played-call.ts';
+
+interface Fixture {
+  effect: Effect;
+  input: Record<string, unknown>;
+  /** What goes to the vendor and what comes back, in order. */
+  exchanges: RecordedExchange[];
+  output: unknown;
+}
+
+const folder = join(import.meta.dirname, 'fixtures', 'operations');
+const names = JSON.parse(readFileSync(join(folder, 'names.json'), 'utf8')) as Record<string, Record<string, Effect>>;
+
+/** The loop over the catalogue: every operation by its fixed name, with a fixture that its schemas accept. */
+describe.each(Object.keys(vendors))('%s', (vendorName) => {
+  const vendor = vendors[vendorName as keyof typeof vendors];
+  if (!vendor) throw new Error(`${vendorName} is not in the catalogue`);
+
+  test('has exactly the operations of the list', () => {
+    expect(Object.keys(vendor.operations).sort()).toEqual(Object.keys(names[vendorName] ?? {}).sort());
+  });
+
+  test('has a fixture for each operation and none beside them', () => {
+    const files = readdirSync(join(folder, vendorName)).flatMap((file) =>
+      file.startsWith('_') ? [] : [file.replace(/\.json$/, '')],
+    );
+    expect(files.sort()).toEqual(Object.keys(vendor.operations).sort());
+  });
+
+  describe.each(Object.keys(vendor.operations))(`${vendorName}.%s`, (name) => {
+    const operation = vendor.operations[name];
+    if (!operation) throw new Error(`${name} is not declared`);
+    const fixture = JSON.parse(readFileSync(join(folder, vendorName, `${name}.json`), 'utf8')) as Fixture;
+
+    test('has the effect of the list', () => {
+      expect(operation.effect).toBe(names[vendorName]?.[name]);
+      expect(fixture.effect).toBe(operation.effect);
+    });
+
+    test('takes the input of its fixture and refuses an unknown field by name', () => {
+      const schema = schemasOf(operation).input;
+      expect(() => parseInput(schema, fixture.input)).not.toThrow();
+      expect(() => parseInput(schema, { ...fixture.input, surprise: 1 })).toThrow('/surprise is not a field');
+    });
+
+    test('sends what its fixture says and answers in its form', async () => {
+      const connection = JSON.parse(readFileSync(join(folder, vendorName, '_connection.json'), 'utf8'));
+      const played = playedCall(vendor.name, connection, fixture.exchanges);
+      const answer = await vendor.send(
+        name,
+        operation,
+        parseInput(schemasOf(operation).input, fixture.input),
+        played.call,
+      );
+      expect(played.left()).toEqual([]);
+      if ('file' in answer) {
+        expect({ type: answer.file.type, text: await textOf(answer.file.stream) }).toEqual(fixture.output);
+        return;
+      }
+      const parsed = schemasOf(operation).output.safeParse(answer.body);
+      expect(parsed.error?.issues).toBeUndefined();
+      expect(JSON.parse(JSON.stringify(parsed.data))).toEqual(fixture.output);
+    });
+
+    test('lets fields through that the vendor adds', () => {
+      const { output } = fixture;
+      if (output === null || typeof output !== 'object' || Array.isArray(output)) return;
+      const parsed = schemasOf(operation).output.safeParse({ ...output, newerField: true });
+      if (parsed.success) expect(parsed.data).toMatchObject({ newerField: true });
+    });
+
+    test('is declared in at most 14 lines', () => {
+      expect(linesOf(vendorName, name)).toBeLessThanOrEqual(14);
+    });
+  });
+});
+
+async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Lines of the declaration of an operation, without the body of a function that it gives for its call. */
+function linesOf(vendor: string, name: string): number {
+  const sources = join(import.meta.dirname, '..', 'lib', 'vendors', vendor, 'operations');
+  for (const file of readdirSync(sources)) {
+    const lines = readFileSync(join(sources, file), 'utf8').split('\n');
+    const start = lines.findIndex((line) => line === `  ${name}: operation({` || line.startsWith(`  ${name}: `));
+    if (start < 0) continue;
+    const end = lines.findIndex((line, at) => at >= start && /^ {2}\S.*\),$|^ {2}\}\),?$/.test(line));
+    const body = lines.slice(start, end + 1);
+    const call = body.findIndex((line) => /^ {4}call: (async )?\(.*=>.*\{$/.test(line));
+    if (call < 0) return body.length;
+    const close = body.findIndex((line, at) => at > call && line === '    },');
+    return body.length - (close - call);
+  }
+  throw new Error(`${vendor}.${name} is declared in no file of operations/`);
+}
