@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+
+/** An account of the stand-in Nextcloud. */
+export interface TalkUser {
+  id: string;
+  /** What Basic auth and the login flow may use instead of the id. */
+  loginName?: string;
+  displayName: string;
+  password: string;
+  appPasswords: { token: string; name: string }[];
+  groups: string[];
+  admin: boolean;
+  /** False takes Talk away: no `spreed` in the capabilities, 403 "Can not use Talk" elsewhere. */
+  talkAllowed: boolean;
+}
+
+/** One Talk session of an attendee; times are epoch seconds, `inCall` the call flags (0 = not in the call). */
+export interface TalkSession {
+  id: string;
+  lastPing: number;
+  inCall: number;
+}
+
+export type ActorType = 'users' | 'guests' | 'groups' | 'emails' | 'bots';
+
+/** A row of the participant list: 1 owner, 2 moderator, 3 user, 4 guest, 5 self-joined user, 6 guest moderator. */
+export interface Attendee {
+  id: number;
+  actorType: ActorType;
+  actorId: string;
+  displayName: string;
+  type: 1 | 2 | 3 | 4 | 5 | 6;
+  lastRead: number;
+  lastMention: number;
+  lastMentionDirect: number;
+  sessions: TalkSession[];
+}
+
+/** A conversation: 1 one-to-one, 2 group, 3 public, 4 changelog. */
+export interface Room {
+  id: number;
+  token: string;
+  type: 1 | 2 | 3 | 4;
+  name: string;
+  password: string;
+  description: string;
+  readOnly: 0 | 1;
+  lobby: 0 | 1;
+  lobbyTimer: number;
+  lastActivity: number;
+  lastMessage: number;
+  /** The running call: since when, and who took part. */
+  call: { since: number; users: string[]; guests: string[] } | null;
+  attendees: Attendee[];
+  /** Ids of the bots that are switched on here. */
+  bots: number[];
+  /** Sessions that a control killed: signaling answers 409 for them. */
+  killedSessions: string[];
+}
+
+export interface Reaction {
+  emoji: string;
+  actorType: ActorType;
+  actorId: string;
+  timestamp: number;
+}
+
+export type Verb = 'comment' | 'comment_deleted' | 'system' | 'reaction' | 'reaction_deleted' | 'object_shared';
+
+/** One chat line. For system lines `text` is the message name and `params` what it is about. */
+export interface Message {
+  id: number;
+  token: string;
+  verb: Verb;
+  actorType: ActorType;
+  actorId: string;
+  /** The name at the time of writing, for actors that have no account. */
+  actorName: string;
+  timestamp: number;
+  text: string;
+  params: Record<string, unknown>;
+  parent: number;
+  referenceId: string;
+  silent: boolean;
+  reactions: Reaction[];
+  edited?: { timestamp: number; actorType: ActorType; actorId: string; actorName: string };
+  deletedBy?: { actorType: ActorType; actorId: string };
+}
+
+/** A webhook bot as an administrator installs it; `features` is the sum of 1 webhook, 2 response, 8 reaction. */
+export interface Bot {
+  id: number;
+  name: string;
+  description: string;
+  url: string;
+  urlHash: string;
+  secret: string;
+  features: number;
+  state: 0 | 1 | 2;
+  errorCount: number;
+  lastErrorDate: number;
+  lastErrorMessage: string | null;
+}
+
+export interface Poll {
+  id: number;
+  token: string;
+  question: string;
+  options: string[];
+  resultMode: 0 | 1;
+  maxVotes: number;
+  status: 0 | 1;
+  actorType: ActorType;
+  actorId: string;
+  actorName: string;
+  votes: { actorType: ActorType; actorId: string; actorName: string; optionId: number }[];
+}
+
+/** What PHP keeps behind the instance cookie: who is logged in and the Talk session per room. */
+export interface PhpSession {
+  id: string;
+  passphrase: string;
+  user: string | null;
+  rooms: Record<string, string>;
+  guests: Record<string, string>;
+}
+
+export interface LoginFlow {
+  pollToken: string;
+  loginToken: string;
+  client: string;
+  startedAt: number;
+  granted: { loginName: string; appPassword: string } | null;
+}
+
+/** A request to a bot that was made while pushes were paused. */
+export interface HeldPush {
+  botId: number;
+  body: string;
+}
+
+/** Everything the stand-in Nextcloud remembers, as plain JSON. */
+export interface TalkState {
+  talkVersion: string;
+  maintenance: boolean;
+  bruteForce: boolean;
+  maxLength: number | null;
+  publicUrl: string | null;
+  changelog: boolean;
+  pushes: 'on' | 'pause' | 'drop';
+  users: Record<string, TalkUser>;
+  groups: Record<string, { displayName: string }>;
+  rooms: Room[];
+  messages: Message[];
+  bots: Bot[];
+  polls: Poll[];
+  phpSessions: Record<string, PhpSession>;
+  loginFlows: LoginFlow[];
+  heldPushes: HeldPush[];
+  attempts: { action: string; at: number; about: string }[];
+  nextId: { room: number; attendee: number; message: number; bot: number; poll: number };
+}
+
+/** A new id of that kind. */
+export function nextId(state: TalkState, kind: keyof TalkState['nextId']): number {
+  return state.nextId[kind]++;
+}
+
+/** A random string of `length` characters out of `alphabet`. */
+export function randomText(length: number, alphabet: string): string {
+  return Array.from(randomBytes(length), (byte) => alphabet[byte % alphabet.length]).join('');
+}
+
+export const letters = 'abcdefghijklmnopqrstuvwxyz';
+/** What room tokens are made of: no letter or digit that can be mistaken for another. */
+export const tokenAlphabet = 'abcdefghijkmnopqrstwxyz23456789';
+export const wordAlphabet = `${letters}${letters.toUpperCase()}0123456789`;
