@@ -3,15 +3,9 @@ import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /** What an outgoing request may reach beyond public addresses over https. Metadata and link-local addresses are never open. */
 export interface AddressPolicy {
-  allowHttp?: boolean;
+  allowHttp?: boolean | undefined;
   /** Opens loopback, RFC 1918, RFC 6598 and unique-local addresses. */
-  allowPrivateNetwork?: boolean;
-}
-
-/** Why a URL or an address is refused, with a sentence for the person who configured it. */
-export interface AddressProblem {
-  reason: 'not-a-url' | 'scheme' | 'credentials' | 'name' | 'address';
-  message: string;
+  allowPrivateNetwork?: boolean | undefined;
 }
 
 /** How far away an address is: `private` opens with `allowPrivateNetwork`, `never` with nothing. */
@@ -96,39 +90,38 @@ export function classifyAddress(address: string): AddressClass {
   return inner === undefined ? 'public' : classifyAddress(inner);
 }
 
-/** Checks what can be known without asking the name service: scheme, credentials, forbidden names and literal addresses. */
-export function checkUrl(url: string | URL, policy: AddressPolicy): AddressProblem | undefined {
+/**
+ * Checks what can be known without asking the name service: scheme, credentials, forbidden names and literal addresses. The
+ * answer is a phrase that says what is wrong and what to do, or undefined when the URL is allowed.
+ */
+export function checkUrl(url: string | URL, policy: AddressPolicy): string | undefined {
   const parsed = typeof url === 'string' ? URL.parse(url) : url;
-  if (parsed === null) return { reason: 'not-a-url', message: 'This is not a complete URL.' };
+  if (parsed === null) return 'this is not a complete URL';
   if (parsed.protocol !== 'https:' && !(parsed.protocol === 'http:' && policy.allowHttp)) {
-    const hint = parsed.protocol === 'http:' ? '; set allowHttp to reach it over plain http' : '';
-    return { reason: 'scheme', message: `Only https URLs are allowed${hint}.` };
+    return `only https is allowed${parsed.protocol === 'http:' ? '; set allowHttp to reach it over plain http' : ''}`;
   }
-  if (parsed.username !== '' || parsed.password !== '') {
-    return { reason: 'credentials', message: 'A user name or password inside the URL is not allowed.' };
-  }
+  if (parsed.username !== '' || parsed.password !== '') return 'a user name or password inside the URL is not allowed';
   const host = bareHost(parsed.hostname);
   if (isIP(host) !== 0) return addressProblem(host, host, policy);
-  if (host === '' || neverNames.has(host)) {
-    return { reason: 'name', message: `The host name ${host || '(empty)'} is never allowed.` };
-  }
+  if (host === '' || neverNames.has(host)) return `the host name ${host || '(empty)'} is never allowed`;
   if ((loopbackNames.has(host) || host.endsWith('.localhost')) && !policy.allowPrivateNetwork) {
-    return { reason: 'name', message: `${host} is this machine; set allowPrivateNetwork to reach it.` };
+    return `${host} is this machine; set allowPrivateNetwork to reach it`;
   }
   return undefined;
 }
 
 /**
  * A `lookup` for sockets: it resolves a name once, refuses it with `RefusedAddress` if any of the answers is refused, and hands
- * on exactly the addresses that were checked, so that no second answer of the name service can be connected to.
+ * on exactly the addresses that were checked, so that no second answer of the name service can be connected to. Without a
+ * policy it only resolves.
  */
-export function pinnedLookup(policy: AddressPolicy, resolve: Resolve = resolveBySystem): LookupFunction {
+export function pinnedLookup(policy: AddressPolicy | undefined, resolve: Resolve = resolveBySystem): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname).then(
       (answers) => {
         for (const { address } of answers) {
-          const problem = addressProblem(hostname, address, policy);
-          if (problem !== undefined) return callback(new RefusedAddress(problem.message), []);
+          const problem = policy && addressProblem(hostname, address, policy);
+          if (problem !== undefined) return callback(new RefusedAddress(problem), []);
         }
         const family = options.family === 'IPv4' ? 4 : options.family === 'IPv6' ? 6 : options.family;
         const usable = answers.filter((answer) => !family || answer.family === family);
@@ -147,17 +140,13 @@ export async function resolveBySystem(hostname: string): Promise<ResolvedAddress
   return systemLookup(hostname, { all: true });
 }
 
-function addressProblem(host: string, address: string, policy: AddressPolicy): AddressProblem | undefined {
+function addressProblem(host: string, address: string, policy: AddressPolicy): string | undefined {
   const found = classifyAddress(address);
   if (found === 'public' || (found === 'private' && policy.allowPrivateNetwork)) return undefined;
   const subject = host === address ? address : `${host} (${address})`;
-  return {
-    reason: 'address',
-    message:
-      found === 'private'
-        ? `${subject} is a private or loopback address; set allowPrivateNetwork to reach it.`
-        : `${subject} is a reserved, link-local or metadata address and is never allowed.`,
-  };
+  return found === 'private'
+    ? `${subject} is a private or loopback address; set allowPrivateNetwork to reach it`
+    : `${subject} is a reserved, link-local or metadata address and never allowed`;
 }
 
 function bareHost(hostname: string): string {

@@ -35,6 +35,8 @@ interface ConnectionState {
   /** `bytesWritten` of the socket when the current request got it. */
   writtenBefore: number;
   idleMs: number;
+  /** The last `Keep-Alive` header that was read. */
+  announced: string | undefined;
   /** Epoch milliseconds; wall time, because a frozen Lambda's timers do not run while its connections die. */
   idleUntil: number;
 }
@@ -61,7 +63,7 @@ export class ConnectionPool {
   readonly #idle: PooledSocket[] = [];
   readonly #waiting: ClientRequest[] = [];
   readonly #sockets = new Set<PooledSocket>();
-  #connecting = 0;
+  readonly #opening = new Set<PooledSocket>();
   #session: Buffer | undefined;
   #sweep: NodeJS.Timeout | undefined;
 
@@ -101,9 +103,25 @@ export class ConnectionPool {
 
   /** Takes note of a `Keep-Alive: timeout=5` header on the answer to a request. */
   noteKeepAlive(request: ClientRequest, header: string): void {
+    const { socket } = request;
+    if (!isPooled(socket) || socket[state].announced === header) return;
+    socket[state].announced = header;
     const seconds = /timeout=(\d{1,9})/i.exec(header)?.[1];
-    if (seconds === undefined || !isPooled(request.socket)) return;
-    request.socket[state].idleMs = Math.min(this.#target.idleMs, Number(seconds) * 1000 - announcedMargin);
+    if (seconds === undefined) return;
+    socket[state].idleMs = Math.min(this.#target.idleMs, Number(seconds) * 1000 - announcedMargin);
+  }
+
+  /** Forgets a request that gave up waiting, and the attempt to connect that was made for it. */
+  abandon(request: ClientRequest): void {
+    const index = this.#waiting.indexOf(request);
+    if (index === -1) return;
+    this.#waiting.splice(index, 1);
+    if (this.#opening.size <= this.#waiting.length) return;
+    for (const oldest of this.#opening) {
+      this.#opening.delete(oldest);
+      oldest.destroy();
+      return;
+    }
   }
 
   /** Closes idle connections now and busy ones at once too; what is in flight fails. */
@@ -121,25 +139,23 @@ export class ConnectionPool {
   }
 
   #connectForWaiting(): void {
-    while (this.#connecting < this.#waiting.length && this.#sockets.size < this.#target.maxSockets) this.#connect();
+    while (this.#opening.size < this.#waiting.length && this.#sockets.size < this.#target.maxSockets) this.#connect();
   }
 
   #connect(): void {
     const { secure, idleMs } = this.#target;
-    const socket = Object.assign(this.#openSocket(), {
-      [state]: { request: undefined, writtenBefore: 0, idleMs, idleUntil: 0 } satisfies ConnectionState,
-    });
-    let phase: 'tcp' | 'tls' | 'ready' = 'tcp';
+    const fresh: ConnectionState = { request: undefined, writtenBefore: 0, idleMs, announced: undefined, idleUntil: 0 };
+    const socket: PooledSocket = Object.assign(this.#openSocket(), { [state]: fresh });
+    let phase: 'tcp' | 'tls' = 'tcp';
     let failure: unknown;
-    this.#connecting++;
+    this.#opening.add(socket);
     this.#sockets.add(socket);
     socket.setNoDelay(true);
     socket.once('connect', () => {
       phase = 'tls';
     });
     socket.once(secure ? 'secureConnect' : 'connect', () => {
-      phase = 'ready';
-      this.#connecting--;
+      this.#opening.delete(socket);
       this.#release(socket);
     });
     socket.on('session', (session: Buffer) => {
@@ -162,8 +178,7 @@ export class ConnectionPool {
       this.#sockets.delete(socket);
       const index = this.#idle.indexOf(socket);
       if (index !== -1) this.#idle.splice(index, 1);
-      if (phase !== 'ready') {
-        this.#connecting--;
+      if (this.#opening.delete(socket)) {
         this.#session = undefined;
         this.#failOne(new ConnectFailure(phase, failure));
       }
