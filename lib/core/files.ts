@@ -62,6 +62,7 @@ export const retentionDays: Readonly<Record<string, number>> = {
   'answers/': 1,
   'idempotency/': 2,
   'runs/': 31,
+  'events/': 31,
 };
 
 /** Milliseconds that the file of a key is kept; one without a rule is kept for ever. */

@@ -3,6 +3,8 @@ import type { Key } from './table.ts';
 
 /** Every key of the table is built here. A vendor's own items start with a word and the vendor, so that rights can be cut by leading key. */
 export const keys = {
+  /** Nothing lies here; reading it shows that the table answers. */
+  health: (): Key => ({ pk: 'health', sk: 'health' }),
   connection: (vendor: string, name: string): Key => ({ pk: `connection#${vendor}`, sk: name }),
   connections: (vendor: string): string => `connection#${vendor}`,
   session: (vendor: string, connection: string): Key => ({ pk: `session#${vendor}#${connection}`, sk: 'session' }),
@@ -14,7 +16,20 @@ export const keys = {
   apiKeys: (): string => 'keys',
   idempotency: (keyId: string, key: string): Key => ({ pk: `idempotency#${keyId}#${digest(key)}`, sk: 'record' }),
   audit: (at: string, id: string): Key => ({ pk: `audit#${at.slice(0, 7)}`, sk: `${at}#${id}` }),
+  event: (id: string): Key => ({ pk: `event#${id}`, sk: 'event' }),
+  logCounter: (): Key => ({ pk: 'log', sk: 'counter' }),
+  /** An event's place in the order of all events, and in that of its connection. */
+  logEntry: (position: number): Key => ({ pk: 'log#all', sk: logPosition(position) }),
+  connectionLogEntry: (vendor: string, connection: string, position: number): Key => ({
+    pk: keys.connectionLog(vendor, connection),
+    sk: logPosition(position),
+  }),
+  log: (): string => 'log#all',
+  connectionLog: (vendor: string, connection: string): string => `log#${vendor}#${connection}`,
 };
+
+/** A number as a sort key: padded, so that text sorts as numbers do. */
+export const logPosition = (position: number): string => String(position).padStart(15, '0');
 
 function digest(value: string): string {
   return createHash('sha256').update(value).digest('base64url');

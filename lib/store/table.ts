@@ -1,4 +1,5 @@
 import {
+  BatchGetItemCommand,
   ConditionalCheckFailedException,
   DeleteItemCommand,
   DynamoDBClient,
@@ -68,6 +69,30 @@ export class Table {
       new GetItemCommand({ TableName: this.#name, Key: marshalled(key), ConsistentRead: consistent }),
     );
     return item ? (unmarshall(item) as T) : undefined;
+  }
+
+  /** The items of any number of keys, in the keys' order; undefined where there is none. */
+  async getMany<T extends object = Item>(wanted: readonly Key[]): Promise<(T | undefined)[]> {
+    const found = new Map<string, T>();
+    for (let at = 0; at < wanted.length; at += 100) {
+      let left: ReturnType<typeof marshalled>[] = wanted
+        .slice(at, at + 100)
+        .map(({ pk, sk }) => marshalled({ pk, sk }));
+      for (let attempt = 0; left.length > 0; attempt++) {
+        // DynamoDB leaves out what it has no capacity for just now.
+        if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(1000, 20 * 2 ** attempt)));
+        this.requests++;
+        const { Responses, UnprocessedKeys } = await this.#client.send(
+          new BatchGetItemCommand({ RequestItems: { [this.#name]: { Keys: left, ConsistentRead: true } } }),
+        );
+        for (const item of Responses?.[this.#name] ?? []) {
+          const plain = unmarshall(item) as Key & T;
+          found.set(`${plain.pk} ${plain.sk}`, plain);
+        }
+        left = UnprocessedKeys?.[this.#name]?.Keys ?? [];
+      }
+    }
+    return wanted.map(({ pk, sk }) => found.get(`${pk} ${sk}`));
   }
 
   /** Writes a whole item. With a condition that fails, answers what stands there. */

@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import type { TrunklineEvent } from '../core/event-type.ts';
+import type { FileStore } from '../core/files.ts';
+import { expiry, keys } from '../store/items.ts';
+import type { Item, Key, Table, Write } from '../store/table.ts';
+
+export interface LogServices {
+  table: Table;
+  files: FileStore;
+  clock: Clock;
+}
+
+/** An event to be appended. `id` is the source's own, unique within vendor, connection and type; `timestamp` is ISO 8601. */
+export interface NewEvent extends Omit<TrunklineEvent, 'id'> {
+  id: string;
+  /** For an event of our own: the connection that it tells of, whose readers may see it. */
+  about?: { vendor: string; connection: string };
+}
+
+/** An event as it lies in the table. Times are epoch milliseconds. */
+export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
+  data?: Record<string, unknown>;
+  /** Where the data lies when it is too long for the table. */
+  dataFile?: string;
+  about?: { vendor: string; connection: string };
+  appendedAt: number;
+  /** Its place among the events that were appended together. */
+  order: number;
+  /** Its place in the order of all events, from 1 without a gap; absent until `settleEvents` has given it. */
+  position?: number;
+  expiresAt: number;
+}
+
+/** A write that goes into the transaction of the last events (a cursor that moves), and a condition for those before it. */
+export interface Cover {
+  move: Write;
+  guard: Write;
+}
+
+export interface Appended {
+  /** The id of each given event, in their order. */
+  ids: string[];
+  /** Those that were not in the log before. */
+  fresh: string[];
+  /** False when the cover was refused: then some of the events may be stored, and a repeat finds them again. */
+  covered: boolean;
+}
+
+/** How long an event is kept, in milliseconds. */
+export const keptTime = 30 * 24 * 60 * 60_000;
+/** The most bytes of data that stay in the table; the stream and a transaction carry them too. */
+const largestInline = 200_000;
+/** DynamoDB takes 100 writes and 4 MB in a transaction; one write is the cover's. */
+const chunkLength = 99;
+const chunkBytes = 3_000_000;
+
+/** The id under which one fact is known on every road: no full stop in it, since signatures are joined by full stops. */
+export function eventId(event: { vendor: string; connection: string; type: string; id: string }): string {
+  const { vendor, connection, type, id } = event;
+  const digest = createHash('sha256')
+    .update(JSON.stringify([vendor, connection, type, id]))
+    .digest('base64url');
+  return `evt_${digest.slice(0, 27)}`;
+}
+
+/**
+ * Stores events that are not in the log yet; those that are stay as they are, whichever road brought them. With a cover the
+ * events and its move are stored together or, where they need several transactions, the move comes with the last: after a
+ * crash in between, a repeat stores the rest and moves then.
+ */
+export async function appendEvents(
+  services: LogServices,
+  events: readonly NewEvent[],
+  cover?: Cover,
+): Promise<Appended> {
+  const ids = events.map(eventId);
+  const items = new Map<string, EventItem>();
+  for (const [order, event] of events.entries()) {
+    const id = ids[order] ?? '';
+    if (!items.has(id)) items.set(id, await itemOf(services, event, id, order));
+  }
+  const fresh = cover
+    ? await appendCovered(services.table, [...items.values()], cover)
+    : await appendFreely(services.table, [...items.values()]);
+  return { ids, fresh: fresh ?? [], covered: fresh !== undefined };
+}
+
+/** The event with a given id, or undefined where there is none or its time is over. */
+export async function findEvent(services: LogServices, id: string): Promise<EventItem | undefined> {
+  const item = await services.table.get<EventItem>(keys.event(id), true);
+  return item && isKept(item, services.clock.now()) ? item : undefined;
+}
+
+/** True while an item counts, whether or not DynamoDB has deleted it yet. */
+export function isKept(item: { expiresAt: number }, now: number): boolean {
+  return item.expiresAt > now / 1000;
+}
+
+/** An event as everybody sees it: list, delivery, automation. */
+export async function shownEvent(files: FileStore, item: EventItem): Promise<TrunklineEvent> {
+  const { id, type, timestamp, vendor, connection, dataFile } = item;
+  const data = dataFile === undefined ? (item.data ?? {}) : await readData(files, dataFile);
+  return { id, type, timestamp, vendor, connection, data };
+}
+
+async function itemOf(services: LogServices, event: NewEvent, id: string, order: number): Promise<EventItem> {
+  const now = services.clock.now();
+  const { type, timestamp, vendor, connection, data, about } = event;
+  const text = JSON.stringify(data);
+  const dataFile = Buffer.byteLength(text) > largestInline ? `events/${id}` : undefined;
+  if (dataFile !== undefined) await services.files.put(dataFile, Buffer.from(text), 'application/json');
+  return {
+    ...keys.event(id),
+    id,
+    type,
+    timestamp,
+    vendor,
+    connection,
+    ...(dataFile === undefined ? { data } : { dataFile }),
+    ...(about && { about }),
+    appendedAt: now,
+    order,
+    expiresAt: expiry(now + keptTime),
+  };
+}
+
+async function readData(files: FileStore, key: string): Promise<Record<string, unknown>> {
+  const { stream } = await files.get(key);
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  // Written by `itemOf`.
+  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
+}
+
+async function appendFreely(table: Table, items: EventItem[]): Promise<string[]> {
+  const fresh: string[] = [];
+  for (let at = 0; at < items.length; at += 25) {
+    const portion = items.slice(at, at + 25);
+    const written = await Promise.all(portion.map((item) => table.put<EventItem>(item, 'attribute_not_exists(#pk)')));
+    fresh.push(...portion.filter((_, index) => written[index]?.done).map(({ id }) => id));
+  }
+  return fresh;
+}
+
+/** The ids that were new, or undefined once the cover was refused. */
+async function appendCovered(table: Table, items: EventItem[], cover: Cover): Promise<string[] | undefined> {
+  const fresh: string[] = [];
+  const chunks = chunked(items);
+  for (const [index, chunk] of chunks.entries()) {
+    const last = index === chunks.length - 1;
+    let wanted = chunk;
+    for (;;) {
+      const puts = wanted.map((item) => ({ put: item as EventItem & Item, condition: 'attribute_not_exists(#pk)' }));
+      const { done, refused } = await table.transact([...puts, last ? cover.move : cover.guard]);
+      if (done) break;
+      if (refused.includes(wanted.length)) return undefined;
+      // Some came by another road before: the transaction goes again without them.
+      wanted = wanted.filter((_, at) => !refused.includes(at));
+    }
+    fresh.push(...wanted.map(({ id }) => id));
+  }
+  return fresh;
+}
+
+function chunked(items: EventItem[]): EventItem[][] {
+  const chunks: EventItem[][] = [[]];
+  let bytes = 0;
+  for (const item of items) {
+    const size = Buffer.byteLength(JSON.stringify(item));
+    const current = chunks.at(-1) ?? [];
+    if (current.length >= chunkLength || (current.length > 0 && bytes + size > chunkBytes)) {
+      chunks.push([item]);
+      bytes = size;
+    } else {
+      current.push(item);
+      bytes += size;
+    }
+  }
+  return chunks;
+}
