@@ -159,13 +159,13 @@ async function stream(
   for (const block of blocks) {
     const part = block.subarray(0, Math.min(block.length, left));
     left -= part.length;
-    if (!response.write(part)) await drained(response);
-    if (response.destroyed) return;
     if (left <= 0) {
-      // What was written must leave before the cut, or a client would never see the bytes the test counts on.
-      setTimeout(() => response.destroy(), 20);
+      // Cut only once the bytes have left: a test counts on what arrives.
+      response.write(part, () => response.destroy());
       return;
     }
+    if (!response.write(part)) await drained(response);
+    if (response.destroyed) return;
   }
   response.end();
 }

@@ -37,6 +37,8 @@ export interface Misdeeds {
   clear(): void;
 }
 
+const kinds = ['nok', 'html', 'status', 'reset', 'garbage'];
+
 /** No misdeeds yet. */
 export function createMisdeeds(): Misdeeds {
   let failures: RequestFailure[] = [];
@@ -44,7 +46,10 @@ export function createMisdeeds(): Misdeeds {
   let uploadCuts: { left: number; afterBytes: number }[] = [];
   let downloadCuts: { left: number; afterBytes: number }[] = [];
   return {
-    failRequest: (failure) => void failures.push({ ...failure, times: failure.times ?? 1 }),
+    failRequest: (failure) => {
+      if (!kinds.includes(failure.kind)) throw new TypeError(`kind must be one of ${kinds.join(', ')}`);
+      failures.push({ ...failure, times: failure.times ?? 1 });
+    },
     takeFailure: (req) => {
       const failure = failures.find((candidate) => candidate.req === undefined || candidate.req === req);
       if (failure) failure.times = (failure.times ?? 1) - 1;
@@ -53,14 +58,19 @@ export function createMisdeeds(): Misdeeds {
     },
     deadlock: ({ times = 1, rowsWritten = 0 }) => void deadlocks.push({ left: times, rowsWritten }),
     takeDeadlock: () => takeFirst(deadlocks),
-    cutUploads: ({ times = 1, afterBytes }) => void uploadCuts.push({ left: times, afterBytes }),
+    cutUploads: (cut) => void uploadCuts.push(checkedCut(cut)),
     takeUploadCut: () => takeFirst(uploadCuts)?.afterBytes,
-    cutDownloads: ({ times = 1, afterBytes }) => void downloadCuts.push({ left: times, afterBytes }),
+    cutDownloads: (cut) => void downloadCuts.push(checkedCut(cut)),
     takeDownloadCut: () => takeFirst(downloadCuts)?.afterBytes,
     clear: () => {
       [failures, deadlocks, uploadCuts, downloadCuts] = [[], [], [], []];
     },
   };
+}
+
+function checkedCut({ times = 1, afterBytes }: Cut): { left: number; afterBytes: number } {
+  if (!Number.isInteger(afterBytes) || afterBytes < 0) throw new TypeError('afterBytes must be a number of bytes');
+  return { left: times, afterBytes };
 }
 
 function takeFirst<T extends { left: number }>(waiting: T[]): T | undefined {
