@@ -1,0 +1,74 @@
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+
+/** A request as a test writes it. */
+export interface Ask {
+  method?: string;
+  path: string;
+  query?: string;
+  headers?: Record<string, string>;
+  body?: string | Buffer | object;
+}
+
+type Handler = (event: APIGatewayProxyEventV2, context: Context) => Promise<unknown>;
+
+/** An answer with its body parsed where it is JSON. */
+export interface Told {
+  status: number;
+  headers: Record<string, string>;
+  body: unknown;
+  text: string;
+}
+
+let count = 0;
+
+/** The event that API Gateway makes of a request (payload 2.0): bodies of bytes come as Base64. */
+export function eventOf(ask: Ask): APIGatewayProxyEventV2 {
+  const method = ask.method ?? (ask.body === undefined ? 'GET' : 'POST');
+  const bytes = Buffer.isBuffer(ask.body);
+  const body = bytes
+    ? (ask.body as Buffer).toString('base64')
+    : typeof ask.body === 'object'
+      ? JSON.stringify(ask.body)
+      : ask.body;
+  return {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: ask.path,
+    rawQueryString: ask.query ?? '',
+    headers: { ...(typeof ask.body === 'object' && !bytes && { 'content-type': 'application/json' }), ...ask.headers },
+    requestContext: {
+      accountId: '000000000000',
+      apiId: 'test',
+      domainName: 'test.example',
+      domainPrefix: 'test',
+      http: { method, path: ask.path, protocol: 'HTTP/1.1', sourceIp: '192.0.2.1', userAgent: 'test' },
+      requestId: `request-${++count}`,
+      routeKey: '$default',
+      stage: '$default',
+      time: '05/Jan/2026:02:11:09 +0000',
+      timeEpoch: 0,
+    },
+    ...(body !== undefined && { body }),
+    isBase64Encoded: bytes,
+  };
+}
+
+/** Hands a request to a Lambda handler and reads what it answers. */
+export async function tell(handler: Handler, ask: Ask): Promise<Told> {
+  const context = {
+    awsRequestId: `invocation-${count}`,
+    functionName: 'test',
+    getRemainingTimeInMillis: () => 29_000,
+  } as Context;
+  const result = (await handler(eventOf(ask), context)) as APIGatewayProxyStructuredResultV2;
+  const text = result.isBase64Encoded ? Buffer.from(result.body ?? '', 'base64').toString('utf8') : (result.body ?? '');
+  const headers = Object.fromEntries(
+    Object.entries(result.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]),
+  );
+  return {
+    status: result.statusCode ?? 200,
+    headers,
+    text,
+    body: /json/.test(headers['content-type'] ?? '') ? JSON.parse(text) : text,
+  };
+}
