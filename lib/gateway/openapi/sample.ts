@@ -1,4 +1,4 @@
-import { isSchema, type JsonSchema } from './json-schema.ts';
+import { isSchema, type JsonSchema } from './schema.ts';
 
 /** Texts to try where a field demands a pattern. */
 const texts = [
@@ -58,6 +58,14 @@ export function sampleOf(schema: JsonSchema): unknown {
     default:
       return 'text';
   }
+}
+
+/** One value for each form that a schema takes; texts come as words and as digits. */
+export function samplesOf(schema: JsonSchema): unknown[] {
+  const forms = [schema.anyOf, schema.oneOf].find(Array.isArray);
+  if (forms) return forms.flatMap((form: unknown) => (isSchema(form) ? samplesOf(form) : []));
+  if (Array.isArray(schema.type)) return schema.type.flatMap((type: unknown) => samplesOf({ ...schema, type }));
+  return schema.type === 'string' ? [sampleOf(schema), '12'] : [sampleOf(schema)];
 }
 
 function sampleObject(schema: JsonSchema): Record<string, unknown> {

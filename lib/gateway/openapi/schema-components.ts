@@ -1,5 +1,15 @@
 import type * as z from 'zod/mini';
-import { isSchema, type JsonSchema, type Place, plainSchema, subSchemas } from './json-schema.ts';
+import { plainSchema } from './plain-schema.ts';
+import { isSchema, type JsonSchema, subSchemas } from './schema.ts';
+
+/** Where a schema stands: its name under `components/schemas` derives from it. */
+export interface Place {
+  /** Put before every name: the vendor's, or nothing for our own. */
+  prefix: string;
+  operation: string;
+  /** What the operation answers with, not what it takes. */
+  answer: boolean;
+}
 
 interface Seen {
   count: number;
@@ -27,16 +37,25 @@ export class SchemaComponents {
     return made;
   }
 
-  /** Moves every object that stands at two places or more to the components. Called once, when all schemas are in. */
+  /** Moves every answer, and every object that stands at two places or more, to the components. Called once, when all schemas are in. */
   share(): void {
     const seen = new Map<string, Seen>();
-    for (const { schema, place } of this.#roots) count(seen, schema, place, rootName(schema, place));
+    for (const { schema, place } of this.#roots) {
+      const called = rootName(schema, place);
+      if (place.answer) {
+        count(seen, schema, place, called);
+        // An answer is worth a name even where it stands but once: clients are generated from it.
+        const key = keyOf(schema);
+        const known = key === undefined ? undefined : seen.get(key);
+        if (known) known.count++;
+      } else countInner(seen, schema, place, called.name);
+    }
     const named = new Map<string, string>();
-    for (const root of this.#roots) {
-      const shared = this.#shared(root.schema, seen, named);
-      if (shared === root.schema) continue;
-      for (const keyword of Object.keys(root.schema)) delete root.schema[keyword];
-      Object.assign(root.schema, shared);
+    for (const { schema, place } of this.#roots) {
+      const shared = place.answer ? this.#shared(schema, seen, named) : this.#innerShared(schema, seen, named);
+      if (shared === schema) continue;
+      for (const keyword of Object.keys(schema)) delete schema[keyword];
+      Object.assign(schema, shared);
     }
   }
 
@@ -50,10 +69,14 @@ export class SchemaComponents {
         named.set(key, name);
         const copy = structuredClone(schema);
         this.components[name] = copy;
-        for (const inner of subSchemas(copy)) inner.replace(this.#shared(inner.schema, seen, named));
+        this.#innerShared(copy, seen, named);
       }
       return reference(name);
     }
+    return this.#innerShared(schema, seen, named);
+  }
+
+  #innerShared(schema: JsonSchema, seen: ReadonlyMap<string, Seen>, named: Map<string, string>): JsonSchema {
     for (const inner of subSchemas(schema)) inner.replace(this.#shared(inner.schema, seen, named));
     return schema;
   }
@@ -119,13 +142,19 @@ function count(
     const known = seen.get(key);
     if (known) {
       known.count++;
-      if (called.rank < known.rank) Object.assign(known, called);
+      const better = called.rank - known.rank || called.name.length - known.name.length;
+      if (better < 0) Object.assign(known, called);
       return;
     }
     seen.set(key, { count: 1, ...called });
   }
+  countInner(seen, schema, place, called.name);
+}
+
+/** The objects of a list are named in the singular of the field that holds it, other objects after their field. */
+function countInner(seen: Map<string, Seen>, schema: JsonSchema, place: Place, around: string): void {
   for (const inner of subSchemas(schema)) {
-    const word = inner.word === '' ? called.name.slice(place.prefix.length) : capital(inner.word);
+    const word = inner.word === '' ? around.slice(place.prefix.length) : capital(inner.word);
     const name = `${place.prefix}${inner.list ? singular(word) : word}`;
     count(seen, inner.schema, place, { name, rank: inner.list ? 2 : 3 });
   }
@@ -136,7 +165,7 @@ function keyOf(schema: JsonSchema): string | undefined {
   return isSchema(schema.properties) && Object.keys(schema.properties).length > 0 ? JSON.stringify(schema) : undefined;
 }
 
-/** `getUser` answers a `User`; an answer of one field is named after it; the rest after the operation. */
+/** `getUser` answers a `User`; an answer of one field is named after it; the rest after the operation. An input is never shared whole. */
 function rootName(schema: JsonSchema, { prefix, operation, answer }: Place): { name: string; rank: number } {
   const noun = answer ? operation.match(/^get([A-Z]\w*)$/)?.[1] : undefined;
   if (noun !== undefined) return { name: `${prefix}${noun}`, rank: 1 };

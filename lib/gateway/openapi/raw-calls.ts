@@ -1,0 +1,60 @@
+import type { Vendor } from '../../core/vendor.ts';
+import { answerHeaders, type Part, problemsOf } from './problems.ts';
+
+const methods = ['get', 'post', 'put', 'patch', 'delete'] as const;
+
+export const rawTag = 'Raw requests';
+
+/** The two path items under which a vendor's undeclared endpoints are reached: the path as steps, or in the query. */
+export function rawPaths(vendor: Vendor): Record<string, Part> {
+  const asSteps = { name: 'path', in: 'path', required: true, schema: { type: 'string' }, description: pathText };
+  const asQuery = { ...asSteps, in: 'query', description: `${pathText} In this form it may hold percent signs.` };
+  return {
+    [`/v1/${vendor.name}/{connection}/raw/{path}`]: pathItem(vendor, '', asSteps),
+    [`/v1/${vendor.name}/{connection}/raw`]: pathItem(vendor, '.query', asQuery),
+  };
+}
+
+const pathText = "The vendor's endpoint; slashes stand in it as they are.";
+
+function pathItem(vendor: Vendor, suffix: string, path: Part): Part {
+  const more = {
+    name: 'query',
+    in: 'query',
+    description: "Handed on to the vendor; what the gateway supplies (the session's key and the like) is left out.",
+    schema: { type: 'object', additionalProperties: { type: 'string' } },
+  };
+  const calls = methods.map((method): [string, Part] => {
+    const writes = method !== 'get';
+    const hasBody = writes && method !== 'delete';
+    const statuses = [400, 401, 403, 404, 422, 424, 429, 500, 502, 503, 504];
+    return [
+      method,
+      {
+        tags: [rawTag],
+        operationId: `${vendor.name}.raw.${method}${suffix}`,
+        summary: `${method.toUpperCase()} any endpoint of ${vendor.title}`,
+        description: `Reaches what is not declared, with the session put in. A request that matches a declared operation is that operation. ${
+          writes ? 'Treated as a write.' : 'Treated as a read.'
+        }\n\nScope: \`${vendor.name}/{connection}/raw\` by this very name.`,
+        'x-effect': writes ? 'write' : 'read',
+        ...(writes && { parameters: [{ $ref: '#/components/parameters/IdempotencyKey' }] }),
+        ...(hasBody && {
+          requestBody: { content: { 'application/json': { schema: { type: 'object' }, example: {} } } },
+        }),
+        responses: {
+          200: {
+            description: "The vendor's answer: JSON, or the bytes of a file.",
+            headers: answerHeaders(),
+            content: { 'application/json': { schema: {} }, '*/*': { schema: {} } },
+          },
+          ...problemsOf([...statuses, ...(writes ? [409] : []), ...(hasBody ? [413, 415] : [])]),
+        },
+      },
+    ];
+  });
+  return {
+    parameters: [{ $ref: '#/components/parameters/connection' }, path, more],
+    ...Object.fromEntries(calls),
+  };
+}

@@ -1,0 +1,103 @@
+import { GatewayError, problemOf } from '../core/errors.ts';
+import { keys } from '../store/items.ts';
+import type { Table } from '../store/table.ts';
+import { type Asset, asset, docsAssets } from './docs/assets.ts';
+import { contentSecurityPolicy } from './docs/page.ts';
+import type { JsonAnswer } from './idempotency.ts';
+import type { ApiDescription } from './openapi.ts';
+import type { HttpRequest } from './request.ts';
+
+/** What the site asks of its surroundings. */
+export interface SiteServices {
+  table: Pick<Table, 'get'>;
+}
+
+/** A year, in seconds: for what has its version in its address. */
+const forever = 'public, max-age=31536000, immutable';
+/** To be asked for again each time; unchanged, it is answered with 304. */
+const fresh = 'no-cache';
+/** Documents for so many hosts are kept; the document differs by its server's address alone. */
+const mostHosts = 20;
+
+/** Makes the answerer of everything that needs no key: `/`, `/docs`, `/openapi.json`, `/health`. `describe` is called once, at the first request that needs it. */
+export function site<S extends SiteServices>(
+  describe: (services: S) => ApiDescription,
+): (request: HttpRequest, services: S) => Promise<JsonAnswer> {
+  const documents = new Map<string, Asset>();
+  const documentFor = async (request: HttpRequest, services: S): Promise<Asset> => {
+    const server = serverUrl(request);
+    const known = documents.get(server);
+    if (known) return known;
+    const { openApiDocument } = await import('./openapi.ts');
+    const text = JSON.stringify(openApiDocument(describe(services), server));
+    const made = asset(text, 'application/json');
+    if (documents.size >= mostHosts) documents.clear();
+    documents.set(server, made);
+    return made;
+  };
+  return async (request, services) => {
+    const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path;
+    const found = await find(path, request, services, documentFor);
+    if (!found) throw new GatewayError('not_found', `There is no ${path.slice(0, 200)}. See /docs for every call.`);
+    if (request.method !== 'GET' && request.method !== 'HEAD') return notAllowed(request);
+    return request.method === 'HEAD' ? { ...found, body: undefined } : found;
+  };
+}
+
+async function find<S extends SiteServices>(
+  path: string,
+  request: HttpRequest,
+  services: S,
+  documentFor: (request: HttpRequest, services: S) => Promise<Asset>,
+): Promise<JsonAnswer | undefined> {
+  if (path === '' || path === '/') return { status: 302, headers: { location: '/docs' }, body: undefined };
+  if (path === '/health') return health(services);
+  if (path === '/openapi.json') return send(request, await documentFor(request, services), fresh, { vary: 'host' });
+  if (!path.startsWith('/docs')) return undefined;
+  const assets = await docsAssets();
+  const file = Object.hasOwn(assets, path) ? assets[path] : undefined;
+  if (!file) return undefined;
+  if (path === '/docs') {
+    return send(request, file, fresh, {
+      'content-security-policy': contentSecurityPolicy,
+      'referrer-policy': 'no-referrer',
+      'cross-origin-opener-policy': 'same-origin',
+    });
+  }
+  return send(request, file, request.query.get('v') === file.tag ? forever : fresh);
+}
+
+/** The whole text, or 304 where the caller has it already. */
+function send(request: HttpRequest, file: Asset, cache: string, more: Record<string, string> = {}): JsonAnswer {
+  const tag = `"${file.tag}"`;
+  const headers = { etag: tag, 'cache-control': cache, 'x-content-type-options': 'nosniff', ...more };
+  const known = (request.headers['if-none-match'] ?? '').split(',').map((each) => each.trim().replace(/^W\//, ''));
+  if (known.includes(tag) || known.includes('*')) return { status: 304, headers, body: undefined };
+  return { status: 200, headers: { 'content-type': file.type, ...headers }, body: file.text };
+}
+
+async function health({ table }: SiteServices): Promise<JsonAnswer> {
+  try {
+    await table.get(keys.health());
+  } catch (cause) {
+    throw new GatewayError('unavailable', 'The table does not answer.', { retryAfter: 5, cause });
+  }
+  return { status: 200, headers: { 'cache-control': 'no-store' }, body: { status: 'ok' } };
+}
+
+/** Where the caller reaches this gateway. Behind API Gateway that is always https; a header that is no host leaves it relative. */
+function serverUrl(request: HttpRequest): string {
+  const host = request.headers.host?.toLowerCase() ?? '';
+  if (!/^([a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?$/.test(host)) return '/';
+  const scheme = request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+  return `${scheme}://${host}`;
+}
+
+function notAllowed(request: HttpRequest): JsonAnswer {
+  const error = new GatewayError('method_not_allowed', `${request.path} takes GET and HEAD, not ${request.method}.`);
+  return {
+    status: error.status,
+    headers: { 'content-type': 'application/problem+json', allow: 'GET, HEAD' },
+    body: JSON.stringify(problemOf(error, request.requestId)),
+  };
+}
