@@ -1,72 +1,123 @@
-/** How deep a document may nest; what is deeper is hostile or broken. */
-const deepest = 100;
+/** JSON that cannot be read. The message holds the place and nothing of the text, which may be secret. */
+export class JsonError extends SyntaxError {
+  override name = 'JsonError';
+  /** Offset in the text, where it is known. */
+  readonly position: number | undefined;
 
-/** A run of digits that a double may not carry. */
-const longDigits = /\d{16}/;
+  constructor(reason: string, position?: number) {
+    super(position === undefined ? reason : `${reason} at position ${position}`);
+    this.position = position;
+  }
+}
+
+/** Arrays and objects inside each other, at most. */
+const maxDepth = 200;
 
 /**
- * Parses JSON without rounding: integers beyond ±(2^53−1) become decimal strings. A key named `__proto__` is refused, as is
- * nesting deeper than 100. Throws `SyntaxError`.
+ * Reads JSON without loss: an integer beyond ±(2^53−1) becomes a string of its decimal digits, every other value is what
+ * `JSON.parse` makes of it. Keys named `__proto__` are left out. Throws `JsonError`, also for more than 200 levels.
  */
 export function parseJson(text: string): unknown {
-  if (text.includes('__proto__') || text.includes('\\u005f') || text.includes('\\u005F')) refuseProto(JSON.parse(text));
-  checkDepth(text);
-  if (!longDigits.test(text)) return JSON.parse(text);
-  return JSON.parse(text, keepDigits);
+  // A shorter text has no room for so many pairs of brackets.
+  if (text.length > 2 * maxDepth) refuseDepth(text);
+  try {
+    return needsCare(text) ? (JSON.parse(text, keepExact as Reviver) as unknown) : JSON.parse(text);
+  } catch (error) {
+    throw new JsonError('Not valid JSON', positionOf(error, text));
+  }
 }
 
-function keepDigits(_key: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
-  const source = context?.source ?? '';
-  return /^-?\d+$/.test(source) ? source : value;
-}
-
-/** Parses what ProPTT2 may answer: as `parseJson`, with commas missing between members and trailing ones left over. */
+/**
+ * Reads JSON that forgets commas between members or values, or has one too many before a closing bracket, as ProPTT2 answers
+ * do; anything worse throws the `JsonError` of `parseJson`.
+ */
 export function parseLenientJson(text: string): unknown {
-  return parseJson(mendCommas(text));
-}
-
-/** Adds the commas that stand between no two members and drops those before a closing bracket; strings are left alone. */
-function mendCommas(text: string): string {
-  const tokens = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g) ?? [];
-  let mended = '';
-  let before = '';
-  for (const [at, token] of tokens.entries()) {
-    const opensValue = token !== ',' && token !== ':' && token !== '}' && token !== ']';
-    const endsValue = before !== '' && before !== ',' && before !== ':' && before !== '{' && before !== '[';
-    const next = tokens[at + 1];
-    const trailing = token === ',' && (next === '}' || next === ']' || next === undefined);
-    if (!trailing) {
-      mended += opensValue && endsValue ? `,${token}` : token;
-      before = token;
+  try {
+    return parseJson(text);
+  } catch (error) {
+    const repaired = repairCommas(text);
+    if (repaired === undefined) throw error;
+    try {
+      return parseJson(repaired);
+    } catch {
+      throw error;
     }
   }
-  return mended;
 }
 
-function checkDepth(text: string): void {
-  // Fewer opening brackets than the limit cannot nest deeper than it; most documents end here.
-  if (text.length < deepest) return;
+/** TypeScript's library does not know the third argument, with the digits as they were written, that Node 24 hands in. */
+type Reviver = (this: unknown, key: string, value: unknown) => unknown;
+
+function keepExact(this: unknown, key: string, value: unknown, context: { source?: string }): unknown {
+  if (key === '__proto__') return undefined;
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    const { source = '' } = context;
+    return /^-?\d+$/.test(source) ? source : value;
+  }
+  return value;
+}
+
+/** Only 16 digits in a row can be an integer that is too large, and only these can spell the forbidden key. */
+function needsCare(text: string): boolean {
+  return /\d{16}|__proto__|\\u00(?:5f|70|72|6f|74)/i.test(text);
+}
+
+function refuseDepth(text: string): void {
   let depth = 0;
-  let inString = false;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (inString) {
-      if (code === 92) at++;
-      else if (code === 34) inString = false;
-    } else if (code === 34) inString = true;
-    else if (code === 91 || code === 123) {
-      if (++depth > deepest) throw new SyntaxError(`nested deeper than ${deepest}`);
-    } else if (code === 93 || code === 125) depth--;
+    if (code === 0x22) {
+      at = endOfString(text, at);
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > maxDepth) throw new JsonError(`JSON with more than ${maxDepth} levels`, at);
+    } else if (code === 0x5d || code === 0x7d) {
+      depth--;
+    }
   }
 }
 
-function refuseProto(value: unknown): void {
-  const left = [value];
-  while (left.length > 0) {
-    const each = left.pop();
-    if (each === null || typeof each !== 'object') continue;
-    if (Object.hasOwn(each, '__proto__')) throw new SyntaxError('the key __proto__ is not allowed');
-    left.push(...Object.values(each));
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === 0x5c) before--;
+    if ((end - before) % 2 === 1) return end;
   }
+  return text.length;
+}
+
+function positionOf(error: unknown, text: string): number | undefined {
+  if (!(error instanceof SyntaxError)) return undefined;
+  if (error.message.includes('end of JSON input')) return text.length;
+  const found = /position (\d+)/.exec(error.message)?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+const token = /\s+|"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/gsy;
+
+function repairCommas(text: string): string | undefined {
+  const parts: string[] = [];
+  let pendingComma = false;
+  let afterValue = false;
+  let at = 0;
+  for (const [part] of text.matchAll(token)) {
+    at += part.length;
+    const first = part.charAt(0);
+    if (first.trim() === '') {
+      parts.push(part);
+      continue;
+    }
+    const closes = first === '}' || first === ']';
+    if (first === ',') {
+      if (!afterValue || pendingComma) return undefined;
+      pendingComma = true;
+      continue;
+    }
+    const opensValue = !closes && first !== ':';
+    if (opensValue && (pendingComma || afterValue)) parts.push(',');
+    if (first === ':' && pendingComma) return undefined;
+    pendingComma = false;
+    parts.push(part);
+    afterValue = closes || (opensValue && first !== '{' && first !== '[');
+  }
+  return at === text.length && !pendingComma ? parts.join('') : undefined;
 }

@@ -80,7 +80,9 @@ describe('addresses are sorted', () => {
       }),
     );
     fc.assert(
-      fc.property(fc.ipV6(), (address) => expect(['public', 'private', 'never']).toContain(classifyAddress(address))),
+      fc.property(fc.ipV6(), (address) => {
+        expect(['public', 'private', 'never']).toContain(classifyAddress(address));
+      }),
     );
   });
 });
