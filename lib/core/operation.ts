@@ -147,7 +147,7 @@ function coerce(schema: z.core.$ZodType, text: string): unknown {
     case 'union':
       for (const option of def.options ?? []) {
         const value = coerce(option, text);
-        if (z.core.safeParse(option, value).success) return value;
+        if (z.safeParse(option, value).success) return value;
       }
       return text;
     default:
