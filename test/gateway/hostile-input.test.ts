@@ -226,7 +226,7 @@ test('10,000 hostile requests: never a 500, always a problem that says what to d
     { numRuns: 10_000, seed: 42 },
   );
   // The sieve lets something through: a run in which everything was refused would prove little.
-  expect(statuses.get(200) ?? 0).toBeGreaterThan(100);
+  expect(statuses.get(200) ?? 0).toBeGreaterThan(50);
   expect(statuses.get(422) ?? 0).toBeGreaterThan(1000);
   expect(Object.getPrototypeOf({})).toBe(Object.prototype);
   expect(({} as Record<string, unknown>).x).toBeUndefined();
