@@ -24,6 +24,13 @@ export interface EventQuery extends EventFilter {
   known?: readonly { vendor: string; connection: string }[] | undefined;
 }
 
+/** What says whose event it is: an own event is of the connection that it tells of. */
+export interface EventOwner {
+  vendor: string;
+  connection: string;
+  about?: { vendor: string; connection: string };
+}
+
 /** A hole in the numbers this young is an event about to appear; an older one was deleted after its time. */
 const holeTime = 60_000;
 /** An answer's events together, in bytes: Lambda carries 6 MB. */
@@ -39,18 +46,15 @@ export function matchesType(pattern: string, type: string): boolean {
   return pattern === '*' || pattern === type || (pattern.endsWith('.*') && type.startsWith(pattern.slice(0, -1)));
 }
 
-/** True when an event's connection is the one meant by a slug or by `vendor/slug`; an own event is of the one it tells of. */
-export function matchesConnection(wanted: string, event: Pick<EventItem, 'vendor' | 'connection' | 'about'>): boolean {
+/** True when an event's connection is the one meant by a slug or by `vendor/slug`. */
+export function matchesConnection(wanted: string, event: EventOwner): boolean {
   const { vendor, connection } = event.about ?? event;
   const [first, second] = wanted.split('/');
   return second === undefined ? connection === first : vendor === first && connection === second;
 }
 
 /** True when a key may see an event: it may read the connection that the event tells of. */
-export function mayReadEvent(
-  readable: EventQuery['readable'],
-  event: Pick<EventItem, 'vendor' | 'connection' | 'about'>,
-): boolean {
+export function mayReadEvent(readable: EventQuery['readable'], event: EventOwner): boolean {
   const { vendor, connection } = event.about ?? event;
   return readable(vendor === ownVendor ? '*' : vendor, vendor === ownVendor ? '*' : connection);
 }
