@@ -52,12 +52,14 @@ export function playedCall(vendor: VendorName, connection: PlayedConnection, exc
     signal: new AbortController().signal,
     memory: new Map(),
     credentials: async () => connection.credentials,
+    credentialsAfresh: async () => false,
     saveCredentials: async () => undefined,
     withSession: (attempt) => attempt(connection.session),
     session: {
       renew: async () => state,
       keepAlive: async () => state,
       exclusively: (run) => run(),
+      latest: async () => connection.session,
       replace: async () => undefined,
       lock: async (reason) => {
         throw new Error(`locked: ${reason}`);

@@ -22,6 +22,7 @@ export interface CommonSettings {
   allowHttp?: boolean | undefined;
   allowPrivateNetwork?: boolean | undefined;
   maxConcurrency?: number | undefined;
+  pollEvents?: boolean | undefined;
 }
 
 /** A vendor's answer: a JSON value, or bytes. Absent `status` is 200; 201 is kept. */
@@ -50,6 +51,8 @@ export interface VendorCall<Settings = object, Credentials = object, Session = o
   readonly memory: Map<string, unknown>;
   /** Reads the credentials; they are cached for minutes. */
   credentials(): Promise<Credentials>;
+  /** Reads the credentials past that cache, once per call; true when they have changed, so that another try makes sense. */
+  credentialsAfresh(): Promise<boolean>;
   /** Runs one vendor request with a live session, under the rules of design section 5. */
   withSession<T>(attempt: (session: Session) => Promise<T>): Promise<T>;
   readonly session: SessionControl<Session>;
@@ -67,6 +70,8 @@ export interface SessionControl<Session = object> {
   keepAlive(): Promise<SessionState>;
   /** Runs something that no login may cross. */
   exclusively<T>(run: () => Promise<T>): Promise<T>;
+  /** The live session as it is stored, past what this process remembers: another may have replaced its data. */
+  latest(): Promise<Session>;
   /** Replaces the data of the live session (a cookie jar that moved on) without a new login. */
   replace(session: Session): Promise<void>;
   /** Locks the connection: its vendor has just refused credentials that go with every request. */
@@ -85,6 +90,8 @@ export interface SessionPolicy<Settings = object, Credentials = object, Session 
   readonly refusalsUntilLocked: number;
   /** Milliseconds after which a good keepalive is followed by the next; absent where the vendor knows none. */
   readonly keepAliveEvery?: number;
+  /** Milliseconds after which a process looks again whether the session it remembers still stands; absent trusts it to its end. */
+  readonly trustFor?: number;
   /** Gets a new session. Throws `session: 'refused'` when the credentials were refused. */
   login(call: LoginCall<Settings, Credentials>): Promise<LiveSession<Session>>;
   /** Keeps a session alive and answers until when, or throws `session: 'refused'`. `lazy`: the server knows no keepalive. */
@@ -95,7 +102,7 @@ export interface SessionPolicy<Settings = object, Credentials = object, Session 
 
 export type LoginCall<Settings, Credentials> = Omit<
   VendorCall<Settings, Credentials>,
-  'withSession' | 'session' | 'count'
+  'withSession' | 'session' | 'count' | 'credentialsAfresh'
 >;
 
 /** A session with its end in epoch milliseconds; `lazy` ones are not kept warm. */

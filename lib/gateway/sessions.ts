@@ -21,6 +21,9 @@ export interface SessionServices {
   needsAttention(connection: Connection, reason: string): Promise<void>;
 }
 
+/** What a process remembers of a session, and until when it may go by that. */
+type Remembered = HeldSession & { version: number; until: number };
+
 type AnyLoginCall = LoginCall<object, object> & { credentialsAfresh?: () => Promise<boolean> };
 
 /**
@@ -29,7 +32,7 @@ type AnyLoginCall = LoginCall<object, object> & { credentialsAfresh?: () => Prom
  */
 export class Sessions {
   readonly #services: SessionServices;
-  readonly #held = new Map<string, HeldSession & { version: number }>();
+  readonly #held = new Map<string, Remembered>();
   readonly #pending = new Map<string, Promise<HeldSession>>();
   readonly #provenAt = new Map<string, number>();
   readonly #owner: string;
@@ -67,8 +70,13 @@ export class Sessions {
   /** The live session, from memory while it is safely alive. */
   async current(vendor: Vendor, call: AnyLoginCall): Promise<HeldSession> {
     const known = this.#held.get(idOf(call.connection));
-    if (known && known.version === call.connection.version && known.expiresAt > this.#services.clock.now())
-      return known;
+    if (known && known.version === call.connection.version && known.until > this.#services.clock.now()) return known;
+    return this.#obtain(vendor, call, undefined);
+  }
+
+  /** The live session as it is stored, past what this process remembers. */
+  latest(vendor: Vendor, call: AnyLoginCall): Promise<HeldSession> {
+    this.#held.delete(idOf(call.connection));
     return this.#obtain(vendor, call, undefined);
   }
 
@@ -112,9 +120,7 @@ export class Sessions {
       const item = await store.read(vendor.name, call.connection.name);
       if (item && item.generation === held.generation)
         await store.extend(item, kept, policy.keepAliveEvery ?? 120_000, clock.now());
-      const longer = { ...held, expiresAt: kept.expiresAt, version: call.connection.version };
-      this.#held.set(idOf(call.connection), longer);
-      return longer;
+      return this.#remember(policy, call, { ...held, expiresAt: kept.expiresAt });
     } catch (error) {
       if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
       return this.#obtain(vendor, call, held.generation);
@@ -124,8 +130,7 @@ export class Sessions {
   /** Replaces the data of the live session without a login. */
   async replace(vendor: Vendor, call: AnyLoginCall, data: object): Promise<void> {
     const held = await this.current(vendor, call);
-    const moved = { ...held, data, version: call.connection.version };
-    this.#held.set(idOf(call.connection), moved);
+    const moved = this.#remember(policyOf(vendor), call, { ...held, data });
     await this.#services.store.replace(call.connection, moved, data);
   }
 
@@ -139,6 +144,13 @@ export class Sessions {
   forget(connection: Connection): void {
     this.#held.delete(idOf(connection));
     this.#provenAt.delete(idOf(connection));
+  }
+
+  #remember({ trustFor = Number.POSITIVE_INFINITY }: SessionPolicy, { connection }: AnyLoginCall, held: HeldSession) {
+    const until = Math.min(held.expiresAt, this.#services.clock.now() + trustFor);
+    const remembered: Remembered = { ...held, version: connection.version, until };
+    this.#held.set(idOf(connection), remembered);
+    return remembered;
   }
 
   async #stillLives(policy: SessionPolicy, call: AnyLoginCall, held: HeldSession): Promise<boolean> {
@@ -162,7 +174,7 @@ export class Sessions {
     for (;;) {
       const known = this.#held.get(id);
       const fits = known && known.version === call.connection.version && known.generation !== stale;
-      if (fits && known.expiresAt > this.#services.clock.now()) return known;
+      if (fits && known.until > this.#services.clock.now()) return known;
       const pending = this.#pending.get(id);
       if (!pending) break;
       const held = await pending;
@@ -171,9 +183,7 @@ export class Sessions {
     const mine = this.#seek(vendor, call, stale);
     this.#pending.set(id, mine);
     try {
-      const held = { ...(await mine), version: call.connection.version };
-      this.#held.set(id, held);
-      return held;
+      return this.#remember(policyOf(vendor), call, await mine);
     } finally {
       this.#pending.delete(id);
     }

@@ -26,9 +26,6 @@ export interface CallScope {
   signal: AbortSignal;
 }
 
-/** A call that the session machinery can ask for fresh credentials. */
-export type ManagedCall = VendorCall & { credentialsAfresh(): Promise<boolean> };
-
 /** Numbers are taken from the table in blocks of this many, so that a warm send needs no request for them. */
 const countBlock = 1000;
 
@@ -41,7 +38,7 @@ export function vendorCall(
   vendor: Vendor,
   connection: Connection,
   scope: CallScope,
-): ManagedCall {
+): VendorCall {
   const { secrets, sessions } = services;
   const secretName = credentialsSecret(connection.vendor, connection.name);
   let credentials: { text: string; value: object } | undefined;
@@ -60,7 +57,7 @@ export function vendorCall(
     return { text, value: JSON.parse(text) as object };
   };
 
-  const call: ManagedCall = {
+  const call: VendorCall = {
     connection,
     requestId: scope.requestId,
     http: limitConcurrency(services.http, connection, scope.signal),
@@ -90,6 +87,7 @@ export function vendorCall(
       renew: async () => stateOf(await sessions.renew(vendor, call)),
       keepAlive: async () => stateOf(await sessions.keepAlive(vendor, call)),
       exclusively: (run) => sessions.exclusively(vendor, call, run),
+      latest: async () => (await sessions.latest(vendor, call)).data,
       replace: (session) => sessions.replace(vendor, call, session),
       lock: (reason) => sessions.lock(connection, reason),
     },
