@@ -1,4 +1,5 @@
 import type { Catalogue } from '../core/vendor.ts';
+import { forgetPolls, planPolls } from '../events/poll-plan.ts';
 import { accountRoutes } from '../gateway/control/account.ts';
 import { connectionRoutes } from '../gateway/control/connections.ts';
 import { keyRoutes } from '../gateway/control/keys.ts';
@@ -7,5 +8,13 @@ import type { Services } from './services.ts';
 
 /** Every control call: the function that answers them and the OpenAPI document read this one list. Making it calls no service. */
 export function controlRoutes(services: Services, vendors: Catalogue): Route[] {
-  return [...connectionRoutes(services, vendors), ...keyRoutes(services.keys), ...accountRoutes(services.table)];
+  return [
+    ...connectionRoutes(services, vendors, (vendor, connection, gone) =>
+      gone
+        ? forgetPolls(services.table, vendor.name, connection.name)
+        : planPolls(services.table, vendor, connection, services.clock.now(), true),
+    ),
+    ...keyRoutes(services.keys),
+    ...accountRoutes(services.table),
+  ];
 }

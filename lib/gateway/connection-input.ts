@@ -17,6 +17,12 @@ export const commonSettings = () => ({
   maxConcurrency: z.optional(
     field(integer(1, 1000), { description: 'At most so many vendor requests at once in each process.' }),
   ),
+  pollEvents: z.optional(
+    field(z.boolean(), {
+      description:
+        'Look for new events every minute or as often as the vendor bears; false saves those calls. Default true.',
+    }),
+  ),
 });
 
 /** Settings as the vendor's schema has them, their addresses held against the address policy. */

@@ -25,6 +25,15 @@ export const keys = {
     sk: logPosition(position),
   }),
   log: (): string => 'log#all',
+  /** One source of events at one connection; its cursor and its lease. */
+  poll: (vendor: string, connection: string, source: string): Key => ({
+    pk: keys.polls(vendor, connection),
+    sk: `source#${source}`,
+  }),
+  polls: (vendor: string, connection: string): string => `poll#${vendor}#${connection}`,
+  /** The right to poll a connection at all, where its vendor bears one poll at a time. */
+  pollTurn: (vendor: string, connection: string): Key => ({ pk: keys.polls(vendor, connection), sk: 'turn' }),
+  pollPlan: (): Key => ({ pk: 'poll', sk: 'plan' }),
   connectionLog: (vendor: string, connection: string): string => `log#${vendor}#${connection}`,
 };
 

@@ -34,8 +34,11 @@ const output = () =>
     updatedAt: z.string(),
   });
 
+/** Told after a connection was made, changed or (`gone`) deleted. */
+export type ConnectionChange = (vendor: Vendor, connection: Connection, gone: boolean) => Promise<void>;
+
 /** The calls on connections. No answer ever shows a credential. */
-export function connectionRoutes(services: Services, vendors: Catalogue): Route[] {
+export function connectionRoutes(services: Services, vendors: Catalogue, onChange: ConnectionChange): Route[] {
   const shared = { tag: 'Connections', area: 'connections' } as const;
   return [
     route({
@@ -56,7 +59,7 @@ export function connectionRoutes(services: Services, vendors: Catalogue): Route[
         }),
       }),
       output,
-      handle: ({ input, request }) => create(services, vendorOf(vendors, input.vendor), input, request),
+      handle: ({ input, request }) => create(services, vendorOf(vendors, input.vendor), input, request, onChange),
     }),
     route({
       ...shared,
@@ -96,7 +99,7 @@ export function connectionRoutes(services: Services, vendors: Catalogue): Route[
         ),
       }),
       output,
-      handle: (call) => change(services, vendors, call, call.input),
+      handle: (call) => change(services, vendors, call, call.input, onChange),
     }),
     route({
       ...shared,
@@ -112,6 +115,7 @@ export function connectionRoutes(services: Services, vendors: Catalogue): Route[
         await services.secrets.delete(credentialsSecret(item.vendor, item.name));
         await services.store.remove(item.vendor, item.name);
         forget(services, item);
+        await onChange(vendorOf(vendors, item.vendor), connectionOf(item), true);
       },
     }),
     route({
@@ -153,6 +157,7 @@ async function create(
   vendor: Vendor,
   input: { name: string; settings: Record<string, unknown>; credentials: Record<string, unknown> },
   request: RouteCall['request'],
+  onChange: ConnectionChange,
 ) {
   const at = new Date(services.clock.now()).toISOString();
   const connection: Connection = {
@@ -178,6 +183,7 @@ async function create(
   if (!put.done) throw exists(item);
   await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
   forget(services, item);
+  await onChange(vendor, connection, false);
   return shown(services, item);
 }
 
@@ -186,6 +192,7 @@ async function change(
   vendors: Catalogue,
   call: RouteCall<object>,
   input: { settings?: Record<string, unknown> | undefined; credentials?: Record<string, unknown> | undefined },
+  onChange: ConnectionChange,
 ) {
   const item = await stored(services, vendors, call);
   const vendor = vendorOf(vendors, item.vendor);
@@ -214,6 +221,7 @@ async function change(
     throw new GatewayError('conflict', 'The connection was changed at the same moment. Look at it and try again.');
   await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
   forget(services, item);
+  await onChange(vendor, connection, false);
   return shown(services, changed.item);
 }
 

@@ -1,0 +1,207 @@
+import { backoff } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { EventSource } from '../core/event-type.ts';
+import type { Catalogue, Vendor, VendorCall, VendorName } from '../core/vendor.ts';
+import type { Connections } from '../gateway/connections.ts';
+import { type CallScope, type CallServices, vendorCall } from '../gateway/vendor-calls.ts';
+import { due, dueItems } from '../store/due.ts';
+import { keys } from '../store/items.ts';
+import { type Lease, releaseLease, takeLease } from '../store/lease.ts';
+import type { Key } from '../store/table.ts';
+import { appendEvents, type Cover } from './log.ts';
+import { type PollItem, planAllPolls } from './poll-plan.ts';
+
+export type PollServices = CallServices & { connections: Connections };
+
+/** What one tick did. */
+export interface PollReport {
+  due: number;
+  looked: number;
+  found: number;
+  failed: number;
+  /** What went wrong that nobody had thought of. */
+  unexpected: string[];
+}
+
+/** How many sources of one connection are looked at together; more than one poll freezes a Talk instance (N3). */
+const together: Readonly<Record<VendorName, number>> = { proptt2: 4, talk: 1, timetonic: 2 };
+/** How many connections are looked at at once in one tick. */
+const concurrency = 16;
+/** A look has this long, its lease longer, in milliseconds. */
+const lookTime = 25_000;
+const leaseTime = 120_000;
+/** Looks in one turn at a source that says there is more. */
+const mostLooks = 10;
+/** Between looks for connections that nobody planned, and the longest pause after failures. */
+const planEvery = 10 * 60_000;
+const longestPause = 15 * 60_000;
+/** A source comes due a little before its interval is over: ticks are a minute apart, and just missing one doubles it. */
+const headStart = 10_000;
+const mostCursor = 100_000;
+
+/** One tick of the clock over the event sources that are due. */
+export async function pollEvents(services: PollServices, vendors: Catalogue, scope: CallScope): Promise<PollReport> {
+  const report: PollReport = { due: 0, looked: 0, found: 0, failed: 0, unexpected: [] };
+  const owner = services.random.bytes(9).toString('base64url');
+  const now = services.clock.now();
+  if (await takeLease(services.table, keys.pollPlan(), owner, now, planEvery))
+    await planAllPolls(services, vendors, now);
+
+  const byConnection = new Map<string, PollItem[]>();
+  for await (const page of dueItems<PollItem>(services.table, 'poll', now)) {
+    for (const item of page) {
+      report.due++;
+      byConnection.set(item.pk, [...(byConnection.get(item.pk) ?? []), item]);
+    }
+  }
+  await limited([...byConnection.values()], concurrency, async (items) => {
+    const vendor = items[0] && vendors[items[0].vendor];
+    if (!vendor) return;
+    await pollConnection(services, vendor, items, { ...scope, owner }, report).catch((error: unknown) => {
+      report.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    });
+  });
+  return report;
+}
+
+type Turn = CallScope & { owner: string };
+
+async function pollConnection(
+  services: PollServices,
+  vendor: Vendor,
+  items: PollItem[],
+  turn: Turn,
+  report: PollReport,
+): Promise<void> {
+  const name = items[0]?.connection ?? '';
+  const connection = await services.connections.find(vendor.name, name).catch((error: unknown) => {
+    if (error instanceof GatewayError && error.code === 'not_found') return undefined;
+    throw error;
+  });
+  const most = together[vendor.name];
+  const alone = keys.pollTurn(vendor.name, name);
+  const lease =
+    most === 1 ? await takeLease(services.table, alone, turn.owner, services.clock.now(), leaseTime) : undefined;
+  if (most === 1 && !lease) return;
+  try {
+    await limited(items, most, async (item) => {
+      const source = vendor.events[item.source]?.poll;
+      if (!connection || !source || connection.settings.pollEvents === false) {
+        await services.table.update({ pk: item.pk, sk: item.sk }, 'REMOVE #duePk, #dueAt');
+        return;
+      }
+      const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(lookTime)]);
+      const call = vendorCall(services, vendor, connection, { requestId: turn.requestId, signal });
+      await pollSource(services, source, item, call, turn, report);
+    });
+  } finally {
+    if (lease) await releaseLease(services.table, alone, lease);
+  }
+}
+
+async function pollSource(
+  services: PollServices,
+  source: NonNullable<EventSource['poll']>,
+  item: PollItem,
+  call: VendorCall,
+  turn: Turn,
+  report: PollReport,
+): Promise<void> {
+  if (turn.signal.aborted) return;
+  const { table, clock } = services;
+  const key = { pk: item.pk, sk: item.sk };
+  const startedAt = clock.now();
+  const lease = await takeLease<PollItem>(table, key, turn.owner, startedAt, leaseTime);
+  // Another process looks already, or has just looked.
+  if (!lease) return;
+  if (lease.item.dueAt === undefined || lease.item.dueAt > startedAt) return releaseLease(table, key, lease);
+  try {
+    let { cursor } = lease.item;
+    for (let looks = 1; ; looks++) {
+      report.looked++;
+      const result = await source.look(cursor === undefined ? undefined : JSON.parse(cursor), call);
+      const again = result.more === true && looks < mostLooks && !call.signal.aborted && !turn.signal.aborted;
+      const next = again ? startedAt : startedAt + (result.nextIn ?? (result.more ? 0 : source.every - headStart));
+      const moved = JSON.stringify(result.cursor) ?? 'null';
+      if (moved.length > mostCursor)
+        throw new Error(`The cursor of ${item.pk} ${item.source} has ${moved.length} characters`);
+      // What was there before the first look is history, and no news to anybody.
+      const events = cursor === undefined ? [] : result.events;
+      const stored = await appendEvents(
+        services,
+        events.map((event) => ({ ...event, vendor: item.vendor, connection: item.connection })),
+        coverOf(item, lease, moved, again, next, clock.now()),
+      );
+      if (!stored.covered) return;
+      report.found += stored.fresh.length;
+      if (!again) return;
+      cursor = moved;
+    }
+  } catch (error) {
+    report.failed++;
+    if (!(error instanceof GatewayError)) {
+      report.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+    await postpone(services, item, lease, error, source.every);
+  }
+}
+
+/** The cursor's move, which also ends the turn unless there is more at once, and the same right for the events before. */
+function coverOf(
+  item: PollItem,
+  lease: Lease<PollItem>,
+  cursor: string,
+  again: boolean,
+  next: number,
+  now: number,
+): Cover {
+  const key: Key = { pk: item.pk, sk: item.sk };
+  const condition = '#leaseFence = :fence';
+  const expression = `SET #cursor = :cursor, #lookedAt = :now, #failures = :zero, #duePk = :duePk, #dueAt = :dueAt
+    REMOVE #problem${again ? '' : ', #leaseOwner, #leaseUntil'}`;
+  const values = { cursor, now, zero: 0, fence: lease.fence, ...due('poll', dueName(item), next) };
+  return {
+    move: { update: { key, expression }, condition, values },
+    guard: { check: key, condition, values: { fence: lease.fence } },
+  };
+}
+
+/** Tries again later: when the vendor says so, else after ever longer pauses. The cursor stays where it was. */
+async function postpone(
+  services: PollServices,
+  item: PollItem,
+  lease: Lease<PollItem>,
+  error: unknown,
+  every: number,
+): Promise<void> {
+  const failures = (lease.item.failures ?? 0) + 1;
+  const asked = error instanceof GatewayError ? (error.retryAfter ?? 0) * 1000 : 0;
+  // A connection that needs a person is looked at again as soon as somebody has changed it.
+  const needsPerson = error instanceof GatewayError && error.code === 'connection_needs_attention';
+  const pause = needsPerson
+    ? longestPause
+    : backoff(failures - 1, Math.min(every, longestPause), longestPause, services.random);
+  await services.table.update(
+    { pk: item.pk, sk: item.sk },
+    `SET #failures = :failures, #problem = :problem, #duePk = :duePk, #dueAt = :dueAt REMOVE #leaseOwner, #leaseUntil`,
+    {
+      failures,
+      problem: error instanceof GatewayError ? error.message : 'An unexpected error; see the log.',
+      fence: lease.fence,
+      ...due('poll', dueName(item), services.clock.now() + Math.max(asked, pause)),
+    },
+    '#leaseFence = :fence',
+  );
+}
+
+function dueName(item: PollItem): string {
+  return `${item.vendor}/${item.connection}/${item.source}`;
+}
+
+async function limited<Item>(items: readonly Item[], most: number, run: (item: Item) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await run(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(most, items.length) }, worker));
+}
