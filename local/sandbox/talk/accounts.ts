@@ -1,5 +1,5 @@
 import type { SandboxReply, SandboxRequest } from '../sandbox-server.ts';
-import { type Answer, expires, routerCache } from './ocs.ts';
+import { type Answer, controllerCache, expires, routerCache } from './ocs.ts';
 import { type LoginFlow, randomText, type TalkState, type TalkUser, wordAlphabet } from './state.ts';
 import { isTalk, seconds, serverUrl, type Talk, type TalkRequest } from './talk.ts';
 import { countFailure, forgiveFailures, isBlocked } from './throttle.ts';
@@ -109,8 +109,7 @@ export function statusPhp(talk: Talk): SandboxReply {
 /** Login Flow v2 below `/index.php/login/v2` (Nextcloud 16): start, the page a person would see, and the poll that answers once. */
 export async function loginFlow(talk: Talk, request: SandboxRequest): Promise<SandboxReply> {
   const path = request.path.replace(/^\/index\.php/, '');
-  const cache = { 'cache-control': 'no-cache, no-store, must-revalidate' };
-  const headers = { ...expires, ...cache, 'content-type': 'application/json; charset=utf-8' };
+  const headers = { ...expires, ...controllerCache, 'content-type': 'application/json; charset=utf-8' };
   const json = (status: number, body: unknown) => ({ status, headers, body: Buffer.from(JSON.stringify(body)) });
   const { state } = talk;
   state.loginFlows = state.loginFlows.filter((flow) => flow.startedAt > seconds(talk) - 1200);
@@ -143,7 +142,7 @@ export async function loginFlow(talk: Talk, request: SandboxRequest): Promise<Sa
     : '';
   return {
     status: shown && request.method === 'GET' ? 200 : 404,
-    headers: { ...expires, ...cache, 'content-type': 'text/html; charset=UTF-8' },
+    headers: { ...expires, ...controllerCache, 'content-type': 'text/html; charset=UTF-8' },
     body: `<!DOCTYPE html><html><head><title>Nextcloud</title></head><body>${page}</body></html>`,
   };
 }

@@ -90,7 +90,16 @@ function talkApp(r: TalkRequest): object | undefined {
       'breakout-rooms': true,
       recording: false,
       'supported-reactions': ['❤️', '🎉', '👏', '👍', '👎', '😂', '🤩', '🤔', '😲', '😥'],
-      'predefined-backgrounds': ['1_office.jpg', '2_home.jpg'],
+      'predefined-backgrounds': [
+        'office',
+        'home',
+        'abstract',
+        'beach',
+        'park',
+        'theater',
+        'library',
+        'space_station',
+      ].map((name, at) => `${at + 1}_${name}.jpg`),
       'can-upload-background': known,
     },
     chat: { 'max-length': maxLength(r.talk), 'read-privacy': 0, translations: [], 'typing-privacy': 0 },
@@ -136,7 +145,7 @@ function sharing(modern: boolean): object {
     federation: { outgoing: true, incoming: true, expire_date: on, ...(modern ? { expire_date_supported: on } : {}) },
   };
   const mail = { enabled: true, upload_files_drop: on, password: on };
-  if (!modern) return { ...share, sharebymail: mail };
+  if (!modern) return { ...share, sharebymail: { ...mail, expire_date: on } };
   const free = { enabled: true, enforced: false };
   return {
     ...share,

@@ -107,7 +107,7 @@ export function send(r: TalkRequest): Answer {
   if ([...message].length > maxLength(r.talk)) return r.era === 'A' ? noRoute : failed(r, 413, 'message');
   const guestName = text(r, 'actorDisplayName');
   if (!r.user && r.era !== 'A' && guestName !== '') attendee.displayName = guestName;
-  const parent = int(r, 'replyTo');
+  const parent = isTalk(r.talk, '8') ? int(r, 'replyTo') : 0;
   if (parent !== 0 && !isReplyable(findMessage(r.talk, room, parent))) return failed(r, 400, 'reply-to');
 
   const line = addMessage(r.talk, room, authorOf(attendee), {

@@ -1,12 +1,22 @@
 import type { SandboxReply, SandboxRequest } from '../sandbox-server.ts';
 import { logIn, loginFlow, statusPhp } from './accounts.ts';
 import { addSystemMessage } from './messages.ts';
-import { type Answer, type Asked, envelope, noRoute, notLoggedIn, Stop, serverError } from './ocs.ts';
+import {
+  type Answer,
+  type Asked,
+  controllerCache,
+  envelope,
+  expires,
+  noRoute,
+  notLoggedIn,
+  Stop,
+  serverError,
+} from './ocs.ts';
 import { readParameters } from './parameters.ts';
 import { instanceOf, type OpenSession, openPhpSession } from './php-session.ts';
 import { findRoute, type Route } from './routes.ts';
 import { endSilentSessions } from './sessions.ts';
-import { currentEra, isTalk, seconds, type Talk, type TalkRequest } from './talk.ts';
+import { currentEra, isTalk, requireSeat, seconds, type Talk, type TalkRequest } from './talk.ts';
 import { isBlocked } from './throttle.ts';
 
 const tooMany: Answer = { status: 429, message: 'Reached maximum delay' };
@@ -63,7 +73,7 @@ async function ocs(talk: Talk, request: SandboxRequest, path: string, v1: boolea
   if (found === 405) return withCookies(envelope({ status: 405, routing: true }, asked), open);
   if (found === 404) return withCookies(envelope(noRoute, asked), open);
   if (request.headers['ocs-apirequest'] !== 'true') {
-    const headers = { 'content-type': 'application/json; charset=utf-8' };
+    const headers = { ...expires, ...controllerCache, 'content-type': 'application/json; charset=utf-8' };
     const body = Buffer.from(JSON.stringify({ message: 'CSRF check failed' }));
     return withCookies({ status: 412, headers, body, refusal: 'no OCS-APIRequest header' }, open);
   }
@@ -98,9 +108,13 @@ async function answerOf(r: TalkRequest, route: Route, missing: string | undefine
     isTalk(r.talk, '12') && route.throttles.some((action) => isBlocked(r.talk.state, action, r.now));
   if (blocked()) return tooMany;
   const optional = missing === 'lastReadMessage' && isTalk(r.talk, '19');
-  if (missing !== undefined && r.era !== 'A' && !optional) return serverError;
   let answer: Answer;
   try {
+    if (missing !== undefined && r.era !== 'A' && !optional) {
+      // Who may call is asked before what with, except where nobody has to be a participant yet.
+      if (route.variables.includes('token') && route.throttles.length === 0) requireSeat(r);
+      return serverError;
+    }
     answer = await route.handler(r);
   } catch (error) {
     if (!(error instanceof Stop)) throw error;

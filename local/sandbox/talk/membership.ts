@@ -63,16 +63,11 @@ export function addGroup(talk: Talk, room: Room, groupId: string, by: Author, wi
   const members = Object.values(talk.state.users).filter(
     (user) => user.groups.includes(groupId) && !room.attendees.some((one) => one.actorId === user.id),
   );
-  const mark = room.lastMessage;
   if (withRow && !known) {
     addAttendee(talk, room, 'groups', groupId, 3, talk.state.groups[groupId]?.displayName ?? groupId);
     addSystemMessage(talk, room, by, 'group_added', { group: groupId });
   }
-  for (const user of members) {
-    const attendee = addUser(talk, room, user.id, 3, by);
-    // A room that is made for a group counts as read up to its first line.
-    if (mark === 0) attendee.lastRead = mark;
-  }
+  for (const user of members) addUser(talk, room, user.id, 3, by);
 }
 
 /** Takes an attendee out of the room, its sessions with it. */

@@ -29,7 +29,12 @@ export function formatMessage(
   const system = message.verb === 'system' || message.verb.startsWith('reaction');
   const known = { id: message.id, ...base, message: shown.message, messageParameters: listed };
   const name = system ? (message.verb === 'system' ? (shown.name ?? message.text) : message.verb) : '';
-  if (era === 'C') return { ...known, systemMessage: name };
+  if (era === 'C') {
+    const replies = isTalk(talk, '8') ? { isReplyable: message.verb === 'comment' } : {};
+    const answered = parent && message.parent !== 0 ? findMessage(talk, room, message.parent) : undefined;
+    const quote = answered ? { parent: formatMessage(talk, room, answered, reader, false) } : {};
+    return { ...known, systemMessage: name, ...replies, ...quote };
+  }
 
   const formatted: Record<string, unknown> = {
     ...known,

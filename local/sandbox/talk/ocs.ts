@@ -56,8 +56,6 @@ export function envelope(answer: Answer, asked: Asked): SandboxReply {
   const headers: Record<string, string> = { ...expires, ...(answer.routing ? routerCache : controllerCache) };
   Object.assign(headers, answer.headers);
   const ok = answer.status < 400;
-  if (answer.status === 304 || answer.status === 405) return { status: answer.status, headers, body: '' };
-
   const meta: Record<string, unknown> = {
     status: ok ? 'ok' : 'failure',
     statuscode: answer.code ?? (asked.v1 && answer.status === 200 ? 100 : answer.status),
@@ -67,6 +65,10 @@ export function envelope(answer: Answer, asked: Asked): SandboxReply {
   const ocs = { meta, data: answer.data ?? (answer.data === null ? null : []) };
   const status = asked.v1 && answer.status !== 401 ? 200 : answer.status;
   const json = asked.format === 'json' || (!answer.routing && asked.format === null && asked.accept.includes('json'));
+  if (answer.status === 304 || (answer.status === 405 && answer.routing)) {
+    headers['content-type'] = `application/${json ? 'json' : 'xml'}; charset=utf-8`;
+    return { status: answer.status, headers, body: '' };
+  }
   if (json) {
     headers['content-type'] = 'application/json; charset=utf-8';
     return { status, headers, body: Buffer.from(JSON.stringify({ ocs })) };
@@ -75,7 +77,7 @@ export function envelope(answer: Answer, asked: Asked): SandboxReply {
   return { status, headers, body: xml({ ocs }) };
 }
 
-const controllerCache = { 'cache-control': 'no-cache, no-store, must-revalidate' };
+export const controllerCache = { 'cache-control': 'no-cache, no-store, must-revalidate' };
 
 /** Nextcloud's XML of a JSON value: list items are `element`, true is 1, false and null are empty. */
 export function xml(value: Record<string, unknown>): string {

@@ -5,7 +5,18 @@ import { type Answer, Stop } from './ocs.ts';
 import { permissionsOf } from './room-format.ts';
 import { failed } from './rooms.ts';
 import type { Attendee, Room } from './state.ts';
-import { bool, bySession, int, moderates, requireSeat, type Seat, type TalkRequest, text, userIn } from './talk.ts';
+import {
+  bool,
+  bySession,
+  int,
+  isTalk,
+  moderates,
+  requireSeat,
+  type Seat,
+  type TalkRequest,
+  text,
+  userIn,
+} from './talk.ts';
 
 /** `GET /room/{token}/participants`. */
 export function listParticipants(r: TalkRequest): Answer {
@@ -49,14 +60,14 @@ function rowV4(r: TalkRequest, room: Room, one: Attendee): object {
   return { ...row, status: 'offline', statusIcon: null, statusMessage: null, statusClearAt: null };
 }
 
-/** `POST /room/{token}/participants`: era A turns a one-to-one into a group, later ones refuse. */
+/** `POST /room/{token}/participants`: servers before Talk 6 turn a one-to-one into a group, later ones refuse. */
 export function addParticipant(r: TalkRequest): Answer {
   const seat = requireSeat(r, { moderator: true });
   const { room } = seat;
   const by = authorOf(seat.attendee);
   const wanted = text(r, 'newParticipant');
   const source = r.era === 'A' ? 'users' : text(r, 'source') || 'users';
-  if (room.type === 1 && r.era !== 'A') return failed(r, 400, 'room-type');
+  if (room.type === 1 && isTalk(r.talk, '6')) return failed(r, 400, 'room-type');
   switch (source) {
     case 'users': {
       if (!Object.hasOwn(r.talk.state.users, wanted)) return failed(r, 404, 'new-participant');
@@ -103,7 +114,7 @@ export function removeGuest(r: TalkRequest): Answer {
   const seat = requireSeat(r, { moderator: true });
   const target = bySession(seat.room, text(r, 'participant'))?.attendee;
   if (!target) throw new Stop(404);
-  if (target.actorType !== 'guests') throw new Stop(r.era === 'A' ? 403 : 400);
+  if (target.actorType !== 'guests') throw new Stop(isTalk(r.talk, '6') ? 400 : 403);
   return takeOut(r, seat, target);
 }
 
@@ -128,11 +139,12 @@ export function removeAttendee(r: TalkRequest): Answer {
 export function removeSelf(r: TalkRequest): Answer {
   const { room, attendee } = requireSeat(r);
   const users = usersOf(room);
-  if (r.era === 'A' && (room.type === 1 || users.length === 1)) {
+  const locked = isTalk(r.talk, '6');
+  if (!locked && (room.type === 1 || users.length === 1)) {
     deleteRoom(r.talk, room);
     return { status: 200 };
   }
-  if (r.era !== 'A' && room.type !== 1 && moderates(attendee)) {
+  if (locked && room.type !== 1 && moderates(attendee)) {
     const moderators = users.filter((one) => moderates(one));
     if (users.length > 1 && moderators.length === 1) return failed(r, 400, 'last-moderator');
   }
@@ -154,7 +166,7 @@ export function setModerator(r: TalkRequest): Answer {
   if (!promote && target === seat.attendee && r.era !== 'A') return failed(r, 403, 'self');
   const from = promote ? (r.era === 'E' ? [3, 4, 5] : [3, 4]) : [2, 6];
   if (!from.includes(target.type) || (r.era === 'E' && !['users', 'guests', 'emails'].includes(target.actorType))) {
-    return failed(r, r.era === 'A' ? 412 : 400, promote ? 'participant-type' : 'moderator');
+    return failed(r, isTalk(r.talk, '6') ? 400 : 412, promote ? 'participant-type' : 'moderator');
   }
   const guest = target.actorType !== 'users';
   target.type = promote ? (guest ? 6 : 2) : guest ? 4 : 3;

@@ -95,7 +95,13 @@ function formatV1(talk: Talk, room: Room, { attendee, session }: Looker, eraC: b
     ...seat,
     ...people,
     lastMessage: attendee ? lastLine(talk, room, attendee) : [],
+    ...(isTalk(talk, '7') ? sinceTalk7(room, attendee) : {}),
   };
+}
+
+function sinceTalk7(room: Room, attendee: Attendee | undefined): object {
+  const lobby = { lobbyState: attendee ? room.lobby : 0, lobbyTimer: attendee ? room.lobbyTimer : 0 };
+  return { ...lobby, lastReadMessage: attendee?.lastRead ?? 0, canStartCall: attendee !== undefined };
 }
 
 function formatV4(talk: Talk, room: Room, { attendee, session, fresh }: Looker): Record<string, unknown> {

@@ -96,7 +96,7 @@ export function unknownToken(r: TalkRequest): Stop {
 export function renameRoom(r: TalkRequest): Answer {
   const seat = requireSeat(r, { moderator: true });
   const { room } = seat;
-  if (room.type === 1) return failed(r, r.era === 'A' ? 405 : 400, 'type');
+  if (room.type === 1) return failed(r, isTalk(r.talk, '6') ? 400 : 405, 'type');
   const newName = text(r, 'roomName').trim();
   if (newName === '' || [...newName].length > (r.era === 'E' ? 255 : 200)) return failed(r, 400, 'value');
   const oldName = room.name;
@@ -109,7 +109,7 @@ export function renameRoom(r: TalkRequest): Answer {
 /** `DELETE /room/{token}`. */
 export function removeRoom(r: TalkRequest): Answer {
   const { room } = requireSeat(r, { moderator: true });
-  if (room.type === 1 && r.era !== 'A') return { status: 400 };
+  if (room.type === 1 && isTalk(r.talk, '6')) return { status: 400 };
   deleteRoom(r.talk, room);
   return { status: 200, data: isTalk(r.talk, '21') ? null : [] };
 }
@@ -166,7 +166,7 @@ export function setReadOnly(r: TalkRequest): Answer {
   return roomDone(r, seat);
 }
 
-/** `PUT /room/{token}/webinar/lobby`: answers the room on every release. */
+/** `PUT /room/{token}/webinar/lobby` (`webinary` before v4): answers the room on every release. */
 export function setLobby(r: TalkRequest): Answer {
   const seat = requireSeat(r, { moderator: true });
   const { room } = seat;
@@ -202,9 +202,9 @@ export function roomDone(r: TalkRequest, seat: Seat): Answer {
 function created(r: TalkRequest, room: Room, status: number): Answer {
   const attendee = userIn(room, r.user?.id);
   const full = formatRoom(r.talk, room, { attendee, session: bySession(room, r.php.rooms[room.token])?.session });
-  if (r.era === 'E') return { status, data: full };
+  if (isTalk(r.talk, '8')) return { status, data: full };
   const { token, name, displayName } = full;
-  return { status, data: r.era === 'A' || status === 200 ? { token } : { token, name, displayName } };
+  return { status, data: !isTalk(r.talk, '6') || status === 200 ? { token } : { token, name, displayName } };
 }
 
 /** The first line of a room, which its makers have read. */

@@ -63,6 +63,7 @@ export const routes: Route[] = [
   on(room, 'DELETE /room/{token}/public', rooms.setPublic, { login: true }),
   on(newRoom, 'PUT /room/{token}/read-only', rooms.setReadOnly, { params: 'state!', since: '6' }),
   on(v4, 'PUT /room/{token}/description', rooms.setDescription, { params: 'description!' }),
+  on({ C: 'v1' }, 'PUT /room/{token}/webinary/lobby', rooms.setLobby, { params: 'state! timer', since: '7' }),
   on(v4, 'PUT /room/{token}/webinar/lobby', rooms.setLobby, { params: 'state! timer' }),
 
   on(room, 'GET /room/{token}/participants', people.listParticipants, { params: 'includeStatus' }),
@@ -99,7 +100,7 @@ export const routes: Route[] = [
   on(chat, 'POST /chat/{token}', send, { params: 'message! actorDisplayName replyTo referenceId silent' }),
   on(v1, 'PUT /chat/{token}/{messageId}', editMessage, { params: 'message!', since: '19' }),
   on(v1, 'DELETE /chat/{token}/{messageId}', deleteMessage),
-  on(v1, 'POST /chat/{token}/read', markRead, { login: true, params: 'lastReadMessage!' }),
+  on(chatV2, 'POST /chat/{token}/read', markRead, { login: true, params: 'lastReadMessage!', since: '7' }),
   on(v1, 'DELETE /chat/{token}/read', markUnread, { login: true, since: '14' }),
   on(chatV2, 'GET /chat/{token}/mentions', people.findMentions, { params: 'search! limit includeStatus' }),
   ...['GET', 'POST', 'DELETE'].map((method) =>

@@ -9,6 +9,7 @@ import {
   bySession,
   carry,
   findRoom,
+  isTalk,
   requireSeat,
   seatOf,
   seconds,
@@ -47,7 +48,7 @@ export function joinRoom(r: TalkRequest): Answer {
   forgiveFailures(r.talk.state, 'talkRoomToken', room.token);
   forgiveFailures(r.talk.state, 'talkRoomPassword', room.token);
   r.talk.waiting.wake(room.token);
-  if (r.era !== 'E') return { status: 200, data: { sessionId: session.id } };
+  if (!isTalk(r.talk, '7')) return { status: 200, data: { sessionId: session.id } };
   return { status: 200, reopened: true, data: formatRoom(r.talk, room, { attendee, session, fresh }) };
 }
 

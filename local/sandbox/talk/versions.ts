@@ -122,6 +122,6 @@ export function featuresOf(talkVersion: string): string[] {
 export function nextcloudOf(talkVersion: string): { major: number; minor: number; micro: number; string: string } {
   const major = Number(talkVersion.split('.')[0]) + 10;
   if (major === 13) return { major, minor: 0, micro: 12, string: '13.0.12' };
-  if (major === 27) return { major, minor: 1, micro: 10, string: '27.1.10' };
+  if (major === 27) return { major, minor: 1, micro: 10, string: '27.1.10 RC1' };
   return { major, minor: 0, micro: 1, string: `${major}.0.1` };
 }
