@@ -58,7 +58,7 @@ export function openApiDocument({ vendors, routes }: ApiDescription, serverUrl: 
     schemas: schemas.components,
     headers: headerComponents(),
     responses: { ...problemResponses(), Accepted: accepted },
-    parameters,
+    parameters: parameters(),
   };
   const document = {
     openapi: '3.1.1',
@@ -80,7 +80,7 @@ export function openApiDocument({ vendors, routes }: ApiDescription, serverUrl: 
   return document;
 }
 
-const parameters: Part = {
+const parameters = (): Part => ({
   connection: {
     name: 'connection',
     in: 'path',
@@ -102,7 +102,7 @@ const parameters: Part = {
     description: '`respond-async`: answer 202 at once and go on as a run.',
     schema: { type: 'string', examples: ['respond-async'] },
   },
-};
+});
 
 const accepted: Part = {
   description: 'Handed on to a one-step run, which `Location` names.',

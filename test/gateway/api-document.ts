@@ -5,12 +5,9 @@ import type { Services } from '../../lib/aws/services.ts';
 import type { ApiDescription, OpenApiDocument } from '../../lib/gateway/openapi.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 
-/** The API as the functions declare it. Routes are declared without their services being touched, which the empty ones prove. */
+/** The API as the functions declare it. Declaring the routes calls no service, so they are given none. */
 export function declaredApi(): ApiDescription {
-  const none = new Proxy({} as Services, {
-    get: (_, name) => (name === 'keys' || name === 'table' ? undefined : undefined),
-  });
-  return { vendors, routes: controlRoutes(none, vendors) };
+  return { vendors, routes: controlRoutes({} as Services, vendors) };
 }
 
 /** What an independent linter finds, warnings too, in words. Nothing of its recommended rules is switched off. */
@@ -33,7 +30,7 @@ interface Validator {
 /** Compiles the schema at a JSON pointer of the document with the linter's own JSON Schema engine, in the 2020-12 dialect. */
 export function schemaCompiler(document: OpenApiDocument): (...steps: string[]) => Check {
   // The linter brings the engine; it is not ours to depend on under its own name.
-  const ofLinter = createRequire(import.meta.resolve('@redocly/openapi-core'));
+  const ofLinter = createRequire(createRequire(import.meta.url).resolve('@redocly/openapi-core'));
   const { default: Ajv } = ofLinter('@redocly/ajv/dist/2020.js') as { default: new (options: object) => Validator };
   const addFormats = (ofLinter('ajv-formats') as { default: (validator: Validator) => void }).default;
   const validator = new Ajv({ strict: false, allErrors: true, discriminator: false });

@@ -6,12 +6,13 @@ import type { Part } from './problems.ts';
 import { sampleOf } from './sample.ts';
 import type { JsonSchema } from './schema.ts';
 import type { SchemaComponents } from './schema-components.ts';
+import { pascalCase } from './schema-names.ts';
 
 /** The body of `createConnection`: one form for each vendor, with its own settings and credentials. */
 export function connectionBody(declared: Shape, vendors: Catalogue, schemas: SchemaComponents): Part {
   const known = Object.values(vendors);
   const forms = known.map((vendor) => {
-    const prefix = `${vendor.name.charAt(0).toUpperCase()}${vendor.name.slice(1)}`;
+    const prefix = pascalCase(vendor.name);
     const form = schemas.of(formOf(declared, vendor), { prefix, operation: 'connection', answer: false });
     return { vendor, form, sample: sampleOf(form), component: schemas.define(`${prefix}Connection`, form) };
   });

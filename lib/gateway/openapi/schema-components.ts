@@ -1,21 +1,10 @@
 import type * as z from 'zod/mini';
 import { plainSchema } from './plain-schema.ts';
 import { isSchema, type JsonSchema, subSchemas } from './schema.ts';
+import { namedSubSchemas, nameOfReference, type Place, rootName, type SchemaName } from './schema-names.ts';
 
-/** Where a schema stands: its name under `components/schemas` derives from it. */
-export interface Place {
-  /** Put before every name: the vendor's, or nothing for our own. */
-  prefix: string;
-  operation: string;
-  /** What the operation answers with, not what it takes. */
-  answer: boolean;
-}
-
-interface Seen {
+interface Seen extends SchemaName {
   count: number;
-  /** The best name so far; the lower the rank, the better. */
-  name: string;
-  rank: number;
 }
 
 /** Collects the schemas of the document; what repeats, or refers to itself, moves to `components/schemas` under a name of its own. */
@@ -23,6 +12,8 @@ export class SchemaComponents {
   readonly components: Record<string, JsonSchema> = {};
   readonly #roots: { schema: JsonSchema; place: Place }[] = [];
   readonly #circular = new Map<string, JsonSchema>();
+  readonly #seen = new Map<string, Seen>();
+  readonly #names = new Map<string, string>();
 
   /** Puts a schema of our own under a fixed name. */
   define(name: string, schema: JsonSchema): JsonSchema {
@@ -37,47 +28,68 @@ export class SchemaComponents {
     return made;
   }
 
-  /** Moves every answer, and every object that stands at two places or more, to the components. Called once, when all schemas are in. */
+  /**
+   * Moves every answer, and every object that stands at two places or more, to the components. An input is never moved whole.
+   * Called once, when all schemas are in.
+   */
   share(): void {
-    const seen = new Map<string, Seen>();
     for (const { schema, place } of this.#roots) {
       const called = rootName(schema, place);
       if (place.answer) {
-        count(seen, schema, place, called);
+        this.#count(schema, place.prefix, called);
         // An answer is worth a name even where it stands but once: clients are generated from it.
-        const key = keyOf(schema);
-        const known = key === undefined ? undefined : seen.get(key);
-        if (known) known.count++;
-      } else countInner(seen, schema, place, called.name);
+        const seen = this.#seenOf(schema, place.prefix);
+        if (seen) seen.count++;
+      } else this.#countInner(schema, place.prefix, called.name);
     }
-    const named = new Map<string, string>();
     for (const { schema, place } of this.#roots) {
-      const shared = place.answer ? this.#shared(schema, seen, named) : this.#innerShared(schema, seen, named);
+      const shared = place.answer ? this.#shared(schema, place.prefix) : this.#innerShared(schema, place.prefix);
       if (shared === schema) continue;
       for (const keyword of Object.keys(schema)) delete schema[keyword];
       Object.assign(schema, shared);
     }
   }
 
-  #shared(schema: JsonSchema, seen: ReadonlyMap<string, Seen>, named: Map<string, string>): JsonSchema {
-    const key = keyOf(schema);
-    const found = key === undefined ? undefined : seen.get(key);
-    if (key !== undefined && found && found.count > 1) {
-      let name = named.get(key);
-      if (name === undefined) {
-        name = this.#free(found.name);
-        named.set(key, name);
-        const copy = structuredClone(schema);
-        this.components[name] = copy;
-        this.#innerShared(copy, seen, named);
-      }
-      return reference(name);
+  /** A repeat is not looked into again, so that its parts count once for all its places. */
+  #count(schema: JsonSchema, prefix: string, called: SchemaName): void {
+    const key = keyOf(schema, prefix);
+    const known = key === undefined ? undefined : this.#seen.get(key);
+    if (known) {
+      known.count++;
+      const better = called.rank - known.rank || called.name.length - known.name.length;
+      if (better < 0) Object.assign(known, { name: called.name, rank: called.rank });
+      return;
     }
-    return this.#innerShared(schema, seen, named);
+    if (key !== undefined) this.#seen.set(key, { count: 1, name: called.name, rank: called.rank });
+    this.#countInner(schema, prefix, called.name);
   }
 
-  #innerShared(schema: JsonSchema, seen: ReadonlyMap<string, Seen>, named: Map<string, string>): JsonSchema {
-    for (const inner of subSchemas(schema)) inner.replace(this.#shared(inner.schema, seen, named));
+  #countInner(schema: JsonSchema, prefix: string, around: string): void {
+    for (const inner of namedSubSchemas(schema, prefix, around)) this.#count(inner.schema, prefix, inner);
+  }
+
+  #seenOf(schema: JsonSchema, prefix: string): Seen | undefined {
+    const key = keyOf(schema, prefix);
+    return key === undefined ? undefined : this.#seen.get(key);
+  }
+
+  #shared(schema: JsonSchema, prefix: string): JsonSchema {
+    const key = keyOf(schema, prefix);
+    const seen = this.#seenOf(schema, prefix);
+    if (key === undefined || !seen || seen.count < 2) return this.#innerShared(schema, prefix);
+    let name = this.#names.get(key);
+    if (name === undefined) {
+      name = this.#free(seen.name);
+      this.#names.set(key, name);
+      const copy = structuredClone(schema);
+      this.components[name] = copy;
+      this.#innerShared(copy, prefix);
+    }
+    return reference(name);
+  }
+
+  #innerShared(schema: JsonSchema, prefix: string): JsonSchema {
+    for (const inner of subSchemas(schema)) inner.replace(this.#shared(inner.schema, prefix));
     return schema;
   }
 
@@ -85,29 +97,30 @@ export class SchemaComponents {
   #withoutDefinitions(schema: JsonSchema, place: Place): JsonSchema {
     const text = JSON.stringify(schema);
     if (!text.includes('"$ref"')) return schema;
-    const known = this.#circular.get(text);
+    const known = this.#circular.get(`${place.prefix} ${text}`);
     if (known) return structuredClone(known);
     const { $defs, ...rest } = schema;
-    const base = rootName(schema, place).name;
-    const names = new Map<string, string>();
+    const base = rootName(rest, place).name;
     const definitions = Object.entries(isSchema($defs) ? $defs : {}).map(([key, inner]) => {
-      const name = this.#free(key.startsWith('__') ? base : `${place.prefix}${capital(key)}`);
-      this.components[name] = {};
-      names.set(`#/$defs/${key}`, name);
-      return { name, inner };
+      const target = `#/$defs/${key}`;
+      const name = this.#reserve(nameOfReference(rest, target, place.prefix, base) ?? base);
+      return { target, name, inner };
     });
-    if (text.includes('"$ref":"#"')) {
-      const name = this.#free(base);
-      definitions.push({ name, inner: rest });
-      names.set('#', name);
-    }
+    if (text.includes('"$ref":"#"')) definitions.push({ target: '#', name: this.#reserve(base), inner: rest });
+    const names = new Map(definitions.map(({ target, name }) => [target, name]));
     for (const { name, inner } of definitions) {
       this.components[name] = redirected(structuredClone(inner) as JsonSchema, names);
     }
     const root = names.get('#');
     const made = root === undefined ? redirected(structuredClone(rest), names) : reference(root);
-    this.#circular.set(text, structuredClone(made));
+    this.#circular.set(`${place.prefix} ${text}`, structuredClone(made));
     return made;
+  }
+
+  #reserve(name: string): string {
+    const free = this.#free(name);
+    this.components[free] = {};
+    return free;
   }
 
   #free(name: string): string {
@@ -118,8 +131,7 @@ export class SchemaComponents {
   }
 }
 
-/** A reference to a schema of the components. */
-export function reference(name: string): JsonSchema {
+function reference(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
@@ -130,57 +142,8 @@ function redirected(schema: JsonSchema, names: ReadonlyMap<string, string>): Jso
   return schema;
 }
 
-/** A repeat is not looked into again, so that its parts count once for all its places. */
-function count(
-  seen: Map<string, Seen>,
-  schema: JsonSchema,
-  place: Place,
-  called: { name: string; rank: number },
-): void {
-  const key = keyOf(schema);
-  if (key !== undefined) {
-    const known = seen.get(key);
-    if (known) {
-      known.count++;
-      const better = called.rank - known.rank || called.name.length - known.name.length;
-      if (better < 0) Object.assign(known, called);
-      return;
-    }
-    seen.set(key, { count: 1, ...called });
-  }
-  countInner(seen, schema, place, called.name);
-}
-
-/** The objects of a list are named in the singular of the field that holds it, other objects after their field. */
-function countInner(seen: Map<string, Seen>, schema: JsonSchema, place: Place, around: string): void {
-  for (const inner of subSchemas(schema)) {
-    const word = inner.word === '' ? around.slice(place.prefix.length) : capital(inner.word);
-    const name = `${place.prefix}${inner.list ? singular(word) : word}`;
-    count(seen, inner.schema, place, { name, rank: inner.list ? 2 : 3 });
-  }
-}
-
-/** Only objects with declared properties are worth a name. */
-function keyOf(schema: JsonSchema): string | undefined {
-  return isSchema(schema.properties) && Object.keys(schema.properties).length > 0 ? JSON.stringify(schema) : undefined;
-}
-
-/** `getUser` answers a `User`; an answer of one field is named after it; the rest after the operation. An input is never shared whole. */
-function rootName(schema: JsonSchema, { prefix, operation, answer }: Place): { name: string; rank: number } {
-  const noun = answer ? operation.match(/^get([A-Z]\w*)$/)?.[1] : undefined;
-  if (noun !== undefined) return { name: `${prefix}${noun}`, rank: 1 };
-  const [only, ...more] = isSchema(schema.properties) ? Object.keys(schema.properties) : [];
-  if (answer && only !== undefined && more.length === 0) return { name: `${prefix}${capital(only)}`, rank: 4 };
-  return { name: `${prefix}${capital(operation)}${answer ? 'Answer' : 'Input'}`, rank: 5 };
-}
-
-function singular(word: string): string {
-  if (/(ss|us|is)$/.test(word)) return word;
-  if (/ies$/.test(word)) return word.replace(/ies$/, 'y');
-  return word.replace(/s$/, '');
-}
-
-function capital(word: string): string {
-  const clean = word.replace(/[^A-Za-z0-9]+(\w?)/g, (_, next: string) => next.toUpperCase());
-  return clean.charAt(0).toUpperCase() + clean.slice(1);
+/** Only objects with declared properties are worth a name, and each vendor has its own. */
+function keyOf(schema: JsonSchema, prefix: string): string | undefined {
+  const worth = isSchema(schema.properties) && Object.keys(schema.properties).length > 0;
+  return worth ? `${prefix} ${JSON.stringify(schema)}` : undefined;
 }

@@ -4,6 +4,7 @@ import { answerHeaders, type Part, problemsOf } from './problems.ts';
 import { sampleOf } from './sample.ts';
 import { isSchema, type JsonSchema } from './schema.ts';
 import type { SchemaComponents } from './schema-components.ts';
+import { pascalCase } from './schema-names.ts';
 
 /** What the document knows beside the declarations. */
 export interface Surroundings {
@@ -23,7 +24,7 @@ export function vendorPaths(vendor: Vendor, surroundings: Surroundings): Record<
 }
 
 function pathItem(vendor: Vendor, name: string, operation: Operation, { schemas, runs }: Surroundings): Part {
-  const place = { prefix: capital(vendor.name), operation: name };
+  const place = { prefix: pascalCase(vendor.name), operation: name };
   const built = schemasOf(operation);
   const input = schemas.of(built.input, { ...place, answer: false });
   const sample = inputSample(operation, input);
@@ -153,8 +154,4 @@ const effectSentences: Readonly<Record<Operation['effect'], string>> = {
 
 function requiredOf(schema: JsonSchema): string[] {
   return Array.isArray(schema.required) ? schema.required.map(String) : [];
-}
-
-function capital(word: string): string {
-  return word.charAt(0).toUpperCase() + word.slice(1);
 }

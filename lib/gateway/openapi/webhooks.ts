@@ -4,6 +4,7 @@ import type { Catalogue, Vendor } from '../../core/vendor.ts';
 import { type Part, problemsOf } from './problems.ts';
 import type { JsonSchema } from './schema.ts';
 import type { SchemaComponents } from './schema-components.ts';
+import { pascalCase } from './schema-names.ts';
 
 export const inboundTag = 'Inbound webhooks';
 export const eventTag = 'Event deliveries';
@@ -81,7 +82,7 @@ function eventTypesOf(vendors: Catalogue): [Vendor, string, EventType][] {
 }
 
 function webhook(vendor: Vendor, type: string, declared: EventType, schemas: SchemaComponents): Part {
-  const prefix = vendor.name.charAt(0).toUpperCase() + vendor.name.slice(1);
+  const prefix = pascalCase(vendor.name);
   const event = z.object({
     id: z.string(),
     type: z.literal(type),
