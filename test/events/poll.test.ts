@@ -1,0 +1,287 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import * as z from 'zod/mini';
+import { GatewayError } from '../../lib/core/errors.ts';
+import type { EventSource, FoundEvent, PollResult } from '../../lib/core/event-type.ts';
+import type { Catalogue, Vendor, VendorName } from '../../lib/core/vendor.ts';
+import { appendEvents, eventId } from '../../lib/events/log.ts';
+import { pollEvents } from '../../lib/events/poll.ts';
+import { forgetPolls, type PollItem, planPolls } from '../../lib/events/poll-plan.ts';
+import { keys } from '../../lib/store/items.ts';
+import { vendors } from '../../lib/vendors/index.ts';
+import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../harness.ts';
+
+const minute = 60_000;
+const clock = new TestClock();
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let services: ReturnType<typeof processOf>;
+let catalogue: Catalogue;
+let connection = '';
+let number = 0;
+
+/** What the imagined vendor has, and what happens when it is looked at. */
+let facts: FoundEvent[] = [];
+let onLook: (cursor: number | undefined) => Promise<Partial<PollResult>> = async () => ({});
+let looks: (number | undefined)[] = [];
+let inFlight = 0;
+let mostInFlight = 0;
+
+const source = (sourceName: string): EventSource => ({
+  types: { [`test.${sourceName}`]: { summary: '', data: () => z.looseObject({}), sample: {} } },
+  poll: {
+    every: minute,
+    look: async (given) => {
+      const cursor = given as number | undefined;
+      looks.push(cursor);
+      mostInFlight = Math.max(mostInFlight, ++inFlight);
+      try {
+        const own = await onLook(cursor);
+        return { events: facts.slice(cursor ?? 0), cursor: facts.length, ...own };
+      } finally {
+        inFlight--;
+      }
+    },
+  },
+});
+
+function vendorWith(name: VendorName, sources: string[]): Vendor {
+  const real = vendors.proptt2;
+  if (!real) throw new Error('ProPTT2 is missing');
+  return { ...real, name, events: Object.fromEntries(sources.map((each) => [each, source(each)])) };
+}
+
+beforeAll(async () => {
+  backends = await startBackends();
+  services = processOf(backends.endpoint, memorySecrets(), clock);
+});
+afterAll(async () => {
+  services.close();
+  await backends.stop();
+});
+beforeEach(async () => {
+  catalogue = { talk: vendorWith('talk', ['chat']) };
+  connection = `c${++number}`;
+  [facts, looks, inFlight, mostInFlight] = [[], [], 0, 0];
+  onLook = async () => ({});
+});
+
+afterEach(async () => {
+  for (const vendor of ['talk', 'proptt2'] as const) {
+    for (const { name } of await services.connections.list(vendor)) {
+      await services.table.delete(keys.connection(vendor, name));
+      services.connections.forget(vendor, name);
+      await forgetPolls(services.table, vendor, name);
+    }
+  }
+});
+
+const fact = (): FoundEvent => ({
+  type: 'talk.message.created',
+  id: `${connection}-${facts.length}`,
+  timestamp: '2026-01-05T02:11:09Z',
+  data: {},
+});
+const happen = (count = 1) => {
+  for (let at = 0; at < count; at++) facts.push(fact());
+};
+const tick = (process = services) =>
+  pollEvents(process, catalogue, { requestId: 'tick', signal: AbortSignal.timeout(20_000) });
+async function connect(settings: Record<string, unknown> = {}, vendor: VendorName = 'talk') {
+  const made = await putConnection(services, vendor, connection, settings, { appPassword: 'x' });
+  const found = catalogue[vendor];
+  if (!found) throw new Error(`No ${vendor}`);
+  await planPolls(services.table, found, made, clock.now(), true);
+  return { made, found };
+}
+const item = (name = 'chat', vendor = 'talk') =>
+  services.table.get<PollItem>(keys.poll(vendor, connection, name), true);
+const logged = async (index: number) =>
+  services.table.get(
+    keys.event(eventId({ vendor: 'talk', connection, type: 'talk.message.created', id: `${connection}-${index}` })),
+  );
+
+test('the first look sets the cursor and emits no history, even from a source that offers some', async () => {
+  await connect();
+  happen(3);
+  expect(await tick()).toMatchObject({ looked: 1, found: 0 });
+  expect(await item()).toMatchObject({ cursor: '3' });
+  happen();
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ looked: 1, found: 1 });
+  expect(await logged(3)).toBeDefined();
+  expect(await logged(2)).toBeUndefined();
+});
+
+test('a source comes due once a minute with ticks a minute apart, and a second tick at once looks at nothing', async () => {
+  await connect();
+  for (let at = 0; at < 4; at++) {
+    expect(await tick()).toMatchObject({ looked: 1 });
+    expect(await tick()).toMatchObject({ looked: 0 });
+    clock.advance(minute);
+  }
+});
+
+test('two ticks in two processes at the same moment look once', async () => {
+  await connect();
+  const other = processOf(backends.endpoint, memorySecrets(), clock);
+  onLook = () => new Promise((resolve) => setTimeout(resolve, 50, {}));
+  const reports = await Promise.all([tick(), tick(other)]);
+  other.close();
+  expect(reports[0].looked + reports[1].looked).toBe(1);
+});
+
+test('Talk is looked at by one poll at a time, ProPTT2 by four', async () => {
+  onLook = () => new Promise((resolve) => setTimeout(resolve, 30, {}));
+  const sources = ['a', 'b', 'c', 'd', 'e', 'f'];
+  catalogue = { talk: vendorWith('talk', sources) };
+  await connect();
+  const other = processOf(backends.endpoint, memorySecrets(), clock);
+  await Promise.all([tick(), tick(other)]);
+  other.close();
+  expect(looks).toHaveLength(6);
+  expect(mostInFlight).toBe(1);
+  [looks, mostInFlight] = [[], 0];
+  catalogue = { proptt2: vendorWith('proptt2', sources) };
+  await connect({}, 'proptt2');
+  await tick();
+  expect(looks).toHaveLength(6);
+  expect(mostInFlight).toBe(4);
+});
+
+test('a poller that stalled past its lease moves no cursor and stores no event', async () => {
+  await connect();
+  await tick();
+  happen(150);
+  clock.advance(minute);
+  let stalled = false;
+  onLook = async () => {
+    if (stalled) return {};
+    stalled = true;
+    clock.advance(5 * minute);
+    const other = processOf(backends.endpoint, memorySecrets(), clock);
+    expect(await tick(other)).toMatchObject({ looked: 1, found: 150 });
+    other.close();
+    happen();
+    return { events: [fact()], cursor: 'stale' };
+  };
+  expect(await tick()).toMatchObject({ found: 0 });
+  expect(await item()).toMatchObject({ cursor: '150' });
+  onLook = async () => ({});
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ found: 1 });
+});
+
+test('what a push stored is not stored again, and a push moves no cursor', async () => {
+  await connect();
+  await tick();
+  happen(2);
+  const [first] = facts;
+  if (!first) throw new Error('No fact');
+  await appendEvents(services, [{ ...first, vendor: 'talk', connection }]);
+  expect(await item()).toMatchObject({ cursor: '0' });
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ found: 1 });
+});
+
+test('a failing source is tried after ever longer pauses, keeps its cursor, and catches up', async () => {
+  await connect();
+  await tick();
+  onLook = async () => {
+    throw new GatewayError('vendor_unreachable', 'Nobody answers.');
+  };
+  const pauses: number[] = [];
+  for (let at = 0; at < 8; at++) {
+    const { dueAt = 0 } = (await item()) ?? {};
+    clock.time = dueAt;
+    expect(await tick()).toMatchObject({ looked: 1, failed: 1 });
+    pauses.push(((await item())?.dueAt ?? 0) - clock.now());
+  }
+  expect(Math.min(...pauses)).toBeGreaterThanOrEqual(minute);
+  expect(Math.max(...pauses)).toBeLessThanOrEqual(15 * minute);
+  expect(await item()).toMatchObject({ cursor: '0', failures: 8, problem: 'Nobody answers.' });
+  happen(2);
+  onLook = async () => ({});
+  clock.advance(15 * minute);
+  expect(await tick()).toMatchObject({ found: 2, failed: 0 });
+  expect(await item()).toMatchObject({ failures: 0 });
+});
+
+test('Retry-After and nextIn decide when the next look comes', async () => {
+  await connect();
+  onLook = async () => ({ nextIn: 7 * minute });
+  await tick();
+  expect((await item())?.dueAt).toBe(clock.now() + 7 * minute);
+  clock.advance(7 * minute);
+  onLook = async () => {
+    throw new GatewayError('vendor_rate_limited', 'Slowly.', { retryAfter: 3600 });
+  };
+  await tick();
+  expect((await item())?.dueAt).toBe(clock.now() + 3_600_000);
+});
+
+test('more is read at once, each look with its own cursor, and not for ever', async () => {
+  await connect();
+  await tick();
+  happen(5);
+  clock.advance(minute);
+  onLook = async (cursor = 0) => ({
+    events: facts.slice(cursor, cursor + 2),
+    cursor: cursor + 2,
+    more: cursor + 2 < 5,
+  });
+  looks = [];
+  expect(await tick()).toMatchObject({ looked: 3, found: 5 });
+  expect(looks).toEqual([0, 2, 4]);
+  onLook = async () => ({ more: true });
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ looked: 10 });
+  expect(await tick()).toMatchObject({ looked: 10 });
+});
+
+test('an unexpected fault is reported whole and stops no other connection', async () => {
+  await connect();
+  connection = `c${++number}`;
+  await connect();
+  let first = true;
+  onLook = async () => {
+    if (!first) return {};
+    first = false;
+    throw new TypeError('undefined is not a function');
+  };
+  const report = await tick();
+  expect(report).toMatchObject({ looked: 2, failed: 1 });
+  expect(report.unexpected[0]).toContain('TypeError');
+});
+
+test('switched off nothing is looked at and the cursor stays; switched on again, the meantime is found', async () => {
+  await connect();
+  await tick();
+  await connect({ pollEvents: false });
+  happen(2);
+  clock.advance(60 * minute);
+  expect(await tick()).toMatchObject({ due: 0 });
+  services.connections.forget('talk', connection);
+  await connect();
+  expect(await tick()).toMatchObject({ found: 2 });
+});
+
+test('a deleted connection is looked at no more, and one made anew under its name starts without history', async () => {
+  await connect();
+  await tick();
+  await services.table.delete(keys.connection('talk', connection));
+  services.connections.forget('talk', connection);
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ due: 1, looked: 0 });
+  expect(await tick()).toMatchObject({ due: 0 });
+  await forgetPolls(services.table, 'talk', connection);
+  happen(4);
+  await connect();
+  expect(await tick()).toMatchObject({ looked: 1, found: 0 });
+});
+
+test('a connection that nobody planned is found within ten minutes', async () => {
+  await putConnection(services, 'talk', connection, {}, { appPassword: 'x' });
+  clock.advance(11 * minute);
+  looks = [];
+  await tick();
+  expect(await item()).toMatchObject({ cursor: '0' });
+});
