@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { logTo } from '../lib/aws/log.ts';
 import { services, useFiles } from '../lib/aws/services.ts';
 import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames } from '../lib/core/vendor.ts';
@@ -11,6 +12,7 @@ import { startFileStore } from './file-store.ts';
 import { clockFunctions, httpRoutes, loadFunctions } from './functions.ts';
 import { startHttpBridge } from './http-bridge.ts';
 import { startClock } from './local-clock.ts';
+import { gatherLines } from './log-lines.ts';
 import { startSecretsEndpoint } from './secrets-endpoint.ts';
 import { createTable } from './table.ts';
 
@@ -65,6 +67,9 @@ async function start(
   close: () => Promise<void>,
 ): Promise<Product> {
   const { directory } = options;
+  const lines = gatherLines(process.stdout);
+  logTo(lines.write);
+  closers.push(async () => lines.flush());
   const credentials = createLocalCredentials();
   const database =
     options.dynamodbEndpoint === undefined

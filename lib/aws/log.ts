@@ -2,9 +2,18 @@ import { redact } from '../core/redact.ts';
 
 export type LogLine = Record<string, unknown>;
 
+let write = (text: string): void => {
+  process.stdout.write(text);
+};
+
+/** Sends the lines elsewhere: on one machine they are gathered, for a write to standard output blocks. */
+export function logTo(sink: (text: string) => void): void {
+  write = sink;
+}
+
 /** Writes one redacted JSON line to standard output, where CloudWatch reads it. */
 export function log(line: LogLine): void {
-  process.stdout.write(`${JSON.stringify(redact({ time: new Date().toISOString(), ...line }))}\n`);
+  write(`${JSON.stringify(redact({ time: new Date().toISOString(), ...line }))}\n`);
 }
 
 /** A CloudWatch metric as a log line (embedded metric format): no request of its own. */

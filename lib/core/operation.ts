@@ -51,6 +51,8 @@ export function operationsOf<Call, Context>() {
 }
 
 interface Schemas {
+  /** The fields of the input. */
+  shape: Shape;
   input: z.ZodMiniObject<Shape, z.core.$strict>;
   output: z.ZodMiniType;
 }
@@ -61,7 +63,8 @@ const built = new WeakMap<Operation, Schemas>();
 export function schemasOf(operation: Operation): Schemas {
   let schemas = built.get(operation);
   if (!schemas) {
-    schemas = { input: z.strictObject(operation.input()), output: operation.output() };
+    const shape = operation.input();
+    schemas = { shape, input: z.strictObject(shape), output: operation.output() };
     built.set(operation, schemas);
   }
   return schemas;

@@ -174,5 +174,5 @@ function checkVersion(vendor: Vendor, connection: Connection, name: string, oper
 
 /** The input of a GET: query strings coerced by the operation's schema. */
 export function queryInput(operation: Operation, query: Iterable<[string, string]>): Record<string, unknown> {
-  return coerceQuery(operation.input(), query);
+  return coerceQuery(schemasOf(operation).shape, query);
 }

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
-import type { Operation } from '../../core/operation.ts';
+import { type Operation, schemasOf } from '../../core/operation.ts';
 import type { RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
 
@@ -54,7 +54,9 @@ function callOf(name: string, operation: Operation): string {
 }
 
 function inputOf(operation: Operation, path: Record<string, string>, request: RawRequest): Record<string, unknown> {
-  const names = new Map(Object.entries(operation.input()).map(([name, schema]) => [wireName(name, schema), name]));
+  const names = new Map(
+    Object.entries(schemasOf(operation).shape).map(([name, schema]) => [wireName(name, schema), name]),
+  );
   const input: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(path)) input[name] = /^\d+$/.test(value) ? Number(value) : value;
   for (const [name, value] of request.query) {

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
-import type { Composed, Operation, SendCall } from '../../core/operation.ts';
+import { type Composed, type Operation, type SendCall, schemasOf } from '../../core/operation.ts';
 import type { VendorAnswer } from '../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
 import { lookUp } from './look-up.ts';
@@ -18,7 +18,7 @@ export async function send(
   input: Record<string, unknown>,
   call: Proptt2Call,
 ): Promise<VendorAnswer> {
-  const shape = operation.input();
+  const { shape } = schemasOf(operation);
   const filled =
     Object.hasOwn(shape, 'messageId') && input.messageId === undefined
       ? { ...input, messageId: await call.count('messageId', highestMessageId) }
@@ -46,7 +46,7 @@ async function request(
     delete rest[name];
     return encodeURIComponent(String(value));
   });
-  const shape = operation.input();
+  const { shape } = schemasOf(operation);
   const wire = Object.fromEntries(
     Object.entries(rest)
       .filter(([, value]) => value !== undefined)
