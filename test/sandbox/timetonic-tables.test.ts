@@ -132,6 +132,23 @@ describe('filterRowIds', () => {
     expect(rowsRead(await values({ filterRowIds }))).toEqual(expected);
   });
 
+  it.each([
+    ['and', ['19975056']],
+    ['or', ['19975055', '19975056', '19975057']],
+  ])('joins conditions with %s', async (operator, expected) => {
+    const condition = (name: string, predicate: string, operand: string) => ({
+      ...{ id: 'x', field_id: Number(field(name)), filter_type: 'text' },
+      json: { predicate, operand },
+    });
+    const filters = [
+      condition('Status', 'is', 'Open'),
+      condition('Site', 'notcontains', '12'),
+      condition('Kind', 'isnot', 'Fire'),
+    ];
+    const filterRowIds = JSON.stringify({ applyViewFilters: { filterGroup: { operator, filters } } });
+    expect(rowsRead(await values({ filterRowIds }))).toEqual(expected);
+  });
+
   it('takes the view a user selected', async () => {
     sandbox.control.selectView({ viewId: '264449' });
     expect(rowsRead(await values({ filterRowIds: '{"applyViewFilters":true}' }))).toEqual([b, c]);

@@ -127,6 +127,15 @@ describe('writing rows', () => {
     expect((await write('19975055', { 1367491: 'x' }, { b_o: 'demo', b_c: 'operations' })).status).toBe('ok');
   });
 
+  it('takes nothing from a member who may only read', async () => {
+    for (const member of sandbox.state.books[0]?.members ?? []) member.right = 1;
+    expect((await write('19975055', { 1367491: 'x' })).error).toContain('no right to write');
+    expect((await demo.call('sendMsg', { b_o: 'demo', b_c: 'operations', msg: 'x' })).error).toContain(
+      'no right to write',
+    );
+    expect((await demo.call('getTableValues', { catId: '126185' })).status).toBe('ok');
+  });
+
   it('by another user shows in the stamps that a poller reads', async () => {
     const known = String((await demo.call('getAllBooks')).sstamp);
     const changed = async () =>

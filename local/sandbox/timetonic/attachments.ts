@@ -23,7 +23,7 @@ export interface Arrived {
 const mediaTypes = /^(?:image|audio|video)\//;
 
 /** Whether the vendor counts a file as a medium or as a document. */
-export function kindOf(contentType: string): 'media' | 'doc' {
+function kindOf(contentType: string): 'media' | 'doc' {
   return mediaTypes.test(contentType) ? 'media' : 'doc';
 }
 

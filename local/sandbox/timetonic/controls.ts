@@ -66,7 +66,8 @@ export interface TimetonicControls {
   >;
 }
 
-export interface GeneratedFile {
+/** A file to make, and where it goes. */
+interface GeneratedFile {
   name: string;
   /** Content type. */
   type: string;

@@ -98,7 +98,7 @@ function addTable(state: TimetonicState, demo: DemoTable, made: ReadonlyMap<stri
   const table: Table = {
     ...{ id: take(state, 'table'), name: demo.name, code: demo.code, order: state.tables.length },
     ...(demo.book ?? book),
-    ...{ tabId: take(state, 'tab'), fields, views: [], rows: {}, lastModified: begun },
+    ...{ tabId: take(state, 'tab'), fields, views: [], rows: {}, lastOrder: 0, lastModified: begun },
     ...(demo.sysFunc && { sysFunc: demo.sysFunc }),
   };
   for (const view of demo.views) table.views.push(makeView(state, view, idOf));
@@ -136,9 +136,9 @@ function addRow(
     if (!field) throw new TypeError(`demo table ${table.name} has no field ${name}`);
     values[field.id] = field.type === 'link' ? linkTo(value, field, made) : value;
   }
-  const order = Object.keys(table.rows).length + 1;
+  table.lastOrder += 1;
   const times = { created: begun, lastModified: begun, sstamp: stamp(state) };
-  const row: Row = { id: take(state, 'row'), order, values, ...times, changes: 0 };
+  const row: Row = { id: take(state, 'row'), order: table.lastOrder, values, ...times, changes: 0 };
   table.rows[row.id] = row;
 }
 

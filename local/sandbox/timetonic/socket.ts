@@ -87,7 +87,10 @@ export function createSocketHost(vendor: Vendor): SocketHost {
       sandbox.save();
       if (answer) later(socket, exactJson(answer));
     } catch (error) {
-      if (!(error instanceof VendorNo)) throw error;
+      if (!(error instanceof VendorNo)) {
+        entry.refusal = `sandbox: ${error instanceof Error ? error.stack : String(error)}`;
+        return void socket.close(1011);
+      }
       if (error.refusal) entry.refusal = error.message;
       if (error instanceof SocketNo) later(socket, exactJson(error.answer));
     }

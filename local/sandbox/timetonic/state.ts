@@ -22,6 +22,7 @@ export interface TimetonicState {
   urlTriggers: { at: number; tableId: string; rowId: string }[];
 }
 
+/** What has ids of its own. */
 export type IdKind =
   | 'key'
   | 'table'
@@ -61,6 +62,7 @@ export interface Switches {
   socket: SocketSwitches;
 }
 
+/** How the socket behaves. */
 export interface SocketSwitches {
   mode: 'normal' | 'refuse' | 'silent' | 'close-on-attach' | 'garbage';
   /** The message types it takes as attach; others are ignored without a word. */
@@ -71,6 +73,7 @@ export interface SocketSwitches {
   ackTableValue: boolean;
 }
 
+/** A user; `u_c` is the name used everywhere, mail and mobile also log in. */
 export interface User {
   u_c: string;
   password: string;
@@ -91,6 +94,7 @@ export interface User {
   devices: Record<string, Record<string, string>>;
 }
 
+/** A book; owner and code together name it. Right 1 reads, 2 writes, 3 owns. */
 export interface Book {
   sbid: string;
   b_o: string;
@@ -105,8 +109,10 @@ export interface Book {
   params: Record<string, string>;
 }
 
-export type FieldType = 'text' | 'number' | 'date' | 'link' | 'file' | 'comments' | 'activity';
+/** `comments` and `activity` are kept by the vendor and take no values. */
+type FieldType = 'text' | 'number' | 'date' | 'link' | 'file' | 'comments' | 'activity';
 
+/** A column; `code` and `fixed_code` are its sync codes. */
 export interface Field {
   id: string;
   name: string;
@@ -118,6 +124,7 @@ export interface Field {
   linkTableId?: string;
 }
 
+/** One condition or order of a view. */
 export interface Filter {
   id: string;
   field_id: string;
@@ -125,12 +132,14 @@ export interface Filter {
   json: { predicate: string; operand: string };
 }
 
+/** A saved view; without a group it shows every row. */
 export interface View {
   id: string;
   name: string;
   filterGroup: { id: string; operator: 'and' | 'or'; filters: Filter[] } | null;
 }
 
+/** A table, which the vendor's requests call a category. */
 export interface Table {
   id: string;
   b_o: string;
@@ -142,6 +151,8 @@ export interface Table {
   fields: Field[];
   views: View[];
   rows: Record<string, Row>;
+  /** The order of the row added last. */
+  lastOrder: number;
   lastModified: number;
   /** Set on a pivot table, which has no rows of its own. */
   pivot?: { tableId: string; hz: string; vt: string };
@@ -149,6 +160,7 @@ export interface Table {
   sysFunc?: string;
 }
 
+/** One row that a link cell points to, with the text it had then. */
 export interface LinkValue {
   row_id: string;
   value: string;
@@ -157,6 +169,7 @@ export interface LinkValue {
 /** Numbers are kept as decimal text, so that none is rounded. An empty cell is absent. */
 export type Cell = string | LinkValue[];
 
+/** A row; `values` go by field id. */
 export interface Row {
   id: string;
   order: number;
@@ -168,7 +181,8 @@ export interface Row {
   last?: Activity;
 }
 
-export interface Activity {
+/** The last change of a row, as its activity field tells it. */
+interface Activity {
   id: string;
   u_c: string;
   text: string;
@@ -177,6 +191,7 @@ export interface Activity {
   sstamp: string;
 }
 
+/** A comment at one cell. */
 export interface Comment {
   id: string;
   rowId: string;
@@ -187,6 +202,7 @@ export interface Comment {
   sstamp: string;
 }
 
+/** A message of a book; deleted ones are kept for the incremental reads. */
 export interface Message {
   smid: string;
   b_o: string;
@@ -205,6 +221,7 @@ export interface Message {
   event?: Record<string, unknown>;
 }
 
+/** A file, without its bytes. */
 export interface StoredFile {
   id: string;
   uuid: string;
@@ -228,6 +245,7 @@ export interface StoredFile {
   seed?: number;
 }
 
+/** A resumable upload; times are epoch milliseconds here, as in the clock. */
 export interface Upload {
   id: string;
   length: number;

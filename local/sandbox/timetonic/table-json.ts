@@ -115,7 +115,7 @@ export function valuesJson(vendor: Vendor, table: Table, rows: Row[], reading: V
 }
 
 /** PHP writes an empty map as an empty list. */
-export function listOrMap(entries: [string, unknown][]): Map<string, unknown> | [] {
+function listOrMap(entries: [string, unknown][]): Map<string, unknown> | [] {
   return entries.length === 0 ? [] : new Map(entries);
 }
 

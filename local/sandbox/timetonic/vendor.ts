@@ -64,6 +64,7 @@ export function nextId(vendor: Vendor, kind: IdKind): string {
   return id;
 }
 
+/** How a book is named in the state's maps. */
 export function bookKey(book: { b_o: string; b_c: string }): string {
   return `${book.b_o}/${book.b_c}`;
 }
