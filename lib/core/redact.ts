@@ -1,37 +1,94 @@
-const mask = '[redacted]';
-const secretNames =
-  /^(skey|sesskey|sessionkey|authkey|hashedpassword|password|pwd|oauthkey|appkey|interactionkey|apppassword|botsecret|secret|authorization|cookie|set-cookie|x-[\w-]*signature|key)$/i;
-const pairs =
-  /([?&;\s,{"']|^)((?:skey|sesskey|sessionkey|authkey|hashedpassword|password|pwd|oauthkey|appkey|interactionkey|apppassword|botsecret|secret)["']?\s*[=:]\s*["']?)([^"'&;\s,}]+)/gi;
-const ownKeys = /\b(tl_[a-z0-9]{16}_)[A-Za-z0-9_-]{43}/g;
+import { KnownSecrets } from './known-secrets.ts';
+import { isSecretName, mask, maskSecretText } from './secret-text.ts';
 
-/** Known secret values, newest last; a bounded list. */
-const known = new Set<string>();
-const mostKnown = 2_000;
+const maxDepth = 20;
+const maxNodes = 20_000;
 
-/** Masks a value wherever it turns up from now on. Values shorter than 6 characters would mask ordinary words and are left out. */
+const known = new KnownSecrets();
+
+/** Has a credential masked wherever it turns up from now on, in any spelling. Values under six characters are masked by name only. */
 export function registerSecret(value: string): void {
-  if (value.length < 6 || known.has(value)) return;
-  if (known.size >= mostKnown) known.delete(known.values().next().value ?? '');
   known.add(value);
 }
 
-/** A copy of a value with everything secret masked, by name, by form and by known value. */
-export function redact(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return redactText(value);
-  if (value === null || typeof value !== 'object' || depth > 20) return value;
-  if (Array.isArray(value)) return value.map((each) => redact(each, depth + 1));
-  return Object.fromEntries(
-    Object.entries(value).map(([name, each]) => [
-      name,
-      secretNames.test(name) && each ? mask : redact(each, depth + 1),
-    ]),
-  );
+/** A text with the secrets in it masked, by name (`skey=…`, `"password":"…"`, `Authorization: …`) and by value. */
+export function redactText(text: string): string {
+  return known.mask(maskSecretText(text), mask);
 }
 
-/** Text with secrets in queries, forms and JSON masked, and every known value. */
-export function redactText(text: string): string {
-  let clean = text.replace(pairs, `$1$2${mask}`).replace(ownKeys, `$1${mask}`);
-  for (const secret of known) if (clean.includes(secret)) clean = clean.replaceAll(secret, mask);
-  return clean;
+/**
+ * A copy of a value that is safe to log: the values of secret names, secrets inside texts and every registered secret are
+ * masked. What needs no change is not copied. Errors become plain objects, bytes their number, big integers text.
+ */
+export function redact(value: unknown): unknown {
+  return new Walk().visit(value, 0);
+}
+
+class Walk {
+  #nodes = 0;
+
+  visit(value: unknown, depth: number): unknown {
+    switch (typeof value) {
+      case 'string':
+        return redactText(value);
+      case 'bigint':
+        return String(value);
+      case 'object':
+        return value === null ? null : this.#visitObject(value, depth);
+      case 'function':
+      case 'symbol':
+        return undefined;
+      default:
+        return value;
+    }
+  }
+
+  #visitObject(value: object, depth: number): unknown {
+    if (value instanceof Date) return value;
+    if (depth >= maxDepth || ++this.#nodes > maxNodes) return '[too deep or too large to log]';
+    if (Array.isArray(value)) return this.#visitArray(value, depth);
+    if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+    if (value instanceof Error) return this.#visitRecord(errorRecord(value), depth);
+    if (value instanceof URL || value instanceof URLSearchParams) return redactText(String(value));
+    if (value instanceof Map) return this.#visitRecord(Object.fromEntries(value), depth);
+    if (value instanceof Set) return this.#visitArray([...value], depth);
+    if ('toJSON' in value && typeof value.toJSON === 'function') return this.visit(value.toJSON(), depth + 1);
+    return this.#visitRecord(value as Record<string, unknown>, depth);
+  }
+
+  /** In a list the text after a secret name is masked: raw headers come as one flat list, or as pairs. */
+  #visitArray(list: unknown[], depth: number): unknown[] {
+    let copy: unknown[] | undefined;
+    for (let index = 0; index < list.length; index++) {
+      const item = list[index];
+      const before = index > 0 ? list[index - 1] : undefined;
+      const named = typeof item === 'string' && typeof before === 'string' && isSecretName(before);
+      const safe = named ? mask : this.visit(item, depth + 1);
+      if (safe !== item) copy ??= list.slice();
+      if (copy !== undefined) copy[index] = safe;
+    }
+    return copy ?? list;
+  }
+
+  #visitRecord(record: Record<string, unknown>, depth: number): Record<string, unknown> {
+    let copy: Record<string, unknown> | undefined;
+    for (const key of Object.keys(record)) {
+      const value = record[key];
+      const safe = isSecretName(key) ? maskAll(value) : this.visit(value, depth + 1);
+      if (safe === value) continue;
+      copy ??= { ...record };
+      copy[key] = safe;
+    }
+    return copy ?? record;
+  }
+}
+
+/** What was not there, and yes or no, tells no secret and helps the reader. */
+function maskAll(value: unknown): unknown {
+  return value === undefined || value === null || typeof value === 'boolean' || value === '' ? value : mask;
+}
+
+function errorRecord(error: Error): Record<string, unknown> {
+  const { name, message, stack, cause } = error;
+  return { ...error, name, message, ...(stack && { stack }), ...(cause !== undefined && { cause }) };
 }
