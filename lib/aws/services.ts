@@ -1,6 +1,9 @@
+import type { AddressPolicy } from '../core/address-policy.ts';
+import type { Starter } from '../core/durable.ts';
 import type { FileStore } from '../core/files.ts';
-import { createHttpClient } from '../core/http.ts';
+import { httpClient } from '../core/http.ts';
 import { registerSecret } from '../core/redact.ts';
+import { appendOwnEvent } from '../events/own-events.ts';
 import { Connections } from '../gateway/connections.ts';
 import type { GatewayServices } from '../gateway/invoke.ts';
 import { ApiKeys } from '../gateway/keys.ts';
@@ -12,6 +15,7 @@ import { bucketFiles } from './files.ts';
 import { log, metric } from './log.ts';
 import { secretsManager } from './secrets.ts';
 import { clientConfig, settingsFrom } from './settings.ts';
+import { lambdaStarter } from './starter.ts';
 import { systemClock, systemRandom } from './system.ts';
 
 /** Everything a function works with, made once per process. */
@@ -19,6 +23,9 @@ export interface Services extends GatewayServices {
   keys: ApiKeys;
   rates: RateLimit;
   store: SessionStore;
+  starter: Starter;
+  /** What subscriptions may send to. */
+  targets: AddressPolicy;
 }
 
 let made: Services | undefined;
@@ -42,6 +49,8 @@ function make(): Services {
   const random = systemRandom;
   const table = new Table(settings.tableName, clientConfig(settings, 'dynamodb'));
   const secrets = secretsManager(settings, clock, registerSecretText);
+  const files = localFiles ?? bucketFiles(settings.bucket);
+  const allowPrivate = settings.local?.allowPrivateTargets ?? false;
   const store = new SessionStore(table, secrets, random);
   const sessions = new Sessions({
     table,
@@ -57,6 +66,16 @@ function make(): Services {
         reason,
       });
       metric('SessionLocked', 1, 'Count', { vendor: connection.vendor });
+      const about = { vendor: connection.vendor, connection: connection.name };
+      await appendOwnEvent(
+        { table, files, clock },
+        {
+          type: 'trunkline.connection.needs_attention',
+          id: `${connection.vendor}/${connection.name}/${clock.now()}`,
+          data: { ...about, reason },
+          about,
+        },
+      ).catch((error: unknown) => log({ level: 'error', message: 'event not stored', reason: String(error) }));
     },
   });
   return {
@@ -66,11 +85,13 @@ function make(): Services {
     sessions,
     clock,
     random,
-    http: createHttpClient(),
-    files: localFiles ?? bucketFiles(settings.bucket),
+    http: httpClient(),
+    files,
     connections: new Connections(table, clock),
     keys: new ApiKeys(table, secrets, clock, random),
     rates: new RateLimit(),
+    starter: lambdaStarter(settings),
+    targets: { allowHttp: allowPrivate, allowPrivateNetwork: allowPrivate },
   };
 }
 

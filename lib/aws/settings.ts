@@ -2,6 +2,9 @@
 export interface FunctionSettings {
   tableName: string;
   bucket: string;
+  /** The durable functions, each by the alias that new executions start on. */
+  deliverFunction: string;
+  runFunction: string;
   /** Set on one machine only: the embedded endpoints and the credentials they ask for, so that no AWS account can be reached by accident. */
   local?: LocalEndpoints;
 }
@@ -12,10 +15,17 @@ export interface LocalEndpoints {
   lambda?: string;
   accessKeyId: string;
   secretAccessKey: string;
+  /** Lets subscriptions have plain http and private targets, such as another program on this machine. */
+  allowPrivateTargets: boolean;
 }
 
 export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
-  const settings = { tableName: env.TRUNKLINE_TABLE ?? 'trunkline', bucket: env.TRUNKLINE_BUCKET ?? 'trunkline' };
+  const settings = {
+    tableName: env.TRUNKLINE_TABLE ?? 'trunkline',
+    bucket: env.TRUNKLINE_BUCKET ?? 'trunkline',
+    deliverFunction: env.TRUNKLINE_DELIVER_FUNCTION ?? 'deliver-event',
+    runFunction: env.TRUNKLINE_RUN_FUNCTION ?? 'run-automation',
+  };
   if (!env.TRUNKLINE_DYNAMODB_ENDPOINT) return settings;
   return {
     ...settings,
@@ -25,6 +35,7 @@ export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
       ...(env.TRUNKLINE_LAMBDA_ENDPOINT && { lambda: env.TRUNKLINE_LAMBDA_ENDPOINT }),
       accessKeyId: env.TRUNKLINE_LOCAL_ACCESS_KEY_ID ?? 'local',
       secretAccessKey: env.TRUNKLINE_LOCAL_SECRET_ACCESS_KEY ?? 'local',
+      allowPrivateTargets: env.TRUNKLINE_ALLOW_PRIVATE_TARGETS === 'on',
     },
   };
 }
