@@ -1,0 +1,10 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+/** Whether two values are equal, in a time that tells nothing about where or in length they differ. */
+export function equalInConstantTime(one: string | Uint8Array, other: string | Uint8Array): boolean {
+  return timingSafeEqual(digest(one), digest(other));
+}
+
+function digest(value: string | Uint8Array): Buffer {
+  return createHash('sha256').update(value).digest();
+}
