@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { parse as parseQuery } from 'node:querystring';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+
+/** A request that was routed: its path decoded, its query as it came, its body whole. */
+export interface RoutedRequest {
+  request: IncomingMessage;
+  routeKey: string;
+  path: string;
+  query: string;
+  parameters: Record<string, string> | undefined;
+  body: Buffer | undefined;
+  /** Epoch milliseconds. */
+  now: number;
+}
+
+/** Makes the event of API Gateway's payload format 2.0, as docs.aws.amazon.com describes it for HTTP APIs. */
+export function gatewayEvent(routed: RoutedRequest): APIGatewayProxyEventV2 {
+  const { request, routeKey, path, query, parameters, body, now } = routed;
+  const method = request.method ?? 'GET';
+  const sourceIp = request.socket.remoteAddress ?? '';
+  const { headers, cookies } = convertHeaders(request.rawHeaders);
+  headers['x-forwarded-for'] =
+    headers['x-forwarded-for'] === undefined ? sourceIp : `${headers['x-forwarded-for']}, ${sourceIp}`;
+  headers['x-forwarded-proto'] = 'http';
+
+  const event: APIGatewayProxyEventV2 = {
+    version: '2.0',
+    routeKey,
+    rawPath: path,
+    rawQueryString: query,
+    headers,
+    requestContext: {
+      accountId: '000000000000',
+      apiId: 'local',
+      domainName: headers.host ?? '',
+      domainPrefix: 'local',
+      http: {
+        method,
+        path,
+        protocol: request.httpVersion === '1.1' ? 'HTTP/1.1' : 'HTTP/1.0',
+        sourceIp,
+        userAgent: headers['user-agent'] ?? '',
+      },
+      requestId: nextRequestId(),
+      routeKey,
+      stage: '$default',
+      time: commonLogTime(now),
+      timeEpoch: now,
+    },
+    isBase64Encoded: false,
+  };
+  if (cookies !== undefined) event.cookies = cookies;
+  if (query !== '') event.queryStringParameters = convertQuery(query);
+  if (parameters !== undefined) event.pathParameters = parameters;
+  if (body !== undefined) {
+    event.isBase64Encoded = !isText(headers['content-type']);
+    event.body = body.toString(event.isBase64Encoded ? 'base64' : 'utf8');
+  }
+  return event;
+}
+
+// Without a prototype, so that a header named `constructor` is a header.
+function Bag() {}
+Bag.prototype = Object.create(null);
+const newBag = Bag as unknown as new () => Record<string, string>;
+
+function convertHeaders(raw: string[]): { headers: Record<string, string>; cookies: string[] | undefined } {
+  const headers = new newBag();
+  let cookies: string[] | undefined;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = (raw[i] ?? '').toLowerCase();
+    const value = raw[i + 1] ?? '';
+    switch (name) {
+      case 'cookie':
+        cookies = (cookies ?? []).concat(value.split(/; */).filter((cookie) => cookie !== ''));
+        break;
+      case 'connection':
+      case 'keep-alive':
+      case 'transfer-encoding':
+      case 'te':
+      case 'trailer':
+      case 'upgrade':
+      case 'expect':
+        break;
+      default: {
+        const before = headers[name];
+        headers[name] = before === undefined ? value : `${before},${value}`;
+      }
+    }
+  }
+  return { headers, cookies };
+}
+
+function convertQuery(query: string): Record<string, string> {
+  const parsed = parseQuery(query, '&', '=', { maxKeys: 0 });
+  for (const key in parsed) {
+    const value = parsed[key];
+    if (Array.isArray(value)) parsed[key] = value.join(',');
+  }
+  // Every list was joined above.
+  return parsed as Record<string, string>;
+}
+
+const textTypes = new Map<string, boolean>();
+
+/** Text travels as it is; everything else, a missing content type and form fields included, as Base64. */
+function isText(contentType: string | undefined): boolean {
+  if (contentType === undefined) return false;
+  const known = textTypes.get(contentType);
+  if (known !== undefined) return known;
+  const type = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
+  const text = type.startsWith('text/') || /^application\/(json|xml|javascript)$/.test(type);
+  if (textTypes.size < 100) textTypes.set(contentType, text);
+  return text;
+}
+
+const requestIdPrefix = randomBytes(6).toString('base64url');
+let requestCount = 0;
+
+/** Unique to this process and, by its beginning, to this start. */
+function nextRequestId(): string {
+  requestCount += 1;
+  return `${requestIdPrefix}${requestCount.toString(36).padStart(7, '0')}=`;
+}
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+let timeSecond = 0;
+let timeText = '';
+
+/** `12/Mar/2026:19:03:58 +0000`, made once a second. */
+function commonLogTime(now: number): string {
+  const second = Math.floor(now / 1000);
+  if (second !== timeSecond) {
+    const [year, month = '', rest = ''] = new Date(now).toISOString().split('-');
+    timeText = `${rest.slice(0, 2)}/${months[Number(month) - 1]}/${year}:${rest.slice(3, 11)} +0000`;
+    timeSecond = second;
+  }
+  return timeText;
+}
