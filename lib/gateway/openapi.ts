@@ -66,7 +66,7 @@ export function openApiDocument({ vendors, routes }: ApiDescription, serverUrl: 
       title: 'Trunkline',
       version: project.version,
       summary: project.description,
-      description: introduction(known, routes),
+      description: introduction(routes),
       license: { name: 'Apache License 2.0', identifier: project.license },
     },
     servers: [{ url: serverUrl }],

@@ -1,12 +1,9 @@
-import type { Vendor } from '../../core/vendor.ts';
 import type { Route } from '../route.ts';
 
 /** `info.description`: what a reader must know before the first call, in Markdown. */
-export function introduction(vendors: readonly Vendor[], routes: readonly Route[]): string {
-  const titles = vendors.map(({ title }) => title);
+export function introduction(routes: readonly Route[]): string {
   const runs = routes.some(({ path }) => path === '/v1/runs/{id}');
   return [
-    `One HTTP API for ${titles.length > 1 ? `${titles.slice(0, -1).join(', ')} and ${titles.at(-1)}` : titles.join('')}.`,
     "**Calls.** `POST /v1/{vendor}/{connection}/{operation}` with the input as JSON; a read also answers `GET` with the input in the query. Create a connection once with `POST /v1/connections`; the gateway logs in, keeps the session alive and renews it by itself. Field names are ours where the vendor's are cryptic; `x-wire-name` tells the vendor's.",
     '**Keys.** Send `Authorization: Bearer tl_…`. A key carries scopes of the form `vendor/connection/operation`, such as `proptt2/dispatch/*`. A wildcard covers reads and writes; `destructive` and `session` operations and raw requests must be named exactly.',
     '**Errors** are `application/problem+json` with a `code` to branch on and a `message` to show. A failure is never a 200, and 401 is only ever about your own key.',
