@@ -161,8 +161,16 @@ describe('resumable uploads', () => {
   it('say 403 to a dead session, and 400 to metadata that is not Base64', async () => {
     sandbox.control.killSesskey();
     expect((await create('POST', 10)).status).toBe(403);
-    const headers = { ...tus, 'upload-length': '1', 'upload-metadata': 'o_u demo' };
+    const headers = { ...tus, 'upload-length': '1', 'upload-metadata': encoded(metadata).replaceAll('=', '') };
     expect((await fetch(sandbox.uploadUrl, { method: 'POST', headers })).status).toBe(400);
+    expect(demo.refusal()).toContain('malformed pair');
+  });
+
+  it('are cut at the very byte a test asks for', async () => {
+    const url = (await create('POST', 10)).headers.get('location') ?? '';
+    sandbox.control.cutUploads({ afterBytes: 5 });
+    await expect(patch(url, 0, Buffer.alloc(10))).rejects.toThrow();
+    expect(await offsetOf(url)).toBe('5');
   });
 
   it('hold to the protocol', async () => {
