@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini';
-import type { VendorCall, VendorName } from './vendor.ts';
+import type { Connection, VendorCall, VendorName } from './vendor.ts';
 
 /** One fact. `id` comes from the vendor's own ids, so that it is the same on every road; `timestamp` is ISO 8601. */
 export interface TrunklineEvent {
@@ -56,4 +56,24 @@ export interface EventSource<Settings = object, Credentials = object, Session = 
     /** Called with `undefined` on the first look: it must give a cursor and no history. */
     look(cursor: unknown, call: VendorCall<Settings, Credentials, Session>): Promise<PollResult>;
   };
+}
+
+/** What a vendor's own call to a hook brought. */
+export interface PushResult {
+  events: FoundEvent[];
+  /** The sender's own name for this call: one that was seen before is answered alike and brings nothing. */
+  nonce?: string;
+  /** How long the nonce counts, in seconds; a day when absent. */
+  nonceSeconds?: number;
+  /** What the sender is answered; 200 when absent, which every vendor takes. */
+  status?: 200 | 202;
+}
+
+/** How calls of a vendor to a hook are verified and read. Throws `unauthorized` for a sender that is not the vendor. */
+export interface Push<Settings = object, Credentials = object> {
+  readonly summary: string;
+  receive(
+    request: PushRequest,
+    context: { connection: Connection<Settings>; credentials(): Promise<Credentials> },
+  ): Promise<PushResult>;
 }

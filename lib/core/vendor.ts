@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Clock, Random } from './clock.ts';
-import type { EventSource } from './event-type.ts';
+import type { EventSource, Push } from './event-type.ts';
 import type { FileStore } from './files.ts';
 import type { HttpClient } from './http.ts';
 import type { Operation, Shape } from './operation.ts';
@@ -167,6 +167,8 @@ export interface Vendor<
   check(call: VendorCall<Settings, Credentials, Session>): Promise<Finding[]>;
   /** The vendor's event types with their sources. */
   readonly events: Readonly<Record<string, EventSource<Settings, Credentials, Session>>>;
+  /** What the vendor calls by itself, by the kind of hook that takes it (`talk-bot`, `proptt2-callback`). */
+  readonly pushes?: Readonly<Record<string, Push<Settings, Credentials>>>;
 }
 
 /** The vendors that a function knows, by name. */
