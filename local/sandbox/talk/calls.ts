@@ -33,15 +33,15 @@ export function joinCall(r: TalkRequest): Answer {
   if (!session) throw new Stop(404);
   session.lastPing = r.now;
   const flags = int(r, 'flags', 7);
-  const inCall = session.inCall > 0;
-  session.inCall = flags | 1;
-  if (!inCall) {
-    const started = room.call === null;
+  if (session.inCall === 0) {
+    // Sessions that went silent do not count, so a call that only they are in is started again in the chat.
+    const started = sessionsInCall(r.talk, room).length === 0;
     room.call ??= { since: r.now, users: [], guests: [] };
     const taken = attendee.actorType === 'users' ? room.call.users : room.call.guests;
     if (!taken.includes(attendee.actorId)) taken.push(attendee.actorId);
     addSystemMessage(r.talk, room, authorOf(attendee), started ? 'call_started' : 'call_joined');
   }
+  session.inCall = flags | 1;
   r.talk.waiting.wake(room.token);
   return { status: 200 };
 }

@@ -113,7 +113,6 @@ export function createControls(talk: Talk): TalkControls {
           }
         }
       }
-      state.phpSessions = {};
       talk.waiting.wake();
     },
     setMaintenance: (on) => {

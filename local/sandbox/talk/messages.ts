@@ -9,14 +9,7 @@ export interface Author {
 }
 
 /** System lines that do not count as the room's last message. */
-const aside = new Set([
-  'call_joined',
-  'call_left',
-  'message_deleted',
-  'message_edited',
-  'reaction_revoked',
-  'poll_voted',
-]);
+const aside = new Set(['message_deleted', 'message_edited', 'reaction_revoked']);
 
 /** Writes a line into a room: read markers, mentions, the waiting long polls. */
 export function addMessage(

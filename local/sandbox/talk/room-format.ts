@@ -62,7 +62,7 @@ function formatV1(talk: Talk, room: Room, { attendee, session }: Looker, eraC: b
   const counted = {
     count: room.attendees.filter((one) => one.sessions.some((some) => some.lastPing > seconds(talk) - 30)).length,
     hasPassword: room.password !== '',
-    hasCall: sessionsInCall(talk, room).length > 0,
+    hasCall: attendee !== undefined && room.call !== null,
   };
   const people = {
     participants: attendee && users.length > 0 ? map : [],
@@ -86,7 +86,7 @@ function formatV1(talk: Talk, room: Room, { attendee, session }: Looker, eraC: b
     participantFlags: inCall,
     readOnly: attendee ? room.readOnly : 0,
     ...counted,
-    ...(attendee ? {} : { count: 0, hasCall: false }),
+    ...(attendee ? {} : { count: 0 }),
     lastActivity: attendee ? room.lastActivity : 0,
     unreadMessages: attendee ? unreadCount(talk, room, attendee) : 0,
     unreadMention: attendee !== undefined && attendee.lastMention > attendee.lastRead,
