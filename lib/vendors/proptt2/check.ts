@@ -1,5 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
+import { dateIn } from './dates.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
 import { ask } from './protocol.ts';
 
@@ -72,38 +73,6 @@ async function positionFindings(call: Proptt2Call): Promise<Finding[]> {
       message: `The newest position lies ${minutes} minutes in the future: the setting timeZone is wrong, and with it every age of a position.`,
     },
   ];
-}
-
-/** Epoch milliseconds of a vendor date (`2016-07-21 05:42:35`) in an IANA zone; undefined where it is no date. */
-export function dateIn(text: string | undefined, timeZone: string): number | undefined {
-  const parts = text?.match(/^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)/);
-  if (!parts) return undefined;
-  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.slice(1).map(Number);
-  const wall = Date.UTC(year, month - 1, day, hour, minute, second);
-  // The zone's offset at that moment, found twice: the first guess may lie on the other side of a change of hour.
-  const first = wall - offsetOf(wall, timeZone);
-  return wall - offsetOf(first, timeZone);
-}
-
-function offsetOf(at: number, timeZone: string): number {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  });
-  const part = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)])) as Record<
-    string,
-    number
-  >;
-  return (
-    Date.UTC(part.year ?? 0, (part.month ?? 1) - 1, part.day, part.hour, part.minute, part.second) -
-    Math.floor(at / 1000) * 1000
-  );
 }
 
 function wordsOf(error: unknown): string {

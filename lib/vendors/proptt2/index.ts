@@ -1,7 +1,7 @@
 import type { Vendor } from '../../core/vendor.ts';
 import { check } from './check.ts';
 import { credentials, type Proptt2Credentials, type Proptt2Settings, settings, supports } from './connection.ts';
-import { events } from './events.ts';
+import { events, pushes } from './events/index.ts';
 import { channels } from './operations/channels.ts';
 import { organizations } from './operations/organizations.ts';
 import { records } from './operations/records.ts';
@@ -31,4 +31,5 @@ export const proptt2: Vendor<Proptt2Settings, Proptt2Credentials, Proptt2Session
   sendRaw,
   check,
   events,
+  pushes,
 };

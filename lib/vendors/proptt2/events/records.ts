@@ -1,0 +1,104 @@
+import * as z from 'zod/mini';
+import type { EventSource, FoundEvent } from '../../../core/event-type.ts';
+import { type Proptt2Credentials, type Proptt2Settings, supports } from '../connection.ts';
+import { dateIn } from '../dates.ts';
+import type { Proptt2Call } from '../exchange.ts';
+import { record } from '../fields.ts';
+import type { Proptt2Session } from '../session.ts';
+import { readList } from './lists.ts';
+
+interface Cursor {
+  /** The highest id that was seen. */
+  highest: number;
+  /** Where a list that is oldest first went on. */
+  length: number;
+  /** The end of the list was not reached yet since the first look: what is found is history. */
+  seeking?: boolean;
+}
+
+type Recording = z.output<ReturnType<typeof record>>;
+
+const pageSize = 100;
+/** Pages overlap by so many, since the list shifts while it is read. */
+const overlap = 20;
+/** At most so many pages in one look. */
+const mostPages = 100;
+
+/** New recordings. The vendor does not say in which order its list is, so the first page tells. */
+export const recordSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
+  types: {
+    'proptt2.record.created': {
+      summary: 'There is a new recording; a `status` of 10 is a normal one',
+      data: () => z.looseObject({ recordId: z.int(), type: z.int(), status: z.int(), createDate: z.string() }),
+      sample: {
+        recordId: 2,
+        type: 10,
+        status: 10,
+        fileSize: 40,
+        channelId: 1,
+        channelNo: '1',
+        channelName: 'Dispatch',
+        ownerId: 1,
+        ownerName: 'Kim',
+        createDate: '2026-01-05 02:11:09',
+      },
+    },
+  },
+  poll: {
+    every: 2 * 60_000,
+    async look(cursor, call) {
+      if (!supports(call.connection.settings.serverVersion, '2.2.8'))
+        return { events: [], cursor: cursor ?? null, nextIn: 24 * 60 * 60_000 };
+      const known = (cursor ?? undefined) as Cursor | undefined;
+      const { fresh, length, more } = await readNewer(call, known);
+      const highest = Math.max(known?.highest ?? 0, ...fresh.map((each) => each.id));
+      const history = !known || known.seeking === true;
+      const next: Cursor = { highest, length, ...(history && more && { seeking: true }) };
+      if (history) return { events: [], cursor: next, more };
+      const events = fresh.sort((one, other) => one.id - other.id).map((each) => found(each, call));
+      return { events, cursor: next, more };
+    },
+  },
+};
+
+/** The recordings above the highest id that is known, and how long the list is as far as it was read. */
+async function readNewer(
+  call: Proptt2Call,
+  known: Cursor | undefined,
+): Promise<{ fresh: Recording[]; length: number; more: boolean }> {
+  const seen = new Map<number, Recording>();
+  const read = async (start: number) => {
+    const page = z
+      .array(record())
+      .parse(await readList(call, '/records', 'records', `&start=${start}&pageSize=${pageSize}`));
+    const fresh = page.filter((each) => each.id > (known?.highest ?? 0) && !seen.has(each.id));
+    for (const each of fresh) seen.set(each.id, each);
+    return { page, fresh };
+  };
+  const first = await read(0);
+  const rising = (first.page[0]?.id ?? 0) < (first.page.at(-1)?.id ?? 0);
+  let length = first.page.length;
+  let short = first.page.length < pageSize;
+  let start = rising ? Math.max(pageSize, known?.length ?? 0) - overlap : pageSize - overlap;
+  let more = rising || first.fresh.length > 0;
+  for (let pages = 1; !short && more && pages < mostPages; pages++) {
+    const next = await read(start);
+    length = Math.max(length, start + next.page.length);
+    short = next.page.length < pageSize;
+    // Newest first: a page without anything new is followed by older ones. Oldest first: only the end of the list is the end.
+    more = rising || (known !== undefined && next.fresh.length > 0);
+    start += pageSize - overlap;
+  }
+  return { fresh: [...seen.values()], length: rising ? length : 0, more: rising && !short };
+}
+
+function found(each: Recording, call: Proptt2Call): FoundEvent {
+  const { id, ...rest } = each;
+  const at = dateIn(each.createDate, call.connection.settings.timeZone ?? 'UTC');
+  return {
+    type: 'proptt2.record.created',
+    id: String(id),
+    timestamp: new Date(at ?? call.clock.now()).toISOString(),
+    data: { recordId: id, ...rest },
+  };
+}
