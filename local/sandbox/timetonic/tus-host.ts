@@ -158,8 +158,7 @@ export function createTusHost(vendor: Vendor): TusHost {
   async function take(source: IncomingMessage, upload: Upload, sink: FileSink): Promise<'cut' | 'whole'> {
     const cut = vendor.misdeeds.takeUploadCut();
     let left = cut ?? Number.POSITIVE_INFINITY;
-    // The stream is left open on a return, so that a no can still be answered.
-    for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
       const part = chunk.subarray(0, Math.min(chunk.length, left));
       if (upload.offset + part.length > upload.length) throw new TusNo(413, 'more bytes than announced', true);
       sink.write(part);
