@@ -6,7 +6,7 @@ import { countFailure, forgiveFailures, isBlocked } from './throttle.ts';
 import { nextcloudOf } from './versions.ts';
 
 /** Who a request logs in as: nobody asked, an account, a wrong password, or an address that is refused outright. */
-export type Login =
+type Login =
   | { kind: 'none' }
   | { kind: 'account'; user: TalkUser; appPassword: string | null }
   | { kind: 'wrong' }
@@ -83,7 +83,7 @@ export function revokeAppPassword(r: TalkRequest): Answer {
 }
 
 /** A new app password of an account. */
-export function makeAppPassword(user: TalkUser, name: string): string {
+function makeAppPassword(user: TalkUser, name: string): string {
   const token = randomText(72, wordAlphabet);
   user.appPasswords.push({ token, name });
   return token;

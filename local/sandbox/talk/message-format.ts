@@ -113,7 +113,7 @@ export function displayNameOf(talk: Talk, room: Room, message: Message): string 
 }
 
 /** How often each emoji was used on a line; an empty map is an object here, as the server has it. */
-export function reactionCounts(message: Message): Record<string, number> {
+function reactionCounts(message: Message): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const reaction of message.reactions) counts[reaction.emoji] = (counts[reaction.emoji] ?? 0) + 1;
   return counts;

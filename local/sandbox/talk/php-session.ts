@@ -2,7 +2,7 @@ import { letters, type PhpSession, randomText, type TalkState, type TalkUser, wo
 import type { Era } from './versions.ts';
 
 /** The name of the session cookie: `oc` and the instance id, as every Nextcloud has its own. */
-export const instanceCookie = 'octrunk1ine9k';
+const instanceCookie = 'octrunk1ine9k';
 
 /** The PHP session behind a request, and the cookies that the answer has to set. */
 export interface OpenSession {

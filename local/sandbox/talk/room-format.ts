@@ -5,7 +5,7 @@ import type { Attendee, Room, TalkSession } from './state.ts';
 import { currentEra, isInLobby, isTalk, moderates, seconds, type Talk } from './talk.ts';
 
 /** Who looks at a room: nobody yet (a guest before joining), or an attendee with the session of its cookies. */
-export interface Looker {
+interface Looker {
   attendee: Attendee | undefined;
   session: TalkSession | undefined;
   /** A guest that joined in this very request: the server has not read its defaults back yet. */

@@ -182,7 +182,7 @@ export function setLobby(r: TalkRequest): Answer {
 }
 
 /** What changes when the server or its settings do: a client's sign to read the capabilities again. */
-export function talkHash(talk: Talk): string {
+function talkHash(talk: Talk): string {
   const { talkVersion, maxLength } = talk.state;
   return createHash('sha1')
     .update(JSON.stringify([talkVersion, maxLength]))
@@ -195,7 +195,7 @@ export function failed(r: TalkRequest, status: number, error: string): Answer {
 }
 
 /** Nothing to say, or since Talk 21 the room as it is now. */
-export function roomDone(r: TalkRequest, seat: Seat): Answer {
+function roomDone(r: TalkRequest, seat: Seat): Answer {
   return { status: 200, data: isTalk(r.talk, '21') ? formatRoom(r.talk, seat.room, seat) : [] };
 }
 

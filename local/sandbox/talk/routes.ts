@@ -44,7 +44,7 @@ const v4 = { E: 'v4' };
 const v1 = { E: 'v1' };
 
 /** Every route, in the order the server tries them. */
-export const routes: Route[] = [
+const routes: Route[] = [
   on('core', 'GET /cloud/capabilities', capabilities),
   on('core', 'GET /cloud/user', cloudUser, { login: true }),
   on('core', 'GET /core/getapppassword', getAppPassword, { login: true, since: '5' }),

@@ -134,7 +134,7 @@ export interface LoginFlow {
 }
 
 /** A request to a bot that was made while pushes were paused. */
-export interface HeldPush {
+interface HeldPush {
   botId: number;
   body: string;
 }

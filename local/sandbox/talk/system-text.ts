@@ -2,7 +2,7 @@ import type { Attendee, Message, Room } from './state.ts';
 import type { Talk } from './talk.ts';
 
 /** A Rich Object String: text with placeholders, and what stands behind them. */
-export interface RichText {
+interface RichText {
   message: string;
   parameters: Record<string, object>;
   /** Another name than the stored one, where the reader decides what it is. */

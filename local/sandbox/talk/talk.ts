@@ -103,7 +103,7 @@ export function seatOf(r: TalkRequest, room: Room): Seat | undefined {
 }
 
 /** What a call demands of the caller besides a seat. */
-export interface Demands {
+interface Demands {
   moderator?: boolean;
   /** The room must not be read-only. */
   writable?: boolean;

@@ -4,12 +4,12 @@ import type { TalkState } from './state.ts';
 export type ThrottleAction = 'login' | 'talkRoomToken' | 'talkRoomPassword' | 'bot';
 
 /** The delay in milliseconds that so many failures in 12 hours cost, before and again after the controller. */
-export function throttleDelay(failures: number): number {
+function throttleDelay(failures: number): number {
   return failures === 0 ? 0 : Math.min(25_000, 100 * 2 ** failures);
 }
 
 /** Failures of that kind in the last 12 hours. */
-export function failuresOf(state: TalkState, action: ThrottleAction, now: number): number {
+function failuresOf(state: TalkState, action: ThrottleAction, now: number): number {
   return state.attempts.filter((attempt) => attempt.action === action && attempt.at > now - 43_200).length;
 }
 
