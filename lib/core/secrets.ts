@@ -14,4 +14,7 @@ export const credentialsSecret = (vendor: string, connection: string): string =>
 /** The secret that a vendor's session items are encrypted with; an underscore keeps it apart from every connection. */
 export const sessionKeySecret = (vendor: string): string => `trunkline/${vendor}/_session-key`;
 
+/** The secrets that a subscription's deliveries are signed with. */
+export const subscriptionSecret = (id: string): string => `trunkline/subscriptions/${id}`;
+
 export const adminKeySecret = 'trunkline/admin-key';

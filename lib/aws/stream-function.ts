@@ -1,0 +1,52 @@
+import { unmarshall } from '@aws-sdk/util-dynamodb';
+import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
+import { isEventItem } from '../store/items.ts';
+import { log } from './log.ts';
+import { type Services, services } from './services.ts';
+
+/** Handles the items that were inserted and answers the errors of those that must come again, by primary key. */
+export type StreamHandler<T> = (services: Services, items: T[]) => Promise<ReadonlyMap<string, unknown>>;
+
+/**
+ * A Lambda handler on the table's stream for inserted events. Of a batch only the records from the first failed one on come
+ * again, so that what is done is not held up by what cannot be done.
+ */
+export function streamFunction<T extends { id: string }>(name: string, handle: StreamHandler<T>) {
+  return async (event: DynamoDBStreamEvent): Promise<DynamoDBBatchResponse> => {
+    const startedAt = performance.now();
+    const items: { item: T; sequence: string }[] = [];
+    for (const record of event.Records) {
+      const item = insertedItem<T>(record);
+      if (item) items.push({ item, sequence: record.dynamodb?.SequenceNumber ?? '' });
+    }
+    if (items.length === 0) return { batchItemFailures: [] };
+    let failed: ReadonlyMap<string, unknown>;
+    try {
+      failed = await handle(
+        services(),
+        items.map(({ item }) => item),
+      );
+    } catch (error) {
+      failed = new Map(items.map(({ item }) => [item.id, error]));
+    }
+    const ms = Math.round(performance.now() - startedAt);
+    log({ level: 'info', stream: name, items: items.length, failed: failed.size, ms });
+    for (const [id, error] of failed) {
+      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      log({ level: 'error', stream: name, id, message, stack });
+    }
+    return {
+      batchItemFailures: items
+        .filter(({ item }) => failed.has(item.id))
+        .map(({ sequence }) => ({ itemIdentifier: sequence })),
+    };
+  };
+}
+
+/** The event of an INSERT, or undefined. AWS filters the same before the function is called; a local pump may not. */
+function insertedItem<T>(record: DynamoDBRecord): T | undefined {
+  const image = record.dynamodb?.NewImage;
+  if (record.eventName !== 'INSERT' || !image || !isEventItem(image.pk?.S ?? '')) return undefined;
+  // Lambda's type of an attribute is the SDK's under another name; our own code wrote the item.
+  return unmarshall(image as Parameters<typeof unmarshall>[0]) as T;
+}

@@ -1,0 +1,95 @@
+import type { Starter } from '../core/durable.ts';
+import { mayRead } from '../gateway/scopes.ts';
+import { expiry, keys } from '../store/items.ts';
+import type { Key, Table } from '../store/table.ts';
+import { type EventQuery, listEvents, matchesConnection, mayReadEvent } from './list.ts';
+import { type EventItem, findEvent, isKept, type LogServices } from './log.ts';
+
+/** What a run waits for: the first event of a type that happens from `since` on (epoch milliseconds) and meets the condition. */
+export interface Wanted {
+  callbackId: string;
+  /** One type, without a wildcard. */
+  type: string;
+  /** A connection's slug, or `vendor/slug`. */
+  connection?: string;
+  /** JSONata over `event` and the bindings; plain JSON. */
+  condition?: { expression: string; bindings: Record<string, unknown> };
+  /** What the run may read. */
+  scopes: readonly string[];
+  since: number;
+  until: number;
+}
+
+interface WaiterItem extends Key, Omit<Wanted, 'condition'> {
+  /** JSON: bindings may hold what the table cannot. */
+  condition?: string;
+  expiresAt: number;
+}
+
+export interface WaiterServices extends LogServices {
+  starter: Starter;
+  /** Whether a JSONata expression is true of an input; one that fails is not. */
+  holds(expression: string, input: Record<string, unknown>): Promise<boolean>;
+  shown(event: EventItem): Promise<object>;
+}
+
+/** What a completed wait is told. */
+export interface WaitedEvent {
+  eventId: string;
+}
+
+/**
+ * Registers what a run waits for; to be called from `waitFor`. Events that came between `since` and now are looked through, too:
+ * an event gets its place in the log before its waiters are read, so it is found here or finds the waiter itself.
+ */
+export async function registerWaiter(services: WaiterServices, wanted: Wanted): Promise<void> {
+  const { condition, ...rest } = wanted;
+  const item: WaiterItem = {
+    ...keys.waiter(wanted.type, wanted.callbackId),
+    ...rest,
+    ...(condition && { condition: JSON.stringify(condition) }),
+    expiresAt: expiry(wanted.until + 24 * 60 * 60_000),
+  };
+  await services.table.put<WaiterItem>(item);
+  const query: EventQuery = {
+    type: wanted.type,
+    connection: wanted.connection,
+    limit: 100,
+    readable: (vendor, connection) => mayRead(wanted.scopes, vendor, connection),
+  };
+  const recent = await listEvents(services, query);
+  for (const { id } of recent.reverse()) {
+    const event = await findEvent(services, id);
+    if (event && (await meets(services, item, event))) return complete(services, item, event);
+  }
+}
+
+/** The waiters for events of a type, those whose time is over aside. */
+export async function waitersFor(table: Table, type: string, now: number): Promise<WaiterItem[]> {
+  const items = await table.queryAll<WaiterItem>({ pk: keys.waiters(type), consistent: true });
+  return items.filter((item) => isKept(item, now) && item.until > now);
+}
+
+/** Ends the waits of those for whom an event is the one. */
+export async function completeWaiters(
+  services: WaiterServices,
+  waiters: readonly WaiterItem[],
+  event: EventItem,
+): Promise<void> {
+  for (const waiter of waiters) if (await meets(services, waiter, event)) await complete(services, waiter, event);
+}
+
+async function meets(services: WaiterServices, waiter: WaiterItem, event: EventItem): Promise<boolean> {
+  if (event.type !== waiter.type || event.appendedAt < waiter.since || event.appendedAt > waiter.until) return false;
+  if (waiter.connection !== undefined && !matchesConnection(waiter.connection, event)) return false;
+  if (!mayReadEvent((vendor, connection) => mayRead(waiter.scopes, vendor, connection), event)) return false;
+  if (waiter.condition === undefined) return true;
+  // Written by `registerWaiter`.
+  const { expression, bindings } = JSON.parse(waiter.condition) as NonNullable<Wanted['condition']>;
+  return services.holds(expression, { ...bindings, event: await services.shown(event) });
+}
+
+async function complete(services: WaiterServices, waiter: WaiterItem, event: EventItem): Promise<void> {
+  await services.starter.complete(waiter.callbackId, { eventId: event.id } satisfies WaitedEvent);
+  await services.table.delete({ pk: waiter.pk, sk: waiter.sk });
+}
