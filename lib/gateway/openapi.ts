@@ -19,8 +19,8 @@ export interface ApiDescription {
 /** An OpenAPI 3.1 document, plain JSON. */
 export type OpenApiDocument = { openapi: '3.1.1'; paths: Record<string, Part> } & Part;
 
-/** The OpenAPI document of the gateway, all from the declarations; `serverUrl` is where its reader reaches it. */
-export function openApiDocument({ vendors, routes }: ApiDescription, serverUrl: string): OpenApiDocument {
+/** The OpenAPI document of the gateway, all from the declarations. Its server is relative; who serves it may say where it is reached. */
+export function openApiDocument({ vendors, routes }: ApiDescription): OpenApiDocument {
   const known = Object.values(vendors);
   const schemas = new SchemaComponents();
   schemas.define('Problem', problemSchema());
@@ -69,7 +69,7 @@ export function openApiDocument({ vendors, routes }: ApiDescription, serverUrl: 
       description: introduction(routes),
       license: { name: 'Apache License 2.0', identifier: project.license },
     },
-    servers: [{ url: serverUrl }],
+    servers: [{ url: '/' }],
     security: [{ key: [] }],
     tags,
     paths,

@@ -4,7 +4,7 @@ import type { Table } from '../store/table.ts';
 import { type Asset, asset, docsAssets } from './docs/assets.ts';
 import { contentSecurityPolicy } from './docs/page.ts';
 import type { JsonAnswer } from './idempotency.ts';
-import type { ApiDescription } from './openapi.ts';
+import type { ApiDescription, OpenApiDocument } from './openapi.ts';
 import type { HttpRequest } from './request.ts';
 
 /** What the site asks of its surroundings. */
@@ -16,23 +16,24 @@ export interface SiteServices {
 const forever = 'public, max-age=31536000, immutable';
 /** To be asked for again each time; unchanged, it is answered with 304. */
 const fresh = 'no-cache';
-/** Documents for so many hosts are kept; the document differs by its server's address alone. */
+/** The texts for so many hosts are kept; they differ by the server's address alone. */
 const mostHosts = 20;
 
 /** Makes the answerer of everything that needs no key: `/`, `/docs`, `/openapi.json`, `/health`. `describe` is called once, at the first request that needs it. */
 export function site<S extends SiteServices>(
   describe: (services: S) => ApiDescription,
 ): (request: HttpRequest, services: S) => Promise<JsonAnswer> {
-  const documents = new Map<string, Asset>();
+  let document: OpenApiDocument | undefined;
+  const texts = new Map<string, Asset>();
   const documentFor = async (request: HttpRequest, services: S): Promise<Asset> => {
-    const server = serverUrl(request);
-    const known = documents.get(server);
+    const url = serverUrl(request);
+    const known = texts.get(url);
     if (known) return known;
     const { openApiDocument } = await import('./openapi.ts');
-    const text = JSON.stringify(openApiDocument(describe(services), server));
-    const made = asset(text, 'application/json');
-    if (documents.size >= mostHosts) documents.clear();
-    documents.set(server, made);
+    document ??= openApiDocument(describe(services));
+    const made = asset(JSON.stringify({ ...document, servers: [{ url }] }), 'application/json');
+    if (texts.size >= mostHosts) texts.clear();
+    texts.set(url, made);
     return made;
   };
   return async (request, services) => {

@@ -69,6 +69,6 @@ export async function tell(handler: Handler, ask: Ask): Promise<Told> {
     status: result.statusCode ?? 200,
     headers,
     text,
-    body: /json/.test(headers['content-type'] ?? '') ? JSON.parse(text) : text,
+    body: text !== '' && /json/.test(headers['content-type'] ?? '') ? JSON.parse(text) : text,
   };
 }

@@ -104,8 +104,8 @@ const routes = [
   declared('POST', '/v1/subscriptions', 'createSubscription'),
   declared('GET', '/v1/runs/{id}', 'getRun'),
 ];
-const whole = openApiDocument({ vendors: { timetonic: made }, routes }, 'https://gateway.example');
-const bare = openApiDocument({ vendors: { timetonic: made }, routes: [] }, 'https://gateway.example');
+const whole = openApiDocument({ vendors: { timetonic: made }, routes });
+const bare = openApiDocument({ vendors: { timetonic: made }, routes: [] });
 
 /** Follows words and `$ref`s through the document. */
 function dig(document: object, ...steps: string[]): unknown {

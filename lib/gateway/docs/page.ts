@@ -48,6 +48,11 @@ export const pageStyle = `html { box-sizing: border-box; overflow-y: scroll; }
 body { margin: 0; background: #fff; font-family: sans-serif; }
 html.dark-mode body { background: #1c2022; color: #e4e6e6; }
 noscript { display: block; padding: 2rem; }
+/* Every problem has the same form and headers: the row of "default" shows them, the others say what they mean. */
+.responses-table tr.response:is([data-code^="4"], [data-code^="5"]) :is(.response-controls, .model-example, .headers-wrapper),
+.responses-table .response-col_links { display: none; }
+html.dark-mode .swagger-ui table.headers td { color: inherit; }
+.responses-table tr.response .renderedMarkdown :is(p, ul) { margin: 0 0 0.5em; }
 `;
 
 /** Starts Swagger UI; no outside validator, no key kept after the page is closed. */

@@ -1,4 +1,4 @@
-import { type ErrorCode, statusOfCode } from '../../core/errors.ts';
+import { type ErrorCode, GatewayError, type Problem, problemOf, statusOfCode } from '../../core/errors.ts';
 import type { JsonSchema } from './schema.ts';
 
 /** An OpenAPI object; the parts of the document are plain JSON. */
@@ -65,6 +65,7 @@ export function problemSchema(): JsonSchema {
     type: 'object',
     description: 'An RFC 9457 problem document. `message` repeats `detail` for clients that show the raw body.',
     required: ['type', 'title', 'status', 'detail', 'message', 'code', 'retryable', 'requestId'],
+    examples: [problemExample()],
     properties: {
       type: { type: 'string', format: 'uri' },
       title: { type: 'string' },
@@ -89,6 +90,14 @@ export function problemSchema(): JsonSchema {
       },
     },
   };
+}
+
+function problemExample(): Problem {
+  const refused = { pointer: '/channelId', message: 'is required' };
+  const error = new GatewayError('invalid_input', `The input was refused: ${refused.pointer} ${refused.message}`, {
+    errors: [refused],
+  });
+  return problemOf(error, '3c0f5c2e-8f0e-4a68-a1c3-7a4d4d6f9f0a');
 }
 
 /** `components.headers`. */
