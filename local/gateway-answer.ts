@@ -34,15 +34,14 @@ export function writeAnswer(response: ServerResponse, result: unknown): void {
   send(response, status, lines, isBase64Encoded === true ? Buffer.from(body ?? '', 'base64') : (body ?? ''));
 }
 
-/** Writes an answer of API Gateway's own. */
-export function writeMessage(response: ServerResponse, status: number, message: string): void {
+/** Writes an answer of API Gateway's own, unless there is one; `close` then gives up on a body that is still coming. */
+export function writeMessage(response: ServerResponse, status: number, message: string, close = false): void {
   if (response.headersSent || response.destroyed) return;
-  const { complete, headers } = response.req;
-  // Nobody reads what is still to come of the body.
-  if (!complete && (headers['content-length'] ?? headers['transfer-encoding']) !== undefined)
-    response.shouldKeepAlive = false;
+  if (close) response.shouldKeepAlive = false;
   const body = JSON.stringify({ message });
-  response.writeHead(status, ['content-type', 'application/json', 'content-length', String(body.length)]).end(body);
+  response
+    .writeHead(status, ['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body))])
+    .end(body);
 }
 
 // API Gateway sets these itself.

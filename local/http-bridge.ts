@@ -36,7 +36,7 @@ export interface HttpBridgeOptions {
 export interface HttpBridge {
   url: string;
   port: number;
-  /** Takes no new requests and lets those that run come to their end. */
+  /** Takes no new requests and gives those that run ten seconds to come to their end. */
   close(): Promise<void>;
 }
 
@@ -50,6 +50,7 @@ interface Exchange {
 }
 
 const bodyLimit = 10 * 1024 * 1024;
+const closeGrace = 10_000;
 /** How much of a body that is too long is read, so that the client comes to hear of it. */
 const drainLimit = 64 * 1024 * 1024;
 
@@ -99,7 +100,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     url,
     port,
     close: async () => {
-      await close(limit);
+      await close(closeGrace);
       clearInterval(watch);
     },
   };
@@ -121,7 +122,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     });
     function refuse(): void {
       running.delete(exchange);
-      writeMessage(response, 413, 'Request Entity Too Large');
+      writeMessage(response, 413, 'Request Entity Too Large', size > drainLimit);
     }
   }
 
@@ -151,7 +152,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
       if (now - exchange.start < limit) return;
       running.delete(exchange);
       if (exchange.request.complete) writeMessage(exchange.response, 503, 'Service Unavailable');
-      else writeMessage(exchange.response, 408, 'Request Timeout');
+      else writeMessage(exchange.response, 408, 'Request Timeout', true);
     }
   }
 }

@@ -23,9 +23,11 @@ export async function listen(server: Server, options: { host?: string; port?: nu
       if (!server.listening) return;
       const closed = once(server, 'close');
       server.close();
-      server.closeIdleConnections();
+      // A connection whose answer is just on its way becomes idle a moment later, and nothing else would end it then.
+      const idle = setInterval(() => server.closeIdleConnections(), 20);
       const cut = setTimeout(() => server.closeAllConnections(), grace);
       await closed;
+      clearInterval(idle);
       clearTimeout(cut);
     },
   };
