@@ -1,0 +1,117 @@
+import * as z from 'zod/mini';
+import { field, integer, text } from '../core/field.ts';
+import type { Shape } from '../core/operation.ts';
+
+/** `{% … %}`: JSONata over `event`, `steps`, `item` and `run`. */
+const expression = () =>
+  field(z.string().check(z.regex(/^\{%[\s\S]*%\}$/, 'must be an expression {% … %}'), z.maxLength(10_000)), {
+    examples: ["{% event.data.state = 'open' %}"],
+  });
+const stepName = () =>
+  z
+    .string()
+    .check(z.regex(/^[A-Za-z][A-Za-z0-9_]{0,49}$/, 'must be a name: letters, digits and underscores, at most 50'));
+const seconds = (most: number) => integer(1, most);
+const day = 86_400;
+
+const callStep = () =>
+  z.strictObject({
+    name: stepName(),
+    call: field(
+      z.string().check(z.regex(/^[a-z0-9]+\/[a-z][a-z0-9-]{0,39}\/[A-Za-z]+$/, 'must be vendor/connection/operation')),
+      {
+        examples: ['proptt2/dispatch/sendSosToChannel'],
+      },
+    ),
+    input: z.optional(
+      field(z.record(z.string(), z.unknown()), { description: 'The input; any text in it may be an expression.' }),
+    ),
+    if: z.optional(expression()),
+    forEach: z.optional(
+      field(expression(), { description: 'A list; the step runs once for each `item`, at most 500.' }),
+    ),
+    onError: z.optional(
+      field(z.enum(['stop', 'continue']), {
+        description: '`continue`: the run goes on and ends as partial. Default stop.',
+      }),
+    ),
+  });
+const waitStep = () =>
+  z.strictObject({ name: z.optional(stepName()), wait: z.strictObject({ seconds: seconds(30 * day) }) });
+const waitForStep = () =>
+  z.strictObject({
+    name: z.optional(stepName()),
+    waitFor: z.strictObject({
+      event: field(text(100), { description: 'An event type.', examples: ['talk.message.created'] }),
+      connection: z.optional(text(60)),
+      if: z.optional(expression()),
+      seconds: seconds(7 * day),
+    }),
+  });
+
+const when = () =>
+  z.union([
+    z.strictObject({ hook: field(text(60), { description: 'The id of a hook.' }) }),
+    z.strictObject({
+      event: field(text(100), {
+        description: 'An event type, or a pattern such as talk.*',
+        examples: ['talk.message.created'],
+      }),
+      connection: z.optional(field(text(60), { description: 'A connection, or vendor/connection.' })),
+    }),
+    z.strictObject({
+      schedule: z.union([
+        z.strictObject({ cron: field(text(100), { examples: ['*/5 * * * *'] }), timeZone: z.optional(text(60)) }),
+        z.strictObject({ everySeconds: integer(60, 30 * day) }),
+        z.strictObject({ at: z.iso.datetime({ offset: true }) }),
+      ]),
+      missed: z.optional(
+        field(z.enum(['skip', 'once', 'all']), {
+          description: 'What becomes of firings that nobody was there for. Default once.',
+        }),
+      ),
+    }),
+  ]);
+
+/** An automation as it is written: when → if → do. */
+export const automationFields = () =>
+  ({
+    name: text(100),
+    enabled: z._default(z.boolean(), true),
+    when: when(),
+    if: z.optional(expression()),
+    dedupe: z.optional(
+      z.strictObject({
+        key: field(expression(), {
+          description:
+            'Runs with the same key run one after another, and only one that wrote something counts within the window.',
+        }),
+        seconds: seconds(30 * day),
+      }),
+    ),
+    maxPerMinute: z.optional(
+      field(integer(1, 600), { description: 'Runs a minute; what comes above is kept as suppressed. Default 60.' }),
+    ),
+    do: z.array(z.union([callStep(), waitStep(), waitForStep()])).check(z.minLength(1), z.maxLength(50)),
+  }) satisfies Shape;
+
+export const automationSchema = () => z.strictObject(automationFields());
+export type Definition = z.output<ReturnType<typeof automationSchema>>;
+export type Step = Definition['do'][number];
+export type CallStep = z.output<ReturnType<typeof callStep>>;
+export type WaitForStep = z.output<ReturnType<typeof waitForStep>>;
+export type Schedule = Extract<Definition['when'], { schedule: unknown }>;
+
+export const isCall = (step: Step): step is CallStep => 'call' in step;
+export const isWaitFor = (step: Step): step is WaitForStep => 'waitFor' in step;
+
+/** The name under which a step's result is found; waits without one are numbered. */
+export function nameOf(step: Step, at: number): string {
+  return step.name ?? `step${at + 1}`;
+}
+
+/** The parts of `vendor/connection/operation`. */
+export function target(step: CallStep): { vendor: string; connection: string; operation: string } {
+  const [vendor = '', connection = '', operation = ''] = step.call.split('/');
+  return { vendor, connection, operation };
+}
