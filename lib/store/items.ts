@@ -50,6 +50,30 @@ export const keys = {
   /** Runs that wait for an event of a type. */
   waiter: (type: string, callbackId: string): Key => ({ pk: keys.waiters(type), sk: digest(callbackId) }),
   waiters: (type: string): string => `waiter#${type}`,
+  /** A durable execution on one machine; on AWS the service keeps them. */
+  execution: (functionName: string, name: string): Key => ({
+    pk: keys.executionItems(functionName, name),
+    sk: 'execution',
+  }),
+  executionOperation: (pk: string, id: string): Key => ({ pk, sk: `operation#${id}` }),
+  executionItems: (functionName: string, name: string): string => `execution#${functionName}#${name}`,
+  automation: (id: string): Key => ({ pk: 'automations', sk: id }),
+  automations: (): string => 'automations',
+  /** A run beside the others of its automation (or of plain calls), in the order of their start. */
+  run: (owner: string, createdAt: number, name: string): Key => ({
+    pk: keys.runs(owner),
+    sk: `${logPosition(createdAt)}#${name}`,
+  }),
+  runs: (owner: string): string => `runs#${owner}`,
+  /** One step of a run, or one item of a step that runs for each. */
+  runStep: (runId: string, at: number, index: number): Key => ({
+    pk: keys.runSteps(runId),
+    sk: `${String(at).padStart(3, '0')}#${String(index).padStart(4, '0')}`,
+  }),
+  runSteps: (runId: string): string => `run#${runId}`,
+  dedupe: (automationId: string, key: string): Key => ({ pk: `dedupe#${automationId}#${digest(key)}`, sk: 'claim' }),
+  /** How many runs an automation has started in a minute. */
+  flood: (automationId: string, minute: number): Key => ({ pk: `flood#${automationId}`, sk: logPosition(minute) }),
   connectionLog: (vendor: string, connection: string): string => `log#${vendor}#${connection}`,
 };
 
