@@ -92,8 +92,8 @@ test('128 MB up and down take constant memory in the server', { timeout: 60_000 
     import { startHttpBridge } from ${here('../../local/http-bridge.ts')};
     const files = await startFileStore({ directory: ${JSON.stringify(used.directory)} });
     await startHttpBridge({ routes: [], files });
-    const target = await used.files.createUpload({ name: 'a', type: 'b/c', size: ${megabytes * 1024 * 1024} });
-    process.stdout.write(JSON.stringify({ url: target.url, link: await used.files.link('uploads/' + target.uploadId, 60) }));`;
+    const target = await files.createUpload({ name: 'a', type: 'b/c', size: ${megabytes * 1024 * 1024} });
+    process.stdout.write(JSON.stringify({ url: target.url, link: await files.link('uploads/' + target.uploadId, 60) }));`;
   const server = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
