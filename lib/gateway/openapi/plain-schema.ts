@@ -28,7 +28,7 @@ function resultType(schema: z.core.$ZodType): JsonSchema {
 
 function typeOfResult(pipe: z.core.$ZodPipe, sample: unknown): string[] {
   try {
-    const { success, data } = z.core.safeParse(pipe, sample);
+    const { success, data } = z.safeParse(pipe, sample);
     if (!success || data === undefined || Number.isNaN(data)) return [];
     return [data === null ? 'null' : Array.isArray(data) ? 'array' : typeof data];
   } catch {

@@ -1,0 +1,7 @@
+import { App } from 'aws-cdk-lib';
+import { bundle } from './bundle.ts';
+import { functions } from './functions.ts';
+import { trunkline } from './trunkline.ts';
+
+const bundles = await bundle(functions.map(({ name }) => name));
+trunkline(new App(), functions, (name) => bundles.get(name)?.folder);

@@ -1,0 +1,139 @@
+import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import {
+  Alias,
+  Architecture,
+  Code,
+  type IFunction,
+  type IVersion,
+  Function as Lambda,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { flattenCfnReference } from 'cdk-nag/lib/utils/flatten-cfn-reference.js';
+import { Construct } from 'constructs';
+import type { FunctionDeclaration } from './functions.ts';
+import { statementsOf } from './rights.ts';
+import type { StorageStack } from './storage-stack.ts';
+
+export interface LambdaFunctionProps {
+  declaration: FunctionDeclaration;
+  /** The folder with the built handler, `{name}.mjs`. */
+  code: string;
+  storage: StorageStack;
+  /** The durable functions. */
+  durable: readonly LambdaFunction[];
+  reservedConcurrency?: number | undefined;
+}
+
+/** The one way in which a Lambda is made: runtime, code, log, environment and rights. */
+export class LambdaFunction extends Construct {
+  readonly declaration: FunctionDeclaration;
+  readonly lambda: Lambda;
+  /** What starts the function: itself, or an alias where executions must end on the version they began on. */
+  readonly target: IFunction;
+
+  constructor(scope: Construct, { declaration, code, storage, durable, reservedConcurrency }: LambdaFunctionProps) {
+    super(scope, declaration.name);
+    this.declaration = declaration;
+    const { name, memory, timeout, trigger } = declaration;
+    const named = (names: readonly string[] = []) => names.map((each) => durableNamed(each, durable));
+    const started = named(declaration.starts);
+
+    const logGroup = new LogGroup(this, 'Log', {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    const statements = [
+      allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]),
+      ...statementsOf(this, declaration, storage),
+      allow(
+        ['lambda:InvokeFunction'],
+        started.map(({ target }) => target.functionArn),
+      ),
+      allow(['lambda:SendDurableExecutionCallbackSuccess'], named(declaration.completes).map(executionsOf)),
+    ];
+    grant(role, statements, `What ${name} is declared to reach: names of its own kind, cut by prefix.`);
+
+    this.lambda = new Lambda(this, 'Function', {
+      description: `Trunkline: functions/${name}.ts`,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      code: Code.fromAsset(code),
+      handler: `${name}.handler`,
+      memorySize: memory,
+      timeout: Duration.seconds(timeout),
+      role,
+      logGroup,
+      environment: {
+        NODE_OPTIONS: '--enable-source-maps',
+        TRUNKLINE_TABLE: storage.table.tableName,
+        TRUNKLINE_BUCKET: storage.bucket.bucketName,
+        ...Object.fromEntries(started.map((each) => [variableOf(each), each.target.functionArn])),
+      },
+      ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
+      // A tick that failed or came late is not made up for: the next one finds the same work.
+      ...(trigger === 'clock' && { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
+      ...(isDurable(declaration) && {
+        durableConfig: { executionTimeout: Duration.days(31), retentionPeriod: Duration.days(30) },
+        currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
+      }),
+    });
+    // The CDK's own types differ where an optional property may be undefined.
+    this.target = (isDurable(declaration) ? this.#durableAlias(role) : this.lambda) as IFunction;
+  }
+
+  /** An alias of the current version. Old versions stay, so that a running execution ends on the code it began with. */
+  #durableAlias(role: Role): Alias {
+    const statement = allow(
+      ['lambda:CheckpointDurableExecution', 'lambda:GetDurableExecutionState'],
+      [executionsOf(this)],
+    );
+    // Apart from the role's own policy, which the function waits for while this one waits for the function.
+    const policy = new Policy(this, 'Executions', { roles: [role], statements: [statement] });
+    acknowledgeWildcards(policy, [statement], 'Executions of its own, on any of its versions.');
+    // As above.
+    return new Alias(this, 'Live', { aliasName: 'live', version: this.lambda.currentVersion as IVersion });
+  }
+}
+
+/** Whether a function runs as durable executions. */
+export function isDurable({ trigger }: FunctionDeclaration): boolean {
+  return typeof trigger === 'object' && 'durable' in trigger;
+}
+
+function durableNamed(name: string, durable: readonly LambdaFunction[]): LambdaFunction {
+  const found = durable.find(({ declaration }) => declaration.name === name);
+  if (!found) throw new Error(`${name} is no durable function`);
+  return found;
+}
+
+function variableOf({ declaration: { trigger } }: LambdaFunction): string {
+  return typeof trigger === 'object' && 'durable' in trigger ? trigger.durable : '';
+}
+
+/** Every execution of every version. */
+function executionsOf({ lambda }: LambdaFunction): string {
+  return `${lambda.functionArn}:*`;
+}
+
+function allow(actions: string[], resources: string[]): PolicyStatement {
+  return new PolicyStatement({ actions, resources });
+}
+
+function grant(role: Role, statements: readonly PolicyStatement[], reason: string): void {
+  const meant = statements.filter(({ resources }) => resources.length > 0);
+  for (const statement of meant) role.addToPolicy(statement);
+  acknowledgeWildcards(role, meant, reason);
+}
+
+/** Tells the rule check that the wildcards in these resources are meant. */
+function acknowledgeWildcards(scope: Construct, statements: readonly PolicyStatement[], reason: string): void {
+  const resources = statements.flatMap((statement) => statement.resources);
+  const flat = new Set(resources.map((each) => flattenCfnReference(Stack.of(scope).resolve(each))));
+  for (const resource of flat) {
+    if (!resource.includes('*')) continue;
+    Validations.of(scope).acknowledge({ id: `AwsSolutions-IAM5[Resource::${resource}]`, reason });
+  }
+}

@@ -1,0 +1,32 @@
+import type { Node } from 'constructs';
+import * as z from 'zod/mini';
+import { functions } from './functions.ts';
+
+const positive = z.int().check(z.minimum(1));
+const settings = z.strictObject({
+  /** Gets the alarms; the address has to confirm a mail first. */
+  alarmEmail: z.optional(z.email()),
+  /** Lambda instances set apart for a function, which are also the most it gets. */
+  reservedConcurrency: z._default(z.partialRecord(z.enum(functions.map(({ name }) => name)), positive), {}),
+  /** Requests a second that API Gateway lets through, and how many at one moment. */
+  throttle: z._default(z.strictObject({ rate: positive, burst: positive }), { rate: 500, burst: 1000 }),
+});
+
+/** What a deployment may choose, from the context: `cdk.json` or `-c name=value`, where a value that is no text is JSON. */
+export type Settings = z.output<typeof settings>;
+
+/** Reads the settings; a wrong one is refused by name. */
+export function settingsFrom(node: Node): Settings {
+  const given = Object.keys(settings.shape).flatMap((name) => {
+    const value: unknown = node.tryGetContext(name);
+    return value === undefined ? [] : [[name, fromText(value)] as const];
+  });
+  const parsed = settings.safeParse(Object.fromEntries(given));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`The context ${issue?.path.join('.')} is not valid: ${issue?.message}`);
+}
+
+function fromText(value: unknown): unknown {
+  return typeof value === 'string' && /^[{[\d]/.test(value) ? JSON.parse(value) : value;
+}

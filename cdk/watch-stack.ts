@@ -1,0 +1,121 @@
+import { CrossStackReferences, Duration, ReferenceStrength, Stack, type StackProps } from 'aws-cdk-lib';
+import {
+  Alarm,
+  ComparisonOperator,
+  Dashboard,
+  GraphWidget,
+  type IMetric,
+  MathExpression,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { Construct } from 'constructs';
+import type { Signal } from './functions.ts';
+import type { GatewayStack } from './gateway-stack.ts';
+import type { LambdaFunction } from './lambda-function.ts';
+import type { Settings } from './settings.ts';
+
+export interface WatchStackProps extends StackProps {
+  gateway: GatewayStack;
+  settings: Settings;
+}
+
+const period = Duration.minutes(5);
+/** What an operator must know: alarms, their topic, and one dashboard. */
+export class WatchStack extends Stack {
+  readonly #action: SnsAction;
+
+  constructor(scope: Construct, id: string, props: WatchStackProps) {
+    super(scope, id, props);
+    // What is watched may go: a function that is taken out must not wait for its alarm to go first.
+    CrossStackReferences.of(this).consume(ReferenceStrength.WEAK);
+    const { gateway, settings } = props;
+    const topic = new Topic(this, 'Alarms', { displayName: 'Trunkline alarms', enforceSSL: true });
+    if (settings.alarmEmail !== undefined) topic.addSubscription(new EmailSubscription(settings.alarmEmail));
+    this.#action = new SnsAction(topic);
+
+    for (const each of gateway.functions) {
+      const { name, signals = [] } = each.declaration;
+      this.#alarm(`Function-${name}`, troubleOf(each), `The function ${name} fails, runs out of time or is throttled.`);
+      for (const signal of signals) {
+        const id = [signal.metric, ...Object.values(signal.dimensions ?? {})].join('-');
+        this.#alarm(id, metricOf(signal), signal.meaning, signal.above, signal.steady);
+      }
+    }
+    if (gateway.failedEvents) {
+      const waiting = gateway.failedEvents.metricApproximateNumberOfMessagesVisible({
+        period,
+        statistic: Stats.MAXIMUM,
+      });
+      this.#alarm('EventsNotRouted', waiting, 'Events could not be routed; they wait in the failure queue.');
+    }
+    this.#dashboard(gateway);
+  }
+
+  #alarm(id: string, metric: IMetric, alarmDescription: string, threshold = 0, steady = false): void {
+    new Alarm(this, id, {
+      alarmDescription,
+      metric,
+      threshold,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: steady ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+    }).addAlarmAction(this.#action);
+  }
+
+  #dashboard({ api, functions }: GatewayStack): void {
+    const graph = (title: string, left: IMetric[]) => new GraphWidget({ title, left, width: 12 });
+    new Dashboard(this, 'Dashboard', {
+      dashboardName: `Trunkline-${this.region}`,
+      widgets: [
+        [
+          graph('Requests', [
+            api.metricCount({ period }),
+            api.metricClientError({ period }),
+            api.metricServerError({ period }),
+          ]),
+          graph('Latency (ms)', [
+            api.metricLatency({ period, statistic: Stats.p(50) }),
+            api.metricLatency({ period, statistic: Stats.p(99) }),
+          ]),
+        ],
+        [
+          graph(
+            'Signals',
+            functions.flatMap(({ declaration }) => (declaration.signals ?? []).map(metricOf)),
+          ),
+          graph(
+            'Failures and throttles',
+            functions.map((each) => troubleOf(each)),
+          ),
+        ],
+      ],
+    });
+  }
+}
+
+function metricOf({ metric, dimensions = {}, largest }: Signal): Metric {
+  return new Metric({
+    namespace: 'Trunkline',
+    metricName: metric,
+    dimensionsMap: { ...dimensions },
+    statistic: largest ? Stats.MAXIMUM : Stats.SUM,
+    period,
+  });
+}
+
+/** Failures, timeouts included, and refusals for want of concurrency. */
+function troubleOf({ declaration: { name }, lambda }: LambdaFunction): MathExpression {
+  // A graph with several functions wants each name in it once.
+  const id = name.replaceAll('-', '_');
+  return new MathExpression({
+    label: name,
+    expression: `errors_${id} + throttles_${id}`,
+    usingMetrics: { [`errors_${id}`]: lambda.metricErrors(), [`throttles_${id}`]: lambda.metricThrottles() },
+    period,
+  });
+}
