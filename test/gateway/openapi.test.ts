@@ -166,6 +166,7 @@ describe('every control call', () => {
     const settings = { cloudUrl: 'https://cloud.example.com', ownerId: 'owner@company.com', hid: 1 };
     const body = { vendor: 'proptt2', name: 'dispatch', settings, credentials: { interactionKey: 'x' } };
     expect(form(body), JSON.stringify(form.errors)).toBe(true);
+    expect(form({ ...body, settings: { ...settings, allowHttp: true, maxConcurrency: 5 } })).toBe(true);
     expect(form({ ...body, settings: { ...settings, hid: 11 } })).toBe(false);
     expect(form({ ...body, settings: { ...settings, keepwarm: true } })).toBe(false);
     expect(form({ ...body, credentials: {} })).toBe(false);
