@@ -137,6 +137,7 @@ export const channels = {
     effect: 'write',
     since: '2.0',
     call: 'POST /channels/{channelId}/sendSOS',
+    repeatWhenLost: { attempts: 3, seconds: 30 },
     input: () => ({ channelId: channelId() }),
     output: done,
   }),

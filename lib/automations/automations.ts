@@ -1,0 +1,98 @@
+import type { TrunklineEvent } from '../core/event-type.ts';
+import { matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
+import { mayRead } from '../gateway/scopes.ts';
+import { expiry, keys } from '../store/items.ts';
+import type { Key, Table } from '../store/table.ts';
+import type { Definition } from './definition.ts';
+import { type RunCause, type RunServices, startRun } from './runs.ts';
+
+/** An automation as it lies in the table. Times are ISO 8601 but for `anchor` and `dueAt`, epoch milliseconds. */
+export interface AutomationItem extends Key {
+  id: string;
+  name: string;
+  enabled: boolean;
+  /** The definition as JSON: the table cannot hold every JSON value. */
+  definition: string;
+  /** What its creator's key could do: the automation can do no more. */
+  scopes: string[];
+  creator: string;
+  /** Since when a schedule of a rate counts. */
+  anchor: number;
+  createdAt: string;
+  updatedAt: string;
+  version: number;
+  duePk?: string;
+  dueAt?: number;
+}
+
+/** An event as the log has it, with what decides who hears of it. */
+export interface Cause {
+  id: string;
+  type: string;
+  vendor: string;
+  connection: string;
+  appendedAt: number;
+  about?: { vendor: string; connection: string };
+  /** The hook that it came through. */
+  hook?: string;
+}
+
+const defaultPerMinute = 60;
+
+export async function listAutomations(table: Table): Promise<AutomationItem[]> {
+  return table.queryAll<AutomationItem>({ pk: keys.automations(), consistent: true });
+}
+
+export function definitionOf(item: AutomationItem): Definition {
+  // Written by the control call, after its schema had accepted it.
+  return JSON.parse(item.definition) as Definition;
+}
+
+/** Starts a run of every automation that an event sets going; repeating it starts nothing twice. Answers the ids of the runs. */
+export async function startRunsFor(services: RunServices, event: Cause): Promise<string[]> {
+  const ids: string[] = [];
+  for (const item of await listAutomations(services.table)) {
+    if (!item.enabled || !isMeant(item, event)) continue;
+    ids.push(
+      await startOne(services, item, { eventId: event.id, cause: `event ${event.id}`, createdAt: event.appendedAt }),
+    );
+  }
+  return ids;
+}
+
+/** Starts one run of an automation; where the automation has had its fill of this minute, the run is kept as suppressed. */
+export async function startOne(
+  services: RunServices,
+  item: AutomationItem,
+  trigger: { cause: string; createdAt: number; eventId?: string; event?: TrunklineEvent },
+): Promise<string> {
+  const definition = definitionOf(item);
+  const cause: RunCause = {
+    owner: item.id,
+    name: item.name,
+    definition: { do: definition.do, if: definition.if, dedupe: definition.dedupe },
+    scopes: item.scopes,
+    keyId: `automation_${item.id}`,
+    ...trigger,
+  };
+  const most = definition.maxPerMinute ?? defaultPerMinute;
+  return startRun(services, cause, async () => {
+    const minute = Math.floor(services.clock.now() / 60_000);
+    const counted = await services.table.update<{ runs: number }>(
+      keys.flood(item.id, minute),
+      'SET #expiresAt = :expiresAt ADD #runs :one',
+      { one: 1, expiresAt: expiry((minute + 60) * 60_000) },
+    );
+    const full = counted.done && counted.item.runs > most;
+    return full ? `More than ${most} runs within a minute (maxPerMinute).` : undefined;
+  });
+}
+
+function isMeant(item: AutomationItem, event: Cause): boolean {
+  const { when } = definitionOf(item);
+  if ('hook' in when) return event.hook === when.hook;
+  if (!('event' in when)) return false;
+  if (!matchesType(when.event, event.type)) return false;
+  if (when.connection !== undefined && !matchesConnection(when.connection, event)) return false;
+  return mayReadEvent((vendor, connection) => mayRead(item.scopes, vendor, connection), event);
+}

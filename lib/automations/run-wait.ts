@@ -1,0 +1,66 @@
+import type { DurableContext } from '../core/durable.ts';
+import type { TrunklineEvent } from '../core/event-type.ts';
+import { evaluate } from '../events/expression.ts';
+import { expressionIn } from '../events/expression-template.ts';
+import { findEvent, shownEvent } from '../events/log.ts';
+import { registerWaiter, type WaitedEvent } from '../events/waiters.ts';
+import { nameOf, type WaitForStep } from './definition.ts';
+import type { AutomationServices, RunFrame, StepEnd } from './run.ts';
+import { recordStep } from './runs.ts';
+
+/** Waits for an event that meets a condition; the step's output is that event, or null when the time was over. */
+export async function runWaitFor(
+  services: AutomationServices,
+  context: DurableContext,
+  frame: RunFrame,
+  step: WaitForStep,
+  at: number,
+): Promise<StepEnd> {
+  const name = nameOf(step, at);
+  const { event: type, connection, seconds, if: condition } = step.waitFor;
+  const base = { runId: frame.run.id, at, index: 0, name, call: `waitFor ${type}`, attempts: 1 };
+  const startedAt = await context.step(`${name} begins`, async () => {
+    const now = services.clock.now();
+    await recordStep(services, { ...base, state: 'running', startedAt: now });
+    return now;
+  });
+  const expression = condition === undefined ? undefined : expressionIn(condition);
+  const waited = await context.waitFor<WaitedEvent>(
+    name,
+    (callbackId) =>
+      registerWaiter(
+        {
+          ...services,
+          shown: (event) => shownEvent(services.files, event),
+          holds: async (text, input) => (await evaluate(`{% ${text} %}`, input).catch(() => false)) === true,
+        },
+        {
+          callbackId,
+          type,
+          ...(connection !== undefined && { connection }),
+          ...(expression !== undefined && {
+            condition: { expression, bindings: { steps: frame.bindings.steps, run: frame.bindings.run } },
+          }),
+          scopes: frame.run.scopes,
+          // What came since the run began counts: an answer may be quicker than the run that asks for it.
+          since: frame.startedAt,
+          until: startedAt + seconds * 1000,
+        },
+      ),
+    seconds,
+  );
+  const event = await context.step(`${name} ends`, async (): Promise<TrunklineEvent | null> => {
+    const found = waited.done ? await findEvent(services, waited.value.eventId) : undefined;
+    const shown = found ? await shownEvent(services.files, found) : null;
+    await recordStep(services, {
+      ...base,
+      state: 'succeeded',
+      startedAt,
+      endedAt: services.clock.now(),
+      output: shown,
+    });
+    return shown;
+  });
+  frame.bindings.steps[name] = { output: event };
+  return { failed: false, wrote: false };
+}
