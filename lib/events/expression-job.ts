@@ -1,0 +1,35 @@
+/** What the process that evaluates is asked; everything in it is JSON. */
+export type ExpressionJob =
+  | { readonly task: 'validate'; readonly template: unknown }
+  | {
+      readonly task: 'evaluate';
+      readonly template: unknown;
+      readonly bindings: Readonly<Record<string, unknown>>;
+      /** Epoch milliseconds that `$now()` and `$millis()` tell. */
+      readonly now: number;
+      /** The same seed gives the same `$random()` and `$shuffle()`. */
+      readonly seed: string;
+      readonly timeMs: number;
+      readonly maxBytes: number;
+    };
+
+/** What it answers, after one `ready` at its start. An absent `json` is JSONata's "nothing". */
+export type ExpressionReply =
+  | { readonly ready: true }
+  | { readonly json?: string }
+  | { readonly problems: readonly ExpressionProblem[] }
+  | { readonly failure: ExpressionProblem & { readonly kind: ExpressionFailureKind } };
+
+/** `memory` and `crashed` end the process that evaluated, `timeout` may. */
+export type ExpressionFailureKind = 'syntax' | 'evaluation' | 'timeout' | 'memory' | 'too-large' | 'crashed';
+
+/** What is wrong with one expression. */
+export interface ExpressionProblem {
+  /** JSON pointer of the expression in its template; empty when the template is the expression, or when it is not known. */
+  readonly pointer: string;
+  readonly message: string;
+  /** JSONata's error code, such as `S0202`. */
+  readonly code?: string;
+  /** Offset in the expression. */
+  readonly position?: number;
+}

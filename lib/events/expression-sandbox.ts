@@ -1,0 +1,70 @@
+/** The moment and the chance that an expression sees; set before each evaluation, so that a replay sees the same. */
+export const given = { now: 0, random: (): number => 0 };
+
+/** Globals that JSONata and our functions work with. Everything else is taken away, `process` and `fetch` among it. */
+const kept = new Set([
+  ...[
+    'Array',
+    'BigInt',
+    'Boolean',
+    'Buffer',
+    'Date',
+    'Error',
+    'EvalError',
+    'Infinity',
+    'Intl',
+    'JSON',
+    'Map',
+    'Math',
+    'NaN',
+  ],
+  ...[
+    'Number',
+    'Object',
+    'Promise',
+    'RangeError',
+    'ReferenceError',
+    'Reflect',
+    'RegExp',
+    'Set',
+    'String',
+    'Symbol',
+    'SyntaxError',
+  ],
+  ...['TypeError', 'URIError', 'Uint8Array', 'WeakMap', 'WeakSet', 'decodeURI', 'decodeURIComponent', 'encodeURI'],
+  ...['encodeURIComponent', 'global', 'globalThis', 'isFinite', 'isNaN', 'parseFloat', 'parseInt', 'undefined'],
+]);
+
+/**
+ * Makes this process poor: time and chance come from `given`, no text becomes code, most globals are gone, and what is left
+ * cannot be changed. An expression cannot reach JavaScript anyway; this is for the day on which it can.
+ */
+export function closeSandbox(): void {
+  const RealDate = Date;
+  // `Date.now` stays real: JSONata's deadline reads it, and no expression can.
+  class GivenDate extends RealDate {
+    constructor(...parts: []) {
+      // The spread hides the many forms of Date's constructor from the compiler.
+      super(...(parts.length === 0 ? ([given.now] as unknown as []) : parts));
+    }
+  }
+  Object.defineProperty(globalThis, 'Date', { value: GivenDate, writable: true, configurable: true });
+  Math.random = () => given.random();
+  for (const sample of [() => undefined, async () => undefined, function* () {}, async function* () {}]) {
+    Object.defineProperty(Object.getPrototypeOf(sample), 'constructor', { value: undefined });
+  }
+  for (const name of Object.getOwnPropertyNames(globalThis)) {
+    if (!kept.has(name)) Reflect.deleteProperty(globalThis, name);
+  }
+  for (const name of kept) freeze(Reflect.get(globalThis, name));
+  freeze(RealDate);
+  for (const sample of [async () => undefined, function* () {}, async function* () {}]) {
+    Object.freeze(Object.getPrototypeOf(sample));
+  }
+}
+
+function freeze(value: unknown): void {
+  if (value === globalThis || (typeof value !== 'object' && typeof value !== 'function') || value === null) return;
+  Object.freeze(value);
+  if (typeof value === 'function' && value.prototype !== undefined) Object.freeze(value.prototype);
+}
