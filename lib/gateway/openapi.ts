@@ -57,7 +57,7 @@ export function openApiDocument({ vendors, routes }: ApiDescription): OpenApiDoc
     },
     schemas: schemas.components,
     headers: headerComponents(),
-    responses: { ...problemResponses(), Accepted: accepted },
+    responses: { ...problemResponses(), Accepted: accepted, FileElsewhere: fileElsewhere },
     parameters: parameters(),
   };
   const document = {
@@ -115,6 +115,26 @@ const accepted: Part = {
         properties: { id: { type: 'string' }, status: { type: 'string' } },
       },
       example: { id: '01k9', status: 'running' },
+    },
+  },
+};
+
+const fileElsewhere: Part = {
+  description: 'The file is too long for an answer: a link to it, which works for some minutes.',
+  headers: answerHeaders('Location'),
+  content: {
+    'application/json': {
+      schema: {
+        type: 'object',
+        required: ['url', 'type', 'expiresAt'],
+        properties: {
+          url: { type: 'string', format: 'uri' },
+          type: { type: 'string' },
+          expiresAt: { type: 'string', format: 'date-time' },
+          name: { type: 'string' },
+          size: { type: 'integer' },
+        },
+      },
     },
   },
 };

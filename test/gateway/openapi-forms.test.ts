@@ -60,6 +60,13 @@ const made: Vendor = {
       output: () => z.array(z.looseObject({ id: z.string() })),
       example: { rows: [{ name: 'Kim' }] },
     }),
+    getPicture: operation({
+      summary: 'Get a picture',
+      effect: 'read',
+      call: '/dbi/ii/{id}',
+      input: () => ({ id: z.int() }),
+      output: () => z.file(),
+    }),
     dropAll: operation({
       summary: 'Drop all rows',
       effect: 'destructive',
@@ -176,6 +183,14 @@ test("the vendor's refusals stand under the status that the caller sees", () => 
   expect(responses[424]?.description).toMatch(/^Key refused\./);
   expect(dig(whole, 'paths', path('addRows'), 'post', 'description')).toContain('- `nok`: See the message');
   expect(dig(whole, 'paths', path('addRows'), 'post', 'x-vendor-errors')).toHaveProperty('nok');
+});
+
+test('an operation that answers with a file says so, and where a long one is found', () => {
+  const responses = dig(whole, 'paths', path('getPicture'), 'get', 'responses') as Record<string, object>;
+  expect(responses[200]).toMatchObject({ content: { '*/*': {} } });
+  expect(responses[200]).not.toHaveProperty('content.application/json');
+  expect(responses[303]).toEqual({ $ref: '#/components/responses/FileElsewhere' });
+  expect(dig(whole, 'paths', path('addRows'), 'post', 'responses')).not.toHaveProperty('303');
 });
 
 test('what must be named by a key says so, with the version that has it', () => {

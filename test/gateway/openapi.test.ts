@@ -134,6 +134,11 @@ describe('every operation of every vendor', () => {
       const file = join(root, 'test/fixtures/operations', vendor, `${name}.json`);
       const { input, output } = JSON.parse(readFileSync(file, 'utf8')) as { input: unknown; output: unknown };
       expect(takes(input), JSON.stringify(takes.errors)).toBe(true);
+      if (schemasOf(operation).output._zod.def.type === 'file') {
+        expect(output).toMatchObject({ type: expect.any(String) });
+        expect(post().responses[200]).toMatchObject({ content: { '*/*': {} } });
+        return;
+      }
       const media = compile('paths', path, 'post', 'responses', '200', 'content', 'application/json', 'schema');
       expect(media(output), JSON.stringify(media.errors)).toBe(true);
     });

@@ -12,13 +12,12 @@ export interface Asset {
 
 const require = createRequire(import.meta.url);
 
-/** The two files of Swagger UI that the page needs; a bundle of this code must have them beside itself. */
+/** Where the two files of Swagger UI that the page needs lie on this machine; a bundle of this code must have them beside itself. */
 export const swaggerFiles = {
   'swagger-ui.css': () => require.resolve('swagger-ui-dist/swagger-ui.css'),
   'swagger-ui-bundle.js': () => require.resolve('swagger-ui-dist/swagger-ui-bundle.js'),
 } as const;
 
-/** Where the files of Swagger UI lie on this machine, for who bundles this code. */
 async function readSwaggerFile(name: keyof typeof swaggerFiles): Promise<string> {
   try {
     return await readFile(new URL(name, import.meta.url), 'utf8');
@@ -29,6 +28,7 @@ async function readSwaggerFile(name: keyof typeof swaggerFiles): Promise<string>
   }
 }
 
+/** A text with its tag. */
 export function asset(text: string, type: string): Asset {
   return { text, type, tag: createHash('sha256').update(text).digest('base64url').slice(0, 22) };
 }

@@ -115,12 +115,14 @@ function responses(operation: Operation, output: JsonSchema, method: 'GET' | 'PO
   const writes = operation.effect !== 'read';
   const own = [400, 401, 403, 404, 422, 424, 429, 500, 502, 503, 504];
   const withBody = method === 'POST' ? [413, 415] : [];
+  const bytes = schemasOf(operation).output._zod.def.type === 'file';
+  const headers = answerHeaders(...(writes ? ['IdempotentReplayed'] : []));
+  const description = operation.effect === 'session' ? 'Done.' : "The vendor's answer, with its field names.";
   return {
-    200: {
-      description: operation.effect === 'session' ? 'Done.' : "The vendor's answer, with its field names.",
-      headers: answerHeaders(...(writes ? ['IdempotentReplayed'] : [])),
-      content: { 'application/json': { schema: output } },
-    },
+    200: bytes
+      ? { description: "The file's bytes, with their own content type.", headers, content: { '*/*': {} } }
+      : { description, headers, content: { 'application/json': { schema: output } } },
+    ...(bytes && { 303: { $ref: '#/components/responses/FileElsewhere' } }),
     ...(runs && { 202: { $ref: '#/components/responses/Accepted' } }),
     ...problemsOf([...own, ...withBody, ...(writes ? [409] : [])], meanings),
   };
