@@ -121,6 +121,17 @@ export interface Finding {
   readonly message: string;
 }
 
+/** A login that a person completes in the browser. Between the two steps the gateway keeps `state`, sealed. */
+export interface BrowserLogin<Settings, Credentials> {
+  /** Begins: the address to open, and until when (epoch milliseconds) it may be completed. */
+  start(call: LoginCall<Settings, Partial<Credentials>>): Promise<{ url: string; state: object; expiresAt: number }>;
+  /** What the person has granted, or undefined while the answer is out. The vendor tells it once. */
+  finish(
+    state: object,
+    call: LoginCall<Settings, Partial<Credentials>>,
+  ): Promise<{ settings: Partial<Settings>; credentials: Credentials } | undefined>;
+}
+
 /** A request to a vendor's endpoint that may not be declared. */
 export interface RawRequest {
   readonly method: string;
@@ -151,6 +162,8 @@ export interface Vendor<
     supports?(settings: Settings, since: string): boolean;
     /** Turns the given credentials into those to store, with vendor requests (TimeTonic's exchange of login and password). */
     exchange?(credentials: Credentials, call: LoginCall<Settings, Credentials>): Promise<Credentials>;
+    /** How a person grants access in the browser instead of typing credentials in. */
+    readonly login?: BrowserLogin<Settings, Credentials>;
   };
   readonly session?: SessionPolicy<Settings, Credentials, Session>;
   /** The only code that speaks the vendor's protocol. */

@@ -1,0 +1,123 @@
+import { GatewayError } from '../../core/errors.ts';
+import type { Finding } from '../../core/vendor.ts';
+import { rootOf, type TalkCall } from './connection.ts';
+import { type Dialect, dialectOf } from './dialect.ts';
+import { ask, type OcsAnswer, recordOf, textOf } from './protocol.ts';
+import { readCapabilities, type TalkSession } from './session.ts';
+
+const good = (subject: string, message: string): Finding => ({ subject, state: 'good', message });
+const warning = (subject: string, message: string): Finding => ({ subject, state: 'warning', message });
+const bad = (subject: string, message: string): Finding => ({ subject, state: 'bad', message });
+
+/** Says what is right and wrong with a Talk connection: reach, maintenance, password (tried once), Talk, version, bot, clock. */
+export async function check(call: TalkCall): Promise<Finding[]> {
+  const root = rootOf(call.connection.settings);
+  let status: OcsAnswer;
+  try {
+    const url = `${root}/status.php`;
+    status = await ask(call, { method: 'GET', url, effect: 'read', doing: 'a first request' });
+  } catch (error) {
+    return [bad('reach', wordsOf(error))];
+  }
+  const findings = reachFindings(status, root, call.clock.now());
+  if (findings.some(({ state }) => state === 'bad')) return findings;
+  try {
+    const { session, offered } = await readCapabilities(call);
+    findings.push(
+      ...accountFindings(call, session),
+      ...dialectFindings(session),
+      ...(await botFindings(call, session)),
+    );
+    findings.push(...throttleFinding(offered));
+  } catch (error) {
+    findings.push(bad(subjectOf(error), wordsOf(error)));
+  }
+  return findings;
+}
+
+function reachFindings(status: OcsAnswer, root: string, now: number): Finding[] {
+  const told = recordOf(status.data);
+  if (status.status >= 300 && status.status < 400) {
+    const where = String(status.headers.location ?? 'nowhere').slice(0, 200);
+    return [bad('reach', `${root} answers with a redirect to ${where}: correct serverUrl.`)];
+  }
+  if (told?.installed === undefined) {
+    return [
+      bad('reach', `${root} answers, but is no Nextcloud: /status.php gives ${status.status} and not its status.`),
+    ];
+  }
+  const findings = [good('reach', `${root} is Nextcloud ${textOf(told.versionstring)}.`)];
+  if (told.maintenance === true)
+    findings.push(bad('maintenance', 'The server is in maintenance mode; calls go on when it is over.'));
+  if (told.needsDbUpgrade === true)
+    findings.push(warning('maintenance', 'The server waits for its upgrade to be finished.'));
+  const theirs = Date.parse(String(status.headers.date ?? ''));
+  if (!Number.isNaN(theirs)) {
+    const seconds = Math.round((theirs - now) / 1000);
+    const words = `The server's clock is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} ours.`;
+    findings.push((Math.abs(seconds) > 30 ? warning : good)('clock', words));
+  }
+  return findings;
+}
+
+function accountFindings(call: TalkCall, session: TalkSession): Finding[] {
+  const { guest, user, userId } = call.connection.settings;
+  if (guest) return [good('account', 'The connection is a guest: it can join public rooms and write in them.')];
+  const findings = [good('account', `The app password is right; the account is ${session.userId}.`)];
+  if (session.userId !== (userId ?? user)) {
+    findings.push(
+      warning(
+        'account',
+        `The user id is ${session.userId}, not ${userId ?? user}: set userId to it, so that pushes of bots know the account's own messages.`,
+      ),
+    );
+  }
+  return findings;
+}
+
+function dialectFindings(session: TalkSession): Finding[] {
+  const dialect = dialectOf(session);
+  const version = session.talk === undefined ? 'before 12' : session.talk;
+  return [
+    good(
+      'version',
+      `Talk ${version}: rooms and calls ${dialect.rooms}, ${chatWords(dialect)}, messages of at most ${dialect.maxLength} characters.`,
+    ),
+  ];
+}
+
+function chatWords({ chat }: Dialect): string {
+  return chat === 'modern' ? 'chat by message id' : 'chat of the v1 document';
+}
+
+async function botFindings(call: TalkCall, session: TalkSession): Promise<Finding[]> {
+  const { botSecret } = await call.credentials();
+  if (botSecret === undefined) return [];
+  return dialectOf(session).has('bots-v1')
+    ? [good('bot', 'A bot secret is stored, and the server has bots. Whether it fits shows with the first message.')]
+    : [warning('bot', 'A bot secret is stored, but this server has no bots (Talk 17.1 has).')];
+}
+
+/** The capabilities tell what failures of our address cost now; all connections of a gateway share it. */
+function throttleFinding(offered: Readonly<Record<string, unknown>>): Finding[] {
+  const protection = recordOf(recordOf(offered.capabilities)?.bruteforce);
+  const delay = Number(protection?.delay ?? 0);
+  if (delay === 0) return [];
+  return [
+    warning(
+      'throttle',
+      `The server holds every login of our address back for ${delay} ms after failed attempts. Its administrator can put the address on the allow list of the brute-force settings.`,
+    ),
+  ];
+}
+
+function subjectOf(error: unknown): string {
+  if (!(error instanceof GatewayError)) return 'account';
+  if (error.code === 'vendor_rate_limited') return 'throttle';
+  if (error.code === 'vendor_maintenance') return 'maintenance';
+  return /Talk (is not|may)|may not use Talk/.test(error.message) ? 'talk' : 'account';
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof GatewayError ? error.message : 'An unexpected error; see the log.';
+}

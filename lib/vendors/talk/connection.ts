@@ -1,0 +1,106 @@
+import * as z from 'zod/mini';
+import { GatewayError } from '../../core/errors.ts';
+import { field, text } from '../../core/field.ts';
+import type { VendorCall } from '../../core/vendor.ts';
+import type { TalkSession } from './session.ts';
+
+/** Settings of a Talk connection, beside those that every vendor takes. */
+export interface TalkSettings {
+  serverUrl: string;
+  user?: string | undefined;
+  guest?: boolean | undefined;
+  userId?: string | undefined;
+  backendUrl?: string | undefined;
+}
+
+export interface TalkCredentials {
+  appPassword?: string | undefined;
+  botSecret?: string | undefined;
+}
+
+export type TalkCall = VendorCall<TalkSettings, TalkCredentials, TalkSession>;
+
+export const title = 'Nextcloud Talk';
+
+const webAddress = () =>
+  z.url().check(z.refine((url: string) => !/[?#]/.test(url), 'must be an address without a query or fragment'));
+
+/** The schemas are functions so that no cold start builds what it does not use. */
+export const settings = () => ({
+  serverUrl: field(webAddress(), {
+    description: 'Where Nextcloud is, with its folder if it has one, without /index.php or /ocs.',
+    examples: ['https://cloud.example.com'],
+  }),
+  user: z.optional(
+    field(text(255).check(z.refine((name: string) => !name.includes(':'), 'must not contain a colon')), {
+      description: 'The login name. Everything is done in the name of this account.',
+      examples: ['gateway'],
+    }),
+  ),
+  guest: z.optional(
+    field(z.boolean(), {
+      description: 'Act without an account, as a guest of public rooms; then there is no user and no app password.',
+    }),
+  ),
+  userId: z.optional(
+    field(text(64), { description: 'The user id, where it is not the login name; the connection check says so.' }),
+  ),
+  backendUrl: z.optional(
+    field(webAddress(), {
+      description: 'What the server calls itself towards bots (overwrite.cli.url), where that is not serverUrl.',
+    }),
+  ),
+});
+
+export const credentials = () => ({
+  appPassword: z.optional(
+    field(text(500), {
+      description: 'An app password: Nextcloud, settings, security. Or let POST …/login get one.',
+      writeOnly: true,
+    }),
+  ),
+  botSecret: z.optional(
+    field(z.string().check(z.minLength(40), z.maxLength(128)), {
+      description: 'The secret that the bot was installed with, 40 to 128 characters.',
+      writeOnly: true,
+    }),
+  ),
+});
+
+/** An account needs its name and app password, a guest has neither. */
+export function validate(given: TalkSettings, secret: TalkCredentials): void {
+  const refused = (pointer: string, message: string): never => {
+    throw new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
+      errors: [{ pointer, message }],
+    });
+  };
+  if (given.guest) {
+    if (given.user !== undefined) refused('/settings/user', 'must not stand beside guest');
+    if (secret.appPassword !== undefined) refused('/credentials/appPassword', 'must not stand beside guest');
+    return;
+  }
+  if (given.user === undefined) refused('/settings/user', 'is required');
+  if (secret.appPassword === undefined) refused('/credentials/appPassword', 'is required');
+}
+
+/** The server's root, without a slash at the end and without `/index.php`. */
+export function rootOf({ serverUrl }: TalkSettings): string {
+  return serverUrl.replace(/\/+$/, '').replace(/\/index\.php$/, '');
+}
+
+/** The host and folder of the server, as event ids carry it. */
+export function placeOf(given: TalkSettings): string {
+  const { host, pathname } = new URL(rootOf(given));
+  return `${host}${pathname === '/' ? '' : pathname}`;
+}
+
+/** Basic auth in UTF-8, or nothing for a guest. */
+export async function authorization(call: {
+  connection: { settings: TalkSettings };
+  credentials(): Promise<TalkCredentials>;
+}): Promise<Record<string, string>> {
+  const { user, guest } = call.connection.settings;
+  if (guest) return {};
+  const { appPassword = '' } = await call.credentials();
+  return { authorization: `Basic ${Buffer.from(`${user ?? ''}:${appPassword}`, 'utf8').toString('base64')}` };
+}

@@ -1,0 +1,57 @@
+import { chatMessage } from '../chat-message.ts';
+import { recordOf } from '../protocol.ts';
+import { roomOf } from '../shapes.ts';
+import type { RoomsCursor } from './cursor.ts';
+
+/** A room as a look sees it in the list. */
+export interface ListedRoom {
+  token: string;
+  name: string;
+  /** `lastActivity`; undefined on servers that do not tell it (Talk 3). */
+  activity: number | undefined;
+  /** Id of the last message that counts; reactions and some lines of calls do not. */
+  last: number | undefined;
+  lastMessage: { id: number; timestamp: number } | undefined;
+  /** User ids, on servers that list them with the room. */
+  people: string[] | undefined;
+  call: boolean;
+}
+
+/** Rooms without a sign of movement that are read all the same in one look: the latest ones, and some of the rest in turn. */
+const quietLatest = 10;
+const quietInTurn = 10;
+
+export function listedRoom(value: unknown): ListedRoom {
+  const given = recordOf(value) ?? {};
+  const room = roomOf(given);
+  const lastMessage = recordOf(given.lastMessage) ? chatMessage(given.lastMessage) : undefined;
+  const people = recordOf(given.participants);
+  return {
+    token: String(room.token),
+    name: String(room.displayName ?? room.name ?? ''),
+    activity: typeof given.lastActivity === 'number' ? given.lastActivity : undefined,
+    last: lastMessage?.id,
+    lastMessage: lastMessage && { id: lastMessage.id, timestamp: lastMessage.timestamp },
+    people: people && Object.keys(people).sort(),
+    call: room.hasCall === true,
+  };
+}
+
+/**
+ * The rooms to read in this look, in order. Those that moved come first; reactions and some lines of calls move nothing in the
+ * list, so that some quiet rooms are read, too: all of them where there are at most 20.
+ */
+export function chooseRooms(rooms: readonly ListedRoom[], known: RoomsCursor): { wanted: ListedRoom[]; turn: string } {
+  const hasMoved = (room: ListedRoom) => {
+    const before = known.rooms[room.token];
+    if (before === undefined) return room.activity === undefined || room.activity >= known.at;
+    return room.activity !== undefined && (room.activity !== before.activity || room.last !== before.last);
+  };
+  const moved = rooms.filter(hasMoved).sort((a, b) => (a.activity ?? 0) - (b.activity ?? 0));
+  const quiet = rooms.filter((room) => !hasMoved(room)).sort((a, b) => (b.activity ?? 0) - (a.activity ?? 0));
+  const latest = quiet.slice(0, quietLatest);
+  const rest = quiet.slice(quietLatest).sort((a, b) => (a.token < b.token ? -1 : 1));
+  const from = rest.findIndex(({ token }) => token >= known.turn);
+  const turned = from < 0 ? rest : [...rest.slice(from), ...rest.slice(0, from)];
+  return { wanted: [...moved, ...latest, ...turned.slice(0, quietInTurn)], turn: turned[quietInTurn]?.token ?? '' };
+}

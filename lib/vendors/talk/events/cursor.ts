@@ -1,0 +1,70 @@
+import type { ChatPosition } from '../chat-position.ts';
+import { recordOf } from '../protocol.ts';
+import type { ListedRoom } from './choose.ts';
+
+/** How far a room was read, and what its place in the list looked like then. Times are seconds of the server's clock. */
+export interface RoomState {
+  id: number;
+  at: number;
+  seen?: readonly number[] | undefined;
+  /** `lastActivity` and the last message of the list; -1 for a room that is still to be read. */
+  activity?: number | undefined;
+  last?: number | undefined;
+  /** Who was in the room and whether it had a call, for servers that tell it in the list alone. */
+  people?: readonly string[] | undefined;
+  call?: boolean | undefined;
+}
+
+/** What one look hands to the next: plain JSON, at most 100 kB. */
+export interface RoomsCursor {
+  /** The first look: what was before it is history. */
+  since: number;
+  /** The last look. */
+  at: number;
+  looks: number;
+  /** The token from which the rooms without a sign of movement are gone through next. */
+  turn: string;
+  rooms: Record<string, RoomState>;
+  /** Digests of the latest reactions, newest last. */
+  reactions: string[];
+}
+
+/** Rooms beyond this many are forgotten, the quietest first; they come back when they move. */
+const mostRooms = 1_000;
+const mostReactions = 300;
+const mostPeople = 100;
+/** Characters that the cursor may have. */
+const longest = 95_000;
+
+/** The state of a room as the list shows it now, read up to a position. */
+export function stateOf(room: ListedRoom, position: ChatPosition): RoomState {
+  const { activity, last, people, call } = room;
+  return { ...position, activity, last, call, people: people && people.length <= mostPeople ? people : undefined };
+}
+
+export function positionOf({ id, at, seen }: RoomState): ChatPosition {
+  return seen === undefined ? { id, at } : { id, at, seen };
+}
+
+/** A stored cursor, or undefined for the first look. */
+export function readCursor(stored: unknown): RoomsCursor | undefined {
+  // Only `storedCursor` writes it.
+  return recordOf(stored)?.rooms === undefined ? undefined : (stored as RoomsCursor);
+}
+
+/** A cursor that is small enough to be stored, without what can be found out again. */
+export function storedCursor(cursor: RoomsCursor, listed: readonly ListedRoom[]): RoomsCursor {
+  const byActivity = [...listed].sort((a, b) => (b.activity ?? 0) - (a.activity ?? 0));
+  let kept = byActivity.slice(0, mostRooms).map(({ token }) => [token, cursor.rooms[token]] as const);
+  for (;;) {
+    const rooms = Object.fromEntries(kept.flatMap(([token, state]) => (state === undefined ? [] : [[token, state]])));
+    const small = { ...cursor, rooms, reactions: cursor.reactions.slice(-mostReactions) };
+    if (kept.length < 2 || JSON.stringify(small).length <= longest) return small;
+    kept = kept.slice(0, Math.floor(kept.length * 0.9));
+  }
+}
+
+/** Behind the last message that the list tells of, else at this moment. */
+export function listedEnd({ lastMessage }: ListedRoom, now: number): ChatPosition {
+  return lastMessage ? { id: lastMessage.id, at: lastMessage.timestamp } : { id: 0, at: now, seen: [] };
+}

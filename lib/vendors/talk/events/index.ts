@@ -1,0 +1,13 @@
+import type { EventSource, Push } from '../../../core/event-type.ts';
+import type { TalkCredentials, TalkSettings } from '../connection.ts';
+import type { TalkSession } from '../session.ts';
+import { look } from './look.ts';
+import { botPush } from './push.ts';
+import { types } from './types.ts';
+
+/** One look goes over all rooms of an account and feeds every type; two at a time would slow the server down. */
+export const events: Readonly<Record<string, EventSource<TalkSettings, TalkCredentials, TalkSession>>> = {
+  rooms: { types, poll: { every: 60_000, look } },
+};
+
+export const pushes: Readonly<Record<string, Push<TalkSettings, TalkCredentials>>> = { 'talk-bot': botPush };

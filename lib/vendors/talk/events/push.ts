@@ -1,0 +1,118 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { GatewayError } from '../../../core/errors.ts';
+import type { FoundEvent, Push, PushRequest } from '../../../core/event-type.ts';
+import { parseJson } from '../../../core/json.ts';
+import { renderText } from '../chat-message.ts';
+import { placeOf, rootOf, type TalkCredentials, type TalkSettings } from '../connection.ts';
+import { recordOf, textOf } from '../protocol.ts';
+import { eventOf, type Line, reactionId, type Viewer } from './line.ts';
+import type { TalkEventType } from './types.ts';
+
+/** Names of `Activity` lines that are what somebody shared, not something that happened to the room. */
+const shared = new Set(['object_shared', 'file_shared']);
+
+/** What the server tells a bot: ActivityStreams, signed over a random text and the raw bytes. Nothing is told twice. */
+export const botPush: Push<TalkSettings, TalkCredentials> = {
+  summary: 'A Talk bot: messages, reactions, calls and participants of the rooms in which it is enabled',
+  async receive(request, { connection, credentials }) {
+    const { settings } = connection;
+    const nonce = verify(request, settings, (await credentials()).botSecret);
+    const body = bodyOf(request.rawBody);
+    const viewer = { place: placeOf(settings), self: settings.userId ?? settings.user ?? '' };
+    const event = read(body, viewer, new Date(request.receivedAt).toISOString());
+    return { events: event === undefined ? [] : [event], nonce, status: 200 };
+  },
+};
+
+/** Throws `unauthorized` unless our server signed these very bytes. Answers the random text, which names the delivery. */
+function verify({ headers, rawBody }: PushRequest, settings: TalkSettings, secret: string | undefined): string {
+  if (secret === undefined) {
+    throw new GatewayError(
+      'connection_needs_attention',
+      'The connection has no botSecret: store the secret that the bot was installed with.',
+      { vendor: 'talk' },
+    );
+  }
+  const header = (name: string) => Object.entries(headers).find(([each]) => each.toLowerCase() === name)?.[1] ?? '';
+  const random = header('x-nextcloud-talk-random');
+  const given = Buffer.from(header('x-nextcloud-talk-signature').toLowerCase());
+  const expected = Buffer.from(createHmac('sha256', secret).update(random).update(rawBody).digest('hex'));
+  if (random.length < 32 || given.length !== expected.length || !timingSafeEqual(given, expected)) {
+    throw new GatewayError('unauthorized', 'The signature is not that of the bot of this connection.');
+  }
+  const backend = sameAddress(header('x-nextcloud-talk-backend'));
+  if (![rootOf(settings), settings.backendUrl ?? ''].some((known) => known !== '' && sameAddress(known) === backend)) {
+    throw new GatewayError(
+      'unauthorized',
+      `The call comes from the server ${backend.slice(0, 200)}, which is not that of this connection. If it is the same, set backendUrl to it.`,
+    );
+  }
+  return random;
+}
+
+/** An address as it is compared: the case of the host and a slash at the end do not count. */
+function sameAddress(address: string): string {
+  return (URL.parse(address)?.href ?? address).replace(/\/+$/, '');
+}
+
+function bodyOf(rawBody: Buffer): Record<string, unknown> {
+  try {
+    const body = recordOf(parseJson(rawBody.toString('utf8')));
+    if (body !== undefined) return body;
+  } catch {
+    // Signed, and yet no JSON.
+  }
+  throw new GatewayError('invalid_json', 'The call of the bot is no JSON object.');
+}
+
+function read(body: Record<string, unknown>, viewer: Viewer, time: string): FoundEvent | undefined {
+  const actor = recordOf(body.actor) ?? {};
+  const [actorType = '', ...rest] = textOf(actor.id).split('/');
+  // Bots hear of what bots cause: taking that up would never end.
+  if (actorType === 'bots') return undefined;
+  const who = { actorType, actorId: rest.join('/'), actorDisplayName: textOf(actor.name) };
+  const target = recordOf(body.target) ?? {};
+  const room = { token: textOf(target.id), roomName: textOf(target.name) };
+  const object = recordOf(body.object) ?? {};
+  switch (body.type) {
+    case 'Create':
+    case 'Activity':
+      return eventOf(lineOf(body.type, object, { ...room, ...who, time }), viewer);
+    case 'Like': {
+      const about = { ...room, messageId: Number(object.id), reaction: textOf(body.content), ...who };
+      const id = reactionId(viewer, { ...room, ...who, parentId: about.messageId }, about.reaction);
+      return { type: 'talk.reaction.added' satisfies TalkEventType, id, timestamp: time, data: about };
+    }
+    default:
+      // Join and Leave are about the bot itself; Undo comes as an Activity with the line's own id, too.
+      return undefined;
+  }
+}
+
+type Surroundings = Pick<Line, 'token' | 'roomName' | 'actorType' | 'actorId' | 'actorDisplayName' | 'time'>;
+
+function lineOf(type: string, object: Record<string, unknown>, around: Surroundings): Line {
+  const content = recordOf(contentOf(object.content)) ?? {};
+  const message = textOf(content.message);
+  const messageParameters = recordOf(content.parameters) ?? {};
+  const name = textOf(object.name);
+  const parent = Number(recordOf(recordOf(object.inReplyTo)?.object)?.id);
+  return {
+    ...around,
+    id: Number(object.id),
+    message,
+    messageParameters,
+    text: renderText(message, messageParameters),
+    systemMessage: type === 'Create' || shared.has(name) ? '' : name,
+    parentId: Number.isNaN(parent) ? undefined : parent,
+  };
+}
+
+/** `object.content` is JSON inside a string. */
+function contentOf(value: unknown): unknown {
+  try {
+    return parseJson(textOf(value));
+  } catch {
+    return undefined;
+  }
+}

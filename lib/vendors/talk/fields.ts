@@ -1,0 +1,67 @@
+import * as z from 'zod/mini';
+import { field, integer, text } from '../../core/field.ts';
+import { operationsOf } from '../../core/operation.ts';
+import type { TalkCall } from './connection.ts';
+import type { TalkRoute } from './dialect.ts';
+
+/** A declaration of Talk: its call is a route of the dialect table, or a function of several of them. */
+export const operation = operationsOf<TalkRoute, TalkCall>();
+
+/** The token of a room, as it stands in its address. */
+export const token = () =>
+  field(z.string().check(z.regex(/^[a-zA-Z0-9]{4,64}$/, 'must be a room token: 4 to 64 letters and digits')), {
+    description: 'The token at the end of the room address: …/call/{token}.',
+    examples: ['vebpramj'],
+  });
+
+/** Text that is more than blanks. */
+export const words = (most: number) => text(most).check(z.regex(/\S/, 'must not be blank'));
+
+/** What is said. The server's own limit (1,000 or 32,000 characters) is checked before anything is sent. */
+export const message = () =>
+  field(words(100_000), {
+    description:
+      'Plain text or Markdown; @"user id" mentions. Longer than the server takes is refused with 413, not split.',
+    examples: ['Shift starts in ten minutes'],
+  });
+
+export const messageId = () => field(integer(1), { examples: [121] });
+
+/** A person by user id; where there is none, by what else names a participant. */
+export const participant = () =>
+  field(text(600), {
+    description:
+      'User id. For a guest the session id, and for any row of getParticipants `attendees/{attendeeId}`, for example an e-mail guest.',
+    examples: ['bob'],
+  });
+
+/** The session id of a guest, or `attendees/{attendeeId}`. */
+export const guest = () =>
+  field(text(600), {
+    description: 'Session id of the guest as getParticipants shows it, or `attendees/{attendeeId}`.',
+  });
+
+/** A single emoji. */
+export const reaction = () => field(text(64), { description: 'One emoji.', examples: ['👍'] });
+
+/** A switch that is sent as 0 or 1. */
+export const state = () =>
+  field(
+    z.pipe(
+      z.boolean(),
+      z.transform((on: boolean) => Number(on)),
+    ),
+    { wire: 'state' },
+  );
+
+/** A time that is sent as seconds since the epoch. */
+export const seconds = (wire: string) =>
+  z.optional(
+    field(
+      z.pipe(
+        z.iso.datetime({ offset: true }),
+        z.transform((time: string) => Math.floor(Date.parse(time) / 1000)),
+      ),
+      { wire, description: 'ISO 8601 with an offset or Z.', examples: ['2026-01-05T08:00:00Z'] },
+    ),
+  );

@@ -1,0 +1,51 @@
+import type { Vendor } from '../../core/vendor.ts';
+import { check } from './check.ts';
+import {
+  credentials,
+  rootOf,
+  settings,
+  type TalkCredentials,
+  type TalkSettings,
+  title,
+  validate,
+} from './connection.ts';
+import { events, pushes } from './events/index.ts';
+import { login } from './login.ts';
+import { botOperations } from './operations/bots.ts';
+import { callOperations } from './operations/calls.ts';
+import { chatOperations } from './operations/chat.ts';
+import { messageOperations } from './operations/messages.ts';
+import { participantOperations } from './operations/participants.ts';
+import { pollOperations } from './operations/polls.ts';
+import { roomOperations } from './operations/rooms.ts';
+import { serverOperations } from './operations/server.ts';
+import { matchRaw, sendRaw } from './raw.ts';
+import { send } from './send.ts';
+import { session, type TalkSession } from './session.ts';
+
+const operations = {
+  ...roomOperations,
+  ...participantOperations,
+  ...callOperations,
+  ...chatOperations,
+  ...messageOperations,
+  ...pollOperations,
+  ...botOperations,
+  ...serverOperations,
+};
+
+/** Nextcloud Talk, chat and calls, on every server since 2018. */
+export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
+  name: 'talk',
+  title,
+  documentation: 'https://nextcloud-talk.readthedocs.io/',
+  operations,
+  connection: { settings, credentials, validate, addresses: (given) => [rootOf(given)], login },
+  session,
+  send,
+  matchRaw: (request) => matchRaw(request, operations),
+  sendRaw,
+  check,
+  events,
+  pushes,
+};

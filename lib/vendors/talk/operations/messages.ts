@@ -1,0 +1,65 @@
+import * as z from 'zod/mini';
+import { field, integer } from '../../../core/field.ts';
+import { newestMessageId } from '../chat.ts';
+import { messageId, operation, reaction, message as saidMessage, token } from '../fields.ts';
+import { done, map, message } from '../shapes.ts';
+
+const notMine = {
+  400: 'The message is too old',
+  403: 'Not the own message and not a moderator',
+  405: 'Not a message that can be changed',
+};
+
+/** What is done to messages that are there. */
+export const messageOperations = {
+  editChatMessage: operation({
+    summary: 'Change a message',
+    effect: 'write',
+    since: '19',
+    call: 'PUT chat/{token}/{messageId}',
+    errors: notMine,
+    input: () => ({ token: token(), messageId: messageId(), message: saidMessage() }),
+    output: message,
+  }),
+  deleteChatMessage: operation({
+    summary: 'Delete a message',
+    effect: 'write',
+    since: '11.1',
+    call: 'DELETE chat/{token}/{messageId}',
+    errors: notMine,
+    input: () => ({ token: token(), messageId: messageId() }),
+    output: message,
+  }),
+  addReaction: operation({
+    summary: 'React to a message',
+    effect: 'write',
+    since: '14',
+    call: 'POST reaction/{token}/{messageId}',
+    errors: { 400: 'Not one emoji, or not a message that takes reactions', 403: 'The room is read-only' },
+    input: () => ({ token: token(), messageId: messageId(), reaction: reaction() }),
+    output: map,
+  }),
+  removeReaction: operation({
+    summary: 'Take a reaction back',
+    effect: 'write',
+    since: '14',
+    call: 'DELETE reaction/{token}/{messageId}',
+    errors: { 403: 'The room is read-only' },
+    input: () => ({ token: token(), messageId: messageId(), reaction: reaction() }),
+    output: map,
+  }),
+  markChatRead: operation({
+    summary: 'Mark the chat of a room as read',
+    effect: 'write',
+    since: '7',
+    input: () => ({
+      token: token(),
+      messageId: z.optional(
+        field(integer(1), { wire: 'lastReadMessage', description: 'Up to this message; left out, all of them.' }),
+      ),
+    }),
+    output: done,
+    call: async ({ token, messageId }, send, call) =>
+      send('POST chat/{token}/read', { token, messageId: messageId ?? (await newestMessageId(call, token)) }),
+  }),
+};

@@ -1,0 +1,84 @@
+import * as z from 'zod/mini';
+import { field, text } from '../../../core/field.ts';
+import { guest, operation, participant, token } from '../fields.ts';
+import { done, joined, participants } from '../shapes.ts';
+
+const notModerator = { 403: 'The account is no moderator of the room' };
+
+/** Who is in a room, and in what role. */
+export const participantOperations = {
+  getParticipants: operation({
+    summary: 'List the participants of a room',
+    effect: 'read',
+    call: 'GET room/{token}/participants',
+    errors: { 403: 'Guests may not see the participants' },
+    input: () => ({ token: token() }),
+    output: participants,
+  }),
+  addParticipant: operation({
+    summary: 'Add a user to a room',
+    description:
+      'A user who is in it already is no error. Talk 3 turns a one-to-one room into a group, newer ones refuse.',
+    effect: 'write',
+    call: 'POST room/{token}/participants',
+    errors: { ...notModerator, 400: 'Nobody can be added to a one-to-one room' },
+    input: () => ({ token: token(), newParticipant: field(text(255), { examples: ['bob'] }) }),
+    output: done,
+  }),
+  removeParticipant: operation({
+    summary: 'Remove a participant from a room',
+    effect: 'write',
+    call: 'DELETE room/{token}/participants',
+    errors: { 400: 'The last moderator has to stay', 403: 'Not a moderator, or the participant is the owner' },
+    input: () => ({ token: token(), participant: participant() }),
+    output: done,
+  }),
+  removeGuest: operation({
+    summary: 'Remove a guest from a room',
+    effect: 'write',
+    call: 'DELETE room/{token}/participants/guests',
+    errors: { 400: 'That is no guest', 403: 'Not a moderator, or that is no guest' },
+    input: () => ({ token: token(), participant: guest() }),
+    output: done,
+  }),
+  removeSelf: operation({
+    summary: 'Leave a room for good',
+    effect: 'write',
+    call: 'DELETE room/{token}/participants/self',
+    errors: { 400: 'The last moderator has to stay: promote somebody or delete the room' },
+    input: () => ({ token: token() }),
+    output: done,
+  }),
+  joinRoom: operation({
+    summary: 'Join a room, to take part in its calls',
+    description: 'The session belongs to this connection: joinCall, pingCall, leaveCall and leaveRoom go on with it.',
+    effect: 'write',
+    call: 'POST room/{token}/participants/active',
+    errors: { 403: 'The password is wrong' },
+    input: () => ({ token: token(), password: z.optional(field(text(200), { writeOnly: true })) }),
+    output: joined,
+  }),
+  leaveRoom: operation({
+    summary: 'End the session that joinRoom began',
+    effect: 'write',
+    call: 'DELETE room/{token}/participants/active',
+    input: () => ({ token: token() }),
+    output: done,
+  }),
+  promoteToModerator: operation({
+    summary: 'Promote a participant to moderator',
+    effect: 'write',
+    call: 'POST room/{token}/moderators',
+    errors: { ...notModerator, 400: 'Not a plain participant', 412: 'Not a plain participant' },
+    input: () => ({ token: token(), participant: participant() }),
+    output: done,
+  }),
+  demoteModerator: operation({
+    summary: 'Demote a moderator to a plain participant',
+    effect: 'write',
+    call: 'DELETE room/{token}/moderators',
+    errors: { ...notModerator, 400: 'Not a moderator', 412: 'Not a moderator' },
+    input: () => ({ token: token(), participant: participant() }),
+    output: done,
+  }),
+};

@@ -1,0 +1,111 @@
+import * as z from 'zod/mini';
+import { field, text } from '../../../core/field.ts';
+import { operation, seconds, state, token, words } from '../fields.ts';
+import { done, newRoom, room, rooms } from '../shapes.ts';
+
+const notModerator = { 403: 'The account is no moderator of the room' };
+const roomName = () =>
+  field(words(255), { description: '1 to 255 characters, 200 before Talk 12.', examples: ['INC-42'] });
+
+/** Rooms (conversations) and their settings. */
+export const roomOperations = {
+  createRoom: operation({
+    summary: 'Create a room',
+    description: 'Type 1 is one-to-one with the user of `invite` (200 when it exists), 2 a group, 3 public.',
+    effect: 'write',
+    call: 'POST room',
+    errors: { 400: 'The type is not valid, or a name is missing', 403: 'The account may not create this room' },
+    input: () => ({
+      roomType: z.union([z.literal(1), z.literal(2), z.literal(3)]),
+      invite: z.optional(field(text(255), { description: 'User id (type 1) or group id (type 2).' })),
+      roomName: z.optional(roomName()),
+    }),
+    output: newRoom,
+    example: { roomType: 2, roomName: 'INC-42' },
+  }),
+  getRooms: operation({
+    summary: 'List the rooms of the account',
+    effect: 'read',
+    call: 'GET room',
+    input: () => ({}),
+    output: rooms,
+  }),
+  getRoom: operation({
+    summary: 'Get a room',
+    effect: 'read',
+    call: 'GET room/{token}',
+    input: () => ({ token: token() }),
+    output: room,
+  }),
+  renameRoom: operation({
+    summary: 'Rename a room',
+    effect: 'write',
+    call: 'PUT room/{token}',
+    errors: { ...notModerator, 400: 'A one-to-one room has no name', 405: 'A one-to-one room has no name' },
+    input: () => ({ token: token(), roomName: roomName() }),
+    output: done,
+  }),
+  setRoomPassword: operation({
+    summary: 'Set or clear the password of a public room',
+    effect: 'write',
+    call: 'PUT room/{token}/password',
+    errors: { 400: 'The password does not meet the policy', 403: 'Not a moderator, or the room is not public' },
+    input: () => ({
+      token: token(),
+      password: field(z.string().check(z.maxLength(200)), { description: 'Empty clears it.', writeOnly: true }),
+    }),
+    output: done,
+  }),
+  deleteRoom: operation({
+    summary: 'Delete a room with all its messages',
+    effect: 'destructive',
+    call: 'DELETE room/{token}',
+    errors: { ...notModerator, 400: 'A one-to-one room is not deleted but left: removeSelf' },
+    input: () => ({ token: token() }),
+    output: done,
+  }),
+  allowGuests: operation({
+    summary: 'Make a room public',
+    effect: 'write',
+    call: 'POST room/{token}/public',
+    errors: notModerator,
+    input: () => ({ token: token() }),
+    output: done,
+  }),
+  disallowGuests: operation({
+    summary: 'Close a public room to guests',
+    effect: 'write',
+    call: 'DELETE room/{token}/public',
+    errors: notModerator,
+    input: () => ({ token: token() }),
+    output: done,
+  }),
+  setRoomDescription: operation({
+    summary: 'Set the description of a room',
+    effect: 'write',
+    since: '11',
+    call: 'PUT room/{token}/description',
+    errors: { ...notModerator, 400: 'The description is too long, or the room is one-to-one' },
+    input: () => ({ token: token(), description: z.string().check(z.maxLength(2000)) }),
+    output: done,
+  }),
+  setReadOnly: operation({
+    summary: 'Lock a room against writing, or unlock it',
+    effect: 'write',
+    since: '6',
+    call: 'PUT room/{token}/read-only',
+    errors: { ...notModerator, 400: 'A one-to-one room cannot be locked' },
+    input: () => ({ token: token(), readOnly: state() }),
+    output: done,
+  }),
+  setLobby: operation({
+    summary: 'Hold everybody but moderators in the lobby, or let them in',
+    effect: 'write',
+    since: '7',
+    call: 'PUT room/{token}/webinar/lobby',
+    errors: { ...notModerator, 400: 'The room can have no lobby, or the time is not valid' },
+    input: () => ({ token: token(), lobby: state(), until: seconds('timer') }),
+    output: done,
+    example: { token: 'vebpramj', lobby: true, until: '2026-01-05T08:00:00Z' },
+  }),
+};

@@ -1,0 +1,159 @@
+import { Readable } from 'node:stream';
+import { GatewayError } from '../../core/errors.ts';
+import { wireName } from '../../core/field.ts';
+import type { HttpAnswer } from '../../core/http.ts';
+import type { Operation } from '../../core/operation.ts';
+import type { RawRequest, VendorAnswer } from '../../core/vendor.ts';
+import { encodePosition } from './chat-position.ts';
+import { authorization, rootOf, type TalkCall, title } from './connection.ts';
+import { routeOf, type TalkRoute } from './dialect.ts';
+import { askPlain, readAnswer } from './protocol.ts';
+import { refusalOf } from './refusal.ts';
+import { refusedWords } from './session.ts';
+
+/** Composed operations and their one telling request. */
+const composed: Readonly<Record<string, TalkRoute>> = {
+  getChatMessages: 'GET chat/{token}',
+  sendChatMessage: 'POST chat/{token}',
+  markChatRead: 'POST chat/{token}/read',
+  sendBotMessage: 'POST bot/{token}/message',
+};
+
+/** What makes, changes or ends credentials; only the gateway itself does that. */
+const ofSession =
+  /^(index\.php\/)?(login(\/|$)|logout|settings\/(personal\/)?authtokens|ocs\/v[12]\.php\/(core\/(get)?apppassword|settings\/))/i;
+
+const talkPath = /^ocs\/v[12]\.php\/apps\/spreed\/api\/v\d+\/(.+)$/;
+
+/** The declared operation that a request below the server's root is, whatever version its path names. */
+export function matchRaw(
+  request: RawRequest,
+  operations: Readonly<Record<string, Operation>>,
+): { operation: string; input: Record<string, unknown> } | 'session' | undefined {
+  const path = stepsOf(request.path);
+  if (ofSession.test(path)) return 'session';
+  if (/^ocs\/v[12]\.php\/cloud\/capabilities$/.test(path) && request.method === 'GET') {
+    return { operation: 'getCapabilities', input: {} };
+  }
+  const below = talkPath.exec(path)?.[1];
+  if (below === undefined) return undefined;
+  for (const [name, operation] of Object.entries(operations)) {
+    const route = typeof operation.call === 'string' ? (operation.call as TalkRoute) : composed[name];
+    if (route === undefined) continue;
+    for (const form of formsOf(route)) {
+      const [method, template = ''] = form.split(' ');
+      const found = method === request.method ? new RegExp(`^${patternOf(template)}$`).exec(below) : null;
+      if (found) return { operation: name, input: inputOf(operation, found.groups ?? {}, request) };
+    }
+  }
+  return undefined;
+}
+
+/** Sends what is not declared, as the account. GET is a read, the rest a write. */
+export async function sendRaw(request: RawRequest, call: TalkCall): Promise<VendorAnswer> {
+  const path = stepsOf(request.path);
+  const ocs = path.startsWith('ocs/');
+  const query = new URLSearchParams(request.query);
+  if (ocs && !query.has('format')) query.set('format', 'json');
+  const effect = request.method === 'GET' ? 'read' : 'write';
+  const doing = `${request.method} /${path.slice(0, 200)}`;
+  const body = request.body !== null && typeof request.body === 'object' ? request.body : undefined;
+  const address = `${rootOf(call.connection.settings)}/${path.split('/').map(encodeURIComponent).join('/')}`;
+  // A locked connection sends nothing.
+  await call.withSession(() => Promise.resolve());
+  const send = async () =>
+    askPlain(call, {
+      method: request.method,
+      url: query.size > 0 ? `${address}?${query}` : address,
+      headers: await authorization(call),
+      body,
+      effect,
+      doing,
+    });
+  let whole = await send();
+  if (whole.status === 401 && (await call.credentialsAfresh())) whole = await send();
+  const answer = readAnswer(whole);
+  if (answer.status === 304) return { body: null };
+  if (answer.status === 401) await lockIfRefused(call);
+  if (answer.status < 200 || answer.status >= 300) throw refusalOf(answer, { doing, effect, now: call.clock.now() });
+  if (answer.data === undefined && whole.bytes.length > 0) return fileOf(whole);
+  return { body: answer.data ?? null, status: answer.status === 201 ? 201 : 200 };
+}
+
+/** A 401 of any endpoint may be about the endpoint; one of the account's own name is about the app password. */
+async function lockIfRefused(call: TalkCall): Promise<void> {
+  if (call.connection.settings.guest) return;
+  const answer = readAnswer(
+    await askPlain(call, {
+      method: 'GET',
+      url: `${rootOf(call.connection.settings)}/ocs/v2.php/cloud/user?format=json`,
+      headers: await authorization(call),
+      effect: 'read',
+      doing: 'the question who the account is',
+    }),
+  );
+  if (answer.status !== 401) return;
+  const reason = refusedWords(call.connection.settings);
+  await call.session.lock(reason);
+  throw new GatewayError('connection_needs_attention', `${title} refused this connection's credentials: ${reason}`, {
+    vendor: 'talk',
+    vendorCode: '401',
+  });
+}
+
+function fileOf({ bytes, headers }: HttpAnswer): VendorAnswer {
+  const type = String(headers['content-type'] ?? 'application/octet-stream');
+  return { file: { stream: Readable.from([bytes]), type, size: bytes.length } };
+}
+
+/** The path without slashes around it. Throws for steps that would lead somewhere else than they seem to. */
+function stepsOf(path: string): string {
+  const clean = path.replace(/^\/+|\/+$/g, '');
+  if (/[?#\\]/.test(clean) || clean.split('/').some((step) => step === '' || step === '.' || step === '..')) {
+    throw new GatewayError(
+      'invalid_request',
+      'The raw path must not contain ?, #, a backslash, empty steps or dots as a step.',
+    );
+  }
+  return clean;
+}
+
+/** A route as the v1 document has it and as later servers do. */
+function formsOf(route: TalkRoute): string[] {
+  const { elsewhere } = routeOf(route);
+  const shared = { signaling: 'v1', chat: 'modern', systemMessages: true, maxLength: 0, nameLength: 0 } as const;
+  const servers = (['v1', 'v4'] as const).map((rooms) => ({ ...shared, rooms, ping: true, has: () => true }));
+  return [route, ...servers.flatMap((server) => elsewhere?.(server) ?? [])].map((form) => form.replace(' v3/', ' '));
+}
+
+function patternOf(template: string): string {
+  return template.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)');
+}
+
+function inputOf(operation: Operation, path: Record<string, string>, request: RawRequest): Record<string, unknown> {
+  const names = new Map(Object.entries(operation.input()).map(([name, schema]) => [wireName(name, schema), name]));
+  const input: Record<string, unknown> = {};
+  const body =
+    request.body !== null && typeof request.body === 'object' ? (request.body as Record<string, unknown>) : {};
+  for (const [name, value] of [...Object.entries(path), ...request.query, ...Object.entries(body)]) {
+    if (ignored.has(name)) continue;
+    if (name === 'attendeeId') input.participant = `attendees/${String(value)}`;
+    else if (name === 'state') input[names.get(name) ?? name] = Number(value) === 1;
+    else if (name === 'timer') input.until = new Date(Number(value) * 1000).toISOString();
+    else if (name === 'lastKnownMessageId') input.after = encodePosition({ id: Number(value), at: 0 });
+    else input[names.get(name) ?? name] = numbers.test(name) ? Number(value) : value;
+  }
+  return input;
+}
+
+/** What the gateway decides by itself. */
+const ignored = new Set([
+  'format',
+  'lookIntoFuture',
+  'noStatusUpdate',
+  'setReadMarker',
+  'markNotificationsAsRead',
+  'flags',
+]);
+const numbers =
+  /^(roomType|messageId|lastReadMessage|replyTo|limit|timeout|offset|notOlderThanTimestamp|resultMode|maxVotes)$/;

@@ -1,0 +1,143 @@
+import { GatewayError } from '../../core/errors.ts';
+import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts';
+import { authorization, rootOf, type TalkCall, type TalkCredentials, type TalkSettings, title } from './connection.ts';
+import { type Cookies, cookieHeader, withCookies } from './cookies.ts';
+import type { ServerFacts } from './dialect.ts';
+import { ask, type OcsAnswer, recordOf, textOf } from './protocol.ts';
+import { refusalOf } from './refusal.ts';
+
+/**
+ * What is known of an account at a server. Talk has no session for ordinary calls; this is the cookie jar that calls need
+ * and the capabilities, read once and shared by all processes. Times are epoch milliseconds.
+ */
+export interface TalkSession extends ServerFacts {
+  /** The account's id, which may differ from its login name; empty for a guest. */
+  readonly userId: string;
+  readonly cookies: Cookies;
+  /** `X-Nextcloud-Talk-Hash` as last seen; another one means that the capabilities have changed. */
+  readonly hash?: string | undefined;
+  readonly readAt: number;
+}
+
+type Call = LoginCall<TalkSettings, TalkCredentials>;
+
+/** The jar has no end of its own; the server forgets it when it likes, and a join then makes a new one. */
+const lifetime = 365 * 24 * 60 * 60_000;
+/** A lock that another process set is seen after this long. */
+const trustFor = 60_000;
+
+/** The first use of a connection reads who the account is and what the server can do, and fills the cookie jar on the way. */
+export const session: SessionPolicy<TalkSettings, TalkCredentials, TalkSession> = {
+  refusalsUntilLocked: 1,
+  trustFor,
+  async login(call): Promise<LiveSession<TalkSession>> {
+    return { data: (await readAccount(call, {})).session, expiresAt: call.clock.now() + lifetime };
+  },
+};
+
+/** Changes the stored session, one process at a time, on the ground of what is stored now. */
+export async function changeSession(
+  call: TalkCall,
+  change: (stored: TalkSession) => TalkSession | Promise<TalkSession>,
+): Promise<TalkSession> {
+  // It must be there before the lease is taken: making it needs the lease, too.
+  await call.session.latest();
+  return call.session.exclusively(async () => {
+    const changed = await change(await call.session.latest());
+    await call.session.replace(changed);
+    return changed;
+  });
+}
+
+/** Reads the capabilities again and keeps the cookies. */
+export async function refreshSession(call: TalkCall, hash?: string): Promise<TalkSession> {
+  return (await readCapabilities(call, hash)).session;
+}
+
+/** The same, with what the server said. */
+export async function readCapabilities(call: TalkCall, hash?: string): Promise<Account> {
+  let read: Account | undefined;
+  const session = await changeSession(call, async (stored) => {
+    read = await readAccount(call, stored.cookies);
+    return { ...read.session, hash };
+  });
+  return { offered: read?.offered ?? {}, session };
+}
+
+interface Account {
+  session: TalkSession;
+  /** `ocs.data` of the capabilities. */
+  offered: Readonly<Record<string, unknown>>;
+}
+
+/** Who the account is and what the server offers it. The second request carries the cookies of the first: a jar that is primed. */
+async function readAccount(call: Call, before: Cookies): Promise<Account> {
+  const user = call.connection.settings.guest ? undefined : await read(call, before, '/ocs/v2.php/cloud/user');
+  const jar = withCookies(before, user?.headers['set-cookie'], call.clock.now());
+  const answer = await read(call, jar, '/ocs/v2.php/cloud/capabilities');
+  const offered = recordOf(answer.data);
+  if (offered?.capabilities === undefined) throw notNextcloud(answer);
+  const spreed = recordOf(recordOf(offered.capabilities)?.spreed) ?? (await whereTalkIs(call));
+  const chat = recordOf(recordOf(spreed.config)?.chat);
+  const id = recordOf(user?.data)?.id;
+  const session: TalkSession = {
+    userId: typeof id === 'string' || typeof id === 'number' ? String(id) : (call.connection.settings.user ?? ''),
+    cookies: withCookies(jar, answer.headers['set-cookie'], call.clock.now()),
+    talk: textOf(spreed.version) || undefined,
+    nextcloud: textOf(recordOf(offered.version)?.string) || 'of unknown version',
+    features: Array.isArray(spreed.features) ? spreed.features.filter((each) => typeof each === 'string') : [],
+    // Servers that do not tell their limit are older than 6.0.1 and take 1,000 characters.
+    maxLength: typeof chat?.['max-length'] === 'number' ? chat['max-length'] : 1000,
+    readAt: call.clock.now(),
+  };
+  return { session, offered };
+}
+
+/** No `spreed` in the capabilities: Talk 3.0.0, Talk not for this account, or no Talk at all. Two requests tell. */
+async function whereTalkIs(call: Call): Promise<Record<string, unknown>> {
+  for (const version of ['v1', 'v4']) {
+    const answer = await read(call, {}, `/ocs/v2.php/apps/spreed/api/${version}/room`, [403, 404]);
+    if (answer.status === 200 && version === 'v1') return { features: ['chat'] };
+    if (answer.status === 403) {
+      throw needsAttention(
+        'The account may not use Talk: an administrator has limited Talk to groups that it is not in.',
+      );
+    }
+  }
+  throw needsAttention('Talk is not installed or not enabled on this Nextcloud.');
+}
+
+async function read(call: Call, jar: Cookies, path: string, expected: readonly number[] = []): Promise<OcsAnswer> {
+  const doing = path.endsWith('/user') ? 'the question who the account is' : 'the question what the server can do';
+  const answer = await ask(call, {
+    method: 'GET',
+    url: `${rootOf(call.connection.settings)}${path}?format=json`,
+    headers: { ...(await authorization(call)), ...cookieHeader(jar) },
+    effect: 'session',
+    doing,
+  });
+  if (answer.status === 401 && !call.connection.settings.guest) {
+    throw new GatewayError('connection_needs_attention', refusedWords(call.connection.settings), {
+      vendor: 'talk',
+      vendorCode: '401',
+      session: 'refused',
+    });
+  }
+  if (answer.status === 200 || expected.includes(answer.status)) return answer;
+  throw refusalOf(answer, { doing, effect: 'read', now: call.clock.now() });
+}
+
+/** What a 401 amounts to, for whoever has to mend it. */
+export function refusedWords({ user }: TalkSettings): string {
+  return `the app password of ${user ?? 'the account'} is wrong or was revoked.`;
+}
+
+function notNextcloud(answer: OcsAnswer): GatewayError {
+  return needsAttention(
+    `serverUrl does not lead to a Nextcloud: the answer was ${answer.excerpt.slice(0, 100) || 'empty'}.`,
+  );
+}
+
+function needsAttention(message: string): GatewayError {
+  return new GatewayError('connection_needs_attention', `${title}: ${message}`, { vendor: 'talk' });
+}

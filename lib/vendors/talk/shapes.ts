@@ -1,0 +1,192 @@
+import * as z from 'zod/mini';
+import { chatMessage } from './chat-message.ts';
+import { recordOf, textOf } from './protocol.ts';
+
+/** A schema that first brings what servers of any age send into one shape. */
+function shaped<S extends z.ZodMiniType>(into: (value: unknown) => unknown, schema: S) {
+  return z.pipe(z.transform(into), schema);
+}
+
+const listOf = <S extends z.ZodMiniType>(item: S) => shaped((value) => value ?? [], z.array(item));
+
+/** What a server answers that has nothing to say: `[]` or null, or since Talk 21 the room as it is now. */
+export const done = () => shaped((value) => recordOf(value) ?? {}, z.looseObject({}));
+
+/** A map that PHP writes as `[]` when it is empty. */
+export const map = done;
+
+/** A room that was made: old servers tell its token alone. */
+export const newRoom = () =>
+  shaped(
+    (value) => (recordOf(value)?.participantType === undefined ? value : roomOf(value)),
+    z.looseObject({ token: z.string() }),
+  );
+
+/** A room: the fields that every server tells, in one form. */
+export const room = () =>
+  shaped(
+    roomOf,
+    z.looseObject({
+      token: z.string(),
+      type: z.int(),
+      name: z.string(),
+      displayName: z.string(),
+      description: z.string(),
+      participantType: z.int(),
+      participantInCall: z.boolean(),
+      participantFlags: z.int(),
+      lastPing: z.int(),
+      lastActivity: z.int(),
+      sessionId: z.string(),
+      hasPassword: z.boolean(),
+      hasCall: z.boolean(),
+      readOnly: z.int(),
+      lobbyState: z.int(),
+      lastMessage: z.nullable(z.looseObject({})),
+    }),
+  );
+
+export const rooms = () => listOf(room());
+
+/** What a join gives: the session, and since Talk 7 the room. */
+export const joined = () =>
+  shaped((value) => (recordOf(value)?.token ? roomOf(value) : value), z.looseObject({ sessionId: z.string() }));
+
+/** A participant: `userId` is empty for anybody but an account, `sessionId` is '0' for who is not connected. */
+export const participants = () =>
+  listOf(
+    shaped(
+      participantOf,
+      z.looseObject({
+        attendeeId: z.nullable(z.int()),
+        actorType: z.string(),
+        actorId: z.string(),
+        userId: z.string(),
+        displayName: z.string(),
+        participantType: z.int(),
+        inCall: z.int(),
+        lastPing: z.int(),
+        sessionId: z.string(),
+        sessionIds: z.array(z.string()),
+      }),
+    ),
+  );
+
+/** Who takes part in a call. */
+export const callParticipants = () =>
+  listOf(
+    shaped(
+      personOf,
+      z.looseObject({
+        actorType: z.string(),
+        actorId: z.string(),
+        userId: z.string(),
+        displayName: z.string(),
+        lastPing: z.int(),
+        sessionId: z.string(),
+        token: z.string(),
+      }),
+    ),
+  );
+
+/** What a post gives: chat v1 tells nothing of the new message, so its id is null there. */
+export const posted = () =>
+  z.looseObject({
+    id: z.nullable(z.int()),
+    token: z.string(),
+    message: z.string(),
+    text: z.string(),
+    referenceId: z.string(),
+  });
+
+/** A line of a chat; `text` is the message with its placeholders filled in. */
+export const message = () =>
+  shaped(
+    chatMessage,
+    z.looseObject({
+      id: z.int(),
+      token: z.string(),
+      actorType: z.string(),
+      actorId: z.string(),
+      actorDisplayName: z.string(),
+      timestamp: z.int(),
+      message: z.string(),
+      messageParameters: z.record(z.string(), z.unknown()),
+      text: z.string(),
+      systemMessage: z.string(),
+      referenceId: z.string(),
+      reactions: z.record(z.string(), z.unknown()),
+    }),
+  );
+
+export const poll = () =>
+  shaped(
+    (value) => ({ ...recordOf(value), votes: recordOf(recordOf(value)?.votes) ?? {} }),
+    z.looseObject({
+      id: z.int(),
+      question: z.string(),
+      options: z.array(z.string()),
+      votes: z.record(z.string(), z.unknown()),
+      status: z.int(),
+      resultMode: z.int(),
+      maxVotes: z.int(),
+    }),
+  );
+
+/** A room in one shape: `[]` for empty maps mended, what younger fields say also under the name of the older ones. */
+export function roomOf(value: unknown): Record<string, unknown> {
+  const given = recordOf(value) ?? {};
+  const inCall = given.participantInCall ?? isInCall(given.participantFlags);
+  const lastPing = numberOf(given.lastPing);
+  return {
+    ...given,
+    description: textOf(given.description),
+    participantInCall: inCall,
+    participantFlags: numberOf(given.participantFlags ?? (inCall ? 1 : 0)),
+    lastPing,
+    // Talk 3 knows no activity; its own order was by the last ping.
+    lastActivity: numberOf(given.lastActivity ?? lastPing),
+    sessionId: String(given.sessionId ?? '0'),
+    readOnly: numberOf(given.readOnly),
+    lobbyState: numberOf(given.lobbyState),
+    lastMessage: recordOf(given.lastMessage) ? chatMessage(given.lastMessage) : null,
+    ...(given.participants !== undefined && { participants: recordOf(given.participants) ?? {} }),
+  };
+}
+
+function participantOf(value: unknown): Record<string, unknown> {
+  const given = recordOf(value) ?? {};
+  const listed = Array.isArray(given.sessionIds) ? given.sessionIds.map(String) : [];
+  const single = String(given.sessionId ?? listed[0] ?? '0');
+  return {
+    ...personOf(value),
+    attendeeId: typeof given.attendeeId === 'number' ? given.attendeeId : null,
+    inCall: numberOf(given.inCall),
+    sessionId: single,
+    sessionIds: listed.length > 0 || single === '0' ? listed : [single],
+  };
+}
+
+/** Old servers tell accounts by `userId`, empty for guests; v4 tells actors of any kind. */
+function personOf(value: unknown): Record<string, unknown> {
+  const given = recordOf(value) ?? {};
+  const userId = textOf(given.userId);
+  const actorType = textOf(given.actorType) || (userId === '' ? 'guests' : 'users');
+  const actorId = textOf(given.actorId) || userId;
+  return {
+    ...given,
+    actorType,
+    actorId,
+    userId: actorType === 'users' ? actorId : '',
+    displayName: textOf(given.displayName),
+    lastPing: numberOf(given.lastPing),
+  };
+}
+
+function isInCall(flags: unknown): boolean {
+  return (numberOf(flags) & 1) === 1;
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'boolean' ? Number(value) : Number(value ?? 0);
+}
