@@ -1,9 +1,12 @@
+import { automationRoutes } from '../automations/control.ts';
+import { runRoutes } from '../automations/run-control.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import { forgetPolls, planPolls } from '../events/poll-plan.ts';
 import { accountRoutes } from '../gateway/control/account.ts';
 import { connectionRoutes } from '../gateway/control/connections.ts';
 import { keyRoutes } from '../gateway/control/keys.ts';
 import type { Route } from '../gateway/route.ts';
+import { keys } from '../store/items.ts';
 import type { Services } from './services.ts';
 
 /** Every control call: the function that answers them and the OpenAPI document read this one list. Making it calls no service. */
@@ -15,6 +18,8 @@ export function controlRoutes(services: Services, vendors: Catalogue): Route[] {
         : planPolls(services.table, vendor, connection, services.clock.now(), true),
     ),
     ...keyRoutes(services.keys),
+    ...automationRoutes(services, vendors, async (id) => (await services.table.get(keys.hook(id), true)) !== undefined),
+    ...runRoutes(services),
     ...accountRoutes(services.table),
   ];
 }

@@ -1,3 +1,4 @@
+import { startCallRun } from '../automations/call-run.ts';
 import type { AddressPolicy } from '../core/address-policy.ts';
 import type { Starter } from '../core/durable.ts';
 import type { FileStore } from '../core/files.ts';
@@ -78,6 +79,7 @@ function make(): Services {
       ).catch((error: unknown) => log({ level: 'error', message: 'event not stored', reason: String(error) }));
     },
   });
+  const starter = lambdaStarter(settings);
   return {
     table,
     secrets,
@@ -90,7 +92,8 @@ function make(): Services {
     connections: new Connections(table, clock),
     keys: new ApiKeys(table, secrets, clock, random),
     rates: new RateLimit(),
-    starter: lambdaStarter(settings),
+    starter,
+    startRun: (call) => startCallRun({ table, files, clock, starter }, call),
     targets: { allowHttp: allowPrivate, allowPrivateNetwork: allowPrivate },
   };
 }

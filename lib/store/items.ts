@@ -57,6 +57,8 @@ export const keys = {
   }),
   executionOperation: (pk: string, id: string): Key => ({ pk, sk: `operation#${id}` }),
   executionItems: (functionName: string, name: string): string => `execution#${functionName}#${name}`,
+  hook: (id: string): Key => ({ pk: 'hooks', sk: id }),
+  hooks: (): string => 'hooks',
   automation: (id: string): Key => ({ pk: 'automations', sk: id }),
   automations: (): string => 'automations',
   /** A run beside the others of its automation (or of plain calls), in the order of their start. */
