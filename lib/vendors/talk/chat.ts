@@ -73,8 +73,10 @@ export function readSkipping(call: TalkCall, look: ChatLook, skip: number, after
   });
 }
 
-/** The id of the newest message, for servers that must be told how far an account has read; 0 for an empty chat. */
-export async function newestMessageId(call: TalkCall, token: string): Promise<number> {
+/** The id of the newest message where a server must be told how far an account has read (before Talk 19). */
+export async function newestToMark(call: TalkCall, token: string): Promise<number | undefined> {
+  const dialect = dialectOf(await sessionFor(call));
+  if (!dialect.has('chat-read-marker') || dialect.has('chat-read-last')) return undefined;
   const { messages } = await readBack(call, { token, limit: 1, wait: 0, doing: 'markChatRead' }, undefined, 1);
   return messages.at(-1)?.id ?? 0;
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { field, integer } from '../../../core/field.ts';
-import { newestMessageId } from '../chat.ts';
+import { newestToMark } from '../chat.ts';
 import { messageId, operation, reaction, message as saidMessage, token } from '../fields.ts';
 import { done, map, message } from '../shapes.ts';
 
@@ -60,6 +60,6 @@ export const messageOperations = {
     }),
     output: done,
     call: async ({ token, messageId }, send, call) =>
-      send('POST chat/{token}/read', { token, messageId: messageId ?? (await newestMessageId(call, token)) }),
+      send('POST chat/{token}/read', { token, messageId: messageId ?? (await newestToMark(call, token)) }),
   }),
 };
