@@ -1,10 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Proptt2Sandbox, startProptt2Sandbox } from './sandbox/proptt2/index.ts';
+import { startTalkSandbox, type TalkSandbox } from './sandbox/talk/index.ts';
 
 /** The stand-in vendors of the demo. */
 export interface Demo {
   proptt2: Proptt2Sandbox;
+  talk: TalkSandbox;
   close(): Promise<void>;
 }
 
@@ -18,7 +20,8 @@ export async function startDemo(directory: string, gatewayUrl: string, adminKey:
   const proptt2 = await onPort(ports.proptt2, (port) =>
     startProptt2Sandbox({ port, stateFile: join(folder, 'proptt2.json') }),
   );
-  writeFileSync(join(folder, 'ports.json'), JSON.stringify({ proptt2: proptt2.port }));
+  const talk = await onPort(ports.talk, (port) => startTalkSandbox({ port, stateFile: join(folder, 'talk.json') }));
+  writeFileSync(join(folder, 'ports.json'), JSON.stringify({ proptt2: proptt2.port, talk: talk.port }));
   const open = { allowHttp: true, allowPrivateNetwork: true };
   await ensureConnection(gatewayUrl, adminKey, {
     vendor: 'proptt2',
@@ -26,7 +29,16 @@ export async function startDemo(directory: string, gatewayUrl: string, adminKey:
     settings: { cloudUrl: proptt2.url, ownerId: 'owner@company.com', hid: 1, serverVersion: '9.0.1', ...open },
     credentials: { interactionKey: 'bb00cc' },
   });
-  return { proptt2, close: () => proptt2.close() };
+  await ensureConnection(gatewayUrl, adminKey, {
+    vendor: 'talk',
+    name: 'demo',
+    settings: { serverUrl: talk.url, user: 'alice', ...open },
+    credentials: { appPassword: 'alice-app-password' },
+  });
+  const close = async () => {
+    await Promise.all([proptt2.close(), talk.close()]);
+  };
+  return { proptt2, talk, close };
 }
 
 interface DemoConnection {

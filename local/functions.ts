@@ -1,4 +1,5 @@
-import type { Context } from 'aws-lambda';
+import type { DurableLambdaHandler } from '@aws/durable-execution-sdk-js';
+import type { Context, DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
 
 /** A Lambda handler as this machine calls it. */
 export type LocalHandler = (event: unknown, context: Context) => Promise<unknown>;
@@ -6,7 +7,10 @@ export type LocalHandler = (event: unknown, context: Context) => Promise<unknown
 /** The functions behind HTTP, with the paths that API Gateway gives them. */
 export const httpRoutes: readonly { path: string; functionName: string }[] = [
   { path: '/v1/proptt2/{proxy+}', functionName: 'proptt2' },
+  { path: '/v1/talk/{proxy+}', functionName: 'talk' },
+  { path: '/v1/timetonic/{proxy+}', functionName: 'timetonic' },
   { path: '/v1/{proxy+}', functionName: 'control' },
+  { path: '/hooks/{token}', functionName: 'hooks' },
   { path: '/openapi.json', functionName: 'site' },
   { path: '/docs', functionName: 'site' },
   { path: '/docs/{proxy+}', functionName: 'site' },
@@ -15,24 +19,48 @@ export const httpRoutes: readonly { path: string; functionName: string }[] = [
 ];
 
 /** The functions that the clock starts every minute. */
-export const clockFunctions = ['keep-sessions'] as const;
+export const clockFunctions = ['keep-sessions', 'poll-events', 'start-schedules'] as const;
+
+/** The functions of this process: by HTTP and clock, durable ones, and the one on the table's stream. */
+export interface Functions {
+  plain: Readonly<Record<string, LocalHandler>>;
+  durable: Readonly<Record<string, DurableLambdaHandler>>;
+  stream: (event: DynamoDBStreamEvent) => Promise<DynamoDBBatchResponse>;
+}
 
 /**
  * The same functions that run on AWS, loaded into this process. They read the environment when they are first called, so it
  * must be set before.
  */
-export async function loadFunctions(): Promise<Record<string, LocalHandler>> {
-  const modules = {
-    proptt2: import('../functions/proptt2.ts'),
-    control: import('../functions/control.ts'),
-    'keep-sessions': import('../functions/keep-sessions.ts'),
-    site: import('../functions/site.ts'),
+export async function loadFunctions(): Promise<Functions> {
+  const [proptt2, talk, control, site, keep, poll, schedules, route, deliver, run] = await Promise.all([
+    import('../functions/proptt2.ts'),
+    import('../functions/talk.ts'),
+    import('../functions/control.ts'),
+    import('../functions/site.ts'),
+    import('../functions/keep-sessions.ts'),
+    import('../functions/poll-events.ts'),
+    import('../functions/start-schedules.ts'),
+    import('../functions/route-events.ts'),
+    import('../functions/deliver-event.ts'),
+    import('../functions/run-automation.ts'),
+  ]);
+  return {
+    plain: {
+      proptt2: local(proptt2.handler),
+      talk: local(talk.handler),
+      control: local(control.handler),
+      site: local(site.handler),
+      'keep-sessions': local(keep.handler),
+      'poll-events': local(poll.handler),
+      'start-schedules': local(schedules.handler),
+    },
+    durable: { 'deliver-event': deliver.handler, 'run-automation': run.handler },
+    stream: route.handler,
   };
-  const loaded = await Promise.all(
-    // Each handler checks its own event; here they share one form.
-    Object.entries(modules).map(
-      async ([name, module]) => [name, (await module).handler as unknown as LocalHandler] as const,
-    ),
-  );
-  return Object.fromEntries(loaded);
+}
+
+/** Each handler checks its own event; here they share one form. */
+function local(handler: unknown): LocalHandler {
+  return handler as LocalHandler;
 }

@@ -33,6 +33,8 @@ export interface LambdaEndpointOptions {
   /** By function name; may be filled after the start. */
   functions: Record<string, LambdaHandler | DurableFunction>;
   port?: number;
+  /** Completes the callback of a durable execution; false when it is over. */
+  completeCallback?: (callbackId: string, result: string) => Promise<boolean>;
   /** What callers must sign with; made anew when absent. */
   credentials?: LocalCredentials;
   /** Milliseconds that a function that is not durable may take; 60,000 when absent. */
@@ -55,6 +57,7 @@ const contentType = 'application/json';
 const megabyte = 1024 * 1024;
 const payloadLimit = { RequestResponse: 6 * megabyte, Event: megabyte, DryRun: 6 * megabyte };
 type InvocationType = keyof typeof payloadLimit;
+const callbackPath = /^\/2025-12-01\/durable-execution-callbacks\/([^/]+)\/succeed$/;
 
 /** Starts a Lambda of this machine's own: the Invoke call of the AWS protocol on 127.0.0.1, the functions in this process. */
 export async function startLambdaEndpoint(options: LambdaEndpointOptions): Promise<LambdaEndpoint> {
@@ -82,6 +85,8 @@ export async function startLambdaEndpoint(options: LambdaEndpointOptions): Promi
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requireAccessKey(request, credentials);
+    const callback = callbackPath.exec(request.url ?? '')?.[1];
+    if (callback !== undefined) return answerCallback(request, response, decodeURIComponent(callback));
     const target = parseTarget(request);
     const type = String(request.headers['x-amz-invocation-type'] ?? 'RequestResponse');
     if (!isInvocationType(type)) {
@@ -121,6 +126,15 @@ export async function startLambdaEndpoint(options: LambdaEndpointOptions): Promi
     } else {
       await answerResult(response, run(target, entry, event, randomUUID()));
     }
+  }
+
+  async function answerCallback(request: IncomingMessage, response: ServerResponse, id: string): Promise<void> {
+    const tooLarge = new ServiceError('InvalidParameterValueException', 'The result is too large.', 413);
+    const result = (await readBody(request, payloadLimit.Event, tooLarge)).toString('utf8');
+    if (!(await options.completeCallback?.(id, result))) {
+      throw new ServiceError('CallbackTimeoutException', 'The callback is over, or there never was one.', 400);
+    }
+    response.writeHead(200, { 'content-type': contentType }).end('{}');
   }
 
   /** Runs a function within its time. It cannot be stopped here as Lambda would: what it does after that is nobody's answer. */

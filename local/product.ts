@@ -1,19 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { logTo } from '../lib/aws/log.ts';
+import { log, logTo } from '../lib/aws/log.ts';
 import { services, useFiles } from '../lib/aws/services.ts';
 import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames } from '../lib/core/vendor.ts';
-import { createLocalCredentials } from './aws-request.ts';
+import { createLocalCredentials, type LocalCredentials } from './aws-request.ts';
 import { type Demo, startDemo } from './demo.ts';
+import { startDurableRuntime } from './durable-runtime.ts';
 import { startEmbeddedDynamodb } from './embedded-dynamodb.ts';
 import { startFileStore } from './file-store.ts';
-import { clockFunctions, httpRoutes, loadFunctions } from './functions.ts';
+import { clockFunctions, type Functions, httpRoutes, loadFunctions } from './functions.ts';
 import { startHttpBridge } from './http-bridge.ts';
+import {
+  type DurableFunction,
+  type LambdaEndpointOptions,
+  type LambdaHandler,
+  startLambdaEndpoint,
+} from './lambda-endpoint.ts';
 import { startClock } from './local-clock.ts';
 import { gatherLines } from './log-lines.ts';
 import { startSecretsEndpoint } from './secrets-endpoint.ts';
+import { startStreamPump } from './stream-pump.ts';
 import { createTable } from './table.ts';
 
 /** How the whole product is started on one machine. */
@@ -90,6 +98,13 @@ async function start(
     TRUNKLINE_LOCAL_ACCESS_KEY_ID: credentials.accessKeyId,
     TRUNKLINE_LOCAL_SECRET_ACCESS_KEY: credentials.secretAccessKey,
   });
+  const lambda: LambdaEndpointOptions & { functions: Record<string, LambdaHandler | DurableFunction> } = {
+    functions: {},
+    credentials,
+  };
+  const lambdaEndpoint = await startLambdaEndpoint(lambda);
+  process.env.TRUNKLINE_LAMBDA_ENDPOINT = lambdaEndpoint.endpoint;
+  closers.push(lambdaEndpoint.stop);
   const files = await startFileStore({ directory: join(directory, 'files') });
   closers.push(files.close);
   useFiles(files);
@@ -99,19 +114,51 @@ async function start(
   const bridge = await startHttpBridge({
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 8787,
-    routes: httpRoutes.map(({ path, functionName }) => {
-      const handler = functions[functionName];
-      if (!handler) throw new Error(`There is no function ${functionName}`);
-      return { method: 'ANY', path, handler, functionName };
+    routes: httpRoutes.flatMap(({ path, functionName }) => {
+      const handler = functions.plain[functionName];
+      return handler ? [{ method: 'ANY', path, handler, functionName }] : [];
     }),
     files,
   });
   closers.push(bridge.close);
+  await startDurableHalf(functions, { directory, dynamodb, lambda, credentials }, closers);
   const demo = options.sandbox ? await startDemo(directory, bridge.url, adminKey) : undefined;
   if (demo) closers.push(demo.close);
-  const clock = startClock(functions, clockFunctions, options.clock ?? true);
+  const clock = startClock(functions.plain, clockFunctions, options.clock ?? true);
   closers.push(clock.stop);
   return { url: bridge.url, adminKey, adminKeyIsNew: isNew, ...(demo && { demo }), tick: clock.tick, close };
+}
+
+interface Ground {
+  directory: string;
+  dynamodb: string;
+  lambda: LambdaEndpointOptions;
+  credentials: LocalCredentials;
+}
+
+/** What Lambda's durable executions and the table's stream are on AWS; takes up what an earlier process left unfinished. */
+async function startDurableHalf(functions: Functions, ground: Ground, closers: (() => Promise<void>)[]): Promise<void> {
+  const { table, clock } = services();
+  const onFault = (functionName: string, name: string, error: unknown) =>
+    log({
+      level: 'error',
+      durable: functionName,
+      execution: name,
+      message: error instanceof Error ? error.message : String(error),
+    });
+  const runtime = await startDurableRuntime({ table, clock, handlers: functions.durable, onFault });
+  closers.push(runtime.stop);
+  Object.assign(ground.lambda.functions, runtime.functions);
+  ground.lambda.completeCallback = runtime.complete;
+  const pump = await startStreamPump({
+    endpoint: ground.dynamodb,
+    credentials: ground.credentials,
+    tableName,
+    handler: functions.stream,
+    positionFile: join(ground.directory, 'stream.json'),
+    onGiveUp: (records) => log({ level: 'error', message: 'events were not routed', count: records.length }),
+  });
+  closers.push(pump.stop);
 }
 
 /** The secrets that the storage stack makes on AWS. */

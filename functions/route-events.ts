@@ -1,0 +1,12 @@
+import { startRunsFor } from '../lib/automations/automations.ts';
+import { streamFunction } from '../lib/aws/stream-function.ts';
+import type { EventItem } from '../lib/events/log.ts';
+import { routeEvents } from '../lib/events/route.ts';
+
+/** The table's stream: each new event gets its place in the log and goes to subscriptions, waiting runs and automations. */
+export const handler = streamFunction<EventItem>('route-events', async (services, events) => {
+  const { failed } = await routeEvents(services, events, async (event) => {
+    await startRunsFor(services, event);
+  });
+  return failed;
+});
