@@ -94,10 +94,7 @@ test.each([
 test('a function that takes longer than API Gateway waits is 503, and its late answer goes nowhere', async () => {
   const { promise, resolve } = Promise.withResolvers<unknown>();
   used.answer = () => promise;
-  expect(await got()).toMatchObject({
-    status: 503,
-    body: '{"message":"Service Unavailable"}',
-  });
+  expect(await got()).toMatchObject({ status: 503, body: '{"message":"Service Unavailable"}' });
   resolve({ statusCode: 200, body: 'late' });
   used.answer = () => ({ statusCode: 200, body: 'next' });
   expect((await got()).body).toBe('next');

@@ -27,12 +27,7 @@ let client: SecretsManagerClient;
 let time = Date.parse('2026-11-01T12:00:00Z');
 
 const clientOf = ({ endpoint: url, credentials }: Pick<SecretsEndpoint, 'endpoint' | 'credentials'>) =>
-  new SecretsManagerClient({
-    endpoint: url,
-    credentials,
-    region: 'us-east-1',
-    maxAttempts: 1,
-  });
+  new SecretsManagerClient({ endpoint: url, credentials, region: 'us-east-1', maxAttempts: 1 });
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'trunkline-secrets-'));
@@ -51,14 +46,7 @@ async function restart() {
 const create = (name: string, value = 'first') =>
   client.send(new CreateSecretCommand({ Name: name, SecretString: value }));
 const value = async (id: string, VersionStage?: string) =>
-  (
-    await client.send(
-      new GetSecretValueCommand({
-        SecretId: id,
-        ...(VersionStage && { VersionStage }),
-      }),
-    )
-  ).SecretString;
+  (await client.send(new GetSecretValueCommand({ SecretId: id, ...(VersionStage && { VersionStage }) }))).SecretString;
 
 describe('values', () => {
   test('a secret is read by name, by ARN and by ARN without its random end', async () => {
@@ -87,13 +75,7 @@ describe('values', () => {
   test('a new value becomes current and the one before stays readable as previous', async () => {
     await create('key', 'one');
     await client.send(new PutSecretValueCommand({ SecretId: 'key', SecretString: 'two' }));
-    await client.send(
-      new UpdateSecretCommand({
-        SecretId: 'key',
-        SecretString: 'three',
-        Description: 'rotated',
-      }),
-    );
+    await client.send(new UpdateSecretCommand({ SecretId: 'key', SecretString: 'three', Description: 'rotated' }));
     expect([await value('key'), await value('key', 'AWSPREVIOUS')]).toEqual(['three', 'two']);
     const described = await client.send(new DescribeSecretCommand({ SecretId: 'key' }));
     expect(described.Description).toBe('rotated');
@@ -103,42 +85,20 @@ describe('values', () => {
   test('a version with a stage of its own waits beside the current one', async () => {
     await create('key', 'one');
     await client.send(
-      new PutSecretValueCommand({
-        SecretId: 'key',
-        SecretString: 'next',
-        VersionStages: ['AWSPENDING'],
-      }),
+      new PutSecretValueCommand({ SecretId: 'key', SecretString: 'next', VersionStages: ['AWSPENDING'] }),
     );
     expect([await value('key'), await value('key', 'AWSPENDING')]).toEqual(['one', 'next']);
   });
 
   test('the same token and value change nothing, another value under it is refused', async () => {
     const ClientRequestToken = '11111111-2222-3333-4444-555555555555';
-    const again = () =>
-      client.send(
-        new CreateSecretCommand({
-          Name: 'key',
-          SecretString: 'one',
-          ClientRequestToken,
-        }),
-      );
+    const again = () => client.send(new CreateSecretCommand({ Name: 'key', SecretString: 'one', ClientRequestToken }));
     const first = await again();
-    expect(await again()).toMatchObject({
-      ARN: first.ARN,
-      VersionId: ClientRequestToken,
-    });
+    expect(await again()).toMatchObject({ ARN: first.ARN, VersionId: ClientRequestToken });
     const put = (SecretString: string) =>
-      client.send(
-        new PutSecretValueCommand({
-          SecretId: 'key',
-          SecretString,
-          ClientRequestToken,
-        }),
-      );
+      client.send(new PutSecretValueCommand({ SecretId: 'key', SecretString, ClientRequestToken }));
     expect((await put('one')).VersionId).toBe(ClientRequestToken);
-    await expect(put('two')).rejects.toMatchObject({
-      name: 'ResourceExistsException',
-    });
+    await expect(put('two')).rejects.toMatchObject({ name: 'ResourceExistsException' });
     expect(await value('key')).toBe('one');
   });
 
@@ -146,12 +106,7 @@ describe('values', () => {
     await create('key');
     const padding = 'x'.repeat(10_000);
     for (let i = 0; i < 60; i++) {
-      await client.send(
-        new PutSecretValueCommand({
-          SecretId: 'key',
-          SecretString: `${i} ${padding}`,
-        }),
-      );
+      await client.send(new PutSecretValueCommand({ SecretId: 'key', SecretString: `${i} ${padding}` }));
     }
     expect(await value('key', 'AWSPREVIOUS')).toBe(`58 ${padding}`);
     expect(readFileSync(join(directory, 'secrets.db')).length).toBeLessThan(300_000);
@@ -176,10 +131,7 @@ describe('refusals carry the class that the SDK throws', () => {
     ['no value', new PutSecretValueCommand({ SecretId: 'key' }), 'InvalidRequestException'],
     [
       '65,537 bytes',
-      new PutSecretValueCommand({
-        SecretId: 'key',
-        SecretString: 'x'.repeat(65_537),
-      }),
+      new PutSecretValueCommand({ SecretId: 'key', SecretString: 'x'.repeat(65_537) }),
       'InvalidParameterException',
     ],
     [
@@ -200,10 +152,7 @@ describe('refusals carry the class that the SDK throws', () => {
 
   test('a caller without the credentials is told nothing', async () => {
     await create('key');
-    const stranger = clientOf({
-      ...endpoint,
-      credentials: { accessKeyId: 'guess', secretAccessKey: 'guess' },
-    });
+    const stranger = clientOf({ ...endpoint, credentials: { accessKeyId: 'guess', secretAccessKey: 'guess' } });
     await expect(stranger.send(new GetSecretValueCommand({ SecretId: 'key' }))).rejects.toMatchObject({
       name: 'UnrecognizedClientException',
     });
@@ -221,12 +170,8 @@ describe('refusals carry the class that the SDK throws', () => {
           'x-amz-target': 'secretsmanager.ListSecrets',
         },
       });
-    expect(await (await send('{')).json()).toMatchObject({
-      __type: 'SerializationException',
-    });
-    expect(await (await send('null')).json()).toMatchObject({
-      __type: 'SerializationException',
-    });
+    expect(await (await send('{')).json()).toMatchObject({ __type: 'SerializationException' });
+    expect(await (await send('null')).json()).toMatchObject({ __type: 'SerializationException' });
     expect((await send('x'.repeat(1024 * 1024 + 1))).status).toBe(413);
     expect((await send('{}')).status).toBe(200);
   });
@@ -237,12 +182,8 @@ describe('deletion', () => {
     await create('key', 'one');
     const { DeletionDate } = await client.send(new DeleteSecretCommand({ SecretId: 'key' }));
     expect(DeletionDate).toEqual(new Date(time + 30 * day));
-    await expect(value('key')).rejects.toMatchObject({
-      name: 'InvalidRequestException',
-    });
-    await expect(create('key')).rejects.toMatchObject({
-      name: 'InvalidRequestException',
-    });
+    await expect(value('key')).rejects.toMatchObject({ name: 'InvalidRequestException' });
+    await expect(create('key')).rejects.toMatchObject({ name: 'InvalidRequestException' });
     await client.send(new RestoreSecretCommand({ SecretId: 'key' }));
     expect(await value('key')).toBe('one');
   });
@@ -260,13 +201,7 @@ describe('deletion', () => {
 
   test('forced deletion is at once, and of what is not there no error', async () => {
     await create('key', 'one');
-    const force = () =>
-      client.send(
-        new DeleteSecretCommand({
-          SecretId: 'key',
-          ForceDeleteWithoutRecovery: true,
-        }),
-      );
+    const force = () => client.send(new DeleteSecretCommand({ SecretId: 'key', ForceDeleteWithoutRecovery: true }));
     await force();
     await force();
     await create('key', 'two');
@@ -281,10 +216,7 @@ test('the list is filtered by name, paged, and without what waits for deletion u
   }
   await client.send(new DeleteSecretCommand({ SecretId: 'trunkline/talk/b' }));
   const names: (string | undefined)[][] = [];
-  const filter = {
-    Filters: [{ Key: 'name' as const, Values: ['trunkline/talk/'] }],
-    SortOrder: 'asc' as const,
-  };
+  const filter = { Filters: [{ Key: 'name' as const, Values: ['trunkline/talk/'] }], SortOrder: 'asc' as const };
   for await (const page of paginateListSecrets({ client, pageSize: 1 }, filter)) {
     names.push((page.SecretList ?? []).map(({ Name }) => Name));
   }
