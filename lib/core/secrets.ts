@@ -17,4 +17,7 @@ export const sessionKeySecret = (vendor: string): string => `trunkline/${vendor}
 /** The secrets that a subscription's deliveries are signed with. */
 export const subscriptionSecret = (id: string): string => `trunkline/subscriptions/${id}`;
 
+/** The secrets that a hook knows its sender by. */
+export const hookSecret = (id: string): string => `trunkline/hooks/${id}`;
+
 export const adminKeySecret = 'trunkline/admin-key';

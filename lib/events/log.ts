@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import type { FileStore } from '../core/files.ts';
 import { expiry, keys } from '../store/items.ts';
+import { isStorable } from '../store/storable.ts';
 import type { Item, Key, Table, Write } from '../store/table.ts';
 
 export interface LogServices {
@@ -16,14 +17,17 @@ export interface NewEvent extends Omit<TrunklineEvent, 'id'> {
   id: string;
   /** For an event of our own: the connection that it tells of, whose readers may see it. */
   about?: { vendor: string; connection: string };
+  /** The hook that it came through. */
+  hook?: string;
 }
 
 /** An event as it lies in the table. Times are epoch milliseconds. */
 export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
   data?: Record<string, unknown>;
-  /** Where the data lies when it is too long for the table. */
+  /** Where the data lies when it is too long for the table, or is what the table cannot hold. */
   dataFile?: string;
   about?: { vendor: string; connection: string };
+  hook?: string;
   appendedAt: number;
   /** Its place among the events that were appended together. */
   order: number;
@@ -43,6 +47,8 @@ export interface Appended {
   ids: string[];
   /** Those that were not in the log before. */
   fresh: string[];
+  /** The same as they lie in the table now. */
+  items: EventItem[];
   /** False when the cover was refused: then some of the events may be stored, and a repeat finds them again. */
   covered: boolean;
 }
@@ -83,7 +89,13 @@ export async function appendEvents(
   const fresh = cover
     ? await appendCovered(services.table, [...items.values()], cover)
     : await appendFreely(services.table, [...items.values()]);
-  return { ids, fresh: fresh ?? [], covered: fresh !== undefined };
+  const stored = new Set(fresh);
+  return {
+    ids,
+    fresh: [...stored],
+    items: [...items.values()].filter(({ id }) => stored.has(id)),
+    covered: fresh !== undefined,
+  };
 }
 
 /** The event with a given id, or undefined where there is none or its time is over. */
@@ -106,9 +118,10 @@ export async function shownEvent(files: FileStore, item: EventItem): Promise<Tru
 
 async function itemOf(services: LogServices, event: NewEvent, id: string, order: number): Promise<EventItem> {
   const now = services.clock.now();
-  const { type, timestamp, vendor, connection, data, about } = event;
+  const { type, timestamp, vendor, connection, data, about, hook } = event;
   const text = JSON.stringify(data);
-  const dataFile = Buffer.byteLength(text) > largestInline ? `events/${id}` : undefined;
+  const fits = Buffer.byteLength(text) <= largestInline && isStorable(data);
+  const dataFile = fits ? undefined : `events/${id}`;
   if (dataFile !== undefined) await services.files.put(dataFile, Buffer.from(text), 'application/json');
   return {
     ...keys.event(id),
@@ -119,6 +132,7 @@ async function itemOf(services: LogServices, event: NewEvent, id: string, order:
     connection,
     ...(dataFile === undefined ? { data } : { dataFile }),
     ...(about && { about }),
+    ...(hook !== undefined && { hook }),
     appendedAt: now,
     order,
     expiresAt: expiry(now + keptTime),

@@ -15,6 +15,11 @@ export const keys = {
     pk: `session#${vendor}#${connection}`,
     sk: `counter#${name}`,
   }),
+  /** What a vendor's code notes for a connection; beside the session, so that the same rights cover it. */
+  note: (vendor: string, connection: string, name: string): Key => ({
+    pk: `session#${vendor}#${connection}`,
+    sk: `note#${digest(name)}`,
+  }),
   apiKey: (id: string): Key => ({ pk: 'keys', sk: id }),
   apiKeys: (): string => 'keys',
   idempotency: (keyId: string, key: string): Key => ({ pk: `idempotency#${keyId}#${digest(key)}`, sk: 'record' }),
@@ -59,6 +64,14 @@ export const keys = {
   executionItems: (functionName: string, name: string): string => `execution#${functionName}#${name}`,
   hook: (id: string): Key => ({ pk: 'hooks', sk: id }),
   hooks: (): string => 'hooks',
+  /** What has come through a hook; apart from it, so that a call and a change never meet in one item. */
+  hookStatus: (id: string): Key => ({ pk: 'hooks#status', sk: id }),
+  hookStatuses: (): string => 'hooks#status',
+  /** A message that was taken: `owner` is a hook's id, or a vendor's connection; `by` says what the value is. */
+  hookClaim: (owner: string, by: string, value: string): Key => ({
+    pk: `hook#${owner}#${digest(JSON.stringify([by, value]))}`,
+    sk: 'claim',
+  }),
   automation: (id: string): Key => ({ pk: 'automations', sk: id }),
   automations: (): string => 'automations',
   /** A run beside the others of its automation (or of plain calls), in the order of their start. */
