@@ -59,6 +59,18 @@ export function mayReadEvent(readable: EventQuery['readable'], event: EventOwner
   return readable(vendor === ownVendor ? '*' : vendor, vendor === ownVendor ? '*' : connection);
 }
 
+/** The connections that a key's scopes name one by one; undefined where a scope means many. */
+export function readableConnections(scopes: readonly string[]): { vendor: string; connection: string }[] | undefined {
+  const named: { vendor: string; connection: string }[] = [];
+  for (const scope of scopes) {
+    const [vendor = '*', connection = '*'] = scope.split('/');
+    if (vendor === ownVendor) continue;
+    if (vendor === '*' || connection === '*') return undefined;
+    named.push({ vendor, connection });
+  }
+  return named;
+}
+
 /** The events of a query. A page may be shorter than its limit when the events are large. */
 export async function listEvents(services: LogServices, query: EventQuery): Promise<TrunklineEvent[]> {
   const entries: LogEntry[] = [];
@@ -79,6 +91,15 @@ export async function listEvents(services: LogServices, query: EventQuery): Prom
     events.push(event);
   }
   return events;
+}
+
+/** The places of all events stored since a time (epoch milliseconds), newest first. */
+export async function* entriesSince(services: LogServices, from: number): AsyncGenerator<LogEntry> {
+  for await (const entry of descending(services, keys.log(), undefined)) {
+    // Places are given a little later than events are stored, and not quite in the same order.
+    if (entry.settledAt < from) return;
+    if (entry.appendedAt >= from) yield entry;
+  }
 }
 
 function fits(query: EventQuery, entry: LogEntry): boolean {

@@ -1,9 +1,10 @@
 import type { Starter } from '../core/durable.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
-import { keys } from '../store/items.ts';
+import { conditionHolds } from './condition.ts';
 import { type DeliveryItem, newDelivery, startDelivery } from './deliveries.ts';
 import { type EventItem, shownEvent } from './log.ts';
 import { settleEvents } from './settle.ts';
+import { passes } from './subscription-filter.ts';
 import { isFor } from './subscription-reach.ts';
 import { listSubscriptions, type SubscriptionItem, type SubscriptionServices } from './subscriptions.ts';
 import { reserveTurns } from './target-rate.ts';
@@ -11,8 +12,6 @@ import { completeWaiters, type WaiterServices, waitersFor } from './waiters.ts';
 
 export interface RouteServices extends SubscriptionServices {
   starter: Starter;
-  /** The value of a JSONata expression; throws a sentence when it cannot be evaluated. */
-  evaluate(expression: string, input: Record<string, unknown>): Promise<unknown>;
 }
 
 /** What else an event sets going: the automations put theirs in. It may be called more than once for one event. */
@@ -110,41 +109,12 @@ async function startAll(
   return count;
 }
 
-/** A filter that cannot be evaluated lets nothing through, and its subscription says why. */
-async function passes(
-  services: RouteServices,
-  subscription: SubscriptionItem,
-  shown: () => Promise<TrunklineEvent>,
-): Promise<boolean> {
-  if (subscription.filter === undefined) return true;
-  try {
-    return (await services.evaluate(subscription.filter, { event: await shown() })) === true;
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    if (problem !== subscription.filterProblem) {
-      await services.table.update(
-        keys.subscription(subscription.id),
-        'SET #filterProblem = :problem',
-        { problem: problem.slice(0, 500) },
-        'attribute_exists(#pk)',
-      );
-    }
-    return false;
-  }
-}
-
 /** What waiting runs are matched with. */
 export function waiterServices(services: RouteServices): WaiterServices {
   return {
     ...services,
     shown: (event) => shownEvent(services.files, event),
-    holds: async (expression, input) => {
-      try {
-        return (await services.evaluate(expression, input)) === true;
-      } catch {
-        return false;
-      }
-    },
+    holds: (expression, input) => conditionHolds(expression, input, services.clock.now()).catch(() => false),
   };
 }
 

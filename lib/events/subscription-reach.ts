@@ -1,15 +1,21 @@
-import { vendorNames } from '../core/vendor.ts';
+import { type VendorName, vendorNames } from '../core/vendor.ts';
 import type { Principal } from '../gateway/keys.ts';
 import { mayRead } from '../gateway/scopes.ts';
 import { type EventOwner, matchesConnection, matchesType, mayReadEvent } from './list.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
+/** What says which events a subscription is about. */
+export type Reach = { types: readonly string[]; connection?: string | undefined };
+
 /** True when an event is for a subscription, its filter aside: type, connection, and what its maker may read. */
 export function isFor(item: SubscriptionItem, event: EventOwner & { type: string; appendedAt: number }): boolean {
+  // What happened before it was made is history.
+  return item.state === 'active' && event.appendedAt >= item.createdAt && concerns(item, event);
+}
+
+/** The same whatever the subscription's state and age. */
+export function concerns(item: SubscriptionItem, event: EventOwner & { type: string }): boolean {
   return (
-    item.state === 'active' &&
-    // What happened before it was made is history.
-    event.appendedAt >= item.createdAt &&
     item.types.some((pattern) => matchesType(pattern, event.type)) &&
     (item.connection === undefined || matchesConnection(item.connection, event)) &&
     mayReadEvent((vendor, connection) => mayRead(item.scopes, vendor, connection), event)
@@ -19,7 +25,21 @@ export function isFor(item: SubscriptionItem, event: EventOwner & { type: string
 /** True when a key may read everything that a subscription is sent. */
 export function maySee(principal: Principal, item: SubscriptionItem): boolean {
   if (principal.keyId === item.keyId) return true;
-  return reachOf(item).every(({ vendor, connection }) => mayRead(principal.scopes, vendor, connection));
+  return pairsOf(item.scopes, item).every(({ vendor, connection }) => mayRead(principal.scopes, vendor, connection));
+}
+
+/** True when a key with these scopes may read at least something of what a subscription would be sent. */
+export function mayReceive(scopes: readonly string[], reach: Reach): boolean {
+  return pairsOf(readScopes(scopes), reach).length > 0;
+}
+
+/** The connections that a slug or `vendor/slug` may mean, given the types that are asked for. */
+export function connectionsMeant(
+  wanted: string,
+  types: readonly string[],
+): { vendor: VendorName; connection: string }[] {
+  const { vendors, connection } = bounds({ types, connection: wanted });
+  return vendors.map((vendor) => ({ vendor, connection: connection ?? '' }));
 }
 
 /** The host of a target: what may be told of it to those who do not own it, since hook URLs are often secrets themselves. */
@@ -28,33 +48,38 @@ export function targetOf({ url }: SubscriptionItem): string {
 }
 
 /** The connection that is named in what we tell of a subscription; without one only keys that read everything see it. */
-export function aboutOf({ connection, types }: SubscriptionItem): { about?: { vendor: string; connection: string } } {
-  const [first = '', second] = connection?.split('/') ?? [];
-  if (second !== undefined) return { about: { vendor: first, connection: second } };
-  const families = new Set(types.map((type) => type.split('.')[0]));
-  const vendor = families.size === 1 ? vendorNames.find((name) => families.has(name)) : undefined;
-  return vendor && first ? { about: { vendor, connection: first } } : {};
-}
-
-function reachOf({ scopes, connection, types }: SubscriptionItem): { vendor: string; connection: string }[] {
-  const [first, second] = connection?.split('/') ?? [];
-  const families = new Set(types.map((type) => type.split('.')[0] ?? '*'));
-  const only = families.size === 1 ? [...families][0] : undefined;
-  return scopes.map((scope) => {
-    const [vendor = '*', name = '*'] = scope.split('/');
-    const narrowed = second === undefined ? only : first;
-    return {
-      vendor: vendor === '*' && narrowed !== undefined && narrowed !== 'trunkline' ? narrowed : vendor,
-      connection: name === '*' ? (second ?? first ?? '*') : name,
-    };
-  });
+export function aboutOf(item: SubscriptionItem): { about?: { vendor: string; connection: string } } {
+  const { vendors, connection } = bounds(item);
+  const [vendor] = vendors;
+  return vendor && vendors.length === 1 && connection ? { about: { vendor, connection } } : {};
 }
 
 /** What of a key's scopes decides on reading: vendor and connection, not what may be done there. */
-export function readScopes({ scopes }: Principal): string[] {
-  return [
-    ...new Set(
-      scopes.filter((scope) => !scope.startsWith('trunkline/')).map((scope) => scope.split('/').slice(0, 2).join('/')),
-    ),
-  ].map((scope) => `${scope}/*`);
+export function readScopes(scopes: readonly string[]): string[] {
+  const places = scopes.filter((scope) => !scope.startsWith('trunkline/')).map((scope) => scope.split('/').slice(0, 2));
+  return [...new Set(places.map((place) => `${place.join('/')}/*`))];
+}
+
+/** The vendors and the connection that types and connection leave over. */
+function bounds({ types, connection: wanted }: Reach): { vendors: VendorName[]; connection: string | undefined } {
+  const [first, second] = wanted?.split('/') ?? [];
+  const families = new Set(types.map((type) => type.split('.')[0]));
+  // Our own events tell of connections of every vendor.
+  const all = families.has('*') || families.has('trunkline');
+  const vendors = vendorNames.filter((name) => (all || families.has(name)) && (second === undefined || first === name));
+  return { vendors, connection: second ?? first };
+}
+
+/** Vendor and connection of each scope, narrowed to what the reach leaves over; `*` for all. */
+function pairsOf(scopes: readonly string[], reach: Reach): { vendor: string; connection: string }[] {
+  const { vendors, connection: only } = bounds(reach);
+  return scopes.flatMap((scope) => {
+    const [vendor = '*', connection = '*'] = scope.split('/');
+    if (only !== undefined && connection !== '*' && connection !== only) return [];
+    const name = connection === '*' ? (only ?? '*') : connection;
+    if (vendor !== '*') return vendors.some((each) => each === vendor) ? [{ vendor, connection: name }] : [];
+    return vendors.length === vendorNames.length
+      ? [{ vendor: '*', connection: name }]
+      : vendors.map((each) => ({ vendor: each, connection: name }));
+  });
 }

@@ -80,7 +80,7 @@ export async function createSubscription(
     ...(description !== undefined && { description }),
     state: 'active',
     keyId: principal.keyId,
-    scopes: readScopes(principal),
+    scopes: readScopes(principal.scopes),
     secretVersion: 1,
     createdAt: now,
     updatedAt: now,

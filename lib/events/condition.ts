@@ -1,0 +1,21 @@
+import { evaluate, validate } from './expression.ts';
+
+/** Whether a JSONata expression, with or without its `{% %}`, is true of the bindings; anything but `true` is not. Throws `ExpressionFailure`. */
+export async function conditionHolds(
+  expression: string,
+  bindings: Readonly<Record<string, unknown>>,
+  now: number,
+): Promise<boolean> {
+  return (await evaluate(templateOf(expression), bindings, { now })) === true;
+}
+
+/** What is wrong with an expression, as a sentence; undefined when it can be evaluated. */
+export async function conditionProblem(expression: string): Promise<string | undefined> {
+  const [problem] = await validate(templateOf(expression));
+  return problem?.message;
+}
+
+function templateOf(expression: string): string {
+  const bare = expression.trim();
+  return bare.startsWith('{%') && bare.endsWith('%}') ? bare : `{% ${bare} %}`;
+}

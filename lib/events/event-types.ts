@@ -1,0 +1,28 @@
+import type { EventType } from '../core/event-type.ts';
+import type { Catalogue } from '../core/vendor.ts';
+import { matchesType } from './list.ts';
+import { ownEventTypes } from './own-events.ts';
+
+/** An event type with its name and whose it is. */
+export interface KnownEventType extends EventType {
+  type: string;
+  vendor: string;
+}
+
+/** Every event type there is, sorted by name; one that several sources find is listed once. */
+export function eventTypesOf(vendors: Catalogue): KnownEventType[] {
+  const all = new Map<string, KnownEventType>();
+  for (const { name: vendor, events } of Object.values(vendors)) {
+    for (const { types } of Object.values(events)) {
+      for (const [type, declared] of Object.entries(types)) all.set(type, { ...declared, type, vendor });
+    }
+  }
+  for (const [type, declared] of Object.entries(ownEventTypes))
+    all.set(type, { ...declared, type, vendor: 'trunkline' });
+  return [...all.values()].sort((one, other) => (one.type < other.type ? -1 : 1));
+}
+
+/** True when a pattern (`talk.*`) means at least one type that there is. */
+export function isKnownPattern(types: readonly KnownEventType[], pattern: string): boolean {
+  return types.some(({ type }) => matchesType(pattern, type));
+}
