@@ -2,6 +2,7 @@ import type { TrunklineEvent } from '../core/event-type.ts';
 import { vendorNames } from '../core/vendor.ts';
 import { keys, logPosition } from '../store/items.ts';
 import { type EventItem, findEvent, isKept, type LogServices, shownEvent } from './log.ts';
+import { hookPrefix } from './own-events.ts';
 import type { LogEntry } from './settle.ts';
 
 /** Which events are asked for. */
@@ -53,9 +54,10 @@ export function matchesConnection(wanted: string, event: EventOwner): boolean {
   return second === undefined ? connection === first : vendor === first && connection === second;
 }
 
-/** True when a key may see an event: it may read the connection that the event tells of. */
+/** True when a key may see an event: it may read the connection that the event tells of, or what comes through hooks. */
 export function mayReadEvent(readable: EventQuery['readable'], event: EventOwner): boolean {
   const { vendor, connection } = event.about ?? event;
+  if (vendor === ownVendor && connection.startsWith(hookPrefix)) return readable(ownVendor, 'hooks');
   return readable(vendor === ownVendor ? '*' : vendor, vendor === ownVendor ? '*' : connection);
 }
 
@@ -64,8 +66,8 @@ export function readableConnections(scopes: readonly string[]): { vendor: string
   const named: { vendor: string; connection: string }[] = [];
   for (const scope of scopes) {
     const [vendor = '*', connection = '*'] = scope.split('/');
-    if (vendor === ownVendor) continue;
-    if (vendor === '*' || connection === '*') return undefined;
+    if (vendor === ownVendor && connection !== 'hooks' && connection !== '*') continue;
+    if (vendor === '*' || connection === '*' || vendor === ownVendor) return undefined;
     named.push({ vendor, connection });
   }
   return named;

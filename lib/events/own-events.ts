@@ -62,7 +62,30 @@ export const ownEventTypes = {
       reason: 'ProPTT2 could not be reached.',
     },
   },
+  'trunkline.hook.received': {
+    summary: 'Somebody posted to a hook; the connection is the id of the hook',
+    data: () =>
+      z.looseObject({
+        hookId: z.string(),
+        hook: z.string(),
+        contentType: z.nullable(z.string()),
+        headers: z.record(z.string(), z.string()),
+        query: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
+        body: z.unknown(),
+      }),
+    sample: {
+      hookId: 'hook-k3v7m2q9x4w7t6r2',
+      hook: 'Alarm panel',
+      contentType: 'application/json',
+      headers: { 'user-agent': 'AlarmPanel/4.2' },
+      query: {},
+      body: { event_id: 'E-991', site: 'S12', zone: 'Z3', kind: 'Fire', severity: 'critical', state: 'open' },
+    },
+  },
 } as const satisfies Record<string, EventType>;
+
+/** How the ids of hooks begin: an id stands where an event has its connection, and so has the form of a slug. */
+export const hookPrefix = 'hook-';
 
 export type OwnEventType = keyof typeof ownEventTypes;
 

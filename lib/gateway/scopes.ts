@@ -87,8 +87,9 @@ export function within(wanted: string, owned: readonly string[]): boolean {
   });
 }
 
-/** True when the key may see anything of a connection: its events and its settings. */
+/** True when the key may see anything of a connection: its events and its settings. As `trunkline/{area}` an area of our own. */
 export function mayRead(scopes: readonly string[], vendor: string, connection: string): boolean {
+  if (vendor === 'trunkline') return covers(scopes, { vendor, connection, operation: 'read' });
   return scopes.some((scope) => {
     const [ownVendor, ownConnection] = scope.split('/');
     return (ownVendor === '*' || ownVendor === vendor) && (ownConnection === '*' || ownConnection === connection);
