@@ -79,7 +79,9 @@ async function ocs(talk: Talk, request: SandboxRequest, path: string, v1: boolea
   }
 
   const { route, variables } = found;
-  const parameters = await readParameters(request, route, variables);
+  // Since Talk 19 a chat is marked as read without saying up to where.
+  const optional = isTalk(talk, '19') ? ['lastReadMessage'] : [];
+  const parameters = await readParameters(request, route, variables, optional);
   const r: TalkRequest = {
     talk,
     era,
@@ -107,10 +109,9 @@ async function answerOf(r: TalkRequest, route: Route, missing: string | undefine
   const blocked = () =>
     isTalk(r.talk, '12') && route.throttles.some((action) => isBlocked(r.talk.state, action, r.now));
   if (blocked()) return tooMany;
-  const optional = missing === 'lastReadMessage' && isTalk(r.talk, '19');
   let answer: Answer;
   try {
-    if (missing !== undefined && r.era !== 'A' && !optional) {
+    if (missing !== undefined && r.era !== 'A') {
       // Who may call is asked before what with, except where nobody has to be a participant yet.
       if (route.variables.includes('token') && route.throttles.length === 0) requireSeat(r);
       return serverError;

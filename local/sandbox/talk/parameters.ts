@@ -34,11 +34,12 @@ const integers = new Set([
   'maxVotes',
 ]);
 
-/** Reads query and body (form or JSON) as Nextcloud merges them, and checks the names against the route. */
+/** Reads query and body (form or JSON) as Nextcloud merges them, and checks the names against the route but for `optional`. */
 export async function readParameters(
   request: SandboxRequest,
   route: Route,
   variables: Record<string, string>,
+  optional: readonly string[],
 ): Promise<Parameters> {
   const complaints: string[] = [];
   const body = await readBody(request, complaints);
@@ -48,7 +49,8 @@ export async function readParameters(
     if (!route.params.has(name)) complaints.push(`unknown parameter ${name}`);
     else if (integers.has(name) && !/^-?\d+$/.test(String(value))) complaints.push(`${name} is no integer`);
   }
-  const missing = route.required.find((name) => given[name] === undefined || given[name] === null);
+  const required = route.required.filter((name) => !optional.includes(name));
+  const missing = required.find((name) => given[name] === undefined || given[name] === null);
   if (missing !== undefined) complaints.push(`parameter ${missing} is missing`);
   return { input: { ...given, ...variables }, missing, complaint: complaints.join('; ') || undefined };
 }
