@@ -9,6 +9,7 @@ import { createLocalCredentials, type LocalCredentials } from './aws-request.ts'
 import { type Demo, startDemo } from './demo.ts';
 import { startDurableRuntime } from './durable-runtime.ts';
 import { startEmbeddedDynamodb } from './embedded-dynamodb.ts';
+import { startExpirySweep } from './expired-items.ts';
 import { startFileStore } from './file-store.ts';
 import { clockFunctions, type Functions, httpRoutes, loadFunctions } from './functions.ts';
 import { startHttpBridge } from './http-bridge.ts';
@@ -90,6 +91,7 @@ async function start(
     createTable(dynamodb, tableName),
   ]);
   closers.push(secrets.stop);
+  if (database) closers.push(startExpirySweep({ endpoint: dynamodb, tableName }).stop);
 
   Object.assign(process.env, {
     TRUNKLINE_TABLE: tableName,

@@ -1,0 +1,84 @@
+import {
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  DescribeTableCommand,
+  DescribeTimeToLiveCommand,
+  DynamoDBClient,
+  paginateScan,
+} from '@aws-sdk/client-dynamodb';
+
+export interface ExpirySweepOptions {
+  endpoint: string;
+  tableName: string;
+  /** Epoch milliseconds. */
+  now?: () => number;
+}
+
+/** Does what DynamoDB's time to live does on AWS and the embedded database does not: removes items that have expired. */
+export interface ExpirySweep {
+  /** Goes through the table once; it also happens every 15 minutes. Answers how many items went. */
+  sweep(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+const interval = 15 * 60 * 1000;
+
+/** Starts the sweep of one table, by the attribute that its time to live is set to. */
+export function startExpirySweep(options: ExpirySweepOptions): ExpirySweep {
+  const { endpoint, tableName: TableName } = options;
+  const now = options.now ?? Date.now;
+  const client = new DynamoDBClient({
+    endpoint,
+    region: 'local',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  let running: Promise<unknown> = Promise.resolve();
+  let stopping = false;
+  // A sweep that fails is made up for by the next.
+  const turn = () => {
+    running = sweep().catch(() => undefined);
+  };
+  const timer = setInterval(turn, interval).unref();
+
+  async function sweep(): Promise<number> {
+    const { TimeToLiveDescription } = await client.send(new DescribeTimeToLiveCommand({ TableName }));
+    const attribute = TimeToLiveDescription?.AttributeName;
+    if (attribute === undefined) return 0;
+    const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+    const keys = (Table?.KeySchema ?? []).map(({ AttributeName }) => AttributeName ?? '');
+    const expired = {
+      ExpressionAttributeNames: { '#expiry': attribute },
+      ExpressionAttributeValues: { ':now': { N: String(Math.floor(now() / 1000)) } },
+    };
+    let removed = 0;
+    for await (const { Items = [] } of paginateScan(
+      { client, pageSize: 200 },
+      { TableName, FilterExpression: '#expiry < :now', ...expired },
+    )) {
+      for (const item of Items) {
+        if (stopping) return removed;
+        const Key = Object.fromEntries(keys.map((name) => [name, item[name] ?? { NULL: true }]));
+        try {
+          // Whoever gave the item new life in between keeps it.
+          await client.send(
+            new DeleteItemCommand({ TableName, Key, ConditionExpression: '#expiry < :now', ...expired }),
+          );
+          removed += 1;
+        } catch (error) {
+          if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        }
+      }
+    }
+    return removed;
+  }
+
+  return {
+    sweep,
+    stop: async () => {
+      stopping = true;
+      clearInterval(timer);
+      await running;
+      client.destroy();
+    },
+  };
+}
