@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { services } from '../../lib/aws/services.ts';
+import { keys } from '../../lib/store/items.ts';
+import type { Demo } from '../../local/demo.ts';
+import { type Product, startProduct } from '../../local/product.ts';
+
+/** A run as the API shows it. */
+export interface ShownRun {
+  id: string;
+  name: string;
+  state: string;
+  reason?: string;
+  eventId?: string;
+  steps: {
+    name: string;
+    state: string;
+    call?: string;
+    attempts: number;
+    kept?: boolean;
+    index: number;
+    input?: unknown;
+    output?: unknown;
+    error?: { code: string; message: string };
+  }[];
+}
+
+export interface Answer<T = unknown> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+/** The whole product with its stand-in vendors, driven through HTTP as a user would; its clock ticks by hand. */
+export interface Bench {
+  product: Product;
+  demo: Demo;
+  call<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer<T>>;
+  /** Looks at every event source of a connection now, whether it is due or not. */
+  poll(vendor: string, connection: string): Promise<void>;
+  /** The runs of an automation once so many have ended; throws when they have not within ten seconds. */
+  runs(automation: string, count: number): Promise<ShownRun[]>;
+  close(): Promise<void>;
+}
+
+/** Starts a product in a folder of its own. */
+export async function startBench(): Promise<Bench> {
+  process.env.TRUNKLINE_ALLOW_PRIVATE_TARGETS = 'on';
+  const directory = mkdtempSync(join(tmpdir(), 'trunkline-acceptance-'));
+  const product = await startProduct({ directory, port: 0, sandbox: true, clock: false });
+  const { demo } = product;
+  if (!demo) throw new Error('The demo did not start');
+
+  const call = async <T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<T>> => {
+    const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+    const answer = await fetch(`${product.url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${product.adminKey}`,
+        ...(text !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(text !== undefined && { body: text }),
+    });
+    const read = await answer.text();
+    const json = /json/.test(answer.headers.get('content-type') ?? '');
+    // A test names the form that it expects and looks at what is in it.
+    return { status: answer.status, headers: answer.headers, body: (json ? JSON.parse(read) : read) as T };
+  };
+
+  return {
+    product,
+    demo,
+    call,
+    poll: async (vendor, connection) => {
+      const { table } = services();
+      for (const item of await table.queryAll({ pk: keys.polls(vendor, connection) })) {
+        if (item.dueAt !== undefined) await table.update({ pk: item.pk, sk: item.sk }, 'SET #dueAt = :now', { now: 0 });
+      }
+      await product.tick();
+    },
+    runs: async (automation, count) => {
+      const deadline = Date.now() + 10_000;
+      for (;;) {
+        const { body } = await call<ShownRun[]>('GET', `/v1/runs?automation=${automation}&limit=200`);
+        const ended = body.filter((run) => run.state !== 'running');
+        if (ended.length >= count && ended.length === body.length) {
+          const whole = await Promise.all(
+            ended.map(async (run) => (await call<ShownRun>('GET', `/v1/runs/${run.id}`)).body),
+          );
+          return whole;
+        }
+        if (Date.now() > deadline)
+          throw new Error(`Of ${count} runs ${ended.length} have ended: ${JSON.stringify(body)}`);
+        await new Promise((resolve) => setTimeout(resolve, 30));
+      }
+    },
+    close: async () => {
+      await product.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
