@@ -1,92 +1,44 @@
 import { adminKeySecret } from '../lib/core/secrets.ts';
 import { type VendorName, vendorNames } from '../lib/core/vendor.ts';
 import { vendors } from '../lib/vendors/index.ts';
-
-/** What starts a function. */
-export type Trigger =
-  /** Routes of the HTTP API, every method. */
-  | { readonly http: readonly string[] }
-  /** The one-minute tick. */
-  | 'clock'
-  /** Event items as they enter the table's stream. */
-  | 'event-stream'
-  /** Other functions, which find its alias in this variable: a durable execution of up to 31 days. */
-  | { readonly durable: string };
-
-/** Patterns of partition keys, `*` for the rest of one. */
-export interface TableRights {
-  readonly read?: readonly string[];
-  /** Read and write. */
-  readonly write?: readonly string[];
-  /** Kinds of the `due` index that may be queried. */
-  readonly due?: readonly string[];
-}
-
-/** Names of secrets, `*` for the rest of one. */
-export interface SecretRights {
-  readonly read?: readonly string[];
-  /** New values for secrets that exist. */
-  readonly change?: readonly string[];
-  /** Create, change and delete. */
-  readonly manage?: readonly string[];
-}
-
-/** Prefixes of the file bucket. */
-export interface FileRights {
-  readonly read?: readonly string[];
-  /** Put, and delete what was put. */
-  readonly write?: readonly string[];
-}
-
-/** A metric that a function writes as a log line (`lib/aws/log.ts`), and when an operator must look at it. */
-export interface Signal {
-  readonly metric: string;
-  readonly dimensions?: Readonly<Record<string, string>>;
-  /** What it means, for the mail. */
-  readonly meaning: string;
-  /** The alarm sounds beyond this sum of five minutes, or this largest value; 0 when absent. */
-  readonly above?: number;
-  readonly largest?: true;
-  /** Written at each tick: five minutes without it are an alarm too. */
-  readonly steady?: true;
-}
-
-/** One Lambda: the handler of `functions/{name}.ts` with what it gets and what it may do. */
-export interface FunctionDeclaration {
-  readonly name: string;
-  readonly trigger: Trigger;
-  /** Megabytes; processor time goes with it. */
-  readonly memory: number;
-  /** Seconds. */
-  readonly timeout: number;
-  readonly table?: TableRights;
-  readonly secrets?: SecretRights;
-  readonly files?: FileRights;
-  /** Names of the durable functions that it may start, and of those whose waits it may end. */
-  readonly starts?: readonly string[];
-  readonly completes?: readonly string[];
-  readonly signals?: readonly Signal[];
-}
+import type { FunctionDeclaration } from './function-declaration.ts';
 
 /** API Gateway gives up after 30 s; a call ends itself after 25. */
 const http = { memory: 1024, timeout: 29 } as const;
 /** A tick ends itself after 55 s, before the next begins. */
 const clock = { trigger: 'clock', memory: 512, timeout: 58 } as const;
 
+/** Items that go together, as patterns of their partition keys. */
+const items = {
+  /** Appending an event takes no more; its place in the order is given later, by whoever needs it first. */
+  events: ['event#*'],
+  eventOrder: ['log', 'log#*'],
+  deliveries: ['delivery#*', 'rate#*'],
+  /** Starting a run, or keeping it from being started. */
+  runStarts: ['runs#*', 'flood#*'],
+  runs: ['runs#*', 'run#*', 'dedupe#*', 'waiter#*'],
+};
+
 /** Vendors that renew credentials on their own account. */
 const renewing: readonly VendorName[] = ['timetonic'];
 const secretsOf = (names: readonly string[]) => names.map((name) => `trunkline/${name}/*`);
+/** Whoever calls vendors of every kind. */
+const allVendors = { read: secretsOf(vendorNames), change: secretsOf(renewing) };
 
 const vendorFunction = (vendor: VendorName): FunctionDeclaration => ({
   ...http,
   name: vendor,
   trigger: { http: [`/v1/${vendor}/{proxy+}`] },
-  table: { read: [`connection#${vendor}`, 'keys'], write: [`session#${vendor}#*`, 'idempotency#*'] },
+  table: {
+    read: [`connection#${vendor}`, 'keys'],
+    write: [`session#${vendor}#*`, 'idempotency#*', 'runs#calls', ...items.events],
+  },
   secrets: {
     read: [adminKeySecret, ...secretsOf([vendor])],
     change: secretsOf(renewing.filter((name) => name === vendor)),
   },
-  files: { read: ['uploads/'], write: ['answers/', 'idempotency/'] },
+  files: { read: ['uploads/'], write: ['answers/', 'idempotency/', 'events/'] },
+  starts: ['run-automation'],
   signals: [
     {
       metric: 'SessionLocked',
@@ -103,16 +55,33 @@ export const functions: readonly FunctionDeclaration[] = [
     ...http,
     name: 'control',
     trigger: { http: ['/v1/{proxy+}'] },
-    table: { write: ['connection#*', 'session#*', 'keys', 'audit#*'] },
-    secrets: { read: [adminKeySecret], manage: secretsOf(vendorNames) },
-    files: { write: ['uploads/'] },
+    table: {
+      write: [
+        ...[
+          'connection#*',
+          'session#*',
+          'poll#*',
+          'keys',
+          'audit#*',
+          'subscriptions',
+          'automations',
+          'hooks*',
+          'hook#*',
+        ],
+        ...[...items.events, ...items.eventOrder, ...items.deliveries, ...items.runStarts, ...items.runs],
+      ],
+    },
+    secrets: { read: [adminKeySecret], manage: secretsOf([...vendorNames, 'subscriptions', 'hooks']) },
+    files: { read: ['runs/'], write: ['uploads/', 'events/'] },
+    starts: ['deliver-event', 'run-automation'],
   },
   { ...http, name: 'site', trigger: { http: ['$default'] }, table: { read: ['health'] } },
   {
     ...clock,
     name: 'keep-sessions',
-    table: { write: ['session#*'], due: ['keepalive'] },
-    secrets: { read: secretsOf(vendorNames), change: secretsOf(renewing) },
+    table: { write: ['session#*', ...items.events], due: ['keepalive'] },
+    secrets: allVendors,
+    files: { write: ['events/'] },
     signals: [
       {
         metric: 'KeepAliveGap',
@@ -121,6 +90,74 @@ export const functions: readonly FunctionDeclaration[] = [
         above: 4 * 60_000,
         largest: true,
         steady: true,
+      },
+    ],
+  },
+  {
+    ...clock,
+    name: 'poll-events',
+    table: {
+      read: ['connection#*'],
+      write: ['session#*', 'poll', 'poll#*', ...items.events, ...items.eventOrder],
+      due: ['poll'],
+    },
+    secrets: allVendors,
+    files: { write: ['events/'] },
+  },
+  {
+    ...clock,
+    name: 'start-schedules',
+    table: { write: ['automations', ...items.runStarts], due: ['schedule'] },
+    starts: ['run-automation'],
+  },
+  {
+    name: 'route-events',
+    trigger: 'event-stream',
+    memory: 512,
+    timeout: 60,
+    table: {
+      read: ['automations'],
+      write: [
+        ...['subscriptions', 'waiter#*'],
+        ...[...items.events, ...items.eventOrder, ...items.deliveries, ...items.runStarts],
+      ],
+    },
+    files: { read: ['events/'] },
+    starts: ['deliver-event', 'run-automation'],
+    completes: ['run-automation'],
+  },
+  {
+    name: 'deliver-event',
+    trigger: { durable: 'TRUNKLINE_DELIVER_FUNCTION' },
+    memory: 512,
+    timeout: 60,
+    table: { write: ['subscriptions', ...items.deliveries, ...items.events] },
+    secrets: { read: secretsOf(['subscriptions']), remove: secretsOf(['subscriptions']) },
+    files: { write: ['events/', 'runs/'] },
+    signals: [
+      {
+        metric: 'DeliveryGivenUp',
+        dimensions: { function: 'deliver-event' },
+        meaning: 'An event could not be delivered to a subscription in ten attempts over three days.',
+      },
+    ],
+  },
+  {
+    name: 'run-automation',
+    trigger: { durable: 'TRUNKLINE_RUN_FUNCTION' },
+    memory: 1024,
+    timeout: 15 * 60,
+    table: {
+      read: ['connection#*'],
+      write: ['session#*', ...items.runs, ...items.events, ...items.eventOrder],
+    },
+    secrets: allVendors,
+    files: { read: ['uploads/'], write: ['answers/', 'events/', 'runs/'] },
+    signals: [
+      {
+        metric: 'RunFailed',
+        dimensions: { function: 'run-automation' },
+        meaning: 'A run of an automation failed; its steps say where.',
       },
     ],
   },

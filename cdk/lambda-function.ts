@@ -12,7 +12,7 @@ import {
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { flattenCfnReference } from 'cdk-nag/lib/utils/flatten-cfn-reference.js';
 import { Construct } from 'constructs';
-import type { FunctionDeclaration } from './functions.ts';
+import type { FunctionDeclaration } from './function-declaration.ts';
 import { statementsOf } from './rights.ts';
 import type { StorageStack } from './storage-stack.ts';
 
@@ -87,7 +87,11 @@ export class LambdaFunction extends Construct {
   /** An alias of the current version. Old versions stay, so that a running execution ends on the code it began with. */
   #durableAlias(role: Role): Alias {
     const statement = allow(
-      ['lambda:CheckpointDurableExecution', 'lambda:GetDurableExecutionState'],
+      [
+        'lambda:CheckpointDurableExecution',
+        'lambda:GetDurableExecutionState',
+        'lambda:SendDurableExecutionCallbackSuccess',
+      ],
       [executionsOf(this)],
     );
     // Apart from the role's own policy, which the function waits for while this one waits for the function.

@@ -1,10 +1,10 @@
 import { Arn, ArnFormat, Fn, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
-import type { FunctionDeclaration } from './functions.ts';
+import type { FunctionDeclaration } from './function-declaration.ts';
 import type { StorageStack } from './storage-stack.ts';
 
-const readItems = ['dynamodb:GetItem', 'dynamodb:Query'];
+const readItems = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query'];
 const writeItems = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'];
 
 /** What a function's declaration lets it do, as policy statements. Nothing is granted that the declaration does not name. */
@@ -27,12 +27,13 @@ export function statementsOf(
     ),
     allow(['secretsmanager:GetSecretValue'], secretArns([...(secrets.read ?? []), ...manage])),
     allow(['secretsmanager:PutSecretValue'], secretArns([...(secrets.change ?? []), ...manage])),
-    allow(['secretsmanager:CreateSecret', 'secretsmanager:DeleteSecret'], secretArns(manage)),
+    allow(['secretsmanager:CreateSecret'], secretArns(manage)),
+    allow(['secretsmanager:DeleteSecret'], secretArns([...(secrets.remove ?? []), ...manage])),
     // The keys that sessions are sealed with stand among the credentials; only a deployment makes them.
     new PolicyStatement({
       effect: Effect.DENY,
       actions: ['secretsmanager:CreateSecret', 'secretsmanager:PutSecretValue', 'secretsmanager:DeleteSecret'],
-      resources: [...(secrets.change ?? []), ...manage].map((name) =>
+      resources: [...(secrets.change ?? []), ...(secrets.remove ?? []), ...manage].map((name) =>
         secretArn(scope, name.replace('*', '_session-key*')),
       ),
     }),

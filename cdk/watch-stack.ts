@@ -14,7 +14,7 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Construct } from 'constructs';
-import type { Signal } from './functions.ts';
+import type { Signal } from './function-declaration.ts';
 import type { GatewayStack } from './gateway-stack.ts';
 import type { LambdaFunction } from './lambda-function.ts';
 import type { Settings } from './settings.ts';
