@@ -1,10 +1,14 @@
 import { automationRoutes } from '../automations/control.ts';
 import { runRoutes } from '../automations/run-control.ts';
 import type { Catalogue } from '../core/vendor.ts';
+import { deliveryRoutes } from '../events/control/deliveries.ts';
+import { eventRoutes } from '../events/control/events.ts';
+import { subscriptionRoutes } from '../events/control/subscriptions.ts';
 import { forgetPolls, planPolls } from '../events/poll-plan.ts';
 import { accountRoutes } from '../gateway/control/account.ts';
 import { connectionRoutes } from '../gateway/control/connections.ts';
 import { keyRoutes } from '../gateway/control/keys.ts';
+import { uploadRoutes } from '../gateway/control/uploads.ts';
 import type { Route } from '../gateway/route.ts';
 import { keys } from '../store/items.ts';
 import type { Services } from './services.ts';
@@ -20,6 +24,10 @@ export function controlRoutes(services: Services, vendors: Catalogue): Route[] {
     ...keyRoutes(services.keys),
     ...automationRoutes(services, vendors, async (id) => (await services.table.get(keys.hook(id), true)) !== undefined),
     ...runRoutes(services),
+    ...uploadRoutes(services.files),
+    ...eventRoutes(services, vendors),
+    ...subscriptionRoutes(services, vendors),
+    ...deliveryRoutes(services),
     ...accountRoutes(services.table),
   ];
 }

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Bench, type ShownRun, startBench } from './product.ts';
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await startBench();
+}, 60_000);
+afterAll(() => bench.close());
+beforeEach(() => bench.demo.proptt2.reset());
+
+async function ended(path: string): Promise<ShownRun> {
+  for (;;) {
+    const { body } = await bench.call<ShownRun>('GET', path);
+    if (body.state !== 'running') return body;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describe('a call that is answered later', () => {
+  test('is 202 with a run, which its own key may see, and is carried out once', async () => {
+    const made = await bench.call<{ key: string }>('POST', '/v1/keys', { name: 'caller', scopes: ['proptt2/demo/*'] });
+    const mine = { authorization: `Bearer ${made.body.key}` };
+    const async = { ...mine, prefer: 'respond-async' };
+    const told = await bench.call<{ id: string }>('POST', '/v1/proptt2/demo/sendSosToChannel', { channelId: 1 }, async);
+    expect(told.status).toBe(202);
+    const path = told.headers.get('location') ?? '';
+    expect(path).toBe(`/v1/runs/${told.body.id}`);
+    const run = await ended(path);
+    expect(run).toMatchObject({
+      state: 'succeeded',
+      steps: [{ name: 'call', state: 'succeeded', output: { code: '200' } }],
+    });
+    expect((await bench.call('GET', path, undefined, mine)).status).toBe(200);
+    const other = await bench.call<{ key: string }>('POST', '/v1/keys', { name: 'other', scopes: ['proptt2/demo/*'] });
+    expect((await bench.call('GET', path, undefined, { authorization: `Bearer ${other.body.key}` })).status).toBe(403);
+    expect(bench.demo.proptt2.counts()['POST /openapi/1/channels/1/sendSOS']).toBe(1);
+  });
+
+  test("keeps the vendor's no", async () => {
+    const told = await bench.call<{ id: string }>(
+      'POST',
+      '/v1/proptt2/demo/sendSosToChannel',
+      { channelId: 777 },
+      { prefer: 'respond-async' },
+    );
+    const run = await ended(`/v1/runs/${told.body.id}`);
+    expect(run).toMatchObject({ state: 'failed', steps: [{ state: 'failed', error: { code: 'vendor_not_found' } }] });
+  });
+
+  test('an SOS whose answer was lost is sent again as a step, at most three times', async () => {
+    bench.demo.proptt2.fault({ kind: 'reset', when: 'after', path: '/sendSOS', times: 1 });
+    const told = await bench.call<{ id: string }>(
+      'POST',
+      '/v1/proptt2/demo/sendSosToChannel',
+      { channelId: 1 },
+      { prefer: 'respond-async' },
+    );
+    const run = await ended(`/v1/runs/${told.body.id}`);
+    expect(run).toMatchObject({ state: 'succeeded', steps: [{ attempts: 2 }] });
+    expect(bench.demo.proptt2.counts()['POST /openapi/1/channels/1/sendSOS']).toBe(2);
+  }, 20_000);
+
+  test('another write whose answer was lost is not sent again and says so', async () => {
+    bench.demo.proptt2.fault({ kind: 'reset', when: 'after', path: '/sendMessage', times: 1 });
+    const body = { channelId: 1, message: 'once' };
+    const told = await bench.call<{ id: string }>('POST', '/v1/proptt2/demo/sendMessageToChannel', body, {
+      prefer: 'respond-async',
+    });
+    const run = await ended(`/v1/runs/${told.body.id}`);
+    expect(run).toMatchObject({ state: 'failed', steps: [{ state: 'unknown', error: { code: 'outcome_unknown' } }] });
+    expect(bench.demo.proptt2.counts()['POST /openapi/1/channels/1/sendMessage']).toBe(1);
+  });
+});
+
+test('a file is staged where the answer says, and only as it was promised', async () => {
+  const bytes = Buffer.from('a plan of the site');
+  const promise = { name: 'plan.txt', type: 'text/plain', size: bytes.length };
+  const { status, body } = await bench.call<{ url: string; method: string; headers: Record<string, string> }>(
+    'POST',
+    '/v1/uploads',
+    promise,
+  );
+  expect(status).toBe(201);
+  const short = await fetch(body.url, { method: body.method, headers: body.headers, body: bytes.subarray(1) });
+  expect(short.status).toBeGreaterThanOrEqual(400);
+  const put = await fetch(body.url, { method: body.method, headers: body.headers, body: bytes });
+  expect(put.status).toBeLessThan(300);
+});
