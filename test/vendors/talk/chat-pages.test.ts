@@ -1,21 +1,13 @@
 import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Clock } from '../../../lib/core/clock.ts';
 import { startBackends } from '../../harness.ts';
-import { startTalk, type TalkUnderTest } from './talk-gateway.ts';
+import { fastClock, startTalk, type TalkUnderTest } from './talk-gateway.ts';
 
 let backends: Awaited<ReturnType<typeof startBackends>>;
 beforeAll(async () => {
   backends = await startBackends();
 });
 afterAll(() => backends.stop());
-
-/** A clock that runs fifty times as fast: chat v1 cannot be asked without a wait of a second. */
-function fastClock(): Clock {
-  const start = Date.parse('2026-01-05T02:11:09Z');
-  const real = Date.now();
-  return { now: () => start + (Date.now() - real) * 50, sleep: () => new Promise((resolve) => setTimeout(resolve, 1)) };
-}
 
 type Era = 'A' | 'C' | 'E';
 const steps = (upgrades: readonly Era[]) =>

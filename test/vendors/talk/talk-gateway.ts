@@ -91,3 +91,10 @@ export async function startTalk(
 }
 
 export type TalkUnderTest = Awaited<ReturnType<typeof startTalk>>;
+
+/** A clock that runs fifty times as fast: chat v1 cannot be asked without a wait of a second. */
+export function fastClock(): Clock {
+  const start = Date.parse('2026-01-05T02:11:09Z');
+  const real = Date.now();
+  return { now: () => start + (Date.now() - real) * 50, sleep: () => new Promise((resolve) => setTimeout(resolve, 1)) };
+}
