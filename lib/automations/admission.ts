@@ -40,8 +40,11 @@ export async function admit(
     if ('waitFor' in step) checkEvent(step.waitFor.event, step.waitFor.connection, `/do/${at}/waitFor`, maker, refuse);
   }
   const { when } = definition;
-  if ('hook' in when && !(await services.hookExists(when.hook)))
-    refuse('/when/hook', 'is no hook; create it with POST /v1/hooks');
+  if ('hook' in when) {
+    if (!(await services.hookExists(when.hook))) refuse('/when/hook', 'is no hook; create it with POST /v1/hooks');
+    else if (!covers(maker.scopes, controlNeed('hooks', false)))
+      refuse('/when/hook', 'needs the scope trunkline/hooks/read, which your key lacks');
+  }
   if ('event' in when) checkEvent(when.event, when.connection, '/when', maker, refuse);
   if ('schedule' in when) {
     const problem = scheduleProblem(when);
