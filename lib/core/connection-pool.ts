@@ -201,7 +201,7 @@ export class ConnectionPool {
   }
 
   #release(socket: PooledSocket): void {
-    const request = this.#nextWaiting();
+    const request = this.#waiting.shift();
     if (request !== undefined) {
       assign(socket, request);
       return;
@@ -216,15 +216,8 @@ export class ConnectionPool {
     this.#sweep ??= this.#sweepLater();
   }
 
-  #nextWaiting(): ClientRequest | undefined {
-    for (let request = this.#waiting.shift(); request !== undefined; request = this.#waiting.shift()) {
-      if (!request.destroyed) return request;
-    }
-    return undefined;
-  }
-
   #failOne(failure: ConnectFailure): void {
-    const request = this.#nextWaiting();
+    const request = this.#waiting.shift();
     if (request === undefined) return;
     request.emit('error', failure);
     request.destroy();

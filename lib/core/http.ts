@@ -98,8 +98,7 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient & { clos
     const url = typeof wanted.url === 'string' ? URL.parse(wanted.url) : wanted.url;
     if (url === null) throw new HttpFailure('refused-address', false, 'this is not a complete URL');
     const pool = poolFor(url, wanted.address ?? strictPolicy);
-    // One turn of the event loop shows the end of a connection that ended while this process was frozen.
-    if (pool.mayBeStale(Date.now())) await new Promise((resolve) => setImmediate(resolve));
+    if (pool.mayBeStale(Date.now())) await lookAtSockets();
     return exchange(pool, url, wanted, receive);
   }
 
@@ -114,6 +113,14 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient & { clos
       pools.clear();
     },
   };
+}
+
+/**
+ * Lets the event loop read what the kernel has for it, such as the end of a connection that ended while this process was frozen.
+ * The first turn may be the rest of one whose reading is over.
+ */
+async function lookAtSockets(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function refuseIf(problem: string | undefined): void {

@@ -5,6 +5,11 @@ import { failureOf, startServer, startTcp, testClient } from './loopback.ts';
 
 const any = { timeoutMs: 5000, address: 'any', method: 'POST', body: 'x' } as const;
 
+/** Stops this process with its timers and its event loop, as Lambda does between two calls. */
+function freeze(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 test('one connection carries requests one after another, and as many as run together', async () => {
   const { url, sockets } = await startServer((_, response) => response.end('ok'));
   const client = testClient();
@@ -66,9 +71,18 @@ test('a connection that has been idle too long is not used, even if no timer ran
   const { url, sockets } = await startServer((_, response) => response.end('ok'));
   const client = testClient({ idleMs: 40 });
   await client.request({ ...any, url });
-  const frozenUntil = Date.now() + 60;
-  while (Date.now() < frozenUntil);
+  freeze(60);
   await client.request({ ...any, url });
+  expect(sockets).toHaveLength(2);
+});
+
+test('a connection that ended while the process was frozen is seen to have ended before it is used', async () => {
+  const { url, sockets } = await startServer((_, response) => response.end('ok'));
+  const client = testClient();
+  await client.request({ ...any, url });
+  sockets[0]?.destroy();
+  freeze(1100);
+  expect((await client.request({ ...any, url })).text()).toBe('ok');
   expect(sockets).toHaveLength(2);
 });
 
@@ -111,7 +125,7 @@ test('an attempt to connect that hangs does not hold up the next request', async
   let lookups = 0;
   const resolve = () =>
     ++lookups === 1 ? new Promise<never>(() => undefined) : Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
-  const client = testClient({ resolve });
+  const client = testClient({ resolve, maxSockets: 1 });
   const target = { ...any, url: `http://vendor.test:${port}/` };
   expect(await failureOf(client.request({ ...target, timeoutMs: 20 }))).toMatchObject({ kind: 'timeout', sent: false });
   expect((await client.request(target)).text()).toBe('ok');

@@ -35,6 +35,31 @@ describe('a request that never left says so', () => {
     expect(await failureOf(testClient().request(options))).toMatchObject({ kind: 'timeout', sent: false });
   });
 
+  test('when its body failed before the first byte', async () => {
+    let requests = 0;
+    const { url } = await startServer((_, response) => {
+      requests++;
+      response.end();
+    });
+    const client = testClient();
+    const body = () =>
+      new Readable({
+        read() {
+          setImmediate(() => this.destroy(new Error('disk gone')));
+        },
+      });
+    expect(await failureOf(client.request({ ...post, url, body: body() }))).toMatchObject({
+      kind: 'aborted',
+      sent: false,
+    });
+    await client.request({ ...post, url });
+    expect(await failureOf(client.request({ ...post, url, body: body() }))).toMatchObject({
+      kind: 'aborted',
+      sent: false,
+    });
+    expect(requests).toBe(1);
+  });
+
   test('when it was stopped before or while it waited for a connection', async () => {
     let requests = 0;
     const { url } = await startServer(() => {

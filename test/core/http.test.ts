@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -140,6 +140,22 @@ describe('a request', () => {
     expect(JSON.parse(answer.text())).toEqual({ a: 1 });
     expect(answer.bytes.length).toBe(10);
   });
+});
+
+test('a request that is over leaves neither a timer nor a listener behind', async () => {
+  const { url } = await startEcho();
+  const client = testClient();
+  const { signal } = new AbortController();
+  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+  const before = timers();
+  for (let round = 0; round < 10; round++)
+    await client.request({ ...any, method: 'GET', url, signal, timeoutMs: 60_000 });
+  for (let round = 0; round < 10; round++) {
+    const { body } = await client.stream({ ...any, method: 'GET', url, signal, timeoutMs: 60_000 });
+    await buffer(body);
+  }
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+  expect(timers()).toBeLessThan(before + 10);
 });
 
 describe('a streamed answer', () => {

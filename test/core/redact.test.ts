@@ -76,7 +76,10 @@ describe('a secret does not show', () => {
     ['the first parameter', (name) => `https://ptt.example.com/x?${name}=${secret}`],
     ['a form', (name) => `req=createSesskey&${name}=${secret}&o_u=me`],
     ['JSON', (name) => JSON.stringify({ a: 1, [name]: secret, b: 'kept' })],
-    ['indented JSON', (name) => JSON.stringify({ a: 1, [name]: `${secret} "quoted" \\`, b: 'kept' }, null, 2)],
+    [
+      'indented JSON',
+      (name) => JSON.stringify({ a: 1, [name]: `${secret} "quoted" \\" ${secret}`, b: 'kept' }, null, 2),
+    ],
     ['JSON in JSON', (name) => JSON.stringify({ body: JSON.stringify({ [name]: secret, b: 'kept' }) })],
     [
       'JSON in JSON in JSON',
@@ -249,6 +252,8 @@ describe('a registered secret', () => {
     known.add('secret-1');
     known.add('secret-1-and-more');
     expect(known.mask('a secret-1-and-more, secret-1, secret-2', '*')).toBe('a *, *, secret-2');
+    known.add('aaaaaa');
+    expect(known.mask('aaaaaaaaa', '*')).toBe('*aaa');
   });
 
   test('gives way to newer ones when there are too many, and is never too short', () => {

@@ -8,10 +8,9 @@ export const verifyStripe: Verifier = ({ headers, rawBody }, secrets, now) => {
   const header = headers['stripe-signature'];
   if (header === undefined) return refused('the header Stripe-Signature is missing');
   const parts = header.split(',').map((part) => part.trim().split('=', 2));
-  const timestamps = parts.filter(([key]) => key === 't').map(([, value]) => value ?? '');
+  const timestamp = parts.find(([key]) => key === 't')?.[1];
   const signatures = parts.filter(([key]) => key === 'v1').map(([, value]) => value ?? '');
-  const [timestamp] = timestamps;
-  if (timestamp === undefined || timestamps.length > 1 || signatures.length === 0) {
+  if (timestamp === undefined || signatures.length === 0) {
     return refused('Stripe-Signature is not of the form t=…,v1=…');
   }
   const problem = timeProblem(timestamp, now);
