@@ -70,6 +70,8 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
   });
   const running = new Map<string, Running>();
   const results = new Map<string, PromiseWithResolvers<unknown>>();
+  /** Just made, so that their first invocation need not read them back. */
+  const fresh = new Map<string, ExecutionItem>();
   const turns = new Map<string, Promise<unknown>>();
 
   /** What begins, ends and completes one execution happens one after the other. */
@@ -87,9 +89,11 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
   async function invoke(pk: string, functionName: string): Promise<void> {
     const handler = handlers[functionName];
     const begun = await inTurn(pk, async () => {
-      const execution = await store.read(pk);
+      const made = fresh.get(pk);
+      fresh.delete(pk);
+      const execution = made ?? (await store.read(pk));
       if (execution?.state !== 'running') return undefined;
-      const operations = await store.operations(pk);
+      const operations = made ? new Map<string, Operation>() : await store.operations(pk);
       const updated = fire(operations);
       const mine: Running = { operations, token: randomUUID(), unseen: new Set() };
       running.set(pk, mine);
@@ -217,7 +221,10 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
       else if (execution.state === 'failed') result.reject(new Error(execution.result));
       else result.resolve(execution.result === undefined ? undefined : JSON.parse(execution.result));
     }
-    if (made) queue.enqueue(key.pk, functionName);
+    if (made) {
+      fresh.set(key.pk, execution);
+      queue.enqueue(key.pk, functionName);
+    }
     return { executionArn: execution.arn, result: result.promise };
   }
 

@@ -33,5 +33,5 @@ export function pauseAfter(
   if (planned === undefined) return undefined;
   const varied = planned * (0.8 + random.number() * 0.4);
   const left = Math.max(0, attempt.firstAt + scheduleLength - attempt.now);
-  return Math.max(varied, Math.min(attempt.retryAfter ?? 0, left));
+  return Math.round(Math.max(varied, Math.min(attempt.retryAfter ?? 0, left)));
 }
