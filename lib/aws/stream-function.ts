@@ -1,5 +1,5 @@
-import { unmarshall } from '@aws-sdk/util-dynamodb';
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
+import { itemFromImage } from '../store/image.ts';
 import { isEventItem } from '../store/items.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
@@ -47,6 +47,6 @@ export function streamFunction<T extends { id: string }>(name: string, handle: S
 function insertedItem<T>(record: DynamoDBRecord): T | undefined {
   const image = record.dynamodb?.NewImage;
   if (record.eventName !== 'INSERT' || !image || !isEventItem(image.pk?.S ?? '')) return undefined;
-  // Lambda's type of an attribute is the SDK's under another name; our own code wrote the item.
-  return unmarshall(image as Parameters<typeof unmarshall>[0]) as T;
+  // Our own code wrote the item.
+  return itemFromImage(image) as T;
 }

@@ -7,6 +7,20 @@ import { record } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
 import { readList } from './lists.ts';
 
+const recorded = () =>
+  z.looseObject({
+    recordId: z.int(),
+    type: z.int(),
+    status: z.int(),
+    fileSize: z.int(),
+    channelId: z.optional(z.int()),
+    channelNo: z.optional(z.string()),
+    channelName: z.optional(z.string()),
+    ownerId: z.int(),
+    ownerName: z.string(),
+    createDate: z.string(),
+  });
+
 interface Cursor {
   /** The highest id that was seen. */
   highest: number;
@@ -29,7 +43,7 @@ export const recordSource: EventSource<Proptt2Settings, Proptt2Credentials, Prop
   types: {
     'proptt2.record.created': {
       summary: 'There is a new recording; a `status` of 10 is a normal one',
-      data: () => z.looseObject({ recordId: z.int(), type: z.int(), status: z.int(), createDate: z.string() }),
+      data: recorded,
       sample: {
         recordId: 2,
         type: 10,

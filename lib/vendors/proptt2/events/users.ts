@@ -18,7 +18,7 @@ const located = () =>
     longitude: z.number(),
     locationDate: z.string(),
   });
-const person = () => z.looseObject({ userId: z.int(), strId: z.string(), name: z.string() });
+const person = () => z.looseObject({ userId: z.int(), strId: z.string(), name: z.string(), type: z.optional(z.int()) });
 
 /** New positions, new users and users that are gone: one read of the user list a minute. */
 export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
