@@ -1,18 +1,23 @@
 import * as z from 'zod/mini';
-import { GatewayError } from '../../core/errors.ts';
 import { field } from '../../core/field.ts';
 import { credentialsSecret } from '../../core/secrets.ts';
-import { type Catalogue, type Connection, type Vendor, type VendorName, vendorNames } from '../../core/vendor.ts';
+import { type Catalogue, type VendorName, vendorNames } from '../../core/vendor.ts';
 import { keys } from '../../store/items.ts';
-import { readCredentials, readSettings } from '../connection-input.ts';
-import { type ConnectionItem, connectionOf } from '../connections.ts';
-import type { GatewayServices } from '../invoke.ts';
-import { type Route, type RouteCall, route } from '../route.ts';
+import { connectionOf } from '../connections.ts';
+import { type Route, route } from '../route.ts';
 import { mayRead } from '../scopes.ts';
-import type { SessionStore } from '../session-store.ts';
 import { vendorCall } from '../vendor-calls.ts';
-
-type Services = GatewayServices & { store: SessionStore };
+import {
+  type ConnectionChange,
+  type ConnectionServices,
+  changeConnection,
+  createConnection,
+  forget,
+  shown,
+  shownConnection,
+  storedConnection,
+  vendorOf,
+} from './connection-records.ts';
 
 const slug = () =>
   field(
@@ -22,23 +27,13 @@ const slug = () =>
     { examples: ['dispatch'] },
   );
 const anyObject = () => z.record(z.string(), z.unknown());
-const output = () =>
-  z.looseObject({
-    id: z.string(),
-    vendor: z.enum(vendorNames),
-    name: z.string(),
-    settings: anyObject(),
-    credentials: z.array(z.string()),
-    session: z.looseObject({ state: z.string() }),
-    createdAt: z.string(),
-    updatedAt: z.string(),
-  });
-
-/** Told after a connection was made, changed or (`gone`) deleted. */
-export type ConnectionChange = (vendor: Vendor, connection: Connection, gone: boolean) => Promise<void>;
 
 /** The calls on connections. No answer ever shows a credential. */
-export function connectionRoutes(services: Services, vendors: Catalogue, onChange: ConnectionChange): Route[] {
+export function connectionRoutes(
+  services: ConnectionServices,
+  vendors: Catalogue,
+  onChange: ConnectionChange,
+): Route[] {
   const shared = { tag: 'Connections', area: 'connections' } as const;
   return [
     route({
@@ -58,8 +53,9 @@ export function connectionRoutes(services: Services, vendors: Catalogue, onChang
           writeOnly: true,
         }),
       }),
-      output,
-      handle: ({ input, request }) => create(services, vendorOf(vendors, input.vendor), input, request, onChange),
+      output: shownConnection,
+      handle: ({ input, request }) =>
+        createConnection(services, vendorOf(vendors, input.vendor), input, request, onChange),
     }),
     route({
       ...shared,
@@ -68,7 +64,7 @@ export function connectionRoutes(services: Services, vendors: Catalogue, onChang
       operationId: 'listConnections',
       summary: 'List the connections',
       input: () => ({ vendor: z.optional(z.enum(vendorNames)) }),
-      output: () => z.array(output()),
+      output: () => z.array(shownConnection()),
       handle: async ({ input, principal }) => {
         const names = input.vendor ? [input.vendor] : Object.keys(vendors).map((name) => name as VendorName);
         const items = (await Promise.all(names.map((name) => services.connections.list(name)))).flat();
@@ -82,8 +78,8 @@ export function connectionRoutes(services: Services, vendors: Catalogue, onChang
       path: '/v1/connections/{vendor}/{name}',
       operationId: 'getConnection',
       summary: 'Get a connection',
-      output,
-      handle: async (call) => shown(services, await stored(services, vendors, call)),
+      output: shownConnection,
+      handle: async (call) => shown(services, await storedConnection(services, vendors, call)),
     }),
     route({
       ...shared,
@@ -98,8 +94,8 @@ export function connectionRoutes(services: Services, vendors: Catalogue, onChang
           field(anyObject(), { description: 'Replaces all credentials and unlocks the connection.', writeOnly: true }),
         ),
       }),
-      output,
-      handle: (call) => change(services, vendors, call, call.input, onChange),
+      output: shownConnection,
+      handle: (call) => changeConnection(services, vendors, call, call.input, onChange),
     }),
     route({
       ...shared,
@@ -110,7 +106,7 @@ export function connectionRoutes(services: Services, vendors: Catalogue, onChang
       write: true,
       status: 204,
       handle: async (call) => {
-        const item = await stored(services, vendors, call);
+        const item = await storedConnection(services, vendors, call);
         await services.table.delete(keys.connection(item.vendor, item.name));
         await services.secrets.delete(credentialsSecret(item.vendor, item.name));
         await services.store.remove(item.vendor, item.name);
@@ -133,7 +129,7 @@ export function connectionRoutes(services: Services, vendors: Catalogue, onChang
           ),
         }),
       handle: async (call) => {
-        const item = await stored(services, vendors, call);
+        const item = await storedConnection(services, vendors, call);
         const vendor = vendorOf(vendors, item.vendor);
         const scope = { requestId: call.request.requestId, signal: call.request.signal };
         const findings = await vendor.check(vendorCall(services, vendor, connectionOf(item), scope));
@@ -150,140 +146,4 @@ export function connectionRoutes(services: Services, vendors: Catalogue, onChang
       },
     }),
   ];
-}
-
-async function create(
-  services: Services,
-  vendor: Vendor,
-  input: { name: string; settings: Record<string, unknown>; credentials: Record<string, unknown> },
-  request: RouteCall['request'],
-  onChange: ConnectionChange,
-) {
-  const at = new Date(services.clock.now()).toISOString();
-  const connection: Connection = {
-    vendor: vendor.name,
-    name: input.name,
-    version: 1,
-    settings: readSettings(vendor, input.settings),
-  };
-  const credentials = await readCredentials(services, vendor, connection, input.credentials, request);
-  const item: ConnectionItem = {
-    ...keys.connection(vendor.name, input.name),
-    vendor: vendor.name,
-    name: input.name,
-    version: 1,
-    settings: connection.settings,
-    credentials: Object.keys(credentials),
-    createdAt: at,
-    updatedAt: at,
-  };
-  if (await services.table.get(keys.connection(vendor.name, input.name), true)) throw exists(item);
-  await services.secrets.write(credentialsSecret(vendor.name, input.name), JSON.stringify(credentials));
-  const put = await services.table.put<ConnectionItem>(item, 'attribute_not_exists(#pk)');
-  if (!put.done) throw exists(item);
-  await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
-  forget(services, item);
-  await onChange(vendor, connection, false);
-  return shown(services, item);
-}
-
-async function change(
-  services: Services,
-  vendors: Catalogue,
-  call: RouteCall<object>,
-  input: { settings?: Record<string, unknown> | undefined; credentials?: Record<string, unknown> | undefined },
-  onChange: ConnectionChange,
-) {
-  const item = await stored(services, vendors, call);
-  const vendor = vendorOf(vendors, item.vendor);
-  const merged = Object.entries({ ...item.settings, ...input.settings }).filter(([, value]) => value !== null);
-  const connection: Connection = {
-    ...connectionOf(item),
-    version: item.version + 1,
-    settings: readSettings(vendor, Object.fromEntries(merged)),
-  };
-  const credentials =
-    input.credentials && (await readCredentials(services, vendor, connection, input.credentials, call.request));
-  if (credentials) await services.secrets.write(credentialsSecret(item.vendor, item.name), JSON.stringify(credentials));
-  const changed = await services.table.update<ConnectionItem>(
-    keys.connection(item.vendor, item.name),
-    'SET #settings = :settings, #version = :next, #updatedAt = :at, #credentials = :credentials',
-    {
-      settings: connection.settings,
-      next: connection.version,
-      at: new Date(services.clock.now()).toISOString(),
-      credentials: credentials ? Object.keys(credentials) : item.credentials,
-      version: item.version,
-    },
-    '#version = :version',
-  );
-  if (!changed.done)
-    throw new GatewayError('conflict', 'The connection was changed at the same moment. Look at it and try again.');
-  await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
-  forget(services, item);
-  await onChange(vendor, connection, false);
-  return shown(services, changed.item);
-}
-
-function isWarm(vendor: Vendor, connection: Connection): boolean {
-  return vendor.session?.keepAlive !== undefined && (vendor.session.keepWarm?.(connection.settings) ?? true);
-}
-
-async function stored(services: Services, vendors: Catalogue, call: RouteCall<object>): Promise<ConnectionItem> {
-  const { vendor = '', name = '' } = call.params;
-  const known = vendorOf(vendors, vendor);
-  const item = mayRead(call.principal.scopes, known.name, name)
-    ? await services.table.get<ConnectionItem>(keys.connection(known.name, name), true)
-    : undefined;
-  if (!item)
-    throw new GatewayError(
-      'not_found',
-      `There is no ${known.name} connection named ${JSON.stringify(name.slice(0, 80))} that this key may see.`,
-    );
-  return item;
-}
-
-async function shown(services: Services, item: ConnectionItem) {
-  const session = await services.store.read(item.vendor, item.name);
-  const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
-  return {
-    id: `${item.vendor}/${item.name}`,
-    vendor: item.vendor,
-    name: item.name,
-    settings: item.settings,
-    credentials: item.credentials,
-    session: {
-      state: session?.state ?? 'none',
-      generation: session?.generation,
-      liveSince: at(session?.liveSince),
-      keptAliveAt: at(session?.keptAliveAt),
-      nextKeepAliveAt: at(session?.dueAt),
-      expiresAt: at(session?.expiresAt),
-      lazy: session?.lazy,
-      reason: session?.reason,
-    },
-    createdAt: item.createdAt,
-    updatedAt: item.updatedAt,
-  };
-}
-
-function forget(services: Services, item: ConnectionItem): void {
-  services.connections.forget(item.vendor, item.name);
-  services.sessions.forget(connectionOf(item));
-}
-
-function vendorOf(vendors: Catalogue, name: string): Vendor {
-  const vendor = Object.hasOwn(vendors, name) ? vendors[name as VendorName] : undefined;
-  if (vendor) return vendor;
-  throw new GatewayError(
-    'not_found',
-    `There is no vendor ${JSON.stringify(name.slice(0, 40))}. Trunkline knows ${Object.keys(vendors).join(', ')}.`,
-  );
-}
-
-function exists(item: ConnectionItem): GatewayError {
-  return new GatewayError(
-    'conflict',
-    `There is a ${item.vendor} connection named ${item.name} already. Change it with PATCH /v1/connections/${item.vendor}/${item.name}.`,
-  );
 }
