@@ -33,10 +33,11 @@ export interface Functions {
  * must be set before.
  */
 export async function loadFunctions(): Promise<Functions> {
-  const [proptt2, talk, control, site, keep, poll, schedules, route, deliver, run] = await Promise.all([
+  const [proptt2, talk, control, hooks, site, keep, poll, schedules, route, deliver, run] = await Promise.all([
     import('../functions/proptt2.ts'),
     import('../functions/talk.ts'),
     import('../functions/control.ts'),
+    import('../functions/hooks.ts'),
     import('../functions/site.ts'),
     import('../functions/keep-sessions.ts'),
     import('../functions/poll-events.ts'),
@@ -50,6 +51,7 @@ export async function loadFunctions(): Promise<Functions> {
       proptt2: local(proptt2.handler),
       talk: local(talk.handler),
       control: local(control.handler),
+      hooks: local(hooks.handler),
       site: local(site.handler),
       'keep-sessions': local(keep.handler),
       'poll-events': local(poll.handler),

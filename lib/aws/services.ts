@@ -1,4 +1,5 @@
 import { startCallRun } from '../automations/call-run.ts';
+import { Hooks } from '../automations/hooks.ts';
 import type { AddressPolicy } from '../core/address-policy.ts';
 import type { Starter } from '../core/durable.ts';
 import type { FileStore } from '../core/files.ts';
@@ -22,6 +23,7 @@ import { systemClock, systemRandom } from './system.ts';
 /** Everything a function works with, made once per process. */
 export interface Services extends GatewayServices {
   keys: ApiKeys;
+  hooks: Hooks;
   rates: RateLimit;
   store: SessionStore;
   starter: Starter;
@@ -91,6 +93,7 @@ function make(): Services {
     files,
     connections: new Connections(table, clock),
     keys: new ApiKeys(table, secrets, clock, random),
+    hooks: new Hooks(table, clock, random),
     rates: new RateLimit(),
     starter,
     startRun: (call) => startCallRun({ table, files, clock, starter }, call),

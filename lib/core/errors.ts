@@ -14,6 +14,7 @@ export const statusOfCode = {
   idempotency_key_reused: 422,
   connection_needs_attention: 424,
   vendor_too_old: 424,
+  run_failed: 424,
   rate_limited: 429,
   vendor_rate_limited: 429,
   vendor_bad_request: 400,

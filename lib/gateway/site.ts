@@ -6,6 +6,7 @@ import { contentSecurityPolicy } from './docs/page.ts';
 import type { JsonAnswer } from './idempotency.ts';
 import type { ApiDescription, OpenApiDocument } from './openapi.ts';
 import type { HttpRequest } from './request.ts';
+import { serverUrl } from './server-url.ts';
 
 /** What the site asks of its surroundings. */
 export interface SiteServices {
@@ -26,7 +27,7 @@ export function site<S extends SiteServices>(
   let document: OpenApiDocument | undefined;
   const texts = new Map<string, Asset>();
   const documentFor = async (request: HttpRequest, services: S): Promise<Asset> => {
-    const url = serverUrl(request);
+    const url = serverUrl(request) || '/';
     const known = texts.get(url);
     if (known) return known;
     const { openApiDocument } = await import('./openapi.ts');
@@ -84,14 +85,6 @@ async function health({ table }: SiteServices): Promise<JsonAnswer> {
     throw new GatewayError('unavailable', 'The table does not answer.', { retryAfter: 5, cause });
   }
   return { status: 200, headers: { 'cache-control': 'no-store' }, body: { status: 'ok' } };
-}
-
-/** Where the caller reaches this gateway. Behind API Gateway that is always https; a header that is no host leaves it relative. */
-function serverUrl(request: HttpRequest): string {
-  const host = request.headers.host?.toLowerCase() ?? '';
-  if (!/^([a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?$/.test(host)) return '/';
-  const scheme = request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
-  return `${scheme}://${host}`;
 }
 
 function notAllowed(request: HttpRequest): JsonAnswer {

@@ -1,0 +1,14 @@
+import { startRunsFor } from '../lib/automations/automations.ts';
+import { findRun } from '../lib/automations/runs.ts';
+import { hookFunction } from '../lib/aws/hook-function.ts';
+import { vendors } from '../lib/vendors/index.ts';
+
+/** Inbound webhooks: `POST /hooks/{token}`. */
+export const handler = hookFunction(vendors, (services) => ({
+  startRuns: (event) => startRunsFor(services, event),
+  runResult: async (id) => {
+    const run = await findRun(services.table, id);
+    if (!run || run.state === 'running') return undefined;
+    return { id, state: run.state, reason: run.reason };
+  },
+}));

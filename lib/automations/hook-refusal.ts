@@ -1,0 +1,29 @@
+import { type ErrorCode, type ErrorOptions, GatewayError } from '../core/errors.ts';
+
+/** A request that a hook does not take. The sender is told the message, the hook's owner the reason, which may say more. */
+export class HookRefusal extends GatewayError {
+  readonly reason: string;
+
+  constructor(code: ErrorCode, message: string, reason: string, options: ErrorOptions = {}) {
+    super(code, message, options);
+    this.reason = reason;
+  }
+}
+
+/** The one answer to every sender that is not who it should be: which part was wrong is none of its business. */
+export function notTheSender(reason: string): HookRefusal {
+  return new HookRefusal(
+    'unauthorized',
+    'The request was refused: its signature or its credentials are missing, wrong or too old.',
+    reason,
+  );
+}
+
+/** The hook itself is out of order. */
+export function outOfOrder(reason: string): HookRefusal {
+  return new HookRefusal(
+    'connection_needs_attention',
+    'The hook is out of order until its owner has looked at it.',
+    reason,
+  );
+}

@@ -1,0 +1,198 @@
+import { createHash } from 'node:crypto';
+import type { Clock, Random } from '../core/clock.ts';
+import { equalInConstantTime } from '../core/constant-time.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { VendorName } from '../core/vendor.ts';
+import { hookPrefix } from '../events/own-events.ts';
+import { keys } from '../store/items.ts';
+import type { Key, Table } from '../store/table.ts';
+
+/** How a hook knows its sender; the kinds of a vendor name one of its connections. */
+export type HookVerify =
+  | { kind: string; vendor?: undefined }
+  | { kind: string; vendor: VendorName; connection: string };
+
+/** What tells a repeated message from a new one; without any, the sender's own id of the message does. */
+export interface HookDedupe {
+  header?: string | undefined;
+  /** `{% … %}` over `event`. */
+  key?: string | undefined;
+  body?: true | undefined;
+  seconds?: number | undefined;
+}
+
+/** What is set of a hook. */
+export interface HookSettings {
+  name: string;
+  verify: HookVerify;
+  dedupe?: HookDedupe;
+  /** Addresses and networks that may post; absent for all. */
+  allowFrom?: string[];
+  /** Requests a minute that one process takes. */
+  perMinute: number;
+}
+
+/** A hook as it lies in the table. Times are ISO 8601. */
+export interface HookItem extends Key, HookSettings {
+  id: string;
+  /** Goes up with every change. */
+  version: number;
+  /** The secret parts of its address: the current one, and while a rotation overlaps the one before (epoch milliseconds). */
+  tokens: { hash: string; until?: number }[];
+  /** Counts the secrets, and never backwards: a cached one with another number is read again. */
+  secretVersion: number;
+  keyId: string;
+  createdAt: string;
+  updatedAt: string;
+  rotatedAt?: string;
+}
+
+/** What of a hook may be changed; null removes. */
+export interface HookChange {
+  name?: string | undefined;
+  verify?: HookVerify;
+  dedupe?: HookDedupe | null | undefined;
+  allowFrom?: string[] | null | undefined;
+  perMinute?: number | undefined;
+  secretVersion?: number;
+}
+
+const tokenForm = /^([a-z2-7]{16})_([A-Za-z0-9_-]{43})$/;
+const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
+/** How long a process may use what it read before, and how soon it looks again where a token does not fit, in milliseconds. */
+const cacheTime = 10_000;
+const lookAgainTime = 1_000;
+const mostCached = 10_000;
+
+/** Keeps the hooks, and finds the one that an address means. */
+export class Hooks {
+  readonly #table: Table;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #cache = new Map<string, { item: HookItem | undefined; readAt: number }>();
+
+  constructor(table: Table, clock: Clock, random: Random) {
+    this.#table = table;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  newId(): string {
+    return `${hookPrefix}${[...this.#random.bytes(16)].map((byte) => alphabet[byte % 32]).join('')}`;
+  }
+
+  /** Stores a new hook; its token is shown this once. */
+  async create(id: string, keyId: string, settings: HookSettings): Promise<{ item: HookItem; token: string }> {
+    const secret = this.#secret();
+    const at = this.#at();
+    const item: HookItem = {
+      ...keys.hook(id),
+      id,
+      ...settings,
+      version: 1,
+      tokens: [{ hash: hashOf(secret) }],
+      secretVersion: 1,
+      keyId,
+      createdAt: at,
+      updatedAt: at,
+    };
+    await this.#table.put<HookItem>(item, 'attribute_not_exists(#pk)');
+    return { item, token: tokenOf(id, secret) };
+  }
+
+  list(): Promise<HookItem[]> {
+    return this.#table.queryAll<HookItem>({ pk: keys.hooks(), consistent: true });
+  }
+
+  /** The hook, or `not_found`. */
+  async get(id: string): Promise<HookItem> {
+    const item = await this.#table.get<HookItem>(keys.hook(id), true);
+    if (item) return item;
+    throw new GatewayError('not_found', `There is no hook with the id ${JSON.stringify(id.slice(0, 80))}.`);
+  }
+
+  /** Changes a hook that nobody else has changed since it was read; `conflict` otherwise. */
+  async change(item: HookItem, change: HookChange): Promise<HookItem> {
+    const set: Record<string, unknown> = { updatedAt: this.#at() };
+    const remove: string[] = [];
+    for (const [name, value] of Object.entries(change)) {
+      if (value === null) remove.push(name);
+      else if (value !== undefined) set[name] = value;
+    }
+    return this.#update(item, set, remove);
+  }
+
+  /** Gives a hook a new address; the old one works on for `overlap` seconds. Answers the new token. */
+  async rotateToken(item: HookItem, overlap: number): Promise<{ item: HookItem; token: string }> {
+    const now = this.#clock.now();
+    const secret = this.#secret();
+    const [current, ...older] = item.tokens;
+    const kept = [
+      ...(current && overlap > 0 ? [{ hash: current.hash, until: now + overlap * 1000 }] : []),
+      ...older.filter(({ until = 0 }) => until > now).slice(0, 3),
+    ];
+    const at = this.#at();
+    const tokens = [{ hash: hashOf(secret) }, ...(overlap > 0 ? kept : [])];
+    const changed = await this.#update(item, { tokens, updatedAt: at, rotatedAt: at }, []);
+    return { item: changed, token: tokenOf(item.id, secret) };
+  }
+
+  async remove(id: string): Promise<void> {
+    const gone = await this.#table.delete(keys.hook(id), 'attribute_exists(#pk)');
+    this.#cache.delete(id);
+    if (!gone.done) throw new GatewayError('not_found', `There is no hook with the id ${JSON.stringify(id)}.`);
+    await this.#table.delete(keys.hookStatus(id));
+  }
+
+  /** The hook that a token opens, from a cache of ten seconds; undefined for every other text. */
+  async byToken(token: string): Promise<HookItem | undefined> {
+    const [, name, secret] = tokenForm.exec(token) ?? [];
+    if (name === undefined || secret === undefined) return undefined;
+    const id = hookPrefix + name;
+    const now = this.#clock.now();
+    const hash = hashOf(secret);
+    const known = this.#cache.get(id);
+    const opened = known && now - known.readAt < cacheTime ? known.item : undefined;
+    if (opened && opens(opened, hash, now)) return opened;
+    // The address may be a new one; whoever guesses may not have us read each time.
+    if (known && now - known.readAt < lookAgainTime) return undefined;
+    const item = await this.#table.get<HookItem>(keys.hook(id), true);
+    if (this.#cache.size >= mostCached) this.#cache.clear();
+    this.#cache.set(id, { item, readAt: now });
+    return item && opens(item, hash, now) ? item : undefined;
+  }
+
+  async #update(item: HookItem, set: Record<string, unknown>, remove: string[]): Promise<HookItem> {
+    const values = { ...set, version: item.version + 1 };
+    const assignments = Object.keys(values).map((name) => `#${name} = :${name}`);
+    const changed = await this.#table.update<HookItem>(
+      keys.hook(item.id),
+      `SET ${assignments.join(', ')}${remove.length > 0 ? ` REMOVE ${remove.map((name) => `#${name}`).join(', ')}` : ''}`,
+      { ...values, known: item.version },
+      '#version = :known',
+    );
+    this.#cache.delete(item.id);
+    if (changed.done) return changed.item;
+    throw new GatewayError('conflict', 'The hook was changed at the same moment. Look at it and try again.');
+  }
+
+  #secret(): string {
+    return Buffer.from(this.#random.bytes(32)).toString('base64url');
+  }
+
+  #at(): string {
+    return new Date(this.#clock.now()).toISOString();
+  }
+}
+
+function tokenOf(id: string, secret: string): string {
+  return `${id.slice(hookPrefix.length)}_${secret}`;
+}
+
+function opens({ tokens }: HookItem, hash: string, now: number): boolean {
+  return tokens.some((each) => (each.until ?? Number.POSITIVE_INFINITY) > now && equalInConstantTime(each.hash, hash));
+}
+
+function hashOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('base64url');
+}

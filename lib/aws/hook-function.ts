@@ -1,0 +1,21 @@
+import { type HookRuns, type HookServices, receiveHook } from '../automations/hook-receive.ts';
+import type { Catalogue } from '../core/vendor.ts';
+import { RateLimit } from '../gateway/rate-limit.ts';
+import { openHttpFunction } from './http-function.ts';
+import { log } from './log.ts';
+import type { Services } from './services.ts';
+
+/** A Lambda handler for inbound webhooks; `runsOf` says what a stored event sets going. */
+export function hookFunction(vendors: Catalogue, runsOf: (services: Services) => HookRuns) {
+  const hookRates = new RateLimit();
+  const report: HookServices['report'] = (error, hookId) =>
+    log({
+      level: 'error',
+      message: 'runs not started',
+      hookId,
+      reason: error instanceof Error ? error.message : String(error),
+    });
+  return openHttpFunction((request, services) =>
+    receiveHook({ ...services, hookRates, report }, vendors, runsOf(services), request),
+  );
+}
