@@ -6,10 +6,11 @@ import { Readable } from 'node:stream';
 import type { Clock } from '../lib/core/clock.ts';
 import type { FileStore } from '../lib/core/files.ts';
 import { httpClient } from '../lib/core/http.ts';
+import { parseInput, schemasOf } from '../lib/core/operation.ts';
 import { credentialsSecret, type SecretStore, sessionKeySecret } from '../lib/core/secrets.ts';
 import { type Catalogue, type Connection, type VendorName, vendorNames } from '../lib/core/vendor.ts';
 import { type ConnectionItem, Connections } from '../lib/gateway/connections.ts';
-import { type InvokeAnswer, invoke } from '../lib/gateway/invoke.ts';
+import { type InvokeAnswer, invoke, operationOf, perform } from '../lib/gateway/invoke.ts';
 import { ApiKeys, type Principal } from '../lib/gateway/keys.ts';
 import { SessionStore } from '../lib/gateway/session-store.ts';
 import { Sessions } from '../lib/gateway/sessions.ts';
@@ -129,6 +130,17 @@ export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, 
       const scope = { requestId: randomBytes(6).toString('hex'), signal: AbortSignal.timeout(25_000) };
       return bodyOf(
         await invoke(services, chosen, { principal: admin, connection, operation, input, idempotencyKey }, scope),
+      );
+    },
+    /** Calls an operation past scopes and idempotency. */
+    perform: async (vendor: VendorName, connection: string, name: string, input: Record<string, unknown>) => {
+      const chosen = catalogue[vendor];
+      if (!chosen) throw new Error(`${vendor} is not in the catalogue`);
+      const operation = operationOf(chosen, name);
+      const found = await services.connections.find(vendor, connection);
+      const scope = { requestId: randomBytes(6).toString('hex'), signal: AbortSignal.timeout(25_000) };
+      return bodyOf(
+        await perform(services, chosen, found, name, operation, parseInput(schemasOf(operation).input, input), scope),
       );
     },
     close: () => {
