@@ -44,7 +44,7 @@ export async function startWorld(clock: Clock) {
     files,
     http,
     starter,
-    targets: { allowHttp: true, allowPrivateNetwork: true as boolean },
+    targets: { allowHttp: true as boolean, allowPrivateNetwork: true as boolean },
   } satisfies DeliverServices & RouteServices & object;
   const handler = durableFunction<DeliveryStart>('deliver-event', (_kit, context, payload) =>
     deliver(services, context, payload),
