@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import type { HttpAnswer, HttpRequestOptions } from '../lib/core/http.ts';
-import type { Connection, VendorCall, VendorName } from '../lib/core/vendor.ts';
+import type { Connection, Note, Notes, VendorCall, VendorName } from '../lib/core/vendor.ts';
 
 /** One request to a vendor and its answer, as a fixture has it. A body that is an object stands for its JSON. */
 export interface RecordedExchange {
@@ -66,8 +66,33 @@ export function playedCall(vendor: VendorName, connection: PlayedConnection, exc
       },
     },
     count: async () => 1,
+    notes: memoryNotes(() => at),
   };
   return { call, left: () => left };
+}
+
+/** Notes in memory, for calls without a table. */
+export function memoryNotes(now: () => number): Notes {
+  const kept = new Map<string, Note>();
+  return {
+    read: async (name) => kept.get(name),
+    claim: async (name, value) => {
+      if (kept.has(name)) return false;
+      kept.set(name, { value, at: now() });
+      return true;
+    },
+    write: async (name, value) => {
+      kept.set(name, { value, at: now() });
+    },
+    remove: async (name) => {
+      kept.delete(name);
+    },
+    add: async (name, amount) => {
+      const sum = Number(kept.get(name)?.value ?? 0) + amount;
+      kept.set(name, { value: sum, at: now() });
+      return sum;
+    },
+  };
 }
 
 function answerOf(response: RecordedExchange['response']): HttpAnswer {

@@ -60,6 +60,26 @@ export interface VendorCall<Settings = object, Credentials = object, Session = o
   saveCredentials(credentials: Credentials): Promise<void>;
   /** The next number of a counter of this connection, 1 to `most`, then 1 again. */
   count(name: string, most: number): Promise<number>;
+  readonly notes: Notes;
+  /** Tells how far a long transfer is, in bytes; absent where nobody asks. */
+  progress?(done: number, total: number): Promise<void>;
+}
+
+/** What a connection remembers between calls and processes, by name and each for so many seconds. Values are plain JSON, at most 300 kB. */
+export interface Notes {
+  read(name: string): Promise<Note | undefined>;
+  /** Writes where nothing is noted; of several callers at once, one gets true. */
+  claim(name: string, value: unknown, seconds: number): Promise<boolean>;
+  write(name: string, value: unknown, seconds: number): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Adds to a sum and answers it. */
+  add(name: string, amount: number, seconds: number): Promise<number>;
+}
+
+/** Something noted, with the epoch milliseconds at which it was written. */
+export interface Note {
+  readonly value: unknown;
+  readonly at: number;
 }
 
 /** What the few operations on sessions themselves may do; every one of them works under the lease. */

@@ -7,6 +7,7 @@ import type { Connection, SessionState, Vendor, VendorCall } from '../core/vendo
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { limitConcurrency } from './concurrency.ts';
+import { notesOf } from './notes.ts';
 import type { HeldSession } from './session-store.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -92,6 +93,7 @@ export function vendorCall(
       lock: (reason) => sessions.lock(connection, reason),
     },
     count: (name, most) => nextNumber(services.table, connection, name, most),
+    notes: notesOf(services.table, services.clock, connection),
   };
   return call;
 }

@@ -1,0 +1,8 @@
+import { httpFunction } from '../lib/aws/http-function.ts';
+import { answerVendorRequest } from '../lib/gateway/vendor-face.ts';
+import { timetonic } from '../lib/vendors/timetonic/index.ts';
+
+/** Every operation of TimeTonic: `/v1/timetonic/{connection}/{operation}` and `/raw/{path}`. */
+export const handler = httpFunction((request, principal, services) =>
+  answerVendorRequest(services, timetonic, request, principal),
+);

@@ -1,0 +1,58 @@
+import type { Clock } from '../core/clock.ts';
+import type { Connection, Notes } from '../core/vendor.ts';
+import { expiry, keys } from '../store/items.ts';
+import type { Key, Table } from '../store/table.ts';
+
+/** Something noted, as it lies in the table. Times are epoch milliseconds. */
+interface NoteItem extends Key {
+  /** JSON. */
+  value?: string;
+  sum?: number;
+  at: number;
+  keptUntil: number;
+  expiresAt: number;
+}
+
+/** The notes of a connection, in the table; one whose time is over counts as none, whether or not it was deleted yet. */
+export function notesOf(table: Table, clock: Clock, { vendor, name: connection }: Connection): Notes {
+  const keyOf = (name: string) => keys.note(vendor, connection, name);
+  const times = (seconds: number) => {
+    const at = clock.now();
+    const keptUntil = at + seconds * 1000;
+    return { at, keptUntil, expiresAt: expiry(keptUntil) };
+  };
+  const itemOf = (name: string, value: unknown, seconds: number): NoteItem => ({
+    ...keyOf(name),
+    value: JSON.stringify(value),
+    ...times(seconds),
+  });
+  return {
+    async read(name) {
+      const item = await table.get<NoteItem>(keyOf(name), true);
+      if (!item || item.keptUntil <= clock.now()) return undefined;
+      return { value: item.value === undefined ? item.sum : JSON.parse(item.value), at: item.at };
+    },
+    async claim(name, value, seconds) {
+      const put = await table.put<NoteItem>(
+        itemOf(name, value, seconds),
+        'attribute_not_exists(#pk) OR #keptUntil <= :now',
+        { now: clock.now() },
+      );
+      return put.done;
+    },
+    async write(name, value, seconds) {
+      await table.put<NoteItem>(itemOf(name, value, seconds));
+    },
+    async remove(name) {
+      await table.delete(keyOf(name));
+    },
+    async add(name, amount, seconds) {
+      const added = await table.update<NoteItem>(
+        keyOf(name),
+        'SET #at = :at, #keptUntil = :keptUntil, #expiresAt = :expiresAt ADD #sum :amount',
+        { amount, ...times(seconds) },
+      );
+      return added.item?.sum ?? amount;
+    },
+  };
+}

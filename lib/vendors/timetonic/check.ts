@@ -1,0 +1,59 @@
+import { GatewayError } from '../../core/errors.ts';
+import type { Finding } from '../../core/vendor.ts';
+import { budgetOf } from './budget.ts';
+import { baseOf, type TimetonicCall } from './connection.ts';
+import { defaultVersion, exchange } from './exchange.ts';
+
+/** Says what is right and wrong with a TimeTonic connection: reach, keys, calls left, version, upload host. */
+export async function check(call: TimetonicCall): Promise<Finding[]> {
+  const { settings } = call.connection;
+  const findings: Finding[] = [];
+  const add = (subject: string, state: Finding['state'], message: string) => findings.push({ subject, state, message });
+  try {
+    const body = await exchange(call, { req: 'getAllBooks', fields: {}, effect: 'read' });
+    const books = (body.allBooks as { nbBooks?: unknown } | undefined)?.nbBooks;
+    add('reach', 'good', `${baseOf(settings)} answers as ${String(body.createdVNB ?? 'an unnamed version')}.`);
+    add('credentials', 'good', `The session of ${settings.user} is alive and sees ${String(books ?? 'its')} books.`);
+  } catch (error) {
+    const message = error instanceof GatewayError ? error.message : 'An unexpected error; see the log.';
+    const key = error instanceof GatewayError && error.code === 'connection_needs_attention';
+    if (key) add('reach', 'good', `${baseOf(settings)} answers.`);
+    add(key ? 'credentials' : 'reach', 'bad', message);
+  }
+  const { oauthkey, oauthkeyDroppedAt } = await call.credentials();
+  if (oauthkey !== undefined)
+    add('renewal', 'good', 'An oauthkey is stored: a dead session key is replaced by itself.');
+  else if (oauthkeyDroppedAt !== undefined)
+    add(
+      'renewal',
+      'warning',
+      `dropAllSessions killed the oauthkey on ${oauthkeyDroppedAt}. Store login and password again before the session key dies too.`,
+    );
+  else
+    add(
+      'renewal',
+      'warning',
+      'The session key was pasted: when it dies, a person must store a new one. Login and password, used once, would heal by themselves.',
+    );
+  const budget = await budgetOf(call);
+  if (budget) {
+    const share = Math.round((budget.used / budget.limit) * 100);
+    const what = `About ${budget.used} of ${budget.limit} calls of this month were made through Trunkline (${share} %).`;
+    if (share >= 95) add('budget', 'bad', `${what} No events are looked for until the month is over.`);
+    else if (share >= 80) add('budget', 'warning', `${what} Events are looked for less often.`);
+    else add('budget', 'good', what);
+  } else
+    add(
+      'budget',
+      'warning',
+      'monthlyCalls is not set: looking for events every minute makes 43,000 calls a month and more.',
+    );
+  add(
+    'version',
+    'good',
+    `version ${settings.apiVersion ?? `${defaultVersion} (the default)`} is sent with every request.`,
+  );
+  if (settings.uploadUrl === undefined)
+    add('uploadUrl', 'warning', 'uploadUrl is not set, so resumableUpload cannot be used.');
+  return findings;
+}

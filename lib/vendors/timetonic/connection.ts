@@ -1,0 +1,137 @@
+import * as z from 'zod/mini';
+import { GatewayError } from '../../core/errors.ts';
+import { field, integer, text } from '../../core/field.ts';
+import type { LoginCall, VendorCall } from '../../core/vendor.ts';
+
+export const title = 'TimeTonic';
+
+/** Settings of a TimeTonic connection, beside those that every vendor takes. */
+export interface TimetonicSettings {
+  baseUrl: string;
+  user: string;
+  apiVersion?: string | undefined;
+  uploadUrl?: string | undefined;
+  socketUrl?: string | undefined;
+  pivotRequest?: string | undefined;
+  monthlyCalls?: number | undefined;
+  watchBooks?: string[] | undefined;
+  listenSeconds?: number | undefined;
+}
+
+/**
+ * What is stored: the oauthkey with the appkey it was made with, or a pasted sesskey. `login` and `password` stand here only
+ * until they are exchanged. Keys of SMS gateways are stored beside them as `gateway:{phone number}`.
+ */
+export type TimetonicCredentials = {
+  login?: string | undefined;
+  password?: string | undefined;
+  appkey?: string | undefined;
+  oauthkey?: string | undefined;
+  sesskey?: string | undefined;
+  /** When `dropAllSessions` killed the oauthkey, ISO 8601. */
+  oauthkeyDroppedAt?: string | undefined;
+  [gateway: `gateway:${string}`]: string;
+};
+
+/** The key that goes with every request. */
+export interface TimetonicSession {
+  sesskey: string;
+}
+
+export type TimetonicCall = VendorCall<TimetonicSettings, TimetonicCredentials, TimetonicSession>;
+export type TimetonicLogin = LoginCall<TimetonicSettings, TimetonicCredentials>;
+
+const defaultSocketPort = 10_100;
+
+/** The schemas are functions so that no cold start builds what it does not use. */
+export const settings = () => ({
+  baseUrl: field(z.url(), {
+    description: 'The server up to /live, without api.php.',
+    examples: ['https://timetonic.com/live'],
+  }),
+  user: field(text(200), {
+    description: 'User code of the account (its name in TimeTonic, not the e-mail). A dedicated one is best.',
+    examples: ['api_acme'],
+    wire: 'o_u',
+  }),
+  apiVersion: z.optional(
+    field(z.string().check(z.regex(/^\d+\.\d+[a-z]?(\/\d+\.\d+)?$/, 'must be a version such as 1.47 or 6.49q/6.49')), {
+      description: "What is sent as version. Default 1.47, as in the vendor's document.",
+      wire: 'version',
+    }),
+  ),
+  uploadUrl: z.optional(
+    field(z.url(), { description: 'Where resumable uploads are created; ask TimeTonic for your upload host.' }),
+  ),
+  socketUrl: z.optional(
+    field(z.string().check(z.regex(/^wss?:\/\/[^\s]+$/, 'must be a wss:// address')), {
+      description: 'Default wss://{host of baseUrl}:10100.',
+    }),
+  ),
+  pivotRequest: z.optional(
+    field(z.string().check(z.regex(/^\w{1,60}$/, 'must be a request name')), {
+      description: 'Name of the request for pivot values, which the document lost. Default getPivotValues.',
+    }),
+  ),
+  monthlyCalls: z.optional(
+    field(integer(100), {
+      description:
+        'API calls that your plan has a month. From 80 % on, events are looked for less often; at 95 % no more.',
+    }),
+  ),
+  watchBooks: z.optional(
+    field(z.array(z.string().check(z.regex(/^[^/\s]+\/[^/\s]+$/, 'must be owner/code'))).check(z.maxLength(50)), {
+      description: 'Books, as owner/code, in which events are looked for. Default all.',
+      examples: [['acme/operations']],
+    }),
+  ),
+  listenSeconds: z.optional(
+    field(integer(1, 20), {
+      description:
+        'Listen at the socket so many seconds of each minute, for the events that it alone tells. Default off.',
+    }),
+  ),
+});
+
+export const credentials = () => ({
+  login: z.optional(field(text(300), { description: 'Used once, with password; never stored.', writeOnly: true })),
+  password: z.optional(field(text(500), { description: 'Used once, with login; never stored.', writeOnly: true })),
+  oauthkey: z.optional(
+    field(text(200), { description: 'An oauthkey that you have; sessions are made from it.', writeOnly: true }),
+  ),
+  sesskey: z.optional(
+    field(text(200), {
+      description: 'A session key pasted from the profile page; when it dies it cannot be renewed.',
+      writeOnly: true,
+    }),
+  ),
+});
+
+/** Exactly one way in: login with password, an oauthkey, or a sesskey. */
+export function validate(_settings: TimetonicSettings, given: TimetonicCredentials): void {
+  const { login, password, oauthkey, sesskey } = given;
+  const pair = login !== undefined && password !== undefined;
+  const half = (login !== undefined) !== (password !== undefined);
+  const ways = [pair, oauthkey !== undefined, sesskey !== undefined].filter(Boolean).length;
+  if (ways === 1 && !half) return;
+  const message = half ? 'login and password belong together' : 'give one of: login with password, oauthkey, sesskey';
+  throw new GatewayError('invalid_input', `The credentials were refused: ${message}.`, {
+    errors: [{ pointer: '/credentials', message }],
+  });
+}
+
+/** Every address that is called, sockets as the https address that they start from. */
+export function addresses(given: TimetonicSettings): string[] {
+  const { uploadUrl } = given;
+  return [given.baseUrl, socketUrlOf(given).replace(/^ws/, 'http'), ...(uploadUrl === undefined ? [] : [uploadUrl])];
+}
+
+/** `baseUrl` without slashes at its end. */
+export const baseOf = (given: TimetonicSettings): string => given.baseUrl.replace(/\/+$/, '');
+
+/** The socket's address, by default on port 10100 of the same host. */
+export function socketUrlOf(given: TimetonicSettings): string {
+  if (given.socketUrl !== undefined) return given.socketUrl;
+  const { protocol, hostname } = new URL(given.baseUrl);
+  return `${protocol === 'http:' ? 'ws' : 'wss'}://${hostname}:${defaultSocketPort}`;
+}

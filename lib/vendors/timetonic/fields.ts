@@ -1,0 +1,89 @@
+import * as z from 'zod/mini';
+import { bigInteger, field, integer, text } from '../../core/field.ts';
+import { operationsOf } from '../../core/operation.ts';
+import type { TimetonicCall } from './connection.ts';
+import type { TimetonicRequest } from './send.ts';
+
+/** A declaration of TimeTonic: a request of api.php, a file address below `/live`, or a function of several of them. */
+export const operation = operationsOf<TimetonicRequest, TimetonicCall>();
+
+/** A book is named by its owner and its code; both are asked for, since TimeTonic guesses where one is missing. */
+export const bookOwner = () => field(text(200), { wire: 'b_o', description: 'Owner of the book.', examples: ['demo'] });
+export const bookCode = () =>
+  field(text(200), { wire: 'b_c', description: 'Code of the book.', examples: ['operations'] });
+export const book = () => ({ bookOwner: bookOwner(), bookCode: bookCode() });
+/** For requests whose ids say enough; giving the book makes the vendor check it. */
+export const maybeBook = () => ({ bookOwner: z.optional(bookOwner()), bookCode: z.optional(bookCode()) });
+
+const digits = (pattern: RegExp, message: string) =>
+  z.pipe(
+    z.union([integer(0), z.string().check(z.regex(pattern, message))]),
+    z.transform((value: number | string) => String(value)),
+  );
+
+/** An id of 64 bits: a number or its digits in, always its digits onwards. */
+export const id = () => digits(/^\d{1,19}$/, 'must be an id: a whole number');
+export const tableId = () =>
+  field(id(), { wire: 'catId', description: 'Id of the table; TimeTonic calls it category.', examples: [126185] });
+export const rowId = () => field(id(), { description: 'Id of a row.', examples: ['19975055'] });
+export const fieldId = () => field(id(), { description: 'Id of a field (column).', examples: ['1367490'] });
+
+/** An existing row, or one to be made. */
+export const anyRowId = () =>
+  field(
+    digits(/^(?:\d{1,19}|tmp[^\s/]{0,120})$/, 'must be the id of a row, or a text of your own that begins with tmp'),
+    {
+      description:
+        'Id of a row, or `tmp` and a text of your own for a new one: sent again with the same values within 24 hours, it stays one row. `tmp` alone always makes a new row.',
+      examples: ['tmpE-991'],
+    },
+  );
+
+/** Comma-separated ids, or a list of them. */
+export const idList = (description: string) =>
+  field(
+    z.pipe(
+      z.union([
+        z.string().check(z.regex(/^\s*\d{1,19}(?:\s*,\s*\d{1,19})*\s*$/, 'must be ids parted by commas')),
+        z.array(id()).check(z.minLength(1)),
+      ]),
+      z.transform((value: string | string[]) => (typeof value === 'string' ? value : value.join(','))),
+    ),
+    { description, examples: ['1367490,1367491'] },
+  );
+
+/** A server stamp of 64 bits. */
+export const sstamp = () =>
+  z.optional(
+    field(bigInteger(), {
+      description: 'Server stamp that you have; only what is newer is answered. A decimal string keeps all its digits.',
+      examples: ['15583609109172'],
+    }),
+  );
+
+/** Someone else to act for; left out, the connection's user. */
+export const sender = () =>
+  z.optional(
+    field(text(200), {
+      wire: 'u_c',
+      description: 'User, e-mail or phone number of the sender. Default the user of the connection.',
+    }),
+  );
+
+export const uuid = () =>
+  z.optional(
+    field(z.string().check(z.regex(/^[\w.+=-]{1,200}$/, 'must be 1 to 200 letters, digits or . _ + = -')), {
+      description: 'Your own name for it. A message sent again with its uuid within 24 hours is not sent twice.',
+    }),
+  );
+
+/** Whether the table's URL triggers stay silent; they do when nothing is said, so that no loop arises. */
+export const bypassUrlTrigger = () =>
+  z.optional(
+    field(z.boolean(), {
+      description: "false lets the table's URL triggers fire, with the risk of loops. TimeTonic's default is true.",
+    }),
+  );
+
+export const linkSeparator = () =>
+  z.optional(field(text(10), { description: 'What parts the values of a link field. Default a comma.' }));

@@ -1,0 +1,164 @@
+import * as z from 'zod/mini';
+import { field, integer, text } from '../../../core/field.ts';
+import { attachFile } from '../attach.ts';
+import { book, fieldId, id, operation, rowId, uuid } from '../fields.ts';
+import { resumableUpload } from '../resumable-upload.ts';
+import { uploaded } from '../shapes.ts';
+import { file, isSlow } from '../sources.ts';
+import { readMeta } from '../upload-host.ts';
+
+const sizes = () =>
+  field(z.enum(['norm', 'tb', 'cover', 'full']), {
+    description: 'norm 1500 pixels, tb 150, cover 400, full as it was.',
+  });
+const thumbnail = () => z.literal('tb');
+const fileName = () => z.optional(text(200));
+const mdc = () => field(integer(0), { description: 'Which of the images or documents of the message, from 0.' });
+const bytes = () => z.file();
+
+const ofMessage = <S extends z.ZodMiniType>(size: S) => ({
+  size,
+  ...book(),
+  smid: id(),
+  mdc: mdc(),
+  fileName: fileName(),
+});
+const byId = <S extends z.ZodMiniType, N extends string>(size: S, name: N) => ({
+  size,
+  ...book(),
+  [name]: id(),
+  fileName: fileName(),
+});
+const byName = <S extends z.ZodMiniType>(size: S) => ({
+  size,
+  internalNameOrUuid: field(text(200), { description: 'Whoever knows it can open the file: keep it to yourself.' }),
+  fileName: fileName(),
+});
+
+/** Files out, as streams with their content type, and files in. */
+export const fileOperations = {
+  getMessageImage: operation({
+    summary: 'Get an image of a message',
+    effect: 'read',
+    input: () => ofMessage(sizes()),
+    output: bytes,
+    call: '/dbi/ic/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
+  }),
+  openMessageMedia: operation({
+    summary: 'Open an image, film or sound of a message',
+    effect: 'read',
+    input: () => ofMessage(sizes()),
+    output: bytes,
+    call: '/dbi/oic/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
+  }),
+  getMessageDocumentThumbnail: operation({
+    summary: 'Get the small picture of a document of a message',
+    effect: 'read',
+    input: () => ofMessage(thumbnail()),
+    output: bytes,
+    call: '/dbi/dc/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
+  }),
+  openMessageDocument: operation({
+    summary: 'Open a document of a message',
+    effect: 'read',
+    input: () => ofMessage(z.enum(['full', 'tb'])),
+    output: bytes,
+    call: '/dbi/odc/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
+  }),
+  getImageById: operation({
+    summary: 'Get an image by its id',
+    effect: 'read',
+    input: () => byId(sizes(), 'imageId'),
+    output: bytes,
+    call: '/dbi/ii/{size}/{bookOwner}/{bookCode}/{imageId}/{fileName?}',
+  }),
+  openMediaById: operation({
+    summary: 'Open an image, film or sound by its id',
+    effect: 'read',
+    input: () => byId(sizes(), 'mediaId'),
+    output: bytes,
+    call: '/dbi/oii/{size}/{bookOwner}/{bookCode}/{mediaId}/{fileName?}',
+  }),
+  getDocumentThumbnailById: operation({
+    summary: 'Get the small picture of a document by its id',
+    effect: 'read',
+    input: () => byId(thumbnail(), 'docId'),
+    output: bytes,
+    call: '/dbi/di/{size}/{bookOwner}/{bookCode}/{docId}/{fileName?}',
+  }),
+  openDocumentById: operation({
+    summary: 'Open a document by its id',
+    effect: 'read',
+    input: () => byId(z.literal('full'), 'docId'),
+    output: bytes,
+    call: '/dbi/odi/{size}/{bookOwner}/{bookCode}/{docId}/{fileName?}',
+  }),
+  getImageByName: operation({
+    summary: 'Get an image by its internal name, which is open to everybody who knows it',
+    effect: 'read',
+    input: () => byName(sizes()),
+    output: bytes,
+    call: '/dbi/in/{size}/{internalNameOrUuid}/{fileName?}',
+  }),
+  openMediaByName: operation({
+    summary: 'Open an image, film or sound by its internal name',
+    effect: 'read',
+    input: () => byName(sizes()),
+    output: bytes,
+    call: '/dbi/oin/{size}/{internalNameOrUuid}/{fileName?}',
+  }),
+  getDocumentThumbnailByName: operation({
+    summary: 'Get the small picture of a document by its internal name',
+    effect: 'read',
+    input: () => byName(thumbnail()),
+    output: bytes,
+    call: '/dbi/dn/{size}/{internalNameOrUuid}/{fileName?}',
+  }),
+  openDocumentByName: operation({
+    summary: 'Open a document by its internal name',
+    effect: 'read',
+    input: () => byName(z.literal('full')),
+    output: bytes,
+    call: '/dbi/odn/{size}/{internalNameOrUuid}/{fileName?}',
+  }),
+  getLastBookImage: operation({
+    summary: 'Get the newest image of a book',
+    effect: 'read',
+    input: () => ({ size: sizes(), ...book(), imageId: z.optional(id()) }),
+    output: bytes,
+    call: '/dbi/last/{size}/{bookOwner}/{bookCode}/{imageId?}',
+  }),
+  getUserImage: operation({
+    summary: 'Get the image of a user; of someone who is no contact, a head',
+    effect: 'read',
+    input: () => ({ size: sizes(), userId: text(200), sstamp: id() }),
+    output: bytes,
+    call: '/dbi/ui/{size}/{userId}/{sstamp}',
+  }),
+  fileUpload: operation({
+    summary: 'Attach a file to a message or to a cell',
+    effect: 'write',
+    input: () => ({
+      ...{ ...book(), file: file(), smid: z.optional(id()) },
+      ...{ rowId: z.optional(rowId()), fieldId: z.optional(fieldId()), uuid: uuid() },
+    }),
+    output: uploaded,
+    slow: (input) => isSlow(input.file),
+    call: (input, _send, call) => attachFile(input, call),
+  }),
+  resumableUpload: operation({
+    summary: 'Attach a file of any size to a cell, going on where a cut connection stopped',
+    effect: 'write',
+    input: () => ({ ...book(), rowId: rowId(), fieldId: fieldId(), uuid: uuid(), file: file() }),
+    output: uploaded,
+    slow: () => true,
+    call: (input, _send, call) => resumableUpload(input, call),
+  }),
+  getUploadMeta: operation({
+    summary: 'Read what became of a resumable upload',
+    effect: 'read',
+    input: () => ({ fileId: z.string().check(z.regex(/^[\w.+-]{1,200}$/, 'must be the id of an upload')) }),
+    output: uploaded,
+    call: (input, _send, call) => readMeta(call, input.fileId),
+  }),
+};

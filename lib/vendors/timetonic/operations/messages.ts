@@ -1,0 +1,71 @@
+import * as z from 'zod/mini';
+import { bigInteger, field, integer, text } from '../../../core/field.ts';
+import { book, id, operation, sender, sstamp, uuid } from '../fields.ts';
+import { sendMessage } from '../message-writes.ts';
+import { messages, sentMessage, stamped } from '../shapes.ts';
+import { file, isSlow } from '../sources.ts';
+
+const msg = () => field(text(100_000), { description: 'What is said.', examples: ['Fire on level 3'] });
+const attachments = () =>
+  z.optional(field(integer(0, 100), { description: 'How many of them you attach later with fileUpload.' }));
+const event = () =>
+  field(
+    z.strictObject({
+      ...{ eventStart: integer(), eventEnd: integer(), eventTimezone: z.optional(text(60)) },
+      ...{ eventAllDay: z.optional(z.boolean()), isBusy: z.optional(z.boolean()) },
+      eventParticipants: z.optional(z.array(z.strictObject({ id: text(200) }))),
+      reminderData: z.optional(
+        z.strictObject({
+          ...{ email: z.optional(z.boolean()), sms: z.optional(z.boolean()), alarm: z.optional(z.boolean()) },
+          ...{
+            alarmMobile: z.optional(z.boolean()),
+            time: z.optional(integer(0)),
+            remindermember: z.optional(integer(0, 1)),
+          },
+        }),
+      ),
+    }),
+    {
+      description: 'A calendar event; times are seconds since the epoch, the reminder comes so many seconds before.',
+      examples: [{ eventStart: 1652601600, eventEnd: 1652608800, eventTimezone: 'Europe/Paris' }],
+    },
+  );
+
+export const messageOperations = {
+  getBookMessages: operation({
+    summary: 'Read the messages of a book, newest first, and with sstamp what has changed',
+    effect: 'read',
+    input: () => ({
+      ...{ ...book(), sstamp: sstamp(), smidFirst: z.optional(bigInteger()), smidLast: z.optional(bigInteger()) },
+      ...{ nbMax: z.optional(integer(1, 1000)), page: z.optional(integer(1)), search_string: z.optional(text(500)) },
+    }),
+    output: messages,
+    call: 'req=getBookMessages',
+  }),
+  sendMsg: operation({
+    summary: 'Send a message into a book, with files and a calendar event where given',
+    effect: 'write',
+    input: () => ({
+      ...{
+        ...book(),
+        msg: msg(),
+        body: z.optional(text(1_000_000)),
+        u_c: sender(),
+        msg_id: z.optional(id()),
+        uuid: uuid(),
+      },
+      ...{ nbMedias: attachments(), nbDocs: attachments(), event: z.optional(event()) },
+      files: z.optional(z.array(file()).check(z.minLength(1), z.maxLength(10))),
+    }),
+    output: sentMessage,
+    slow: (input) => input.files?.some(isSlow) ?? false,
+    call: (input, send, call) => sendMessage(input, send, call),
+  }),
+  deleteMsg: operation({
+    summary: 'Delete a message',
+    effect: 'write',
+    input: () => ({ ...book(), msg_id: id(), msg: z.optional(msg()), u_c: sender() }),
+    output: stamped,
+    call: 'req=deleteMsg',
+  }),
+};

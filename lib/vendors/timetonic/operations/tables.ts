@@ -1,0 +1,187 @@
+import * as z from 'zod/mini';
+import { field, integer, text } from '../../../core/field.ts';
+import {
+  anyRowId,
+  book,
+  bypassUrlTrigger,
+  fieldId,
+  id,
+  idList,
+  linkSeparator,
+  maybeBook,
+  operation,
+  rowId,
+  tableId,
+} from '../fields.ts';
+import { filterRowIds, pivotFilter, rowIds } from '../filter-rows.ts';
+import { readAllRows, readAllValues } from '../read-all.ts';
+import { isBulk, rowsToWrite, value, values, writeRow, writeRows, writeValue } from '../row-writes.ts';
+import {
+  big,
+  comments,
+  deletedRow,
+  type done,
+  tableRows,
+  tables,
+  tableValues,
+  writtenRow,
+  writtenRows,
+} from '../shapes.ts';
+
+const maybe = { boolean: () => z.optional(z.boolean()) };
+const all = () =>
+  z.optional(
+    field(z.boolean(), { description: 'true reads page after page, and says in `complete` whether that was all.' }),
+  );
+const tooBig = { 500: 'TimeTonic could not answer so much at once' };
+
+/** How values are read, by table id or by sync code. */
+const reading = () => ({
+  filterRowIds: z.optional(filterRowIds()),
+  tabId: z.optional(field(id(), { description: "Is saved as the tab that the connection's user saw last." })),
+  offset: z.optional(field(integer(0), { description: 'Rows to leave out at the start.' })),
+  maxRows: z.optional(
+    field(integer(1, 10_000), { description: 'Rows of one answer. TimeTonic gives 100 when nothing is said.' }),
+  ),
+  format: z.optional(z.enum(['columns', 'rows', 'diff_ready_rows'])),
+  maxComments: z.optional(integer(1, 10)),
+  ...{ getAllViews: maybe.boolean(), getDependencies: maybe.boolean(), all: all() },
+});
+
+export const tableOperations = {
+  getBookTables: operation({
+    summary: 'List the tables of a book with their views and fields',
+    effect: 'read',
+    input: () => ({
+      ...{ ...book(), externViews: maybe.boolean(), format: z.optional(z.literal('android')) },
+      ...{ includeFields: maybe.boolean(), includeEnums: maybe.boolean(), getRowIds: maybe.boolean() },
+    }),
+    output: tables,
+    call: 'req=getBookTables',
+  }),
+  getTableRows: operation({
+    summary: 'Read whole rows of a table, page by page',
+    effect: 'read',
+    errors: tooBig,
+    input: () => ({
+      ...{
+        tableId: tableId(),
+        rowIds: z.optional(rowIds()),
+        pageSize: z.optional(integer(1, 10_000)),
+        page: z.optional(integer(1)),
+      },
+      ...{ getTableInfo: maybe.boolean(), ...maybeBook(), all: all() },
+    }),
+    output: tableRows,
+    slow: (input) => input.all === true,
+    call: (input, send, call) => readAllRows(input, send, call),
+  }),
+  getTableValues: operation({
+    summary: 'Read values of a table in one of three formats',
+    effect: 'read',
+    errors: tooBig,
+    input: () => ({ tableId: tableId(), ...reading(), ...maybeBook() }),
+    output: tableValues,
+    slow: (input) => input.all === true,
+    call: (input, send, call) => readAllValues('req=getTableValues', input, send, call),
+  }),
+  getNamedTableValues: operation({
+    summary: 'Read values of a table by its sync code',
+    effect: 'read',
+    errors: tooBig,
+    input: () => ({
+      ...book(),
+      tableCode: field(text(200), { wire: 'catCode' }),
+      fieldCodes: z.optional(text(5000)),
+      ...reading(),
+    }),
+    output: tableValues,
+    slow: (input) => input.all === true,
+    call: (input, send, call) => readAllValues('req=getNamedTableValues', input, send, call),
+  }),
+  getTableValueSubset: operation({
+    summary: 'Read chosen fields of chosen rows, in the order given',
+    effect: 'read',
+    input: () => ({ tableId: tableId(), fieldIds: idList('Fields.'), rowIds: idList('Rows.'), ...maybeBook() }),
+    output: () => z.looseObject({ status: z.literal('ok'), tableValues: z.array(z.array(z.unknown())) }),
+    call: 'req=getTableValueSubset',
+  }),
+  computeTableOperation: operation({
+    summary: 'Count the rows of a table',
+    effect: 'read',
+    input: () => ({
+      tableId: tableId(),
+      operation: z.literal('count'),
+      filterRowIds: z.optional(filterRowIds()),
+      ...maybeBook(),
+    }),
+    output: () => z.looseObject({ status: z.literal('ok'), result: z.unknown() }),
+    call: 'req=computeTableOperation',
+  }),
+  updateTableValue: operation({
+    summary: 'Write one value',
+    effect: 'write',
+    input: () => ({
+      value: value(),
+      rowId: anyRowId(),
+      fieldId: fieldId(),
+      ...maybeBook(),
+      bypassUrlTrigger: bypassUrlTrigger(),
+    }),
+    output: writtenRow,
+    call: (input, send, call) => writeValue(input, send, call),
+  }),
+  createOrUpdateTableRow: operation({
+    summary: 'Create or change a row',
+    effect: 'write',
+    input: () => ({
+      ...{ rowId: anyRowId(), fieldValues: z.optional(values()), tableId: z.optional(tableId()) },
+      ...{ linkSeparator: linkSeparator(), ...maybeBook(), bypassUrlTrigger: bypassUrlTrigger() },
+    }),
+    output: writtenRow,
+    call: (input, send, call) => writeRow(input, send, call),
+  }),
+  createOrUpdateTableRows: operation({
+    summary: 'Create or change many rows of a table, ten at a time',
+    description: 'Sent again after a failure with the same tmp ids, it goes on where it stopped.',
+    effect: 'write',
+    input: () => ({
+      rows: rowsToWrite(),
+      linkSeparator: linkSeparator(),
+      ...maybeBook(),
+      bypassUrlTrigger: bypassUrlTrigger(),
+    }),
+    output: writtenRows,
+    slow: isBulk,
+    call: (input, _send, call) => writeRows(input, call),
+  }),
+  deleteTableRow: operation({
+    summary: 'Delete a row',
+    effect: 'write',
+    input: () => ({ rowId: rowId(), ...maybeBook(), bypassUrlTrigger: bypassUrlTrigger() }),
+    output: deletedRow,
+    call: 'req=deleteTableRow',
+  }),
+  getTableValueComments: operation({
+    summary: 'Read the comments of a cell, oldest first',
+    effect: 'read',
+    input: () => ({ fieldId: fieldId(), rowId: rowId(), ...maybeBook() }),
+    output: comments,
+    call: 'req=getTableValueComments',
+  }),
+  getPivotValues: operation({
+    summary: 'Read the values of a pivot table',
+    effect: 'read',
+    input: () => ({
+      tableId: field(id(), { wire: 'catID' }),
+      viewId: id(),
+      filterRowIds: pivotFilter(),
+      ...maybeBook(),
+    }),
+    output: () => z.looseObject({ status: z.literal('ok'), catID: z.optional(big()), viewId: z.optional(big()) }),
+    call: (input, send, call) =>
+      send(`req=${call.connection.settings.pivotRequest ?? 'getPivotValues'}`, input) as Promise<
+        z.input<ReturnType<typeof done>>
+      >,
+  }),
+};

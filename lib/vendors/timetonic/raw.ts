@@ -1,0 +1,121 @@
+import { GatewayError } from '../../core/errors.ts';
+import { wireName } from '../../core/field.ts';
+import { parseJson } from '../../core/json.ts';
+import { type Operation, schemasOf } from '../../core/operation.ts';
+import type { RawRequest, VendorAnswer } from '../../core/vendor.ts';
+import { type TimetonicCall, title } from './connection.ts';
+import { download } from './downloads.ts';
+import { exchange } from './exchange.ts';
+import { fieldText } from './send.ts';
+
+/** What the gateway puts into each request; a raw one may not bring its own. */
+const supplied = ['version', 'req', 'r', 'o_u', 'u_c', 'sesskey', 'oauthkey', 'appkey'];
+/** Requests that make or end keys. */
+const keyRequests = ['createappkey', 'createoauthkey', 'createsesskey', 'getorcreatesesskey'];
+/** Requests of operations that are functions, with the name of the operation. */
+const composed: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...[
+      'registerSMSGateway',
+      'unregisterSMSGateway',
+      'dropAllSessions',
+      'sendMsg',
+      'getTableRows',
+      'getTableValues',
+      'getNamedTableValues',
+    ],
+    ...['updateTableValue', 'createOrUpdateTableRow', 'createOrUpdateTableRows', 'getPivotValues', 'fileUpload'],
+  ].map((name) => [name, name]),
+);
+
+/** The declared operation that a request by name, or a file address below `/live`, is. */
+export function matchRaw(
+  request: RawRequest,
+  operations: Readonly<Record<string, Operation>>,
+): { operation: string; input: Record<string, unknown> } | 'session' | undefined {
+  const path = request.path.replace(/^\/+|\/+$/g, '');
+  if (keyRequests.includes(path.toLowerCase())) return 'session';
+  if (path.startsWith('dbi/')) return matchFile(path, operations);
+  // The vendor may not tell upper from lower case in a name; the scope of the declared operation must hold all the same.
+  const name = Object.entries(operations).find(
+    ([each, { call }]) =>
+      (typeof call === 'string' ? call : `req=${composed[each] ?? ''}`).toLowerCase() === `req=${path.toLowerCase()}`,
+  )?.[0];
+  const operation = name === undefined ? undefined : operations[name];
+  return name === undefined || operation === undefined
+    ? undefined
+    : { operation: name, input: inputOf(operation, request) };
+}
+
+/** Sends what is not declared, with the session put in. GET is a read, the rest a write. */
+export function sendRaw(request: RawRequest, call: TimetonicCall): Promise<VendorAnswer> {
+  const path = request.path.replace(/^\/+|\/+$/g, '');
+  if (path.startsWith('dbi/')) {
+    if (path.split('/').some((step) => step === '.' || step === '..') || /[?#\\]/.test(path)) throw badPath();
+    const address = `/${path.split('/').map(encodeURIComponent).join('/')}` as const;
+    return download(address as `/dbi/${string}`, {}, call, path.split('/').slice(0, 2).join('/'));
+  }
+  if (!/^\w{1,80}$/.test(path)) throw badPath();
+  const fields = Object.fromEntries(given(request).map(([name, value]) => [name, fieldText(value)]));
+  const effect = request.method === 'GET' ? 'read' : 'write';
+  return exchange(call, { req: path, fields, effect, repeatDeadlock: effect === 'read' }).then((body) => ({ body }));
+}
+
+/** Fields of query and body, without those that the gateway supplies. */
+function given(request: RawRequest): [string, unknown][] {
+  const body = request.body !== null && typeof request.body === 'object' ? Object.entries(request.body) : [];
+  const all: [string, unknown][] = [...request.query, ...body];
+  return all.filter(([name]) => !supplied.includes(name));
+}
+
+function matchFile(
+  path: string,
+  operations: Readonly<Record<string, Operation>>,
+): { operation: string; input: Record<string, unknown> } | undefined {
+  const steps = path.split('/');
+  for (const [operation, { call }] of Object.entries(operations)) {
+    if (typeof call !== 'string' || !call.startsWith(`/${steps[0]}/${steps[1]}/`)) continue;
+    const names = [...call.matchAll(/\{(\w+)\??\}/g)].map((match) => match[1] ?? '');
+    const values = steps.slice(2);
+    if (values.length > names.length) return undefined;
+    return {
+      operation,
+      input: Object.fromEntries(
+        values.map((value, at) => [names[at] ?? '', value]).filter(([, value]) => value !== ''),
+      ),
+    };
+  }
+  return undefined;
+}
+
+/** A raw input under our names; JSON that came as text in its form field is JSON again. */
+function inputOf(operation: Operation, request: RawRequest): Record<string, unknown> {
+  const { shape } = schemasOf(operation);
+  const names = new Map(Object.entries(shape).map(([name, schema]) => [wireName(name, schema), name]));
+  return Object.fromEntries(
+    given(request).map(([name, value]) => {
+      const ours = names.get(name) ?? name;
+      return [ours, typeof value === 'string' ? read(value, ours) : value];
+    }),
+  );
+}
+
+const texts = ['msg', 'body', 'value', 'search_string', 'linkSeparator', 'uuid'];
+
+/** What stands in a form field as text: numbers stay text where they are ids, switches and JSON are what they mean. */
+function read(value: string, name: string): unknown {
+  if (texts.includes(name)) return value;
+  if (value === 'true' || value === 'false') return value === 'true';
+  if (/^\s*[[{]/.test(value)) {
+    try {
+      return parseJson(value);
+    } catch {
+      return value;
+    }
+  }
+  return /^\d{1,6}$/.test(value) ? Number(value) : value;
+}
+
+function badPath(): GatewayError {
+  return new GatewayError('invalid_request', `The raw path is the name of a ${title} request, or dbi/… for a file.`);
+}

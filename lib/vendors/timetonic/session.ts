@@ -1,0 +1,65 @@
+import { GatewayError } from '../../core/errors.ts';
+import type { LiveSession, SessionPolicy } from '../../core/vendor.ts';
+import {
+  type TimetonicCredentials,
+  type TimetonicLogin,
+  type TimetonicSession,
+  type TimetonicSettings,
+  title,
+} from './connection.ts';
+import { ask, exchangeIn } from './exchange.ts';
+
+/** Keys have no fixed life; after this long a fresh one is made all the same. */
+const lifetime = 30 * 24 * 60 * 60_000;
+/** No stamp is higher, so that the answer holds nothing but the stamp. */
+const highestStamp = '9223372036854775807';
+
+/** Sessions from the oauthkey, or the pasted key for as long as it lives. TimeTonic knows no keepalive. */
+export const session: SessionPolicy<TimetonicSettings, TimetonicCredentials, TimetonicSession> = {
+  refusalsUntilLocked: 1,
+
+  async login(call): Promise<LiveSession<TimetonicSession>> {
+    const { oauthkey, sesskey, oauthkeyDroppedAt } = await call.credentials();
+    const expiresAt = call.clock.now() + lifetime;
+    if (oauthkey !== undefined) return { data: { sesskey: await createSesskey(call, oauthkey) }, expiresAt };
+    if (sesskey === undefined) throw refused('no oauthkey and no sesskey is stored.');
+    try {
+      await exchangeIn({ sesskey }, call, { req: 'getUserInfo', fields: { sstamp: highestStamp }, effect: 'session' });
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
+      throw refused(
+        oauthkeyDroppedAt === undefined
+          ? `the pasted session key is dead (${error.message}) A pasted key cannot be renewed: store a new one, or better login and password or an oauthkey.`
+          : `the session key is dead, and the oauthkey behind it was killed by dropAllSessions on ${oauthkeyDroppedAt}: store login and password again.`,
+      );
+    }
+    return { data: { sesskey }, expiresAt };
+  },
+};
+
+/** A session key made from an oauthkey. */
+async function createSesskey(call: TimetonicLogin, oauthkey: string): Promise<string> {
+  const { user } = call.connection.settings;
+  const body = await ask(call, {
+    req: 'createSesskey',
+    fields: { o_u: user, u_c: user, oauthkey },
+    effect: 'session',
+  }).catch((error: unknown) => {
+    if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
+    throw refused(
+      `it does not take the oauthkey of ${user} any more (${error.message}) Store login and password again.`,
+    );
+  });
+  return keyIn(body, 'sesskey');
+}
+
+/** A key of an answer; one without it is no login. */
+export function keyIn(body: Record<string, unknown>, name: string): string {
+  const key = body[name];
+  if (typeof key === 'string' && key !== '') return key;
+  throw new GatewayError('vendor_malformed', `${title} answered without ${name}.`, { vendor: 'timetonic' });
+}
+
+function refused(why: string): GatewayError {
+  return new GatewayError('connection_needs_attention', why, { vendor: 'timetonic', session: 'refused' });
+}
