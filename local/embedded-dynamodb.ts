@@ -58,12 +58,12 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
       }
     }
     indexStream(dataFile);
-    trimStream(dataFile, Date.now());
   } catch (error) {
     lock.release();
     if (temporary) rmSync(directory, { recursive: true, force: true });
     throw error;
   }
+  // Not at once: after days of standing still, what was not read before is yet to be read.
   const trimming = setInterval(() => trimStream(dataFile, Date.now()), trimInterval).unref();
 
   return {
