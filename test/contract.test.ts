@@ -3,13 +3,16 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Effect, parseInput, schemasOf } from '../lib/core/operation.ts';
 import { vendors } from '../lib/vendors/index.ts';
-import { playedCall, type RecordedExchange } from './played-call.ts';
+import { playedCall, type RecordedExchange, textOf } from './played-call.ts';
+import { type PlayedFrame, playSocket } from './played-socket.ts';
 
 interface Fixture {
   effect: Effect;
   input: Record<string, unknown>;
   /** What goes to the vendor and what comes back, in order. */
   exchanges: RecordedExchange[];
+  /** The same at the vendor's socket. */
+  socket?: PlayedFrame[];
   output: unknown;
 }
 
@@ -50,7 +53,9 @@ describe.each(Object.keys(vendors))('%s', (vendorName) => {
 
     test('sends what its fixture says and answers in its form', async () => {
       const connection = JSON.parse(readFileSync(join(folder, vendorName, '_connection.json'), 'utf8'));
-      const played = playedCall(vendor.name, connection, fixture.exchanges);
+      const socket = fixture.socket && (await playSocket(fixture.socket));
+      const settings = { ...connection.settings, ...socket?.settings };
+      const played = playedCall(vendor.name, { ...connection, settings }, fixture.exchanges);
       const answer = await vendor.send(
         name,
         operation,
@@ -58,6 +63,7 @@ describe.each(Object.keys(vendors))('%s', (vendorName) => {
         played.call,
       );
       expect(played.left()).toEqual([]);
+      expect((await socket?.close()) ?? []).toEqual([]);
       if ('file' in answer) {
         expect({ type: answer.file.type, text: await textOf(answer.file.stream) }).toEqual(fixture.output);
         return;
@@ -79,12 +85,6 @@ describe.each(Object.keys(vendors))('%s', (vendorName) => {
     });
   });
 });
-
-async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString('utf8');
-}
 
 /** Lines of the declaration of an operation, without the body of a function that it gives for its call. */
 function linesOf(vendor: string, name: string): number {

@@ -21,11 +21,15 @@ const at = Date.parse('2026-01-05T02:11:09Z');
 /** A call whose vendor is a list of recorded exchanges: a request that is not the next one of the list throws. */
 export function playedCall(vendor: VendorName, connection: PlayedConnection, exchanges: readonly RecordedExchange[]) {
   const left = [...exchanges];
-  const play = (options: HttpRequestOptions) => {
+  const play = async (options: HttpRequestOptions) => {
     const next = left.shift();
     if (!next) throw new Error(`Not recorded: ${options.method} ${String(options.url)}`);
     const wanted = { method: next.request.method, url: next.request.url, body: next.request.body };
-    const got = { method: options.method, url: String(options.url), body: bodyOf(options.body, next.request.body) };
+    const got = {
+      method: options.method,
+      url: String(options.url),
+      body: await bodyOf(options.body, next.request.body),
+    };
     if (!isDeepStrictEqual(wanted, got)) {
       throw new Error(`Recorded ${JSON.stringify(wanted)}, but sent ${JSON.stringify(got)}`);
     }
@@ -40,9 +44,9 @@ export function playedCall(vendor: VendorName, connection: PlayedConnection, exc
     connection: { vendor, name: 'recorded', version: 1, settings: connection.settings },
     requestId: 'recorded',
     http: {
-      request: async (options) => answerOf(play(options)),
+      request: async (options) => answerOf(await play(options)),
       stream: async (options) => {
-        const { status, headers, bytes } = answerOf(play(options));
+        const { status, headers, bytes } = answerOf(await play(options));
         return { status, headers, body: Readable.from([bytes]) };
       },
     },
@@ -107,10 +111,17 @@ function answerOf(response: RecordedExchange['response']): HttpAnswer {
   };
 }
 
-function bodyOf(body: unknown, recorded: unknown): unknown {
-  if (body === undefined || body === null) return undefined;
-  const text = typeof body === 'string' ? body : Buffer.isBuffer(body) ? body.toString('utf8') : '(stream)';
+async function bodyOf(body: HttpRequestOptions['body'], recorded: unknown): Promise<unknown> {
+  if (body === undefined) return undefined;
+  const text = body instanceof Readable ? await textOf(body) : Buffer.from(body).toString('utf8');
   return recorded !== null && typeof recorded === 'object' ? JSON.parse(text) : text;
+}
+
+/** A stream as text. */
+export async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function unavailable<T extends object>(what: string): T {

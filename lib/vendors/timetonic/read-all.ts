@@ -3,7 +3,7 @@ import { GatewayError } from '../../core/errors.ts';
 import type { SendCall } from '../../core/operation.ts';
 import type { TimetonicCall } from './connection.ts';
 import type { TimetonicRequest } from './send.ts';
-import type { tableRows, tableValues } from './shapes.ts';
+import type { pivotValues, tableRows, tableValues } from './shapes.ts';
 import { joinValues, rowCountOf, type TableValues } from './table-pages.ts';
 
 type Send = SendCall<TimetonicRequest>;
@@ -81,6 +81,16 @@ export async function readAllRows({ all, ...input }: RowsInput, send: Send, call
     rows: [...rows.values()],
     ...ending(rowCount, next, (at) => ({ page: Math.floor(at / size) + 1, pageSize: size })),
   };
+}
+
+/** The request whose name the document lost goes by the one that the connection's settings know. */
+export async function readPivot(
+  input: object,
+  send: Send,
+  call: TimetonicCall,
+): Promise<z.input<ReturnType<typeof pivotValues>>> {
+  const name = call.connection.settings.pivotRequest ?? 'getPivotValues';
+  return (await send(`req=${name}`, { ...input })) as Ok;
 }
 
 interface Page<Body> {

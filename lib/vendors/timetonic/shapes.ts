@@ -13,7 +13,7 @@ const mapOf = <T extends z.ZodMiniType>(value: T) =>
     z.union([z.record(z.string(), value), z.array(z.never())]),
     z.transform((map): Record<string, z.output<T>> => (Array.isArray(map) ? {} : map)),
   );
-export const map = () => mapOf(z.unknown());
+const map = () => mapOf(z.unknown());
 
 /** What every `ok` answers. */
 const answer = <S extends Record<string, z.ZodMiniType>>(shape: S) =>
@@ -22,7 +22,7 @@ const answer = <S extends Record<string, z.ZodMiniType>>(shape: S) =>
 export const done = () => answer({});
 export const stamped = () => answer({ sstamp: z.optional(big()) });
 
-export const message = () =>
+const message = () =>
   z.looseObject({
     smid: big(),
     sstamp: z.optional(big()),
@@ -34,7 +34,7 @@ export const message = () =>
     lastModified: z.optional(z.number()),
   });
 
-export const bookShape = () =>
+const bookShape = () =>
   z.looseObject({
     b_c: z.string(),
     b_o: z.string(),
@@ -93,8 +93,9 @@ export const tableValues = () =>
   });
 export const tableRows = () => answer({ sstamp: z.optional(big()), rows: z.array(z.looseObject({})), ...reading() });
 
-export const newRow = () =>
-  z.looseObject({ id: big(), tmpId: z.optional(z.string()), existing: z.optional(z.boolean()) });
+export const pivotValues = () => answer({ catID: z.optional(big()), viewId: z.optional(big()) });
+
+const newRow = () => z.looseObject({ id: big(), tmpId: z.optional(z.string()), existing: z.optional(z.boolean()) });
 export const writtenRow = () => answer({ newRows: z.optional(z.array(newRow())) });
 export const writtenRows = () => answer({ modified: z.int(), created: z.int(), existing: z.optional(z.int()) });
 export const deletedRow = () => answer({ deletedRow: z.optional(z.looseObject({ id: big() })) });

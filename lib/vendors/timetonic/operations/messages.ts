@@ -31,6 +31,15 @@ const event = () =>
     },
   );
 
+const outgoing = () => ({
+  ...{ ...book(), msg: msg(), body: z.optional(text(1_000_000)) },
+  ...{ u_c: sender(), msg_id: z.optional(id()), uuid: uuid(), event: z.optional(event()) },
+});
+const attached = () => ({
+  ...{ nbMedias: attachments(), nbDocs: attachments() },
+  files: z.optional(z.array(file()).check(z.minLength(1), z.maxLength(10))),
+});
+
 export const messageOperations = {
   getBookMessages: operation({
     summary: 'Read the messages of a book, newest first, and with sstamp what has changed',
@@ -45,18 +54,7 @@ export const messageOperations = {
   sendMsg: operation({
     summary: 'Send a message into a book, with files and a calendar event where given',
     effect: 'write',
-    input: () => ({
-      ...{
-        ...book(),
-        msg: msg(),
-        body: z.optional(text(1_000_000)),
-        u_c: sender(),
-        msg_id: z.optional(id()),
-        uuid: uuid(),
-      },
-      ...{ nbMedias: attachments(), nbDocs: attachments(), event: z.optional(event()) },
-      files: z.optional(z.array(file()).check(z.minLength(1), z.maxLength(10))),
-    }),
+    input: () => ({ ...outgoing(), ...attached() }),
     output: sentMessage,
     slow: (input) => input.files?.some(isSlow) ?? false,
     call: (input, send, call) => sendMessage(input, send, call),

@@ -14,13 +14,12 @@ import {
   tableId,
 } from '../fields.ts';
 import { filterRowIds, pivotFilter, rowIds } from '../filter-rows.ts';
-import { readAllRows, readAllValues } from '../read-all.ts';
+import { readAllRows, readAllValues, readPivot } from '../read-all.ts';
 import { isBulk, rowsToWrite, value, values, writeRow, writeRows, writeValue } from '../row-writes.ts';
 import {
-  big,
   comments,
   deletedRow,
-  type done,
+  type pivotValues,
   tableRows,
   tables,
   tableValues,
@@ -33,7 +32,6 @@ const all = () =>
   z.optional(
     field(z.boolean(), { description: 'true reads page after page, and says in `complete` whether that was all.' }),
   );
-const tooBig = { 500: 'TimeTonic could not answer so much at once' };
 
 /** How values are read, by table id or by sync code. */
 const reading = () => ({
@@ -47,6 +45,12 @@ const reading = () => ({
   maxComments: z.optional(integer(1, 10)),
   ...{ getAllViews: maybe.boolean(), getDependencies: maybe.boolean(), all: all() },
 });
+
+const rowReading = () => ({
+  ...{ rowIds: z.optional(rowIds()), pageSize: z.optional(integer(1, 10_000)), page: z.optional(integer(1)) },
+  ...{ getTableInfo: maybe.boolean(), all: all() },
+});
+const pivotReading = () => ({ tableId: field(id(), { wire: 'catID' }), viewId: id(), filterRowIds: pivotFilter() });
 
 export const tableOperations = {
   getBookTables: operation({
@@ -62,16 +66,7 @@ export const tableOperations = {
   getTableRows: operation({
     summary: 'Read whole rows of a table, page by page',
     effect: 'read',
-    errors: tooBig,
-    input: () => ({
-      ...{
-        tableId: tableId(),
-        rowIds: z.optional(rowIds()),
-        pageSize: z.optional(integer(1, 10_000)),
-        page: z.optional(integer(1)),
-      },
-      ...{ getTableInfo: maybe.boolean(), ...maybeBook(), all: all() },
-    }),
+    input: () => ({ tableId: tableId(), ...rowReading(), ...maybeBook() }),
     output: tableRows,
     slow: (input) => input.all === true,
     call: (input, send, call) => readAllRows(input, send, call),
@@ -79,7 +74,6 @@ export const tableOperations = {
   getTableValues: operation({
     summary: 'Read values of a table in one of three formats',
     effect: 'read',
-    errors: tooBig,
     input: () => ({ tableId: tableId(), ...reading(), ...maybeBook() }),
     output: tableValues,
     slow: (input) => input.all === true,
@@ -88,7 +82,6 @@ export const tableOperations = {
   getNamedTableValues: operation({
     summary: 'Read values of a table by its sync code',
     effect: 'read',
-    errors: tooBig,
     input: () => ({
       ...book(),
       tableCode: field(text(200), { wire: 'catCode' }),
@@ -172,16 +165,8 @@ export const tableOperations = {
   getPivotValues: operation({
     summary: 'Read the values of a pivot table',
     effect: 'read',
-    input: () => ({
-      tableId: field(id(), { wire: 'catID' }),
-      viewId: id(),
-      filterRowIds: pivotFilter(),
-      ...maybeBook(),
-    }),
-    output: () => z.looseObject({ status: z.literal('ok'), catID: z.optional(big()), viewId: z.optional(big()) }),
-    call: (input, send, call) =>
-      send(`req=${call.connection.settings.pivotRequest ?? 'getPivotValues'}`, input) as Promise<
-        z.input<ReturnType<typeof done>>
-      >,
+    input: () => ({ ...pivotReading(), ...maybeBook() }),
+    output: pivotValues,
+    call: (input, send, call) => readPivot(input, send, call),
   }),
 };
