@@ -8,6 +8,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { certificate, failureOf, startSecureServer, startServer, startTcp, testClient } from './loopback.ts';
 
+const chunked =
+  'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhalf \r\n8\r\nand half\r\n0\r\nX-Sum: 1\r\n\r\n';
 const any = { timeoutMs: 5000, address: 'any' } as const;
 
 /** A server that answers with what it was asked. */
@@ -115,6 +117,38 @@ describe('a request', () => {
       ),
       { numRuns: 100 },
     );
+  });
+
+  test.each([
+    [
+      'an early hint before it',
+      'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+      200,
+      'ok',
+    ],
+    ['nothing to come', 'HTTP/1.1 204 No Content\r\n\r\n', 204, ''],
+    ['nothing new', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n', 304, ''],
+    ['HTTP/1.0 and the end of the connection as its end', 'HTTP/1.0 200 OK\r\n\r\nold', 200, 'old'],
+    ['chunks with extensions and trailers', chunked, 200, 'half and half'],
+    ['no reason phrase', 'HTTP/1.1 500 \r\nContent-Length: 2\r\n\r\nno', 500, 'no'],
+  ])('is answered with %s', async (_, bytes, status, text) => {
+    const { url } = await startTcp((socket) => {
+      socket.once('data', () => socket.end(bytes));
+    });
+    const answer = await testClient().request({ ...any, method: 'GET', url });
+    expect([answer.status, answer.text()]).toEqual([status, text]);
+  });
+
+  test('for the head alone has no body, however long that would be', async () => {
+    const { url, sockets } = await startServer((_, response) => {
+      response.writeHead(200, { 'content-length': 1_000_000_000 }).end();
+    });
+    const client = testClient();
+    for (let round = 0; round < 2; round++) {
+      const answer = await client.request({ ...any, method: 'HEAD', url, maxBytes: 10 });
+      expect([answer.status, answer.bytes.length]).toEqual([200, 0]);
+    }
+    expect(sockets).toHaveLength(1);
   });
 
   test('undoes compression, and refuses what would grow beyond the limit', async () => {
