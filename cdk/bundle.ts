@@ -1,17 +1,19 @@
-import { copyFileSync, rmSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
-import { type BuildOptions, build, type Metafile } from 'esbuild';
-import { swaggerFiles } from '../lib/gateway/docs/assets.ts';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { type BuildOptions, type BuildResult, build } from 'esbuild';
 import { builtinHttp, environmentCredentials, noEndpointDiscovery, packagesApart } from './bundle-plugins.ts';
 
 const root = dirname(import.meta.dirname);
+const { resolve } = createRequire(import.meta.url);
 
-/** What a source file expects beside the bundle that it has become part of. */
-const companions: Readonly<Record<string, { built?: Record<string, string>; copied?: Record<string, () => string> }>> =
-  {
-    'lib/events/expression-pool.ts': { built: { 'expression-worker': 'lib/events/expression-worker.ts' } },
-    'lib/gateway/docs/assets.ts': { copied: swaggerFiles },
-  };
+/** What a source file expects beside the bundle that it has become part of: entries to build, files of packages to copy. */
+const companions: Readonly<Record<string, { built?: Record<string, string>; copied?: readonly string[] }>> = {
+  'lib/events/expression-pool.ts': { built: { 'expression-worker': 'lib/events/expression-worker.ts' } },
+  'lib/gateway/docs/assets.ts': {
+    copied: ['swagger-ui-dist/swagger-ui.css', 'swagger-ui-dist/swagger-ui-bundle.js'],
+  },
+};
 
 /** A function as it is uploaded. */
 export interface Bundle {
@@ -26,78 +28,98 @@ export interface Bundle {
   };
 }
 
+type Built = BuildResult<{ write: false; metafile: true }>;
+
+const plugins = [builtinHttp, environmentCredentials, noEndpointDiscovery];
+const options = {
+  absWorkingDir: root,
+  // Nothing is written here; the files go into a folder for each function.
+  outdir: '.',
+  write: false,
+  metafile: true,
+  bundle: true,
+  splitting: true,
+  minify: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  mainFields: ['module', 'main'],
+  outExtension: { '.js': '.mjs' },
+  sourcemap: 'linked',
+  sourcesContent: false,
+  legalComments: 'none',
+  logLevel: 'warning',
+} satisfies BuildOptions;
+
 /**
  * Builds `functions/{name}.ts` for Lambda, each into a folder of its own. A build for each, because in one build for all a
- * function would load whatever the others need of a shared file.
+ * function would load whatever the others need of a shared file; only what is loaded on use is built once.
  */
 export async function bundle(
   names: readonly string[],
   directory = join(root, 'dist', 'functions'),
 ): Promise<Map<string, Bundle>> {
-  const bundles = await Promise.all(names.map((name) => bundleOne(name, join(directory, name))));
-  return new Map(bundles.map((each, at) => [names[at] ?? '', each]));
+  const mains = await Promise.all(names.map(async (name) => ({ name, ...(await buildMain(name)) })));
+  const entries = new Map(mains.flatMap(({ apart }) => [...apart]));
+  const apart: Built = await build({ ...options, entryPoints: Object.fromEntries(entries), plugins });
+  return new Map(
+    mains.map((main) => {
+      const folder = join(directory, main.name);
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder, { recursive: true });
+      write(main.built, Object.keys(main.built.metafile.outputs), folder);
+      write(apart, reached(apart, [...main.apart.keys()].map(fileOf), true), folder);
+      for (const file of main.copied) copyFileSync(resolve(file), join(folder, basename(file)));
+      return [main.name, { folder, entry: join(folder, fileOf(main.name)), start: startOf(main.built, main.name) }];
+    }),
+  );
 }
 
-async function bundleOne(name: string, folder: string): Promise<Bundle> {
-  rmSync(folder, { recursive: true, force: true });
+async function buildMain(name: string) {
   const apart = new Map<string, string>();
-  const options = {
-    absWorkingDir: root,
-    outdir: folder,
-    bundle: true,
-    splitting: true,
-    minify: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    mainFields: ['module', 'main'],
-    outExtension: { '.js': '.mjs' },
-    sourcemap: 'linked',
-    sourcesContent: false,
-    legalComments: 'none',
-    logLevel: 'warning',
-  } satisfies BuildOptions;
-  const plugins = [builtinHttp, environmentCredentials, noEndpointDiscovery];
-  const { metafile } = await build({
+  const built: Built = await build({
     ...options,
     entryPoints: { [name]: `functions/${name}.ts` },
-    metafile: true,
     plugins: [...plugins, packagesApart(apart)],
   });
-  for (const source of Object.keys(metafile.inputs)) {
-    const { built = {}, copied = {} } = companions[source] ?? {};
-    for (const [entry, path] of Object.entries(built)) apart.set(entry, path);
-    for (const [file, find] of Object.entries(copied)) copyFileSync(find(), join(folder, file));
-  }
-  if (apart.size > 0) await build({ ...options, entryPoints: Object.fromEntries(apart), plugins });
-  const entry = join(folder, `${name}.mjs`);
-  return { folder, entry, start: startOf(metafile, relative(root, entry)) };
+  const beside = Object.keys(built.metafile.inputs).flatMap((source) => companions[source] ?? []);
+  for (const [entry, path] of beside.flatMap((each) => Object.entries(each.built ?? {}))) apart.set(entry, path);
+  return { built, apart, copied: beside.flatMap((each) => each.copied ?? []) };
 }
 
-function startOf({ outputs }: Metafile, entry: string): Bundle['start'] {
-  const loaded = new Set<string>();
-  const waiting = [entry];
+const fileOf = (entry: string): string => `${entry}.mjs`;
+
+/** The output files that entries load: by static imports alone, or whatever they may load. */
+function reached({ metafile }: Built, entries: readonly string[], onUse: boolean): string[] {
+  const found = new Set<string>();
+  const waiting = [...entries];
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-    if (loaded.has(path)) continue;
-    loaded.add(path);
-    const imports = outputs[path]?.imports ?? [];
-    waiting.push(
-      ...imports.filter(({ kind, external }) => kind === 'import-statement' && !external).map((each) => each.path),
-    );
+    if (found.has(path)) continue;
+    found.add(path);
+    for (const each of metafile.outputs[path]?.imports ?? []) {
+      if (!each.external && (onUse || each.kind === 'import-statement')) waiting.push(each.path);
+    }
   }
+  return [...found];
+}
+
+function write({ outputFiles }: Built, paths: readonly string[], folder: string): void {
+  const wanted = new Set(paths.flatMap((path) => [path, `${path}.map`]));
+  for (const { path, contents } of outputFiles) {
+    if (wanted.has(basename(path))) writeFileSync(join(folder, basename(path)), contents);
+  }
+}
+
+function startOf(built: Built, name: string): Bundle['start'] {
   const sources = new Map<string, number>();
   let bytes = 0;
-  for (const path of loaded) {
-    const output = outputs[path];
+  for (const path of reached(built, [fileOf(name)], false)) {
+    const output = built.metafile.outputs[path];
     bytes += output?.bytes ?? 0;
     for (const [source, { bytesInOutput }] of Object.entries(output?.inputs ?? {})) {
-      const from = packageOf(source) ?? source;
+      const from = source.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? source;
       sources.set(from, (sources.get(from) ?? 0) + bytesInOutput);
     }
   }
   return { bytes, sources };
-}
-
-function packageOf(source: string): string | undefined {
-  return source.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1];
 }

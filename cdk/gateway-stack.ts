@@ -17,7 +17,6 @@ import { DynamoEventSource, SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { eventPrefix } from '../lib/store/items.ts';
 import type { FunctionDeclaration } from './function-declaration.ts';
 import { isDurable, LambdaFunction } from './lambda-function.ts';
 import type { Settings } from './settings.ts';
@@ -154,7 +153,7 @@ export class GatewayStack extends Stack {
         filters: [
           FilterCriteria.filter({
             eventName: FilterRule.isEqual('INSERT'),
-            dynamodb: { Keys: { pk: { S: FilterRule.beginsWith(eventPrefix) } } },
+            dynamodb: { Keys: { pk: { S: FilterRule.beginsWith('event#') } } },
           }),
         ],
       }),

@@ -9,6 +9,7 @@ import { functions } from '../cdk/functions.ts';
 import { retentionDays } from '../lib/core/files.ts';
 import { sessionKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames } from '../lib/core/vendor.ts';
+import { eventPrefix } from '../lib/store/items.ts';
 import { vendors } from '../lib/vendors/index.ts';
 import { clockFunctions, httpRoutes } from '../local/functions.ts';
 import { createTable } from '../local/table.ts';
@@ -181,7 +182,7 @@ describe('durable functions and the event stream', () => {
     });
     const { Filters } = properties.FilterCriteria as unknown as { Filters: { Pattern: string }[] };
     expect(Filters.map(({ Pattern }) => JSON.parse(Pattern))).toEqual([
-      { eventName: ['INSERT'], dynamodb: { Keys: { pk: { S: [{ prefix: 'event#' }] } } } },
+      { eventName: ['INSERT'], dynamodb: { Keys: { pk: { S: [{ prefix: eventPrefix }] } } } },
     ]);
     const alarms = templates.ofType('AWS::CloudWatch::Alarm').map(({ id }) => id);
     expect(alarms).toContainEqual(expect.stringContaining('EventsNotRouted'));

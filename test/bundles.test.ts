@@ -1,0 +1,237 @@
+import { readFileSync } from 'node:fs';
+import { marshall } from '@aws-sdk/util-dynamodb';
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { functions } from '../cdk/functions.ts';
+import { keys } from '../lib/store/items.ts';
+import { vendors } from '../lib/vendors/index.ts';
+import { type Proptt2Sandbox, startProptt2Sandbox } from '../local/sandbox/proptt2/index.ts';
+import { adminKey, type Deployment, startDeployment, tokenOf } from './cloud/deployment.ts';
+import { startLambdaProcess } from './cloud/lambda-process.ts';
+import { type Ask, eventOf } from './gateway/face.ts';
+
+let deployment: Deployment;
+let sandbox: Proptt2Sandbox;
+beforeAll(async () => {
+  [deployment, sandbox] = await Promise.all([startDeployment(), startProptt2Sandbox()]);
+}, 180_000);
+afterAll(async () => {
+  await Promise.all([deployment?.stop(), sandbox?.close()]);
+});
+
+const key = { authorization: `Bearer tl_${adminKey}` };
+const tick = { version: '0', 'detail-type': 'Scheduled Event', source: 'aws.events', detail: {}, resources: [] };
+
+/** Has a function answer an HTTP request. */
+async function ask(
+  name: string,
+  request: Ask,
+): Promise<{ status: number | undefined; body: unknown; headers: object }> {
+  const lambda = await deployment.function(name);
+  const {
+    statusCode,
+    body = '',
+    headers = {},
+  } = await lambda.invoke<APIGatewayProxyStructuredResultV2>(
+    eventOf({ ...request, headers: { ...key, ...request.headers } }),
+  );
+  const json = /json/.test(String(headers['content-type']));
+  return { status: statusCode, body: json ? JSON.parse(body) : body, headers };
+}
+
+/** Every function is asked for something that only its own road leads to, in the order in which a user would. */
+describe('built functions', () => {
+  it('control makes a connection for the admin key that the deployment generated', async () => {
+    expect(await ask('control', { path: '/v1/me' })).toMatchObject({ status: 200, body: { id: 'admin' } });
+    const made = await ask('control', {
+      path: '/v1/connections',
+      body: {
+        vendor: 'proptt2',
+        name: 'dispatch',
+        settings: {
+          cloudUrl: sandbox.url,
+          ownerId: 'owner@company.com',
+          hid: 1,
+          allowHttp: true,
+          allowPrivateNetwork: true,
+        },
+        credentials: { interactionKey: 'bb00cc' },
+      },
+    });
+    expect(made).toMatchObject({ status: 201, body: { id: 'proptt2/dispatch', credentials: ['interactionKey'] } });
+    const wrong = await ask('control', { path: '/v1/me', headers: { authorization: 'Bearer tl_wrong' } });
+    expect(wrong).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
+  });
+
+  it('proptt2 logs in once and carries out calls, by text and by Base64 bodies', async () => {
+    const path = '/v1/proptt2/dispatch/sendSosToChannel';
+    const body = { channelId: 1 };
+    expect(await ask('proptt2', { path: '/v1/proptt2/dispatch/getChannel', query: 'channelId=1' })).toMatchObject({
+      status: 200,
+    });
+    expect(await ask('proptt2', { path, body })).toMatchObject({ status: 200, body: { code: '200' } });
+    const bytes = Buffer.from(JSON.stringify(body));
+    const headers = { 'content-type': 'application/vnd.trunkline+json' };
+    expect(await ask('proptt2', { path, body: bytes, headers })).toMatchObject({ status: 200, body: { code: '200' } });
+    expect(sandbox.counts()).toMatchObject({ 'POST /openapi/1/auth': 1 });
+  });
+
+  it.each([
+    ['talk', 'getRooms'],
+    ['timetonic', 'getAllBooks'],
+  ])('%s is there, and finds nothing that was not made', async (name, operation) => {
+    const answer = await ask(name, { path: `/v1/${name}/nowhere/${operation}` });
+    expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  });
+
+  it.each([
+    ['keep-sessions', { failed: 0, unexpected: [] }],
+    ['poll-events', { failed: 0, unexpected: [] }],
+    ['start-schedules', { started: 0, unexpected: [] }],
+  ])('%s answers a tick of the clock with its report', async (name, report) => {
+    const lambda = await deployment.function(name);
+    expect(await lambda.invoke(tick)).toMatchObject(report);
+  });
+
+  it('keep-sessions writes the metric that its alarm watches', async () => {
+    const lines = (await deployment.function('keep-sessions'))
+      .output()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        clock: 'keep-sessions',
+        KeepAliveGap: expect.any(Number),
+        _aws: {
+          Timestamp: expect.any(Number),
+          CloudWatchMetrics: [
+            {
+              Namespace: 'Trunkline',
+              Dimensions: [['clock']],
+              Metrics: [{ Name: 'KeepAliveGap', Unit: 'Milliseconds' }],
+            },
+          ],
+        },
+      }),
+    );
+  });
+
+  it('site serves the document and the page with its files', async () => {
+    expect(await ask('site', { path: '/health' })).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expect(await ask('site', { path: '/openapi.json' })).toMatchObject({
+      status: 200,
+      body: { openapi: expect.stringMatching(/^3\.1/) },
+    });
+    expect(await ask('site', { path: '/docs/swagger-ui.css' })).toMatchObject({
+      status: 200,
+      body: expect.stringContaining('.swagger-ui'),
+    });
+    expect(await ask('site', { path: '/docs/swagger-ui-bundle.js' })).toMatchObject({ status: 200 });
+    expect(await ask('site', { path: '/no/such/path' })).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  });
+
+  it('route-events takes inserted events from the stream', async () => {
+    const now = Date.now();
+    const event = {
+      ...keys.event('evt_1'),
+      ...{ id: 'evt_1', type: 'proptt2.user.created', timestamp: new Date(now).toISOString() },
+      ...{ vendor: 'proptt2', connection: 'dispatch', data: { userId: 1 }, appendedAt: now, order: 0, expiresAt: now },
+    };
+    const record = {
+      eventName: 'INSERT',
+      dynamodb: { SequenceNumber: '1', Keys: marshall(keys.event('evt_1')), NewImage: marshall(event) },
+    };
+    const lambda = await deployment.function('route-events');
+    expect(await lambda.invoke({ Records: [record] })).toEqual({ batchItemFailures: [] });
+  });
+
+  it.each([
+    ['deliver-event', { deliveryId: 'dlv_none' }, { state: 'cancelled' }],
+    ['run-automation', { runId: 'run_calls_1_000000000000' }, { state: 'failed' }],
+  ])('%s carries out an execution with checkpoints', async (name, payload, result) => {
+    const id = deployment.templates
+      .ofType('AWS::Lambda::Function')
+      .find(({ properties }) => properties.Handler === `${name}.handler`)?.id;
+    const arn = `arn:aws:lambda:eu-central-1:123456789012:function:${id}:1/durable-execution/x/y`;
+    const lambda = await deployment.function(name);
+    const output = await lambda.invoke<{ Status: string; Result: string }>({
+      DurableExecutionArn: arn,
+      CheckpointToken: 'token',
+      InitialExecutionState: {
+        Operations: [
+          {
+            Id: '0',
+            Type: 'EXECUTION',
+            Status: 'STARTED',
+            StartTimestamp: Date.now(),
+            ExecutionDetails: { InputPayload: JSON.stringify(payload) },
+          },
+        ],
+      },
+    });
+    expect(output.Status).toBe('SUCCEEDED');
+    expect(JSON.parse(output.Result)).toMatchObject(result);
+  });
+
+  it('were all asked', () => {
+    expect(deployment.started().sort()).toEqual(functions.map(({ name }) => name).sort());
+  });
+});
+
+describe('what the functions ask of AWS', () => {
+  it('is signed with the credentials of the environment', () => {
+    const asking = new Set(deployment.aws.requests.map(({ sessionToken }) => sessionToken));
+    expect([...asking].sort()).toEqual(functions.map(({ name }) => tokenOf(name)).sort());
+    for (const { accessKeyId } of deployment.aws.requests) expect(accessKeyId).toBe(deployment.credentials.accessKeyId);
+  });
+
+  it('is allowed to each by the policies of its own role', () => {
+    for (const { name } of functions) {
+      const access = deployment.access(name);
+      const asked = deployment.aws.requests.filter(({ sessionToken }) => sessionToken === tokenOf(name));
+      expect([name, asked.flatMap(({ needs }) => needs).filter((need) => !access.allows(need))]).toEqual([name, []]);
+    }
+  });
+
+  it('fails in a sentence without them', async () => {
+    const { AWS_ACCESS_KEY_ID: _, ...environment } = deployment.environmentOf('site');
+    const lambda = await startLambdaProcess(deployment.bundles.get('site')?.entry ?? '', environment);
+    const answer = await lambda.invoke<APIGatewayProxyStructuredResultV2>(eventOf({ path: '/health' }));
+    expect(answer.statusCode).toBe(503);
+    await lambda.stop();
+  });
+});
+
+/** Packages that are imported on use, and those that a Lambda never needs. */
+const onUse =
+  /^(@aws-sdk\/(client-(s3|lambda|secrets-manager)|s3-request-presigner|credential-provider-(?!env$).*|middleware-endpoint-discovery)|jsonata|tus-js-client|ws|undici|bowser)$/;
+
+describe('a bundle', () => {
+  const starts = () => [...deployment.bundles].map(([name, { start }]) => ({ name, ...start }));
+
+  it.each(Object.keys(vendors))('%s loads no more at the start than a vendor function may', (name) => {
+    expect(deployment.bundles.get(name)?.start.bytes).toBeLessThan(360_000);
+  });
+
+  it('loads at the start nothing that most first requests do not need', () => {
+    for (const { name, sources } of starts()) {
+      const loaded = [...sources.keys()].filter((source) => onUse.test(source));
+      expect([name, loaded]).toEqual([name, []]);
+      expect([name, (sources.get('zod') ?? 0) < 80_000]).toEqual([name, true]);
+    }
+  });
+
+  it('takes http from the process, so that no fetch is loaded with it', () => {
+    for (const { entry } of deployment.bundles.values()) {
+      expect(readFileSync(entry, 'utf8')).not.toMatch(/from\s*"(node:)?https?"/);
+    }
+  });
+
+  it('has maps that lead a stack back to the source', async () => {
+    const { TRUNKLINE_TABLE: _, ...environment } = deployment.environmentOf('keep-sessions');
+    const lambda = await startLambdaProcess(deployment.bundles.get('keep-sessions')?.entry ?? '', environment);
+    await expect(lambda.invoke(tick)).rejects.toThrow(/lib\/store\/table\.ts:\d+/);
+    await lambda.stop();
+  });
+});

@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Operation } from '@aws-sdk/client-lambda';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { type Bundle, bundle } from '../../cdk/bundle.ts';
+import { functions } from '../../cdk/functions.ts';
+import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
+import { vendorNames } from '../../lib/core/vendor.ts';
+import { createLocalCredentials } from '../../local/aws-request.ts';
+import { applyUpdate } from '../../local/durable-operations.ts';
+import { startEmbeddedDynamodb } from '../../local/embedded-dynamodb.ts';
+import { startSecretsEndpoint } from '../../local/secrets-endpoint.ts';
+import { createTable } from '../../local/table.ts';
+import { FunctionAccess, nameOf } from './access.ts';
+import { startAwsRecorder } from './aws-recorder.ts';
+import { type LambdaProcess, startLambdaProcess } from './lambda-process.ts';
+import { makeApp, templatesOf } from './synthesize.ts';
+
+export const adminKey = 'DeployedAdminKey0123456789abcdefghijklmnopq';
+
+/** The session token that a function's requests carry, by which they are told apart. */
+export const tokenOf = (name: string): string => `role-of-${name}`;
+
+/**
+ * Everything that `cdk deploy` would set up, on this machine: each function's built bundle in a process of its own, with the
+ * environment of its template, over an AWS that notes every request.
+ */
+export async function startDeployment() {
+  const directory = mkdtempSync(join(tmpdir(), 'trunkline-deployment-'));
+  const templates = templatesOf(makeApp());
+  const table = templates.ofType('AWS::DynamoDB::Table')[0]?.id ?? '';
+  const credentials = createLocalCredentials();
+  const [bundles, database, secrets] = await Promise.all([
+    bundle(
+      functions.map(({ name }) => name),
+      join(directory, 'functions'),
+    ),
+    startEmbeddedDynamodb(),
+    startSecretsEndpoint({ directory: join(directory, 'secrets'), credentials }),
+  ]);
+  await createTable(database.endpoint, table);
+  await storeGeneratedSecrets(secrets.endpoint, credentials);
+  const aws = await startAwsRecorder({
+    dynamodb: database.endpoint,
+    secrets: secrets.endpoint,
+    tableArn: `arn:aws:dynamodb:eu-central-1:123456789012:table/${table}`,
+    lambda: lambdaService(),
+  });
+  const processes = new Map<string, LambdaProcess>();
+
+  return {
+    templates,
+    bundles,
+    credentials,
+    aws,
+    access: (name: string) => new FunctionAccess(templates, name),
+    environmentOf,
+    /** The names of the functions that were used. */
+    started: () => [...processes.keys()],
+    /** The function's running process; it is started at the first use, as on Lambda. */
+    async function(name: string): Promise<LambdaProcess> {
+      let process = processes.get(name);
+      if (!process) {
+        process = await startLambdaProcess(bundleOf(bundles, name).entry, environmentOf(name));
+        processes.set(name, process);
+      }
+      return process;
+    },
+    async stop(): Promise<void> {
+      await Promise.all([...processes.values()].map((process) => process.stop()));
+      await Promise.all([aws.stop(), secrets.stop(), database.stop()]);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+
+  function environmentOf(name: string): Record<string, string> {
+    const found = templates.ofType('AWS::Lambda::Function').find(({ properties }) => nameOf(properties) === name);
+    const { Variables } = (found?.properties.Environment ?? {}) as { Variables?: Record<string, string> };
+    return {
+      ...Variables,
+      AWS_LAMBDA_FUNCTION_NAME: name,
+      AWS_REGION: 'eu-central-1',
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      AWS_SESSION_TOKEN: tokenOf(name),
+      AWS_ENDPOINT_URL: aws.endpoint,
+    };
+  }
+}
+
+export type Deployment = Awaited<ReturnType<typeof startDeployment>>;
+
+function bundleOf(bundles: ReadonlyMap<string, Bundle>, name: string): Bundle {
+  const found = bundles.get(name);
+  if (!found) throw new Error(`${name} was not built`);
+  return found;
+}
+
+async function storeGeneratedSecrets(
+  endpoint: string,
+  credentials: { accessKeyId: string; secretAccessKey: string },
+): Promise<void> {
+  const client = new SecretsManagerClient({ endpoint, credentials, region: 'eu-central-1' });
+  const generated = [
+    [adminKeySecret, adminKey],
+    ...vendorNames.map((vendor) => [sessionKeySecret(vendor), vendor.repeat(8)]),
+  ];
+  for (const [Name, SecretString] of generated) await client.send(new CreateSecretCommand({ Name, SecretString }));
+  client.destroy();
+}
+
+/** Lambda's own API as far as functions use it: it takes starts, and keeps the checkpoints of executions. */
+function lambdaService() {
+  const executions = new Map<string, Map<string, Operation>>();
+  return (_method: string, path: string, body: Buffer): object | undefined => {
+    if (path.startsWith('/2015-03-31/functions/')) return {};
+    const [, execution] = path.match(/^\/2025-12-01\/durable-executions\/(.+)\/checkpoint$/) ?? [];
+    if (execution === undefined) return undefined;
+    const operations = executions.get(execution) ?? new Map<string, Operation>();
+    executions.set(execution, operations);
+    const { CheckpointToken, Updates = [] } = JSON.parse(body.toString('utf8')) as {
+      CheckpointToken: string;
+      Updates?: Parameters<typeof applyUpdate>[1][];
+    };
+    const changed = Updates.map((update) => {
+      const operation = applyUpdate(operations.get(update.Id ?? ''), update, 'callback', Date.now());
+      operations.set(update.Id ?? '', operation);
+      return operation;
+    });
+    return { CheckpointToken, NewExecutionState: { Operations: changed.map(withSeconds) } };
+  };
+}
+
+/** Times as the protocol has them. */
+function withSeconds(operation: Operation): object {
+  return JSON.parse(JSON.stringify(operation), (_, value: unknown) =>
+    typeof value === 'string' && /^\d{4}-\d\d-\d\dT.*Z$/.test(value) ? Date.parse(value) / 1000 : value,
+  ) as object;
+}

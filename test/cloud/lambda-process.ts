@@ -1,0 +1,77 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/** What an invocation came to, as Lambda would tell it. */
+type Reply = { id: number; result: unknown } | { id: number; error: string };
+
+/** What Lambda's own runtime does around a handler, over the pipe to the test. */
+const runtime = `
+const { handler } = await import(process.argv[2]);
+process.on('message', async ({ id, event }) => {
+  const deadline = Date.now() + 29000;
+  const context = {
+    awsRequestId: 'invocation-' + id,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+  try {
+    process.send({ id, result: (await handler(event, context)) ?? null });
+  } catch (error) {
+    process.send({ id, error: String(error?.stack ?? error) });
+  }
+});
+process.send('ready');
+`;
+
+/** A built function in a process of its own, with the environment that Lambda gives it and nothing of ours. */
+export async function startLambdaProcess(entry: string, environment: Readonly<Record<string, string>>) {
+  const file = join(mkdtempSync(join(tmpdir(), 'trunkline-lambda-')), 'runtime.mjs');
+  writeFileSync(file, runtime);
+  const child = fork(file, [pathToFileURL(entry).href], {
+    env: environment,
+    execArgv: [],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    serialization: 'advanced',
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8');
+    });
+  }
+  const waiting = new Map<number, (reply: Reply) => void>();
+  child.on('message', (message: 'ready' | Reply) => {
+    if (message !== 'ready') waiting.get(message.id)?.(message);
+  });
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`The function ended by itself: ${output}`);
+  });
+  ended.catch(() => undefined);
+  await Promise.race([once(child, 'message'), ended]);
+  let count = 0;
+  return {
+    /** Everything that it has written. */
+    output: () => output,
+    async invoke<T>(event: unknown): Promise<T> {
+      const id = ++count;
+      const answered = new Promise<Reply>((resolve) => waiting.set(id, resolve));
+      child.send({ id, event });
+      const reply = await Promise.race([answered, ended]);
+      if ('error' in reply) throw new Error(reply.error);
+      // The test knows what the function answers.
+      return reply.result as T;
+    },
+    async stop(): Promise<void> {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = once(child, 'exit');
+      child.kill();
+      await gone;
+    },
+  };
+}
+
+export type LambdaProcess = Awaited<ReturnType<typeof startLambdaProcess>>;
