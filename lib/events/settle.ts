@@ -23,7 +23,7 @@ const mostAttempts = 40;
 /**
  * Gives events their places in the log, once and for ever: consecutive numbers from a counter that moves in the same
  * transaction. So whoever sees a number and the one before it has missed nothing in between, whatever writers stalled or
- * raced (`docs/decisions/004-event-order.md`). Events that have a place already keep it.
+ * raced (`docs/decisions/007-event-order.md`). Events that have a place already keep it.
  */
 export async function settleEvents(
   services: { table: Table; clock: Clock; random: Random },
