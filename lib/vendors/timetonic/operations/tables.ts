@@ -19,7 +19,7 @@ import { isBulk, rowsToWrite, value, values, writeRow, writeRows, writeValue } f
 import {
   comments,
   deletedRow,
-  type pivotValues,
+  pivotValues,
   tableRows,
   tables,
   tableValues,
