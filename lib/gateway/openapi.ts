@@ -7,33 +7,36 @@ import { rawPaths, rawTag } from './openapi/raw-calls.ts';
 import { SchemaComponents } from './openapi/schema-components.ts';
 import { sitePaths, siteTag } from './openapi/site-calls.ts';
 import { vendorPaths } from './openapi/vendor-calls.ts';
-import { eventTag, eventWebhooks, hookPath, inboundTag } from './openapi/webhooks.ts';
+import { type DescribedEventType, eventWebhooks, hookPath } from './openapi/webhooks.ts';
 import type { Route } from './route.ts';
 
-/** What the document is made from: the vendors, and the declared control calls. */
+/** What the document is made from: the vendors, the declared control calls, and the event types that can be subscribed to. */
 export interface ApiDescription {
   vendors: Catalogue;
   routes: readonly Route[];
+  eventTypes: readonly DescribedEventType[];
 }
 
 /** An OpenAPI 3.1 document, plain JSON. */
 export type OpenApiDocument = { openapi: '3.1.1'; paths: Record<string, Part> } & Part;
 
 /** The OpenAPI document of the gateway, all from the declarations. Its server is relative; who serves it may say where it is reached. */
-export function openApiDocument({ vendors, routes }: ApiDescription): OpenApiDocument {
+export function openApiDocument({ vendors, routes, eventTypes }: ApiDescription): OpenApiDocument {
   const known = Object.values(vendors);
   const schemas = new SchemaComponents();
   schemas.define('Problem', problemSchema());
-  const has = (path: string) => routes.some((route) => route.path === path);
-  const hooks = has('/v1/hooks');
-  const runs = has('/v1/runs/{id}');
-  const webhooks = has('/v1/subscriptions') ? eventWebhooks(vendors, schemas) : {};
+  // What is called without a route of its own belongs to the area of the call that makes it possible.
+  const areaOf = (path: string) => routes.find((route) => route.path === path)?.tag;
+  const hooks = areaOf('/v1/hooks');
+  const subscriptions = areaOf('/v1/subscriptions');
+  const runs = areaOf('/v1/runs/{id}') !== undefined;
+  const webhooks = subscriptions === undefined ? {} : eventWebhooks(eventTypes, schemas, subscriptions);
   const paths = Object.assign(
     {},
     ...known.map((vendor) => vendorPaths(vendor, { schemas, runs })),
     controlPaths(routes, vendors, schemas),
     ...known.map(rawPaths),
-    hooks && hookPath(),
+    hooks !== undefined && hookPath(hooks),
     sitePaths(),
   ) as Record<string, Part>;
   schemas.share();
@@ -45,10 +48,6 @@ export function openApiDocument({ vendors, routes }: ApiDescription): OpenApiDoc
     })),
     ...[...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name, description: tagDescription(name) })),
     { name: rawTag, description: 'Any endpoint of a vendor that is not declared here, with the session put in.' },
-    ...(hooks ? [{ name: inboundTag, description: 'Where third parties post to.' }] : []),
-    ...(Object.keys(webhooks).length > 0
-      ? [{ name: eventTag, description: "What a subscription's target is sent." }]
-      : []),
     { name: siteTag, description: 'What needs no key.' },
   ];
   const components = {

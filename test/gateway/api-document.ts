@@ -2,12 +2,13 @@ import { createRequire } from 'node:module';
 import { createConfig, lintFromString, type NormalizedProblem } from '@redocly/openapi-core';
 import { controlRoutes } from '../../lib/aws/control-routes.ts';
 import type { Services } from '../../lib/aws/services.ts';
+import { eventTypesOf } from '../../lib/events/event-types.ts';
 import type { ApiDescription, OpenApiDocument } from '../../lib/gateway/openapi.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 
 /** The API as the functions declare it. Declaring the routes calls no service, so they are given none. */
 export function declaredApi(): ApiDescription {
-  return { vendors, routes: controlRoutes({} as Services, vendors) };
+  return { vendors, routes: controlRoutes({} as Services, vendors), eventTypes: eventTypesOf(vendors) };
 }
 
 /** What an independent linter finds, warnings too, in words. Nothing of its recommended rules is switched off. */

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { bigInteger, field, integer, text } from '../../lib/core/field.ts';
 import { operationsOf } from '../../lib/core/operation.ts';
 import type { Vendor } from '../../lib/core/vendor.ts';
+import { eventTypesOf } from '../../lib/events/event-types.ts';
 import { openApiDocument } from '../../lib/gateway/openapi.ts';
 import { type Route, route } from '../../lib/gateway/route.ts';
 import { lint, schemaCompiler } from './api-document.ts';
@@ -111,8 +112,9 @@ const routes = [
   declared('POST', '/v1/subscriptions', 'createSubscription'),
   declared('GET', '/v1/runs/{id}', 'getRun'),
 ];
-const whole = openApiDocument({ vendors: { timetonic: made }, routes });
-const bare = openApiDocument({ vendors: { timetonic: made }, routes: [] });
+const eventTypes = eventTypesOf({ timetonic: made });
+const whole = openApiDocument({ vendors: { timetonic: made }, routes, eventTypes });
+const bare = openApiDocument({ vendors: { timetonic: made }, routes: [], eventTypes });
 
 /** Follows words and `$ref`s through the document. */
 function dig(document: object, ...steps: string[]): unknown {
@@ -219,6 +221,8 @@ test('runs bring 202 and Prefer, hooks their path, subscriptions the webhooks; w
   const sent = { id: 'a', type: 'timetonic.row.created', timestamp: '2026-01-05T02:11:09Z', vendor: 'timetonic' };
   expect(event({ ...sent, connection: 'books', data: { rowId: '12' } }), JSON.stringify(event.errors)).toBe(true);
   expect(event({ ...sent, connection: 'books', data: { rowId: 12 } })).toBe(false);
+  expect(Object.keys(dig(whole, 'components', 'schemas') as object)).toContain('TimetonicRowCreatedEvent');
+  expect(dig(whole, 'webhooks')).toHaveProperty(['trunkline.run.failed']);
 
   expect(offered(bare)).not.toContain('Prefer');
   expect(JSON.stringify(bare)).not.toContain('respond-async');

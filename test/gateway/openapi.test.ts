@@ -179,6 +179,18 @@ describe('every control call', () => {
   });
 });
 
+describe('every event type', () => {
+  test.each(api.eventTypes)('$type is a webhook whose sample fits its schema', ({ type, sample }) => {
+    const media = ['webhooks', type, 'post', 'requestBody', 'content', 'application/json'] as const;
+    const { example } = media.reduce<unknown>((here, step) => (here as Record<string, unknown>)[step], document) as {
+      example: { data: unknown };
+    };
+    expect(example.data).toEqual(sample);
+    const fits = compile(...media, 'schema');
+    expect(fits(example), JSON.stringify(fits.errors)).toBe(true);
+  });
+});
+
 test("no vendor's function carries the document in its bundle", async () => {
   const { metafile } = await build({
     entryPoints: Object.keys(vendors).map((name) => join(root, 'functions', `${name}.ts`)),

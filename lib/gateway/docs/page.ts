@@ -55,7 +55,10 @@ html.dark-mode .swagger-ui table.headers td { color: inherit; }
 .responses-table tr.response .renderedMarkdown :is(p, ul) { margin: 0 0 0.5em; }
 `;
 
-/** Starts Swagger UI; no outside validator, no key kept after the page is closed. */
+/**
+ * Starts Swagger UI; no outside validator, no key kept after the page is closed. Areas are opened by hand: from 150 lines on
+ * it draws only those in sight, and then the browser's own search finds nothing.
+ */
 export const pageScript = `'use strict';
 const dark = window.matchMedia('(prefers-color-scheme: dark)');
 const paint = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
@@ -68,7 +71,7 @@ window.SwaggerUIBundle({
   layout: 'BaseLayout',
   validatorUrl: null,
   deepLinking: true,
-  docExpansion: 'list',
+  docExpansion: 'none',
   filter: true,
   showExtensions: true,
   defaultModelsExpandDepth: 0,

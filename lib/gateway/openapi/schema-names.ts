@@ -7,6 +7,8 @@ export interface Place {
   operation: string;
   /** What the operation answers with, not what it takes. */
   answer: boolean;
+  /** A name of its own, where the operation's would not do. */
+  name?: string;
 }
 
 /** A name for a schema; of several the one with the lowest rank is taken, then the shortest. */
@@ -16,7 +18,8 @@ export interface SchemaName {
 }
 
 /** `getUser` answers a `User`; an answer of one field is named after it; the rest after the operation. */
-export function rootName(schema: JsonSchema, { prefix, operation, answer }: Place): SchemaName {
+export function rootName(schema: JsonSchema, { prefix, operation, answer, name }: Place): SchemaName {
+  if (name !== undefined) return { name: `${prefix}${name}`, rank: 0 };
   const noun = answer ? operation.match(/^get([A-Z]\w*)$/)?.[1] : undefined;
   if (noun !== undefined) return { name: `${prefix}${noun}`, rank: 1 };
   const [only, ...more] = isSchema(schema.properties) ? Object.keys(schema.properties) : [];
@@ -24,16 +27,30 @@ export function rootName(schema: JsonSchema, { prefix, operation, answer }: Plac
   return { name: `${prefix}${pascalCase(operation)}${answer ? 'Answer' : 'Input'}`, rank: 5 };
 }
 
-/** The sub-schemas of a schema with their names: those in a list in the singular of the field that holds it, others after their field. */
+/**
+ * The sub-schemas of a schema with their names: those in a list in the singular of the field that holds it, the forms of a union
+ * after what tells them apart, others after their field.
+ */
 export function* namedSubSchemas(
   schema: JsonSchema,
   prefix: string,
   around: string,
 ): Generator<SchemaName & { schema: JsonSchema }> {
+  const here = around.slice(prefix.length);
   for (const { word, list, schema: inner } of subSchemas(schema)) {
-    const own = word === '' ? around.slice(prefix.length) : pascalCase(word);
-    yield { schema: inner, name: `${prefix}${list ? singular(own) : own}`, rank: list ? 2 : 3 };
+    if (list) yield { schema: inner, name: `${prefix}${singular(here)}`, rank: 2 };
+    else if (word === '') yield { schema: inner, name: `${prefix}${here}${mark(inner)}`, rank: 3 };
+    else yield { schema: inner, name: `${prefix}${word === 'data' ? here : ''}${pascalCase(word)}`, rank: 3 };
   }
+}
+
+/** What tells one form of a union from the others: its one constant, else its first field that must be there. */
+function mark(form: JsonSchema): string {
+  const properties = isSchema(form.properties) ? form.properties : {};
+  const constant = Object.values(properties).find((each) => isSchema(each) && typeof each.const === 'string');
+  if (isSchema(constant)) return pascalCase(String(constant.const));
+  const [first] = Array.isArray(form.required) ? form.required : [];
+  return typeof first === 'string' ? pascalCase(first) : '';
 }
 
 /** The name of the first place that refers to `target`. */

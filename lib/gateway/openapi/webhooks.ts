@@ -1,17 +1,29 @@
 import * as z from 'zod/mini';
 import type { EventType } from '../../core/event-type.ts';
-import type { Catalogue, Vendor } from '../../core/vendor.ts';
 import { type Part, problemsOf } from './problems.ts';
 import type { JsonSchema } from './schema.ts';
 import type { SchemaComponents } from './schema-components.ts';
 import { pascalCase } from './schema-names.ts';
 
-export const inboundTag = 'Inbound webhooks';
-export const eventTag = 'Event deliveries';
+/** An event type with its name and whose it is. */
+export interface DescribedEventType extends EventType {
+  readonly type: string;
+  readonly vendor: string;
+}
 
 /** `POST /hooks/{token}`, where third parties post to; the token is the key. */
-export function hookPath(): Record<string, Part> {
-  const id = { type: 'string', description: "The event's id." };
+export function hookPath(tag: string): Record<string, Part> {
+  const text = (description: string): Part => ({ type: 'string', description });
+  const told = (required: string[], properties: Part): Part => ({
+    content: { 'application/json': { schema: { type: 'object', required, properties } } },
+  });
+  const eventId = text("The event's id.");
+  const eventIds = { type: 'array', items: { type: 'string' }, description: "For a vendor's own hook: all events." };
+  const run = {
+    type: 'object',
+    required: ['id', 'state'],
+    properties: { id: text('Of /v1/runs.'), state: text('How it ended.') },
+  };
   return {
     '/hooks/{token}': {
       parameters: [
@@ -24,39 +36,35 @@ export function hookPath(): Record<string, Part> {
         },
       ],
       post: {
-        tags: [inboundTag],
+        tags: [tag],
         operationId: 'receiveHook',
         summary: 'Post to a hook',
         description:
-          'Stored first, then answered. What the hook verifies (a signature, a secret) is set when it is made.',
+          'The sender is verified as the hook says (a signature, a secret), the message stored, its runs started, and only then is it answered. The token is the key. At most 256 kB; a repeat is answered with `Idempotent-Replayed`.',
         security: [],
         parameters: [
           {
             name: 'wait',
             in: 'query',
-            description: 'Seconds to wait for the run that this starts, and answer with its result.',
-            schema: { type: 'integer', minimum: 1, maximum: 20 },
+            description: 'Seconds to wait for the runs that this starts, and answer with how they ended.',
+            schema: { type: 'integer', minimum: 1, maximum: 25 },
           },
         ],
         requestBody: {
           content: {
             'application/json': { schema: {}, example: { alarm: 'S12/Z3', text: 'Fire' } },
             'application/x-www-form-urlencoded': { schema: { type: 'object' } },
-            '*/*': { schema: {} },
+            'application/xml': { schema: {} },
+            'text/plain': { schema: { type: 'string' } },
           },
         },
         responses: {
           200: {
-            description: 'With `wait`: the result of the run.',
-            content: { 'application/json': { schema: { type: 'object' } } },
+            description: 'With `wait`: how the runs ended.',
+            ...told([], { eventId, eventIds, runs: { type: 'array', items: run } }),
           },
-          202: {
-            description: 'Stored.',
-            content: {
-              'application/json': { schema: { type: 'object', required: ['eventId'], properties: { eventId: id } } },
-            },
-          },
-          ...problemsOf([400, 401, 404, 413, 429, 500, 503]),
+          202: { description: 'Stored.', ...told([], { eventId, eventIds }) },
+          ...problemsOf([400, 401, 403, 404, 405, 413, 415, 424, 429, 500, 503]),
         },
       },
     },
@@ -64,45 +72,37 @@ export function hookPath(): Record<string, Part> {
 }
 
 /** What a subscription's target is sent: one webhook per event type, signed after Standard Webhooks. */
-export function eventWebhooks(vendors: Catalogue, schemas: SchemaComponents): Record<string, Part> {
-  return Object.fromEntries(
-    eventTypesOf(vendors).map(([vendor, type, declared]) => [type, webhook(vendor, type, declared, schemas)]),
-  );
+export function eventWebhooks(
+  types: readonly DescribedEventType[],
+  schemas: SchemaComponents,
+  tag: string,
+): Record<string, Part> {
+  return Object.fromEntries(types.map((each) => [each.type, webhook(each, schemas, tag)]));
 }
 
-/** Every event type of every vendor, once, sorted by name. */
-function eventTypesOf(vendors: Catalogue): [Vendor, string, EventType][] {
-  const all = new Map<string, [Vendor, string, EventType]>();
-  for (const vendor of Object.values(vendors)) {
-    for (const source of Object.values(vendor.events)) {
-      for (const [type, declared] of Object.entries(source.types)) all.set(type, [vendor, type, declared]);
-    }
-  }
-  return [...all.values()].sort(([, one], [, other]) => (one < other ? -1 : 1));
-}
-
-function webhook(vendor: Vendor, type: string, declared: EventType, schemas: SchemaComponents): Part {
-  const prefix = pascalCase(vendor.name);
+function webhook(described: DescribedEventType, schemas: SchemaComponents, tag: string): Part {
+  const { type, vendor, summary, sample } = described;
   const event = z.object({
     id: z.string(),
     type: z.literal(type),
     timestamp: z.iso.datetime(),
-    vendor: z.literal(vendor.name),
+    vendor: z.literal(vendor),
     connection: z.string(),
-    data: declared.data(),
+    data: described.data(),
   });
   const schema: JsonSchema = schemas.of(event, {
-    prefix,
-    operation: `${type.slice(vendor.name.length + 1)}.event`,
+    prefix: pascalCase(vendor),
+    operation: type,
     answer: true,
+    name: `${pascalCase(type.slice(vendor.length + 1))}Event`,
   });
   const example = {
     id: `${type}:sample`,
     type,
     timestamp: '2026-01-15T12:00:00.000Z',
-    vendor: vendor.name,
+    vendor,
     connection: 'dispatch',
-    data: declared.sample,
+    data: sample,
   };
   const header = (name: string, description: string) => ({
     name,
@@ -113,9 +113,9 @@ function webhook(vendor: Vendor, type: string, declared: EventType, schemas: Sch
   });
   return {
     post: {
-      tags: [eventTag],
+      tags: [tag],
       operationId: `event.${type}`,
-      summary: declared.summary,
+      summary,
       security: [],
       parameters: [
         header('webhook-id', 'The same at every attempt.'),
