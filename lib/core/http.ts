@@ -7,7 +7,7 @@ import { decoded, type Receive, receiveStream, receiveWhole } from './http-answe
 import { exchange } from './http-exchange.ts';
 import { HttpFailure } from './http-failure.ts';
 
-export { HttpFailure, type HttpFailureKind } from './http-failure.ts';
+export { HttpFailure } from './http-failure.ts';
 
 /** One outgoing request. The client itself sets `Host`, `Connection` and, where the length is known, `Content-Length`. */
 export interface HttpRequestOptions {

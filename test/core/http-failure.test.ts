@@ -66,7 +66,7 @@ describe('a request that never left says so', () => {
       requests++;
     });
     const client = testClient({ maxSockets: 1 });
-    const busy = client.request({ ...post, url, timeoutMs: 100 });
+    const busy = client.request({ ...post, url, timeoutMs: 500 });
     const stop = new AbortController();
     const waiting = failureOf(client.request({ ...post, url, signal: stop.signal }));
     const late = failureOf(client.request({ ...post, url, timeoutMs: 20 }));
@@ -120,11 +120,11 @@ describe('a request that never left says so', () => {
 
 describe('a request whose answer was lost says that it may have been carried out', () => {
   const cases: [string, string, Partial<HttpRequestOptions>, (text: string) => string | undefined][] = [
-    ['no answer in time', 'timeout', { timeoutMs: 50 }, () => undefined],
+    ['no answer in time', 'timeout', { timeoutMs: 500 }, () => undefined],
     [
       'headers in time, body not',
       'timeout',
-      { timeoutMs: 50 },
+      { timeoutMs: 500 },
       () => 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf',
     ],
     ['closed without an answer', 'reset', {}, () => 'CLOSE'],
