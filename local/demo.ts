@@ -2,11 +2,13 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Proptt2Sandbox, startProptt2Sandbox } from './sandbox/proptt2/index.ts';
 import { startTalkSandbox, type TalkSandbox } from './sandbox/talk/index.ts';
+import { startTimetonicSandbox, type TimetonicSandbox } from './sandbox/timetonic/index.ts';
 
 /** The stand-in vendors of the demo. */
 export interface Demo {
   proptt2: Proptt2Sandbox;
   talk: TalkSandbox;
+  timetonic: TimetonicSandbox;
   close(): Promise<void>;
 }
 
@@ -21,7 +23,11 @@ export async function startDemo(directory: string, gatewayUrl: string, adminKey:
     startProptt2Sandbox({ port, stateFile: join(folder, 'proptt2.json') }),
   );
   const talk = await onPort(ports.talk, (port) => startTalkSandbox({ port, stateFile: join(folder, 'talk.json') }));
-  writeFileSync(join(folder, 'ports.json'), JSON.stringify({ proptt2: proptt2.port, talk: talk.port }));
+  const timetonic = await onPort(ports.timetonic, (port) =>
+    startTimetonicSandbox({ port, stateFile: join(folder, 'timetonic.json') }),
+  );
+  const running = { proptt2: proptt2.port, talk: talk.port, timetonic: timetonic.port };
+  writeFileSync(join(folder, 'ports.json'), JSON.stringify(running));
   const open = { allowHttp: true, allowPrivateNetwork: true };
   await ensureConnection(gatewayUrl, adminKey, {
     vendor: 'proptt2',
@@ -35,10 +41,22 @@ export async function startDemo(directory: string, gatewayUrl: string, adminKey:
     settings: { serverUrl: talk.url, user: 'alice', ...open },
     credentials: { appPassword: 'alice-app-password' },
   });
+  await ensureConnection(gatewayUrl, adminKey, {
+    vendor: 'timetonic',
+    name: 'demo',
+    settings: {
+      baseUrl: timetonic.baseUrl,
+      uploadUrl: timetonic.uploadUrl,
+      socketUrl: timetonic.socketUrl,
+      user: 'demo',
+      ...open,
+    },
+    credentials: { login: 'demo', password: 'demo-password' },
+  });
   const close = async () => {
-    await Promise.all([proptt2.close(), talk.close()]);
+    await Promise.all([proptt2.close(), talk.close(), timetonic.close()]);
   };
-  return { proptt2, talk, close };
+  return { proptt2, talk, timetonic, close };
 }
 
 interface DemoConnection {

@@ -122,7 +122,7 @@ async function callOnce(
   }
   if ((await findRun(services.table, frame.run.id))?.cancelRequested) return { state: 'cancelled' };
 
-  const bindings = { ...frame.bindings, item: item ?? null };
+  const bindings = { ...seenBy(frame, [step.if, step.input]), item: item ?? null };
   const options = { now: frame.startedAt, seed: `${frame.run.id}/${step.name}/${index}` };
   if (step.if !== undefined && (await evaluate(step.if, bindings, options)) !== true) {
     await recordStep(services, { ...base, state: 'skipped', attempts: attempt, endedAt: services.clock.now() });
@@ -176,6 +176,17 @@ async function callOnce(
   }
 }
 
+/** What an expression may see, without the outputs that it does not name: they can be long, and each evaluation is handed its own copy. */
+function seenBy(frame: RunFrame, template: unknown): RunFrame['bindings'] {
+  const text = JSON.stringify(template) ?? '';
+  const whole = /steps\s*(?:\[|\)|\*|~>)|\$each|\$keys|\$lookup|\$spread/.test(text);
+  const { steps } = frame.bindings;
+  return {
+    ...frame.bindings,
+    steps: whole ? steps : Object.fromEntries(Object.entries(steps).filter(([name]) => text.includes(name))),
+  };
+}
+
 /** A file that a step was answered with lies beside the run; later steps see where. */
 async function storedFile(
   services: AutomationServices,
@@ -199,7 +210,7 @@ function stepBase(services: AutomationServices, frame: RunFrame, step: CallStep,
 
 async function itemsOf(frame: RunFrame, step: CallStep): Promise<{ list: unknown[] } | { error: StepError }> {
   try {
-    const value = await evaluate(step.forEach, frame.bindings, {
+    const value = await evaluate(step.forEach, seenBy(frame, step.forEach), {
       now: frame.startedAt,
       seed: `${frame.run.id}/${step.name}`,
     });
