@@ -4,10 +4,11 @@ import { JsonError, parseJson, parseLenientJson } from '../../lib/core/json.ts';
 
 const nested = (levels: number, open = '[', close = ']') => open.repeat(levels) + close.repeat(levels);
 
-/** Any JSON value without the key that is left out and without numbers that JSON cannot tell apart. */
+/** Any JSON value as a reader can give it back: no -0, which JSON writes as 0, no key that is left out, no integer that becomes text. */
 const plainValue = fc
   .jsonValue({ maxDepth: 5 })
-  .filter((value) => !/"__proto__":|-0\b|\d{16}/.test(JSON.stringify(value)));
+  .map((value) => JSON.parse(JSON.stringify(value)) as unknown)
+  .filter((value) => !/"__proto__":|\d{16}/.test(JSON.stringify(value)));
 
 describe('reading JSON', () => {
   test('keeps every integer exactly', () => {
