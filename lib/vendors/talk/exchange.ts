@@ -83,18 +83,14 @@ async function attempt(call: TalkCall, request: Exchange, session: TalkSession):
 
 async function askOnce(call: TalkCall, request: Exchange, fields: Fields, session: TalkSession): Promise<OcsAnswer> {
   const { cookies, held } = routeOf(request.route);
-  const dialect = dialectOf(session);
   const withJar = cookies || call.connection.settings.guest;
-  const isJoin = request.route === 'POST room/{token}/participants/active';
-  // On Nextcloud 13 a join that is the first request of a cookie session loses what it has joined.
-  const jar = isJoin && dialect.ping ? await primed(call, session) : session.cookies;
-  const wire = wireRequest(request.route, fields, dialect);
+  const wire = wireRequest(request.route, fields, dialectOf(session));
   const query = new URLSearchParams({ ...wire.query, format: 'json' });
   try {
     const answer = await ask(call, {
       method: wire.method,
       url: `${rootOf(call.connection.settings)}/ocs/v2.php/apps/spreed/api/${wire.path}?${query}`,
-      headers: { ...(await authorization(call)), ...(withJar && cookieHeader(jar)) },
+      headers: { ...(await authorization(call)), ...(withJar && cookieHeader(session.cookies)) },
       body: wire.body,
       timeoutMs: held && wire.method === 'GET' ? heldFor : request.timeoutMs,
       effect: held ? 'read' : request.effect,
@@ -109,27 +105,11 @@ async function askOnce(call: TalkCall, request: Exchange, fields: Fields, sessio
   }
 }
 
-async function primed(call: TalkCall, session: TalkSession) {
-  const answer = await ask(call, {
-    method: 'GET',
-    url: `${rootOf(call.connection.settings)}/ocs/v2.php/cloud/capabilities?format=json`,
-    headers: { ...(await authorization(call)), ...cookieHeader(session.cookies) },
-    effect: 'read',
-    doing: 'a first request with the cookies',
-  });
-  return keepCookies(call, session, answer);
-}
-
-async function keepCookies(call: TalkCall, session: TalkSession, answer: OcsAnswer) {
+async function keepCookies(call: TalkCall, session: TalkSession, answer: OcsAnswer): Promise<void> {
   const set = answer.headers['set-cookie'];
   const now = call.clock.now();
-  const moved = withCookies(session.cookies, set, now);
-  if (sameCookies(moved, session.cookies)) return session.cookies;
-  const changed = await changeSession(call, (stored) => ({
-    ...stored,
-    cookies: withCookies(stored.cookies, set, now),
-  }));
-  return changed.cookies;
+  if (sameCookies(withCookies(session.cookies, set, now), session.cookies)) return;
+  await changeSession(call, (stored) => ({ ...stored, cookies: withCookies(stored.cookies, set, now) }));
 }
 
 /** Another hash than the one that was seen when the capabilities were read: they have changed. */

@@ -70,7 +70,10 @@ interface Account {
   offered: Readonly<Record<string, unknown>>;
 }
 
-/** Who the account is and what the server offers it. The second request carries the cookies of the first: a jar that is primed. */
+/**
+ * Who the account is and what the server offers it. The second request carries the cookies of the first, which primes the jar:
+ * Nextcloud 13 forgets what a session has joined whose first request is the join.
+ */
 async function readAccount(call: Call, before: Cookies): Promise<Account> {
   const user = call.connection.settings.guest ? undefined : await read(call, before, '/ocs/v2.php/cloud/user');
   const jar = withCookies(before, user?.headers['set-cookie'], call.clock.now());

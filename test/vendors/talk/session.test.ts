@@ -236,6 +236,17 @@ describe('the cookie jar', () => {
     expect(talk.sandbox.journal.at(-1)?.headers.cookie).toContain('oc_sessionPassphrase=');
   });
 
+  test('that another process moved on is read anew before it is used', async () => {
+    const { talk } = await start({ era: 'A' });
+    const alice = await talk.connect('alice');
+    const other = talk.newProcess();
+    await Promise.all([alice.do('getRooms'), alice.do('getRooms', {}, other)]);
+    talk.sandbox.state.phpSessions = {};
+    await alice.do('joinRoom', { token });
+    await alice.do('joinCall', { token });
+    await alice.do('pingCall', { token }, other);
+  });
+
   test('tells of a session that was ended elsewhere', async () => {
     const { talk } = await start();
     const alice = await talk.connect('alice');
