@@ -24,7 +24,14 @@ const composed: Readonly<Record<string, string>> = Object.fromEntries(
       'getTableValues',
       'getNamedTableValues',
     ],
-    ...['updateTableValue', 'createOrUpdateTableRow', 'createOrUpdateTableRows', 'getPivotValues', 'fileUpload'],
+    ...[
+      'updateTableValue',
+      'createOrUpdateTableRow',
+      'createOrUpdateTableRows',
+      'deleteTableRow',
+      'getPivotValues',
+      'fileUpload',
+    ],
   ].map((name) => [name, name]),
 );
 

@@ -5,7 +5,7 @@ import type { SendCall } from '../../core/operation.ts';
 import type { TimetonicCall } from './connection.ts';
 import { exchange, isDeadlock } from './exchange.ts';
 import { claim, giveUp, makeOnce, nameOf, settle } from './made-once.ts';
-import { noteOwnWrite } from './own-writes.ts';
+import { noteOwnDelete, noteOwnRows, noteOwnWrite } from './own-writes.ts';
 import { fieldText, type TimetonicRequest } from './send.ts';
 
 type Send = SendCall<TimetonicRequest>;
@@ -91,6 +91,17 @@ export function writeValue(
   const write = (id: string) =>
     send('req=updateTableValue', { ...input, rowId: id, value: given === null ? '' : given }) as Promise<Ok>;
   return writeOnce(call, rowId, [fieldId, given], { [fieldId]: given }, write);
+}
+
+/** Deletes a row, and remembers that it was done here. */
+export async function deleteRow(
+  input: { rowId: string; [field: string]: unknown },
+  send: Send,
+  call: TimetonicCall,
+): Promise<Ok> {
+  const answer = (await send('req=deleteTableRow', input)) as Ok;
+  await noteOwnDelete(call, input.rowId);
+  return answer;
 }
 
 async function writeOnce(
@@ -186,6 +197,10 @@ export async function writeRows(
       throw stopped(failure, mine, sums, total);
     }
     for (const { name } of mine) if (name !== undefined) await settle(call, name, {});
+    await noteOwnRows(
+      call,
+      mine.map(({ written }) => written),
+    );
     await tell();
   }
   if (doubtful.length > 0) {

@@ -1,6 +1,14 @@
 import type { EventSource } from '../../../core/event-type.ts';
 import type { TimetonicCredentials, TimetonicSession, TimetonicSettings } from '../connection.ts';
+import { lookAtBooks } from './books.ts';
+import { lookAtSocket } from './socket.ts';
+import { bookTypes, socketTypes } from './types.ts';
 
-/** The event sources of TimeTonic, by name. */
+const minute = 60_000;
+
+/** The event sources of TimeTonic, by name: the books, read on the clock, and the socket, where a setting asks for it. */
 export const events: Readonly<Record<string, EventSource<TimetonicSettings, TimetonicCredentials, TimetonicSession>>> =
-  {};
+  {
+    books: { types: bookTypes, poll: { every: minute, look: (cursor, call) => lookAtBooks(cursor, call, minute) } },
+    socket: { types: socketTypes, poll: { every: minute, look: lookAtSocket } },
+  };

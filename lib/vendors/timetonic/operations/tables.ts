@@ -15,7 +15,7 @@ import {
 } from '../fields.ts';
 import { filterRowIds, pivotFilter, rowIds } from '../filter-rows.ts';
 import { readAllRows, readAllValues, readPivot } from '../read-all.ts';
-import { isBulk, rowsToWrite, value, values, writeRow, writeRows, writeValue } from '../row-writes.ts';
+import { deleteRow, isBulk, rowsToWrite, value, values, writeRow, writeRows, writeValue } from '../row-writes.ts';
 import {
   comments,
   deletedRow,
@@ -153,7 +153,7 @@ export const tableOperations = {
     effect: 'write',
     input: () => ({ rowId: rowId(), ...maybeBook(), bypassUrlTrigger: bypassUrlTrigger() }),
     output: deletedRow,
-    call: 'req=deleteTableRow',
+    call: (input, send, call) => deleteRow(input, send, call),
   }),
   getTableValueComments: operation({
     summary: 'Read the comments of a cell, oldest first',

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { digestOf } from '../own-writes.ts';
+
+/** A table as it was seen last: digests in place of values. */
+export interface Snapshot {
+  /** When it was first taken, epoch milliseconds: part of the ids of what is found later. */
+  since: number;
+  rows: Record<string, RowSnapshot>;
+}
+
+export interface RowSnapshot {
+  /** Digest by field id. */
+  cells: Record<string, string>;
+  /** How many changes were seen. */
+  changes: number;
+  /** The last comment's stamp by field id. */
+  comments: Record<string, string>;
+}
+
+/** Values by row id and field id, as `diff_ready_rows` has them. */
+export type TableRows = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** What has happened to one row. */
+export interface RowChange {
+  kind: 'created' | 'updated' | 'deleted';
+  rowId: string;
+  /** Sets this change apart from every other of the row. */
+  id: string;
+  changed: string[];
+  values: Record<string, unknown>;
+}
+
+/** Cells with comments that were not there before. */
+export interface Commented {
+  rowId: string;
+  fieldId: string;
+  /** Only comments with a higher stamp are new. */
+  after: string;
+}
+
+/** What a table is now, compared with what it was; without a before, everything is history. */
+export function compare(
+  before: Snapshot | undefined,
+  rows: TableRows,
+  now: number,
+): { snapshot: Snapshot; changes: RowChange[]; commented: Commented[] } {
+  const snapshot: Snapshot = { since: before?.since ?? now, rows: {} };
+  const changes: RowChange[] = [];
+  const commented: Commented[] = [];
+  for (const [rowId, all] of Object.entries(rows)) {
+    const { values, comments } = partsOf(all);
+    const cells = Object.fromEntries(Object.entries(values).map(([field, value]) => [field, digestOf(value)]));
+    const last = before?.rows[rowId];
+    const changed = Object.keys({ ...last?.cells, ...cells }).filter(
+      (field) => (last?.cells[field] ?? digestOf(null)) !== (cells[field] ?? digestOf(null)),
+    );
+    const isChange = last !== undefined && changed.length > 0;
+    const row: RowSnapshot = { cells, comments, changes: (last?.changes ?? 0) + (isChange ? 1 : 0) };
+    snapshot.rows[rowId] = row;
+    if (!before) continue;
+    if (!last) changes.push({ kind: 'created', rowId, id: rowId, changed: Object.keys(values), values });
+    else if (isChange)
+      changes.push({
+        kind: 'updated',
+        rowId,
+        id: `${rowId}-${digest([before.since, row.changes, cells])}`,
+        changed,
+        values,
+      });
+    for (const [fieldId, stamp] of Object.entries(comments)) {
+      const after = last?.comments[fieldId] ?? '0';
+      if (after !== stamp) commented.push({ rowId, fieldId, after });
+    }
+  }
+  for (const rowId of Object.keys(before?.rows ?? {})) {
+    if (!Object.hasOwn(snapshot.rows, rowId))
+      changes.push({ kind: 'deleted', rowId, id: rowId, changed: [], values: {} });
+  }
+  return { snapshot, changes, commented };
+}
+
+/** Values that people write, apart from comments and from the vendor's own log of changes, which depend on who reads. */
+function partsOf(all: Readonly<Record<string, unknown>>): {
+  values: Record<string, unknown>;
+  comments: Record<string, string>;
+} {
+  const values: Record<string, unknown> = {};
+  const comments: Record<string, string> = {};
+  for (const [fieldId, value] of Object.entries(all)) {
+    const object =
+      value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+    const summary = object.summary as { sstamp?: unknown } | null | undefined;
+    if (summary !== undefined && summary !== null) comments[fieldId] = String(summary.sstamp ?? '0');
+    else if (!('last' in object && 'total' in object)) values[fieldId] = value;
+  }
+  return { values, comments };
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 16);
+}

@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import { GatewayError } from '../../../core/errors.ts';
+import type { FoundEvent } from '../../../core/event-type.ts';
+import { parseJson } from '../../../core/json.ts';
+import type { SendCall } from '../../../core/operation.ts';
+import type { TimetonicCall } from '../connection.ts';
+import { exchange } from '../exchange.ts';
+import { isOwnDelete, isOwnRow, isOwnWrite, markOf, ownRowMarks } from '../own-writes.ts';
+import { readAllValues } from '../read-all.ts';
+import { fieldText, type TimetonicRequest } from '../send.ts';
+import { type Commented, compare, type RowChange, type Snapshot, type TableRows } from './snapshot.ts';
+
+/** A table as the cursor has it: the stamp of its last change, and where its snapshot lies. */
+export interface SeenTable {
+  stamp: string;
+  /** False where it changed in the second in which it was read: then it is read again. */
+  settled: boolean;
+  file: string;
+  /** The snapshot before, which goes when the next one comes. */
+  before?: string;
+  /** Epoch milliseconds; files are kept for a month, so an older snapshot is written anew. */
+  writtenAt: number;
+}
+
+/** A table of a book, without pivots and what the vendor keeps for itself. */
+export interface BookTable {
+  id: string;
+  name: string;
+  stamp: string;
+}
+
+const settleTime = 5_000;
+
+/** The tables of a book that hold rows of people. */
+export async function tablesOf(call: TimetonicCall, b_o: string, b_c: string): Promise<BookTable[]> {
+  const body = await exchange(call, { req: 'getBookTables', fields: { b_o, b_c }, effect: 'read' });
+  const { categories = [] } = (body.bookTables ?? {}) as { categories?: Record<string, unknown>[] };
+  return categories
+    .filter(({ pivot_id, pivot_catid, sysFunc }) => !pivot_id && !pivot_catid && !sysFunc)
+    .map(({ id, name, lastModified }) => ({
+      id: String(id),
+      name: String(name ?? ''),
+      stamp: String(lastModified ?? ''),
+    }));
+}
+
+/** Compares a table with its snapshot: what has happened, and what to remember. A table too large to read tells nothing. */
+export async function lookAtTable(
+  call: TimetonicCall,
+  place: { bookOwner: string; bookCode: string },
+  table: BookTable,
+  seen: SeenTable | undefined,
+): Promise<{ events: FoundEvent[]; seen?: SeenTable }> {
+  const startedAt = call.clock.now();
+  const rows = await rowsOf(call, table.id);
+  if (!rows) return { events: [] };
+  const before = seen && (await readSnapshot(call, seen.file));
+  if (
+    before &&
+    Object.keys(rows).length === 0 &&
+    Object.keys(before.rows).length > 0 &&
+    !(await isEmpty(call, table.id))
+  ) {
+    return { events: [], ...(seen && { seen }) };
+  }
+  const { snapshot, changes, commented } = compare(before, rows, startedAt);
+  const about = { ...place, tableId: table.id, tableName: table.name };
+  const events = [
+    ...(await rowEvents(call, about, changes, startedAt)),
+    ...(await commentEvents(call, about, commented)),
+  ];
+  const settled = startedAt - modifiedAt(table.stamp) > settleTime;
+  return { events, seen: { ...(await writeSnapshot(call, table.id, snapshot, seen)), stamp: table.stamp, settled } };
+}
+
+async function rowsOf(call: TimetonicCall, catId: string): Promise<TableRows | undefined> {
+  const send: SendCall<TimetonicRequest> = (request, fields) =>
+    exchange(call, {
+      req: request.replace(/^req=/, ''),
+      fields: Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, fieldText(value)])),
+      effect: 'read',
+    });
+  const body = await readAllValues('req=getTableValues', { catId, format: 'diff_ready_rows', all: true }, send, call);
+  return body.complete === true ? ((body.tableValues.rows ?? {}) as TableRows) : undefined;
+}
+
+/** An answer without rows may be a fault of the vendor: a count makes sure before every row is told as deleted. */
+async function isEmpty(call: TimetonicCall, catId: string): Promise<boolean> {
+  const body = await exchange(call, {
+    req: 'computeTableOperation',
+    fields: { catId, operation: 'count' },
+    effect: 'read',
+  });
+  const { result } = body as { result?: { count?: unknown } | number };
+  return Number(typeof result === 'object' ? result.count : result) === 0;
+}
+
+async function rowEvents(call: TimetonicCall, about: object, changes: RowChange[], now: number): Promise<FoundEvent[]> {
+  const timestamp = new Date(now).toISOString();
+  const marks = changes.some(({ kind }) => kind === 'created') ? await ownRowMarks(call) : new Set<string>();
+  const events: FoundEvent[] = [];
+  for (const { kind, rowId, id, changed, values } of changes) {
+    const shared = { id, timestamp };
+    if (kind === 'created') {
+      if (marks.has(markOf(values)) || (await isOwnRow(call, rowId))) continue;
+      events.push({ ...shared, type: 'timetonic.row.created', data: { ...about, rowId, values } });
+    } else if (kind === 'updated') {
+      if (await isOwnWrite(call, rowId, Object.fromEntries(changed.map((field) => [field, values[field]])))) continue;
+      events.push({ ...shared, type: 'timetonic.row.updated', data: { ...about, rowId, changed, values } });
+    } else {
+      if (await isOwnDelete(call, rowId)) continue;
+      events.push({ ...shared, type: 'timetonic.row.deleted', data: { ...about, rowId } });
+    }
+  }
+  return events;
+}
+
+async function commentEvents(call: TimetonicCall, about: object, commented: Commented[]): Promise<FoundEvent[]> {
+  const events: FoundEvent[] = [];
+  for (const { rowId, fieldId, after } of commented) {
+    const body = await exchange(call, { req: 'getTableValueComments', fields: { rowId, fieldId }, effect: 'read' });
+    const { comments = [] } = (body.data ?? {}) as { comments?: Record<string, unknown>[] };
+    for (const { id, m, uc, c, s } of comments) {
+      if (BigInt(String(s ?? 0)) <= BigInt(after)) continue;
+      const at = typeof c === 'number' ? c * 1000 : call.clock.now();
+      events.push({
+        type: 'timetonic.comment.created',
+        id: String(id),
+        timestamp: new Date(at).toISOString(),
+        data: { ...about, rowId, fieldId, commentId: String(id), text: String(m ?? ''), user: String(uc ?? '') },
+      });
+    }
+  }
+  return events;
+}
+
+/** The snapshot of a table, or undefined where it is kept no longer: then the table is looked at as for the first time. */
+export async function readSnapshot(call: TimetonicCall, file: string): Promise<Snapshot | undefined> {
+  try {
+    const { stream } = await call.files.get(file);
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
+    return parseJson(Buffer.concat(chunks).toString('utf8')) as Snapshot;
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'not_found') return undefined;
+    throw error;
+  }
+}
+
+/** Writes under a new name: until the cursor has moved, the old one counts. */
+export async function writeSnapshot(
+  call: TimetonicCall,
+  tableId: string,
+  snapshot: Snapshot,
+  seen: SeenTable | undefined,
+): Promise<Pick<SeenTable, 'file' | 'before' | 'writtenAt'>> {
+  const connection = createHash('sha256').update(call.connection.name).digest('hex').slice(0, 12);
+  const file = `events/timetonic/${connection}/${tableId}-${call.random.bytes(9).toString('hex')}`;
+  await call.files.put(file, Buffer.from(JSON.stringify(snapshot)), 'application/json');
+  if (seen?.before !== undefined) await call.files.remove(seen.before);
+  return { file, writtenAt: call.clock.now(), ...(seen && { before: seen.file }) };
+}
+
+/** The time of a last change, given as seconds or as a date of UTC; now where it cannot be read. */
+function modifiedAt(stamp: string): number {
+  if (/^\d+$/.test(stamp)) return Number(stamp) * 1000;
+  const at = Date.parse(`${stamp.replace(' ', 'T')}Z`);
+  return Number.isNaN(at) ? Number.POSITIVE_INFINITY : at;
+}
