@@ -3,7 +3,6 @@ import type { Clock } from '../core/clock.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import type { FileStore } from '../core/files.ts';
 import { expiry, keys } from '../store/items.ts';
-import { isStorable } from '../store/storable.ts';
 import type { Item, Key, Table, Write } from '../store/table.ts';
 
 export interface LogServices {
@@ -23,8 +22,9 @@ export interface NewEvent extends Omit<TrunklineEvent, 'id'> {
 
 /** An event as it lies in the table. Times are epoch milliseconds. */
 export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
-  data?: Record<string, unknown>;
-  /** Where the data lies when it is too long for the table, or is what the table cannot hold. */
+  /** As JSON: the table cannot hold every value that JSON can. */
+  data?: string;
+  /** Where the data lies when it is too long for the table. */
   dataFile?: string;
   about?: { vendor: string; connection: string };
   hook?: string;
@@ -112,16 +112,16 @@ export function isKept(item: { expiresAt: number }, now: number): boolean {
 /** An event as everybody sees it: list, delivery, automation. */
 export async function shownEvent(files: FileStore, item: EventItem): Promise<TrunklineEvent> {
   const { id, type, timestamp, vendor, connection, dataFile } = item;
-  const data = dataFile === undefined ? (item.data ?? {}) : await readData(files, dataFile);
-  return { id, type, timestamp, vendor, connection, data };
+  const text = dataFile === undefined ? (item.data ?? '{}') : await readText(files, dataFile);
+  // Written by `itemOf`.
+  return { id, type, timestamp, vendor, connection, data: JSON.parse(text) as Record<string, unknown> };
 }
 
 async function itemOf(services: LogServices, event: NewEvent, id: string, order: number): Promise<EventItem> {
   const now = services.clock.now();
   const { type, timestamp, vendor, connection, data, about, hook } = event;
   const text = JSON.stringify(data);
-  const fits = Buffer.byteLength(text) <= largestInline && isStorable(data);
-  const dataFile = fits ? undefined : `events/${id}`;
+  const dataFile = Buffer.byteLength(text) > largestInline ? `events/${id}` : undefined;
   if (dataFile !== undefined) await services.files.put(dataFile, Buffer.from(text), 'application/json');
   return {
     ...keys.event(id),
@@ -130,7 +130,7 @@ async function itemOf(services: LogServices, event: NewEvent, id: string, order:
     timestamp,
     vendor,
     connection,
-    ...(dataFile === undefined ? { data } : { dataFile }),
+    ...(dataFile === undefined ? { data: text } : { dataFile }),
     ...(about && { about }),
     ...(hook !== undefined && { hook }),
     appendedAt: now,
@@ -139,12 +139,11 @@ async function itemOf(services: LogServices, event: NewEvent, id: string, order:
   };
 }
 
-async function readData(files: FileStore, key: string): Promise<Record<string, unknown>> {
+async function readText(files: FileStore, key: string): Promise<string> {
   const { stream } = await files.get(key);
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
-  // Written by `itemOf`.
-  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 async function appendFreely(table: Table, items: EventItem[]): Promise<string[]> {
