@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { log, logTo } from '../lib/aws/log.ts';
-import { services, useFiles } from '../lib/aws/services.ts';
+import { services, useFiles, useHttp } from '../lib/aws/services.ts';
+import { httpClient } from '../lib/core/http.ts';
 import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames } from '../lib/core/vendor.ts';
 import { createLocalCredentials, type LocalCredentials } from './aws-request.ts';
@@ -24,6 +25,7 @@ import { gatherLines } from './log-lines.ts';
 import { startSecretsEndpoint } from './secrets-endpoint.ts';
 import { startStreamPump } from './stream-pump.ts';
 import { createTable } from './table.ts';
+import { undiciClient } from './undici-client.ts';
 
 /** How the whole product is started on one machine. */
 export interface ProductOptions {
@@ -110,6 +112,13 @@ async function start(
   const files = await startFileStore({ directory: join(directory, 'files') });
   closers.push(files.close);
   useFiles(files);
+  const base = httpClient();
+  const http = undiciClient(base);
+  useHttp(http);
+  closers.push(async () => {
+    await http.close();
+    base.close();
+  });
   const { adminKey, isNew } = await ensureSecrets(options.adminKey);
 
   const functions = await loadFunctions();

@@ -3,7 +3,7 @@ import { Hooks } from '../automations/hooks.ts';
 import type { AddressPolicy } from '../core/address-policy.ts';
 import type { Starter } from '../core/durable.ts';
 import type { FileStore } from '../core/files.ts';
-import { httpClient } from '../core/http.ts';
+import { type HttpClient, httpClient } from '../core/http.ts';
 import { registerSecret } from '../core/redact.ts';
 import { appendOwnEvent } from '../events/own-events.ts';
 import { Connections } from '../gateway/connections.ts';
@@ -33,10 +33,17 @@ export interface Services extends GatewayServices {
 
 let made: Services | undefined;
 let localFiles: FileStore | undefined;
+let localHttp: HttpClient | undefined;
 
 /** On one machine files lie on disk instead of in a bucket. */
 export function useFiles(files: FileStore): void {
   localFiles = files;
+  made = undefined;
+}
+
+/** On one machine nothing starts cold, and a client that is slower to load may serve. */
+export function useHttp(http: HttpClient): void {
+  localHttp = http;
   made = undefined;
 }
 
@@ -89,7 +96,7 @@ function make(): Services {
     sessions,
     clock,
     random,
-    http: httpClient(),
+    http: localHttp ?? httpClient(),
     files,
     connections: new Connections(table, clock),
     keys: new ApiKeys(table, secrets, clock, random),

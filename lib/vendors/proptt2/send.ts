@@ -32,6 +32,34 @@ export async function send(
   return { body: await one(operation.call as Proptt2Path, filled) };
 }
 
+/** What a path means, worked out once: its fields and the names of the rest on the wire. */
+interface Plan {
+  method: string;
+  template: string;
+  /** Literal pieces and, between them, the names of fields. */
+  pieces: string[];
+  wireNames: ReadonlyMap<string, string>;
+}
+
+const plans = new WeakMap<Operation, Map<string, Plan>>();
+
+function planOf(operation: Operation, path: Proptt2Path): Plan {
+  let known = plans.get(operation);
+  if (!known) {
+    known = new Map();
+    plans.set(operation, known);
+  }
+  let plan = known.get(path);
+  if (!plan) {
+    const [method = 'GET', template = '/'] = path.split(' ');
+    const { shape } = schemasOf(operation);
+    const wireNames = new Map(Object.entries(shape).map(([name, schema]) => [name, wireName(name, schema)]));
+    plan = { method, template, pieces: template.split(/[{}]/), wireNames };
+    known.set(path, plan);
+  }
+  return plan;
+}
+
 /** One vendor request in a live session; what the document calls an error is thrown. */
 async function request(
   operation: Operation,
@@ -39,26 +67,23 @@ async function request(
   fields: Record<string, unknown>,
   call: Proptt2Call,
 ): Promise<unknown> {
-  const [method = 'GET', template = '/'] = path.split(' ');
-  const rest = { ...fields };
-  const route = template.replace(/\{(\w+)\}/g, (_, name: string) => {
-    const value = rest[name];
-    delete rest[name];
-    return encodeURIComponent(String(value));
-  });
-  const { shape } = schemasOf(operation);
-  const wire = Object.fromEntries(
-    Object.entries(rest)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [shape[name] ? wireName(name, shape[name]) : name, value]),
-  );
-  const hasBody = method !== 'GET' && Object.keys(wire).length > 0;
-  const query =
-    method === 'GET'
-      ? Object.entries(wire)
-          .map(([name, value]) => `&${name}=${encodeURIComponent(String(value))}`)
-          .join('')
-      : '';
+  const { method, template, pieces, wireNames } = planOf(operation, path);
+  let route = pieces[0] ?? '';
+  for (let at = 1; at < pieces.length; at += 2) {
+    route += encodeURIComponent(String(fields[pieces[at] ?? ''])) + (pieces[at + 1] ?? '');
+  }
+  const wire: Record<string, unknown> = {};
+  let query = '';
+  let hasBody = false;
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || pieces.indexOf(name) % 2 === 1) continue;
+    const wireField = wireNames.get(name) ?? name;
+    if (method === 'GET') query += `&${wireField}=${encodeURIComponent(String(value))}`;
+    else {
+      wire[wireField] = value;
+      hasBody = true;
+    }
+  }
   const doing = `${method} ${template}`;
   const effect = method === 'GET' ? 'read' : operation.effect;
   try {
