@@ -173,6 +173,22 @@ export function routeOf(route: TalkRoute): Route {
   return routes[route];
 }
 
+/** The features of this table that a Talk version has. */
+export function featuresIn(version: string): Feature[] {
+  const numbers = (text: string) => text.split(/[.-]/).map(Number);
+  const [major = 0, minor = 0] = numbers(version);
+  return (Object.keys(features) as Feature[]).filter((feature) => {
+    const [sinceMajor = 0, sinceMinor = 0] = numbers(features[feature]);
+    return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
+  });
+}
+
+/** Where a request lies on a server: its method, and its path with the version in front. */
+export function addressOf(route: TalkRoute, dialect: Dialect): { method: string; path: string } {
+  const [method = 'GET', path = ''] = (routeOf(route).elsewhere?.(dialect) ?? route).split(' ');
+  return { method, path: /^v\d+\//.test(path) ? path : `${versionOf(path, dialect)}/${path}` };
+}
+
 /** A request as it goes to a server. */
 export interface WireRequest {
   readonly method: string;
@@ -188,10 +204,10 @@ export function wireRequest(
   fields: Readonly<Record<string, unknown>>,
   dialect: Dialect,
 ): WireRequest {
-  const { elsewhere, adds } = routeOf(route);
-  const [method = 'GET', template = ''] = (elsewhere?.(dialect) ?? route).split(' ');
-  const rest: Record<string, unknown> = { ...adds?.(dialect), ...fields };
-  const path = template.replace(/\{(\w+)\}/g, (_, name: string) => {
+  const address = addressOf(route, dialect);
+  const { method } = address;
+  const rest: Record<string, unknown> = { ...routeOf(route).adds?.(dialect), ...fields };
+  const path = address.path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = rest[name];
     delete rest[name];
     return encodeURIComponent(String(value));
@@ -200,7 +216,7 @@ export function wireRequest(
   const inQuery = method === 'GET' || method === 'DELETE';
   return {
     method,
-    path: /^v\d+\//.test(path) ? path : `${versionOf(path, dialect)}/${path}`,
+    path,
     query: inQuery ? Object.fromEntries(given.map(([name, value]) => [name, String(value)])) : {},
     body: inQuery || given.length === 0 ? undefined : Object.fromEntries(given),
   };

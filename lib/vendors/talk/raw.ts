@@ -19,6 +19,11 @@ const composed: Readonly<Record<string, TalkRoute>> = {
   sendBotMessage: 'POST bot/{token}/message',
 };
 
+/** The route that an operation makes, the telling one where it makes several; none for questions beside Talk itself. */
+export function routeOfOperation(name: string, { call }: Operation): TalkRoute | undefined {
+  return typeof call === 'string' ? (call as TalkRoute) : composed[name];
+}
+
 /** What makes, changes or ends credentials; only the gateway itself does that. */
 const ofSession =
   /^(index\.php\/)?(login(\/|$)|logout|settings\/(personal\/)?authtokens|ocs\/v[12]\.php\/(core\/(get)?apppassword|settings\/))/i;
@@ -38,7 +43,7 @@ export function matchRaw(
   const below = talkPath.exec(path)?.[1];
   if (below === undefined) return undefined;
   for (const [name, operation] of Object.entries(operations)) {
-    const route = typeof operation.call === 'string' ? (operation.call as TalkRoute) : composed[name];
+    const route = routeOfOperation(name, operation);
     if (route === undefined) continue;
     for (const form of formsOf(route)) {
       const [method, template = ''] = form.split(' ');
