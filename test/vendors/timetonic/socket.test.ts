@@ -43,7 +43,7 @@ test('a no in an ack is thrown', async () => {
 
 test('a value is written whether or not the vendor acknowledges it', async () => {
   const { call } = await tt.connect();
-  const { rows, fields } = tt.sandbox.control.tables().Incidents ?? { rows: [], fields: {} };
+  const { rows = [], fields = {} } = tt.sandbox.control.tables().Incidents ?? {};
   const input = { ...inBook, rowId: rows[0], fieldId: fields.Site };
   expect(await call('updateTableValueOverSocket', { ...input, value: 'S1' })).toMatchObject({ acknowledged: true });
   social({ ackTableValue: false });
