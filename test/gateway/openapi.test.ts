@@ -4,6 +4,7 @@ import { build } from 'esbuild';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { statusOfCode } from '../../lib/core/errors.ts';
 import { schemasOf } from '../../lib/core/operation.ts';
+import { readSettings } from '../../lib/gateway/connection-input.ts';
 import { type OpenApiDocument, openApiDocument } from '../../lib/gateway/openapi.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { type Check, declaredApi, lint, schemaCompiler } from './api-document.ts';
@@ -12,11 +13,19 @@ interface Operation {
   operationId: string;
   tags: string[];
   parameters?: ({ $ref?: string; name?: string; in?: string; required?: boolean; example?: unknown } & object)[];
-  requestBody?: { required: boolean; content: Record<string, { schema: object; example?: unknown }> };
+  requestBody?: {
+    required: boolean;
+    content: Record<string, { schema: object; example?: unknown; examples?: Record<string, { value: Connection }> }>;
+  };
   responses: Record<string, { $ref?: string; description?: string }>;
   security?: object[];
   'x-effect'?: string;
   'x-since'?: string;
+}
+
+interface Connection {
+  settings: Record<string, unknown>;
+  credentials: Record<string, unknown>;
 }
 
 const root = join(import.meta.dirname, '..', '..');
@@ -164,6 +173,16 @@ describe('every control call', () => {
     else
       compile('paths', route.path, route.method.toLowerCase(), 'requestBody', 'content', 'application/json', 'schema');
     expect(Object.keys(operation.responses)).toContain(String(route.status ?? 200));
+  });
+
+  test.each(Object.values(vendors))('the sample connection of $name is one that the vendor takes', (vendor) => {
+    const value = at('/v1/connections', 'post').requestBody?.content['application/json']?.examples?.[vendor.name]
+      ?.value;
+    if (!value) throw new Error(`${vendor.name} has no sample`);
+    expect(value).toMatchObject({ vendor: vendor.name, name: 'dispatch' });
+    const settings = readSettings(vendor, value.settings);
+    expect(() => vendor.connection.validate?.(settings, value.credentials)).not.toThrow();
+    expect(Object.keys(value.credentials)).not.toEqual([]);
   });
 
   test('a connection is described vendor by vendor', () => {
