@@ -4,7 +4,7 @@ import { subscriptionSecret } from '../../lib/core/secrets.ts';
 import { listDeliveries } from '../../lib/events/delivery-list.ts';
 import { scheduleLength } from '../../lib/events/delivery-schedule.ts';
 import { listEvents } from '../../lib/events/list.ts';
-import { type EventItem, eventId } from '../../lib/events/log.ts';
+import { type EventItem, eventId, shownEvent } from '../../lib/events/log.ts';
 import { changeSubscription, readSubscription } from '../../lib/events/subscriptions.ts';
 import { keys } from '../../lib/store/items.ts';
 import { Table } from '../../lib/store/table.ts';
@@ -12,8 +12,12 @@ import { admin } from '../harness.ts';
 import { deliveryStage, headersOf, hour, second, status, verifies } from './delivery-stage.ts';
 
 const stage = deliveryStage();
-const ownEvent = (type: string, id: string, connection = 'team') =>
-  stage.world.services.table.get<EventItem>(keys.event(eventId({ vendor: 'trunkline', connection, type, id })));
+/** An event of our own with its data, or undefined where there is none. */
+async function ownEvent(type: string, id: string) {
+  const key = keys.event(eventId({ vendor: 'trunkline', connection: 'team', type, id }));
+  const item = await stage.world.services.table.get<EventItem>(key);
+  return item && { ...item, ...(await shownEvent(stage.world.services.files, item)) };
+}
 
 test('an event arrives once, signed after Standard Webhooks, with the very body that the list shows', async () => {
   stage.clock.time = Date.now();
