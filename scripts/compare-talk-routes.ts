@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addressOf, dialectOf, featuresIn, routeOf, routes, type TalkRoute } from '../lib/vendors/talk/dialect.ts';
+import { dialectOf, featuresIn, routeOf, routes, type TalkRoute } from '../lib/vendors/talk/dialect.ts';
 import { talk } from '../lib/vendors/talk/index.ts';
 import { routeOfOperation } from '../lib/vendors/talk/raw.ts';
+import { addressOf } from '../lib/vendors/talk/wire-request.ts';
 
 /** Which API version serves each route in each release of Talk: facts read out of the releases' own route tables. */
 interface RouteFacts {

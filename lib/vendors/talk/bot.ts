@@ -1,10 +1,11 @@
 import { createHmac } from 'node:crypto';
 import { GatewayError } from '../../core/errors.ts';
 import { rootOf, type TalkCall } from './connection.ts';
-import { dialectOf, routeOf, wireRequest } from './dialect.ts';
+import { dialectOf, routeOf } from './dialect.ts';
 import type { Exchange } from './exchange.ts';
 import { ask, type OcsAnswer } from './protocol.ts';
 import type { TalkSession } from './session.ts';
+import { wireRequest } from './wire-request.ts';
 
 /** A request that a bot signs: over a random text and the field itself, not over the body. No account stands behind it. */
 export async function askAsBot(call: TalkCall, request: Exchange, session: TalkSession): Promise<OcsAnswer> {

@@ -3,10 +3,11 @@ import type { Effect } from '../../core/operation.ts';
 import { askAsBot } from './bot.ts';
 import { authorization, rootOf, type TalkCall, title } from './connection.ts';
 import { cookieHeader, sameCookies, withCookies } from './cookies.ts';
-import { checkRequest, type Dialect, dialectOf, routeOf, type TalkRoute, wireRequest } from './dialect.ts';
+import { type Dialect, dialectOf, routeOf, type TalkRoute } from './dialect.ts';
 import { ask, type OcsAnswer } from './protocol.ts';
 import { refusalOf } from './refusal.ts';
 import { changeSession, refreshSession, refusedWords, type TalkSession } from './session.ts';
+import { checkRequest, wireRequest } from './wire-request.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 

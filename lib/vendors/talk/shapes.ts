@@ -12,8 +12,12 @@ const listOf = <S extends z.ZodMiniType>(item: S) => shaped((value) => value ?? 
 /** What a server answers that has nothing to say: `[]` or null, or since Talk 21 the room as it is now. */
 export const done = () => shaped((value) => recordOf(value) ?? {}, z.looseObject({}));
 
-/** A map that PHP writes as `[]` when it is empty. */
-export const map = done;
+/** Who reacted with what to a message: a list for each emoji. */
+export const reactions = () =>
+  shaped(
+    (value) => recordOf(value) ?? {},
+    z.record(z.string(), z.array(z.looseObject({ actorType: z.string(), actorId: z.string() }))),
+  );
 
 /** A room that was made: old servers tell its token alone. */
 export const newRoom = () =>

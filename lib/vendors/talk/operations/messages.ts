@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { field, integer } from '../../../core/field.ts';
 import { newestToMark } from '../chat.ts';
 import { messageId, operation, reaction, message as saidMessage, token } from '../fields.ts';
-import { done, map, message } from '../shapes.ts';
+import { done, message, reactions } from '../shapes.ts';
 
 const notMine = {
   400: 'The message is too old',
@@ -37,7 +37,7 @@ export const messageOperations = {
     call: 'POST reaction/{token}/{messageId}',
     errors: { 400: 'Not one emoji, or not a message that takes reactions', 403: 'The room is read-only' },
     input: () => ({ token: token(), messageId: messageId(), reaction: reaction() }),
-    output: map,
+    output: reactions,
   }),
   removeReaction: operation({
     summary: 'Take a reaction back',
@@ -46,7 +46,7 @@ export const messageOperations = {
     call: 'DELETE reaction/{token}/{messageId}',
     errors: { 403: 'The room is read-only' },
     input: () => ({ token: token(), messageId: messageId(), reaction: reaction() }),
-    output: map,
+    output: reactions,
   }),
   markChatRead: operation({
     summary: 'Mark the chat of a room as read',
