@@ -1,0 +1,23 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+/** Every benchmark in a process of its own, so that none inherits the memory of another. `--short` for a quick look. */
+const short = process.argv.includes('--short');
+const here = import.meta.dirname;
+
+const parts: readonly [string, string, string][] = [
+  ['chain-bench.ts', 'chainBench', ''],
+  ['proxy-bench.ts', 'proxyBench', short ? '2, 1' : '5, 3'],
+  ['keepalive-bench.ts', 'keepaliveBench', short ? '1000' : '10000'],
+  ['cold-start.ts', 'coldStart', ''],
+  ['automation-bench.ts', 'automationBench', short ? '20' : '100'],
+  ['upload-bench.ts', 'uploadBench', ''],
+];
+
+let failed = 0;
+for (const [file, name, given] of parts) {
+  const script = `import(${JSON.stringify(join(here, file))}).then((part) => part.${name}(${given})).then(() => process.exit())`;
+  const { status } = spawnSync(process.execPath, ['-e', script], { stdio: 'inherit' });
+  if (status !== 0) failed++;
+}
+process.exit(failed);
