@@ -13,7 +13,7 @@ export interface Asset {
 const require = createRequire(import.meta.url);
 
 /** Where the two files of Swagger UI that the page needs lie on this machine; a bundle of this code must have them beside itself. */
-export const swaggerFiles = {
+const swaggerFiles = {
   'swagger-ui.css': () => require.resolve('swagger-ui-dist/swagger-ui.css'),
   'swagger-ui-bundle.js': () => require.resolve('swagger-ui-dist/swagger-ui-bundle.js'),
 } as const;
