@@ -134,7 +134,7 @@ test('after five days without a success a subscription is switched off, an event
   });
   await stage.world.publish([stage.world.event()]);
   await stage.follow(item.id);
-  stage.clock.advance(48 * hour);
+  stage.clock.advance(72 * hour);
   await stage.world.publish([stage.world.event()]);
   await stage.world.runtime.idle();
   const disabled = await readSubscription(stage.world.services.table, item.id);
