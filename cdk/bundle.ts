@@ -51,6 +51,11 @@ const options = {
   logLevel: 'warning',
 } satisfies BuildOptions;
 
+/** Packages that are older than ES modules (`ws`, `tus-js-client`) ask for Node's own modules by `require`. */
+const banner = {
+  js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+};
+
 /**
  * Builds `functions/{name}.ts` for Lambda, each into a folder of its own. A build for each, because in one build for all a
  * function would load whatever the others need of a shared file; only what is loaded on use is built once.
@@ -61,7 +66,7 @@ export async function bundle(
 ): Promise<Map<string, Bundle>> {
   const mains = await Promise.all(names.map(async (name) => ({ name, ...(await buildMain(name)) })));
   const entries = new Map(mains.flatMap(({ apart }) => [...apart]));
-  const apart: Built = await build({ ...options, entryPoints: Object.fromEntries(entries), plugins });
+  const apart: Built = await build({ ...options, entryPoints: Object.fromEntries(entries), plugins, banner });
   return new Map(
     mains.map((main) => {
       const folder = join(directory, main.name);
