@@ -68,7 +68,7 @@ const hook = await call<{ id: string; url: string }>('POST', '/v1/hooks', {
   name: 'Soak',
   verify: { kind: 'none' },
   dedupe: { header: 'x-number' },
-  perMinute: 100_000,
+  perMinute: 6_000,
 });
 await call('POST', '/v1/subscriptions', { url: target, types: ['trunkline.hook.received'] });
 const automation = await call<{ id: string }>('POST', '/v1/automations', {
