@@ -1,5 +1,4 @@
 import type { Vendor } from '../../core/vendor.ts';
-import { check } from './check.ts';
 import {
   addresses,
   credentials,
@@ -42,6 +41,7 @@ export const timetonic: Vendor<TimetonicSettings, TimetonicCredentials, Timetoni
   send,
   matchRaw: (request) => matchRaw(request, operations),
   sendRaw,
-  check,
+  // Loaded on use, as it is asked for rarely and by the control function alone.
+  check: async (call) => (await import('./check.ts')).check(call),
   events,
 };

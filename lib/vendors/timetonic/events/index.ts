@@ -1,14 +1,24 @@
 import type { EventSource } from '../../../core/event-type.ts';
 import type { TimetonicCredentials, TimetonicSession, TimetonicSettings } from '../connection.ts';
-import { lookAtBooks } from './books.ts';
-import { lookAtSocket } from './socket.ts';
 import { bookTypes, socketTypes } from './types.ts';
 
 const minute = 60_000;
 
-/** The event sources of TimeTonic, by name: the books, read on the clock, and the socket, where a setting asks for it. */
+/**
+ * The event sources of TimeTonic, by name: the books, read on the clock, and the socket, where a setting asks for it. What looks
+ * is loaded on use: the functions behind HTTP know the types alone.
+ */
 export const events: Readonly<Record<string, EventSource<TimetonicSettings, TimetonicCredentials, TimetonicSession>>> =
   {
-    books: { types: bookTypes, poll: { every: minute, look: (cursor, call) => lookAtBooks(cursor, call, minute) } },
-    socket: { types: socketTypes, poll: { every: minute, look: lookAtSocket } },
+    books: {
+      types: bookTypes,
+      poll: {
+        every: minute,
+        look: async (cursor, call) => (await import('./books.ts')).lookAtBooks(cursor, call, minute),
+      },
+    },
+    socket: {
+      types: socketTypes,
+      poll: { every: minute, look: async (cursor, call) => (await import('./socket.ts')).lookAtSocket(cursor, call) },
+    },
   };

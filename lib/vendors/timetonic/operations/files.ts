@@ -2,10 +2,8 @@ import * as z from 'zod/mini';
 import { field, integer, text } from '../../../core/field.ts';
 import { attachFile } from '../attach.ts';
 import { book, fieldId, id, operation, rowId, uuid } from '../fields.ts';
-import { resumableUpload } from '../resumable-upload.ts';
 import { uploaded } from '../shapes.ts';
 import { file, isSlow } from '../sources.ts';
-import { readMeta } from '../upload-host.ts';
 
 const sizes = () =>
   field(z.enum(['norm', 'tb', 'cover', 'full']), {
@@ -152,13 +150,13 @@ export const fileOperations = {
     input: () => ({ ...book(), rowId: rowId(), fieldId: fieldId(), uuid: uuid(), file: file() }),
     output: uploaded,
     slow: () => true,
-    call: (input, _send, call) => resumableUpload(input, call),
+    call: async (input, _send, call) => (await import('../resumable-upload.ts')).resumableUpload(input, call),
   }),
   getUploadMeta: operation({
     summary: 'Read what became of a resumable upload',
     effect: 'read',
     input: () => ({ fileId: z.string().check(z.regex(/^[\w.+-]{1,200}$/, 'must be the id of an upload')) }),
     output: uploaded,
-    call: (input, _send, call) => readMeta(call, input.fileId),
+    call: async (input, _send, call) => (await import('../upload-host.ts')).readMeta(call, input.fileId),
   }),
 };

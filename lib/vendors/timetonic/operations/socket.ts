@@ -2,7 +2,6 @@ import * as z from 'zod/mini';
 import { field, integer, text } from '../../../core/field.ts';
 import { book, bookCode, bookOwner, fieldId, id, operation, rowId, sender, uuid } from '../fields.ts';
 import { big } from '../shapes.ts';
-import { listen, sendPing, sendSocketMessage, sendSystemMessage, updateTableValue } from '../socket-operations.ts';
 
 const updatedAt = () => z.optional(field(integer(0), { description: 'Seconds since the epoch. Default now.' }));
 const count = () => z.optional(integer(0, 100));
@@ -12,6 +11,9 @@ const ack = () =>
   z.looseObject({ type: z.int(), status: z.string(), smid: z.optional(big()), sstamp: z.optional(big()) });
 const frames = () => z.array(z.looseObject({ type: z.int(), smid: z.optional(big()), sstamp: z.optional(big()) }));
 const types = () => z.array(z.union([z.literal(1), z.literal(8), z.literal(11)])).check(z.minLength(1));
+
+/** Loaded on use: most calls need no socket. */
+const socket = () => import('../socket-operations.ts');
 
 /** Each attaches a socket of its own, sends, waits for the ack and closes. */
 export const socketOperations = {
@@ -23,7 +25,7 @@ export const socketOperations = {
       ...{ obo_u: z.optional(text(200)), rowUuid: z.optional(text(200)), fieldUuid: z.optional(text(200)) },
     }),
     output: () => z.looseObject({ ...ack().shape, acknowledged: z.boolean() }),
-    call: (input, _send, call) => updateTableValue(input, call),
+    call: async (input, _send, call) => (await socket()).updateTableValue(input, call),
   }),
   sendSocketMessage: operation({
     summary: 'Send, change or delete a message over the socket',
@@ -33,14 +35,14 @@ export const socketOperations = {
       ...{ updatedAt: updatedAt(), nbMedias: count(), nbDocs: count(), u_c: sender() },
     }),
     output: ack,
-    call: (input, _send, call) => sendSocketMessage(input, call),
+    call: async (input, _send, call) => (await socket()).sendSocketMessage(input, call),
   }),
   sendPing: operation({
     summary: 'Find out whether the socket answers',
     effect: 'write',
     input: () => ({}),
     output: ack,
-    call: (_input, _send, call) => sendPing(call),
+    call: async (_input, _send, call) => (await socket()).sendPing(call),
   }),
   sendSystemMessage: operation({
     summary: 'Accept an invitation, mark a book as read or opened, or change a parameter',
@@ -50,13 +52,13 @@ export const socketOperations = {
       ...{ param: z.optional(text(200)), value: z.optional(z.string()), uuid: uuid() },
     }),
     output: ack,
-    call: (input, _send, call) => sendSystemMessage(input, call),
+    call: async (input, _send, call) => (await socket()).sendSystemMessage(input, call),
   }),
   listenSocket: operation({
     summary: 'Listen to what TimeTonic sends by itself: messages (1), book updates (8), system messages (11)',
     effect: 'read',
     input: () => ({ seconds: z.optional(integer(1, 20)), types: z.optional(types()) }),
     output: () => z.looseObject({ frames: frames(), garbage: z.int(), complete: z.boolean() }),
-    call: (input, _send, call) => listen(call, input.seconds ?? 10, input.types),
+    call: async (input, _send, call) => (await socket()).listen(call, input.seconds ?? 10, input.types),
   }),
 };
