@@ -7,7 +7,7 @@ import type { Services } from './services.ts';
 export function controlFunction(routes: (services: Services) => Route[]) {
   let dispatch: Dispatcher | undefined;
   return httpFunction((request, principal, services) => {
-    dispatch ??= dispatcher(routes(services), (caller, route, params, asked) =>
+    dispatch ??= dispatcher(routes(services), services, (caller, route, params, asked) =>
       audit(services, caller, route, params, asked),
     );
     return dispatch(request, principal);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError, type Problem, problemOf } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
@@ -53,13 +53,23 @@ export function idempotencyKey(header: string | undefined): string | undefined {
   );
 }
 
+/** A write that is to be done once. */
+export interface OnceRequest {
+  keyId: string;
+  key: string;
+  requestId: string;
+  fingerprint: unknown;
+  /** The caller's own secret: the answer is stored encrypted under it, so that one which shows a new secret can be repeated. */
+  seal?: string;
+}
+
 /**
  * Runs a write once for a key. A repeat gets the stored answer; one that comes while the first runs gets 409. What was decided
  * before the vendor was asked is not stored, and the key is free again.
  */
 export async function once(
   services: IdempotencyServices,
-  request: { keyId: string; key: string; requestId: string; fingerprint: unknown },
+  request: OnceRequest,
   run: () => Promise<JsonAnswer>,
 ): Promise<JsonAnswer> {
   const { table, clock, random } = services;
@@ -77,15 +87,21 @@ export async function once(
     expiresAt: expiry(now + keptTime),
   };
   const claimed = await table.put<StoredCall>(claim, 'attribute_not_exists(#pk) OR #keptUntil < :now', { now });
-  if (!claimed.done) return repeat(services, claimed.item, fingerprint, now);
+  if (!claimed.done) return repeat(services, claimed.item, fingerprint, now, request.seal);
 
   try {
     const answer = await run();
-    await finish(services, key, fence, answer);
+    await finish(services, key, fence, answer, request.seal);
     return answer;
   } catch (error) {
     if (error instanceof GatewayError && error.outcome !== 'no') {
-      await finish(services, key, fence, { status: error.status, body: problemOf(error, request.requestId) });
+      await finish(
+        services,
+        key,
+        fence,
+        { status: error.status, body: problemOf(error, request.requestId) },
+        request.seal,
+      );
     } else {
       await table.delete(key, '#fence = :fence AND #state = :running', { fence, running: 'running' });
     }
@@ -98,6 +114,7 @@ async function repeat(
   stored: StoredCall | undefined,
   fingerprint: string,
   now: number,
+  seal: string | undefined,
 ): Promise<JsonAnswer> {
   if (!stored)
     throw new GatewayError('idempotency_in_progress', 'The same Idempotency-Key was in use a moment ago. Try again.', {
@@ -122,8 +139,10 @@ async function repeat(
       'The first request with this Idempotency-Key was cut off, and whether the vendor carried it out is not known. Look before you send it under a new key.',
     );
   }
-  const text = stored.file === undefined ? (stored.answer ?? 'null') : await readText(services.files, stored.file);
-  const body: unknown = JSON.parse(text);
+  const kept = stored.file === undefined ? (stored.answer ?? 'null') : await readText(services.files, stored.file);
+  const text = seal === undefined ? kept : unsealed(kept, seal);
+  const read: unknown = JSON.parse(text);
+  const body = stored.status === 204 ? undefined : read;
   const problem = (stored.status ?? 200) >= 400 ? { 'content-type': 'application/problem+json' } : {};
   return { status: stored.status ?? 200, headers: { ...problem, 'idempotent-replayed': 'true' }, body };
 }
@@ -133,8 +152,10 @@ async function finish(
   key: Key,
   fence: string,
   answer: { status: number; body: unknown | Problem },
+  seal: string | undefined,
 ): Promise<void> {
-  const text = JSON.stringify(answer.body ?? null);
+  const plain = JSON.stringify(answer.body ?? null);
+  const text = seal === undefined ? plain : sealed(plain, seal, services.random.bytes(12));
   const file = text.length > largestInline ? `idempotency/${fence}` : undefined;
   if (file !== undefined) await services.files.put(file, Buffer.from(text), 'application/json');
   await services.table.update(
@@ -150,6 +171,26 @@ async function readText(files: FileStore, key: string): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
+}
+
+function sealed(text: string, seal: string, iv: Buffer): string {
+  const cipher = createCipheriv('aes-256-gcm', createHash('sha256').update(seal).digest(), iv);
+  const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+  return Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64');
+}
+
+function unsealed(text: string, seal: string): string {
+  const bytes = Buffer.from(text, 'base64');
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', createHash('sha256').update(seal).digest(), bytes.subarray(0, 12));
+    decipher.setAuthTag(bytes.subarray(12, 28));
+    return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+  } catch {
+    throw new GatewayError(
+      'conflict',
+      'The first request with this Idempotency-Key was made under another secret of this key, so its answer cannot be shown again.',
+    );
+  }
 }
 
 /** JSON with sorted keys, so that the order of fields makes no other request. */

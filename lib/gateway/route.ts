@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../core/errors.ts';
 import { coerceQuery, parseInput, type Shape } from '../core/operation.ts';
-import type { JsonAnswer } from './idempotency.ts';
+import { type IdempotencyServices, idempotencyKey, type JsonAnswer, once } from './idempotency.ts';
 import type { Principal } from './keys.ts';
 import { type HttpRequest, jsonBody } from './request.ts';
 import { type ControlArea, controlNeed, requireScope } from './scopes.ts';
@@ -62,6 +62,7 @@ export type Dispatcher = (request: HttpRequest, principal: Principal) => Promise
 /** Finds the route of a request, checks scope and input, and runs it. `audit` is told of every write that succeeded. */
 export function dispatcher(
   routes: readonly Route[],
+  services: IdempotencyServices,
   audit: (
     principal: Principal,
     route: Route,
@@ -94,10 +95,25 @@ export function dispatcher(
     const given =
       request.method === 'GET' || request.method === 'DELETE' ? coerceQuery(shape, request.query) : jsonBody(request);
     const input = parseInput(entry.schema, given);
-    const answer = await chosen.handle({ request, principal, params, input });
-    if (chosen.write) await audit(principal, chosen, params, request);
-    if (answer instanceof Answer) return answer;
-    return { status: chosen.status ?? 200, body: chosen.status === 204 ? undefined : answer };
+    const run = async (): Promise<JsonAnswer> => {
+      const answer = await chosen.handle({ request, principal, params, input });
+      if (chosen.write) await audit(principal, chosen, params, request);
+      if (answer instanceof Answer) return answer;
+      return { status: chosen.status ?? 200, body: chosen.status === 204 ? undefined : answer };
+    };
+    const key = chosen.write ? idempotencyKey(request.headers['idempotency-key']) : undefined;
+    if (key === undefined) return run();
+    return once(
+      services,
+      {
+        keyId: principal.keyId,
+        key,
+        requestId: request.requestId,
+        fingerprint: [request.method, path, given],
+        seal: request.headers.authorization ?? '',
+      },
+      run,
+    );
   };
 }
 

@@ -273,6 +273,23 @@ describe('idempotency', () => {
     expect((await ask(paused)).status).toBe(429);
     expect((await ask(paused)).status).toBe(200);
   });
+
+  test("a control write is done once too, and what it showed is stored under the caller's own secret", async () => {
+    const make = {
+      path: '/v1/keys',
+      body: { name: 'once', scopes: ['proptt2/dispatch/*'] },
+      headers: { 'idempotency-key': 'make-1' },
+    };
+    const first = await ask(make);
+    const again = await ask(make);
+    expect(again).toMatchObject({
+      status: 201,
+      body: first.body as object,
+      headers: { 'idempotent-replayed': 'true' },
+    });
+    const all = (await ask({ path: '/v1/keys' })).body as { name: string }[];
+    expect(all.filter((key) => key.name === 'once')).toHaveLength(1);
+  });
 });
 
 describe('connections', () => {

@@ -42,7 +42,7 @@ async function control(method: string, path: string, body: object = {}) {
     signal: AbortSignal.timeout(20_000),
     sourceIp: '127.0.0.1',
   };
-  const answer = await dispatcher(routes, async () => undefined)(request, admin);
+  const answer = await dispatcher(routes, talk.process, async () => undefined)(request, admin);
   // biome-ignore lint/suspicious/noExplicitAny: answers of any shape
   return answer.body as any;
 }
