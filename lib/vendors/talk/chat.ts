@@ -198,13 +198,14 @@ function quietly(dialect: Dialect): Record<string, number> {
 
 /** Reads in the server's dialect. The chat's address never changed: a server that was upgraded answers chat v1 with 500. */
 async function inDialect<T>(call: TalkCall, read: (dialect: Dialect) => Promise<T>): Promise<T> {
-  const dialect = dialectOf(await sessionFor(call));
+  const session = await sessionFor(call);
+  const dialect = dialectOf(session);
   try {
     return await read(dialect);
   } catch (error) {
     const puzzled = error instanceof GatewayError && error.vendorCode === '500' && dialect.chat === 'offset';
     if (!puzzled) throw error;
-    const now = dialectOf(await refreshSession(call));
+    const now = dialectOf(await refreshSession(call, session));
     if (now.chat === dialect.chat) throw error;
     return read(now);
   }

@@ -6,7 +6,7 @@ import { cookieHeader, sameCookies, withCookies } from './cookies.ts';
 import { type Dialect, dialectOf, routeOf, type TalkRoute } from './dialect.ts';
 import { ask, type OcsAnswer } from './protocol.ts';
 import { refusalOf } from './refusal.ts';
-import { changeSession, refreshSession, refusedWords, type TalkSession } from './session.ts';
+import { changeSession, noteHash, refreshSession, refusedWords, type TalkSession } from './session.ts';
 import { checkRequest, wireRequest } from './wire-request.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -40,16 +40,16 @@ export async function exchange(call: TalkCall, request: Exchange): Promise<OcsAn
   const { route } = request;
   refuseInPause(call, request);
   let session = await sessionFor(call, route);
-  if (call.clock.now() - session.readAt > freshFor) session = await refreshSession(call, session.hash);
+  if (call.clock.now() - session.readAt > freshFor) session = await refreshSession(call, session, session.hash);
   let answer = await attempt(call, request, session);
   if (isNoRoute(answer) && !isKnownAbsent(call, route)) {
     // The server was upgraded, or this is its word for something else.
     const before = session.features.join();
-    session = await refreshSession(call);
+    session = await refreshSession(call, session);
     if (session.features.join() !== before) answer = await attempt(call, request, session);
     else call.memory.set(`absent ${route}`, call.clock.now() + absentFor);
   }
-  await noteHash(call, session, answer);
+  await noteHash(call, session, answer.headers['x-nextcloud-talk-hash']);
   if ((answer.status >= 200 && answer.status < 300) || answer.status === 304) {
     if (answer.status === 304 || answer.enveloped) return answer;
   }
@@ -111,14 +111,6 @@ async function keepCookies(call: TalkCall, session: TalkSession, answer: OcsAnsw
   const now = call.clock.now();
   if (sameCookies(withCookies(session.cookies, set, now), session.cookies)) return;
   await changeSession(call, (stored) => ({ ...stored, cookies: withCookies(stored.cookies, set, now) }));
-}
-
-/** Another hash than the one that was seen when the capabilities were read: they have changed. */
-async function noteHash(call: TalkCall, session: TalkSession, answer: OcsAnswer): Promise<void> {
-  const hash = answer.headers['x-nextcloud-talk-hash'];
-  if (typeof hash !== 'string' || hash === session.hash) return;
-  if (session.hash === undefined) await changeSession(call, (stored) => ({ ...stored, hash }));
-  else await refreshSession(call, hash);
 }
 
 function problemOf(call: TalkCall, request: Exchange, session: TalkSession, answer: OcsAnswer): GatewayError {

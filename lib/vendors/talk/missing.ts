@@ -6,6 +6,7 @@ import { recordOf } from './protocol.ts';
 
 /** How long a token that was not found is not asked for again, in milliseconds: servers count every such question. */
 const missingFor = 30_000;
+const mostMissing = 1_000;
 
 type Seat = 'missing' | 'outside' | 'inside';
 
@@ -22,7 +23,9 @@ export async function explainMissing(call: TalkCall, request: Exchange, problem:
   const seat = routeOf(route).counted ? 'missing' : await seatIn(call, token);
   if (seat === undefined) return problem;
   if (seat === 'missing') {
-    call.memory.set(`missing ${token}`, call.clock.now() + missingFor);
+    const missing = missingTokens(call);
+    if (missing.size >= mostMissing) missing.clear();
+    missing.set(token, call.clock.now() + missingFor);
     return roomNotFound(token);
   }
   if (seat === 'outside') {
@@ -62,8 +65,17 @@ async function seatIn(call: TalkCall, token: string): Promise<Seat | undefined> 
 }
 
 function isKnownMissing(call: TalkCall, token: string): boolean {
-  const until = call.memory.get(`missing ${token}`);
-  return typeof until === 'number' && until > call.clock.now();
+  return (missingTokens(call).get(token) ?? 0) > call.clock.now();
+}
+
+/** Tokens that were not found, each with the time until which that counts. */
+function missingTokens(call: TalkCall): Map<string, number> {
+  // Only this function writes it.
+  const known = call.memory.get('missing') as Map<string, number> | undefined;
+  if (known) return known;
+  const made = new Map<string, number>();
+  call.memory.set('missing', made);
+  return made;
 }
 
 function roomNotFound(token: string): GatewayError {

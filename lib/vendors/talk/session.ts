@@ -49,19 +49,52 @@ export async function changeSession(
   });
 }
 
-/** Reads the capabilities again and keeps the cookies. */
-export async function refreshSession(call: TalkCall, hash?: string): Promise<TalkSession> {
-  return (await readCapabilities(call, hash)).session;
+/** Reads the capabilities again, unless somebody did since `seen`, and keeps the cookies. Callers of one process share it. */
+export function refreshSession(call: TalkCall, seen: TalkSession, hash?: string): Promise<TalkSession> {
+  // Only this function writes it.
+  const pending = call.memory.get('refresh') as Promise<TalkSession> | undefined;
+  if (pending) return pending;
+  const mine = changeSession(call, async (stored) => {
+    const isSeen = stored.readAt === seen.readAt && stored.features.join() === seen.features.join();
+    return isSeen ? { ...(await readAgain(call, stored)).session, hash } : stored;
+  }).finally(() => call.memory.delete('refresh'));
+  call.memory.set('refresh', mine);
+  return mine;
 }
 
-/** The same, with what the server said. */
-export async function readCapabilities(call: TalkCall, hash?: string): Promise<Account> {
+/** Reads the capabilities now, and hands on what the server said. */
+export async function readCapabilities(call: TalkCall): Promise<Account> {
   let read: Account | undefined;
   const session = await changeSession(call, async (stored) => {
-    read = await readAccount(call, stored.cookies);
-    return { ...read.session, hash };
+    read = await readAgain(call, stored);
+    return { ...read.session, hash: stored.hash };
   });
   return { offered: read?.offered ?? {}, session };
+}
+
+/** Another hash than the one that was seen with the capabilities: they have changed. The answer that told it stands anyway. */
+export async function noteHash(call: TalkCall, seen: TalkSession, hash: unknown): Promise<void> {
+  if (typeof hash !== 'string' || hash === seen.hash || call.memory.has('noting')) return;
+  call.memory.set('noting', true);
+  try {
+    if (seen.hash !== undefined) await refreshSession(call, seen, hash);
+    else await changeSession(call, (stored) => ({ ...stored, hash: stored.hash ?? hash }));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+  } finally {
+    call.memory.delete('noting');
+  }
+}
+
+/** The account as it is now. A refused password locks at once, unless a newer one is stored: then the next call has it. */
+async function readAgain(call: TalkCall, stored: TalkSession): Promise<Account> {
+  try {
+    return await readAccount(call, stored.cookies);
+  } catch (error) {
+    const refused = error instanceof GatewayError && error.session === 'refused';
+    if (refused && !(await call.credentialsAfresh())) await call.session.lock(error.message);
+    throw error;
+  }
 }
 
 interface Account {

@@ -105,6 +105,18 @@ describe('a wrong app password', () => {
     ]);
   });
 
+  test('that is found out while the capabilities are read again locks as well', async () => {
+    const { talk } = await start();
+    const alice = await talk.connect('alice');
+    await alice.do('getRooms');
+    talk.sandbox.state.users.alice?.appPasswords.splice(0);
+    talk.sandbox.reset();
+    expect((await alice.refusal('getCapabilities')).code).toBe('connection_needs_attention');
+    expect((await alice.refusal('getRooms')).code).toBe('connection_needs_attention');
+    expect(talk.sandbox.journal).toHaveLength(1);
+    expect(talk.process.attention).toHaveLength(1);
+  });
+
   test('of a warm process is known there within a minute', async () => {
     const { talk, clock } = await start();
     const alice = await talk.connect('alice');
@@ -174,6 +186,18 @@ describe('a server that changes', () => {
       `GET /v4/room/${token}/participants`,
       `POST /v4/room/${token}/moderators`,
     ]);
+  });
+
+  test('is asked anew once, however many call at that moment', async () => {
+    const { talk } = await start({ era: 'C' });
+    const alice = await talk.connect('alice');
+    const other = talk.newProcess();
+    await Promise.all([alice.do('getRooms'), alice.do('getRooms', {}, other)]);
+    talk.sandbox.setVersion({ era: 'E' });
+    talk.sandbox.reset();
+    const both = Array.from({ length: 20 }, (_, at) => alice.do('getRooms', {}, at % 2 ? talk.process : other));
+    expect((await Promise.all(both)).every((rooms) => rooms.length === 1)).toBe(true);
+    expect(talk.seen().filter((line) => line.endsWith('/capabilities'))).toHaveLength(1);
   });
 
   test('is asked again after a day', async () => {
