@@ -108,16 +108,19 @@ export class DurableStore {
     result: string | undefined,
     now: number,
     operations: Iterable<string>,
-  ) {
-    await this.#table.update(
-      { pk, sk },
-      `SET #state = :state, #endedAt = :now, #expiresAt = :expiresAt${result === undefined ? '' : ', #result = :result'} REMOVE #duePk, #dueAt`,
-      { state, now, expiresAt: expiry(now + keptTime), result },
-    );
-    const ids = [...operations];
-    for (let at = 0; at < ids.length; at += 25) {
-      await Promise.all(ids.slice(at, at + 25).map((id) => this.#table.delete(keys.executionOperation(pk, id))));
-    }
+  ): Promise<void> {
+    const removals = [...operations].map((id) => ({ delete: keys.executionOperation(pk, id) }));
+    const end = {
+      update: {
+        key: { pk, sk },
+        expression: `SET #state = :state, #endedAt = :now, #expiresAt = :expiresAt${
+          result === undefined ? '' : ', #result = :result'
+        } REMOVE #duePk, #dueAt`,
+      },
+      values: { state, now, expiresAt: expiry(now + keptTime), result },
+    };
+    await this.#table.transact([end, ...removals.splice(0, 99)]);
+    while (removals.length > 0) await this.#table.transact(removals.splice(0, 100));
   }
 }
 

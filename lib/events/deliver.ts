@@ -4,22 +4,17 @@ import type { HttpClient, HttpStream } from '../core/http.ts';
 import { HttpFailure } from '../core/http-failure.ts';
 import { redactText } from '../core/redact.ts';
 import { retryAfter } from '../core/vendor-failure.ts';
-import type { Item } from '../store/table.ts';
-import { type Attempt, type DeliveryItem, type DeliveryState, readDelivery } from './deliveries.ts';
+import type { Item, Table } from '../store/table.ts';
+import { type Attempt, type DeliveryItem, type DeliveryState, deliveryKeys } from './deliveries.ts';
 import { pauseAfter } from './delivery-schedule.ts';
-import { findEvent, shownEvent } from './log.ts';
+import { type EventItem, isKept, shownEvent } from './log.ts';
 import { appendOwnEvent } from './own-events.ts';
 import { webhookHeaders } from './signature.ts';
 import { noteFailure, noteSuccess } from './subscription-health.ts';
 import { targetOf } from './subscription-reach.ts';
 import { signingSecrets } from './subscription-secrets.ts';
-import {
-  readSubscription,
-  removeSubscription,
-  type SubscriptionItem,
-  type SubscriptionServices,
-} from './subscriptions.ts';
-import { reserveTurns } from './target-rate.ts';
+import { removeSubscription, type SubscriptionItem, type SubscriptionServices } from './subscriptions.ts';
+import { reserveTurn } from './target-rate.ts';
 
 export interface DeliverServices extends SubscriptionServices {
   http: HttpClient;
@@ -53,22 +48,21 @@ export async function deliver(
 
 async function takeTurn(services: DeliverServices, id: string, turn: number): Promise<Turn> {
   const { table, clock } = services;
-  const delivery = await readDelivery(services, id);
+  const { delivery, subscription, event } = await readAll(table, id);
   if (!delivery) return { state: 'cancelled' };
   if (!isOpen(delivery)) return { state: delivery.state };
   // The turn was taken before, but a crash kept it from being remembered.
   if (delivery.attempts.some((attempt) => attempt.turn === turn)) {
     return { seconds: ((delivery.nextAttemptAt ?? 0) - clock.now()) / 1000 };
   }
-  const subscription = await readSubscription(table, delivery.subscriptionId);
   if (subscription?.state !== 'active') {
     return end(services, delivery, 'cancelled', `The subscription is ${subscription?.state ?? 'removed'}.`);
   }
-  const event = await findEvent(services, delivery.eventId);
-  if (!event) return end(services, delivery, 'cancelled', 'The event is older than 30 days.');
+  if (!event || !isKept(event, clock.now()))
+    return end(services, delivery, 'cancelled', 'The event is older than 30 days.');
 
   const now = clock.now();
-  const mayGoAt = delivery.notBefore ?? (await reserveTurns(table, subscription.url, 1, now)).first;
+  const mayGoAt = delivery.notBefore ?? (await reserveTurn(table, subscription.url, now));
   if (mayGoAt - now > shortWait) {
     await table.update(key(delivery), 'SET #notBefore = :at, #nextAttemptAt = :at', { at: mayGoAt });
     return { seconds: (mayGoAt - now) / 1000 };
@@ -78,6 +72,15 @@ async function takeTurn(services: DeliverServices, id: string, turn: number): Pr
   const secrets = await signingSecrets(services, subscription);
   const { attempt, waitFor } = await send(services, delivery, subscription, body, secrets, turn);
   return judge(services, delivery, subscription, attempt, waitFor);
+}
+
+/** Delivery, subscription and event in one request. */
+async function readAll(table: Table, id: string) {
+  const places = deliveryKeys(id);
+  const found = places && (await table.getMany([places.delivery, places.subscription, places.event]));
+  // Each key has items of one form.
+  const [delivery, subscription, event] = (found ?? []) as [DeliveryItem?, SubscriptionItem?, EventItem?];
+  return { delivery, subscription, event };
 }
 
 async function send(

@@ -61,9 +61,19 @@ export function deliveryId(subscriptionId: string, appendedAt: number, eventId: 
 
 /** The key behind a delivery's id, or undefined for what is none. */
 export function deliveryKey(id: string): Key | undefined {
+  return deliveryKeys(id)?.delivery;
+}
+
+/** The keys of a delivery and of the two that it brings together. */
+export function deliveryKeys(id: string): { delivery: Key; subscription: Key; event: Key } | undefined {
   const [, subscription, time = '', event, replay] = idForm.exec(id) ?? [];
   if (subscription === undefined) return undefined;
-  return keys.delivery(`sub_${subscription}`, Number.parseInt(time, 36), `evt_${event}`, Number(replay));
+  const [subscriptionId, eventId] = [`sub_${subscription}`, `evt_${event}`];
+  return {
+    delivery: keys.delivery(subscriptionId, Number.parseInt(time, 36), eventId, Number(replay)),
+    subscription: keys.subscription(subscriptionId),
+    event: keys.event(eventId),
+  };
 }
 
 /** The name of a delivery's execution: the same for every start of the same delivery. */

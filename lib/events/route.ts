@@ -6,8 +6,7 @@ import { type EventItem, shownEvent } from './log.ts';
 import { settleEvents } from './settle.ts';
 import { passes } from './subscription-filter.ts';
 import { isFor } from './subscription-reach.ts';
-import { listSubscriptions, type SubscriptionItem, type SubscriptionServices } from './subscriptions.ts';
-import { reserveTurns } from './target-rate.ts';
+import { listSubscriptions, type SubscriptionServices } from './subscriptions.ts';
 import { completeWaiters, type WaiterServices, waitersFor } from './waiters.ts';
 
 export interface RouteServices extends SubscriptionServices {
@@ -48,7 +47,7 @@ export async function routeEvents(
     ),
   );
 
-  const wanted: { delivery: DeliveryItem; subscription: SubscriptionItem }[] = [];
+  const wanted: DeliveryItem[] = [];
   const routeOne = async (event: EventItem) => {
     const shown = remembered(() => shownEvent(services.files, event));
     // One road that is blocked closes no other. Runs come first: an alarm waits for no list of subscribers.
@@ -58,55 +57,34 @@ export async function routeEvents(
       async () => {
         for (const subscription of subscriptions) {
           if (!isFor(subscription, event) || !(await passes(services, subscription, shown))) continue;
-          wanted.push({ delivery: newDelivery(event, subscription, 0, services.clock.now()), subscription });
+          wanted.push(newDelivery(event, subscription, 0, services.clock.now()));
         }
       },
     ];
     for (const road of roads) await road().catch((error: unknown) => report.failed.set(event.id, error));
     report.routed++;
   };
-  const left = [...events];
-  const worker = async () => {
-    for (let event = left.shift(); event; event = left.shift()) await routeOne(event);
-  };
-  await Promise.all(Array.from({ length: Math.min(concurrency, left.length) }, worker));
+  await limited(events, routeOne);
   report.deliveries = await startAll(services, wanted, report);
   return report;
 }
 
-/** Stores and starts the deliveries that are new, each with its turn at the target. Answers how many were new. */
-async function startAll(
-  services: RouteServices,
-  wanted: { delivery: DeliveryItem; subscription: SubscriptionItem }[],
-  report: RouteReport,
-): Promise<number> {
-  const known = await services.table.getMany<DeliveryItem>(wanted.map(({ delivery }) => delivery));
-  const byTarget = new Map<string, DeliveryItem[]>();
-  let count = 0;
-  for (const [index, { delivery, subscription }] of wanted.entries()) {
-    const stored = known[index];
-    if (stored && stored.state !== 'pending') continue;
-    if (!stored) count++;
-    byTarget.set(subscription.url, [...(byTarget.get(subscription.url) ?? []), stored ?? delivery]);
-  }
-  for (const [url, deliveries] of byTarget) {
-    const unturned = deliveries.filter(({ notBefore }) => notBefore === undefined);
-    const turns =
-      unturned.length > 0 ? await reserveTurns(services.table, url, unturned.length, services.clock.now()) : undefined;
-    for (const [index, delivery] of unturned.entries()) {
-      if (turns) delivery.notBefore = turns.first + index * turns.spacing;
-    }
-    for (let at = 0; at < deliveries.length; at += concurrency) {
-      await Promise.all(
-        deliveries
-          .slice(at, at + concurrency)
-          .map((delivery) =>
-            startDelivery(services, delivery).catch((error: unknown) => report.failed.set(delivery.eventId, error)),
-          ),
-      );
-    }
-  }
-  return count;
+/** Stores and starts the deliveries that are not known yet, or were not started. Answers how many were new. */
+async function startAll(services: RouteServices, wanted: DeliveryItem[], report: RouteReport): Promise<number> {
+  const known = await services.table.getMany<DeliveryItem>(wanted);
+  const open = wanted.filter((_, index) => (known[index]?.state ?? 'pending') === 'pending');
+  await limited(open, async (delivery) => {
+    await startDelivery(services, delivery).catch((error: unknown) => report.failed.set(delivery.eventId, error));
+  });
+  return known.filter((item) => item === undefined).length;
+}
+
+async function limited<Item>(items: readonly Item[], run: (item: Item) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await run(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
 }
 
 /** What waiting runs are matched with. */
