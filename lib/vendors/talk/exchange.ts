@@ -110,7 +110,15 @@ async function keepCookies(call: TalkCall, session: TalkSession, answer: OcsAnsw
   const set = answer.headers['set-cookie'];
   const now = call.clock.now();
   if (sameCookies(withCookies(session.cookies, set, now), session.cookies)) return;
-  await changeSession(call, (stored) => ({ ...stored, cookies: withCookies(stored.cookies, set, now) }));
+  try {
+    await changeSession(call, (stored) => ({ ...stored, cookies: withCookies(stored.cookies, set, now) }));
+  } catch (cause) {
+    throw new GatewayError(
+      'vendor_failed',
+      `${title} took the request, but its cookies could not be stored: join the room again.`,
+      { vendor: 'talk', outcome: 'unknown', cause },
+    );
+  }
 }
 
 function problemOf(call: TalkCall, request: Exchange, session: TalkSession, answer: OcsAnswer): GatewayError {
