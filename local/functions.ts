@@ -33,23 +33,26 @@ export interface Functions {
  * must be set before.
  */
 export async function loadFunctions(): Promise<Functions> {
-  const [proptt2, talk, control, hooks, site, keep, poll, schedules, route, deliver, run] = await Promise.all([
-    import('../functions/proptt2.ts'),
-    import('../functions/talk.ts'),
-    import('../functions/control.ts'),
-    import('../functions/hooks.ts'),
-    import('../functions/site.ts'),
-    import('../functions/keep-sessions.ts'),
-    import('../functions/poll-events.ts'),
-    import('../functions/start-schedules.ts'),
-    import('../functions/route-events.ts'),
-    import('../functions/deliver-event.ts'),
-    import('../functions/run-automation.ts'),
-  ]);
+  const [proptt2, talk, timetonic, control, hooks, site, keep, poll, schedules, route, deliver, run] =
+    await Promise.all([
+      import('../functions/proptt2.ts'),
+      import('../functions/talk.ts'),
+      import('../functions/timetonic.ts'),
+      import('../functions/control.ts'),
+      import('../functions/hooks.ts'),
+      import('../functions/site.ts'),
+      import('../functions/keep-sessions.ts'),
+      import('../functions/poll-events.ts'),
+      import('../functions/start-schedules.ts'),
+      import('../functions/route-events.ts'),
+      import('../functions/deliver-event.ts'),
+      import('../functions/run-automation.ts'),
+    ]);
   return {
     plain: {
       proptt2: local(proptt2.handler),
       talk: local(talk.handler),
+      timetonic: local(timetonic.handler),
       control: local(control.handler),
       hooks: local(hooks.handler),
       site: local(site.handler),

@@ -150,7 +150,11 @@ async function callOnce(
         operation,
         input,
       },
-      { requestId: randomUUID(), signal: AbortSignal.timeout(slow ? longCall : shortCall) },
+      {
+        requestId: randomUUID(),
+        signal: AbortSignal.timeout(slow ? longCall : shortCall),
+        ...(slow && { progress: progressOf(services, frame) }),
+      },
     );
     const output = 'file' in answer ? await storedFile(services, frame, at, index, answer.file) : answer.body;
     await recordStep(services, {
@@ -184,6 +188,18 @@ function seenBy(frame: RunFrame, template: unknown): RunFrame['bindings'] {
   return {
     ...frame.bindings,
     steps: whole ? steps : Object.fromEntries(Object.entries(steps).filter(([name]) => text.includes(name))),
+  };
+}
+
+/** Writes how far a transfer has come into the run, once a second at most. */
+function progressOf(services: AutomationServices, frame: RunFrame): (done: number, total: number) => Promise<void> {
+  let last = 0;
+  return async (done, total) => {
+    const now = services.clock.now();
+    if (now - last < 1_000 && done < total) return;
+    last = now;
+    const { pk, sk } = frame.run;
+    await services.table.update({ pk, sk }, 'SET #progress = :progress', { progress: { done, total } });
   };
 }
 

@@ -25,6 +25,8 @@ export interface CallServices {
 export interface CallScope {
   requestId: string;
   signal: AbortSignal;
+  /** Told how far a long transfer has come. */
+  progress?: (done: number, total: number) => Promise<void>;
 }
 
 /** Numbers are taken from the table in blocks of this many, so that a warm send needs no request for them. */
@@ -66,6 +68,7 @@ export function vendorCall(
     clock: services.clock,
     random: services.random,
     signal: scope.signal,
+    ...(scope.progress && { progress: scope.progress }),
     memory: memoryOf(connection),
     credentials: async () => {
       credentials ??= await readCredentials(false);

@@ -86,3 +86,50 @@ test('a file is staged where the answer says, and only as it was promised', asyn
   const put = await fetch(body.url, { method: body.method, headers: body.headers, body: bytes });
   expect(put.status).toBeLessThan(300);
 });
+
+test('a file goes from where it was staged into a cell, and the run shows how far it came', async () => {
+  const bytes = Buffer.alloc(300_000, 'plan');
+  const staged = await bench.call<{ uploadId: string; url: string; method: string; headers: Record<string, string> }>(
+    'POST',
+    '/v1/uploads',
+    {
+      name: 'plan.txt',
+      type: 'text/plain',
+      size: bytes.length,
+    },
+  );
+  await fetch(staged.body.url, { method: staged.body.method, headers: staged.body.headers, body: bytes });
+  const tables = bench.demo.timetonic.control.tables() as Record<
+    string,
+    { fields: Record<string, unknown>; rows: unknown }
+  >;
+  const incidents = Object.values(tables)[0] as unknown as { fields: Record<string, string | number> };
+  const { rowId } = bench.demo.timetonic.control.addRow({ table: 'Incidents', values: { EventId: 'E-file' } }) as {
+    rowId: string;
+  };
+  const told = await bench.call<{ id: string }>('POST', '/v1/timetonic/demo/resumableUpload', {
+    bookOwner: 'demo',
+    bookCode: 'operations',
+    rowId: String(rowId),
+    fieldId: String(incidents.fields.Photo),
+    file: { uploadId: staged.body.uploadId },
+  });
+  expect(told.status, JSON.stringify(told.body)).toBe(202);
+  const run = (await ended(`/v1/runs/${told.body.id}`)) as ShownRun & { progress?: { done: number; total: number } };
+  expect(run.state, JSON.stringify(run.steps)).toBe('succeeded');
+  expect(run.progress).toEqual({ done: bytes.length, total: bytes.length });
+});
+
+test('all rows of a table come in a run', async () => {
+  const input = {
+    bookOwner: 'demo',
+    bookCode: 'operations',
+    tableCode: 'readings',
+    format: 'diff_ready_rows',
+    all: true,
+  };
+  const told = await bench.call<{ id: string }>('POST', '/v1/timetonic/demo/getNamedTableValues', input);
+  expect(told.status, JSON.stringify(told.body)).toBe(202);
+  const run = await ended(`/v1/runs/${told.body.id}`);
+  expect(run.state, JSON.stringify(run.steps).slice(0, 500)).toBe('succeeded');
+});
