@@ -3,26 +3,25 @@ import type { IncomingMessage } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 
-/** A request that was routed: its path decoded, its query as it came, its body whole. */
+/** A request that was routed: its path decoded, its query as it came. */
 export interface RoutedRequest {
   request: IncomingMessage;
   routeKey: string;
   path: string;
   query: string;
   parameters: Record<string, string> | undefined;
-  body: Buffer | undefined;
-  /** Epoch milliseconds. */
-  now: number;
+  /** Epoch milliseconds at which it came. */
+  start: number;
 }
 
-/** Makes the event of API Gateway's payload format 2.0, as docs.aws.amazon.com describes it for HTTP APIs. */
-export function gatewayEvent(routed: RoutedRequest): APIGatewayProxyEventV2 {
-  const { request, routeKey, path, query, parameters, body, now } = routed;
+/** Makes the event of API Gateway's payload format 2.0 for HTTP APIs; `body` is whole, and absent where there is none. */
+export function gatewayEvent(routed: RoutedRequest, body: Buffer | undefined): APIGatewayProxyEventV2 {
+  const { request, routeKey, path, query, parameters, start } = routed;
   const method = request.method ?? 'GET';
   const sourceIp = request.socket.remoteAddress ?? '';
   const { headers, cookies } = convertHeaders(request.rawHeaders);
-  headers['x-forwarded-for'] =
-    headers['x-forwarded-for'] === undefined ? sourceIp : `${headers['x-forwarded-for']}, ${sourceIp}`;
+  const forwarded = headers['x-forwarded-for'];
+  headers['x-forwarded-for'] = forwarded === undefined ? sourceIp : `${forwarded}, ${sourceIp}`;
   headers['x-forwarded-proto'] = 'http';
 
   const event: APIGatewayProxyEventV2 = {
@@ -46,14 +45,14 @@ export function gatewayEvent(routed: RoutedRequest): APIGatewayProxyEventV2 {
       requestId: nextRequestId(),
       routeKey,
       stage: '$default',
-      time: commonLogTime(now),
-      timeEpoch: now,
+      time: commonLogTime(start),
+      timeEpoch: start,
     },
     isBase64Encoded: false,
   };
   if (cookies !== undefined) event.cookies = cookies;
   if (query !== '') event.queryStringParameters = convertQuery(query);
-  if (parameters !== undefined) event.pathParameters = parameters;
+  if (parameters !== undefined) event.pathParameters = { ...parameters };
   if (body !== undefined) {
     event.isBase64Encoded = !isText(headers['content-type']);
     event.body = body.toString(event.isBase64Encoded ? 'base64' : 'utf8');
@@ -122,7 +121,7 @@ let requestCount = 0;
 /** Unique to this process and, by its beginning, to this start. */
 function nextRequestId(): string {
   requestCount += 1;
-  return `${requestIdPrefix}${requestCount.toString(36).padStart(7, '0')}=`;
+  return `${requestIdPrefix}${requestCount}`;
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

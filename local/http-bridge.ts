@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { lambdaPayloadLimit, writeAnswer, writeMessage } from './gateway-answer.ts';
-import { gatewayEvent } from './gateway-event.ts';
+import { gatewayEvent, type RoutedRequest } from './gateway-event.ts';
 import { lambdaContexts } from './lambda-context.ts';
 import { listen } from './loopback-server.ts';
-import { type Route, type RouteMatch, routeTable } from './route-table.ts';
+import { type Route, routeTable } from './route-table.ts';
 
 /** A route to a function, as API Gateway has it. */
 export interface FunctionRoute extends Route {
@@ -40,13 +40,14 @@ export interface HttpBridge {
   close(): Promise<void>;
 }
 
-interface Exchange {
-  request: IncomingMessage;
+interface PreparedRoute extends FunctionRoute {
+  routeKey: string;
+  newContext: () => Context;
+}
+
+interface Exchange extends RoutedRequest {
   response: ServerResponse;
-  match: RouteMatch<FunctionRoute & { newContext(): Context }>;
-  path: string;
-  query: string;
-  start: number;
+  route: PreparedRoute;
 }
 
 const bodyLimit = 10 * 1024 * 1024;
@@ -81,9 +82,11 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
       const exchange: Exchange = {
         request,
         response,
-        match: { route, parameters: match.parameters },
+        route,
+        routeKey: route.routeKey,
         path,
         query: mark === -1 ? '' : target.slice(mark + 1),
+        parameters: match.parameters,
         start: Date.now(),
       };
       running.add(exchange);
@@ -127,11 +130,9 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
   }
 
   async function invoke(exchange: Exchange, body: Buffer | undefined): Promise<void> {
-    const { request, response, path, query, start } = exchange;
-    const { route, parameters } = exchange.match;
+    const { response, route } = exchange;
     try {
-      const routeKey = `${route.method} ${route.path}`;
-      const event = gatewayEvent({ request, routeKey, path, query, parameters, body, now: start });
+      const event = gatewayEvent(exchange, body);
       if (event.body !== undefined && event.body.length > lambdaPayloadLimit) {
         writeMessage(response, 413, 'Request Entity Too Large');
         return;
@@ -157,10 +158,10 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
   }
 }
 
-function prepare(route: FunctionRoute | StreamRoute) {
+function prepare(route: FunctionRoute | StreamRoute): PreparedRoute | StreamRoute {
   if ('stream' in route) return route;
   const newContext = lambdaContexts({ name: route.functionName, timeout: route.timeout ?? 29_000 });
-  return { ...route, newContext: () => newContext() };
+  return { ...route, routeKey: `${route.method} ${route.path}`, newContext };
 }
 
 function decode(path: string): string | undefined {

@@ -50,13 +50,14 @@ export function lambdaContexts(identity: FunctionIdentity): (requestId?: string)
   };
 }
 
-const requestIdPrefix = randomUUID().slice(0, 24);
+let requestIdPrefix = '';
 let requestCount = 0;
 
-/** Like a UUID, random to this process; a counter makes the rest, since the gateway takes one for each request. */
+/** Like a UUID: its last four digits count, the rest is drawn anew when they are through. One is taken for each request. */
 function nextRequestId(): string {
+  if (requestCount % 9000 === 0) requestIdPrefix = randomUUID().slice(0, 32);
   requestCount += 1;
-  return requestIdPrefix + requestCount.toString(16).padStart(12, '0');
+  return requestIdPrefix + (1000 + (requestCount % 9000));
 }
 
 // What Node 0.10 ended an invocation with; Lambda still has them and nothing here uses them.

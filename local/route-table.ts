@@ -26,7 +26,7 @@ interface Node<R> {
   greedy: Map<string, Ending<R>>;
 }
 
-/** Compiles routes once; a look-up then walks the path's segments. Throws when two routes are the same. */
+/** Compiles routes once; throws when two of them are the same. Matches are shared between look-ups: copy what you change. */
 export function routeTable<R extends Route>(routes: readonly R[]): RouteTable<R> {
   const root = newNode<R>();
   let fallback: R | undefined;
@@ -34,16 +34,33 @@ export function routeTable<R extends Route>(routes: readonly R[]): RouteTable<R>
     if (route.path === '$default') fallback = route;
     else insert(root, route);
   }
+  const recent = new Map<string, Map<string, RouteMatch<R>>>();
   return (method, path) => {
-    const values: string[] = [];
-    const ending = path.startsWith('/') ? find(root, method, path, 1, values) : undefined;
-    if (ending === undefined) return fallback && { route: fallback, parameters: undefined };
-    if (ending.names.length === 0) return { route: ending.route, parameters: undefined };
-    const parameters: Record<string, string> = {};
-    for (let i = 0; i < ending.names.length; i++) parameters[ending.names[i] ?? ''] = values[i] ?? '';
-    return { route: ending.route, parameters };
+    let byPath = recent.get(method);
+    if (byPath === undefined || byPath.size >= remembered) {
+      byPath = new Map();
+      recent.set(method, byPath);
+    }
+    const known = byPath.get(path);
+    if (known !== undefined) return known;
+    const match = look(method, path);
+    if (match !== undefined) byPath.set(path, match);
+    return match;
   };
+
+  function look(method: string, path: string): RouteMatch<R> | undefined {
+    const values: string[] = [];
+    const found = path.startsWith('/') ? find(root, method, path, 1, values) : undefined;
+    if (found === undefined) return fallback && { route: fallback, parameters: undefined };
+    if (found.names.length === 0) return { route: found.route, parameters: undefined };
+    const parameters: Record<string, string> = {};
+    for (let i = 0; i < found.names.length; i++) parameters[found.names[i] ?? ''] = values[i] ?? '';
+    return { route: found.route, parameters };
+  }
 }
+
+// Paths whose route is known without a walk, for each method; most callers ask for the same few again and again.
+const remembered = 1000;
 
 function newNode<R>(): Node<R> {
   return { fixed: new Map(), variable: undefined, ends: new Map(), greedy: new Map() };
@@ -72,7 +89,6 @@ function insert<R extends Route>(root: Node<R>, route: R): void {
   endings.set(route.method, { route, names });
 }
 
-// Walked for each request, so without closures or lists of segments.
 function find<R>(node: Node<R>, method: string, path: string, start: number, values: string[]): Ending<R> | undefined {
   const slash = path.indexOf('/', start);
   const segment = slash === -1 ? path.slice(start) : path.slice(start, slash);

@@ -52,6 +52,15 @@ test.each([
   expect(found(method, path)).toBeUndefined();
 });
 
+test('the same path finds the same, and so do thousands of others', () => {
+  for (let round = 0; round < 2; round++) {
+    for (let i = 0; i < 2500; i++)
+      expect(found('GET', `/pets/dog/x${i}`)).toEqual(['GET /pets/dog/{id}', { id: `x${i}` }]);
+  }
+  expect(found('POST', '/pets/dog/x1')).toBeUndefined();
+  expect(found('POST', '/pets/dog/1')).toEqual(['ANY /pets/dog/1', undefined]);
+});
+
 test('$default takes what nothing else does', () => {
   const fallback = routeTable([
     { method: 'GET', path: '/a' },
