@@ -67,7 +67,6 @@ export class LambdaFunction extends Construct {
       role,
       logGroup,
       environment: {
-        NODE_OPTIONS: '--enable-source-maps',
         TRUNKLINE_TABLE: storage.table.tableName,
         TRUNKLINE_BUCKET: storage.bucket.bucketName,
         ...Object.fromEntries(started.map((each) => [variableOf(each), each.target.functionArn])),

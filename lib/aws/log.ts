@@ -1,4 +1,5 @@
 import { redact } from '../core/redact.ts';
+import { sourceStack } from './source-stack.ts';
 
 export type LogLine = Record<string, unknown>;
 
@@ -13,7 +14,7 @@ export function logTo(sink: (text: string) => void): void {
 
 /** Writes one redacted JSON line to standard output, where CloudWatch reads it. */
 export function log(line: LogLine): void {
-  write(`${JSON.stringify(redact({ time: new Date().toISOString(), ...line }))}\n`);
+  write(`${sourceStack(JSON.stringify(redact({ time: new Date().toISOString(), ...line })))}\n`);
 }
 
 /** A CloudWatch metric as a log line (embedded metric format): no request of its own. */

@@ -72,8 +72,13 @@ const carriers = [
   { prefix: [0x2002], at: 1 },
 ] as const;
 
-const neverList = blockList(neverRanges);
-const privateList = blockList(privateRanges);
+let knownLists: Record<Exclude<AddressClass, 'public'>, BlockList> | undefined;
+
+/** Made at the first address: a function that starts has no time for them. */
+function blockLists() {
+  knownLists ??= { never: blockList(neverRanges), private: blockList(privateRanges) };
+  return knownLists;
+}
 
 const neverNames = new Set(['metadata', 'metadata.google.internal', 'metadata.goog', 'instance-data']);
 const loopbackNames = new Set(['localhost', 'localhost.localdomain', 'ip6-localhost', 'ip6-loopback']);
@@ -84,8 +89,9 @@ export function classifyAddress(address: string): AddressClass {
   const family = isIP(bare);
   if (family === 0) return 'never';
   const type = family === 4 ? 'ipv4' : 'ipv6';
-  if (neverList.check(bare, type)) return 'never';
-  if (privateList.check(bare, type)) return 'private';
+  const lists = blockLists();
+  if (lists.never.check(bare, type)) return 'never';
+  if (lists.private.check(bare, type)) return 'private';
   const inner = family === 6 ? innerIPv4(bare) : undefined;
   return inner === undefined ? 'public' : classifyAddress(inner);
 }
