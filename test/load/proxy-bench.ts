@@ -5,6 +5,8 @@ import autocannon from 'autocannon';
 import { type Started, startScript } from './process.ts';
 
 const here = import.meta.dirname;
+/** As `npm start` has them. */
+const startFlags = ['--max-semi-space-size=2'];
 const adminKey = 'tl_a-key-for-benchmarks-only';
 
 interface Figures {
@@ -36,8 +38,15 @@ export async function proxyBench(seconds: number, rounds: number): Promise<void>
       started.push(bare);
       const ours = await startScript(
         join(here, '../../local/main.ts'),
-        { PORT: '0', TRUNKLINE_SANDBOX: 'off', TRUNKLINE_DATA: directory, TRUNKLINE_ADMIN_KEY: adminKey },
+        {
+          PORT: '0',
+          TRUNKLINE_SANDBOX: 'off',
+          TRUNKLINE_DATA: directory,
+          TRUNKLINE_ADMIN_KEY: adminKey,
+          NODE_COMPILE_CACHE: 'node_modules/.cache/trunkline',
+        },
         /^ready (\S+)/,
+        startFlags,
       );
       started.push(ours);
       const call = await prepare(ours.value, `http://127.0.0.1:${vendor.value}`);
