@@ -64,7 +64,7 @@ export function hookPath(tag: string): Record<string, Part> {
             ...told([], { eventId, eventIds, runs: { type: 'array', items: run } }),
           },
           202: { description: 'Stored.', ...told([], { eventId, eventIds }) },
-          ...problemsOf([400, 401, 403, 404, 405, 413, 415, 424, 429, 500, 503]),
+          ...problemsOf([400, 401, 403, 404, 405, 413, 415, 422, 424, 429, 500, 503]),
         },
       },
     },
