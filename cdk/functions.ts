@@ -75,6 +75,19 @@ export const functions: readonly FunctionDeclaration[] = [
     files: { read: ['runs/'], write: ['uploads/', 'events/'] },
     starts: ['deliver-event', 'run-automation'],
   },
+  {
+    ...http,
+    name: 'hooks',
+    trigger: { http: ['/hooks/{token}'] },
+    table: {
+      read: ['hooks', 'connection#*', 'automations'],
+      write: ['hooks#status', 'hook#*', ...items.events, ...items.runStarts],
+    },
+    // A Talk bot's secret stands among the credentials of its connection.
+    secrets: { read: secretsOf(['hooks', 'talk']) },
+    files: { write: ['events/'] },
+    starts: ['run-automation'],
+  },
   { ...http, name: 'site', trigger: { http: ['$default'] }, table: { read: ['health'] } },
   {
     ...clock,

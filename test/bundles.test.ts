@@ -84,6 +84,26 @@ describe('built functions', () => {
     expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
 
+  it('hooks stores what a third party posts to a hook that control made', async () => {
+    const { body } = await ask('control', { path: '/v1/hooks', body: { name: 'alarms', verify: { kind: 'none' } } });
+    const { url } = body as { url: string };
+    const path = url.replace(/^https?:\/\/[^/]+/, '');
+    const posted = await ask('hooks', { path, body: { alarm: 'fire' }, headers: { authorization: '' } });
+    expect(posted).toMatchObject({ status: 202, body: { eventId: expect.stringMatching(/^evt_/) } });
+    const unknown = await ask('hooks', { path: `${path}x`, body: {} });
+    expect(unknown.status).toBe(404);
+  });
+
+  it('control signs a place in the bucket for an upload', async () => {
+    const made = await ask('control', {
+      path: '/v1/uploads',
+      body: { name: 'a.pdf', type: 'application/pdf', size: 10 },
+    });
+    const { url } = made.body as { url: string };
+    expect(url).toContain(deployment.environmentOf('control').TRUNKLINE_BUCKET);
+    expect(new URL(url).searchParams.get('X-Amz-Security-Token')).toBe(tokenOf('control'));
+  });
+
   it.each([
     ['keep-sessions', { failed: 0, unexpected: [] }],
     ['poll-events', { failed: 0, unexpected: [] }],

@@ -1,6 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functions } from '../cdk/functions.ts';
-import { adminKeySecret, credentialsSecret, sessionKeySecret, subscriptionSecret } from '../lib/core/secrets.ts';
+import {
+  adminKeySecret,
+  credentialsSecret,
+  hookSecret,
+  sessionKeySecret,
+  subscriptionSecret,
+} from '../lib/core/secrets.ts';
 import { type VendorName, vendorNames } from '../lib/core/vendor.ts';
 import { keys } from '../lib/store/items.ts';
 import { vendors } from '../lib/vendors/index.ts';
@@ -42,7 +48,8 @@ describe('secrets', () => {
     "%s's are read by its own function, by control and by the clocks that call vendors",
     (vendor) => {
       const own = deployed.includes(vendor) ? [vendor] : [];
-      const expected = [...own, 'control', 'keep-sessions', 'poll-events', 'run-automation'].sort();
+      const bots = vendor === 'talk' ? ['hooks'] : [];
+      const expected = [...own, ...bots, 'control', 'keep-sessions', 'poll-events', 'run-automation'].sort();
       for (const secret of [credentialsSecret(vendor, 'dispatch'), sessionKeySecret(vendor)]) {
         expect(readersOf(secret).sort()).toEqual(expected);
       }
@@ -54,6 +61,11 @@ describe('secrets', () => {
     expect(readersOf(secret).sort()).toEqual(['control', 'deliver-event']);
     expect(maySecret('deliver-event', 'DeleteSecret', secret)).toBe(true);
     expect(maySecret('deliver-event', 'PutSecretValue', secret)).toBe(false);
+  });
+
+  it('of hooks are read where hooks are received', () => {
+    expect(readersOf(hookSecret('hook_x')).sort()).toEqual(['control', 'hooks']);
+    expect(maySecret('hooks', 'PutSecretValue', hookSecret('hook_x'))).toBe(false);
   });
 
   it('are created and deleted by control alone', () => {
