@@ -89,6 +89,8 @@ export async function startOne(
 }
 
 function isMeant(item: AutomationItem, event: Cause): boolean {
+  // An event that comes again must not start what was made after it.
+  if (event.appendedAt < Date.parse(item.createdAt)) return false;
   const { when } = definitionOf(item);
   if ('hook' in when) return event.hook === when.hook;
   if (!('event' in when)) return false;
