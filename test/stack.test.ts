@@ -234,6 +234,17 @@ describe('alarms', () => {
       );
     }
     for (const { AlarmActions } of alarms(chosen)) expect(AlarmActions).toEqual([topic]);
+    const { PolicyDocument } = only(chosen.ofType('AWS::SNS::TopicPolicy')).properties;
+    expect(PolicyDocument).toMatchObject({
+      Statement: expect.arrayContaining([
+        expect.objectContaining({
+          Effect: 'Allow',
+          Action: 'sns:Publish',
+          Principal: { Service: 'cloudwatch.amazonaws.com' },
+          Condition: { StringEquals: { 'aws:SourceAccount': '123456789012' } },
+        }),
+      ]),
+    });
     expect(only(chosen.ofType('AWS::SNS::Subscription')).properties).toMatchObject({
       Protocol: 'email',
       Endpoint: 'ops@example.com',
