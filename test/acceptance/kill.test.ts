@@ -1,0 +1,157 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Started, startScript } from '../load/process.ts';
+import type { ShownRun } from './product.ts';
+
+/** The whole product as a process of its own, killed without warning: runs go on where they stood, and repeat no write. */
+const directory = mkdtempSync(join(tmpdir(), 'trunkline-kill-'));
+const adminKey = 'tl_a-key-for-the-kill-test-only';
+const parts = ['first', 'second', 'third'];
+let product: Started;
+let port = '0';
+let hook: string;
+let automation: string;
+
+async function start(): Promise<void> {
+  product = await startScript(
+    join(import.meta.dirname, '../../local/main.ts'),
+    { PORT: port, TRUNKLINE_DATA: directory, TRUNKLINE_ADMIN_KEY: adminKey },
+    /^ready (\S+)/,
+  );
+  port = new URL(product.value).port;
+}
+
+async function killAndRestart(): Promise<void> {
+  const ended = new Promise((resolve) => product.child.once('exit', resolve));
+  product.child.kill('SIGKILL');
+  await ended;
+  await start();
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const answer = await fetch(`${product.value}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
+  return JSON.parse(text) as T;
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Posts until it was taken, as a good sender does; answers the event. */
+async function post(number: number): Promise<string> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      const answer = await fetch(`${product.value}${hook}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-number': String(number) },
+        body: JSON.stringify({ number }),
+        signal: AbortSignal.timeout(10_000),
+      });
+      const { eventId } = (await answer.json()) as { eventId?: string };
+      if (answer.status === 202 && eventId !== undefined) return eventId;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+    await pause(100);
+  }
+}
+
+const runs = () => call<ShownRun[]>('GET', `/v1/runs?automation=${automation}&limit=200`);
+const runOf = async (eventId: string): Promise<ShownRun | undefined> => {
+  const found = (await runs()).find((run) => run.eventId === eventId);
+  return found && call<ShownRun>('GET', `/v1/runs/${found.id}`);
+};
+const statesOf = (run: ShownRun | undefined) => (run?.steps ?? []).map(({ name, state }) => `${name} ${state}`);
+/** What the vendor has taken, as it stands on the disk. */
+const texts = () => {
+  const file = readFileSync(join(directory, 'sandbox', 'proptt2.json'), 'utf8');
+  const { sent } = JSON.parse(file) as { sent: { text?: string }[] };
+  return sent.flatMap(({ text }) => text ?? []);
+};
+const textsOf = (number: number) => texts().filter((text) => text.endsWith(` ${number}.`));
+
+beforeAll(async () => {
+  await start();
+  const made = await call<{ id: string; url: string }>('POST', '/v1/hooks', {
+    name: 'Kill',
+    verify: { kind: 'none' },
+    dedupe: { header: 'x-number' },
+  });
+  hook = new URL(made.url).pathname;
+  const send = (name: string) => ({
+    name,
+    call: 'proptt2/demo/sendMessageToChannel',
+    input: { channelId: 1, message: `{% '${name} ' & event.data.body.number & '.' %}` },
+  });
+  const stored = await call<{ id: string }>('POST', '/v1/automations', {
+    name: 'Kill',
+    when: { hook: made.id },
+    maxPerMinute: 600,
+    do: [send('first'), { wait: { seconds: 2 } }, send('second'), send('third')],
+  });
+  automation = stored.id;
+}, 120_000);
+afterAll(async () => {
+  await product?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test('a run killed while it waits goes on after the restart and succeeds', async () => {
+  const eventId = await post(0);
+  await expect.poll(async () => statesOf(await runOf(eventId)), { timeout: 60_000 }).toEqual(['first succeeded']);
+  // The result is remembered by the execution a moment after the step log shows it.
+  await pause(300);
+  expect(textsOf(0)).toEqual(['first 0.']);
+  await killAndRestart();
+  await expect.poll(async () => (await runOf(eventId))?.state, { timeout: 90_000 }).toBe('succeeded');
+  expect(textsOf(0)).toEqual(parts.map((part) => `${part} 0.`));
+}, 180_000);
+
+test('killed at any moment, every run ends and nothing is sent twice', async () => {
+  const events = new Map<number, string>();
+  let number = 1;
+  // Around the post, in the first step, in the wait, and when the wait is over.
+  for (const delay of [0, 20, 60, 150, 400, 1_200, 2_150, 2_300]) {
+    const posting = Array.from({ length: 4 }, async () => {
+      const mine = number++;
+      events.set(mine, await post(mine));
+    });
+    if (delay > 100) await Promise.all(posting);
+    await pause(delay);
+    await killAndRestart();
+    await Promise.all(posting);
+  }
+  expect(new Set(events.values()).size).toBe(events.size);
+  const open = async () => (await runs()).filter(({ state }) => state === 'running').length;
+  await expect.poll(open, { timeout: 120_000, interval: 500 }).toBe(0);
+
+  const all = texts();
+  expect(all.filter((text, at) => all.indexOf(text) !== at)).toEqual([]);
+  const ended = { succeeded: 0, cut: 0 };
+  for (const [mine, eventId] of events) {
+    const run = await runOf(eventId);
+    const sent = textsOf(mine).map((text) => text.split(' ')[0]);
+    if (run?.state === 'succeeded') {
+      ended.succeeded++;
+      expect(sent, `${mine}`).toEqual(parts);
+      continue;
+    }
+    // Cut off in the middle of a write: it says that it does not know, and goes no further.
+    ended.cut++;
+    const states = statesOf(run);
+    const done = states.filter((each) => each.endsWith(' succeeded')).length;
+    expect(run?.state, `${mine} ${JSON.stringify(run)}`).toBe('failed');
+    expect(states, JSON.stringify(run)).toHaveLength(done + 1);
+    expect(states.at(-1), JSON.stringify(run)).toBe(`${parts[done]} unknown`);
+    expect([parts.slice(0, done), parts.slice(0, done + 1)]).toContainEqual(sent);
+  }
+  expect((await runs()).length).toBe(events.size + 1);
+  expect(ended.succeeded, JSON.stringify(ended)).toBeGreaterThan(events.size / 2);
+}, 400_000);
