@@ -48,6 +48,8 @@ export interface DurableRuntime {
 const invocationTime = 15 * 60_000;
 /** What waits for a callback alone is looked at again after this; in milliseconds. */
 const farOff = 366 * 24 * 60 * 60_000;
+/** As on AWS, in bytes. */
+const largestPayload = 256 * 1024;
 const longestFaultPause = 300_000;
 
 interface Running {
@@ -170,6 +172,11 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
         mine.unseen.clear();
         for (const update of Updates) {
           const id = update.Id ?? '';
+          if (Buffer.byteLength(update.Payload ?? '') > largestPayload) {
+            throw new DurableExecutionClientError('A checkpoint carries at most 256 kB.', {
+              scope: DurableExecutionClientErrorScope.EXECUTION,
+            });
+          }
           // The result of the whole execution comes back with the invocation.
           if (update.Type === OperationType.EXECUTION) continue;
           const callbackId = Buffer.from(JSON.stringify([pk, id])).toString('base64url');
@@ -212,18 +219,21 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
         409,
       );
     }
-    let result = results.get(key.pk);
-    if (!result) {
-      result = Promise.withResolvers<unknown>();
-      // Whoever started it may not care how it ends.
-      result.promise.catch(() => undefined);
-      if (execution.state === 'running') results.set(key.pk, result);
-      else if (execution.state === 'failed') result.reject(new Error(execution.result));
-      else result.resolve(execution.result === undefined ? undefined : JSON.parse(execution.result));
-    }
+    const result = results.get(key.pk) ?? Promise.withResolvers<unknown>();
+    // Whoever started it may not care how it ends.
+    result.promise.catch(() => undefined);
+    results.set(key.pk, result);
     if (made) {
       fresh.set(key.pk, execution);
       queue.enqueue(key.pk, functionName);
+    } else {
+      // It may have ended before its end was waited for.
+      const now = await store.read(key.pk);
+      if (now?.state !== 'running') {
+        results.delete(key.pk);
+        if (now?.state === 'failed') result.reject(new Error(now.result));
+        else result.resolve(now?.result === undefined ? undefined : JSON.parse(now.result));
+      }
     }
     return { executionArn: execution.arn, result: result.promise };
   }

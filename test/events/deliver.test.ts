@@ -1,6 +1,8 @@
 import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
+import type { DurableContext } from '../../lib/core/durable.ts';
 import { subscriptionSecret } from '../../lib/core/secrets.ts';
+import { deliver } from '../../lib/events/deliver.ts';
 import { listDeliveries } from '../../lib/events/delivery-list.ts';
 import { scheduleLength } from '../../lib/events/delivery-schedule.ts';
 import { listEvents } from '../../lib/events/list.ts';
@@ -68,7 +70,13 @@ test('ten attempts over 75 hours, each signed anew under the same id, then given
 test('giving up on the news of a given-up delivery makes no more news', async () => {
   const receiver = await stage.receive(status(500));
   const { item } = await stage.world.subscribe({ url: receiver.url });
-  await stage.world.publish([stage.world.event({ vendor: 'trunkline', type: 'trunkline.delivery.given_up' })]);
+  await stage.world.publish([
+    stage.world.event({
+      vendor: 'trunkline',
+      type: 'trunkline.delivery.given_up',
+      about: { vendor: 'talk', connection: 'team' },
+    }),
+  ]);
   const delivery = await stage.follow(item.id);
   expect(delivery.state).toBe('given_up');
   expect(await ownEvent('trunkline.delivery.given_up', delivery.id)).toBeUndefined();
@@ -163,6 +171,33 @@ test('a paused subscription gets nothing, neither new events nor repetitions', a
   await stage.world.publish([stage.world.event()]);
   expect(await stage.follow(item.id)).toMatchObject({ state: 'cancelled', reason: 'The subscription is paused.' });
   expect(receiver.received).toHaveLength(1);
+});
+
+test('a turn that a crash kept from being remembered sends nothing when it is repeated', async () => {
+  const receiver = await stage.receive(status(500));
+  const { item } = await stage.world.subscribe({ url: receiver.url });
+  const { startDelivery } = stage.world.services.starter;
+  stage.world.services.starter.startDelivery = async () => undefined;
+  await stage.world.publish([stage.world.event()]);
+  stage.world.services.starter.startDelivery = startDelivery;
+  const waits: number[] = [];
+  const twice: Pick<DurableContext, 'step' | 'wait'> = {
+    step: async (_name, run) => {
+      await run(1);
+      return run(1);
+    },
+    wait: async (_name, seconds) => {
+      waits.push(seconds);
+      throw new Error('Enough.');
+    },
+  };
+  const { id } = await stage.deliveryOf(item.id);
+  const running = deliver(stage.world.services, twice as DurableContext, { deliveryId: id });
+  await expect(running).rejects.toThrow('Enough.');
+  expect(receiver.received).toHaveLength(1);
+  expect(await stage.deliveryOf(item.id)).toMatchObject({ state: 'retrying', attempts: [{ number: 1 }] });
+  expect(waits[0]).toBeGreaterThanOrEqual(4);
+  expect(waits[0]).toBeLessThanOrEqual(6);
 });
 
 test('a fault of our own is no attempt, and once an answer is noted nothing is sent again', async () => {

@@ -1,14 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import * as z from 'zod/mini';
 import { GatewayError } from '../../lib/core/errors.ts';
-import type { EventSource, FoundEvent, PollResult } from '../../lib/core/event-type.ts';
-import type { Catalogue, Vendor, VendorName } from '../../lib/core/vendor.ts';
+import type { Catalogue, VendorName } from '../../lib/core/vendor.ts';
 import { appendEvents, eventId } from '../../lib/events/log.ts';
 import { pollEvents } from '../../lib/events/poll.ts';
 import { forgetPolls, type PollItem, planPolls } from '../../lib/events/poll-plan.ts';
 import { keys } from '../../lib/store/items.ts';
-import { vendors } from '../../lib/vendors/index.ts';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../harness.ts';
+import { imaginedVendor } from './imagined-vendor.ts';
 
 const minute = 60_000;
 const clock = new TestClock();
@@ -18,36 +16,7 @@ let catalogue: Catalogue;
 let connection = '';
 let number = 0;
 
-/** What the imagined vendor has, and what happens when it is looked at. */
-let facts: FoundEvent[] = [];
-let onLook: (cursor: number | undefined) => Promise<Partial<PollResult>> = async () => ({});
-let looks: (number | undefined)[] = [];
-let inFlight = 0;
-let mostInFlight = 0;
-
-const source = (sourceName: string): EventSource => ({
-  types: { [`test.${sourceName}`]: { summary: '', data: () => z.looseObject({}), sample: {} } },
-  poll: {
-    every: minute,
-    look: async (given) => {
-      const cursor = given as number | undefined;
-      looks.push(cursor);
-      mostInFlight = Math.max(mostInFlight, ++inFlight);
-      try {
-        const own = await onLook(cursor);
-        return { events: facts.slice(cursor ?? 0), cursor: facts.length, ...own };
-      } finally {
-        inFlight--;
-      }
-    },
-  },
-});
-
-function vendorWith(name: VendorName, sources: string[]): Vendor {
-  const real = vendors.proptt2;
-  if (!real) throw new Error('ProPTT2 is missing');
-  return { ...real, name, events: Object.fromEntries(sources.map((each) => [each, source(each)])) };
-}
+const imagined = imaginedVendor();
 
 beforeAll(async () => {
   backends = await startBackends();
@@ -58,10 +27,9 @@ afterAll(async () => {
   await backends.stop();
 });
 beforeEach(async () => {
-  catalogue = { talk: vendorWith('talk', ['chat']) };
+  catalogue = { talk: imagined.vendorWith('talk', ['chat']) };
   connection = `c${++number}`;
-  [facts, looks, inFlight, mostInFlight] = [[], [], 0, 0];
-  onLook = async () => ({});
+  imagined.reset();
 });
 
 afterEach(async () => {
@@ -74,15 +42,7 @@ afterEach(async () => {
   }
 });
 
-const fact = (): FoundEvent => ({
-  type: 'talk.message.created',
-  id: `${connection}-${facts.length}`,
-  timestamp: '2026-01-05T02:11:09Z',
-  data: {},
-});
-const happen = (count = 1) => {
-  for (let at = 0; at < count; at++) facts.push(fact());
-};
+const happen = (count = 1) => imagined.happen(connection, count);
 const tick = (process = services) =>
   pollEvents(process, catalogue, { requestId: 'tick', signal: AbortSignal.timeout(20_000) });
 async function connect(settings: Record<string, unknown> = {}, vendor: VendorName = 'talk') {
@@ -111,7 +71,7 @@ test('the first look sets the cursor and emits no history, even from a source th
   expect(await logged(2)).toBeUndefined();
 });
 
-test('a source comes due once a minute with ticks a minute apart, and a second tick at once looks at nothing', async () => {
+test('a source comes due once a minute with ticks a minute apart, and a second tick at once imagined.looks at nothing', async () => {
   await connect();
   for (let at = 0; at < 4; at++) {
     expect(await tick()).toMatchObject({ looked: 1 });
@@ -123,28 +83,54 @@ test('a source comes due once a minute with ticks a minute apart, and a second t
 test('two ticks in two processes at the same moment look once', async () => {
   await connect();
   const other = processOf(backends.endpoint, memorySecrets(), clock);
-  onLook = () => new Promise((resolve) => setTimeout(resolve, 50, {}));
+  imagined.onLook = () => new Promise((resolve) => setTimeout(resolve, 50, {}));
   const reports = await Promise.all([tick(), tick(other)]);
   other.close();
   expect(reports[0].looked + reports[1].looked).toBe(1);
 });
 
+test('a source that another process has just looked at is not looked at again, though it was read as due', async () => {
+  catalogue = { proptt2: imagined.vendorWith('proptt2', ['a']) };
+  await connect({}, 'proptt2');
+  await tick();
+  clock.advance(minute);
+  const other = processOf(backends.endpoint, memorySecrets(), clock);
+  const first = Promise.withResolvers<void>();
+  const slow = new Proxy(other.table, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (typeof value !== 'function') return value;
+      return async (...given: unknown[]) => {
+        if (name === 'update' && (given[0] as { pk: string }).pk.startsWith('poll#')) await first.promise;
+        return value.apply(target, given) as unknown;
+      };
+    },
+  });
+  const late = tick({ ...other, table: slow });
+  // It has read what is due once it asks for the connection.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(await tick()).toMatchObject({ looked: 1 });
+  first.resolve();
+  expect(await late).toMatchObject({ due: 1, looked: 0 });
+  other.close();
+});
+
 test('Talk is looked at by one poll at a time, ProPTT2 by four', async () => {
-  onLook = () => new Promise((resolve) => setTimeout(resolve, 30, {}));
+  imagined.onLook = () => new Promise((resolve) => setTimeout(resolve, 30, {}));
   const sources = ['a', 'b', 'c', 'd', 'e', 'f'];
-  catalogue = { talk: vendorWith('talk', sources) };
+  catalogue = { talk: imagined.vendorWith('talk', sources) };
   await connect();
   const other = processOf(backends.endpoint, memorySecrets(), clock);
   await Promise.all([tick(), tick(other)]);
   other.close();
-  expect(looks).toHaveLength(6);
-  expect(mostInFlight).toBe(1);
-  [looks, mostInFlight] = [[], 0];
-  catalogue = { proptt2: vendorWith('proptt2', sources) };
+  expect(imagined.looks).toHaveLength(6);
+  expect(imagined.mostInFlight).toBe(1);
+  [imagined.looks, imagined.mostInFlight] = [[], 0];
+  catalogue = { proptt2: imagined.vendorWith('proptt2', sources) };
   await connect({}, 'proptt2');
   await tick();
-  expect(looks).toHaveLength(6);
-  expect(mostInFlight).toBe(4);
+  expect(imagined.looks).toHaveLength(6);
+  expect(imagined.mostInFlight).toBe(4);
 });
 
 test('a poller that stalled past its lease moves no cursor and stores no event', async () => {
@@ -153,7 +139,7 @@ test('a poller that stalled past its lease moves no cursor and stores no event',
   happen(150);
   clock.advance(minute);
   let stalled = false;
-  onLook = async () => {
+  imagined.onLook = async () => {
     if (stalled) return {};
     stalled = true;
     clock.advance(5 * minute);
@@ -161,11 +147,11 @@ test('a poller that stalled past its lease moves no cursor and stores no event',
     expect(await tick(other)).toMatchObject({ looked: 1, found: 150 });
     other.close();
     happen();
-    return { events: [fact()], cursor: 'stale' };
+    return { events: [imagined.fact(connection)], cursor: 'stale' };
   };
   expect(await tick()).toMatchObject({ found: 0 });
   expect(await item()).toMatchObject({ cursor: '150' });
-  onLook = async () => ({});
+  imagined.onLook = async () => ({});
   clock.advance(minute);
   expect(await tick()).toMatchObject({ found: 1 });
 });
@@ -174,7 +160,7 @@ test('what a push stored is not stored again, and a push moves no cursor', async
   await connect();
   await tick();
   happen(2);
-  const [first] = facts;
+  const [first] = imagined.facts;
   if (!first) throw new Error('No fact');
   await appendEvents(services, [{ ...first, vendor: 'talk', connection }]);
   expect(await item()).toMatchObject({ cursor: '0' });
@@ -185,7 +171,7 @@ test('what a push stored is not stored again, and a push moves no cursor', async
 test('a failing source is tried after ever longer pauses, keeps its cursor, and catches up', async () => {
   await connect();
   await tick();
-  onLook = async () => {
+  imagined.onLook = async () => {
     throw new GatewayError('vendor_unreachable', 'Nobody answers.');
   };
   const pauses: number[] = [];
@@ -199,7 +185,7 @@ test('a failing source is tried after ever longer pauses, keeps its cursor, and 
   expect(Math.max(...pauses)).toBeLessThanOrEqual(15 * minute);
   expect(await item()).toMatchObject({ cursor: '0', failures: 8, problem: 'Nobody answers.' });
   happen(2);
-  onLook = async () => ({});
+  imagined.onLook = async () => ({});
   clock.advance(15 * minute);
   expect(await tick()).toMatchObject({ found: 2, failed: 0 });
   expect(await item()).toMatchObject({ failures: 0 });
@@ -207,11 +193,11 @@ test('a failing source is tried after ever longer pauses, keeps its cursor, and 
 
 test('Retry-After and nextIn decide when the next look comes', async () => {
   await connect();
-  onLook = async () => ({ nextIn: 7 * minute });
+  imagined.onLook = async () => ({ nextIn: 7 * minute });
   await tick();
   expect((await item())?.dueAt).toBe(clock.now() + 7 * minute);
   clock.advance(7 * minute);
-  onLook = async () => {
+  imagined.onLook = async () => {
     throw new GatewayError('vendor_rate_limited', 'Slowly.', { retryAfter: 3600 });
   };
   await tick();
@@ -223,15 +209,15 @@ test('more is read at once, each look with its own cursor, and not for ever', as
   await tick();
   happen(5);
   clock.advance(minute);
-  onLook = async (cursor = 0) => ({
-    events: facts.slice(cursor, cursor + 2),
+  imagined.onLook = async (cursor = 0) => ({
+    events: imagined.facts.slice(cursor, cursor + 2),
     cursor: cursor + 2,
     more: cursor + 2 < 5,
   });
-  looks = [];
+  imagined.looks = [];
   expect(await tick()).toMatchObject({ looked: 3, found: 5 });
-  expect(looks).toEqual([0, 2, 4]);
-  onLook = async () => ({ more: true });
+  expect(imagined.looks).toEqual([0, 2, 4]);
+  imagined.onLook = async () => ({ more: true });
   clock.advance(minute);
   expect(await tick()).toMatchObject({ looked: 10 });
   expect(await tick()).toMatchObject({ looked: 10 });
@@ -242,7 +228,7 @@ test('an unexpected fault is reported whole and stops no other connection', asyn
   connection = `c${++number}`;
   await connect();
   let first = true;
-  onLook = async () => {
+  imagined.onLook = async () => {
     if (!first) return {};
     first = false;
     throw new TypeError('undefined is not a function');
@@ -281,7 +267,7 @@ test('a deleted connection is looked at no more, and one made anew under its nam
 test('a connection that nobody planned is found within ten minutes', async () => {
   await putConnection(services, 'talk', connection, {}, { appPassword: 'x' });
   clock.advance(11 * minute);
-  looks = [];
+  imagined.looks = [];
   await tick();
   expect(await item()).toMatchObject({ cursor: '0' });
 });

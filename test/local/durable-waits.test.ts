@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { GatewayError } from '../../lib/core/errors.ts';
 import { durableStage } from './durable-stage.ts';
 
-const { running } = durableStage();
+const { clock, running } = durableStage();
 
 test('a wait for something ends when it comes, also over a restart, or when its time is over', async () => {
   const ids: string[] = [];
@@ -25,6 +25,26 @@ test('a wait for something ends when it comes, also over a restart, or when its 
     first: { done: true, value: { who: 'ada' } },
     second: { done: false },
   });
+  await app.stop();
+});
+
+test('what comes after the time of a wait is over comes too late, even if nobody has noticed yet', async () => {
+  let id = '';
+  const app = await running(async (context) => ({
+    waited: await context.waitFor(
+      'late',
+      async (callbackId) => {
+        id = callbackId;
+      },
+      60,
+    ),
+  }));
+  const started = await app.start();
+  await app.idle();
+  clock.advance(60_000);
+  expect(await app.complete(id, 'too late')).toBe(false);
+  await app.pass(0);
+  expect(await started?.result).toEqual({ waited: { done: false } });
   await app.stop();
 });
 

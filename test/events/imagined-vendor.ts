@@ -1,0 +1,56 @@
+import * as z from 'zod/mini';
+import type { EventSource, FoundEvent, PollResult } from '../../lib/core/event-type.ts';
+import type { Vendor, VendorName } from '../../lib/core/vendor.ts';
+import { vendors } from '../../lib/vendors/index.ts';
+
+/** A vendor whose event sources give what a test says, and count how they are looked at. */
+export function imaginedVendor() {
+  let inFlight = 0;
+  const imagined = {
+    /** All that has happened; a cursor is how much of it was seen. */
+    facts: [] as FoundEvent[],
+    /** Replaces what a look answers. */
+    onLook: async (_cursor: number | undefined): Promise<Partial<PollResult>> => ({}),
+    /** The cursors that were given. */
+    looks: [] as (number | undefined)[],
+    mostInFlight: 0,
+    reset: () => {
+      [imagined.facts, imagined.looks, imagined.mostInFlight, inFlight] = [[], [], 0, 0];
+      imagined.onLook = async () => ({});
+    },
+    fact: (connection: string): FoundEvent => ({
+      type: 'talk.message.created',
+      id: `${connection}-${imagined.facts.length}`,
+      timestamp: '2026-01-05T02:11:09Z',
+      data: {},
+    }),
+    happen: (connection: string, count: number) => {
+      for (let at = 0; at < count; at++) imagined.facts.push(imagined.fact(connection));
+    },
+    vendorWith: (name: VendorName, sources: string[]): Vendor => {
+      const real = vendors.proptt2;
+      if (!real) throw new Error('ProPTT2 is missing');
+      return { ...real, name, events: Object.fromEntries(sources.map((each) => [each, source(each)])) };
+    },
+  };
+
+  const source = (name: string): EventSource => ({
+    types: { [`test.${name}`]: { summary: '', data: () => z.looseObject({}), sample: {} } },
+    poll: {
+      every: 60_000,
+      look: async (given) => {
+        // The cursors of these sources are counts.
+        const cursor = given as number | undefined;
+        imagined.looks.push(cursor);
+        imagined.mostInFlight = Math.max(imagined.mostInFlight, ++inFlight);
+        try {
+          const own = await imagined.onLook(cursor);
+          return { events: imagined.facts.slice(cursor ?? 0), cursor: imagined.facts.length, ...own };
+        } finally {
+          inFlight--;
+        }
+      },
+    },
+  });
+  return imagined;
+}
