@@ -1,3 +1,4 @@
+import { isBuiltin } from 'node:module';
 import type { Plugin } from 'esbuild';
 
 /** The names of `node:http` and `node:https` that bundled code imports; a missing one fails the build. */
@@ -21,6 +22,19 @@ export const builtinHttp: Plugin = {
       contents: `const builtin = process.getBuiltinModule('node:${path}');
         export default builtin;
         export const { ${path === 'http' ? httpNames : httpsNames} } = builtin;`,
+    }));
+  },
+};
+
+/** Gives packages that are older than ES modules (`ws`, `tus-js-client`) what they `require` of Node; an ES module has no `require`. */
+export const requiredBuiltins: Plugin = {
+  name: 'required-builtins',
+  setup(build) {
+    build.onResolve({ filter: /^[a-z_:/0-9]+$/ }, ({ path, kind }) =>
+      kind === 'require-call' && isBuiltin(path) ? { path, namespace: 'required-builtin' } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'required-builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule('${path}');`,
     }));
   },
 };

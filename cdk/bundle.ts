@@ -2,7 +2,13 @@ import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { type BuildOptions, type BuildResult, build } from 'esbuild';
-import { builtinHttp, environmentCredentials, noEndpointDiscovery, packagesApart } from './bundle-plugins.ts';
+import {
+  builtinHttp,
+  environmentCredentials,
+  noEndpointDiscovery,
+  packagesApart,
+  requiredBuiltins,
+} from './bundle-plugins.ts';
 
 const root = dirname(import.meta.dirname);
 const { resolve } = createRequire(import.meta.url);
@@ -30,7 +36,7 @@ export interface Bundle {
 
 type Built = BuildResult<{ write: false; metafile: true }>;
 
-const plugins = [builtinHttp, environmentCredentials, noEndpointDiscovery];
+const plugins = [requiredBuiltins, builtinHttp, environmentCredentials, noEndpointDiscovery];
 const options = {
   absWorkingDir: root,
   // Nothing is written here; the files go into a folder for each function.
@@ -51,11 +57,6 @@ const options = {
   logLevel: 'warning',
 } satisfies BuildOptions;
 
-/** Packages that are older than ES modules (`ws`, `tus-js-client`) ask for Node's own modules by `require`. */
-const banner = {
-  js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
-};
-
 /**
  * Builds `functions/{name}.ts` for Lambda, each into a folder of its own. A build for each, because in one build for all a
  * function would load whatever the others need of a shared file; only what is loaded on use is built once.
@@ -66,7 +67,7 @@ export async function bundle(
 ): Promise<Map<string, Bundle>> {
   const mains = await Promise.all(names.map(async (name) => ({ name, ...(await buildMain(name)) })));
   const entries = new Map(mains.flatMap(({ apart }) => [...apart]));
-  const apart: Built = await build({ ...options, entryPoints: Object.fromEntries(entries), plugins, banner });
+  const apart: Built = await build({ ...options, entryPoints: Object.fromEntries(entries), plugins });
   return new Map(
     mains.map((main) => {
       const folder = join(directory, main.name);

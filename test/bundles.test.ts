@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { marshall } from '@aws-sdk/util-dynamodb';
@@ -7,7 +8,7 @@ import { functions } from '../cdk/functions.ts';
 import { keys } from '../lib/store/items.ts';
 import { vendors } from '../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../local/sandbox/proptt2/index.ts';
-import { adminKey, type Deployment, startDeployment, tokenOf } from './cloud/deployment.ts';
+import { type Deployment, startDeployment, tokenOf } from './cloud/deployment.ts';
 import { startLambdaProcess } from './cloud/lambda-process.ts';
 import { type Ask, eventOf } from './gateway/face.ts';
 
@@ -20,25 +21,9 @@ afterAll(async () => {
   await Promise.all([deployment?.stop(), sandbox?.close()]);
 });
 
-const key = { authorization: `Bearer tl_${adminKey}` };
 const tick = { version: '0', 'detail-type': 'Scheduled Event', source: 'aws.events', detail: {}, resources: [] };
 
-/** Has a function answer an HTTP request. */
-async function ask(
-  name: string,
-  request: Ask,
-): Promise<{ status: number | undefined; body: unknown; headers: object }> {
-  const lambda = await deployment.function(name);
-  const {
-    statusCode,
-    body = '',
-    headers = {},
-  } = await lambda.invoke<APIGatewayProxyStructuredResultV2>(
-    eventOf({ ...request, headers: { ...key, ...request.headers } }),
-  );
-  const json = /json/.test(String(headers['content-type']));
-  return { status: statusCode, body: json ? JSON.parse(body) : body, headers };
-}
+const ask = (name: string, request: Ask) => deployment.ask(name, request);
 
 /** A connection to the stand-in. */
 function connection(name: string, interactionKey: string): object {
@@ -191,26 +176,7 @@ describe('built functions', () => {
     ['deliver-event', { deliveryId: 'dlv_none' }, { state: 'cancelled' }],
     ['run-automation', { runId: 'run_calls_1_000000000000' }, { state: 'failed' }],
   ])('%s carries out an execution with checkpoints', async (name, payload, result) => {
-    const id = deployment.templates
-      .ofType('AWS::Lambda::Function')
-      .find(({ properties }) => properties.Handler === `${name}.handler`)?.id;
-    const arn = `arn:aws:lambda:eu-central-1:123456789012:function:${id}:1/durable-execution/x/y`;
-    const lambda = await deployment.function(name);
-    const output = await lambda.invoke<{ Status: string; Result: string }>({
-      DurableExecutionArn: arn,
-      CheckpointToken: 'token',
-      InitialExecutionState: {
-        Operations: [
-          {
-            Id: '0',
-            Type: 'EXECUTION',
-            Status: 'STARTED',
-            StartTimestamp: Date.now(),
-            ExecutionDetails: { InputPayload: JSON.stringify(payload) },
-          },
-        ],
-      },
-    });
+    const output = await deployment.execute(name, payload);
     expect(output.Status).toBe('SUCCEEDED');
     expect(JSON.parse(output.Result)).toMatchObject(result);
   });
@@ -269,6 +235,17 @@ describe('a bundle', () => {
         expect(readFileSync(join(folder, file), 'utf8')).not.toMatch(/from\s*"(node:)?https?"/);
       }
     }
+  });
+
+  it.each(functions)('$name can load everything that it may load on use', ({ name }) => {
+    const folder = deployment.bundles.get(name)?.folder ?? '';
+    // The worker's file is a program of its own.
+    const files = readdirSync(folder).filter((file) => file.endsWith('.mjs') && file !== 'expression-worker.mjs');
+    const load = files.map((file) => `await import(${JSON.stringify(join(folder, file))});`).join('\n');
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', load], {
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([0, '']);
   });
 
   it('has maps that lead the stacks of its log back to the source', async () => {

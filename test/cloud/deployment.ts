@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Operation } from '@aws-sdk/client-lambda';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type Bundle, bundle } from '../../cdk/bundle.ts';
 import { functions } from '../../cdk/functions.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
@@ -12,6 +13,7 @@ import { applyUpdate } from '../../local/durable-operations.ts';
 import { startEmbeddedDynamodb } from '../../local/embedded-dynamodb.ts';
 import { startSecretsEndpoint } from '../../local/secrets-endpoint.ts';
 import { createTable } from '../../local/table.ts';
+import { type Ask, eventOf } from '../gateway/face.ts';
 import { FunctionAccess, nameOf } from './access.ts';
 import { startAwsRecorder } from './aws-recorder.ts';
 import { type LambdaProcess, startLambdaProcess } from './lambda-process.ts';
@@ -59,13 +61,32 @@ export async function startDeployment() {
     /** The names of the functions that were used. */
     started: () => [...processes.keys()],
     /** The function's running process; it is started at the first use, as on Lambda. */
-    async function(name: string): Promise<LambdaProcess> {
-      let process = processes.get(name);
-      if (!process) {
-        process = await startLambdaProcess(bundleOf(bundles, name).entry, environmentOf(name));
-        processes.set(name, process);
-      }
-      return process;
+    function: running,
+    /** Has a function answer an HTTP request, by default with the admin key. */
+    async ask(name: string, request: Ask) {
+      const headers = { authorization: `Bearer tl_${adminKey}`, ...request.headers };
+      const lambda = await running(name);
+      const answer = await lambda.invoke<APIGatewayProxyStructuredResultV2>(eventOf({ ...request, headers }));
+      const { statusCode: status, body = '', headers: answered = {} } = answer;
+      const json = /json/.test(String(answered['content-type']));
+      return { status, body: (json ? JSON.parse(body) : body) as unknown, headers: answered };
+    },
+    /** Has a durable function begin an execution, which must end in the same invocation. */
+    async execute(name: string, payload: object): Promise<{ Status: string; Result: string }> {
+      const arn = `arn:aws:lambda:eu-central-1:123456789012:function:${deployed(name)?.id}:1/durable-execution/x/y`;
+      const lambda = await running(name);
+      return lambda.invoke({
+        DurableExecutionArn: arn,
+        CheckpointToken: 'token',
+        InitialExecutionState: {
+          Operations: [
+            {
+              ...{ Id: '0', Type: 'EXECUTION', Status: 'STARTED', StartTimestamp: Date.now() },
+              ExecutionDetails: { InputPayload: JSON.stringify(payload) },
+            },
+          ],
+        },
+      });
     },
     async stop(): Promise<void> {
       await Promise.all([...processes.values()].map((process) => process.stop()));
@@ -74,9 +95,21 @@ export async function startDeployment() {
     },
   };
 
+  async function running(name: string): Promise<LambdaProcess> {
+    let process = processes.get(name);
+    if (!process) {
+      process = await startLambdaProcess(bundleOf(bundles, name).entry, environmentOf(name));
+      processes.set(name, process);
+    }
+    return process;
+  }
+
+  function deployed(name: string) {
+    return templates.ofType('AWS::Lambda::Function').find(({ properties }) => nameOf(properties) === name);
+  }
+
   function environmentOf(name: string): Record<string, string> {
-    const found = templates.ofType('AWS::Lambda::Function').find(({ properties }) => nameOf(properties) === name);
-    const { Variables } = (found?.properties.Environment ?? {}) as { Variables?: Record<string, string> };
+    const { Variables } = (deployed(name)?.properties.Environment ?? {}) as { Variables?: Record<string, string> };
     return {
       ...Variables,
       AWS_LAMBDA_FUNCTION_NAME: name,
