@@ -97,7 +97,7 @@ export async function listEvents(services: LogServices, query: EventQuery): Prom
 
 /** The places of all events stored since a time (epoch milliseconds), newest first. */
 export async function* entriesSince(services: LogServices, from: number): AsyncGenerator<LogEntry> {
-  for await (const entry of descending(services, keys.log(), undefined)) {
+  for await (const entry of descending(services, keys.log(), undefined, pageLength)) {
     // Places are given a little later than events are stored, and not quite in the same order.
     if (entry.settledAt < from) return;
     if (entry.appendedAt >= from) yield entry;
@@ -145,7 +145,9 @@ async function* newestFirst(services: LogServices, query: EventQuery): AsyncGene
     if (!end) return;
     if (end.position !== undefined) top = end.position - 1;
   }
-  const logs = logsOf(query).map((pk) => descending(services, pk, top));
+  const logs = logsOf(query).map((pk) =>
+    descending(services, pk, top, Math.min(pageLength, Math.max(query.limit, 50))),
+  );
   const heads = await Promise.all(logs.map((log) => log.next()));
   for (;;) {
     let newest = -1;
@@ -161,13 +163,18 @@ async function* newestFirst(services: LogServices, query: EventQuery): AsyncGene
   }
 }
 
-async function* descending(services: LogServices, pk: string, top: number | undefined): AsyncGenerator<LogEntry, void> {
+async function* descending(
+  services: LogServices,
+  pk: string,
+  top: number | undefined,
+  pageSize: number,
+): AsyncGenerator<LogEntry, void> {
   let after: Record<string, unknown> | undefined;
   do {
     const page: { items: LogEntry[]; next?: Record<string, unknown> } = await services.table.query<LogEntry>({
       pk,
       forward: false,
-      limit: pageLength,
+      limit: pageSize,
       consistent: true,
       ...(top !== undefined && { to: logPosition(top) }),
       ...(after && { after }),

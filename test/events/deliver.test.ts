@@ -3,10 +3,12 @@ import { expect, test } from 'vitest';
 import type { DurableContext } from '../../lib/core/durable.ts';
 import { subscriptionSecret } from '../../lib/core/secrets.ts';
 import { deliver } from '../../lib/events/deliver.ts';
+import { readDelivery } from '../../lib/events/deliveries.ts';
 import { listDeliveries } from '../../lib/events/delivery-list.ts';
 import { scheduleLength } from '../../lib/events/delivery-schedule.ts';
 import { listEvents } from '../../lib/events/list.ts';
 import { type EventItem, eventId, shownEvent } from '../../lib/events/log.ts';
+import { type OwnEventType, ownEventTypes } from '../../lib/events/own-events.ts';
 import { changeSubscription, readSubscription } from '../../lib/events/subscriptions.ts';
 import { keys } from '../../lib/store/items.ts';
 import { Table } from '../../lib/store/table.ts';
@@ -15,10 +17,13 @@ import { deliveryStage, headersOf, hour, second, status, verifies } from './deli
 
 const stage = deliveryStage();
 /** An event of our own with its data, or undefined where there is none. */
-async function ownEvent(type: string, id: string) {
+async function ownEvent(type: OwnEventType, id: string) {
   const key = keys.event(eventId({ vendor: 'trunkline', connection: 'team', type, id }));
   const item = await stage.world.services.table.get<EventItem>(key);
-  return item && { ...item, ...(await shownEvent(stage.world.services.files, item)) };
+  if (!item) return undefined;
+  const shown = await shownEvent(stage.world.services.files, item);
+  expect(ownEventTypes[type].data().safeParse(shown.data)).toMatchObject({ success: true });
+  return { ...item, ...shown };
 }
 
 test('an event arrives once, signed after Standard Webhooks, with the very body that the list shows', async () => {
@@ -171,6 +176,22 @@ test('a paused subscription gets nothing, neither new events nor repetitions', a
   await stage.world.publish([stage.world.event()]);
   expect(await stage.follow(item.id)).toMatchObject({ state: 'cancelled', reason: 'The subscription is paused.' });
   expect(receiver.received).toHaveLength(1);
+});
+
+test('an event whose 30 days are over is not delivered any more', async () => {
+  const receiver = await stage.receive();
+  const { item } = await stage.world.subscribe({ url: receiver.url });
+  const { starter } = stage.world.services;
+  const { startDelivery } = starter;
+  starter.startDelivery = async () => undefined;
+  const { ids } = await stage.world.publish([stage.world.event()]);
+  starter.startDelivery = startDelivery;
+  const [delivery] = await listDeliveries(stage.world.services, admin, { subscription: item.id, limit: 1 });
+  stage.clock.advance(30 * 24 * hour + second);
+  await stage.world.route(ids);
+  await stage.world.runtime.idle();
+  expect(receiver.received).toEqual([]);
+  expect(await readDelivery(stage.world.services, delivery?.id ?? '')).toMatchObject({ state: 'cancelled' });
 });
 
 test('a turn that a crash kept from being remembered sends nothing when it is repeated', async () => {

@@ -264,6 +264,16 @@ test('a deleted connection is looked at no more, and one made anew under its nam
   expect(await tick()).toMatchObject({ looked: 1, found: 0 });
 });
 
+test('what is planned stays planned when all connections are gone through', async () => {
+  await connect();
+  imagined.onLook = async () => ({ nextIn: 60 * minute });
+  await tick();
+  clock.advance(11 * minute);
+  expect(await tick()).toMatchObject({ looked: 0 });
+  clock.advance(49 * minute);
+  expect(await tick()).toMatchObject({ looked: 1 });
+});
+
 test('a connection that nobody planned is found within ten minutes', async () => {
   await putConnection(services, 'talk', connection, {}, { appPassword: 'x' });
   clock.advance(11 * minute);
