@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import { setImmediate as afterReading } from 'node:timers';
 import type { ConnectionOptions } from 'node:tls';
 import { type AddressPolicy, checkUrl, pinnedLookup, type Resolve } from './address-policy.ts';
 import { ConnectionPool } from './connection-pool.ts';
@@ -120,7 +121,7 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient & { clos
  * The first turn may be the rest of one whose reading is over.
  */
 async function lookAtSockets(): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => afterReading(resolve));
 }
 
 function refuseIf(problem: string | undefined): void {
