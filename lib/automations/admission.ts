@@ -37,6 +37,9 @@ export async function admit(
     if (names.has(name)) refuse(`/do/${at}/name`, `is used twice: ${name}`);
     names.add(name);
     if (isCall(step)) await checkCall(services, vendors, step, `/do/${at}`, maker, refuse);
+    if ('waitFor' in step && step.waitFor.event.includes('*')) {
+      refuse(`/do/${at}/waitFor/event`, 'must be one type, without a wildcard');
+    }
     if ('waitFor' in step) checkEvent(step.waitFor.event, step.waitFor.connection, `/do/${at}/waitFor`, maker, refuse);
   }
   const { when } = definition;

@@ -1,16 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** A process of a benchmark: it has printed the line that was waited for. */
 export interface Started {
   child: ChildProcess;
   /** What the pattern's first group matched. */
   value: string;
-  /** Every line so far. */
-  lines: string[];
   /** Milliseconds from the start to the line. */
   startTime: number;
+  /** What it printed last. */
+  lastLine(): string;
   /** Resident memory now, in MB. */
   memory(): number;
   stop(): Promise<void>;
@@ -24,31 +25,37 @@ export async function startScript(
   args: string[] = [],
 ): Promise<Started> {
   const startedAt = performance.now();
+  // Into a file: reading its lines through a pipe would cost the process that measures.
+  const folder = mkdtempSync(join(tmpdir(), 'trunkline-process-'));
+  const output = join(folder, 'output');
+  const file = openSync(output, 'w');
   const child = spawn(process.execPath, [...args, script], {
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', file, 'inherit'],
   });
-  const lines: string[] = [];
-  const reader = createInterface({ input: child.stdout });
-  const value = await new Promise<string>((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`${script} ended with ${code}: ${lines.slice(-5).join('\n')}`)));
-    reader.on('line', (line) => {
-      if (lines.length < 200) lines.push(line);
-      const match = line.match(pattern);
-      if (match) resolve(match[1] ?? '');
-    });
-  });
+  closeSync(file);
+  const lines = (): string[] => readFileSync(output, 'utf8').split('\n');
+  let value: string | undefined;
+  while (value === undefined) {
+    if (child.exitCode !== null)
+      throw new Error(`${script} ended with ${child.exitCode}: ${lines().slice(-5).join('\n')}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    value = lines()
+      .map((line) => line.match(pattern)?.[1])
+      .find((found) => found !== undefined);
+  }
   return {
     child,
     value,
-    lines,
     startTime: performance.now() - startedAt,
+    lastLine: () => lines().findLast((line) => line !== '') ?? '',
     memory: () => Number(readFileSync(`/proc/${child.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)?.[1] ?? 0) / 1024,
     stop: async () => {
       if (child.exitCode !== null) return;
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
       await ended;
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

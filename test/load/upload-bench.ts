@@ -41,7 +41,7 @@ export async function uploadBench(): Promise<void> {
     const code = await ended;
     const seconds = (performance.now() - startedAt) / 1000;
     process.stdout.write(
-      `\n1 GB through resumableUpload, cut twice: ${seconds.toFixed(1)} s, ${Math.round(1024 / seconds)} MB/s, idle ${idle.toFixed(0)} MB, peak ${peak.toFixed(0)} MB, ${(peak - idle).toFixed(0)} MB above idle (at most ${most}); ${started.lines.at(-1)}\n`,
+      `\n1 GB through resumableUpload, cut twice: ${seconds.toFixed(1)} s, ${Math.round(1024 / seconds)} MB/s, idle ${idle.toFixed(0)} MB, peak ${peak.toFixed(0)} MB, ${(peak - idle).toFixed(0)} MB above idle (at most ${most}); ${started.lastLine()}\n`,
     );
     if (code !== 0 || peak - idle > most) process.exitCode = 1;
   } finally {
