@@ -1,4 +1,5 @@
 import { LocalDurableTestRunner } from '@aws/durable-execution-sdk-js-testing';
+import { startRun, stepsOf } from '../../lib/automations/runs.ts';
 import { useFiles } from '../../lib/aws/services.ts';
 import type { Starter } from '../../lib/core/durable.ts';
 import { appendEvents, type EventItem } from '../../lib/events/log.ts';
@@ -44,7 +45,34 @@ await routeEvents({ ...kit, starter }, [event], async () => undefined);
 
 const runner = new LocalDurableTestRunner({ handlerFunction: handler });
 const execution = await runner.run({ payload: started[0] });
+const run = await startRun(
+  { ...kit, starter },
+  {
+    owner: 'calls',
+    name: 'Waits a minute, then asks a connection that is not there',
+    definition: {
+      do: [
+        { name: 'minute', wait: { seconds: 60 } },
+        { name: 'gone', call: 'proptt2/none/getChannelList', onError: 'continue' },
+      ],
+    },
+    scopes: ['*/*/*'],
+    keyId: 'admin',
+    cause: 'test',
+    createdAt: kit.clock.now(),
+  },
+);
+const runs = new LocalDurableTestRunner({
+  handlerFunction: (await import('../../functions/run-automation.ts')).handler,
+});
+const automation = await runs.run({ payload: { runId: run } });
 const outcome = {
+  run: {
+    status: automation.getStatus(),
+    result: automation.getResult(),
+    operations: automation.getOperations().map((operation) => operation.getName()),
+    steps: (await stepsOf(kit.table, run)).map(({ name, state }) => [name, state]),
+  },
   started: started.length,
   status: execution.getStatus(),
   result: execution.getResult(),
