@@ -102,6 +102,7 @@ beforeAll(async () => {
   const close = await bench.call<{ id: string }>('POST', '/v1/automations', {
     name: 'Alarm closed',
     when: { hook: panel.body.id },
+    maxPerMinute: 600,
     if: "{% event.data.body.state = 'closed' %}",
     do: [
       channels,
