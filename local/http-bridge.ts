@@ -5,6 +5,7 @@ import { gatewayEvent, type RoutedRequest } from './gateway-event.ts';
 import { lambdaContexts } from './lambda-context.ts';
 import { listen } from './loopback-server.ts';
 import { type Route, routeTable } from './route-table.ts';
+import { together } from './together.ts';
 
 /** A route to a function, as API Gateway has it. */
 export interface FunctionRoute extends Route {
@@ -90,9 +91,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
         start: Date.now(),
       };
       running.add(exchange);
-      const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-      if ((length === undefined || length === '0') && encoding === undefined) void invoke(exchange, undefined);
-      else collect(exchange);
+      collect(exchange);
     },
   );
 
@@ -121,7 +120,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     request.on('end', () => {
       const body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
       if (size > bodyLimit) refuse();
-      else void invoke(exchange, size === 0 ? undefined : body);
+      else together(() => void invoke(exchange, size === 0 ? undefined : body));
     });
     function refuse(): void {
       running.delete(exchange);

@@ -169,6 +169,7 @@ async function startDurableHalf(functions: Functions, ground: Ground, closers: (
     positionFile: join(ground.directory, 'stream.json'),
     onGiveUp: (records) => log({ level: 'error', message: 'events were not routed', count: records.length }),
   });
+  table.onEvent = pump.nudge;
   closers.push(pump.stop);
 }
 

@@ -30,16 +30,21 @@ export interface StreamPumpOptions {
 export interface StreamPump {
   /** Resolves when everything that was in the stream at the call has been handled. */
   drained(): Promise<void>;
+  /** Looks soon: this process has put an event. */
+  nudge(): void;
   stop(): Promise<void>;
 }
 
 const batchLength = 100;
-/** Milliseconds between looks: short after there was something, longer and longer while there is nothing. */
-const shortestPause = 20;
-const longestPause = 200;
+/** Milliseconds between looks: short after there were events or a nudge, longer and longer while there is nothing. */
+const shortestPause = 10;
+const longestPause = 1000;
 /** Milliseconds after which new shards are looked for. */
 const describeEvery = 30_000;
 const defaultDelays = [200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
+
+/** What a look at a shard brought: `other` is no event, such as a session or a counter. */
+type Portion = 'events' | 'other' | 'nothing';
 
 interface Shard {
   id: string;
@@ -58,6 +63,9 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
   const shards = new Map<string, Shard>();
   let described = 0;
   let looks = 0;
+  let cutShort: (() => void) | undefined;
+  let resting = false;
+  let nudged = false;
   const waiting: { after: number; resolve: () => void }[] = [];
 
   async function describe(): Promise<void> {
@@ -90,8 +98,8 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
     shard.iterator = ShardIterator;
   }
 
-  /** Reads and handles one portion of a shard; answers whether there was anything. */
-  async function advance(shard: Shard): Promise<boolean> {
+  /** Reads and handles one portion of a shard; answers what there was. */
+  async function advance(shard: Shard): Promise<Portion> {
     if (shard.iterator === undefined) await openShard(shard);
     let read: { Records?: _Record[] | undefined; NextShardIterator?: string | undefined };
     try {
@@ -100,7 +108,7 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
       if (error instanceof TrimmedDataAccessException) shard.last = undefined;
       else if (!(error instanceof ExpiredIteratorException)) throw error;
       shard.iterator = undefined;
-      return true;
+      return 'other';
     }
     const records = read.Records ?? [];
     // The SDK's record is the one that Lambda hands on, under another type.
@@ -108,12 +116,13 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
     for (let at = 0; at < wanted.length && !ending.signal.aborted; at += batchLength) {
       await handle(wanted.slice(at, at + batchLength));
     }
-    if (ending.signal.aborted) return false;
+    if (ending.signal.aborted) return 'nothing';
     shard.last = records.at(-1)?.dynamodb?.SequenceNumber ?? shard.last;
     shard.iterator = read.NextShardIterator;
     if (read.NextShardIterator === undefined) shards.delete(shard.id);
     if (wanted.length > 0) writePositions();
-    return records.length > 0;
+    if (wanted.length > 0) return 'events';
+    return records.length > 0 ? 'other' : 'nothing';
   }
 
   async function handle(batch: DynamoDBStreamEvent['Records']): Promise<void> {
@@ -151,11 +160,30 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
   async function pause(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
-      ending.signal.addEventListener('abort', () => {
+      cutShort = () => {
         clearTimeout(timer);
         resolve();
-      });
+      };
     });
+    cutShort = undefined;
+  }
+
+  /** The pause between two looks; a nudge ends it, or the next one after the shortest time. */
+  async function rest(ms: number): Promise<boolean> {
+    if (!nudged) {
+      resting = true;
+      await pause(ms);
+      resting = false;
+    }
+    const called = nudged;
+    nudged = false;
+    if (called && !ending.signal.aborted) await pause(shortestPause);
+    return called;
+  }
+
+  function nudge(): void {
+    nudged = true;
+    if (resting) cutShort?.();
   }
 
   async function run(): Promise<void> {
@@ -164,10 +192,10 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
       const look = ++looks;
       try {
         if (Date.now() - described > describeEvery) await describe();
-        let busy = false;
-        for (const shard of [...shards.values()]) busy = (await advance(shard)) || busy;
-        if (busy) wait = shortestPause;
-        else {
+        const portions: Portion[] = [];
+        for (const shard of [...shards.values()]) portions.push(await advance(shard));
+        if (portions.includes('events')) wait = shortestPause;
+        if (portions.every((portion) => portion === 'nothing')) {
           for (const each of waiting.filter(({ after }) => after < look)) each.resolve();
           waiting.splice(0, waiting.length, ...waiting.filter(({ after }) => after >= look));
         }
@@ -176,17 +204,22 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
         for (const shard of shards.values()) shard.iterator = undefined;
         wait = longestPause;
       }
-      await pause(wait);
-      wait = Math.min(longestPause, wait * 1.5);
+      wait = (await rest(wait)) ? shortestPause : Math.min(longestPause, wait * 1.5);
     }
   }
 
   await describe();
   const running = run();
   return {
-    drained: () => new Promise((resolve) => waiting.push({ after: looks, resolve })),
+    drained: () =>
+      new Promise((resolve) => {
+        waiting.push({ after: looks, resolve });
+        nudge();
+      }),
+    nudge,
     stop: async () => {
       ending.abort();
+      cutShort?.();
       await running;
       client.destroy();
     },

@@ -7,11 +7,12 @@ import type { HttpRequest } from '../gateway/request.ts';
 import { encodeFile } from './file-answer.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
+import { endAfter } from './system.ts';
 
 /** An answer of our own form; a body that is a string goes out as it is under its `content-type`. */
 export type HttpAnswer = InvokeAnswer;
 
-/** What the chain knows of one request; it lives in middy's `request.internal`. */
+/** What the chain knows of one request; it lives with the invocation's event. */
 interface Progress {
   startedAt: number;
   request: HttpRequest;
@@ -59,15 +60,11 @@ function chain(run: (progress: Progress, kit: Services) => Promise<HttpAnswer>) 
     });
 }
 
-const inFlight = new WeakMap<object, Progress>();
+const progressOfInvocation = Symbol('progress');
 
-function progressOf(event: APIGatewayProxyEventV2, context: Context): Progress {
-  let progress = inFlight.get(event);
-  if (!progress) {
-    progress = { startedAt: performance.now(), request: requestOf(event, context) };
-    inFlight.set(event, progress);
-  }
-  return progress;
+function progressOf(event: APIGatewayProxyEventV2 & { [progressOfInvocation]?: Progress }, context: Context): Progress {
+  event[progressOfInvocation] ??= { startedAt: performance.now(), request: requestOf(event, context) };
+  return event[progressOfInvocation];
 }
 
 function requestOf(event: APIGatewayProxyEventV2, context: Context): HttpRequest {
@@ -79,7 +76,7 @@ function requestOf(event: APIGatewayProxyEventV2, context: Context): HttpRequest
     rawBody:
       event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8'),
     requestId: event.requestContext.requestId ?? context.awsRequestId,
-    signal: AbortSignal.timeout(callTime),
+    signal: endAfter(callTime),
     sourceIp: event.requestContext.http.sourceIp,
   };
 }

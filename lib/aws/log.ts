@@ -3,18 +3,28 @@ import { sourceStack } from './source-stack.ts';
 
 export type LogLine = Record<string, unknown>;
 
-let write = (text: string): void => {
-  process.stdout.write(text);
+let write = (line: () => string): void => {
+  process.stdout.write(line());
 };
 
-/** Sends the lines elsewhere: on one machine they are gathered, for a write to standard output blocks. */
-export function logTo(sink: (text: string) => void): void {
+/** Sends the lines elsewhere, each as what makes its text: on one machine many are made and written together. */
+export function logTo(sink: (line: () => string) => void): void {
   write = sink;
 }
 
-/** Writes one redacted JSON line to standard output, where CloudWatch reads it. */
+/** Writes one redacted JSON line to standard output, where CloudWatch reads it. What it is given must not change any more. */
 export function log(line: LogLine): void {
-  write(`${sourceStack(JSON.stringify(redact({ time: new Date().toISOString(), ...line })))}\n`);
+  const time = Date.now();
+  write(() => `{"time":"${new Date(time).toISOString()}",${textOf(line).slice(1)}\n`);
+}
+
+function textOf(line: LogLine): string {
+  try {
+    return sourceStack(JSON.stringify(redact(line)));
+  } catch (error) {
+    // A line never fails the call that it tells of.
+    return JSON.stringify({ level: 'error', message: 'a line could not be written', reason: String(error) });
+  }
 }
 
 /** A CloudWatch metric as a log line (embedded metric format): no request of its own. */

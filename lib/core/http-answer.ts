@@ -106,7 +106,8 @@ export async function decoded(answer: HttpAnswer, wanted: HttpRequestOptions): P
   return new WholeAnswer(status, headers, Buffer.concat(chunks, size));
 }
 
-class WholeAnswer implements HttpAnswer {
+/** An answer whose body is in memory. */
+export class WholeAnswer implements HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly bytes: Buffer;

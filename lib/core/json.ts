@@ -59,7 +59,7 @@ function keepExact(this: unknown, key: string, value: unknown, context: { source
 
 /** Only 16 digits in a row can be an integer that is too large, and only these can spell the forbidden key. */
 function needsCare(text: string): boolean {
-  return /\d{16}|__proto__|\\u00(?:5f|70|72|6f|74)/i.test(text);
+  return /\d{16}|__proto__|\\u00(?:5[fF]|70|72|6[fF]|74)/.test(text);
 }
 
 function refuseDepth(text: string): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
+import { Recent } from '../core/recent.ts';
 import type { Connection, VendorName } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
@@ -23,30 +24,26 @@ const cacheTime = 10_000;
 export class Connections {
   readonly #table: Table;
   readonly #clock: Clock;
-  readonly #cache = new Map<string, { connection: Connection; until: number }>();
+  readonly #recent: Recent<Connection>;
 
   constructor(table: Table, clock: Clock) {
     this.#table = table;
     this.#clock = clock;
+    this.#recent = new Recent(clock, 20_000);
   }
 
   /** The connection, or `not_found` that says how to make one. */
   async find(vendor: VendorName, name: string): Promise<Connection> {
-    const id = `${vendor}/${name}`;
-    const known = this.#cache.get(id);
-    if (known && known.until > this.#clock.now()) return known.connection;
-    const item = await this.#table.get<ConnectionItem>(keys.connection(vendor, name), true);
-    if (!item) {
-      this.#cache.delete(id);
-      throw new GatewayError(
-        'not_found',
-        `There is no ${vendor} connection named ${JSON.stringify(name)}. Create it with POST /v1/connections.`,
-      );
-    }
-    const connection = connectionOf(item);
-    if (this.#cache.size > 20_000) this.#cache.clear();
-    this.#cache.set(id, { connection, until: this.#clock.now() + cacheTime });
-    return connection;
+    const found = await this.#recent.get(`${vendor}/${name}`, async () => {
+      const until = this.#clock.now() + cacheTime;
+      const item = await this.#table.get<ConnectionItem>(keys.connection(vendor, name), true);
+      return item && { value: connectionOf(item), until };
+    });
+    if (found) return found;
+    throw new GatewayError(
+      'not_found',
+      `There is no ${vendor} connection named ${JSON.stringify(name)}. Create it with POST /v1/connections.`,
+    );
   }
 
   async list(vendor: VendorName): Promise<ConnectionItem[]> {
@@ -54,7 +51,7 @@ export class Connections {
   }
 
   forget(vendor: VendorName, name: string): void {
-    this.#cache.delete(`${vendor}/${name}`);
+    this.#recent.forget(`${vendor}/${name}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
+import { Recent } from '../core/recent.ts';
 import { adminKeySecret, type SecretStore } from '../core/secrets.ts';
 import { keys as itemKeys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
@@ -32,24 +33,20 @@ const form = /^tl_([a-z0-9]{16})_([A-Za-z0-9_-]{43})$/;
 const cacheTime = 10_000;
 export const defaultPerMinute = 6_000;
 
-interface Cached {
-  principal: Principal | undefined;
-  until: number;
-}
-
 /** Makes, checks, rotates and revokes the keys of our own API. */
 export class ApiKeys {
   readonly #table: Table;
   readonly #secrets: SecretStore;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #cache = new Map<string, Cached>();
+  readonly #recent: Recent<Principal | undefined>;
 
   constructor(table: Table, secrets: SecretStore, clock: Clock, random: Random) {
     this.#table = table;
     this.#secrets = secrets;
     this.#clock = clock;
     this.#random = random;
+    this.#recent = new Recent(clock, 10_000);
   }
 
   /** The caller behind an `Authorization` header, or `unauthorized`. */
@@ -58,9 +55,7 @@ export class ApiKeys {
     if (given === undefined) {
       throw new GatewayError('unauthorized', 'Send your key as the header "Authorization: Bearer tl_…".');
     }
-    const known = this.#cache.get(given);
-    const now = this.#clock.now();
-    const principal = known && known.until > now ? known.principal : await this.#look(given, now);
+    const principal = await this.#recent.get(given, () => this.#look(given, this.#clock.now()));
     if (!principal) throw new GatewayError('unauthorized', 'This key is not known or was revoked.');
     return principal;
   }
@@ -130,27 +125,25 @@ export class ApiKeys {
     );
     if (!rotated.done)
       throw new GatewayError('conflict', 'The key was changed at the same moment. Look at it and try again.');
-    this.#cache.clear();
+    this.#recent.clear();
     return { item: rotated.item, key: `tl_${id}_${secret}` };
   }
 
   /** Revokes a key: at once in this process, everywhere within ten seconds. */
   async revoke(id: string): Promise<void> {
     const gone = await this.#table.delete(itemKeys.apiKey(id), 'attribute_exists(#pk)');
-    this.#cache.clear();
+    this.#recent.clear();
     if (!gone.done) throw new GatewayError('not_found', `There is no key with the id ${JSON.stringify(id)}.`);
   }
 
-  async #look(given: string, now: number): Promise<Principal | undefined> {
+  async #look(given: string, now: number): Promise<{ value: Principal | undefined; until: number }> {
     const [, id, secret] = given.match(form) ?? [];
     const found =
       id !== undefined && secret !== undefined ? await this.#stored(id, secret, now) : await this.#admin(given);
-    if (this.#cache.size > 10_000) this.#cache.clear();
-    this.#cache.set(given, {
-      principal: found?.principal,
+    return {
+      value: found?.principal,
       until: Math.min(now + cacheTime, found?.until ?? Number.POSITIVE_INFINITY),
-    });
-    return found?.principal;
+    };
   }
 
   async #stored(

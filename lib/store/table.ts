@@ -13,6 +13,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+import { isEventItem } from './items.ts';
 
 export interface Key {
   pk: string;
@@ -57,6 +58,8 @@ export class Table {
   readonly #name: string;
   /** Requests made since the start, for benchmarks and for the test that a warm call makes none. */
   requests = 0;
+  /** Told when this process has put an event; on one machine the stream is then read at once. */
+  onEvent: (() => void) | undefined;
 
   constructor(name: string, config: DynamoDBClientConfig = {}) {
     this.#name = name;
@@ -106,6 +109,7 @@ export class Table {
           ...(condition !== undefined && { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const }),
         }),
       );
+      if (isEventItem(item.pk)) this.onEvent?.();
       return item;
     });
   }
@@ -213,6 +217,7 @@ export class Table {
       this.requests++;
       try {
         await this.#client.send(new TransactWriteItemsCommand({ TransactItems: items }));
+        if (this.onEvent && writes.some(({ put }) => put && isEventItem(put.pk))) this.onEvent();
         return { done: true, refused: [] };
       } catch (error) {
         if (!(error instanceof TransactionCanceledException)) throw error;

@@ -7,7 +7,7 @@ import { startBench } from '../acceptance/product.ts';
 /** Hook to radio on the sandbox, one after another; events a second from the log to a receiver; requests that a run costs. */
 export async function automationBench(count: number): Promise<void> {
   const bench = await startBench();
-  logTo(() => undefined);
+  logTo((line) => void line());
   try {
     const hook = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', {
       name: 'Bench',

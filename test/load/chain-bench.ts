@@ -15,7 +15,7 @@ export async function chainBench(): Promise<void> {
   Object.assign(process.env, backends.env);
   const { services, useFiles } = await import('../../lib/aws/services.ts');
   const { logTo } = await import('../../lib/aws/log.ts');
-  logTo(() => undefined);
+  logTo((line) => void line());
   useFiles(memoryFiles());
   const kit = services();
   await kit.secrets.write(sessionKeySecret('proptt2'), 'a key for benchmarks');

@@ -6,7 +6,7 @@ import { type Started, startScript } from './process.ts';
 
 const here = import.meta.dirname;
 /** As `npm start` has them. */
-const startFlags = ['--max-semi-space-size=2'];
+const startFlags = ['--max-semi-space-size=4'];
 const adminKey = 'tl_a-key-for-benchmarks-only';
 
 interface Figures {

@@ -1,0 +1,56 @@
+import type { Clock } from './clock.ts';
+
+interface Kept<Value> {
+  value: Value;
+  until: number;
+}
+
+/**
+ * Values that were read elsewhere and may be used for a while. Whoever asks during a read waits for the same one, so that a busy
+ * value costs one read when its time is over.
+ */
+export class Recent<Value> {
+  readonly #clock: Clock;
+  readonly #most: number;
+  readonly #kept = new Map<string, Kept<Value>>();
+  readonly #reading = new Map<string, Promise<Kept<Value> | undefined>>();
+
+  /** Holds at most so many; then it begins anew. */
+  constructor(clock: Clock, most: number) {
+    this.#clock = clock;
+    this.#most = most;
+  }
+
+  /** The value; read when it is not there or its time, in epoch milliseconds, is over. What reads as undefined is not kept. */
+  async get(id: string, read: () => Promise<Kept<Value> | undefined>): Promise<Value | undefined> {
+    const known = this.#kept.get(id);
+    if (known && known.until > this.#clock.now()) return known.value;
+    let reading = this.#reading.get(id);
+    if (!reading) {
+      reading = read();
+      this.#reading.set(id, reading);
+      void this.#keep(id, reading);
+    }
+    return (await reading)?.value;
+  }
+
+  /** Keeps what a read brings, unless it was forgotten meanwhile. */
+  async #keep(id: string, reading: Promise<Kept<Value> | undefined>): Promise<void> {
+    const found = await reading.catch(() => undefined);
+    if (this.#reading.get(id) !== reading) return;
+    this.#reading.delete(id);
+    if (this.#kept.size >= this.#most) this.#kept.clear();
+    if (found) this.#kept.set(id, found);
+    else this.#kept.delete(id);
+  }
+
+  forget(id: string): void {
+    this.#kept.delete(id);
+    this.#reading.delete(id);
+  }
+
+  clear(): void {
+    this.#kept.clear();
+    this.#reading.clear();
+  }
+}
