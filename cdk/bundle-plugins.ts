@@ -1,28 +1,32 @@
+import { readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
+import { dirname } from 'node:path';
 import type { Plugin } from 'esbuild';
-
-/** The names of `node:http` and `node:https` that bundled code imports; a missing one fails the build. */
-const httpNames =
-  'Agent, ClientRequest, IncomingMessage, METHODS, STATUS_CODES, ServerResponse, createServer, get, request';
-const httpsNames = 'Agent, createServer, get, request';
+import { moduleEdits, moduleReplacements, packageReplacements } from './sdk/replacements.ts';
 
 /**
- * Takes `http` and `https` from the process instead of importing them: an ES module's import reads every export there is, and
- * among those of `http` are some that load all of Node's `fetch`.
+ * Takes what bundled code imports of Node from the process instead: an ES module's import of a built-in one reads every export
+ * there is, and some of those load much more, such as all of Node's `fetch` for `http`, or the streams of files for `fs`.
  */
-export const builtinHttp: Plugin = {
-  name: 'builtin-http',
+export const processBuiltins: Plugin = {
+  name: 'process-builtins',
   setup(build) {
-    build.onResolve({ filter: /^(node:)?https?$/ }, ({ path }) => ({
-      path: path.replace('node:', ''),
-      namespace: 'builtin-http',
-      sideEffects: false,
-    }));
-    build.onLoad({ filter: /.*/, namespace: 'builtin-http' }, ({ path }) => ({
-      contents: `const builtin = process.getBuiltinModule('node:${path}');
-        export default builtin;
-        export const { ${path === 'http' ? httpNames : httpsNames} } = builtin;`,
-    }));
+    build.onResolve({ filter: /^[a-z_:/0-9]+$/ }, ({ path, kind }) =>
+      kind === 'import-statement' && isBuiltin(path)
+        ? { path: path.replace('node:', ''), namespace: 'process-builtin', sideEffects: false }
+        : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'process-builtin' }, async ({ path }) => {
+      const names = Object.keys(await import(`node:${path}`)).filter((name) => name !== 'default');
+      // Pure, so that only what is used stays.
+      const exported = names.map((name) => `export const ${name} = /* @__PURE__ */ take('${name}');`);
+      return {
+        contents: `const builtin = /* @__PURE__ */ process.getBuiltinModule('node:${path}');
+          const take = (name) => builtin[name];
+          export default builtin;
+          ${exported.join('\n')}`,
+      };
+    });
   },
 };
 
@@ -39,22 +43,31 @@ export const requiredBuiltins: Plugin = {
   },
 };
 
-/** On Lambda credentials are always in the environment, so the rest of the SDK's chain of sources (130 kB) stays out. */
-export const environmentCredentials = replacing(
-  '@aws-sdk/credential-provider-node',
-  "export { fromEnv as defaultProvider } from '@aws-sdk/credential-provider-env';",
-);
-
-/** DynamoDB's clients discover endpoints only when configuration tells them to, which a Lambda has not. */
-export const noEndpointDiscovery = replacing(
-  '@aws-sdk/middleware-endpoint-discovery',
-  `export const resolveEndpointDiscoveryConfig = (config) => config;
-   export const NODE_ENDPOINT_DISCOVERY_CONFIG_OPTIONS = {
-     environmentVariableSelector: () => undefined,
-     configFileSelector: () => undefined,
-     default: undefined,
-   };`,
-);
+/** Parts of the SDK that a Lambda has no use for, in a form that is smaller and sooner loaded; what lacks an export fails the build. */
+export const lambdaSdk: Plugin = {
+  name: 'lambda-sdk',
+  setup(build) {
+    build.onResolve({ filter: /^@aws-sdk\// }, ({ path, resolveDir }) =>
+      path in packageReplacements
+        ? { path, namespace: 'lambda-sdk', pluginData: resolveDir, sideEffects: false }
+        : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'lambda-sdk' }, ({ path, pluginData }) => ({
+      contents: packageReplacements[path] ?? '',
+      resolveDir: String(pluginData),
+    }));
+    build.onLoad({ filter: /node_modules\/@(aws-sdk|smithy)\/.*\.js$/ }, ({ path }) => {
+      const name = belowModules(path);
+      const contents = moduleReplacements[name] ?? edited(path, moduleEdits[name]);
+      return contents === undefined ? undefined : { contents, resolveDir: dirname(path) };
+    });
+    // The clients read their version from it, and nothing else.
+    build.onLoad({ filter: /node_modules\/@aws-sdk\/[^/]+\/package\.json$/ }, ({ path }) => {
+      const { name, version } = JSON.parse(readFileSync(path, 'utf8'));
+      return { contents: JSON.stringify({ name, version }), loader: 'json' };
+    });
+  },
+};
 
 /** Imported on use, but by nearly every first request, and nearly all of it is there already. */
 const sharedPackages = new Set(['@aws-sdk/client-secrets-manager']);
@@ -78,19 +91,14 @@ export function packagesApart(noted: Map<string, string>): Plugin {
   };
 }
 
-/** Another module in the place of a package; what the package exports and the module does not fails the build when imported. */
-function replacing(name: string, contents: string): Plugin {
-  const namespace = `replaced-${name}`;
-  return {
-    name: namespace,
-    setup(build) {
-      build.onResolve({ filter: new RegExp(`^${name}$`) }, ({ path, resolveDir }) => ({
-        path,
-        namespace,
-        pluginData: resolveDir,
-        sideEffects: false,
-      }));
-      build.onLoad({ filter: /.*/, namespace }, ({ pluginData }) => ({ contents, resolveDir: String(pluginData) }));
+function edited(path: string, edits: readonly [from: string, to: string][] | undefined): string | undefined {
+  return edits?.reduce(
+    (text, [from, to]) => {
+      if (!text.includes(from)) throw new Error(`${path} has no ${from} any more: see cdk/sdk/replacements.ts`);
+      return text.replace(from, to);
     },
-  };
+    readFileSync(path, 'utf8'),
+  );
 }
+
+const belowModules = (path: string): string => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);

@@ -2,13 +2,8 @@ import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { type BuildOptions, type BuildResult, build } from 'esbuild';
-import {
-  builtinHttp,
-  environmentCredentials,
-  noEndpointDiscovery,
-  packagesApart,
-  requiredBuiltins,
-} from './bundle-plugins.ts';
+import { lambdaSdk, packagesApart, processBuiltins, requiredBuiltins } from './bundle-plugins.ts';
+import { mergeStart, type StartFile } from './bundle-start.ts';
 
 const root = dirname(import.meta.dirname);
 const { resolve } = createRequire(import.meta.url);
@@ -36,7 +31,7 @@ export interface Bundle {
 
 type Built = BuildResult<{ write: false; metafile: true }>;
 
-const plugins = [requiredBuiltins, builtinHttp, environmentCredentials, noEndpointDiscovery];
+const plugins = [requiredBuiltins, processBuiltins, lambdaSdk];
 const options = {
   absWorkingDir: root,
   // Nothing is written here; the files go into a folder for each function.
@@ -68,17 +63,21 @@ export async function bundle(
   const mains = await Promise.all(names.map(async (name) => ({ name, ...(await buildMain(name)) })));
   const entries = new Map(mains.flatMap(({ apart }) => [...apart]));
   const apart: Built = await build({ ...options, entryPoints: Object.fromEntries(entries), plugins });
-  return new Map(
-    mains.map((main) => {
+  const made = await Promise.all(
+    mains.map(async (main) => {
       const folder = join(directory, main.name);
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder, { recursive: true });
       write(main.built, Object.keys(main.built.metafile.outputs), folder);
       write(apart, reached(apart, [...main.apart.keys()].map(fileOf), true), folder);
       for (const file of main.copied) copyFileSync(resolve(file), join(folder, basename(file)));
-      return [main.name, { folder, entry: join(folder, fileOf(main.name)), start: startOf(main.built, main.name) }];
+      const entry = fileOf(main.name);
+      const bytes = await mergeStart(folder, entry, sharedFiles(main.built, entry), options);
+      const start = { bytes, sources: sourcesOf(main.built, entry) };
+      return [main.name, { folder, entry: join(folder, entry), start }] as const;
     }),
   );
+  return new Map(made);
 }
 
 async function buildMain(name: string) {
@@ -116,16 +115,20 @@ function write({ outputFiles }: Built, paths: readonly string[], folder: string)
   }
 }
 
-function startOf(built: Built, name: string): Bundle['start'] {
+/** What the entry loads at its start beside itself. */
+function sharedFiles(built: Built, entry: string): StartFile[] {
+  return reached(built, [entry], false)
+    .filter((file) => file !== entry)
+    .map((file) => ({ file, exports: built.metafile.outputs[file]?.exports ?? [] }));
+}
+
+function sourcesOf(built: Built, entry: string): Map<string, number> {
   const sources = new Map<string, number>();
-  let bytes = 0;
-  for (const path of reached(built, [fileOf(name)], false)) {
-    const output = built.metafile.outputs[path];
-    bytes += output?.bytes ?? 0;
-    for (const [source, { bytesInOutput }] of Object.entries(output?.inputs ?? {})) {
+  for (const path of reached(built, [entry], false)) {
+    for (const [source, { bytesInOutput }] of Object.entries(built.metafile.outputs[path]?.inputs ?? {})) {
       const from = source.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? source;
       sources.set(from, (sources.get(from) ?? 0) + bytesInOutput);
     }
   }
-  return { bytes, sources };
+  return sources;
 }

@@ -11,7 +11,7 @@ import { credentialsSecret, type SecretStore, sessionKeySecret } from '../lib/co
 import { type Catalogue, type Connection, type VendorName, vendorNames } from '../lib/core/vendor.ts';
 import { type ConnectionItem, Connections } from '../lib/gateway/connections.ts';
 import { type InvokeAnswer, invoke, operationOf, perform } from '../lib/gateway/invoke.ts';
-import { ApiKeys, type Principal } from '../lib/gateway/keys.ts';
+import { KeyCheck, type Principal } from '../lib/gateway/key-check.ts';
 import { SessionStore } from '../lib/gateway/session-store.ts';
 import { Sessions } from '../lib/gateway/sessions.ts';
 import { keys } from '../lib/store/items.ts';
@@ -112,7 +112,7 @@ export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, 
     http,
     files: memoryFiles(),
     connections: new Connections(table, clock),
-    keys: new ApiKeys(table, secrets, clock, random),
+    keys: new KeyCheck(table, secrets, clock),
   };
   return {
     ...services,

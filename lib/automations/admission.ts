@@ -5,7 +5,7 @@ import { validate } from '../events/expression.ts';
 import { hasExpression } from '../events/expression-template.ts';
 import type { Connections } from '../gateway/connections.ts';
 import { operationOf } from '../gateway/invoke.ts';
-import type { Principal } from '../gateway/keys.ts';
+import type { Principal } from '../gateway/key-check.ts';
 import { controlNeed, covers, mayRead, operationNeed } from '../gateway/scopes.ts';
 import { type CallStep, type Definition, isCall, nameOf, target } from './definition.ts';
 import { scheduleProblem } from './schedule.ts';

@@ -3,7 +3,7 @@ import { GatewayError } from '../core/errors.ts';
 import { field } from '../core/field.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import type { GatewayServices } from '../gateway/invoke.ts';
-import type { Principal } from '../gateway/keys.ts';
+import type { Principal } from '../gateway/key-check.ts';
 import { type Route, route } from '../gateway/route.ts';
 import { within } from '../gateway/scopes.ts';
 import { due } from '../store/due.ts';

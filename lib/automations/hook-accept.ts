@@ -2,7 +2,7 @@ import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { FoundEvent } from '../core/event-type.ts';
 import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
-import type { Catalogue, Connection } from '../core/vendor.ts';
+import type { Connection, EventCatalogue } from '../core/vendor.ts';
 import type { Verifier } from '../core/verifier.ts';
 import { findEvent, type LogServices, type NewEvent } from '../events/log.ts';
 import type { Connections } from '../gateway/connections.ts';
@@ -44,7 +44,7 @@ const nonceSeconds = 86_400;
 /** Verifies a request and reads it. Throws `HookRefusal`, or another `GatewayError` for a body that cannot be read. */
 export function acceptRequest(
   services: AcceptServices,
-  vendors: Catalogue,
+  vendors: EventCatalogue,
   hook: HookItem,
   request: HttpRequest,
   now: number,
@@ -94,7 +94,7 @@ async function acceptMessage(
 
 async function acceptPush(
   services: AcceptServices,
-  vendors: Catalogue,
+  vendors: EventCatalogue,
   { id: hook, verify }: HookItem,
   { headers, rawBody }: HttpRequest,
   now: number,

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Clock, Random } from '../core/clock.ts';
 import { field, integer, text } from '../core/field.ts';
 import type { SecretStore } from '../core/secrets.ts';
-import type { Catalogue } from '../core/vendor.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
 import { newSigningSecret } from '../events/signature.ts';
 import type { Connections } from '../gateway/connections.ts';
 import type { HttpRequest } from '../gateway/request.ts';
@@ -54,7 +54,7 @@ const overlapSeconds = () =>
   z._default(field(integer(0, 604_800), { description: 'How long the old one works on. Default one day.' }), 86_400);
 
 /** The calls on hooks. Address and secret are shown when they are made and never again. */
-export function hookRoutes(services: HookControlServices, vendors: Catalogue): Route[] {
+export function hookRoutes(services: HookControlServices, vendors: EventCatalogue): Route[] {
   const { hooks, secrets, table, connections, random } = services;
   const shared = { tag: 'Hooks', area: 'hooks' } as const;
   const one = async (item: HookItem) => show(item, await readStatus(table, item.id));
@@ -212,7 +212,7 @@ function secretOf(verify: VerifyInput, random: Random): { value: string; made: b
 function nextSecret(
   { verify }: HookItem,
   given: { secret?: string | undefined; user?: string | undefined; password?: string | undefined },
-  vendors: Catalogue,
+  vendors: EventCatalogue,
   random: Random,
 ): { value: string; made: boolean } {
   if (!hasSecret(verify)) {

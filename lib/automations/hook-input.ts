@@ -1,11 +1,11 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
-import { type Catalogue, type Vendor, vendorNames } from '../core/vendor.ts';
+import { type EventCatalogue, type EventfulVendor, vendorNames } from '../core/vendor.ts';
 import { validate } from '../events/expression.ts';
 import { isSigningSecret } from '../events/signature.ts';
 import type { Connections } from '../gateway/connections.ts';
-import type { Principal } from '../gateway/keys.ts';
+import type { Principal } from '../gateway/key-check.ts';
 import { mayRead } from '../gateway/scopes.ts';
 import { networkProblem } from './hook-addresses.ts';
 import { defaultSeconds } from './hook-message.ts';
@@ -27,7 +27,7 @@ export const signingSecret = () =>
   );
 
 /** How a hook knows its sender, as it is written; kinds of vendors name a connection. */
-export function verifyInput(vendors: Catalogue) {
+export function verifyInput(vendors: EventCatalogue) {
   return z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('none') }),
     z.strictObject({ kind: z.literal('standard-webhooks'), secret: z.optional(signingSecret()) }),
@@ -101,14 +101,14 @@ export const limitInputs = () => ({
 });
 
 /** The kinds of hook that vendors add, with whose they are. */
-export function pushKinds(vendors: Catalogue): { kind: string; vendor: Vendor }[] {
+export function pushKinds(vendors: EventCatalogue): { kind: string; vendor: EventfulVendor }[] {
   return Object.values(vendors).flatMap((vendor) => Object.keys(vendor.pushes ?? {}).map((kind) => ({ kind, vendor })));
 }
 
 /** What is stored of how a hook knows its sender; a vendor's kind is held against its connection and what the key may see. */
 export async function resolveVerify(
   connections: Connections,
-  vendors: Catalogue,
+  vendors: EventCatalogue,
   principal: Principal,
   input: VerifyInput,
 ): Promise<HookVerify> {

@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
-import type { Catalogue } from '../core/vendor.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
 import { type EventItem, findEvent, shownEvent } from '../events/log.ts';
 import type { JsonAnswer } from '../gateway/idempotency.ts';
 import type { RateLimit } from '../gateway/rate-limit.ts';
@@ -45,7 +45,7 @@ const notedPerMinute = 60;
  */
 export async function receiveHook(
   services: HookServices,
-  vendors: Catalogue,
+  vendors: EventCatalogue,
   runs: HookRuns,
   request: HttpRequest,
 ): Promise<JsonAnswer> {

@@ -3,7 +3,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { field, integer, text } from '../core/field.ts';
 import { redact } from '../core/redact.ts';
-import type { Principal } from '../gateway/keys.ts';
+import type { Principal } from '../gateway/key-check.ts';
 import { type Route, route } from '../gateway/route.ts';
 import { controlNeed, covers, requireScope, within } from '../gateway/scopes.ts';
 import { keys } from '../store/items.ts';

@@ -1,12 +1,13 @@
 import { type HookRuns, type HookServices, receiveHook } from '../automations/hook-receive.ts';
-import type { Catalogue } from '../core/vendor.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
 import { RateLimit } from '../gateway/rate-limit.ts';
+import { hooksOf } from './hooks.ts';
 import { openHttpFunction } from './http-function.ts';
 import { log } from './log.ts';
 import type { Services } from './services.ts';
 
 /** A Lambda handler for inbound webhooks; `runsOf` says what a stored event sets going. */
-export function hookFunction(vendors: Catalogue, runsOf: (services: Services) => HookRuns) {
+export function hookFunction(vendors: EventCatalogue, runsOf: (services: Services) => HookRuns) {
   const hookRates = new RateLimit();
   const report: HookServices['report'] = (error, hookId) =>
     log({
@@ -16,6 +17,6 @@ export function hookFunction(vendors: Catalogue, runsOf: (services: Services) =>
       reason: error instanceof Error ? error.message : String(error),
     });
   return openHttpFunction((request, services) =>
-    receiveHook({ ...services, hookRates, report }, vendors, runsOf(services), request),
+    receiveHook({ ...services, hooks: hooksOf(services), hookRates, report }, vendors, runsOf(services), request),
   );
 }

@@ -2,9 +2,8 @@ import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { GatewayError, problemOf } from '../core/errors.ts';
 import type { InvokeAnswer } from '../gateway/invoke.ts';
-import type { Principal } from '../gateway/keys.ts';
+import type { Principal } from '../gateway/key-check.ts';
 import type { HttpRequest } from '../gateway/request.ts';
-import { encodeFile } from './file-answer.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 import { endAfter } from './system.ts';
@@ -142,7 +141,10 @@ async function encode(
   kit: Services,
 ): Promise<APIGatewayProxyStructuredResultV2> {
   const headers = { 'x-request-id': progress.request.requestId, ...progress.rateHeaders };
-  if ('file' in answer) return encodeFile(answer, headers, kit.files);
+  if ('file' in answer) {
+    const { encodeFile } = await import('./file-answer.ts');
+    return encodeFile(answer, headers, kit.files);
+  }
   const type = typeof answer.body === 'string' ? undefined : 'application/json';
   return {
     statusCode: answer.status,

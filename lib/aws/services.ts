@@ -1,19 +1,16 @@
-import { startCallRun } from '../automations/call-run.ts';
-import { Hooks } from '../automations/hooks.ts';
 import type { AddressPolicy } from '../core/address-policy.ts';
 import type { Starter } from '../core/durable.ts';
 import type { FileStore } from '../core/files.ts';
 import { type HttpClient, httpClient } from '../core/http.ts';
 import { registerSecret } from '../core/redact.ts';
-import { appendOwnEvent } from '../events/own-events.ts';
 import { Connections } from '../gateway/connections.ts';
 import type { GatewayServices } from '../gateway/invoke.ts';
-import { ApiKeys } from '../gateway/keys.ts';
+import { KeyCheck } from '../gateway/key-check.ts';
 import { RateLimit } from '../gateway/rate-limit.ts';
 import { SessionStore } from '../gateway/session-store.ts';
 import { Sessions } from '../gateway/sessions.ts';
 import { Table } from '../store/table.ts';
-import { bucketFiles } from './files.ts';
+import { filesOnUse } from './files.ts';
 import { log, metric } from './log.ts';
 import { secretsManager } from './secrets.ts';
 import { clientConfig, settingsFrom } from './settings.ts';
@@ -22,8 +19,7 @@ import { systemClock, systemRandom } from './system.ts';
 
 /** Everything a function works with, made once per process. */
 export interface Services extends GatewayServices {
-  keys: ApiKeys;
-  hooks: Hooks;
+  keys: KeyCheck;
   rates: RateLimit;
   store: SessionStore;
   starter: Starter;
@@ -59,7 +55,7 @@ function make(): Services {
   const random = systemRandom;
   const table = new Table(settings.tableName, clientConfig(settings, 'dynamodb'));
   const secrets = secretsManager(settings, clock, registerSecretText);
-  const files = localFiles ?? bucketFiles(settings.bucket);
+  const files = localFiles ?? filesOnUse(async () => (await import('./bucket-files.ts')).bucketFiles(settings.bucket));
   const allowPrivate = settings.local?.allowPrivateTargets ?? false;
   const store = new SessionStore(table, secrets, random);
   const sessions = new Sessions({
@@ -77,6 +73,7 @@ function make(): Services {
       });
       metric('SessionLocked', 1, 'Count', { vendor: connection.vendor });
       const about = { vendor: connection.vendor, connection: connection.name };
+      const { appendOwnEvent } = await import('../events/own-events.ts');
       await appendOwnEvent(
         { table, files, clock },
         {
@@ -99,11 +96,13 @@ function make(): Services {
     http: localHttp ?? httpClient(),
     files,
     connections: new Connections(table, clock),
-    keys: new ApiKeys(table, secrets, clock, random),
-    hooks: new Hooks(table, clock, random),
+    keys: new KeyCheck(table, secrets, clock),
     rates: new RateLimit(),
     starter,
-    startRun: (call) => startCallRun({ table, files, clock, starter }, call),
+    startRun: async (call) => {
+      const { startCallRun } = await import('../automations/call-run.ts');
+      return startCallRun({ table, files, clock, starter }, call);
+    },
     targets: { allowHttp: allowPrivate, allowPrivateNetwork: allowPrivate },
   };
 }

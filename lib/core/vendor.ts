@@ -160,7 +160,10 @@ export interface RawRequest {
   readonly body: unknown;
 }
 
-/** A vendor as one value: what it can do, how to reach it, how to tell its events. */
+/** What a raw request is: a declared operation with its input, or one that only the session machinery may make. */
+export type RawMatch = { operation: string; input: Record<string, unknown> } | 'session';
+
+/** A vendor as one value: what it can do and how to reach it. */
 export interface Vendor<
   Settings extends object = object,
   Credentials extends object = object,
@@ -193,11 +196,19 @@ export interface Vendor<
     input: Record<string, unknown>,
     call: VendorCall<Settings, Credentials, Session>,
   ): Promise<VendorAnswer>;
-  /** The declared operation that a raw request is, or `session` for one that only the session machinery may make. */
-  matchRaw(request: RawRequest): { operation: string; input: Record<string, unknown> } | 'session' | undefined;
+  /** What of the declared a raw request is. */
+  matchRaw(request: RawRequest): Promise<RawMatch | undefined>;
   sendRaw(request: RawRequest, call: VendorCall<Settings, Credentials, Session>): Promise<VendorAnswer>;
   /** Says in words what is right and wrong with a connection. */
   check(call: VendorCall<Settings, Credentials, Session>): Promise<Finding[]>;
+}
+
+/** What a vendor tells by itself, or is asked for by the clock; the function that carries out its calls does without. */
+export interface VendorEvents<
+  Settings extends object = object,
+  Credentials extends object = object,
+  Session extends object = object,
+> {
   /** The vendor's event types with their sources. */
   readonly events: Readonly<Record<string, EventSource<Settings, Credentials, Session>>>;
   /** What the vendor calls by itself, by the kind of hook that takes it (`talk-bot`, `proptt2-callback`). */
@@ -206,3 +217,8 @@ export interface Vendor<
 
 /** The vendors that a function knows, by name. */
 export type Catalogue = Readonly<Partial<Record<VendorName, Vendor>>>;
+
+export type EventfulVendor = Vendor & VendorEvents;
+
+/** The same with their events. */
+export type EventCatalogue = Readonly<Partial<Record<VendorName, EventfulVendor>>>;

@@ -1,4 +1,4 @@
-import type { Principal } from '../gateway/keys.ts';
+import type { Principal } from '../gateway/key-check.ts';
 import { mayRead } from '../gateway/scopes.ts';
 import { keys, logPosition } from '../store/items.ts';
 import type { Table } from '../store/table.ts';

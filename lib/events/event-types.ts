@@ -1,7 +1,7 @@
 import type { EventType } from '../core/event-type.ts';
-import type { Catalogue } from '../core/vendor.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
 import { matchesType } from './list.ts';
-import { ownEventTypes } from './own-events.ts';
+import { ownEventTypes } from './own-event-types.ts';
 
 /** An event type with its name and whose it is. */
 export interface KnownEventType extends EventType {
@@ -10,7 +10,7 @@ export interface KnownEventType extends EventType {
 }
 
 /** Every event type there is, sorted by name; one that several sources find is listed once. */
-export function eventTypesOf(vendors: Catalogue): KnownEventType[] {
+export function eventTypesOf(vendors: EventCatalogue): KnownEventType[] {
   const all = new Map<string, KnownEventType>();
   for (const { name: vendor, events } of Object.values(vendors)) {
     for (const { types } of Object.values(events)) {

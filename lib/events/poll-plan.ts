@@ -1,4 +1,4 @@
-import type { Catalogue, Connection, Vendor, VendorName } from '../core/vendor.ts';
+import type { Connection, EventCatalogue, EventfulVendor, VendorName } from '../core/vendor.ts';
 import { type Connections, connectionOf } from '../gateway/connections.ts';
 import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
@@ -26,7 +26,7 @@ export interface PollItem extends Key, Leased {
  */
 export async function planPolls(
   table: Table,
-  vendor: Vendor,
+  vendor: EventfulVendor,
   connection: Connection,
   now: number,
   wake: boolean,
@@ -63,7 +63,7 @@ export async function forgetPolls(table: Table, vendor: string, connection: stri
 /** Plans every source of every connection that is not planned: those of a new release, and what a crash left out. */
 export async function planAllPolls(
   services: { table: Table; connections: Connections },
-  vendors: Catalogue,
+  vendors: EventCatalogue,
   now: number,
 ): Promise<void> {
   for (const vendor of Object.values(vendors)) {

@@ -1,7 +1,7 @@
 import { backoff } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EventSource } from '../core/event-type.ts';
-import type { Catalogue, Vendor, VendorCall, VendorName } from '../core/vendor.ts';
+import type { EventCatalogue, EventfulVendor, VendorCall, VendorName } from '../core/vendor.ts';
 import type { Connections } from '../gateway/connections.ts';
 import { type CallScope, type CallServices, vendorCall } from '../gateway/vendor-calls.ts';
 import { due, dueItems } from '../store/due.ts';
@@ -40,7 +40,11 @@ const headStart = 10_000;
 const mostCursor = 100_000;
 
 /** One tick of the clock over the event sources that are due. */
-export async function pollEvents(services: PollServices, vendors: Catalogue, scope: CallScope): Promise<PollReport> {
+export async function pollEvents(
+  services: PollServices,
+  vendors: EventCatalogue,
+  scope: CallScope,
+): Promise<PollReport> {
   const report: PollReport = { due: 0, looked: 0, found: 0, failed: 0, unexpected: [] };
   const owner = services.random.bytes(9).toString('base64url');
   const now = services.clock.now();
@@ -68,7 +72,7 @@ type Turn = CallScope & { owner: string };
 
 async function pollConnection(
   services: PollServices,
-  vendor: Vendor,
+  vendor: EventfulVendor,
   items: PollItem[],
   turn: Turn,
   report: PollReport,

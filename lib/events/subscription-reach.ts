@@ -1,5 +1,5 @@
 import { type VendorName, vendorNames } from '../core/vendor.ts';
-import type { Principal } from '../gateway/keys.ts';
+import type { Principal } from '../gateway/key-check.ts';
 import { mayRead } from '../gateway/scopes.ts';
 import { type EventOwner, matchesConnection, matchesType, mayReadEvent } from './list.ts';
 import type { SubscriptionItem } from './subscriptions.ts';

@@ -1,7 +1,7 @@
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { SecretStore } from '../core/secrets.ts';
-import type { Principal } from '../gateway/keys.ts';
+import type { Principal } from '../gateway/key-check.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { isKept, keptTime, type LogServices } from './log.ts';

@@ -3,8 +3,8 @@ import { GatewayError } from '../core/errors.ts';
 import { coerceQuery, type Operation, parseInput, schemasOf } from '../core/operation.ts';
 import type { Connection, Vendor, VendorAnswer } from '../core/vendor.ts';
 import type { Connections } from './connections.ts';
-import { type IdempotencyServices, type JsonAnswer, once } from './idempotency.ts';
-import type { Principal } from './keys.ts';
+import type { IdempotencyServices, JsonAnswer } from './idempotency.ts';
+import type { Principal } from './key-check.ts';
 import { operationNeed, requireScope } from './scopes.ts';
 import { type CallScope, type CallServices, vendorCall } from './vendor-calls.ts';
 
@@ -90,6 +90,7 @@ export async function invoke(
     return perform(services, vendor, connection, invocation.operation, operation, input, scope);
   };
   if (invocation.idempotencyKey === undefined || operation.effect === 'read') return run();
+  const { once } = await import('./idempotency.ts');
   return once(
     services,
     {

@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts';
-import type { Principal } from './keys.ts';
+import type { Principal } from './key-check.ts';
 
 const windowSeconds = 60;
 

@@ -1,8 +1,9 @@
 import { GatewayError } from '../core/errors.ts';
 import type { RawRequest, Vendor } from '../core/vendor.ts';
-import { idempotencyKey, once } from './idempotency.ts';
+import { once } from './idempotency.ts';
+import { idempotencyKey } from './idempotency-key.ts';
 import { type GatewayServices, type InvokeAnswer, invoke } from './invoke.ts';
-import type { Principal } from './keys.ts';
+import type { Principal } from './key-check.ts';
 import { type HttpRequest, jsonBody } from './request.ts';
 import { requireScope } from './scopes.ts';
 import { vendorCall } from './vendor-calls.ts';
@@ -36,7 +37,7 @@ export async function answerRaw(
     query,
     body: request.rawBody.length > 0 ? jsonBody(request) : undefined,
   };
-  const match = vendor.matchRaw(raw);
+  const match = await vendor.matchRaw(raw);
   if (match === 'session') {
     throw new GatewayError(
       'forbidden',

@@ -1,8 +1,9 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../core/errors.ts';
 import { coerceQuery, parseInput, type Shape } from '../core/operation.ts';
-import { type IdempotencyServices, idempotencyKey, type JsonAnswer, once } from './idempotency.ts';
-import type { Principal } from './keys.ts';
+import { type IdempotencyServices, type JsonAnswer, once } from './idempotency.ts';
+import { idempotencyKey } from './idempotency-key.ts';
+import type { Principal } from './key-check.ts';
 import { type HttpRequest, jsonBody } from './request.ts';
 import { type ControlArea, controlNeed, requireScope } from './scopes.ts';
 

@@ -1,10 +1,9 @@
 import { GatewayError } from '../core/errors.ts';
 import { schemasOf } from '../core/operation.ts';
 import type { Vendor } from '../core/vendor.ts';
-import { idempotencyKey } from './idempotency.ts';
+import { idempotencyKey } from './idempotency-key.ts';
 import { type GatewayServices, type InvokeAnswer, invoke, operationOf, queryInput } from './invoke.ts';
-import type { Principal } from './keys.ts';
-import { answerRaw } from './raw.ts';
+import type { Principal } from './key-check.ts';
 import { type HttpRequest, jsonBody } from './request.ts';
 
 /** Answers `/v1/{vendor}/{connection}/{operation}` and `/v1/{vendor}/{connection}/raw/{path}`. */
@@ -21,7 +20,10 @@ export async function answerVendorRequest(
       `Call /v1/${vendor.name}/{connection}/{operation}. See /docs for the operations.`,
     );
   }
-  if (name === 'raw') return answerRaw(services, vendor, connection, rest.join('/'), request, principal);
+  if (name === 'raw') {
+    const { answerRaw } = await import('./raw.ts');
+    return answerRaw(services, vendor, connection, rest.join('/'), request, principal);
+  }
   if (rest.length > 0)
     throw new GatewayError('not_found', `There is no ${request.path.slice(0, 200)}. See /docs for every call.`);
   const operation = operationOf(vendor, name);

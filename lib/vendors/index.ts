@@ -1,7 +1,14 @@
-import type { Catalogue } from '../core/vendor.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
+import * as proptt2Events from './proptt2/events/index.ts';
 import { proptt2 } from './proptt2/index.ts';
+import * as talkEvents from './talk/events/index.ts';
 import { talk } from './talk/index.ts';
+import * as timetonicEvents from './timetonic/events/index.ts';
 import { timetonic } from './timetonic/index.ts';
 
 /** Every vendor that Trunkline speaks to. Read this first: an operation is found by following its vendor's index. */
-export const vendors: Catalogue = { proptt2, talk, timetonic };
+export const vendors: EventCatalogue = {
+  proptt2: { ...proptt2, ...proptt2Events },
+  talk: { ...talk, ...talkEvents },
+  timetonic: { ...timetonic, ...timetonicEvents },
+};

@@ -2,7 +2,7 @@ import type { RunResult } from '../../lib/automations/hook-wait.ts';
 import { hookFunction } from '../../lib/aws/hook-function.ts';
 import type { TrunklineEvent } from '../../lib/core/event-type.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
-import { type Catalogue, vendorNames } from '../../lib/core/vendor.ts';
+import { type EventCatalogue, vendorNames } from '../../lib/core/vendor.ts';
 import type { EventItem } from '../../lib/events/log.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { type Ask, type Told, tell } from '../gateway/face.ts';
@@ -20,7 +20,7 @@ export interface MadeHook {
 }
 
 /** The hooks' handler and the control calls over real backends; `runs` stands in for automations. */
-export async function startHookKit(catalogue: Catalogue = vendors) {
+export async function startHookKit(catalogue: EventCatalogue = vendors) {
   const backends = await startBackends();
   Object.assign(process.env, backends.env);
   const { services, useFiles } = await import('../../lib/aws/services.ts');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { services, useFiles } from '../../lib/aws/services.ts';
 import type { Connection } from '../../lib/core/vendor.ts';
 import { listEvents } from '../../lib/events/list.ts';
-import { ownEventTypes } from '../../lib/events/own-events.ts';
+import { ownEventTypes } from '../../lib/events/own-event-types.ts';
 import { startStreamPump } from '../../local/stream-pump.ts';
 import { memoryFiles, startBackends } from '../harness.ts';
 

@@ -4,7 +4,7 @@ import { deliveryRoutes } from '../../lib/events/control/deliveries.ts';
 import { eventRoutes } from '../../lib/events/control/events.ts';
 import { subscriptionRoutes } from '../../lib/events/control/subscriptions.ts';
 import { eventTypesOf } from '../../lib/events/event-types.ts';
-import type { Principal } from '../../lib/gateway/keys.ts';
+import type { Principal } from '../../lib/gateway/key-check.ts';
 import { type Dispatcher, dispatcher } from '../../lib/gateway/route.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { admin, putConnection, TestClock } from '../harness.ts';

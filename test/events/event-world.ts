@@ -7,7 +7,7 @@ import { type DeliverServices, deliver } from '../../lib/events/deliver.ts';
 import { appendEvents, type EventItem, type NewEvent } from '../../lib/events/log.ts';
 import { type RouteServices, routeEvents, type StartRuns } from '../../lib/events/route.ts';
 import { createSubscription, type NewSubscription } from '../../lib/events/subscriptions.ts';
-import type { Principal } from '../../lib/gateway/keys.ts';
+import type { Principal } from '../../lib/gateway/key-check.ts';
 import { keys } from '../../lib/store/items.ts';
 import { startDurableRuntime } from '../../local/durable-runtime.ts';
 import { admin, memoryFiles, memorySecrets, processOf, startBackends } from '../harness.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { EventSource, FoundEvent, PollResult } from '../../lib/core/event-type.ts';
-import type { Vendor, VendorName } from '../../lib/core/vendor.ts';
+import type { EventfulVendor, VendorName } from '../../lib/core/vendor.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 
 /** A vendor whose event sources give what a test says, and count how they are looked at. */
@@ -27,7 +27,7 @@ export function imaginedVendor() {
     happen: (connection: string, count: number) => {
       for (let at = 0; at < count; at++) imagined.facts.push(imagined.fact(connection));
     },
-    vendorWith: (name: VendorName, sources: string[]): Vendor => {
+    vendorWith: (name: VendorName, sources: string[]): EventfulVendor => {
       const real = vendors.proptt2;
       if (!real) throw new Error('ProPTT2 is missing');
       return { ...real, name, events: Object.fromEntries(sources.map((each) => [each, source(each)])) };

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { GatewayError } from '../../lib/core/errors.ts';
-import type { Catalogue, VendorName } from '../../lib/core/vendor.ts';
+import type { EventCatalogue, VendorName } from '../../lib/core/vendor.ts';
 import { appendEvents, eventId } from '../../lib/events/log.ts';
 import { pollEvents } from '../../lib/events/poll.ts';
 import { forgetPolls, type PollItem, planPolls } from '../../lib/events/poll-plan.ts';
@@ -12,7 +12,7 @@ const minute = 60_000;
 const clock = new TestClock();
 let backends: Awaited<ReturnType<typeof startBackends>>;
 let services: ReturnType<typeof processOf>;
-let catalogue: Catalogue;
+let catalogue: EventCatalogue;
 let connection = '';
 let number = 0;
 

@@ -11,7 +11,7 @@ import {
   removeSubscription,
 } from '../../lib/events/subscriptions.ts';
 import { registerWaiter, type Wanted, waitersFor } from '../../lib/events/waiters.ts';
-import type { Principal } from '../../lib/gateway/keys.ts';
+import type { Principal } from '../../lib/gateway/key-check.ts';
 import { keys } from '../../lib/store/items.ts';
 import { admin, TestClock } from '../harness.ts';
 import { startWorld, type World } from './event-world.ts';

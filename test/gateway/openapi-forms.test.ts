@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { bigInteger, field, integer, text } from '../../lib/core/field.ts';
 import { operationsOf } from '../../lib/core/operation.ts';
-import type { Vendor } from '../../lib/core/vendor.ts';
+import type { EventfulVendor } from '../../lib/core/vendor.ts';
 import { eventTypesOf } from '../../lib/events/event-types.ts';
 import { openApiDocument } from '../../lib/gateway/openapi.ts';
 import { type Route, route } from '../../lib/gateway/route.ts';
@@ -18,7 +18,7 @@ const row: z.ZodMiniType<Row, Row> = z.looseObject({ id: z.string(), rows: z.arr
 const person = () => z.looseObject({ id: bigInteger(), name: z.string() });
 
 /** A vendor with a declaration of every form that the document must say something about. */
-const made: Vendor = {
+const made: EventfulVendor = {
   name: 'timetonic',
   title: 'Made Up',
   documentation: 'https://vendor.example/docs',
@@ -80,7 +80,7 @@ const made: Vendor = {
   },
   connection: { settings: () => ({ baseUrl: z.url() }), credentials: () => ({ key: text() }), addresses: () => [] },
   send: () => Promise.reject(new Error('not in this test')),
-  matchRaw: () => undefined,
+  matchRaw: async () => undefined,
   sendRaw: () => Promise.reject(new Error('not in this test')),
   check: async () => [],
   events: {

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../../core/errors.ts';
 import { field, integer } from '../../core/field.ts';
-import type { Principal } from '../../gateway/keys.ts';
+import type { Principal } from '../../gateway/key-check.ts';
 import { Answer, type Route, route } from '../../gateway/route.ts';
 import { type DeliveryItem, deliveryKey, readDelivery, replayDelivery } from '../deliveries.ts';
 import { listDeliveries, maySeeDelivery } from '../delivery-list.ts';

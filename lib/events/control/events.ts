@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../../core/errors.ts';
 import { field, integer } from '../../core/field.ts';
-import type { Catalogue } from '../../core/vendor.ts';
+import type { EventCatalogue } from '../../core/vendor.ts';
 import { type Route, route } from '../../gateway/route.ts';
 import { mayRead } from '../../gateway/scopes.ts';
 import { eventTypesOf } from '../event-types.ts';
@@ -42,7 +42,7 @@ const event = () =>
   });
 
 /** The calls on the event log and on what can stand in it. */
-export function eventRoutes(services: LogServices, vendors: Catalogue): Route[] {
+export function eventRoutes(services: LogServices, vendors: EventCatalogue): Route[] {
   const shared = { tag: 'Events', area: 'events' } as const;
   return [
     route({

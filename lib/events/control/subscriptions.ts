@@ -2,9 +2,9 @@ import * as z from 'zod/mini';
 import { type AddressPolicy, checkUrl } from '../../core/address-policy.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { field, integer, text } from '../../core/field.ts';
-import type { Catalogue } from '../../core/vendor.ts';
+import type { EventCatalogue } from '../../core/vendor.ts';
 import type { Connections } from '../../gateway/connections.ts';
-import type { Principal } from '../../gateway/keys.ts';
+import type { Principal } from '../../gateway/key-check.ts';
 import { type Route, route } from '../../gateway/route.ts';
 import { conditionProblem } from '../condition.ts';
 import { eventTypesOf, isKnownPattern } from '../event-types.ts';
@@ -48,7 +48,7 @@ const shown = () =>
 const shownOnce = () => z.extend(shown(), { secret: field(z.string(), { description: 'Shown this once.' }) });
 
 /** The calls on subscriptions: REST hooks as Zapier-style clients use them. */
-export function subscriptionRoutes(services: SubscriptionRouteServices, vendors: Catalogue): Route[] {
+export function subscriptionRoutes(services: SubscriptionRouteServices, vendors: EventCatalogue): Route[] {
   const shared = { tag: 'Subscriptions', area: 'subscriptions' } as const;
   const known = () => eventTypesOf(vendors);
   const find = (principal: Principal, id = '') => findSubscription(services.table, principal, id);

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { field, integer, text } from '../../core/field.ts';
-import { type ApiKeys, defaultPerMinute, type KeyItem } from '../keys.ts';
+import { defaultPerMinute, type KeyItem } from '../key-check.ts';
+import type { ApiKeys } from '../keys.ts';
 import { type Route, route } from '../route.ts';
 import { isScope } from '../scopes.ts';
 

@@ -1,13 +1,10 @@
 import type { Vendor } from '../../core/vendor.ts';
-import { check } from './check.ts';
 import { credentials, type Proptt2Credentials, type Proptt2Settings, settings, supports } from './connection.ts';
-import { events, pushes } from './events/index.ts';
 import { channels } from './operations/channels.ts';
 import { organizations } from './operations/organizations.ts';
 import { records } from './operations/records.ts';
 import { sessionOperations } from './operations/session.ts';
 import { users } from './operations/users.ts';
-import { matchRaw, sendRaw } from './raw.ts';
 import { send } from './send.ts';
 import { type Proptt2Session, session } from './session.ts';
 
@@ -27,9 +24,8 @@ export const proptt2: Vendor<Proptt2Settings, Proptt2Credentials, Proptt2Session
   },
   session,
   send,
-  matchRaw: (request) => matchRaw(request, operations),
-  sendRaw,
-  check,
-  events,
-  pushes,
+  // Loaded on use: raw requests are rare, and the check is asked for by the control function alone.
+  matchRaw: async (request) => (await import('./raw.ts')).matchRaw(request, operations),
+  sendRaw: async (request, call) => (await import('./raw.ts')).sendRaw(request, call),
+  check: async (call) => (await import('./check.ts')).check(call),
 };

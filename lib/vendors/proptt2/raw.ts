@@ -1,17 +1,14 @@
 import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
 import { type Operation, schemasOf } from '../../core/operation.ts';
-import type { RawRequest, VendorAnswer } from '../../core/vendor.ts';
+import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
 
 /** What the gateway puts into each query; a raw request may not bring its own. */
 const supplied = ['id', 'hid', 'skey'];
 
 /** The declared operation that a request below `/openapi/1` is, with its input under our names. */
-export function matchRaw(
-  request: RawRequest,
-  operations: Readonly<Record<string, Operation>>,
-): { operation: string; input: Record<string, unknown> } | 'session' | undefined {
+export function matchRaw(request: RawRequest, operations: Readonly<Record<string, Operation>>): RawMatch | undefined {
   const path = `/${request.path.replace(/^\/+|\/+$/g, '')}`;
   if (['/server', '/auth', '/keepalive'].includes(path.toLowerCase())) return 'session';
   for (const [name, operation] of Object.entries(operations)) {

@@ -3,7 +3,6 @@ import { wireName } from '../../core/field.ts';
 import { type Composed, type Operation, type SendCall, schemasOf } from '../../core/operation.ts';
 import type { VendorAnswer } from '../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
-import { lookUp } from './look-up.ts';
 
 /** Method and path below `/openapi/1`, with `{fields}` of the input in the path; the rest goes into body or query. */
 export type Proptt2Path = `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`;
@@ -89,8 +88,8 @@ async function request(
   try {
     return await exchange(call, effect, method, route, query, hasBody ? wire : undefined, doing, operation.errors);
   } catch (error) {
-    throw error instanceof GatewayError && error.vendorCode === '500'
-      ? await lookUp(error, template, fields, call)
-      : error;
+    if (!(error instanceof GatewayError) || error.vendorCode !== '500') throw error;
+    const { lookUp } = await import('./look-up.ts');
+    throw await lookUp(error, template, fields, call);
   }
 }

@@ -1,5 +1,4 @@
 import type { Vendor } from '../../core/vendor.ts';
-import { check } from './check.ts';
 import {
   credentials,
   rootOf,
@@ -9,7 +8,6 @@ import {
   title,
   validate,
 } from './connection.ts';
-import { events, pushes } from './events/index.ts';
 import { login } from './login.ts';
 import { botOperations } from './operations/bots.ts';
 import { callOperations } from './operations/calls.ts';
@@ -19,7 +17,6 @@ import { participantOperations } from './operations/participants.ts';
 import { pollOperations } from './operations/polls.ts';
 import { roomOperations } from './operations/rooms.ts';
 import { serverOperations } from './operations/server.ts';
-import { matchRaw, sendRaw } from './raw.ts';
 import { send } from './send.ts';
 import { session, type TalkSession } from './session.ts';
 
@@ -43,9 +40,8 @@ export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
   connection: { settings, credentials, validate, addresses: (given) => [rootOf(given)], login },
   session,
   send,
-  matchRaw: (request) => matchRaw(request, operations),
-  sendRaw,
-  check,
-  events,
-  pushes,
+  // Loaded on use: raw requests are rare, and the check is asked for by the control function alone.
+  matchRaw: async (request) => (await import('./raw.ts')).matchRaw(request, operations),
+  sendRaw: async (request, call) => (await import('./raw.ts')).sendRaw(request, call),
+  check: async (call) => (await import('./check.ts')).check(call),
 };

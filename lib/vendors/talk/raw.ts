@@ -3,7 +3,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
 import type { HttpAnswer } from '../../core/http.ts';
 import type { Operation } from '../../core/operation.ts';
-import type { RawRequest, VendorAnswer } from '../../core/vendor.ts';
+import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { encodePosition } from './chat-position.ts';
 import { authorization, rootOf, type TalkCall, title } from './connection.ts';
 import { routeOf, type TalkRoute } from './dialect.ts';
@@ -31,10 +31,7 @@ const ofSession =
 const talkPath = /^ocs\/v[12]\.php\/apps\/spreed\/api\/v\d+\/(.+)$/;
 
 /** The declared operation that a request below the server's root is, whatever version its path names. */
-export function matchRaw(
-  request: RawRequest,
-  operations: Readonly<Record<string, Operation>>,
-): { operation: string; input: Record<string, unknown> } | 'session' | undefined {
+export function matchRaw(request: RawRequest, operations: Readonly<Record<string, Operation>>): RawMatch | undefined {
   const path = stepsOf(request.path);
   if (ofSession.test(path)) return 'session';
   if (/^ocs\/v[12]\.php\/cloud\/capabilities$/.test(path) && request.method === 'GET') {

@@ -9,7 +9,6 @@ import {
   title,
   validate,
 } from './connection.ts';
-import { events } from './events/index.ts';
 import { exchangeLogin } from './keys.ts';
 import { bookOperations } from './operations/books.ts';
 import { fileOperations } from './operations/files.ts';
@@ -17,7 +16,6 @@ import { keyOperations } from './operations/keys.ts';
 import { messageOperations } from './operations/messages.ts';
 import { socketOperations } from './operations/socket.ts';
 import { tableOperations } from './operations/tables.ts';
-import { matchRaw, sendRaw } from './raw.ts';
 import { send } from './send.ts';
 import { session } from './session.ts';
 
@@ -39,9 +37,8 @@ export const timetonic: Vendor<TimetonicSettings, TimetonicCredentials, Timetoni
   connection: { settings, credentials, validate, addresses, exchange: exchangeLogin },
   session,
   send,
-  matchRaw: (request) => matchRaw(request, operations),
-  sendRaw,
-  // Loaded on use, as it is asked for rarely and by the control function alone.
+  // Loaded on use: raw requests are rare, and the check is asked for by the control function alone.
+  matchRaw: async (request) => (await import('./raw.ts')).matchRaw(request, operations),
+  sendRaw: async (request, call) => (await import('./raw.ts')).sendRaw(request, call),
   check: async (call) => (await import('./check.ts')).check(call),
-  events,
 };

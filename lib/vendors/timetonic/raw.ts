@@ -2,7 +2,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
 import { parseJson } from '../../core/json.ts';
 import { type Operation, schemasOf } from '../../core/operation.ts';
-import type { RawRequest, VendorAnswer } from '../../core/vendor.ts';
+import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { type TimetonicCall, title } from './connection.ts';
 import { download } from './downloads.ts';
 import { exchange } from './exchange.ts';
@@ -36,10 +36,7 @@ const composed: Readonly<Record<string, string>> = Object.fromEntries(
 );
 
 /** The declared operation that a request by name, or a file address below `/live`, is. */
-export function matchRaw(
-  request: RawRequest,
-  operations: Readonly<Record<string, Operation>>,
-): { operation: string; input: Record<string, unknown> } | 'session' | undefined {
+export function matchRaw(request: RawRequest, operations: Readonly<Record<string, Operation>>): RawMatch | undefined {
   const path = request.path.replace(/^\/+|\/+$/g, '');
   if (keyRequests.includes(path.toLowerCase())) return 'session';
   if (path.startsWith('dbi/')) return matchFile(path, operations);

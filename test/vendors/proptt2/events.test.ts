@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PollResult } from '../../../lib/core/event-type.ts';
 import { vendorCall } from '../../../lib/gateway/vendor-calls.ts';
+import { events, pushes } from '../../../lib/vendors/proptt2/events/index.ts';
 import { proptt2 } from '../../../lib/vendors/proptt2/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../../local/sandbox/proptt2/index.ts';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../harness.ts';
@@ -33,7 +34,7 @@ beforeEach(async () => {
     interactionKey: 'bb00cc',
   });
   look = (source, cursor) => {
-    const poll = proptt2.events[source]?.poll;
+    const poll = events[source]?.poll;
     if (!poll) throw new Error(`${source} has no poll`);
     const call = vendorCall(process, proptt2 as never, connection, {
       requestId: 'test',
@@ -128,7 +129,7 @@ describe('users and channels', () => {
 
 describe('the callback', () => {
   const receive = (body: string, receivedAt = 1_000_000) => {
-    const push = proptt2.pushes?.['proptt2-callback'];
+    const push = pushes['proptt2-callback'];
     if (!push) throw new Error('no push');
     const context = {
       connection: { vendor: 'proptt2', name: 'x', version: 1, settings: {} } as never,
@@ -171,7 +172,7 @@ describe('the callback', () => {
 });
 
 test('every event type has a sample that fits its schema', () => {
-  const types = Object.values(proptt2.events).flatMap((source) => Object.entries(source.types));
+  const types = Object.values(events).flatMap((source) => Object.entries(source.types));
   expect(types.length).toBe(9);
   for (const [type, declared] of types)
     expect(declared.data().safeParse(declared.sample).error?.issues, type).toBeUndefined();

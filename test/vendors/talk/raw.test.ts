@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { RawRequest } from '../../../lib/core/vendor.ts';
 import { decodePosition } from '../../../lib/vendors/talk/chat-position.ts';
 import { talk as vendor } from '../../../lib/vendors/talk/index.ts';
+import { matchRaw } from '../../../lib/vendors/talk/raw.ts';
 import { startBackends } from '../../harness.ts';
 import { startTalk, type TalkUnderTest } from './talk-gateway.ts';
 
@@ -10,7 +11,7 @@ const request = (method: string, path: string, body?: object): RawRequest => {
   const [bare = '', query] = path.split('?');
   return { method, path: bare, query: new URLSearchParams(query), body };
 };
-const match = (...given: Parameters<typeof request>) => vendor.matchRaw(request(...given));
+const match = (...given: Parameters<typeof request>) => matchRaw(request(...given), vendor.operations);
 const api = 'ocs/v2.php/apps/spreed/api';
 
 describe('a raw request that is a declared operation', () => {

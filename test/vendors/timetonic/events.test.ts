@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as z from 'zod/mini';
 import type { PollResult } from '../../../lib/core/event-type.ts';
 import { pauseFor } from '../../../lib/vendors/timetonic/budget.ts';
+import { events as sources } from '../../../lib/vendors/timetonic/events/index.ts';
 import { timetonic } from '../../../lib/vendors/timetonic/index.ts';
 import { inBook, startTimetonic } from './timetonic-caller.ts';
 
@@ -19,7 +20,7 @@ async function look(source = 'books') {
   const events: PollResult['events'] = [];
   let nextIn: number | undefined;
   for (let more = true; more; ) {
-    const result = await timetonic.events[source]?.poll?.look(cursor, connection.vendorCall() as never);
+    const result = await sources[source]?.poll?.look(cursor, connection.vendorCall() as never);
     if (!result) throw new Error('no source');
     cursor = JSON.parse(JSON.stringify(result.cursor));
     events.push(...result.events);
@@ -82,7 +83,7 @@ describe('looking at the books', () => {
       data: { text: 'On my way', user: 'alex' },
     });
     for (const { type, data } of events)
-      expect(timetonic.events.books?.types[type]?.data().safeParse(data).success, type).toBe(true);
+      expect(sources.books?.types[type]?.data().safeParse(data).success, type).toBe(true);
     tt.clock.advance(minute);
     expect((await look()).events).toEqual([]);
     control.deleteRow({ rowId: gone });
@@ -195,11 +196,11 @@ test('the socket is listened to only where a setting asks for it', async () => {
     expect.arrayContaining(['timetonic.message.received', 'timetonic.book.updated', 'timetonic.system.received']),
   );
   for (const { type, data } of events)
-    expect(timetonic.events.socket?.types[type]?.data().safeParse(data).success, type).toBe(true);
+    expect(sources.socket?.types[type]?.data().safeParse(data).success, type).toBe(true);
 });
 
 test('every sample fits its schema', () => {
-  for (const source of Object.values(timetonic.events)) {
+  for (const source of Object.values(sources)) {
     for (const [type, { data, sample }] of Object.entries(source.types))
       expect(z.safeParse(data(), sample).success, type).toBe(true);
   }

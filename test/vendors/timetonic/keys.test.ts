@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { credentialsSecret } from '../../../lib/core/secrets.ts';
 import { invoke } from '../../../lib/gateway/invoke.ts';
-import type { Principal } from '../../../lib/gateway/keys.ts';
+import type { Principal } from '../../../lib/gateway/key-check.ts';
 import { timetonic } from '../../../lib/vendors/timetonic/index.ts';
 import { logIn } from '../../sandbox/timetonic-client.ts';
 import { failure, startTimetonic } from './timetonic-caller.ts';

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RawRequest } from '../../../lib/core/vendor.ts';
 import { timetonic } from '../../../lib/vendors/timetonic/index.ts';
+import { matchRaw } from '../../../lib/vendors/timetonic/raw.ts';
 import { failure, inBook, startTimetonic } from './timetonic-caller.ts';
 
 let tt: Awaited<ReturnType<typeof startTimetonic>>;
@@ -10,6 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => tt.stop());
 
+const matched = (request: RawRequest) => matchRaw(request, timetonic.operations);
 const raw = (method: string, path: string, body?: unknown, query: Record<string, string> = {}) => ({
   method,
   path,
@@ -19,15 +22,15 @@ const raw = (method: string, path: string, body?: unknown, query: Record<string,
 
 test('a declared request is its operation, with its fields under our names, in any spelling', () => {
   const body = { b_o: 'demo', b_c: 'operations', catId: '126185', filterRowIds: '{"applyViewFilters":1}' };
-  expect(timetonic.matchRaw(raw('POST', 'getTableValues', body))).toEqual({
+  expect(matched(raw('POST', 'getTableValues', body))).toEqual({
     operation: 'getTableValues',
     input: { ...inBook, tableId: 126185, filterRowIds: { applyViewFilters: 1 } },
   });
-  expect(timetonic.matchRaw(raw('POST', 'DROPALLSESSIONS'))).toMatchObject({ operation: 'dropAllSessions' });
-  expect(timetonic.matchRaw(raw('POST', 'deletetablerow', { rowId: 1 }))).toMatchObject({
+  expect(matched(raw('POST', 'DROPALLSESSIONS'))).toMatchObject({ operation: 'dropAllSessions' });
+  expect(matched(raw('POST', 'deletetablerow', { rowId: 1 }))).toMatchObject({
     operation: 'deleteTableRow',
   });
-  expect(timetonic.matchRaw(raw('GET', 'dbi/ii/norm/demo/operations/7/a.png'))).toEqual({
+  expect(matched(raw('GET', 'dbi/ii/norm/demo/operations/7/a.png'))).toEqual({
     operation: 'getImageById',
     input: { size: 'norm', ...inBook, imageId: '7', fileName: 'a.png' },
   });
@@ -35,11 +38,11 @@ test('a declared request is its operation, with its fields under our names, in a
 
 test('key requests are refused, in any spelling', () => {
   for (const path of ['createSesskey', 'CREATEOAUTHKEY', '/createAppkey/'])
-    expect(timetonic.matchRaw(raw('POST', path))).toBe('session');
+    expect(matched(raw('POST', path))).toBe('session');
 });
 
 test('an undeclared request goes out with the session and without keys of the caller', async () => {
-  expect(timetonic.matchRaw(raw('POST', 'getBookEvents'))).toBeUndefined();
+  expect(matched(raw('POST', 'getBookEvents'))).toBeUndefined();
   tt.sandbox.reset();
   const sent = timetonic.sendRaw(
     raw('POST', 'getBookEvents', { b_o: 'demo', list: [1], sesskey: 'mine', o_u: 'alex' }),

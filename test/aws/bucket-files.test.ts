@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { bucketFiles } from '../../lib/aws/files.ts';
+import { bucketFiles } from '../../lib/aws/bucket-files.ts';
 import { attachment } from '../../lib/core/files.ts';
 
 const bucket = mockClient(S3Client);

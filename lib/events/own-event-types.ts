@@ -1,0 +1,84 @@
+import * as z from 'zod/mini';
+import type { EventType } from '../core/event-type.ts';
+
+/** What Trunkline itself has to tell. */
+export const ownEventTypes = {
+  'trunkline.connection.needs_attention': {
+    summary: 'A connection was locked and works again only after a person changed it',
+    data: () => z.looseObject({ vendor: z.string(), connection: z.string(), reason: z.string() }),
+    sample: { vendor: 'proptt2', connection: 'dispatch', reason: 'ProPTT2 refused the interaction key.' },
+  },
+  'trunkline.delivery.given_up': {
+    summary: 'An event could not be delivered to a subscription and is tried no more',
+    data: () =>
+      z.looseObject({
+        deliveryId: z.string(),
+        subscriptionId: z.string(),
+        target: z.string(),
+        eventId: z.string(),
+        eventType: z.string(),
+        attempts: z.int(),
+        reason: z.string(),
+      }),
+    sample: {
+      deliveryId: 'dlv_2m7c4k1x9q',
+      subscriptionId: 'sub_k3v7m2q9x4w8t6r1',
+      target: 'hooks.example.com',
+      eventId: 'evt_Qm3sT9xK2vL7pR4wZ8nB6cY1dF0',
+      eventType: 'talk.message.created',
+      attempts: 10,
+      reason: 'The target answered 503.',
+    },
+  },
+  'trunkline.subscription.disabled': {
+    summary: 'A subscription was switched off after its target had failed for days',
+    data: () =>
+      z.looseObject({ subscriptionId: z.string(), target: z.string(), failingSince: z.string(), reason: z.string() }),
+    sample: {
+      subscriptionId: 'sub_k3v7m2q9x4w8t6r1',
+      target: 'hooks.example.com',
+      failingSince: '2026-01-05T02:11:09.000Z',
+      reason: 'Nothing was accepted for 5 days.',
+    },
+  },
+  'trunkline.run.failed': {
+    summary: 'A run of an automation failed',
+    data: () =>
+      z.looseObject({
+        runId: z.string(),
+        automationId: z.optional(z.string()),
+        automation: z.optional(z.string()),
+        eventId: z.optional(z.string()),
+        step: z.optional(z.string()),
+        reason: z.string(),
+      }),
+    sample: {
+      runId: 'run_8h2k5m9q3x7w1t4v',
+      automationId: 'aut_4k9m2x7q1w5t8v3r',
+      automation: 'Fire alarm',
+      eventId: 'evt_Qm3sT9xK2vL7pR4wZ8nB6cY1dF0',
+      step: 'siren',
+      reason: 'ProPTT2 could not be reached.',
+    },
+  },
+  'trunkline.hook.received': {
+    summary: 'Somebody posted to a hook; the connection is the id of the hook',
+    data: () =>
+      z.looseObject({
+        hookId: z.string(),
+        hook: z.string(),
+        contentType: z.nullable(z.string()),
+        headers: z.record(z.string(), z.string()),
+        query: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
+        body: z.unknown(),
+      }),
+    sample: {
+      hookId: 'hook-k3v7m2q9x4w7t6r2',
+      hook: 'Alarm panel',
+      contentType: 'application/json',
+      headers: { 'user-agent': 'AlarmPanel/4.2' },
+      query: {},
+      body: { event_id: 'E-991', site: 'S12', zone: 'Z3', kind: 'Fire', severity: 'critical', state: 'open' },
+    },
+  },
+} as const satisfies Record<string, EventType>;
