@@ -27,12 +27,15 @@ export function scheduledFunction(name: string, run: (services: Services, tick: 
     })
     .handler(async (_event, context) => {
       const startedAt = performance.now();
-      const report = await run(services(), { requestId: context.awsRequestId, signal: AbortSignal.timeout(tickTime) });
+      const kit = services();
+      const before = kit.table.requests;
+      const report = await run(kit, { requestId: context.awsRequestId, signal: AbortSignal.timeout(tickTime) });
       log({
         level: 'info',
         tick: name,
         requestId: context.awsRequestId,
         ms: Math.round(performance.now() - startedAt),
+        dynamodbRequests: kit.table.requests - before,
         ...report,
       });
       return report;

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -28,12 +28,16 @@ process.send('ready');
 `;
 
 /** A built function in a process of its own, with the environment that Lambda gives it and nothing of ours. */
-export async function startLambdaProcess(entry: string, environment: Readonly<Record<string, string>>) {
+export async function startLambdaProcess(
+  entry: string,
+  environment: Readonly<Record<string, string>>,
+  flags: string[] = [],
+) {
   const file = join(mkdtempSync(join(tmpdir(), 'trunkline-lambda-')), 'runtime.mjs');
   writeFileSync(file, runtime);
   const child = fork(file, [pathToFileURL(entry).href], {
     env: environment,
-    execArgv: [],
+    execArgv: flags,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
   });
@@ -64,6 +68,13 @@ export async function startLambdaProcess(entry: string, environment: Readonly<Re
       if ('error' in reply) throw new Error(reply.error);
       // The test knows what the function answers.
       return reply.result as T;
+    },
+    /** Seconds of processor time, and the most memory that it has had, in MB. */
+    usage(): { cpu: number; memory: number } {
+      const file = (name: string) => readFileSync(`/proc/${child.pid}/${name}`, 'utf8');
+      const ticks = file('stat').split(' ').slice(13, 15).map(Number);
+      const memory = Number(file('status').match(/VmHWM:\s+(\d+)/)?.[1]) / 1024;
+      return { cpu: ticks.reduce((sum, each) => sum + each, 0) / 100, memory };
     },
     async stop(): Promise<void> {
       if (child.exitCode !== null || child.signalCode !== null) return;
