@@ -16,7 +16,7 @@ const items = {
   deliveries: ['delivery#*', 'rate#*'],
   /** Starting a run, or keeping it from being started. */
   runStarts: ['runs#*', 'flood#*'],
-  runs: ['runs#*', 'run#*', 'dedupe#*', 'waiter#*'],
+  runs: ['runs#*', 'run#*', 'dedupe#*', 'waiter#*', 'flood#*'],
 };
 
 /** Vendors that renew credentials on their own account. */

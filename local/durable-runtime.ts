@@ -143,18 +143,22 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     output: Exclude<Awaited<ReturnType<DurableLambdaHandler>>, { Status: InvocationStatus.PENDING }>,
   ): Promise<void> {
     const { pk, functionName, name } = execution;
-    const waiting = results.get(pk);
-    results.delete(pk);
+    // After the end is stored: whoever still reads `running` has put itself among those who are told here.
+    const waiting = () => {
+      const result = results.get(pk);
+      results.delete(pk);
+      return result;
+    };
     if (output.Status === InvocationStatus.SUCCEEDED) {
       await store.finish(execution, 'succeeded', output.Result, clock.now(), mine.operations.keys());
-      waiting?.resolve(output.Result === undefined ? undefined : JSON.parse(output.Result));
+      waiting()?.resolve(output.Result === undefined ? undefined : JSON.parse(output.Result));
       return;
     }
     const { ErrorMessage = 'The execution failed', ErrorType = 'Error' } = output.Error;
     const error = Object.assign(new Error(ErrorMessage), { name: ErrorType });
     await store.finish(execution, 'failed', ErrorMessage, clock.now(), mine.operations.keys());
     options.onFault?.(functionName, name, error);
-    waiting?.reject(error);
+    waiting()?.reject(error);
   }
 
   function clientOf(pk: string, mine: Running): DurableExecutionClient {

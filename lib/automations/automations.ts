@@ -1,9 +1,10 @@
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
 import { mayRead } from '../gateway/scopes.ts';
-import { expiry, keys } from '../store/items.ts';
+import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { Definition } from './definition.ts';
+import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './flood.ts';
 import { type RunCause, type RunServices, startRun } from './runs.ts';
 
 /** An automation as it lies in the table. Times are ISO 8601 but for `anchor` and `dueAt`, epoch milliseconds. */
@@ -37,8 +38,6 @@ export interface Cause {
   hook?: string;
 }
 
-const defaultPerMinute = 60;
-
 export async function listAutomations(table: Table): Promise<AutomationItem[]> {
   return table.queryAll<AutomationItem>({ pk: keys.automations(), consistent: true });
 }
@@ -60,31 +59,25 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
   return ids;
 }
 
-/** Starts one run of an automation; where the automation has had its fill of this minute, the run is kept as suppressed. */
+/** Starts one run of an automation; where far too many were begun in this minute, the run is kept as suppressed. */
 export async function startOne(
   services: RunServices,
   item: AutomationItem,
   trigger: { cause: string; createdAt: number; eventId?: string; event?: TrunklineEvent },
 ): Promise<string> {
   const definition = definitionOf(item);
+  const most = definition.maxPerMinute ?? defaultPerMinute;
   const cause: RunCause = {
     owner: item.id,
     name: item.name,
-    definition: { do: definition.do, if: definition.if, dedupe: definition.dedupe },
+    definition: { do: definition.do, if: definition.if, dedupe: definition.dedupe, maxPerMinute: most },
     scopes: item.scopes,
     keyId: `automation_${item.id}`,
     ...trigger,
   };
-  const most = definition.maxPerMinute ?? defaultPerMinute;
   return startRun(services, cause, async () => {
-    const minute = Math.floor(services.clock.now() / 60_000);
-    const counted = await services.table.update<{ runs: number }>(
-      keys.flood(item.id, minute),
-      'SET #expiresAt = :expiresAt ADD #runs :one',
-      { one: 1, expiresAt: expiry((minute + 60) * 60_000) },
-    );
-    const full = counted.done && counted.item.runs > most;
-    return full ? `More than ${most} runs within a minute (maxPerMinute).` : undefined;
+    const begun = await countRun(services, item.id, 'begun');
+    return begun > most * beginningsPerRun ? tooMany(most) : undefined;
   });
 }
 

@@ -90,7 +90,9 @@ export const automationFields = () =>
       }),
     ),
     maxPerMinute: z.optional(
-      field(integer(1, 600), { description: 'Runs a minute; what comes above is kept as suppressed. Default 60.' }),
+      field(integer(1, 600), {
+        description: 'Runs a minute whose condition holds; what comes above is kept as suppressed. Default 60.',
+      }),
     ),
     do: z.array(z.union([callStep(), waitStep(), waitForStep()])).check(z.minLength(1), z.maxLength(50)),
   }) satisfies Shape;

@@ -8,6 +8,7 @@ import { appendOwnEvent } from '../events/own-events.ts';
 import type { GatewayServices } from '../gateway/invoke.ts';
 import { claimKey, endClaim } from './dedupe.ts';
 import { type Definition, isCall, isWaitFor, nameOf } from './definition.ts';
+import { countRun, tooMany } from './flood.ts';
 import { runCallStep } from './run-call.ts';
 import { runWaitFor } from './run-wait.ts';
 import {
@@ -49,8 +50,15 @@ export interface StepEnd {
   cancelled?: boolean;
 }
 
+/** How the claim of a dedupe key ends: only what wrote something counts within the window. */
+interface DedupeEnd {
+  key: string;
+  seconds: number;
+  wrote: boolean;
+}
+
 type Beginning =
-  | { go: false; state: RunState; reason: string; dedupeKey?: string }
+  | { go: false; state: RunState; reason: string; dedupeKey?: string; dedupe?: DedupeEnd }
   | {
       go: true;
       frame: Omit<RunFrame, 'steps'> & { steps: Definition['do'] };
@@ -117,7 +125,7 @@ async function begin(services: AutomationServices, runId: string): Promise<Begin
   const run = await findRun(services.table, runId);
   if (run?.state !== 'running')
     return { go: false, state: run?.state ?? 'failed', reason: run?.reason ?? 'The run is not known.' };
-  const definition = JSON.parse(run.definition) as Pick<Definition, 'do' | 'if' | 'dedupe'>;
+  const definition = JSON.parse(run.definition) as Pick<Definition, 'do' | 'if' | 'dedupe' | 'maxPerMinute'>;
   const event = await eventOf(services, run);
   if (event === undefined && (run.eventId !== undefined || run.event !== undefined)) {
     return { go: false, state: 'failed', reason: 'Its event is not kept any more.' };
@@ -140,10 +148,17 @@ async function begin(services: AutomationServices, runId: string): Promise<Begin
     if (definition.if !== undefined && (await evaluate(definition.if, bindings, options)) !== true) {
       return { go: false, state: 'skipped', reason: 'Its condition does not hold.' };
     }
-    // A replay was asked for by a person: what it repeats is not swallowed as a duplicate.
-    if (!definition.dedupe || run.replayOf !== undefined) return { go: true, frame };
-    const key = await evaluate(definition.dedupe.key, bindings, options);
-    if (key === undefined || key === null) return { go: true, frame };
+    // A replay was asked for by a person: what it repeats is neither one too many nor swallowed as a duplicate.
+    if (run.replayOf !== undefined) return { go: true, frame };
+    const full = async () => {
+      const most = definition.maxPerMinute;
+      return most !== undefined && (await countRun(services, run.owner, 'acting')) > most ? tooMany(most) : undefined;
+    };
+    const key = definition.dedupe && (await evaluate(definition.dedupe.key, bindings, options));
+    if (!definition.dedupe || key === undefined || key === null) {
+      const reason = await full();
+      return reason === undefined ? { go: true, frame } : { go: false, state: 'suppressed', reason };
+    }
     const text = typeof key === 'string' ? key : JSON.stringify(key);
     const claim = await claimKey(services, run.owner, text, runId);
     if (claim !== 'mine' && claim.state === 'done') {
@@ -154,7 +169,12 @@ async function begin(services: AutomationServices, runId: string): Promise<Begin
         dedupeKey: text,
       };
     }
-    return { go: true, frame, dedupe: { key: text, seconds: definition.dedupe.seconds, busy: claim !== 'mine' } };
+    const dedupe = { key: text, seconds: definition.dedupe.seconds };
+    const reason = await full();
+    if (reason === undefined) return { go: true, frame, dedupe: { ...dedupe, busy: claim !== 'mine' } };
+    // The next one with the same key may act when there is room again.
+    const end = claim === 'mine' && { dedupe: { ...dedupe, wrote: false } };
+    return { go: false, state: 'suppressed', reason, dedupeKey: text, ...end };
   } catch (error) {
     return {
       go: false,
@@ -187,7 +207,7 @@ async function finish(
     state: RunState;
     reason?: string;
     dedupeKey?: string;
-    dedupe?: { key: string; seconds: number; wrote: boolean };
+    dedupe?: DedupeEnd;
   },
 ): Promise<{ state: RunState }> {
   await context.step('end', async () => {

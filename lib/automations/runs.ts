@@ -85,7 +85,7 @@ const largestInline = 200_000;
 export interface RunCause {
   owner: string;
   name: string;
-  definition: Pick<Definition, 'do'> & Partial<Pick<Definition, 'if' | 'dedupe'>>;
+  definition: Pick<Definition, 'do'> & Partial<Pick<Definition, 'if' | 'dedupe' | 'maxPerMinute'>>;
   scopes: readonly string[];
   keyId: string;
   /** What tells this run from every other of its owner: event id, firing, replay number. */

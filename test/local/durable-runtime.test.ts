@@ -43,6 +43,22 @@ test('the same name starts once; another payload under it is refused', async () 
   await app.stop();
 });
 
+test('who asks while the end is being stored is told of it, too', async () => {
+  const app = await running(async () => ({ done: true }));
+  const { transact } = app.table;
+  let late: ReturnType<typeof app.start>;
+  app.table.transact = async (writes) => {
+    app.table.transact = transact;
+    late = app.start();
+    await late;
+    return app.table.transact(writes);
+  };
+  const first = await app.start();
+  expect(await first?.result).toEqual({ done: true });
+  expect(await (await late)?.result).toEqual({ done: true });
+  await app.stop();
+});
+
 test('an error keeps its code through storage, and a fault of ours is tried again with pauses', async () => {
   let refusals = 0;
   let faults = 0;
