@@ -1,7 +1,8 @@
 import { type VendorName, vendorNames } from '../core/vendor.ts';
 import type { Principal } from '../gateway/key-check.ts';
-import { mayRead } from '../gateway/scopes.ts';
+import { adminScope, mayRead } from '../gateway/scopes.ts';
 import { type EventOwner, matchesConnection, matchesType, mayReadEvent } from './list.ts';
+import { hookPrefix, type OwnEventType } from './own-events.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
 /** What says which events a subscription is about. */
@@ -54,26 +55,41 @@ export function aboutOf(item: SubscriptionItem): { about?: { vendor: string; con
   return vendor && vendors.length === 1 && connection ? { about: { vendor, connection } } : {};
 }
 
-/** What of a key's scopes decides on reading: vendor and connection, not what may be done there. */
+/** What of a key's scopes decides on reading: vendor and connection, not what may be done there; and whether it reads hooks. */
 export function readScopes(scopes: readonly string[]): string[] {
   const places = scopes.filter((scope) => !scope.startsWith('trunkline/')).map((scope) => scope.split('/').slice(0, 2));
-  return [...new Set(places.map((place) => `${place.join('/')}/*`))];
+  const hooks = mayRead(scopes, 'trunkline', 'hooks') && !scopes.includes(adminScope) ? [hookScope] : [];
+  return [...new Set(places.map((place) => `${place.join('/')}/*`)), ...hooks];
 }
 
-/** The vendors and the connection that types and connection leave over. */
-function bounds({ types, connection: wanted }: Reach): { vendors: VendorName[]; connection: string | undefined } {
+/** What lets a key see what comes through hooks. */
+const hookScope = 'trunkline/hooks/read';
+const hookType: OwnEventType = 'trunkline.hook.received';
+
+/** The vendors and the connection that types and connection leave over, and whether hooks are among it. */
+function bounds({ types, connection: wanted }: Reach): {
+  vendors: VendorName[];
+  connection: string | undefined;
+  hooks: boolean;
+} {
   const [first, second] = wanted?.split('/') ?? [];
-  const families = new Set(types.map((type) => type.split('.')[0]));
+  const connection = second ?? first;
+  const hooks = types.some((pattern) => matchesType(pattern, hookType)) && (connection?.startsWith(hookPrefix) ?? true);
+  const families = new Set(types.filter((type) => type !== hookType).map((type) => type.split('.')[0]));
   // Our own events tell of connections of every vendor.
   const all = families.has('*') || families.has('trunkline');
   const vendors = vendorNames.filter((name) => (all || families.has(name)) && (second === undefined || first === name));
-  return { vendors, connection: second ?? first };
+  return { vendors, connection, hooks };
 }
 
 /** Vendor and connection of each scope, narrowed to what the reach leaves over; `*` for all. */
 function pairsOf(scopes: readonly string[], reach: Reach): { vendor: string; connection: string }[] {
-  const { vendors, connection: only } = bounds(reach);
+  const { vendors, connection: only, hooks } = bounds(reach);
   return scopes.flatMap((scope) => {
+    if (scope === hookScope) return hooks ? [{ vendor: 'trunkline', connection: 'hooks' }] : [];
+    // Hooks alone: whoever reads everything reads them, too.
+    if (hooks && vendors.length === 0)
+      return scope === adminScope ? [{ vendor: 'trunkline', connection: 'hooks' }] : [];
     const [vendor = '*', connection = '*'] = scope.split('/');
     if (only !== undefined && connection !== '*' && connection !== only) return [];
     const name = connection === '*' ? (only ?? '*') : connection;

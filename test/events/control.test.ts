@@ -6,6 +6,7 @@ import { subscriptionRoutes } from '../../lib/events/control/subscriptions.ts';
 import { eventTypesOf } from '../../lib/events/event-types.ts';
 import type { Principal } from '../../lib/gateway/key-check.ts';
 import { type Dispatcher, dispatcher } from '../../lib/gateway/route.ts';
+import { keys } from '../../lib/store/items.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { admin, putConnection, TestClock } from '../harness.ts';
 import { startWorld, type World } from './event-world.ts';
@@ -256,4 +257,31 @@ test('a range is replayed: what was called off, what is asked for by state, and 
   expect(await again({ states: ['delivered'], to: start })).toEqual([]);
   expect(await refusal(range({ from: 'yesterday' }))).toBe('invalid_input /from');
   await call('DELETE', path);
+});
+
+test('a key that reads hooks hears of what comes through them, and of nothing else', async () => {
+  const writes = 'trunkline/subscriptions/write';
+  const hooks = key('trunkline/hooks/read', writes);
+  const received = { types: ['trunkline.hook.received'] };
+  expect(await refusal(call('POST', '/v1/subscriptions', wanted(received), key('talk/team/*', writes)))).toBe(
+    'forbidden',
+  );
+  expect(await refusal(call('POST', '/v1/subscriptions', wanted({ types: ['talk.*'] }), hooks))).toBe('forbidden');
+  const lost = wanted({ ...received, connection: 'hook-nowhere' });
+  expect(await refusal(call('POST', '/v1/subscriptions', lost, hooks))).toBe('invalid_input /connection');
+  await world.services.table.put({ ...keys.hook('hook-panel') });
+  const all = await call('POST', '/v1/subscriptions', wanted(received), hooks);
+  const one = await call('POST', '/v1/subscriptions', wanted({ ...received, connection: 'hook-panel' }), hooks);
+  expect([all.$status, one.$status]).toEqual([201, 201]);
+  clock.advance(10);
+  receiver.received.length = 0;
+  const through = (connection: string) =>
+    world.event({ vendor: 'trunkline', connection, type: 'trunkline.hook.received' });
+  const { ids } = await world.publish([through('hook-panel'), through('hook-other'), located()]);
+  await world.runtime.idle();
+  const got = receiver.received.map(({ headers }) => headers['webhook-id']).sort();
+  expect(got).toEqual([ids[0], ids[0], ids[1]].sort());
+  const talker = key('talk/team/*', 'trunkline/subscriptions/read');
+  expect((await list('/v1/subscriptions', talker)).map(({ id }) => id)).not.toContain(all.id);
+  for (const { id } of [all, one]) await call('DELETE', `/v1/subscriptions/${id}`, undefined, hooks);
 });

@@ -6,6 +6,7 @@ import type { EventCatalogue } from '../../core/vendor.ts';
 import type { Connections } from '../../gateway/connections.ts';
 import type { Principal } from '../../gateway/key-check.ts';
 import { type Route, route } from '../../gateway/route.ts';
+import { keys } from '../../store/items.ts';
 import { conditionProblem } from '../condition.ts';
 import { eventTypesOf, isKnownPattern } from '../event-types.ts';
 import { connectionsMeant, mayReceive, maySee } from '../subscription-reach.ts';
@@ -74,7 +75,9 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
     const found = await Promise.all(
       meant.map(({ vendor, connection }) => services.connections.find(vendor, connection).then(() => true, isMissing)),
     );
-    if (!found.includes(true)) refuse('/connection', 'is not a connection');
+    if (found.includes(true)) return;
+    const hook = await services.table.get(keys.hook(wanted.connection), true);
+    if (!hook) refuse('/connection', 'is neither a connection nor a hook');
   }
 
   return [
