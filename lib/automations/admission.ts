@@ -7,7 +7,7 @@ import type { Connections } from '../gateway/connections.ts';
 import { operationOf } from '../gateway/invoke.ts';
 import type { Principal } from '../gateway/key-check.ts';
 import { controlNeed, covers, mayRead, operationNeed } from '../gateway/scopes.ts';
-import { type CallStep, type Definition, isCall, nameOf, target } from './definition.ts';
+import { awaitedBy, type CallStep, type Definition, isCall, isWaitFor, nameOf, target } from './definition.ts';
 import { scheduleProblem } from './schedule.ts';
 
 export interface AdmissionServices {
@@ -37,10 +37,10 @@ export async function admit(
     if (names.has(name)) refuse(`/do/${at}/name`, `is used twice: ${name}`);
     names.add(name);
     if (isCall(step)) await checkCall(services, vendors, step, `/do/${at}`, maker, refuse);
-    if ('waitFor' in step && step.waitFor.event.includes('*')) {
-      refuse(`/do/${at}/waitFor/event`, 'must be one type, without a wildcard');
+    for (const { event, connection, pointer } of isWaitFor(step) ? awaitedBy(step) : []) {
+      if (event.includes('*')) refuse(`/do/${at}${pointer}/event`, 'must be one type, without a wildcard');
+      checkEvent(event, connection, `/do/${at}${pointer}`, maker, refuse);
     }
-    if ('waitFor' in step) checkEvent(step.waitFor.event, step.waitFor.connection, `/do/${at}/waitFor`, maker, refuse);
   }
   const { when } = definition;
   if ('hook' in when) {

@@ -38,15 +38,24 @@ const callStep = () =>
   });
 const waitStep = () =>
   z.strictObject({ name: z.optional(stepName()), wait: z.strictObject({ seconds: seconds(30 * day) }) });
+const awaitedEvent = () =>
+  z.strictObject({
+    event: field(text(100), { description: 'An event type.', examples: ['talk.message.created'] }),
+    connection: z.optional(text(60)),
+    if: z.optional(expression()),
+  });
 const waitForStep = () =>
   z.strictObject({
     name: z.optional(stepName()),
-    waitFor: z.strictObject({
-      event: field(text(100), { description: 'An event type.', examples: ['talk.message.created'] }),
-      connection: z.optional(text(60)),
-      if: z.optional(expression()),
-      seconds: seconds(7 * day),
-    }),
+    waitFor: z.union([
+      z.extend(awaitedEvent(), { seconds: seconds(7 * day) }),
+      z.strictObject({
+        any: field(z.array(awaitedEvent()).check(z.minLength(1), z.maxLength(10)), {
+          description: 'Several events, of which the first ends the wait.',
+        }),
+        seconds: seconds(7 * day),
+      }),
+    ]),
   });
 
 const when = () =>
@@ -102,10 +111,18 @@ export type Definition = z.output<ReturnType<typeof automationSchema>>;
 export type Step = Definition['do'][number];
 export type CallStep = z.output<ReturnType<typeof callStep>>;
 export type WaitForStep = z.output<ReturnType<typeof waitForStep>>;
+export type Awaited = z.output<ReturnType<typeof awaitedEvent>>;
 export type Schedule = Extract<Definition['when'], { schedule: unknown }>;
 
 export const isCall = (step: Step): step is CallStep => 'call' in step;
 export const isWaitFor = (step: Step): step is WaitForStep => 'waitFor' in step;
+
+/** The events of which a step waits for the first, each with its place below the step. */
+export function awaitedBy({ waitFor }: WaitForStep): (Awaited & { pointer: string })[] {
+  return 'any' in waitFor
+    ? waitFor.any.map((one, at) => ({ ...one, pointer: `/waitFor/any/${at}` }))
+    : [{ ...waitFor, pointer: '/waitFor' }];
+}
 
 /** The name under which a step's result is found; waits without one are numbered. */
 export function nameOf(step: Step, at: number): string {

@@ -4,7 +4,7 @@ import { redact } from '../core/redact.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import { evaluate } from '../events/expression.ts';
 import { operationOf } from '../gateway/invoke.ts';
-import { type Definition, isCall, isWaitFor, nameOf, target } from './definition.ts';
+import { awaitedBy, type Definition, isCall, isWaitFor, nameOf, target } from './definition.ts';
 
 /** What one step would do. */
 interface Rehearsed {
@@ -46,8 +46,10 @@ export async function rehearse(
   }
   for (const [at, step] of definition.do.entries()) {
     const name = nameOf(step, at);
-    if (isWaitFor(step)) shown.push({ name, waits: `for ${step.waitFor.event}, at most ${step.waitFor.seconds} s` });
-    else if (!isCall(step)) shown.push({ name, waits: `${step.wait.seconds} s` });
+    if (isWaitFor(step)) {
+      const events = awaitedBy(step).map(({ event }) => event);
+      shown.push({ name, waits: `for ${events.join(' or ')}, at most ${step.waitFor.seconds} s` });
+    } else if (!isCall(step)) shown.push({ name, waits: `${step.wait.seconds} s` });
     else {
       const { vendor: vendorName, operation: operationName } = target(step);
       const rehearsed: Rehearsed = { name, call: step.call };

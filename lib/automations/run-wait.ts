@@ -2,9 +2,9 @@ import type { DurableContext } from '../core/durable.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { evaluate } from '../events/expression.ts';
 import { expressionIn } from '../events/expression-template.ts';
-import { findEvent, shownEvent } from '../events/log.ts';
+import { type EventItem, findEvent, shownEvent } from '../events/log.ts';
 import { registerWaiter, type WaitedEvent } from '../events/waiters.ts';
-import { nameOf, type WaitForStep } from './definition.ts';
+import { awaitedBy, nameOf, type WaitForStep } from './definition.ts';
 import type { AutomationServices, RunFrame, StepEnd } from './run.ts';
 import { recordStep } from './runs.ts';
 
@@ -17,26 +17,34 @@ export async function runWaitFor(
   at: number,
 ): Promise<StepEnd> {
   const name = nameOf(step, at);
-  const { event: type, connection, seconds, if: condition } = step.waitFor;
-  const base = { runId: frame.run.id, at, index: 0, name, call: `waitFor ${type}`, attempts: 1 };
+  const { seconds } = step.waitFor;
+  const wanted = awaitedBy(step);
+  const base = {
+    runId: frame.run.id,
+    at,
+    index: 0,
+    name,
+    call: `waitFor ${wanted.map(({ event }) => event).join(' or ')}`,
+    attempts: 1,
+  };
   const startedAt = await context.step(`${name} begins`, async () => {
     const now = services.clock.now();
     await recordStep(services, { ...base, state: 'running', startedAt: now });
     return now;
   });
-  const expression = condition === undefined ? undefined : expressionIn(condition);
   const waited = await context.waitFor<WaitedEvent>(
     name,
-    (callbackId) =>
-      registerWaiter(
-        {
-          ...services,
-          shown: (event) => shownEvent(services.files, event),
-          holds: async (text, input) => (await evaluate(`{% ${text} %}`, input).catch(() => false)) === true,
-        },
-        {
-          callbackId,
-          type,
+    async (callbackId) => {
+      const kit = {
+        ...services,
+        shown: (event: EventItem) => shownEvent(services.files, event),
+        holds: async (text: string, input: Record<string, unknown>) =>
+          (await evaluate(`{% ${text} %}`, input).catch(() => false)) === true,
+      };
+      for (const [alternative, { event: type, connection, if: condition }] of wanted.entries()) {
+        const expression = condition === undefined ? undefined : expressionIn(condition);
+        const found = await registerWaiter(kit, {
+          ...{ callbackId, alternative, type },
           ...(connection !== undefined && { connection }),
           ...(expression !== undefined && {
             condition: { expression, bindings: { steps: frame.bindings.steps, run: frame.bindings.run } },
@@ -45,8 +53,10 @@ export async function runWaitFor(
           // What came since the run began counts: an answer may be quicker than the run that asks for it.
           since: frame.startedAt,
           until: startedAt + seconds * 1000,
-        },
-      ),
+        });
+        if (found) return;
+      }
+    },
     seconds,
   );
   const event = await context.step(`${name} ends`, async (): Promise<TrunklineEvent | null> => {

@@ -8,6 +8,8 @@ import { type EventItem, findEvent, isKept, type LogServices } from './log.ts';
 /** What a run waits for: the first event of a type that happens from `since` on (epoch milliseconds) and meets the condition. */
 export interface Wanted {
   callbackId: string;
+  /** Tells several things of which one callback waits for the first. */
+  alternative?: number;
   /** One type, without a wildcard. */
   type: string;
   /** A connection's slug, or `vendor/slug`. */
@@ -40,12 +42,12 @@ export interface WaitedEvent {
 
 /**
  * Registers what a run waits for; to be called from `waitFor`. Events that came between `since` and now are looked through, too:
- * an event gets its place in the log before its waiters are read, so it is found here or finds the waiter itself.
+ * an event gets its place in the log before its waiters are read, so it is found here or finds the waiter itself. True when it was found.
  */
-export async function registerWaiter(services: WaiterServices, wanted: Wanted): Promise<void> {
+export async function registerWaiter(services: WaiterServices, wanted: Wanted): Promise<boolean> {
   const { condition, ...rest } = wanted;
   const item: WaiterItem = {
-    ...keys.waiter(wanted.type, wanted.callbackId),
+    ...keys.waiter(wanted.type, wanted.callbackId, wanted.alternative ?? 0),
     ...rest,
     ...(condition && { condition: JSON.stringify(condition) }),
     expiresAt: expiry(wanted.until + 24 * 60 * 60_000),
@@ -60,8 +62,11 @@ export async function registerWaiter(services: WaiterServices, wanted: Wanted): 
   const recent = await listEvents(services, query);
   for (const { id } of recent.reverse()) {
     const event = await findEvent(services, id);
-    if (event && (await meets(services, item, event))) return complete(services, item, event);
+    if (!event || !(await meets(services, item, event))) continue;
+    await complete(services, item, event);
+    return true;
   }
+  return false;
 }
 
 /** The waiters for events of a type, those whose time is over aside. */

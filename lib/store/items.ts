@@ -53,7 +53,10 @@ export const keys = {
   /** When the next request to a target may go out. */
   targetRate: (url: string): Key => ({ pk: `rate#${digest(url)}`, sk: 'next' }),
   /** Runs that wait for an event of a type. */
-  waiter: (type: string, callbackId: string): Key => ({ pk: keys.waiters(type), sk: digest(callbackId) }),
+  waiter: (type: string, callbackId: string, alternative: number): Key => ({
+    pk: keys.waiters(type),
+    sk: `${digest(callbackId)}/${alternative}`,
+  }),
   waiters: (type: string): string => `waiter#${type}`,
   /** A durable execution on one machine; on AWS the service keeps them. */
   execution: (functionName: string, name: string): Key => ({
