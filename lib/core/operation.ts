@@ -95,7 +95,29 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
       message: 'is not a field of this request',
     }));
   }
+  if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
+    const near = nearestForm(issue.errors);
+    if (near) return near.flatMap((each) => fieldErrors({ ...each, path: [...issue.path, ...each.path] }));
+  }
   return [{ pointer: at, message: sentence(issue) }];
+}
+
+/** Of the forms that a value may have, what it lacks for the one that it comes nearest to; undefined where it is near none. */
+function nearestForm(forms: readonly (readonly z.core.$ZodIssue[])[]): readonly z.core.$ZodIssue[] | undefined {
+  const [first, second] = forms
+    .map((issues) => ({ issues, distance: distanceOf(issues) }))
+    .sort((one, other) => one.distance - other.distance);
+  if (!first || first.distance === Number.POSITIVE_INFINITY || first.distance === second?.distance) return undefined;
+  return first.issues;
+}
+
+/** How many fields of its own are missing or not known there; a value of another kind is not near at all. */
+function distanceOf(issues: readonly z.core.$ZodIssue[]): number {
+  return issues.reduce((sum, issue) => {
+    if (issue.code === 'unrecognized_keys' && issue.path.length === 0) return sum + issue.keys.length;
+    if (issue.path.length === 0) return Number.POSITIVE_INFINITY;
+    return issue.path.length === 1 && issue.input === undefined ? sum + 1 : sum;
+  }, 0);
 }
 
 function sentence(issue: z.core.$ZodIssue): string {
