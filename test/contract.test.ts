@@ -71,6 +71,7 @@ describe.each(Object.keys(vendors))('%s', (vendorName) => {
       const parsed = schemasOf(operation).output.safeParse(answer.body);
       expect(parsed.error?.issues).toBeUndefined();
       expect(JSON.parse(JSON.stringify(parsed.data))).toEqual(fixture.output);
+      expect(answer.status ?? 200).toBe(operation.creates ? 201 : 200);
     });
 
     test('lets fields through that the vendor adds', () => {

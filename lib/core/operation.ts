@@ -22,6 +22,8 @@ export interface Operation<Call = unknown> {
   readonly summary: string;
   readonly description?: string;
   readonly effect: Effect;
+  /** The vendor may answer 201, for something that was not there before. */
+  readonly creates?: true;
   readonly call: Call;
   readonly input: () => Shape;
   readonly output: () => z.ZodMiniType;

@@ -118,10 +118,12 @@ function responses(operation: Operation, output: JsonSchema, method: 'GET' | 'PO
   const bytes = schemasOf(operation).output._zod.def.type === 'file';
   const headers = answerHeaders(...(writes ? ['IdempotentReplayed'] : []));
   const description = operation.effect === 'session' ? 'Done.' : "The vendor's answer, with its field names.";
+  const answer = { description, headers, content: { 'application/json': { schema: output } } };
   return {
     200: bytes
       ? { description: "The file's bytes, with their own content type.", headers, content: { '*/*': {} } }
-      : { description, headers, content: { 'application/json': { schema: output } } },
+      : answer,
+    ...(operation.creates && { 201: { ...answer, description: `${description} It was made anew.` } }),
     ...(bytes && { 303: { $ref: '#/components/responses/FileElsewhere' } }),
     ...(runs && { 202: { $ref: '#/components/responses/Accepted' } }),
     ...problemsOf([...own, ...withBody, ...(writes ? [409] : [])], meanings),

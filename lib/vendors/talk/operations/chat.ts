@@ -17,6 +17,9 @@ const cursor = () =>
 
 const wait = () => field(integer(0, 20), { description: 'Seconds to wait when there is nothing new.' });
 
+const referenceId = () =>
+  field(z.string().check(z.regex(/^[0-9a-f]{64}$/)), { description: 'SHA-256 in hex; made if left out.' });
+
 /** Reading and writing. */
 export const chatOperations = {
   getChatMessages: operation({
@@ -47,12 +50,11 @@ export const chatOperations = {
   sendChatMessage: operation({
     summary: 'Say something in a room',
     effect: 'write',
+    creates: true,
     errors: closed,
     input: () => ({
       ...{ token: token(), message: saidMessage(), replyTo: z.optional(messageId()), silent: z.optional(z.boolean()) },
-      referenceId: z.optional(
-        field(z.string().check(z.regex(/^[0-9a-f]{64}$/)), { description: 'SHA-256 in hex; made if left out.' }),
-      ),
+      referenceId: z.optional(referenceId()),
     }),
     output: posted,
     call: async ({ referenceId, ...said }, send, call) => {

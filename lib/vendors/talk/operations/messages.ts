@@ -33,6 +33,7 @@ export const messageOperations = {
   addReaction: operation({
     summary: 'React to a message',
     effect: 'write',
+    creates: true,
     since: '14',
     call: 'POST reaction/{token}/{messageId}',
     errors: { 400: 'Not one emoji, or not a message that takes reactions', 403: 'The room is read-only' },

@@ -12,6 +12,7 @@ export const pollOperations = {
   createPoll: operation({
     summary: 'Ask a question with answers to choose from',
     effect: 'write',
+    creates: true,
     since: '15',
     call: 'POST poll/{token}',
     errors: { 400: 'Not a group or public room, or not enough options', 403: 'The account may not write in the room' },
