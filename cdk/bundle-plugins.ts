@@ -16,8 +16,8 @@ export const processBuiltins: Plugin = {
         ? { path: path.replace('node:', ''), namespace: 'process-builtin', sideEffects: false }
         : undefined,
     );
-    build.onLoad({ filter: /.*/, namespace: 'process-builtin' }, async ({ path }) => {
-      const names = Object.keys(await import(`node:${path}`)).filter((name) => name !== 'default');
+    build.onLoad({ filter: /.*/, namespace: 'process-builtin' }, ({ path }) => {
+      const names = Object.keys(process.getBuiltinModule(`node:${path}`) ?? {});
       // Pure, so that only what is used stays.
       const exported = names.map((name) => `export const ${name} = /* @__PURE__ */ take('${name}');`);
       return {
