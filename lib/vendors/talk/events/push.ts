@@ -6,7 +6,7 @@ import { renderText } from '../chat-message.ts';
 import { placeOf, rootOf, type TalkCredentials, type TalkSettings } from '../connection.ts';
 import { recordOf, textOf } from '../protocol.ts';
 import { eventOf, type Line, reactionId, type Viewer } from './line.ts';
-import type { TalkEventType } from './types.ts';
+import type { TalkEventType } from './event-types.ts';
 
 /** Names of `Activity` lines that are what somebody shared, not something that happened to the room. */
 const shared = new Set(['object_shared', 'file_shared']);

@@ -2,7 +2,7 @@ import type { FoundEvent } from '../../../core/event-type.ts';
 import type { ListedRoom } from './choose.ts';
 import type { RoomsCursor } from './cursor.ts';
 import { roomId, type Viewer } from './line.ts';
-import type { TalkEventType } from './types.ts';
+import type { TalkEventType } from './event-types.ts';
 
 /**
  * What the list of rooms tells on servers without system messages (Talk 3): rooms that were not there, who is in them, whether

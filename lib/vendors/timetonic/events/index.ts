@@ -1,6 +1,6 @@
 import type { EventSource } from '../../../core/event-type.ts';
 import type { TimetonicCredentials, TimetonicSession, TimetonicSettings } from '../connection.ts';
-import { bookTypes, socketTypes } from './types.ts';
+import { bookTypes, socketTypes } from './event-types.ts';
 
 const minute = 60_000;
 
