@@ -1,9 +1,9 @@
 import type { EventSource, Push } from '../../../core/event-type.ts';
 import type { TalkCredentials, TalkSettings } from '../connection.ts';
 import type { TalkSession } from '../session.ts';
+import { types } from './event-types.ts';
 import { look } from './look.ts';
 import { botPush } from './push.ts';
-import { types } from './event-types.ts';
 
 /** One look goes over all rooms of an account and feeds every type; two at a time would slow the server down. */
 export const events: Readonly<Record<string, EventSource<TalkSettings, TalkCredentials, TalkSession>>> = {

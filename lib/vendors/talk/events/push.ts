@@ -5,8 +5,8 @@ import { parseJson } from '../../../core/json.ts';
 import { renderText } from '../chat-message.ts';
 import { placeOf, rootOf, type TalkCredentials, type TalkSettings } from '../connection.ts';
 import { recordOf, textOf } from '../protocol.ts';
-import { eventOf, type Line, reactionId, type Viewer } from './line.ts';
 import type { TalkEventType } from './event-types.ts';
+import { eventOf, type Line, reactionId, type Viewer } from './line.ts';
 
 /** Names of `Activity` lines that are what somebody shared, not something that happened to the room. */
 const shared = new Set(['object_shared', 'file_shared']);

@@ -1,8 +1,8 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
 import type { ListedRoom } from './choose.ts';
 import type { RoomsCursor } from './cursor.ts';
-import { roomId, type Viewer } from './line.ts';
 import type { TalkEventType } from './event-types.ts';
+import { roomId, type Viewer } from './line.ts';
 
 /**
  * What the list of rooms tells on servers without system messages (Talk 3): rooms that were not there, who is in them, whether
