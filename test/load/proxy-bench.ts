@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ interface Figures {
 
 /** Warm `sendMessageToChannel` through the whole local gateway against a bare proxy to the same vendor, interleaved. */
 export async function proxyBench(seconds: number, rounds: number): Promise<void> {
+  spawnSync('npm', ['run', '--silent', 'prestart'], { cwd: join(here, '../..'), stdio: 'inherit' });
   process.stdout.write(
     '\nWarm sendMessageToChannel, Trunkline / bare node:http + undici-pool proxy, medians of interleaved rounds\n',
   );
@@ -37,7 +39,7 @@ export async function proxyBench(seconds: number, rounds: number): Promise<void>
       );
       started.push(bare);
       const ours = await startScript(
-        join(here, '../../local/main.ts'),
+        join(here, '../../dist/local/main.mjs'),
         {
           PORT: '0',
           TRUNKLINE_SANDBOX: 'off',

@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+
+const root = dirname(dirname(import.meta.dirname));
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+const data = mkdtempSync(join(tmpdir(), 'trunkline-start-'));
+let server: ChildProcess;
+let output = '';
+let url = '';
+let key = '';
+
+/** What `npm start` runs, without npm between it and its signals. */
+beforeAll(async () => {
+  const built = spawnSync('npm', ['run', '--silent', 'prestart'], { cwd: root, encoding: 'utf8' });
+  expect([built.status, built.stdout]).toEqual([0, '']);
+  const command = (scripts.start ?? '').replace(/^(\w+=\S+ )*node /, '').split(' ');
+  server = spawn(process.execPath, command, {
+    cwd: root,
+    env: { ...process.env, PORT: '0', TRUNKLINE_DATA: data },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  server.stdout?.on('data', (chunk: Buffer) => {
+    output += chunk.toString('utf8');
+  });
+  await vi.waitFor(() => expect(output).toMatch(/^ready /m), { timeout: 30_000 });
+  url = output.match(/^ready (\S+)/m)?.[1] ?? '';
+  key = output.match(/Admin key {3}(tl_\S+)/)?.[1] ?? '';
+}, 60_000);
+afterAll(() => {
+  server?.kill('SIGKILL');
+  rmSync(data, { recursive: true, force: true });
+});
+
+const headers = () => ({ authorization: `Bearer ${key}`, 'content-type': 'application/json' });
+const post = async (path: string, body: object) => {
+  const answer = await fetch(url + path, { method: 'POST', headers: headers(), body: JSON.stringify(body) });
+  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+};
+
+test('the command that it prints works as it stands', async () => {
+  const [command = ''] = output.match(/curl -X POST \S+sendSosToChannel .*/) ?? [];
+  const { stdout } = spawnSync('sh', ['-c', `${command} --silent`], { encoding: 'utf8' });
+  expect(stdout).toBe('{"code":"200"}');
+});
+
+test('what lies beside the code is found: expressions, the page and its files', async () => {
+  const made = await post('/v1/automations', {
+    name: 'Fire',
+    when: { event: 'talk.message.created' },
+    do: [{ name: 'sos', call: 'proptt2/demo/sendSosToChannel', input: { channelId: '{% event.data.channel * 2 %}' } }],
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const rehearsed = await post(`/v1/automations/${made.body.id}/test`, { event: { data: { channel: 21 } } });
+  expect(JSON.stringify(rehearsed.body)).toContain('"channelId":42');
+  for (const path of ['/docs', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js', '/openapi.json']) {
+    expect([path, (await fetch(url + path)).status]).toEqual([path, 200]);
+  }
+});
+
+test('it rests in little memory, and Ctrl-C ends all of it', async () => {
+  const memory = () => Number(readFileSync(`/proc/${server.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)?.[1]) / 1024;
+  // 137 MB were measured; this is no benchmark, but sees what doubles it.
+  expect(memory()).toBeLessThan(250);
+  const children = () =>
+    spawnSync('ps', ['-o', 'pid=', '--ppid', String(server.pid)], { encoding: 'utf8' })
+      .stdout.trim()
+      .split(/\s+/);
+  const had = children();
+  expect(had.length).toBeGreaterThan(0);
+  server.kill('SIGINT');
+  const [code] = await once(server, 'exit');
+  expect(code).toBe(0);
+  const left = () => spawnSync('ps', ['-o', 'pid=,args=', '-p', had.join(',')], { encoding: 'utf8' }).stdout.trim();
+  await expect.poll(left, { timeout: 5_000 }).toBe('');
+});
