@@ -5,7 +5,7 @@ import type { EventCatalogue } from '../core/vendor.ts';
 import { deliveryRoutes } from '../events/control/deliveries.ts';
 import { eventRoutes } from '../events/control/events.ts';
 import { subscriptionRoutes } from '../events/control/subscriptions.ts';
-import { forgetPolls, planPolls } from '../events/poll-plan.ts';
+import { forgetPolls, looksAt, planPolls } from '../events/poll-plan.ts';
 import { accountRoutes } from '../gateway/control/account.ts';
 import type { ConnectionChange } from '../gateway/control/connection-records.ts';
 import { connectionRoutes } from '../gateway/control/connections.ts';
@@ -26,7 +26,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     else if (vendor) await planPolls(services.table, vendor, connection, services.clock.now(), true);
   };
   return [
-    ...connectionRoutes(services, vendors, onChange),
+    ...connectionRoutes(services, vendors, onChange, (vendor, name) => looksAt(services.table, vendor, name)),
     ...loginRoutes(services, vendors, onChange),
     ...keyRoutes(new ApiKeys(services.table, services.clock, services.random, services.keys)),
     ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors),

@@ -54,6 +54,17 @@ export async function planPolls(
   );
 }
 
+/** How the looks at a connection's events go, source by source, in the words that operators read. Times are ISO 8601. */
+export async function looksAt(table: Table, vendor: string, connection: string) {
+  const items = await table.queryAll<Partial<PollItem>>({ pk: keys.polls(vendor, connection) });
+  const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
+  return items.flatMap(({ source, lookedAt, dueAt, failures = 0, problem }) =>
+    source === undefined
+      ? []
+      : [{ source, lookedAt: at(lookedAt), nextLookAt: at(dueAt), failures, ...(failures > 0 && { problem }) }],
+  );
+}
+
 /** Forgets a connection's sources with their cursors: one made anew under the name starts without history. */
 export async function forgetPolls(table: Table, vendor: string, connection: string): Promise<void> {
   const items = await table.queryAll<Key>({ pk: keys.polls(vendor, connection) });

@@ -3,7 +3,7 @@ import { GatewayError } from '../../lib/core/errors.ts';
 import type { EventCatalogue, VendorName } from '../../lib/core/vendor.ts';
 import { appendEvents, eventId } from '../../lib/events/log.ts';
 import { pollEvents } from '../../lib/events/poll.ts';
-import { forgetPolls, type PollItem, planPolls } from '../../lib/events/poll-plan.ts';
+import { forgetPolls, looksAt, type PollItem, planPolls } from '../../lib/events/poll-plan.ts';
 import { keys } from '../../lib/store/items.ts';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../harness.ts';
 import { imaginedVendor } from './imagined-vendor.ts';
@@ -184,11 +184,16 @@ test('a failing source is tried after ever longer pauses, keeps its cursor, and 
   expect(Math.min(...pauses)).toBeGreaterThanOrEqual(minute);
   expect(Math.max(...pauses)).toBeLessThanOrEqual(15 * minute);
   expect(await item()).toMatchObject({ cursor: '0', failures: 8, problem: 'Nobody answers.' });
+  const time = expect.stringMatching(/^2026-/);
+  expect(await looksAt(services.table, 'talk', connection)).toEqual([
+    { source: 'chat', lookedAt: time, nextLookAt: time, failures: 8, problem: 'Nobody answers.' },
+  ]);
   happen(2);
   imagined.onLook = async () => ({});
   clock.advance(15 * minute);
   expect(await tick()).toMatchObject({ found: 2, failed: 0 });
   expect(await item()).toMatchObject({ failures: 0 });
+  expect((await looksAt(services.table, 'talk', connection))[0]).not.toHaveProperty('problem');
 });
 
 test('Retry-After and nextIn decide when the next look comes', async () => {

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../../core/errors.ts';
+import { field } from '../../core/field.ts';
 import { credentialsSecret } from '../../core/secrets.ts';
 import { type Catalogue, type Connection, type Vendor, type VendorName, vendorNames } from '../../core/vendor.ts';
 import { keys } from '../../store/items.ts';
@@ -22,9 +23,20 @@ export const shownConnection = () =>
     settings: anyObject(),
     credentials: z.array(z.string()),
     session: z.looseObject({ state: z.string() }),
+    events: z.optional(
+      z.array(
+        z.looseObject({
+          source: z.string(),
+          failures: field(z.int(), { description: 'Looks in a row that failed; `problem` says why the last one did.' }),
+        }),
+      ),
+    ),
     createdAt: z.string(),
     updatedAt: z.string(),
   });
+
+/** Tells how the looks at a connection's events go. */
+export type ConnectionLooks = (vendor: VendorName, connection: string) => Promise<object[]>;
 
 /** Told after a connection was made, changed or (`gone`) deleted. */
 export type ConnectionChange = (vendor: Vendor, connection: Connection, gone: boolean) => Promise<void>;

@@ -9,6 +9,7 @@ import { mayRead } from '../scopes.ts';
 import { vendorCall } from '../vendor-calls.ts';
 import {
   type ConnectionChange,
+  type ConnectionLooks,
   type ConnectionServices,
   changeConnection,
   createConnection,
@@ -33,6 +34,7 @@ export function connectionRoutes(
   services: ConnectionServices,
   vendors: Catalogue,
   onChange: ConnectionChange,
+  looks: ConnectionLooks,
 ): Route[] {
   const shared = { tag: 'Connections', area: 'connections' } as const;
   return [
@@ -77,9 +79,13 @@ export function connectionRoutes(
       method: 'GET',
       path: '/v1/connections/{vendor}/{name}',
       operationId: 'getConnection',
-      summary: 'Get a connection',
+      summary: 'Get a connection, with its session and how the looks at its events go',
       output: shownConnection,
-      handle: async (call) => shown(services, await storedConnection(services, vendors, call)),
+      handle: async (call) => {
+        const item = await storedConnection(services, vendors, call);
+        const [connection, events] = await Promise.all([shown(services, item), looks(item.vendor, item.name)]);
+        return { ...connection, events };
+      },
     }),
     route({
       ...shared,
