@@ -27,7 +27,7 @@ export async function uploadBench(): Promise<void> {
       ...cell,
     }),
   };
-  const started = await startScript(import.meta.filename, env, /^idle/);
+  const started = await startScript(import.meta.filename, env, /^(idle)/);
   let peak = 0;
   const idle = started.memory();
   const startedAt = performance.now();
