@@ -10,8 +10,8 @@ const { resolve } = createRequire(import.meta.url);
 
 /** What a source file expects beside the bundle that it has become part of: entries to build, files of packages to copy. */
 const companions: Readonly<Record<string, { built?: Record<string, string>; copied?: readonly string[] }>> = {
-  'lib/events/expression-pool.ts': { built: { 'expression-worker': 'lib/events/expression-worker.ts' } },
-  'lib/gateway/docs/assets.ts': {
+  'lib/expressions/pool.ts': { built: { 'expression-worker': 'lib/expressions/worker.ts' } },
+  'lib/site/docs/assets.ts': {
     copied: ['swagger-ui-dist/swagger-ui.css', 'swagger-ui-dist/swagger-ui-bundle.js'],
   },
 };

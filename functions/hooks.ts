@@ -1,5 +1,5 @@
 import { startRunsFor } from '../lib/automations/automations.ts';
-import { findRun } from '../lib/automations/runs.ts';
+import { findRun } from '../lib/automations/runs/runs.ts';
 import { hookFunction } from '../lib/aws/hook-function.ts';
 import { vendors } from '../lib/vendors/index.ts';
 

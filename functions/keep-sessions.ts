@@ -1,6 +1,6 @@
 import { metric } from '../lib/aws/log.ts';
 import { scheduledFunction } from '../lib/aws/scheduled-function.ts';
-import { keepSessions } from '../lib/gateway/keep.ts';
+import { keepSessions } from '../lib/connections/keepalive.ts';
 import { vendors } from '../lib/vendors/index.ts';
 
 /** Every minute: keepalives for the sessions that are due, new sessions for those that died. */

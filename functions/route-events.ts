@@ -1,7 +1,7 @@
 import { startRunsFor } from '../lib/automations/automations.ts';
 import { streamFunction } from '../lib/aws/stream-function.ts';
 import type { EventItem } from '../lib/events/log.ts';
-import { routeEvents } from '../lib/events/route.ts';
+import { routeEvents } from '../lib/subscriptions/route-events.ts';
 
 /** The table's stream: each new event gets its place in the log and goes to subscriptions, waiting runs and automations. */
 export const handler = streamFunction<EventItem>('route-events', async (services, events) => {

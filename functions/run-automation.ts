@@ -1,4 +1,4 @@
-import { runAutomation } from '../lib/automations/run.ts';
+import { runAutomation } from '../lib/automations/runs/run.ts';
 import { durableFunction } from '../lib/aws/durable.ts';
 import { metric } from '../lib/aws/log.ts';
 import type { RunStart } from '../lib/core/durable.ts';

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Proptt2Sandbox, startProptt2Sandbox } from './sandbox/proptt2/index.ts';
-import { startTalkSandbox, type TalkSandbox } from './sandbox/talk/index.ts';
-import { startTimetonicSandbox, type TimetonicSandbox } from './sandbox/timetonic/index.ts';
+import { type Proptt2Sandbox, startProptt2Sandbox } from '../sandbox/proptt2/index.ts';
+import { startTalkSandbox, type TalkSandbox } from '../sandbox/talk/index.ts';
+import { startTimetonicSandbox, type TimetonicSandbox } from '../sandbox/timetonic/index.ts';
 
 /** The stand-in vendors of the demo. */
 export interface Demo {

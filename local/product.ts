@@ -3,29 +3,29 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { log, logTo } from '../lib/aws/log.ts';
 import { services, useFiles, useHttp } from '../lib/aws/services.ts';
-import { httpClient } from '../lib/core/http.ts';
+import { httpClient } from '../lib/core/http/client.ts';
 import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames } from '../lib/core/vendor.ts';
-import { createLocalCredentials, type LocalCredentials } from './aws-request.ts';
-import { type Demo, startDemo } from './demo.ts';
-import { startDurableRuntime } from './durable-runtime.ts';
-import { startEmbeddedDynamodb } from './embedded-dynamodb.ts';
-import { startExpirySweep } from './expired-items.ts';
-import { startFileStore } from './file-store.ts';
-import { clockFunctions, type Functions, httpRoutes, loadFunctions } from './functions.ts';
-import { startHttpBridge } from './http-bridge.ts';
+import { createLocalCredentials, type LocalCredentials } from './aws/aws-request.ts';
+import { startEmbeddedDynamodb } from './aws/embedded-dynamodb.ts';
+import { startExpirySweep } from './aws/expired-items.ts';
+import { startFileStore } from './aws/file-store.ts';
+import { startHttpBridge } from './aws/http-bridge.ts';
 import {
   type DurableFunction,
   type LambdaEndpointOptions,
   type LambdaHandler,
   startLambdaEndpoint,
-} from './lambda-endpoint.ts';
-import { startClock } from './local-clock.ts';
-import { gatherLines } from './log-lines.ts';
-import { startSecretsEndpoint } from './secrets-endpoint.ts';
-import { startStreamPump } from './stream-pump.ts';
-import { createTable } from './table.ts';
-import { undiciClient } from './undici-client.ts';
+} from './aws/lambda-endpoint.ts';
+import { startSecretsEndpoint } from './aws/secrets-endpoint.ts';
+import { startStreamPump } from './aws/stream-pump.ts';
+import { createTable } from './aws/table.ts';
+import { type Demo, startDemo } from './demo.ts';
+import { startDurableRuntime } from './runtime/durable-runtime.ts';
+import { clockFunctions, type Functions, httpRoutes, loadFunctions } from './runtime/functions.ts';
+import { startClock } from './runtime/local-clock.ts';
+import { gatherLines } from './runtime/log-lines.ts';
+import { undiciClient } from './runtime/undici-client.ts';
 
 /** How the whole product is started on one machine. */
 export interface ProductOptions {

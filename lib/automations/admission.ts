@@ -1,12 +1,12 @@
+import type { Principal } from '../api/key-check.ts';
+import { controlNeed, covers, mayRead, operationNeed } from '../api/scopes.ts';
+import type { Connections } from '../connections/connections.ts';
+import { operationOf } from '../connections/invoke.ts';
 import { type FieldError, GatewayError } from '../core/errors.ts';
 import { schemasOf } from '../core/operation.ts';
 import type { Catalogue } from '../core/vendor.ts';
-import { validate } from '../events/expression.ts';
-import { hasExpression } from '../events/expression-template.ts';
-import type { Connections } from '../gateway/connections.ts';
-import { operationOf } from '../gateway/invoke.ts';
-import type { Principal } from '../gateway/key-check.ts';
-import { controlNeed, covers, mayRead, operationNeed } from '../gateway/scopes.ts';
+import { validate } from '../expressions/expression.ts';
+import { hasExpression } from '../expressions/template.ts';
 import { awaitedBy, type CallStep, type Definition, isCall, isWaitFor, nameOf, target } from './definition.ts';
 import { scheduleProblem } from './schedule.ts';
 

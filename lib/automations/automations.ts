@@ -1,11 +1,11 @@
+import { mayRead } from '../api/scopes.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
-import { mayRead } from '../gateway/scopes.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { Definition } from './definition.ts';
-import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './flood.ts';
-import { type RunCause, type RunServices, startRun } from './runs.ts';
+import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './runs/flood.ts';
+import { type RunCause, type RunServices, startRun } from './runs/runs.ts';
 
 /** An automation as it lies in the table. Times are ISO 8601 but for `anchor` and `dueAt`, epoch milliseconds. */
 export interface AutomationItem extends Key {

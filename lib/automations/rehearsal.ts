@@ -1,9 +1,9 @@
+import { operationOf } from '../connections/invoke.ts';
 import { GatewayError } from '../core/errors.ts';
 import { parseInput, schemasOf } from '../core/operation.ts';
-import { redact } from '../core/redact.ts';
+import { redact } from '../core/redaction/redact.ts';
 import type { Catalogue } from '../core/vendor.ts';
-import { evaluate } from '../events/expression.ts';
-import { operationOf } from '../gateway/invoke.ts';
+import { evaluate } from '../expressions/expression.ts';
 import { awaitedBy, type Definition, isCall, isWaitFor, nameOf, target } from './definition.ts';
 
 /** What one step would do. */

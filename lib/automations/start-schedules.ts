@@ -1,7 +1,7 @@
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { due, dueItems } from '../store/due.ts';
 import { type AutomationItem, definitionOf, startOne } from './automations.ts';
-import type { RunServices } from './runs.ts';
+import type { RunServices } from './runs/runs.ts';
 import { firings, nextFiring } from './schedule.ts';
 
 /** What one tick started. */

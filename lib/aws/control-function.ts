@@ -1,5 +1,5 @@
-import { audit } from '../gateway/audit.ts';
-import { type Dispatcher, dispatcher, type Route } from '../gateway/route.ts';
+import { audit } from '../api/audit.ts';
+import { type Dispatcher, dispatcher, type Route } from '../api/route.ts';
 import { httpFunction } from './http-function.ts';
 import type { Services } from './services.ts';
 

@@ -1,6 +1,6 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { FileAnswer } from '../connections/invoke.ts';
 import type { FileStore } from '../core/files.ts';
-import type { FileAnswer } from '../gateway/invoke.ts';
 
 /** What a Lambda answer carries as Base64 without passing its 6 MB. */
 const largestInline = 4_400_000;

@@ -1,6 +1,6 @@
-import { type HookRuns, type HookServices, receiveHook } from '../automations/hook-receive.ts';
+import { RateLimit } from '../api/rate-limit.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
-import { RateLimit } from '../gateway/rate-limit.ts';
+import { type HookRuns, type HookServices, receiveHook } from '../hooks/receive.ts';
 import { hooksOf } from './hooks.ts';
 import { openHttpFunction } from './http-function.ts';
 import { log } from './log.ts';

@@ -1,4 +1,4 @@
-import { Hooks } from '../automations/hooks.ts';
+import { Hooks } from '../hooks/hooks.ts';
 import type { Services } from './services.ts';
 
 const made = new WeakMap<Services, Hooks>();

@@ -1,9 +1,9 @@
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import type { Principal } from '../api/key-check.ts';
+import type { HttpRequest } from '../api/request.ts';
+import type { InvokeAnswer } from '../connections/invoke.ts';
 import { GatewayError, problemOf } from '../core/errors.ts';
-import type { InvokeAnswer } from '../gateway/invoke.ts';
-import type { Principal } from '../gateway/key-check.ts';
-import type { HttpRequest } from '../gateway/request.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 import { endAfter } from './system.ts';

@@ -1,4 +1,4 @@
-import { redact } from '../core/redact.ts';
+import { redact } from '../core/redaction/redact.ts';
 import { sourceStack } from './source-stack.ts';
 
 export type LogLine = Record<string, unknown>;

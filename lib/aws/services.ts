@@ -1,14 +1,14 @@
-import type { AddressPolicy } from '../core/address-policy.ts';
+import { KeyCheck } from '../api/key-check.ts';
+import { RateLimit } from '../api/rate-limit.ts';
+import { Connections } from '../connections/connections.ts';
+import type { GatewayServices } from '../connections/invoke.ts';
+import { SessionStore } from '../connections/session-store.ts';
+import { Sessions } from '../connections/sessions.ts';
 import type { Starter } from '../core/durable.ts';
 import type { FileStore } from '../core/files.ts';
-import { type HttpClient, httpClient } from '../core/http.ts';
-import { registerSecret } from '../core/redact.ts';
-import { Connections } from '../gateway/connections.ts';
-import type { GatewayServices } from '../gateway/invoke.ts';
-import { KeyCheck } from '../gateway/key-check.ts';
-import { RateLimit } from '../gateway/rate-limit.ts';
-import { SessionStore } from '../gateway/session-store.ts';
-import { Sessions } from '../gateway/sessions.ts';
+import type { AddressPolicy } from '../core/http/address-policy.ts';
+import { type HttpClient, httpClient } from '../core/http/client.ts';
+import { registerSecret } from '../core/redaction/redact.ts';
 import { Table } from '../store/table.ts';
 import { filesOnUse } from './files.ts';
 import { log, metric } from './log.ts';
@@ -100,7 +100,7 @@ function make(): Services {
     rates: new RateLimit(),
     starter,
     startRun: async (call) => {
-      const { startCallRun } = await import('../automations/call-run.ts');
+      const { startCallRun } = await import('../automations/runs/call-run.ts');
       return startCallRun({ table, files, clock, starter }, call);
     },
     targets: { allowHttp: allowPrivate, allowPrivateNetwork: allowPrivate },

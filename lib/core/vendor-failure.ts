@@ -1,5 +1,5 @@
 import { GatewayError } from './errors.ts';
-import { HttpFailure } from './http-failure.ts';
+import { HttpFailure } from './http/failure.ts';
 import type { Effect } from './operation.ts';
 
 /**

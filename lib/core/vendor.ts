@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Clock, Random } from './clock.ts';
 import type { EventSource, Push } from './event-type.ts';
 import type { FileStore } from './files.ts';
-import type { HttpClient } from './http.ts';
+import type { HttpClient } from './http/client.ts';
 import type { Operation, Shape } from './operation.ts';
 
 export const vendorNames = ['proptt2', 'talk', 'timetonic'] as const;

@@ -1,5 +1,5 @@
+import { type Connections, connectionOf } from '../connections/connections.ts';
 import type { Connection, EventCatalogue, EventfulVendor, VendorName } from '../core/vendor.ts';
-import { type Connections, connectionOf } from '../gateway/connections.ts';
 import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import type { Leased } from '../store/lease.ts';

@@ -1,9 +1,9 @@
+import type { Connections } from '../connections/connections.ts';
+import { type CallScope, type CallServices, vendorCall } from '../connections/vendor-calls.ts';
 import { backoff } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EventSource } from '../core/event-type.ts';
 import type { EventCatalogue, EventfulVendor, VendorCall, VendorName } from '../core/vendor.ts';
-import type { Connections } from '../gateway/connections.ts';
-import { type CallScope, type CallServices, vendorCall } from '../gateway/vendor-calls.ts';
 import { due, dueItems } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import { type Lease, releaseLease, takeLease } from '../store/lease.ts';

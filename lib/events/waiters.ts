@@ -1,5 +1,5 @@
+import { mayRead } from '../api/scopes.ts';
 import type { Starter } from '../core/durable.ts';
-import { mayRead } from '../gateway/scopes.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { type EventQuery, listEvents, matchesConnection, mayReadEvent } from './list.ts';

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { listen } from '../../local/loopback-server.ts';
+import { listen } from '../../local/runtime/loopback-server.ts';
 import type { AccessRequest } from './access.ts';
 
 /** One request to AWS as a function made it. */

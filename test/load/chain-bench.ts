@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
-import { eventOf } from '../gateway/face.ts';
-import { memoryFiles, startBackends } from '../harness.ts';
+import { eventOf } from '../support/face.ts';
+import { memoryFiles, startBackends } from '../support/harness.ts';
 
 const calls = 20_000;
 const answers: Readonly<Record<string, string>> = {

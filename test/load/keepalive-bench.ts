@@ -5,11 +5,11 @@ import { bundle } from '../../cdk/bundle.ts';
 import { secretsManager } from '../../lib/aws/secrets.ts';
 import { settingsFrom } from '../../lib/aws/settings.ts';
 import { systemClock } from '../../lib/aws/system.ts';
+import type { KeepReport } from '../../lib/connections/keepalive.ts';
 import { sessionKeySecret } from '../../lib/core/secrets.ts';
-import type { KeepReport } from '../../lib/gateway/keep.ts';
 import { keys } from '../../lib/store/items.ts';
 import { type LambdaProcess, startLambdaProcess } from '../cloud/lambda-process.ts';
-import { processOf, putConnection, startBackends } from '../harness.ts';
+import { processOf, putConnection, startBackends } from '../support/harness.ts';
 import { startScript } from './process.ts';
 
 /** What Lambda gives the function, in MB. */

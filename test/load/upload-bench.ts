@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FileStore } from '../../lib/core/files.ts';
-import { httpClient } from '../../lib/core/http.ts';
-import { resumableUpload } from '../../lib/vendors/timetonic/resumable-upload.ts';
-import { startTimetonicSandbox } from '../../local/sandbox/timetonic/index.ts';
-import { memoryNotes, playedCall } from '../played-call.ts';
-import { logIn } from '../sandbox/timetonic-client.ts';
+import { httpClient } from '../../lib/core/http/client.ts';
+import { resumableUpload } from '../../lib/vendors/timetonic/files/resumable-upload.ts';
+import { startTimetonicSandbox } from '../../sandbox/timetonic/index.ts';
+import { memoryNotes, playedCall } from '../support/played-call.ts';
+import { logIn } from '../support/timetonic-client.ts';
 import { startScript } from './process.ts';
 
 const gigabyte = 1024 ** 3;

@@ -1,8 +1,8 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
-import { dateIn } from './dates.ts';
-import { exchange, type Proptt2Call } from './exchange.ts';
-import { ask } from './protocol.ts';
+import { dateIn } from './wire/dates.ts';
+import { exchange, type Proptt2Call } from './wire/exchange.ts';
+import { ask } from './wire/protocol.ts';
 
 /** Says what is right and wrong with a ProPTT2 connection: reach, key, session, clock, time zone, version. */
 export async function check(call: Proptt2Call): Promise<Finding[]> {

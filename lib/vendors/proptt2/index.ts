@@ -5,8 +5,8 @@ import { organizations } from './operations/organizations.ts';
 import { records } from './operations/records.ts';
 import { sessionOperations } from './operations/session.ts';
 import { users } from './operations/users.ts';
-import { send } from './send.ts';
 import { type Proptt2Session, session } from './session.ts';
+import { send } from './wire/send.ts';
 
 const operations = { ...sessionOperations, ...channels, ...users, ...organizations, ...records };
 

@@ -2,7 +2,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
 import { type Operation, schemasOf } from '../../core/operation.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
-import { exchange, type Proptt2Call } from './exchange.ts';
+import { exchange, type Proptt2Call } from './wire/exchange.ts';
 
 /** What the gateway puts into each query; a raw request may not bring its own. */
 const supplied = ['id', 'hid', 'skey'];

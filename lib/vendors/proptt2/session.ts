@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { GatewayError } from '../../core/errors.ts';
 import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts';
 import type { Proptt2Credentials, Proptt2Settings } from './connection.ts';
-import { ask, type Proptt2Answer, title } from './protocol.ts';
+import { ask, type Proptt2Answer, title } from './wire/protocol.ts';
 
 /** What a live session consists of; `serverUrl` may change with each login. */
 export interface Proptt2Session {

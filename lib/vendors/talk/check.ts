@@ -1,9 +1,9 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
 import { rootOf, type TalkCall } from './connection.ts';
-import { type Dialect, dialectOf } from './dialect.ts';
-import { ask, type OcsAnswer, recordOf, textOf } from './protocol.ts';
 import { readCapabilities, type TalkSession } from './session.ts';
+import { type Dialect, dialectOf } from './wire/dialect.ts';
+import { ask, type OcsAnswer, recordOf, textOf } from './wire/protocol.ts';
 
 const good = (subject: string, message: string): Finding => ({ subject, state: 'good', message });
 const warning = (subject: string, message: string): Finding => ({ subject, state: 'warning', message });

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { field, integer, text } from '../../core/field.ts';
 import { operationsOf } from '../../core/operation.ts';
 import type { TalkCall } from './connection.ts';
-import type { TalkRoute } from './dialect.ts';
+import type { TalkRoute } from './wire/dialect.ts';
 
 /** A declaration of Talk: its call is a route of the dialect table, or a function of several of them. */
 export const operation = operationsOf<TalkRoute, TalkCall>();

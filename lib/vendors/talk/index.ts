@@ -17,8 +17,8 @@ import { participantOperations } from './operations/participants.ts';
 import { pollOperations } from './operations/polls.ts';
 import { roomOperations } from './operations/rooms.ts';
 import { serverOperations } from './operations/server.ts';
-import { send } from './send.ts';
 import { session, type TalkSession } from './session.ts';
+import { send } from './wire/send.ts';
 
 const operations = {
   ...roomOperations,

@@ -1,8 +1,8 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { BrowserLogin } from '../../core/vendor.ts';
 import { rootOf, type TalkCredentials, type TalkSettings, title } from './connection.ts';
-import { askPlain, type OcsAnswer, readAnswer, recordOf, textOf, userAgent } from './protocol.ts';
-import { refusalOf } from './refusal.ts';
+import { askPlain, type OcsAnswer, readAnswer, recordOf, textOf, userAgent } from './wire/protocol.ts';
+import { refusalOf } from './wire/refusal.ts';
 
 /** How long a server keeps a login that was begun, in milliseconds. */
 const lifetime = 20 * 60_000;

@@ -1,15 +1,15 @@
 import { Readable } from 'node:stream';
 import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
-import type { HttpAnswer } from '../../core/http.ts';
+import type { HttpAnswer } from '../../core/http/client.ts';
 import type { Operation } from '../../core/operation.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
-import { encodePosition } from './chat-position.ts';
+import { encodePosition } from './chat/position.ts';
 import { authorization, rootOf, type TalkCall, title } from './connection.ts';
-import { routeOf, type TalkRoute } from './dialect.ts';
-import { askPlain, readAnswer } from './protocol.ts';
-import { refusalOf } from './refusal.ts';
 import { refusedWords } from './session.ts';
+import { routeOf, type TalkRoute } from './wire/dialect.ts';
+import { askPlain, readAnswer } from './wire/protocol.ts';
+import { refusalOf } from './wire/refusal.ts';
 
 /** Composed operations and their one telling request. */
 const composed: Readonly<Record<string, TalkRoute>> = {

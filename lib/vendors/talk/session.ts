@@ -1,10 +1,10 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts';
 import { authorization, rootOf, type TalkCall, type TalkCredentials, type TalkSettings, title } from './connection.ts';
-import { type Cookies, cookieHeader, withCookies } from './cookies.ts';
-import type { ServerFacts } from './dialect.ts';
-import { ask, type OcsAnswer, recordOf, textOf } from './protocol.ts';
-import { refusalOf } from './refusal.ts';
+import { type Cookies, cookieHeader, withCookies } from './wire/cookies.ts';
+import type { ServerFacts } from './wire/dialect.ts';
+import { ask, type OcsAnswer, recordOf, textOf } from './wire/protocol.ts';
+import { refusalOf } from './wire/refusal.ts';
 
 /**
  * What is known of an account at a server. Talk has no session for ordinary calls; this is the cookie jar that calls need

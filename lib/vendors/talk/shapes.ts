@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
-import { chatMessage } from './chat-message.ts';
-import { recordOf, textOf } from './protocol.ts';
+import { chatMessage } from './chat/message.ts';
+import { recordOf, textOf } from './wire/protocol.ts';
 
 /** A schema that first brings what servers of any age send into one shape. */
 function shaped<S extends z.ZodMiniType>(into: (value: unknown) => unknown, schema: S) {

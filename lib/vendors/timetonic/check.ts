@@ -1,8 +1,8 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
-import { budgetOf } from './budget.ts';
 import { baseOf, type TimetonicCall } from './connection.ts';
-import { defaultVersion, exchange } from './exchange.ts';
+import { budgetOf } from './wire/budget.ts';
+import { defaultVersion, exchange } from './wire/exchange.ts';
 
 /** Says what is right and wrong with a TimeTonic connection: reach, keys, calls left, version, upload host. */
 export async function check(call: TimetonicCall): Promise<Finding[]> {

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { bigInteger, field, integer, text } from '../../core/field.ts';
 import { operationsOf } from '../../core/operation.ts';
 import type { TimetonicCall } from './connection.ts';
-import type { TimetonicRequest } from './send.ts';
+import type { TimetonicRequest } from './wire/send.ts';
 
 /** A declaration of TimeTonic: a request of api.php, a file address below `/live`, or a function of several of them. */
 export const operation = operationsOf<TimetonicRequest, TimetonicCall>();

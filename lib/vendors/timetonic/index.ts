@@ -9,15 +9,15 @@ import {
   title,
   validate,
 } from './connection.ts';
-import { exchangeLogin } from './keys.ts';
+import { exchangeLogin } from './keys/keys.ts';
 import { bookOperations } from './operations/books.ts';
 import { fileOperations } from './operations/files.ts';
 import { keyOperations } from './operations/keys.ts';
 import { messageOperations } from './operations/messages.ts';
 import { socketOperations } from './operations/socket.ts';
 import { tableOperations } from './operations/tables.ts';
-import { send } from './send.ts';
 import { session } from './session.ts';
+import { send } from './wire/send.ts';
 
 const operations = {
   ...keyOperations,

@@ -4,9 +4,9 @@ import { parseJson } from '../../core/json.ts';
 import { type Operation, schemasOf } from '../../core/operation.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { type TimetonicCall, title } from './connection.ts';
-import { download } from './downloads.ts';
-import { exchange } from './exchange.ts';
-import { fieldText } from './send.ts';
+import { download } from './files/downloads.ts';
+import { exchange } from './wire/exchange.ts';
+import { fieldText } from './wire/send.ts';
 
 /** What the gateway puts into each request; a raw one may not bring its own. */
 const supplied = ['version', 'req', 'r', 'o_u', 'u_c', 'sesskey', 'oauthkey', 'appkey'];

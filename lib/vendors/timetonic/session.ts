@@ -7,7 +7,7 @@ import {
   type TimetonicSettings,
   title,
 } from './connection.ts';
-import { ask, exchangeIn } from './exchange.ts';
+import { ask, exchangeIn } from './wire/exchange.ts';
 
 /** Keys have no fixed life; after this long a fresh one is made all the same. */
 const lifetime = 30 * 24 * 60 * 60_000;

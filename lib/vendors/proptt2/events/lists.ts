@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
-import { exchange, type Proptt2Call } from '../exchange.ts';
-import { title } from '../protocol.ts';
+import { exchange, type Proptt2Call } from '../wire/exchange.ts';
+import { title } from '../wire/protocol.ts';
 
 /** Reads a list of the vendor; an answer without it is no empty list but an error. */
 export async function readList(

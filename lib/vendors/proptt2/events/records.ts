@@ -1,10 +1,10 @@
 import * as z from 'zod/mini';
 import type { EventSource, FoundEvent } from '../../../core/event-type.ts';
 import { type Proptt2Credentials, type Proptt2Settings, supports } from '../connection.ts';
-import { dateIn } from '../dates.ts';
-import type { Proptt2Call } from '../exchange.ts';
 import { record } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
+import { dateIn } from '../wire/dates.ts';
+import type { Proptt2Call } from '../wire/exchange.ts';
 import { readList } from './lists.ts';
 
 const recorded = () =>

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import type { EventSource, FoundEvent } from '../../../core/event-type.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
-import { dateIn } from '../dates.ts';
 import { user } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
+import { dateIn } from '../wire/dates.ts';
 import { changes, readList } from './lists.ts';
 
 /** Last known date of each user's position by id; an empty text where there is none. */

@@ -17,7 +17,7 @@ import {
   user,
   userId,
 } from '../fields.ts';
-import { customFrame } from '../frame.ts';
+import { customFrame } from '../wire/frame.ts';
 
 const description = () => z.optional(z.string());
 const notification = () => z.optional(z.string());

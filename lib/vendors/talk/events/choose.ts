@@ -1,6 +1,6 @@
-import { chatMessage } from '../chat-message.ts';
-import { recordOf } from '../protocol.ts';
+import { chatMessage } from '../chat/message.ts';
 import { roomOf } from '../shapes.ts';
+import { recordOf } from '../wire/protocol.ts';
 import type { RoomsCursor } from './cursor.ts';
 
 /** A room as a look sees it in the list. */

@@ -1,5 +1,5 @@
-import type { ChatPosition } from '../chat-position.ts';
-import { recordOf } from '../protocol.ts';
+import type { ChatPosition } from '../chat/position.ts';
+import { recordOf } from '../wire/protocol.ts';
 import type { ListedRoom } from './choose.ts';
 
 /** How far a room was read, and what its place in the list looked like then. Times are seconds of the server's clock. */

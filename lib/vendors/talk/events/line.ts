@@ -1,6 +1,6 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
-import type { ChatMessage } from '../chat-message.ts';
-import { recordOf, textOf } from '../protocol.ts';
+import type { ChatMessage } from '../chat/message.ts';
+import { recordOf, textOf } from '../wire/protocol.ts';
 import type { TalkEventType } from './event-types.ts';
 
 /** A line of a chat, from whichever road: what was written, or what the server tells of the room. */

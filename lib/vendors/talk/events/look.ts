@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { FoundEvent, PollResult } from '../../../core/event-type.ts';
-import type { ChatMessage } from '../chat-message.ts';
+import type { ChatMessage } from '../chat/message.ts';
 import { placeOf, type TalkCall } from '../connection.ts';
-import { dialectOf } from '../dialect.ts';
-import { sessionFor } from '../exchange.ts';
-import { recordOf } from '../protocol.ts';
-import { request } from '../send.ts';
+import { dialectOf } from '../wire/dialect.ts';
+import { sessionFor } from '../wire/exchange.ts';
+import { recordOf } from '../wire/protocol.ts';
+import { request } from '../wire/send.ts';
 import { chooseRooms, type ListedRoom, listedRoom } from './choose.ts';
 import { listedEnd, positionOf, type RoomsCursor, readCursor, stateOf, storedCursor } from './cursor.ts';
 import { eventOf, type Line, type Viewer } from './line.ts';

@@ -2,9 +2,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../../../core/errors.ts';
 import type { FoundEvent, Push, PushRequest } from '../../../core/event-type.ts';
 import { parseJson } from '../../../core/json.ts';
-import { renderText } from '../chat-message.ts';
+import { renderText } from '../chat/message.ts';
 import { placeOf, rootOf, type TalkCredentials, type TalkSettings } from '../connection.ts';
-import { recordOf, textOf } from '../protocol.ts';
+import { recordOf, textOf } from '../wire/protocol.ts';
 import type { TalkEventType } from './event-types.ts';
 import { eventOf, type Line, reactionId, type Viewer } from './line.ts';
 

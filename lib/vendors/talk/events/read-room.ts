@@ -1,10 +1,10 @@
 import { GatewayError } from '../../../core/errors.ts';
-import { longestPage, readAfter, readNewest, readSince } from '../chat.ts';
-import type { ChatMessage } from '../chat-message.ts';
-import type { ChatPosition } from '../chat-position.ts';
+import { longestPage, readAfter, readNewest, readSince } from '../chat/history.ts';
+import type { ChatMessage } from '../chat/message.ts';
+import type { ChatPosition } from '../chat/position.ts';
 import type { TalkCall } from '../connection.ts';
-import { dialectOf } from '../dialect.ts';
-import { sessionFor } from '../exchange.ts';
+import { dialectOf } from '../wire/dialect.ts';
+import { sessionFor } from '../wire/exchange.ts';
 import type { ListedRoom } from './choose.ts';
 import { listedEnd } from './cursor.ts';
 

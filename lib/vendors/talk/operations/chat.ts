@@ -1,13 +1,13 @@
 import * as z from 'zod/mini';
 import { field, integer } from '../../../core/field.ts';
-import { longestPage, readAfter, readNewest, readSkipping } from '../chat.ts';
-import { chatMessage } from '../chat-message.ts';
-import { decodePosition, encodePosition } from '../chat-position.ts';
-import { dialectOf } from '../dialect.ts';
-import { sessionFor } from '../exchange.ts';
+import { longestPage, readAfter, readNewest, readSkipping } from '../chat/history.ts';
+import { chatMessage } from '../chat/message.ts';
+import { decodePosition, encodePosition } from '../chat/position.ts';
 import { messageId, operation, message as saidMessage, token } from '../fields.ts';
-import { alone } from '../long-poll.ts';
 import { message, posted } from '../shapes.ts';
+import { dialectOf } from '../wire/dialect.ts';
+import { sessionFor } from '../wire/exchange.ts';
+import { alone } from '../wire/long-poll.ts';
 
 const closed = { 400: 'The message is not valid', 403: 'The room is read-only, or the account may not write in it' };
 const cursor = () =>

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { field, integer } from '../../../core/field.ts';
-import { newestToMark } from '../chat.ts';
+import { newestToMark } from '../chat/history.ts';
 import { messageId, operation, reaction, message as saidMessage, token } from '../fields.ts';
 import { done, message, reactions } from '../shapes.ts';
 

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
-import { dialectOf } from '../dialect.ts';
 import { operation } from '../fields.ts';
 import { readCapabilities } from '../session.ts';
+import { dialectOf } from '../wire/dialect.ts';
 
 /** The server itself. */
 export const serverOperations = {

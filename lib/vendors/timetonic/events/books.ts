@@ -1,7 +1,7 @@
 import type { FoundEvent, PollResult } from '../../../core/event-type.ts';
-import { budgetOf, pauseFor } from '../budget.ts';
 import type { TimetonicCall } from '../connection.ts';
-import { exchange } from '../exchange.ts';
+import { budgetOf, pauseFor } from '../wire/budget.ts';
+import { exchange } from '../wire/exchange.ts';
 import { newMessages } from './messages.ts';
 import { lookAtTable, readSnapshot, type SeenTable, tablesOf, writeSnapshot } from './tables.ts';
 

@@ -1,7 +1,7 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
 import type { TimetonicCall } from '../connection.ts';
-import { exchange } from '../exchange.ts';
-import { uuidPrefix } from '../message-writes.ts';
+import { exchange } from '../wire/exchange.ts';
+import { uuidPrefix } from '../writes/message-writes.ts';
 
 interface Message {
   smid?: unknown;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { digestOf } from '../own-writes.ts';
+import { digestOf } from '../writes/own-writes.ts';
 
 /** A table as it was seen last: digests in place of values. */
 export interface Snapshot {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { FoundEvent, PollResult } from '../../../core/event-type.ts';
 import type { TimetonicCall } from '../connection.ts';
-import type { Frame } from '../socket.ts';
-import { listen } from '../socket-operations.ts';
+import type { Frame } from '../wire/socket.ts';
+import { listen } from '../writes/socket-operations.ts';
 
 const day = 24 * 60 * 60_000;
 

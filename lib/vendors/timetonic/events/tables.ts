@@ -4,10 +4,10 @@ import type { FoundEvent } from '../../../core/event-type.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
-import { exchange } from '../exchange.ts';
-import { isOwnDelete, isOwnRow, isOwnWrite, markOf, ownRowMarks } from '../own-writes.ts';
-import { readAllValues } from '../read-all.ts';
-import { fieldText, type TimetonicRequest } from '../send.ts';
+import { readAllValues } from '../rows/read-all.ts';
+import { exchange } from '../wire/exchange.ts';
+import { fieldText, type TimetonicRequest } from '../wire/send.ts';
+import { isOwnDelete, isOwnRow, isOwnWrite, markOf, ownRowMarks } from '../writes/own-writes.ts';
 import { type Commented, compare, type RowChange, type Snapshot, type TableRows } from './snapshot.ts';
 
 /** A table as the cursor has it: the stamp of its last change, and where its snapshot lies. */

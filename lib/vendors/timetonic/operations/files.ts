@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import { field, integer, text } from '../../../core/field.ts';
-import { attachFile } from '../attach.ts';
 import { book, fieldId, id, operation, rowId, uuid } from '../fields.ts';
+import { attachFile } from '../files/attach.ts';
+import { file, isSlow } from '../files/sources.ts';
 import { uploaded } from '../shapes.ts';
-import { file, isSlow } from '../sources.ts';
 
 const sizes = () =>
   field(z.enum(['norm', 'tb', 'cover', 'full']), {
@@ -150,13 +150,13 @@ export const fileOperations = {
     input: () => ({ ...book(), rowId: rowId(), fieldId: fieldId(), uuid: uuid(), file: file() }),
     output: uploaded,
     slow: () => true,
-    call: async (input, _send, call) => (await import('../resumable-upload.ts')).resumableUpload(input, call),
+    call: async (input, _send, call) => (await import('../files/resumable-upload.ts')).resumableUpload(input, call),
   }),
   getUploadMeta: operation({
     summary: 'Read what became of a resumable upload',
     effect: 'read',
     input: () => ({ fileId: z.string().check(z.regex(/^[\w.+-]{1,200}$/, 'must be the id of an upload')) }),
     output: uploaded,
-    call: async (input, _send, call) => (await import('../upload-host.ts')).readMeta(call, input.fileId),
+    call: async (input, _send, call) => (await import('../files/upload-host.ts')).readMeta(call, input.fileId),
   }),
 };

@@ -1,7 +1,13 @@
 import * as z from 'zod/mini';
 import { field, text } from '../../../core/field.ts';
 import { bookCode, bookOwner, operation, sstamp } from '../fields.ts';
-import { dropAllSessions, makeAppkey, makeOauthkey, registerGateway, unregisterGateway } from '../key-operations.ts';
+import {
+  dropAllSessions,
+  makeAppkey,
+  makeOauthkey,
+  registerGateway,
+  unregisterGateway,
+} from '../keys/key-operations.ts';
 import { done, sessionState, userInfo } from '../shapes.ts';
 
 const phoneNumber = () =>

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import { bigInteger, field, integer, text } from '../../../core/field.ts';
 import { book, id, operation, sender, sstamp, uuid } from '../fields.ts';
-import { sendMessage } from '../message-writes.ts';
+import { file, isSlow } from '../files/sources.ts';
 import { messages, sentMessage, stamped } from '../shapes.ts';
-import { file, isSlow } from '../sources.ts';
+import { sendMessage } from '../writes/message-writes.ts';
 
 const msg = () => field(text(100_000), { description: 'What is said.', examples: ['Fire on level 3'] });
 const attachments = () =>

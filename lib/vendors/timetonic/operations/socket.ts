@@ -13,7 +13,7 @@ const frames = () => z.array(z.looseObject({ type: z.int(), smid: z.optional(big
 const types = () => z.array(z.union([z.literal(1), z.literal(8), z.literal(11)])).check(z.minLength(1));
 
 /** Loaded on use: most calls need no socket. */
-const socket = () => import('../socket-operations.ts');
+const socket = () => import('../writes/socket-operations.ts');
 
 /** Each attaches a socket of its own, sends, waits for the ack and closes. */
 export const socketOperations = {

@@ -13,9 +13,9 @@ import {
   rowId,
   tableId,
 } from '../fields.ts';
-import { filterRowIds, pivotFilter, rowIds } from '../filter-rows.ts';
-import { readAllRows, readAllValues, readPivot } from '../read-all.ts';
-import { deleteRow, isBulk, rowsToWrite, value, values, writeRow, writeRows, writeValue } from '../row-writes.ts';
+import { filterRowIds, pivotFilter, rowIds } from '../rows/filter-rows.ts';
+import { readAllRows, readAllValues, readPivot } from '../rows/read-all.ts';
+import { deleteRow, isBulk, rowsToWrite, value, values, writeRow, writeRows, writeValue } from '../rows/row-writes.ts';
 import {
   comments,
   deletedRow,

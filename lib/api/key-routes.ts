@@ -1,0 +1,115 @@
+import * as z from 'zod/mini';
+import { field, integer, text } from '../core/field.ts';
+import { defaultPerMinute, type KeyItem } from './key-check.ts';
+import type { ApiKeys } from './keys.ts';
+import { type Route, route } from './route.ts';
+import { isScope } from './scopes.ts';
+
+const scope = () =>
+  field(z.string().check(z.refine(isScope, 'must be vendor/connection/operation or trunkline/area/read|write')), {
+    description:
+      'vendor/connection/operation, with * for all; destructive and session operations and raw must be named exactly.',
+    examples: ['proptt2/dispatch/*'],
+  });
+const shown = () =>
+  z.looseObject({
+    id: z.string(),
+    name: z.string(),
+    scopes: z.array(z.string()),
+    createdAt: z.string(),
+    perMinute: z.int(),
+  });
+const shownOnce = () => z.extend(shown(), { key: field(z.string(), { description: 'Shown this once.' }) });
+
+/** The calls on keys. A key is shown when it is made or rotated and never again. */
+export function keyRoutes(keys: ApiKeys): Route[] {
+  const shared = { tag: 'Keys', area: 'keys' } as const;
+  return [
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/keys',
+      operationId: 'createKey',
+      summary: 'Make a key',
+      write: true,
+      status: 201,
+      input: () => ({
+        name: text(100),
+        scopes: z.array(scope()).check(z.minLength(1), z.maxLength(100)),
+        perMinute: z.optional(
+          field(integer(1, 1_000_000), {
+            description: `Calls a minute that one process grants. Default ${defaultPerMinute}.`,
+          }),
+        ),
+      }),
+      output: shownOnce,
+      handle: async ({ input, principal }) => {
+        const { item, key } = await keys.create(
+          principal,
+          input.name,
+          input.scopes,
+          input.perMinute ?? defaultPerMinute,
+        );
+        return { ...show(item), key };
+      },
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/keys',
+      operationId: 'listKeys',
+      summary: 'List the keys',
+      output: () => z.array(shown()),
+      handle: async () => (await keys.list()).map(show),
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/keys/{id}',
+      operationId: 'getKey',
+      summary: 'Get a key',
+      output: shown,
+      handle: async ({ params }) => show(await keys.get(params.id ?? '')),
+    }),
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/keys/{id}/rotate',
+      operationId: 'rotateKey',
+      summary: 'Give a key a new secret',
+      write: true,
+      input: () => ({
+        overlapSeconds: z._default(
+          field(integer(0, 604_800), { description: 'How long the old secret works on. Default one day.' }),
+          86_400,
+        ),
+      }),
+      output: shownOnce,
+      handle: async ({ params, input, principal }) => {
+        const { item, key } = await keys.rotate(principal, params.id ?? '', input.overlapSeconds);
+        return { ...show(item), key };
+      },
+    }),
+    route({
+      ...shared,
+      method: 'DELETE',
+      path: '/v1/keys/{id}',
+      operationId: 'revokeKey',
+      summary: 'Revoke a key: dead everywhere within ten seconds',
+      write: true,
+      status: 204,
+      handle: ({ params }) => keys.revoke(params.id ?? ''),
+    }),
+  ];
+}
+
+function show(item: KeyItem) {
+  return {
+    id: item.id,
+    name: item.name,
+    scopes: item.scopes,
+    perMinute: item.perMinute,
+    createdAt: item.createdAt,
+    rotatedAt: item.rotatedAt,
+  };
+}

@@ -1,0 +1,39 @@
+import * as z from 'zod/mini';
+import { field, integer, text } from '../core/field.ts';
+import { type FileStore, maximumUpload } from '../core/files.ts';
+import { type Route, route } from './route.ts';
+
+/** Where to put a file that an operation is to send on: `file: {uploadId}`. */
+export function uploadRoutes(files: FileStore): Route[] {
+  return [
+    route({
+      tag: 'Uploads',
+      area: 'uploads',
+      method: 'POST',
+      path: '/v1/uploads',
+      operationId: 'createUpload',
+      summary: 'Promise a file; the answer says where to put its bytes within the hour',
+      write: true,
+      status: 201,
+      input: () => ({
+        name: field(text(255), { examples: ['site-plan.pdf'] }),
+        type: field(
+          z.string().check(z.regex(/^[\w.+-]{1,100}\/[\w.+-]{1,100}$/, 'must be a media type such as image/png')),
+          {
+            examples: ['application/pdf'],
+          },
+        ),
+        size: field(integer(0, maximumUpload), { description: 'In bytes; exactly so many are taken.' }),
+      }),
+      output: () =>
+        z.looseObject({
+          uploadId: z.string(),
+          method: z.string(),
+          url: z.string(),
+          headers: z.record(z.string(), z.string()),
+          expiresAt: z.string(),
+        }),
+      handle: ({ input }) => files.createUpload(input),
+    }),
+  ];
+}

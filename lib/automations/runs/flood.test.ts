@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { memorySecrets, processOf, startBackends, TestClock } from '../../../test/support/harness.ts';
+import type { DurableContext, Starter } from '../../core/durable.ts';
+import { keys } from '../../store/items.ts';
+import { type AutomationItem, startOne } from '../automations.ts';
+import { runAutomation } from './run.ts';
+import { findRun } from './runs.ts';
+
+const clock = new TestClock();
+let kit: ReturnType<typeof processOf>;
+let stop = async () => {};
+let count = 0;
+
+beforeAll(async () => {
+  const backends = await startBackends();
+  kit = processOf(backends.endpoint, memorySecrets(), clock);
+  stop = async () => {
+    kit.close();
+    await backends.stop();
+  };
+});
+afterAll(() => stop());
+
+/** Time passes at once, and nothing is interrupted. */
+const context = {
+  step: async (_name, run) => run(1),
+  wait: async () => undefined,
+} as Partial<DurableContext> as DurableContext;
+
+/** An automation that acts on events whose `meant` is true, and lets three of them act in a minute. */
+function automation(): AutomationItem {
+  const definition = {
+    name: 'Flood',
+    when: { event: 'talk.message.created' },
+    if: '{% event.data.meant %}',
+    maxPerMinute: 3,
+    do: [{ wait: { seconds: 1 } }],
+  };
+  const at = new Date(clock.now()).toISOString();
+  const id = `flood${++count}`;
+  return {
+    ...keys.automation(id),
+    ...{ id, name: 'Flood', enabled: true, definition: JSON.stringify(definition), scopes: ['*/*/*'] },
+    ...{ creator: 'admin', anchor: 0, createdAt: at, updatedAt: at, version: 1 },
+  };
+}
+
+async function run(item: AutomationItem, meant: boolean): Promise<{ state: string; begun: boolean; reason?: string }> {
+  let begun = false;
+  const starter = {
+    startRun: async () => {
+      begun = true;
+    },
+  } as unknown as Starter;
+  const at = clock.now();
+  const id = `evt_${++count}`;
+  const event = {
+    ...{ id, type: 'talk.message.created', timestamp: new Date(at).toISOString(), vendor: 'talk', connection: 'team' },
+    ...{ data: { meant }, appendedAt: at },
+  };
+  const services = { ...kit, starter };
+  const runId = await startOne(services, item, { cause: `event ${id}`, createdAt: at, event: event as never });
+  if (begun) await runAutomation(services, {}, context, { runId });
+  const { state = 'lost', reason } = (await findRun(kit.table, runId)) ?? {};
+  return { state, begun, ...(reason !== undefined && { reason }) };
+}
+
+test('a run whose condition does not hold leaves its place to one that is meant', async () => {
+  const item = automation();
+  for (let event = 0; event < 10; event++) expect(await run(item, false)).toMatchObject({ state: 'skipped' });
+  for (let event = 0; event < 3; event++) expect(await run(item, true)).toEqual({ state: 'succeeded', begun: true });
+  const fourth = { state: 'suppressed', begun: true, reason: 'More than 3 runs within a minute (maxPerMinute).' };
+  expect(await run(item, true)).toEqual(fourth);
+  clock.advance(60_000);
+  expect(await run(item, true)).toMatchObject({ state: 'succeeded' });
+});
+
+test('beyond ten times as many nothing is begun, and each is kept with its reason', async () => {
+  const item = automation();
+  for (let event = 0; event < 30; event++) expect(await run(item, false)).toMatchObject({ begun: true });
+  expect(await run(item, true)).toMatchObject({
+    state: 'suppressed',
+    begun: false,
+    reason: expect.stringContaining('maxPerMinute'),
+  });
+});

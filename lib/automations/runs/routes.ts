@@ -1,0 +1,214 @@
+import * as z from 'zod/mini';
+import type { Principal } from '../../api/key-check.ts';
+import { type Route, route } from '../../api/route.ts';
+import { controlNeed, covers, requireScope, within } from '../../api/scopes.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { TrunklineEvent } from '../../core/event-type.ts';
+import { field, integer, text } from '../../core/field.ts';
+import { redact } from '../../core/redaction/redact.ts';
+import { keys } from '../../store/items.ts';
+import { listAutomations } from '../automations.ts';
+import type { Definition } from '../definition.ts';
+import {
+  callsOwner,
+  findRun,
+  outputOf,
+  type RunItem,
+  type RunServices,
+  runKey,
+  type StepItem,
+  startRun,
+  stepsOf,
+} from './runs.ts';
+
+const summary = () =>
+  z.looseObject({
+    id: z.string(),
+    name: z.string(),
+    state: z.string(),
+    automationId: z.optional(z.string()),
+    eventId: z.optional(z.string()),
+    createdAt: z.string(),
+    endedAt: z.optional(z.string()),
+    reason: z.optional(z.string()),
+  });
+const whole = () =>
+  z.extend(summary(), {
+    steps: z.array(
+      z.looseObject({
+        name: z.string(),
+        state: z.string(),
+        attempts: z.int(),
+        input: z.optional(z.unknown()),
+        output: z.optional(z.unknown()),
+      }),
+    ),
+  });
+const states = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
+
+/** The calls on runs: what was done, step by step, and doing it again. */
+export function runRoutes(services: RunServices): Route[] {
+  const tag = 'Runs';
+  return [
+    route({
+      tag,
+      area: 'runs',
+      method: 'GET',
+      path: '/v1/runs',
+      operationId: 'listRuns',
+      summary: 'List the runs, newest first',
+      input: () => ({
+        automation: z.optional(
+          field(text(60), { description: 'The id of an automation, or `calls` for single calls.' }),
+        ),
+        state: z.optional(z.enum(states)),
+        limit: z._default(integer(1, 200), 50),
+      }),
+      output: () => z.array(summary()),
+      handle: async ({ input }) => {
+        const owners = input.automation
+          ? [input.automation]
+          : [callsOwner, ...(await listAutomations(services.table)).map((each) => each.id)];
+        const lists = await Promise.all(
+          owners.map((owner) =>
+            services.table.queryAll<RunItem>({ pk: keys.runs(owner), forward: false, limit: input.limit }, input.limit),
+          ),
+        );
+        return lists
+          .flat()
+          .filter((run) => input.state === undefined || run.state === input.state)
+          .sort((one, other) => other.createdAt - one.createdAt)
+          .slice(0, input.limit)
+          .map(show);
+      },
+    }),
+    route({
+      tag,
+      method: 'GET',
+      path: '/v1/runs/{id}',
+      operationId: 'getRun',
+      summary: 'Get a run with its steps; a key may always see the runs of its own calls',
+      output: whole,
+      handle: async ({ params, principal }) => {
+        const run = await find(services, params.id ?? '');
+        mayUse(run, principal, false);
+        const steps = await stepsOf(services.table, run.id);
+        return { ...show(run), steps: await Promise.all(steps.map((step) => showStep(services, step))) };
+      },
+    }),
+    route({
+      tag,
+      method: 'POST',
+      path: '/v1/runs/{id}/replay',
+      operationId: 'replayRun',
+      summary: 'Run again what failed; with `all` everything, which repeats every message and siren',
+      write: true,
+      status: 202,
+      input: () => ({
+        all: z._default(field(z.boolean(), { description: 'Repeat every step, not only those that failed.' }), false),
+        event: z.optional(field(z.record(z.string(), z.unknown()), { description: 'An edited event to run with.' })),
+      }),
+      output: () => z.looseObject({ id: z.string() }),
+      handle: async ({ params, input, principal }) => {
+        const run = await find(services, params.id ?? '');
+        mayUse(run, principal, true);
+        if (run.state === 'running')
+          throw new GatewayError('conflict', 'The run has not ended yet. Wait for it or cancel it first.');
+        const now = services.clock.now();
+        // Written by us when the run was made; an edited event is the caller's own.
+        const event = input.event
+          ? ({ ...(input.event as object) } as unknown as TrunklineEvent)
+          : run.event
+            ? (JSON.parse(run.event) as TrunklineEvent)
+            : undefined;
+        const id = await startRun(services, {
+          owner: run.owner,
+          name: run.name,
+          definition: JSON.parse(run.definition) as Pick<Definition, 'do'>,
+          scopes: run.scopes,
+          keyId: run.keyId,
+          cause: `replay ${run.id} ${now}`,
+          createdAt: now,
+          ...(run.eventId !== undefined && !input.event && { eventId: run.eventId }),
+          ...(event && { event }),
+          replayOf: run.id,
+          reuse: !input.all,
+        });
+        return { id, replayOf: run.id };
+      },
+    }),
+    route({
+      tag,
+      method: 'POST',
+      path: '/v1/runs/{id}/cancel',
+      operationId: 'cancelRun',
+      summary: 'Stop a run before its next step',
+      write: true,
+      output: summary,
+      handle: async ({ params, principal }) => {
+        const run = await find(services, params.id ?? '');
+        mayUse(run, principal, true);
+        const asked = await services.table.update<RunItem>(
+          { pk: run.pk, sk: run.sk },
+          'SET #cancelRequested = :yes',
+          { yes: true, running: 'running' },
+          '#state = :running',
+        );
+        if (!asked.done) throw new GatewayError('conflict', `The run has ended already: ${run.state}.`);
+        return show(asked.item);
+      },
+    }),
+  ];
+}
+
+function mayUse(run: RunItem, principal: Principal, write: boolean): void {
+  if (run.owner === callsOwner && run.keyId === principal.keyId) return;
+  requireScope(principal.scopes, controlNeed('runs', write));
+  if (!write || covers(principal.scopes, controlNeed('automations', true))) return;
+  if (run.scopes.every((scope) => within(scope, principal.scopes))) return;
+  throw new GatewayError('forbidden', 'This run has more scopes than your key, so your key cannot start it again.');
+}
+
+async function find(services: RunServices, id: string): Promise<RunItem> {
+  const run = runKey(id) && (await findRun(services.table, id));
+  if (!run) throw new GatewayError('not_found', `There is no run with the id ${JSON.stringify(id.slice(0, 80))}.`);
+  return run;
+}
+
+function show(run: RunItem) {
+  const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, progress } = run;
+  return {
+    id,
+    name,
+    state,
+    automationId: owner === callsOwner ? undefined : owner,
+    eventId,
+    dedupeKey,
+    replayOf,
+    progress,
+    reason,
+    createdAt: new Date(run.createdAt).toISOString(),
+    endedAt: run.endedAt === undefined ? undefined : new Date(run.endedAt).toISOString(),
+  };
+}
+
+async function showStep(services: RunServices, step: StepItem) {
+  const { name, call, state, attempts, index, kept, error } = step;
+  const output =
+    step.outputFile === undefined
+      ? await outputOf(services.files, step)
+      : { file: await services.files.link(step.outputFile, 900) };
+  return {
+    name,
+    call,
+    state,
+    attempts,
+    index,
+    kept,
+    error,
+    input: step.input === undefined ? undefined : JSON.parse(step.input),
+    output: redact(output),
+    startedAt: new Date(step.startedAt).toISOString(),
+    endedAt: step.endedAt === undefined ? undefined : new Date(step.endedAt).toISOString(),
+  };
+}

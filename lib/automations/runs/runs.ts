@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../core/clock.ts';
+import type { Starter } from '../../core/durable.ts';
+import type { TrunklineEvent } from '../../core/event-type.ts';
+import type { FileStore } from '../../core/files.ts';
+import { redact } from '../../core/redaction/redact.ts';
+import { expiry, keys } from '../../store/items.ts';
+import type { Key, Table } from '../../store/table.ts';
+import type { Definition } from '../definition.ts';
+
+export type RunState = 'running' | 'succeeded' | 'partial' | 'failed' | 'skipped' | 'suppressed' | 'cancelled';
+
+/** One execution of an automation, or of one call that takes long. Times are epoch milliseconds. */
+export interface RunItem extends Key {
+  id: string;
+  /** The automation's id, or `calls`. */
+  owner: string;
+  name: string;
+  state: RunState;
+  /** Why it was suppressed, skipped, failed or cancelled. */
+  reason?: string;
+  /** What was run: the automation as it stood, as JSON. */
+  definition: string;
+  scopes: string[];
+  /** Who caused it: the key of a call, or `automation_{id}`. */
+  keyId: string;
+  eventId?: string;
+  /** The event itself where no log has it (a schedule, an edited replay), as JSON. */
+  event?: string;
+  replayOf?: string;
+  /** For a replay of what failed: steps that succeeded are taken from the run that is replayed. */
+  reuse?: boolean;
+  dedupeKey?: string;
+  cancelRequested?: boolean;
+  createdAt: number;
+  endedAt?: number;
+  /** How far a long transfer has come, in bytes. */
+  progress?: { done: number; total: number };
+  expiresAt: number;
+}
+
+export interface StepError {
+  code: string;
+  message: string;
+  status?: number;
+  retryable?: boolean;
+}
+
+export type StepState = 'running' | 'succeeded' | 'failed' | 'unknown' | 'skipped';
+
+/** One step of a run, or one item of a step with `forEach`. */
+export interface StepItem extends Key {
+  runId: string;
+  at: number;
+  index: number;
+  name: string;
+  call?: string;
+  state: StepState;
+  attempts: number;
+  /** Redacted, as JSON. */
+  input?: string;
+  /** As JSON, in the table or, when it is long, in a file. */
+  output?: string;
+  outputFile?: string;
+  error?: StepError;
+  /** True where the result was taken from the run that is replayed. */
+  kept?: boolean;
+  startedAt: number;
+  endedAt?: number;
+  expiresAt: number;
+}
+
+export interface RunServices {
+  table: Table;
+  files: FileStore;
+  clock: Clock;
+  starter: Starter;
+}
+
+export const callsOwner = 'calls';
+const keptTime = 30 * 24 * 60 * 60_000;
+const largestInline = 200_000;
+
+/** What makes a run: the same cause gives the same id, so that it is started once. */
+export interface RunCause {
+  owner: string;
+  name: string;
+  definition: Pick<Definition, 'do'> & Partial<Pick<Definition, 'if' | 'dedupe' | 'maxPerMinute'>>;
+  scopes: readonly string[];
+  keyId: string;
+  /** What tells this run from every other of its owner: event id, firing, replay number. */
+  cause: string;
+  createdAt: number;
+  eventId?: string;
+  event?: TrunklineEvent;
+  replayOf?: string;
+  reuse?: boolean;
+}
+
+/** `run_{owner}_{time}_{hash}`: the id says where the run lies. */
+export function runId(owner: string, createdAt: number, cause: string): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([owner, cause]))
+    .digest('hex')
+    .slice(0, 12);
+  return `run_${owner}_${createdAt.toString(36)}_${hash}`;
+}
+
+/** The key of a run by its id, or undefined for what is no id. */
+export function runKey(id: string): Key | undefined {
+  const [, owner, time, hash] = id.match(/^run_([a-z0-9]{1,40})_([a-z0-9]{1,10})_([0-9a-f]{12})$/) ?? [];
+  if (owner === undefined || time === undefined || hash === undefined) return undefined;
+  return keys.run(owner, Number.parseInt(time, 36), hash);
+}
+
+/**
+ * Stores and starts a run; a cause that has one already starts nothing new. The item is written before the execution, so a repeat
+ * after a crash in between starts what was stored. `admit` is asked about a new run alone: a reason keeps it from being started.
+ */
+export async function startRun(
+  services: RunServices,
+  cause: RunCause,
+  admit: () => Promise<string | undefined> = async () => undefined,
+): Promise<string> {
+  const item = newRun(services, cause);
+  const written = await services.table.put<RunItem>(item, 'attribute_not_exists(#pk)');
+  const refusal = written.done ? await admit() : undefined;
+  if (refusal !== undefined) await endRun(services, item, 'suppressed', refusal);
+  else if (written.done || written.item?.state === 'running') {
+    await services.starter.startRun(executionName(item.id), { runId: item.id });
+  }
+  return item.id;
+}
+
+/** Writes how a run ended. */
+export async function endRun(
+  services: RunServices,
+  run: Key,
+  state: RunState,
+  reason?: string,
+  dedupeKey?: string,
+): Promise<void> {
+  await services.table.update(
+    { pk: run.pk, sk: run.sk },
+    `SET #state = :state, #endedAt = :now${reason === undefined ? '' : ', #reason = :reason'}${dedupeKey === undefined ? '' : ', #dedupeKey = :dedupeKey'}`,
+    { state, now: services.clock.now(), reason, dedupeKey },
+    'attribute_exists(#pk)',
+  );
+}
+
+function newRun(services: RunServices, cause: RunCause): RunItem {
+  const id = runId(cause.owner, cause.createdAt, cause.cause);
+  const key = runKey(id);
+  if (!key) throw new Error(`A run cannot be named after ${cause.owner}`);
+  return {
+    ...key,
+    id,
+    owner: cause.owner,
+    name: cause.name,
+    state: 'running',
+    definition: JSON.stringify(cause.definition),
+    scopes: [...cause.scopes],
+    keyId: cause.keyId,
+    ...(cause.eventId !== undefined && { eventId: cause.eventId }),
+    ...(cause.event && { event: JSON.stringify(cause.event) }),
+    ...(cause.replayOf !== undefined && { replayOf: cause.replayOf }),
+    ...(cause.reuse !== undefined && { reuse: cause.reuse }),
+    createdAt: cause.createdAt,
+    expiresAt: expiry(services.clock.now() + keptTime),
+  };
+}
+
+/** The name of an execution: 1 to 64 of the characters that AWS allows. */
+function executionName(id: string): string {
+  return createHash('sha256').update(id).digest('base64url');
+}
+
+export async function findRun(table: Table, id: string): Promise<RunItem | undefined> {
+  const key = runKey(id);
+  return key && (await table.get<RunItem>(key, true));
+}
+
+export async function stepsOf(table: Table, id: string): Promise<StepItem[]> {
+  return table.queryAll<StepItem>({ pk: keys.runSteps(id), consistent: true });
+}
+
+/** Writes how a step stands. The input is redacted before it is stored. */
+export async function recordStep(
+  services: RunServices,
+  step: Omit<StepItem, 'pk' | 'sk' | 'expiresAt' | 'input' | 'output' | 'outputFile'> & {
+    input?: unknown;
+    output?: unknown;
+  },
+): Promise<void> {
+  const { input, output, ...rest } = step;
+  const text = output === undefined ? undefined : JSON.stringify(output);
+  const outputFile =
+    text !== undefined && Buffer.byteLength(text) > largestInline
+      ? `runs/${step.runId}/${step.at}/${step.index}`
+      : undefined;
+  if (outputFile !== undefined && text !== undefined)
+    await services.files.put(outputFile, Buffer.from(text), 'application/json');
+  const shown = input === undefined ? undefined : JSON.stringify(redact(input));
+  const item: StepItem = {
+    ...keys.runStep(step.runId, step.at, step.index),
+    ...rest,
+    ...(shown !== undefined && {
+      input: shown.length > largestInline ? JSON.stringify('(longer than 200 kB)') : shown,
+    }),
+    ...(text !== undefined && (outputFile === undefined ? { output: text } : { outputFile })),
+    expiresAt: expiry(services.clock.now() + keptTime),
+  };
+  await services.table.put<StepItem>(item);
+}
+
+/** What a step gave, from the table or from its file. */
+export async function outputOf(files: FileStore, step: StepItem): Promise<unknown> {
+  if (step.outputFile === undefined) return step.output === undefined ? undefined : JSON.parse(step.output);
+  const { stream } = await files.get(step.outputFile);
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
+  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+}

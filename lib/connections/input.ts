@@ -1,0 +1,72 @@
+import * as z from 'zod/mini';
+import { GatewayError } from '../core/errors.ts';
+import { field, integer } from '../core/field.ts';
+import { checkUrl } from '../core/http/address-policy.ts';
+import { parseInput } from '../core/operation.ts';
+import type { CommonSettings, Connection, Vendor } from '../core/vendor.ts';
+import { type CallScope, type CallServices, vendorCall } from './vendor-calls.ts';
+
+/** Settings that every vendor takes. */
+export const commonSettings = () => ({
+  allowHttp: z.optional(
+    field(z.boolean(), { description: 'Allow plain http, for a server of your own. Default false.' }),
+  ),
+  allowPrivateNetwork: z.optional(
+    field(z.boolean(), { description: 'Allow private and loopback addresses. Default false.' }),
+  ),
+  maxConcurrency: z.optional(
+    field(integer(1, 1000), { description: 'At most so many vendor requests at once in each process.' }),
+  ),
+  pollEvents: z.optional(
+    field(z.boolean(), {
+      description:
+        'Look for new events every minute or as often as the vendor bears; false saves those calls. Default true.',
+    }),
+  ),
+});
+
+/** Settings as the vendor's schema has them, their addresses held against the address policy. */
+export function readSettings(vendor: Vendor, given: Record<string, unknown>): Connection['settings'] {
+  const schema = z.strictObject({ ...vendor.connection.settings(), ...commonSettings() });
+  const settings = under('/settings', () => parseInput<object>(schema, given)) as CommonSettings;
+  const policy = { allowHttp: settings.allowHttp ?? false, allowPrivateNetwork: settings.allowPrivateNetwork ?? false };
+  for (const address of vendor.connection.addresses(settings)) {
+    const problem = checkUrl(address, policy);
+    if (problem === undefined) continue;
+    throw new GatewayError('invalid_input', `The address ${address} was refused: ${problem}`, {
+      errors: [{ pointer: '/settings', message: problem }],
+    });
+  }
+  return settings;
+}
+
+/** Credentials as they are stored; a vendor may exchange what was given for something better. */
+export async function readCredentials(
+  services: CallServices,
+  vendor: Vendor,
+  connection: Connection,
+  given: Record<string, unknown>,
+  scope: CallScope,
+): Promise<object> {
+  const schema = z.strictObject(vendor.connection.credentials());
+  const credentials = under('/credentials', () => parseInput<object>(schema, given));
+  vendor.connection.validate?.(connection.settings, credentials);
+  if (!vendor.connection.exchange) return credentials;
+  const call = vendorCall(services, vendor, connection, scope);
+  return vendor.connection.exchange(credentials, call);
+}
+
+/** Errors of an inner object point into the whole input. */
+function under<T>(pointer: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof GatewayError) || !error.errors) throw error;
+    const errors = error.errors.map((each) => ({ ...each, pointer: `${pointer}${each.pointer}` }));
+    throw new GatewayError(
+      error.code,
+      `The input was refused: ${errors[0]?.pointer ?? pointer} ${errors[0]?.message ?? ''}`,
+      { errors },
+    );
+  }
+}

@@ -1,0 +1,179 @@
+import type { Readable } from 'node:stream';
+import type { IdempotencyServices, JsonAnswer } from '../api/idempotency.ts';
+import type { Principal } from '../api/key-check.ts';
+import { operationNeed, requireScope } from '../api/scopes.ts';
+import { GatewayError } from '../core/errors.ts';
+import { coerceQuery, type Operation, parseInput, schemasOf } from '../core/operation.ts';
+import type { Connection, Vendor, VendorAnswer } from '../core/vendor.ts';
+import type { Connections } from './connections.ts';
+import { type CallScope, type CallServices, vendorCall } from './vendor-calls.ts';
+
+export interface GatewayServices extends CallServices, IdempotencyServices {
+  connections: Connections;
+  /** Starts a one-step run for what takes longer than a call may; answers its id. */
+  startRun?(request: SlowCall): Promise<string>;
+}
+
+/** A call handed on to a run. */
+export interface SlowCall {
+  principal: Principal;
+  vendor: string;
+  connection: string;
+  operation: string;
+  input: Record<string, unknown>;
+  requestId: string;
+}
+
+/** One call of an operation, from whatever road: HTTP, an automation's step, a run. */
+export interface Invocation {
+  principal: Principal;
+  connection: string;
+  operation: string;
+  input: Record<string, unknown>;
+  idempotencyKey?: string | undefined;
+  /** Set when the caller asked for `respond-async`. */
+  later?: boolean;
+}
+
+/** Bytes that a vendor answered with. */
+export interface FileAnswer {
+  status: number;
+  file: { stream: Readable; type: string; name?: string; size?: number };
+}
+
+export type InvokeAnswer = JsonAnswer | FileAnswer;
+
+/** How many times a read is tried in all. */
+const readAttempts = 3;
+
+/** The declared operation of a vendor, or `unknown_operation` with the nearest names. */
+export function operationOf(vendor: Vendor, name: string): Operation {
+  const operation = Object.hasOwn(vendor.operations, name) ? vendor.operations[name] : undefined;
+  if (operation) return operation;
+  const near = Object.keys(vendor.operations).filter(
+    (each) => each.toLowerCase().includes(name.toLowerCase().slice(0, 40)) && name !== '',
+  );
+  throw new GatewayError(
+    'not_found',
+    `${vendor.title} has no operation ${JSON.stringify(name.slice(0, 80))}.${near.length > 0 ? ` Did you mean ${near.slice(0, 3).join(', ')}?` : ' See /docs for all of them.'}`,
+  );
+}
+
+/** Runs one operation of one connection: scope, input, idempotency, session, the vendor, the answer. */
+export async function invoke(
+  services: GatewayServices,
+  vendor: Vendor,
+  invocation: Invocation,
+  scope: CallScope,
+): Promise<InvokeAnswer> {
+  const operation = operationOf(vendor, invocation.operation);
+  requireScope(
+    invocation.principal.scopes,
+    operationNeed(vendor.name, invocation.connection, invocation.operation, operation.effect),
+  );
+  const input = parseInput(schemasOf(operation).input, invocation.input);
+  const connection = await services.connections.find(vendor.name, invocation.connection);
+  checkVersion(vendor, connection, invocation.operation, operation);
+
+  const run = async (): Promise<InvokeAnswer> => {
+    if (services.startRun && (invocation.later || operation.slow?.(input))) {
+      const id = await services.startRun({
+        principal: invocation.principal,
+        vendor: vendor.name,
+        connection: connection.name,
+        operation: invocation.operation,
+        input: invocation.input,
+        requestId: scope.requestId,
+      });
+      return { status: 202, headers: { location: `/v1/runs/${id}` }, body: { id, status: 'running' } };
+    }
+    return perform(services, vendor, connection, invocation.operation, operation, input, scope);
+  };
+  if (invocation.idempotencyKey === undefined || operation.effect === 'read') return run();
+  const { once } = await import('../api/idempotency.ts');
+  return once(
+    services,
+    {
+      keyId: invocation.principal.keyId,
+      key: invocation.idempotencyKey,
+      requestId: scope.requestId,
+      fingerprint: [vendor.name, connection.name, invocation.operation, invocation.input],
+    },
+    async () => {
+      const answer = await run();
+      if ('file' in answer) throw new GatewayError('internal', 'A write answered with a file.');
+      return answer;
+    },
+  );
+}
+
+/** The vendor part alone, for callers that have checked scope and input: one call under the retry rule of its effect. */
+export async function perform(
+  services: CallServices,
+  vendor: Vendor,
+  connection: Connection,
+  name: string,
+  operation: Operation,
+  input: Record<string, unknown>,
+  scope: CallScope,
+): Promise<InvokeAnswer> {
+  const call = vendorCall(services, vendor, connection, scope);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return answerOf(vendor, operation, await vendor.send(name, operation, input, call));
+    } catch (error) {
+      const again =
+        error instanceof GatewayError &&
+        (operation.effect === 'read' ? worthAnother(error) : error.outcome === 'no' && neverArrived(error));
+      if (!again || attempt >= readAttempts || scope.signal.aborted) throw error;
+      await services.clock
+        .sleep(100 * 3 ** (attempt - 1) * (0.5 + services.random.number()), scope.signal)
+        .catch(() => undefined);
+      if (scope.signal.aborted) throw error;
+    }
+  }
+}
+
+function answerOf(vendor: Vendor, operation: Operation, answer: VendorAnswer): InvokeAnswer {
+  if ('file' in answer) return { status: 200, file: answer.file };
+  const parsed = schemasOf(operation).output.safeParse(answer.body);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new GatewayError(
+      'vendor_malformed',
+      `${vendor.title} answered in a form that its documentation does not have: ${issue ? `/${issue.path.join('/')} ${issue.message}` : 'unknown'}.${
+        operation.effect === 'read' ? '' : ' The request itself was accepted.'
+      }`,
+      { vendor: vendor.name, outcome: operation.effect === 'read' ? 'no' : 'unknown' },
+    );
+  }
+  return { status: answer.status ?? 200, body: parsed.data };
+}
+
+function worthAnother(error: GatewayError): boolean {
+  return (
+    error.code === 'vendor_unreachable' ||
+    error.code === 'vendor_timeout' ||
+    (error.code === 'vendor_failed' && error.retryable)
+  );
+}
+
+/** A write may go again when no connection was ever made: then the vendor cannot have seen it. */
+function neverArrived(error: GatewayError): boolean {
+  return error.code === 'vendor_unreachable';
+}
+
+function checkVersion(vendor: Vendor, connection: Connection, name: string, operation: Operation): void {
+  if (operation.since === undefined || !vendor.connection.supports) return;
+  if (vendor.connection.supports(connection.settings, operation.since)) return;
+  throw new GatewayError(
+    'vendor_too_old',
+    `${name} needs ${vendor.title} ${operation.since} or newer; the connection's serverVersion says older. Upgrade the server or correct the setting.`,
+    { vendor: vendor.name },
+  );
+}
+
+/** The input of a GET: query strings coerced by the operation's schema. */
+export function queryInput(operation: Operation, query: Iterable<[string, string]>): Record<string, unknown> {
+  return coerceQuery(schemasOf(operation).shape, query);
+}

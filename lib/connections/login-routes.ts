@@ -1,0 +1,182 @@
+import * as z from 'zod/mini';
+import { type Route, type RouteCall, route } from '../api/route.ts';
+import { GatewayError } from '../core/errors.ts';
+import { field, text } from '../core/field.ts';
+import { credentialsSecret } from '../core/secrets.ts';
+import type { BrowserLogin, Catalogue, Connection, Vendor } from '../core/vendor.ts';
+import { keys } from '../store/items.ts';
+import { connectionOf } from './connections.ts';
+import { readSettings } from './input.ts';
+import {
+  type ConnectionChange,
+  type ConnectionServices,
+  changeConnection,
+  createConnection,
+  shownConnection,
+  storedConnection,
+  vendorOf,
+} from './records.ts';
+import { seal, unseal } from './sealed.ts';
+import { vendorCall } from './vendor-calls.ts';
+
+/** What the caller carries between the two steps, sealed. `settings` are there for a connection that is still to be made. */
+interface PendingLogin {
+  state: object;
+  /** Epoch milliseconds. */
+  expiresAt: number;
+  settings?: Record<string, unknown>;
+  credentials?: Record<string, unknown>;
+}
+
+/** How often storing is tried: the vendor gives the credentials away once. */
+const storeAttempts = 3;
+const anyObject = () => z.record(z.string(), z.unknown());
+
+/** The login in the browser: begun with an address to open, finished with what was granted there. */
+export function loginRoutes(services: ConnectionServices, vendors: Catalogue, onChange: ConnectionChange): Route[] {
+  return [
+    route({
+      tag: 'Connections',
+      area: 'connections',
+      method: 'POST',
+      path: '/v1/connections/{vendor}/{name}/login',
+      operationId: 'logInConnection',
+      summary: 'Log a connection in through the browser',
+      write: true,
+      input: () => ({
+        settings: z.optional(
+          field(anyObject(), { description: 'Of a connection that is to be made; one that exists has its own.' }),
+        ),
+        credentials: z.optional(
+          field(anyObject(), { description: 'Others to be stored with it, such as botSecret.', writeOnly: true }),
+        ),
+        login: z.optional(
+          field(text(20_000), { description: '`login` of the answer that began it: asks whether it was granted.' }),
+        ),
+      }),
+      output: () =>
+        z.looseObject({
+          state: z.enum(['waiting', 'done']),
+          url: z.optional(field(z.string(), { description: 'To be opened by the person who grants access.' })),
+          login: z.optional(z.string()),
+          expiresAt: z.optional(z.string()),
+          connection: z.optional(shownConnection()),
+        }),
+      handle: async (call) => {
+        const vendor = vendorOf(vendors, call.params.vendor ?? '');
+        const { login } = vendor.connection;
+        if (!login) {
+          throw new GatewayError(
+            'method_not_allowed',
+            `${vendor.title} has no login in the browser: store the credentials with PATCH /v1/connections/${vendor.name}/${call.params.name ?? ''}.`,
+          );
+        }
+        return call.input.login === undefined
+          ? begin(services, vendors, vendor, login, call)
+          : finish(services, vendors, vendor, login, call, call.input.login, onChange);
+      },
+    }),
+  ];
+}
+
+type LoginInput = {
+  settings?: Record<string, unknown> | undefined;
+  credentials?: Record<string, unknown> | undefined;
+  login?: string | undefined;
+};
+type Login = BrowserLogin<object, object>;
+
+async function begin(
+  services: ConnectionServices,
+  vendors: Catalogue,
+  vendor: Vendor,
+  login: Login,
+  call: RouteCall<LoginInput>,
+) {
+  const { settings, credentials } = call.input;
+  const connection = settings
+    ? toBeMade(vendor, call, settings)
+    : connectionOf(await storedConnection(services, vendors, call));
+  if (settings && (await services.table.get(keys.connection(vendor.name, connection.name), true))) {
+    throw new GatewayError('conflict', 'The connection exists: leave settings out, or change them with PATCH first.');
+  }
+  const scope = { requestId: call.request.requestId, signal: call.request.signal };
+  const started = await login.start(vendorCall(services, vendor, connection, scope));
+  const pending: PendingLogin = {
+    state: started.state,
+    expiresAt: started.expiresAt,
+    ...(settings && { settings }),
+    ...(credentials && { credentials }),
+  };
+  return {
+    state: 'waiting',
+    url: started.url,
+    login: await seal(services, vendor.name, purposeOf(connection), pending),
+    expiresAt: new Date(started.expiresAt).toISOString(),
+  };
+}
+
+async function finish(
+  services: ConnectionServices,
+  vendors: Catalogue,
+  vendor: Vendor,
+  login: Login,
+  call: RouteCall<LoginInput>,
+  reference: string,
+  onChange: ConnectionChange,
+) {
+  const name = call.params.name ?? '';
+  const purpose = purposeOf({ vendor: vendor.name, name });
+  // Only `begin` can have sealed it.
+  const pending = (await unseal(services, vendor.name, purpose, reference)) as PendingLogin | undefined;
+  if (pending === undefined || pending.expiresAt < services.clock.now()) {
+    throw new GatewayError(
+      'invalid_request',
+      'This login was not begun for this connection, or its time is over. Begin again, without `login`.',
+    );
+  }
+  const exists = await services.table.get(keys.connection(vendor.name, name), true);
+  const connection = exists
+    ? connectionOf(await storedConnection(services, vendors, call))
+    : toBeMade(vendor, call, pending.settings ?? {});
+  const scope = { requestId: call.request.requestId, signal: call.request.signal };
+  const granted = await login.finish(pending.state, vendorCall(services, vendor, connection, scope));
+  if (granted === undefined) {
+    return { state: 'waiting', login: reference, expiresAt: new Date(pending.expiresAt).toISOString() };
+  }
+  const before = await services.secrets.read(credentialsSecret(vendor.name, name), true);
+  const credentials = {
+    ...(exists && before !== undefined && (JSON.parse(before) as object)),
+    ...pending.credentials,
+    ...granted.credentials,
+  };
+  const settings = { ...pending.settings, ...granted.settings };
+  const store = () =>
+    exists
+      ? changeConnection(services, vendors, call, { settings, credentials }, onChange)
+      : createConnection(services, vendor, { name, settings, credentials }, call.request, onChange);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return { state: 'done', connection: await store() };
+    } catch (error) {
+      if (error instanceof GatewayError || attempt >= storeAttempts) throw error;
+      await services.clock.sleep(200 * 2 ** attempt);
+    }
+  }
+}
+
+/** A connection that is not stored yet; its name and settings are held against the same rules. */
+function toBeMade(vendor: Vendor, call: RouteCall<LoginInput>, settings: Record<string, unknown>): Connection {
+  const name = call.params.name ?? '';
+  if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) {
+    throw new GatewayError(
+      'invalid_request',
+      'The name of a connection is a slug: a-z, 0-9 and hyphens, at most 40, a letter first.',
+    );
+  }
+  return { vendor: vendor.name, name, version: 0, settings: readSettings(vendor, settings) };
+}
+
+function purposeOf({ vendor, name }: Pick<Connection, 'vendor' | 'name'>): string {
+  return `login ${vendor}/${name}`;
+}

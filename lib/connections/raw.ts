@@ -1,0 +1,78 @@
+import { once } from '../api/idempotency.ts';
+import { idempotencyKey } from '../api/idempotency-key.ts';
+import type { Principal } from '../api/key-check.ts';
+import { type HttpRequest, jsonBody } from '../api/request.ts';
+import { requireScope } from '../api/scopes.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { RawRequest, Vendor } from '../core/vendor.ts';
+import { type GatewayServices, type InvokeAnswer, invoke } from './invoke.ts';
+import { vendorCall } from './vendor-calls.ts';
+
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** Sends a request to a vendor's endpoint with the session put in. What is declared goes the way of its operation. */
+export async function answerRaw(
+  services: GatewayServices,
+  vendor: Vendor,
+  connectionName: string,
+  path: string,
+  request: HttpRequest,
+  principal: Principal,
+): Promise<InvokeAnswer> {
+  requireScope(principal.scopes, { vendor: vendor.name, connection: connectionName, operation: 'raw', exact: true });
+  if (!methods.includes(request.method))
+    throw new GatewayError('method_not_allowed', `raw takes ${methods.join(', ')}, not ${request.method}.`);
+  const query = new URLSearchParams(request.query);
+  // API Gateway hands paths over decoded, so one that needs a percent sign comes as `path`.
+  const given = path === '' ? (query.get('path') ?? '') : path;
+  if (path === '') query.delete('path');
+  if (given === '')
+    throw new GatewayError(
+      'invalid_request',
+      'Name the vendor endpoint: /raw/{path}, or /raw?path= for one that needs percent signs.',
+    );
+  const raw: RawRequest = {
+    method: request.method,
+    path: given,
+    query,
+    body: request.rawBody.length > 0 ? jsonBody(request) : undefined,
+  };
+  const match = await vendor.matchRaw(raw);
+  if (match === 'session') {
+    throw new GatewayError(
+      'forbidden',
+      'Session requests cannot be made raw: the gateway makes them itself, under its lease.',
+    );
+  }
+  const scope = { requestId: request.requestId, signal: request.signal };
+  const key = idempotencyKey(request.headers['idempotency-key']);
+  if (match) {
+    return invoke(
+      services,
+      vendor,
+      { principal, connection: connectionName, operation: match.operation, input: match.input, idempotencyKey: key },
+      scope,
+    );
+  }
+  const connection = await services.connections.find(vendor.name, connectionName);
+  const run = async (): Promise<InvokeAnswer> => {
+    const answer = await vendor.sendRaw(raw, vendorCall(services, vendor, connection, scope));
+    return 'file' in answer ? { status: 200, file: answer.file } : { status: answer.status ?? 200, body: answer.body };
+  };
+  if (key === undefined || request.method === 'GET') return run();
+  return once(
+    services,
+    {
+      keyId: principal.keyId,
+      key,
+      requestId: request.requestId,
+      fingerprint: [vendor.name, connectionName, raw.method, raw.path, [...query], raw.body],
+    },
+    async () => {
+      const answer = await run();
+      if ('file' in answer)
+        throw new GatewayError('vendor_malformed', 'The vendor answered a write with a file.', { outcome: 'unknown' });
+      return answer;
+    },
+  );
+}

@@ -1,0 +1,155 @@
+import * as z from 'zod/mini';
+import { type Route, route } from '../api/route.ts';
+import { mayRead } from '../api/scopes.ts';
+import { field } from '../core/field.ts';
+import { credentialsSecret } from '../core/secrets.ts';
+import { type Catalogue, type VendorName, vendorNames } from '../core/vendor.ts';
+import { keys } from '../store/items.ts';
+import { connectionOf } from './connections.ts';
+import {
+  type ConnectionChange,
+  type ConnectionLooks,
+  type ConnectionServices,
+  changeConnection,
+  createConnection,
+  forget,
+  shown,
+  shownConnection,
+  storedConnection,
+  vendorOf,
+} from './records.ts';
+import { vendorCall } from './vendor-calls.ts';
+
+const slug = () =>
+  field(
+    z
+      .string()
+      .check(z.regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be a slug: a-z, 0-9 and hyphens, at most 40, a letter first')),
+    { examples: ['dispatch'] },
+  );
+const anyObject = () => z.record(z.string(), z.unknown());
+
+/** The calls on connections. No answer ever shows a credential. */
+export function connectionRoutes(
+  services: ConnectionServices,
+  vendors: Catalogue,
+  onChange: ConnectionChange,
+  looks: ConnectionLooks,
+): Route[] {
+  const shared = { tag: 'Connections', area: 'connections' } as const;
+  return [
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/connections',
+      operationId: 'createConnection',
+      summary: 'Create a connection',
+      write: true,
+      status: 201,
+      input: () => ({
+        vendor: z.enum(vendorNames),
+        name: slug(),
+        settings: field(anyObject(), { description: "The vendor's settings; see the guide of each vendor." }),
+        credentials: field(anyObject(), {
+          description: 'Stored in Secrets Manager, never shown again.',
+          writeOnly: true,
+        }),
+      }),
+      output: shownConnection,
+      handle: ({ input, request }) =>
+        createConnection(services, vendorOf(vendors, input.vendor), input, request, onChange),
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/connections',
+      operationId: 'listConnections',
+      summary: 'List the connections',
+      input: () => ({ vendor: z.optional(z.enum(vendorNames)) }),
+      output: () => z.array(shownConnection()),
+      handle: async ({ input, principal }) => {
+        const names = input.vendor ? [input.vendor] : Object.keys(vendors).map((name) => name as VendorName);
+        const items = (await Promise.all(names.map((name) => services.connections.list(name)))).flat();
+        const visible = items.filter((item) => mayRead(principal.scopes, item.vendor, item.name));
+        return Promise.all(visible.map((item) => shown(services, item)));
+      },
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/connections/{vendor}/{name}',
+      operationId: 'getConnection',
+      summary: 'Get a connection, with its session and how the looks at its events go',
+      output: shownConnection,
+      handle: async (call) => {
+        const item = await storedConnection(services, vendors, call);
+        const [connection, events] = await Promise.all([shown(services, item), looks(item.vendor, item.name)]);
+        return { ...connection, events };
+      },
+    }),
+    route({
+      ...shared,
+      method: 'PATCH',
+      path: '/v1/connections/{vendor}/{name}',
+      operationId: 'changeConnection',
+      summary: 'Change settings or credentials',
+      write: true,
+      input: () => ({
+        settings: z.optional(field(anyObject(), { description: 'Merged into the settings; null removes one.' })),
+        credentials: z.optional(
+          field(anyObject(), { description: 'Replaces all credentials and unlocks the connection.', writeOnly: true }),
+        ),
+      }),
+      output: shownConnection,
+      handle: (call) => changeConnection(services, vendors, call, call.input, onChange),
+    }),
+    route({
+      ...shared,
+      method: 'DELETE',
+      path: '/v1/connections/{vendor}/{name}',
+      operationId: 'deleteConnection',
+      summary: 'Delete a connection with its credentials and session',
+      write: true,
+      status: 204,
+      handle: async (call) => {
+        const item = await storedConnection(services, vendors, call);
+        await services.table.delete(keys.connection(item.vendor, item.name));
+        await services.secrets.delete(credentialsSecret(item.vendor, item.name));
+        await services.store.remove(item.vendor, item.name);
+        forget(services, item);
+        await onChange(vendorOf(vendors, item.vendor), connectionOf(item), true);
+      },
+    }),
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/connections/{vendor}/{name}/check',
+      operationId: 'checkConnection',
+      summary: 'Say in words what is right and wrong with a connection',
+      write: true,
+      output: () =>
+        z.looseObject({
+          ok: z.boolean(),
+          findings: z.array(
+            z.object({ subject: z.string(), state: z.enum(['good', 'warning', 'bad']), message: z.string() }),
+          ),
+        }),
+      handle: async (call) => {
+        const item = await storedConnection(services, vendors, call);
+        const vendor = vendorOf(vendors, item.vendor);
+        const scope = { requestId: call.request.requestId, signal: call.request.signal };
+        const findings = await vendor.check(vendorCall(services, vendor, connectionOf(item), scope));
+        const session = await services.store.read(item.vendor, item.name);
+        if ((session?.earlyDeaths?.length ?? 0) >= 3) {
+          findings.push({
+            subject: 'collision',
+            state: 'bad',
+            message:
+              'The session died early three times within the hour: another system seems to use the same account or host id (hid). Give this connection a hid of its own.',
+          });
+        }
+        return { ok: findings.every((finding) => finding.state !== 'bad'), findings };
+      },
+    }),
+  ];
+}

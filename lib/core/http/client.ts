@@ -1,0 +1,133 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { setImmediate as afterReading } from 'node:timers';
+import type { ConnectionOptions } from 'node:tls';
+import { type AddressPolicy, checkUrl, pinnedLookup, type Resolve } from './address-policy.ts';
+import { decoded, type Receive, receiveStream, receiveWhole } from './answer.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import { exchange } from './exchange.ts';
+import { HttpFailure } from './failure.ts';
+
+export { HttpFailure } from './failure.ts';
+
+/** One outgoing request. The client itself sets `Host`, `Connection` and, where the length is known, `Content-Length`. */
+export interface HttpRequestOptions {
+  method: string;
+  url: string | URL;
+  headers?: Readonly<Record<string, string | readonly string[]>>;
+  body?: string | Uint8Array | Readable;
+  signal?: AbortSignal;
+  /** For everything together: waiting, connecting, headers and body, in milliseconds. */
+  timeoutMs: number;
+  /** Longest answer body that is taken, 10 MB when absent; it holds before and after decompression. */
+  maxBytes?: number;
+  /** What may be reached; absent allows public addresses over https alone, `any` checks nothing. */
+  address?: 'any' | AddressPolicy;
+}
+
+/** A whole answer, whatever its status; redirects are answers too. */
+export interface HttpAnswer {
+  readonly status: number;
+  /** Lower-case names; `set-cookie` is a list, other repeated headers are joined. */
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
+  /** The body as UTF-8, without a byte order mark. */
+  text(): string;
+}
+
+/** An answer whose body is still to be read; it fails with `HttpFailure` when it is cut, too long or too late. */
+export interface HttpStream {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Readable;
+}
+
+/** Makes outgoing requests. Every failure is an `HttpFailure`; a status is never one, and no redirect is followed. */
+export interface HttpClient {
+  request(options: HttpRequestOptions): Promise<HttpAnswer>;
+  stream(options: HttpRequestOptions): Promise<HttpStream>;
+}
+
+/** Settings of a client; all have defaults that suit production. */
+export interface HttpClientOptions {
+  resolve?: Resolve;
+  /** Certificates to trust instead of the system's. */
+  ca?: ConnectionOptions['ca'];
+  /** Connections to one origin, 128 when absent. */
+  maxSockets?: number;
+  /** Milliseconds that an unused connection is kept, 15,000 when absent. */
+  idleMs?: number;
+}
+
+const strictPolicy: AddressPolicy = {};
+const maxPools = 500;
+
+/** A client on Node's own HTTP, with one pool of connections per origin and address policy. `close` fails what is in flight. */
+export function httpClient(options: HttpClientOptions = {}): HttpClient & { close(): void } {
+  const pools = new Map<string, ConnectionPool>();
+
+  function poolFor(url: URL, address: 'any' | AddressPolicy): ConnectionPool {
+    const rule = address === 'any' ? 'any' : `${address.allowHttp === true} ${address.allowPrivateNetwork === true}`;
+    const key = `${url.protocol}${url.host} ${rule}`;
+    const known = pools.get(key);
+    // A pool stands for an origin that its policy allows; only credentials differ between URLs of one origin.
+    if (known !== undefined && url.username === '' && url.password === '') return known;
+    if (address !== 'any') refuseIf(checkUrl(url, address));
+    else if (!/^https?:$/.test(url.protocol)) refuseIf(`${url.protocol} is not a protocol that can be called`);
+    if (known !== undefined) return known;
+    if (pools.size >= maxPools) forgetUnused(pools);
+    const pool = new ConnectionPool(target(url, address));
+    pools.set(key, pool);
+    return pool;
+  }
+
+  function target(url: URL, address: 'any' | AddressPolicy) {
+    const secure = url.protocol === 'https:';
+    const policy = address === 'any' ? undefined : address;
+    return {
+      secure,
+      host: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
+      port: Number(url.port) || (secure ? 443 : 80),
+      maxSockets: options.maxSockets ?? 128,
+      idleMs: options.idleMs ?? 15_000,
+      ...((policy ?? options.resolve) && { lookup: pinnedLookup(policy, options.resolve) }),
+      ...(options.ca && { ca: options.ca }),
+    };
+  }
+
+  async function begin<Result>(wanted: HttpRequestOptions, receive: Receive<Result>): Promise<Result> {
+    const url = typeof wanted.url === 'string' ? URL.parse(wanted.url) : wanted.url;
+    if (url === null) throw new HttpFailure('refused-address', false, 'this is not a complete URL');
+    const pool = poolFor(url, wanted.address ?? strictPolicy);
+    if (pool.mayBeStale(Date.now())) await lookAtSockets();
+    return exchange(pool, url, wanted, receive);
+  }
+
+  return {
+    async request(wanted) {
+      const answer = await begin(wanted, receiveWhole);
+      return answer.headers['content-encoding'] === undefined ? answer : decoded(answer, wanted);
+    },
+    stream: (wanted) => begin(wanted, receiveStream),
+    close() {
+      for (const pool of pools.values()) pool.close();
+      pools.clear();
+    },
+  };
+}
+
+/**
+ * Lets the event loop read what the kernel has for it, such as the end of a connection that ended while this process was frozen.
+ * The first turn may be the rest of one whose reading is over.
+ */
+async function lookAtSockets(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => afterReading(resolve));
+}
+
+function refuseIf(problem: string | undefined): void {
+  if (problem !== undefined) throw new HttpFailure('refused-address', false, problem);
+}
+
+function forgetUnused(pools: Map<string, ConnectionPool>): void {
+  for (const [key, pool] of pools) if (pool.size === 0) pools.delete(key);
+}

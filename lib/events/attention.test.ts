@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startStreamPump } from '../../local/aws/stream-pump.ts';
+import { memoryFiles, startBackends } from '../../test/support/harness.ts';
+import { services, useFiles } from '../aws/services.ts';
+import type { Connection } from '../core/vendor.ts';
+import { listEvents } from './list.ts';
+import { ownEventTypes } from './own-event-types.ts';
+
+let backends: Awaited<ReturnType<typeof startBackends>>;
+
+beforeAll(async () => {
+  backends = await startBackends();
+  Object.assign(process.env, backends.env);
+  useFiles(memoryFiles());
+});
+afterAll(async () => {
+  services().table.destroy();
+  await backends.stop();
+});
+
+test('a connection that is locked is told of once, in an event that its readers see', async () => {
+  const { handler } = await import('../../functions/route-events.ts');
+  const pump = await startStreamPump({
+    endpoint: backends.endpoint,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    tableName: 'trunkline',
+    handler,
+  });
+  const kit = services();
+  const connection: Connection = { vendor: 'talk', name: 'team', version: 1, settings: {} };
+  await kit.store.plan(connection, false, Date.now());
+  for (let times = 0; times < 2; times++) await kit.sessions.lock(connection, 'The app password was refused.');
+  await pump.drained();
+  await pump.stop();
+  const readable = (vendor: string, name: string) => vendor === 'talk' && name === 'team';
+  const events = await listEvents(kit, { limit: 10, readable });
+  expect(events).toMatchObject([
+    {
+      type: 'trunkline.connection.needs_attention',
+      vendor: 'trunkline',
+      connection: 'team',
+      data: { vendor: 'talk', connection: 'team', reason: 'The app password was refused.' },
+    },
+  ]);
+  const { data } = ownEventTypes['trunkline.connection.needs_attention'];
+  expect(data().safeParse(events[0]?.data).success).toBe(true);
+  expect(await listEvents(kit, { limit: 10, readable: () => false })).toEqual([]);
+});

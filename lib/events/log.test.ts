@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
+import { keys } from '../store/items.ts';
+import { type EventQuery, listEvents } from './list.ts';
+import { appendEvents, type EventItem, eventId, keptTime, type NewEvent } from './log.ts';
+import { settleEvents } from './settle.ts';
+
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let services: ReturnType<typeof processOf>;
+const clock = new TestClock();
+
+beforeAll(async () => {
+  backends = await startBackends();
+  services = processOf(backends.endpoint, memorySecrets(), clock);
+});
+afterAll(async () => {
+  services.close();
+  await backends.stop();
+});
+
+let counter = 0;
+function found(overrides: Partial<NewEvent> = {}): NewEvent {
+  return {
+    vendor: 'talk',
+    connection: 'team',
+    type: 'talk.message.created',
+    id: `m${++counter}`,
+    timestamp: '2026-01-05T02:11:09Z',
+    data: { message: 'hello' },
+    ...overrides,
+  };
+}
+const everything: EventQuery = { limit: 500, readable: () => true };
+const stored = async (ids: string[]) =>
+  (await services.table.getMany<EventItem>(ids.map(keys.event))).filter((item) => item !== undefined);
+async function publish(...events: NewEvent[]): Promise<string[]> {
+  const { ids } = await appendEvents(services, events);
+  await settleEvents(services, await stored(ids));
+  return ids;
+}
+
+test('an id is stable, opaque and without a full stop, and differs by connection and type', () => {
+  const one = found({ id: '17' });
+  expect(eventId(one)).toBe(eventId({ ...one, data: { other: 1 } } as NewEvent));
+  expect(eventId(one)).toMatch(/^evt_[A-Za-z0-9_-]{27}$/);
+  const others = [{ connection: 'b' }, { vendor: 'proptt2' as const }, { type: 'talk.message.deleted' }, { id: '18' }];
+  expect(new Set([one, ...others.map((each) => ({ ...one, ...each }))].map(eventId)).size).toBe(5);
+});
+
+test('the same fact is stored once, whichever road brings it first', async () => {
+  const event = found();
+  const first = await appendEvents(services, [event, event]);
+  const again = await appendEvents(services, [{ ...event, data: { message: 'another reading' } }]);
+  expect(first.ids).toEqual([eventId(event), eventId(event)]);
+  expect(first.fresh).toEqual([eventId(event)]);
+  expect(again).toMatchObject({ ids: [eventId(event)], fresh: [] });
+  expect((await stored(again.ids))[0]?.data).toBe('{"message":"hello"}');
+});
+
+test('data beyond 200 kB lies in the file store and is shown all the same', async () => {
+  const data = { text: 'x'.repeat(300_000) };
+  const [id = ''] = await publish(found({ data, connection: 'large' }));
+  const item = (await stored([id]))[0];
+  expect(item?.data).toBeUndefined();
+  expect(await listEvents(services, { ...everything, connection: 'large' })).toMatchObject([{ id, data }]);
+});
+
+test('pages go newest first with before, oldest first with after, and filters hold on both', async () => {
+  const ids: string[] = [];
+  for (let at = 0; at < 5; at++) {
+    ids.push(...(await publish(found({ connection: 'pages', type: at % 2 ? 'talk.a.b' : 'talk.a.c' }))));
+    await publish(found({ connection: 'elsewhere' }));
+  }
+  const list = async (query: Partial<EventQuery>) =>
+    (await listEvents(services, { ...everything, connection: 'pages', ...query })).map(({ id }) => ids.indexOf(id));
+  expect(await list({})).toEqual([4, 3, 2, 1, 0]);
+  expect(await list({ limit: 2 })).toEqual([4, 3]);
+  expect(await list({ limit: 2, before: ids[3] })).toEqual([2, 1]);
+  expect(await list({ after: ids[1] })).toEqual([2, 3, 4]);
+  expect(await list({ after: ids[1], limit: 1 })).toEqual([2]);
+  expect(await list({ type: 'talk.a.b' })).toEqual([3, 1]);
+  expect(await list({ type: 'talk.*' })).toEqual([4, 3, 2, 1, 0]);
+  expect(await list({ type: 'talk.a.b', after: ids[1] })).toEqual([3]);
+  expect(await list({ type: 'proptt2.*' })).toEqual([]);
+  expect(await list({ connection: 'talk/pages' })).toHaveLength(5);
+  expect(await list({ connection: 'proptt2/pages' })).toEqual([]);
+});
+
+test('a key sees the events of the connections it may read, and own events about them', async () => {
+  const about = { vendor: 'proptt2', connection: 'mine' };
+  const [own = ''] = await publish(
+    found({ vendor: 'trunkline', connection: 'mine', type: 'trunkline.connection.needs_attention', about }),
+  );
+  const [mine = ''] = await publish(found({ vendor: 'proptt2', connection: 'mine', type: 'proptt2.user.created' }));
+  await publish(found({ connection: 'mine' }));
+  const readable = (vendor: string, connection: string) => vendor === 'proptt2' && connection === 'mine';
+  for (const known of [undefined, [about]]) {
+    const seen = await listEvents(services, { limit: 500, readable, known });
+    expect(seen.map(({ id }) => id)).toEqual([mine, own]);
+  }
+});
+
+test('after an event whose time is over comes all that is kept, and what is over is hidden before it is deleted', async () => {
+  const [old = '', young = ''] = [
+    ...(await publish(found({ connection: 'ages' }))),
+    clock.advance(keptTime - 1000),
+    ...(await publish(found({ connection: 'ages' }))),
+  ].filter((each) => each !== undefined);
+  const list = async (query: Partial<EventQuery>) =>
+    (await listEvents(services, { ...everything, connection: 'ages', ...query })).map(({ id }) => id);
+  expect(await list({})).toEqual([young, old]);
+  clock.advance(2000);
+  expect(await list({})).toEqual([young]);
+  expect(await list({ after: old })).toEqual([young]);
+  expect(await list({ before: old })).toEqual([]);
+});
+
+test('an event without a place yet hides nothing: after it there is nothing, and it comes once it has one', async () => {
+  const [first = ''] = await publish(found({ connection: 'late' }));
+  const late = await appendEvents(services, [found({ connection: 'late' })]);
+  await publish(found({ connection: 'late' }));
+  const list = async (after: string) =>
+    (await listEvents(services, { ...everything, connection: 'late', after })).map(({ id }) => id);
+  expect(await list(late.ids[0] ?? '')).toEqual([]);
+  const before = await list(first);
+  await settleEvents(services, await stored(late.ids));
+  expect(before).toHaveLength(1);
+  expect(await list(before[0] ?? '')).toEqual(late.ids);
+});
+
+test('a deleted old entry stops nobody, a hole among young ones does', async () => {
+  const ids = await publish(
+    found({ connection: 'holes' }),
+    found({ connection: 'holes' }),
+    found({ connection: 'holes' }),
+  );
+  const [first, second] = await stored(ids);
+  await services.table.delete(keys.logEntry(second?.position ?? 0));
+  const list = async () =>
+    (await listEvents(services, { ...everything, connection: 'holes', after: first?.id })).map(({ id }) => id);
+  expect(await list()).toEqual([]);
+  clock.advance(61_000);
+  expect(await list()).toEqual([ids[2]]);
+});
+
+test('events of one batch get their places in the order in which they were found', async () => {
+  const ids = await publish(...Array.from({ length: 70 }, () => found({ connection: 'order' })));
+  const positions = (await stored(ids)).map(({ position }) => position ?? 0);
+  expect(positions).toEqual([...positions].sort((a, b) => a - b));
+});
+
+test('events settled twice, in any company, keep one place and leave no hole', async () => {
+  const { ids } = await appendEvents(
+    services,
+    Array.from({ length: 80 }, () => found({ connection: 'twice' })),
+  );
+  const items = await stored(ids);
+  await Promise.all([
+    settleEvents(services, items),
+    settleEvents(services, items.slice(10, 50)),
+    settleEvents(services, [...items].reverse()),
+  ]);
+  const positions = (await stored(ids)).map(({ position }) => position ?? 0);
+  expect(new Set(positions).size).toBe(80);
+  expect(Math.max(...positions) - Math.min(...positions)).toBe(79);
+});
+
+test('a cursor moves with the last of its events, stays when it is not its turn, and a repeat stores nothing twice', async () => {
+  const cursor = { pk: 'test#cursor', sk: 'cursor' };
+  await services.table.put({ ...cursor, fence: 1, at: 0 });
+  const cover = (fence: number, at: number) => ({
+    move: { update: { key: cursor, expression: 'SET #at = :at' }, condition: '#fence = :fence', values: { fence, at } },
+    guard: { check: cursor, condition: '#fence = :fence', values: { fence } },
+  });
+  const events = Array.from({ length: 250 }, () => found({ connection: 'covered' }));
+  await appendEvents(services, events.slice(30, 60));
+  const refused = await appendEvents(services, events, cover(2, 9));
+  expect(refused).toMatchObject({ covered: false, fresh: [] });
+  expect(await services.table.get(cursor)).toMatchObject({ at: 0 });
+  const done = await appendEvents(services, events, cover(1, 7));
+  expect(done.covered).toBe(true);
+  expect(done.fresh).toHaveLength(220);
+  expect(await services.table.get(cursor)).toMatchObject({ at: 7 });
+  expect(await stored(done.ids)).toHaveLength(250);
+  expect(await appendEvents(services, events, cover(1, 8))).toMatchObject({ covered: true, fresh: [] });
+});
+
+test('a crash between the transactions of one look leaves the cursor where it was, and a repeat makes it whole', async () => {
+  const cursor = { pk: 'test#crash', sk: 'cursor' };
+  await services.table.put({ ...cursor, fence: 1, at: 0 });
+  const cover = {
+    move: {
+      update: { key: cursor, expression: 'SET #at = :at' },
+      condition: '#fence = :fence',
+      values: { fence: 1, at: 7 },
+    },
+    guard: { check: cursor, condition: '#fence = :fence', values: { fence: 1 } },
+  };
+  let transactions = 0;
+  const dying = new Proxy(services.table, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (typeof value !== 'function') return value;
+      return (...given: unknown[]) => {
+        if (name === 'transact' && ++transactions === 2) throw new Error('The process died.');
+        return value.apply(target, given) as unknown;
+      };
+    },
+  });
+  const events = Array.from({ length: 150 }, () => found({ connection: 'crash' }));
+  await expect(appendEvents({ ...services, table: dying }, events, cover)).rejects.toThrow('died');
+  expect(await stored(events.map(eventId))).toHaveLength(99);
+  expect(await services.table.get(cursor)).toMatchObject({ at: 0 });
+  expect((await appendEvents(services, events, cover)).fresh).toHaveLength(51);
+  expect(await services.table.get(cursor)).toMatchObject({ at: 7 });
+});

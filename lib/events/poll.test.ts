@@ -1,0 +1,288 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../test/support/harness.ts';
+import { imaginedVendor } from '../../test/support/imagined-vendor.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { EventCatalogue, VendorName } from '../core/vendor.ts';
+import { keys } from '../store/items.ts';
+import { appendEvents, eventId } from './log.ts';
+import { pollEvents } from './poll.ts';
+import { forgetPolls, looksAt, type PollItem, planPolls } from './poll-plan.ts';
+
+const minute = 60_000;
+const clock = new TestClock();
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let services: ReturnType<typeof processOf>;
+let catalogue: EventCatalogue;
+let connection = '';
+let number = 0;
+
+const imagined = imaginedVendor();
+
+beforeAll(async () => {
+  backends = await startBackends();
+  services = processOf(backends.endpoint, memorySecrets(), clock);
+});
+afterAll(async () => {
+  services.close();
+  await backends.stop();
+});
+beforeEach(async () => {
+  catalogue = { talk: imagined.vendorWith('talk', ['chat']) };
+  connection = `c${++number}`;
+  imagined.reset();
+});
+
+afterEach(async () => {
+  for (const vendor of ['talk', 'proptt2'] as const) {
+    for (const { name } of await services.connections.list(vendor)) {
+      await services.table.delete(keys.connection(vendor, name));
+      services.connections.forget(vendor, name);
+      await forgetPolls(services.table, vendor, name);
+    }
+  }
+});
+
+const happen = (count = 1) => imagined.happen(connection, count);
+const tick = (process = services) =>
+  pollEvents(process, catalogue, { requestId: 'tick', signal: AbortSignal.timeout(20_000) });
+async function connect(settings: Record<string, unknown> = {}, vendor: VendorName = 'talk') {
+  const made = await putConnection(services, vendor, connection, settings, { appPassword: 'x' });
+  const found = catalogue[vendor];
+  if (!found) throw new Error(`No ${vendor}`);
+  await planPolls(services.table, found, made, clock.now(), true);
+  return { made, found };
+}
+const item = (name = 'chat', vendor = 'talk') =>
+  services.table.get<PollItem>(keys.poll(vendor, connection, name), true);
+const logged = async (index: number) =>
+  services.table.get(
+    keys.event(eventId({ vendor: 'talk', connection, type: 'talk.message.created', id: `${connection}-${index}` })),
+  );
+
+test('the first look sets the cursor and emits no history, even from a source that offers some', async () => {
+  await connect();
+  happen(3);
+  expect(await tick()).toMatchObject({ looked: 1, found: 0 });
+  expect(await item()).toMatchObject({ cursor: '3' });
+  happen();
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ looked: 1, found: 1 });
+  expect(await logged(3)).toBeDefined();
+  expect(await logged(2)).toBeUndefined();
+});
+
+test('a source comes due once a minute with ticks a minute apart, and a second tick at once imagined.looks at nothing', async () => {
+  await connect();
+  for (let at = 0; at < 4; at++) {
+    expect(await tick()).toMatchObject({ looked: 1 });
+    expect(await tick()).toMatchObject({ looked: 0 });
+    clock.advance(minute);
+  }
+});
+
+test('two ticks in two processes at the same moment look once', async () => {
+  await connect();
+  const other = processOf(backends.endpoint, memorySecrets(), clock);
+  imagined.onLook = () => new Promise((resolve) => setTimeout(resolve, 50, {}));
+  const reports = await Promise.all([tick(), tick(other)]);
+  other.close();
+  expect(reports[0].looked + reports[1].looked).toBe(1);
+});
+
+test('a source that another process has just looked at is not looked at again, though it was read as due', async () => {
+  catalogue = { proptt2: imagined.vendorWith('proptt2', ['a']) };
+  await connect({}, 'proptt2');
+  await tick();
+  clock.advance(minute);
+  const other = processOf(backends.endpoint, memorySecrets(), clock);
+  const first = Promise.withResolvers<void>();
+  const slow = new Proxy(other.table, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (typeof value !== 'function') return value;
+      return async (...given: unknown[]) => {
+        if (name === 'update' && (given[0] as { pk: string }).pk.startsWith('poll#')) await first.promise;
+        return value.apply(target, given) as unknown;
+      };
+    },
+  });
+  const late = tick({ ...other, table: slow });
+  // It has read what is due once it asks for the connection.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(await tick()).toMatchObject({ looked: 1 });
+  first.resolve();
+  expect(await late).toMatchObject({ due: 1, looked: 0 });
+  other.close();
+});
+
+test('Talk is looked at by one poll at a time, ProPTT2 by four', async () => {
+  imagined.onLook = () => new Promise((resolve) => setTimeout(resolve, 30, {}));
+  const sources = ['a', 'b', 'c', 'd', 'e', 'f'];
+  catalogue = { talk: imagined.vendorWith('talk', sources) };
+  await connect();
+  const other = processOf(backends.endpoint, memorySecrets(), clock);
+  await Promise.all([tick(), tick(other)]);
+  other.close();
+  expect(imagined.looks).toHaveLength(6);
+  expect(imagined.mostInFlight).toBe(1);
+  [imagined.looks, imagined.mostInFlight] = [[], 0];
+  catalogue = { proptt2: imagined.vendorWith('proptt2', sources) };
+  await connect({}, 'proptt2');
+  await tick();
+  expect(imagined.looks).toHaveLength(6);
+  expect(imagined.mostInFlight).toBe(4);
+});
+
+test('a poller that stalled past its lease moves no cursor and stores no event', async () => {
+  await connect();
+  await tick();
+  happen(150);
+  clock.advance(minute);
+  let stalled = false;
+  imagined.onLook = async () => {
+    if (stalled) return {};
+    stalled = true;
+    clock.advance(5 * minute);
+    const other = processOf(backends.endpoint, memorySecrets(), clock);
+    expect(await tick(other)).toMatchObject({ looked: 1, found: 150 });
+    other.close();
+    happen();
+    return { events: [imagined.fact(connection)], cursor: 'stale' };
+  };
+  expect(await tick()).toMatchObject({ found: 0 });
+  expect(await item()).toMatchObject({ cursor: '150' });
+  imagined.onLook = async () => ({});
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ found: 1 });
+});
+
+test('what a push stored is not stored again, and a push moves no cursor', async () => {
+  await connect();
+  await tick();
+  happen(2);
+  const [first] = imagined.facts;
+  if (!first) throw new Error('No fact');
+  await appendEvents(services, [{ ...first, vendor: 'talk', connection }]);
+  expect(await item()).toMatchObject({ cursor: '0' });
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ found: 1 });
+});
+
+test('a failing source is tried after ever longer pauses, keeps its cursor, and catches up', async () => {
+  await connect();
+  await tick();
+  imagined.onLook = async () => {
+    throw new GatewayError('vendor_unreachable', 'Nobody answers.');
+  };
+  const pauses: number[] = [];
+  for (let at = 0; at < 8; at++) {
+    const { dueAt = 0 } = (await item()) ?? {};
+    clock.time = dueAt;
+    expect(await tick()).toMatchObject({ looked: 1, failed: 1 });
+    pauses.push(((await item())?.dueAt ?? 0) - clock.now());
+  }
+  expect(Math.min(...pauses)).toBeGreaterThanOrEqual(minute);
+  expect(Math.max(...pauses)).toBeLessThanOrEqual(15 * minute);
+  expect(await item()).toMatchObject({ cursor: '0', failures: 8, problem: 'Nobody answers.' });
+  const time = expect.stringMatching(/^2026-/);
+  expect(await looksAt(services.table, 'talk', connection)).toEqual([
+    { source: 'chat', lookedAt: time, nextLookAt: time, failures: 8, problem: 'Nobody answers.' },
+  ]);
+  happen(2);
+  imagined.onLook = async () => ({});
+  clock.advance(15 * minute);
+  expect(await tick()).toMatchObject({ found: 2, failed: 0 });
+  expect(await item()).toMatchObject({ failures: 0 });
+  expect((await looksAt(services.table, 'talk', connection))[0]).not.toHaveProperty('problem');
+});
+
+test('Retry-After and nextIn decide when the next look comes', async () => {
+  await connect();
+  imagined.onLook = async () => ({ nextIn: 7 * minute });
+  await tick();
+  expect((await item())?.dueAt).toBe(clock.now() + 7 * minute);
+  clock.advance(7 * minute);
+  imagined.onLook = async () => {
+    throw new GatewayError('vendor_rate_limited', 'Slowly.', { retryAfter: 3600 });
+  };
+  await tick();
+  expect((await item())?.dueAt).toBe(clock.now() + 3_600_000);
+});
+
+test('more is read at once, each look with its own cursor, and not for ever', async () => {
+  await connect();
+  await tick();
+  happen(5);
+  clock.advance(minute);
+  imagined.onLook = async (cursor = 0) => ({
+    events: imagined.facts.slice(cursor, cursor + 2),
+    cursor: cursor + 2,
+    more: cursor + 2 < 5,
+  });
+  imagined.looks = [];
+  expect(await tick()).toMatchObject({ looked: 3, found: 5 });
+  expect(imagined.looks).toEqual([0, 2, 4]);
+  imagined.onLook = async () => ({ more: true });
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ looked: 10 });
+  expect(await tick()).toMatchObject({ looked: 10 });
+});
+
+test('an unexpected fault is reported whole and stops no other connection', async () => {
+  await connect();
+  connection = `c${++number}`;
+  await connect();
+  let first = true;
+  imagined.onLook = async () => {
+    if (!first) return {};
+    first = false;
+    throw new TypeError('undefined is not a function');
+  };
+  const report = await tick();
+  expect(report).toMatchObject({ looked: 2, failed: 1 });
+  expect(report.unexpected[0]).toContain('TypeError');
+});
+
+test('switched off nothing is looked at and the cursor stays; switched on again, the meantime is found', async () => {
+  await connect();
+  await tick();
+  await connect({ pollEvents: false });
+  happen(2);
+  clock.advance(60 * minute);
+  expect(await tick()).toMatchObject({ due: 0 });
+  services.connections.forget('talk', connection);
+  await connect();
+  expect(await tick()).toMatchObject({ found: 2 });
+});
+
+test('a deleted connection is looked at no more, and one made anew under its name starts without history', async () => {
+  await connect();
+  await tick();
+  await services.table.delete(keys.connection('talk', connection));
+  services.connections.forget('talk', connection);
+  clock.advance(minute);
+  expect(await tick()).toMatchObject({ due: 1, looked: 0 });
+  expect(await tick()).toMatchObject({ due: 0 });
+  await forgetPolls(services.table, 'talk', connection);
+  happen(4);
+  await connect();
+  expect(await tick()).toMatchObject({ looked: 1, found: 0 });
+});
+
+test('what is planned stays planned when all connections are gone through', async () => {
+  await connect();
+  imagined.onLook = async () => ({ nextIn: 60 * minute });
+  await tick();
+  clock.advance(11 * minute);
+  expect(await tick()).toMatchObject({ looked: 0 });
+  clock.advance(49 * minute);
+  expect(await tick()).toMatchObject({ looked: 1 });
+});
+
+test('a connection that nobody planned is found within ten minutes', async () => {
+  await putConnection(services, 'talk', connection, {}, { appPassword: 'x' });
+  clock.advance(11 * minute);
+  imagined.looks = [];
+  await tick();
+  expect(await item()).toMatchObject({ cursor: '0' });
+});

@@ -1,0 +1,124 @@
+import * as z from 'zod/mini';
+import { type Route, route } from '../api/route.ts';
+import { mayRead } from '../api/scopes.ts';
+import { GatewayError } from '../core/errors.ts';
+import { field, integer } from '../core/field.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
+import { eventTypesOf } from './event-types.ts';
+import { listEvents, mayReadEvent, readableConnections } from './list.ts';
+import { findEvent, type LogServices, shownEvent } from './log.ts';
+
+/** The id of an event. */
+export const eventIdField = () =>
+  z.string().check(z.regex(/^evt_[A-Za-z0-9_-]{27}$/, 'must be the id of an event, evt_ and 27 characters'));
+/** A connection's slug, or `vendor/slug`. */
+export const connectionField = () =>
+  field(
+    z
+      .string()
+      .check(z.regex(/^([a-z0-9]+\/)?[a-z][a-z0-9-]{0,39}$/, 'must be the name of a connection, or vendor/name')),
+    { description: 'The name of a connection, or `vendor/name`.', examples: ['dispatch', 'talk/team'] },
+  );
+/** An event type or a pattern of them. */
+export const typeField = () =>
+  field(
+    z
+      .string()
+      .check(
+        z.regex(/^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?)$/, 'must be an event type, or one that ends in .*'),
+        z.maxLength(200),
+      ),
+    { description: 'An event type, `talk.*`, `talk.message.*` or `*`.', examples: ['talk.message.created'] },
+  );
+
+const event = () =>
+  z.looseObject({
+    id: z.string(),
+    type: z.string(),
+    timestamp: z.string(),
+    vendor: z.string(),
+    connection: z.string(),
+    data: z.record(z.string(), z.unknown()),
+  });
+
+/** The calls on the event log and on what can stand in it. */
+export function eventRoutes(services: LogServices, vendors: EventCatalogue): Route[] {
+  const shared = { tag: 'Events', area: 'events' } as const;
+  return [
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/events',
+      operationId: 'listEvents',
+      summary: 'List events, newest first: a polling trigger as it stands',
+      input: () => ({
+        type: z.optional(typeField()),
+        connection: z.optional(connectionField()),
+        limit: z._default(field(integer(1, 500), { description: 'Default 100.' }), 100),
+        after: z.optional(field(eventIdField(), { description: 'What came after this event, oldest first.' })),
+        before: z.optional(field(eventIdField(), { description: 'What came before this event, newest first.' })),
+      }),
+      output: () => z.array(event()),
+      handle: ({ input, principal: { scopes } }) => {
+        if (input.after !== undefined && input.before !== undefined) {
+          throw new GatewayError('invalid_input', 'Give after or before, not both.', {
+            errors: [{ pointer: '/before', message: 'cannot stand beside after' }],
+          });
+        }
+        const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);
+        return listEvents(services, { ...input, readable, known: readableConnections(scopes) });
+      },
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/events/{id}',
+      operationId: 'getEvent',
+      summary: 'Get an event',
+      output: event,
+      handle: async ({ params: { id = '' }, principal: { scopes } }) => {
+        const item = await findEvent(services, id);
+        const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);
+        if (item && mayReadEvent(readable, item)) return shownEvent(services.files, item);
+        throw new GatewayError(
+          'not_found',
+          `There is no event ${JSON.stringify(id.slice(0, 80))} that this key may see. Events are kept 30 days.`,
+        );
+      },
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/event-types',
+      operationId: 'listEventTypes',
+      summary: 'List every event type with its schema and a sample',
+      output: () =>
+        z.array(
+          z.looseObject({
+            type: z.string(),
+            vendor: z.string(),
+            summary: z.string(),
+            schema: z.record(z.string(), z.unknown()),
+            sample: event(),
+          }),
+        ),
+      handle: async () => {
+        const { plainSchema } = await import('../core/json-schema/plain.ts');
+        return eventTypesOf(vendors).map(({ type, vendor, summary, data, sample }) => ({
+          type,
+          vendor,
+          summary,
+          schema: plainSchema(data(), 'output'),
+          sample: {
+            id: 'evt_SampleSampleSampleSampleSam',
+            type,
+            timestamp: '2026-01-05T02:11:09.000Z',
+            vendor,
+            connection: 'sample',
+            data: sample,
+          },
+        }));
+      },
+    }),
+  ];
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import type { ExpressionProblem } from './job.ts';
+import { ExpressionPool } from './pool.ts';
+import { hasExpression } from './template.ts';
+
+/** What bounds an evaluation, and what makes it repeatable. */
+export interface EvaluateOptions {
+  /** A second when absent. The start of a process and waiting for one do not count. */
+  timeMs?: number;
+  /** Largest result as JSON, 200,000 when absent. */
+  maxBytes?: number;
+  /** Epoch milliseconds for `$now()` and `$millis()`; a durable step gives the time at which it first ran. */
+  now?: number;
+  /** For `$random()` and `$shuffle()`; a durable step gives something that stays the same, such as run and step. */
+  seed?: string;
+}
+
+const defaultTimeMs = 1000;
+const defaultMaxBytes = 200_000;
+const validateTimeMs = 5000;
+
+let shared: ExpressionPool | undefined;
+
+/**
+ * A copy of a template in which every text that is wholly `{% … %}` is replaced by the value of its JSONata expression; other
+ * texts stay. Expressions see the bindings (`event`, `steps`, `item`, `run`) as fields and as variables. An expression that finds
+ * nothing leaves its member out, or null in a list. Throws `ExpressionFailure`.
+ */
+export async function evaluate(
+  template: unknown,
+  bindings: Readonly<Record<string, unknown>>,
+  options: EvaluateOptions = {},
+  pool: ExpressionPool = sharedPool(),
+): Promise<unknown> {
+  if (!hasExpression(template)) return template;
+  const { timeMs = defaultTimeMs, maxBytes = defaultMaxBytes, now = Date.now(), seed = randomUUID() } = options;
+  const reply = await pool.run({ task: 'evaluate', template, bindings, now, seed, timeMs, maxBytes }, timeMs);
+  return 'json' in reply && reply.json !== undefined ? JSON.parse(reply.json) : undefined;
+}
+
+/** Every expression of a template that could not be compiled, with its JSON pointer; an empty list when all are good. */
+export async function validate(
+  template: unknown,
+  pool: ExpressionPool = sharedPool(),
+): Promise<readonly ExpressionProblem[]> {
+  if (!hasDelimiter(template)) return [];
+  const reply = await pool.run({ task: 'validate', template }, validateTimeMs);
+  return 'problems' in reply ? reply.problems : [];
+}
+
+/** A text that has one half of the delimiters is a mistake worth telling. */
+function hasDelimiter(template: unknown): boolean {
+  if (typeof template === 'string') return template.startsWith('{%') || template.endsWith('%}');
+  return typeof template === 'object' && template !== null && Object.values(template).some(hasDelimiter);
+}
+
+function sharedPool(): ExpressionPool {
+  shared ??= new ExpressionPool();
+  return shared;
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import process from 'node:process';
+import jsonata from 'jsonata';
+import { registerFunctions } from './functions.ts';
+import type { ExpressionJob, ExpressionProblem, ExpressionReply } from './job.ts';
+import { ResultBuilder, Stopped } from './result.ts';
+import { closeSandbox, given } from './sandbox.ts';
+import { below, expressionIn } from './template.ts';
+
+// The entry of the process that evaluates expressions: it takes one job at a time and is killed when it takes too long.
+
+const maxLength = 20_000;
+/** Nested evaluations; a recursion that is deeper eats its memory before its time. */
+const maxStack = 10_000;
+
+process.on('message', (job: ExpressionJob) => void answer(job));
+process.on('disconnect', () => process.exit());
+closeSandbox();
+reply({ ready: true });
+
+async function answer(job: ExpressionJob): Promise<void> {
+  try {
+    if (job.task === 'validate') reply({ problems: problemsIn(job.template, '') });
+    else reply(await evaluate(job));
+  } catch (error) {
+    reply({ failure: failureFrom(error) });
+  }
+}
+
+async function evaluate(job: Extract<ExpressionJob, { task: 'evaluate' }>): Promise<ExpressionReply> {
+  const { template, bindings, now, seed, timeMs, maxBytes } = job;
+  const builder = new ResultBuilder(maxBytes);
+  const end = Date.now() + timeMs;
+  const value = await builder.fill(template, async (text, pointer) => {
+    given.now = now;
+    given.random = seededRandom(`${seed} ${pointer}`);
+    const timeout = Math.max(1, end - Date.now());
+    try {
+      return await compile(text, { timeout, stack: maxStack }).evaluate(bindings, { ...bindings });
+    } catch (error) {
+      throw Object.assign(new Error('', { cause: error }), { pointer });
+    }
+  });
+  if (value === undefined) return {};
+  const json = JSON.stringify(value);
+  if (Buffer.byteLength(json) <= maxBytes) return { json };
+  throw new Stopped('too-large', '', `The result is larger than ${maxBytes} bytes`);
+}
+
+function compile(text: string, options?: jsonata.JsonataOptions): jsonata.Expression {
+  if (text.length > maxLength) throw new RangeError(`An expression may have ${maxLength} characters`);
+  const expression = jsonata(text, options);
+  registerFunctions(expression);
+  return expression;
+}
+
+function problemsIn(template: unknown, pointer: string): ExpressionProblem[] {
+  if (typeof template === 'string') return problemsInText(template, pointer);
+  if (typeof template !== 'object' || template === null) return [];
+  return Object.entries(template).flatMap(([key, member]) => problemsIn(member, below(pointer, key)));
+}
+
+function problemsInText(text: string, pointer: string): ExpressionProblem[] {
+  const expression = expressionIn(text);
+  if (expression === undefined) {
+    if (text.startsWith('{%')) return [{ pointer, message: 'This begins with {% and does not end with %}' }];
+    if (text.endsWith('%}')) return [{ pointer, message: 'This ends with %} and does not begin with {%' }];
+    return [];
+  }
+  if (expression === '') return [{ pointer, message: 'There is no expression between {% and %}' }];
+  try {
+    compile(expression);
+    return [];
+  } catch (error) {
+    return [{ pointer, ...describe(error) }];
+  }
+}
+
+function failureFrom(error: unknown): Extract<ExpressionReply, { failure: unknown }>['failure'] {
+  if (error instanceof Stopped) return { kind: error.kind, pointer: error.pointer, message: error.message };
+  const inExpression = error instanceof Error && 'pointer' in error;
+  const pointer = inExpression ? String(error.pointer) : '';
+  const problem = describe(inExpression ? error.cause : error);
+  const kind = problem.code === 'D1012' ? 'timeout' : problem.code?.startsWith('S') ? 'syntax' : 'evaluation';
+  return { kind, pointer, ...problem };
+}
+
+/** JSONata throws plain objects; their texts can repeat data of any length. */
+function describe(error: unknown): Omit<ExpressionProblem, 'pointer'> {
+  if (typeof error !== 'object' || error === null) return { message: 'The expression failed' };
+  const { code, message, position } = error as { code?: unknown; message?: unknown; position?: unknown };
+  return {
+    message: typeof message === 'string' && message !== '' ? message.slice(0, 500) : 'The expression failed',
+    ...(typeof code === 'string' && { code }),
+    ...(typeof position === 'number' && { position }),
+  };
+}
+
+/** Numbers from 0 to 1 (the generator sfc32) that depend on the seed alone. */
+function seededRandom(seed: string): () => number {
+  const digest = createHash('sha256').update(seed).digest();
+  let [a, b, c, d] = [digest.readInt32LE(0), digest.readInt32LE(4), digest.readInt32LE(8), 1];
+  return () => {
+    const sum = (((a + b) | 0) + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return (sum >>> 0) / 4_294_967_296;
+  };
+}
+
+function reply(message: ExpressionReply): void {
+  process.send?.(message);
+}

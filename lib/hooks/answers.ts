@@ -1,0 +1,45 @@
+import type { JsonAnswer } from '../api/idempotency.ts';
+import type { HttpRequest } from '../api/request.ts';
+import { GatewayError, problemOf } from '../core/errors.ts';
+import type { RunLook } from './wait.ts';
+
+/** What a sender hears of a stored message whose runs were waited for: 200, 202 while one goes on, 424 when one failed. */
+export function resultAnswer(
+  eventId: string | undefined,
+  runs: readonly RunLook[],
+  headers: Record<string, string>,
+  request: HttpRequest,
+): JsonAnswer {
+  const told = { eventId, runs };
+  const going = runs.find(({ state }) => state === 'running');
+  if (going) return { status: 202, headers: { ...headers, location: `/v1/runs/${going.id}` }, body: told };
+  const failed = runs.find(({ state }) => state === 'failed');
+  if (!failed) return { status: 200, headers, body: told };
+  const error = new GatewayError('run_failed', `The message was stored, and its run ${failed.id} failed.`);
+  return problemAnswer(error, request, headers, told);
+}
+
+/** Only POST means something here; a look with GET finds that out. */
+export function notAllowed(request: HttpRequest): JsonAnswer {
+  const error = new GatewayError('method_not_allowed', `A hook takes POST, not ${request.method.slice(0, 20)}.`);
+  const answer = problemAnswer(error, request, { allow: 'POST' });
+  return request.method === 'HEAD' ? { ...answer, body: undefined } : answer;
+}
+
+/** Some senders give user and password only after they were asked for them. */
+export function basicChallenge(error: GatewayError, request: HttpRequest): JsonAnswer {
+  return problemAnswer(error, request, { 'www-authenticate': 'Basic realm="hook", charset="UTF-8"' });
+}
+
+function problemAnswer(
+  error: GatewayError,
+  request: HttpRequest,
+  headers: Record<string, string>,
+  more: object = {},
+): JsonAnswer {
+  return {
+    status: error.status,
+    headers: { 'content-type': 'application/problem+json', ...headers },
+    body: { ...problemOf(error, request.requestId), ...more },
+  };
+}

@@ -1,0 +1,341 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type HookKit, type MadeHook, startHookKit } from '../../test/support/hook-requests.ts';
+import { systemClock } from '../aws/system.ts';
+import { findEvent, shownEvent } from '../events/log.ts';
+import { readBody } from './read/body.ts';
+
+let kit: HookKit;
+let open: MadeHook;
+const errors: string[] = [];
+
+beforeAll(async () => {
+  vi.spyOn(process.stdout, 'write').mockImplementation((line) => {
+    if (String(line).includes('"level":"error"')) errors.push(String(line));
+    return true;
+  });
+  kit = await startHookKit();
+  open = await kit.make({ verify: { kind: 'none' }, perMinute: 60_000 });
+});
+afterAll(async () => {
+  vi.restoreAllMocks();
+  await kit.stop();
+});
+
+const limit = 256 * 1024;
+const read = (body: string | Buffer, type?: string) => readBody(Buffer.from(body as string), type);
+
+/** Posts a body and answers what stands in the log for it. */
+async function through(body: string | Buffer, type?: string): Promise<unknown> {
+  const headers = type === undefined ? {} : { 'content-type': type };
+  const told = await kit.post({ path: open.path, body: Buffer.from(body as string), headers });
+  expect(told.status, told.text).toBe(202);
+  const services = { table: kit.table, files: kit.files, clock: systemClock };
+  const item = await findEvent(services, (told.body as { eventId: string }).eventId);
+  if (!item) throw new Error('The event is not in the log');
+  return (await shownEvent(kit.files, item)).data.body;
+}
+
+describe('what a body becomes', () => {
+  test.each([
+    ['{"a":[1,null,"ü"]}', 'application/json', { a: [1, null, 'ü'] }],
+    ['{"id":12345678901234567890}', 'application/cloudevents+json; charset=utf-8', { id: '12345678901234567890' }],
+    ['"text"', 'application/json', 'text'],
+    ['\ufeff{"a":1}', 'application/json', { a: 1 }],
+    ['a=1&b=x%20y+z&a=2&c', 'application/x-www-form-urlencoded', { a: ['1', '2'], b: 'x y z', c: '' }],
+    ['a=%zz&b=%ff', 'application/x-www-form-urlencoded', { a: '%zz', b: '\ufffd' }],
+    ['{"from":"curl -d"}', 'application/x-www-form-urlencoded', { from: 'curl -d' }],
+    ['{"a":1}&b=2', 'application/x-www-form-urlencoded', { '{"a":1}': '', b: '2' }],
+    ['Fire in Z3', 'text/plain', 'Fire in Z3'],
+    ['{"Type":"Notification"}', 'text/plain; charset=UTF-8', { Type: 'Notification' }],
+    ['{not json', 'text/plain', '{not json'],
+    ['42', 'text/plain', '42'],
+    ['{"a":1}', undefined, { a: 1 }],
+    ['Fire', undefined, 'Fire'],
+    ['', 'application/json', null],
+    ['', undefined, null],
+    ['', 'image/png', null],
+  ])('%j as %s', (body, type, expected) => {
+    expect(read(body, type)).toEqual(expected);
+  });
+
+  test.each([['application/xml'], ['text/xml; charset=utf-8'], ['application/soap+xml']])(
+    'XML as %s: attributes, lists, CDATA and the entities of XML itself',
+    (type) => {
+      const xml = `<?xml version="1.0"?>
+      <alarm id="0012" state='open'>
+        <zone>Z3</zone><zone>Z&#233;&#x41; &amp; &lt;4&gt;</zone>
+        <text lang="de">Feuer</text><raw><![CDATA[<b>&amp;</b>]]></raw><empty/><!-- no -->
+      </alarm>`;
+      expect(read(xml, type)).toEqual({
+        alarm: {
+          '@id': '0012',
+          '@state': 'open',
+          zone: ['Z3', 'ZéA & <4>'],
+          text: { '@lang': 'de', '#text': 'Feuer' },
+          raw: '<b>&amp;</b>',
+          empty: '',
+        },
+      });
+    },
+  );
+
+  test('other charsets are read where they are named', () => {
+    const latin = Buffer.from('Türe', 'latin1');
+    expect(read(latin, 'text/plain; charset=iso-8859-1')).toBe('Türe');
+    expect(read(Buffer.from('<?xml version="1.0" encoding="ISO-8859-1"?><a>Türe</a>', 'latin1'), 'text/xml')).toEqual({
+      a: 'Türe',
+    });
+    expect(read(Buffer.from('\ufeff{"a":"ü"}', 'utf16le'), 'application/json')).toEqual({ a: 'ü' });
+  });
+
+  test.each([
+    ['{"a":', 'application/json', 'invalid_json'],
+    ['undefined', 'application/json', 'invalid_json'],
+    [Buffer.from([0x22, 0xff, 0x22]), 'application/json', 'invalid_request'],
+    [Buffer.from('Türe', 'latin1'), 'text/plain', 'invalid_request'],
+    ['x', 'text/plain; charset=klingon', 'unsupported_media_type'],
+    ['x', 'image/png', 'unsupported_media_type'],
+    ['--x\r\n\r\n--x--', 'multipart/form-data; boundary=x', 'unsupported_media_type'],
+    ['<a><b></a>', 'application/xml', 'invalid_request'],
+    ['not xml', 'application/xml', 'invalid_request'],
+    ['<a>AT&T</a>', 'application/xml', 'invalid_request'],
+    ['<a>&#0;</a>', 'application/xml', 'invalid_request'],
+    ['<a>&#xD800;</a>', 'application/xml', 'invalid_request'],
+    [`[${'['.repeat(300)}${']'.repeat(300)}]`, 'application/json', 'invalid_json'],
+    [
+      Array.from({ length: 1001 }, (_, at) => `f${at}=1`).join('&'),
+      'application/x-www-form-urlencoded',
+      'invalid_request',
+    ],
+  ])('%j as %s is refused', async (body, type, code) => {
+    expect(() => read(body, type)).toThrow(expect.objectContaining({ code }));
+    const told = await kit.post({
+      path: open.path,
+      body: Buffer.from(body as string),
+      headers: { 'content-type': type },
+    });
+    expect(told.body).toMatchObject({ code });
+    expect((await kit.look(open.id)).lastRefusal).toMatchObject({ status: told.status });
+  });
+
+  test('nobody without the secret has a body read', async () => {
+    const closed = await kit.make({ verify: { kind: 'github' } });
+    const told = await kit.post({ path: closed.path, body: '{"a":', headers: { 'content-type': 'application/json' } });
+    expect(told.status).toBe(401);
+  });
+});
+
+describe('hostile bodies', () => {
+  test('a billion laughs, an external entity and a parameter entity expand to nothing', async () => {
+    const laughs = `<!DOCTYPE lolz [<!ENTITY lol "lol">${Array.from(
+      { length: 9 },
+      (_, at) => `<!ENTITY lol${at + 1} "${`&lol${at === 0 ? '' : at};`.repeat(10)}">`,
+    ).join('')}]><lolz>&lol9;</lolz>`;
+    for (const xml of [
+      laughs,
+      '<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+      '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
+      '<!DOCTYPE a [<!ENTITY % x SYSTEM "http://127.0.0.1:1/x"> %x;]><a>&y;</a>',
+      '<!DOCTYPE a [<!ENTITY amp "changed">]><a b="&lol;">&amp;</a>',
+    ]) {
+      const before = performance.now();
+      expect(() => read(xml, 'application/xml')).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+      expect(performance.now() - before).toBeLessThan(500);
+    }
+    expect(read('<!DOCTYPE a SYSTEM "a.dtd"><a>&amp;</a>', 'application/xml')).toEqual({ a: '&' });
+  });
+
+  test('names that could reach a prototype reach none, and what is left is stored', async () => {
+    const json =
+      '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1},"name":"Set"},"a":{"__proto__":[1]},"":0}';
+    expect(await through(json, 'application/json')).toEqual({
+      constructor: { prototype: { polluted: 1 }, name: 'Set' },
+      a: {},
+      '': 0,
+    });
+    expect(await through('__proto__=1&constructor=2&toString=3', 'application/x-www-form-urlencoded')).toEqual({
+      constructor: '2',
+      toString: '3',
+    });
+    expect(await through('<a __proto__="x"><toString>1</toString></a>', 'text/xml')).toEqual({
+      a: { '@__proto__': 'x', toString: '1' },
+    });
+    for (const name of ['__proto__', 'constructor', 'prototype']) {
+      expect(() => read(`<a><${name}>1</${name}></a>`, 'text/xml')).toThrow(
+        expect.objectContaining({ code: 'invalid_request' }),
+      );
+    }
+    expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+
+  test('what JSON can say and the table cannot is stored all the same', async () => {
+    const deep = `${'{"a":['.repeat(60)}1${']}'.repeat(60)}`;
+    for (const json of [
+      '{"n":1e300,"small":1e-200,"big":123456789012345678901234567890,"f":0.1,"e":1e20}',
+      '{"lone":"\\ud800","\\ud800":1}',
+      '{"constructor":{"name":"Map"},"x":1}',
+      '{"constructor":"x"}',
+      '{"":{"":[]}}',
+      deep,
+      `[${'1,'.repeat(100_000)}1]`,
+      `[${'[],'.repeat(60_000)}[]]`,
+      JSON.stringify({ text: '\u0000'.repeat(40_000) }),
+    ]) {
+      expect(await through(json, 'application/json')).toEqual(read(json, 'application/json'));
+    }
+  });
+
+  test('no body of 256 KB holds the process up', () => {
+    const name = 'n'.repeat(1000);
+    const bodies = [
+      '<a>'.repeat(limit / 3),
+      `<a>${'<b/>'.repeat(limit / 4 - 10)}</a>`,
+      `<a ${Array.from({ length: 20_000 }, (_, at) => `b${at}="1"`).join(' ')}/>`,
+      `<a>${'&amp;'.repeat(limit / 5 - 10)}</a>`,
+      `<a>${'&'.repeat(limit - 10)}</a>`,
+      `<a${' '.repeat(limit - 10)}>`,
+      `<a ${'b'}${' '.repeat(limit - 20)}="1"/>`,
+      '<'.repeat(limit),
+      `<a>${'<![CDATA['.repeat(limit / 9 - 10)}`,
+      `<a>${'<!--'.repeat(limit / 4 - 10)}`,
+      `<a>${'<?'.repeat(limit / 2 - 10)}`,
+      `<a ${'="'.repeat(limit / 2 - 10)}`,
+      `<a b='${'"'.repeat(limit - 20)}'/>`,
+      `<!DOCTYPE a [${'<!ENTITY b "c">'.repeat(limit / 16)}]><a/>`,
+      '<!DOCTYPE a ['.repeat(limit / 13),
+      `${`<${name}>`.repeat(45)}${'<a/>'.repeat(40_000)}${`</${name}>`.repeat(45)}`,
+      `<a>${'<b>\n\t</b>'.repeat(limit / 11)}</a>`,
+    ];
+    for (const body of bodies) {
+      const before = performance.now();
+      try {
+        read(body.slice(0, limit), 'application/xml');
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'GatewayError' });
+        expect((error as Error).message.length).toBeLessThan(250);
+      }
+      expect(performance.now() - before, body.slice(0, 30)).toBeLessThan(5_000);
+    }
+  });
+});
+
+const type = fc.oneof(
+  fc.constantFrom(
+    ...['application/json', 'application/x-www-form-urlencoded', 'text/plain', 'application/xml', 'text/xml'],
+    ...[
+      'application/vnd.api+json',
+      'text/plain; charset=utf-16',
+      'multipart/form-data',
+      ';',
+      'application/json;charset=',
+    ],
+  ),
+  fc.string({ maxLength: 30 }),
+);
+const key = fc.oneof(
+  fc.string({ maxLength: 8 }),
+  fc.constantFrom('__proto__', 'constructor', 'toString', 'length', ''),
+);
+const { value } = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.string({ maxLength: 12, unit: 'binary' }),
+    fc.double(),
+    fc.constantFrom(null, true, 1e300, -0, 2 ** 60),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(key, tie('value'), { maxKeys: 4 }),
+  ),
+}));
+const body = fc.oneof(
+  fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+  value.map((each) => Buffer.from(JSON.stringify(each))),
+  fc.string({ maxLength: 100, unit: 'grapheme' }).map((each) => Buffer.from(each)),
+  fc
+    .array(
+      fc.constantFrom(
+        '<a>',
+        '</a>',
+        '<b c="d">',
+        '</b>',
+        '<a/>',
+        '&amp;',
+        '&x;',
+        '<![CDATA[',
+        ']]>',
+        '<!--',
+        '-->',
+        'text',
+        '<!DOCTYPE a [',
+      ),
+      {
+        maxLength: 12,
+      },
+    )
+    .map((parts) => Buffer.from(parts.join(''))),
+  fc.dictionary(key, fc.string({ maxLength: 10 })).map((fields) => Buffer.from(new URLSearchParams(fields).toString())),
+);
+const header = fc.constantFrom(
+  ...[
+    'authorization',
+    'webhook-id',
+    'webhook-timestamp',
+    'webhook-signature',
+    'x-hub-signature-256',
+    'stripe-signature',
+  ],
+  ...[
+    'x-nextcloud-talk-random',
+    'x-nextcloud-talk-signature',
+    'idempotency-key',
+    'cookie',
+    '__proto__',
+    'constructor',
+    'x-event',
+  ],
+);
+const request = fc.record({
+  method: fc.constantFrom('POST', 'POST', 'POST', 'POST', 'GET', 'HEAD', 'PUT', 'OPTIONS', ''),
+  hook: fc.nat(9),
+  tail: fc.constantFrom('', '', '', '', '/', 'x', '/../x', '%00'),
+  query: fc.oneof(fc.constant(''), fc.string({ maxLength: 20 }), fc.constant('__proto__=1&constructor=2&a=%zz')),
+  type,
+  headers: fc.dictionary(header, fc.string({ maxLength: 40 }), { maxKeys: 4 }),
+  body,
+});
+
+test('ten thousand requests of any form are answered, and none with a 500', { timeout: 180_000 }, async () => {
+  const secrets: Record<string, unknown>[] = [
+    { kind: 'none' },
+    { kind: 'standard-webhooks' },
+    { kind: 'github' },
+    { kind: 'stripe', secret: 'whsec_anything' },
+    { kind: 'bearer' },
+    { kind: 'basic', user: 'a', password: 'b' },
+  ];
+  const hooks = await Promise.all(secrets.map((verify) => kit.make({ verify, perMinute: 60_000 })));
+  const statuses = new Map<number, number>();
+  const left = fc.sample(request, 10_000);
+  const worker = async () => {
+    for (let next = left.pop(); next; next = left.pop()) {
+      const { hook, tail, method, query, headers } = next;
+      // Most go where nothing but the body decides.
+      const path = (hooks[hook >= hooks.length ? 0 : hook] ?? open).path + tail;
+      const told = await kit.post({
+        method,
+        path,
+        query,
+        body: next.body,
+        headers: { 'content-type': next.type, ...headers },
+      });
+      statuses.set(told.status, (statuses.get(told.status) ?? 0) + 1);
+      if (told.status >= 500)
+        throw new Error(`${told.status} for ${JSON.stringify(next)}: ${told.text} ${errors.at(-1)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, worker));
+  expect(errors).toEqual([]);
+  // Each kind of answer was met, so the requests reached every part.
+  for (const status of [202, 400, 401, 404, 405, 415])
+    expect(statuses.get(status) ?? 0, String(status)).toBeGreaterThan(20);
+});

@@ -1,0 +1,65 @@
+import { evaluate } from '../expressions/expression.ts';
+import { fingerprintOf, type Message } from './claim.ts';
+import type { HookItem } from './hooks.ts';
+
+const day = 86_400;
+/** How long a message counts where the hook does not say, in seconds. */
+export const defaultSeconds = { id: 7 * day, header: 7 * day, key: day, body: day, 'idempotency-key': day } as const;
+
+/** What is known of a message before it is stored. */
+export interface Received {
+  headers: Readonly<Record<string, string | undefined>>;
+  rawBody: Buffer;
+  /** The sender's own id, where its verification gave one. */
+  id?: string | undefined;
+  /** The event that it becomes, but for its id. */
+  event: Record<string, unknown>;
+}
+
+/** The headers in which senders name their messages. */
+const idHeaders = ['webhook-id', 'svix-id'] as const;
+
+/**
+ * By what a message is known when it comes again: what the hook says, else the sender's own id, else an `Idempotency-Key`. A key
+ * that cannot be worked out loses no message; `problem` tells why.
+ */
+export async function messageOf(
+  hook: HookItem,
+  received: Received,
+  now: number,
+): Promise<{ message?: Message; problem?: string }> {
+  const { dedupe = {} } = hook;
+  const message = (by: keyof typeof defaultSeconds, value: string): { message: Message } => ({
+    message: { owner: hook.id, by, value, seconds: dedupe.seconds ?? defaultSeconds[by] },
+  });
+  if (dedupe.body) return message('body', fingerprintOf(received.rawBody));
+  if (dedupe.key !== undefined) {
+    const { value, problem } = await keyOf(dedupe.key, received.event, now);
+    return value === undefined ? { ...byId(), ...(problem !== undefined && { problem }) } : message('key', value);
+  }
+  const header = dedupe.header && received.headers[dedupe.header.toLowerCase()];
+  return header ? message('header', header) : byId();
+
+  function byId() {
+    const id = received.id ?? idHeaders.map((name) => received.headers[name]).find((value) => value);
+    if (id) return message('id', id);
+    const key = received.headers['idempotency-key'];
+    if (!key) return {};
+    const { message: found } = message('idempotency-key', key);
+    return { message: { ...found, fingerprint: fingerprintOf(received.rawBody) } };
+  }
+}
+
+async function keyOf(
+  expression: string,
+  event: Record<string, unknown>,
+  now: number,
+): Promise<{ value?: string; problem?: string }> {
+  try {
+    const value = await evaluate(expression, { event }, { now, seed: 'dedupe' });
+    if (value === undefined || value === null || value === '') return { problem: 'The dedupe key found nothing.' };
+    return { value: typeof value === 'string' ? value : JSON.stringify(value) };
+  } catch (error) {
+    return { problem: `The dedupe key failed: ${error instanceof Error ? error.message.slice(0, 300) : 'unknown'}` };
+  }
+}

@@ -1,0 +1,42 @@
+import { GatewayError } from '../../core/errors.ts';
+
+/** What is said of the form of a body in `Content-Type`. */
+export interface ContentType {
+  /** `type/subtype` in lower case, or empty. */
+  media: string;
+  charset?: string;
+}
+
+/** Reads a `Content-Type`; what is no such thing counts as none. */
+export function contentTypeOf(header: string | undefined): ContentType {
+  const media = /^\s*([\w.+-]+\/[\w.+*-]+)\s*(?:;|$)/.exec(header ?? '')?.[1]?.toLowerCase() ?? '';
+  const charset = /;\s*charset\s*=\s*"?([\w.:-]{1,40})/i.exec(header ?? '')?.[1];
+  return charset === undefined ? { media } : { media, charset };
+}
+
+/** The text of a body in the charset that was said, else in UTF-8. Throws `invalid_request` for bytes that are none. */
+export function textOf(bytes: Buffer, charset: string | undefined): string {
+  const { label, decoder } = decoderOf(charset ?? byteOrderMark(bytes) ?? 'utf-8');
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new GatewayError(
+      'invalid_request',
+      `The body is not valid ${label}.${charset === undefined ? ' Say its charset in the Content-Type.' : ''}`,
+      { cause },
+    );
+  }
+}
+
+function decoderOf(charset: string) {
+  try {
+    return { label: charset.toUpperCase(), decoder: new TextDecoder(charset, { fatal: true }) };
+  } catch (cause) {
+    throw new GatewayError('unsupported_media_type', `The charset ${charset} is not known. Send UTF-8.`, { cause });
+  }
+}
+
+function byteOrderMark([first, second]: Buffer): string | undefined {
+  if (first === 0xff && second === 0xfe) return 'utf-16le';
+  return first === 0xfe && second === 0xff ? 'utf-16be' : undefined;
+}

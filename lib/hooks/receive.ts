@@ -1,0 +1,162 @@
+import type { JsonAnswer } from '../api/idempotency.ts';
+import type { RateLimit } from '../api/rate-limit.ts';
+import type { HttpRequest } from '../api/request.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { TrunklineEvent } from '../core/event-type.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
+import { type EventItem, findEvent, shownEvent } from '../events/log.ts';
+import { type Accepted, type AcceptServices, acceptRequest } from './accept.ts';
+import { isWithin } from './addresses.ts';
+import { basicChallenge, notAllowed, resultAnswer } from './answers.ts';
+import { takeMessage } from './claim.ts';
+import type { HookItem, Hooks } from './hooks.ts';
+import { hookBodyLimit } from './read/body.ts';
+import { HookRefusal } from './refusal.ts';
+import { noteReceived, noteRefused, noteRepeated } from './status.ts';
+import { type RunResult, secondsToWait, waitForRuns } from './wait.ts';
+
+export interface HookServices extends AcceptServices {
+  hooks: Hooks;
+  /** Counts what each hook takes in this process. */
+  hookRates: RateLimit;
+  /** Told of what went wrong after a message was stored. */
+  report(error: unknown, hookId: string): void;
+}
+
+/** What a stored event sets going, and how that ended. */
+export interface HookRuns {
+  /** Starts the runs that an event is meant for and answers their ids; doing it again starts nothing twice. */
+  startRuns(event: EventItem, shown: () => Promise<TrunklineEvent>): Promise<string[]>;
+  /** How a run ended; undefined while it goes on. */
+  runResult(runId: string): Promise<RunResult | undefined>;
+}
+
+interface StoredEvent {
+  item: EventItem;
+  shown: () => Promise<TrunklineEvent>;
+}
+
+/** How many refusals a minute are noted for the owner, in one process. */
+const notedPerMinute = 60;
+
+/**
+ * One request to `/hooks/{token}`: the sender is verified, the message stored, its runs started, and only then is it answered.
+ * Throws `GatewayError` for what is refused.
+ */
+export async function receiveHook(
+  services: HookServices,
+  vendors: EventCatalogue,
+  runs: HookRuns,
+  request: HttpRequest,
+): Promise<JsonAnswer> {
+  if (request.method !== 'POST') return notAllowed(request);
+  const hook = await services.hooks.byToken(/^\/hooks\/([^/]+)\/?$/.exec(request.path)?.[1] ?? '');
+  if (!hook) throw new GatewayError('not_found', 'There is no hook at this address.');
+  const now = services.clock.now();
+  try {
+    checkSurface(hook, request);
+    const accepted = await acceptRequest(services, vendors, hook, request, now);
+    takeTurn(services, hook, now);
+    return await store(services, runs, hook, request, accepted, now);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    await noteRefusal(services, hook, error, now);
+    if (error.code === 'unauthorized' && hook.verify.kind === 'basic') return basicChallenge(error, request);
+    throw error;
+  }
+}
+
+/** What needs no look at the message itself. */
+function checkSurface({ allowFrom }: HookItem, { rawBody, sourceIp }: HttpRequest): void {
+  if (rawBody.length > hookBodyLimit) {
+    throw new GatewayError(
+      'payload_too_large',
+      `The body has ${rawBody.length} bytes; a hook takes ${hookBodyLimit} at most.`,
+    );
+  }
+  if (allowFrom && !isWithin(allowFrom, sourceIp)) {
+    throw new HookRefusal('forbidden', 'Your address may not post here.', `${sourceIp} is not on the list allowFrom.`);
+  }
+}
+
+/** Counts only what was verified, so that no stranger uses up the figure of the sender. */
+function takeTurn({ hookRates }: HookServices, { id, perMinute }: HookItem, now: number): void {
+  try {
+    hookRates.take({ keyId: id, name: id, scopes: [], perMinute }, now);
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.retryAfter === undefined) throw error;
+    const words = `This hook takes ${perMinute} messages a minute.`;
+    throw new HookRefusal('rate_limited', `${words} Try again in ${error.retryAfter} s.`, words, {
+      retryAfter: error.retryAfter,
+    });
+  }
+}
+
+async function noteRefusal(services: HookServices, hook: HookItem, error: GatewayError, now: number): Promise<void> {
+  if (error.status >= 500) return;
+  try {
+    services.hookRates.take({ keyId: `${hook.id} refused`, name: '', scopes: [], perMinute: notedPerMinute }, now);
+  } catch {
+    return;
+  }
+  const reason = error instanceof HookRefusal ? error.reason : error.message;
+  await noteRefused(services.table, hook.id, now, { reason, status: error.status });
+}
+
+async function store(
+  services: HookServices,
+  runs: HookRuns,
+  hook: HookItem,
+  request: HttpRequest,
+  accepted: Accepted,
+  now: number,
+): Promise<JsonAnswer> {
+  const { events, message, already, body, problem } = accepted;
+  const { ids, items, repeated } = already
+    ? { ids: [already], items: [], repeated: true }
+    : await takeMessage(services, events, message);
+  const wait = hook.verify.vendor === undefined ? secondsToWait(request.query) : 0;
+  const fresh = items.map((item) => ({ item, shown: shownAs(item, events[ids.indexOf(item.id)]?.data ?? {}) }));
+  const news = new Set(items.map(({ id }) => id));
+  // What another road had brought before set its runs going, but not those of this hook. A repeat is asked for the runs it had.
+  const older = already || (repeated && wait === 0) ? [] : ids.filter((id) => !news.has(id));
+  const [runIds] = await Promise.all([
+    startAll(services, runs, hook, fresh, older),
+    repeated ? noteRepeated(services.table, hook.id) : noteReceived(services.table, hook.id, now, { body, problem }),
+  ]);
+  const headers: Record<string, string> = repeated ? { 'idempotent-replayed': 'true' } : {};
+  if (hook.verify.vendor !== undefined) return { status: accepted.status, headers, body: { eventIds: ids } };
+  const eventId = ids[0];
+  if (wait === 0 || runIds.length === 0) return { status: accepted.status, headers, body: { eventId } };
+  const ended = await waitForRuns(services.clock, runIds, wait, request.signal, (id) => runs.runResult(id));
+  return resultAnswer(eventId, ended, headers, request);
+}
+
+async function startAll(
+  services: HookServices,
+  runs: HookRuns,
+  hook: HookItem,
+  fresh: readonly StoredEvent[],
+  older: readonly string[],
+): Promise<string[]> {
+  try {
+    const found = await Promise.all(older.map((id) => findEvent(services, id)));
+    const events = [
+      ...fresh,
+      ...found.flatMap((item) =>
+        item ? [{ item: { ...item, hook: hook.id }, shown: () => shownEvent(services.files, item) }] : [],
+      ),
+    ];
+    return (await Promise.all(events.map(({ item, shown }) => runs.startRuns(item, shown)))).flat();
+  } catch (error) {
+    // It is stored: the table's stream starts the runs too, and the sender must not send it again.
+    services.report(error, hook.id);
+    return [];
+  }
+}
+
+/** An event that was just stored, without another look at where it lies. */
+function shownAs(item: EventItem, data: Record<string, unknown>): StoredEvent['shown'] {
+  const { id, type, timestamp, vendor, connection } = item;
+  return async () => ({ id, type, timestamp, vendor, connection, data });
+}

@@ -1,0 +1,400 @@
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type HttpBridge, startHttpBridge } from '../../local/aws/http-bridge.ts';
+import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
+import type { Told } from '../../test/support/face.ts';
+import { type HookKit, startHookKit } from '../../test/support/hook-requests.ts';
+
+let kit: HookKit;
+let sandbox: Proptt2Sandbox;
+const lines: string[] = [];
+
+beforeAll(async () => {
+  vi.spyOn(process.stdout, 'write').mockImplementation((line) => {
+    lines.push(String(line));
+    return true;
+  });
+  kit = await startHookKit();
+  sandbox = await startProptt2Sandbox();
+  const local = { allowHttp: true, allowPrivateNetwork: true };
+  for (const connection of [
+    {
+      vendor: 'proptt2',
+      name: 'dispatch',
+      settings: { cloudUrl: sandbox.url, ownerId: 'owner@company.com', hid: 1, ...local },
+      credentials: { interactionKey: 'bb00cc' },
+    },
+    {
+      vendor: 'talk',
+      name: 'team',
+      settings: { serverUrl: 'http://127.0.0.1:8093', user: 'gateway', ...local },
+      credentials: { appPassword: 'abcde-abcde', botSecret },
+    },
+  ]) {
+    const made = await kit.call({ path: '/v1/connections', body: connection });
+    expect(made.status, made.text).toBe(201);
+  }
+});
+afterAll(async () => {
+  vi.restoreAllMocks();
+  await sandbox.close();
+  await kit.stop();
+});
+
+const hmac = (secret: string, text: string) => createHmac('sha256', secret).update(text).digest('hex');
+const idOf = (told: { body: unknown }) => (told.body as { eventId: string }).eventId;
+const json = { 'content-type': 'application/json' };
+
+/** A refusal tells the sender nothing, and the hook's owner why. */
+async function expectRefusal(told: Told, hookId: string, reason: string | RegExp): Promise<void> {
+  expect(told).toMatchObject({ status: 401, body: { code: 'unauthorized', retryable: false } });
+  expect((told.body as { message: string }).message).toBe(
+    'The request was refused: its signature or its credentials are missing, wrong or too old.',
+  );
+  expect(((await kit.look(hookId)).lastRefusal as { reason: string }).reason).toMatch(reason);
+}
+
+describe('standard-webhooks', () => {
+  const body = '{"type":"invoice.paid","data":{"id":7}}';
+  const signed = (secret: string, id: string, text = body, at = new Date()) => ({
+    ...json,
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'webhook-signature': new Webhook(secret).sign(id, at, text),
+  });
+
+  test('what the reference library signs is taken, once for each id', async () => {
+    const hook = await kit.make({ verify: { kind: 'standard-webhooks' } });
+    expect(hook.secret).toMatch(/^whsec_[A-Za-z0-9+/=]{44}$/);
+    const first = await kit.post({ path: hook.path, body, headers: signed(hook.secret, 'msg_1') });
+    expect(first.status, first.text).toBe(202);
+    const again = await kit.post({
+      path: hook.path,
+      body,
+      headers: signed(hook.secret, 'msg_1', body, new Date(Date.now() + 60_000)),
+    });
+    expect(idOf(again)).toBe(idOf(first));
+    expect(kit.eventsOf(hook.id)).toHaveLength(1);
+    const data = kit.eventsOf(hook.id)[0]?.event.data;
+    expect(data).toMatchObject({ body: { type: 'invoice.paid' }, headers: { 'webhook-id': 'msg_1' } });
+    expect(data?.headers).not.toHaveProperty('webhook-signature');
+  });
+
+  test('a secret that the sender made is taken, and not shown again', async () => {
+    const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+    const hook = await kit.make({ verify: { kind: 'standard-webhooks', secret } });
+    expect(hook.secret).toBeUndefined();
+    expect((await kit.post({ path: hook.path, body, headers: signed(secret, 'msg_1') })).status).toBe(202);
+  });
+
+  test('the signature is over the bytes: another space, another id, another time are refused', async () => {
+    const hook = await kit.make({ verify: { kind: 'standard-webhooks' } });
+    const good = signed(hook.secret, 'msg_2');
+    const attempts: [string, Record<string, string>, RegExp][] = [
+      [`${body} `, good, /does not|no signature fits/],
+      [body, { ...good, 'webhook-id': 'msg_3' }, /no signature fits/],
+      [body, signed(hook.secret, 'msg_2', body, new Date(Date.now() - 301_000)), /seconds old/],
+      [body, signed(`whsec_${Buffer.alloc(32, 1).toString('base64')}`, 'msg_2'), /no signature fits/],
+      [body, json, /not all there/],
+    ];
+    for (const [text, headers, reason] of attempts) {
+      await expectRefusal(await kit.post({ path: hook.path, body: text, headers }), hook.id, reason);
+    }
+    expect(kit.eventsOf(hook.id)).toEqual([]);
+    expect(await kit.look(hook.id)).toMatchObject({ received: 0, refused: attempts.length });
+  });
+
+  test('old and new secret are good during the overlap, and a rotated one is another', async () => {
+    const hook = await kit.make({ verify: { kind: 'standard-webhooks' } });
+    const rotate = async (more: object) =>
+      (await kit.call({ path: `/v1/hooks/${hook.id}/rotate`, body: { what: 'secret', ...more } })).body as {
+        secret: string;
+      };
+    const status = async (secret: string, id: string) =>
+      (await kit.post({ path: hook.path, body, headers: signed(secret, id) })).status;
+    const next = await rotate({});
+    expect(next.secret).not.toBe(hook.secret);
+    expect([await status(hook.secret, 'a'), await status(next.secret, 'b')]).toEqual([202, 202]);
+    const last = await rotate({ overlapSeconds: 0 });
+    expect([await status(next.secret, 'c'), await status(last.secret, 'd')]).toEqual([401, 202]);
+  });
+});
+
+describe('github', () => {
+  test('the documented example is taken', async () => {
+    // From GitHub's page on validating deliveries.
+    const hook = await kit.make({ verify: { kind: 'github', secret: "It's-a-Secret-to-Everybody" } });
+    const text = 'Hello, World!';
+    const headers = {
+      'content-type': 'text/plain',
+      'x-github-event': 'ping',
+      'x-github-delivery': '72d3162e-cc78-11e3-81ab-4c9367dc0958',
+      'x-hub-signature-256': `sha256=${hmac("It's-a-Secret-to-Everybody", text)}`,
+    };
+    const first = await kit.post({ path: hook.path, body: text, headers });
+    expect(first.status, first.text).toBe(202);
+    expect(kit.eventsOf(hook.id)[0]?.event.data).toMatchObject({ body: text, headers: { 'x-github-event': 'ping' } });
+    expect(idOf(await kit.post({ path: hook.path, body: text, headers }))).toBe(idOf(first));
+    await expectRefusal(await kit.post({ path: hook.path, body: `${text}!`, headers }), hook.id, /does not fit/);
+  });
+
+  test('a form is verified by its bytes and read after', async () => {
+    const hook = await kit.make({ verify: { kind: 'github' } });
+    const text = 'payload=%7B%22ref%22%3A%22main%22%7D';
+    const told = await kit.post({
+      path: hook.path,
+      body: Buffer.from(text),
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        'x-hub-signature-256': `sha256=${hmac(hook.secret, text)}`,
+      },
+    });
+    expect(told.status, told.text).toBe(202);
+    expect(kit.eventsOf(hook.id)[0]?.event.data.body).toEqual({ payload: '{"ref":"main"}' });
+  });
+});
+
+describe('stripe', () => {
+  test('a signed event is taken once for each id, and only with its own secret', async () => {
+    const secret = 'whsec_stripe_shows_this';
+    const hook = await kit.make({ verify: { kind: 'stripe', secret } });
+    const body = '{"id":"evt_1NG8Du2eZvKYlo2CUI79vXWy","object":"event","type":"charge.failed"}';
+    const at = Math.floor(Date.now() / 1000);
+    const headers = (key: string, time = at) => ({
+      ...json,
+      'stripe-signature': `t=${time},v1=${hmac(key, `${time}.${body}`)}`,
+    });
+    const first = await kit.post({ path: hook.path, body, headers: headers(secret) });
+    expect(first.status, first.text).toBe(202);
+    expect(idOf(await kit.post({ path: hook.path, body, headers: headers(secret, at - 60) }))).toBe(idOf(first));
+    await expectRefusal(
+      await kit.post({ path: hook.path, body, headers: headers('wrong') }),
+      hook.id,
+      /no signature fits/,
+    );
+    await expectRefusal(
+      await kit.post({ path: hook.path, body, headers: headers(secret, at - 400) }),
+      hook.id,
+      /seconds old/,
+    );
+  });
+});
+
+describe('basic and bearer', () => {
+  test('a sender that waits to be asked for its password is asked', async () => {
+    const hook = await kit.make({ verify: { kind: 'basic', user: 'panel', password: 'p:ä' } });
+    const asked = await kit.post({ path: hook.path, body: '{}', headers: json });
+    expect(asked.headers['www-authenticate']).toBe('Basic realm="hook", charset="UTF-8"');
+    await expectRefusal(asked, hook.id, /is missing/);
+    const authorization = `Basic ${Buffer.from('panel:p:ä').toString('base64')}`;
+    expect((await kit.post({ path: hook.path, body: '{}', headers: { ...json, authorization } })).status).toBe(202);
+    const rotated = await kit.call({
+      path: `/v1/hooks/${hook.id}/rotate`,
+      body: { what: 'secret', user: 'panel', password: 'next', overlapSeconds: 0 },
+    });
+    expect(rotated.status, rotated.text).toBe(200);
+    expect((await kit.post({ path: hook.path, body: '{}', headers: { ...json, authorization } })).status).toBe(401);
+  });
+
+  test('a bearer token is made where none is given', async () => {
+    const hook = await kit.make({ verify: { kind: 'bearer' } });
+    const post = (token: string) =>
+      kit.post({ path: hook.path, body: '{}', headers: { ...json, authorization: `Bearer ${token}` } });
+    expect((await post(hook.secret)).status).toBe(202);
+    expect((await post(`${hook.secret}0`)).status).toBe(401);
+    expect(JSON.stringify(kit.eventsOf(hook.id))).not.toContain(hook.secret);
+  });
+
+  test.each([
+    [{ kind: 'none' }, { what: 'secret' }, '/what'],
+    [{ kind: 'none' }, { secret: 'abcdefgh' }, '/secret'],
+    [{ kind: 'github' }, { what: 'secret', secret: 'short' }, '/secret'],
+    [{ kind: 'github' }, { what: 'secret', user: 'a', password: 'b' }, '/secret'],
+    [{ kind: 'basic', user: 'a', password: 'b' }, { what: 'secret' }, '/user'],
+    [{ kind: 'stripe', secret: 'abcdefgh' }, { what: 'secret' }, '/secret'],
+    [{ kind: 'proptt2-callback', connection: 'dispatch' }, { what: 'secret' }, '/what'],
+  ])('a rotation of %j with %j is refused', async (verify, body, pointer) => {
+    const hook = await kit.make({ verify });
+    const told = await kit.call({ path: `/v1/hooks/${hook.id}/rotate`, body });
+    expect(told, told.text).toMatchObject({ status: 422, body: { errors: [{ pointer }] } });
+  });
+});
+
+interface Recorded {
+  request: { headers: Record<string, string>; rawBody: string };
+}
+
+const recorded = (name: string) =>
+  (
+    JSON.parse(
+      readFileSync(new URL(`../../test/fixtures/talk/recorded/${name}.json`, import.meta.url), 'utf8'),
+    ) as Recorded
+  ).request;
+const botSecret = 'test-only-bot-secret-0123456789-0123456789-abcdef';
+
+describe('talk-bot', () => {
+  const lower = (headers: Record<string, string>) =>
+    Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  const { headers, rawBody } = recorded('talk17__webhook_0_create');
+
+  test('what a real server sent is an event of the connection, answered with 200, and once', async () => {
+    const hook = await kit.make({ verify: { kind: 'talk-bot', connection: 'team' } });
+    expect(hook).toMatchObject({ verify: { kind: 'talk-bot', vendor: 'talk', connection: 'team' } });
+    const post = () => kit.post({ path: hook.path, query: 'wait=20', body: rawBody, headers: lower(headers) });
+    const all = await Promise.all(Array.from({ length: 10 }, post));
+    expect(all.map(({ status }) => status)).toEqual(Array(10).fill(200));
+    expect(new Set(all.map(({ text }) => text)).size).toBe(1);
+    const events = kit.eventsOf('team');
+    expect(events).toHaveLength(1);
+    expect(events[0]?.event).toMatchObject({
+      id: JSON.parse(all[0]?.text ?? '').eventIds[0],
+      type: 'talk.message.created',
+      vendor: 'talk',
+      data: { token: '5kqineb7', messageId: 142, actorId: 'alice' },
+    });
+    expect(events[0]?.item.hook).toBe(hook.id);
+  });
+
+  test('what is no event of ours is accepted and stored as nothing', async () => {
+    const hook = await kit.make({ verify: { kind: 'talk-bot', connection: 'talk/team' } });
+    const other = recorded('talk17__webhook_1_activity');
+    const before = kit.started.length;
+    const told = await kit.post({ path: hook.path, body: other.rawBody, headers: lower(other.headers) });
+    expect(told).toMatchObject({ status: 200, body: { eventIds: [] } });
+    expect(kit.started.length).toBe(before);
+  });
+
+  test('a changed byte, another random text and another server are refused', async () => {
+    const hook = await kit.make({ verify: { kind: 'talk-bot', connection: 'team' } });
+    const attempts: [string, Record<string, string>, RegExp][] = [
+      [rawBody.replace('Alice', 'Bob'), headers, /not that of the bot/],
+      [rawBody, { ...headers, 'X-Nextcloud-Talk-Random': 'x'.repeat(64) }, /not that of the bot/],
+      [
+        rawBody,
+        { ...headers, 'X-Nextcloud-Talk-Backend': 'https://evil.example/' },
+        /which is not that of this connection/,
+      ],
+      [rawBody, json, /not that of the bot/],
+    ];
+    for (const [body, given, reason] of attempts) {
+      const told = await kit.post({ path: hook.path, body, headers: lower(given) });
+      await expectRefusal(told, hook.id, reason);
+    }
+  });
+
+  test('a bot secret that was stored a moment ago counts, and without one the sender hears no details', async () => {
+    const hook = await kit.make({ verify: { kind: 'talk-bot', connection: 'team' } });
+    const change = (credentials: object) =>
+      kit.call({
+        path: '/v1/connections/talk/team',
+        method: 'PATCH',
+        body: { credentials: { appPassword: 'abcde-abcde', ...credentials } },
+      });
+    const post = () => kit.post({ path: hook.path, body: rawBody, headers: lower(headers) });
+    await change({});
+    const told = await post();
+    expect(told).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
+    expect(told.text).not.toContain('botSecret');
+    expect(await kit.look(hook.id)).toMatchObject({ lastRefusal: { reason: expect.stringContaining('botSecret') } });
+    await change({ botSecret });
+    expect((await post()).status).toBe(200);
+  });
+});
+
+describe('proptt2-callback', () => {
+  let bridge: HttpBridge;
+  let url: string;
+
+  beforeAll(async () => {
+    // The sandbox posts over real HTTP, through what stands for API Gateway on this machine.
+    bridge = await startHttpBridge({
+      routes: [{ method: 'ANY', path: '/hooks/{token}', functionName: 'hooks', handler: kit.handler as never }],
+    });
+    url = bridge.url;
+  });
+  afterAll(() => bridge.close());
+
+  test('a function key and a video call are events of the connection', async () => {
+    const hook = await kit.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } });
+    const pressed = await sandbox.sendCallback(url + hook.path, {
+      cmd: 'fn',
+      channelId: 3,
+      senderName: 'Kim Müller 100%',
+      latitude: 37.012,
+      longitude: 127.106,
+    });
+    expect(pressed).toMatchObject({ status: 200, body: expect.stringContaining('evt_') });
+    await sandbox.sendCallback(url + hook.path, { cmd: 'vc', videoChannelId: 3, URL: 'rtsp://10.0.0.11:41344/8523' });
+    expect(kit.eventsOf('dispatch').map(({ event }) => event)).toMatchObject([
+      {
+        type: 'proptt2.function_key.pressed',
+        vendor: 'proptt2',
+        data: { channelId: 3, senderName: 'Kim Müller 100%', latitude: 37.012 },
+      },
+      { type: 'proptt2.video_call.started', data: { url: 'rtsp://10.0.0.11:41344/8523' } },
+    ]);
+  });
+
+  test('the same bytes within two seconds are one press, through whichever hook; a wrong address is 404', async () => {
+    const [one, other] = [
+      await kit.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } }),
+      await kit.make({ verify: { kind: 'proptt2-callback', connection: 'proptt2/dispatch' } }),
+    ];
+    const press = (path: string) => sandbox.sendCallback(url + path, { cmd: 'fn', channelId: 5 });
+    const before = kit.eventsOf('dispatch').length;
+    const told = await Promise.all([press(one.path), press(one.path), press(other.path), press(one.path)]);
+    expect(new Set(told.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(kit.eventsOf('dispatch')).toHaveLength(before + 1);
+    expect((await press(`${one.path.slice(0, -1)}${one.path.endsWith('A') ? 'B' : 'A'}`)).status).toBe(404);
+  });
+
+  test('an unknown command is kept, broken percent-encoding and broken JSON crash nothing', async () => {
+    const hook = await kit.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } });
+    const post = (body: string) => kit.post({ path: hook.path, body, headers: json });
+    expect(await post('{"cmd":"zz","x":1}')).toMatchObject({ status: 200 });
+    expect(kit.eventsOf('dispatch').at(-1)?.event).toMatchObject({
+      type: 'proptt2.callback.received',
+      data: { cmd: 'zz' },
+    });
+    expect(await post('{"cmd":"fn","channelId":3,"senderName":"user%zzname"}')).toMatchObject({ status: 200 });
+    expect(kit.eventsOf('dispatch').at(-1)?.event.data).toMatchObject({ senderName: 'user%zzname' });
+    expect(await post('[1]')).toMatchObject({ status: 400, body: { code: 'invalid_json' } });
+  });
+
+  test('a hook on a connection is for those who may see it', async () => {
+    const made = await kit.call({
+      path: '/v1/keys',
+      body: { name: 'x', scopes: ['trunkline/hooks/write', 'talk/*/*'] },
+    });
+    const told = await kit.call(
+      { path: '/v1/hooks', body: { name: 'x', verify: { kind: 'proptt2-callback', connection: 'dispatch' } } },
+      (made.body as { key: string }).key,
+    );
+    expect(told).toMatchObject({ status: 422, body: { errors: [{ pointer: '/verify/connection' }] } });
+  });
+
+  test('a deleted connection puts its hook out of order', async () => {
+    const settings = {
+      cloudUrl: sandbox.url,
+      ownerId: 'owner@company.com',
+      hid: 2,
+      allowHttp: true,
+      allowPrivateNetwork: true,
+    };
+    const connection = { vendor: 'proptt2', name: 'gone', settings, credentials: { interactionKey: 'bb00cc' } };
+    await kit.call({ path: '/v1/connections', body: connection });
+    const hook = await kit.make({ verify: { kind: 'proptt2-callback', connection: 'gone' } });
+    await kit.call({ path: '/v1/connections/proptt2/gone', method: 'DELETE' });
+    const told = await kit.post({ path: hook.path, body: '{"cmd":"fn"}', headers: json });
+    expect(told).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
+    expect(told.text).not.toContain('gone');
+  });
+});
+
+test('no secret of a hook stands in any line that was logged', async () => {
+  expect(lines.length).toBeGreaterThan(50);
+  expect(lines.join('')).not.toContain(botSecret);
+  expect(lines.join('')).not.toMatch(/whsec_[A-Za-z0-9+/]{20}/);
+});

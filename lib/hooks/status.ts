@@ -1,0 +1,91 @@
+import { redact } from '../core/redaction/redact.ts';
+import { keys } from '../store/items.ts';
+import type { Key, Table } from '../store/table.ts';
+
+/** What has come through a hook. Times are ISO 8601. */
+export interface HookStatus {
+  /** Messages that were stored, those that had been before, and those that were refused. */
+  received?: number;
+  repeated?: number;
+  refused?: number;
+  lastReceivedAt?: string;
+  /** The body of the last stored message as JSON, redacted and cut. */
+  lastBody?: string;
+  lastRefusedAt?: string;
+  /** Why, in words for the hook's owner. */
+  lastRefusal?: string;
+  lastRefusalStatus?: number;
+  /** What went wrong with a message that was stored all the same. */
+  lastProblem?: string;
+}
+
+type StatusItem = Key & HookStatus;
+
+/** The longest sample of a body, in bytes. */
+const sampleLength = 2048;
+
+/** Counts a stored message and keeps a sample of it. Figures for the owner's eyes: they must not cost a message. */
+export async function noteReceived(
+  table: Table,
+  id: string,
+  now: number,
+  told: { body: unknown; problem?: string | undefined },
+): Promise<void> {
+  const values = { one: 1, at: iso(now), body: sampleOf(told.body), problem: told.problem };
+  await table
+    .update(
+      keys.hookStatus(id),
+      `SET #lastReceivedAt = :at, #lastBody = :body${told.problem === undefined ? '' : ', #lastProblem = :problem'} ADD #received :one`,
+      values,
+    )
+    .catch(() => undefined);
+}
+
+/** Counts a message that had come before. */
+export async function noteRepeated(table: Table, id: string): Promise<void> {
+  await table.update(keys.hookStatus(id), 'ADD #repeated :one', { one: 1 }).catch(() => undefined);
+}
+
+/** Counts a refusal and says why. */
+export async function noteRefused(
+  table: Table,
+  id: string,
+  now: number,
+  refusal: { reason: string; status: number },
+): Promise<void> {
+  await table
+    .update(
+      keys.hookStatus(id),
+      'SET #lastRefusedAt = :at, #lastRefusal = :reason, #lastRefusalStatus = :status ADD #refused :one',
+      { one: 1, at: iso(now), reason: refusal.reason.slice(0, 500), status: refusal.status },
+    )
+    .catch(() => undefined);
+}
+
+/** What is known of a hook, or of all of them by id. */
+export async function readStatus(table: Table, id: string): Promise<HookStatus> {
+  return shown(await table.get<StatusItem>(keys.hookStatus(id), true));
+}
+
+export async function readStatuses(table: Table): Promise<Map<string, HookStatus>> {
+  const items = await table.queryAll<StatusItem>({ pk: keys.hookStatuses() });
+  return new Map(items.map((item) => [item.sk, shown(item)]));
+}
+
+function shown(item: StatusItem | undefined): HookStatus {
+  if (!item) return {};
+  const { pk, sk, ...status } = item;
+  return status;
+}
+
+function sampleOf(body: unknown): string {
+  const text = JSON.stringify(redact(body)) ?? 'null';
+  const bytes = Buffer.from(text);
+  if (bytes.length <= sampleLength) return text;
+  // A character that was cut through is left out.
+  return `${bytes.toString('utf8', 0, sampleLength - 4).replace(/\ufffd$/, '')}…`;
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
+}

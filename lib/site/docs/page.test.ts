@@ -1,0 +1,158 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, Locator, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { type Product, startProduct } from '../../../local/product.ts';
+import { startChromium } from '../../../test/support/chromium.ts';
+
+const sosPath = '/v1/proptt2/{connection}/sendSosToChannel';
+const directory = mkdtempSync(join(tmpdir(), 'trunkline-docs-'));
+let product: Product;
+let browser: Browser;
+
+beforeAll(async () => {
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  browser = await startChromium();
+  product = await startProduct({ directory, port: 0, sandbox: true, clock: false });
+});
+afterAll(async () => {
+  await browser?.close();
+  await product?.close();
+  vi.restoreAllMocks();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+// Swagger UI takes its seconds on a busy machine.
+const patience = 120_000;
+vi.setConfig({ testTimeout: patience });
+
+/** Opens the reference page; what it asks of other hosts is refused and noted, as is what it complains of. */
+async function openDocs(colorScheme: 'light' | 'dark' = 'light') {
+  const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(patience / 2);
+  const outside: string[] = [];
+  const complaints: string[] = [];
+  await context.route('**/*', (route) => {
+    const url = route.request().url();
+    if (new URL(url).origin === product.url || url.startsWith('data:')) return route.continue();
+    outside.push(url);
+    return route.abort();
+  });
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(`${product.url}/docs`);
+  await page.locator('.opblock-tag').first().waitFor();
+  return { page, outside, complaints };
+}
+
+async function authorize(page: Page, key: string): Promise<void> {
+  await page.locator('.auth-wrapper .authorize').first().click();
+  await page.locator('.auth-container input').fill(key);
+  await page.locator('.auth-btn-wrapper button[type=submit]').click();
+  await page.locator('.auth-btn-wrapper .btn-done').click();
+}
+
+function operationBlock(page: Page, method: string, path: string): Locator {
+  return page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) });
+}
+
+/** Opens or closes an area. */
+async function toggleArea(page: Page, tag: string): Promise<void> {
+  await page.locator(`.opblock-tag[data-tag="${tag}"]`).click();
+}
+
+/** Opens an operation to be tried out; the function that it answers executes it with its sample and tells what the page shows of it. */
+async function tryOut(page: Page, tag: string, method: string, path: string) {
+  await toggleArea(page, tag);
+  const block = operationBlock(page, method, path);
+  await block.locator('.opblock-summary-control').click();
+  await block.locator('.try-out__btn').click();
+  return async (status: number, connection?: string): Promise<string> => {
+    if (connection !== undefined) await block.locator('[data-param-name="connection"] input').fill(connection);
+    await block.locator('button.execute').click();
+    const live = block.locator('.live-responses-table tbody');
+    await live
+      .locator('.response-col_status', { hasText: String(status) })
+      .first()
+      .waitFor();
+    return textOf(live.locator('.highlight-code'));
+  };
+}
+
+async function textOf(locator: Locator): Promise<string> {
+  return (await locator.first().textContent()) ?? '';
+}
+
+test('lists the operations of the vendors and the control calls, and asks no other host for anything', async () => {
+  const { page, outside, complaints } = await openDocs();
+  expect(await page.title()).toBe('Trunkline API');
+  const document = (await (await fetch(`${product.url}/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, { tags?: string[] }>>;
+    tags: { name: string }[];
+    webhooks: object;
+  };
+  const declared = Object.values(document.paths).flatMap((item) =>
+    Object.entries(item).flatMap(([method, { tags }]) => (method === 'parameters' ? [] : [tags?.[0]])),
+  );
+  const areas = await page
+    .locator('.opblock-tag')
+    .evaluateAll((all) => all.map((each) => each.getAttribute('data-tag')));
+  expect(areas).toEqual(document.tags.map(({ name }) => name));
+  for (const { name } of document.tags) {
+    const section = page.locator('.opblock-tag-section', { has: page.locator(`[data-tag="${name}"]`) });
+    await toggleArea(page, name);
+    await section.locator('.opblock').first().waitFor();
+    expect(await section.locator('.opblock').count(), name).toBe(declared.filter((tag) => tag === name).length);
+    if (name === 'ProPTT2') {
+      expect(await textOf(operationBlock(page, 'post', sosPath))).toContain('Send an SOS to a channel');
+    }
+    await toggleArea(page, name);
+    await section.locator('.opblock').first().waitFor({ state: 'detached' });
+  }
+  const told = await page
+    .locator('.webhooks .opblock-summary-path')
+    .evaluateAll((all) => all.map((each) => each.textContent));
+  expect(told).toEqual(Object.keys(document.webhooks));
+  expect(outside).toEqual([]);
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
+test('a call made on the page with a key is answered, and without one refused', async () => {
+  const { page, outside, complaints } = await openDocs();
+  const execute = await tryOut(page, 'Account', 'get', '/v1/me');
+  expect(await execute(401)).toContain('"code": "unauthorized"');
+  await authorize(page, product.adminKey);
+  expect(await execute(200)).toContain('"*/*/*"');
+  expect(outside).toEqual([]);
+  // The browser itself notes the 401 that was wanted.
+  expect(complaints.filter((each) => !each.includes('401'))).toEqual([]);
+  await page.context().close();
+});
+
+test('the sample of the SOS operation reaches the vendor', async () => {
+  const { page } = await openDocs();
+  await authorize(page, product.adminKey);
+  const execute = await tryOut(page, 'ProPTT2', 'post', sosPath);
+  expect(await execute(200, 'demo')).toContain('"code": "200"');
+  expect(product.demo?.proptt2.journal.at(-1)).toMatchObject({
+    method: 'POST',
+    path: expect.stringMatching(/\/channels\/1\/sendSOS$/),
+  });
+  await page.context().close();
+});
+
+test('is dark where the reader likes it dark', async () => {
+  const { page } = await openDocs('dark');
+  const background = () =>
+    page.locator('body').evaluate((body) => body.ownerDocument.defaultView?.getComputedStyle(body).backgroundColor);
+  expect(await background()).toBe('rgb(28, 32, 34)');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.locator('html:not(.dark-mode)').waitFor();
+  expect(await background()).toBe('rgb(255, 255, 255)');
+  await page.context().close();
+});

@@ -1,0 +1,223 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Check, declaredApi, lint, schemaCompiler } from '../../../test/support/api-document.ts';
+import { readSettings } from '../../connections/input.ts';
+import { statusOfCode } from '../../core/errors.ts';
+import { schemasOf } from '../../core/operation.ts';
+import { vendors } from '../../vendors/index.ts';
+import { type OpenApiDocument, openApiDocument } from './document.ts';
+
+interface Operation {
+  operationId: string;
+  tags: string[];
+  parameters?: ({ $ref?: string; name?: string; in?: string; required?: boolean; example?: unknown } & object)[];
+  requestBody?: {
+    required: boolean;
+    content: Record<string, { schema: object; example?: unknown; examples?: Record<string, { value: Connection }> }>;
+  };
+  responses: Record<string, { $ref?: string; description?: string }>;
+  security?: object[];
+  'x-effect'?: string;
+  'x-since'?: string;
+}
+
+interface Connection {
+  settings: Record<string, unknown>;
+  credentials: Record<string, unknown>;
+}
+
+const root = join(import.meta.dirname, '..', '..', '..');
+const api = declaredApi();
+const document: OpenApiDocument = openApiDocument(api);
+const compile = schemaCompiler(document);
+const every = Object.values(vendors).flatMap((vendor) =>
+  Object.entries(vendor.operations).map(([name, operation]) => ({
+    id: `${vendor.name}.${name}`,
+    vendor: vendor.name,
+    name,
+    operation,
+    path: `/v1/${vendor.name}/{connection}/${name}`,
+  })),
+);
+
+function at(path: string, method: string): Operation {
+  const operation = document.paths[path]?.[method];
+  if (!operation) throw new Error(`${method} ${path} is not in the document`);
+  return operation as Operation;
+}
+
+describe('the document as a whole', () => {
+  test('an independent linter finds nothing, not even to warn of', async () => {
+    expect(await lint(document)).toEqual([]);
+  });
+
+  test('has no operationId twice', () => {
+    const ids = Object.values(document.paths).flatMap((item) =>
+      Object.values(item).flatMap((each) => (each as Operation).operationId ?? []),
+    );
+    expect(ids.length).toBeGreaterThan(50);
+    expect(ids.filter((id, position) => ids.indexOf(id) !== position)).toEqual([]);
+  });
+
+  test('lists every code that a problem can have', () => {
+    const { Problem } = (document.components as { schemas: Record<string, { properties: { code: object } }> }).schemas;
+    expect(Problem?.properties.code).toMatchObject({ enum: Object.keys(statusOfCode) });
+  });
+
+  test('asks for a key everywhere but where none is needed', () => {
+    expect(document.security).toEqual([{ key: [] }]);
+    const open = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.values(item).some((each) => (each as Operation).security?.length === 0) ? [path] : [],
+    );
+    expect(open.sort()).toEqual(
+      ['/docs', '/health', '/openapi.json', ...('/hooks/{token}' in document.paths ? ['/hooks/{token}'] : [])].sort(),
+    );
+  });
+
+  test('refers to nothing that is not there and keeps nothing that is not referred to', () => {
+    const text = JSON.stringify(document);
+    const used = new Set(
+      [...text.matchAll(/"#\/components\/(\w+)\/([^"]+)"/g)].map(([, kind, name]) => `${kind}/${name}`),
+    );
+    const there = Object.entries(document.components as Record<string, object>).flatMap(([kind, parts]) =>
+      kind === 'securitySchemes' ? [] : Object.keys(parts).map((name) => `${kind}/${name}`),
+    );
+    expect(there.sort()).toEqual([...used].sort());
+  });
+
+  test('is the same for the same declarations', () => {
+    expect(openApiDocument(declaredApi())).toEqual(document);
+  });
+});
+
+describe('every operation of every vendor', () => {
+  test('the catalogue is not empty', () => {
+    expect(every.length).toBeGreaterThanOrEqual(27);
+  });
+
+  describe.each(every)('$id', ({ id, vendor, name, operation, path }) => {
+    const reads = operation.effect === 'read';
+    const post = () => at(path, 'post');
+    let takes: Check;
+    beforeAll(() => {
+      takes = compile('paths', path, 'post', 'requestBody', 'content', 'application/json', 'schema');
+    });
+
+    test('stands under its exact name, with GET where it reads', () => {
+      expect(post()).toMatchObject({ operationId: id, summary: operation.summary, 'x-effect': operation.effect });
+      expect(post()['x-since']).toBe(operation.since);
+      expect('get' in (document.paths[path] ?? {})).toBe(reads);
+      if (reads) expect(at(path, 'get').operationId).toBe(`${id}.get`);
+    });
+
+    test('offers an Idempotency-Key where it writes', () => {
+      const offered = (post().parameters ?? []).map((each) => each.$ref);
+      expect(offered.includes('#/components/parameters/IdempotencyKey')).toBe(!reads);
+    });
+
+    test('has a sample input that its own schema and the documented one take', () => {
+      const sample = post().requestBody?.content['application/json']?.example;
+      expect(sample, 'give the declaration an example: none could be made from its schema').toBeDefined();
+      expect(schemasOf(operation).input.safeParse(sample).error?.issues).toBeUndefined();
+      expect(takes(sample), JSON.stringify(takes.errors)).toBe(true);
+    });
+
+    test('asks for the same fields as its own schema', () => {
+      const sample = post().requestBody?.content['application/json']?.example as Record<string, unknown>;
+      const { input } = schemasOf(operation);
+      for (const field of Object.keys(sample)) {
+        const { [field]: _, ...less } = sample;
+        expect(takes(less), `${field} left out`).toBe(input.safeParse(less).success);
+      }
+      expect(takes({ ...sample, surprise: 1 })).toBe(false);
+      if (!reads) return;
+      const query = (at(path, 'get').parameters ?? []).filter((each) => each.in === 'query');
+      expect(query.map((each) => each.name)).toEqual(Object.keys(operation.input()));
+      const required = query.filter((each) => each.required).map((each) => each.name);
+      for (const field of required) expect(Object.keys(sample)).toContain(field);
+    });
+
+    test('takes the input of its fixture and describes what it answers', () => {
+      const file = join(root, 'test/fixtures/operations', vendor, `${name}.json`);
+      const { input, output } = JSON.parse(readFileSync(file, 'utf8')) as { input: unknown; output: unknown };
+      expect(takes(input), JSON.stringify(takes.errors)).toBe(true);
+      if (schemasOf(operation).output._zod.def.type === 'file') {
+        expect(output).toMatchObject({ type: expect.any(String) });
+        expect(post().responses[200]).toMatchObject({ content: { '*/*': {} } });
+        return;
+      }
+      const media = compile('paths', path, 'post', 'responses', '200', 'content', 'application/json', 'schema');
+      expect(media(output), JSON.stringify(media.errors)).toBe(true);
+    });
+
+    test("tells the vendor's own refusals", () => {
+      for (const [code, meaning] of Object.entries(operation.errors ?? {})) {
+        expect(JSON.stringify(post())).toContain(JSON.stringify(meaning).slice(1, -1));
+        if (['403', '404', '409', '412'].includes(code)) expect(post().responses[code]?.description).toContain(meaning);
+      }
+    });
+  });
+});
+
+describe('every control call', () => {
+  test.each(api.routes.map((route) => ({ route, id: route.operationId })))('$id', ({ route }) => {
+    const operation = at(route.path, route.method.toLowerCase());
+    expect(operation).toMatchObject({ operationId: route.operationId, summary: route.summary, tags: [route.tag] });
+    const inQuery = ['GET', 'DELETE'].includes(route.method);
+    const fields = Object.keys(route.input?.() ?? {});
+    const query = (operation.parameters ?? []).filter((each) => each.in === 'query').map((each) => each.name);
+    expect(query).toEqual(inQuery ? fields : []);
+    if (inQuery || fields.length === 0) expect(operation.requestBody).toBeUndefined();
+    else
+      compile('paths', route.path, route.method.toLowerCase(), 'requestBody', 'content', 'application/json', 'schema');
+    expect(Object.keys(operation.responses)).toContain(String(route.status ?? 200));
+  });
+
+  test.each(Object.values(vendors))('the sample connection of $name is one that the vendor takes', (vendor) => {
+    const value = at('/v1/connections', 'post').requestBody?.content['application/json']?.examples?.[vendor.name]
+      ?.value;
+    if (!value) throw new Error(`${vendor.name} has no sample`);
+    expect(value).toMatchObject({ vendor: vendor.name, name: 'dispatch' });
+    const settings = readSettings(vendor, value.settings);
+    expect(() => vendor.connection.validate?.(settings, value.credentials)).not.toThrow();
+    expect(Object.keys(value.credentials)).not.toEqual([]);
+  });
+
+  test('a connection is described vendor by vendor', () => {
+    const form = compile('paths', '/v1/connections', 'post', 'requestBody', 'content', 'application/json', 'schema');
+    const settings = { cloudUrl: 'https://cloud.example.com', ownerId: 'owner@company.com', hid: 1 };
+    const body = { vendor: 'proptt2', name: 'dispatch', settings, credentials: { interactionKey: 'x' } };
+    expect(form(body), JSON.stringify(form.errors)).toBe(true);
+    expect(form({ ...body, settings: { ...settings, allowHttp: true, maxConcurrency: 5 } })).toBe(true);
+    expect(form({ ...body, settings: { ...settings, hid: 11 } })).toBe(false);
+    expect(form({ ...body, settings: { ...settings, keepwarm: true } })).toBe(false);
+    expect(form({ ...body, credentials: {} })).toBe(false);
+    expect(form({ ...body, name: 'No Slug' })).toBe(false);
+  });
+});
+
+describe('every event type', () => {
+  test.each(api.eventTypes)('$type is a webhook whose sample fits its schema', ({ type, sample }) => {
+    const media = ['webhooks', type, 'post', 'requestBody', 'content', 'application/json'] as const;
+    const { example } = media.reduce<unknown>((here, step) => (here as Record<string, unknown>)[step], document) as {
+      example: { data: unknown };
+    };
+    expect(example.data).toEqual(sample);
+    const fits = compile(...media, 'schema');
+    expect(fits(example), JSON.stringify(fits.errors)).toBe(true);
+  });
+});
+
+test("no vendor's function carries the document in its bundle", async () => {
+  const { metafile } = await build({
+    entryPoints: Object.keys(vendors).map((name) => join(root, 'functions', `${name}.ts`)),
+    ...{ bundle: true, write: false, metafile: true, platform: 'node', format: 'esm', target: 'node24' },
+    outdir: join(root, 'out'),
+    absWorkingDir: root,
+  });
+  const inputs = Object.keys(metafile.inputs);
+  expect(inputs).toContain('lib/connections/invoke.ts');
+  expect(inputs.filter((file) => /openapi|lib\/gateway\/docs|lib\/gateway\/site/.test(file))).toEqual([]);
+});

@@ -1,0 +1,153 @@
+import project from '../../../package.json' with { type: 'json' };
+import type { Route } from '../../api/route.ts';
+import type { Catalogue } from '../../core/vendor.ts';
+import { controlPaths, tagDescription } from './control-calls.ts';
+import { introduction } from './introduction.ts';
+import { answerHeaders, headerComponents, type Part, problemResponses, problemSchema } from './problems.ts';
+import { rawPaths, rawTag } from './raw-calls.ts';
+import { SchemaComponents } from './schema-components.ts';
+import { sitePaths, siteTag } from './site-calls.ts';
+import { vendorPaths } from './vendor-calls.ts';
+import { type DescribedEventType, eventWebhooks, hookPath } from './webhooks.ts';
+
+/** What the document is made from: the vendors, the declared control calls, and the event types that can be subscribed to. */
+export interface ApiDescription {
+  vendors: Catalogue;
+  routes: readonly Route[];
+  eventTypes: readonly DescribedEventType[];
+}
+
+/** An OpenAPI 3.1 document, plain JSON. */
+export type OpenApiDocument = { openapi: '3.1.1'; paths: Record<string, Part> } & Part;
+
+/** The OpenAPI document of the gateway, all from the declarations. Its server is relative; who serves it may say where it is reached. */
+export function openApiDocument({ vendors, routes, eventTypes }: ApiDescription): OpenApiDocument {
+  const known = Object.values(vendors);
+  const schemas = new SchemaComponents();
+  schemas.define('Problem', problemSchema());
+  // What is called without a route of its own belongs to the area of the call that makes it possible.
+  const areaOf = (path: string) => routes.find((route) => route.path === path)?.tag;
+  const hooks = areaOf('/v1/hooks');
+  const subscriptions = areaOf('/v1/subscriptions');
+  const runs = areaOf('/v1/runs/{id}') !== undefined;
+  const webhooks = subscriptions === undefined ? {} : eventWebhooks(eventTypes, schemas, subscriptions);
+  const paths = Object.assign(
+    {},
+    ...known.map((vendor) => vendorPaths(vendor, { schemas, runs })),
+    controlPaths(routes, vendors, schemas),
+    ...known.map(rawPaths),
+    hooks !== undefined && hookPath(hooks),
+    sitePaths(),
+  ) as Record<string, Part>;
+  schemas.share();
+  const tags = [
+    ...known.map(({ title, documentation }) => ({
+      name: title,
+      description: `Every operation of ${title}.`,
+      externalDocs: { url: documentation },
+    })),
+    ...[...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name, description: tagDescription(name) })),
+    { name: rawTag, description: 'Any endpoint of a vendor that is not declared here, with the session put in.' },
+    { name: siteTag, description: 'What needs no key.' },
+  ];
+  const components = {
+    securitySchemes: {
+      key: { type: 'http', scheme: 'bearer', bearerFormat: 'tl_…', description: 'A key of `POST /v1/keys`.' },
+    },
+    schemas: schemas.components,
+    headers: headerComponents(),
+    responses: { ...problemResponses(), Accepted: accepted, FileElsewhere: fileElsewhere },
+    parameters: parameters(),
+  };
+  const document = {
+    openapi: '3.1.1',
+    info: {
+      title: 'Trunkline',
+      version: project.version,
+      summary: project.description,
+      description: introduction(routes),
+      license: { name: 'Apache License 2.0', identifier: project.license },
+    },
+    servers: [{ url: '/' }],
+    security: [{ key: [] }],
+    tags,
+    paths,
+    ...(Object.keys(webhooks).length > 0 && { webhooks }),
+    components,
+  } satisfies OpenApiDocument;
+  dropUnused(document, components);
+  return document;
+}
+
+const parameters = (): Part => ({
+  connection: {
+    name: 'connection',
+    in: 'path',
+    required: true,
+    description: 'The name under which the connection was created.',
+    schema: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,39}$' },
+    example: 'dispatch',
+  },
+  IdempotencyKey: {
+    name: 'Idempotency-Key',
+    in: 'header',
+    description:
+      'Any text of your own, 1 to 255 printable ASCII characters, quoted or bare. The same key with the same input gets the stored answer for 24 hours; nothing is done twice.',
+    schema: { type: 'string', minLength: 1, maxLength: 257 },
+  },
+  Prefer: {
+    name: 'Prefer',
+    in: 'header',
+    description: '`respond-async`: answer 202 at once and go on as a run.',
+    schema: { type: 'string', examples: ['respond-async'] },
+  },
+});
+
+const accepted: Part = {
+  description: 'Handed on to a one-step run, which `Location` names.',
+  headers: answerHeaders('Location'),
+  content: {
+    'application/json': {
+      schema: {
+        type: 'object',
+        required: ['id', 'status'],
+        properties: { id: { type: 'string' }, status: { type: 'string' } },
+      },
+      example: { id: '01k9', status: 'running' },
+    },
+  },
+};
+
+const fileElsewhere: Part = {
+  description: 'The file is too long for an answer: a link to it, which works for some minutes.',
+  headers: answerHeaders('Location'),
+  content: {
+    'application/json': {
+      schema: {
+        type: 'object',
+        required: ['url', 'type', 'expiresAt'],
+        properties: {
+          url: { type: 'string', format: 'uri' },
+          type: { type: 'string' },
+          expiresAt: { type: 'string', format: 'date-time' },
+          name: { type: 'string' },
+          size: { type: 'integer' },
+        },
+      },
+    },
+  },
+};
+
+/** Takes out what nothing refers to, until nothing more falls away. */
+function dropUnused(document: OpenApiDocument, components: Record<string, Part>): void {
+  for (;;) {
+    const used = new Set(JSON.stringify(document).match(/"#\/components\/[^"]+"/g));
+    const unused = Object.entries(components).flatMap(([kind, parts]) =>
+      kind === 'securitySchemes'
+        ? []
+        : Object.keys(parts).flatMap((name) => (used.has(`"#/components/${kind}/${name}"`) ? [] : [{ parts, name }])),
+    );
+    if (unused.length === 0) return;
+    for (const { parts, name } of unused) delete parts[name];
+  }
+}

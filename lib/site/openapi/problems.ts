@@ -1,0 +1,194 @@
+import { type ErrorCode, GatewayError, type Problem, problemOf, statusOfCode } from '../../core/errors.ts';
+import type { JsonSchema } from '../../core/json-schema/schema.ts';
+
+/** An OpenAPI object; the parts of the document are plain JSON. */
+export type Part = Record<string, unknown>;
+
+/** What each code tells the caller to do; a code without a sentence is described by its own words. */
+const meanings: Partial<Record<ErrorCode, string>> = {
+  invalid_json: 'the body is not a JSON object in UTF-8',
+  invalid_request: 'a header or the path is not usable',
+  unauthorized: 'the key is missing, unknown or revoked',
+  forbidden: 'the key lacks the scope that `detail` names',
+  not_found: 'no such call, connection or thing',
+  method_not_allowed: 'the path takes another method',
+  conflict: 'it exists already or was changed at the same moment',
+  idempotency_in_progress: 'the first request with this Idempotency-Key is still running',
+  payload_too_large: 'the body is over 1 MB, or 5 MB with a Base64 file',
+  unsupported_media_type: 'the body is not declared as JSON',
+  invalid_input: 'a field was refused; `errors` says which and why',
+  idempotency_key_reused: 'this Idempotency-Key came with another request before',
+  connection_needs_attention: "the vendor refuses the connection's credentials or address: mend the connection",
+  vendor_too_old: "the vendor's server lacks this operation",
+  run_failed: 'the message was stored, but the run that was waited for failed',
+  rate_limited: "the key's figure of calls a minute is used up; wait for `Retry-After`",
+  vendor_rate_limited: 'the vendor asks to slow down; wait for `Retry-After`',
+  vendor_bad_request: 'the vendor refused a value',
+  vendor_forbidden: 'the vendor forbids it to this account',
+  vendor_not_found: 'the vendor knows no such thing',
+  room_not_found: 'there is no such room, or the account is not in it',
+  not_participant: 'the account or the one named is no participant of the room',
+  user_not_found: 'the vendor knows no such user',
+  vendor_method_not_allowed: 'the vendor does not allow it on this thing',
+  vendor_not_acceptable: "the vendor's licence or settings do not allow it",
+  vendor_conflict: 'it is so already at the vendor',
+  vendor_precondition_failed: 'something else must be changed at the vendor first',
+  vendor_lobby: 'the room has a lobby, and only moderators may enter',
+  vendor_too_large: 'longer than the vendor takes',
+  internal: 'a fault of the gateway; quote the requestId',
+  vendor_failed: 'the vendor failed without saying why',
+  vendor_malformed: 'the vendor answered in a form that its documentation does not have',
+  vendor_unreachable: 'no connection to the vendor; nothing was sent',
+  auth_ambiguous: "the vendor's answer to the login was lost; the next call logs in anew",
+  vendor_maintenance: 'the vendor is under maintenance',
+  unavailable: 'the gateway is not ready; try again',
+  vendor_timeout: 'the vendor did not answer in time',
+  outcome_unknown: 'the answer to a write was lost: look before you send it again',
+};
+
+const nameOfStatus: Readonly<Record<number, string>> = {
+  400: 'BadRequest',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  405: 'MethodNotAllowed',
+  406: 'NotAcceptable',
+  409: 'Conflict',
+  412: 'PreconditionFailed',
+  413: 'PayloadTooLarge',
+  415: 'UnsupportedMediaType',
+  422: 'UnprocessableContent',
+  424: 'ConnectionNeedsAttention',
+  429: 'TooManyRequests',
+  500: 'InternalError',
+  502: 'BadGateway',
+  503: 'ServiceUnavailable',
+  504: 'GatewayTimeout',
+};
+
+const codes = Object.keys(statusOfCode) as ErrorCode[];
+
+/** The schema of every problem document, with the closed list of codes. */
+export function problemSchema(): JsonSchema {
+  const sentences = codes.map((code) => `- \`${code}\` (${statusOfCode[code]}): ${meaningOf(code)}`);
+  return {
+    type: 'object',
+    description: 'An RFC 9457 problem document. `message` repeats `detail` for clients that show the raw body.',
+    required: ['type', 'title', 'status', 'detail', 'message', 'code', 'retryable', 'requestId'],
+    examples: [problemExample()],
+    properties: {
+      type: { type: 'string', format: 'uri' },
+      title: { type: 'string' },
+      status: { type: 'integer', minimum: 400, maximum: 599 },
+      detail: { type: 'string', description: 'What went wrong and what to do next.' },
+      message: { type: 'string', description: 'The same as `detail`.' },
+      code: { type: 'string', enum: codes, description: sentences.join('\n') },
+      retryable: { type: 'boolean', description: 'Whether the same request may be sent again as it is.' },
+      requestId: { type: 'string', description: 'Also in the header X-Request-Id.' },
+      vendor: { type: 'string' },
+      vendorCode: { type: 'string', description: "The vendor's own status or code." },
+      errors: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['pointer', 'message'],
+          properties: {
+            pointer: { type: 'string', description: 'JSON pointer into the input.' },
+            message: { type: 'string' },
+          },
+        },
+      },
+    },
+  };
+}
+
+function problemExample(): Problem {
+  const refused = { pointer: '/channelId', message: 'is required' };
+  const error = new GatewayError('invalid_input', `The input was refused: ${refused.pointer} ${refused.message}`, {
+    errors: [refused],
+  });
+  return problemOf(error, '3c0f5c2e-8f0e-4a68-a1c3-7a4d4d6f9f0a');
+}
+
+/** `components.headers`. */
+export function headerComponents(): Part {
+  const text = (description: string, example: string): Part => ({ description, schema: { type: 'string' }, example });
+  return {
+    RequestId: text('Names this request in the logs.', '3c0f5c2e-8f0e-4a68-a1c3-7a4d4d6f9f0a'),
+    RateLimitPolicy: text('Calls (`q`) that the key may make in so many seconds (`w`).', '"minute";q=6000;w=60'),
+    RateLimit: text('Calls that remain (`r`) and seconds until the count starts anew (`t`).', '"minute";r=5999;t=60'),
+    RetryAfter: { description: 'Whole seconds to wait.', schema: { type: 'integer', minimum: 1 }, example: 30 },
+    IdempotentReplayed: {
+      description: 'Set where the answer is the stored one of the first request with this Idempotency-Key.',
+      schema: { type: 'string', const: 'true' },
+    },
+    Location: {
+      description: 'Where to look for the result.',
+      schema: { type: 'string', format: 'uri-reference' },
+      example: '/v1/runs/01k9',
+    },
+  };
+}
+
+/** Headers that stand on every answer of a call with a key. */
+export const answerHeaders = (...more: string[]): Part =>
+  Object.fromEntries(
+    ['RequestId', 'RateLimit', 'RateLimitPolicy', ...more].map((name) => [
+      headerNames[name] ?? name,
+      { $ref: `#/components/headers/${name}` },
+    ]),
+  );
+
+const headerNames: Readonly<Record<string, string>> = {
+  RequestId: 'X-Request-Id',
+  RateLimitPolicy: 'RateLimit-Policy',
+  RetryAfter: 'Retry-After',
+  IdempotentReplayed: 'Idempotent-Replayed',
+};
+
+/** `components.responses`: one per status that a problem can have, and `Problem` for whatever else. */
+export function problemResponses(): Part {
+  const statuses = [...new Set(Object.values(statusOfCode))].sort((one, other) => one - other);
+  const responses = Object.fromEntries(
+    statuses.map((status) => [componentOf(status), problemResponse(status, describeStatus(status))]),
+  );
+  return { ...responses, Problem: problemResponse(0, 'Any other problem.') };
+}
+
+/** The responses of an operation: those statuses as references, and where the vendor's own no has a meaning here, that meaning first. */
+export function problemsOf(statuses: Iterable<number>, meaningHere: ReadonlyMap<number, string> = new Map()): Part {
+  const all = [...new Set([...statuses, ...meaningHere.keys()])].sort((one, other) => one - other);
+  const responses = all.map((status): [string, Part] => {
+    const meaning = meaningHere.get(status);
+    if (meaning === undefined) return [String(status), { $ref: `#/components/responses/${componentOf(status)}` }];
+    return [String(status), problemResponse(status, `${meaning}.\n\n${describeStatus(status)}`.trim())];
+  });
+  return { ...Object.fromEntries(responses), default: { $ref: '#/components/responses/Problem' } };
+}
+
+function problemResponse(status: number, description: string): Part {
+  const waits = status === 429 || status === 503;
+  return {
+    description,
+    headers:
+      status === 401
+        ? { 'X-Request-Id': { $ref: '#/components/headers/RequestId' } }
+        : answerHeaders(...(waits ? ['RetryAfter'] : [])),
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  };
+}
+
+function componentOf(status: number): string {
+  return nameOfStatus[status] ?? `Status${status}`;
+}
+
+function describeStatus(status: number): string {
+  return codes
+    .filter((code) => statusOfCode[code] === status)
+    .map((code) => `- \`${code}\`: ${meaningOf(code)}`)
+    .join('\n');
+}
+
+function meaningOf(code: ErrorCode): string {
+  return meanings[code] ?? code.replaceAll('_', ' ');
+}

@@ -1,0 +1,135 @@
+import * as z from 'zod/mini';
+import type { EventType } from '../../core/event-type.ts';
+import type { JsonSchema } from '../../core/json-schema/schema.ts';
+import { type Part, problemsOf } from './problems.ts';
+import type { SchemaComponents } from './schema-components.ts';
+import { pascalCase } from './schema-names.ts';
+
+/** An event type with its name and whose it is. */
+export interface DescribedEventType extends EventType {
+  readonly type: string;
+  readonly vendor: string;
+}
+
+/** `POST /hooks/{token}`, where third parties post to; the token is the key. */
+export function hookPath(tag: string): Record<string, Part> {
+  const text = (description: string): Part => ({ type: 'string', description });
+  const told = (required: string[], properties: Part): Part => ({
+    content: { 'application/json': { schema: { type: 'object', required, properties } } },
+  });
+  const eventId = text("The event's id.");
+  const eventIds = { type: 'array', items: { type: 'string' }, description: "For a vendor's own hook: all events." };
+  const run = {
+    type: 'object',
+    required: ['id', 'state'],
+    properties: { id: text('Of /v1/runs.'), state: text('How it ended.') },
+  };
+  return {
+    '/hooks/{token}': {
+      parameters: [
+        {
+          name: 'token',
+          in: 'path',
+          required: true,
+          schema: { type: 'string' },
+          description: "From the hook's `url`.",
+        },
+      ],
+      post: {
+        tags: [tag],
+        operationId: 'receiveHook',
+        summary: 'Post to a hook',
+        description:
+          'The sender is verified as the hook says (a signature, a secret), the message stored, its runs started, and only then is it answered. The token is the key. At most 256 kB; a repeat is answered with `Idempotent-Replayed`.',
+        security: [],
+        parameters: [
+          {
+            name: 'wait',
+            in: 'query',
+            description: 'Seconds to wait for the runs that this starts, and answer with how they ended.',
+            schema: { type: 'integer', minimum: 1, maximum: 25 },
+          },
+        ],
+        requestBody: {
+          content: {
+            'application/json': { schema: {}, example: { alarm: 'S12/Z3', text: 'Fire' } },
+            'application/x-www-form-urlencoded': { schema: { type: 'object' } },
+            'application/xml': { schema: {} },
+            'text/plain': { schema: { type: 'string' } },
+          },
+        },
+        responses: {
+          200: {
+            description: 'With `wait`: how the runs ended.',
+            ...told([], { eventId, eventIds, runs: { type: 'array', items: run } }),
+          },
+          202: { description: 'Stored.', ...told([], { eventId, eventIds }) },
+          ...problemsOf([400, 401, 403, 404, 405, 413, 415, 422, 424, 429, 500, 503]),
+        },
+      },
+    },
+  };
+}
+
+/** What a subscription's target is sent: one webhook per event type, signed after Standard Webhooks. */
+export function eventWebhooks(
+  types: readonly DescribedEventType[],
+  schemas: SchemaComponents,
+  tag: string,
+): Record<string, Part> {
+  return Object.fromEntries(types.map((each) => [each.type, webhook(each, schemas, tag)]));
+}
+
+function webhook(described: DescribedEventType, schemas: SchemaComponents, tag: string): Part {
+  const { type, vendor, summary, sample } = described;
+  const event = z.object({
+    id: z.string(),
+    type: z.literal(type),
+    timestamp: z.iso.datetime(),
+    vendor: z.literal(vendor),
+    connection: z.string(),
+    data: described.data(),
+  });
+  const schema: JsonSchema = schemas.of(event, {
+    prefix: pascalCase(vendor),
+    operation: type,
+    answer: true,
+    name: `${pascalCase(type.slice(vendor.length + 1))}Event`,
+  });
+  const example = {
+    id: `${type}:sample`,
+    type,
+    timestamp: '2026-01-15T12:00:00.000Z',
+    vendor,
+    connection: 'dispatch',
+    data: sample,
+  };
+  const header = (name: string, description: string) => ({
+    name,
+    in: 'header',
+    required: true,
+    description,
+    schema: { type: 'string' },
+  });
+  return {
+    post: {
+      tags: [tag],
+      operationId: `event.${type}`,
+      summary,
+      security: [],
+      parameters: [
+        header('webhook-id', 'The same at every attempt.'),
+        header('webhook-timestamp', 'Unix seconds of the attempt.'),
+        header(
+          'webhook-signature',
+          'Standard Webhooks: `v1,` and the HMAC-SHA256 in Base64; several while a secret is rotated.',
+        ),
+      ],
+      requestBody: { required: true, content: { 'application/json': { schema, example } } },
+      responses: {
+        '2XX': { description: 'Taken. Anything else is tried again, ten times over about 75 hours.' },
+        410: { description: 'Gone: the subscription is removed.' },
+      },
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import type { JsonAnswer } from '../api/idempotency.ts';
+import type { HttpRequest } from '../api/request.ts';
+import { serverUrl } from '../api/server-url.ts';
+import { GatewayError, problemOf } from '../core/errors.ts';
+import { keys } from '../store/items.ts';
+import type { Table } from '../store/table.ts';
+import { type Asset, asset, docsAssets } from './docs/assets.ts';
+import { contentSecurityPolicy } from './docs/page.ts';
+import type { ApiDescription, OpenApiDocument } from './openapi/document.ts';
+
+/** What the site asks of its surroundings. */
+export interface SiteServices {
+  table: Pick<Table, 'get'>;
+}
+
+/** A year, in seconds: for what has its version in its address. */
+const forever = 'public, max-age=31536000, immutable';
+/** To be asked for again each time; unchanged, it is answered with 304. */
+const fresh = 'no-cache';
+/** The texts for so many hosts are kept; they differ by the server's address alone. */
+const mostHosts = 20;
+
+/** Makes the answerer of everything that needs no key: `/`, `/docs`, `/openapi.json`, `/health`. `describe` is called once, at the first request that needs it. */
+export function site<S extends SiteServices>(
+  describe: (services: S) => ApiDescription,
+): (request: HttpRequest, services: S) => Promise<JsonAnswer> {
+  let document: OpenApiDocument | undefined;
+  const texts = new Map<string, Asset>();
+  const documentFor = async (request: HttpRequest, services: S): Promise<Asset> => {
+    const url = serverUrl(request) || '/';
+    const known = texts.get(url);
+    if (known) return known;
+    const { openApiDocument } = await import('./openapi/document.ts');
+    document ??= openApiDocument(describe(services));
+    const made = asset(JSON.stringify({ ...document, servers: [{ url }] }), 'application/json');
+    if (texts.size >= mostHosts) texts.clear();
+    texts.set(url, made);
+    return made;
+  };
+  return async (request, services) => {
+    const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path;
+    const found = await find(path, request, services, documentFor);
+    if (!found) throw new GatewayError('not_found', `There is no ${path.slice(0, 200)}. See /docs for every call.`);
+    if (request.method !== 'GET' && request.method !== 'HEAD') return notAllowed(request);
+    return request.method === 'HEAD' ? { ...found, body: undefined } : found;
+  };
+}
+
+async function find<S extends SiteServices>(
+  path: string,
+  request: HttpRequest,
+  services: S,
+  documentFor: (request: HttpRequest, services: S) => Promise<Asset>,
+): Promise<JsonAnswer | undefined> {
+  if (path === '' || path === '/') return { status: 302, headers: { location: '/docs' }, body: undefined };
+  if (path === '/health') return health(services);
+  if (path === '/openapi.json') return send(request, await documentFor(request, services), fresh, { vary: 'host' });
+  if (!path.startsWith('/docs')) return undefined;
+  const assets = await docsAssets();
+  const file = Object.hasOwn(assets, path) ? assets[path] : undefined;
+  if (!file) return undefined;
+  if (path === '/docs') {
+    return send(request, file, fresh, {
+      'content-security-policy': contentSecurityPolicy,
+      'referrer-policy': 'no-referrer',
+      'cross-origin-opener-policy': 'same-origin',
+    });
+  }
+  return send(request, file, request.query.get('v') === file.tag ? forever : fresh);
+}
+
+/** The whole text, or 304 where the caller has it already. */
+function send(request: HttpRequest, file: Asset, cache: string, more: Record<string, string> = {}): JsonAnswer {
+  const tag = `"${file.tag}"`;
+  const headers = { etag: tag, 'cache-control': cache, 'x-content-type-options': 'nosniff', ...more };
+  const known = (request.headers['if-none-match'] ?? '').split(',').map((each) => each.trim().replace(/^W\//, ''));
+  if (known.includes(tag) || known.includes('*')) return { status: 304, headers, body: undefined };
+  return { status: 200, headers: { 'content-type': file.type, ...headers }, body: file.text };
+}
+
+async function health({ table }: SiteServices): Promise<JsonAnswer> {
+  try {
+    await table.get(keys.health());
+  } catch (cause) {
+    throw new GatewayError('unavailable', 'The table does not answer.', { retryAfter: 5, cause });
+  }
+  return { status: 200, headers: { 'cache-control': 'no-store' }, body: { status: 'ok' } };
+}
+
+function notAllowed(request: HttpRequest): JsonAnswer {
+  const error = new GatewayError('method_not_allowed', `${request.path} takes GET and HEAD, not ${request.method}.`);
+  return {
+    status: error.status,
+    headers: { 'content-type': 'application/problem+json', allow: 'GET, HEAD' },
+    body: JSON.stringify(problemOf(error, request.requestId)),
+  };
+}

@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest';
+import { deliveryStage, hour, status, verifies } from '../../test/support/delivery-stage.ts';
+import { startReceiver } from '../../test/support/receiver.ts';
+import { registerSecret } from '../core/redaction/redact.ts';
+import { rotateSecret } from './secrets.ts';
+import { removeSubscription } from './subscriptions.ts';
+
+const stage = deliveryStage();
+
+test('a redirect is a failure and is not followed', async () => {
+  const elsewhere = await stage.receive();
+  const receiver = await stage.receive(status(307, { location: elsewhere.url }));
+  const { item } = await stage.world.subscribe({ url: receiver.url });
+  await stage.world.publish([stage.world.event()]);
+  await stage.world.runtime.idle();
+  expect(await stage.deliveryOf(item.id)).toMatchObject({ state: 'retrying', attempts: [{ status: 307 }] });
+  expect(elsewhere.received).toEqual([]);
+});
+
+test('a target that does not answer, breaks off or does not exist fails with a reason', async () => {
+  stage.world.setPatience(100);
+  const silent = await stage.receive(() => undefined);
+  const broken = await stage.receive((response) => response.destroy());
+  const gone = await startReceiver();
+  await gone.close();
+  const reasons: (string | undefined)[] = [];
+  for (const { url } of [silent, broken, gone]) {
+    const { item } = await stage.world.subscribe({ url });
+    await stage.world.publish([stage.world.event()]);
+    await stage.world.runtime.idle();
+    reasons.push((await stage.deliveryOf(item.id)).attempts[0]?.error);
+    await removeSubscription(stage.world.services, item.id, 'Done.');
+  }
+  expect(reasons[0]).toBe('The target did not answer within 15 seconds.');
+  expect(reasons[1]).toContain('The target broke off');
+  expect(reasons[2]).toContain('The target could not be reached');
+});
+
+test('an answer counts by its status, though its body never ends or is huge', async () => {
+  stage.world.setPatience(200);
+  const endless = await stage.receive((response) => response.writeHead(200).write('thank you'));
+  const huge = await stage.receive(status(200, {}, 'x'.repeat(3_000_000)));
+  for (const { url } of [endless, huge]) {
+    const { item } = await stage.world.subscribe({ url });
+    await stage.world.publish([stage.world.event()]);
+    await stage.world.runtime.idle();
+    const { state, attempts } = await stage.deliveryOf(item.id);
+    expect(state).toBe('delivered');
+    expect(attempts[0]?.excerpt?.length).toBeLessThanOrEqual(500);
+    await removeSubscription(stage.world.services, item.id, 'Done.');
+  }
+});
+
+test('no private address is reached, by whatever name, unless this machine allows it', async () => {
+  const receiver = await stage.receive();
+  const port = new URL(receiver.url).port;
+  stage.world.services.targets.allowPrivateNetwork = false;
+  try {
+    for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0x7f.1', '169.254.169.254']) {
+      const { item } = await stage.world.subscribe({ url: `http://${host}:${port}/hook` });
+      await stage.world.publish([stage.world.event()]);
+      await stage.world.runtime.idle();
+      const { attempts } = await stage.deliveryOf(item.id);
+      expect(attempts[0]?.error).toContain("The target's address is not allowed");
+      await removeSubscription(stage.world.services, item.id, 'Done.');
+    }
+  } finally {
+    stage.world.services.targets.allowPrivateNetwork = true;
+  }
+  expect(receiver.received).toEqual([]);
+});
+
+test('what a target answers is kept redacted', async () => {
+  registerSecret('hunter2hunter2');
+  const receiver = await stage.receive(status(500, {}, '{"password":"swordfish","echo":"hunter2hunter2"}'));
+  const { item } = await stage.world.subscribe({ url: receiver.url });
+  await stage.world.publish([stage.world.event()]);
+  await stage.world.runtime.idle();
+  const excerpt = (await stage.deliveryOf(item.id)).attempts[0]?.excerpt ?? '';
+  expect(excerpt).toContain('echo');
+  expect(excerpt).not.toMatch(/swordfish|hunter2/);
+});
+
+test('while a secret is rotated both sign; after the overlap the new one alone', async () => {
+  const receiver = await stage.receive();
+  const { item, secret: old } = await stage.world.subscribe({ url: receiver.url });
+  const fresh = await rotateSecret(stage.world.services, item, 3600);
+  await stage.world.publish([stage.world.event()]);
+  await stage.world.runtime.idle();
+  expect(receiver.received.map((request) => [verifies(old, request), verifies(fresh, request)])).toEqual([
+    [true, true],
+  ]);
+  stage.clock.advance(2 * hour);
+  await stage.world.publish([stage.world.event()]);
+  await stage.world.runtime.idle();
+  expect([verifies(old, receiver.received[1]), verifies(fresh, receiver.received[1])]).toEqual([false, true]);
+});
+
+test('of two rotations at once one is told so, and the other is what signs', async () => {
+  const receiver = await stage.receive();
+  const { item } = await stage.world.subscribe({ url: receiver.url });
+  const results = await Promise.allSettled([0, 1, 2].map(() => rotateSecret(stage.world.services, item, 60)));
+  const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  expect(won).toHaveLength(1);
+  await stage.world.publish([stage.world.event()]);
+  await stage.world.runtime.idle();
+  expect(verifies(won[0] ?? '', receiver.received[0])).toBe(true);
+});

@@ -1,0 +1,235 @@
+import type { DurableContext } from '../core/durable.ts';
+import type { AddressPolicy } from '../core/http/address-policy.ts';
+import type { HttpClient, HttpStream } from '../core/http/client.ts';
+import { HttpFailure } from '../core/http/failure.ts';
+import { redactText } from '../core/redaction/redact.ts';
+import { webhookHeaders } from '../core/standard-webhooks.ts';
+import { retryAfter } from '../core/vendor-failure.ts';
+import { type EventItem, isKept, shownEvent } from '../events/log.ts';
+import { appendOwnEvent } from '../events/own-events.ts';
+import type { Item, Table } from '../store/table.ts';
+import { type Attempt, type DeliveryItem, type DeliveryState, deliveryKeys } from './deliveries.ts';
+import { pauseAfter } from './delivery-schedule.ts';
+import { noteFailure, noteSuccess } from './health.ts';
+import { targetOf } from './reach.ts';
+import { signingSecrets } from './secrets.ts';
+import { removeSubscription, type SubscriptionItem, type SubscriptionServices } from './subscriptions.ts';
+import { reserveTurn } from './target-rate.ts';
+
+export interface DeliverServices extends SubscriptionServices {
+  http: HttpClient;
+  /** What targets may be. */
+  targets: AddressPolicy;
+}
+
+/** A target has this long to answer, in milliseconds. */
+const attemptTime = 15_000;
+/** A turn at the target this near is waited for in the process. */
+const shortWait = 2_000;
+const mostExcerpt = 500;
+/** So much of an answer is read, in bytes, so that its connection can be used again; of a longer one only the beginning. */
+const mostBody = 65_536;
+
+/** What a turn of the execution came to: an end, or the seconds until the next. */
+type Turn = { state: DeliveryState } | { seconds: number };
+
+/** Brings one event to one subscription: attempt after attempt until it is taken, given up or called off. */
+export async function deliver(
+  services: DeliverServices,
+  context: DurableContext,
+  { deliveryId }: { deliveryId: string },
+): Promise<{ state: DeliveryState }> {
+  for (let turn = 1; ; turn++) {
+    const result = await context.step(`turn ${turn}`, () => takeTurn(services, deliveryId, turn));
+    if ('state' in result) return result;
+    await context.wait(`pause ${turn}`, result.seconds);
+  }
+}
+
+async function takeTurn(services: DeliverServices, id: string, turn: number): Promise<Turn> {
+  const { table, clock } = services;
+  const { delivery, subscription, event } = await readAll(table, id);
+  if (!delivery) return { state: 'cancelled' };
+  if (!isOpen(delivery)) return { state: delivery.state };
+  // The turn was taken before, but a crash kept it from being remembered.
+  if (delivery.attempts.some((attempt) => attempt.turn === turn)) {
+    return { seconds: ((delivery.nextAttemptAt ?? 0) - clock.now()) / 1000 };
+  }
+  if (subscription?.state !== 'active') {
+    return end(services, delivery, 'cancelled', `The subscription is ${subscription?.state ?? 'removed'}.`);
+  }
+  if (!event || !isKept(event, clock.now()))
+    return end(services, delivery, 'cancelled', 'The event is older than 30 days.');
+
+  const now = clock.now();
+  const mayGoAt = delivery.notBefore ?? (await reserveTurn(table, subscription.url, now));
+  if (mayGoAt - now > shortWait) {
+    await table.update(key(delivery), 'SET #notBefore = :at, #nextAttemptAt = :at', { at: mayGoAt });
+    return { seconds: (mayGoAt - now) / 1000 };
+  }
+  if (mayGoAt > now) await clock.sleep(mayGoAt - now);
+  const body = JSON.stringify(await shownEvent(services.files, event));
+  const secrets = await signingSecrets(services, subscription);
+  const { attempt, waitFor } = await send(services, delivery, subscription, body, secrets, turn);
+  return judge(services, delivery, subscription, attempt, waitFor);
+}
+
+/** Delivery, subscription and event in one request. */
+async function readAll(table: Table, id: string) {
+  const places = deliveryKeys(id);
+  const found = places && (await table.getMany([places.delivery, places.subscription, places.event]));
+  // Each key has items of one form.
+  const [delivery, subscription, event] = (found ?? []) as [DeliveryItem?, SubscriptionItem?, EventItem?];
+  return { delivery, subscription, event };
+}
+
+async function send(
+  services: DeliverServices,
+  delivery: DeliveryItem,
+  subscription: SubscriptionItem,
+  body: string,
+  secrets: string[],
+  turn: number,
+): Promise<{ attempt: Attempt; waitFor?: number }> {
+  const { clock, http, targets } = services;
+  const at = clock.now();
+  const begun = performance.now();
+  const timestamp = Math.floor(at / 1000);
+  const common = { number: delivery.attempts.length + 1, turn, at };
+  const took = () => Math.round(performance.now() - begun);
+  try {
+    const answer = await http.stream({
+      method: 'POST',
+      url: subscription.url,
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': 'Trunkline',
+        ...webhookHeaders({ id: delivery.eventId, timestamp, body }, secrets),
+      },
+      body,
+      timeoutMs: attemptTime,
+      maxBytes: mostBody,
+      address: targets,
+    });
+    const excerpt = await beginning(answer);
+    const asked = answer.headers['retry-after'];
+    return {
+      attempt: { ...common, ms: took(), status: answer.status, ...(excerpt !== '' && { excerpt }) },
+      ...(asked !== undefined && { waitFor: retryAfter(asked, clock.now(), 0) * 1000 }),
+    };
+  } catch (error) {
+    if (!(error instanceof HttpFailure)) throw error;
+    return { attempt: { ...common, ms: took(), error: sentence(error) } };
+  }
+}
+
+/** Decides what an attempt means, and writes it down last: a crash before that repeats the turn, and with it the attempt. */
+async function judge(
+  services: DeliverServices,
+  delivery: DeliveryItem,
+  subscription: SubscriptionItem,
+  attempt: Attempt,
+  waitFor: number | undefined,
+): Promise<Turn> {
+  const { table, clock, random } = services;
+  const status = attempt.status ?? 0;
+  if (status >= 200 && status < 300) {
+    await noteSuccess(table, subscription);
+    return end(services, delivery, 'delivered', undefined, attempt);
+  }
+  if (status === 410) {
+    await removeSubscription(services, subscription.id, 'The target answered 410 Gone.');
+    return end(services, delivery, 'cancelled', 'The target answered 410 Gone: the subscription was removed.', attempt);
+  }
+  const reason = attempt.error ?? `The target answered ${status}.`;
+  const now = clock.now();
+  const firstAt = delivery.attempts[0]?.at ?? attempt.at;
+  const pause = pauseAfter({ number: attempt.number, firstAt, now, retryAfter: waitFor }, random);
+  await noteFailure(services, subscription, reason);
+  if (pause === undefined) {
+    await tellGivenUp(services, delivery, subscription, attempt.number, reason);
+    return end(services, delivery, 'given_up', reason, attempt);
+  }
+  await table.update(
+    key(delivery),
+    `SET #state = :retrying, #reason = :reason, #nextAttemptAt = :next,
+     #attempts = list_append(#attempts, :attempt) REMOVE #notBefore`,
+    { retrying: 'retrying', reason, next: now + pause, attempt: [attempt], before: delivery.attempts.length },
+    'size(#attempts) = :before',
+  );
+  return { seconds: pause / 1000 };
+}
+
+async function end(
+  services: DeliverServices,
+  delivery: DeliveryItem,
+  state: DeliveryState,
+  reason: string | undefined,
+  attempt?: Attempt,
+): Promise<Turn> {
+  await services.table.update<Item>(
+    key(delivery),
+    `SET #state = :state, #finishedAt = :now, #attempts = list_append(#attempts, :attempts)${
+      reason === undefined ? '' : ', #reason = :reason'
+    } REMOVE #notBefore, #nextAttemptAt${reason === undefined ? ', #reason' : ''}`,
+    { state, reason, now: services.clock.now(), attempts: attempt ? [attempt] : [], before: delivery.attempts.length },
+    'size(#attempts) = :before',
+  );
+  return { state };
+}
+
+async function tellGivenUp(
+  services: DeliverServices,
+  delivery: DeliveryItem,
+  subscription: SubscriptionItem,
+  attempts: number,
+  reason: string,
+): Promise<void> {
+  const { id, eventId, eventType, subscriptionId, vendor, connection, about } = delivery;
+  // A target that takes nothing would otherwise be told, for ever, that it takes nothing.
+  if (eventType.startsWith('trunkline.delivery.') || eventType.startsWith('trunkline.subscription.')) return;
+  const owner = about ?? (vendor === 'trunkline' ? undefined : { vendor, connection });
+  await appendOwnEvent(services, {
+    type: 'trunkline.delivery.given_up',
+    id,
+    data: { deliveryId: id, subscriptionId, target: targetOf(subscription), eventId, eventType, attempts, reason },
+    ...(owner && { about: owner }),
+  });
+}
+
+function isOpen({ state }: DeliveryItem): boolean {
+  return state === 'pending' || state === 'retrying';
+}
+
+function key({ pk, sk }: DeliveryItem) {
+  return { pk, sk };
+}
+
+/** The beginning of an answer, redacted. An answer counts by its status: one that breaks off or never ends is none the worse. */
+async function beginning({ body }: HttpStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of body) chunks.push(chunk as Buffer);
+  } catch {
+    // What came before is enough.
+  }
+  const text = Buffer.concat(chunks)
+    .subarray(0, mostExcerpt * 4)
+    .toString('utf8');
+  return redactText(text).slice(0, mostExcerpt);
+}
+
+function sentence(error: HttpFailure): string {
+  switch (error.kind) {
+    case 'timeout':
+      return `The target did not answer within ${attemptTime / 1000} seconds.`;
+    case 'refused-address':
+      return `The target's address is not allowed: ${error.message.split(';')[0]}.`;
+    case 'tls':
+      return `No secure connection to the target: ${error.message}.`;
+    case 'not-connected':
+      return `The target could not be reached: ${error.message}.`;
+    default:
+      return `The target broke off: ${error.message}.`;
+  }
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import type { Starter } from '../core/durable.ts';
+import type { TrunklineEvent } from '../core/event-type.ts';
+import { type EventItem, keptTime, type LogServices } from '../events/log.ts';
+import { expiry, keys } from '../store/items.ts';
+import type { Key, Table } from '../store/table.ts';
+import type { SubscriptionItem } from './subscriptions.ts';
+
+/**
+ * How a delivery stands: `pending` before the first attempt, `retrying` after a failed one. The other three are ends:
+ * `cancelled` when the subscription was removed or switched off, or the event's time was over.
+ */
+export type DeliveryState = 'pending' | 'retrying' | 'delivered' | 'given_up' | 'cancelled';
+
+/** One request to a target. */
+export interface Attempt {
+  number: number;
+  /** The turn of the execution in which it was made; a turn that is repeated after a crash sends nothing twice. */
+  turn: number;
+  /** Epoch milliseconds. */
+  at: number;
+  ms: number;
+  status?: number;
+  /** Why there is no status. */
+  error?: string;
+  /** The beginning of the answer, redacted. */
+  excerpt?: string;
+}
+
+/** One event on its way to one subscription. Times are epoch milliseconds. */
+export interface DeliveryItem extends Key {
+  id: string;
+  subscriptionId: string;
+  eventId: string;
+  eventType: string;
+  vendor: TrunklineEvent['vendor'];
+  connection: string;
+  about?: { vendor: string; connection: string };
+  /** 0 for the first delivery, then counted by replays. */
+  replay: number;
+  state: DeliveryState;
+  reason?: string;
+  attempts: Attempt[];
+  /** The target's turn, so that it gets no more requests than it bears. */
+  notBefore?: number;
+  nextAttemptAt?: number;
+  createdAt: number;
+  finishedAt?: number;
+  /** On the first delivery: how many replays there were. */
+  replays?: number;
+  expiresAt: number;
+}
+
+const idForm = /^dlv_([a-z2-7]{16})([0-9a-z]{9})([A-Za-z0-9_-]{27})(\d{1,6})$/;
+
+/** A delivery's id holds its key, so that no index is needed to find it. */
+export function deliveryId(subscriptionId: string, appendedAt: number, eventId: string, replay: number): string {
+  const time = appendedAt.toString(36).padStart(9, '0');
+  return `dlv_${subscriptionId.slice('sub_'.length)}${time}${eventId.slice('evt_'.length)}${replay}`;
+}
+
+/** The key behind a delivery's id, or undefined for what is none. */
+export function deliveryKey(id: string): Key | undefined {
+  return deliveryKeys(id)?.delivery;
+}
+
+/** The keys of a delivery and of the two that it brings together. */
+export function deliveryKeys(id: string): { delivery: Key; subscription: Key; event: Key } | undefined {
+  const [, subscription, time = '', event, replay] = idForm.exec(id) ?? [];
+  if (subscription === undefined) return undefined;
+  const [subscriptionId, eventId] = [`sub_${subscription}`, `evt_${event}`];
+  return {
+    delivery: keys.delivery(subscriptionId, Number.parseInt(time, 36), eventId, Number(replay)),
+    subscription: keys.subscription(subscriptionId),
+    event: keys.event(eventId),
+  };
+}
+
+/** The name of a delivery's execution: the same for every start of the same delivery. */
+function executionName({ eventId, subscriptionId, replay }: DeliveryItem): string {
+  return createHash('sha256')
+    .update(JSON.stringify([eventId, subscriptionId, replay]))
+    .digest('base64url');
+}
+
+/** A delivery that is yet to be stored. */
+export function newDelivery(
+  event: EventItem,
+  subscription: SubscriptionItem,
+  replay: number,
+  now: number,
+): DeliveryItem {
+  const { about, appendedAt, vendor, connection } = event;
+  return {
+    ...keys.delivery(subscription.id, appendedAt, event.id, replay),
+    id: deliveryId(subscription.id, appendedAt, event.id, replay),
+    subscriptionId: subscription.id,
+    eventId: event.id,
+    eventType: event.type,
+    vendor,
+    connection,
+    ...(about && { about }),
+    replay,
+    state: 'pending',
+    attempts: [],
+    createdAt: now,
+    expiresAt: expiry(now + keptTime),
+  };
+}
+
+/** Stores a delivery once and starts it; a start that was cut off between the two is made up for by a repeat. */
+export async function startDelivery(
+  services: { table: Table; starter: Starter },
+  delivery: DeliveryItem,
+): Promise<void> {
+  const stored = await services.table.put<DeliveryItem>(delivery, 'attribute_not_exists(#pk)');
+  const known = stored.done ? delivery : stored.item;
+  if (known?.state !== 'pending') return;
+  await services.starter.startDelivery(executionName(delivery), { deliveryId: delivery.id });
+}
+
+export async function readDelivery(services: LogServices, id: string): Promise<DeliveryItem | undefined> {
+  const key = deliveryKey(id);
+  return key && services.table.get<DeliveryItem>(key, true);
+}
+
+/** Sends the event of a delivery once more, as a delivery of its own; it is signed anew and keeps the event's id. */
+export async function replayDelivery(
+  services: LogServices & { starter: Starter },
+  delivery: DeliveryItem,
+  event: EventItem,
+  subscription: SubscriptionItem,
+): Promise<DeliveryItem> {
+  const { table, clock } = services;
+  const first = keys.delivery(delivery.subscriptionId, event.appendedAt, event.id, 0);
+  const counted = await table.update<DeliveryItem>(first, 'ADD #replays :one', { one: 1 }, 'attribute_exists(#pk)');
+  const replay = counted.done ? (counted.item.replays ?? 1) : delivery.replay + 1;
+  const again = newDelivery(event, subscription, replay, clock.now());
+  await startDelivery(services, again);
+  return again;
+}

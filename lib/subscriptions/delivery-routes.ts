@@ -1,0 +1,158 @@
+import * as z from 'zod/mini';
+import type { Principal } from '../api/key-check.ts';
+import { Answer, type Route, route } from '../api/route.ts';
+import { GatewayError } from '../core/errors.ts';
+import { field, integer } from '../core/field.ts';
+import { findEvent, isKept, keptTime } from '../events/log.ts';
+import { eventIdField } from '../events/routes.ts';
+import { type DeliveryItem, deliveryKey, readDelivery, replayDelivery } from './deliveries.ts';
+import { listDeliveries, maySeeDelivery } from './delivery-list.ts';
+import { type ReplayServices, replayRange } from './replay.ts';
+import { findSubscription } from './subscriptions.ts';
+
+const states = ['pending', 'retrying', 'delivered', 'given_up', 'cancelled'] as const;
+const subscriptionField = () =>
+  z.string().check(z.regex(/^sub_[a-z2-7]{16}$/, 'must be the id of a subscription, sub_ and 16 characters'));
+const deliveryField = () =>
+  z.string().check(z.refine((id) => deliveryKey(id) !== undefined, 'must be the id of a delivery'));
+const time = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
+const shown = () =>
+  z.looseObject({
+    id: z.string(),
+    subscriptionId: z.string(),
+    eventId: z.string(),
+    eventType: z.string(),
+    state: z.enum(states),
+    attempts: z.array(z.looseObject({ number: z.int(), at: z.string(), ms: z.int(), status: z.optional(z.int()) })),
+    createdAt: z.string(),
+  });
+
+/** The calls on deliveries: what became of each, attempt by attempt, and sending again. */
+export function deliveryRoutes(services: ReplayServices): Route[] {
+  const shared = { tag: 'Deliveries', area: 'deliveries' } as const;
+
+  async function find(principal: Principal, id: string): Promise<DeliveryItem> {
+    const item = await readDelivery(services, id);
+    if (item && isKept(item, services.clock.now()) && maySeeDelivery(principal, item)) return item;
+    throw new GatewayError(
+      'not_found',
+      `There is no delivery ${JSON.stringify(id.slice(0, 80))} that this key may see. Deliveries are kept 30 days.`,
+    );
+  }
+
+  async function findActive(principal: Principal, id: string) {
+    const subscription = await findSubscription(services.table, principal, id);
+    if (subscription.state === 'active') return subscription;
+    throw new GatewayError(
+      'conflict',
+      `The subscription is ${subscription.state}. Switch it on with PATCH /v1/subscriptions/${id} {"enabled": true} first.`,
+    );
+  }
+
+  return [
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/deliveries',
+      operationId: 'listDeliveries',
+      summary: 'List deliveries, those of the newest events first',
+      input: () => ({
+        subscription: z.optional(subscriptionField()),
+        event: z.optional(eventIdField()),
+        state: z.optional(z.enum(states)),
+        limit: z._default(field(integer(1, 500), { description: 'Default 100.' }), 100),
+        before: z.optional(field(deliveryField(), { description: 'What comes after this delivery in the list.' })),
+      }),
+      output: () => z.array(shown()),
+      handle: async ({ input, principal }) => (await listDeliveries(services, principal, input)).map(show),
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/deliveries/{id}',
+      operationId: 'getDelivery',
+      summary: 'Get a delivery with every attempt',
+      output: shown,
+      handle: async ({ params: { id = '' }, principal }) => show(await find(principal, id)),
+    }),
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/deliveries/{id}/replay',
+      operationId: 'replayDelivery',
+      summary: 'Send the event of a delivery again, with ten new attempts',
+      write: true,
+      status: 202,
+      output: shown,
+      handle: async ({ params: { id = '' }, principal }) => {
+        const item = await find(principal, id);
+        const subscription = await findActive(principal, item.subscriptionId);
+        const event = await findEvent(services, item.eventId);
+        if (!event) throw new GatewayError('not_found', 'The event of this delivery is older than 30 days.');
+        return show(await replayDelivery(services, item, event, subscription));
+      },
+    }),
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/deliveries/replay',
+      operationId: 'replayDeliveries',
+      summary: 'Send a range of events again',
+      write: true,
+      status: 202,
+      input: () => ({
+        subscription: subscriptionField(),
+        from: z.optional(field(time(), { description: 'When the event was stored. Default 30 days ago.' })),
+        to: z.optional(field(time(), { description: 'Default now.' })),
+        states: z._default(
+          field(z.array(z.enum(states)).check(z.minLength(1)), {
+            description: 'Which deliveries to repeat, by the last one of each event. Default given_up and cancelled.',
+          }),
+          ['given_up', 'cancelled'],
+        ),
+        missing: z._default(
+          field(z.boolean(), {
+            description:
+              'Also what was never delivered: it came while the subscription was off, or before it was made.',
+          }),
+          false,
+        ),
+      }),
+      output: () => z.looseObject({ deliveries: z.array(z.string()), nextFrom: z.optional(z.string()) }),
+      handle: async ({ input, principal }) => {
+        const subscription = await findActive(principal, input.subscription);
+        const now = services.clock.now();
+        const { deliveries, nextFrom } = await replayRange(services, subscription, {
+          from: input.from === undefined ? now - keptTime : Date.parse(input.from),
+          to: input.to === undefined ? now : Date.parse(input.to),
+          states: input.states,
+          missing: input.missing,
+        });
+        return new Answer(202, { deliveries, nextFrom: at(nextFrom) });
+      },
+    }),
+  ];
+}
+
+function show(item: DeliveryItem) {
+  const { id, subscriptionId, eventId, eventType, vendor, connection, replay, state, reason } = item;
+  return {
+    id,
+    subscriptionId,
+    eventId,
+    eventType,
+    vendor,
+    connection,
+    replay,
+    state,
+    reason,
+    attempts: item.attempts.map(({ turn, ...attempt }) => ({ ...attempt, at: at(attempt.at) })),
+    nextAttemptAt: at(item.nextAttemptAt),
+    createdAt: at(item.createdAt),
+    finishedAt: at(item.finishedAt),
+  };
+}
+
+function at(time: number | undefined): string | undefined {
+  return time === undefined ? undefined : new Date(time).toISOString();
+}

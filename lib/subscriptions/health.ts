@@ -1,0 +1,46 @@
+import type { LogServices } from '../events/log.ts';
+import { appendOwnEvent } from '../events/own-events.ts';
+import { keys } from '../store/items.ts';
+import type { Table } from '../store/table.ts';
+import { aboutOf, targetOf } from './reach.ts';
+import type { SubscriptionItem } from './subscriptions.ts';
+
+/** A target that has taken nothing for so long is switched off, in milliseconds. */
+const patience = 5 * 24 * 60 * 60_000;
+
+/** Notes that an attempt failed; after days without one success the subscription is switched off, and an event says so. */
+export async function noteFailure(services: LogServices, item: SubscriptionItem, reason: string): Promise<void> {
+  const { table, clock } = services;
+  const now = clock.now();
+  const key = keys.subscription(item.id);
+  if (item.failingSince === undefined) {
+    await table.update(
+      key,
+      'SET #failingSince = :now',
+      { now },
+      'attribute_not_exists(#failingSince) AND attribute_exists(#pk)',
+    );
+    return;
+  }
+  if (now - item.failingSince < patience) return;
+  const failingSince = new Date(item.failingSince).toISOString();
+  const why = `Nothing was accepted since ${failingSince}. The last answer: ${reason}`;
+  await appendOwnEvent(services, {
+    type: 'trunkline.subscription.disabled',
+    id: `${item.id}/${item.failingSince}`,
+    data: { subscriptionId: item.id, target: targetOf(item), failingSince, reason: why },
+    ...aboutOf(item),
+  });
+  await table.update(
+    key,
+    'SET #state = :disabled, #reason = :why, #updatedAt = :now',
+    { disabled: 'disabled', why, now, active: 'active', since: item.failingSince },
+    '#state = :active AND #failingSince = :since',
+  );
+}
+
+/** Notes that a target accepts again. */
+export async function noteSuccess(table: Table, item: SubscriptionItem): Promise<void> {
+  if (item.failingSince === undefined) return;
+  await table.update(keys.subscription(item.id), 'REMOVE #failingSince', {}, 'attribute_exists(#pk)');
+}

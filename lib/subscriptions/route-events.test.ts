@@ -1,0 +1,214 @@
+import { DynamoDBClient, TransactionCanceledException, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
+import { mockClient } from 'aws-sdk-client-mock';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { startWorld, type World } from '../../test/support/event-world.ts';
+import { admin, TestClock } from '../../test/support/harness.ts';
+import { type Receiver, startReceiver } from '../../test/support/receiver.ts';
+import type { Principal } from '../api/key-check.ts';
+import { listEvents } from '../events/list.ts';
+import { registerWaiter, type Wanted, waitersFor } from '../events/waiters.ts';
+import { keys } from '../store/items.ts';
+import { listDeliveries } from './delivery-list.ts';
+import { waiterServices } from './route-events.ts';
+import { changeSubscription, listSubscriptions, readSubscription, removeSubscription } from './subscriptions.ts';
+
+const clock = new TestClock(Date.now());
+let world: World;
+let receiver: Receiver;
+
+beforeAll(async () => {
+  world = await startWorld(clock);
+  receiver = await startReceiver();
+});
+afterAll(async () => {
+  await world.close();
+  await receiver.close();
+});
+afterEach(async () => {
+  await world.runtime.idle();
+  for (const { id } of await listSubscriptions(world.services.table)) {
+    await removeSubscription(world.services, id, 'The test is over.');
+  }
+  receiver.received.length = 0;
+});
+
+const subscribe = (wanted: Partial<Parameters<World['subscribe']>[0]> = {}, principal?: Principal) =>
+  world.subscribe({ url: receiver.url, ...wanted }, principal).then(({ item }) => item);
+/** The types that arrived, in the order of the alphabet. */
+async function arrived(): Promise<string[]> {
+  await world.runtime.idle();
+  return receiver.received.map(({ body }) => (JSON.parse(body) as { type: string }).type).sort();
+}
+const key = (scopes: string[]): Principal => ({ keyId: scopes.join(), name: 'key', scopes, perMinute: 1 });
+
+test('the same batch twice, or in parts at once, makes one delivery each', async () => {
+  const { id } = await subscribe();
+  const { ids } = await world.publish([world.event(), world.event(), world.event()]);
+  await Promise.all([world.route(ids), world.route(ids.slice(1)), world.route([...ids].reverse())]);
+  await world.runtime.idle();
+  await world.route(ids);
+  expect(await arrived()).toHaveLength(3);
+  expect(await listDeliveries(world.services, admin, { subscription: id, limit: 100 })).toHaveLength(3);
+});
+
+test('a delivery that was stored but not started is started by the repeated batch', async () => {
+  await subscribe();
+  const { startDelivery } = world.services.starter;
+  world.services.starter.startDelivery = async () => {
+    throw new Error('Lambda is away.');
+  };
+  const { ids, report } = await world.publish([world.event()]);
+  world.services.starter.startDelivery = startDelivery;
+  expect([...report.failed.keys()]).toEqual(ids);
+  expect(await arrived()).toEqual([]);
+  expect((await world.route(ids)).failed.size).toBe(0);
+  expect(await arrived()).toHaveLength(1);
+});
+
+test('types, patterns and connections select, and a subscription gets nothing from before it was made', async () => {
+  await world.publish([world.event({ type: 'talk.before' })]);
+  const [old = ''] = (await world.publish([world.event({ type: 'talk.before' })])).ids;
+  clock.advance(10);
+  await subscribe({ types: ['talk.message.*', 'proptt2.user.located'], connection: 'team' });
+  await world.route([old]);
+  await world.publish([
+    world.event({ type: 'talk.message.created' }),
+    world.event({ type: 'talk.messages' }),
+    world.event({ type: 'talk.message' }),
+    world.event({ type: 'talk.message.created', connection: 'other' }),
+    world.event({ type: 'proptt2.user.located', vendor: 'proptt2' }),
+    world.event({ type: 'proptt2.user.created', vendor: 'proptt2' }),
+  ]);
+  expect(await arrived()).toEqual(['proptt2.user.located', 'talk.message.created']);
+});
+
+test("a subscription brings only what its maker's key may read, our own events included", async () => {
+  await subscribe({ types: ['*'] }, key(['talk/team/*', 'trunkline/*/*']));
+  const about = (connection: string) => ({ vendor: 'talk', connection });
+  await world.publish([
+    world.event({ type: 'talk.a' }),
+    world.event({ type: 'talk.b', connection: 'other' }),
+    world.event({ type: 'proptt2.c', vendor: 'proptt2' }),
+    world.event({ type: 'trunkline.d', vendor: 'trunkline', about: about('team') }),
+    world.event({ type: 'trunkline.e', vendor: 'trunkline', about: about('other') }),
+    world.event({ type: 'trunkline.f', vendor: 'trunkline' }),
+  ]);
+  expect(await arrived()).toEqual(['talk.a', 'trunkline.d']);
+});
+
+test('a JSONata filter lets through what it is true of; one that fails lets nothing through and says why', async () => {
+  const { id } = await subscribe({ filter: 'event.data.level > 3' });
+  const broken = await subscribe({ filter: '{% $number(event.data.level) > 3 %}' });
+  await world.publish([1, 5, 'x'].map((level) => world.event({ type: `talk.level`, data: { level } })));
+  await world.runtime.idle();
+  const of = (subscription: string) => listDeliveries(world.services, admin, { subscription, limit: 9 });
+  expect(await of(id)).toHaveLength(1);
+  expect(await of(broken.id)).toHaveLength(1);
+  expect((await readSubscription(world.services.table, broken.id))?.filterProblem).toContain('x');
+  await changeSubscription(world.services.table, clock, broken, { filter: 'true' });
+  expect((await readSubscription(world.services.table, broken.id))?.filterProblem).toBeUndefined();
+});
+
+test('an automation that cannot be started holds up no delivery, and the event comes again', async () => {
+  await subscribe();
+  const started: string[] = [];
+  const events = [world.event({ type: 'talk.good' }), world.event({ type: 'talk.bad' })];
+  const { ids, report } = await world.publish(events, async (event) => {
+    if (event.type === 'talk.bad') throw new Error('No.');
+    started.push(event.type);
+  });
+  expect([...report.failed.keys()]).toEqual([ids[1]]);
+  expect(started).toEqual(['talk.good']);
+  expect(await arrived()).toEqual(['talk.bad', 'talk.good']);
+});
+
+test('conflicting transactions are tried again, and every event has its place once', async () => {
+  const conflict = new TransactionCanceledException({
+    message: 'injected',
+    $metadata: {},
+    CancellationReasons: [{ Code: 'TransactionConflict' }, { Code: 'None' }],
+  });
+  const mock = mockClient(DynamoDBClient);
+  mock.send.callThrough();
+  mock.on(TransactWriteItemsCommand).rejectsOnce(conflict).rejectsOnce(conflict).rejectsOnce(conflict);
+  try {
+    const { ids, report } = await world.publish([0, 1, 2].map(() => world.event({ connection: 'conflict' })));
+    expect(mock.commandCalls(TransactWriteItemsCommand)).toHaveLength(4);
+    expect(report).toMatchObject({ routed: 3, failed: new Map() });
+    const listed = await listEvents(world.services, { connection: 'conflict', limit: 9, readable: () => true });
+    expect(listed.map(({ id }) => id)).toEqual([...ids].reverse());
+  } finally {
+    mock.restore();
+  }
+});
+
+test('a burst to one target takes turns of 25 a second', async () => {
+  clock.advance(60_000);
+  const { id } = await subscribe();
+  const start = clock.now();
+  await world.publish(Array.from({ length: 75 }, () => world.event()));
+  await world.runtime.idle();
+  const rate = await world.services.table.get<{ next: number }>(keys.targetRate(receiver.url));
+  expect(rate?.next).toBe(start + 75 * 40);
+  // Those that are more than two seconds off let their process go until their turn.
+  expect(receiver.received).toHaveLength(51);
+  const deliveries = await listDeliveries(world.services, admin, { subscription: id, state: 'pending', limit: 100 });
+  const turns = deliveries.map(({ notBefore = 0 }) => notBefore - start).sort((a, b) => a - b);
+  expect(turns).toEqual(Array.from({ length: 24 }, (_, index) => (51 + index) * 40));
+  clock.advance(5000);
+  world.runtime.wake();
+  expect(await arrived()).toHaveLength(75);
+});
+
+const wanted = (overrides: Partial<Wanted>): Wanted => ({
+  callbackId: `callback ${Math.random()}`,
+  type: 'talk.ack',
+  scopes: ['*/*/*'],
+  since: clock.now(),
+  until: clock.now() + 60_000,
+  ...overrides,
+});
+
+test('a waiting run is told of the first event that meets its condition, once, and of no other', async () => {
+  const told: [string, unknown][] = [];
+  world.services.starter.complete = async (id, value) => {
+    told.push([id, value]);
+    return true;
+  };
+  const kit = waiterServices(world.services);
+  const bound = { expression: 'event.data.ref = ref', bindings: { ref: '7F3A' } };
+  await registerWaiter(kit, wanted({ callbackId: 'ref', condition: bound, connection: 'talk/team' }));
+  await registerWaiter(kit, wanted({ callbackId: 'blind', scopes: ['proptt2/*/*'] }));
+  await registerWaiter(kit, wanted({ callbackId: 'late', until: clock.now() - 1 }));
+  await world.publish([
+    world.event({ type: 'talk.ack', data: { ref: '0000' } }),
+    world.event({ type: 'talk.ack', data: { ref: '7F3A' }, connection: 'other' }),
+    world.event({ type: 'talk.other', data: { ref: '7F3A' } }),
+  ]);
+  expect(told).toEqual([]);
+  const { ids } = await world.publish([world.event({ type: 'talk.ack', data: { ref: '7F3A' } })]);
+  expect(told).toEqual([['ref', { eventId: ids[0] }]]);
+  await world.route(ids);
+  expect(told).toHaveLength(1);
+  expect((await waitersFor(world.services.table, 'talk.ack', clock.now())).map(({ callbackId }) => callbackId)).toEqual(
+    ['blind'],
+  );
+});
+
+test('what came just before a wait was registered is found by it, what came before its time is not', async () => {
+  const told: string[] = [];
+  world.services.starter.complete = async (id) => {
+    told.push(id);
+    return true;
+  };
+  const kit = waiterServices(world.services);
+  const type = 'talk.quick';
+  await world.publish([world.event({ type })]);
+  clock.advance(1000);
+  const since = clock.now();
+  await registerWaiter(kit, wanted({ callbackId: 'early', type, since }));
+  expect(told).toEqual([]);
+  await world.publish([world.event({ type })]);
+  await registerWaiter(kit, wanted({ callbackId: 'after', type, since }));
+  expect(told.sort()).toEqual(['after', 'early']);
+});

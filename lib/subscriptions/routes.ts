@@ -1,0 +1,232 @@
+import * as z from 'zod/mini';
+import type { Principal } from '../api/key-check.ts';
+import { type Route, route } from '../api/route.ts';
+import type { Connections } from '../connections/connections.ts';
+import { GatewayError } from '../core/errors.ts';
+import { field, integer, text } from '../core/field.ts';
+import { type AddressPolicy, checkUrl } from '../core/http/address-policy.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
+import { eventTypesOf, isKnownPattern } from '../events/event-types.ts';
+import { connectionField, typeField } from '../events/routes.ts';
+import { conditionProblem } from '../expressions/condition.ts';
+import { keys } from '../store/items.ts';
+import { connectionsMeant, mayReceive, maySee } from './reach.ts';
+import { rotateSecret } from './secrets.ts';
+import {
+  changeSubscription,
+  createSubscription,
+  findSubscription,
+  listSubscriptions,
+  readSubscription,
+  removeSubscription,
+  type SubscriptionItem,
+  type SubscriptionServices,
+} from './subscriptions.ts';
+
+export interface SubscriptionRouteServices extends SubscriptionServices {
+  connections: Connections;
+  targets: AddressPolicy;
+}
+
+const url = () =>
+  field(text(2048), { description: 'Where events are posted to; https.', examples: ['https://hooks.example.com/a'] });
+const types = () => z.array(typeField()).check(z.minLength(1), z.maxLength(50));
+const filter = () =>
+  field(text(4000), {
+    description: 'JSONata over `event`; what it is not true of is not delivered.',
+    examples: ['event.data.actorType = "users"'],
+  });
+const shown = () =>
+  z.looseObject({
+    id: z.string(),
+    url: z.string(),
+    types: z.array(z.string()),
+    connection: z.optional(z.string()),
+    filter: z.optional(z.string()),
+    state: z.enum(['active', 'paused', 'disabled']),
+    createdAt: z.string(),
+  });
+const shownOnce = () => z.extend(shown(), { secret: field(z.string(), { description: 'Shown this once.' }) });
+
+/** The calls on subscriptions: REST hooks as Zapier-style clients use them. */
+export function subscriptionRoutes(services: SubscriptionRouteServices, vendors: EventCatalogue): Route[] {
+  const shared = { tag: 'Subscriptions', area: 'subscriptions' } as const;
+  const known = () => eventTypesOf(vendors);
+  const find = (principal: Principal, id = '') => findSubscription(services.table, principal, id);
+
+  async function check(principal: Principal, wanted: Partial<SubscriptionItem>): Promise<void> {
+    if (wanted.url !== undefined) checkTarget(wanted.url, services.targets);
+    for (const [at, pattern] of (wanted.types ?? []).entries()) {
+      if (isKnownPattern(known(), pattern)) continue;
+      refuse(`/types/${at}`, 'is not an event type; GET /v1/event-types lists them');
+    }
+    if (wanted.filter !== undefined) {
+      const problem = await conditionProblem(wanted.filter);
+      if (problem !== undefined) refuse('/filter', problem);
+    }
+    const reach = { types: wanted.types ?? [], connection: wanted.connection };
+    for (const pattern of reach.types) {
+      if (mayReceive(principal.scopes, { types: [pattern], connection: reach.connection })) continue;
+      const where = wanted.connection === undefined ? '' : ` of ${wanted.connection}`;
+      throw new GatewayError('forbidden', `This key may not read what ${pattern}${where} would bring.`);
+    }
+    if (wanted.connection === undefined) return;
+    const meant = connectionsMeant(wanted.connection, reach.types);
+    const found = await Promise.all(
+      meant.map(({ vendor, connection }) => services.connections.find(vendor, connection).then(() => true, isMissing)),
+    );
+    if (found.includes(true)) return;
+    const hook = await services.table.get(keys.hook(wanted.connection), true);
+    if (!hook) refuse('/connection', 'is neither a connection nor a hook');
+  }
+
+  return [
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/subscriptions',
+      operationId: 'createSubscription',
+      summary: 'Have events posted to a URL, signed after Standard Webhooks',
+      write: true,
+      status: 201,
+      input: () => ({
+        url: url(),
+        types: types(),
+        connection: z.optional(connectionField()),
+        filter: z.optional(filter()),
+        description: z.optional(text(200)),
+      }),
+      output: shownOnce,
+      handle: async ({ input, principal }) => {
+        await check(principal, definedOf(input));
+        const { item, secret } = await createSubscription(services, principal, input);
+        return { ...show(item), secret };
+      },
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/subscriptions',
+      operationId: 'listSubscriptions',
+      summary: 'List the subscriptions',
+      output: () => z.array(shown()),
+      handle: async ({ principal }) =>
+        (await listSubscriptions(services.table)).filter((item) => maySee(principal, item)).map(show),
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/subscriptions/{id}',
+      operationId: 'getSubscription',
+      summary: 'Get a subscription',
+      output: shown,
+      handle: async ({ params, principal }) => show(await find(principal, params.id)),
+    }),
+    route({
+      ...shared,
+      method: 'PATCH',
+      path: '/v1/subscriptions/{id}',
+      operationId: 'changeSubscription',
+      summary: 'Change a subscription, pause it, or switch it on again',
+      write: true,
+      input: () => ({
+        url: z.optional(url()),
+        types: z.optional(types()),
+        connection: z.optional(field(z.nullable(connectionField()), { description: 'null: of all connections.' })),
+        filter: z.optional(field(z.nullable(filter()), { description: 'null: no filter.' })),
+        description: z.optional(z.nullable(text(200))),
+        enabled: z.optional(field(z.boolean(), { description: 'false pauses; true also undoes a disabled state.' })),
+      }),
+      output: shown,
+      handle: async ({ params, input, principal }) => {
+        const item = await find(principal, params.id);
+        const { enabled, ...rest } = input;
+        const after = { ...item, ...definedOf(rest) };
+        const changed = Object.fromEntries(Object.entries(after).filter(([, value]) => value !== null));
+        // A key changes a subscription only into what it might have made itself.
+        await check(principal, changed as Partial<SubscriptionItem>);
+        return show(await changeSubscription(services.table, services.clock, item, input));
+      },
+    }),
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/subscriptions/{id}/rotate',
+      operationId: 'rotateSubscriptionSecret',
+      summary: 'Give a subscription a new secret',
+      write: true,
+      input: () => ({
+        overlapSeconds: z._default(
+          field(integer(0, 604_800), {
+            description: 'How long everything is signed with the old secret, too. Default one day.',
+          }),
+          86_400,
+        ),
+      }),
+      output: shownOnce,
+      handle: async ({ params, input, principal }) => {
+        const item = await find(principal, params.id);
+        const secret = await rotateSecret(services, item, input.overlapSeconds);
+        return { ...show(item), secret };
+      },
+    }),
+    route({
+      ...shared,
+      method: 'DELETE',
+      path: '/v1/subscriptions/{id}',
+      operationId: 'deleteSubscription',
+      summary: 'Remove a subscription; removing it again is no error',
+      write: true,
+      status: 204,
+      handle: async ({ params: { id = '' }, principal }) => {
+        const item = await readSubscription(services.table, id);
+        if (!item || item.state === 'removed') return;
+        await find(principal, id);
+        await removeSubscription(services, id, 'It was deleted.');
+      },
+    }),
+  ];
+}
+
+function checkTarget(target: string, policy: AddressPolicy): void {
+  const problem = checkUrl(target, policy);
+  // The policy of targets is not a setting of the caller's.
+  if (problem !== undefined) refuse('/url', problem.split(';')[0] ?? problem);
+}
+
+function refuse(pointer: string, message: string): never {
+  throw new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
+    errors: [{ pointer, message }],
+  });
+}
+
+function isMissing(error: unknown): false {
+  if (error instanceof GatewayError && error.code === 'not_found') return false;
+  throw error;
+}
+
+/** Without what was not given: an absent field is not one that is undefined. */
+function definedOf<T extends object>(input: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+function show(item: SubscriptionItem) {
+  const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
+  const { id, url, types, connection, filter, description, state, reason, filterProblem } = item;
+  return {
+    id,
+    url,
+    types,
+    connection,
+    filter,
+    description,
+    state,
+    reason,
+    filterProblem,
+    failingSince: at(item.failingSince),
+    createdAt: at(item.createdAt),
+    updatedAt: at(item.updatedAt),
+  };
+}

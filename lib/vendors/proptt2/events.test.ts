@@ -1,0 +1,179 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Proptt2Sandbox, startProptt2Sandbox } from '../../../sandbox/proptt2/index.ts';
+import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../../test/support/harness.ts';
+import { vendorCall } from '../../connections/vendor-calls.ts';
+import type { PollResult } from '../../core/event-type.ts';
+import { events, pushes } from './events/index.ts';
+import { proptt2 } from './index.ts';
+
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let sandbox: Proptt2Sandbox;
+let process: ReturnType<typeof processOf>;
+let clock: TestClock;
+let look: (source: string, cursor?: unknown) => Promise<PollResult>;
+let number = 0;
+
+beforeAll(async () => {
+  backends = await startBackends();
+});
+afterAll(() => backends.stop());
+
+beforeEach(async () => {
+  clock = new TestClock();
+  sandbox = await startProptt2Sandbox({ now: clock.now });
+  process = processOf(backends.endpoint, memorySecrets(), clock);
+  const settings = {
+    cloudUrl: sandbox.url,
+    ownerId: 'owner@company.com',
+    hid: 1,
+    allowHttp: true,
+    allowPrivateNetwork: true,
+    timeZone: 'Asia/Seoul',
+  };
+  const connection = await putConnection(process, 'proptt2', `events-${number++}`, settings, {
+    interactionKey: 'bb00cc',
+  });
+  look = (source, cursor) => {
+    const poll = events[source]?.poll;
+    if (!poll) throw new Error(`${source} has no poll`);
+    const call = vendorCall(process, proptt2 as never, connection, {
+      requestId: 'test',
+      signal: AbortSignal.timeout(20_000),
+    });
+    return poll.look(cursor, call as never);
+  };
+});
+afterEach(async () => {
+  process.close();
+  await sandbox.close();
+});
+
+describe('records', () => {
+  test.each(['newest', 'oldest'] as const)(
+    '%s first: no history, then each new one once, in order',
+    async (recordOrder) => {
+      sandbox.configure({ recordOrder });
+      let result = await look('records');
+      while (result.more) result = await look('records', result.cursor);
+      expect(result.events).toEqual([]);
+      const made = Array.from({ length: 130 }, () => sandbox.insertRecord({ status: 10 }).id);
+      const found: number[] = [];
+      do {
+        result = await look('records', result.cursor);
+        found.push(...result.events.map((event) => Number(event.data.recordId)));
+      } while (result.more);
+      expect(found).toEqual(made);
+      await expect(look('records', result.cursor)).resolves.toMatchObject({ events: [] });
+    },
+  );
+
+  test('one that is inserted while the list is paged is not lost', async () => {
+    let result = await look('records');
+    const made = Array.from({ length: 150 }, () => sandbox.insertRecord({}).id);
+    sandbox.configure({ insertWhilePaging: 1 });
+    const found = new Set<number>();
+    for (let turn = 0; turn < 4; turn++) {
+      result = await look('records', result.cursor);
+      for (const event of result.events) {
+        const id = Number(event.data.recordId);
+        expect(found.has(id)).toBe(false);
+        found.add(id);
+      }
+      sandbox.configure({ insertWhilePaging: 0 });
+    }
+    const all = sandbox
+      .data()
+      .records.map((record) => record.id)
+      .filter((id) => id >= Math.min(...made));
+    expect([...found].sort((one, other) => one - other)).toEqual(all.sort((one, other) => one - other));
+  });
+
+  test('times are read in the zone of the connection', async () => {
+    const { cursor } = await look('records');
+    sandbox.insertRecord({});
+    const { events } = await look('records', cursor);
+    const [event] = events;
+    const wall = String(event?.data.createDate).replace(' ', 'T');
+    expect(Date.parse(event?.timestamp ?? '')).toBe(Date.parse(`${wall}Z`) - 9 * 60 * 60_000);
+  });
+});
+
+describe('users and channels', () => {
+  test('a move, a new user and a user that is gone are told once each', async () => {
+    const first = await look('users');
+    expect(first.events).toEqual([]);
+    clock.advance(60_000);
+    sandbox.moveUser({ userId: 2, latitude: '37.5', longitude: '127.1' });
+    const moved = await look('users', first.cursor);
+    expect(moved.events.map(({ type, data }) => [type, data.userId])).toEqual([['proptt2.user.located', 2]]);
+    expect((await look('users', moved.cursor)).events).toEqual([]);
+    delete sandbox.data().users[3];
+    const gone = await look('users', moved.cursor);
+    expect(gone.events.map(({ type, data }) => [type, data.userId])).toEqual([['proptt2.user.deleted', 3]]);
+  });
+
+  test('a list that comes back empty deletes nobody', async () => {
+    const { cursor } = await look('users');
+    sandbox.fault({ kind: 'status', status: 200, path: '/users', body: '{"users":[]}', times: 1 });
+    const empty = await look('users', cursor);
+    expect(empty.events).toEqual([]);
+    expect((await look('users', empty.cursor)).events).toEqual([]);
+  });
+
+  test('an answer without the list is an error, not an empty list', async () => {
+    const { cursor } = await look('channels');
+    sandbox.fault({ kind: 'status', status: 200, path: '/channels', body: '{"code":"200"}', times: 1 });
+    await expect(look('channels', cursor)).rejects.toMatchObject({ code: 'vendor_malformed' });
+  });
+});
+
+describe('the callback', () => {
+  const receive = (body: string, receivedAt = 1_000_000) => {
+    const push = pushes['proptt2-callback'];
+    if (!push) throw new Error('no push');
+    const context = {
+      connection: { vendor: 'proptt2', name: 'x', version: 1, settings: {} } as never,
+      credentials: async () => ({ interactionKey: '' }),
+    };
+    return push.receive({ headers: {}, rawBody: Buffer.from(body), receivedAt }, context);
+  };
+
+  test('a function key: name decoded, position known', async () => {
+    const { events } = await receive(
+      '{"cmd":"fn","channelId":3,"senderId":"a@c.ptt","senderName":"user%20name","latitude":37.012,"longitude":127.106}',
+    );
+    expect(events).toMatchObject([
+      {
+        type: 'proptt2.function_key.pressed',
+        data: { channelId: 3, senderId: 'a@c.ptt', senderName: 'user name', latitude: 37.012, longitude: 127.106 },
+      },
+    ]);
+  });
+
+  test('0, 0 is no position; broken percent-encoding stays text; an unknown command is kept', async () => {
+    const [zero] = (
+      await receive('{"cmd":"fn","channelId":3,"senderId":"a","senderName":"50%","latitude":0,"longitude":0}')
+    ).events;
+    expect(zero?.data).toMatchObject({ latitude: null, longitude: null, senderName: '50%' });
+    const [unknown] = (await receive('{"cmd":"zz","x":1}')).events;
+    expect(unknown).toMatchObject({ type: 'proptt2.callback.received', data: { cmd: 'zz', body: { x: 1 } } });
+    await expect(receive('no json')).rejects.toMatchObject({ code: 'invalid_json' });
+  });
+
+  test('identical bodies are told apart by their time, and named alike for two seconds', async () => {
+    const body =
+      '{"cmd":"vc","videoChannelId":3,"senderId":"a","senderName":"b","URL":"rtsp%3A%2F%2F10.0.0.11%3A41344%2F8523"}';
+    const [one, other] = [await receive(body, 1), await receive(body, 5_000)];
+    expect(one.nonce).toBe(other.nonce);
+    expect(one.nonceSeconds).toBe(2);
+    expect(one.events[0]?.id).not.toBe(other.events[0]?.id);
+    expect(one.events[0]?.data.url).toBe('rtsp://10.0.0.11:41344/8523');
+  });
+});
+
+test('every event type has a sample that fits its schema', () => {
+  const types = Object.values(events).flatMap((source) => Object.entries(source.types));
+  expect(types.length).toBe(9);
+  for (const [type, declared] of types)
+    expect(declared.data().safeParse(declared.sample).error?.issues, type).toBeUndefined();
+});

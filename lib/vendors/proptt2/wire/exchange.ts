@@ -1,0 +1,93 @@
+import { GatewayError } from '../../../core/errors.ts';
+import type { Effect } from '../../../core/operation.ts';
+import type { VendorCall } from '../../../core/vendor.ts';
+import { retryAfter } from '../../../core/vendor-failure.ts';
+import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
+import { type Proptt2Session, sessionQuery } from '../session.ts';
+import { ask, type Proptt2Answer, title } from './protocol.ts';
+
+export type Proptt2Call = VendorCall<Proptt2Settings, Proptt2Credentials, Proptt2Session>;
+
+/** A request below `/openapi/1` with the session in its query, and its answer's meaning. */
+export function exchange(
+  call: Proptt2Call,
+  effect: Effect,
+  method: string,
+  route: string,
+  query: string,
+  body: object | undefined,
+  doing: string,
+  meanings?: Readonly<Record<string, string>>,
+): Promise<unknown> {
+  return call.withSession(async (session) => {
+    const url = `${session.serverUrl}/openapi/1${route}?${sessionQuery(session)}${query}`;
+    const answer = await ask(call, method, url, { body, effect, doing });
+    if (answer.status === 200) return answer.body;
+    throw refusal(answer, effect, doing, meanings, call.clock.now());
+  });
+}
+
+const kept: Readonly<Record<number, [ConstructorParameters<typeof GatewayError>[0], string]>> = {
+  400: ['vendor_bad_request', 'says that a parameter is not valid'],
+  403: ['vendor_forbidden', 'forbids the request'],
+  404: ['vendor_not_found', 'does not know the request or what it names'],
+  405: ['vendor_method_not_allowed', 'does not take the request'],
+  406: ['vendor_not_acceptable', 'does not accept it: the licence may be used up'],
+  409: ['vendor_conflict', 'says that it exists already'],
+  412: ['vendor_precondition_failed', 'says that the id is taken'],
+  413: ['vendor_too_large', 'says that it is too large'],
+};
+
+function refusal(
+  answer: Proptt2Answer,
+  effect: Effect,
+  doing: string,
+  meanings: Readonly<Record<string, string>> | undefined,
+  now: number,
+): GatewayError {
+  const { status, excerpt, html } = answer;
+  const shared = { vendor: 'proptt2', vendorCode: String(status), outcome: 'refused' } as const;
+  if (status === 401) {
+    return new GatewayError('connection_needs_attention', `${title} refused the session.`, {
+      ...shared,
+      outcome: 'no',
+      session: 'refused',
+    });
+  }
+  if (status === 429) {
+    return new GatewayError('vendor_rate_limited', `${title} asks for a pause.`, {
+      ...shared,
+      outcome: 'no',
+      retryAfter: retryAfter(String(answer.headers['retry-after'] ?? ''), now, 30),
+    });
+  }
+  // An ended session may look like 403, 500 or a page of HTML: a keepalive tells.
+  const suspect = status === 403 || status >= 500 || html ? ({ session: 'suspect' } as const) : {};
+  const known = kept[status];
+  if (known) {
+    const meaning = meanings?.[String(status)] ?? `${title} ${known[1]}`;
+    return new GatewayError(known[0], `${meaning} (${doing}).`, { ...shared, ...suspect });
+  }
+  const missing = excerpt.match(/JSONObject\[&?(?:quot;|")?(\w+)[^\]]*\] (?:not found|is not [\w ]+)/);
+  if (missing) {
+    return new GatewayError('vendor_bad_request', `${title} could not read the field ${missing[1]} (${doing}).`, {
+      ...shared,
+      ...suspect,
+    });
+  }
+  if (status === 500) {
+    return new GatewayError(
+      'vendor_failed',
+      `${title} answered ${doing} with an internal error; it gives the same answer for ids that do not exist.`,
+      {
+        ...shared,
+        ...suspect,
+      },
+    );
+  }
+  return new GatewayError('vendor_failed', `${title} answered ${doing} with ${status}: ${excerpt.slice(0, 200)}`, {
+    ...shared,
+    ...suspect,
+    retryable: status > 500 && effect === 'read',
+  });
+}

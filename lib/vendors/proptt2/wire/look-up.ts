@@ -1,0 +1,70 @@
+import { GatewayError } from '../../../core/errors.ts';
+import { exchange, type Proptt2Call } from './exchange.ts';
+
+interface Listed {
+  id: number | string;
+  name?: string;
+}
+
+/** The list in which an id of the input must stand. */
+const lists: Readonly<Record<string, { path: string; key: string; noun: string }>> = {
+  channelId: { path: '/channels', key: 'channels', noun: 'channel' },
+  userId: { path: '/users', key: 'users', noun: 'user' },
+  organizationId: { path: '/organizations', key: 'organizations', noun: 'organization' },
+};
+
+/** After a 500, the vendor's only word for anything: says 404 where an id of the request does not exist, else hands the error back. */
+export async function lookUp(
+  error: GatewayError,
+  template: string,
+  fields: Record<string, unknown>,
+  call: Proptt2Call,
+): Promise<GatewayError> {
+  for (const name of [...template.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '')) {
+    const list = lists[name];
+    if (!list) continue;
+    try {
+      const items = await listed(list, call);
+      if (items.some((item) => Number(item.id) === Number(fields[name]))) continue;
+      const near = items.slice(0, 3).map((item) => `${item.id} (${item.name ?? ''})`);
+      return new GatewayError(
+        'vendor_not_found',
+        `There is no ${list.noun} ${String(fields[name])} at this ProPTT2 account.${near.length > 0 ? ` It has, for example, ${near.join(', ')}.` : ''}`,
+        {
+          vendor: 'proptt2',
+          vendorCode: '500',
+          outcome: 'refused',
+          errors: [{ pointer: `/${name}`, message: `is no ${list.noun} of this account` }],
+        },
+      );
+    } catch {
+      return error;
+    }
+  }
+  if (template === '/channels/{channelId}/users/{userId}') {
+    const list = { path: `/channels/${String(fields.channelId)}/users`, key: 'users', noun: 'user' };
+    const items = await listed(list, call).catch(() => undefined);
+    if (items && !items.some((item) => Number(item.id) === Number(fields.userId))) {
+      return new GatewayError(
+        'vendor_not_found',
+        `User ${String(fields.userId)} is not linked to channel ${String(fields.channelId)}.`,
+        {
+          vendor: 'proptt2',
+          vendorCode: '500',
+          outcome: 'refused',
+          errors: [{ pointer: '/userId', message: 'is not linked to the channel' }],
+        },
+      );
+    }
+  }
+  return error;
+}
+
+async function listed(list: { path: string; key: string }, call: Proptt2Call): Promise<Listed[]> {
+  const body = (await exchange(call, 'read', 'GET', list.path, '', undefined, `GET ${list.path}`)) as Record<
+    string,
+    unknown
+  >;
+  const items = body[list.key];
+  return Array.isArray(items) ? (items as Listed[]) : [];
+}

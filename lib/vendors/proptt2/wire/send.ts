@@ -1,0 +1,95 @@
+import { GatewayError } from '../../../core/errors.ts';
+import { wireName } from '../../../core/field.ts';
+import { type Composed, type Operation, type SendCall, schemasOf } from '../../../core/operation.ts';
+import type { VendorAnswer } from '../../../core/vendor.ts';
+import { exchange, type Proptt2Call } from './exchange.ts';
+
+/** Method and path below `/openapi/1`, with `{fields}` of the input in the path; the rest goes into body or query. */
+export type Proptt2Path = `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`;
+
+/** Ids in the message frame have two bytes. */
+const highestMessageId = 32_767;
+
+/** Carries out one declared operation. */
+export async function send(
+  _name: string,
+  operation: Operation,
+  input: Record<string, unknown>,
+  call: Proptt2Call,
+): Promise<VendorAnswer> {
+  const { shape } = schemasOf(operation);
+  const filled =
+    Object.hasOwn(shape, 'messageId') && input.messageId === undefined
+      ? { ...input, messageId: await call.count('messageId', highestMessageId) }
+      : input;
+  const one: SendCall<Proptt2Path> = (path, fields) => request(operation, path, fields, call);
+  if (typeof operation.call === 'function') {
+    // Declared as a function: its own schema has checked the input it is given.
+    const composed = operation.call as Composed<Proptt2Path, Record<string, unknown>, unknown, Proptt2Call>;
+    return { body: await composed(filled, one, call) };
+  }
+  return { body: await one(operation.call as Proptt2Path, filled) };
+}
+
+/** What a path means, worked out once: its fields and the names of the rest on the wire. */
+interface Plan {
+  method: string;
+  template: string;
+  /** Literal pieces and, between them, the names of fields. */
+  pieces: string[];
+  wireNames: ReadonlyMap<string, string>;
+}
+
+const plans = new WeakMap<Operation, Map<string, Plan>>();
+
+function planOf(operation: Operation, path: Proptt2Path): Plan {
+  let known = plans.get(operation);
+  if (!known) {
+    known = new Map();
+    plans.set(operation, known);
+  }
+  let plan = known.get(path);
+  if (!plan) {
+    const [method = 'GET', template = '/'] = path.split(' ');
+    const { shape } = schemasOf(operation);
+    const wireNames = new Map(Object.entries(shape).map(([name, schema]) => [name, wireName(name, schema)]));
+    plan = { method, template, pieces: template.split(/[{}]/), wireNames };
+    known.set(path, plan);
+  }
+  return plan;
+}
+
+/** One vendor request in a live session; what the document calls an error is thrown. */
+async function request(
+  operation: Operation,
+  path: Proptt2Path,
+  fields: Record<string, unknown>,
+  call: Proptt2Call,
+): Promise<unknown> {
+  const { method, template, pieces, wireNames } = planOf(operation, path);
+  let route = pieces[0] ?? '';
+  for (let at = 1; at < pieces.length; at += 2) {
+    route += encodeURIComponent(String(fields[pieces[at] ?? ''])) + (pieces[at + 1] ?? '');
+  }
+  const wire: Record<string, unknown> = {};
+  let query = '';
+  let hasBody = false;
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || pieces.indexOf(name) % 2 === 1) continue;
+    const wireField = wireNames.get(name) ?? name;
+    if (method === 'GET') query += `&${wireField}=${encodeURIComponent(String(value))}`;
+    else {
+      wire[wireField] = value;
+      hasBody = true;
+    }
+  }
+  const doing = `${method} ${template}`;
+  const effect = method === 'GET' ? 'read' : operation.effect;
+  try {
+    return await exchange(call, effect, method, route, query, hasBody ? wire : undefined, doing, operation.errors);
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.vendorCode !== '500') throw error;
+    const { lookUp } = await import('./look-up.ts');
+    throw await lookUp(error, template, fields, call);
+  }
+}

@@ -1,0 +1,220 @@
+import { GatewayError } from '../../../core/errors.ts';
+import type { TalkCall } from '../connection.ts';
+import { refreshSession } from '../session.ts';
+import { type Dialect, dialectOf } from '../wire/dialect.ts';
+import { sessionFor } from '../wire/exchange.ts';
+import { request } from '../wire/send.ts';
+import { type ChatMessage, chatMessages } from './message.ts';
+import { type ChatPosition, isNew, isUnseen, movedTo, secondsOfOverlap, start } from './position.ts';
+
+/** What one look at a chat gives: messages oldest first, and the position behind the last of them. */
+export interface ChatPage {
+  messages: ChatMessage[];
+  position: ChatPosition;
+  /** True when the server had a full page: there may be more at once. */
+  full: boolean;
+}
+
+/** Where to read, how much, and how many seconds to wait when there is nothing. */
+export interface ChatLook {
+  token: string;
+  limit: number;
+  wait: number;
+  doing: string;
+}
+
+/** The longest page that servers give. */
+export const longestPage = 200;
+/** The most pages that are read for one answer. */
+const mostPages = 25;
+/** Milliseconds that an answer may take beyond the wait that was asked for. */
+const grace = 2_500;
+
+/** What came after a position, whichever kind of chat made it and whichever the server has now. */
+export function readAfter(call: TalkCall, look: ChatLook, after: ChatPosition): Promise<ChatPage> {
+  return inDialect(call, ({ chat }) =>
+    chat === 'modern' ? readForward(call, look, after) : readWithOverlap(call, look, after),
+  );
+}
+
+/** The newest messages, and the position from which the next look goes on. */
+export function readNewest(call: TalkCall, look: ChatLook): Promise<ChatPage> {
+  return inDialect(call, async ({ chat }) => {
+    if (chat === 'offset') return readWithOverlap(call, look, start, 'newest');
+    const { messages } = await readBack(call, look, undefined, look.limit);
+    if (messages.length === 0) return readForward(call, look, start);
+    return { messages, position: movedTo(start, messages, messages), full: false };
+  });
+}
+
+/** The messages since a time in seconds, that second included. */
+export function readSince(call: TalkCall, look: ChatLook, time: number): Promise<ChatPage> {
+  return inDialect(call, async ({ chat }) => {
+    const found = chat === 'modern' ? await readBackTo(call, look, time) : await readOffset(call, look, time - 1, 0, 1);
+    const messages = found.filter((message) => message.timestamp >= time);
+    return { messages, position: movedTo({ ...start, at: time }, found, found), full: false };
+  });
+}
+
+/** The messages after the oldest `skip`, counted as chat v1 does: of those since a time, or of all. */
+export function readSkipping(call: TalkCall, look: ChatLook, skip: number, after: number): Promise<ChatPage> {
+  return inDialect(call, async ({ chat }) => {
+    const found =
+      chat === 'offset'
+        ? await readOffset(call, look, after, 0, 1)
+        : after > 0
+          ? (await readBackTo(call, look, after + 1)).filter((message) => message.timestamp > after)
+          : await readFromStart(call, look, skip + look.limit);
+    const messages = found.slice(skip, skip + look.limit);
+    const behind = found.slice(0, skip + messages.length);
+    const position = movedTo({ ...start, at: after }, behind, behind);
+    if (messages.length === 0 && look.wait > 0) return readAfter(call, look, position);
+    return { messages, position, full: skip + messages.length < found.length };
+  });
+}
+
+/** The id of the newest message where a server must be told how far an account has read (before Talk 19). */
+export async function newestToMark(call: TalkCall, token: string): Promise<number | undefined> {
+  const dialect = dialectOf(await sessionFor(call));
+  if (!dialect.has('chat-read-marker') || dialect.has('chat-read-last')) return undefined;
+  const { messages } = await readBack(call, { token, limit: 1, wait: 0, doing: 'markChatRead' }, undefined, 1);
+  return messages.at(-1)?.id ?? 0;
+}
+
+/** chat-v2: the server counts by message id. */
+async function readForward(call: TalkCall, look: ChatLook, after: ChatPosition): Promise<ChatPage> {
+  const page = await readPage(call, look, {
+    lookIntoFuture: 1,
+    lastKnownMessageId: after.id,
+    limit: look.limit,
+    timeout: look.wait,
+  });
+  const messages = page.messages.filter((message) => isNew(after, message));
+  const position = { ...movedTo(after, page.messages, messages, 'in order'), ...(page.last && { id: page.last }) };
+  // Lines that the account may not see are missing from a page, so that a full one may be short.
+  return { messages, position, full: page.messages.length * 2 >= look.limit };
+}
+
+/** Messages before one of them, or the newest, oldest first. */
+async function readBack(call: TalkCall, look: ChatLook, before: number | undefined, limit: number): Promise<Page> {
+  const page = await readPage(call, { ...look, wait: 0 }, { lookIntoFuture: 0, lastKnownMessageId: before, limit });
+  return { ...page, messages: page.messages.reverse() };
+}
+
+async function readBackTo(call: TalkCall, look: ChatLook, time: number): Promise<ChatMessage[]> {
+  const found: ChatMessage[] = [];
+  for (let pages = 0, before: number | undefined; ; pages++) {
+    if (pages >= mostPages) throw tooFar(look);
+    const page = await readBack(call, look, before, longestPage);
+    found.unshift(...page.messages);
+    const oldest = page.messages[0];
+    if (page.last === undefined || (oldest && oldest.timestamp < time)) return found;
+    before = page.last;
+  }
+}
+
+async function readFromStart(call: TalkCall, look: ChatLook, wanted: number): Promise<ChatMessage[]> {
+  const found: ChatMessage[] = [];
+  let position = start;
+  for (let pages = 0; found.length < wanted; pages++) {
+    if (pages >= mostPages) throw tooFar(look);
+    const page = await readForward(call, { ...look, limit: longestPage, wait: 0 }, position);
+    found.push(...page.messages);
+    if (page.position.id === position.id) break;
+    position = page.position;
+  }
+  return found;
+}
+
+/** Chat v1: everything after a time but the oldest of it, oldest first. With a wait of 0 it would not look at all. */
+async function readOffset(call: TalkCall, look: ChatLook, after: number, offset: number, wait: number) {
+  const fields = { offset, notOlderThanTimestamp: Math.max(0, after), timeout: Math.max(1, wait) };
+  const { messages } = await readPage(call, { ...look, wait: fields.timeout }, fields);
+  return messages.sort((a, b) => a.timestamp - b.timestamp || a.id - b.id);
+}
+
+/**
+ * Chat v1: everything since a little before the position, and what was seen is left out. Seconds are too coarse to count by
+ * alone, and `offset` alone would read the whole history each time.
+ */
+async function readWithOverlap(
+  call: TalkCall,
+  look: ChatLook,
+  after: ChatPosition,
+  which: 'oldest' | 'newest' = 'oldest',
+): Promise<ChatPage> {
+  const since = after.at - secondsOfOverlap;
+  const expectsSeen = (after.seen?.length ?? 0) > 0;
+  let known = await readOffset(call, look, since, 0, expectsSeen ? 1 : look.wait);
+  let fresh = known.filter((message) => isUnseen(after, message));
+  if (fresh.length === 0 && known.length > 0 && look.wait > 1) {
+    // What was seen already would end the wait at once: the server is told to skip it.
+    const more = await readOffset(call, look, since, known.length, look.wait);
+    known = [...known, ...more];
+    fresh = more.filter((message) => isUnseen(after, message));
+  }
+  const messages = which === 'newest' ? fresh.slice(-look.limit) : fresh.slice(0, look.limit);
+  const passed = which === 'newest' ? fresh : messages;
+  return { messages, position: movedTo(after, known, passed), full: passed.length < fresh.length };
+}
+
+interface Page {
+  messages: ChatMessage[];
+  /** `X-Chat-Last-Given`: how far the server came, lines included that the account may not see. */
+  last?: number;
+}
+
+/** One request for messages. 304 and a wait that a proxy cut short are an empty page. */
+async function readPage(
+  call: TalkCall,
+  look: ChatLook,
+  fields: Readonly<Record<string, number | undefined>>,
+): Promise<Page> {
+  const dialect = dialectOf(await sessionFor(call));
+  const startedAt = call.clock.now();
+  try {
+    const { data, headers } = await request(call, {
+      route: 'GET chat/{token}',
+      fields: { token: look.token, ...fields, ...(dialect.chat === 'modern' && quietly(dialect)) },
+      effect: 'read',
+      doing: look.doing,
+      timeoutMs: Math.max(10_000, look.wait * 1000 + grace),
+    });
+    const last = Number(headers['x-chat-last-given']);
+    return { messages: chatMessages(data), ...(last > 0 && { last }) };
+  } catch (error) {
+    const cut = error instanceof GatewayError && (error.code === 'vendor_timeout' || error.vendorCode === '504');
+    const nearlyOver = call.clock.now() - startedAt >= look.wait * 900;
+    if (cut && look.wait > 1 && nearlyOver && !call.signal.aborted) return { messages: [] };
+    throw error;
+  }
+}
+
+/** Nothing that a person would notice: not online, not read, notifications left alone. */
+function quietly(dialect: Dialect): Record<string, number> {
+  const quiet = { setReadMarker: 0, noStatusUpdate: 1 };
+  return dialect.has('chat-keep-notifications') ? { ...quiet, markNotificationsAsRead: 0 } : quiet;
+}
+
+/** Reads in the server's dialect. The chat's address never changed: a server that was upgraded answers chat v1 with 500. */
+async function inDialect<T>(call: TalkCall, read: (dialect: Dialect) => Promise<T>): Promise<T> {
+  const session = await sessionFor(call);
+  const dialect = dialectOf(session);
+  try {
+    return await read(dialect);
+  } catch (error) {
+    const puzzled = error instanceof GatewayError && error.vendorCode === '500' && dialect.chat === 'offset';
+    if (!puzzled) throw error;
+    const now = dialectOf(await refreshSession(call, session));
+    if (now.chat === dialect.chat) throw error;
+    return read(now);
+  }
+}
+
+function tooFar({ token }: ChatLook): GatewayError {
+  return new GatewayError(
+    'invalid_input',
+    `More than ${mostPages * longestPage} messages of room ${token} lie in between. Take a later notOlderThanTimestamp, or go on with the cursor.`,
+    { errors: [{ pointer: '/notOlderThanTimestamp', message: 'lies too far back' }] },
+  );
+}

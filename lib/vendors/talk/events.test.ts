@@ -1,0 +1,278 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { TalkSandboxOptions } from '../../../sandbox/talk/index.ts';
+import { startBackends, TestClock } from '../../../test/support/harness.ts';
+import { botSecret, Listener } from '../../../test/support/listener.ts';
+import { fastClock, startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { FoundEvent } from '../../core/event-type.ts';
+import { events } from './events/index.ts';
+
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let talk: TalkUnderTest;
+beforeAll(async () => {
+  backends = await startBackends();
+});
+afterAll(() => backends.stop());
+const running: TalkUnderTest[] = [];
+afterEach(async () => {
+  for (const each of running.splice(0)) await each.stop();
+});
+
+const token = 'controlroom';
+
+async function start<C extends Clock>(options: TalkSandboxOptions, clock: C) {
+  talk = await startTalk(backends, { changelog: false, now: clock.now, ...options }, clock);
+  running.push(talk);
+  const alice = await talk.connect('alice', { credentials: { botSecret } });
+  const bob = await talk.connect('bob');
+  return { alice, bob, clock, listener: new Listener(alice) };
+}
+
+const told = (found: FoundEvent[]) =>
+  found.map(({ type, data }) => [type, data.text ?? data.reaction ?? data.participant ?? data.token]);
+const person = (id: string, name = id) => ({ type: 'user', id, name });
+
+test('every type has a sample that fits its schema', () => {
+  for (const [name, type] of Object.entries(events.rooms?.types ?? {})) {
+    expect(type.data().safeParse(type.sample).error?.issues, name).toBeUndefined();
+  }
+});
+
+describe('era E', () => {
+  test('the first look tells nothing of what was, not even of the same second', async () => {
+    const { bob, listener } = await start({}, new TestClock());
+    const { id } = await bob.do('sendChatMessage', { token, message: 'before' });
+    await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
+    expect(await listener.look()).toEqual([]);
+    expect(await listener.look()).toEqual([]);
+    await bob.do('sendChatMessage', { token, message: 'after, in the same second' });
+    expect(told(await listener.look())).toEqual([['talk.message.created', 'after, in the same second']]);
+  });
+
+  test('messages of others come as events, with the names of those who are mentioned', async () => {
+    const { alice, bob, clock, listener } = await start({}, new TestClock());
+    await listener.look();
+    const { id, referenceId } = await bob.do('sendChatMessage', { token, message: 'Hi @alice, pump 2' });
+    await alice.do('sendChatMessage', { token, message: 'my own' });
+    clock.advance(1000);
+    await bob.do('sendChatMessage', { token, message: 'really', replyTo: id });
+    const [first, second, ...rest] = await listener.look();
+    expect(rest).toEqual([]);
+    expect(first).toEqual({
+      type: 'talk.message.created',
+      id: `${new URL(talk.sandbox.url).host}/${token}/${id}`,
+      timestamp: '2026-01-05T02:11:09.000Z',
+      data: {
+        token,
+        roomName: 'Control room',
+        messageId: id,
+        message: 'Hi {mention-user1}, pump 2',
+        text: 'Hi @Alice, pump 2',
+        messageParameters: { 'mention-user1': expect.objectContaining({ id: 'alice', name: 'Alice' }) },
+        actorType: 'users',
+        actorId: 'bob',
+        actorDisplayName: 'Bob',
+        referenceId,
+      },
+    });
+    expect(second).toMatchObject({ timestamp: '2026-01-05T02:11:10.000Z', data: { text: 'really', replyTo: id } });
+    expect(await listener.look()).toEqual([]);
+  });
+
+  test('reactions, rooms, people and calls', async () => {
+    const { alice, bob, listener } = await start({}, new TestClock());
+    await listener.look();
+    const { id } = await alice.do('sendChatMessage', { token, message: 'Who comes?' });
+    await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
+    expect(told(await listener.look())).toEqual([['talk.reaction.added', '👍']]);
+    await bob.do('removeReaction', { token, messageId: id, reaction: '👍' });
+    await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
+    const again = await listener.look();
+    expect(again.map(({ type, data }) => [type, data.messageId])).toEqual([
+      ['talk.reaction.removed', id],
+      ['talk.reaction.added', id],
+    ]);
+    const { token: made } = await bob.do('createRoom', { roomType: 2, roomName: 'INC-42' });
+    await bob.do('addParticipant', { token: made, newParticipant: 'alice' });
+    await bob.do('addParticipant', { token: made, newParticipant: 'carol' });
+    await bob.do('removeParticipant', { token: made, participant: 'carol' });
+    await bob.do('sendChatMessage', { token: made, message: 'Welcome' });
+    expect(told(await listener.look())).toEqual([
+      ['talk.room.created', made],
+      ['talk.participant.joined', person('alice', 'Alice')],
+      ['talk.participant.joined', person('carol', 'Carol')],
+      ['talk.participant.left', person('carol', 'Carol')],
+      ['talk.message.created', 'Welcome'],
+    ]);
+    await bob.do('joinRoom', { token });
+    await bob.do('joinCall', { token });
+    await bob.do('leaveCall', { token });
+    expect(told(await listener.look())).toEqual([
+      ['talk.call.started', 'Bob started a call'],
+      ['talk.call.ended', expect.stringContaining('Call with')],
+    ]);
+  });
+
+  test('a room that the account comes into brings only what happened since the last look', async () => {
+    const { bob, clock, listener } = await start({}, new TestClock());
+    const { token: old } = await bob.do('createRoom', { roomType: 2, roomName: 'Old' });
+    for (let at = 0; at < 5; at++) await bob.do('sendChatMessage', { token: old, message: `long ago ${at}` });
+    clock.advance(60_000);
+    await listener.look();
+    clock.advance(60_000);
+    await bob.do('addParticipant', { token: old, newParticipant: 'alice' });
+    await bob.do('sendChatMessage', { token: old, message: 'now' });
+    expect(told(await listener.look())).toEqual([
+      ['talk.participant.joined', person('alice', 'Alice')],
+      ['talk.message.created', 'now'],
+    ]);
+  });
+
+  test('bots, deleted messages and what the account itself writes are no message events', async () => {
+    const { alice, bob, listener } = await start({}, new TestClock());
+    talk.sandbox.installBot({ name: 'Bot', secret: botSecret, url: 'http://127.0.0.1:9/', rooms: [token] });
+    await listener.look();
+    await alice.do('sendBotMessage', { token, message: 'beep' });
+    await alice.do('sendChatMessage', { token, message: 'mine' });
+    const { id } = await bob.do('sendChatMessage', { token, message: 'oops' });
+    await bob.do('deleteChatMessage', { token, messageId: id });
+    expect(await listener.look()).toEqual([]);
+  });
+
+  test('quiet rooms are read in turn, so that a reaction is found in any of them, one request at a time', async () => {
+    const { bob, listener } = await start({}, new TestClock());
+    const rooms = Array.from({ length: 60 }, (_, at) =>
+      talk.sandbox.createRoom({ name: `Room ${at}`, owner: 'bob', users: ['alice'] }),
+    );
+    const last = rooms[40]?.token ?? '';
+    const { id } = await bob.do('sendChatMessage', { token: last, message: 'x' });
+    await listener.look();
+    await bob.do('addReaction', { token: last, messageId: id, reaction: '👍' });
+    const found: FoundEvent[] = [];
+    for (let looks = 0; looks < 7; looks++) found.push(...(await listener.look()));
+    expect(told(found)).toEqual([['talk.reaction.added', '👍']]);
+    expect(talk.sandbox.peakPolls().alice).toBe(1);
+    expect(JSON.stringify(listener.cursor).length).toBeLessThan(20_000);
+  });
+
+  test('a look that finds very much goes on at once and misses nothing', async () => {
+    const { listener } = await start({}, new TestClock());
+    const rooms = Array.from({ length: 60 }, (_, at) =>
+      talk.sandbox.createRoom({ name: `R${at}`, owner: 'alice', users: ['bob'] }),
+    );
+    const post = (token: string, count: number) => {
+      for (let at = 0; at < count; at++) talk.sandbox.postMessage({ token, user: 'bob', message: `m${at}` });
+    };
+    await listener.look();
+    for (const room of rooms) post(room.token, 15);
+    expect(await listener.look()).toHaveLength(900);
+    post(rooms[50]?.token ?? '', 1300);
+    expect(await listener.look()).toHaveLength(1300);
+    expect(await listener.look()).toEqual([]);
+  });
+
+  test('a room that holds the account back does not hide the others', async () => {
+    const { alice, bob, listener } = await start({}, new TestClock());
+    const { token: other } = await bob.do('createRoom', { roomType: 2, roomName: 'Lobby' });
+    await bob.do('addParticipant', { token: other, newParticipant: 'alice' });
+    await listener.look();
+    await bob.do('setLobby', { token: other, lobby: true });
+    await bob.do('sendChatMessage', { token: other, message: 'behind the door' });
+    await bob.do('sendChatMessage', { token, message: 'in the open' });
+    expect(told(await listener.look())).toEqual([['talk.message.created', 'in the open']]);
+    await bob.do('setLobby', { token: other, lobby: false });
+    expect(told(await listener.look())).toContainEqual(['talk.message.created', 'behind the door']);
+    await alice.do('removeSelf', { token: other });
+    expect(await listener.look()).toEqual([]);
+  });
+
+  test('what goes wrong goes to whoever asked, and the next look finds what was missed', async () => {
+    const { bob, listener } = await start({}, new TestClock());
+    await listener.look();
+    await bob.do('sendChatMessage', { token, message: 'one' });
+    talk.sandbox.setMaintenance(true);
+    await expect(listener.look()).rejects.toMatchObject({ code: 'vendor_maintenance', retryAfter: 300 });
+    talk.sandbox.setMaintenance(false);
+    talk.sandbox.fault({ kind: 'status', when: 'before', path: '/chat/', status: 429, times: 1 });
+    await expect(listener.look()).rejects.toMatchObject({ code: 'vendor_rate_limited' });
+    await bob.do('sendChatMessage', { token, message: 'two' });
+    const later = new TestClock(Date.parse('2026-01-05T02:15:00Z'));
+    expect(told(await listener.look(talk.newProcess(later)))).toHaveLength(2);
+  });
+});
+
+describe('older servers', () => {
+  test('era C tells through system messages', async () => {
+    const { bob, listener } = await start({ era: 'C' }, new TestClock());
+    await bob.do('sendChatMessage', { token, message: 'before' });
+    await listener.look();
+    const { token: made } = await bob.do('createRoom', { roomType: 2, roomName: 'INC-42' });
+    await bob.do('addParticipant', { token: made, newParticipant: 'alice' });
+    await bob.do('addParticipant', { token: made, newParticipant: 'carol' });
+    await bob.do('sendChatMessage', { token: made, message: 'Welcome @alice' });
+    await bob.do('joinRoom', { token });
+    await bob.do('joinCall', { token });
+    await bob.do('leaveCall', { token });
+    const found = told(await listener.look());
+    expect(found).toHaveLength(6);
+    expect(found).toEqual(
+      expect.arrayContaining([
+        ['talk.room.created', made],
+        ['talk.participant.joined', person('alice', 'Alice')],
+        ['talk.participant.joined', person('carol', 'Carol')],
+        ['talk.message.created', 'Welcome @Alice'],
+        ['talk.call.started', 'Bob started a call'],
+        ['talk.call.ended', expect.stringContaining('Call with')],
+      ]),
+    );
+    expect(await listener.look()).toEqual([]);
+  });
+
+  test('era A tells through its lists', async () => {
+    const { bob, listener } = await start({ era: 'A' }, fastClock());
+    await bob.do('sendChatMessage', { token, message: 'before' });
+    await listener.look();
+    await bob.do('sendChatMessage', { token, message: 'after' });
+    await bob.do('joinRoom', { token });
+    await bob.do('joinCall', { token });
+    expect(told(await listener.look())).toEqual(
+      expect.arrayContaining([
+        ['talk.message.created', 'after'],
+        ['talk.call.started', 'A call began'],
+      ]),
+    );
+    await bob.do('leaveCall', { token });
+    const { token: made } = await bob.do('createRoom', { roomType: 2, roomName: 'INC-42' });
+    await bob.do('addParticipant', { token: made, newParticipant: 'alice' });
+    const room = await listener.look();
+    expect(told(room)).toEqual(
+      expect.arrayContaining([
+        ['talk.room.created', made],
+        ['talk.call.ended', 'The call ended'],
+      ]),
+    );
+    await bob.do('addParticipant', { token: made, newParticipant: 'carol' });
+    expect(told(await listener.look())).toEqual([['talk.participant.joined', person('carol')]]);
+    await bob.do('removeParticipant', { token: made, participant: 'carol' });
+    expect(told(await listener.look())).toEqual([['talk.participant.left', person('carol')]]);
+    expect(await listener.look()).toEqual([]);
+  });
+
+  test('an upgrade between two looks loses and repeats nothing', async () => {
+    const { listener } = await start({ era: 'A' }, fastClock());
+    const say = (message: string) => talk.sandbox.postMessage({ token, user: 'bob', message });
+    say('history');
+    await listener.look();
+    say('one');
+    expect(told(await listener.look())).toEqual([['talk.message.created', 'one']]);
+    say('two');
+    talk.sandbox.setVersion({ era: 'E' });
+    say('three');
+    expect(told(await listener.look())).toEqual([
+      ['talk.message.created', 'two'],
+      ['talk.message.created', 'three'],
+    ]);
+    say('four');
+    expect(told(await listener.look())).toEqual([['talk.message.created', 'four']]);
+  });
+});

@@ -1,0 +1,67 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { startBackends } from '../../../test/support/harness.ts';
+import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
+
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let talk: TalkUnderTest;
+let alice: Awaited<ReturnType<TalkUnderTest['connect']>>;
+beforeAll(async () => {
+  backends = await startBackends();
+});
+afterAll(() => backends.stop());
+beforeEach(async () => {
+  talk = await startTalk(backends, { changelog: false });
+  alice = await talk.connect('alice');
+});
+afterEach(() => talk.stop());
+
+const token = 'controlroom';
+const timeouts = () =>
+  talk.sandbox.journal.filter(({ path }) => path.includes('/chat/')).map(({ query }) => query.timeout);
+
+test('one caller of an account waits at a time, the others are answered at once', async () => {
+  const { cursor } = await alice.do('getChatMessages', { token });
+  talk.sandbox.reset();
+  const waiting = alice.do('getChatMessages', { token, after: cursor, timeout: 2 });
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const started = performance.now();
+  await alice.do('getChatMessages', { token, after: cursor, timeout: 20 });
+  expect(performance.now() - started).toBeLessThan(1_000);
+  await waiting;
+  await alice.do('getChatMessages', { token, after: cursor, timeout: 1 });
+  expect(timeouts()).toEqual(['2', '0', '1']);
+});
+
+test('a wait that a proxy cuts short is no message, a failure before its time is one', async () => {
+  const { cursor } = await alice.do('getChatMessages', { token });
+  const headers = { 'content-type': 'text/html' };
+  talk.sandbox.fault({ kind: 'status', when: 'before', path: '/chat/', status: 504, body: '<html>', headers });
+  const early = await alice.refusal('getChatMessages', { token, after: cursor, timeout: 5 });
+  expect([early.status, early.code]).toEqual([502, 'vendor_failed']);
+  // A clock that passes five seconds whenever it is looked at.
+  let looks = 0;
+  const late = talk.newProcess({ now: () => Date.now() + 5_000 * looks++, sleep: async () => undefined });
+  expect(await alice.do('getChatMessages', { token, after: cursor, timeout: 5 }, late)).toEqual({
+    messages: [],
+    cursor,
+  });
+});
+
+test('lines that the account may not see do not hold a reader back', async () => {
+  const { cursor } = await alice.do('getChatMessages', { token });
+  const hidden = JSON.stringify({ ocs: { meta: { status: 'ok', statuscode: 200, message: 'OK' }, data: [] } });
+  talk.sandbox.fault({
+    kind: 'status',
+    when: 'before',
+    path: 'lookIntoFuture=1',
+    status: 200,
+    body: hidden,
+    headers: { 'content-type': 'application/json', 'x-chat-last-given': '4711' },
+    times: 1,
+  });
+  const page = await alice.do('getChatMessages', { token, after: cursor });
+  expect(page.messages).toEqual([]);
+  talk.sandbox.reset();
+  await alice.do('getChatMessages', { token, after: page.cursor });
+  expect(talk.sandbox.journal[0]?.query.lastKnownMessageId).toBe('4711');
+});

@@ -1,0 +1,154 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startBackends } from '../../../test/support/harness.ts';
+import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
+import type { RawRequest } from '../../core/vendor.ts';
+import { decodePosition } from './chat/position.ts';
+import { talk as vendor } from './index.ts';
+import { matchRaw } from './raw.ts';
+
+const token = 'controlroom';
+const request = (method: string, path: string, body?: object): RawRequest => {
+  const [bare = '', query] = path.split('?');
+  return { method, path: bare, query: new URLSearchParams(query), body };
+};
+const match = (...given: Parameters<typeof request>) => matchRaw(request(...given), vendor.operations);
+const api = 'ocs/v2.php/apps/spreed/api';
+
+describe('a raw request that is a declared operation', () => {
+  test.each([
+    ['GET', `${api}/v4/room`, undefined, 'getRooms', {}],
+    ['GET', `/${api}/v1/room/${token}/`, undefined, 'getRoom', { token }],
+    ['DELETE', `${api}/v4/room/${token}?format=json`, undefined, 'deleteRoom', { token }],
+    ['DELETE', `ocs/v1.php/apps/spreed/api/v1/room/${token}`, undefined, 'deleteRoom', { token }],
+    ['POST', `${api}/v4/room`, { roomType: 2, roomName: 'x' }, 'createRoom', { roomType: 2, roomName: 'x' }],
+    ['POST', `${api}/v4/room?roomType=3&roomName=12`, undefined, 'createRoom', { roomType: 3, roomName: '12' }],
+    [
+      'DELETE',
+      `${api}/v4/room/${token}/attendees?attendeeId=7`,
+      undefined,
+      'removeParticipant',
+      { token, participant: 'attendees/7' },
+    ],
+    [
+      'DELETE',
+      `${api}/v1/room/${token}/participants?participant=bob`,
+      undefined,
+      'removeParticipant',
+      { token, participant: 'bob' },
+    ],
+    [
+      'POST',
+      `${api}/v4/room/${token}/moderators`,
+      { attendeeId: 7 },
+      'promoteToModerator',
+      { token, participant: 'attendees/7' },
+    ],
+    ['PUT', `${api}/v4/room/${token}/read-only`, { state: 1 }, 'setReadOnly', { token, readOnly: true }],
+    [
+      'PUT',
+      `${api}/v1/room/${token}/webinary/lobby`,
+      { state: 1, timer: 1767600000 },
+      'setLobby',
+      { token, lobby: true, until: '2026-01-05T08:00:00.000Z' },
+    ],
+    ['POST', `${api}/v1/chat/${token}`, { message: '12' }, 'sendChatMessage', { token, message: '12' }],
+    ['POST', `${api}/v1/chat/${token}/read`, { lastReadMessage: 7 }, 'markChatRead', { token, messageId: 7 }],
+    ['DELETE', `${api}/v1/chat/${token}/12`, undefined, 'deleteChatMessage', { token, messageId: 12 }],
+    ['POST', `${api}/v1/bot/${token}/message`, { message: 'x' }, 'sendBotMessage', { token, message: 'x' }],
+    ['POST', `${api}/v4/call/${token}`, { flags: 3 }, 'joinCall', { token }],
+    ['GET', 'ocs/v2.php/cloud/capabilities', undefined, 'getCapabilities', {}],
+  ] as const)('%s %s', (method, path, body, operation, input) => {
+    expect(match(method, path, body)).toEqual({ operation, input });
+  });
+
+  test('reads a chat from a message on', () => {
+    const found = match('GET', `${api}/v1/chat/${token}?lookIntoFuture=1&lastKnownMessageId=12&limit=5`);
+    if (found === undefined || found === 'session') throw new Error('No match');
+    expect(found.operation).toBe('getChatMessages');
+    expect(decodePosition(String(found.input.after))).toEqual({ id: 12, at: 0 });
+    expect(found.input.limit).toBe(5);
+  });
+});
+
+test('what makes or ends credentials is not for raw, however it is written', () => {
+  for (const path of [
+    'index.php/login/v2',
+    'login/v2/poll',
+    'ocs/v2.php/core/getapppassword',
+    'ocs/v2.php/core/apppassword',
+    'ocs/v1.php/core/apppassword/rotate',
+    '/ocs/v2.php/Core/AppPassword/',
+    'index.php/settings/personal/authtokens',
+    'settings/authtokens',
+  ]) {
+    expect(match('POST', path), path).toBe('session');
+  }
+  for (const path of [
+    'ocs/v2.php/../v2.php/core/apppassword',
+    'ocs//v2.php/core/apppassword',
+    './login',
+    'a\\b',
+    'a?b',
+  ]) {
+    expect(() => match('POST', `${path.replaceAll('?', '%3f').replace('%3f', '#')}`), path).toThrow('raw path');
+  }
+  expect(match('GET', 'ocs/v2.php/cloud/users')).toBeUndefined();
+});
+
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let talk: TalkUnderTest;
+let alice: Awaited<ReturnType<TalkUnderTest['connect']>>;
+beforeAll(async () => {
+  backends = await startBackends();
+});
+afterAll(() => backends.stop());
+beforeEach(async () => {
+  talk = await startTalk(backends, { changelog: false });
+  alice = await talk.connect('alice');
+});
+afterEach(() => talk.stop());
+
+describe('a raw request that is not declared', () => {
+  test('goes out as the account and comes back without the envelope', async () => {
+    await alice.do('sendChatMessage', { token, message: 'x' });
+    const mentions = await alice.raw({
+      path: `${api}/v1/chat/${token}/mentions`,
+      query: new URLSearchParams('search=b&limit=5'),
+    });
+    expect(mentions).toEqual({ body: [{ id: 'bob', label: 'Bob', source: 'users' }], status: 200 });
+    expect(await alice.raw({ path: 'ocs/v1.php/cloud/user' })).toMatchObject({ body: { id: 'alice' } });
+    expect(await alice.raw({ path: 'status.php' })).toMatchObject({ body: { installed: true } });
+  });
+
+  test('keeps its refusals, 304 and files', async () => {
+    const gone = alice.raw({ path: `${api}/v4/room/${token}/nothing` });
+    await expect(gone).rejects.toMatchObject({ status: 404, code: 'vendor_not_found', vendor: 'talk' });
+    const v1 = alice.raw({ path: 'ocs/v1.php/apps/spreed/api/v4/room/nosuchroom/nothing' });
+    await expect(v1).rejects.toMatchObject({ status: 404 });
+    talk.sandbox.fault({
+      kind: 'status',
+      when: 'before',
+      path: '/avatar',
+      status: 200,
+      body: 'PNG…',
+      headers: { 'content-type': 'image/png' },
+      times: 1,
+    });
+    const file = await alice.raw({ path: `${api}/v1/room/${token}/avatar` });
+    expect(file).toMatchObject({ file: { type: 'image/png' } });
+    talk.sandbox.fault({ kind: 'status', when: 'before', path: '/anything', status: 304, times: 1 });
+    expect(await alice.raw({ path: 'anything' })).toEqual({ body: null });
+  });
+
+  test('locks only when the account itself is refused', async () => {
+    const about = () => alice.raw({ path: `${api}/v1/some/endpoint` });
+    talk.sandbox.fault({ kind: 'status', when: 'before', path: '/some/', status: 401, body: '', times: 1 });
+    await expect(about()).rejects.toMatchObject({ code: 'vendor_forbidden' });
+    expect(await alice.do('getRooms')).toHaveLength(1);
+    talk.sandbox.state.users.alice?.appPasswords.splice(0);
+    await expect(about()).rejects.toMatchObject({ code: 'connection_needs_attention' });
+    talk.sandbox.reset();
+    await expect(about()).rejects.toMatchObject({ code: 'connection_needs_attention' });
+    expect(talk.sandbox.journal).toHaveLength(0);
+  });
+});

@@ -1,0 +1,63 @@
+import type { TalkCall } from '../connection.ts';
+import { type Dialect, routeOf } from './dialect.ts';
+import { type Exchange, exchange } from './exchange.ts';
+import { userNotFound } from './missing.ts';
+import { recordOf } from './protocol.ts';
+
+/** A row of a v4 participant list, as far as it is looked at. */
+interface Row {
+  attendeeId?: unknown;
+  actorType?: unknown;
+  actorId?: unknown;
+  sessionIds?: unknown;
+}
+
+/** `attendees/17`: a row of the participant list, for whom no user id or session stands. */
+const byAttendee = /^attendees\/(\d{1,15})$/;
+/** Longer than any user id: the session id of a guest. */
+const longestUserId = 64;
+
+/** The fields of a request as the server wants them: v4 names the participant by attendee id, which the list tells. */
+export async function targetOf(
+  call: TalkCall,
+  request: Exchange,
+  dialect: Dialect,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { target } = routeOf(request.route);
+  if (target === undefined) return request.fields;
+  const { participant, ...fields } = request.fields;
+  const wanted = String(participant);
+  if (dialect.rooms === 'v1') {
+    const isSession = target === 'person' && wanted.length > longestUserId;
+    return isSession ? { ...fields, sessionId: wanted } : request.fields;
+  }
+  const told = byAttendee.exec(wanted)?.[1];
+  return { ...fields, attendeeId: told === undefined ? await attendeeId(call, request, wanted) : Number(told) };
+}
+
+async function attendeeId(call: TalkCall, request: Exchange, wanted: string): Promise<number> {
+  const { token } = request.fields;
+  const { data } = await exchange(call, {
+    route: 'GET room/{token}/participants',
+    fields: { token },
+    effect: 'read',
+    doing: `the list of participants for ${request.doing}`,
+  });
+  const rows: Row[] = Array.isArray(data) ? data.map((each) => recordOf(each) ?? {}) : [];
+  const guest = routeOf(request.route).target === 'guest';
+  const found = (guest ? guestTests : personTests)
+    .map((fits) => rows.find((row) => fits(row, wanted)))
+    .find((row) => row !== undefined);
+  if (typeof found?.attendeeId !== 'number') throw userNotFound(wanted, request.doing);
+  return found.attendeeId;
+}
+
+type Test = (row: Row, wanted: string) => boolean;
+
+const hasSession: Test = (row, wanted) => Array.isArray(row.sessionIds) && row.sessionIds.includes(wanted);
+const isGuest: Test = (row, wanted) => row.actorType === 'guests' && row.actorId === wanted;
+const isUser: Test = (row, wanted) => row.actorType === 'users' && row.actorId === wanted;
+
+/** Tried in this order: an account before a guest's session, and those before groups, circles and e-mail guests of that id. */
+const personTests: readonly Test[] = [isUser, hasSession, isGuest, (row, wanted) => row.actorId === wanted];
+const guestTests: readonly Test[] = [(row, wanted) => row.actorType === 'guests' && hasSession(row, wanted), isGuest];

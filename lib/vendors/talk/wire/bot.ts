@@ -1,0 +1,34 @@
+import { createHmac } from 'node:crypto';
+import { GatewayError } from '../../../core/errors.ts';
+import { rootOf, type TalkCall } from '../connection.ts';
+import type { TalkSession } from '../session.ts';
+import { dialectOf, routeOf } from './dialect.ts';
+import type { Exchange } from './exchange.ts';
+import { ask, type OcsAnswer } from './protocol.ts';
+import { wireRequest } from './request.ts';
+
+/** A request that a bot signs: over a random text and the field itself, not over the body. No account stands behind it. */
+export async function askAsBot(call: TalkCall, request: Exchange, session: TalkSession): Promise<OcsAnswer> {
+  const { botSecret } = await call.credentials();
+  if (botSecret === undefined) {
+    throw new GatewayError(
+      'connection_needs_attention',
+      `${request.doing} speaks as a bot: store the secret that the bot was installed with as botSecret of this connection.`,
+      { vendor: 'talk' },
+    );
+  }
+  const wire = wireRequest(request.route, request.fields, dialectOf(session));
+  const signed = String(request.fields[routeOf(request.route).bot ?? 'message']);
+  const random = call.random.bytes(32).toString('hex');
+  return ask(call, {
+    method: wire.method,
+    url: `${rootOf(call.connection.settings)}/ocs/v2.php/apps/spreed/api/${wire.path}?format=json`,
+    headers: {
+      'x-nextcloud-talk-bot-random': random,
+      'x-nextcloud-talk-bot-signature': createHmac('sha256', botSecret).update(random).update(signed).digest('hex'),
+    },
+    body: wire.body,
+    effect: request.effect,
+    doing: request.doing,
+  });
+}

@@ -1,0 +1,184 @@
+import type { ErrorCode } from '../../../core/errors.ts';
+
+/** What a server says of itself to one account. */
+export interface ServerFacts {
+  /** Talk's version, where the server tells it (Talk 12 and newer). */
+  readonly talk?: string | undefined;
+  readonly nextcloud: string;
+  /** `spreed.features` of the capabilities. */
+  readonly features: readonly string[];
+  /** Characters that a message may have. */
+  readonly maxLength: number;
+}
+
+/** How to speak to a server: everything that differs between the versions of Talk, decided once from its features. */
+export interface Dialect {
+  readonly rooms: 'v1' | 'v4';
+  readonly signaling: 'v1' | 'v3';
+  /** `offset`: Talk 3.0 and 3.1 count the oldest messages; `modern`: position by message id. */
+  readonly chat: 'offset' | 'modern';
+  /** Calls are kept by `ping` (Talk 3), not by a signaling pull. */
+  readonly ping: boolean;
+  /** What happens in a room stands in its chat as system messages. */
+  readonly systemMessages: boolean;
+  /** Characters that a message may have. */
+  readonly maxLength: number;
+  readonly nameLength: number;
+  has(feature: Feature): boolean;
+}
+
+/** Features that decide something here, with the first Talk version that has them. */
+export const features = {
+  'chat-v2': '3.2',
+  'no-ping': '4',
+  'system-messages': '4',
+  'in-call-flags': '4',
+  'read-only-rooms': '6',
+  'chat-read-marker': '7',
+  'webinary-lobby': '7',
+  'chat-replies': '8',
+  'room-description': '11',
+  'delete-messages': '11.1',
+  'conversation-v4': '12',
+  'signaling-v3': '12',
+  reactions: '14',
+  'silent-send': '15',
+  'talk-polls': '15',
+  'chat-keep-notifications': '16',
+  'bots-v1': '17.1',
+  'edit-messages': '19',
+  'chat-read-last': '19',
+} as const;
+
+export type Feature = keyof typeof features;
+
+const dialects = new WeakMap<ServerFacts, Dialect>();
+
+/** The dialect of a server; the same facts give the same object. */
+export function dialectOf(server: ServerFacts): Dialect {
+  let dialect = dialects.get(server);
+  if (dialect === undefined) {
+    const listed = new Set(server.features);
+    const has = (feature: Feature) => listed.has(feature);
+    const v4 = has('conversation-v4');
+    dialect = {
+      rooms: v4 ? 'v4' : 'v1',
+      signaling: has('signaling-v3') ? 'v3' : 'v1',
+      chat: has('chat-v2') ? 'modern' : 'offset',
+      ping: !has('no-ping'),
+      systemMessages: has('system-messages'),
+      maxLength: server.maxLength,
+      nameLength: v4 ? 255 : 200,
+      has,
+    };
+    dialects.set(server, dialect);
+  }
+  return dialect;
+}
+
+interface Route {
+  /** Where it lies on servers of another dialect, as a key of this table or with a version of its own. */
+  readonly elsewhere?: (dialect: Dialect) => string | undefined;
+  readonly needs?: Feature;
+  /** Goes with the cookies of the connection: the server ties rooms that are joined to them. */
+  readonly cookies?: true;
+  /** `participant` names a person or a guest, which v4 knows by attendee id alone. */
+  readonly target?: 'person' | 'guest';
+  /** Held open by the server; it has done its work when it begins. */
+  readonly held?: true;
+  /** Signed by the bot over this field instead of being made as the account. */
+  readonly bot?: 'message' | 'reaction';
+  /** Fields that are sent along. */
+  readonly adds?: (dialect: Dialect) => Readonly<Record<string, unknown>>;
+  /** Fields that only newer servers know. */
+  readonly fields?: Readonly<Record<string, Feature>>;
+  /** The most characters of a field, and the refusal that more would be. */
+  readonly most?: { field: string; code: ErrorCode; of: (dialect: Dialect) => number };
+  /** What a status means here, where that has changed over the versions. */
+  readonly means?: Readonly<Record<number, ErrorCode>>;
+  /** A 404 counts against our address (brute-force protection). */
+  readonly counted?: true;
+}
+
+const attendees = (dialect: Dialect) => (dialect.rooms === 'v4' ? 'DELETE room/{token}/attendees' : undefined);
+const messageLength = {
+  field: 'message',
+  code: 'vendor_too_large',
+  of: ({ maxLength }: Dialect) => maxLength,
+} as const;
+const nameLength = {
+  field: 'roomName',
+  code: 'vendor_bad_request',
+  of: (dialect: Dialect) => dialect.nameLength,
+} as const;
+const wrongType = { 400: 'vendor_precondition_failed', 412: 'vendor_precondition_failed' } as const;
+
+/**
+ * Every request that is made, as the v1 document has it, and what other dialects make of it. Paths are below
+ * `/ocs/v2.php/apps/spreed/api/{version}/`; the first step decides which version that is.
+ */
+export const routes = {
+  'POST room': { most: nameLength },
+  'GET room': { adds: ({ rooms }) => (rooms === 'v4' ? { noStatusUpdate: 1 } : {}) },
+  'GET room/{token}': { counted: true },
+  // A one-to-one room cannot be renamed: 405 to Talk 5, 400 since. A name that is too long is refused before.
+  'PUT room/{token}': { most: nameLength, means: { 400: 'vendor_method_not_allowed' } },
+  'DELETE room/{token}': {},
+  'PUT room/{token}/password': {},
+  'POST room/{token}/public': {},
+  'DELETE room/{token}/public': {},
+  'PUT room/{token}/description': {
+    needs: 'room-description',
+    elsewhere: ({ rooms }) => (rooms === 'v1' ? 'PUT v3/room/{token}/description' : undefined),
+  },
+  'PUT room/{token}/read-only': { needs: 'read-only-rooms' },
+  'PUT room/{token}/webinar/lobby': {
+    needs: 'webinary-lobby',
+    elsewhere: ({ rooms }) => (rooms === 'v1' ? 'PUT room/{token}/webinary/lobby' : undefined),
+  },
+  'GET room/{token}/participants': {},
+  'POST room/{token}/participants': {},
+  'DELETE room/{token}/participants': { elsewhere: attendees, target: 'person' },
+  'DELETE room/{token}/participants/guests': { elsewhere: attendees, target: 'guest' },
+  'DELETE room/{token}/participants/self': {},
+  'POST room/{token}/participants/active': { cookies: true, counted: true },
+  'DELETE room/{token}/participants/active': { cookies: true },
+  'POST room/{token}/moderators': { target: 'person', means: wrongType },
+  'DELETE room/{token}/moderators': { target: 'person', means: wrongType },
+  'GET call/{token}': {},
+  'POST call/{token}': { cookies: true, adds: (dialect) => (dialect.has('in-call-flags') ? { flags: 1 } : {}) },
+  'POST call/{token}/ping': {
+    cookies: true,
+    held: true,
+    elsewhere: ({ ping }) => (ping ? undefined : 'GET signaling/{token}'),
+  },
+  'DELETE call/{token}': { cookies: true },
+  'GET chat/{token}': {},
+  'POST chat/{token}': { most: messageLength, fields: { replyTo: 'chat-replies', silent: 'silent-send' } },
+  'PUT chat/{token}/{messageId}': { needs: 'edit-messages', most: messageLength },
+  'DELETE chat/{token}/{messageId}': { needs: 'delete-messages' },
+  'POST chat/{token}/read': { needs: 'chat-read-marker' },
+  'POST reaction/{token}/{messageId}': { needs: 'reactions' },
+  'DELETE reaction/{token}/{messageId}': { needs: 'reactions' },
+  'POST poll/{token}': { needs: 'talk-polls' },
+  'POST bot/{token}/message': { needs: 'bots-v1', bot: 'message', most: messageLength },
+  'POST bot/{token}/reaction/{messageId}': { needs: 'bots-v1', bot: 'reaction' },
+} as const satisfies Record<string, Route>;
+
+/** A request of the table; anything else does not compile. */
+export type TalkRoute = keyof typeof routes;
+
+/** What the table says of a request. */
+export function routeOf(route: TalkRoute): Route {
+  return routes[route];
+}
+
+/** The features of this table that a Talk version has. */
+export function featuresIn(version: string): Feature[] {
+  const numbers = (text: string) => text.split(/[.-]/).map(Number);
+  const [major = 0, minor = 0] = numbers(version);
+  return (Object.keys(features) as Feature[]).filter((feature) => {
+    const [sinceMajor = 0, sinceMinor = 0] = numbers(features[feature]);
+    return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
+  });
+}

@@ -1,0 +1,167 @@
+import { GatewayError } from '../../../core/errors.ts';
+import type { Effect } from '../../../core/operation.ts';
+import { authorization, rootOf, type TalkCall, title } from '../connection.ts';
+import { changeSession, noteHash, refreshSession, refusedWords, type TalkSession } from '../session.ts';
+import { askAsBot } from './bot.ts';
+import { cookieHeader, sameCookies, withCookies } from './cookies.ts';
+import { type Dialect, dialectOf, routeOf, type TalkRoute } from './dialect.ts';
+import { ask, type OcsAnswer } from './protocol.ts';
+import { refusalOf } from './refusal.ts';
+import { checkRequest, wireRequest } from './request.ts';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** One request of the dialect table. */
+export interface Exchange {
+  readonly route: TalkRoute;
+  readonly fields: Fields;
+  readonly effect: Effect;
+  /** The operation, for messages. */
+  readonly doing: string;
+  /** What its refusals mean, by status. */
+  readonly meanings?: Readonly<Record<string, string>> | undefined;
+  readonly timeoutMs?: number;
+  /** Turns the fields into those of a dialect where that takes a look-up. */
+  readonly fieldsIn?: (dialect: Dialect) => Promise<Fields>;
+}
+
+/** Capabilities older than this are read again, in milliseconds. */
+const freshFor = 24 * 60 * 60_000;
+/** A route that is not there is not looked for again this soon, in milliseconds. */
+const absentFor = 60_000;
+/** How long a held request is waited for: it has done its work when it begins. */
+const heldFor = 2_500;
+
+/**
+ * Makes one request in the server's dialect. Answers 2xx and 304; everything else is thrown as the problem it is, a 404 as
+ * `vendor_not_found`.
+ */
+export async function exchange(call: TalkCall, request: Exchange): Promise<OcsAnswer> {
+  const { route } = request;
+  refuseInPause(call, request);
+  let session = await sessionFor(call, route);
+  if (call.clock.now() - session.readAt > freshFor) session = await refreshSession(call, session, session.hash);
+  let answer = await attempt(call, request, session);
+  if (isNoRoute(answer) && !isKnownAbsent(call, route)) {
+    // The server was upgraded, or this is its word for something else.
+    const before = session.features.join();
+    session = await refreshSession(call, session);
+    if (session.features.join() !== before) answer = await attempt(call, request, session);
+    else call.memory.set(`absent ${route}`, call.clock.now() + absentFor);
+  }
+  await noteHash(call, session, answer.headers['x-nextcloud-talk-hash']);
+  if ((answer.status >= 200 && answer.status < 300) || answer.status === 304) {
+    if (answer.status === 304 || answer.enveloped) return answer;
+  }
+  throw problemOf(call, request, session, answer);
+}
+
+/** The session that a request needs: the stored one where cookies go along, since another process may have moved them on. */
+export function sessionFor(call: TalkCall, route?: TalkRoute): Promise<TalkSession> {
+  const cookies = call.connection.settings.guest || (route !== undefined && routeOf(route).cookies);
+  return cookies ? call.session.latest() : call.withSession((session) => Promise.resolve(session));
+}
+
+async function attempt(call: TalkCall, request: Exchange, session: TalkSession): Promise<OcsAnswer> {
+  const { route, doing } = request;
+  const dialect = dialectOf(session);
+  checkRequest(route, request.fields, dialect, doing, session);
+  const fields = (await request.fieldsIn?.(dialect)) ?? request.fields;
+  const once = () => (routeOf(route).bot ? askAsBot(call, request, session) : askOnce(call, request, fields, session));
+  const answer = await once();
+  if (answer.status !== 401 || routeOf(route).bot || call.connection.settings.guest) return answer;
+  // Refused before anything was done. Another process may have stored a new app password; else nothing is tried again.
+  const again = (await call.credentialsAfresh()) ? await once() : answer;
+  if (again.status !== 401) return again;
+  const reason = refusedWords(call.connection.settings);
+  await call.session.lock(reason);
+  throw new GatewayError(
+    'connection_needs_attention',
+    `${title} refused this connection's credentials: ${reason} Change the credentials, then calls go on.`,
+    { vendor: 'talk', vendorCode: '401' },
+  );
+}
+
+async function askOnce(call: TalkCall, request: Exchange, fields: Fields, session: TalkSession): Promise<OcsAnswer> {
+  const { cookies, held } = routeOf(request.route);
+  const withJar = cookies || call.connection.settings.guest;
+  const wire = wireRequest(request.route, fields, dialectOf(session));
+  const query = new URLSearchParams({ ...wire.query, format: 'json' });
+  try {
+    const answer = await ask(call, {
+      method: wire.method,
+      url: `${rootOf(call.connection.settings)}/ocs/v2.php/apps/spreed/api/${wire.path}?${query}`,
+      headers: { ...(await authorization(call)), ...(withJar && cookieHeader(session.cookies)) },
+      body: wire.body,
+      timeoutMs: held && wire.method === 'GET' ? heldFor : request.timeoutMs,
+      effect: held ? 'read' : request.effect,
+      doing: request.doing,
+    });
+    if (withJar) await keepCookies(call, session, answer);
+    return answer;
+  } catch (error) {
+    const began = held && error instanceof GatewayError && error.code === 'vendor_timeout';
+    if (!began) throw error;
+    return { status: 200, enveloped: true, message: 'OK', data: [], headers: {}, excerpt: '' };
+  }
+}
+
+async function keepCookies(call: TalkCall, session: TalkSession, answer: OcsAnswer): Promise<void> {
+  const set = answer.headers['set-cookie'];
+  const now = call.clock.now();
+  if (sameCookies(withCookies(session.cookies, set, now), session.cookies)) return;
+  try {
+    await changeSession(call, (stored) => ({ ...stored, cookies: withCookies(stored.cookies, set, now) }));
+  } catch (cause) {
+    throw new GatewayError(
+      'vendor_failed',
+      `${title} took the request, but its cookies could not be stored: join the room again.`,
+      { vendor: 'talk', outcome: 'unknown', cause },
+    );
+  }
+}
+
+function problemOf(call: TalkCall, request: Exchange, session: TalkSession, answer: OcsAnswer): GatewayError {
+  const { route, doing, effect, meanings } = request;
+  const { means, bot } = routeOf(route);
+  const now = call.clock.now();
+  if (answer.status === 401 && bot) {
+    return new GatewayError(
+      'vendor_forbidden',
+      `${title} does not accept the bot in this room: a moderator has to enable it there, it needs the response feature, and botSecret must be the one it was installed with (${doing}).`,
+      { vendor: 'talk', vendorCode: '401', outcome: 'refused' },
+    );
+  }
+  if (isNoRoute(answer)) {
+    return new GatewayError('vendor_too_old', `This server has no such request (${doing}).`, {
+      vendor: 'talk',
+      vendorCode: '404',
+      outcome: 'refused',
+    });
+  }
+  const lobby = dialectOf(session).has('webinary-lobby');
+  const problem = refusalOf(answer, { doing, effect, now, meanings, codes: means, lobby });
+  if (answer.status === 429) call.memory.set(`pause ${route}`, now + (problem.retryAfter ?? 1) * 1000);
+  return problem;
+}
+
+function isNoRoute(answer: OcsAnswer): boolean {
+  return answer.status === 404 && answer.message.startsWith('Invalid query');
+}
+
+function isKnownAbsent(call: TalkCall, route: TalkRoute): boolean {
+  const until = call.memory.get(`absent ${route}`);
+  return typeof until === 'number' && until > call.clock.now();
+}
+
+/** After a 429 the same request is not sent again before its time: every one of them counts for all tenants of our address. */
+function refuseInPause(call: TalkCall, { route, doing }: Exchange): void {
+  const until = call.memory.get(`pause ${route}`);
+  const left = typeof until === 'number' ? Math.ceil((until - call.clock.now()) / 1000) : 0;
+  if (left <= 0) return;
+  throw new GatewayError(
+    'vendor_rate_limited',
+    `${title} asked for a pause a moment ago; ${doing} was not sent. Try again in ${left} s.`,
+    { vendor: 'talk', vendorCode: '429', retryAfter: left },
+  );
+}

@@ -1,0 +1,113 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { HttpAnswer, HttpClient } from '../../../core/http/client.ts';
+import { parseJson } from '../../../core/json.ts';
+import type { Effect } from '../../../core/operation.ts';
+import { failureOf } from '../../../core/vendor-failure.ts';
+import { title } from '../connection.ts';
+
+/** The name that servers and their log know us by; one of the official clients' names could be refused as outdated. */
+export const userAgent = 'Trunkline';
+
+/** An answer of Nextcloud as it was meant, out of its envelope. */
+export interface OcsAnswer {
+  /** The status that counts: that of the envelope where `/ocs/v1.php` says 200 for everything. */
+  readonly status: number;
+  /** True when it came in an OCS envelope, as JSON or XML. */
+  readonly enveloped: boolean;
+  /** The server's words, empty where it has none. */
+  readonly message: string;
+  /** `ocs.data`, or the body of an answer that is JSON without an envelope; undefined where there is none. */
+  readonly data: unknown;
+  readonly headers: IncomingHttpHeaders;
+  /** At most 300 characters of the body, for messages. */
+  readonly excerpt: string;
+}
+
+export interface OcsRequest {
+  method: string;
+  url: string;
+  headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  body?: object | undefined;
+  /** Sent as a form instead. */
+  form?: string;
+  timeoutMs?: number | undefined;
+  effect: Effect;
+  doing: string;
+}
+
+/** One request of the OCS protocol. Throws what `failureOf` makes of an answer that never came whole. */
+export async function ask(call: { http: HttpClient }, request: OcsRequest): Promise<OcsAnswer> {
+  return readAnswer(await askPlain(call, request));
+}
+
+/** The same for an answer that may be anything: bytes and all. */
+export async function askPlain(call: { http: HttpClient }, request: OcsRequest): Promise<HttpAnswer> {
+  const body = request.form ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
+  const type = request.form === undefined ? 'application/json' : 'application/x-www-form-urlencoded';
+  const sent = call.http.request({
+    method: request.method,
+    url: request.url,
+    headers: {
+      accept: 'application/json',
+      'ocs-apirequest': 'true',
+      'user-agent': userAgent,
+      ...(body !== undefined && { 'content-type': type }),
+      ...request.headers,
+    },
+    ...(body !== undefined && { body }),
+    timeoutMs: request.timeoutMs ?? 10_000,
+    maxBytes: 16_000_000,
+  });
+  return sent.catch((error: unknown) => {
+    throw failureOf(error, { name: 'talk', title }, request.effect, request.doing);
+  });
+}
+
+/** Takes an answer apart: JSON with or without the envelope, XML, or nothing at all. */
+export function readAnswer(answer: HttpAnswer): OcsAnswer {
+  const { status, headers } = answer;
+  const text = answer.text();
+  const plain = { status, enveloped: false, message: '', data: undefined, headers, excerpt: text.slice(0, 300) };
+  const type = String(headers['content-type'] ?? '');
+  if (text === '') return plain;
+  if (/xml/i.test(type) || text.startsWith('<?xml')) return fromXml(text, plain);
+  let body: unknown;
+  try {
+    body = parseJson(text);
+  } catch {
+    return plain;
+  }
+  const envelope = recordOf(body)?.ocs;
+  const meta = recordOf(recordOf(envelope)?.meta);
+  if (meta === undefined) return { ...plain, data: body, message: textOf(recordOf(body)?.message) };
+  const meant = { enveloped: true, message: textOf(meta.message).trim(), data: recordOf(envelope)?.data };
+  return { ...plain, ...meant, status: statusOf(status, Number(meta.statuscode)) };
+}
+
+/** An object of unknown fields, or undefined for anything else. */
+export function recordOf(value: unknown): Record<string, unknown> | undefined {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+/** Text as it is, anything else as none. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function fromXml(text: string, plain: OcsAnswer): OcsAnswer {
+  const code = /<statuscode>\s*(\d+)\s*<\/statuscode>/.exec(text)?.[1];
+  if (code === undefined) return plain;
+  const message = /<message>([\s\S]*?)<\/message>/.exec(text)?.[1] ?? '';
+  const words = message.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&').trim();
+  return { ...plain, enveloped: true, message: words, status: statusOf(plain.status, Number(code)) };
+}
+
+/** `/ocs/v1.php` answers 200 and means its code: 100 is good, 997 is 401. */
+function statusOf(http: number, code: number): number {
+  if (http !== 200 || code === 100 || Number.isNaN(code)) return http;
+  if (code === 997) return 401;
+  return code >= 200 && code < 600 ? code : 502;
+}

@@ -1,0 +1,117 @@
+import { type ErrorCode, type ErrorOptions, GatewayError } from '../../../core/errors.ts';
+import type { Effect } from '../../../core/operation.ts';
+import { retryAfter } from '../../../core/vendor-failure.ts';
+import { title } from '../connection.ts';
+import { type OcsAnswer, recordOf, textOf } from './protocol.ts';
+
+/** What stands around an answer that is a no. */
+export interface Refused {
+  doing: string;
+  effect: Effect;
+  /** Epoch milliseconds. */
+  now: number;
+  /** What the operation's own refusals mean, by status. */
+  meanings?: Readonly<Record<string, string>> | undefined;
+  /** Codes of statuses that have changed over the versions. */
+  codes?: Readonly<Record<number, ErrorCode>> | undefined;
+  /** The server has a lobby, so that a 412 means it. */
+  lobby?: boolean;
+}
+
+/** Seconds to wait after a 429: brute-force protection sends no `Retry-After` and looks back over half an hour. */
+const pause = 60;
+const maintenancePause = 300;
+
+const documented: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  400: ['vendor_bad_request', 'says that a value is not valid'],
+  403: ['vendor_forbidden', 'forbids it to this account'],
+  404: ['vendor_not_found', 'does not know what is named'],
+  405: ['vendor_method_not_allowed', 'does not allow it for this room or message'],
+  406: ['vendor_not_acceptable', 'does not offer it for a room of another server'],
+  409: ['vendor_conflict', 'says that another session is in the way'],
+  412: ['vendor_precondition_failed', 'says that the present state does not allow it'],
+  413: ['vendor_too_large', 'says that it is too long'],
+};
+
+/** The problem that an answer of the server is. A 404 about rooms and people is looked into elsewhere. */
+export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
+  const { status } = answer;
+  const { doing } = refused;
+  const shared: ErrorOptions = { vendor: 'talk', vendorCode: String(status), outcome: 'refused' };
+  const make = (code: ErrorCode, words: string, more: ErrorOptions = {}) =>
+    new GatewayError(code, `${title} ${words}${reasonOf(answer)} (${doing}).`, { ...shared, ...more });
+
+  if (status >= 300 && status < 400) {
+    return make(
+      'connection_needs_attention',
+      `answers with a redirect to ${String(answer.headers.location ?? 'nowhere').slice(0, 200)}: correct serverUrl`,
+      { outcome: 'no' },
+    );
+  }
+  if (status === 403 && answer.message === 'Can not use Talk') {
+    return make('connection_needs_attention', 'is not for this account: an administrator has limited it to groups');
+  }
+  if (status === 412 && !answer.enveloped) {
+    return make('vendor_failed', 'refused our request as forged: a mistake of the gateway, please report it', {
+      retryable: false,
+    });
+  }
+  if (status === 412 && refused.lobby && refused.codes?.[412] === undefined) {
+    return make('vendor_lobby', 'holds this account in the lobby of the room until a moderator opens it');
+  }
+  if (status === 426) {
+    return make('vendor_too_old', `wants a newer client${answer.message ? `, version ${answer.message}` : ''}`);
+  }
+  if (status === 429) {
+    return make('vendor_rate_limited', 'asks for a pause: too many requests, or too many failures from our address', {
+      outcome: 'no',
+      retryAfter: retryAfter(textOf(answer.headers['retry-after']) || undefined, refused.now, pause),
+    });
+  }
+  if (status === 503 && (answer.headers['x-nextcloud-maintenance-mode'] === '1' || answer.enveloped)) {
+    const after = retryAfter(textOf(answer.headers['retry-after']) || undefined, refused.now, maintenancePause);
+    return make('vendor_maintenance', 'is in maintenance mode', { outcome: 'no', retryAfter: after });
+  }
+  if (status === 401) return make('vendor_forbidden', 'does not know who asks');
+  const known = documented[status];
+  if (known) {
+    const [code, words] = known;
+    const meaning = refused.meanings?.[String(status)];
+    return make(refused.codes?.[status] ?? code, meaning ? `says: ${meaning}` : words);
+  }
+  return failure(answer, refused, shared);
+}
+
+/** 5xx and what is no answer of Nextcloud at all: for a write it may have been done nevertheless. */
+function failure(answer: OcsAnswer, { doing, effect }: Refused, shared: ErrorOptions): GatewayError {
+  const { status } = answer;
+  const reads = effect === 'read' || effect === 'session';
+  const lost = status === 502 || status === 504;
+  if (lost && !reads) {
+    return new GatewayError(
+      'outcome_unknown',
+      `${doing} was sent, but the proxy before ${title} answered ${status}. It may have been carried out; look before you send it again.`,
+      { ...shared, outcome: 'unknown' },
+    );
+  }
+  const good = status >= 200 && status < 300;
+  const what = good ? 'with something that is not its protocol' : `with ${status}`;
+  return new GatewayError(
+    good ? 'vendor_malformed' : 'vendor_failed',
+    `${title} answered ${doing} ${what}${reasonOf(answer) || `: ${answer.excerpt.slice(0, 150) || 'nothing'}`}.`,
+    // 503 without the maintenance header comes before any work: a pending upgrade, or no free worker.
+    {
+      ...shared,
+      outcome: status === 503 ? 'no' : reads ? 'refused' : 'unknown',
+      retryable: status >= 500 && (reads || status === 503),
+    },
+  );
+}
+
+/** The server's own reason: `data.error` since Talk 20, `data.message` of a password policy, or the envelope's words. */
+function reasonOf({ data, message }: OcsAnswer): string {
+  const told = recordOf(data);
+  const reason =
+    textOf(told?.error) || textOf(told?.message) || (/^(OK|Can not use Talk)$/.test(message) ? '' : message);
+  return reason === '' ? '' : `: ${reason.trim().slice(0, 200)}`;
+}

@@ -1,0 +1,82 @@
+import { GatewayError } from '../../../core/errors.ts';
+import { type Dialect, type Feature, features, routeOf, type ServerFacts, type TalkRoute } from './dialect.ts';
+
+/** Where a request lies on a server: its method, and its path with the version in front. */
+export function addressOf(route: TalkRoute, dialect: Dialect): { method: string; path: string } {
+  const [method = 'GET', path = ''] = (routeOf(route).elsewhere?.(dialect) ?? route).split(' ');
+  return { method, path: /^v\d+\//.test(path) ? path : `${versionOf(path, dialect)}/${path}` };
+}
+
+/** A request as it goes to a server. */
+export interface WireRequest {
+  readonly method: string;
+  /** Below `/ocs/v2.php/apps/spreed/api/`. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly body: object | undefined;
+}
+
+/** Puts a request into the form that a server understands. Throws `vendor_too_old` for what it does not have. */
+export function wireRequest(
+  route: TalkRoute,
+  fields: Readonly<Record<string, unknown>>,
+  dialect: Dialect,
+): WireRequest {
+  const address = addressOf(route, dialect);
+  const { method } = address;
+  const rest: Record<string, unknown> = { ...routeOf(route).adds?.(dialect), ...fields };
+  const path = address.path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = rest[name];
+    delete rest[name];
+    return encodeURIComponent(String(value));
+  });
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+  const inQuery = method === 'GET' || method === 'DELETE';
+  return {
+    method,
+    path,
+    query: inQuery ? Object.fromEntries(given.map(([name, value]) => [name, String(value)])) : {},
+    body: inQuery || given.length === 0 ? undefined : Object.fromEntries(given),
+  };
+}
+
+/** Holds a request against what the server has and takes, before anything is sent. */
+export function checkRequest(
+  route: TalkRoute,
+  given: Readonly<Record<string, unknown>>,
+  dialect: Dialect,
+  doing: string,
+  server: ServerFacts,
+): void {
+  const { needs, fields, most } = routeOf(route);
+  if (needs && !dialect.has(needs)) throw tooOld(doing, needs, server);
+  for (const [name, feature] of Object.entries(fields ?? {})) {
+    if (given[name] !== undefined && !dialect.has(feature))
+      throw tooOld(`The field ${name} of ${doing}`, feature, server);
+  }
+  const length = most ? [...String(given[most.field] ?? '').trim()].length : 0;
+  if (most && length > most.of(dialect)) {
+    const limit = most.of(dialect);
+    throw new GatewayError(
+      most.code,
+      `The ${most.field} has ${length} characters, and this server takes at most ${limit}. Nothing was sent; shorten it or send it in parts.`,
+      { vendor: 'talk', errors: [{ pointer: `/${most.field}`, message: `must be at most ${limit} characters long` }] },
+    );
+  }
+}
+
+/** The refusal of what only newer servers have. */
+function tooOld(what: string, feature: Feature, server: ServerFacts): GatewayError {
+  const has = server.talk === undefined ? `Nextcloud ${server.nextcloud}` : `Talk ${server.talk}`;
+  return new GatewayError(
+    'vendor_too_old',
+    `${what} needs Talk ${features[feature]} or newer (capability ${feature}), and this server has ${has}. Nothing was sent.`,
+    { vendor: 'talk' },
+  );
+}
+
+function versionOf(path: string, dialect: Dialect): string {
+  const [area] = path.split('/');
+  if (area === 'room' || area === 'call') return dialect.rooms;
+  return area === 'signaling' ? dialect.signaling : 'v1';
+}

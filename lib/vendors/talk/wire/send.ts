@@ -1,0 +1,56 @@
+import { GatewayError } from '../../../core/errors.ts';
+import { wireName } from '../../../core/field.ts';
+import type { Composed, Operation, SendCall } from '../../../core/operation.ts';
+import type { VendorAnswer } from '../../../core/vendor.ts';
+import type { TalkCall } from '../connection.ts';
+import { targetOf } from './attendee.ts';
+import { routeOf, type TalkRoute } from './dialect.ts';
+import { type Exchange, exchange } from './exchange.ts';
+import { explainMissing, refuseKnownMissing } from './missing.ts';
+import type { OcsAnswer } from './protocol.ts';
+
+/** Carries out one declared operation. */
+export async function send(
+  name: string,
+  operation: Operation,
+  input: Record<string, unknown>,
+  call: TalkCall,
+): Promise<VendorAnswer> {
+  const shape = operation.input();
+  let created = false;
+  const one: SendCall<TalkRoute> = async (route, given) => {
+    const fields = Object.fromEntries(
+      Object.entries(given).map(([field, value]) => [shape[field] ? wireName(field, shape[field]) : field, value]),
+    );
+    const effect = route.startsWith('GET ') ? 'read' : operation.effect;
+    const answer = await request(call, { route, fields, effect, doing: name, meanings: operation.errors });
+    // 202 of a room: it was made, but somebody could not be invited.
+    created = answer.status === 201 || (answer.status === 202 && route === 'POST room');
+    return answer.data;
+  };
+  if (typeof operation.call === 'function') {
+    // Declared as a function: its own schema has checked the input it is given.
+    const composed = operation.call as Composed<TalkRoute, Record<string, unknown>, unknown, TalkCall>;
+    return answered(await composed(input, one, call));
+  }
+  return answered(await one(operation.call as TalkRoute, input));
+
+  function answered(body: unknown): VendorAnswer {
+    return { body, status: created ? 201 : 200 };
+  }
+}
+
+/** One request of the dialect table: participants found by the name they were given, a 404 said in plain words. */
+export async function request(call: TalkCall, wanted: Exchange): Promise<OcsAnswer> {
+  const { counted, target } = routeOf(wanted.route);
+  if (counted) refuseKnownMissing(call, wanted.fields.token);
+  try {
+    return await exchange(call, {
+      ...wanted,
+      ...(target && { fieldsIn: (dialect) => targetOf(call, wanted, dialect) }),
+    });
+  } catch (error) {
+    const missing = error instanceof GatewayError && error.code === 'vendor_not_found' && error.vendorCode === '404';
+    throw missing ? await explainMissing(call, wanted, error) : error;
+  }
+}

@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import * as z from 'zod/mini';
+import { inBook, startTimetonic } from '../../../test/support/timetonic-caller.ts';
+import type { PollResult } from '../../core/event-type.ts';
+import { events as sources } from './events/index.ts';
+import { timetonic } from './index.ts';
+import { pauseFor } from './wire/budget.ts';
+
+const minute = 60_000;
+let tt: Awaited<ReturnType<typeof startTimetonic>>;
+let connection: Awaited<ReturnType<typeof tt.connect>>;
+let cursor: unknown;
+beforeAll(async () => {
+  tt = await startTimetonic();
+});
+afterAll(() => tt.stop());
+
+/** One look as the clock makes it, with the cursor that it left; `more` is followed at once. */
+async function look(source = 'books') {
+  const events: PollResult['events'] = [];
+  let nextIn: number | undefined;
+  for (let more = true; more; ) {
+    const result = await sources[source]?.poll?.look(cursor, connection.vendorCall() as never);
+    if (!result) throw new Error('no source');
+    cursor = JSON.parse(JSON.stringify(result.cursor));
+    events.push(...result.events);
+    more = result.more === true;
+    nextIn = result.nextIn;
+  }
+  return {
+    events,
+    nextIn,
+    found: events.map(({ type, data }) => [type.replace('timetonic.', ''), data.rowId ?? data.smid]),
+  };
+}
+
+const incidents = () =>
+  tt.sandbox.control.tables().Incidents ?? { id: '', rows: [] as string[], fields: {} as Record<string, string> };
+const requests = (req: string) => tt.sandbox.journal.filter(({ body }) => body.includes(`req=${req}&`)).length;
+
+describe('looking at the books', () => {
+  beforeEach(async () => {
+    connection = await tt.connect();
+    cursor = undefined;
+    expect((await look()).events).toEqual([]);
+    tt.clock.advance(minute);
+    expect((await look()).events).toEqual([]);
+    tt.clock.advance(minute);
+    tt.sandbox.reset();
+  });
+
+  test('nothing changed costs one request', async () => {
+    expect((await look()).events).toEqual([]);
+    expect(tt.sandbox.journal).toHaveLength(1);
+  });
+
+  test('new, changed and deleted rows, comments and messages are found, once each', async () => {
+    const control = tt.sandbox.control;
+    const { rowId } = control.addRow({ table: 'Incidents', values: { EventId: 'E-1', Site: 'S1' } });
+    const [first = ''] = incidents().rows;
+    control.updateRow({ rowId: first, values: { Site: 'changed' } });
+    const gone = control.addRow({ table: 'Jobs', values: {} }).rowId;
+    const { smid } = control.postMessage({ msg: 'hello' });
+    const { id: comment } = control.addComment({ rowId: first, text: 'On my way' });
+    const { events, found } = await look();
+    expect(found).toEqual(
+      expect.arrayContaining([
+        ['message.created', smid],
+        ['row.created', rowId],
+        ['row.created', gone],
+        ['row.updated', first],
+        ['comment.created', first],
+      ]),
+    );
+    expect(events).toHaveLength(5);
+    expect(events.find(({ type }) => type === 'timetonic.row.updated')?.data).toMatchObject({
+      changed: [incidents().fields.Site],
+      ...inBook,
+      tableName: 'Incidents',
+    });
+    expect(events.find(({ type }) => type === 'timetonic.comment.created')).toMatchObject({
+      id: comment,
+      data: { text: 'On my way', user: 'alex' },
+    });
+    for (const { type, data } of events)
+      expect(sources.books?.types[type]?.data().safeParse(data).success, type).toBe(true);
+    tt.clock.advance(minute);
+    expect((await look()).events).toEqual([]);
+    control.deleteRow({ rowId: gone });
+    tt.clock.advance(minute);
+    expect((await look()).found).toEqual([['row.deleted', gone]]);
+  });
+
+  test('only the table that changed is read', async () => {
+    tt.sandbox.control.addRow({ table: 'Incidents', values: { EventId: 'E-2' } });
+    await look();
+    expect([requests('getBookTables'), requests('getTableValues')]).toEqual([1, 1]);
+  });
+
+  test('a look that is repeated finds the same ids; the same value again later is another event', async () => {
+    const [first = ''] = incidents().rows;
+    const change = (value: string) => tt.sandbox.control.updateRow({ rowId: first, values: { Site: value } });
+    const ids: string[] = [];
+    for (const value of ['A', 'B', 'A', 'B']) {
+      change(value);
+      const before = cursor;
+      const { events } = await look();
+      cursor = before;
+      expect((await look()).events.map(({ id }) => id)).toEqual(events.map(({ id }) => id));
+      ids.push(...events.map(({ id }) => id));
+      tt.clock.advance(minute);
+    }
+    expect(new Set(ids).size).toBe(4);
+  });
+
+  test('a change in the second of the last look is not missed', async () => {
+    const [first = ''] = incidents().rows;
+    tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'one' } });
+    expect((await look()).found).toEqual([['row.updated', first]]);
+    tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'two' } });
+    expect((await look()).found).toEqual([['row.updated', first]]);
+  });
+
+  test('what this connection wrote itself is no event, what others write into the same row is', async () => {
+    const { rows, fields } = incidents();
+    const [first = '', second = ''] = rows;
+    const { call } = connection;
+    await call('createOrUpdateTableRow', {
+      rowId: first,
+      fieldValues: { [fields.Status ?? '']: 'Dispatched', [fields.ClosedAt ?? '']: '2026-01-05T02:20:00Z' },
+    });
+    await call('createOrUpdateTableRow', { rowId: 'tmpOwn', fieldValues: { [fields.EventId ?? '']: 'own' } });
+    await call('createOrUpdateTableRows', { rows: { tmpOwnB: { [fields.EventId ?? '']: 'own in bulk' } } });
+    await call('sendMsg', { ...inBook, msg: 'own', uuid: 'mine' });
+    await call('deleteTableRow', { rowId: second });
+    expect((await look()).found).toEqual([]);
+    tt.clock.advance(minute);
+    tt.sandbox.control.updateRow({ rowId: first, values: { Status: 'Open' } });
+    expect((await look()).found).toEqual([['row.updated', first]]);
+  });
+});
+
+test('books that are not watched are not looked at', async () => {
+  connection = await tt.connect({ watchBooks: ['alex/noticeboard'] });
+  cursor = undefined;
+  await look();
+  tt.clock.advance(minute);
+  tt.sandbox.control.postMessage({ msg: 'elsewhere' });
+  expect((await look()).events).toEqual([]);
+});
+
+describe('a monthly budget', () => {
+  const now = Date.parse('2026-01-16T12:00:00Z');
+
+  test('stretches the interval from 80 % on and stops at 95 %', () => {
+    expect(pauseFor({ used: 799, limit: 1000 }, minute, 3, now)).toBe(minute);
+    const stretched = pauseFor({ used: 800, limit: 1000 }, minute, 3, now);
+    expect(stretched).toBeGreaterThan(30 * minute);
+    const left = Date.parse('2026-02-01T00:00:00Z') - now;
+    // What is left below 95 % suffices until the month is over.
+    expect((left / stretched) * 3).toBeLessThanOrEqual(150);
+    expect(pauseFor({ used: 950, limit: 1000 }, minute, 3, now)).toBe(left);
+  });
+
+  test('is counted over processes, and holds looks back', async () => {
+    connection = await tt.connect({ monthlyCalls: 100 });
+    cursor = undefined;
+    for (let calls = 0; calls < 96; calls++) await connection.call('getBookInfo', inBook);
+    tt.sandbox.reset();
+    const { nextIn } = await look();
+    expect(nextIn).toBeGreaterThan(24 * 60 * minute);
+    expect(tt.sandbox.journal).toEqual([]);
+    const findings = await timetonic.check(connection.vendorCall() as never);
+    expect(findings.find(({ subject }) => subject === 'budget')).toMatchObject({ state: 'bad' });
+  });
+});
+
+test('the socket is listened to only where a setting asks for it', async () => {
+  connection = await tt.connect();
+  cursor = undefined;
+  tt.sandbox.reset();
+  expect((await look('socket')).nextIn).toBeGreaterThan(minute);
+  expect(tt.sandbox.journal).toEqual([]);
+
+  connection = await tt.connect({ listenSeconds: 1 });
+  const heard = look('socket');
+  for (let tries = 0; tt.sandbox.control.attachedSockets().length === 0 && tries < 200; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  tt.sandbox.control.postMessage({ msg: 'over the socket' });
+  tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
+  tt.sandbox.control.pushSocket({
+    frame: { type: 11, u_c: 'alex', msg: 'clearNotRead', b_o: 'demo', b_c: 'operations' },
+  });
+  const { events } = await heard;
+  expect(events.map(({ type }) => type)).toEqual(
+    expect.arrayContaining(['timetonic.message.received', 'timetonic.book.updated', 'timetonic.system.received']),
+  );
+  for (const { type, data } of events)
+    expect(sources.socket?.types[type]?.data().safeParse(data).success, type).toBe(true);
+});
+
+test('every sample fits its schema', () => {
+  for (const source of Object.values(sources)) {
+    for (const [type, { data, sample }] of Object.entries(source.types))
+      expect(z.safeParse(data(), sample).success, type).toBe(true);
+  }
+});

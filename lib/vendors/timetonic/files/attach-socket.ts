@@ -1,0 +1,70 @@
+import { GatewayError } from '../../../core/errors.ts';
+import { type TimetonicCall, type TimetonicSession, title } from '../connection.ts';
+import { callerFields, defaultVersion, exchangeIn } from '../wire/exchange.ts';
+import { openSocket, SocketClosed, type Wire } from '../wire/socket.ts';
+
+/** Attach has no answer, and the document names two numbers for it: its example one, its text the other. */
+const attachTypes = [7, 4];
+const ping = 9;
+const pingAck = 10;
+/** How long a ping may take. */
+const answerTime = 2_500;
+const highestStamp = '9223372036854775807';
+
+/** What an attached socket sends with every frame. */
+export type Caller = { version: string; o_u: string; u_c: string; sesskey: string };
+
+/** Runs something on a socket that is attached; a dead session is renewed once, before anything else was sent. */
+export function onSocket<T>(call: TimetonicCall, run: (wire: Wire, caller: Caller) => Promise<T>): Promise<T> {
+  return call.withSession(async (session) => {
+    const wire = await openSocket(call);
+    const caller = { version: call.connection.settings.apiVersion ?? defaultVersion, ...callerFields(call, session) };
+    try {
+      await attach(call, wire, caller, session);
+      return await run(wire, caller);
+    } finally {
+      wire.close();
+    }
+  });
+}
+
+/** Attaches and makes sure by a ping; where neither number is heard, asks over HTTP whether the key is dead. */
+async function attach(call: TimetonicCall, wire: Wire, caller: Caller, session: TimetonicSession): Promise<void> {
+  const known = call.memory.get('attach') as number | undefined;
+  const types = known === undefined ? attachTypes : [known, ...attachTypes.filter((type) => type !== known)];
+  let closed: SocketClosed | undefined;
+  for (const type of types) {
+    try {
+      wire.send({ type, ...caller });
+      wire.send({ type: ping, ...caller });
+      const ack = await wire.next((frame) => frame.type === pingAck, answerTime);
+      if (ack === undefined) continue;
+      if (ack.status !== undefined && ack.status !== 'ok') break;
+      call.memory.set('attach', type);
+      return;
+    } catch (error) {
+      if (!(error instanceof SocketClosed)) throw error;
+      closed = error;
+      break;
+    }
+  }
+  call.memory.delete('attach');
+  if (call.signal.aborted)
+    throw new GatewayError('vendor_timeout', `The time was up before ${title}'s socket answered.`, {
+      vendor: 'timetonic',
+    });
+  await exchangeIn(session, call, { req: 'getUserInfo', fields: { sstamp: highestStamp }, effect: 'session' });
+  if (closed) throw closed;
+  if (wire.garbage > 0) {
+    throw new GatewayError(
+      'vendor_malformed',
+      `${title}'s socket answered with ${wire.garbage} frames that cannot be read. Is socketUrl right?`,
+      { vendor: 'timetonic' },
+    );
+  }
+  throw new GatewayError(
+    'vendor_timeout',
+    `${title}'s socket took neither form of attach within ${(answerTime * types.length) / 1000} s, though the session is alive.`,
+    { vendor: 'timetonic' },
+  );
+}

@@ -1,0 +1,39 @@
+import { GatewayError } from '../../../core/errors.ts';
+import type { TimetonicCall } from '../connection.ts';
+import { makeOnce, nameOf } from '../writes/made-once.ts';
+import { uuidPrefix } from '../writes/message-writes.ts';
+import { uploadFile } from './file-upload.ts';
+import { type GivenFile, openSource } from './sources.ts';
+
+type Ok = { status: 'ok'; [field: string]: unknown };
+
+interface AttachInput {
+  bookOwner: string;
+  bookCode: string;
+  file: GivenFile;
+  smid?: string | undefined;
+  rowId?: string | undefined;
+  fieldId?: string | undefined;
+  uuid?: string | undefined;
+}
+
+/** Attaches a file to a message or a cell; one with a uuid of the caller's only once. */
+export async function attachFile(input: AttachInput, call: TimetonicCall): Promise<Ok> {
+  const { bookOwner, bookCode, smid, rowId, fieldId, uuid } = input;
+  const toCell = rowId !== undefined && fieldId !== undefined;
+  const half = (rowId !== undefined) !== (fieldId !== undefined);
+  if (half || (smid !== undefined) === toCell) {
+    const message = 'is needed alone, or rowId and fieldId together';
+    throw new GatewayError('invalid_input', `The input was refused: /smid ${message}.`, {
+      errors: [{ pointer: '/smid', message }],
+    });
+  }
+  const source = await openSource(input.file, call);
+  const place = { b_o: bookOwner, b_c: bookCode, smid, rowId, fieldId };
+  const upload = async (name: string) => (await uploadFile(call, source, place, name)) as Ok;
+  if (uuid === undefined) return upload(`${uuidPrefix}${call.random.bytes(16).toString('hex')}`);
+  const { answer, existing } = await makeOnce(call, nameOf('file', [place, uuid]), `the file ${uuid}`, () =>
+    upload(uuid),
+  );
+  return existing ? { ...answer, existing: true } : answer;
+}

@@ -1,0 +1,44 @@
+import { GatewayError } from '../../../core/errors.ts';
+import type { TimetonicCredentials, TimetonicLogin } from '../connection.ts';
+import { keyIn } from '../session.ts';
+import { ask } from '../wire/exchange.ts';
+
+export const applicationName = 'trunkline';
+
+/** Turns login and password into the keys to store; they themselves are kept nowhere. Other credentials stay as they are. */
+export async function exchangeLogin(given: TimetonicCredentials, call: TimetonicLogin): Promise<TimetonicCredentials> {
+  const { login, password } = given;
+  if (login === undefined || password === undefined) return given;
+  return logIn(call, login, password, await createAppkey(call, applicationName));
+}
+
+/** A key for an application of this name. */
+export async function createAppkey(call: TimetonicLogin, appname: string): Promise<string> {
+  return keyIn(await ask(call, { req: 'createAppkey', fields: { appname }, effect: 'session' }), 'appkey');
+}
+
+/** The oauthkey of a user, with the appkey that it was made with. */
+export async function logIn(
+  call: TimetonicLogin,
+  login: string,
+  password: string,
+  appkey: string,
+): Promise<{ appkey: string; oauthkey: string }> {
+  const fields = { login, pwd: password, appkey };
+  const body = await ask(call, { req: 'createOauthkey', fields, effect: 'session' }).catch((error: unknown) => {
+    if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
+    // The login was wrong, not the connection's session: nothing is renewed or locked for it.
+    throw new GatewayError('connection_needs_attention', `${error.message} Correct login and password.`, {
+      vendor: 'timetonic',
+      ...(error.vendorCode !== undefined && { vendorCode: error.vendorCode }),
+    });
+  });
+  const { user } = call.connection.settings;
+  if (typeof body.o_u === 'string' && body.o_u !== user) {
+    const message = `the login belongs to the user ${body.o_u}; set user to that, or log in as ${user}`;
+    throw new GatewayError('invalid_input', `The settings were refused: ${message}.`, {
+      errors: [{ pointer: '/settings/user', message }],
+    });
+  }
+  return { appkey, oauthkey: keyIn(body, 'oauthkey') };
+}

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { failure, inBook, startTimetonic } from '../../../test/support/timetonic-caller.ts';
+import type { RawRequest } from '../../core/vendor.ts';
+import { timetonic } from './index.ts';
+import { matchRaw } from './raw.ts';
+
+let tt: Awaited<ReturnType<typeof startTimetonic>>;
+let connection: Awaited<ReturnType<typeof tt.connect>>;
+beforeAll(async () => {
+  tt = await startTimetonic();
+  connection = await tt.connect();
+});
+afterAll(() => tt.stop());
+
+const matched = (request: RawRequest) => matchRaw(request, timetonic.operations);
+const raw = (method: string, path: string, body?: unknown, query: Record<string, string> = {}) => ({
+  method,
+  path,
+  body,
+  query: new URLSearchParams(query),
+});
+
+test('a declared request is its operation, with its fields under our names, in any spelling', () => {
+  const body = { b_o: 'demo', b_c: 'operations', catId: '126185', filterRowIds: '{"applyViewFilters":1}' };
+  expect(matched(raw('POST', 'getTableValues', body))).toEqual({
+    operation: 'getTableValues',
+    input: { ...inBook, tableId: 126185, filterRowIds: { applyViewFilters: 1 } },
+  });
+  expect(matched(raw('POST', 'DROPALLSESSIONS'))).toMatchObject({ operation: 'dropAllSessions' });
+  expect(matched(raw('POST', 'deletetablerow', { rowId: 1 }))).toMatchObject({
+    operation: 'deleteTableRow',
+  });
+  expect(matched(raw('GET', 'dbi/ii/norm/demo/operations/7/a.png'))).toEqual({
+    operation: 'getImageById',
+    input: { size: 'norm', ...inBook, imageId: '7', fileName: 'a.png' },
+  });
+});
+
+test('key requests are refused, in any spelling', () => {
+  for (const path of ['createSesskey', 'CREATEOAUTHKEY', '/createAppkey/'])
+    expect(matched(raw('POST', path))).toBe('session');
+});
+
+test('an undeclared request goes out with the session and without keys of the caller', async () => {
+  expect(matched(raw('POST', 'getBookEvents'))).toBeUndefined();
+  tt.sandbox.reset();
+  const sent = timetonic.sendRaw(
+    raw('POST', 'getBookEvents', { b_o: 'demo', list: [1], sesskey: 'mine', o_u: 'alex' }),
+    connection.vendorCall() as never,
+  );
+  expect((await failure(sent)).message).toContain('unknown request getBookEvents');
+  const body = new URLSearchParams(tt.sandbox.journal.at(-1)?.body);
+  expect([body.get('o_u'), body.get('list'), body.get('b_o')]).toEqual(['demo', '[1]', 'demo']);
+  expect(body.get('sesskey')).not.toBe('mine');
+});
+
+test.each(['dbi/../api.php', 'a/b', 'dbi/ii/./x', '../live'])('the path %s is refused', async (path) => {
+  expect(
+    await failure(Promise.resolve().then(() => timetonic.sendRaw(raw('GET', path), connection.vendorCall() as never))),
+  ).toMatchObject({ code: 'invalid_request' });
+});

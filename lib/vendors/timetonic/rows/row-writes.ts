@@ -1,0 +1,266 @@
+import * as z from 'zod/mini';
+import { GatewayError } from '../../../core/errors.ts';
+import { field } from '../../../core/field.ts';
+import type { SendCall } from '../../../core/operation.ts';
+import type { TimetonicCall } from '../connection.ts';
+import { exchange, isDeadlock } from '../wire/exchange.ts';
+import { fieldText, type TimetonicRequest } from '../wire/send.ts';
+import { claim, giveUp, makeOnce, nameOf, settle } from '../writes/made-once.ts';
+import { noteOwnDelete, noteOwnRows, noteOwnWrite } from '../writes/own-writes.ts';
+
+type Send = SendCall<TimetonicRequest>;
+type Values = Record<string, unknown>;
+type Ok = { status: 'ok'; [field: string]: unknown };
+/** The new row of an answer, as it is noted. */
+type Made = {
+  newRows?: { id: string; tmpId?: string | undefined; existing?: boolean | undefined }[];
+  [field: string]: unknown;
+};
+
+/** TimeTonic bears ten rows at a time; with more it ends in deadlocks. */
+const batchSize = 10;
+
+const link = () => z.strictObject({ row_id: z.union([z.string(), z.int()]), value: z.optional(z.string()) });
+/** A value of a cell; link fields take `[{row_id, value}]`. */
+export const value = () =>
+  field(
+    z.union([
+      z.string(),
+      z.number(),
+      z.boolean(),
+      z.null(),
+      z.array(z.union([z.string(), link()])),
+      z.record(z.string(), z.unknown()),
+    ]),
+    {
+      description: 'Text, a number, or `[{"row_id": …, "value": "…"}]` for a link field; null empties the cell.',
+      examples: ['Open'],
+    },
+  );
+export const values = () =>
+  field(z.record(z.string().check(z.regex(/^\d{1,19}$/, 'must be a field id')), value()), {
+    description: 'Values by field id. Files are not set here: see fileUpload.',
+    examples: [{ '1367490': 'E-991' }],
+  });
+export const rowsToWrite = () =>
+  field(
+    z
+      .record(
+        z.string().check(z.regex(/^(?:\d{1,19}|tmp[^\s/]{0,120})$/, 'must be the id of a row, or begin with tmp')),
+        values().check(z.refine(isFilled, 'must hold at least one value')),
+      )
+      .check(z.refine(isFilled, 'must hold at least one row')),
+    {
+      description: 'Values by row id; a row id that begins with `tmp` makes a new row.',
+      examples: [{ 'tmpE-991': { '1367490': 'E-991' } }],
+    },
+  );
+
+/** True for more rows than go in one request. */
+export const isBulk = ({ rows }: { rows: Values }): boolean => Object.keys(rows).length > batchSize;
+
+interface RowInput {
+  rowId: string;
+  fieldValues?: Values | undefined;
+  tableId?: string | undefined;
+  [field: string]: unknown;
+}
+
+/** One row, made once for its tmp id and values. */
+export async function writeRow(input: RowInput, send: Send, call: TimetonicCall): Promise<Ok> {
+  const { rowId, fieldValues = {}, tableId } = input;
+  const empty = Object.keys(fieldValues).length === 0;
+  if (empty && (tableId === undefined || !isNew(rowId))) {
+    const message = isNew(rowId) ? 'is needed, or tableId for an empty row' : 'is needed to change a row';
+    throw new GatewayError('invalid_input', `The input was refused: /fieldValues ${message}.`, {
+      errors: [{ pointer: '/fieldValues', message }],
+    });
+  }
+  const fields = { ...input, fieldValues: empty ? undefined : fieldValues };
+  const write = (id: string) => send('req=createOrUpdateTableRow', { ...fields, rowId: id }) as Promise<Ok>;
+  return writeOnce(call, rowId, [tableId ?? null, fieldValues], fieldValues, write);
+}
+
+/** One value, which makes a row where the row id begins with tmp. */
+export function writeValue(
+  input: { rowId: string; fieldId: string; value: unknown; [field: string]: unknown },
+  send: Send,
+  call: TimetonicCall,
+): Promise<Ok> {
+  const { rowId, fieldId, value: given } = input;
+  const write = (id: string) =>
+    send('req=updateTableValue', { ...input, rowId: id, value: given === null ? '' : given }) as Promise<Ok>;
+  return writeOnce(call, rowId, [fieldId, given], { [fieldId]: given }, write);
+}
+
+/** Deletes a row, and remembers that it was done here. */
+export async function deleteRow(
+  input: { rowId: string; [field: string]: unknown },
+  send: Send,
+  call: TimetonicCall,
+): Promise<Ok> {
+  const answer = (await send('req=deleteTableRow', input)) as Ok;
+  await noteOwnDelete(call, input.rowId);
+  return answer;
+}
+
+async function writeOnce(
+  call: TimetonicCall,
+  rowId: string,
+  properties: unknown,
+  written: Values,
+  write: (rowId: string) => Promise<Ok>,
+): Promise<Ok> {
+  if (!isNew(rowId)) {
+    const answer = await write(rowId);
+    await noteOwnWrite(call, rowId, written);
+    return answer;
+  }
+  // `tmp` alone names nothing: each is a row of its own.
+  if (rowId === 'tmp') return noted(call, await write(`tmp${call.random.bytes(12).toString('hex')}`), written);
+  let whole: Ok | undefined;
+  const { answer } = await makeOnce<Made>(call, nameOf('row', [rowId, properties]), `the row ${rowId}`, async () => {
+    whole = await noted(call, await write(rowId), written);
+    return { newRows: newRowsOf(whole) };
+  });
+  return whole ?? { status: 'ok', newRows: (answer.newRows ?? []).map((row) => ({ ...row, existing: true })) };
+}
+
+async function noted(call: TimetonicCall, answer: Ok, written: Values): Promise<Ok> {
+  for (const { id } of newRowsOf(answer)) await noteOwnWrite(call, id, written);
+  return answer;
+}
+
+function newRowsOf({ newRows }: Ok): { id: string; tmpId?: string }[] {
+  if (!Array.isArray(newRows)) return [];
+  return newRows.map(({ id, tmpId }: { id: unknown; tmpId?: unknown }) => ({
+    id: String(id),
+    ...(typeof tmpId === 'string' && { tmpId }),
+  }));
+}
+
+interface Entry {
+  rowId: string;
+  written: Values;
+  /** The name under which a new row is claimed. */
+  name?: string;
+}
+
+/**
+ * Many rows in batches of ten, one after another. A batch of known rows may be sent again after a deadlock; one of new rows may
+ * not, since nobody knows how many of them were made. What was written is noted row by row, so that the same call sent again goes on.
+ */
+export async function writeRows(
+  input: { rows: Record<string, Values>; [field: string]: unknown },
+  call: TimetonicCall,
+): Promise<Ok & { modified: number; created: number; existing: number }> {
+  const { rows, bookOwner, bookCode, linkSeparator, bypassUrlTrigger } = input;
+  const settings = { b_o: bookOwner, b_c: bookCode, linkSeparator, bypassUrlTrigger };
+  const shared = Object.fromEntries(
+    Object.entries(settings).flatMap(([name, given]) => (given === undefined ? [] : [[name, fieldText(given)]])),
+  );
+  const entries: Entry[] = Object.entries(rows).map(([rowId, written]) => ({ rowId, written }));
+  const sums = { modified: 0, created: 0, existing: 0 };
+  const doubtful: string[] = [];
+  const total = entries.length;
+  const tell = () => call.progress?.(sums.modified + sums.created + sums.existing, total);
+
+  for (const batch of batches(entries.filter(({ rowId }) => !isNew(rowId)))) {
+    const body = await sendBatch(batch, true).catch((error: unknown) => {
+      throw stopped(error, batch, sums, total);
+    });
+    sums.modified += numberOf(body.modified, batch.length);
+    for (const { rowId, written } of batch) await noteOwnWrite(call, rowId, written);
+    await tell();
+  }
+  for (const batch of batches(entries.filter(({ rowId }) => isNew(rowId)))) {
+    const mine: Entry[] = [];
+    for (const entry of batch) {
+      const name = nameOf('row in bulk', [entry.rowId, entry.written]);
+      const earlier = entry.rowId === 'tmp' ? undefined : await claim(call, name, `the row ${entry.rowId}`);
+      if (earlier?.state === 'made') sums.existing++;
+      else if (earlier?.state === 'unknown') doubtful.push(entry.rowId);
+      else
+        mine.push(
+          entry.rowId === 'tmp'
+            ? { ...entry, rowId: `tmp${call.random.bytes(12).toString('hex')}` }
+            : { ...entry, name },
+        );
+    }
+    if (mine.length === 0) continue;
+    try {
+      const body = await sendBatch(mine, false);
+      sums.created += numberOf(body.created, mine.length);
+    } catch (error) {
+      const failure = isDeadlock(error) ? halfDone(error) : error;
+      for (const { name } of mine) if (name !== undefined) await giveUp(call, name, failure);
+      throw stopped(failure, mine, sums, total);
+    }
+    for (const { name } of mine) if (name !== undefined) await settle(call, name, {});
+    await noteOwnRows(
+      call,
+      mine.map(({ written }) => written),
+    );
+    await tell();
+  }
+  if (doubtful.length > 0) {
+    throw stopped(
+      halfDone(undefined),
+      doubtful.map((rowId) => ({ rowId, written: {} })),
+      sums,
+      total,
+    );
+  }
+  return { status: 'ok', ...sums };
+
+  function sendBatch(batch: Entry[], repeatDeadlock: boolean): Promise<Record<string, unknown>> {
+    const text = JSON.stringify(Object.fromEntries(batch.map(({ rowId, written }) => [rowId, written])));
+    const fields = { ...shared, rows: text };
+    return exchange(call, {
+      req: 'createOrUpdateTableRows',
+      fields,
+      effect: 'write',
+      repeatDeadlock,
+      timeoutMs: 20_000,
+    });
+  }
+}
+
+function halfDone(cause: unknown): GatewayError {
+  return new GatewayError('outcome_unknown', 'TimeTonic may have made some of these rows before it stopped.', {
+    vendor: 'timetonic',
+    outcome: 'unknown',
+    ...(cause !== undefined && { cause }),
+  });
+}
+
+/** The error of a bulk write that stopped: how far it came, and which rows are concerned. */
+function stopped(error: unknown, batch: Entry[], sums: Record<string, number>, total: number): unknown {
+  if (!(error instanceof GatewayError)) return error;
+  const written = Object.values(sums).reduce((sum, each) => sum + each, 0);
+  const message = error.outcome === 'unknown' ? 'may have been written' : 'was not written';
+  return new GatewayError(
+    error.code,
+    `${error.message} ${written} of ${total} rows are written; sent again, those are not made twice${error.outcome === 'unknown' ? ', and those in doubt are left to you' : ''}.`,
+    {
+      ...{ status: error.status, retryable: error.retryable, vendor: 'timetonic', cause: error },
+      // After some rows were written this is no clean refusal any more.
+      outcome: written > 0 && error.outcome === 'no' ? 'refused' : error.outcome,
+      errors: batch.map(({ rowId }) => ({ pointer: `/rows/${rowId}`, message })),
+      ...(error.vendorCode !== undefined && { vendorCode: error.vendorCode }),
+      ...(error.retryAfter !== undefined && { retryAfter: error.retryAfter }),
+    },
+  );
+}
+
+function batches(entries: Entry[]): Entry[][] {
+  return Array.from({ length: Math.ceil(entries.length / batchSize) }, (_, at) =>
+    entries.slice(at * batchSize, (at + 1) * batchSize),
+  );
+}
+
+const isNew = (rowId: string): boolean => rowId.startsWith('tmp');
+const numberOf = (given: unknown, fallback: number): number => (typeof given === 'number' ? given : fallback);
+function isFilled(map: Values): boolean {
+  return Object.keys(map).length > 0;
+}

@@ -1,0 +1,68 @@
+import { backoff } from '../../../core/clock.ts';
+import { GatewayError } from '../../../core/errors.ts';
+import type { Effect } from '../../../core/operation.ts';
+import { baseOf, type TimetonicCall, type TimetonicLogin, type TimetonicSession } from '../connection.ts';
+import { spend } from './budget.ts';
+import { type FormFields, postForm } from './protocol.ts';
+import { deadlock } from './refusal.ts';
+
+export const defaultVersion = '1.47';
+
+/** How often a request is repeated that the vendor ended in a deadlock. */
+const deadlockRepeats = 3;
+
+/** One request of api.php: what it is called, its fields, and whether a deadlock means that nothing was done. */
+export interface ApiRequest {
+  req: string;
+  fields: FormFields;
+  effect: Effect;
+  timeoutMs?: number;
+  /** False where a deadlock may have left half of the work done: then it is not repeated. */
+  repeatDeadlock?: boolean;
+}
+
+/** A request in a live session, as the connection's user. */
+export function exchange(call: TimetonicCall, request: ApiRequest): Promise<Record<string, unknown>> {
+  return call.withSession((session) => exchangeIn(session, call, request));
+}
+
+/** The same in a session that is given: nothing is renewed. */
+export function exchangeIn(
+  session: TimetonicSession,
+  call: TimetonicLogin,
+  request: ApiRequest,
+): Promise<Record<string, unknown>> {
+  const caller = callerFields(call, session);
+  return ask(call, { ...request, fields: { ...caller, ...request.fields } });
+}
+
+/** A request without a session. */
+export async function ask(call: TimetonicLogin, request: ApiRequest): Promise<Record<string, unknown>> {
+  const { req, fields, effect, timeoutMs, repeatDeadlock = true } = request;
+  const { settings } = call.connection;
+  for (let repeat = 0; ; repeat++) {
+    await spend(call);
+    try {
+      const all = { version: settings.apiVersion ?? defaultVersion, req, ...fields };
+      const asking = { effect, doing: req, now: call.clock.now(), ...(timeoutMs !== undefined && { timeoutMs }) };
+      return await postForm(call, `${baseOf(settings)}/api.php`, all, asking);
+    } catch (error) {
+      const again = repeatDeadlock && repeat < deadlockRepeats && isDeadlock(error) && !call.signal.aborted;
+      if (!again) throw error;
+      await call.clock.sleep(backoff(repeat, 100, 1500, call.random), call.signal).catch(() => undefined);
+    }
+  }
+}
+
+/** Who calls, as every request says it. */
+export function callerFields(
+  call: TimetonicLogin,
+  session: TimetonicSession,
+): { o_u: string; u_c: string; sesskey: string } {
+  const { user } = call.connection.settings;
+  return { o_u: user, u_c: user, sesskey: session.sesskey };
+}
+
+export function isDeadlock(error: unknown): error is GatewayError {
+  return error instanceof GatewayError && error.vendorCode === deadlock;
+}

@@ -1,0 +1,159 @@
+import { GatewayError } from '../../../core/errors.ts';
+import type { HttpAnswer, HttpClient } from '../../../core/http/client.ts';
+import { parseJson } from '../../../core/json.ts';
+import type { Effect } from '../../../core/operation.ts';
+import { failureOf, retryAfter } from '../../../core/vendor-failure.ts';
+import { title } from '../connection.ts';
+import { refusalOf } from './refusal.ts';
+
+/** What one request is called and how it may be treated. */
+export interface Asking {
+  effect: Effect;
+  /** Its name, for messages. */
+  doing: string;
+  timeoutMs?: number;
+  now: number;
+}
+
+/** Fields of a form as they are sent; what is undefined is left out. */
+export type FormFields = Readonly<Record<string, string | undefined>>;
+
+const vendor = { name: 'timetonic', title };
+const longestAnswer = 32 * 1024 * 1024;
+
+/** Posts a form and answers the body of an `ok`; everything else throws. Keys go into the body, never into the address. */
+export async function postForm(
+  call: { http: HttpClient },
+  url: string,
+  fields: FormFields,
+  asking: Asking,
+): Promise<Record<string, unknown>> {
+  const answer = await call.http
+    .request({
+      method: 'POST',
+      url,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+      body: formText(fields),
+      timeoutMs: asking.timeoutMs ?? 10_000,
+      maxBytes: longestAnswer,
+    })
+    .catch((error: unknown) => {
+      throw failureOf(error, vendor, asking.effect, asking.doing);
+    });
+  return readAnswer(answer, asking);
+}
+
+/** A form as text; spaces as `%20`, which every PHP reads like `+`. */
+export function formText(fields: FormFields): string {
+  return Object.entries(fields)
+    .flatMap(([name, value]) =>
+      value === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(value.toWellFormed())}`],
+    )
+    .join('&');
+}
+
+/** The body of an answer that says `status: "ok"`. */
+export function readAnswer(answer: HttpAnswer, asking: Asking): Record<string, unknown> {
+  const text = answer.text();
+  const body = parsed(text);
+  // A no may come with any status; its words say more than the number.
+  if (body?.status === 'nok') throw refusalOf(body, asking.doing);
+  if (answer.status < 200 || answer.status >= 300) throw statusError(answer, text, asking);
+  if (body?.status === 'ok') return body;
+  throw noAnswer(text, body !== undefined, asking);
+}
+
+/** The error that a status other than 2xx is. */
+export function statusError(
+  answer: Pick<HttpAnswer, 'status' | 'headers'>,
+  text: string,
+  asking: Asking,
+): GatewayError {
+  const { effect, doing } = asking;
+  const { status } = answer;
+  const shared = { vendor: 'timetonic', vendorCode: String(status) } as const;
+  const after = String(answer.headers['retry-after'] ?? '') || undefined;
+  const said = text
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 200);
+  if (status === 401)
+    return new GatewayError('connection_needs_attention', `${title} refused the session key.`, {
+      ...shared,
+      session: 'refused',
+    });
+  if (status === 429)
+    return new GatewayError('vendor_rate_limited', `${title} asks for a pause.`, {
+      ...shared,
+      retryAfter: retryAfter(after, asking.now, 60),
+    });
+  if (status === 503)
+    return new GatewayError('vendor_maintenance', `${title} is not available now.`, {
+      ...shared,
+      retryAfter: retryAfter(after, asking.now, 60),
+    });
+  const kept = (
+    {
+      400: 'vendor_bad_request',
+      403: 'vendor_forbidden',
+      404: 'vendor_not_found',
+      405: 'vendor_method_not_allowed',
+      409: 'vendor_conflict',
+      412: 'vendor_precondition_failed',
+      413: 'vendor_too_large',
+    } as const
+  )[status];
+  if (kept)
+    return new GatewayError(kept, `${title} answered ${doing} with ${status}: ${said}`, {
+      ...shared,
+      outcome: 'refused',
+    });
+  if (effect !== 'read' && effect !== 'session') return lost(doing, `it answered ${status}: ${said}`);
+  if (status === 500) {
+    return new GatewayError(
+      'vendor_failed',
+      `${title} answered ${doing} with 500, which it does when asked for too much at once. Ask for fewer rows (maxRows or pageSize), or for all of them page by page with all: true.`,
+      shared,
+    );
+  }
+  return new GatewayError('vendor_failed', `${title} answered ${doing} with ${status}: ${said}`, {
+    ...shared,
+    retryable: status > 500,
+  });
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const body = parseJson(text);
+    return body !== null && typeof body === 'object' && !Array.isArray(body)
+      ? (body as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is no answer of the API at all: a page, half a body, or JSON without a status. */
+function noAnswer(text: string, json: boolean, { effect, doing }: Asking): GatewayError {
+  if (!json && /maintenance/i.test(text)) {
+    return new GatewayError('vendor_maintenance', `${title} is under maintenance.`, {
+      vendor: 'timetonic',
+      retryAfter: 60,
+    });
+  }
+  const found = json ? 'JSON without a status' : /^\s*</.test(text) ? 'a web page' : 'something that is no JSON';
+  if (effect !== 'read' && effect !== 'session') return lost(doing, `it answered with ${found}`);
+  const hint = /^\s*</.test(text) ? ' Is baseUrl the address up to /live?' : '';
+  return new GatewayError('vendor_malformed', `${title} answered ${doing} with ${found}.${hint}`, {
+    vendor: 'timetonic',
+  });
+}
+
+function lost(doing: string, why: string): GatewayError {
+  return new GatewayError(
+    'outcome_unknown',
+    `${doing} was sent to ${title}, but ${why}. It may have been carried out; look before you send it again.`,
+    { vendor: 'timetonic', outcome: 'unknown' },
+  );
+}

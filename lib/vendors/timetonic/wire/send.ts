@@ -1,0 +1,48 @@
+import { wireName } from '../../../core/field.ts';
+import { type Composed, type Operation, type SendCall, type Shape, schemasOf } from '../../../core/operation.ts';
+import type { VendorAnswer } from '../../../core/vendor.ts';
+import type { TimetonicCall } from '../connection.ts';
+import { download, type FileAddress } from '../files/downloads.ts';
+import { type ApiRequest, exchange } from './exchange.ts';
+import type { FormFields } from './protocol.ts';
+
+/** A request of api.php by its name, or the address of a file with `{fields}` of the input, `{name?}` where one may be missing. */
+export type TimetonicRequest = `req=${string}` | FileAddress;
+
+/** Carries out one declared operation. */
+export async function send(
+  name: string,
+  operation: Operation,
+  input: Record<string, unknown>,
+  call: TimetonicCall,
+): Promise<VendorAnswer> {
+  const { shape } = schemasOf(operation);
+  const one: SendCall<TimetonicRequest> = (request, fields) =>
+    exchange(call, requestOf(request.replace(/^req=/, ''), operation, fieldsOf(shape, fields)));
+  if (typeof operation.call === 'function') {
+    // Declared as a function: its own schema has checked the input it is given.
+    const composed = operation.call as Composed<TimetonicRequest, Record<string, unknown>, unknown, TimetonicCall>;
+    return { body: await composed(input, one, call) };
+  }
+  const request = operation.call as TimetonicRequest;
+  if (request.startsWith('/dbi/')) return download(request as FileAddress, input, call, name);
+  return { body: await one(request, input) };
+}
+
+function requestOf(req: string, { effect }: Operation, fields: FormFields): ApiRequest {
+  return { req, fields, effect };
+}
+
+/** An input under the vendor's names, as a form has it. */
+export function fieldsOf(shape: Shape, input: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(input).flatMap(([name, value]) =>
+      value === undefined ? [] : [[shape[name] ? wireName(name, shape[name]) : name, fieldText(value)]],
+    ),
+  );
+}
+
+/** A value in a form field: JSON inside it for lists and objects, `true` and `false` for switches. */
+export function fieldText(value: unknown): string {
+  return value !== null && typeof value === 'object' ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { GatewayError } from '../../../core/errors.ts';
+import { type TimetonicCall, title } from '../connection.ts';
+
+/** What became of something that was to be made under a name of the caller's. */
+type Fate = { state: 'making' } | { state: 'made'; answer: unknown } | { state: 'unknown' };
+
+const keptSeconds = 24 * 60 * 60;
+/** Longer than a request can take: what is still being made after that was lost with its process. */
+const makingTime = 30_000;
+
+/** The name under which something with these properties is noted. */
+export function nameOf(kind: string, properties: unknown): string {
+  return `${kind} ${createHash('sha256').update(JSON.stringify(properties)).digest('base64url')}`;
+}
+
+/**
+ * Makes something at most once for a name within a day: TimeTonic makes it anew each time it is asked. A repeat gets the first
+ * answer; where that was lost, `recover` may find what was made, else it stays `outcome_unknown`.
+ */
+export async function makeOnce<T extends object>(
+  call: TimetonicCall,
+  name: string,
+  what: string,
+  make: () => Promise<T>,
+  recover?: () => Promise<T | undefined>,
+): Promise<{ answer: T; existing: boolean }> {
+  const earlier = await claim(call, name, what);
+  if (earlier?.state === 'made') return { answer: earlier.answer as T, existing: true };
+  if (earlier?.state === 'unknown') {
+    const found = await recover?.();
+    if (!found) throw unknown(what);
+    await settle(call, name, found);
+    return { answer: found, existing: true };
+  }
+  try {
+    const answer = await make();
+    await settle(call, name, answer);
+    return { answer, existing: false };
+  } catch (error) {
+    await giveUp(call, name, error);
+    throw error;
+  }
+}
+
+/** Claims a name, or says what became of it earlier. Throws while another is at it. */
+export async function claim(call: TimetonicCall, name: string, what: string): Promise<Fate | undefined> {
+  const making: Fate = { state: 'making' };
+  if (await call.notes.claim(name, making, keptSeconds)) return undefined;
+  const note = await call.notes.read(name);
+  const fate = (note?.value ?? { state: 'unknown' }) as Fate;
+  if (fate.state !== 'making') return fate;
+  if (call.clock.now() - (note?.at ?? 0) > makingTime) return { state: 'unknown' };
+  throw new GatewayError(
+    'idempotency_in_progress',
+    `Another call is writing ${what} just now. Try again in a moment.`,
+    {
+      vendor: 'timetonic',
+      retryAfter: 5,
+    },
+  );
+}
+
+export async function settle(call: TimetonicCall, name: string, answer: unknown): Promise<void> {
+  await call.notes.write(name, { state: 'made', answer }, keptSeconds);
+}
+
+/** Frees the name where nothing was made for certain; else notes that it may have been. */
+export async function giveUp(call: TimetonicCall, name: string, error: unknown): Promise<void> {
+  const certain = error instanceof GatewayError && error.outcome !== 'unknown';
+  await (certain ? call.notes.remove(name) : call.notes.write(name, { state: 'unknown' }, keptSeconds));
+}
+
+export function unknown(what: string): GatewayError {
+  return new GatewayError(
+    'outcome_unknown',
+    `${title} may have made ${what}, but its answer was lost. Look for it; where it is not there, send it under another name.`,
+    { vendor: 'timetonic', outcome: 'unknown' },
+  );
+}

@@ -1,0 +1,229 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CreateTableCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  TransactWriteItemsCommand,
+} from '@aws-sdk/client-dynamodb';
+import {
+  DescribeStreamCommand,
+  DynamoDBStreamsClient,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+} from '@aws-sdk/client-dynamodb-streams';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type EmbeddedDynamodb, findDynoxide, startEmbeddedDynamodb } from './embedded-dynamodb.ts';
+
+let directory = '';
+const running: EmbeddedDynamodb[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'trunkline-database-'));
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((database) => database.stop()));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function start(options: Parameters<typeof startEmbeddedDynamodb>[0] = { directory }) {
+  const database = await startEmbeddedDynamodb(options);
+  running.push(database);
+  return database;
+}
+
+const access = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+const clientOf = (endpoint: string) => new DynamoDBClient({ ...access, endpoint });
+
+async function createTable(client: DynamoDBClient) {
+  const { TableDescription } = await client.send(
+    new CreateTableCommand({
+      TableName: 'trunkline',
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+      StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
+    }),
+  );
+  return TableDescription?.LatestStreamArn ?? '';
+}
+
+const put = (client: DynamoDBClient, pk: string, value = '') =>
+  client.send(new PutItemCommand({ TableName: 'trunkline', Item: { pk: { S: pk }, value: { S: value } } }));
+const get = async (client: DynamoDBClient, pk: string) =>
+  (await client.send(new GetItemCommand({ TableName: 'trunkline', Key: { pk: { S: pk } } }))).Item;
+
+const alive = (pid: number) => existsSync(`/proc/${pid}/exe`) && !/^State:\s+Z/m.test(statusOf(pid));
+const statusOf = (pid: number) => readFileSync(`/proc/${pid}/status`, 'utf8');
+const untilDead = (pid: number) => vi.waitFor(() => expect(alive(pid)).toBe(false), { timeout: 5000 });
+
+/** Another process that starts the database in the directory and reports the database's pid and endpoint, or the refusal. */
+async function startElsewhere() {
+  const script = `
+    import { startEmbeddedDynamodb } from ${JSON.stringify(new URL('./embedded-dynamodb.ts', import.meta.url).href)};
+    setInterval(() => {}, 1000);
+    try {
+      const database = await startEmbeddedDynamodb({ directory: ${JSON.stringify(directory)} });
+      process.stdout.write(JSON.stringify({ pid: database.pid(), endpoint: database.endpoint }));
+    } catch (error) { process.stdout.write(JSON.stringify({ refusal: error.message })); }`;
+  const owner = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [said] = await once(owner.stdout, 'data');
+  return { owner, ...(JSON.parse(String(said)) as { pid: number; endpoint: string; refusal?: string }) };
+}
+
+test('what was written is there after a stop and a start', async () => {
+  const first = await start();
+  await createTable(clientOf(first.endpoint));
+  await put(clientOf(first.endpoint), 'a', 'kept');
+  await first.stop();
+  expect(alive(first.pid())).toBe(false);
+  const second = await start();
+  expect((await get(clientOf(second.endpoint), 'a'))?.value).toEqual({ S: 'kept' });
+});
+
+test('without a directory the data is gone with the database, and several run side by side', async () => {
+  const [one, two] = await Promise.all([start({}), start({})]);
+  await createTable(clientOf(one.endpoint));
+  await createTable(clientOf(two.endpoint));
+  await put(clientOf(one.endpoint), 'only here');
+  expect(await get(clientOf(two.endpoint), 'only here')).toBeUndefined();
+  const dataFile =
+    readFileSync(`/proc/${one.pid()}/cmdline`, 'utf8')
+      .split('\0')
+      .find((part) => part.endsWith('.db')) ?? '';
+  expect(existsSync(dataFile)).toBe(true);
+  await one.stop();
+  expect(existsSync(dataFile)).toBe(false);
+});
+
+describe('processes', () => {
+  test('a second start in the same directory is refused and names the process that has it', async () => {
+    await start();
+    await expect(startEmbeddedDynamodb({ directory })).rejects.toThrow(`in use by process ${process.pid}`);
+    const { owner, refusal } = await startElsewhere();
+    owner.kill('SIGKILL');
+    expect(refusal).toContain(`in use by process ${process.pid}`);
+  });
+
+  test('a database whose parent was killed with kill -9 ends at once, and nothing acknowledged is lost', async () => {
+    const { owner, pid, endpoint } = await startElsewhere();
+    const client = clientOf(endpoint);
+    await createTable(client);
+    await put(client, 'acknowledged', 'yes');
+    owner.kill('SIGKILL');
+    await untilDead(pid);
+    const next = await start();
+    expect((await get(clientOf(next.endpoint), 'acknowledged'))?.value).toEqual({ S: 'yes' });
+  });
+
+  test('one that outlived its parent all the same is ended at the next start', async () => {
+    const dataFile = join(directory, 'data.db');
+    const orphan = spawn(findDynoxide(), ['serve', '--port', '0', '--db-path', dataFile], { stdio: 'ignore' });
+    writeFileSync(join(directory, 'dynamodb.pid'), `${orphan.pid}\n`);
+    await vi.waitFor(() => expect(statusOf(orphan.pid ?? 0)).toContain('dynoxide'));
+    await start();
+    expect(alive(orphan.pid ?? 0)).toBe(false);
+  });
+
+  test('a stranger who was given the old process id is left alone', async () => {
+    const stranger = spawn('sleep', ['60'], { stdio: 'ignore' });
+    writeFileSync(join(directory, 'dynamodb.pid'), `${stranger.pid}\n`);
+    await start();
+    expect(alive(stranger.pid ?? 0)).toBe(true);
+    stranger.kill('SIGKILL');
+  });
+
+  test('a database that crashes is started again at the same address with the same data', async () => {
+    const database = await start();
+    const client = clientOf(database.endpoint);
+    await createTable(client);
+    await put(client, 'a', 'kept');
+    const before = database.pid();
+    process.kill(before, 'SIGKILL');
+    await vi.waitFor(() => expect(database.pid()).not.toBe(before), { timeout: 5000 });
+    expect((await get(client, 'a'))?.value).toEqual({ S: 'kept' });
+  });
+
+  test('one that keeps crashing is given up with a reason', async () => {
+    const onGiveUp = vi.fn<(error: Error) => void>();
+    const database = await start({ directory, onGiveUp });
+    for (let crash = 0; crash < 6; crash++) {
+      const pid = database.pid();
+      process.kill(pid, 'SIGKILL');
+      await vi.waitFor(() => expect(database.pid() !== pid || onGiveUp.mock.calls.length > 0).toBe(true), {
+        timeout: 5000,
+      });
+    }
+    expect(onGiveUp).toHaveBeenCalledOnce();
+    expect(onGiveUp.mock.calls[0]?.[0].message).toContain('SIGKILL');
+  });
+
+  test('Ctrl-C at the terminal does not reach it before stop does', async () => {
+    const database = await start();
+    const group = (pid: number | string) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[2];
+    expect(group(database.pid())).not.toBe(group('self'));
+  });
+
+  test('stop leaves no process, no watcher and no lock behind', async () => {
+    const database = await start();
+    const pid = database.pid();
+    await database.stop();
+    await database.stop();
+    // The watcher is in the database's process group; a dead one that nobody has collected yet does not count.
+    const left = () =>
+      execFileSync('ps', ['-eo', 'pgid=,stat='])
+        .toString()
+        .match(new RegExp(`^ *${pid} [^Z]`, 'm'));
+    await vi.waitFor(() => expect(left()).toBeNull());
+    await start();
+  });
+});
+
+test('on a system without it the error is one sentence that names the way out', () => {
+  const missing = () => {
+    throw new Error('Cannot find module');
+  };
+  expect(() => findDynoxide(missing)).toThrow(
+    'The embedded DynamoDB runs on Linux x64 only: set TRUNKLINE_DYNAMODB_ENDPOINT to the URL of a DynamoDB to use instead.',
+  );
+});
+
+test('transactions hold together and reach the stream in order', async () => {
+  const { endpoint } = await start();
+  const client = clientOf(endpoint);
+  const streamArn = await createTable(client);
+  const row = (pk: string) => ({ TableName: 'trunkline', Item: { pk: { S: pk } } });
+  await client.send(new TransactWriteItemsCommand({ TransactItems: [{ Put: row('event') }, { Put: row('cursor') }] }));
+  await expect(
+    client.send(
+      new TransactWriteItemsCommand({
+        TransactItems: [
+          { Put: row('never') },
+          { Put: { ...row('cursor'), ConditionExpression: 'attribute_not_exists(pk)' } },
+        ],
+      }),
+    ),
+  ).rejects.toMatchObject({ name: 'TransactionCanceledException' });
+  expect(await get(client, 'never')).toBeUndefined();
+  expect(await keysInStream(endpoint, streamArn)).toEqual(['event', 'cursor']);
+});
+
+async function keysInStream(endpoint: string, arn: string) {
+  const streams = new DynamoDBStreamsClient({ ...access, endpoint });
+  const { StreamDescription } = await streams.send(new DescribeStreamCommand({ StreamArn: arn }));
+  const { ShardIterator } = await streams.send(
+    new GetShardIteratorCommand({
+      StreamArn: arn,
+      ShardId: StreamDescription?.Shards?.[0]?.ShardId,
+      ShardIteratorType: 'TRIM_HORIZON',
+    }),
+  );
+  const { Records } = await streams.send(new GetRecordsCommand({ ShardIterator }));
+  return (Records ?? []).map(({ dynamodb }) => dynamodb?.Keys?.pk?.S);
+}

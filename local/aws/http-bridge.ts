@@ -1,0 +1,179 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { listen } from '../runtime/loopback-server.ts';
+import { together } from '../runtime/together.ts';
+import { lambdaPayloadLimit, writeAnswer, writeMessage } from './gateway-answer.ts';
+import { gatewayEvent, type RoutedRequest } from './gateway-event.ts';
+import { lambdaContexts } from './lambda-context.ts';
+import { type Route, routeTable } from './route-table.ts';
+
+/** A route to a function, as API Gateway has it. */
+export interface FunctionRoute extends Route {
+  // The handler knows the form of its own event.
+  handler: (event: APIGatewayProxyEventV2, context: Context) => Promise<unknown>;
+  functionName: string;
+  /** Milliseconds after which Lambda would stop the function; what its context counts down. 29,000 when absent. */
+  timeout?: number;
+}
+
+/** A route that API Gateway does not have: requests of any length go straight to `stream`, which answers them. */
+export interface StreamRoute extends Route {
+  stream: (request: IncomingMessage, response: ServerResponse, parameters: Record<string, string>) => void;
+}
+
+export interface HttpBridgeOptions {
+  host?: string;
+  /** 0 or absent takes any free port. */
+  port?: number;
+  routes: readonly (FunctionRoute | StreamRoute)[];
+  /** Files that are served here; `attach` is told the address. */
+  files?: { routes: readonly StreamRoute[]; attach(url: string): void };
+  /** Milliseconds that API Gateway waits for a function; 30,000 when absent. */
+  limit?: number;
+  /** Told what a function threw; the caller sees only a 500. */
+  onCrash?: (error: unknown, functionName: string) => void;
+}
+
+export interface HttpBridge {
+  url: string;
+  port: number;
+  /** Takes no new requests and gives those that run ten seconds to come to their end. */
+  close(): Promise<void>;
+}
+
+interface PreparedRoute extends FunctionRoute {
+  routeKey: string;
+  newContext: () => Context;
+}
+
+interface Exchange extends RoutedRequest {
+  response: ServerResponse;
+  route: PreparedRoute;
+}
+
+const bodyLimit = 10 * 1024 * 1024;
+const closeGrace = 10_000;
+/** How much of a body that is too long is read, so that the client comes to hear of it. */
+const drainLimit = 64 * 1024 * 1024;
+
+/** Starts API Gateway's part on this machine: HTTP requests in, payload 2.0 events to the functions of this process, answers out. */
+export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpBridge> {
+  const limit = options.limit ?? 30_000;
+  const onCrash = options.onCrash ?? reportCrash;
+  const find = routeTable([...options.routes, ...(options.files?.routes ?? [])].map(prepare));
+  // In the order of their start, so that a look at the first ones finds what is overdue.
+  const running = new Set<Exchange>();
+
+  const server = createServer(
+    // Uploads may take their time; what goes to a function is bounded by `limit`.
+    { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 65_000, maxHeaderSize: 10_240 },
+    (request, response) => {
+      const target = request.url ?? '/';
+      const mark = target.indexOf('?');
+      let path = mark === -1 ? target : target.slice(0, mark);
+      if (path.includes('%')) {
+        const decoded = decode(path);
+        if (decoded === undefined) return writeMessage(response, 400, 'Bad Request');
+        path = decoded;
+      }
+      const match = find(request.method ?? 'GET', path);
+      if (match === undefined) return writeMessage(response, 404, 'Not Found');
+      const { route } = match;
+      if ('stream' in route) return route.stream(request, response, match.parameters ?? {});
+      const exchange: Exchange = {
+        request,
+        response,
+        route,
+        routeKey: route.routeKey,
+        path,
+        query: mark === -1 ? '' : target.slice(mark + 1),
+        parameters: match.parameters,
+        start: Date.now(),
+      };
+      running.add(exchange);
+      collect(exchange);
+    },
+  );
+
+  const { url, port, close } = await listen(server, options);
+  options.files?.attach(url);
+  const watch = setInterval(() => cutOverdue(Date.now()), Math.min(1000, limit / 4)).unref();
+  return {
+    url,
+    port,
+    close: async () => {
+      await close(closeGrace);
+      clearInterval(watch);
+    },
+  };
+
+  function collect(exchange: Exchange): void {
+    const { request, response } = exchange;
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= bodyLimit) chunks.push(chunk);
+      else chunks.length = 0;
+      if (size > drainLimit) refuse();
+    });
+    request.on('end', () => {
+      const body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+      if (size > bodyLimit) refuse();
+      else together(() => void invoke(exchange, size === 0 ? undefined : body));
+    });
+    function refuse(): void {
+      running.delete(exchange);
+      writeMessage(response, 413, 'Request Entity Too Large', size > drainLimit);
+    }
+  }
+
+  async function invoke(exchange: Exchange, body: Buffer | undefined): Promise<void> {
+    const { response, route } = exchange;
+    try {
+      const event = gatewayEvent(exchange, body);
+      if (event.body !== undefined && event.body.length > lambdaPayloadLimit) {
+        writeMessage(response, 413, 'Request Entity Too Large');
+        return;
+      }
+      const result = await route.handler(event, route.newContext());
+      // Overdue, and answered for.
+      if (running.has(exchange)) writeAnswer(response, result);
+    } catch (error) {
+      onCrash(error, route.functionName);
+      if (running.has(exchange)) writeMessage(response, 500, 'Internal Server Error');
+    } finally {
+      running.delete(exchange);
+    }
+  }
+
+  function cutOverdue(now: number): void {
+    for (const exchange of running) {
+      if (now - exchange.start < limit) return;
+      running.delete(exchange);
+      if (exchange.request.complete) writeMessage(exchange.response, 503, 'Service Unavailable');
+      else writeMessage(exchange.response, 408, 'Request Timeout', true);
+    }
+  }
+}
+
+function prepare(route: FunctionRoute | StreamRoute): PreparedRoute | StreamRoute {
+  if ('stream' in route) return route;
+  const newContext = lambdaContexts({ name: route.functionName, timeout: route.timeout ?? 29_000 });
+  return { ...route, routeKey: `${route.method} ${route.path}`, newContext };
+}
+
+function decode(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function reportCrash(error: unknown, functionName: string): void {
+  const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(
+    `${JSON.stringify({ level: 'ERROR', function: functionName, message: 'Unhandled error', error: words })}\n`,
+  );
+}

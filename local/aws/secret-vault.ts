@@ -1,0 +1,121 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { lockDirectory } from '../runtime/process-lock.ts';
+
+/** One version of a secret's value; the one with the stage `AWSCURRENT` is what readers get. */
+export interface SecretVersion {
+  id: string;
+  stages: string[];
+  /** Epoch milliseconds. */
+  createdAt: number;
+  string?: string;
+  /** Base64, as it travels. */
+  binary?: string;
+}
+
+/** A secret as it is kept. Times are epoch milliseconds. */
+export interface Secret {
+  name: string;
+  arn: string;
+  description?: string;
+  tags?: { Key?: string | undefined; Value?: string | undefined }[];
+  createdAt: number;
+  changedAt: number;
+  /** When it goes for good; set while its deletion is waiting. */
+  deletedAt?: number;
+  versions: SecretVersion[];
+}
+
+/** Secrets on disk, each sealed with AES-256-GCM. A write that returned survives kill -9 and a power cut. */
+export interface SecretVault {
+  get(name: string): Secret | undefined;
+  set(secret: Secret): void;
+  remove(name: string): void;
+  all(): Secret[];
+  close(): void;
+}
+
+// Sealed under a name that no secret can have; it tells a wrong key from a damaged secret.
+const checkName = '';
+
+/** Opens the vault of a directory for this process alone; the key is the file `key` in it, made at the first start. */
+export function openSecretVault(directory: string): SecretVault {
+  const lock = lockDirectory(directory);
+  try {
+    const database = new DatabaseSync(join(directory, 'secrets.db'));
+    database.exec(`PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON;
+      CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID`);
+    const read = database.prepare('SELECT sealed FROM secrets WHERE name = ?');
+    const write = database.prepare('INSERT OR REPLACE INTO secrets (name, sealed) VALUES (?, ?)');
+    const erase = database.prepare('DELETE FROM secrets WHERE name = ?');
+    const names = database.prepare(`SELECT name FROM secrets WHERE name <> '${checkName}' ORDER BY name`);
+
+    const check = read.get(checkName);
+    const key = loadKey(join(directory, 'key'), check === undefined);
+    if (check === undefined) write.run(checkName, seal(key, checkName, 'trunkline'));
+    else openCheck(key, check.sealed as Uint8Array, directory);
+
+    const get = (name: string): Secret | undefined => {
+      const row = name === checkName ? undefined : read.get(name);
+      return row === undefined ? undefined : (JSON.parse(unseal(key, name, row.sealed as Uint8Array)) as Secret);
+    };
+    return {
+      get,
+      set: (secret) => void write.run(secret.name, seal(key, secret.name, JSON.stringify(secret))),
+      remove: (name) => void erase.run(name),
+      all: () => names.all().flatMap((row) => get(String(row.name)) ?? []),
+      close: () => {
+        if (database.isOpen) database.close();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function loadKey(file: string, isNew: boolean): Buffer {
+  if (existsSync(file)) return readFileSync(file);
+  if (!isNew)
+    throw new Error(`The key file ${file} is missing: put it back, the secrets beside it cannot be read without it`);
+  const key = randomBytes(32);
+  const draft = `${file}.new`;
+  const descriptor = openSync(draft, 'w', 0o600);
+  writeSync(descriptor, key);
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(draft, file);
+  const directory = openSync(dirname(file), 'r');
+  fsyncSync(directory);
+  closeSync(directory);
+  return key;
+}
+
+function openCheck(key: Buffer, sealed: Uint8Array, directory: string): void {
+  try {
+    unseal(key, checkName, sealed);
+  } catch (cause) {
+    throw new Error(`The key file in ${directory} is not the one that the secrets beside it were sealed with`, {
+      cause,
+    });
+  }
+}
+
+// The name is bound to the content, so that swapped rows do not open.
+function seal(key: Buffer, name: string, text: string): Buffer {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(name));
+  const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
+}
+
+function unseal(key: Buffer, name: string, sealed: Uint8Array): string {
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 })
+    .setAAD(Buffer.from(name))
+    .setAuthTag(bytes.subarray(12, 28));
+  return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+}

@@ -1,0 +1,299 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  GetRandomPasswordCommand,
+  GetSecretValueCommand,
+  ListSecretsCommand,
+  PutSecretValueCommand,
+  paginateListSecrets,
+  RestoreSecretCommand,
+  SecretsManagerClient,
+  UpdateSecretCommand,
+} from '@aws-sdk/client-secrets-manager';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type SecretsEndpoint, startSecretsEndpoint } from './secrets-endpoint.ts';
+
+const day = 24 * 60 * 60 * 1000;
+let directory = '';
+let endpoint: SecretsEndpoint;
+let client: SecretsManagerClient;
+let time = Date.parse('2026-11-01T12:00:00Z');
+
+const clientOf = ({ endpoint: url, credentials }: Pick<SecretsEndpoint, 'endpoint' | 'credentials'>) =>
+  new SecretsManagerClient({ endpoint: url, credentials, region: 'us-east-1', maxAttempts: 1 });
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'trunkline-secrets-'));
+  await restart();
+});
+afterEach(async () => {
+  await endpoint.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function restart() {
+  endpoint = await startSecretsEndpoint({ directory, now: () => time });
+  client = clientOf(endpoint);
+}
+
+const create = (name: string, value = 'first') =>
+  client.send(new CreateSecretCommand({ Name: name, SecretString: value }));
+const value = async (id: string, VersionStage?: string) =>
+  (await client.send(new GetSecretValueCommand({ SecretId: id, ...(VersionStage && { VersionStage }) }))).SecretString;
+
+describe('values', () => {
+  test('a secret is read by name, by ARN and by ARN without its random end', async () => {
+    const { ARN, VersionId } = await create('trunkline/proptt2/dispatch');
+    expect(ARN).toMatch(/^arn:aws:secretsmanager:us-east-1:\d{12}:secret:trunkline\/proptt2\/dispatch-[A-Za-z0-9]{6}$/);
+    for (const id of ['trunkline/proptt2/dispatch', ARN ?? '', (ARN ?? '').slice(0, -7)]) {
+      expect(await client.send(new GetSecretValueCommand({ SecretId: id }))).toMatchObject({
+        ARN,
+        VersionId,
+        Name: 'trunkline/proptt2/dispatch',
+        SecretString: 'first',
+        VersionStages: ['AWSCURRENT'],
+        CreatedDate: new Date(time),
+      });
+    }
+  });
+
+  test('bytes come back as bytes', async () => {
+    const bytes = new Uint8Array([0, 255, 128, 7]);
+    await client.send(new CreateSecretCommand({ Name: 'bytes', SecretBinary: bytes }));
+    const got = await client.send(new GetSecretValueCommand({ SecretId: 'bytes' }));
+    expect(got.SecretBinary).toEqual(bytes);
+    expect(got.SecretString).toBeUndefined();
+  });
+
+  test('a new value becomes current and the one before stays readable as previous', async () => {
+    await create('key', 'one');
+    await client.send(new PutSecretValueCommand({ SecretId: 'key', SecretString: 'two' }));
+    await client.send(new UpdateSecretCommand({ SecretId: 'key', SecretString: 'three', Description: 'rotated' }));
+    expect([await value('key'), await value('key', 'AWSPREVIOUS')]).toEqual(['three', 'two']);
+    const described = await client.send(new DescribeSecretCommand({ SecretId: 'key' }));
+    expect(described.Description).toBe('rotated');
+    expect(Object.values(described.VersionIdsToStages ?? {})).toEqual([['AWSCURRENT'], ['AWSPREVIOUS']]);
+  });
+
+  test('a version with a stage of its own waits beside the current one', async () => {
+    await create('key', 'one');
+    await client.send(
+      new PutSecretValueCommand({ SecretId: 'key', SecretString: 'next', VersionStages: ['AWSPENDING'] }),
+    );
+    expect([await value('key'), await value('key', 'AWSPENDING')]).toEqual(['one', 'next']);
+  });
+
+  test('the same token and value change nothing, another value under it is refused', async () => {
+    const ClientRequestToken = '11111111-2222-3333-4444-555555555555';
+    const again = () => client.send(new CreateSecretCommand({ Name: 'key', SecretString: 'one', ClientRequestToken }));
+    const first = await again();
+    expect(await again()).toMatchObject({ ARN: first.ARN, VersionId: ClientRequestToken });
+    const put = (SecretString: string) =>
+      client.send(new PutSecretValueCommand({ SecretId: 'key', SecretString, ClientRequestToken }));
+    expect((await put('one')).VersionId).toBe(ClientRequestToken);
+    await expect(put('two')).rejects.toMatchObject({ name: 'ResourceExistsException' });
+    expect(await value('key')).toBe('one');
+  });
+
+  test('unused versions do not pile up', async () => {
+    await create('key');
+    const padding = 'x'.repeat(10_000);
+    for (let i = 0; i < 60; i++) {
+      await client.send(new PutSecretValueCommand({ SecretId: 'key', SecretString: `${i} ${padding}` }));
+    }
+    expect(await value('key', 'AWSPREVIOUS')).toBe(`58 ${padding}`);
+    expect(readFileSync(join(directory, 'secrets.db')).length).toBeLessThan(300_000);
+  });
+});
+
+describe('refusals carry the class that the SDK throws', () => {
+  test.each([
+    ['reading what is not there', new GetSecretValueCommand({ SecretId: 'no' }), 'ResourceNotFoundException'],
+    [
+      'writing what is not there',
+      new PutSecretValueCommand({ SecretId: 'no', SecretString: 'x' }),
+      'ResourceNotFoundException',
+    ],
+    [
+      'a stage that is not there',
+      new GetSecretValueCommand({ SecretId: 'key', VersionStage: 'X' }),
+      'ResourceNotFoundException',
+    ],
+    ['an existing name', new CreateSecretCommand({ Name: 'key', SecretString: 'x' }), 'ResourceExistsException'],
+    ['a bad name', new CreateSecretCommand({ Name: 'a b', SecretString: 'x' }), 'InvalidParameterException'],
+    ['no value', new PutSecretValueCommand({ SecretId: 'key' }), 'InvalidRequestException'],
+    [
+      '65,537 bytes',
+      new PutSecretValueCommand({ SecretId: 'key', SecretString: 'x'.repeat(65_537) }),
+      'InvalidParameterException',
+    ],
+    [
+      'a short window',
+      new DeleteSecretCommand({ SecretId: 'key', RecoveryWindowInDays: 6 }),
+      'InvalidParameterException',
+    ],
+    [
+      'another filter',
+      new ListSecretsCommand({ Filters: [{ Key: 'tag-key', Values: ['x'] }] }),
+      'InvalidParameterException',
+    ],
+    ['an operation it lacks', new GetRandomPasswordCommand({}), 'UnknownOperationException'],
+  ])('%s', async (_, command, name) => {
+    await create('key');
+    await expect(client.send(command as GetSecretValueCommand)).rejects.toMatchObject({ name });
+  });
+
+  test('a caller without the credentials is told nothing', async () => {
+    await create('key');
+    const stranger = clientOf({ ...endpoint, credentials: { accessKeyId: 'guess', secretAccessKey: 'guess' } });
+    await expect(stranger.send(new GetSecretValueCommand({ SecretId: 'key' }))).rejects.toMatchObject({
+      name: 'UnrecognizedClientException',
+    });
+    const page = await fetch(endpoint.endpoint, { method: 'POST', body: '{}' });
+    expect(page.status).toBe(403);
+  });
+
+  test('a body that is not JSON, or too long, is a clear no and the endpoint lives on', async () => {
+    const send = (body: string) =>
+      fetch(endpoint.endpoint, {
+        method: 'POST',
+        body,
+        headers: {
+          authorization: `AWS4-HMAC-SHA256 Credential=${endpoint.credentials.accessKeyId}/x`,
+          'x-amz-target': 'secretsmanager.ListSecrets',
+        },
+      });
+    expect(await (await send('{')).json()).toMatchObject({ __type: 'SerializationException' });
+    expect(await (await send('null')).json()).toMatchObject({ __type: 'SerializationException' });
+    expect((await send('x'.repeat(1024 * 1024 + 1))).status).toBe(413);
+    expect((await send('{}')).status).toBe(200);
+  });
+});
+
+describe('deletion', () => {
+  test('a deleted secret cannot be used until it is restored', async () => {
+    await create('key', 'one');
+    const { DeletionDate } = await client.send(new DeleteSecretCommand({ SecretId: 'key' }));
+    expect(DeletionDate).toEqual(new Date(time + 30 * day));
+    await expect(value('key')).rejects.toMatchObject({ name: 'InvalidRequestException' });
+    await expect(create('key')).rejects.toMatchObject({ name: 'InvalidRequestException' });
+    await client.send(new RestoreSecretCommand({ SecretId: 'key' }));
+    expect(await value('key')).toBe('one');
+  });
+
+  test('when the window is over it is gone and its name is free', async () => {
+    await create('key', 'one');
+    await client.send(new DeleteSecretCommand({ SecretId: 'key', RecoveryWindowInDays: 7 }));
+    time += 7 * day;
+    await expect(client.send(new RestoreSecretCommand({ SecretId: 'key' }))).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+    });
+    await create('key', 'two');
+    expect(await value('key')).toBe('two');
+  });
+
+  test('forced deletion is at once, and of what is not there no error', async () => {
+    await create('key', 'one');
+    const force = () => client.send(new DeleteSecretCommand({ SecretId: 'key', ForceDeleteWithoutRecovery: true }));
+    await force();
+    await force();
+    await create('key', 'two');
+    expect(await value('key')).toBe('two');
+  });
+});
+
+test('the list is filtered by name, paged, and without what waits for deletion unless asked', async () => {
+  for (const name of ['trunkline/talk/a', 'trunkline/talk/b', 'trunkline/proptt2/a', 'trunkline/talk/c']) {
+    time += 1000;
+    await create(name);
+  }
+  await client.send(new DeleteSecretCommand({ SecretId: 'trunkline/talk/b' }));
+  const names: (string | undefined)[][] = [];
+  const filter = { Filters: [{ Key: 'name' as const, Values: ['trunkline/talk/'] }], SortOrder: 'asc' as const };
+  for await (const page of paginateListSecrets({ client, pageSize: 1 }, filter)) {
+    names.push((page.SecretList ?? []).map(({ Name }) => Name));
+  }
+  expect(names).toEqual([['trunkline/talk/a'], ['trunkline/talk/c']]);
+  const all = await client.send(new ListSecretsCommand({ IncludePlannedDeletion: true }));
+  expect(all.SecretList?.map(({ Name }) => Name)).toEqual([
+    'trunkline/talk/c',
+    'trunkline/proptt2/a',
+    'trunkline/talk/b',
+    'trunkline/talk/a',
+  ]);
+  expect(all.SecretList?.[2]?.DeletedDate).toBeInstanceOf(Date);
+  expect(JSON.stringify(all)).not.toContain('first');
+});
+
+describe('on disk', () => {
+  test('nothing that was stored can be read, and the key is for its owner only', async () => {
+    await create('trunkline/talk/team', 'app-password-1234567890');
+    const read = (file: string) => readFileSync(join(directory, file), 'latin1');
+    for (const file of readdirSync(directory)) {
+      expect(read(file)).not.toContain('app-password');
+      expect(read(file)).not.toContain(Buffer.from('app-password').toString('base64').slice(0, 12));
+    }
+    expect(statSync(join(directory, 'key')).mode & 0o777).toBe(0o600);
+    expect(statSync(directory).mode & 0o077).toBe(0);
+  });
+
+  test('a second process is refused', async () => {
+    await expect(startSecretsEndpoint({ directory })).rejects.toThrow(`in use by process ${process.pid}`);
+  });
+
+  test('a lost or foreign key is named, not written over', async () => {
+    await create('key');
+    await endpoint.stop();
+    const keyFile = join(directory, 'key');
+    const key = readFileSync(keyFile);
+    rmSync(keyFile);
+    await expect(startSecretsEndpoint({ directory })).rejects.toThrow(`key file ${keyFile} is missing`);
+    writeFileSync(keyFile, Buffer.alloc(32, 7));
+    await expect(startSecretsEndpoint({ directory })).rejects.toThrow('is not the one');
+    writeFileSync(keyFile, key);
+    await restart();
+    expect(await value('key')).toBe('first');
+  });
+
+  test('every write that was acknowledged is there after kill -9 in the middle of writing', async () => {
+    await endpoint.stop();
+    for (let round = 0; round < 3; round++) {
+      const acknowledged = await writeUntilKilled(round);
+      await restart();
+      expect(acknowledged).toBeGreaterThan(5);
+      for (let i = 0; i < acknowledged; i++) expect(await value(`round-${round}/${i}`)).toBe(`value ${i}`);
+      await endpoint.stop();
+    }
+  });
+});
+
+/** Another process creates secrets one after the other until it is killed; answers how many it had acknowledged. */
+async function writeUntilKilled(round: number): Promise<number> {
+  const here = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+  const script = `
+    import { CreateSecretCommand, SecretsManagerClient } from ${JSON.stringify(import.meta.resolve('@aws-sdk/client-secrets-manager'))};
+    import { startSecretsEndpoint } from ${here('./secrets-endpoint.ts')};
+    const { endpoint, credentials } = await startSecretsEndpoint({ directory: ${JSON.stringify(directory)} });
+    const client = new SecretsManagerClient({ endpoint, credentials, region: 'us-east-1' });
+    for (let i = 0; ; i++) {
+      await client.send(new CreateSecretCommand({ Name: 'round-${round}/' + i, SecretString: 'value ' + i }));
+      process.stdout.write(i + '\\n');
+    }`;
+  const writer = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let acknowledged = 0;
+  for await (const line of createInterface(writer.stdout)) {
+    acknowledged = Number(line) + 1;
+    if (acknowledged === 10 + round * 7) writer.kill('SIGKILL');
+  }
+  if (writer.exitCode === null && writer.signalCode === null) await once(writer, 'exit');
+  return acknowledged;
+}

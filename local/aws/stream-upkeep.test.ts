@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DescribeStreamCommand,
+  DynamoDBStreamsClient,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+} from '@aws-sdk/client-dynamodb-streams';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type EmbeddedDynamodb, startEmbeddedDynamodb } from './embedded-dynamodb.ts';
+import { trimStream } from './stream-upkeep.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'trunkline-stream-'));
+const dataFile = join(directory, 'data.db');
+const day = 24 * 60 * 60 * 1000;
+let database: EmbeddedDynamodb;
+let client: DynamoDBClient;
+let streams: DynamoDBStreamsClient;
+let streamArn = '';
+
+beforeAll(async () => {
+  database = await startEmbeddedDynamodb({ directory });
+  const access = {
+    endpoint: database.endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+  };
+  client = new DynamoDBClient(access);
+  streams = new DynamoDBStreamsClient(access);
+  const { TableDescription } = await client.send(
+    new CreateTableCommand({
+      TableName: 'trunkline',
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+      StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
+    }),
+  );
+  streamArn = TableDescription?.LatestStreamArn ?? '';
+});
+afterAll(async () => {
+  await database.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const put = (pk: string) => client.send(new PutItemCommand({ TableName: 'trunkline', Item: { pk: { S: pk } } }));
+
+async function read(after?: string) {
+  const { StreamDescription } = await streams.send(new DescribeStreamCommand({ StreamArn: streamArn }));
+  const { ShardIterator } = await streams.send(
+    new GetShardIteratorCommand({
+      StreamArn: streamArn,
+      ShardId: StreamDescription?.Shards?.[0]?.ShardId,
+      ...(after === undefined
+        ? { ShardIteratorType: 'TRIM_HORIZON' }
+        : { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', SequenceNumber: after }),
+    }),
+  );
+  const { Records } = await streams.send(new GetRecordsCommand({ ShardIterator }));
+  return (Records ?? []).map(({ dynamodb }) => ({ pk: dynamodb?.Keys?.pk?.S, at: dynamodb?.SequenceNumber ?? '' }));
+}
+
+test('the look-up at each write takes the index instead of reading every record', () => {
+  const opened = new DatabaseSync(dataFile, { readOnly: true });
+  const plan = (query: string) => JSON.stringify(opened.prepare(`EXPLAIN QUERY PLAN ${query}`).all());
+  // As the database itself asks, once at each write and once at each read of the stream.
+  const next =
+    'SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 FROM _stream_records WHERE table_name = ?1';
+  const since = `SELECT event_name FROM _stream_records WHERE table_name = ?1 AND shard_id = ?2
+    AND CAST(sequence_number AS INTEGER) > ?3 ORDER BY CAST(sequence_number AS INTEGER) ASC LIMIT ?4`;
+  expect(plan(next)).toContain('SEARCH _stream_records USING COVERING INDEX trunkline_stream_sequence');
+  expect(plan(since)).toContain('SEARCH _stream_records USING INDEX trunkline_stream_sequence');
+  expect(plan(since)).not.toContain('TEMP B-TREE');
+  opened.close();
+});
+
+test('records go after a day, and a reader that waited at the last one misses nothing', async () => {
+  for (let i = 0; i < 12; i++) await put(`old ${i}`);
+  const seen = await read();
+  const last = seen.at(-1)?.at ?? '';
+  expect(seen).toHaveLength(12);
+  expect(trimStream(dataFile, Date.now() + day - 60_000)).toBe(0);
+  expect(trimStream(dataFile, Date.now() + day + 60_000)).toBe(11);
+  await put('new');
+  expect(await read(last)).toEqual([{ pk: 'new', at: String(Number(last) + 1) }]);
+});
+
+test('a busy day is cut to the newest records', async () => {
+  for (let i = 0; i < 30; i++) await put(`busy ${i}`);
+  trimStream(dataFile, Date.now(), 10);
+  expect((await read()).map(({ pk }) => pk)).toEqual(Array.from({ length: 10 }, (_, i) => `busy ${20 + i}`));
+});
+
+test('trimming while the database writes disturbs neither', async () => {
+  let trimming = true;
+  const trimmer = (async () => {
+    while (trimming) {
+      trimStream(dataFile, Date.now(), 20);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  await Promise.all(Array.from({ length: 300 }, (_, i) => put(`together ${i}`)));
+  trimming = false;
+  await trimmer;
+  expect((await read()).length).toBeGreaterThan(0);
+});

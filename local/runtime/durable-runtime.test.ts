@@ -1,0 +1,167 @@
+import { expect, test } from 'vitest';
+import { StepInterrupted } from '../../lib/core/durable.ts';
+import { GatewayError } from '../../lib/core/errors.ts';
+import { durableStage } from '../../test/support/durable-stage.ts';
+
+const { clock, running } = durableStage();
+
+test('steps run once, in order, and their results survive every replay', async () => {
+  const calls: string[] = [];
+  const app = await running(async (context) => {
+    const first = await context.step('first', async () => calls.push('first'));
+    await context.wait('pause', 60);
+    const second = await context.step('second', async () => {
+      calls.push('second');
+      return { first };
+    });
+    await context.wait('again', 60);
+    return { second, nothing: await context.step('nothing', async () => undefined) };
+  });
+  const started = await app.start();
+  await app.idle();
+  expect(calls).toEqual(['first']);
+  await app.pass(59);
+  expect(calls).toEqual(['first']);
+  await app.pass(1);
+  expect(calls).toEqual(['first', 'second']);
+  await app.restart();
+  await app.pass(60);
+  expect(calls).toEqual(['first', 'second']);
+  const again = await app.start();
+  expect(await again?.result).toEqual({ second: { first: 1 } });
+  expect(again?.executionArn).toBe(started?.executionArn);
+  await app.stop();
+});
+
+test('the same name starts once; another payload under it is refused', async () => {
+  let runs = 0;
+  const app = await running(async (context) => ({ runs: await context.step('count', async () => ++runs) }));
+  const all = await Promise.all(Array.from({ length: 5 }, () => app.start({ id: 1 })));
+  expect(await Promise.all(all.map((each) => each?.result))).toEqual(Array(5).fill({ runs: 1 }));
+  await expect(app.start({ id: 2 })).rejects.toThrow('another payload');
+  expect(await (await app.start({ id: 1 }))?.result).toEqual({ runs: 1 });
+  await app.stop();
+});
+
+test('who asks while the end is being stored is told of it, too', async () => {
+  const app = await running(async () => ({ done: true }));
+  const { transact } = app.table;
+  let late: ReturnType<typeof app.start>;
+  app.table.transact = async (writes) => {
+    app.table.transact = transact;
+    late = app.start();
+    await late;
+    return app.table.transact(writes);
+  };
+  const first = await app.start();
+  expect(await first?.result).toEqual({ done: true });
+  expect(await (await late)?.result).toEqual({ done: true });
+  await app.stop();
+});
+
+test('an error keeps its code through storage, and a fault of ours is tried again with pauses', async () => {
+  let refusals = 0;
+  let faults = 0;
+  const app = await running(async (context) => {
+    const refused = await context
+      .step('refused', async () => {
+        refusals++;
+        throw new GatewayError('vendor_conflict', 'Linked already.', {
+          vendor: 'proptt2',
+          status: 409,
+          outcome: 'refused',
+        });
+      })
+      .catch((error: unknown) => error);
+    await context.wait('pause', 5);
+    const mended = await context.step('mended', async (attempt) => {
+      if (++faults < 4) throw new TypeError('no network');
+      return attempt;
+    });
+    if (!(refused instanceof GatewayError)) throw new Error('The error lost its class');
+    const { code, message, vendor, outcome } = refused;
+    return { code, message, vendor, outcome, mended };
+  });
+  const started = await app.start();
+  await app.idle();
+  for (let at = 0; at < 6; at++) await app.pass(5);
+  expect(await started?.result).toEqual({
+    code: 'vendor_conflict',
+    message: 'Linked already.',
+    vendor: 'proptt2',
+    outcome: 'refused',
+    mended: 4,
+  });
+  expect([refusals, faults]).toEqual([1, 4]);
+  await app.stop();
+});
+
+test('a step decides itself whether and when it is repeated', async () => {
+  const at: number[] = [];
+  const app = await running(async (context) => {
+    const result = await context
+      .step(
+        'siren',
+        async () => {
+          at.push(clock.now());
+          throw new GatewayError('outcome_unknown', 'Lost.', { outcome: 'unknown' });
+        },
+        { atMostOnce: true, retry: (_error, attempt) => (attempt < 3 ? 10 : undefined) },
+      )
+      .catch((error: GatewayError) => ({ code: error.code }));
+    return { result };
+  });
+  const started = await app.start();
+  for (let round = 0; round < 4; round++) await app.pass(10);
+  expect(await started?.result).toEqual({ result: { code: 'outcome_unknown' } });
+  expect(at.map((time) => (time - (at[0] ?? 0)) / 1000)).toEqual([0, 10, 20]);
+  await app.stop();
+});
+
+test('what was cut off in the middle is done again, unless it must not be: then it is reported', async () => {
+  for (const atMostOnce of [false, true]) {
+    const calls: number[] = [];
+    let hang = true;
+    const app = await running(async (context) => {
+      const outcome = await context
+        .step(
+          'write',
+          async () => {
+            calls.push(calls.length);
+            if (hang) await new Promise(() => undefined);
+            return 'done';
+          },
+          { atMostOnce },
+        )
+        .catch((error: unknown) => (error instanceof StepInterrupted ? `interrupted: ${error.step}` : String(error)));
+      await context.wait('pause', 1);
+      return { outcome };
+    });
+    await app.start();
+    while (calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    // The start of a step that may be repeated is stored beside it, not before it.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    hang = false;
+    await app.restart();
+    await app.idle();
+    await app.pass(1);
+    const started = await app.start();
+    expect(await started?.result).toEqual({ outcome: atMostOnce ? 'interrupted: write' : 'done' });
+    expect(calls).toHaveLength(atMostOnce ? 1 : 2);
+    await app.stop();
+  }
+}, 20_000);
+
+test('an execution that fails says so, and leaves nothing that runs', async () => {
+  const app = await running(async (context) => {
+    await context.step('one', async () => 1);
+    throw new Error('A bug.');
+  });
+  const started = await app.start();
+  await expect(started?.result).rejects.toThrow('A bug.');
+  expect(app.faults).toHaveLength(1);
+  const { items } = await app.table.query({ pk: `execution#${app.name}#one` });
+  expect(items).toMatchObject([{ state: 'failed', result: 'A bug.' }]);
+  expect(items[0]).not.toHaveProperty('dueAt');
+  await app.stop();
+});

@@ -1,0 +1,300 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type DurableExecutionClient,
+  DurableExecutionClientError,
+  DurableExecutionClientErrorScope,
+  DurableExecutionInvocationInputWithClient,
+  type DurableLambdaHandler,
+  InvocationStatus,
+  OperationType,
+} from '@aws/durable-execution-sdk-js';
+import type { Operation } from '@aws-sdk/client-lambda';
+import type { Clock } from '../../lib/core/clock.ts';
+import { keys } from '../../lib/store/items.ts';
+import type { Table } from '../../lib/store/table.ts';
+import { ServiceError } from '../aws/aws-request.ts';
+import { createLambdaContext } from '../aws/lambda-context.ts';
+import type { DurableFunction } from '../aws/lambda-endpoint.ts';
+import { applyUpdate, completed, earliestTimer, fired } from './durable-operations.ts';
+import { DurableStore, type ExecutionItem } from './durable-store.ts';
+import { ExecutionQueue } from './execution-queue.ts';
+
+export interface DurableRuntimeOptions {
+  /** The table of the product; executions live beside everything else. */
+  table: Table;
+  /** The durable handlers as they run on AWS, by function name. */
+  handlers: Readonly<Record<string, DurableLambdaHandler>>;
+  clock: Clock;
+  /** Invocations of one function at a time, 32 when absent; others wait their turn. */
+  concurrency?: number;
+  /** Told when an execution failed, or an invocation broke down and is tried again. */
+  onFault?: (functionName: string, name: string, error: unknown) => void;
+}
+
+/** Lambda's durable executions on one machine: stored at every checkpoint, gone on with after a restart or kill -9. */
+export interface DurableRuntime {
+  /** For the Lambda endpoint. */
+  functions: Readonly<Record<string, DurableFunction>>;
+  /** Completes a callback; false when it is over already, or never was. */
+  complete(callbackId: string, result: string): Promise<boolean>;
+  /** Goes on with everything that is due; timers call it, and tests whose clock they move. */
+  wake(): void;
+  /** Resolves when nothing runs and nothing is due. */
+  idle(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** As on AWS, in milliseconds. */
+const invocationTime = 15 * 60_000;
+/** What waits for a callback alone is looked at again after this; in milliseconds. */
+const farOff = 366 * 24 * 60 * 60_000;
+/** As on AWS, in bytes. */
+const largestPayload = 256 * 1024;
+const longestFaultPause = 300_000;
+
+interface Running {
+  operations: Map<string, Operation>;
+  token: string;
+  /** Completed while the invocation ran, and not yet told to it: it may suspend without having seen it. */
+  unseen: Set<string>;
+}
+
+/** Starts the runtime and takes up every execution that an earlier process left unfinished. */
+export async function startDurableRuntime(options: DurableRuntimeOptions): Promise<DurableRuntime> {
+  const { clock, handlers } = options;
+  const store = new DurableStore(options.table);
+  const queue = new ExecutionQueue({
+    clock,
+    functionNames: Object.keys(handlers),
+    concurrency: options.concurrency ?? 32,
+    run: invoke,
+    onFault: (functionName, pk, error) => options.onFault?.(functionName, pk, error),
+  });
+  const running = new Map<string, Running>();
+  const results = new Map<string, PromiseWithResolvers<unknown>>();
+  /** Just made, so that their first invocation need not read them back. */
+  const fresh = new Map<string, ExecutionItem>();
+  const turns = new Map<string, Promise<unknown>>();
+
+  /** What begins, ends and completes one execution happens one after the other. */
+  function inTurn<T>(pk: string, work: () => Promise<T>): Promise<T> {
+    const turn = (turns.get(pk) ?? Promise.resolve()).then(work, work);
+    const settled = turn
+      .catch(() => undefined)
+      .finally(() => {
+        if (turns.get(pk) === settled) turns.delete(pk);
+      });
+    turns.set(pk, settled);
+    return turn;
+  }
+
+  async function invoke(pk: string, functionName: string): Promise<void> {
+    const handler = handlers[functionName];
+    const begun = await inTurn(pk, async () => {
+      const made = fresh.get(pk);
+      fresh.delete(pk);
+      const execution = made ?? (await store.read(pk));
+      if (execution?.state !== 'running') return undefined;
+      const operations = made ? new Map<string, Operation>() : await store.operations(pk);
+      const updated = fire(operations);
+      const mine: Running = { operations, token: randomUUID(), unseen: new Set() };
+      running.set(pk, mine);
+      return { execution, mine, updated };
+    });
+    if (!begun || !handler) return;
+    const { execution, mine, updated } = begun;
+    let output: Awaited<ReturnType<DurableLambdaHandler>> | undefined;
+    let fault: unknown;
+    try {
+      const input = {
+        DurableExecutionArn: execution.arn,
+        CheckpointToken: mine.token,
+        UpdatedOperationIds: updated,
+        InitialExecutionState: { Operations: [executionOperation(execution), ...mine.operations.values()] },
+      };
+      const context = createLambdaContext({ name: functionName, timeout: invocationTime });
+      output = await handler(new DurableExecutionInvocationInputWithClient(input, clientOf(pk, mine)), context);
+    } catch (error) {
+      fault = error;
+    }
+    await inTurn(pk, async () => {
+      running.delete(pk);
+      if (output && output.Status !== InvocationStatus.PENDING) await finish(execution, mine, output);
+      else await suspend(execution, mine, output === undefined, fault);
+    });
+  }
+
+  async function suspend(execution: ExecutionItem, mine: Running, broke: boolean, fault: unknown): Promise<void> {
+    const { pk, functionName, name } = execution;
+    const now = clock.now();
+    const faults = broke ? (execution.faults ?? 0) + 1 : 0;
+    let until = mine.unseen.size > 0 ? now : (earliestTimer(mine.operations) ?? now + farOff);
+    if (broke) {
+      if (!queue.stopping) options.onFault?.(functionName, name, fault);
+      until = now + Math.min(longestFaultPause, 1000 * 2 ** (faults - 1));
+    }
+    await store.suspend(execution, until, faults);
+    queue.rest(pk, functionName, until);
+  }
+
+  async function finish(
+    execution: ExecutionItem,
+    mine: Running,
+    output: Exclude<Awaited<ReturnType<DurableLambdaHandler>>, { Status: InvocationStatus.PENDING }>,
+  ): Promise<void> {
+    const { pk, functionName, name } = execution;
+    // After the end is stored: whoever still reads `running` has put itself among those who are told here.
+    const waiting = () => {
+      const result = results.get(pk);
+      results.delete(pk);
+      return result;
+    };
+    if (output.Status === InvocationStatus.SUCCEEDED) {
+      await store.finish(execution, 'succeeded', output.Result, clock.now(), mine.operations.keys());
+      waiting()?.resolve(output.Result === undefined ? undefined : JSON.parse(output.Result));
+      return;
+    }
+    const { ErrorMessage = 'The execution failed', ErrorType = 'Error' } = output.Error;
+    const error = Object.assign(new Error(ErrorMessage), { name: ErrorType });
+    await store.finish(execution, 'failed', ErrorMessage, clock.now(), mine.operations.keys());
+    options.onFault?.(functionName, name, error);
+    waiting()?.reject(error);
+  }
+
+  function clientOf(pk: string, mine: Running): DurableExecutionClient {
+    const requireToken = (token: string | undefined) => {
+      if (token === mine.token && running.get(pk) === mine) return;
+      throw new DurableExecutionClientError('This invocation is over.', {
+        scope: DurableExecutionClientErrorScope.INVOCATION,
+      });
+    };
+    return {
+      checkpoint: async ({ CheckpointToken, Updates = [] }) => {
+        requireToken(CheckpointToken);
+        const now = clock.now();
+        const changed = new Set([...fire(mine.operations), ...mine.unseen]);
+        mine.unseen.clear();
+        for (const update of Updates) {
+          const id = update.Id ?? '';
+          if (Buffer.byteLength(update.Payload ?? '') > largestPayload) {
+            throw new DurableExecutionClientError('A checkpoint carries at most 256 kB.', {
+              scope: DurableExecutionClientErrorScope.EXECUTION,
+            });
+          }
+          // The result of the whole execution comes back with the invocation.
+          if (update.Type === OperationType.EXECUTION) continue;
+          const callbackId = Buffer.from(JSON.stringify([pk, id])).toString('base64url');
+          mine.operations.set(id, applyUpdate(mine.operations.get(id), update, callbackId, now));
+          changed.add(id);
+        }
+        const operations = [...changed].flatMap((id) => mine.operations.get(id) ?? []);
+        await store.save(pk, operations);
+        return { CheckpointToken: mine.token, NewExecutionState: { Operations: operations } };
+      },
+      // The whole state is in the invocation's event.
+      getExecutionState: async () => ({ Operations: [] }),
+    };
+  }
+
+  /** Lets the timers act that are due; answers the ids of what changed. */
+  function fire(operations: Map<string, Operation>): string[] {
+    const now = clock.now();
+    const ids: string[] = [];
+    for (const [id, operation] of operations) {
+      const after = fired(operation, now);
+      if (!after) continue;
+      operations.set(id, after);
+      ids.push(id);
+    }
+    return ids;
+  }
+
+  async function start(functionName: string, event: unknown, name: string, arn: string) {
+    const key = keys.execution(functionName, name);
+    const executionArn = `${arn}${/:function:[^:]+:/.test(arn) ? '' : ':$LATEST'}/durable-execution/${name}/${randomUUID()}`;
+    const payload = JSON.stringify(event);
+    const startedAt = clock.now();
+    const wanted = { ...key, functionName, name, arn: executionArn, payload, state: 'running' as const, startedAt };
+    const { made, execution } = await store.create(wanted);
+    if (execution.payload !== payload) {
+      throw new ServiceError(
+        'DurableExecutionAlreadyStartedException',
+        `The execution ${name} was started with another payload.`,
+        409,
+      );
+    }
+    const result = results.get(key.pk) ?? Promise.withResolvers<unknown>();
+    // Whoever started it may not care how it ends.
+    result.promise.catch(() => undefined);
+    results.set(key.pk, result);
+    if (made) {
+      fresh.set(key.pk, execution);
+      queue.enqueue(key.pk, functionName);
+    } else {
+      // It may have ended before its end was waited for.
+      const now = await store.read(key.pk);
+      if (now?.state !== 'running') {
+        results.delete(key.pk);
+        if (now?.state === 'failed') result.reject(new Error(now.result));
+        else result.resolve(now?.result === undefined ? undefined : JSON.parse(now.result));
+      }
+    }
+    return { executionArn: execution.arn, result: result.promise };
+  }
+
+  for await (const { pk, functionName, dueAt = 0 } of store.unfinished()) queue.rest(pk, functionName, dueAt);
+  queue.wake();
+
+  return {
+    functions: Object.fromEntries(
+      Object.keys(handlers).map((functionName): [string, DurableFunction] => [
+        functionName,
+        { start: (event, { name, functionArn }) => start(functionName, event, name, functionArn) },
+      ]),
+    ),
+    complete: async (callbackId, result) => {
+      const place = placeOf(callbackId);
+      if (!place) return false;
+      const [pk, id] = place;
+      return inTurn(pk, async () => {
+        const mine = running.get(pk);
+        const before = mine ? mine.operations.get(id) : await store.operation(pk, id);
+        const after = completed(before, result, clock.now());
+        if (!after) return false;
+        await store.save(pk, [after]);
+        if (mine) {
+          mine.operations.set(id, after);
+          mine.unseen.add(id);
+        } else {
+          const functionName = queue.restingFunction(pk) ?? (await store.read(pk))?.functionName;
+          if (functionName !== undefined) queue.enqueue(pk, functionName);
+        }
+        return true;
+      });
+    },
+    wake: () => queue.wake(),
+    idle: () => queue.idle(),
+    stop: () => queue.stop(),
+  };
+}
+
+function executionOperation({ arn, payload, startedAt }: ExecutionItem): Operation {
+  return {
+    Id: arn,
+    Type: OperationType.EXECUTION,
+    Status: 'STARTED',
+    StartTimestamp: new Date(startedAt),
+    ExecutionDetails: { InputPayload: payload },
+  };
+}
+
+function placeOf(callbackId: string): [string, string] | undefined {
+  try {
+    const place: unknown = JSON.parse(Buffer.from(callbackId, 'base64url').toString('utf8'));
+    if (Array.isArray(place) && typeof place[0] === 'string' && typeof place[1] === 'string')
+      return [place[0], place[1]];
+  } catch {
+    // Not one of ours.
+  }
+  return undefined;
+}

@@ -1,0 +1,132 @@
+import type { Operation } from '@aws-sdk/client-lambda';
+import { due, dueItems } from '../../lib/store/due.ts';
+import { expiry, keys } from '../../lib/store/items.ts';
+import type { Item, Key, Table } from '../../lib/store/table.ts';
+
+/** A durable execution as it lies in the table. While it runs it stands in the `due` index: so a restart finds it. Times are epoch milliseconds. */
+export interface ExecutionItem extends Key {
+  functionName: string;
+  name: string;
+  arn: string;
+  /** JSON. */
+  payload: string;
+  state: 'running' | 'succeeded' | 'failed';
+  /** JSON, or the error's sentence. */
+  result?: string;
+  startedAt: number;
+  endedAt?: number;
+  /** Invocations in a row that broke down. */
+  faults?: number;
+  duePk?: string;
+  dueAt?: number;
+  expiresAt?: number;
+}
+
+interface OperationItem extends Key {
+  operation: string;
+}
+
+/** How long a finished execution's name stays taken, in milliseconds. */
+const keptTime = 31 * 24 * 60 * 60_000;
+
+/** Keeps executions and their operations in the one table. */
+export class DurableStore {
+  readonly #table: Table;
+
+  constructor(table: Table) {
+    this.#table = table;
+  }
+
+  /** Stores a new execution, or answers the one that has the name. */
+  async create(execution: ExecutionItem): Promise<{ made: boolean; execution: ExecutionItem }> {
+    const item = { ...execution, ...due('timer', execution.pk, execution.startedAt) };
+    const put = await this.#table.put<ExecutionItem>(item, 'attribute_not_exists(#pk)');
+    return { made: put.done, execution: put.item ?? item };
+  }
+
+  read(pk: string): Promise<ExecutionItem | undefined> {
+    return this.#table.get<ExecutionItem>({ pk, sk: 'execution' }, true);
+  }
+
+  /** Every execution that is not finished, with the time at which it goes on. */
+  async *unfinished(): AsyncGenerator<ExecutionItem> {
+    for await (const page of dueItems<ExecutionItem>(this.#table, 'timer', Number.MAX_SAFE_INTEGER)) yield* page;
+  }
+
+  async operations(pk: string): Promise<Map<string, Operation>> {
+    const items = await this.#table.queryAll<OperationItem>({ pk, prefix: 'operation#', consistent: true }, 100_000);
+    return new Map(
+      items.map(({ operation }) => {
+        const revived = revive(operation);
+        return [revived.Id ?? '', revived];
+      }),
+    );
+  }
+
+  async operation(pk: string, id: string): Promise<Operation | undefined> {
+    const item = await this.#table.get<OperationItem>(keys.executionOperation(pk, id), true);
+    return item && revive(item.operation);
+  }
+
+  /** Stores operations; those of one call together as far as a transaction goes. */
+  async save(pk: string, operations: readonly Operation[]): Promise<void> {
+    const items = operations.map((operation) => ({
+      ...keys.executionOperation(pk, operation.Id ?? ''),
+      operation: JSON.stringify(operation),
+    }));
+    const [only] = items;
+    if (only && items.length === 1) {
+      await this.#table.put<OperationItem>(only);
+      return;
+    }
+    let chunk: Item[] = [];
+    let bytes = 0;
+    const flush = async () => {
+      if (chunk.length > 0) await this.#table.transact(chunk.map((put) => ({ put })));
+      [chunk, bytes] = [[], 0];
+    };
+    for (const item of items) {
+      if (chunk.length >= 100 || bytes + item.operation.length > 1_000_000) await flush();
+      chunk.push(item);
+      bytes += item.operation.length;
+    }
+    await flush();
+  }
+
+  /** Lets an execution rest until a time. */
+  async suspend({ pk, sk }: Key, until: number, faults: number): Promise<void> {
+    await this.#table.update({ pk, sk }, 'SET #duePk = :duePk, #dueAt = :dueAt, #faults = :faults', {
+      ...due('timer', pk, until),
+      faults,
+    });
+  }
+
+  /** Ends an execution; its operations have served. */
+  async finish(
+    { pk, sk }: Key,
+    state: 'succeeded' | 'failed',
+    result: string | undefined,
+    now: number,
+    operations: Iterable<string>,
+  ): Promise<void> {
+    const removals = [...operations].map((id) => ({ delete: keys.executionOperation(pk, id) }));
+    const end = {
+      update: {
+        key: { pk, sk },
+        expression: `SET #state = :state, #endedAt = :now, #expiresAt = :expiresAt${
+          result === undefined ? '' : ', #result = :result'
+        } REMOVE #duePk, #dueAt`,
+      },
+      values: { state, now, expiresAt: expiry(now + keptTime), result },
+    };
+    await this.#table.transact([end, ...removals.splice(0, 99)]);
+    while (removals.length > 0) await this.#table.transact(removals.splice(0, 100));
+  }
+}
+
+function revive(text: string): Operation {
+  // Written by `save`; only its times are more than JSON.
+  return JSON.parse(text, (name, value: unknown) =>
+    name.endsWith('Timestamp') && typeof value === 'string' ? new Date(value) : value,
+  ) as Operation;
+}

@@ -1,0 +1,134 @@
+import { expect, test } from 'vitest';
+import { GatewayError } from '../../lib/core/errors.ts';
+import { durableStage } from '../../test/support/durable-stage.ts';
+
+const { clock, running } = durableStage();
+
+test('a wait for something ends when it comes, also over a restart, or when its time is over', async () => {
+  const ids: string[] = [];
+  const app = await running(async (context) => {
+    const first = await context.waitFor<{ who: string }>('first', async (id) => void ids.push(id), 60);
+    const second = await context.waitFor('second', async (id) => void ids.push(id), 60);
+    return { first, second };
+  });
+  await app.start();
+  await app.idle();
+  expect(await app.complete(ids[0] ?? '', { who: 'ada' })).toBe(true);
+  await app.restart();
+  await app.idle();
+  expect(await app.complete(ids[0] ?? '', { who: 'bob' })).toBe(false);
+  await app.pass(60);
+  expect(ids).toHaveLength(2);
+  expect(await app.complete(ids[1] ?? '', {})).toBe(false);
+  expect(await app.complete('rubbish', {})).toBe(false);
+  expect(await (await app.start())?.result).toEqual({
+    first: { done: true, value: { who: 'ada' } },
+    second: { done: false },
+  });
+  await app.stop();
+});
+
+test('what comes after the time of a wait is over comes too late, even if nobody has noticed yet', async () => {
+  let id = '';
+  const app = await running(async (context) => ({
+    waited: await context.waitFor(
+      'late',
+      async (callbackId) => {
+        id = callbackId;
+      },
+      60,
+    ),
+  }));
+  const started = await app.start();
+  await app.idle();
+  clock.advance(60_000);
+  expect(await app.complete(id, 'too late')).toBe(false);
+  await app.pass(0);
+  expect(await started?.result).toEqual({ waited: { done: false } });
+  await app.stop();
+});
+
+test('what completes a wait while it is being registered is not lost', async () => {
+  const app = await running(async (context) => ({
+    waited: await context.waitFor('quick', async (id) => void (await app.complete(id, 7)), 60),
+  }));
+  const started = await app.start();
+  expect(await started?.result).toEqual({ waited: { done: true, value: 7 } });
+  await app.stop();
+});
+
+test('a completion in the very moment of falling asleep wakes it again', async () => {
+  let id = '';
+  const app = await running(async (context) => ({
+    waited: await context.waitFor(
+      'moment',
+      async (callbackId) => {
+        id = callbackId;
+      },
+      3600,
+    ),
+  }));
+  for (let round = 0; round < 30; round++) {
+    id = '';
+    const started = await app.start({}, `round-${round}`);
+    while (id === '') await new Promise((resolve) => setImmediate(resolve));
+    // An invocation that has nothing more to do ends 20 ms later.
+    await new Promise((resolve) => setTimeout(resolve, 16 + (round % 10)));
+    expect(await app.complete(id, round)).toBe(true);
+    expect(await started?.result).toEqual({ waited: { done: true, value: round } });
+  }
+  await app.stop();
+});
+
+test('a map runs so many items at a time, goes on after failures, and is not run again after a wait', async () => {
+  let inFlight = 0;
+  let most = 0;
+  const calls: number[] = [];
+  const app = await running(async (context) => {
+    const items = Array.from({ length: 40 }, (_, index) => index);
+    const results = await context.map(
+      'each',
+      items,
+      async (inner, item) => {
+        const doubled = await inner.step(`item ${item}`, async () => {
+          most = Math.max(most, ++inFlight);
+          calls.push(item);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          inFlight--;
+          if (item === 13) throw new GatewayError('vendor_not_found', 'No 13.');
+          return { item, text: 'x'.repeat(10_000) };
+        });
+        if (item === 20) await inner.wait('inner pause', 5);
+        return doubled;
+      },
+      { concurrency: 4 },
+    );
+    await context.wait('pause', 5);
+    return {
+      done: results.filter((each) => each.done).map((each) => each.value.item),
+      failed: results.flatMap((each) => (each.done ? [] : [(each.error as GatewayError).code])),
+    };
+  });
+  const started = await app.start();
+  for (let round = 0; round < 3; round++) await app.pass(5);
+  expect(await started?.result).toEqual({
+    done: Array.from({ length: 40 }, (_, index) => index).filter((index) => index !== 13),
+    failed: ['vendor_not_found'],
+  });
+  expect(most).toBe(4);
+  expect(calls).toHaveLength(40);
+  await app.stop();
+});
+
+test('a result beyond 200 kB goes to the file store and comes back whole', async () => {
+  const text = 'é'.repeat(150_000);
+  const app = await running(async (context) => {
+    const large = await context.step('large', async () => ({ text }));
+    await context.wait('pause', 1);
+    return { same: large.text === text };
+  });
+  const started = await app.start();
+  await app.pass(1);
+  expect(await started?.result).toEqual({ same: true });
+  await app.stop();
+});

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { TestClock } from '../../test/support/harness.ts';
+import { ExecutionQueue } from './execution-queue.ts';
+
+function queueOf(concurrency = 1) {
+  const clock = new TestClock(1_000_000);
+  const ran: string[] = [];
+  const faults: unknown[] = [];
+  let gate = Promise.resolve();
+  const queue = new ExecutionQueue({
+    clock,
+    functionNames: ['f', 'g'],
+    concurrency,
+    run: async (pk) => {
+      ran.push(pk);
+      if (pk.startsWith('bad')) throw new Error('No.');
+      await gate;
+    },
+    onFault: (_functionName, _pk, error) => faults.push(error),
+  });
+  const close = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
+    return resolve;
+  };
+  return { clock, queue, ran, faults, close };
+}
+
+test('what is asked for while it runs runs once more, however often it was asked for', async () => {
+  const { queue, ran, close } = queueOf();
+  const open = close();
+  queue.enqueue('a', 'f');
+  for (let times = 0; times < 3; times++) queue.enqueue('a', 'f');
+  expect(ran).toEqual(['a']);
+  open();
+  await queue.idle();
+  expect(ran).toEqual(['a', 'a']);
+});
+
+test('what is asked for while it waits for its turn runs once', async () => {
+  const { queue, ran, close } = queueOf();
+  const open = close();
+  queue.enqueue('a', 'f');
+  for (let times = 0; times < 3; times++) queue.enqueue('b', 'f');
+  open();
+  await queue.idle();
+  expect(ran).toEqual(['a', 'b']);
+});
+
+test('one function with all its places taken holds up no other', async () => {
+  const { queue, ran, close } = queueOf(2);
+  const open = close();
+  for (const pk of ['a', 'b', 'c']) queue.enqueue(pk, 'f');
+  queue.enqueue('d', 'g');
+  expect(ran).toEqual(['a', 'b', 'd']);
+  open();
+  await queue.idle();
+  expect(ran).toEqual(['a', 'b', 'd', 'c']);
+});
+
+test('what rests runs when its time has come, and being asked for wakes it early', async () => {
+  const { clock, queue, ran } = queueOf();
+  queue.rest('later', 'f', clock.now() + 5000);
+  queue.rest('sooner', 'f', clock.now() + 1000);
+  clock.advance(1000);
+  queue.wake();
+  await queue.idle();
+  expect(ran).toEqual(['sooner']);
+  queue.enqueue('later', 'f');
+  await queue.idle();
+  clock.advance(5000);
+  queue.wake();
+  await queue.idle();
+  expect(ran).toEqual(['sooner', 'later']);
+  await queue.stop();
+});
+
+test('what breaks down comes again a second later; after the end nothing runs', async () => {
+  const { clock, queue, ran, faults } = queueOf();
+  queue.enqueue('bad', 'f');
+  await queue.idle();
+  expect([ran.length, faults.length]).toEqual([1, 1]);
+  clock.advance(1000);
+  queue.wake();
+  await queue.idle();
+  expect(ran).toEqual(['bad', 'bad']);
+  await queue.stop();
+  queue.enqueue('a', 'f');
+  expect(ran).toHaveLength(2);
+});

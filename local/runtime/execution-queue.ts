@@ -1,0 +1,134 @@
+import type { Clock } from '../../lib/core/clock.ts';
+
+export interface ExecutionQueueOptions {
+  clock: Clock;
+  functionNames: readonly string[];
+  /** Executions of one function at a time. */
+  concurrency: number;
+  /** One invocation; when it throws, the execution comes again a second later. */
+  run(pk: string, functionName: string): Promise<void>;
+  onFault(functionName: string, pk: string, error: unknown): void;
+}
+
+const longestTimer = 2 ** 31 - 1;
+const stopTime = 3_000;
+/** Timers this close together share one waking, in milliseconds. */
+const grain = 10;
+
+/** Which executions run, wait for their turn or rest until a time. Kept in memory alone: what must last lies in the table. */
+export class ExecutionQueue {
+  readonly #options: ExecutionQueueOptions;
+  readonly #queues: Map<string, { waiting: string[]; running: number }>;
+  readonly #busy = new Set<string>();
+  /** Asked for while they ran: they run once more. */
+  readonly #again = new Set<string>();
+  readonly #resting = new Map<string, { functionName: string; until: number }>();
+  #idlers: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #stopping = false;
+
+  constructor(options: ExecutionQueueOptions) {
+    this.#options = options;
+    this.#queues = new Map(options.functionNames.map((name) => [name, { waiting: [], running: 0 }]));
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** Runs an execution as soon as there is room; one that runs already runs once more. */
+  enqueue(pk: string, functionName: string): void {
+    this.#resting.delete(pk);
+    const queue = this.#queues.get(functionName);
+    if (!queue) return;
+    if (this.#busy.has(pk)) {
+      this.#again.add(pk);
+      return;
+    }
+    this.#busy.add(pk);
+    queue.waiting.push(pk);
+    this.#drain(functionName);
+  }
+
+  /** Runs an execution at a time, in epoch milliseconds. */
+  rest(pk: string, functionName: string, until: number): void {
+    this.#resting.set(pk, { functionName, until });
+    if (until < this.#wakeAt) this.#setTimer(until);
+  }
+
+  restingFunction(pk: string): string | undefined {
+    return this.#resting.get(pk)?.functionName;
+  }
+
+  /** Runs what is due; timers call it. */
+  wake(): void {
+    const now = this.#options.clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const [pk, { functionName, until }] of this.#resting) {
+      if (until > now) next = Math.min(next, until);
+      else this.enqueue(pk, functionName);
+    }
+    this.#setTimer(next === Number.POSITIVE_INFINITY ? next : Math.max(next, now + grain));
+  }
+
+  /** Resolves when nothing runs and nothing waits for its turn. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idlers.push(resolve);
+      this.#settleIdlers();
+    });
+  }
+
+  /** Starts nothing more, and waits a little for what runs. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    for (const queue of this.#queues.values()) queue.waiting = [];
+    // What takes longer is gone on with at the next start, as after a crash.
+    const limit = AbortSignal.timeout(stopTime);
+    await Promise.race([this.idle(), new Promise((resolve) => limit.addEventListener('abort', resolve))]);
+  }
+
+  #drain(functionName: string): void {
+    const queue = this.#queues.get(functionName);
+    while (queue && !this.#stopping && queue.running < this.#options.concurrency) {
+      const pk = queue.waiting.shift();
+      if (pk === undefined) break;
+      queue.running++;
+      this.#again.delete(pk);
+      this.#options
+        .run(pk, functionName)
+        .then(
+          () => undefined,
+          (error: unknown) => {
+            if (this.#stopping) return;
+            this.#options.onFault(functionName, pk, error);
+            this.rest(pk, functionName, this.#options.clock.now() + 1000);
+          },
+        )
+        .finally(() => {
+          queue.running--;
+          this.#busy.delete(pk);
+          const { until = Number.POSITIVE_INFINITY } = this.#resting.get(pk) ?? {};
+          if (this.#again.delete(pk) || until <= this.#options.clock.now()) this.enqueue(pk, functionName);
+          this.#drain(functionName);
+          this.#settleIdlers();
+        });
+    }
+  }
+
+  #setTimer(at: number): void {
+    clearTimeout(this.#timer);
+    this.#wakeAt = at;
+    if (this.#stopping || at === Number.POSITIVE_INFINITY) return;
+    const delay = Math.min(Math.max(0, at - this.#options.clock.now()), longestTimer);
+    this.#timer = setTimeout(() => this.wake(), delay);
+  }
+
+  #settleIdlers(): void {
+    for (const { running, waiting } of this.#queues.values()) if (running > 0 || waiting.length > 0) return;
+    for (const done of this.#idlers) done();
+    this.#idlers = [];
+  }
+}

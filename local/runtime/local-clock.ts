@@ -1,0 +1,41 @@
+import { createLambdaContext } from '../aws/lambda-context.ts';
+import type { LocalHandler } from './functions.ts';
+
+const minute = 60_000;
+
+export interface LocalClock {
+  /** One tick now; resolves when every function of it has ended. */
+  tick(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Calls the scheduled functions every minute, first when it starts; one that still runs is not started again. */
+export function startClock(
+  functions: Readonly<Record<string, LocalHandler>>,
+  names: readonly string[],
+  ticking: boolean,
+): LocalClock {
+  const running = new Map<string, Promise<unknown>>();
+  const tick = async () => {
+    const event = { source: 'aws.scheduler', time: new Date().toISOString() };
+    for (const name of names) {
+      const handler = functions[name];
+      if (!handler || running.has(name)) continue;
+      // A tick that fails has logged why; the next one comes in a minute.
+      const turn = handler(event, createLambdaContext({ name, timeout: minute }))
+        .catch(() => undefined)
+        .finally(() => running.delete(name));
+      running.set(name, turn);
+    }
+    await Promise.all(running.values());
+  };
+  const timer = ticking ? setInterval(tick, minute) : undefined;
+  if (ticking) void tick();
+  return {
+    tick,
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all(running.values());
+    },
+  };
+}

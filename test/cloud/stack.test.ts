@@ -1,0 +1,274 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { CreateTableCommand, DynamoDBClient, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
+import { Validations } from 'aws-cdk-lib';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { mockClient } from 'aws-sdk-client-mock';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { functions } from '../../cdk/functions.ts';
+import { retentionDays } from '../../lib/core/files.ts';
+import { sessionKeySecret } from '../../lib/core/secrets.ts';
+import { vendorNames } from '../../lib/core/vendor.ts';
+import { eventPrefix } from '../../lib/store/items.ts';
+import { vendors } from '../../lib/vendors/index.ts';
+import { createTable } from '../../local/aws/table.ts';
+import { clockFunctions, httpRoutes } from '../../local/runtime/functions.ts';
+import { nameOf } from './access.ts';
+import type { Templates } from './stack-template.ts';
+import { makeApp, templatesOf } from './synthesize.ts';
+
+/** The app as it stands, and one whose user has chosen what can be chosen. */
+const app = makeApp();
+let templates: Templates;
+let chosen: Templates;
+beforeAll(() => {
+  templates = templatesOf(app);
+  chosen = templatesOf(
+    makeApp({ alarmEmail: 'ops@example.com', reservedConcurrency: '{"proptt2":20,"keep-sessions":1}' }),
+  );
+});
+
+const only = <T>(all: T[]): T => {
+  expect(all).toHaveLength(1);
+  return all[0] as T;
+};
+
+describe('storage', () => {
+  it('has the one table that also one machine has, with recovery, and keeps it', async () => {
+    const { resource, properties } = only(templates.ofType('AWS::DynamoDB::Table'));
+    const client = mockClient(DynamoDBClient);
+    await createTable('http://127.0.0.1:9', 'any');
+    const {
+      TableName: _,
+      StreamSpecification: stream,
+      ...local
+    } = client.commandCalls(CreateTableCommand)[0]?.args[0].input ?? { TableName: '' };
+    const { TimeToLiveSpecification } = client.commandCalls(UpdateTimeToLiveCommand)[0]?.args[0].input ?? {};
+    client.restore();
+    expect(properties).toMatchObject({
+      ...local,
+      TimeToLiveSpecification,
+      StreamSpecification: { StreamViewType: stream?.StreamViewType },
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      DeletionProtectionEnabled: true,
+    });
+    expect(resource.DeletionPolicy).toBe('Retain');
+  });
+
+  it('keeps files as long as the file store says, closed to the public', () => {
+    const { properties } = only(templates.ofType('AWS::S3::Bucket'));
+    const { Rules } = properties.LifecycleConfiguration as unknown as {
+      Rules: { Prefix?: string; ExpirationInDays?: number }[];
+    };
+    const kept = Rules.flatMap(({ Prefix, ExpirationInDays }) => (Prefix ? [[Prefix, ExpirationInDays]] : []));
+    expect(Object.fromEntries(kept)).toEqual(retentionDays);
+    expect(Object.values(properties.PublicAccessBlockConfiguration ?? {})).toEqual([true, true, true, true]);
+  });
+
+  it('generates the admin key and a session key for each vendor, which the admin can see with one command', () => {
+    const secrets = templates.ofType('AWS::SecretsManager::Secret').map(({ properties }) => properties);
+    expect(secrets.map(({ Name }) => Name).sort()).toEqual(
+      ['trunkline/admin-key', ...vendorNames.map(sessionKeySecret)].sort(),
+    );
+    for (const { GenerateSecretString } of secrets) {
+      expect(GenerateSecretString).toEqual({ PasswordLength: 43, ExcludePunctuation: true });
+    }
+    const command = templates.output('TrunklineStorage', 'AdminKeyCommand');
+    expect(command).toBe(
+      'echo "tl_$(aws secretsmanager get-secret-value --region eu-central-1 --secret-id trunkline/admin-key --query SecretString --output text)"',
+    );
+  });
+});
+
+describe('the HTTP API', () => {
+  it('has one route for each vendor, and the same routes as one machine', () => {
+    const routes = templates.ofType('AWS::ApiGatewayV2::Route').map(({ properties }) => String(properties.RouteKey));
+    for (const name of Object.keys(vendors)) expect(routes).toContain(`ANY /v1/${name}/{proxy+}`);
+    const target = (path: string): string => {
+      const declared = functions.find(
+        ({ trigger }) => typeof trigger === 'object' && 'http' in trigger && trigger.http.includes(path),
+      );
+      return declared?.name ?? target('$default');
+    };
+    for (const { path, functionName } of httpRoutes) expect([path, target(path)]).toEqual([path, functionName]);
+    expect(routes).toHaveLength(
+      functions.flatMap(({ trigger }) => (typeof trigger === 'object' && 'http' in trigger ? trigger.http : [])).length,
+    );
+  });
+
+  it('logs each request without its path, and throttles', () => {
+    const { properties } = only(templates.ofType('AWS::ApiGatewayV2::Stage'));
+    const { Format } = properties.AccessLogSettings as { Format: string };
+    expect(JSON.parse(Format)).toMatchObject({ route: '$context.routeKey', requestId: '$context.requestId' });
+    expect(Format).not.toMatch(/context\.(path|rawPath)|http\.path/i);
+    expect(properties.DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 });
+    expect(only(templates.ofType('AWS::ApiGatewayV2::Api')).properties.CorsConfiguration).toBeUndefined();
+  });
+});
+
+describe('functions', () => {
+  const lambdas = (from = templates) =>
+    new Map(from.ofType('AWS::Lambda::Function').map(({ id, properties }) => [nameOf(properties), { id, properties }]));
+
+  it('are all made alike', () => {
+    expect([...lambdas().keys()].sort()).toEqual(functions.map(({ name }) => name).sort());
+    for (const { properties } of lambdas().values()) {
+      expect(properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
+      expect(properties.Environment).toMatchObject({
+        Variables: {
+          TRUNKLINE_TABLE: expect.stringContaining('Table'),
+          TRUNKLINE_BUCKET: expect.stringContaining('Files'),
+        },
+      });
+      expect(properties.ReservedConcurrentExecutions).toBeUndefined();
+    }
+    for (const { properties } of templates.ofType('AWS::Logs::LogGroup')) expect(properties.RetentionInDays).toBe(30);
+  });
+
+  it('on the clock run every minute and make up for nothing', () => {
+    const { properties } = only(templates.ofType('AWS::Events::Rule'));
+    expect(properties.ScheduleExpression).toBe('rate(1 minute)');
+    const targets = properties.Targets as { Arn: string; RetryPolicy: object }[];
+    const named = new Map([...lambdas()].map(([name, { id }]) => [id, name]));
+    expect(targets.map(({ Arn }) => named.get(Arn.replace(/.*:/, ''))).sort()).toEqual([...clockFunctions].sort());
+    for (const { RetryPolicy } of targets) {
+      expect(RetryPolicy).toEqual({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
+    }
+    for (const { properties } of templates.ofType('AWS::Lambda::EventInvokeConfig')) {
+      expect(properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
+    }
+  });
+
+  it('get the concurrency that the context sets apart for them', () => {
+    const reserved = [...lambdas(chosen)].map(([name, { properties }]) => [
+      name,
+      properties.ReservedConcurrentExecutions,
+    ]);
+    expect(Object.fromEntries(reserved)).toMatchObject({ proptt2: 20, 'keep-sessions': 1, control: undefined });
+    expect(() => makeApp({ reservedConcurrency: { proptt: 1 } })).toThrow('The context reservedConcurrency');
+    expect(() => makeApp({ throttle: { rate: 0, burst: 1 } })).toThrow('The context throttle.rate');
+  });
+});
+
+describe('durable functions and the event stream', () => {
+  const lambda = (name: string) =>
+    templates.ofType('AWS::Lambda::Function').find(({ properties }) => nameOf(properties) === name);
+
+  it.each([
+    ['deliver-event', 'TRUNKLINE_DELIVER_FUNCTION'],
+    ['run-automation', 'TRUNKLINE_RUN_FUNCTION'],
+  ])('start %s for up to 31 days, through an alias of a version that stays', (name, variable) => {
+    expect(lambda(name)?.properties.DurableConfig).toEqual({
+      ExecutionTimeout: 31 * 86_400,
+      RetentionPeriodInDays: 30,
+    });
+    expect(lambda(name)?.properties.FunctionName).toBeUndefined();
+    const alias = templates
+      .ofType('AWS::Lambda::Alias')
+      .find(({ properties }) => properties.FunctionName === lambda(name)?.id);
+    const version = templates
+      .ofType('AWS::Lambda::Version')
+      .find(({ id }) => alias?.properties.FunctionVersion === `${id}.Version`);
+    expect(version?.resource.DeletionPolicy).toBe('Retain');
+    expect(lambda('route-events')?.properties.Environment).toMatchObject({ Variables: { [variable]: alias?.id } });
+  });
+
+  it('reads inserted events alone from the stream, with halving, partial failures and a queue for what fails', () => {
+    const { properties } = only(templates.ofType('AWS::Lambda::EventSourceMapping'));
+    expect(properties).toMatchObject({
+      BisectBatchOnFunctionError: true,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      DestinationConfig: { OnFailure: { Destination: expect.stringContaining('FailedEvents') } },
+    });
+    const { Filters } = properties.FilterCriteria as unknown as { Filters: { Pattern: string }[] };
+    expect(Filters.map(({ Pattern }) => JSON.parse(Pattern))).toEqual([
+      { eventName: ['INSERT'], dynamodb: { Keys: { pk: { S: [{ prefix: eventPrefix }] } } } },
+    ]);
+    const alarms = templates.ofType('AWS::CloudWatch::Alarm').map(({ id }) => id);
+    expect(alarms).toContainEqual(expect.stringContaining('EventsNotRouted'));
+  });
+});
+
+describe('alarms', () => {
+  const alarms = (from = templates) => from.ofType('AWS::CloudWatch::Alarm').map(({ properties }) => properties);
+
+  it('sound for a locked session of each vendor and for a late keepalive, a silent clock included', () => {
+    for (const name of Object.keys(vendors)) {
+      expect(alarms()).toContainEqual(
+        expect.objectContaining({
+          MetricName: 'SessionLocked',
+          Namespace: 'Trunkline',
+          Dimensions: [{ Name: 'vendor', Value: name }],
+          Threshold: 0,
+        }),
+      );
+    }
+    expect(alarms()).toContainEqual(
+      expect.objectContaining({
+        MetricName: 'KeepAliveGap',
+        Dimensions: [{ Name: 'clock', Value: 'keep-sessions' }],
+        Statistic: 'Maximum',
+        Threshold: 240_000,
+        TreatMissingData: 'breaching',
+      }),
+    );
+  });
+
+  it('watch metrics that the code writes', () => {
+    const sources = ['functions', 'lib/aws'].flatMap((folder) =>
+      readdirSync(folder).map((name) => `${folder}/${name}`),
+    );
+    const written = sources
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => readFileSync(path, 'utf8'))
+      .join('\n');
+    const watched = functions.flatMap(({ signals = [] }) => signals.map(({ metric }) => metric));
+    expect(watched.filter((metric) => !written.includes(`metric('${metric}'`))).toEqual([]);
+  });
+
+  it('sound for each function that fails or is throttled, and reach the topic and the given address', () => {
+    const topic = only(chosen.ofType('AWS::SNS::Topic')).id;
+    for (const { name } of functions) {
+      expect(alarms(chosen).map(({ AlarmDescription }) => AlarmDescription)).toContainEqual(
+        expect.stringContaining(`function ${name} `),
+      );
+    }
+    for (const { AlarmActions } of alarms(chosen)) expect(AlarmActions).toEqual([topic]);
+    const { PolicyDocument } = only(chosen.ofType('AWS::SNS::TopicPolicy')).properties;
+    expect(PolicyDocument).toMatchObject({
+      Statement: expect.arrayContaining([
+        expect.objectContaining({
+          Effect: 'Allow',
+          Action: 'sns:Publish',
+          Principal: { Service: 'cloudwatch.amazonaws.com' },
+          Condition: { StringEquals: { 'aws:SourceAccount': '123456789012' } },
+        }),
+      ]),
+    });
+    expect(only(chosen.ofType('AWS::SNS::Subscription')).properties).toMatchObject({
+      Protocol: 'email',
+      Endpoint: 'ops@example.com',
+    });
+    expect(() => makeApp({ alarmEmail: 'nobody' })).toThrow('The context alarmEmail');
+  });
+});
+
+describe('the rule check', () => {
+  it('finds nothing, and would find something', () => {
+    const rules = new AwsSolutionsChecks();
+    expect(rules.validateScope(app).violations).toEqual([]);
+    const careless = makeApp();
+    new Bucket(careless.node.findChild('TrunklineStorage'), 'Careless');
+    expect(rules.validateScope(careless).violations.map(({ ruleName }) => ruleName)).toContain('AwsSolutions-S10');
+    expect(() => careless.synth()).toThrow();
+  });
+
+  it('was told a reason for every rule that does not hold', () => {
+    const reasons = app.node
+      .findAll()
+      .flatMap(({ node }) => node.metadata.filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY))
+      .flatMap(({ data }) => Object.values(data as Record<string, string>));
+    expect(reasons.length).toBeGreaterThan(0);
+    for (const reason of reasons) expect(reason.length).toBeGreaterThan(30);
+  });
+});

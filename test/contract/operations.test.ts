@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type Effect, parseInput, schemasOf } from '../../lib/core/operation.ts';
+import { vendors } from '../../lib/vendors/index.ts';
+import { playedCall, type RecordedExchange, textOf } from '../support/played-call.ts';
+import { type PlayedFrame, playSocket } from '../support/played-socket.ts';
+
+interface Fixture {
+  effect: Effect;
+  input: Record<string, unknown>;
+  /** What goes to the vendor and what comes back, in order. */
+  exchanges: RecordedExchange[];
+  /** The same at the vendor's socket. */
+  socket?: PlayedFrame[];
+  output: unknown;
+}
+
+const folder = join(import.meta.dirname, '..', 'fixtures', 'operations');
+const names = JSON.parse(readFileSync(join(folder, 'names.json'), 'utf8')) as Record<string, Record<string, Effect>>;
+
+/** The loop over the catalogue: every operation by its fixed name, with a fixture that its schemas accept. */
+describe.each(Object.keys(vendors))('%s', (vendorName) => {
+  const vendor = vendors[vendorName as keyof typeof vendors];
+  if (!vendor) throw new Error(`${vendorName} is not in the catalogue`);
+
+  test('has exactly the operations of the list', () => {
+    expect(Object.keys(vendor.operations).sort()).toEqual(Object.keys(names[vendorName] ?? {}).sort());
+  });
+
+  test('has a fixture for each operation and none beside them', () => {
+    const files = readdirSync(join(folder, vendorName)).flatMap((file) =>
+      file.startsWith('_') ? [] : [file.replace(/\.json$/, '')],
+    );
+    expect(files.sort()).toEqual(Object.keys(vendor.operations).sort());
+  });
+
+  describe.each(Object.keys(vendor.operations))(`${vendorName}.%s`, (name) => {
+    const operation = vendor.operations[name];
+    if (!operation) throw new Error(`${name} is not declared`);
+    const fixture = JSON.parse(readFileSync(join(folder, vendorName, `${name}.json`), 'utf8')) as Fixture;
+
+    test('has the effect of the list', () => {
+      expect(operation.effect).toBe(names[vendorName]?.[name]);
+      expect(fixture.effect).toBe(operation.effect);
+    });
+
+    test('takes the input of its fixture and refuses an unknown field by name', () => {
+      const schema = schemasOf(operation).input;
+      expect(() => parseInput(schema, fixture.input)).not.toThrow();
+      expect(() => parseInput(schema, { ...fixture.input, surprise: 1 })).toThrow('/surprise is not a field');
+    });
+
+    test('sends what its fixture says and answers in its form', async () => {
+      const connection = JSON.parse(readFileSync(join(folder, vendorName, '_connection.json'), 'utf8'));
+      const socket = fixture.socket && (await playSocket(fixture.socket));
+      const settings = { ...connection.settings, ...socket?.settings };
+      const played = playedCall(vendor.name, { ...connection, settings }, fixture.exchanges);
+      const answer = await vendor.send(
+        name,
+        operation,
+        parseInput(schemasOf(operation).input, fixture.input),
+        played.call,
+      );
+      expect(played.left()).toEqual([]);
+      expect((await socket?.close()) ?? []).toEqual([]);
+      if ('file' in answer) {
+        expect({ type: answer.file.type, text: await textOf(answer.file.stream) }).toEqual(fixture.output);
+        return;
+      }
+      const parsed = schemasOf(operation).output.safeParse(answer.body);
+      expect(parsed.error?.issues).toBeUndefined();
+      expect(JSON.parse(JSON.stringify(parsed.data))).toEqual(fixture.output);
+      expect(answer.status ?? 200).toBe(operation.creates ? 201 : 200);
+    });
+
+    if (schemasOf(operation).output._zod.def.type === 'object') {
+      test('lets fields through that the vendor adds', () => {
+        const parsed = schemasOf(operation).output.safeParse({ ...Object(fixture.output), newerField: true });
+        expect(parsed.data).toMatchObject({ newerField: true });
+      });
+    }
+  });
+});

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll } from 'vitest';
+import { durableFunction } from '../../lib/aws/durable.ts';
+import { useFiles } from '../../lib/aws/services.ts';
+import type { DurableContext } from '../../lib/core/durable.ts';
+import { Table } from '../../lib/store/table.ts';
+import { type DurableRuntime, startDurableRuntime } from '../../local/runtime/durable-runtime.ts';
+import { memoryFiles, startBackends, TestClock } from './harness.ts';
+
+type Body = (context: DurableContext) => Promise<object>;
+
+/** Durable functions for the tests of one file, over a database of its own. Call it at the top of the file. */
+export function durableStage() {
+  const clock = new TestClock(Date.now());
+  let stop = async () => {};
+  let table: Table | undefined;
+  let number = 0;
+
+  beforeAll(async () => {
+    const backends = await startBackends();
+    Object.assign(process.env, backends.env);
+    useFiles(memoryFiles());
+    table = new Table('trunkline', {
+      endpoint: backends.endpoint,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    });
+    stop = async () => {
+      table?.destroy();
+      await backends.stop();
+    };
+  });
+  afterAll(() => stop());
+
+  /** Runs a body as a durable function; `restart` throws the runtime away and makes another over the same table. */
+  async function running(body: Body) {
+    if (!table) throw new Error('The table begins with the first test');
+    const ground = { table, clock };
+    const name = `function-${++number}`;
+    const faults: unknown[] = [];
+    const handlers = { [name]: durableFunction<object>(name, (_services, context) => body(context)) };
+    let runtime = await make();
+    function make(): Promise<DurableRuntime> {
+      return startDurableRuntime({ ...ground, handlers, onFault: (...fault) => faults.push(fault[2]) });
+    }
+    return {
+      name,
+      table,
+      faults,
+      start: (payload: object = {}, execution = 'one') =>
+        runtime.functions[name]?.start(payload, {
+          name: execution,
+          functionArn: `arn:aws:lambda:x:1:function:${name}`,
+        }),
+      complete: (id: string, result: unknown) => runtime.complete(id, JSON.stringify(result)),
+      pass: async (seconds: number) => {
+        await runtime.idle();
+        clock.advance(seconds * 1000);
+        runtime.wake();
+        await runtime.idle();
+      },
+      idle: () => runtime.idle(),
+      restart: async () => {
+        await runtime.stop();
+        runtime = await make();
+      },
+      stop: () => runtime.stop(),
+    };
+  }
+  return { clock, running };
+}

@@ -1,0 +1,206 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { KeyCheck, type Principal } from '../../lib/api/key-check.ts';
+import { type ConnectionItem, Connections } from '../../lib/connections/connections.ts';
+import { type InvokeAnswer, invoke, operationOf, perform } from '../../lib/connections/invoke.ts';
+import { SessionStore } from '../../lib/connections/session-store.ts';
+import { Sessions } from '../../lib/connections/sessions.ts';
+import type { Clock } from '../../lib/core/clock.ts';
+import type { FileStore } from '../../lib/core/files.ts';
+import { httpClient } from '../../lib/core/http/client.ts';
+import { parseInput, schemasOf } from '../../lib/core/operation.ts';
+import { credentialsSecret, type SecretStore, sessionKeySecret } from '../../lib/core/secrets.ts';
+import { type Catalogue, type Connection, type VendorName, vendorNames } from '../../lib/core/vendor.ts';
+import { keys } from '../../lib/store/items.ts';
+import { Table } from '../../lib/store/table.ts';
+import { vendors } from '../../lib/vendors/index.ts';
+import { createLocalCredentials } from '../../local/aws/aws-request.ts';
+import { startEmbeddedDynamodb } from '../../local/aws/embedded-dynamodb.ts';
+import { startSecretsEndpoint } from '../../local/aws/secrets-endpoint.ts';
+import { createTable } from '../../local/aws/table.ts';
+
+export const admin: Principal = { keyId: 'admin', name: 'Admin key', scopes: ['*/*/*'], perMinute: 1e9 };
+
+/** A clock that stands still until it is moved; sleeping takes a moment of real time and none of its own. */
+export class TestClock implements Clock {
+  time: number;
+  constructor(time = Date.parse('2026-01-05T02:11:09Z')) {
+    this.time = time;
+  }
+  now = (): number => this.time;
+  advance(ms: number): void {
+    this.time += ms;
+  }
+  async sleep(_ms: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** The database and the secrets of one test file, with the environment that functions in other processes need. */
+export async function startBackends() {
+  const directory = mkdtempSync(join(tmpdir(), 'trunkline-test-'));
+  const credentials = createLocalCredentials();
+  const database = await startEmbeddedDynamodb();
+  const secrets = await startSecretsEndpoint({ directory, credentials });
+  await createTable(database.endpoint, 'trunkline');
+  const env = {
+    TRUNKLINE_TABLE: 'trunkline',
+    TRUNKLINE_DYNAMODB_ENDPOINT: database.endpoint,
+    TRUNKLINE_SECRETS_ENDPOINT: secrets.endpoint,
+    TRUNKLINE_LOCAL_ACCESS_KEY_ID: credentials.accessKeyId,
+    TRUNKLINE_LOCAL_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  };
+  return {
+    env,
+    endpoint: database.endpoint,
+    stop: async () => {
+      await secrets.stop();
+      await database.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Secrets in memory, for tests within one process. */
+export function memorySecrets(): SecretStore & { values: Map<string, string> } {
+  const values = new Map<string, string>(
+    vendorNames.map((vendor) => [sessionKeySecret(vendor), randomBytes(32).toString('hex')]),
+  );
+  return {
+    values,
+    read: async (name) => values.get(name),
+    write: async (name, value) => {
+      values.set(name, value);
+    },
+    delete: async (name) => {
+      values.delete(name);
+    },
+  };
+}
+
+/** The services of one imagined process over a shared table: what `lib/aws/services.ts` makes, with a clock of the test's own. */
+export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, catalogue: Catalogue = vendors) {
+  const random = { number: Math.random, bytes: randomBytes };
+  const table = new Table('trunkline', {
+    endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const store = new SessionStore(table, secrets, random);
+  const attention: { connection: string; reason: string }[] = [];
+  const sessions = new Sessions({
+    table,
+    store,
+    clock,
+    random,
+    needsAttention: async (connection, reason) => {
+      attention.push({ connection: connection.name, reason });
+    },
+  });
+  const http = httpClient();
+  const services = {
+    table,
+    store,
+    sessions,
+    secrets,
+    clock,
+    random,
+    http,
+    files: memoryFiles(),
+    connections: new Connections(table, clock),
+    keys: new KeyCheck(table, secrets, clock),
+  };
+  return {
+    ...services,
+    attention,
+    /** Calls an operation as the admin key would. */
+    call: async (
+      vendor: VendorName,
+      connection: string,
+      operation: string,
+      input: Record<string, unknown> = {},
+      idempotencyKey?: string,
+    ) => {
+      const chosen = catalogue[vendor];
+      if (!chosen) throw new Error(`${vendor} is not in the catalogue`);
+      const scope = { requestId: randomBytes(6).toString('hex'), signal: AbortSignal.timeout(25_000) };
+      return bodyOf(
+        await invoke(services, chosen, { principal: admin, connection, operation, input, idempotencyKey }, scope),
+      );
+    },
+    /** Calls an operation past scopes and idempotency. */
+    perform: async (vendor: VendorName, connection: string, name: string, input: Record<string, unknown>) => {
+      const chosen = catalogue[vendor];
+      if (!chosen) throw new Error(`${vendor} is not in the catalogue`);
+      const operation = operationOf(chosen, name);
+      const found = await services.connections.find(vendor, connection);
+      const scope = { requestId: randomBytes(6).toString('hex'), signal: AbortSignal.timeout(25_000) };
+      return bodyOf(
+        await perform(services, chosen, found, name, operation, parseInput(schemasOf(operation).input, input), scope),
+      );
+    },
+    close: () => {
+      http.close();
+      table.destroy();
+    },
+  };
+}
+
+/** Stores a connection as the control call does, without its checks. */
+export async function putConnection(
+  process: ReturnType<typeof processOf>,
+  vendor: VendorName,
+  name: string,
+  settings: Record<string, unknown>,
+  credentials: Record<string, unknown>,
+): Promise<Connection> {
+  const connection: Connection = { vendor, name, version: 1, settings };
+  const at = new Date(process.clock.now()).toISOString();
+  const item: ConnectionItem = {
+    ...keys.connection(vendor, name),
+    ...connection,
+    credentials: Object.keys(credentials),
+    createdAt: at,
+    updatedAt: at,
+  };
+  await process.secrets.write(credentialsSecret(vendor, name), JSON.stringify(credentials));
+  await process.table.put<ConnectionItem>(item);
+  await process.store.plan(connection, true, process.clock.now());
+  return connection;
+}
+
+function bodyOf(answer: InvokeAnswer): unknown {
+  if ('file' in answer) throw new Error('The answer is a file');
+  return answer.body;
+}
+
+/** Files in memory. */
+export function memoryFiles(): FileStore {
+  const files = new Map<string, { bytes: Buffer; type: string }>();
+  const missing = (): never => {
+    throw new Error('not in this test');
+  };
+  return {
+    createUpload: missing,
+    link: async (key: string) => `memory:${key}`,
+    openRead: missing,
+    get: async (key: string) => {
+      const file = files.get(key);
+      if (!file) throw new Error(`There is no file ${key}`);
+      return { stream: Readable.from([file.bytes]), size: file.bytes.length, type: file.type, name: key };
+    },
+    put: async (key: string, data: Uint8Array | Readable, type: string) => {
+      const chunks: Buffer[] = [];
+      if (data instanceof Uint8Array) chunks.push(Buffer.from(data));
+      else for await (const chunk of data) chunks.push(Buffer.from(chunk as Uint8Array));
+      files.set(key, { bytes: Buffer.concat(chunks), type });
+    },
+    remove: async (key: string) => {
+      files.delete(key);
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import { hookFunction } from '../../lib/aws/hook-function.ts';
+import type { TrunklineEvent } from '../../lib/core/event-type.ts';
+import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
+import { type EventCatalogue, vendorNames } from '../../lib/core/vendor.ts';
+import type { EventItem } from '../../lib/events/log.ts';
+import type { RunResult } from '../../lib/hooks/wait.ts';
+import { vendors } from '../../lib/vendors/index.ts';
+import { type Ask, type Told, tell } from './face.ts';
+import { memoryFiles, startBackends } from './harness.ts';
+
+const adminKey = 'tl_an-admin-key-for-tests-only';
+
+/** A hook as it is shown when it is made. */
+export interface MadeHook {
+  id: string;
+  url: string;
+  /** The path of the URL. */
+  path: string;
+  secret: string;
+}
+
+/** The hooks' handler and the control calls over real backends; `runs` stands in for automations. */
+export async function startHookKit(catalogue: EventCatalogue = vendors) {
+  const backends = await startBackends();
+  Object.assign(process.env, backends.env);
+  const { services, useFiles } = await import('../../lib/aws/services.ts');
+  useFiles(memoryFiles());
+  const { secrets, table, files } = services();
+  for (const vendor of vendorNames) await secrets.write(sessionKeySecret(vendor), `a key of tests for ${vendor}`);
+  await secrets.write(adminKeySecret, adminKey.slice(3));
+  const control = await import('../../functions/control.ts');
+
+  const started: { item: EventItem; event: TrunklineEvent }[] = [];
+  const runs = {
+    /** Ids of the runs that an event starts. */
+    of: (_event: EventItem): string[] => [],
+    results: new Map<string, RunResult>(),
+    fail: false,
+  };
+  const handler = hookFunction(catalogue, () => ({
+    startRuns: async (item, shown) => {
+      if (runs.fail) throw new Error('the runs cannot be started');
+      started.push({ item, event: await shown() });
+      return runs.of(item);
+    },
+    runResult: async (id) => runs.results.get(id),
+  }));
+
+  const call = (what: Ask, key = adminKey): Promise<Told> =>
+    // middy's handler takes more arguments than Lambda gives.
+    tell(control.handler as never, {
+      ...what,
+      headers: {
+        authorization: `Bearer ${key}`,
+        host: 'gateway.example',
+        'x-forwarded-proto': 'https',
+        ...what.headers,
+      },
+    });
+  const post = (what: Ask): Promise<Told> => tell(handler as never, { method: 'POST', ...what });
+  const make = async (body: Record<string, unknown>): Promise<MadeHook> => {
+    const made = await call({ path: '/v1/hooks', body: { name: 'of a test', ...body } });
+    if (made.status !== 201) throw new Error(`${made.status} ${made.text}`);
+    const hook = made.body as MadeHook;
+    return { ...hook, path: new URL(hook.url).pathname };
+  };
+  return {
+    handler,
+    call,
+    post,
+    make,
+    started,
+    runs,
+    table,
+    files,
+    secrets,
+    /** A hook as it is shown. */
+    look: async (id: string): Promise<Record<string, unknown>> =>
+      (await call({ path: `/v1/hooks/${id}` })).body as Record<string, unknown>,
+    /** What has started runs, by connection or hook. */
+    eventsOf: (connection: string) => started.filter(({ event }) => event.connection === connection),
+    stop: () => backends.stop(),
+  };
+}
+
+export type HookKit = Awaited<ReturnType<typeof startHookKit>>;
