@@ -141,13 +141,13 @@ test('the process that evaluates knows no environment and may not read, start or
   };
   expect(env.filter((name) => !name.startsWith('NODE_CHANNEL'))).toEqual([]);
   expect(tried).toEqual({
-    ...{
-      read: 'ERR_ACCESS_DENIED',
-      parent: 'ERR_ACCESS_DENIED',
-      write: 'ERR_ACCESS_DENIED',
-      spawn: 'ERR_ACCESS_DENIED',
-    },
-    ...{ thread: 'ERR_ACCESS_DENIED', eval: 'EvalError', function: 'EvalError' },
+    read: 'ERR_ACCESS_DENIED',
+    parent: 'ERR_ACCESS_DENIED',
+    write: 'ERR_ACCESS_DENIED',
+    spawn: 'ERR_ACCESS_DENIED',
+    thread: 'ERR_ACCESS_DENIED',
+    eval: 'EvalError',
+    function: 'EvalError',
   });
 });
 

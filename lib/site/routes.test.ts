@@ -70,8 +70,14 @@ describe('the document', () => {
       return declaredApi();
     });
     const request = (name: string) => ({
-      ...{ method: 'GET', path: '/openapi.json', query: new URLSearchParams(), headers: host(name) },
-      ...{ rawBody: Buffer.alloc(0), requestId: 'r', signal: AbortSignal.timeout(10_000), sourceIp: '192.0.2.1' },
+      method: 'GET',
+      path: '/openapi.json',
+      query: new URLSearchParams(),
+      headers: host(name),
+      rawBody: Buffer.alloc(0),
+      requestId: 'r',
+      signal: AbortSignal.timeout(10_000),
+      sourceIp: '192.0.2.1',
     });
     const table = { get: async () => undefined };
     const first = await answer(request('h0.example'), { table });
@@ -158,8 +164,14 @@ test('health is good while the table answers, and says so where it does not', as
   const answer = site(declaredApi);
   const down = answer(
     {
-      ...{ method: 'GET', path: '/health', query: new URLSearchParams(), headers: {} },
-      ...{ rawBody: Buffer.alloc(0), requestId: 'r', signal: AbortSignal.timeout(10_000), sourceIp: '192.0.2.1' },
+      method: 'GET',
+      path: '/health',
+      query: new URLSearchParams(),
+      headers: {},
+      rawBody: Buffer.alloc(0),
+      requestId: 'r',
+      signal: AbortSignal.timeout(10_000),
+      sourceIp: '192.0.2.1',
     },
     { table: { get: () => Promise.reject(new Error('connect ECONNREFUSED')) } },
   );
@@ -172,8 +184,13 @@ test('a bundle of the site reads its files from beside itself', async () => {
   try {
     const entry = join(folder, 'docs.mjs');
     await build({
-      ...{ entryPoints: [join(root, 'lib/site/docs/assets.ts')], outfile: entry, bundle: true },
-      ...{ platform: 'node', format: 'esm', target: 'node24', logLevel: 'silent' },
+      entryPoints: [join(root, 'lib/site/docs/assets.ts')],
+      outfile: entry,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node24',
+      logLevel: 'silent',
     });
     const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
     const { docsAssets } = (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as {

@@ -61,16 +61,20 @@ const calls = [
   ...['', '/1/users/1', '/1/sendMessage', '/1/sendSOS', '/1/sendAlert', '/1/sendCustomMessage'].map(
     (path) => `POST /channels${path}`,
   ),
-  ...[
-    'PUT /channels/1',
-    'DELETE /channels/1',
-    'DELETE /channels/1/users/1',
-    'GET /users',
-    'POST /users',
-    'GET /users/1',
-  ],
-  ...['PUT /users/1', 'DELETE /users/1', 'POST /users/1/sendMessage', 'GET /organizations', 'GET /organizations/1'],
-  ...['GET /organizations/1/users', 'GET /records', 'GET /records/1'],
+  'PUT /channels/1',
+  'DELETE /channels/1',
+  'DELETE /channels/1/users/1',
+  'GET /users',
+  'POST /users',
+  'GET /users/1',
+  'PUT /users/1',
+  'DELETE /users/1',
+  'POST /users/1/sendMessage',
+  'GET /organizations',
+  'GET /organizations/1',
+  'GET /organizations/1/users',
+  'GET /records',
+  'GET /records/1',
 ];
 
 test('all 24 ordinary calls refuse a query that is not the session, and a thing that is not there', async () => {

@@ -53,8 +53,20 @@ export function storeFile(
   const ext = /\.([A-Za-z0-9]{1,8})$/.exec(originName)?.[1]?.toLowerCase() ?? '';
   const internName = `${randomBytes(7).toString('base64url').replaceAll(/[-_]/g, 'x')}${ext === '' ? '' : `.${ext}`}`;
   const file: StoredFile = {
-    ...{ id: nextId(vendor, 'file'), uuid, internName, originName, ext, contentType, type, size: content.size },
-    ...{ sha256: content.sha256, u_c: by, ...book, mdc, created: now(vendor), ...place },
+    id: nextId(vendor, 'file'),
+    uuid,
+    internName,
+    originName,
+    ext,
+    contentType,
+    type,
+    size: content.size,
+    sha256: content.sha256,
+    u_c: by,
+    ...book,
+    mdc,
+    created: now(vendor),
+    ...place,
     ...(seed !== undefined && { seed }),
   };
   state.files.push(file);

@@ -28,7 +28,7 @@ export function cellJson(
       const files = vendor.sandbox.state.files.filter(({ rowId, fieldId }) => rowId === row.id && fieldId === field.id);
       if (files.length === 0) return { value: null };
       const value = files.map(({ id, uuid, ext, originName, internName, type, size }) => {
-        return { ...{ id: raw(id), uuid, ext, originName, internName, type }, size };
+        return { id: raw(id), uuid, ext, originName, internName, type, size };
       });
       return { value, text: files.map(({ originName }) => originName).join(', ') };
     }

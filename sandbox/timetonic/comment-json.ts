@@ -17,8 +17,11 @@ export function commentsJson(
   if (!last) return null;
   const shown = most === undefined ? all : all.slice(-most);
   const summary = {
-    ...{ sstamp: raw(last.sstamp), total: all.length, totalUnread: all.filter(({ u_c }) => u_c !== reader).length },
-    ...{ notifSubscribe: null, from: raw(shown[0]?.id ?? '0') },
+    sstamp: raw(last.sstamp),
+    total: all.length,
+    totalUnread: all.filter(({ u_c }) => u_c !== reader).length,
+    notifSubscribe: null,
+    from: raw(shown[0]?.id ?? '0'),
   };
   return { summary, comments: most === undefined ? undefined : shown.map((comment) => commentJson(comment, reader)) };
 }

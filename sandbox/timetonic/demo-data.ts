@@ -68,10 +68,20 @@ export function demoState(): TimetonicState {
 
 function user(u_c: string, firstName: string, lastName: string, contacts: string[]): User {
   return {
-    ...{ u_c, firstName, lastName, contacts, password: `${u_c}-password`, mail: `${u_c}@example.com` },
+    u_c,
+    firstName,
+    lastName,
+    contacts,
+    password: `${u_c}-password`,
+    mail: `${u_c}@example.com`,
     mobile: u_c === 'demo' ? '+33100000001' : '+33100000002',
-    ...{ sstamp: String(firstStamp), projectID: '7845287998512', prefs: {} },
-    ...{ selectedViews: {}, lastTabs: {}, lastRead: {}, devices: {} },
+    sstamp: String(firstStamp),
+    projectID: '7845287998512',
+    prefs: {},
+    selectedViews: {},
+    lastTabs: {},
+    lastRead: {},
+    devices: {},
   };
 }
 
@@ -83,8 +93,16 @@ function addBook(state: TimetonicState, b_o: string, b_c: string, title: string,
   }));
   const number = 6959 + state.books.length;
   state.books.push({
-    ...{ sbid: String(number), b_o, b_c, title, public: open, members, params: {} },
-    ...{ sstamp: stamp(state), sfpid: String(number - 434), formLastModified: begun },
+    sbid: String(number),
+    b_o,
+    b_c,
+    title,
+    public: open,
+    members,
+    params: {},
+    sstamp: stamp(state),
+    sfpid: String(number - 434),
+    formLastModified: begun,
   });
 }
 
@@ -96,9 +114,17 @@ function addTable(state: TimetonicState, demo: DemoTable, made: ReadonlyMap<stri
   });
   const idOf = (name: string) => fields.find((field) => field.name === name)?.id ?? '';
   const table: Table = {
-    ...{ id: take(state, 'table'), name: demo.name, code: demo.code, order: state.tables.length },
+    id: take(state, 'table'),
+    name: demo.name,
+    code: demo.code,
+    order: state.tables.length,
     ...(demo.book ?? book),
-    ...{ tabId: take(state, 'tab'), fields, views: [], rows: {}, lastOrder: 0, lastModified: begun },
+    tabId: take(state, 'tab'),
+    fields,
+    views: [],
+    rows: {},
+    lastOrder: 0,
+    lastModified: begun,
     ...(demo.sysFunc && { sysFunc: demo.sysFunc }),
   };
   for (const view of demo.views) table.views.push(makeView(state, view, idOf));
@@ -116,7 +142,8 @@ function makeView(state: TimetonicState, view: DemoTable['views'][number], idOf:
   const id = take(state, 'view');
   if (!view.filters) return { id, name: view.name, filterGroup: null };
   const filters = view.filters.map(([field, predicate, operand]) => ({
-    ...{ id: take(state, 'filter'), field_id: idOf(field) },
+    id: take(state, 'filter'),
+    field_id: idOf(field),
     filter_type: predicate === 'asc' || predicate === 'desc' ? 'groupby' : 'text',
     json: { predicate, operand },
   }));
@@ -160,9 +187,19 @@ function addMessages(state: TimetonicState): void {
     const files = at === 2 ? demoFiles : [];
     const count = (type: string) => files.filter((file) => file.stored.type === type).length;
     state.messages.push({
-      ...{ smid, ...book, u_c, uuid: `demo-message-${at + 1}`, msg, body: '', method: '_web', del: false },
-      ...{ created: begun + at * 60, lastModified: begun + at * 60, sstamp: stamp(state) },
-      ...{ nbMedias: count('media'), nbDocs: count('doc') },
+      smid,
+      ...book,
+      u_c,
+      uuid: `demo-message-${at + 1}`,
+      msg,
+      body: '',
+      method: '_web',
+      del: false,
+      created: begun + at * 60,
+      lastModified: begun + at * 60,
+      sstamp: stamp(state),
+      nbMedias: count('media'),
+      nbDocs: count('doc'),
     });
     for (const { stored } of files)
       state.files.push({ ...stored, id: take(state, 'file'), smid, ...book, u_c, created: begun });

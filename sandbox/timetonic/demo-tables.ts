@@ -14,7 +14,10 @@ export interface DemoTable {
 }
 
 const text = (name: string, fixed_code: string, values: string[] = []): DemoTable['fields'][number] => ({
-  ...{ name, code: null, fixed_code, type: 'text' },
+  name,
+  code: null,
+  fixed_code,
+  type: 'text',
   ...(values.length > 0 && { enumColors: values.map((value, at) => ({ value, color: colours[at % 3] ?? '' })) }),
 });
 const number = (name: string, fixed_code: string): DemoTable['fields'][number] => ({
@@ -47,13 +50,19 @@ const readings = Array.from({ length: 260 }, (_, at) => ({
 /** The tables that a new stand-in TimeTonic has, linked ones after those they link to. */
 export const demoTables: readonly DemoTable[] = [
   {
-    ...{ name: 'Incidents', code: 'incidents' },
+    name: 'Incidents',
+    code: 'incidents',
     fields: [
       { ...text('EventId', 'event_id'), code: 'evt' },
-      ...[text('Site', 'site'), text('Zone', 'zone'), text('Kind', 'kind', ['Fire', 'Leak', 'Intrusion'])],
+      text('Site', 'site'),
+      text('Zone', 'zone'),
+      text('Kind', 'kind', ['Fire', 'Leak', 'Intrusion']),
       text('Severity', 'severity', ['low', 'high', 'critical']),
-      ...[date('OpenedAt', 'opened_at'), text('Status', 'status', ['Open', 'Closed']), text('Ref', 'ref')],
-      ...[date('ClosedAt', 'closed_at'), { name: 'Photo', code: null, fixed_code: 'photo', type: 'file' as const }],
+      date('OpenedAt', 'opened_at'),
+      text('Status', 'status', ['Open', 'Closed']),
+      text('Ref', 'ref'),
+      date('ClosedAt', 'closed_at'),
+      { name: 'Photo', code: null, fixed_code: 'photo', type: 'file' as const },
       ...comments,
     ],
     views: [
@@ -102,10 +111,16 @@ export const demoTables: readonly DemoTable[] = [
     ],
   },
   {
-    ...{ name: 'Rota', code: 'rota' },
+    name: 'Rota',
+    code: 'rota',
     fields: [
-      ...[text('Person', 'person'), number('ChannelNo', 'channel_no'), date('Start', 'start'), date('End', 'end')],
-      ...[text('Role', 'role', ['Normal', 'Receiver', 'Operator']), date('AppliedAt', 'applied_at'), ...comments],
+      text('Person', 'person'),
+      number('ChannelNo', 'channel_no'),
+      date('Start', 'start'),
+      date('End', 'end'),
+      text('Role', 'role', ['Normal', 'Receiver', 'Operator']),
+      date('AppliedAt', 'applied_at'),
+      ...comments,
     ],
     views: [everything, { name: 'Operators', filters: [['Role', 'is', 'Operator']] }],
     rows: [
@@ -140,18 +155,18 @@ export const demoTables: readonly DemoTable[] = [
     ],
   },
   {
-    ...{ name: 'Jobs', code: 'jobs' },
+    name: 'Jobs',
+    code: 'jobs',
     fields: [
-      ...[text('Title', 'title'), text('Site', 'site'), text('Assignee', 'assignee'), number('Prio', 'prio')],
-      ...[
-        text('Status', 'status', ['New', 'Dispatched', 'Done']),
-        date('DispatchedAt', 'dispatched_at'),
-        text('DispatchRef', 'dispatch_ref'),
-      ],
-      ...[
-        { name: 'Incident', code: null, fixed_code: 'incident', type: 'link' as const, link: 'incidents' },
-        ...comments,
-      ],
+      text('Title', 'title'),
+      text('Site', 'site'),
+      text('Assignee', 'assignee'),
+      number('Prio', 'prio'),
+      text('Status', 'status', ['New', 'Dispatched', 'Done']),
+      date('DispatchedAt', 'dispatched_at'),
+      text('DispatchRef', 'dispatch_ref'),
+      { name: 'Incident', code: null, fixed_code: 'incident', type: 'link' as const, link: 'incidents' },
+      ...comments,
     ],
     views: [
       everything,
@@ -170,10 +185,16 @@ export const demoTables: readonly DemoTable[] = [
     ],
   },
   {
-    ...{ name: 'Function keys', code: 'function_keys' },
+    name: 'Function keys',
+    code: 'function_keys',
     fields: [
-      ...[text('Person', 'person'), text('Channel', 'channel'), number('Lat', 'lat'), number('Lon', 'lon')],
-      ...[date('At', 'at'), text('Kind', 'kind'), ...comments],
+      text('Person', 'person'),
+      text('Channel', 'channel'),
+      number('Lat', 'lat'),
+      number('Lon', 'lon'),
+      date('At', 'at'),
+      text('Kind', 'kind'),
+      ...comments,
     ],
     views: [everything],
     rows: [
@@ -189,10 +210,16 @@ export const demoTables: readonly DemoTable[] = [
     ],
   },
   {
-    ...{ name: 'Readings', code: 'readings' },
+    name: 'Readings',
+    code: 'readings',
     fields: [
-      ...[text('Sensor', 'sensor'), number('Value', 'value'), number('Serial', 'serial'), date('At', 'at')],
-      ...[text('Note', 'note'), text('Note', 'second_note'), ...comments],
+      text('Sensor', 'sensor'),
+      number('Value', 'value'),
+      number('Serial', 'serial'),
+      date('At', 'at'),
+      text('Note', 'note'),
+      text('Note', 'second_note'),
+      ...comments,
     ],
     views: [
       everything,
@@ -207,11 +234,17 @@ export const demoTables: readonly DemoTable[] = [
     rows: readings,
   },
   {
-    ...{ name: 'Incidents by site', code: 'incidents_by_site', fields: [], views: [everything], rows: [] },
+    name: 'Incidents by site',
+    code: 'incidents_by_site',
+    fields: [],
+    views: [everything],
+    rows: [],
     pivot: { table: 'incidents', hz: 'Kind', vt: 'Site' },
   },
   {
-    ...{ name: 'Members', code: 'members', sysFunc: 'members' },
+    name: 'Members',
+    code: 'members',
+    sysFunc: 'members',
     fields: [text('User', 'user'), text('Name', 'name')],
     views: [everything],
     rows: [
@@ -220,7 +253,9 @@ export const demoTables: readonly DemoTable[] = [
     ],
   },
   {
-    ...{ name: 'Notices', code: 'notices', book: { b_o: 'alex', b_c: 'noticeboard' } },
+    name: 'Notices',
+    code: 'notices',
+    book: { b_o: 'alex', b_c: 'noticeboard' },
     fields: [text('Title', 'title'), text('Text', 'text'), ...comments],
     views: [everything],
     rows: [

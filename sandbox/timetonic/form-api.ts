@@ -14,8 +14,13 @@ import type { ApiRequest, Call, Vendor } from './vendor.ts';
 import { writeRequests } from './write-requests.ts';
 
 const requests: Record<string, ApiRequest> = {
-  ...{ ...keyRequests, ...accountRequests, ...bookRequests, ...messageRequests },
-  ...{ ...tableRequests, ...rowRequests, ...writeRequests },
+  ...keyRequests,
+  ...accountRequests,
+  ...bookRequests,
+  ...messageRequests,
+  ...tableRequests,
+  ...rowRequests,
+  ...writeRequests,
 };
 
 /** Names that must never stand in a URL. */

@@ -22,15 +22,20 @@ export interface Draft {
 export function postMessage(vendor: Vendor, book: Book, draft: Draft): Message {
   const at = now(vendor);
   const message: Message = {
-    ...{
-      smid: nextId(vendor, 'message'),
-      b_o: book.b_o,
-      b_c: book.b_c,
-      u_c: draft.by,
-      uuid: draft.uuid ?? randomUUID(),
-    },
-    ...{ msg: draft.msg, body: draft.body ?? '', method: draft.method, created: at, lastModified: at },
-    ...{ sstamp: nextStamp(vendor), del: false, nbMedias: draft.nbMedias ?? 0, nbDocs: draft.nbDocs ?? 0 },
+    smid: nextId(vendor, 'message'),
+    b_o: book.b_o,
+    b_c: book.b_c,
+    u_c: draft.by,
+    uuid: draft.uuid ?? randomUUID(),
+    msg: draft.msg,
+    body: draft.body ?? '',
+    method: draft.method,
+    created: at,
+    lastModified: at,
+    sstamp: nextStamp(vendor),
+    del: false,
+    nbMedias: draft.nbMedias ?? 0,
+    nbDocs: draft.nbDocs ?? 0,
     ...(draft.event && { event: draft.event }),
   };
   vendor.sandbox.state.messages.push(message);

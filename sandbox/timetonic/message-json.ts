@@ -35,7 +35,14 @@ export function messageJson(vendor: Vendor, message: Message): Record<string, un
 
 function attachmentJson(file: StoredFile): Record<string, unknown> {
   return {
-    ...{ id: raw(file.id), ext: file.ext, originName: file.originName, internName: file.internName, uuid: file.uuid },
-    ...{ size: file.size, type: file.type, emailCid: '', del: false },
+    id: raw(file.id),
+    ext: file.ext,
+    originName: file.originName,
+    internName: file.internName,
+    uuid: file.uuid,
+    size: file.size,
+    type: file.type,
+    emailCid: '',
+    del: false,
   };
 }

@@ -11,8 +11,14 @@ export const messageRequests: Record<string, ApiRequest> = {
   getBookMessages: {
     session: 'required',
     fields: {
-      ...{ b_c: 'text', b_o: 'text', sstamp: 'bigint?', smidFirst: 'bigint?', smidLast: 'bigint?' },
-      ...{ nbMax: 'int?', page: 'int?', search_string: 'any?' },
+      b_c: 'text',
+      b_o: 'text',
+      sstamp: 'bigint?',
+      smidFirst: 'bigint?',
+      smidLast: 'bigint?',
+      nbMax: 'int?',
+      page: 'int?',
+      search_string: 'any?',
     },
     answer: bookMessages,
   },
@@ -21,8 +27,15 @@ export const messageRequests: Record<string, ApiRequest> = {
     gateway: true,
     anySender: true,
     fields: {
-      ...{ msg_id: 'id?', b_o: 'text?', b_c: 'text?', msg: 'text', body: 'any?', nbMedias: 'int?', nbDocs: 'int?' },
-      ...{ event: 'json?', uuid: 'text?' },
+      msg_id: 'id?',
+      b_o: 'text?',
+      b_c: 'text?',
+      msg: 'text',
+      body: 'any?',
+      nbMedias: 'int?',
+      nbDocs: 'int?',
+      event: 'json?',
+      uuid: 'text?',
     },
     changes: true,
     answer: sendMsg,
@@ -76,7 +89,8 @@ function bookMessages({ vendor, form, user }: Call): Record<string, unknown> {
   const wanted = new Set([...listed, ...updated]);
   return {
     sstamp: raw(state.sstamp),
-    ...{ b_c: book.b_c, b_o: book.b_o },
+    b_c: book.b_c,
+    b_o: book.b_o,
     bookMessages: all.filter((message) => wanted.has(message)).map((message) => messageJson(vendor, message)),
   };
 }
@@ -99,14 +113,14 @@ function sendMsg(call: Call): Record<string, unknown> {
   const event = form.maybe('event') === undefined ? undefined : checkEvent(form.json('event'));
   const [body, uuid] = [form.maybe('body'), form.maybe('uuid')];
   const message = postMessage(vendor, book, {
-    ...{
-      msg,
-      by,
-      method: gateway === undefined ? '_api' : '_sms',
-      nbMedias: form.number('nbMedias', 0),
-      nbDocs: form.number('nbDocs', 0),
-    },
-    ...{ ...(body !== undefined && { body }), ...(uuid !== undefined && { uuid }), ...(event && { event }) },
+    msg,
+    by,
+    method: gateway === undefined ? '_api' : '_sms',
+    nbMedias: form.number('nbMedias', 0),
+    nbDocs: form.number('nbDocs', 0),
+    ...(body !== undefined && { body }),
+    ...(uuid !== undefined && { uuid }),
+    ...(event && { event }),
   });
   return answerTo(call, message);
 }

@@ -87,7 +87,10 @@ function logChange(vendor: Vendor, table: Table, row: Row, fieldId: string, oldV
   const fieldName = field?.name ?? '';
   row.changes += 1;
   row.last = {
-    ...{ id: nextId(vendor, 'activity'), u_c: by, created: now(vendor), sstamp: nextStamp(vendor) },
+    id: nextId(vendor, 'activity'),
+    u_c: by,
+    created: now(vendor),
+    sstamp: nextStamp(vendor),
     text: `@${by}: changed field '${fieldName}' from '${oldValue}' to '${newValue}'`,
     action: { action: 'changeValue', fieldId, fieldName, newValue, oldValue, type: field?.type ?? '' },
   };

@@ -131,8 +131,12 @@ function tableRows(call: Call): Record<string, unknown> {
 export function rowJson(vendor: Vendor, row: Row, reader: string | undefined): Record<string, unknown> {
   const { table } = findRow(vendor, row.id);
   return {
-    ...{ id: raw(row.id), catId: raw(table.id), order: row.order, sstamp: raw(row.sstamp) },
-    ...{ created: row.created, lastModified: dateText(row.lastModified) },
+    id: raw(row.id),
+    catId: raw(table.id),
+    order: row.order,
+    sstamp: raw(row.sstamp),
+    created: row.created,
+    lastModified: dateText(row.lastModified),
     fields: table.fields.map((field) => ({ id: raw(field.id), ...cellJson(vendor, row, field, { reader }) })),
   };
 }

@@ -60,18 +60,16 @@ async function attach(client: TimetonicClient, type = 7): Promise<Socket> {
   return socket;
 }
 const message = (client: TimetonicClient, more: object = {}) => ({
-  ...{
-    type: 1,
-    ...who(client),
-    ...book,
-    updatedAt: 1431509017,
-    nbMedias: 0,
-    nbDocs: 0,
-    del: false,
-    uuid: 'M-1',
-    smid: 0,
-    msg: 'Hello',
-  },
+  type: 1,
+  ...who(client),
+  ...book,
+  updatedAt: 1431509017,
+  nbMedias: 0,
+  nbDocs: 0,
+  del: false,
+  uuid: 'M-1',
+  smid: 0,
+  msg: 'Hello',
   ...more,
 });
 
@@ -174,16 +172,14 @@ describe('messages', () => {
 
 describe('table values and system messages', () => {
   const value = (client: TimetonicClient, more: object = {}) => ({
-    ...{
-      type: 13,
-      updatedAt: 1431509017,
-      ...who(client),
-      ...book,
-      value: 'S99',
-      rowId: 19975055,
-      fieldId: 1367491,
-      rowUuid: 'R-1',
-    },
+    type: 13,
+    updatedAt: 1431509017,
+    ...who(client),
+    ...book,
+    value: 'S99',
+    rowId: 19975055,
+    fieldId: 1367491,
+    rowUuid: 'R-1',
     ...more,
   });
 

@@ -77,7 +77,9 @@ function madeUpFilter(value: unknown): Filter {
   }
   if (typeof predicate !== 'string') throw refused('invalid filters: json needs a predicate');
   return {
-    ...{ id: String(filter.id), field_id: String(filter.field_id), filter_type: filter.filter_type },
+    id: String(filter.id),
+    field_id: String(filter.field_id),
+    filter_type: filter.filter_type,
     json: { predicate, operand: String(operand ?? '') },
   };
 }

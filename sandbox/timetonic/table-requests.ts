@@ -22,8 +22,13 @@ export const tableRequests: Record<string, ApiRequest> = {
   getBookTables: {
     session: 'public',
     fields: {
-      ...{ b_o: 'text', b_c: 'text', externViews: 'boolean?', format: ['android'] },
-      ...{ includeFields: 'boolean?', includeEnums: 'boolean?', getRowIds: 'boolean?' },
+      b_o: 'text',
+      b_c: 'text',
+      externViews: 'boolean?',
+      format: ['android'],
+      includeFields: 'boolean?',
+      includeEnums: 'boolean?',
+      getRowIds: 'boolean?',
     },
     answer: bookTables,
   },
@@ -84,8 +89,12 @@ function readValues(call: Call, table: Table, fields: Field[]): Record<string, u
   const tabId = form.maybe('tabId');
   if (tabId !== undefined && user) user.lastTabs[bookKey(table)] = tabId;
   const tableValues = valuesJson(vendor, table, rows, {
-    ...{ format: form.maybe('format') ?? 'columns', fields, reader: user, allViews },
-    ...{ dependencies: form.flag('getDependencies'), zeroLength: switches.zeroRowInfosLength },
+    format: form.maybe('format') ?? 'columns',
+    fields,
+    reader: user,
+    allViews,
+    dependencies: form.flag('getDependencies'),
+    zeroLength: switches.zeroRowInfosLength,
     ...(maxComments > 0 && { maxComments }),
   });
   return { sstamp: raw(sstamp), catId: raw(table.id), tableValues };
@@ -117,22 +126,22 @@ function bookTables({ vendor, form, user }: Call): Record<string, unknown> {
   return {
     sstamp: raw(vendor.sandbox.state.sstamp),
     bookTables: {
-      ...{
-        id: raw(book.sfpid),
-        name: `${book.b_c}.${book.b_o}`,
-        description: null,
-        creator: book.b_o,
-        timetonic: false,
-      },
-      ...{
-        system: false,
-        public: book.public,
-        lastModified: book.formLastModified,
-        rights: { modify: right > 1, select: 1 },
-        right,
-      },
+      id: raw(book.sfpid),
+      name: `${book.b_c}.${book.b_o}`,
+      description: null,
+      creator: book.b_o,
+      timetonic: false,
+      system: false,
+      public: book.public,
+      lastModified: book.formLastModified,
+      rights: { modify: right > 1, select: 1 },
+      right,
       tabs: tables.map((table) => ({
-        ...{ id: raw(table.tabId), category_id: raw(table.id), view_id: null, order: table.order, hidden: false },
+        id: raw(table.tabId),
+        category_id: raw(table.id),
+        view_id: null,
+        order: table.order,
+        hidden: false,
         lastModified: table.lastModified,
       })),
       categories,

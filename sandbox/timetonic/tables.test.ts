@@ -137,7 +137,9 @@ describe('filterRowIds', () => {
     ['or', ['19975055', '19975056', '19975057']],
   ])('joins conditions with %s', async (operator, expected) => {
     const condition = (name: string, predicate: string, operand: string) => ({
-      ...{ id: 'x', field_id: Number(field(name)), filter_type: 'text' },
+      id: 'x',
+      field_id: Number(field(name)),
+      filter_type: 'text',
       json: { predicate, operand },
     });
     const filters = [
@@ -231,7 +233,8 @@ describe('single rows and cells', () => {
   it('are counted in a pivot under the name that a switch gives the request', async () => {
     const pivot = { catID: '126190', viewId: '264458', filterRowIds: '{"applyViewFilters":264458}' };
     expect((await demo.call('getPivotValues', pivot)).pivotValues).toEqual({
-      ...{ columns: ['Fire', 'Intrusion', 'Leak'], rows: ['S07', 'S12'] },
+      columns: ['Fire', 'Intrusion', 'Leak'],
+      rows: ['S07', 'S12'],
       values: [
         [0, 1, 0],
         [1, 0, 1],

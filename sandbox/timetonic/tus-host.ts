@@ -198,30 +198,28 @@ export function createTusHost(vendor: Vendor): TusHost {
       };
     const { metadata } = upload;
     const body = {
-      ...{ filesize: String(file.size), filetype: file.contentType, filelastmodified: metadata.filelastmodified ?? '' },
-      ...{
-        version: metadata.version ?? serverVersion,
-        o_u: metadata.o_u,
-        u_c: metadata.u_c,
-        b_o: file.b_o,
-        b_c: file.b_c,
-      },
-      ...{
-        uuid: file.uuid,
-        sesskey: metadata.sesskey,
-        status: 'ok',
-        sstamp: raw(state.sstamp),
-        success: true,
-        type: file.type,
-      },
-      ...{
-        fieldId: raw(file.fieldId ?? '0'),
-        rowId: raw(file.rowId ?? '0'),
-        id: file.id,
-        ext: file.ext,
-        mdc: String(file.mdc),
-      },
-      ...{ originName: file.originName, internName: file.internName, checksum: `sha256:${file.sha256}` },
+      filesize: String(file.size),
+      filetype: file.contentType,
+      filelastmodified: metadata.filelastmodified ?? '',
+      version: metadata.version ?? serverVersion,
+      o_u: metadata.o_u,
+      u_c: metadata.u_c,
+      b_o: file.b_o,
+      b_c: file.b_c,
+      uuid: file.uuid,
+      sesskey: metadata.sesskey,
+      status: 'ok',
+      sstamp: raw(state.sstamp),
+      success: true,
+      type: file.type,
+      fieldId: raw(file.fieldId ?? '0'),
+      rowId: raw(file.rowId ?? '0'),
+      id: file.id,
+      ext: file.ext,
+      mdc: String(file.mdc),
+      originName: file.originName,
+      internName: file.internName,
+      checksum: `sha256:${file.sha256}`,
     };
     return { status: 200, headers: jsonHeaders, body: exactJson(body), save: 'later' };
   }

@@ -5,8 +5,18 @@ import { fieldOf } from './row-requests.ts';
 import { checkAccess, findBook, findRow, type Vendor } from './vendor.ts';
 
 const rules: Record<string, FieldRule> = {
-  ...{ o_u: 'text', u_c: 'text', b_o: 'text', b_c: 'text', sesskey: 'text', rowId: 'id', fieldId: 'id', uuid: 'text' },
-  ...{ filename: 'text', filetype: 'text', version: 'text?', filelastmodified: 'any?' },
+  o_u: 'text',
+  u_c: 'text',
+  b_o: 'text',
+  b_c: 'text',
+  sesskey: 'text',
+  rowId: 'id',
+  fieldId: 'id',
+  uuid: 'text',
+  filename: 'text',
+  filetype: 'text',
+  version: 'text?',
+  filelastmodified: 'any?',
 };
 
 /** A no that TUS says with a status. */

@@ -62,7 +62,11 @@ function uploadWithClient(size: number, chunkSize: number): Promise<{ sha256: st
   for (const block of generatedBytes(7, size)) hash.update(block);
   return new Promise((resolve, reject) => {
     const upload = new Upload(Buffer.concat([...generatedBytes(7, size)]), {
-      ...{ endpoint: sandbox.uploadUrl, uploadSize: size, chunkSize, metadata, retryDelays: [0, 0, 0, 0, 0, 0] },
+      endpoint: sandbox.uploadUrl,
+      uploadSize: size,
+      chunkSize,
+      metadata,
+      retryDelays: [0, 0, 0, 0, 0, 0],
       onSuccess: () => resolve({ sha256: hash.digest('hex'), url: upload.url ?? '' }),
       onError: reject,
     });

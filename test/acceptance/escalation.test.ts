@@ -101,7 +101,10 @@ async function openDesk(first: number, second: number): Promise<Desk> {
 }
 
 const trouble = (dedup_key: string, more: object = {}) => ({
-  ...{ dedup_key, action: 'trigger', severity: 'critical', summary: 'db-1 is down' },
+  dedup_key,
+  action: 'trigger',
+  severity: 'critical',
+  summary: 'db-1 is down',
   ...more,
 });
 

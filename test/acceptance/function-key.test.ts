@@ -9,7 +9,12 @@ let automation: string;
 const supervisors = 2;
 const press = (senderId: string, more: object = {}) =>
   bench.demo.proptt2.sendCallback(url, {
-    ...{ cmd: 'fn', channelId: 1, senderId, senderName: 'Kim', latitude: 37.012, longitude: 127.106 },
+    cmd: 'fn',
+    channelId: 1,
+    senderId,
+    senderName: 'Kim',
+    latitude: 37.012,
+    longitude: 127.106,
     ...more,
   });
 /** What the sandbox would never send. */

@@ -160,8 +160,15 @@ describe('built functions', () => {
     const now = Date.now();
     const event = {
       ...keys.event('evt_1'),
-      ...{ id: 'evt_1', type: 'proptt2.user.created', timestamp: new Date(now).toISOString() },
-      ...{ vendor: 'proptt2', connection: 'dispatch', data: { userId: 1 }, appendedAt: now, order: 0, expiresAt: now },
+      id: 'evt_1',
+      type: 'proptt2.user.created',
+      timestamp: new Date(now).toISOString(),
+      vendor: 'proptt2',
+      connection: 'dispatch',
+      data: { userId: 1 },
+      appendedAt: now,
+      order: 0,
+      expiresAt: now,
     };
     const record = {
       eventName: 'INSERT',

@@ -81,7 +81,10 @@ export async function startDeployment() {
         InitialExecutionState: {
           Operations: [
             {
-              ...{ Id: '0', Type: 'EXECUTION', Status: 'STARTED', StartTimestamp: Date.now() },
+              Id: '0',
+              Type: 'EXECUTION',
+              Status: 'STARTED',
+              StartTimestamp: Date.now(),
               ExecutionDetails: { InputPayload: JSON.stringify(payload) },
             },
           ],

@@ -146,7 +146,7 @@ describe('items', () => {
     const onAws = Object.entries(keys).filter(([name]) => !/^execution|^health$/.test(name));
     for (const [name, build] of onAws) {
       // Each builder takes texts or numbers; where a number is asked for, the text of one does.
-      const made = (build as (...parts: string[]) => string | { pk: string })(...['proptt2', '2', '3', '4']);
+      const made = (build as (...parts: string[]) => string | { pk: string })('proptt2', '2', '3', '4');
       const pk = typeof made === 'string' ? made : made.pk;
       const writers = functions.filter((each) => mayItem(each.name, 'dynamodb:PutItem', pk));
       expect([name, pk, writers.length]).not.toEqual([name, pk, 0]);

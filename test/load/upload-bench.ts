@@ -72,7 +72,9 @@ async function uploadOnce(given: Record<string, string>): Promise<void> {
   const files = {
     openRead: async (_: string, { start = 0, end = gigabyte - 1 } = {}) => ({
       stream: bytes(start, end + 1),
-      ...{ size: gigabyte, type: 'video/mp4', name: 'film.mp4' },
+      size: gigabyte,
+      type: 'video/mp4',
+      name: 'film.mp4',
     }),
   } as Partial<FileStore> as FileStore;
   const http = httpClient();

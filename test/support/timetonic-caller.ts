@@ -35,7 +35,13 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
   });
 
   return {
-    ...{ sandbox, kit, clock, secrets, client, backends, settingsOf },
+    sandbox,
+    kit,
+    clock,
+    secrets,
+    client,
+    backends,
+    settingsOf,
     /** Another process over the same table and secrets. */
     another: () => processOf(backends.endpoint, secrets, clock, catalogue),
     /** A connection with an oauthkey of its own, and a caller of its operations. */
@@ -44,7 +50,8 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
       const given = credentials ?? { oauthkey: (await logIn(sandbox)).oauthkey };
       const connection = await putConnection(kit, 'timetonic', name, settingsOf(more), given);
       return {
-        ...{ name, connection },
+        name,
+        connection,
         call: (operation: string, input: Record<string, unknown> = {}, key?: string) =>
           kit.call('timetonic', name, operation, input, key) as Promise<Record<string, unknown>>,
         /** What the vendor's code is handed, with services that a test replaces. */

@@ -40,8 +40,16 @@ function automation(): AutomationItem {
   const id = `flood${++count}`;
   return {
     ...keys.automation(id),
-    ...{ id, name: 'Flood', enabled: true, definition: JSON.stringify(definition), scopes: ['*/*/*'] },
-    ...{ creator: 'admin', anchor: 0, createdAt: at, updatedAt: at, version: 1 },
+    id,
+    name: 'Flood',
+    enabled: true,
+    definition: JSON.stringify(definition),
+    scopes: ['*/*/*'],
+    creator: 'admin',
+    anchor: 0,
+    createdAt: at,
+    updatedAt: at,
+    version: 1,
   };
 }
 
@@ -55,8 +63,13 @@ async function run(item: AutomationItem, meant: boolean): Promise<{ state: strin
   const at = clock.now();
   const id = `evt_${++count}`;
   const event = {
-    ...{ id, type: 'talk.message.created', timestamp: new Date(at).toISOString(), vendor: 'talk', connection: 'team' },
-    ...{ data: { meant }, appendedAt: at },
+    id,
+    type: 'talk.message.created',
+    timestamp: new Date(at).toISOString(),
+    vendor: 'talk',
+    connection: 'team',
+    data: { meant },
+    appendedAt: at,
   };
   const services = { ...kit, starter };
   const runId = await startOne(services, item, { cause: `event ${id}`, createdAt: at, event: event as never });

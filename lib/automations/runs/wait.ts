@@ -44,7 +44,9 @@ export async function runWaitFor(
       for (const [alternative, { event: type, connection, if: condition }] of wanted.entries()) {
         const expression = condition === undefined ? undefined : expressionIn(condition);
         const found = await registerWaiter(kit, {
-          ...{ callbackId, alternative, type },
+          callbackId,
+          alternative,
+          type,
           ...(connection !== undefined && { connection }),
           ...(expression !== undefined && {
             condition: { expression, bindings: { steps: frame.bindings.steps, run: frame.bindings.run } },

@@ -54,8 +54,18 @@ describe('a request', () => {
     const echo = JSON.parse(answer.text());
     expect(echo).toMatchObject({ method: 'PUT', url: '/a%20b/%C3%BC?x=1&y=%2F', body: '{"name":"Évacuation"}' });
     expect(echo.rawHeaders).toEqual([
-      ...['Host', new URL(url).host, 'Connection', 'keep-alive', 'X-One', 'one'],
-      ...['x-many', '1', 'x-many', '2', 'Content-Length', '22'],
+      'Host',
+      new URL(url).host,
+      'Connection',
+      'keep-alive',
+      'X-One',
+      'one',
+      'x-many',
+      '1',
+      'x-many',
+      '2',
+      'Content-Length',
+      '22',
     ]);
   });
 

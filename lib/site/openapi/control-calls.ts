@@ -53,7 +53,13 @@ function operationObject(route: Route, vendors: Catalogue, schemas: SchemaCompon
 /** Every call may meet these; the others depend on what it is. */
 function statusesOf(route: Route, hasBody: boolean): number[] {
   return [
-    ...[400, 401, 403, 422, 429, 500, 503],
+    400,
+    401,
+    403,
+    422,
+    429,
+    500,
+    503,
     ...(route.path.includes('{') ? [404] : []),
     ...(route.write ? [409] : []),
     ...(hasBody ? [413, 415] : []),

@@ -213,7 +213,12 @@ describe('every event type', () => {
 test("no vendor's function carries the document in its bundle", async () => {
   const { metafile } = await build({
     entryPoints: Object.keys(vendors).map((name) => join(root, 'functions', `${name}.ts`)),
-    ...{ bundle: true, write: false, metafile: true, platform: 'node', format: 'esm', target: 'node24' },
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
     outdir: join(root, 'out'),
     absWorkingDir: root,
   });

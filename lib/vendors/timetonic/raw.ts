@@ -15,23 +15,19 @@ const keyRequests = ['createappkey', 'createoauthkey', 'createsesskey', 'getorcr
 /** Requests of operations that are functions, with the name of the operation. */
 const composed: Readonly<Record<string, string>> = Object.fromEntries(
   [
-    ...[
-      'registerSMSGateway',
-      'unregisterSMSGateway',
-      'dropAllSessions',
-      'sendMsg',
-      'getTableRows',
-      'getTableValues',
-      'getNamedTableValues',
-    ],
-    ...[
-      'updateTableValue',
-      'createOrUpdateTableRow',
-      'createOrUpdateTableRows',
-      'deleteTableRow',
-      'getPivotValues',
-      'fileUpload',
-    ],
+    'registerSMSGateway',
+    'unregisterSMSGateway',
+    'dropAllSessions',
+    'sendMsg',
+    'getTableRows',
+    'getTableValues',
+    'getNamedTableValues',
+    'updateTableValue',
+    'createOrUpdateTableRow',
+    'createOrUpdateTableRows',
+    'deleteTableRow',
+    'getPivotValues',
+    'fileUpload',
   ].map((name) => [name, name]),
 );
 

@@ -29,9 +29,13 @@ export const chatOperations = {
     effect: 'read',
     errors: closed,
     input: () => ({
-      ...{ token: token(), after: z.optional(cursor()), limit: z._default(integer(1, longestPage), 100) },
-      ...{ timeout: z._default(wait(), 0), markRead: z._default(z.boolean(), false) },
-      ...{ offset: z.optional(integer(0, 4_000)), notOlderThanTimestamp: z.optional(integer(0)) },
+      token: token(),
+      after: z.optional(cursor()),
+      limit: z._default(integer(1, longestPage), 100),
+      timeout: z._default(wait(), 0),
+      markRead: z._default(z.boolean(), false),
+      offset: z.optional(integer(0, 4_000)),
+      notOlderThanTimestamp: z.optional(integer(0)),
     }),
     output: () => z.looseObject({ messages: z.array(message()), cursor: z.string() }),
     call: async ({ token, after, limit, timeout, markRead, offset, notOlderThanTimestamp = 0 }, send, call) => {
@@ -53,7 +57,10 @@ export const chatOperations = {
     creates: true,
     errors: closed,
     input: () => ({
-      ...{ token: token(), message: saidMessage(), replyTo: z.optional(messageId()), silent: z.optional(z.boolean()) },
+      token: token(),
+      message: saidMessage(),
+      replyTo: z.optional(messageId()),
+      silent: z.optional(z.boolean()),
       referenceId: z.optional(referenceId()),
     }),
     output: posted,

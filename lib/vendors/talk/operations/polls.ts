@@ -17,8 +17,11 @@ export const pollOperations = {
     call: 'POST poll/{token}',
     errors: { 400: 'Not a group or public room, or not enough options', 403: 'The account may not write in the room' },
     input: () => ({
-      ...{ token: token(), question: words(32_000), options: options() },
-      ...{ resultMode: z._default(resultMode(), 0), maxVotes: z._default(maxVotes(), 0) },
+      token: token(),
+      question: words(32_000),
+      options: options(),
+      resultMode: z._default(resultMode(), 0),
+      maxVotes: z._default(maxVotes(), 0),
     }),
     output: poll,
     example: { token: 'vebpramj', question: 'Who takes the night shift?', options: ['Ada', 'Bob'] },

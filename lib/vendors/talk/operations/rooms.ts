@@ -17,7 +17,8 @@ export const roomOperations = {
     call: 'POST room',
     errors: { 400: 'The type is not valid, or a name is missing', 403: 'The account may not create this room' },
     input: () => ({
-      ...{ roomType: z.union([z.literal(1), z.literal(2), z.literal(3)]), roomName: z.optional(roomName()) },
+      roomType: z.union([z.literal(1), z.literal(2), z.literal(3)]),
+      roomName: z.optional(roomName()),
       invite: z.optional(field(text(255), { description: 'User id (type 1) or group id (type 2).' })),
     }),
     output: newRoom,

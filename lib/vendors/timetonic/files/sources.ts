@@ -64,7 +64,9 @@ async function fromUpload(
     });
   stream.destroy();
   return {
-    ...{ name: given.name ?? name ?? 'file', type: given.type ?? type, size },
+    name: given.name ?? name ?? 'file',
+    type: given.type ?? type,
+    size,
     open: async (start, end) =>
       start >= end ? Readable.from([]) : (await call.files.openRead(uploadId, { start, end: end - 1 })).stream,
   };

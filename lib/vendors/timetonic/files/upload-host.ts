@@ -134,9 +134,15 @@ export function tusError(answer: Pick<HttpAnswer, 'status' | 'headers'> & { text
 function metadataOf(call: TimetonicCall, session: TimetonicSession, source: Source, cell: Cell, uuid: string): string {
   const { apiVersion } = call.connection.settings;
   const values = {
-    ...{ version: apiVersion ?? defaultVersion, ...callerFields(call, session) },
-    ...{ b_o: cell.bookOwner, b_c: cell.bookCode, rowId: cell.rowId, fieldId: cell.fieldId },
-    ...{ uuid, filename: source.name, filetype: source.type },
+    version: apiVersion ?? defaultVersion,
+    ...callerFields(call, session),
+    b_o: cell.bookOwner,
+    b_c: cell.bookCode,
+    rowId: cell.rowId,
+    fieldId: cell.fieldId,
+    uuid,
+    filename: source.name,
+    filetype: source.type,
   };
   return Object.entries(values)
     .map(([name, value]) => `${name} ${Buffer.from(value, 'utf8').toString('base64')}`)

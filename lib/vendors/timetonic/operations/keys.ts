@@ -76,12 +76,11 @@ export const keyOperations = {
     summary: 'Register or update a device for push notifications',
     effect: 'write',
     input: () => ({
-      ...{
-        deviceID: z.optional(text(100)),
-        deviceType: z.optional(deviceType()),
-        active: z.optional(z.enum(['TRUE', 'FALSE'])),
-      },
-      ...{ registrationID: z.optional(text(4096)), projectID: z.optional(text(100)) },
+      deviceID: z.optional(text(100)),
+      deviceType: z.optional(deviceType()),
+      active: z.optional(z.enum(['TRUE', 'FALSE'])),
+      registrationID: z.optional(text(4096)),
+      projectID: z.optional(text(100)),
     }),
     output: () => z.looseObject({ status: z.literal('ok'), deviceID: z.optional(z.union([z.number(), z.string()])) }),
     call: 'req=updatePushId',

@@ -11,17 +11,20 @@ const attachments = () =>
 const event = () =>
   field(
     z.strictObject({
-      ...{ eventStart: integer(), eventEnd: integer(), eventTimezone: z.optional(text(60)) },
-      ...{ eventAllDay: z.optional(z.boolean()), isBusy: z.optional(z.boolean()) },
+      eventStart: integer(),
+      eventEnd: integer(),
+      eventTimezone: z.optional(text(60)),
+      eventAllDay: z.optional(z.boolean()),
+      isBusy: z.optional(z.boolean()),
       eventParticipants: z.optional(z.array(z.strictObject({ id: text(200) }))),
       reminderData: z.optional(
         z.strictObject({
-          ...{ email: z.optional(z.boolean()), sms: z.optional(z.boolean()), alarm: z.optional(z.boolean()) },
-          ...{
-            alarmMobile: z.optional(z.boolean()),
-            time: z.optional(integer(0)),
-            remindermember: z.optional(integer(0, 1)),
-          },
+          email: z.optional(z.boolean()),
+          sms: z.optional(z.boolean()),
+          alarm: z.optional(z.boolean()),
+          alarmMobile: z.optional(z.boolean()),
+          time: z.optional(integer(0)),
+          remindermember: z.optional(integer(0, 1)),
         }),
       ),
     }),
@@ -32,11 +35,17 @@ const event = () =>
   );
 
 const outgoing = () => ({
-  ...{ ...book(), msg: msg(), body: z.optional(text(1_000_000)) },
-  ...{ u_c: sender(), msg_id: z.optional(id()), uuid: uuid(), event: z.optional(event()) },
+  ...book(),
+  msg: msg(),
+  body: z.optional(text(1_000_000)),
+  u_c: sender(),
+  msg_id: z.optional(id()),
+  uuid: uuid(),
+  event: z.optional(event()),
 });
 const attached = () => ({
-  ...{ nbMedias: attachments(), nbDocs: attachments() },
+  nbMedias: attachments(),
+  nbDocs: attachments(),
   files: z.optional(z.array(file()).check(z.minLength(1), z.maxLength(10))),
 });
 
@@ -45,8 +54,13 @@ export const messageOperations = {
     summary: 'Read the messages of a book, newest first, and with sstamp what has changed',
     effect: 'read',
     input: () => ({
-      ...{ ...book(), sstamp: sstamp(), smidFirst: z.optional(bigInteger()), smidLast: z.optional(bigInteger()) },
-      ...{ nbMax: z.optional(integer(1, 1000)), page: z.optional(integer(1)), search_string: z.optional(text(500)) },
+      ...book(),
+      sstamp: sstamp(),
+      smidFirst: z.optional(bigInteger()),
+      smidLast: z.optional(bigInteger()),
+      nbMax: z.optional(integer(1, 1000)),
+      page: z.optional(integer(1)),
+      search_string: z.optional(text(500)),
     }),
     output: messages,
     call: 'req=getBookMessages',

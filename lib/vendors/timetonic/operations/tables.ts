@@ -43,12 +43,17 @@ const reading = () => ({
   ),
   format: z.optional(z.enum(['columns', 'rows', 'diff_ready_rows'])),
   maxComments: z.optional(integer(1, 10)),
-  ...{ getAllViews: maybe.boolean(), getDependencies: maybe.boolean(), all: all() },
+  getAllViews: maybe.boolean(),
+  getDependencies: maybe.boolean(),
+  all: all(),
 });
 
 const rowReading = () => ({
-  ...{ rowIds: z.optional(rowIds()), pageSize: z.optional(integer(1, 10_000)), page: z.optional(integer(1)) },
-  ...{ getTableInfo: maybe.boolean(), all: all() },
+  rowIds: z.optional(rowIds()),
+  pageSize: z.optional(integer(1, 10_000)),
+  page: z.optional(integer(1)),
+  getTableInfo: maybe.boolean(),
+  all: all(),
 });
 const pivotReading = () => ({ tableId: field(id(), { wire: 'catID' }), viewId: id(), filterRowIds: pivotFilter() });
 
@@ -57,8 +62,12 @@ export const tableOperations = {
     summary: 'List the tables of a book with their views and fields',
     effect: 'read',
     input: () => ({
-      ...{ ...book(), externViews: maybe.boolean(), format: z.optional(z.literal('android')) },
-      ...{ includeFields: maybe.boolean(), includeEnums: maybe.boolean(), getRowIds: maybe.boolean() },
+      ...book(),
+      externViews: maybe.boolean(),
+      format: z.optional(z.literal('android')),
+      includeFields: maybe.boolean(),
+      includeEnums: maybe.boolean(),
+      getRowIds: maybe.boolean(),
     }),
     output: tables,
     call: 'req=getBookTables',
@@ -128,8 +137,12 @@ export const tableOperations = {
     summary: 'Create or change a row',
     effect: 'write',
     input: () => ({
-      ...{ rowId: anyRowId(), fieldValues: z.optional(values()), tableId: z.optional(tableId()) },
-      ...{ linkSeparator: linkSeparator(), ...maybeBook(), bypassUrlTrigger: bypassUrlTrigger() },
+      rowId: anyRowId(),
+      fieldValues: z.optional(values()),
+      tableId: z.optional(tableId()),
+      linkSeparator: linkSeparator(),
+      ...maybeBook(),
+      bypassUrlTrigger: bypassUrlTrigger(),
     }),
     output: writtenRow,
     call: (input, send, call) => writeRow(input, send, call),

@@ -243,7 +243,10 @@ function stopped(error: unknown, batch: Entry[], sums: Record<string, number>, t
     error.code,
     `${error.message} ${written} of ${total} rows are written; sent again, those are not made twice${error.outcome === 'unknown' ? ', and those in doubt are left to you' : ''}.`,
     {
-      ...{ status: error.status, retryable: error.retryable, vendor: 'timetonic', cause: error },
+      status: error.status,
+      retryable: error.retryable,
+      vendor: 'timetonic',
+      cause: error,
       // After some rows were written this is no clean refusal any more.
       outcome: written > 0 && error.outcome === 'no' ? 'refused' : error.outcome,
       errors: batch.map(({ rowId }) => ({ pointer: `/rows/${rowId}`, message })),

@@ -31,7 +31,10 @@ export async function openSocket(call: TimetonicCall): Promise<Wire> {
   const { WebSocket } = await import('ws');
   const socket = new WebSocket(url, {
     lookup: pinnedLookup(policy),
-    ...{ handshakeTimeout: connectTime, followRedirects: false, perMessageDeflate: false, maxPayload: longestFrame },
+    handshakeTimeout: connectTime,
+    followRedirects: false,
+    perMessageDeflate: false,
+    maxPayload: longestFrame,
   });
   await new Promise<void>((resolve, reject) => {
     const stop = () => socket.terminate();
