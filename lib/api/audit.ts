@@ -17,7 +17,7 @@ interface AuditItem extends Key {
   expiresAt: number;
 }
 
-const keptTime = 400 * 24 * 60 * 60_000;
+const retentionMs = 400 * 24 * 60 * 60_000;
 
 /** Writes who changed what; never what was given, which may be a credential. */
 export async function audit(
@@ -40,7 +40,7 @@ export async function audit(
     target: Object.values(params).join('/'),
     sourceIp: request.sourceIp,
     requestId: request.requestId,
-    expiresAt: expiry(now + keptTime),
+    expiresAt: expiry(now + retentionMs),
   });
 }
 

@@ -28,7 +28,7 @@ interface StoredCall extends Key {
 
 /** Longer than any call can take. */
 const runningTime = 60_000;
-const keptTime = 24 * 60 * 60_000;
+const retentionMs = 24 * 60 * 60_000;
 const largestInline = 200_000;
 
 export interface IdempotencyServices {
@@ -68,8 +68,8 @@ export async function once(
     state: 'running',
     fence,
     runningUntil: now + runningTime,
-    keptUntil: now + keptTime,
-    expiresAt: expiry(now + keptTime),
+    keptUntil: now + retentionMs,
+    expiresAt: expiry(now + retentionMs),
   };
   const claimed = await table.put<StoredCall>(claim, 'attribute_not_exists(#pk) OR #keptUntil < :now', { now });
   if (!claimed.done) return repeat(services, claimed.item, fingerprint, now, request.seal);

@@ -19,7 +19,7 @@ interface Rehearsed {
   effect?: string;
 }
 
-const mostShown = 20;
+const maxShown = 20;
 
 /** Renders what an automation would do with a sample event; calls nobody. Steps that read earlier ones see the given outputs. */
 export async function rehearse(
@@ -60,7 +60,7 @@ export async function rehearse(
         const operation = operationOf(vendor, operationName);
         rehearsed.effect = operation.effect;
         const list = step.forEach === undefined ? [null] : await evaluate(step.forEach, bindings, options);
-        const items = (Array.isArray(list) ? list : [list]).slice(0, mostShown);
+        const items = (Array.isArray(list) ? list : [list]).slice(0, maxShown);
         rehearsed.inputs = [];
         rehearsed.runs = false;
         for (const item of items) {

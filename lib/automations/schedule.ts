@@ -2,7 +2,7 @@ import { Cron } from 'croner';
 import type { Schedule } from './definition.ts';
 
 /** No schedule is looked through further than this in one go. */
-const mostMissed = 100;
+const maxMissed = 100;
 
 /** Why a schedule cannot be kept, or undefined. */
 export function scheduleProblem(when: Schedule): string | undefined {
@@ -36,7 +36,7 @@ export function nextFiring(when: Schedule, after: number, anchor: number): numbe
  */
 export function firings(when: Schedule, dueAt: number, now: number, anchor: number, grace = 5 * 60_000): number[] {
   const all = [dueAt];
-  for (let next = nextFiring(when, dueAt, anchor); next !== undefined && next <= now && all.length < mostMissed; ) {
+  for (let next = nextFiring(when, dueAt, anchor); next !== undefined && next <= now && all.length < maxMissed; ) {
     all.push(next);
     next = nextFiring(when, next, anchor);
   }

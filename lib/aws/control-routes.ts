@@ -9,7 +9,7 @@ import { loginRoutes } from '../connections/login-routes.ts';
 import type { ConnectionChange } from '../connections/records.ts';
 import { connectionRoutes } from '../connections/routes.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
-import { forgetPolls, looksAt, planPolls } from '../events/poll-plan.ts';
+import { forgetPolls, planPolls, pollingStatus } from '../events/poll-plan.ts';
 import { eventRoutes } from '../events/routes.ts';
 import { hookRoutes } from '../hooks/routes.ts';
 import { keys } from '../store/items.ts';
@@ -26,7 +26,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     else if (vendor) await planPolls(services.table, vendor, connection, services.clock.now(), true);
   };
   return [
-    ...connectionRoutes(services, vendors, onChange, (vendor, name) => looksAt(services.table, vendor, name)),
+    ...connectionRoutes(services, vendors, onChange, (vendor, name) => pollingStatus(services.table, vendor, name)),
     ...loginRoutes(services, vendors, onChange),
     ...keyRoutes(new ApiKeys(services.table, services.clock, services.random, services.keys)),
     ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors),

@@ -36,7 +36,7 @@ export const shownConnection = () =>
   });
 
 /** Tells how the looks at a connection's events go. */
-export type ConnectionLooks = (vendor: VendorName, connection: string) => Promise<object[]>;
+export type ConnectionPolls = (vendor: VendorName, connection: string) => Promise<object[]>;
 
 /** Told after a connection was made, changed or (`gone`) deleted. */
 export type ConnectionChange = (vendor: Vendor, connection: Connection, gone: boolean) => Promise<void>;

@@ -8,7 +8,7 @@ import { keys } from '../store/items.ts';
 import { connectionOf } from './connections.ts';
 import {
   type ConnectionChange,
-  type ConnectionLooks,
+  type ConnectionPolls,
   type ConnectionServices,
   changeConnection,
   createConnection,
@@ -34,7 +34,7 @@ export function connectionRoutes(
   services: ConnectionServices,
   vendors: Catalogue,
   onChange: ConnectionChange,
-  looks: ConnectionLooks,
+  looks: ConnectionPolls,
 ): Route[] {
   const shared = { tag: 'Connections', area: 'connections' } as const;
   return [

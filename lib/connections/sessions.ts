@@ -8,9 +8,9 @@ import type { HeldSession, SessionItem, SessionStore } from './session-store.ts'
 
 const leaseTime = 20_000;
 /** How long a caller waits for another's login, in milliseconds. */
-const patience = 8_000;
+const leaseWaitMs = 8_000;
 /** A keepalive that was good this recently answers the question whether the session lives. */
-const trust = 5_000;
+const keepAliveTrustMs = 5_000;
 
 export interface SessionServices {
   table: Table;
@@ -95,7 +95,7 @@ export class Sessions {
   async exclusively<T>(vendor: Vendor, call: AnyLoginCall, run: () => Promise<T>): Promise<T> {
     const { table, clock, random } = this.#services;
     const key = keys.session(vendor.name, call.connection.name);
-    for (const deadline = clock.now() + patience; ; ) {
+    for (const deadline = clock.now() + leaseWaitMs; ; ) {
       const lease = await takeLease<SessionItem>(table, key, this.#owner, clock.now(), leaseTime);
       if (lease) {
         try {
@@ -157,7 +157,7 @@ export class Sessions {
     if (!policy.keepAlive) return true;
     const now = this.#services.clock.now();
     const name = idOf(call.connection);
-    if (now - (this.#provenAt.get(name) ?? 0) < trust) return true;
+    if (now - (this.#provenAt.get(name) ?? 0) < keepAliveTrustMs) return true;
     try {
       await policy.keepAlive(held.data, call);
       this.#provenAt.set(name, now);
@@ -192,7 +192,7 @@ export class Sessions {
   async #seek(vendor: Vendor, call: AnyLoginCall, stale: number | undefined): Promise<HeldSession> {
     const { table, store, clock, random } = this.#services;
     const { connection } = call;
-    for (const deadline = clock.now() + patience; ; ) {
+    for (const deadline = clock.now() + leaseWaitMs; ; ) {
       const item = await store.read(vendor.name, connection.name);
       if (item?.state === 'locked') throw locked(vendor, item);
       const found = await store.held(item, clock.now());

@@ -54,7 +54,7 @@ export interface EventSource<Settings = object, Credentials = object, Session = 
     /** Milliseconds between looks at the least. */
     readonly every: number;
     /** Called with `undefined` on the first look: it must give a cursor and no history. */
-    look(cursor: unknown, call: VendorCall<Settings, Credentials, Session>): Promise<PollResult>;
+    poll(cursor: unknown, call: VendorCall<Settings, Credentials, Session>): Promise<PollResult>;
   };
 }
 

@@ -33,12 +33,12 @@ export interface EventOwner {
 }
 
 /** A hole in the numbers this young is an event about to appear; an older one was deleted after its time. */
-const holeTime = 60_000;
+const gapWaitMs = 60_000;
 /** An answer's events together, in bytes: Lambda carries 6 MB. */
 const answerBytes = 4_000_000;
 const pageLength = 500;
 /** Beyond this many single logs the log of all is read instead. */
-const mostLogs = 12;
+const maxLogs = 12;
 
 const ownVendor = 'trunkline';
 
@@ -130,7 +130,7 @@ async function* oldestFirst(services: LogServices, query: EventQuery): AsyncGene
     });
     for (const entry of page.items) {
       const hole = last !== undefined && entry.position !== last + 1;
-      if (hole && services.clock.now() - entry.settledAt < holeTime) return;
+      if (hole && services.clock.now() - entry.settledAt < gapWaitMs) return;
       last = entry.position;
       yield entry;
     }
@@ -201,5 +201,5 @@ function logsOf({ type, connection, known }: EventQuery): string[] {
       .filter(({ vendor }) => vendors.some((name) => name === vendor))
       .map((each) => keys.connectionLog(each.vendor, each.connection)),
   );
-  return logs.size > mostLogs ? [keys.log()] : [...logs];
+  return logs.size > maxLogs ? [keys.log()] : [...logs];
 }

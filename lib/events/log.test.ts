@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
 import { keys } from '../store/items.ts';
 import { type EventQuery, listEvents } from './list.ts';
-import { appendEvents, type EventItem, eventId, keptTime, type NewEvent } from './log.ts';
+import { appendEvents, type EventItem, eventId, type NewEvent, retentionMs } from './log.ts';
 import { settleEvents } from './settle.ts';
 
 let backends: Awaited<ReturnType<typeof startBackends>>;
@@ -103,7 +103,7 @@ test('a key sees the events of the connections it may read, and own events about
 test('after an event whose time is over comes all that is kept, and what is over is hidden before it is deleted', async () => {
   const [old = '', young = ''] = [
     ...(await publish(found({ connection: 'ages' }))),
-    clock.advance(keptTime - 1000),
+    clock.advance(retentionMs - 1000),
     ...(await publish(found({ connection: 'ages' }))),
   ].filter((each) => each !== undefined);
   const list = async (query: Partial<EventQuery>) =>

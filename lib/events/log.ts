@@ -54,7 +54,7 @@ export interface Appended {
 }
 
 /** How long an event is kept, in milliseconds. */
-export const keptTime = 30 * 24 * 60 * 60_000;
+export const retentionMs = 30 * 24 * 60 * 60_000;
 /** The most bytes of data that stay in the table; the stream and a transaction carry them too. */
 const largestInline = 200_000;
 /** DynamoDB takes 100 writes and 4 MB in a transaction; one write is the cover's. */
@@ -135,7 +135,7 @@ async function itemOf(services: LogServices, event: NewEvent, id: string, order:
     ...(hook !== undefined && { hook }),
     appendedAt: now,
     order,
-    expiresAt: expiry(now + keptTime),
+    expiresAt: expiry(now + retentionMs),
   };
 }
 

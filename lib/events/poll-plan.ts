@@ -55,7 +55,7 @@ export async function planPolls(
 }
 
 /** How the looks at a connection's events go, source by source, in the words that operators read. Times are ISO 8601. */
-export async function looksAt(table: Table, vendor: string, connection: string) {
+export async function pollingStatus(table: Table, vendor: string, connection: string) {
   const items = await table.queryAll<Partial<PollItem>>({ pk: keys.polls(vendor, connection) });
   const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
   return items.flatMap(({ source, lookedAt, dueAt, failures = 0, problem }) =>

@@ -6,7 +6,7 @@ import type { EventCatalogue, VendorName } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { appendEvents, eventId } from './log.ts';
 import { pollEvents } from './poll.ts';
-import { forgetPolls, looksAt, type PollItem, planPolls } from './poll-plan.ts';
+import { forgetPolls, type PollItem, planPolls, pollingStatus } from './poll-plan.ts';
 
 const minute = 60_000;
 const clock = new TestClock();
@@ -71,7 +71,7 @@ test('the first look sets the cursor and emits no history, even from a source th
   expect(await logged(2)).toBeUndefined();
 });
 
-test('a source comes due once a minute with ticks a minute apart, and a second tick at once imagined.looks at nothing', async () => {
+test('a source comes due once a minute with ticks a minute apart, and a second tick at once polls nothing', async () => {
   await connect();
   for (let at = 0; at < 4; at++) {
     expect(await tick()).toMatchObject({ looked: 1 });
@@ -83,7 +83,7 @@ test('a source comes due once a minute with ticks a minute apart, and a second t
 test('two ticks in two processes at the same moment look once', async () => {
   await connect();
   const other = processOf(backends.endpoint, memorySecrets(), clock);
-  imagined.onLook = () => new Promise((resolve) => setTimeout(resolve, 50, {}));
+  imagined.onPoll = () => new Promise((resolve) => setTimeout(resolve, 50, {}));
   const reports = await Promise.all([tick(), tick(other)]);
   other.close();
   expect(reports[0].looked + reports[1].looked).toBe(1);
@@ -116,21 +116,21 @@ test('a source that another process has just looked at is not looked at again, t
 });
 
 test('Talk is looked at by one poll at a time, ProPTT2 by four', async () => {
-  imagined.onLook = () => new Promise((resolve) => setTimeout(resolve, 30, {}));
+  imagined.onPoll = () => new Promise((resolve) => setTimeout(resolve, 30, {}));
   const sources = ['a', 'b', 'c', 'd', 'e', 'f'];
   catalogue = { talk: imagined.vendorWith('talk', sources) };
   await connect();
   const other = processOf(backends.endpoint, memorySecrets(), clock);
   await Promise.all([tick(), tick(other)]);
   other.close();
-  expect(imagined.looks).toHaveLength(6);
-  expect(imagined.mostInFlight).toBe(1);
-  [imagined.looks, imagined.mostInFlight] = [[], 0];
+  expect(imagined.polls).toHaveLength(6);
+  expect(imagined.maxInFlight).toBe(1);
+  [imagined.polls, imagined.maxInFlight] = [[], 0];
   catalogue = { proptt2: imagined.vendorWith('proptt2', sources) };
   await connect({}, 'proptt2');
   await tick();
-  expect(imagined.looks).toHaveLength(6);
-  expect(imagined.mostInFlight).toBe(4);
+  expect(imagined.polls).toHaveLength(6);
+  expect(imagined.maxInFlight).toBe(4);
 });
 
 test('a poller that stalled past its lease moves no cursor and stores no event', async () => {
@@ -139,7 +139,7 @@ test('a poller that stalled past its lease moves no cursor and stores no event',
   happen(150);
   clock.advance(minute);
   let stalled = false;
-  imagined.onLook = async () => {
+  imagined.onPoll = async () => {
     if (stalled) return {};
     stalled = true;
     clock.advance(5 * minute);
@@ -151,7 +151,7 @@ test('a poller that stalled past its lease moves no cursor and stores no event',
   };
   expect(await tick()).toMatchObject({ found: 0 });
   expect(await item()).toMatchObject({ cursor: '150' });
-  imagined.onLook = async () => ({});
+  imagined.onPoll = async () => ({});
   clock.advance(minute);
   expect(await tick()).toMatchObject({ found: 1 });
 });
@@ -171,7 +171,7 @@ test('what a push stored is not stored again, and a push moves no cursor', async
 test('a failing source is tried after ever longer pauses, keeps its cursor, and catches up', async () => {
   await connect();
   await tick();
-  imagined.onLook = async () => {
+  imagined.onPoll = async () => {
     throw new GatewayError('vendor_unreachable', 'Nobody answers.');
   };
   const pauses: number[] = [];
@@ -185,24 +185,24 @@ test('a failing source is tried after ever longer pauses, keeps its cursor, and 
   expect(Math.max(...pauses)).toBeLessThanOrEqual(15 * minute);
   expect(await item()).toMatchObject({ cursor: '0', failures: 8, problem: 'Nobody answers.' });
   const time = expect.stringMatching(/^2026-/);
-  expect(await looksAt(services.table, 'talk', connection)).toEqual([
+  expect(await pollingStatus(services.table, 'talk', connection)).toEqual([
     { source: 'chat', lookedAt: time, nextLookAt: time, failures: 8, problem: 'Nobody answers.' },
   ]);
   happen(2);
-  imagined.onLook = async () => ({});
+  imagined.onPoll = async () => ({});
   clock.advance(15 * minute);
   expect(await tick()).toMatchObject({ found: 2, failed: 0 });
   expect(await item()).toMatchObject({ failures: 0 });
-  expect((await looksAt(services.table, 'talk', connection))[0]).not.toHaveProperty('problem');
+  expect((await pollingStatus(services.table, 'talk', connection))[0]).not.toHaveProperty('problem');
 });
 
 test('Retry-After and nextIn decide when the next look comes', async () => {
   await connect();
-  imagined.onLook = async () => ({ nextIn: 7 * minute });
+  imagined.onPoll = async () => ({ nextIn: 7 * minute });
   await tick();
   expect((await item())?.dueAt).toBe(clock.now() + 7 * minute);
   clock.advance(7 * minute);
-  imagined.onLook = async () => {
+  imagined.onPoll = async () => {
     throw new GatewayError('vendor_rate_limited', 'Slowly.', { retryAfter: 3600 });
   };
   await tick();
@@ -214,15 +214,15 @@ test('more is read at once, each look with its own cursor, and not for ever', as
   await tick();
   happen(5);
   clock.advance(minute);
-  imagined.onLook = async (cursor = 0) => ({
+  imagined.onPoll = async (cursor = 0) => ({
     events: imagined.facts.slice(cursor, cursor + 2),
     cursor: cursor + 2,
     more: cursor + 2 < 5,
   });
-  imagined.looks = [];
+  imagined.polls = [];
   expect(await tick()).toMatchObject({ looked: 3, found: 5 });
-  expect(imagined.looks).toEqual([0, 2, 4]);
-  imagined.onLook = async () => ({ more: true });
+  expect(imagined.polls).toEqual([0, 2, 4]);
+  imagined.onPoll = async () => ({ more: true });
   clock.advance(minute);
   expect(await tick()).toMatchObject({ looked: 10 });
   expect(await tick()).toMatchObject({ looked: 10 });
@@ -233,7 +233,7 @@ test('an unexpected fault is reported whole and stops no other connection', asyn
   connection = `c${++number}`;
   await connect();
   let first = true;
-  imagined.onLook = async () => {
+  imagined.onPoll = async () => {
     if (!first) return {};
     first = false;
     throw new TypeError('undefined is not a function');
@@ -271,7 +271,7 @@ test('a deleted connection is looked at no more, and one made anew under its nam
 
 test('what is planned stays planned when all connections are gone through', async () => {
   await connect();
-  imagined.onLook = async () => ({ nextIn: 60 * minute });
+  imagined.onPoll = async () => ({ nextIn: 60 * minute });
   await tick();
   clock.advance(11 * minute);
   expect(await tick()).toMatchObject({ looked: 0 });
@@ -282,7 +282,7 @@ test('what is planned stays planned when all connections are gone through', asyn
 test('a connection that nobody planned is found within ten minutes', async () => {
   await putConnection(services, 'talk', connection, {}, { appPassword: 'x' });
   clock.advance(11 * minute);
-  imagined.looks = [];
+  imagined.polls = [];
   await tick();
   expect(await item()).toMatchObject({ cursor: '0' });
 });

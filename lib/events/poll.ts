@@ -31,13 +31,13 @@ const concurrency = 16;
 const lookTime = 25_000;
 const leaseTime = 120_000;
 /** Looks in one turn at a source that says there is more. */
-const mostLooks = 10;
+const maxPolls = 10;
 /** Between looks for connections that nobody planned, and the longest pause after failures. */
 const planEvery = 10 * 60_000;
 const longestPause = 15 * 60_000;
 /** A source comes due a little before its interval is over: ticks are a minute apart, and just missing one doubles it. */
 const headStart = 10_000;
-const mostCursor = 100_000;
+const maxCursor = 100_000;
 
 /** One tick of the clock over the event sources that are due. */
 export async function pollEvents(
@@ -123,11 +123,11 @@ async function pollSource(
     let { cursor } = lease.item;
     for (let looks = 1; ; looks++) {
       report.looked++;
-      const result = await source.look(cursor === undefined ? undefined : JSON.parse(cursor), call);
-      const again = result.more === true && looks < mostLooks && !call.signal.aborted && !turn.signal.aborted;
+      const result = await source.poll(cursor === undefined ? undefined : JSON.parse(cursor), call);
+      const again = result.more === true && looks < maxPolls && !call.signal.aborted && !turn.signal.aborted;
       const next = again ? startedAt : startedAt + (result.nextIn ?? (result.more ? 0 : source.every - headStart));
       const moved = JSON.stringify(result.cursor) ?? 'null';
-      if (moved.length > mostCursor)
+      if (moved.length > maxCursor)
         throw new Error(`The cursor of ${item.pk} ${item.source} has ${moved.length} characters`);
       // What was there before the first look is history, and no news to anybody.
       const events = cursor === undefined ? [] : result.events;

@@ -18,7 +18,7 @@ export interface LogEntry extends Key {
 
 /** Three writes an event and one for the counter, within the 100 of a transaction. */
 const chunkLength = 33;
-const mostAttempts = 40;
+const maxAttempts = 40;
 
 /**
  * Gives events their places in the log, once and for ever: consecutive numbers from a counter that moves in the same
@@ -56,7 +56,7 @@ async function settleChunk(
     if (done) return;
     // The writes of an event are three: the first of them is refused when it has its place, or is gone.
     left = left.filter((_, index) => !refused.includes(1 + index * 3));
-    if (attempt >= mostAttempts) throw new Error(`${left.length} events found no place in the log`);
+    if (attempt >= maxAttempts) throw new Error(`${left.length} events found no place in the log`);
     if (refused.includes(0)) await clock.sleep(random.number() * Math.min(200, 5 * 2 ** attempt));
   }
 }

@@ -1,12 +1,12 @@
 import type { JsonAnswer } from '../api/idempotency.ts';
 import type { HttpRequest } from '../api/request.ts';
 import { GatewayError, problemOf } from '../core/errors.ts';
-import type { RunLook } from './wait.ts';
+import type { RunProgress } from './wait.ts';
 
 /** What a sender hears of a stored message whose runs were waited for: 200, 202 while one goes on, 424 when one failed. */
 export function resultAnswer(
   eventId: string | undefined,
-  runs: readonly RunLook[],
+  runs: readonly RunProgress[],
   headers: Record<string, string>,
   request: HttpRequest,
 ): JsonAnswer {

@@ -116,7 +116,7 @@ describe('what a body becomes', () => {
       headers: { 'content-type': type },
     });
     expect(told.body).toMatchObject({ code });
-    expect((await kit.look(open.id)).lastRefusal).toMatchObject({ status: told.status });
+    expect((await kit.read(open.id)).lastRefusal).toMatchObject({ status: told.status });
   });
 
   test('nobody without the secret has a body read', async () => {

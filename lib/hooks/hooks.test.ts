@@ -94,7 +94,7 @@ describe('what comes in', () => {
         body: { code: 'not_found', message: 'There is no hook at this address.' },
       });
     }
-    expect(await kit.look(hook.id)).toMatchObject({ received: 0, refused: 0 });
+    expect(await kit.read(hook.id)).toMatchObject({ received: 0, refused: 0 });
     expect((await kit.post({ path: `${hook.path}/`, body: {} })).status).toBe(202);
   });
 
@@ -125,7 +125,7 @@ describe('what comes in', () => {
       status: 413,
       body: { code: 'payload_too_large' },
     });
-    expect(await kit.look(hook.id)).toMatchObject({ received: 1, refused: 1, lastRefusal: { status: 413 } });
+    expect(await kit.read(hook.id)).toMatchObject({ received: 1, refused: 1, lastRefusal: { status: 413 } });
   });
 
   test('only listed addresses may post', async () => {
@@ -136,7 +136,7 @@ describe('what comes in', () => {
     const told = await kit.post({ path: bad.path, body: {} });
     expect(told).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(told.text).not.toContain('198.51');
-    expect(await kit.look(bad.id)).toMatchObject({
+    expect(await kit.read(bad.id)).toMatchObject({
       refused: 1,
       lastRefusal: { reason: '192.0.2.1 is not on the list allowFrom.' },
     });
@@ -173,7 +173,7 @@ describe('repeats', () => {
     expect(new Set(all.map(idOf)).size).toBe(1);
     expect(kit.eventsOf(hook.id)).toHaveLength(1);
     expect(all.filter(({ headers }) => headers['idempotent-replayed'] === 'true')).toHaveLength(9);
-    expect(await kit.look(hook.id)).toMatchObject({ received: 1, repeated: 9 });
+    expect(await kit.read(hook.id)).toMatchObject({ received: 1, repeated: 9 });
     expect(idOf(await kit.post({ path: hook.path, body: { a: 2 } }))).not.toBe(idOf(all[0] ?? { body: {} }));
   });
 
@@ -226,7 +226,7 @@ describe('repeats', () => {
     const [one, other] = [await post(), await post()];
     expect([one.status, other.status]).toEqual([202, 202]);
     expect(idOf(one)).not.toBe(idOf(other));
-    expect(await kit.look(hook.id)).toMatchObject({
+    expect(await kit.read(hook.id)).toMatchObject({
       received: 2,
       lastProblem: expect.stringContaining('dedupe key failed'),
     });
@@ -333,7 +333,7 @@ describe('the calls on hooks', () => {
   test('a hook shows what came last, redacted and cut', async () => {
     const hook = await kit.make(none);
     await kit.post({ path: hook.path, body: { password: 'hunter2-hunter2', text: 'ü'.repeat(3000) } });
-    const seen = await kit.look(hook.id);
+    const seen = await kit.read(hook.id);
     expect(seen).toMatchObject({ received: 1, repeated: 0, refused: 0, lastReceivedAt: expect.any(String) });
     const sample = String(seen.lastBody);
     expect(sample).not.toContain('hunter2');

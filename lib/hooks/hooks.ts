@@ -62,7 +62,7 @@ const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
 /** How long a process may use what it read before, and how soon it looks again where a token does not fit, in milliseconds. */
 const cacheTime = 10_000;
 const lookAgainTime = 1_000;
-const mostCached = 10_000;
+const maxCached = 10_000;
 
 /** Keeps the hooks, and finds the one that an address means. */
 export class Hooks {
@@ -157,7 +157,7 @@ export class Hooks {
     // The address may be a new one; whoever guesses may not have us read each time.
     if (known && now - known.readAt < lookAgainTime) return undefined;
     const item = await this.#table.get<HookItem>(keys.hook(id), true);
-    if (this.#cache.size >= mostCached) this.#cache.clear();
+    if (this.#cache.size >= maxCached) this.#cache.clear();
     this.#cache.set(id, { item, readAt: now });
     return item && opens(item, hash, now) ? item : undefined;
   }

@@ -53,7 +53,7 @@ async function expectRefusal(told: Told, hookId: string, reason: string | RegExp
   expect((told.body as { message: string }).message).toBe(
     'The request was refused: its signature or its credentials are missing, wrong or too old.',
   );
-  expect(((await kit.look(hookId)).lastRefusal as { reason: string }).reason).toMatch(reason);
+  expect(((await kit.read(hookId)).lastRefusal as { reason: string }).reason).toMatch(reason);
 }
 
 describe('standard-webhooks', () => {
@@ -103,7 +103,7 @@ describe('standard-webhooks', () => {
       await expectRefusal(await kit.post({ path: hook.path, body: text, headers }), hook.id, reason);
     }
     expect(kit.eventsOf(hook.id)).toEqual([]);
-    expect(await kit.look(hook.id)).toMatchObject({ received: 0, refused: attempts.length });
+    expect(await kit.read(hook.id)).toMatchObject({ received: 0, refused: attempts.length });
   });
 
   test('old and new secret are good during the overlap, and a rotated one is another', async () => {
@@ -297,7 +297,7 @@ describe('talk-bot', () => {
     const told = await post();
     expect(told).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
     expect(told.text).not.toContain('botSecret');
-    expect(await kit.look(hook.id)).toMatchObject({ lastRefusal: { reason: expect.stringContaining('botSecret') } });
+    expect(await kit.read(hook.id)).toMatchObject({ lastRefusal: { reason: expect.stringContaining('botSecret') } });
     await change({ botSecret });
     expect((await post()).status).toBe(200);
   });

@@ -8,7 +8,7 @@ export interface RunResult {
 }
 
 /** A run that has ended or not. */
-export type RunLook = RunResult | { id: string; state: 'running' };
+export type RunProgress = RunResult | { id: string; state: 'running' };
 
 /** API Gateway gives up after 30 s, a call of ours after 25. */
 export const longestWait = 25;
@@ -29,7 +29,7 @@ export async function waitForRuns(
   seconds: number,
   signal: AbortSignal,
   resultOf: (runId: string) => Promise<RunResult | undefined>,
-): Promise<RunLook[]> {
+): Promise<RunProgress[]> {
   const results = new Map<string, RunResult>();
   const until = clock.now() + seconds * 1000;
   for (let pause = firstPause; ; pause = Math.min(longestPause, pause * 1.5)) {

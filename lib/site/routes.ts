@@ -18,7 +18,7 @@ const forever = 'public, max-age=31536000, immutable';
 /** To be asked for again each time; unchanged, it is answered with 304. */
 const fresh = 'no-cache';
 /** The texts for so many hosts are kept; they differ by the server's address alone. */
-const mostHosts = 20;
+const maxHosts = 20;
 
 /** Makes the answerer of everything that needs no key: `/`, `/docs`, `/openapi.json`, `/health`. `describe` is called once, at the first request that needs it. */
 export function site<S extends SiteServices>(
@@ -33,7 +33,7 @@ export function site<S extends SiteServices>(
     const { openApiDocument } = await import('./openapi/document.ts');
     document ??= openApiDocument(describe(services));
     const made = asset(JSON.stringify({ ...document, servers: [{ url }] }), 'application/json');
-    if (texts.size >= mostHosts) texts.clear();
+    if (texts.size >= maxHosts) texts.clear();
     texts.set(url, made);
     return made;
   };

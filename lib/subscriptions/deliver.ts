@@ -26,9 +26,9 @@ export interface DeliverServices extends SubscriptionServices {
 const attemptTime = 15_000;
 /** A turn at the target this near is waited for in the process. */
 const shortWait = 2_000;
-const mostExcerpt = 500;
+const maxExcerpt = 500;
 /** So much of an answer is read, in bytes, so that its connection can be used again; of a longer one only the beginning. */
-const mostBody = 65_536;
+const maxBody = 65_536;
 
 /** What a turn of the execution came to: an end, or the seconds until the next. */
 type Turn = { state: DeliveryState } | { seconds: number };
@@ -108,7 +108,7 @@ async function send(
       },
       body,
       timeoutMs: attemptTime,
-      maxBytes: mostBody,
+      maxBytes: maxBody,
       address: targets,
     });
     const excerpt = await beginning(answer);
@@ -214,9 +214,9 @@ async function beginning({ body }: HttpStream): Promise<string> {
     // What came before is enough.
   }
   const text = Buffer.concat(chunks)
-    .subarray(0, mostExcerpt * 4)
+    .subarray(0, maxExcerpt * 4)
     .toString('utf8');
-  return redactText(text).slice(0, mostExcerpt);
+  return redactText(text).slice(0, maxExcerpt);
 }
 
 function sentence(error: HttpFailure): string {

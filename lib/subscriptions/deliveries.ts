@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Starter } from '../core/durable.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
-import { type EventItem, keptTime, type LogServices } from '../events/log.ts';
+import { type EventItem, type LogServices, retentionMs } from '../events/log.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
@@ -104,7 +104,7 @@ export function newDelivery(
     state: 'pending',
     attempts: [],
     createdAt: now,
-    expiresAt: expiry(now + keptTime),
+    expiresAt: expiry(now + retentionMs),
   };
 }
 

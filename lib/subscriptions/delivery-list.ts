@@ -18,7 +18,7 @@ export interface DeliveryQuery {
 
 const pageLength = 200;
 /** Beyond so many deliveries of one subscription a filter is looked no further. */
-const mostLooked = 20_000;
+const maxRead = 20_000;
 
 /** Deliveries that a key may see, those of the newest events first. */
 export async function listDeliveries(
@@ -93,7 +93,7 @@ async function ofSubscription(
     }
     looked += page.items.length;
     after = page.next;
-  } while (after && found.length < query.limit && looked < mostLooked);
+  } while (after && found.length < query.limit && looked < maxRead);
   return found;
 }
 

@@ -3,7 +3,7 @@ import type { Principal } from '../api/key-check.ts';
 import { Answer, type Route, route } from '../api/route.ts';
 import { GatewayError } from '../core/errors.ts';
 import { field, integer } from '../core/field.ts';
-import { findEvent, isKept, keptTime } from '../events/log.ts';
+import { findEvent, isKept, retentionMs } from '../events/log.ts';
 import { eventIdField } from '../events/routes.ts';
 import { type DeliveryItem, deliveryKey, readDelivery, replayDelivery } from './deliveries.ts';
 import { listDeliveries, maySeeDelivery } from './delivery-list.ts';
@@ -123,7 +123,7 @@ export function deliveryRoutes(services: ReplayServices): Route[] {
         const subscription = await findActive(principal, input.subscription);
         const now = services.clock.now();
         const { deliveries, nextFrom } = await replayRange(services, subscription, {
-          from: input.from === undefined ? now - keptTime : Date.parse(input.from),
+          from: input.from === undefined ? now - retentionMs : Date.parse(input.from),
           to: input.to === undefined ? now : Date.parse(input.to),
           states: input.states,
           missing: input.missing,

@@ -6,7 +6,7 @@ import { aboutOf, targetOf } from './reach.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
 /** A target that has taken nothing for so long is switched off, in milliseconds. */
-const patience = 5 * 24 * 60 * 60_000;
+const failureGraceMs = 5 * 24 * 60 * 60_000;
 
 /** Notes that an attempt failed; after days without one success the subscription is switched off, and an event says so. */
 export async function noteFailure(services: LogServices, item: SubscriptionItem, reason: string): Promise<void> {
@@ -22,7 +22,7 @@ export async function noteFailure(services: LogServices, item: SubscriptionItem,
     );
     return;
   }
-  if (now - item.failingSince < patience) return;
+  if (now - item.failingSince < failureGraceMs) return;
   const failingSince = new Date(item.failingSince).toISOString();
   const why = `Nothing was accepted since ${failingSince}. The last answer: ${reason}`;
   await appendOwnEvent(services, {

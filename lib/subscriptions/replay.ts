@@ -23,7 +23,7 @@ export interface ReplayRange {
 }
 
 /** So many at a time; who wants more asks again from where it ended. */
-const mostReplays = 1000;
+const maxReplays = 1000;
 
 export interface ReplayReport {
   deliveries: string[];
@@ -42,7 +42,7 @@ export async function replayRange(
   for await (const delivery of lastDeliveries(services, subscription.id, range)) {
     seen.add(delivery.eventId);
     if (range.states.includes(delivery.state)) wanted.push({ eventId: delivery.eventId, delivery });
-    if (!range.missing && wanted.length > mostReplays) break;
+    if (!range.missing && wanted.length > maxReplays) break;
   }
   if (range.missing) {
     for await (const entry of entriesSince(services, range.from)) {
@@ -58,11 +58,11 @@ export async function replayRange(
     })
     .sort((one, other) => one.event.appendedAt - other.event.appendedAt);
   const deliveries: string[] = [];
-  for (const { event, delivery } of ready.slice(0, mostReplays)) {
+  for (const { event, delivery } of ready.slice(0, maxReplays)) {
     const id = await again(services, subscription, event, delivery);
     if (id !== undefined) deliveries.push(id);
   }
-  const nextFrom = ready[mostReplays]?.event.appendedAt;
+  const nextFrom = ready[maxReplays]?.event.appendedAt;
   return { deliveries, ...(nextFrom !== undefined && { nextFrom }) };
 }
 

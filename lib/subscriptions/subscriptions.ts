@@ -2,7 +2,7 @@ import type { Principal } from '../api/key-check.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { SecretStore } from '../core/secrets.ts';
-import { isKept, keptTime, type LogServices } from '../events/log.ts';
+import { isKept, type LogServices, retentionMs } from '../events/log.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { maySee, readScopes } from './reach.ts';
@@ -157,7 +157,7 @@ export async function removeSubscription(
   await services.table.update(
     keys.subscription(id),
     'SET #state = :removed, #reason = :reason, #updatedAt = :now, #expiresAt = :expiresAt',
-    { removed: 'removed', reason, now: services.clock.now(), expiresAt: expiry(services.clock.now() + keptTime) },
+    { removed: 'removed', reason, now: services.clock.now(), expiresAt: expiry(services.clock.now() + retentionMs) },
     'attribute_exists(#pk) AND #state <> :removed',
   );
   await deleteSecrets(services.secrets, id);

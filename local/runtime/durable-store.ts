@@ -27,7 +27,7 @@ interface OperationItem extends Key {
 }
 
 /** How long a finished execution's name stays taken, in milliseconds. */
-const keptTime = 31 * 24 * 60 * 60_000;
+const retentionMs = 31 * 24 * 60 * 60_000;
 
 /** Keeps executions and their operations in the one table. */
 export class DurableStore {
@@ -117,7 +117,7 @@ export class DurableStore {
           result === undefined ? '' : ', #result = :result'
         } REMOVE #duePk, #dueAt`,
       },
-      values: { state, now, expiresAt: expiry(now + keptTime), result },
+      values: { state, now, expiresAt: expiry(now + retentionMs), result },
     };
     await this.#table.transact([end, ...removals.splice(0, 99)]);
     while (removals.length > 0) await this.#table.transact(removals.splice(0, 100));

@@ -75,7 +75,7 @@ export async function startHookKit(catalogue: EventCatalogue = vendors) {
     files,
     secrets,
     /** A hook as it is shown. */
-    look: async (id: string): Promise<Record<string, unknown>> =>
+    read: async (id: string): Promise<Record<string, unknown>> =>
       (await call({ path: `/v1/hooks/${id}` })).body as Record<string, unknown>,
     /** What has started runs, by connection or hook. */
     eventsOf: (connection: string) => started.filter(({ event }) => event.connection === connection),

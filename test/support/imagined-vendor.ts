@@ -10,13 +10,13 @@ export function imaginedVendor() {
     /** All that has happened; a cursor is how much of it was seen. */
     facts: [] as FoundEvent[],
     /** Replaces what a look answers. */
-    onLook: async (_cursor: number | undefined): Promise<Partial<PollResult>> => ({}),
+    onPoll: async (_cursor: number | undefined): Promise<Partial<PollResult>> => ({}),
     /** The cursors that were given. */
-    looks: [] as (number | undefined)[],
-    mostInFlight: 0,
+    polls: [] as (number | undefined)[],
+    maxInFlight: 0,
     reset: () => {
-      [imagined.facts, imagined.looks, imagined.mostInFlight, inFlight] = [[], [], 0, 0];
-      imagined.onLook = async () => ({});
+      [imagined.facts, imagined.polls, imagined.maxInFlight, inFlight] = [[], [], 0, 0];
+      imagined.onPoll = async () => ({});
     },
     fact: (connection: string): FoundEvent => ({
       type: 'talk.message.created',
@@ -38,13 +38,13 @@ export function imaginedVendor() {
     types: { [`test.${name}`]: { summary: '', data: () => z.looseObject({}), sample: {} } },
     poll: {
       every: 60_000,
-      look: async (given) => {
+      poll: async (given) => {
         // The cursors of these sources are counts.
         const cursor = given as number | undefined;
-        imagined.looks.push(cursor);
-        imagined.mostInFlight = Math.max(imagined.mostInFlight, ++inFlight);
+        imagined.polls.push(cursor);
+        imagined.maxInFlight = Math.max(imagined.maxInFlight, ++inFlight);
         try {
-          const own = await imagined.onLook(cursor);
+          const own = await imagined.onPoll(cursor);
           return { events: imagined.facts.slice(cursor ?? 0), cursor: imagined.facts.length, ...own };
         } finally {
           inFlight--;

@@ -23,12 +23,12 @@ export class Listener {
   }
 
   /** One turn of the clock: looks until there is no more at once. Answers what is new. */
-  async look(by?: Parameters<Connected['call']>[0]): Promise<FoundEvent[]> {
+  async poll(by?: Parameters<Connected['call']>[0]): Promise<FoundEvent[]> {
     const fresh: FoundEvent[] = [];
     for (let looks = 0; looks < 30; looks++) {
       // The gateway knows no vendor's own form.
       const call = this.#connected.call(by) as TalkCall;
-      const found = await events.rooms?.poll?.look(
+      const found = await events.rooms?.poll?.poll(
         this.cursor === undefined ? undefined : JSON.parse(this.cursor),
         call,
       );

@@ -16,7 +16,7 @@ interface Ended {
   error?: StepError;
 }
 
-const mostItems = 500;
+const maxItems = 500;
 /** A step has the whole of an invocation, less a margin, for calls that take long; others have the gateway's 25 s. */
 const longCall = 13 * 60_000;
 const shortCall = 25_000;
@@ -231,9 +231,9 @@ async function itemsOf(frame: RunFrame, step: CallStep): Promise<{ list: unknown
       seed: `${frame.run.id}/${step.name}`,
     });
     const list = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
-    if (list.length <= mostItems) return { list };
+    if (list.length <= maxItems) return { list };
     return {
-      error: { code: 'invalid_input', message: `forEach gave ${list.length} items; at most ${mostItems} are allowed.` },
+      error: { code: 'invalid_input', message: `forEach gave ${list.length} items; at most ${maxItems} are allowed.` },
     };
   } catch (error) {
     return { error: failureOf(error).error ?? { code: 'internal', message: 'forEach failed.' } };

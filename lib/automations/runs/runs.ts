@@ -78,7 +78,7 @@ export interface RunServices {
 }
 
 export const callsOwner = 'calls';
-const keptTime = 30 * 24 * 60 * 60_000;
+const retentionMs = 30 * 24 * 60 * 60_000;
 const largestInline = 200_000;
 
 /** What makes a run: the same cause gives the same id, so that it is started once. */
@@ -166,7 +166,7 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     ...(cause.replayOf !== undefined && { replayOf: cause.replayOf }),
     ...(cause.reuse !== undefined && { reuse: cause.reuse }),
     createdAt: cause.createdAt,
-    expiresAt: expiry(services.clock.now() + keptTime),
+    expiresAt: expiry(services.clock.now() + retentionMs),
   };
 }
 
@@ -208,7 +208,7 @@ export async function recordStep(
       input: shown.length > largestInline ? JSON.stringify('(longer than 200 kB)') : shown,
     }),
     ...(text !== undefined && (outputFile === undefined ? { output: text } : { outputFile })),
-    expiresAt: expiry(services.clock.now() + keptTime),
+    expiresAt: expiry(services.clock.now() + retentionMs),
   };
   await services.table.put<StepItem>(item);
 }

@@ -31,13 +31,13 @@ const recognised =
 /** Masks the values that follow secret names in a text, and what is recognised as a secret by its form. */
 export function maskSecretText(text: string): string {
   const named = maskNamedValues(text);
-  const worthALook =
+  const mayHoldSecrets =
     named.includes('tl_') ||
     named.includes('whsec_') ||
     named.includes('/hooks/') ||
     named.includes('@') ||
     /bearer|basic/i.test(named);
-  return worthALook ? named.replace(recognised, mask) : named;
+  return mayHoldSecrets ? named.replace(recognised, mask) : named;
 }
 
 /** Looks at the signs that stand before values, which are few, and from there back at the name. */

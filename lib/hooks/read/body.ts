@@ -6,7 +6,7 @@ import { readXml, xmlCharset } from './xml.ts';
 /** What a hook takes in bytes. */
 export const hookBodyLimit = 256 * 1024;
 
-const mostFields = 1000;
+const maxFields = 1000;
 
 /**
  * A body as it stands in an event: JSON as it is, a form and XML as objects, any other text as text, nothing as null. A text that
@@ -47,8 +47,7 @@ export function fieldsOf(parameters: Iterable<[string, string]>): Record<string,
     if (before === undefined) fields.set(name, value);
     else if (Array.isArray(before)) before.push(value);
     else fields.set(name, [before, value]);
-    if (fields.size > mostFields)
-      throw new GatewayError('invalid_request', `There are more than ${mostFields} fields.`);
+    if (fields.size > maxFields) throw new GatewayError('invalid_request', `There are more than ${maxFields} fields.`);
   }
   return Object.fromEntries(fields);
 }

@@ -9,7 +9,7 @@ const transportName =
   /^(?:host|content-(?:type|length|encoding)|accept.*|connection|keep-alive|te|trailer|transfer-encoding|upgrade.*|via|forwarded|expect|pragma|cache-control|dnt|priority|traceparent|tracestate|x-forwarded-.*|x-real-ip|x-request-id|x-amzn-.*|cf-.*|cdn-loop|sec-.*|true-client-ip)$/i;
 /** Names that only look like it. */
 const harmless: ReadonlySet<string> = new Set(['idempotency-key', 'x-event-key']);
-const mostHeaders = 60;
+const maxHeaders = 60;
 const longestValue = 1000;
 
 /** The headers that may stand in an event: none that could hold a secret, none of the transport; known secrets masked. */
@@ -19,7 +19,7 @@ export function safeHeaders(headers: Readonly<Record<string, string | undefined>
     if (value === undefined || name === '__proto__' || transportName.test(name)) continue;
     if (!harmless.has(name) && secretName.test(name)) continue;
     safe.push([name, redactText(value.slice(0, longestValue))]);
-    if (safe.length >= mostHeaders) break;
+    if (safe.length >= maxHeaders) break;
   }
   return Object.fromEntries(safe);
 }

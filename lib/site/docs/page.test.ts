@@ -24,14 +24,14 @@ afterAll(async () => {
 });
 
 // Swagger UI takes its seconds on a busy machine.
-const patience = 120_000;
-vi.setConfig({ testTimeout: patience });
+const timeoutMs = 120_000;
+vi.setConfig({ testTimeout: timeoutMs });
 
 /** Opens the reference page; what it asks of other hosts is refused and noted, as is what it complains of. */
 async function openDocs(colorScheme: 'light' | 'dark' = 'light') {
   const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } });
   const page = await context.newPage();
-  page.setDefaultTimeout(patience / 2);
+  page.setDefaultTimeout(timeoutMs / 2);
   const outside: string[] = [];
   const complaints: string[] = [];
   await context.route('**/*', (route) => {

@@ -10,7 +10,7 @@ let backends: Awaited<ReturnType<typeof startBackends>>;
 let sandbox: Proptt2Sandbox;
 let process: ReturnType<typeof processOf>;
 let clock: TestClock;
-let look: (source: string, cursor?: unknown) => Promise<PollResult>;
+let poll: (source: string, cursor?: unknown) => Promise<PollResult>;
 let number = 0;
 
 beforeAll(async () => {
@@ -33,14 +33,14 @@ beforeEach(async () => {
   const connection = await putConnection(process, 'proptt2', `events-${number++}`, settings, {
     interactionKey: 'bb00cc',
   });
-  look = (source, cursor) => {
+  poll = (source, cursor) => {
     const poll = events[source]?.poll;
     if (!poll) throw new Error(`${source} has no poll`);
     const call = vendorCall(process, proptt2 as never, connection, {
       requestId: 'test',
       signal: AbortSignal.timeout(20_000),
     });
-    return poll.look(cursor, call as never);
+    return poll.poll(cursor, call as never);
   };
 });
 afterEach(async () => {
@@ -53,27 +53,27 @@ describe('records', () => {
     '%s first: no history, then each new one once, in order',
     async (recordOrder) => {
       sandbox.configure({ recordOrder });
-      let result = await look('records');
-      while (result.more) result = await look('records', result.cursor);
+      let result = await poll('records');
+      while (result.more) result = await poll('records', result.cursor);
       expect(result.events).toEqual([]);
       const made = Array.from({ length: 130 }, () => sandbox.insertRecord({ status: 10 }).id);
       const found: number[] = [];
       do {
-        result = await look('records', result.cursor);
+        result = await poll('records', result.cursor);
         found.push(...result.events.map((event) => Number(event.data.recordId)));
       } while (result.more);
       expect(found).toEqual(made);
-      await expect(look('records', result.cursor)).resolves.toMatchObject({ events: [] });
+      await expect(poll('records', result.cursor)).resolves.toMatchObject({ events: [] });
     },
   );
 
   test('one that is inserted while the list is paged is not lost', async () => {
-    let result = await look('records');
+    let result = await poll('records');
     const made = Array.from({ length: 150 }, () => sandbox.insertRecord({}).id);
     sandbox.configure({ insertWhilePaging: 1 });
     const found = new Set<number>();
     for (let turn = 0; turn < 4; turn++) {
-      result = await look('records', result.cursor);
+      result = await poll('records', result.cursor);
       for (const event of result.events) {
         const id = Number(event.data.recordId);
         expect(found.has(id)).toBe(false);
@@ -89,9 +89,9 @@ describe('records', () => {
   });
 
   test('times are read in the zone of the connection', async () => {
-    const { cursor } = await look('records');
+    const { cursor } = await poll('records');
     sandbox.insertRecord({});
-    const { events } = await look('records', cursor);
+    const { events } = await poll('records', cursor);
     const [event] = events;
     const wall = String(event?.data.createDate).replace(' ', 'T');
     expect(Date.parse(event?.timestamp ?? '')).toBe(Date.parse(`${wall}Z`) - 9 * 60 * 60_000);
@@ -100,30 +100,30 @@ describe('records', () => {
 
 describe('users and channels', () => {
   test('a move, a new user and a user that is gone are told once each', async () => {
-    const first = await look('users');
+    const first = await poll('users');
     expect(first.events).toEqual([]);
     clock.advance(60_000);
     sandbox.moveUser({ userId: 2, latitude: '37.5', longitude: '127.1' });
-    const moved = await look('users', first.cursor);
+    const moved = await poll('users', first.cursor);
     expect(moved.events.map(({ type, data }) => [type, data.userId])).toEqual([['proptt2.user.located', 2]]);
-    expect((await look('users', moved.cursor)).events).toEqual([]);
+    expect((await poll('users', moved.cursor)).events).toEqual([]);
     delete sandbox.data().users[3];
-    const gone = await look('users', moved.cursor);
+    const gone = await poll('users', moved.cursor);
     expect(gone.events.map(({ type, data }) => [type, data.userId])).toEqual([['proptt2.user.deleted', 3]]);
   });
 
   test('a list that comes back empty deletes nobody', async () => {
-    const { cursor } = await look('users');
+    const { cursor } = await poll('users');
     sandbox.fault({ kind: 'status', status: 200, path: '/users', body: '{"users":[]}', times: 1 });
-    const empty = await look('users', cursor);
+    const empty = await poll('users', cursor);
     expect(empty.events).toEqual([]);
-    expect((await look('users', empty.cursor)).events).toEqual([]);
+    expect((await poll('users', empty.cursor)).events).toEqual([]);
   });
 
   test('an answer without the list is an error, not an empty list', async () => {
-    const { cursor } = await look('channels');
+    const { cursor } = await poll('channels');
     sandbox.fault({ kind: 'status', status: 200, path: '/channels', body: '{"code":"200"}', times: 1 });
-    await expect(look('channels', cursor)).rejects.toMatchObject({ code: 'vendor_malformed' });
+    await expect(poll('channels', cursor)).rejects.toMatchObject({ code: 'vendor_malformed' });
   });
 });
 

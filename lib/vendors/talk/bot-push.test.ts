@@ -161,7 +161,7 @@ async function start(options: TalkSandboxOptions = {}) {
 describe('pushes and looks feed one log', () => {
   test.each(['17.1.6', '21.1.0'])('on Talk %s with the same ids', async (talkVersion) => {
     const { talk, alice, bob, listener } = await start({ talkVersion });
-    await listener.look();
+    await listener.poll();
     const before = listener.cursor;
     const { id } = await bob.do('sendChatMessage', { token, message: 'Hi @alice' });
     await alice.do('sendChatMessage', { token, message: 'mine' });
@@ -189,20 +189,20 @@ describe('pushes and looks feed one log', () => {
     );
     // A push moves no cursor, and the look after it finds nothing that is new.
     expect(listener.cursor).toBe(before);
-    expect(await listener.look()).toEqual([]);
+    expect(await listener.poll()).toEqual([]);
     expect([...listener.log.keys()]).toEqual(pushed);
   });
 
   test('a lost push is found by the next look, and a replayed one brings nothing', async () => {
     const { talk, bob, listener } = await start();
-    await listener.look();
+    await listener.poll();
     talk.sandbox.setPushes('drop');
     await bob.do('sendChatMessage', { token, message: 'lost' });
     talk.sandbox.setPushes('on');
     await bob.do('sendChatMessage', { token, message: 'heard' });
     await talk.sandbox.pushesSettled();
     expect([...listener.log.values()].map(({ data }) => data.text)).toEqual(['heard']);
-    expect((await listener.look()).map(({ data }) => data.text)).toEqual(['lost']);
+    expect((await listener.poll()).map(({ data }) => data.text)).toEqual(['lost']);
   });
 
   test('every fact once, whatever was pushed, lost, late or looked at before', { timeout: 120_000 }, async () => {
@@ -227,7 +227,7 @@ describe('pushes and looks feed one log', () => {
         const { id: messageId } = talk.sandbox.postMessage({ token: room, user: 'bob', message: 'history' });
         await talk.sandbox.pushesSettled();
         listener.log.clear();
-        await listener.look();
+        await listener.poll();
         let reader = talk.process;
         const said: string[] = [];
         const reacted = { added: 0, removed: 0 };
@@ -236,7 +236,7 @@ describe('pushes and looks feed one log', () => {
           if (step === 'say') {
             said.push(`m${said.length}`);
             await bob.do('sendChatMessage', { token: room, message: said.at(-1) });
-          } else if (step === 'look') await listener.look(reader);
+          } else if (step === 'look') await listener.poll(reader);
           else if (step === 'restart') reader = talk.newProcess();
           else if (step === 'pass') clock.advance(1500);
           else if (step === 'on' || step === 'drop' || step === 'pause') talk.sandbox.setPushes(step);
@@ -246,12 +246,12 @@ describe('pushes and looks feed one log', () => {
             if (!gone) has.add(step);
             reacted[gone ? 'removed' : 'added']++;
             // One that is taken back before anybody looked is told by no list and no push of Talk 17.
-            if (!gone) await listener.look(reader);
+            if (!gone) await listener.poll(reader);
           }
         }
         talk.sandbox.setPushes('on');
         await talk.sandbox.pushesSettled();
-        await listener.look(reader);
+        await listener.poll(reader);
         const of = (type: string) => [...listener.log.values()].filter((event) => event.type === type);
         expect(
           of('talk.message.created')
@@ -260,7 +260,7 @@ describe('pushes and looks feed one log', () => {
         ).toEqual([...said].sort());
         expect(of('talk.reaction.added')).toHaveLength(reacted.added);
         expect(of('talk.reaction.removed')).toHaveLength(reacted.removed);
-        expect(await listener.look(talk.newProcess())).toEqual([]);
+        expect(await listener.poll(talk.newProcess())).toEqual([]);
         expect(hook.failures).toEqual([]);
         await hook.close();
       }),

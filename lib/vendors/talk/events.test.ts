@@ -43,20 +43,20 @@ describe('era E', () => {
     const { bob, listener } = await start({}, new TestClock());
     const { id } = await bob.do('sendChatMessage', { token, message: 'before' });
     await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
-    expect(await listener.look()).toEqual([]);
-    expect(await listener.look()).toEqual([]);
+    expect(await listener.poll()).toEqual([]);
+    expect(await listener.poll()).toEqual([]);
     await bob.do('sendChatMessage', { token, message: 'after, in the same second' });
-    expect(told(await listener.look())).toEqual([['talk.message.created', 'after, in the same second']]);
+    expect(told(await listener.poll())).toEqual([['talk.message.created', 'after, in the same second']]);
   });
 
   test('messages of others come as events, with the names of those who are mentioned', async () => {
     const { alice, bob, clock, listener } = await start({}, new TestClock());
-    await listener.look();
+    await listener.poll();
     const { id, referenceId } = await bob.do('sendChatMessage', { token, message: 'Hi @alice, pump 2' });
     await alice.do('sendChatMessage', { token, message: 'my own' });
     clock.advance(1000);
     await bob.do('sendChatMessage', { token, message: 'really', replyTo: id });
-    const [first, second, ...rest] = await listener.look();
+    const [first, second, ...rest] = await listener.poll();
     expect(rest).toEqual([]);
     expect(first).toEqual({
       type: 'talk.message.created',
@@ -76,18 +76,18 @@ describe('era E', () => {
       },
     });
     expect(second).toMatchObject({ timestamp: '2026-01-05T02:11:10.000Z', data: { text: 'really', replyTo: id } });
-    expect(await listener.look()).toEqual([]);
+    expect(await listener.poll()).toEqual([]);
   });
 
   test('reactions, rooms, people and calls', async () => {
     const { alice, bob, listener } = await start({}, new TestClock());
-    await listener.look();
+    await listener.poll();
     const { id } = await alice.do('sendChatMessage', { token, message: 'Who comes?' });
     await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
-    expect(told(await listener.look())).toEqual([['talk.reaction.added', '👍']]);
+    expect(told(await listener.poll())).toEqual([['talk.reaction.added', '👍']]);
     await bob.do('removeReaction', { token, messageId: id, reaction: '👍' });
     await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
-    const again = await listener.look();
+    const again = await listener.poll();
     expect(again.map(({ type, data }) => [type, data.messageId])).toEqual([
       ['talk.reaction.removed', id],
       ['talk.reaction.added', id],
@@ -97,7 +97,7 @@ describe('era E', () => {
     await bob.do('addParticipant', { token: made, newParticipant: 'carol' });
     await bob.do('removeParticipant', { token: made, participant: 'carol' });
     await bob.do('sendChatMessage', { token: made, message: 'Welcome' });
-    expect(told(await listener.look())).toEqual([
+    expect(told(await listener.poll())).toEqual([
       ['talk.room.created', made],
       ['talk.participant.joined', person('alice', 'Alice')],
       ['talk.participant.joined', person('carol', 'Carol')],
@@ -107,7 +107,7 @@ describe('era E', () => {
     await bob.do('joinRoom', { token });
     await bob.do('joinCall', { token });
     await bob.do('leaveCall', { token });
-    expect(told(await listener.look())).toEqual([
+    expect(told(await listener.poll())).toEqual([
       ['talk.call.started', 'Bob started a call'],
       ['talk.call.ended', expect.stringContaining('Call with')],
     ]);
@@ -118,11 +118,11 @@ describe('era E', () => {
     const { token: old } = await bob.do('createRoom', { roomType: 2, roomName: 'Old' });
     for (let at = 0; at < 5; at++) await bob.do('sendChatMessage', { token: old, message: `long ago ${at}` });
     clock.advance(60_000);
-    await listener.look();
+    await listener.poll();
     clock.advance(60_000);
     await bob.do('addParticipant', { token: old, newParticipant: 'alice' });
     await bob.do('sendChatMessage', { token: old, message: 'now' });
-    expect(told(await listener.look())).toEqual([
+    expect(told(await listener.poll())).toEqual([
       ['talk.participant.joined', person('alice', 'Alice')],
       ['talk.message.created', 'now'],
     ]);
@@ -131,12 +131,12 @@ describe('era E', () => {
   test('bots, deleted messages and what the account itself writes are no message events', async () => {
     const { alice, bob, listener } = await start({}, new TestClock());
     talk.sandbox.installBot({ name: 'Bot', secret: botSecret, url: 'http://127.0.0.1:9/', rooms: [token] });
-    await listener.look();
+    await listener.poll();
     await alice.do('sendBotMessage', { token, message: 'beep' });
     await alice.do('sendChatMessage', { token, message: 'mine' });
     const { id } = await bob.do('sendChatMessage', { token, message: 'oops' });
     await bob.do('deleteChatMessage', { token, messageId: id });
-    expect(await listener.look()).toEqual([]);
+    expect(await listener.poll()).toEqual([]);
   });
 
   test('quiet rooms are read in turn, so that a reaction is found in any of them, one request at a time', async () => {
@@ -146,10 +146,10 @@ describe('era E', () => {
     );
     const last = rooms[40]?.token ?? '';
     const { id } = await bob.do('sendChatMessage', { token: last, message: 'x' });
-    await listener.look();
+    await listener.poll();
     await bob.do('addReaction', { token: last, messageId: id, reaction: '👍' });
     const found: FoundEvent[] = [];
-    for (let looks = 0; looks < 7; looks++) found.push(...(await listener.look()));
+    for (let looks = 0; looks < 7; looks++) found.push(...(await listener.poll()));
     expect(told(found)).toEqual([['talk.reaction.added', '👍']]);
     expect(talk.sandbox.peakPolls().alice).toBe(1);
     expect(JSON.stringify(listener.cursor).length).toBeLessThan(20_000);
@@ -163,41 +163,41 @@ describe('era E', () => {
     const post = (token: string, count: number) => {
       for (let at = 0; at < count; at++) talk.sandbox.postMessage({ token, user: 'bob', message: `m${at}` });
     };
-    await listener.look();
+    await listener.poll();
     for (const room of rooms) post(room.token, 15);
-    expect(await listener.look()).toHaveLength(900);
+    expect(await listener.poll()).toHaveLength(900);
     post(rooms[50]?.token ?? '', 1300);
-    expect(await listener.look()).toHaveLength(1300);
-    expect(await listener.look()).toEqual([]);
+    expect(await listener.poll()).toHaveLength(1300);
+    expect(await listener.poll()).toEqual([]);
   });
 
   test('a room that holds the account back does not hide the others', async () => {
     const { alice, bob, listener } = await start({}, new TestClock());
     const { token: other } = await bob.do('createRoom', { roomType: 2, roomName: 'Lobby' });
     await bob.do('addParticipant', { token: other, newParticipant: 'alice' });
-    await listener.look();
+    await listener.poll();
     await bob.do('setLobby', { token: other, lobby: true });
     await bob.do('sendChatMessage', { token: other, message: 'behind the door' });
     await bob.do('sendChatMessage', { token, message: 'in the open' });
-    expect(told(await listener.look())).toEqual([['talk.message.created', 'in the open']]);
+    expect(told(await listener.poll())).toEqual([['talk.message.created', 'in the open']]);
     await bob.do('setLobby', { token: other, lobby: false });
-    expect(told(await listener.look())).toContainEqual(['talk.message.created', 'behind the door']);
+    expect(told(await listener.poll())).toContainEqual(['talk.message.created', 'behind the door']);
     await alice.do('removeSelf', { token: other });
-    expect(await listener.look()).toEqual([]);
+    expect(await listener.poll()).toEqual([]);
   });
 
   test('what goes wrong goes to whoever asked, and the next look finds what was missed', async () => {
     const { bob, listener } = await start({}, new TestClock());
-    await listener.look();
+    await listener.poll();
     await bob.do('sendChatMessage', { token, message: 'one' });
     talk.sandbox.setMaintenance(true);
-    await expect(listener.look()).rejects.toMatchObject({ code: 'vendor_maintenance', retryAfter: 300 });
+    await expect(listener.poll()).rejects.toMatchObject({ code: 'vendor_maintenance', retryAfter: 300 });
     talk.sandbox.setMaintenance(false);
     talk.sandbox.fault({ kind: 'status', when: 'before', path: '/chat/', status: 429, times: 1 });
-    await expect(listener.look()).rejects.toMatchObject({ code: 'vendor_rate_limited' });
+    await expect(listener.poll()).rejects.toMatchObject({ code: 'vendor_rate_limited' });
     await bob.do('sendChatMessage', { token, message: 'two' });
     const later = new TestClock(Date.parse('2026-01-05T02:15:00Z'));
-    expect(told(await listener.look(talk.newProcess(later)))).toHaveLength(2);
+    expect(told(await listener.poll(talk.newProcess(later)))).toHaveLength(2);
   });
 });
 
@@ -205,7 +205,7 @@ describe('older servers', () => {
   test('era C tells through system messages', async () => {
     const { bob, listener } = await start({ era: 'C' }, new TestClock());
     await bob.do('sendChatMessage', { token, message: 'before' });
-    await listener.look();
+    await listener.poll();
     const { token: made } = await bob.do('createRoom', { roomType: 2, roomName: 'INC-42' });
     await bob.do('addParticipant', { token: made, newParticipant: 'alice' });
     await bob.do('addParticipant', { token: made, newParticipant: 'carol' });
@@ -213,7 +213,7 @@ describe('older servers', () => {
     await bob.do('joinRoom', { token });
     await bob.do('joinCall', { token });
     await bob.do('leaveCall', { token });
-    const found = told(await listener.look());
+    const found = told(await listener.poll());
     expect(found).toHaveLength(6);
     expect(found).toEqual(
       expect.arrayContaining([
@@ -225,17 +225,17 @@ describe('older servers', () => {
         ['talk.call.ended', expect.stringContaining('Call with')],
       ]),
     );
-    expect(await listener.look()).toEqual([]);
+    expect(await listener.poll()).toEqual([]);
   });
 
   test('era A tells through its lists', async () => {
     const { bob, listener } = await start({ era: 'A' }, fastClock());
     await bob.do('sendChatMessage', { token, message: 'before' });
-    await listener.look();
+    await listener.poll();
     await bob.do('sendChatMessage', { token, message: 'after' });
     await bob.do('joinRoom', { token });
     await bob.do('joinCall', { token });
-    expect(told(await listener.look())).toEqual(
+    expect(told(await listener.poll())).toEqual(
       expect.arrayContaining([
         ['talk.message.created', 'after'],
         ['talk.call.started', 'A call began'],
@@ -244,7 +244,7 @@ describe('older servers', () => {
     await bob.do('leaveCall', { token });
     const { token: made } = await bob.do('createRoom', { roomType: 2, roomName: 'INC-42' });
     await bob.do('addParticipant', { token: made, newParticipant: 'alice' });
-    const room = await listener.look();
+    const room = await listener.poll();
     expect(told(room)).toEqual(
       expect.arrayContaining([
         ['talk.room.created', made],
@@ -252,27 +252,27 @@ describe('older servers', () => {
       ]),
     );
     await bob.do('addParticipant', { token: made, newParticipant: 'carol' });
-    expect(told(await listener.look())).toEqual([['talk.participant.joined', person('carol')]]);
+    expect(told(await listener.poll())).toEqual([['talk.participant.joined', person('carol')]]);
     await bob.do('removeParticipant', { token: made, participant: 'carol' });
-    expect(told(await listener.look())).toEqual([['talk.participant.left', person('carol')]]);
-    expect(await listener.look()).toEqual([]);
+    expect(told(await listener.poll())).toEqual([['talk.participant.left', person('carol')]]);
+    expect(await listener.poll()).toEqual([]);
   });
 
   test('an upgrade between two looks loses and repeats nothing', async () => {
     const { listener } = await start({ era: 'A' }, fastClock());
     const say = (message: string) => talk.sandbox.postMessage({ token, user: 'bob', message });
     say('history');
-    await listener.look();
+    await listener.poll();
     say('one');
-    expect(told(await listener.look())).toEqual([['talk.message.created', 'one']]);
+    expect(told(await listener.poll())).toEqual([['talk.message.created', 'one']]);
     say('two');
     talk.sandbox.setVersion({ era: 'E' });
     say('three');
-    expect(told(await listener.look())).toEqual([
+    expect(told(await listener.poll())).toEqual([
       ['talk.message.created', 'two'],
       ['talk.message.created', 'three'],
     ]);
     say('four');
-    expect(told(await listener.look())).toEqual([['talk.message.created', 'four']]);
+    expect(told(await listener.poll())).toEqual([['talk.message.created', 'four']]);
   });
 });

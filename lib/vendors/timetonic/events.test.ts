@@ -16,11 +16,11 @@ beforeAll(async () => {
 afterAll(() => tt.stop());
 
 /** One look as the clock makes it, with the cursor that it left; `more` is followed at once. */
-async function look(source = 'books') {
+async function poll(source = 'books') {
   const events: PollResult['events'] = [];
   let nextIn: number | undefined;
   for (let more = true; more; ) {
-    const result = await sources[source]?.poll?.look(cursor, connection.vendorCall() as never);
+    const result = await sources[source]?.poll?.poll(cursor, connection.vendorCall() as never);
     if (!result) throw new Error('no source');
     cursor = JSON.parse(JSON.stringify(result.cursor));
     events.push(...result.events);
@@ -42,15 +42,15 @@ describe('looking at the books', () => {
   beforeEach(async () => {
     connection = await tt.connect();
     cursor = undefined;
-    expect((await look()).events).toEqual([]);
+    expect((await poll()).events).toEqual([]);
     tt.clock.advance(minute);
-    expect((await look()).events).toEqual([]);
+    expect((await poll()).events).toEqual([]);
     tt.clock.advance(minute);
     tt.sandbox.reset();
   });
 
   test('nothing changed costs one request', async () => {
-    expect((await look()).events).toEqual([]);
+    expect((await poll()).events).toEqual([]);
     expect(tt.sandbox.journal).toHaveLength(1);
   });
 
@@ -62,7 +62,7 @@ describe('looking at the books', () => {
     const gone = control.addRow({ table: 'Jobs', values: {} }).rowId;
     const { smid } = control.postMessage({ msg: 'hello' });
     const { id: comment } = control.addComment({ rowId: first, text: 'On my way' });
-    const { events, found } = await look();
+    const { events, found } = await poll();
     expect(found).toEqual(
       expect.arrayContaining([
         ['message.created', smid],
@@ -85,15 +85,15 @@ describe('looking at the books', () => {
     for (const { type, data } of events)
       expect(sources.books?.types[type]?.data().safeParse(data).success, type).toBe(true);
     tt.clock.advance(minute);
-    expect((await look()).events).toEqual([]);
+    expect((await poll()).events).toEqual([]);
     control.deleteRow({ rowId: gone });
     tt.clock.advance(minute);
-    expect((await look()).found).toEqual([['row.deleted', gone]]);
+    expect((await poll()).found).toEqual([['row.deleted', gone]]);
   });
 
   test('only the table that changed is read', async () => {
     tt.sandbox.control.addRow({ table: 'Incidents', values: { EventId: 'E-2' } });
-    await look();
+    await poll();
     expect([requests('getBookTables'), requests('getTableValues')]).toEqual([1, 1]);
   });
 
@@ -104,9 +104,9 @@ describe('looking at the books', () => {
     for (const value of ['A', 'B', 'A', 'B']) {
       change(value);
       const before = cursor;
-      const { events } = await look();
+      const { events } = await poll();
       cursor = before;
-      expect((await look()).events.map(({ id }) => id)).toEqual(events.map(({ id }) => id));
+      expect((await poll()).events.map(({ id }) => id)).toEqual(events.map(({ id }) => id));
       ids.push(...events.map(({ id }) => id));
       tt.clock.advance(minute);
     }
@@ -116,9 +116,9 @@ describe('looking at the books', () => {
   test('a change in the second of the last look is not missed', async () => {
     const [first = ''] = incidents().rows;
     tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'one' } });
-    expect((await look()).found).toEqual([['row.updated', first]]);
+    expect((await poll()).found).toEqual([['row.updated', first]]);
     tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'two' } });
-    expect((await look()).found).toEqual([['row.updated', first]]);
+    expect((await poll()).found).toEqual([['row.updated', first]]);
   });
 
   test('what this connection wrote itself is no event, what others write into the same row is', async () => {
@@ -133,20 +133,20 @@ describe('looking at the books', () => {
     await call('createOrUpdateTableRows', { rows: { tmpOwnB: { [fields.EventId ?? '']: 'own in bulk' } } });
     await call('sendMsg', { ...inBook, msg: 'own', uuid: 'mine' });
     await call('deleteTableRow', { rowId: second });
-    expect((await look()).found).toEqual([]);
+    expect((await poll()).found).toEqual([]);
     tt.clock.advance(minute);
     tt.sandbox.control.updateRow({ rowId: first, values: { Status: 'Open' } });
-    expect((await look()).found).toEqual([['row.updated', first]]);
+    expect((await poll()).found).toEqual([['row.updated', first]]);
   });
 });
 
 test('books that are not watched are not looked at', async () => {
   connection = await tt.connect({ watchBooks: ['alex/noticeboard'] });
   cursor = undefined;
-  await look();
+  await poll();
   tt.clock.advance(minute);
   tt.sandbox.control.postMessage({ msg: 'elsewhere' });
-  expect((await look()).events).toEqual([]);
+  expect((await poll()).events).toEqual([]);
 });
 
 describe('a monthly budget', () => {
@@ -167,7 +167,7 @@ describe('a monthly budget', () => {
     cursor = undefined;
     for (let calls = 0; calls < 96; calls++) await connection.call('getBookInfo', inBook);
     tt.sandbox.reset();
-    const { nextIn } = await look();
+    const { nextIn } = await poll();
     expect(nextIn).toBeGreaterThan(24 * 60 * minute);
     expect(tt.sandbox.journal).toEqual([]);
     const findings = await timetonic.check(connection.vendorCall() as never);
@@ -179,11 +179,11 @@ test('the socket is listened to only where a setting asks for it', async () => {
   connection = await tt.connect();
   cursor = undefined;
   tt.sandbox.reset();
-  expect((await look('socket')).nextIn).toBeGreaterThan(minute);
+  expect((await poll('socket')).nextIn).toBeGreaterThan(minute);
   expect(tt.sandbox.journal).toEqual([]);
 
   connection = await tt.connect({ listenSeconds: 1 });
-  const heard = look('socket');
+  const heard = poll('socket');
   for (let tries = 0; tt.sandbox.control.attachedSockets().length === 0 && tries < 200; tries++)
     await new Promise((resolve) => setTimeout(resolve, 10));
   tt.sandbox.control.postMessage({ msg: 'over the socket' });

@@ -23,7 +23,7 @@ export const channelSource: EventSource<Proptt2Settings, Proptt2Credentials, Pro
   },
   poll: {
     every: 5 * 60_000,
-    async look(cursor, call) {
+    async poll(cursor, call) {
       const list = z.array(listed()).parse(await readList(call, '/channels', 'channels'));
       const channels = new Map(list.map((each) => [each.id, each]));
       const ids = [...channels.keys()];

@@ -36,7 +36,7 @@ const pageSize = 100;
 /** Pages overlap by so many, since the list shifts while it is read. */
 const overlap = 20;
 /** At most so many pages in one look. */
-const mostPages = 100;
+const maxPages = 100;
 
 /** New recordings. The vendor does not say in which order its list is, so the first page tells. */
 export const recordSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
@@ -60,7 +60,7 @@ export const recordSource: EventSource<Proptt2Settings, Proptt2Credentials, Prop
   },
   poll: {
     every: 2 * 60_000,
-    async look(cursor, call) {
+    async poll(cursor, call) {
       if (!supports(call.connection.settings.serverVersion, '2.2.8'))
         return { events: [], cursor: cursor ?? null, nextIn: 24 * 60 * 60_000 };
       const known = (cursor ?? undefined) as Cursor | undefined;
@@ -95,7 +95,7 @@ async function readNewer(
   let short = first.page.length < pageSize;
   let start = rising ? Math.max(pageSize, known?.length ?? 0) - overlap : pageSize - overlap;
   let more = rising || first.fresh.length > 0;
-  for (let pages = 1; !short && more && pages < mostPages; pages++) {
+  for (let pages = 1; !short && more && pages < maxPages; pages++) {
     const next = await read(start);
     length = Math.max(length, start + next.page.length);
     short = next.page.length < pageSize;

@@ -48,7 +48,7 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
   },
   poll: {
     every: 60_000,
-    async look(cursor, call) {
+    async poll(cursor, call) {
       const zone = call.connection.settings.timeZone ?? 'UTC';
       const list = z.array(user()).parse(await readList(call, '/users', 'users'));
       const users = new Map(list.map((each) => [each.id, each]));

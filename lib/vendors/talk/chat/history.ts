@@ -16,7 +16,7 @@ export interface ChatPage {
 }
 
 /** Where to read, how much, and how many seconds to wait when there is nothing. */
-export interface ChatLook {
+export interface ChatPoll {
   token: string;
   limit: number;
   wait: number;
@@ -26,19 +26,19 @@ export interface ChatLook {
 /** The longest page that servers give. */
 export const longestPage = 200;
 /** The most pages that are read for one answer. */
-const mostPages = 25;
+const maxPages = 25;
 /** Milliseconds that an answer may take beyond the wait that was asked for. */
 const grace = 2_500;
 
 /** What came after a position, whichever kind of chat made it and whichever the server has now. */
-export function readAfter(call: TalkCall, look: ChatLook, after: ChatPosition): Promise<ChatPage> {
+export function readAfter(call: TalkCall, look: ChatPoll, after: ChatPosition): Promise<ChatPage> {
   return inDialect(call, ({ chat }) =>
     chat === 'modern' ? readForward(call, look, after) : readWithOverlap(call, look, after),
   );
 }
 
 /** The newest messages, and the position from which the next look goes on. */
-export function readNewest(call: TalkCall, look: ChatLook): Promise<ChatPage> {
+export function readNewest(call: TalkCall, look: ChatPoll): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
     if (chat === 'offset') return readWithOverlap(call, look, start, 'newest');
     const { messages } = await readBack(call, look, undefined, look.limit);
@@ -48,7 +48,7 @@ export function readNewest(call: TalkCall, look: ChatLook): Promise<ChatPage> {
 }
 
 /** The messages since a time in seconds, that second included. */
-export function readSince(call: TalkCall, look: ChatLook, time: number): Promise<ChatPage> {
+export function readSince(call: TalkCall, look: ChatPoll, time: number): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
     const found = chat === 'modern' ? await readBackTo(call, look, time) : await readOffset(call, look, time - 1, 0, 1);
     const messages = found.filter((message) => message.timestamp >= time);
@@ -57,7 +57,7 @@ export function readSince(call: TalkCall, look: ChatLook, time: number): Promise
 }
 
 /** The messages after the oldest `skip`, counted as chat v1 does: of those since a time, or of all. */
-export function readSkipping(call: TalkCall, look: ChatLook, skip: number, after: number): Promise<ChatPage> {
+export function readSkipping(call: TalkCall, look: ChatPoll, skip: number, after: number): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
     const found =
       chat === 'offset'
@@ -82,7 +82,7 @@ export async function newestToMark(call: TalkCall, token: string): Promise<numbe
 }
 
 /** chat-v2: the server counts by message id. */
-async function readForward(call: TalkCall, look: ChatLook, after: ChatPosition): Promise<ChatPage> {
+async function readForward(call: TalkCall, look: ChatPoll, after: ChatPosition): Promise<ChatPage> {
   const page = await readPage(call, look, {
     lookIntoFuture: 1,
     lastKnownMessageId: after.id,
@@ -96,15 +96,15 @@ async function readForward(call: TalkCall, look: ChatLook, after: ChatPosition):
 }
 
 /** Messages before one of them, or the newest, oldest first. */
-async function readBack(call: TalkCall, look: ChatLook, before: number | undefined, limit: number): Promise<Page> {
+async function readBack(call: TalkCall, look: ChatPoll, before: number | undefined, limit: number): Promise<Page> {
   const page = await readPage(call, { ...look, wait: 0 }, { lookIntoFuture: 0, lastKnownMessageId: before, limit });
   return { ...page, messages: page.messages.reverse() };
 }
 
-async function readBackTo(call: TalkCall, look: ChatLook, time: number): Promise<ChatMessage[]> {
+async function readBackTo(call: TalkCall, look: ChatPoll, time: number): Promise<ChatMessage[]> {
   const found: ChatMessage[] = [];
   for (let pages = 0, before: number | undefined; ; pages++) {
-    if (pages >= mostPages) throw tooFar(look);
+    if (pages >= maxPages) throw tooFar(look);
     const page = await readBack(call, look, before, longestPage);
     found.unshift(...page.messages);
     const oldest = page.messages[0];
@@ -113,11 +113,11 @@ async function readBackTo(call: TalkCall, look: ChatLook, time: number): Promise
   }
 }
 
-async function readFromStart(call: TalkCall, look: ChatLook, wanted: number): Promise<ChatMessage[]> {
+async function readFromStart(call: TalkCall, look: ChatPoll, wanted: number): Promise<ChatMessage[]> {
   const found: ChatMessage[] = [];
   let position = start;
   for (let pages = 0; found.length < wanted; pages++) {
-    if (pages >= mostPages) throw tooFar(look);
+    if (pages >= maxPages) throw tooFar(look);
     const page = await readForward(call, { ...look, limit: longestPage, wait: 0 }, position);
     found.push(...page.messages);
     if (page.position.id === position.id) break;
@@ -127,7 +127,7 @@ async function readFromStart(call: TalkCall, look: ChatLook, wanted: number): Pr
 }
 
 /** Chat v1: everything after a time but the oldest of it, oldest first. With a wait of 0 it would not look at all. */
-async function readOffset(call: TalkCall, look: ChatLook, after: number, offset: number, wait: number) {
+async function readOffset(call: TalkCall, look: ChatPoll, after: number, offset: number, wait: number) {
   const fields = { offset, notOlderThanTimestamp: Math.max(0, after), timeout: Math.max(1, wait) };
   const { messages } = await readPage(call, { ...look, wait: fields.timeout }, fields);
   return messages.sort((a, b) => a.timestamp - b.timestamp || a.id - b.id);
@@ -139,7 +139,7 @@ async function readOffset(call: TalkCall, look: ChatLook, after: number, offset:
  */
 async function readWithOverlap(
   call: TalkCall,
-  look: ChatLook,
+  look: ChatPoll,
   after: ChatPosition,
   which: 'oldest' | 'newest' = 'oldest',
 ): Promise<ChatPage> {
@@ -167,7 +167,7 @@ interface Page {
 /** One request for messages. 304 and a wait that a proxy cut short are an empty page. */
 async function readPage(
   call: TalkCall,
-  look: ChatLook,
+  look: ChatPoll,
   fields: Readonly<Record<string, number | undefined>>,
 ): Promise<Page> {
   const dialect = dialectOf(await sessionFor(call));
@@ -211,10 +211,10 @@ async function inDialect<T>(call: TalkCall, read: (dialect: Dialect) => Promise<
   }
 }
 
-function tooFar({ token }: ChatLook): GatewayError {
+function tooFar({ token }: ChatPoll): GatewayError {
   return new GatewayError(
     'invalid_input',
-    `More than ${mostPages * longestPage} messages of room ${token} lie in between. Take a later notOlderThanTimestamp, or go on with the cursor.`,
+    `More than ${maxPages * longestPage} messages of room ${token} lie in between. Take a later notOlderThanTimestamp, or go on with the cursor.`,
     { errors: [{ pointer: '/notOlderThanTimestamp', message: 'lies too far back' }] },
   );
 }

@@ -30,16 +30,16 @@ export interface RoomsCursor {
 }
 
 /** Rooms beyond this many are forgotten, the quietest first; they come back when they move. */
-const mostRooms = 1_000;
-const mostReactions = 300;
-const mostPeople = 100;
+const maxRooms = 1_000;
+const maxReactions = 300;
+const maxPeople = 100;
 /** Characters that the cursor may have. */
 const longest = 95_000;
 
 /** The state of a room as the list shows it now, read up to a position. */
 export function stateOf(room: ListedRoom, position: ChatPosition): RoomState {
   const { activity, last, people, call } = room;
-  return { ...position, activity, last, call, people: people && people.length <= mostPeople ? people : undefined };
+  return { ...position, activity, last, call, people: people && people.length <= maxPeople ? people : undefined };
 }
 
 export function positionOf({ id, at, seen }: RoomState): ChatPosition {
@@ -55,10 +55,10 @@ export function readCursor(stored: unknown): RoomsCursor | undefined {
 /** A cursor that is small enough to be stored, without what can be found out again. */
 export function storedCursor(cursor: RoomsCursor, listed: readonly ListedRoom[]): RoomsCursor {
   const byActivity = [...listed].sort((a, b) => (b.activity ?? 0) - (a.activity ?? 0));
-  let kept = byActivity.slice(0, mostRooms).map(({ token }) => [token, cursor.rooms[token]] as const);
+  let kept = byActivity.slice(0, maxRooms).map(({ token }) => [token, cursor.rooms[token]] as const);
   for (;;) {
     const rooms = Object.fromEntries(kept.flatMap(([token, state]) => (state === undefined ? [] : [[token, state]])));
-    const small = { ...cursor, rooms, reactions: cursor.reactions.slice(-mostReactions) };
+    const small = { ...cursor, rooms, reactions: cursor.reactions.slice(-maxReactions) };
     if (kept.length < 2 || JSON.stringify(small).length <= longest) return small;
     kept = kept.slice(0, Math.floor(kept.length * 0.9));
   }

@@ -2,12 +2,12 @@ import type { EventSource, Push } from '../../../core/event-type.ts';
 import type { TalkCredentials, TalkSettings } from '../connection.ts';
 import type { TalkSession } from '../session.ts';
 import { types } from './event-types.ts';
-import { look } from './look.ts';
+import { poll } from './poll.ts';
 import { botPush } from './push.ts';
 
 /** One look goes over all rooms of an account and feeds every type; two at a time would slow the server down. */
 export const events: Readonly<Record<string, EventSource<TalkSettings, TalkCredentials, TalkSession>>> = {
-  rooms: { types, poll: { every: 60_000, look } },
+  rooms: { types, poll: { every: 60_000, poll } },
 };
 
 export const pushes: Readonly<Record<string, Push<TalkSettings, TalkCredentials>>> = { 'talk-bot': botPush };

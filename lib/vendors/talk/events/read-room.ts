@@ -8,7 +8,7 @@ import { sessionFor } from '../wire/exchange.ts';
 import type { ListedRoom } from './choose.ts';
 import { listedEnd } from './cursor.ts';
 
-const mostPages = 5;
+const maxPages = 5;
 const doing = 'a look at the chat';
 /** Refusals of one room that do not concern the others: gone, in the lobby, closed. */
 const ofOneRoom = new Set([
@@ -31,7 +31,7 @@ export async function readRoom(
   let position = from;
   let full = true;
   try {
-    for (let pages = 0; full && pages < mostPages; pages++) {
+    for (let pages = 0; full && pages < maxPages; pages++) {
       // Message 0 would be the beginning of a history that may be long.
       const byTime = chat === 'modern' && position.id === 0;
       const page = await (byTime ? readSince(call, look, position.at) : readAfter(call, look, position));

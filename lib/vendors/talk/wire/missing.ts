@@ -6,7 +6,7 @@ import { recordOf } from './protocol.ts';
 
 /** How long a token that was not found is not asked for again, in milliseconds: servers count every such question. */
 const missingFor = 30_000;
-const mostMissing = 1_000;
+const maxMissing = 1_000;
 
 type Seat = 'missing' | 'outside' | 'inside';
 
@@ -24,7 +24,7 @@ export async function explainMissing(call: TalkCall, request: Exchange, problem:
   if (seat === undefined) return problem;
   if (seat === 'missing') {
     const missing = missingTokens(call);
-    if (missing.size >= mostMissing) missing.clear();
+    if (missing.size >= maxMissing) missing.clear();
     missing.set(token, call.clock.now() + missingFor);
     return roomNotFound(token);
   }

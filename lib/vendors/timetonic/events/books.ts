@@ -29,17 +29,17 @@ interface Book {
 }
 
 /** Tables that are read in one look; the others wait for the next, which follows at once. */
-const mostTables = 15;
+const maxTables = 15;
 /** Calls that a look makes when something has changed. */
-const callsPerLook = 3;
+const callsPerPoll = 3;
 /** Snapshots are kept for a month as files; those of quiet tables are written anew before that. */
 const renewAfter = 14 * 24 * 60 * 60_000;
 
 /** One request tells whether anything has changed at all; only then messages, lists of tables and changed tables are read. */
-export async function lookAtBooks(given: unknown, call: TimetonicCall, every: number): Promise<PollResult> {
+export async function pollBooks(given: unknown, call: TimetonicCall, every: number): Promise<PollResult> {
   const cursor = (given ?? undefined) as Cursor | undefined;
   const budget = await budgetOf(call);
-  const pause = budget && pauseFor(budget, every, callsPerLook, call.clock.now());
+  const pause = budget && pauseFor(budget, every, callsPerPoll, call.clock.now());
   if (budget && budget.used >= budget.limit * 0.95)
     return { events: [], cursor: cursor ?? null, nextIn: pause ?? every };
 
@@ -90,7 +90,7 @@ async function lookAtBook(call: TimetonicCall, book: Book, name: string, next: C
 /** Looks at the tables of waiting books, and at those that changed while they were read. */
 async function lookAtTables(call: TimetonicCall, next: Cursor): Promise<{ events: FoundEvent[]; more: boolean }> {
   const events: FoundEvent[] = [];
-  let left = mostTables;
+  let left = maxTables;
   for (const [name, book] of Object.entries(next.books)) {
     const seen = { ...next.seen[name] };
     const unsettled = Object.values(seen).some(({ settled }) => !settled);

@@ -14,11 +14,11 @@ export const events: Readonly<Record<string, EventSource<TimetonicSettings, Time
       types: bookTypes,
       poll: {
         every: minute,
-        look: async (cursor, call) => (await import('./books.ts')).lookAtBooks(cursor, call, minute),
+        poll: async (cursor, call) => (await import('./books.ts')).pollBooks(cursor, call, minute),
       },
     },
     socket: {
       types: socketTypes,
-      poll: { every: minute, look: async (cursor, call) => (await import('./socket.ts')).lookAtSocket(cursor, call) },
+      poll: { every: minute, poll: async (cursor, call) => (await import('./socket.ts')).pollSocket(cursor, call) },
     },
   };

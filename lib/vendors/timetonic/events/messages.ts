@@ -15,12 +15,12 @@ interface Message {
 
 const pageSize = 50;
 /** A book in which more was said since the last look tells of the newest alone. */
-const mostPages = 10;
+const maxPages = 10;
 
 /** Messages of a book above the highest id that was seen, oldest first. */
 export async function newMessages(call: TimetonicCall, b_o: string, b_c: string, seen: string): Promise<FoundEvent[]> {
   const found = new Map<string, Message>();
-  for (let page = 1; page <= mostPages; page++) {
+  for (let page = 1; page <= maxPages; page++) {
     const fields = { b_o, b_c, nbMax: String(pageSize), page: String(page) };
     const body = await exchange(call, { req: 'getBookMessages', fields, effect: 'read' });
     const messages = (Array.isArray(body.bookMessages) ? body.bookMessages : []) as Message[];

@@ -7,7 +7,7 @@ import { listen } from '../writes/socket-operations.ts';
 const day = 24 * 60 * 60_000;
 
 /** Listens for some seconds, where the connection's settings ask for it. What comes in between is not heard. */
-export async function lookAtSocket(cursor: unknown, call: TimetonicCall): Promise<PollResult> {
+export async function pollSocket(cursor: unknown, call: TimetonicCall): Promise<PollResult> {
   const { listenSeconds } = call.connection.settings;
   if (listenSeconds === undefined) return { events: [], cursor: cursor ?? null, nextIn: day };
   const { frames } = await listen(call, listenSeconds);

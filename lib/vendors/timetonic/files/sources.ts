@@ -72,7 +72,7 @@ async function fromUpload(
   };
 }
 
-const mostRedirects = 3;
+const maxRedirects = 3;
 
 /** A file of the web: public addresses over https alone, whatever the connection itself may reach. */
 async function fromUrl(
@@ -133,7 +133,7 @@ async function fetchFrom(call: TimetonicCall, address: string, start: number) {
     const { status, headers } = answer;
     if (status === 200 || status === 206) return { ...answer, url };
     answer.body.destroy();
-    if (status < 300 || status >= 400 || headers.location === undefined || hop >= mostRedirects)
+    if (status < 300 || status >= 400 || headers.location === undefined || hop >= maxRedirects)
       throw refused(`could not be read: its server answered ${status}`);
     url = new URL(headers.location, url).href;
   }

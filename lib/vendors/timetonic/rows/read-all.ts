@@ -16,8 +16,8 @@ type RowsAnswer = z.input<ReturnType<typeof tableRows>>;
 const firstPage = 512;
 const smallestPage = 8;
 /** What one reading holds at the most. */
-const mostRows = 50_000;
-const mostCharacters = 20_000_000;
+const maxRows = 50_000;
+const maxCharacters = 20_000_000;
 
 interface ValuesInput {
   all?: boolean | undefined;
@@ -125,7 +125,7 @@ async function readPages<Body>(
     characters += JSON.stringify(page.body).length;
     await call.progress?.(at - start, at - start);
     if (page.last) return { first, rowCount: at - start };
-    if (at - start >= mostRows || characters >= mostCharacters) return { first, rowCount: at - start, next: at };
+    if (at - start >= maxRows || characters >= maxCharacters) return { first, rowCount: at - start, next: at };
   }
 }
 

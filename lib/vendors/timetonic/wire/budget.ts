@@ -40,14 +40,14 @@ export async function budgetOf(call: TimetonicLogin): Promise<{ used: number; li
 export function pauseFor(
   budget: { used: number; limit: number },
   every: number,
-  callsPerLook: number,
+  callsPerPoll: number,
   now: number,
 ): number {
   const { used, limit } = budget;
   if (used < limit * sparing) return every;
   const left = monthEnd(now) - now;
   const calls = limit * reserved - used;
-  return calls <= 0 ? left : Math.min(left, Math.max(every, (left * callsPerLook * 2) / calls));
+  return calls <= 0 ? left : Math.min(left, Math.max(every, (left * callsPerPoll * 2) / calls));
 }
 
 function countOf(call: TimetonicLogin): Count {

@@ -39,7 +39,7 @@ export async function sendMessage(
   const find = () => findMessage(call, input, uuid);
   const once =
     input.uuid === undefined
-      ? makeAndLook(make, find)
+      ? makeAndFind(make, find)
       : makeOnce(call, nameOf('message', [input.bookOwner, input.bookCode, uuid]), `the message ${uuid}`, make, find);
   const { answer, existing } = await once;
   if (sources.length === 0 || existing) return existing ? { ...answer, existing: true } : answer;
@@ -47,7 +47,7 @@ export async function sendMessage(
 }
 
 /** After a lost answer, the message itself tells that it arrived. */
-async function makeAndLook(
+async function makeAndFind(
   make: () => Promise<Ok>,
   find: () => Promise<Ok | undefined>,
 ): Promise<{ answer: Ok; existing: boolean }> {

@@ -36,7 +36,7 @@ export async function isOwnRow(call: TimetonicCall, rowId: string): Promise<bool
 }
 
 /** The last rows that were made in bulk, whose ids the vendor does not tell. */
-const mostBulk = 1000;
+const maxBulk = 1000;
 const bulkNote = 'own rows in bulk';
 
 /** Notes rows by what is in them: which fields, and a digest of their values. */
@@ -46,7 +46,7 @@ export async function noteOwnRows(
 ): Promise<void> {
   if (call.connection.settings.pollEvents === false) return;
   const before = ((await call.notes.read(bulkNote))?.value ?? []) as string[];
-  await call.notes.write(bulkNote, [...before, ...rows.map(markOf)].slice(-mostBulk), keptSeconds);
+  await call.notes.write(bulkNote, [...before, ...rows.map(markOf)].slice(-maxBulk), keptSeconds);
 }
 
 /** Those marks; a row made in bulk is known by one of them. */

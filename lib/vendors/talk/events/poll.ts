@@ -20,16 +20,16 @@ const manyEvents = 400;
 const margin = 2;
 
 /** One look over all rooms of the account: which have moved since the last, and what happened there. */
-export async function look(stored: unknown, call: TalkCall): Promise<PollResult> {
+export async function poll(stored: unknown, call: TalkCall): Promise<PollResult> {
   // A guest has no list of rooms.
   if (call.connection.settings.guest) return { events: [], cursor: null, nextIn: 24 * 60 * 60_000 };
   const { rooms, now } = await listRooms(call);
   const known = readCursor(stored);
-  return known === undefined ? firstLook(call, rooms, now) : nextLook(call, rooms, now, known);
+  return known === undefined ? firstPoll(call, rooms, now) : nextPoll(call, rooms, now, known);
 }
 
 /** Every room stands at its end; nothing is told. The latest rooms are asked where that is, the list tells it of the others. */
-async function firstLook(call: TalkCall, rooms: readonly ListedRoom[], now: number): Promise<PollResult> {
+async function firstPoll(call: TalkCall, rooms: readonly ListedRoom[], now: number): Promise<PollResult> {
   const startedAt = call.clock.now();
   const cursor: RoomsCursor = { since: now, at: now, looks: 1, turn: '', rooms: {}, reactions: [] };
   for (const room of [...rooms].sort((a, b) => (b.activity ?? 0) - (a.activity ?? 0))) {
@@ -40,7 +40,7 @@ async function firstLook(call: TalkCall, rooms: readonly ListedRoom[], now: numb
   return { events: [], cursor: storedCursor(cursor, rooms) };
 }
 
-async function nextLook(
+async function nextPoll(
   call: TalkCall,
   rooms: readonly ListedRoom[],
   now: number,
