@@ -1,7 +1,9 @@
-import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError, type Problem, problemOf } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
+import { seal as sealText, unseal } from '../core/seal.ts';
+import { readFileText, storeText } from '../store/blobs.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 
@@ -29,7 +31,6 @@ interface StoredCall extends Key {
 /** Longer than any call can take. */
 const runningTime = 60_000;
 const retentionMs = 24 * 60 * 60_000;
-const largestInline = 200_000;
 
 export interface IdempotencyServices {
   table: Table;
@@ -61,7 +62,7 @@ export async function once(
   const key = keys.idempotency(request.keyId, request.key);
   const now = clock.now();
   const fence = random.bytes(12).toString('base64url');
-  const fingerprint = createHash('sha256').update(stable(request.fingerprint)).digest('base64url');
+  const fingerprint = hashOf(stable(request.fingerprint)).toString('base64url');
   const claim: StoredCall = {
     ...key,
     fingerprint,
@@ -124,8 +125,8 @@ async function repeat(
       'The first request with this Idempotency-Key was cut off, and whether the vendor carried it out is not known. Look before you send it under a new key.',
     );
   }
-  const kept = stored.file === undefined ? (stored.answer ?? 'null') : await readText(services.files, stored.file);
-  const text = seal === undefined ? kept : unsealed(kept, seal);
+  const kept = stored.file === undefined ? (stored.answer ?? 'null') : await readFileText(services.files, stored.file);
+  const text = seal === undefined ? kept : opened(kept, seal);
   const read: unknown = JSON.parse(text);
   const body = stored.status === 204 ? undefined : read;
   const problem = (stored.status ?? 200) >= 400 ? { 'content-type': 'application/problem+json' } : {};
@@ -140,42 +141,29 @@ async function finish(
   seal: string | undefined,
 ): Promise<void> {
   const plain = JSON.stringify(answer.body ?? null);
-  const text = seal === undefined ? plain : sealed(plain, seal, services.random.bytes(12));
-  const file = text.length > largestInline ? `idempotency/${fence}` : undefined;
-  if (file !== undefined) await services.files.put(file, Buffer.from(text), 'application/json');
+  const kept = seal === undefined ? plain : sealText(hashOf(seal), '', plain).toString('base64');
+  const { text, file } = await storeText(services.files, kept, `idempotency/${fence}`);
   await services.table.update(
     key,
     `SET #state = :done, #status = :status, ${file === undefined ? '#answer = :text' : '#file = :file'}`,
-    { done: 'done', status: answer.status, text: file === undefined ? text : undefined, file, fence },
+    { done: 'done', status: answer.status, text, file, fence },
     '#fence = :fence',
   );
 }
 
-async function readText(files: FileStore, key: string): Promise<string> {
-  const { stream } = await files.get(key);
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function sealed(text: string, seal: string, iv: Buffer): string {
-  const cipher = createCipheriv('aes-256-gcm', createHash('sha256').update(seal).digest(), iv);
-  const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-  return Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64');
-}
-
-function unsealed(text: string, seal: string): string {
-  const bytes = Buffer.from(text, 'base64');
+function opened(kept: string, seal: string): string {
   try {
-    const decipher = createDecipheriv('aes-256-gcm', createHash('sha256').update(seal).digest(), bytes.subarray(0, 12));
-    decipher.setAuthTag(bytes.subarray(12, 28));
-    return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+    return unseal(hashOf(seal), '', Buffer.from(kept, 'base64'));
   } catch {
     throw new GatewayError(
       'conflict',
       'The first request with this Idempotency-Key was made under another secret of this key, so its answer cannot be shown again.',
     );
   }
+}
+
+function hashOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }
 
 /** JSON with sorted keys, so that the order of fields makes no other request. */

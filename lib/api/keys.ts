@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
 import { keys as itemKeys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { hashOf, type KeyCheck, type KeyItem, type Principal } from './key-check.ts';
@@ -37,7 +38,7 @@ export class ApiKeys {
         },
       );
     }
-    const id = this.#id();
+    const id = newId(this.#random);
     const secret = this.#random.bytes(32).toString('base64url');
     const item: KeyItem = {
       ...itemKeys.apiKey(id),
@@ -94,11 +95,6 @@ export class ApiKeys {
     const gone = await this.#table.delete(itemKeys.apiKey(id), 'attribute_exists(#pk)');
     this.#check.forget();
     if (!gone.done) throw new GatewayError('not_found', `There is no key with the id ${JSON.stringify(id)}.`);
-  }
-
-  #id(): string {
-    const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
-    return [...this.#random.bytes(16)].map((byte) => alphabet[byte % 32]).join('');
   }
 
   #at(): string {

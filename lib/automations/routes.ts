@@ -5,6 +5,7 @@ import { within } from '../api/scopes.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
 import { GatewayError } from '../core/errors.ts';
 import { field } from '../core/field.ts';
+import { newId } from '../core/ids.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
@@ -61,7 +62,7 @@ export function automationRoutes(
       handle: async ({ input, principal }) => {
         await admit(admission, vendors, input, principal);
         const now = services.clock.now();
-        const id = idOf(services.random.bytes(16));
+        const id = newId(services.random);
         const at = new Date(now).toISOString();
         const item: AutomationItem = {
           ...keys.automation(id),
@@ -226,9 +227,4 @@ function show(item: AutomationItem) {
 function withoutDefault(schema: z.ZodMiniType): z.ZodMiniType {
   const { def } = schema._zod as unknown as { def: { type: string; innerType?: z.ZodMiniType } };
   return def.type === 'default' && def.innerType ? def.innerType : schema;
-}
-
-function idOf(bytes: Buffer): string {
-  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
-  return [...bytes].map((byte) => alphabet[byte % 32]).join('');
 }

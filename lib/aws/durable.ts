@@ -13,11 +13,10 @@ import {
 import { type DurableContext, StepInterrupted, type StepOptions } from '../core/durable.ts';
 import { type ErrorCode, type ErrorOptions, GatewayError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
+import { readFileText, storeText } from '../store/blobs.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 
-/** What a checkpoint carries in bytes at most before it goes to the file store; the service takes 256 kB. */
-const largestInline = 200_000;
 /** How often our own faults in a repeatable step are tried again: about an hour, with the delays below. */
 const faultAttempts = 18;
 
@@ -177,21 +176,15 @@ function recall({ name, message, code, options }: RememberedError): Error {
 function offloading<T extends object>(files: FileStore): Serdes<T> {
   return {
     serialize: async (value, { entityId, durableExecutionArn }) => {
-      const text = JSON.stringify(value ?? {});
-      if (Buffer.byteLength(text) <= largestInline) return text;
       const digest = createHash('sha256').update(`${durableExecutionArn}\n${entityId}`).digest('base64url');
-      const file = `runs/steps/${digest}`;
-      await files.put(file, Buffer.from(text), 'application/json');
-      return JSON.stringify({ file });
+      const { text, file } = await storeText(files, JSON.stringify(value ?? {}), `runs/steps/${digest}`);
+      return text ?? JSON.stringify({ file });
     },
     deserialize: async (data) => {
       // Written by the lines above.
       const held = JSON.parse(data ?? '{}') as T & { file?: string };
       if (held.file === undefined) return held;
-      const { stream } = await files.get(held.file);
-      const chunks: Buffer[] = [];
-      for await (const chunk of stream) chunks.push(chunk as Buffer);
-      return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T;
+      return JSON.parse(await readFileText(files, held.file)) as T;
     },
   };
 }

@@ -57,7 +57,7 @@ function make(): Services {
   const secrets = secretsManager(settings, clock, registerSecretText);
   const files = localFiles ?? filesOnUse(async () => (await import('./bucket-files.ts')).bucketFiles(settings.bucket));
   const allowPrivate = settings.local?.allowPrivateTargets ?? false;
-  const store = new SessionStore(table, secrets, random);
+  const store = new SessionStore(table, secrets);
   const sessions = new Sessions({
     table,
     store,

@@ -2,9 +2,11 @@ import * as z from 'zod/mini';
 import { type Route, type RouteCall, route } from '../api/route.ts';
 import { GatewayError } from '../core/errors.ts';
 import { field, text } from '../core/field.ts';
-import { credentialsSecret } from '../core/secrets.ts';
+import { seal, unseal } from '../core/seal.ts';
+import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
 import type { BrowserLogin, Catalogue, Connection, Vendor } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
+import { cipherKey } from './cipher-key.ts';
 import { connectionOf } from './connections.ts';
 import { readSettings } from './input.ts';
 import {
@@ -16,7 +18,6 @@ import {
   storedConnection,
   vendorOf,
 } from './records.ts';
-import { seal, unseal } from './sealed.ts';
 import { vendorCall } from './vendor-calls.ts';
 
 /** What the caller carries between the two steps, sealed. `settings` are there for a connection that is still to be made. */
@@ -111,7 +112,7 @@ async function begin(
   return {
     state: 'waiting',
     url: started.url,
-    login: await seal(services, vendor.name, purposeOf(connection), pending),
+    login: await sealLogin(services.secrets, connection, pending),
     expiresAt: new Date(started.expiresAt).toISOString(),
   };
 }
@@ -126,9 +127,7 @@ async function finish(
   onChange: ConnectionChange,
 ) {
   const name = call.params.name ?? '';
-  const purpose = purposeOf({ vendor: vendor.name, name });
-  // Only `begin` can have sealed it.
-  const pending = (await unseal(services, vendor.name, purpose, reference)) as PendingLogin | undefined;
+  const pending = await openLogin(services.secrets, { vendor: vendor.name, name }, reference);
   if (pending === undefined || pending.expiresAt < services.clock.now()) {
     throw new GatewayError(
       'invalid_request',
@@ -177,6 +176,22 @@ function toBeMade(vendor: Vendor, call: RouteCall<LoginInput>, settings: Record<
   return { vendor: vendor.name, name, version: 0, settings: readSettings(vendor, settings) };
 }
 
-function purposeOf({ vendor, name }: Pick<Connection, 'vendor' | 'name'>): string {
-  return `login ${vendor}/${name}`;
+/** The login as text that its caller carries: encrypted, and good for this connection only. */
+async function sealLogin(secrets: SecretStore, { vendor, name }: Connection, login: PendingLogin): Promise<string> {
+  const key = await cipherKey(secrets, vendor, 'tokens');
+  return seal(key, `login ${vendor}/${name}`, JSON.stringify(login)).toString('base64url');
+}
+
+async function openLogin(
+  secrets: SecretStore,
+  { vendor, name }: Pick<Connection, 'vendor' | 'name'>,
+  sealed: string,
+): Promise<PendingLogin | undefined> {
+  const key = await cipherKey(secrets, vendor, 'tokens');
+  try {
+    // Only `sealLogin` can have made it.
+    return JSON.parse(unseal(key, `login ${vendor}/${name}`, Buffer.from(sealed, 'base64url'))) as PendingLogin;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,12 +1,11 @@
-import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
-import type { Random } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
-import { type SecretStore, sessionKeySecret } from '../core/secrets.ts';
+import { seal, unseal } from '../core/seal.ts';
+import type { SecretStore } from '../core/secrets.ts';
 import type { Connection, LiveSession, VendorName } from '../core/vendor.ts';
 import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import type { Lease, Leased } from '../store/lease.ts';
 import type { Key, Table } from '../store/table.ts';
+import { cipherKey } from './cipher-key.ts';
 
 /** One connection's session as it lies in the table. Times are epoch milliseconds. */
 export interface SessionItem extends Key, Leased {
@@ -48,13 +47,11 @@ const earlyDeath = 5 * 60_000;
 export class SessionStore {
   readonly #table: Table;
   readonly #secrets: SecretStore;
-  readonly #random: Random;
   readonly #cipherKeys = new Map<string, Promise<Buffer>>();
 
-  constructor(table: Table, secrets: SecretStore, random: Random) {
+  constructor(table: Table, secrets: SecretStore) {
     this.#table = table;
     this.#secrets = secrets;
-    this.#random = random;
   }
 
   read(vendor: string, connection: string): Promise<SessionItem | undefined> {
@@ -215,24 +212,15 @@ export class SessionStore {
   }
 
   async #encrypt(vendor: VendorName, connection: string, generation: number, data: object): Promise<Buffer> {
-    const iv = this.#random.bytes(12);
-    const cipher = createCipheriv('aes-256-gcm', await this.#cipherKey(vendor), iv);
-    cipher.setAAD(Buffer.from(`${vendor}/${connection}/${generation}`));
-    const sealed = Buffer.concat([cipher.update(JSON.stringify(data), 'utf8'), cipher.final()]);
-    return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
+    return seal(await this.#cipherKey(vendor), `${vendor}/${connection}/${generation}`, JSON.stringify(data));
   }
 
-  async #decrypt(item: SessionItem): Promise<object | undefined> {
-    const sealed = Buffer.from(item.data ?? []);
+  async #decrypt({ vendor, connection, generation, data }: SessionItem): Promise<object | undefined> {
+    const key = await this.#cipherKey(vendor);
     try {
-      const decipher = createDecipheriv('aes-256-gcm', await this.#cipherKey(item.vendor), sealed.subarray(0, 12));
-      decipher.setAAD(Buffer.from(`${item.vendor}/${item.connection}/${item.generation}`));
-      decipher.setAuthTag(sealed.subarray(12, 28));
-      return JSON.parse(
-        Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8'),
-      ) as object;
+      return JSON.parse(unseal(key, `${vendor}/${connection}/${generation}`, data ?? Buffer.alloc(0))) as object;
     } catch {
-      // Made under another key: as good as no session.
+      // Sealed under another key: as good as no session.
       return undefined;
     }
   }
@@ -240,16 +228,7 @@ export class SessionStore {
   #cipherKey(vendor: VendorName): Promise<Buffer> {
     let key = this.#cipherKeys.get(vendor);
     if (!key) {
-      key = this.#secrets.read(sessionKeySecret(vendor)).then((secret) => {
-        if (secret === undefined) {
-          this.#cipherKeys.delete(vendor);
-          throw new GatewayError(
-            'unavailable',
-            `The secret ${sessionKeySecret(vendor)} is missing: deploy the storage stack again.`,
-          );
-        }
-        return createHash('sha256').update(secret).digest();
-      });
+      key = cipherKey(this.#secrets, vendor, 'sessions');
       key.catch(() => this.#cipherKeys.delete(vendor));
       this.#cipherKeys.set(vendor, key);
     }

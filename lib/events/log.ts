@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import type { FileStore } from '../core/files.ts';
+import { readFileText, storeText } from '../store/blobs.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Item, Key, Table, Write } from '../store/table.ts';
 
@@ -55,8 +56,6 @@ export interface Appended {
 
 /** How long an event is kept, in milliseconds. */
 export const retentionMs = 30 * 24 * 60 * 60_000;
-/** The most bytes of data that stay in the table; the stream and a transaction carry them too. */
-const largestInline = 200_000;
 /** DynamoDB takes 100 writes and 4 MB in a transaction; one write is the cover's. */
 const chunkLength = 99;
 const chunkBytes = 3_000_000;
@@ -112,7 +111,7 @@ export function isKept(item: { expiresAt: number }, now: number): boolean {
 /** An event as everybody sees it: list, delivery, automation. */
 export async function shownEvent(files: FileStore, item: EventItem): Promise<TrunklineEvent> {
   const { id, type, timestamp, vendor, connection, dataFile } = item;
-  const text = dataFile === undefined ? (item.data ?? '{}') : await readText(files, dataFile);
+  const text = dataFile === undefined ? (item.data ?? '{}') : await readFileText(files, dataFile);
   // Written by `itemOf`.
   return { id, type, timestamp, vendor, connection, data: JSON.parse(text) as Record<string, unknown> };
 }
@@ -120,9 +119,7 @@ export async function shownEvent(files: FileStore, item: EventItem): Promise<Tru
 async function itemOf(services: LogServices, event: NewEvent, id: string, order: number): Promise<EventItem> {
   const now = services.clock.now();
   const { type, timestamp, vendor, connection, data, about, hook } = event;
-  const text = JSON.stringify(data);
-  const dataFile = Buffer.byteLength(text) > largestInline ? `events/${id}` : undefined;
-  if (dataFile !== undefined) await services.files.put(dataFile, Buffer.from(text), 'application/json');
+  const { text, file } = await storeText(services.files, JSON.stringify(data), `events/${id}`);
   return {
     ...keys.event(id),
     id,
@@ -130,20 +127,13 @@ async function itemOf(services: LogServices, event: NewEvent, id: string, order:
     timestamp,
     vendor,
     connection,
-    ...(dataFile === undefined ? { data: text } : { dataFile }),
+    ...(file === undefined ? { data: text } : { dataFile: file }),
     ...(about && { about }),
     ...(hook !== undefined && { hook }),
     appendedAt: now,
     order,
     expiresAt: expiry(now + retentionMs),
   };
-}
-
-async function readText(files: FileStore, key: string): Promise<string> {
-  const { stream } = await files.get(key);
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 async function appendFreely(table: Table, items: EventItem[]): Promise<string[]> {

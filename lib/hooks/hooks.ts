@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../core/clock.ts';
 import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
 import type { VendorName } from '../core/vendor.ts';
 import { hookPrefix } from '../events/own-events.ts';
 import { keys } from '../store/items.ts';
@@ -58,7 +59,6 @@ export interface HookChange {
 }
 
 const tokenForm = /^([a-z2-7]{16})_([A-Za-z0-9_-]{43})$/;
-const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
 /** How long a process may use what it read before, and how soon it looks again where a token does not fit, in milliseconds. */
 const cacheTime = 10_000;
 const lookAgainTime = 1_000;
@@ -78,7 +78,7 @@ export class Hooks {
   }
 
   newId(): string {
-    return `${hookPrefix}${[...this.#random.bytes(16)].map((byte) => alphabet[byte % 32]).join('')}`;
+    return hookPrefix + newId(this.#random);
   }
 
   /** Stores a new hook; its token is shown this once. */

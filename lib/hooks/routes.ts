@@ -5,7 +5,9 @@ import { serverUrl } from '../api/server-url.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { field, integer, text } from '../core/field.ts';
+import { rotateSecret, storeSecret } from '../core/rotated-secret.ts';
 import type { SecretStore } from '../core/secrets.ts';
+import { hookSecret } from '../core/secrets.ts';
 import { newSigningSecret } from '../core/standard-webhooks.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import type { Table } from '../store/table.ts';
@@ -21,7 +23,7 @@ import {
   type VerifyInput,
   verifyInput,
 } from './input.ts';
-import { addSecret, forgetSecrets, hasSecret, newPlainSecret, storeSecret } from './secrets.ts';
+import { hasSecret, newPlainSecret } from './secrets.ts';
 import { type HookStatus, readStatus, readStatuses } from './status.ts';
 
 export interface HookControlServices {
@@ -82,7 +84,7 @@ export function hookRoutes(services: HookControlServices, vendors: EventCatalogu
         await checkDedupe(dedupe, verify);
         const id = hooks.newId();
         const secret = secretOf(input.verify, random);
-        if (secret) await storeSecret(secrets, id, 1, secret.value);
+        if (secret) await storeSecret(secrets, hookSecret(id), 1, secret.value);
         const { item, token } = await hooks.create(id, principal.keyId, {
           name,
           verify,
@@ -138,8 +140,8 @@ export function hookRoutes(services: HookControlServices, vendors: EventCatalogu
         const secret = secretOf(given, random);
         const secretVersion = before.secretVersion + 1;
         const item = await hooks.change(before, { ...rest, verify, secretVersion });
-        if (secret) await storeSecret(secrets, item.id, secretVersion, secret.value);
-        else await forgetSecrets(secrets, item.id);
+        if (secret) await storeSecret(secrets, hookSecret(item.id), secretVersion, secret.value);
+        else await secrets.delete(hookSecret(item.id));
         return { ...(await one(item)), ...(secret?.made && { secret: secret.value }) };
       },
     }),
@@ -172,7 +174,7 @@ export function hookRoutes(services: HookControlServices, vendors: EventCatalogu
         const secret = nextSecret(before, given, vendors, random);
         const secretVersion = before.secretVersion + 1;
         const item = await hooks.change(before, { secretVersion });
-        await addSecret(services, item.id, secretVersion, secret.value, overlap);
+        await rotateSecret(services, hookSecret(item.id), secretVersion, secret.value, overlap);
         return { ...(await one(item)), ...(secret.made && { secret: secret.value }) };
       },
     }),
@@ -187,7 +189,7 @@ export function hookRoutes(services: HookControlServices, vendors: EventCatalogu
       handle: async ({ params }) => {
         const id = params.id ?? '';
         await hooks.remove(id);
-        await forgetSecrets(secrets, id);
+        await secrets.delete(hookSecret(id));
       },
     }),
   ];

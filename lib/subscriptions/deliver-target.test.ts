@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { deliveryStage, hour, status, verifies } from '../../test/support/delivery-stage.ts';
 import { startReceiver } from '../../test/support/receiver.ts';
 import { registerSecret } from '../core/redaction/redact.ts';
-import { rotateSecret } from './secrets.ts';
+import { rotateSigningSecret } from './secrets.ts';
 import { removeSubscription } from './subscriptions.ts';
 
 const stage = deliveryStage();
@@ -84,7 +84,7 @@ test('what a target answers is kept redacted', async () => {
 test('while a secret is rotated both sign; after the overlap the new one alone', async () => {
   const receiver = await stage.receive();
   const { item, secret: old } = await stage.world.subscribe({ url: receiver.url });
-  const fresh = await rotateSecret(stage.world.services, item, 3600);
+  const fresh = await rotateSigningSecret(stage.world.services, item, 3600);
   await stage.world.publish([stage.world.event()]);
   await stage.world.runtime.idle();
   expect(receiver.received.map((request) => [verifies(old, request), verifies(fresh, request)])).toEqual([
@@ -99,7 +99,7 @@ test('while a secret is rotated both sign; after the overlap the new one alone',
 test('of two rotations at once one is told so, and the other is what signs', async () => {
   const receiver = await stage.receive();
   const { item } = await stage.world.subscribe({ url: receiver.url });
-  const results = await Promise.allSettled([0, 1, 2].map(() => rotateSecret(stage.world.services, item, 60)));
+  const results = await Promise.allSettled([0, 1, 2].map(() => rotateSigningSecret(stage.world.services, item, 60)));
   const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   expect(won).toHaveLength(1);
   await stage.world.publish([stage.world.event()]);

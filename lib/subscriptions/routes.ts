@@ -11,7 +11,7 @@ import { connectionField, typeField } from '../events/routes.ts';
 import { conditionProblem } from '../expressions/condition.ts';
 import { keys } from '../store/items.ts';
 import { connectionsMeant, mayReceive, maySee } from './reach.ts';
-import { rotateSecret } from './secrets.ts';
+import { rotateSigningSecret } from './secrets.ts';
 import {
   changeSubscription,
   createSubscription,
@@ -166,7 +166,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       output: shownOnce,
       handle: async ({ params, input, principal }) => {
         const item = await find(principal, params.id);
-        const secret = await rotateSecret(services, item, input.overlapSeconds);
+        const secret = await rotateSigningSecret(services, item, input.overlapSeconds);
         return { ...show(item), secret };
       },
     }),

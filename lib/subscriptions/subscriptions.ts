@@ -1,12 +1,14 @@
 import type { Principal } from '../api/key-check.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { SecretStore } from '../core/secrets.ts';
+import { newId } from '../core/ids.ts';
+import { storeSecret } from '../core/rotated-secret.ts';
+import { type SecretStore, subscriptionSecret } from '../core/secrets.ts';
+import { newSigningSecret } from '../core/standard-webhooks.ts';
 import { isKept, type LogServices, retentionMs } from '../events/log.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { maySee, readScopes } from './reach.ts';
-import { deleteSecrets, firstSecret } from './secrets.ts';
 
 export interface SubscriptionServices extends LogServices {
   secrets: SecretStore;
@@ -59,8 +61,6 @@ export interface SubscriptionChange {
   enabled?: boolean | undefined;
 }
 
-const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
-
 /** Makes a subscription; its secret is shown this once. */
 export async function createSubscription(
   services: SubscriptionServices,
@@ -69,7 +69,7 @@ export async function createSubscription(
 ): Promise<{ item: SubscriptionItem; secret: string }> {
   const { url, types, connection, filter, description } = wanted;
   const now = services.clock.now();
-  const id = `sub_${[...services.random.bytes(16)].map((byte) => alphabet[byte % 32]).join('')}`;
+  const id = `sub_${newId(services.random)}`;
   const item: SubscriptionItem = {
     ...keys.subscription(id),
     id,
@@ -85,7 +85,8 @@ export async function createSubscription(
     createdAt: now,
     updatedAt: now,
   };
-  const secret = await firstSecret(services, id);
+  const secret = newSigningSecret(services.random.bytes);
+  await storeSecret(services.secrets, subscriptionSecret(id), 1, secret);
   await services.table.put<SubscriptionItem>(item);
   return { item, secret };
 }
@@ -160,5 +161,5 @@ export async function removeSubscription(
     { removed: 'removed', reason, now: services.clock.now(), expiresAt: expiry(services.clock.now() + retentionMs) },
     'attribute_exists(#pk) AND #state <> :removed',
   );
-  await deleteSecrets(services.secrets, id);
+  await services.secrets.delete(subscriptionSecret(id));
 }

@@ -1,7 +1,8 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { seal, unseal } from '../../lib/core/seal.ts';
 import { lockDirectory } from '../runtime/process-lock.ts';
 
 /** One version of a secret's value; the one with the stage `AWSCURRENT` is what readers get. */
@@ -102,20 +103,4 @@ function openCheck(key: Buffer, sealed: Uint8Array, directory: string): void {
       cause,
     });
   }
-}
-
-// The name is bound to the content, so that swapped rows do not open.
-function seal(key: Buffer, name: string, text: string): Buffer {
-  const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(name));
-  const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
-}
-
-function unseal(key: Buffer, name: string, sealed: Uint8Array): string {
-  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 })
-    .setAAD(Buffer.from(name))
-    .setAuthTag(bytes.subarray(12, 28));
-  return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
 }

@@ -90,7 +90,7 @@ export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, 
     region: 'us-east-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
-  const store = new SessionStore(table, secrets, random);
+  const store = new SessionStore(table, secrets);
   const attention: { connection: string; reason: string }[] = [];
   const sessions = new Sessions({
     table,

@@ -4,6 +4,7 @@ import type { Starter } from '../../core/durable.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { FileStore } from '../../core/files.ts';
 import { redact } from '../../core/redaction/redact.ts';
+import { readFileText, storeText } from '../../store/blobs.ts';
 import { expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 import type { Definition } from '../definition.ts';
@@ -193,21 +194,16 @@ export async function recordStep(
   },
 ): Promise<void> {
   const { input, output, ...rest } = step;
-  const text = output === undefined ? undefined : JSON.stringify(output);
-  const outputFile =
-    text !== undefined && Buffer.byteLength(text) > largestInline
-      ? `runs/${step.runId}/${step.at}/${step.index}`
-      : undefined;
-  if (outputFile !== undefined && text !== undefined)
-    await services.files.put(outputFile, Buffer.from(text), 'application/json');
+  const path = `runs/${step.runId}/${step.at}/${step.index}`;
+  const stored = output === undefined ? undefined : await storeText(services.files, JSON.stringify(output), path);
   const shown = input === undefined ? undefined : JSON.stringify(redact(input));
   const item: StepItem = {
     ...keys.runStep(step.runId, step.at, step.index),
     ...rest,
     ...(shown !== undefined && {
-      input: shown.length > largestInline ? JSON.stringify('(longer than 200 kB)') : shown,
+      input: Buffer.byteLength(shown) > largestInline ? JSON.stringify('(longer than 200 kB)') : shown,
     }),
-    ...(text !== undefined && (outputFile === undefined ? { output: text } : { outputFile })),
+    ...(stored && (stored.file === undefined ? { output: stored.text } : { outputFile: stored.file })),
     expiresAt: expiry(services.clock.now() + retentionMs),
   };
   await services.table.put<StepItem>(item);
@@ -216,8 +212,5 @@ export async function recordStep(
 /** What a step gave, from the table or from its file. */
 export async function outputOf(files: FileStore, step: StepItem): Promise<unknown> {
   if (step.outputFile === undefined) return step.output === undefined ? undefined : JSON.parse(step.output);
-  const { stream } = await files.get(step.outputFile);
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
-  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  return JSON.parse(await readFileText(files, step.outputFile));
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { text } from 'node:stream/consumers';
 import { GatewayError } from '../../../core/errors.ts';
 import type { FoundEvent } from '../../../core/event-type.ts';
 import { parseJson } from '../../../core/json.ts';
@@ -138,9 +139,7 @@ async function commentEvents(call: TimetonicCall, about: object, commented: Comm
 export async function readSnapshot(call: TimetonicCall, file: string): Promise<Snapshot | undefined> {
   try {
     const { stream } = await call.files.get(file);
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
-    return parseJson(Buffer.concat(chunks).toString('utf8')) as Snapshot;
+    return parseJson(await text(stream)) as Snapshot;
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'not_found') return undefined;
     throw error;

@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+import { GatewayError } from '../core/errors.ts';
+import { type SecretStore, sessionKeySecret } from '../core/secrets.ts';
+
+/** The AES key for one use of a vendor's session secret; no use can open what another has sealed. */
+export async function cipherKey(secrets: SecretStore, vendor: string, use: 'sessions' | 'tokens'): Promise<Buffer> {
+  const secret = await secrets.read(sessionKeySecret(vendor));
+  if (secret === undefined) {
+    throw new GatewayError(
+      'unavailable',
+      `The secret ${sessionKeySecret(vendor)} is missing: deploy the storage stack again.`,
+    );
+  }
+  return createHash('sha256')
+    .update(use === 'sessions' ? secret : `sealed ${secret}`)
+    .digest();
+}
