@@ -1,6 +1,6 @@
 import { App } from 'aws-cdk-lib';
+import { functions } from '../functions/declarations.ts';
 import { bundle } from './bundle.ts';
-import { functions } from './functions.ts';
 import { trunkline } from './trunkline.ts';
 
 const bundles = await bundle(functions.map(({ name }) => name));

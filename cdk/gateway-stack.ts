@@ -17,7 +17,7 @@ import { DynamoEventSource, SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import type { FunctionDeclaration } from './function-declaration.ts';
+import type { FunctionDeclaration } from '../functions/declarations.ts';
 import { isDurable, LambdaFunction } from './lambda-function.ts';
 import type { Settings } from './settings.ts';
 import type { StorageStack } from './storage-stack.ts';

@@ -12,7 +12,8 @@ import {
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { flattenCfnReference } from 'cdk-nag/lib/utils/flatten-cfn-reference.js';
 import { Construct } from 'constructs';
-import type { FunctionDeclaration } from './function-declaration.ts';
+import type { FunctionDeclaration } from '../functions/declarations.ts';
+import { vendorNames } from '../lib/vendors/index.ts';
 import { statementsOf } from './rights.ts';
 import type { StorageStack } from './storage-stack.ts';
 
@@ -68,6 +69,7 @@ export class LambdaFunction extends Construct {
       logGroup,
       environment: {
         TRUNKLINE_TABLE: storage.table.tableName,
+        TRUNKLINE_VENDORS: vendorNames.join(','),
         TRUNKLINE_BUCKET: storage.bucket.bucketName,
         ...Object.fromEntries(started.map((each) => [variableOf(each), each.target.functionArn])),
       },

@@ -1,7 +1,7 @@
 import { Arn, ArnFormat, Fn, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
-import type { FunctionDeclaration } from './function-declaration.ts';
+import type { FunctionDeclaration } from '../functions/declarations.ts';
 import type { StorageStack } from './storage-stack.ts';
 
 const readItems = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query'];

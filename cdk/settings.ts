@@ -1,6 +1,6 @@
 import type { Node } from 'constructs';
 import * as z from 'zod/mini';
-import { functions } from './functions.ts';
+import { functions } from '../functions/declarations.ts';
 
 const positive = z.int().check(z.minimum(1));
 const settings = z.strictObject({

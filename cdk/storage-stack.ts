@@ -13,7 +13,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { retentionDays } from '../lib/core/files.ts';
 import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
-import { vendorNames } from '../lib/core/vendor.ts';
+import { vendorNames } from '../lib/vendors/index.ts';
 
 /** What must survive a redeploy: the table, the file bucket, the key over both, and the generated secrets. */
 export class StorageStack extends Stack {

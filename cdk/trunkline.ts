@@ -1,6 +1,6 @@
 import { type App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import type { FunctionDeclaration } from './function-declaration.ts';
+import type { FunctionDeclaration } from '../functions/declarations.ts';
 import { GatewayStack } from './gateway-stack.ts';
 import { settingsFrom } from './settings.ts';
 import { StorageStack } from './storage-stack.ts';

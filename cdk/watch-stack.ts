@@ -15,7 +15,7 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Construct } from 'constructs';
-import type { Signal } from './function-declaration.ts';
+import type { Signal } from '../functions/declarations.ts';
 import type { GatewayStack } from './gateway-stack.ts';
 import type { LambdaFunction } from './lambda-function.ts';
 import type { Settings } from './settings.ts';

@@ -5,7 +5,7 @@ import { log, logTo } from '../lib/aws/log.ts';
 import { services, useFiles, useHttp } from '../lib/aws/services.ts';
 import { httpClient } from '../lib/core/http/client.ts';
 import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
-import { vendorNames } from '../lib/core/vendor.ts';
+import { vendorNames } from '../lib/vendors/index.ts';
 import { createLocalCredentials, type LocalCredentials } from './aws/aws-request.ts';
 import { startEmbeddedDynamodb } from './aws/embedded-dynamodb.ts';
 import { startExpirySweep } from './aws/expired-items.ts';
@@ -97,6 +97,7 @@ async function start(
 
   Object.assign(process.env, {
     TRUNKLINE_TABLE: tableName,
+    TRUNKLINE_VENDORS: vendorNames.join(','),
     TRUNKLINE_DYNAMODB_ENDPOINT: dynamodb,
     TRUNKLINE_SECRETS_ENDPOINT: secrets.endpoint,
     TRUNKLINE_LOCAL_ACCESS_KEY_ID: credentials.accessKeyId,

@@ -5,12 +5,14 @@ import type { ApiKeys } from './keys.ts';
 import { type Route, route } from './route.ts';
 import { isScope } from './scopes.ts';
 
-const scope = () =>
-  field(z.string().check(z.refine(isScope, 'must be vendor/connection/operation or trunkline/area/read|write')), {
+const scope = (vendorNames: readonly string[]) => {
+  const known = (text: string) => isScope(vendorNames, text);
+  return field(z.string().check(z.refine(known, 'must be vendor/connection/operation or trunkline/area/read|write')), {
     description:
       'vendor/connection/operation, with * for all; destructive and session operations and raw must be named exactly.',
     examples: ['proptt2/dispatch/*'],
   });
+};
 const shown = () =>
   z.looseObject({
     id: z.string(),
@@ -22,7 +24,7 @@ const shown = () =>
 const shownOnce = () => z.extend(shown(), { key: field(z.string(), { description: 'Shown this once.' }) });
 
 /** The calls on keys. A key is shown when it is made or rotated and never again. */
-export function keyRoutes(keys: ApiKeys): Route[] {
+export function keyRoutes(keys: ApiKeys, vendorNames: readonly string[]): Route[] {
   const shared = { tag: 'Keys', area: 'keys' } as const;
   return [
     route({
@@ -35,7 +37,7 @@ export function keyRoutes(keys: ApiKeys): Route[] {
       status: 201,
       input: () => ({
         name: text(100),
-        scopes: z.array(scope()).check(z.minLength(1), z.maxLength(100)),
+        scopes: z.array(scope(vendorNames)).check(z.minLength(1), z.maxLength(100)),
         perMinute: z.optional(
           field(integer(1, 1_000_000), {
             description: `Calls a minute that one process grants. Default ${defaultPerMinute}.`,

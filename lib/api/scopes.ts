@@ -1,6 +1,5 @@
 import { GatewayError } from '../core/errors.ts';
 import type { Effect } from '../core/operation.ts';
-import { vendorNames } from '../core/vendor.ts';
 
 /** `*` and the slugs and names that scopes are made of. */
 const part = /^(\*|[A-Za-z][A-Za-z0-9-]{0,63})$/;
@@ -20,8 +19,8 @@ export type ControlArea = (typeof controlAreas)[number];
 
 export const adminScope = '*/*/*';
 
-/** True for a well-formed scope: `vendor/connection/operation` or `trunkline/{area}/{read|write}`. */
-export function isScope(text: string): boolean {
+/** True for a well-formed scope: `vendor/connection/operation` of a known vendor, or `trunkline/{area}/{read|write}`. */
+export function isScope(vendorNames: readonly string[], text: string): boolean {
   const parts = text.split('/');
   const [first = '', second = '', third = ''] = parts;
   if (parts.length !== 3 || !parts.every((each) => part.test(each))) return false;
@@ -30,7 +29,7 @@ export function isScope(text: string): boolean {
       (second === '*' || (controlAreas as readonly string[]).includes(second)) && ['*', 'read', 'write'].includes(third)
     );
   }
-  return first === '*' || (vendorNames as readonly string[]).includes(first);
+  return first === '*' || vendorNames.includes(first);
 }
 
 /** What a caller wants to do, in the terms that scopes are written in. */

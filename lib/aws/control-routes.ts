@@ -28,7 +28,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
   return [
     ...connectionRoutes(services, vendors, onChange, (vendor, name) => pollingStatus(services.table, vendor, name)),
     ...loginRoutes(services, vendors, onChange),
-    ...keyRoutes(new ApiKeys(services.table, services.clock, services.random, services.keys)),
+    ...keyRoutes(new ApiKeys(services.table, services.clock, services.random, services.keys), Object.keys(vendors)),
     ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors),
     ...automationRoutes(services, vendors, async (id) => (await services.table.get(keys.hook(id), true)) !== undefined),
     ...runRoutes(services),

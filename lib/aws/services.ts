@@ -20,6 +20,7 @@ import { systemClock, systemRandom } from './system.ts';
 /** Everything a function works with, made once per process. */
 export interface Services extends GatewayServices {
   keys: KeyCheck;
+  vendorNames: readonly string[];
   rates: RateLimit;
   store: SessionStore;
   starter: Starter;
@@ -88,6 +89,7 @@ function make(): Services {
   const starter = lambdaStarter(settings);
   return {
     table,
+    vendorNames: settings.vendorNames,
     secrets,
     store,
     sessions,

@@ -1,6 +1,8 @@
 /** What a function is told through its environment; the same names on AWS and on one machine. */
 export interface FunctionSettings {
   tableName: string;
+  /** The vendors of this installation, as its catalogue names them. */
+  vendorNames: readonly string[];
   bucket: string;
   /** The durable functions, each by the alias that new executions start on. */
   deliverFunction: string;
@@ -22,6 +24,7 @@ export interface LocalEndpoints {
 export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
   const settings = {
     tableName: env.TRUNKLINE_TABLE ?? 'trunkline',
+    vendorNames: (env.TRUNKLINE_VENDORS ?? '').split(',').filter((name) => name !== ''),
     bucket: env.TRUNKLINE_BUCKET ?? 'trunkline',
     deliverFunction: env.TRUNKLINE_DELIVER_FUNCTION ?? 'deliver-event',
     runFunction: env.TRUNKLINE_RUN_FUNCTION ?? 'run-automation',

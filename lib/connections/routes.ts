@@ -3,7 +3,7 @@ import { type Route, route } from '../api/route.ts';
 import { mayRead } from '../api/scopes.ts';
 import { field } from '../core/field.ts';
 import { credentialsSecret } from '../core/secrets.ts';
-import { type Catalogue, type VendorName, vendorNames } from '../core/vendor.ts';
+import type { Catalogue } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { connectionOf } from './connections.ts';
 import {
@@ -47,7 +47,7 @@ export function connectionRoutes(
       write: true,
       status: 201,
       input: () => ({
-        vendor: z.enum(vendorNames),
+        vendor: z.enum(Object.keys(vendors)),
         name: slug(),
         settings: field(anyObject(), { description: "The vendor's settings; see the guide of each vendor." }),
         credentials: field(anyObject(), {
@@ -65,10 +65,10 @@ export function connectionRoutes(
       path: '/v1/connections',
       operationId: 'listConnections',
       summary: 'List the connections',
-      input: () => ({ vendor: z.optional(z.enum(vendorNames)) }),
+      input: () => ({ vendor: z.optional(z.enum(Object.keys(vendors))) }),
       output: () => z.array(shownConnection()),
       handle: async ({ input, principal }) => {
-        const names = input.vendor ? [input.vendor] : Object.keys(vendors).map((name) => name as VendorName);
+        const names = input.vendor ? [input.vendor] : Object.keys(vendors);
         const items = (await Promise.all(names.map((name) => services.connections.list(name)))).flat();
         const visible = items.filter((item) => mayRead(principal.scopes, item.vendor, item.name));
         return Promise.all(visible.map((item) => shown(services, item)));

@@ -6,7 +6,7 @@ export interface TrunklineEvent {
   id: string;
   type: string;
   timestamp: string;
-  vendor: VendorName | 'trunkline';
+  vendor: VendorName;
   connection: string;
   data: Record<string, unknown>;
 }

@@ -5,8 +5,8 @@ import type { FileStore } from './files.ts';
 import type { HttpClient } from './http/client.ts';
 import type { Operation, Shape } from './operation.ts';
 
-export const vendorNames = ['proptt2', 'talk', 'timetonic'] as const;
-export type VendorName = (typeof vendorNames)[number];
+/** A vendor's key in the catalogue, `lib/vendors/index.ts`: the first part of its routes, scopes and event types. */
+export type VendorName = string;
 
 /** A connection as a vendor's code sees it: its slug and its settings, never its credentials. */
 export interface Connection<Settings = object> {
@@ -174,6 +174,10 @@ export interface Vendor<
   /** The vendor page that the declarations follow. */
   readonly documentation: string;
   readonly operations: Readonly<Record<string, Operation>>;
+  /** How many requests of one connection may be under way at once: polls of its event sources, and items of one step. */
+  readonly concurrency: { readonly polls: number; readonly stepItems: number };
+  /** True where the vendor's own code replaces stored credentials (an oauthkey that is minted again), which needs the right to change secrets. */
+  readonly renewsCredentials?: true;
   readonly connection: {
     readonly settings: () => Shape;
     readonly credentials: () => Shape;
@@ -216,9 +220,9 @@ export interface VendorEvents<
 }
 
 /** The vendors that a function knows, by name. */
-export type Catalogue = Readonly<Partial<Record<VendorName, Vendor>>>;
+export type Catalogue = Readonly<Record<VendorName, Vendor>>;
 
 export type EventfulVendor = Vendor & VendorEvents;
 
 /** The same with their events. */
-export type EventCatalogue = Readonly<Partial<Record<VendorName, EventfulVendor>>>;
+export type EventCatalogue = Readonly<Record<VendorName, EventfulVendor>>;

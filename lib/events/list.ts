@@ -1,5 +1,4 @@
 import type { TrunklineEvent } from '../core/event-type.ts';
-import { vendorNames } from '../core/vendor.ts';
 import { keys, logPosition } from '../store/items.ts';
 import { type EventItem, findEvent, isKept, type LogServices, shownEvent } from './log.ts';
 import { hookPrefix } from './own-events.ts';
@@ -42,6 +41,11 @@ const maxLogs = 12;
 
 const ownVendor = 'trunkline';
 
+export interface ListServices extends LogServices {
+  /** Every vendor of this installation: a slug alone may be a connection of any of them. */
+  vendorNames: readonly string[];
+}
+
 /** True when a type fits a pattern: the type itself, `talk.*`, `talk.message.*` or `*`. */
 export function matchesType(pattern: string, type: string): boolean {
   return pattern === '*' || pattern === type || (pattern.endsWith('.*') && type.startsWith(pattern.slice(0, -1)));
@@ -74,7 +78,7 @@ export function readableConnections(scopes: readonly string[]): { vendor: string
 }
 
 /** The events of a query. A page may be shorter than its limit when the events are large. */
-export async function listEvents(services: LogServices, query: EventQuery): Promise<TrunklineEvent[]> {
+export async function listEvents(services: ListServices, query: EventQuery): Promise<TrunklineEvent[]> {
   const entries: LogEntry[] = [];
   const now = services.clock.now();
   for await (const entry of query.after === undefined ? newestFirst(services, query) : oldestFirst(services, query)) {
@@ -113,7 +117,7 @@ function fits(query: EventQuery, entry: LogEntry): boolean {
 }
 
 /** What came after an event, in order, as far as nothing is missing in between. */
-async function* oldestFirst(services: LogServices, query: EventQuery): AsyncGenerator<LogEntry> {
+async function* oldestFirst(services: ListServices, query: EventQuery): AsyncGenerator<LogEntry> {
   const start = query.after === undefined ? undefined : await findEvent(services, query.after);
   // It has no place yet, so nothing has a place after it.
   if (start && start.position === undefined) return;
@@ -138,14 +142,14 @@ async function* oldestFirst(services: LogServices, query: EventQuery): AsyncGene
   } while (after);
 }
 
-async function* newestFirst(services: LogServices, query: EventQuery): AsyncGenerator<LogEntry> {
+async function* newestFirst(services: ListServices, query: EventQuery): AsyncGenerator<LogEntry> {
   let top: number | undefined;
   if (query.before !== undefined) {
     const end = await findEvent(services, query.before);
     if (!end) return;
     if (end.position !== undefined) top = end.position - 1;
   }
-  const logs = logsOf(query).map((pk) =>
+  const logs = logsOf(services, query).map((pk) =>
     descending(services, pk, top, Math.min(pageLength, Math.max(query.limit, 50))),
   );
   const heads = await Promise.all(logs.map((log) => log.next()));
@@ -185,7 +189,7 @@ async function* descending(
 }
 
 /** The logs to be merged: those of the connections in question where they are few, else the log of all. */
-function logsOf({ type, connection, known }: EventQuery): string[] {
+function logsOf({ vendorNames }: ListServices, { type, connection, known }: EventQuery): string[] {
   const family = type?.split('.')[0];
   const vendors = [...vendorNames, ownVendor].filter((name) => !family || family === '*' || family === name);
   const [first, second] = connection?.split('/') ?? [];

@@ -3,7 +3,7 @@ import { type CallScope, type CallServices, vendorCall } from '../connections/ve
 import { backoff } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EventSource } from '../core/event-type.ts';
-import type { EventCatalogue, EventfulVendor, VendorCall, VendorName } from '../core/vendor.ts';
+import type { EventCatalogue, EventfulVendor, VendorCall } from '../core/vendor.ts';
 import { due, dueItems } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import { type Lease, releaseLease, takeLease } from '../store/lease.ts';
@@ -23,8 +23,6 @@ export interface PollReport {
   unexpected: string[];
 }
 
-/** How many sources of one connection are looked at together; more than one poll freezes a Talk instance (N3). */
-const together: Readonly<Record<VendorName, number>> = { proptt2: 4, talk: 1, timetonic: 2 };
 /** How many connections are looked at at once in one tick. */
 const concurrency = 16;
 /** A look has this long, its lease longer, in milliseconds. */
@@ -82,7 +80,7 @@ async function pollConnection(
     if (error instanceof GatewayError && error.code === 'not_found') return undefined;
     throw error;
   });
-  const most = together[vendor.name];
+  const most = vendor.concurrency.polls;
   const alone = keys.pollTurn(vendor.name, name);
   const lease =
     most === 1 ? await takeLease(services.table, alone, turn.owner, services.clock.now(), leaseTime) : undefined;

@@ -5,8 +5,8 @@ import { GatewayError } from '../core/errors.ts';
 import { field, integer } from '../core/field.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from './event-types.ts';
-import { listEvents, mayReadEvent, readableConnections } from './list.ts';
-import { findEvent, type LogServices, shownEvent } from './log.ts';
+import { type ListServices, listEvents, mayReadEvent, readableConnections } from './list.ts';
+import { findEvent, shownEvent } from './log.ts';
 
 /** The id of an event. */
 export const eventIdField = () =>
@@ -42,7 +42,7 @@ const event = () =>
   });
 
 /** The calls on the event log and on what can stand in it. */
-export function eventRoutes(services: LogServices, vendors: EventCatalogue): Route[] {
+export function eventRoutes(services: ListServices, vendors: EventCatalogue): Route[] {
   const shared = { tag: 'Events', area: 'events' } as const;
   return [
     route({

@@ -2,8 +2,8 @@ import { mayRead } from '../api/scopes.ts';
 import type { Starter } from '../core/durable.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
-import { type EventQuery, listEvents, matchesConnection, mayReadEvent } from './list.ts';
-import { type EventItem, findEvent, isKept, type LogServices } from './log.ts';
+import { type EventQuery, type ListServices, listEvents, matchesConnection, mayReadEvent } from './list.ts';
+import { type EventItem, findEvent, isKept } from './log.ts';
 
 /** What a run waits for: the first event of a type that happens from `since` on (epoch milliseconds) and meets the condition. */
 export interface Wanted {
@@ -28,7 +28,7 @@ interface WaiterItem extends Key, Omit<Wanted, 'condition'> {
   expiresAt: number;
 }
 
-export interface WaiterServices extends LogServices {
+export interface WaiterServices extends ListServices {
   starter: Starter;
   /** Whether a JSONata expression is true of an input; one that fails is not. */
   holds(expression: string, input: Record<string, unknown>): Promise<boolean>;

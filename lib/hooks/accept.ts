@@ -99,7 +99,7 @@ async function acceptPush(
   { headers, rawBody }: HttpRequest,
   now: number,
 ): Promise<Accepted> {
-  const vendor = verify.vendor && vendors[verify.vendor];
+  const vendor = verify.vendor === undefined ? undefined : vendors[verify.vendor];
   const push = vendor?.pushes?.[verify.kind];
   if (!push || verify.vendor === undefined) throw outOfOrder(`Nobody takes calls of the kind ${verify.kind}.`);
   const given = Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined);

@@ -435,7 +435,7 @@ describe('the calls on hooks', () => {
     const sees = async (...scopes: string[]) => {
       const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);
       const found = await listEvents(
-        { table: kit.table, files: kit.files, clock: systemClock },
+        { table: kit.table, files: kit.files, clock: systemClock, vendorNames: ['proptt2'] },
         { limit: 10, connection: hook.id, readable, known: readableConnections(scopes) },
       );
       expect(found.length === 1).toBe(mayReadEvent(readable, item));

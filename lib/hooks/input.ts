@@ -5,7 +5,7 @@ import type { Connections } from '../connections/connections.ts';
 import { GatewayError } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
 import { isSigningSecret } from '../core/standard-webhooks.ts';
-import { type EventCatalogue, type EventfulVendor, vendorNames } from '../core/vendor.ts';
+import type { EventCatalogue, EventfulVendor } from '../core/vendor.ts';
 import { validate } from '../expressions/expression.ts';
 import { networkProblem } from './addresses.ts';
 import type { HookDedupe, HookVerify } from './hooks.ts';
@@ -118,7 +118,7 @@ export async function resolveVerify(
   const name = second ?? first;
   const vendor = found?.vendor.name;
   if (vendor === undefined || (second !== undefined && first !== vendor)) {
-    throw refused('/verify/connection', `must be a connection of ${vendor ?? vendorNames.join(', ')}`);
+    throw refused('/verify/connection', `must be a connection of ${vendor ?? Object.keys(vendors).join(', ')}`);
   }
   const known = mayRead(principal.scopes, vendor, name)
     ? await connections.find(vendor, name).catch(() => undefined)

@@ -1,6 +1,5 @@
 import type { Principal } from '../api/key-check.ts';
 import { adminScope, mayRead } from '../api/scopes.ts';
-import { type VendorName, vendorNames } from '../core/vendor.ts';
 import { type EventOwner, matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
 import { hookPrefix, type OwnEventType } from '../events/own-events.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
@@ -36,11 +35,12 @@ export function mayReceive(scopes: readonly string[], reach: Reach): boolean {
 
 /** The connections that a slug or `vendor/slug` may mean, given the types that are asked for. */
 export function connectionsMeant(
+  vendorNames: readonly string[],
   wanted: string,
   types: readonly string[],
-): { vendor: VendorName; connection: string }[] {
+): { vendor: string; connection: string }[] {
   const { vendors, connection } = bounds({ types, connection: wanted });
-  return vendors.map((vendor) => ({ vendor, connection: connection ?? '' }));
+  return (vendors ?? vendorNames).map((vendor) => ({ vendor, connection: connection ?? '' }));
 }
 
 /** The host of a target: what may be told of it to those who do not own it, since hook URLs are often secrets themselves. */
@@ -51,8 +51,8 @@ export function targetOf({ url }: SubscriptionItem): string {
 /** The connection that is named in what we tell of a subscription; without one only keys that read everything see it. */
 export function aboutOf(item: SubscriptionItem): { about?: { vendor: string; connection: string } } {
   const { vendors, connection } = bounds(item);
-  const [vendor] = vendors;
-  return vendor && vendors.length === 1 && connection ? { about: { vendor, connection } } : {};
+  const [vendor, another] = vendors ?? [];
+  return vendor && another === undefined && connection ? { about: { vendor, connection } } : {};
 }
 
 /** What of a key's scopes decides on reading: vendor and connection, not what may be done there; and whether it reads hooks. */
@@ -66,9 +66,9 @@ export function readScopes(scopes: readonly string[]): string[] {
 const hookScope = 'trunkline/hooks/read';
 const hookType: OwnEventType = 'trunkline.hook.received';
 
-/** The vendors and the connection that types and connection leave over, and whether hooks are among it. */
+/** The vendors (undefined for all) and the connection that a reach covers, and whether it covers hooks. */
 function bounds({ types, connection: wanted }: Reach): {
-  vendors: VendorName[];
+  vendors: readonly string[] | undefined;
   connection: string | undefined;
   hooks: boolean;
 } {
@@ -78,7 +78,10 @@ function bounds({ types, connection: wanted }: Reach): {
   const families = new Set(types.filter((type) => type !== hookType).map((type) => type.split('.')[0]));
   // Our own events tell of connections of every vendor.
   const all = families.has('*') || families.has('trunkline');
-  const vendors = vendorNames.filter((name) => (all || families.has(name)) && (second === undefined || first === name));
+  const named = first !== undefined && second !== undefined ? [first] : undefined;
+  const vendors = all
+    ? named
+    : [...families].flatMap((name) => (name && (named?.includes(name) ?? true) ? [name] : []));
   return { vendors, connection, hooks };
 }
 
@@ -88,14 +91,12 @@ function pairsOf(scopes: readonly string[], reach: Reach): { vendor: string; con
   return scopes.flatMap((scope) => {
     if (scope === hookScope) return hooks ? [{ vendor: 'trunkline', connection: 'hooks' }] : [];
     // Hooks alone: whoever reads everything reads them, too.
-    if (hooks && vendors.length === 0)
+    if (hooks && vendors?.length === 0)
       return scope === adminScope ? [{ vendor: 'trunkline', connection: 'hooks' }] : [];
     const [vendor = '*', connection = '*'] = scope.split('/');
     if (only !== undefined && connection !== '*' && connection !== only) return [];
     const name = connection === '*' ? (only ?? '*') : connection;
-    if (vendor !== '*') return vendors.some((each) => each === vendor) ? [{ vendor, connection: name }] : [];
-    return vendors.length === vendorNames.length
-      ? [{ vendor: '*', connection: name }]
-      : vendors.map((each) => ({ vendor: each, connection: name }));
+    if (vendor !== '*') return (vendors?.includes(vendor) ?? true) ? [{ vendor, connection: name }] : [];
+    return (vendors ?? ['*']).map((each) => ({ vendor: each, connection: name }));
   });
 }

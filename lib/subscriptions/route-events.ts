@@ -10,6 +10,7 @@ import { isFor } from './reach.ts';
 import { listSubscriptions, type SubscriptionServices } from './subscriptions.ts';
 
 export interface RouteServices extends SubscriptionServices {
+  vendorNames: readonly string[];
   starter: Starter;
 }
 

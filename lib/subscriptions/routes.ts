@@ -24,6 +24,7 @@ import {
 } from './subscriptions.ts';
 
 export interface SubscriptionRouteServices extends SubscriptionServices {
+  vendorNames: readonly string[];
   connections: Connections;
   targets: AddressPolicy;
 }
@@ -71,7 +72,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       throw new GatewayError('forbidden', `This key may not read what ${pattern}${where} would bring.`);
     }
     if (wanted.connection === undefined) return;
-    const meant = connectionsMeant(wanted.connection, reach.types);
+    const meant = connectionsMeant(services.vendorNames, wanted.connection, reach.types);
     const found = await Promise.all(
       meant.map(({ vendor, connection }) => services.connections.find(vendor, connection).then(() => true, isMissing)),
     );

@@ -1,4 +1,4 @@
-import type { EventCatalogue } from '../core/vendor.ts';
+import type { EventCatalogue, VendorName } from '../core/vendor.ts';
 import * as proptt2Events from './proptt2/events/index.ts';
 import { proptt2 } from './proptt2/index.ts';
 import * as talkEvents from './talk/events/index.ts';
@@ -12,3 +12,6 @@ export const vendors: EventCatalogue = {
   talk: { ...talk, ...talkEvents },
   timetonic: { ...timetonic, ...timetonicEvents },
 };
+
+/** The catalogue's keys, for those that need to know which vendors there are and nothing about them. */
+export const vendorNames: readonly VendorName[] = Object.keys(vendors);

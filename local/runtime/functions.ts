@@ -1,25 +1,17 @@
 import type { DurableLambdaHandler } from '@aws/durable-execution-sdk-js';
 import type { Context, DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
+import { type FunctionDeclaration, functions } from '../../functions/declarations.ts';
 
 /** A Lambda handler as this machine calls it. */
 export type LocalHandler = (event: unknown, context: Context) => Promise<unknown>;
 
 /** The functions behind HTTP, with the paths that API Gateway gives them. */
-export const httpRoutes: readonly { path: string; functionName: string }[] = [
-  { path: '/v1/proptt2/{proxy+}', functionName: 'proptt2' },
-  { path: '/v1/talk/{proxy+}', functionName: 'talk' },
-  { path: '/v1/timetonic/{proxy+}', functionName: 'timetonic' },
-  { path: '/v1/{proxy+}', functionName: 'control' },
-  { path: '/hooks/{token}', functionName: 'hooks' },
-  { path: '/openapi.json', functionName: 'site' },
-  { path: '/docs', functionName: 'site' },
-  { path: '/docs/{proxy+}', functionName: 'site' },
-  { path: '/health', functionName: 'site' },
-  { path: '/', functionName: 'site' },
-];
+export const httpRoutes = functions.flatMap(({ name, trigger }) =>
+  typeof trigger === 'object' && 'http' in trigger ? trigger.http.map((path) => ({ path, functionName: name })) : [],
+);
 
 /** The functions that the clock starts every minute. */
-export const clockFunctions = ['keep-sessions', 'poll-events', 'start-schedules'] as const;
+export const clockFunctions = functions.flatMap(({ name, trigger }) => (trigger === 'clock' ? [name] : []));
 
 /** The functions of this process: by HTTP and clock, durable ones, and the one on the table's stream. */
 export interface Functions {
@@ -33,39 +25,23 @@ export interface Functions {
  * must be set before.
  */
 export async function loadFunctions(): Promise<Functions> {
-  const [proptt2, talk, timetonic, control, hooks, site, keep, poll, schedules, route, deliver, run] =
-    await Promise.all([
-      import('../../functions/proptt2.ts'),
-      import('../../functions/talk.ts'),
-      import('../../functions/timetonic.ts'),
-      import('../../functions/control.ts'),
-      import('../../functions/hooks.ts'),
-      import('../../functions/site.ts'),
-      import('../../functions/keep-sessions.ts'),
-      import('../../functions/poll-events.ts'),
-      import('../../functions/start-schedules.ts'),
-      import('../../functions/route-events.ts'),
-      import('../../functions/deliver-event.ts'),
-      import('../../functions/run-automation.ts'),
-    ]);
+  const loaded = await Promise.all(functions.map(async (each) => ({ ...each, handler: await handlerOf(each) })));
+  const handlers = <Handler>(matches: (declaration: FunctionDeclaration) => boolean) =>
+    // A function's trigger says which events its handler takes; each handler checks its own.
+    Object.fromEntries(loaded.filter(matches).map(({ name, handler }) => [name, handler as Handler]));
+  const isDurable = ({ trigger }: FunctionDeclaration) => typeof trigger === 'object' && 'durable' in trigger;
+  const readsStream = ({ trigger }: FunctionDeclaration) => trigger === 'event-stream';
+  const [stream] = Object.values(handlers<Functions['stream']>(readsStream));
+  if (!stream) throw new Error('No function reads the stream of the table');
   return {
-    plain: {
-      proptt2: local(proptt2.handler),
-      talk: local(talk.handler),
-      timetonic: local(timetonic.handler),
-      control: local(control.handler),
-      hooks: local(hooks.handler),
-      site: local(site.handler),
-      'keep-sessions': local(keep.handler),
-      'poll-events': local(poll.handler),
-      'start-schedules': local(schedules.handler),
-    },
-    durable: { 'deliver-event': deliver.handler, 'run-automation': run.handler },
-    stream: route.handler,
+    plain: handlers<LocalHandler>((each) => !isDurable(each) && !readsStream(each)),
+    durable: handlers<DurableLambdaHandler>(isDurable),
+    stream,
   };
 }
 
-/** Each handler checks its own event; here they share one form. */
-function local(handler: unknown): LocalHandler {
-  return handler as LocalHandler;
+/** The handler of a function. The bundler reads the pattern and takes every function along. */
+async function handlerOf({ name }: FunctionDeclaration): Promise<unknown> {
+  const module: { handler: unknown } = await import(`../../functions/${name}.ts`);
+  return module.handler;
 }

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
-import { vendorNames } from '../../lib/core/vendor.ts';
-import { vendors } from '../../lib/vendors/index.ts';
+import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
 import { type Ask, type Told, tell } from '../support/face.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
-import { vendorNames } from '../../lib/core/vendor.ts';
+import { vendorNames } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
 import { type Ask, type Told, tell } from '../support/face.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { functions } from '../../cdk/functions.ts';
+import { functions } from '../../functions/declarations.ts';
 import { keys } from '../../lib/store/items.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
 import { type Ask, eventOf } from '../support/face.ts';

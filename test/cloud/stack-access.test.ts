@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { functions } from '../../cdk/functions.ts';
+import { functions } from '../../functions/declarations.ts';
 import {
   adminKeySecret,
   credentialsSecret,
@@ -7,16 +7,15 @@ import {
   sessionKeySecret,
   subscriptionSecret,
 } from '../../lib/core/secrets.ts';
-import { type VendorName, vendorNames } from '../../lib/core/vendor.ts';
 import { keys } from '../../lib/store/items.ts';
-import { vendors } from '../../lib/vendors/index.ts';
+import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { FunctionAccess, nameOf } from './access.ts';
 import type { Templates } from './stack-template.ts';
 import { makeApp, templatesOf } from './synthesize.ts';
 
 const account = 'eu-central-1:123456789012';
 const secretArn = (name: string) => `arn:aws:secretsmanager:${account}:secret:${name}-AbC123`;
-const deployed = Object.keys(vendors) as VendorName[];
+const deployed = Object.keys(vendors);
 const reading = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:BatchGetItem'];
 const writing = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'];
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { functions } from '../../cdk/functions.ts';
+import { functions } from '../../functions/declarations.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'trunkline-cdk-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));

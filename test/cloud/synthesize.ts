@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import type { FunctionDeclaration } from '../../cdk/function-declaration.ts';
-import { functions } from '../../cdk/functions.ts';
 import { trunkline } from '../../cdk/trunkline.ts';
+import type { FunctionDeclaration } from '../../functions/declarations.ts';
+import { functions } from '../../functions/declarations.ts';
 import { type TemplateJson, Templates } from './stack-template.ts';
 
 /** The app as `cdk synth` sees it, but for the code: each function gets a folder with one line in it. */

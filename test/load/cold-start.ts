@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { bundle } from '../../cdk/bundle.ts';
-import { functions } from '../../cdk/functions.ts';
+import { functions } from '../../functions/declarations.ts';
 
 /** Loads a handler and prints the processor time from the birth of the process until then, in milliseconds. */
 const loadHandler = `await import(process.argv[1]);

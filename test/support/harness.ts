@@ -13,10 +13,10 @@ import type { FileStore } from '../../lib/core/files.ts';
 import { httpClient } from '../../lib/core/http/client.ts';
 import { parseInput, schemasOf } from '../../lib/core/operation.ts';
 import { credentialsSecret, type SecretStore, sessionKeySecret } from '../../lib/core/secrets.ts';
-import { type Catalogue, type Connection, type VendorName, vendorNames } from '../../lib/core/vendor.ts';
+import type { Catalogue, Connection, VendorName } from '../../lib/core/vendor.ts';
 import { keys } from '../../lib/store/items.ts';
 import { Table } from '../../lib/store/table.ts';
-import { vendors } from '../../lib/vendors/index.ts';
+import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { createLocalCredentials } from '../../local/aws/aws-request.ts';
 import { startEmbeddedDynamodb } from '../../local/aws/embedded-dynamodb.ts';
 import { startSecretsEndpoint } from '../../local/aws/secrets-endpoint.ts';
@@ -49,6 +49,7 @@ export async function startBackends() {
   await createTable(database.endpoint, 'trunkline');
   const env = {
     TRUNKLINE_TABLE: 'trunkline',
+    TRUNKLINE_VENDORS: vendorNames.join(','),
     TRUNKLINE_DYNAMODB_ENDPOINT: database.endpoint,
     TRUNKLINE_SECRETS_ENDPOINT: secrets.endpoint,
     TRUNKLINE_LOCAL_ACCESS_KEY_ID: credentials.accessKeyId,
@@ -104,6 +105,7 @@ export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, 
   const http = httpClient();
   const services = {
     table,
+    vendorNames: Object.keys(catalogue),
     store,
     sessions,
     secrets,

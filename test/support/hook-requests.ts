@@ -1,10 +1,10 @@
 import { hookFunction } from '../../lib/aws/hook-function.ts';
 import type { TrunklineEvent } from '../../lib/core/event-type.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
-import { type EventCatalogue, vendorNames } from '../../lib/core/vendor.ts';
+import type { EventCatalogue } from '../../lib/core/vendor.ts';
 import type { EventItem } from '../../lib/events/log.ts';
 import type { RunResult } from '../../lib/hooks/wait.ts';
-import { vendors } from '../../lib/vendors/index.ts';
+import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { type Ask, type Told, tell } from './face.ts';
 import { memoryFiles, startBackends } from './harness.ts';
 

@@ -30,7 +30,8 @@ export function imaginedVendor() {
     vendorWith: (name: VendorName, sources: string[]): EventfulVendor => {
       const real = vendors.proptt2;
       if (!real) throw new Error('ProPTT2 is missing');
-      return { ...real, name, events: Object.fromEntries(sources.map((each) => [each, source(each)])) };
+      const { concurrency } = vendors[name] ?? real;
+      return { ...real, name, concurrency, events: Object.fromEntries(sources.map((each) => [each, source(each)])) };
     },
   };
 

@@ -20,9 +20,6 @@ const maxItems = 500;
 /** A step has the whole of an invocation, less a margin, for calls that take long; others have the gateway's 25 s. */
 const longCall = 13 * 60_000;
 const shortCall = 25_000;
-/** How many items of a step run at once, by vendor. */
-const concurrency: Readonly<Record<string, number>> = { proptt2: 4, talk: 2, timetonic: 2 };
-
 /** Seconds before the next attempt of a read, and of a write that certainly did not reach its vendor. */
 const delays = [2, 5, 15, 60, 180];
 
@@ -74,7 +71,7 @@ export async function runCallStep(
     return endOf(step, [{ state: 'failed', error: items.error }], isWrite);
   }
   const all: Ended[] = [];
-  const wide = concurrency[vendorName] ?? 1;
+  const wide = vendor?.concurrency.stepItems ?? 1;
   for (let from = 0; from < items.list.length; from += wide) {
     const part = items.list.slice(from, from + wide);
     const settled = await context.map(

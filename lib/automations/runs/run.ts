@@ -23,7 +23,9 @@ import {
 } from './runs.ts';
 import { runWaitFor } from './wait.ts';
 
-export interface AutomationServices extends RunServices, GatewayServices {}
+export interface AutomationServices extends RunServices, GatewayServices {
+  vendorNames: readonly string[];
+}
 
 /** What the steps of a run see and share. */
 export interface RunFrame {

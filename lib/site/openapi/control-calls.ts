@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { Route } from '../../api/route.ts';
 import { sampleOf } from '../../core/json-schema/sample.ts';
-import { type Catalogue, vendorNames } from '../../core/vendor.ts';
+import type { Catalogue } from '../../core/vendor.ts';
 import { connectionBody } from './connection-body.ts';
 import { answerHeaders, type Part, problemsOf } from './problems.ts';
 import type { SchemaComponents } from './schema-components.ts';
@@ -15,7 +15,7 @@ export function controlPaths(
 ): Record<string, Part> {
   const paths: Record<string, Part> = {};
   for (const route of routes) {
-    const item = paths[route.path] ?? withPathParameters(route.path);
+    const item = paths[route.path] ?? withPathParameters(route.path, vendors);
     item[route.method.toLowerCase()] = operationObject(route, vendors, schemas);
     paths[route.path] = item;
   }
@@ -70,14 +70,14 @@ function fitting(shape: ReturnType<NonNullable<Route['input']>>, sample: unknown
   return z.strictObject(shape).safeParse(sample).success ? sample : undefined;
 }
 
-function withPathParameters(path: string): Part {
+function withPathParameters(path: string, vendors: Catalogue): Part {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
-  return names.length === 0 ? {} : { parameters: names.map(pathParameter) };
+  return names.length === 0 ? {} : { parameters: names.map((name) => pathParameter(name, vendors)) };
 }
 
 /** One step of a path; `vendor` is one of those that there are. */
-export function pathParameter(name: string): Part {
-  const schema = name === 'vendor' ? { type: 'string', enum: [...vendorNames] } : { type: 'string', minLength: 1 };
+function pathParameter(name: string, vendors: Catalogue): Part {
+  const schema = name === 'vendor' ? { type: 'string', enum: Object.keys(vendors) } : { type: 'string', minLength: 1 };
   return { name, in: 'path', required: true, schema };
 }
 

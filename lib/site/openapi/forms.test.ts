@@ -21,6 +21,7 @@ const person = () => z.looseObject({ id: bigInteger(), name: z.string() });
 const made: EventfulVendor = {
   name: 'timetonic',
   title: 'Made Up',
+  concurrency: { polls: 1, stepItems: 1 },
   documentation: 'https://vendor.example/docs',
   operations: {
     getTree: operation({

@@ -16,6 +16,7 @@ export const proptt2: Vendor<Proptt2Settings, Proptt2Credentials, Proptt2Session
   title: 'ProPTT2',
   documentation: 'https://dev.proptt2.com/sdk-server-reference.html',
   operations,
+  concurrency: { polls: 4, stepItems: 4 },
   connection: {
     settings,
     credentials,

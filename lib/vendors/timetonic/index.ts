@@ -34,6 +34,8 @@ export const timetonic: Vendor<TimetonicSettings, TimetonicCredentials, Timetoni
   title,
   documentation: 'https://timetonic.com/live/apidoc/',
   operations,
+  concurrency: { polls: 2, stepItems: 2 },
+  renewsCredentials: true,
   connection: { settings, credentials, validate, addresses, exchange: exchangeLogin },
   session,
   send,
