@@ -1,4 +1,5 @@
 import { GatewayError } from '../core/errors.ts';
+import { LruMap } from '../core/lru-map.ts';
 import type { Principal } from './key-check.ts';
 
 const windowSeconds = 60;
@@ -10,14 +11,13 @@ interface Window {
 
 /** Counts the calls of each key in this process, in windows of a minute. */
 export class RateLimit {
-  readonly #windows = new Map<string, Window>();
+  readonly #windows = new LruMap<string, Window>(10_000);
 
   /** Counts one call and answers the `RateLimit` headers; throws `rate_limited` where the key's figure is used up. */
   take(principal: Principal, now: number): Record<string, string> {
     let window = this.#windows.get(principal.keyId);
     if (!window || now - window.startedAt >= windowSeconds * 1000) {
       window = { startedAt: now, used: 0 };
-      if (this.#windows.size > 10_000) this.#windows.clear();
       this.#windows.set(principal.keyId, window);
     }
     window.used++;

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { LruMap } from '../core/lru-map.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import { clientConfig, type FunctionSettings } from './settings.ts';
 
@@ -10,14 +11,13 @@ const cacheTime = 5 * 60_000;
  * pays nothing for it. `onRead` is told every value, for the redactor.
  */
 export function secretsManager(settings: FunctionSettings, clock: Clock, onRead: (value: string) => void): SecretStore {
-  const cache = new Map<string, { value: string | undefined; until: number }>();
+  const cache = new LruMap<string, { value: string | undefined; until: number }>(20_000);
   let loading: Promise<Awaited<ReturnType<typeof load>>> | undefined;
   const client = () => {
     loading ??= load(settings);
     return loading;
   };
   const remember = (name: string, value: string | undefined) => {
-    if (cache.size > 20_000) cache.clear();
     cache.set(name, { value, until: clock.now() + cacheTime });
     if (value !== undefined) onRead(value);
   };

@@ -1,13 +1,9 @@
 import { GatewayError } from '../core/errors.ts';
 import type { HttpClient } from '../core/http/client.ts';
+import { KeyedLimit } from '../core/limit.ts';
 import type { Connection } from '../core/vendor.ts';
 
-interface Gate {
-  running: number;
-  waiting: (() => void)[];
-}
-
-const gates = new Map<string, Gate>();
+const limits = new KeyedLimit();
 
 /** Binds a client to a connection: its address policy, the call's end, and its `maxConcurrency` in this process. */
 export function limitConcurrency(http: HttpClient, connection: Connection, signal: AbortSignal): HttpClient {
@@ -18,48 +14,27 @@ export function limitConcurrency(http: HttpClient, connection: Connection, signa
     stream: (options) => http.stream({ address, ...options, signal: options.signal ?? signal }),
   };
   if (maxConcurrency === undefined) return bound;
-  const gate = gateOf(`${connection.vendor}/${connection.name}`);
+  const name = `${connection.vendor}/${connection.name}`;
+  const limited = async <Answer>(run: () => Promise<Answer>): Promise<Answer> => {
+    let started = false;
+    const task = () => {
+      started = true;
+      return run();
+    };
+    return limits.run(name, maxConcurrency, task, signal).catch((error: unknown) => {
+      throw started ? error : busy(error);
+    });
+  };
   return {
-    request: (options) => through(gate, maxConcurrency, signal, () => bound.request(options)),
-    stream: (options) => through(gate, maxConcurrency, signal, () => bound.stream(options)),
+    request: (options) => limited(() => bound.request(options)),
+    stream: (options) => limited(() => bound.stream(options)),
   };
 }
 
-function gateOf(id: string): Gate {
-  let gate = gates.get(id);
-  if (!gate) {
-    gate = { running: 0, waiting: [] };
-    gates.set(id, gate);
-  }
-  return gate;
-}
-
-async function through<T>(gate: Gate, most: number, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
-  if (gate.running >= most) {
-    await new Promise<void>((resolve, reject) => {
-      const leave = () => {
-        gate.waiting = gate.waiting.filter((waiting) => waiting !== enter);
-        reject(
-          new GatewayError(
-            'unavailable',
-            'The connection is busy: its maxConcurrency was reached until the time was up.',
-            { retryAfter: 5 },
-          ),
-        );
-      };
-      const enter = () => {
-        signal.removeEventListener('abort', leave);
-        resolve();
-      };
-      signal.addEventListener('abort', leave, { once: true });
-      gate.waiting.push(enter);
-    });
-  }
-  gate.running++;
-  try {
-    return await run();
-  } finally {
-    gate.running--;
-    gate.waiting.shift()?.();
-  }
+function busy(cause: unknown): GatewayError {
+  return new GatewayError(
+    'unavailable',
+    'The connection is busy: its maxConcurrency was reached until the time was up.',
+    { retryAfter: 5, cause },
+  );
 }

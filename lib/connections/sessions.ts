@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
+import { LruMap } from '../core/lru-map.ts';
 import type { Connection, LoginCall, SessionPolicy, Vendor } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { type Lease, releaseLease, takeLease } from '../store/lease.ts';
@@ -32,9 +33,9 @@ type AnyLoginCall = LoginCall<object, object> & { credentialsAfresh?: () => Prom
  */
 export class Sessions {
   readonly #services: SessionServices;
-  readonly #held = new Map<string, Remembered>();
+  readonly #held = new LruMap<string, Remembered>(20_000);
   readonly #pending = new Map<string, Promise<HeldSession>>();
-  readonly #provenAt = new Map<string, number>();
+  readonly #provenAt = new LruMap<string, number>(20_000);
   readonly #owner: string;
 
   constructor(services: SessionServices) {

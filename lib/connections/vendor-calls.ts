@@ -2,6 +2,7 @@ import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
 import type { HttpClient } from '../core/http/client.ts';
+import { LruMap } from '../core/lru-map.ts';
 import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
 import type { Connection, SessionState, Vendor, VendorCall } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
@@ -32,7 +33,7 @@ export interface CallScope {
 /** Numbers are taken from the table in blocks of this many, so that a warm send needs no request for them. */
 const countBlock = 1000;
 
-const memories = new Map<string, Map<string, unknown>>();
+const memories = new LruMap<string, Map<string, unknown>>(5_000);
 const blocks = new WeakMap<Table, Map<string, { next: number; end: number }>>();
 
 /** Puts together what one call of a vendor may use. */
@@ -109,7 +110,6 @@ function memoryOf(connection: Connection): Map<string, unknown> {
   const id = `${connection.vendor}/${connection.name}/${connection.version}`;
   let memory = memories.get(id);
   if (!memory) {
-    if (memories.size > 5_000) memories.clear();
     memory = new Map();
     memories.set(id, memory);
   }

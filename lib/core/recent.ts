@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { LruMap } from './lru-map.ts';
 
 interface Kept<Value> {
   value: Value;
@@ -11,14 +12,12 @@ interface Kept<Value> {
  */
 export class Recent<Value> {
   readonly #clock: Clock;
-  readonly #most: number;
-  readonly #kept = new Map<string, Kept<Value>>();
+  readonly #kept: LruMap<string, Kept<Value>>;
   readonly #reading = new Map<string, Promise<Kept<Value> | undefined>>();
 
-  /** Holds at most so many; then it begins anew. */
-  constructor(clock: Clock, most: number) {
+  constructor(clock: Clock, max: number) {
     this.#clock = clock;
-    this.#most = most;
+    this.#kept = new LruMap(max);
   }
 
   /** The value; read when it is not there or its time, in epoch milliseconds, is over. What reads as undefined is not kept. */
@@ -39,7 +38,6 @@ export class Recent<Value> {
     const found = await reading.catch(() => undefined);
     if (this.#reading.get(id) !== reading) return;
     this.#reading.delete(id);
-    if (this.#kept.size >= this.#most) this.#kept.clear();
     if (found) this.#kept.set(id, found);
     else this.#kept.delete(id);
   }

@@ -3,6 +3,7 @@ import { type CallScope, type CallServices, vendorCall } from '../connections/ve
 import { backoff } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EventSource } from '../core/event-type.ts';
+import { forEachLimited } from '../core/limit.ts';
 import type { EventCatalogue, EventfulVendor, VendorCall } from '../core/vendor.ts';
 import { due, dueItems } from '../store/due.ts';
 import { keys } from '../store/items.ts';
@@ -56,7 +57,7 @@ export async function pollEvents(
       byConnection.set(item.pk, [...(byConnection.get(item.pk) ?? []), item]);
     }
   }
-  await limited([...byConnection.values()], concurrency, async (items) => {
+  await forEachLimited(byConnection.values(), concurrency, async (items) => {
     const vendor = items[0] && vendors[items[0].vendor];
     if (!vendor) return;
     await pollConnection(services, vendor, items, { ...scope, owner }, report).catch((error: unknown) => {
@@ -86,7 +87,7 @@ async function pollConnection(
     most === 1 ? await takeLease(services.table, alone, turn.owner, services.clock.now(), leaseTime) : undefined;
   if (most === 1 && !lease) return;
   try {
-    await limited(items, most, async (item) => {
+    await forEachLimited(items, most, async (item) => {
       const source = vendor.events[item.source]?.poll;
       if (!connection || !source || connection.settings.pollEvents === false) {
         await services.table.update({ pk: item.pk, sk: item.sk }, 'REMOVE #duePk, #dueAt');
@@ -198,12 +199,4 @@ async function postpone(
 
 function dueName(item: PollItem): string {
   return `${item.vendor}/${item.connection}/${item.source}`;
-}
-
-async function limited<Item>(items: readonly Item[], most: number, run: (item: Item) => Promise<void>): Promise<void> {
-  const left = [...items];
-  const worker = async () => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await run(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(most, items.length) }, worker));
 }

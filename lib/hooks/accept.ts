@@ -3,6 +3,7 @@ import type { Connections } from '../connections/connections.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { FoundEvent } from '../core/event-type.ts';
+import { LruMap } from '../core/lru-map.ts';
 import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
 import type { Connection, EventCatalogue } from '../core/vendor.ts';
 import type { Verifier } from '../core/verifier.ts';
@@ -137,13 +138,12 @@ function pushRefusal(error: unknown): unknown {
 }
 
 /** The versions of the connections whose credentials were read; another one is read past the cache of secrets. */
-const versions = new Map<string, number>();
+const versions = new LruMap<string, number>(5_000);
 
 async function credentialsOf(secrets: SecretStore, { vendor, name, version }: Connection): Promise<object> {
   const secret = credentialsSecret(vendor, name);
   const text = await secrets.read(secret, versions.get(secret) !== version);
   if (text === undefined) throw outOfOrder(`The credentials of ${vendor}/${name} are missing.`);
-  if (versions.size > 5_000) versions.clear();
   versions.set(secret, version);
   // Only our own writes reach this secret, each checked by the vendor's schema before it was stored.
   return JSON.parse(text) as object;

@@ -3,6 +3,7 @@ import type { Clock, Random } from '../core/clock.ts';
 import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
+import { LruMap } from '../core/lru-map.ts';
 import type { VendorName } from '../core/vendor.ts';
 import { hookPrefix } from '../events/own-events.ts';
 import { keys } from '../store/items.ts';
@@ -62,14 +63,13 @@ const tokenForm = /^([a-z2-7]{16})_([A-Za-z0-9_-]{43})$/;
 /** How long a process may use what it read before, and how soon it looks again where a token does not fit, in milliseconds. */
 const cacheTime = 10_000;
 const lookAgainTime = 1_000;
-const maxCached = 10_000;
 
 /** Keeps the hooks, and finds the one that an address means. */
 export class Hooks {
   readonly #table: Table;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #cache = new Map<string, { item: HookItem | undefined; readAt: number }>();
+  readonly #cache = new LruMap<string, { item: HookItem | undefined; readAt: number }>(10_000);
 
   constructor(table: Table, clock: Clock, random: Random) {
     this.#table = table;
@@ -157,7 +157,6 @@ export class Hooks {
     // The address may be a new one; whoever guesses may not have us read each time.
     if (known && now - known.readAt < lookAgainTime) return undefined;
     const item = await this.#table.get<HookItem>(keys.hook(id), true);
-    if (this.#cache.size >= maxCached) this.#cache.clear();
     this.#cache.set(id, { item, readAt: now });
     return item && opens(item, hash, now) ? item : undefined;
   }

@@ -2,6 +2,7 @@ import type { JsonAnswer } from '../api/idempotency.ts';
 import type { HttpRequest } from '../api/request.ts';
 import { serverUrl } from '../api/server-url.ts';
 import { GatewayError, problemOf } from '../core/errors.ts';
+import { LruMap } from '../core/lru-map.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { type Asset, asset, docsAssets } from './docs/assets.ts';
@@ -25,7 +26,7 @@ export function site<S extends SiteServices>(
   describe: (services: S) => ApiDescription,
 ): (request: HttpRequest, services: S) => Promise<JsonAnswer> {
   let document: OpenApiDocument | undefined;
-  const texts = new Map<string, Asset>();
+  const texts = new LruMap<string, Asset>(maxHosts);
   const documentFor = async (request: HttpRequest, services: S): Promise<Asset> => {
     const url = serverUrl(request) || '/';
     const known = texts.get(url);
@@ -33,7 +34,6 @@ export function site<S extends SiteServices>(
     const { openApiDocument } = await import('./openapi/document.ts');
     document ??= openApiDocument(describe(services));
     const made = asset(JSON.stringify({ ...document, servers: [{ url }] }), 'application/json');
-    if (texts.size >= maxHosts) texts.clear();
     texts.set(url, made);
     return made;
   };

@@ -1,5 +1,6 @@
 import type { Starter } from '../core/durable.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
+import { forEachLimited } from '../core/limit.ts';
 import { type EventItem, shownEvent } from '../events/log.ts';
 import { settleEvents } from '../events/settle.ts';
 import { completeWaiters, type WaiterServices, waitersFor } from '../events/waiters.ts';
@@ -65,7 +66,7 @@ export async function routeEvents(
     for (const road of roads) await road().catch((error: unknown) => report.failed.set(event.id, error));
     report.routed++;
   };
-  await limited(events, routeOne);
+  await forEachLimited(events, concurrency, routeOne);
   report.deliveries = await startAll(services, wanted, report);
   return report;
 }
@@ -74,18 +75,10 @@ export async function routeEvents(
 async function startAll(services: RouteServices, wanted: DeliveryItem[], report: RouteReport): Promise<number> {
   const known = await services.table.getMany<DeliveryItem>(wanted);
   const open = wanted.filter((_, index) => (known[index]?.state ?? 'pending') === 'pending');
-  await limited(open, async (delivery) => {
+  await forEachLimited(open, concurrency, async (delivery) => {
     await startDelivery(services, delivery).catch((error: unknown) => report.failed.set(delivery.eventId, error));
   });
   return known.filter((item) => item === undefined).length;
-}
-
-async function limited<Item>(items: readonly Item[], run: (item: Item) => Promise<void>): Promise<void> {
-  const left = [...items];
-  const worker = async () => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await run(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
 }
 
 /** What waiting runs are matched with. */

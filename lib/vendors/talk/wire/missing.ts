@@ -1,4 +1,5 @@
 import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
+import { LruMap } from '../../../core/lru-map.ts';
 import type { TalkCall } from '../connection.ts';
 import { dialectOf, routeOf } from './dialect.ts';
 import { type Exchange, exchange, sessionFor } from './exchange.ts';
@@ -23,9 +24,7 @@ export async function explainMissing(call: TalkCall, request: Exchange, problem:
   const seat = routeOf(route).counted ? 'missing' : await seatIn(call, token);
   if (seat === undefined) return problem;
   if (seat === 'missing') {
-    const missing = missingTokens(call);
-    if (missing.size >= maxMissing) missing.clear();
-    missing.set(token, call.clock.now() + missingFor);
+    missingTokens(call).set(token, call.clock.now() + missingFor);
     return roomNotFound(token);
   }
   if (seat === 'outside') {
@@ -73,7 +72,7 @@ function missingTokens(call: TalkCall): Map<string, number> {
   // Only this function writes it.
   const known = call.memory.get('missing') as Map<string, number> | undefined;
   if (known) return known;
-  const made = new Map<string, number>();
+  const made = new LruMap<string, number>(maxMissing);
   call.memory.set('missing', made);
   return made;
 }

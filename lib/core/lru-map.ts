@@ -1,0 +1,30 @@
+/** A map that holds at most `max` entries: beyond that, the one that was used longest ago goes. */
+export class LruMap<Key, Value> extends Map<Key, Value> {
+  readonly #max: number;
+
+  constructor(max: number) {
+    super();
+    this.#max = max;
+  }
+
+  override get(key: Key): Value | undefined {
+    const value = super.get(key);
+    if (value !== undefined) {
+      super.delete(key);
+      super.set(key, value);
+    }
+    return value;
+  }
+
+  override set(key: Key, value: Value): this {
+    super.delete(key);
+    super.set(key, value);
+    if (this.size > this.#max) {
+      for (const oldest of this.keys()) {
+        super.delete(oldest);
+        break;
+      }
+    }
+    return this;
+  }
+}
