@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { GatewayError } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
 import { defaultPerMinute, type KeyItem } from './key-check.ts';
 import type { ApiKeys } from './keys.ts';
@@ -23,8 +24,12 @@ const shown = () =>
   });
 const shownOnce = () => z.extend(shown(), { key: field(z.string(), { description: 'Shown this once.' }) });
 
-/** The calls on keys. A key is shown when it is made or rotated and never again. */
-export function keyRoutes(keys: ApiKeys, vendorNames: readonly string[]): Route[] {
+/** The calls on keys. A key is shown when it is made or rotated and never again. `scopeProblem` says why a scope can never be used. */
+export function keyRoutes(
+  keys: ApiKeys,
+  vendorNames: readonly string[],
+  scopeProblem: (scope: string) => Promise<string | undefined>,
+): Route[] {
   const shared = { tag: 'Keys', area: 'keys' } as const;
   return [
     route({
@@ -46,6 +51,13 @@ export function keyRoutes(keys: ApiKeys, vendorNames: readonly string[]): Route[
       }),
       output: shownOnce,
       handle: async ({ input, principal }) => {
+        for (const [at, wanted] of input.scopes.entries()) {
+          const message = await scopeProblem(wanted);
+          if (message === undefined) continue;
+          throw new GatewayError('invalid_input', `The input was refused: /scopes/${at} ${message}`, {
+            errors: [{ pointer: `/scopes/${at}`, message }],
+          });
+        }
         const { item, key } = await keys.create(
           principal,
           input.name,

@@ -1,113 +1,179 @@
 import type { Principal } from '../api/key-check.ts';
 import { controlNeed, covers, mayRead, operationNeed } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
-import { operationOf } from '../connections/invoke.ts';
-import { type FieldError, GatewayError } from '../core/errors.ts';
-import { schemasOf } from '../core/operation.ts';
-import type { Catalogue } from '../core/vendor.ts';
-import { validate } from '../expressions/expression.ts';
+import { noOperation, operationOf } from '../connections/invoke.ts';
+import { type ErrorCode, type FieldError, GatewayError } from '../core/errors.ts';
+import { didYouMean } from '../core/nearest.ts';
+import { inputErrors, schemasOf } from '../core/operation.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
+import { eventTypesOf } from '../events/event-types.ts';
+import { connectionProblem, typeProblem } from '../events/references.ts';
+import { inspect } from '../expressions/expression.ts';
 import { hasExpression } from '../expressions/template.ts';
+import type { Table } from '../store/table.ts';
 import { awaitedBy, type CallStep, type Definition, isCall, isWaitFor, nameOf, target } from './definition.ts';
 import { scheduleProblem } from './schedule.ts';
+import { everyStep } from './steps.ts';
 
 export interface AdmissionServices {
   connections: Connections;
-  /** Whether a hook exists. */
-  hookExists(id: string): Promise<boolean>;
+  table: Table;
+  vendorNames: readonly string[];
+  /** The hooks there are. */
+  listHooks(): Promise<{ id: string; name: string }[]>;
+}
+
+export interface AdmissionOptions {
+  /** Epoch milliseconds; a moment before it is refused. */
+  now: number;
+  /** Accept a moment that has passed: what is stored already stays valid. */
+  pastMoments?: boolean;
+}
+
+/** The longest that a run may take, in seconds: what Lambda allows a durable execution, less an hour for the steps themselves. */
+const longestRunSeconds = 31 * 86_400 - 3_600;
+
+interface Check {
+  services: AdmissionServices;
+  vendors: EventCatalogue;
+  maker: Principal;
+  errors: FieldError[];
+  refuse(pointer: string, message: string): void;
 }
 
 /**
- * Holds an automation against what there is and what its creator's key may do: every expression compiles, every call names an
- * operation of a connection and is covered by the key, every input without an expression fits its schema.
+ * Checks that an automation can run: every expression compiles and names steps and functions that exist, every call names an
+ * operation and a connection and fits its schema, every event type and hook exists, the schedule fires, and its creator's key
+ * covers it all. Throws `invalid_input` or `forbidden` with every problem.
  */
 export async function admit(
   services: AdmissionServices,
-  vendors: Catalogue,
+  vendors: EventCatalogue,
   definition: Definition,
   maker: Principal,
+  options: AdmissionOptions,
 ): Promise<void> {
   const errors: FieldError[] = [];
   const refuse = (pointer: string, message: string) => errors.push({ pointer, message });
-  for (const problem of await validate(definition))
-    refuse(problem.pointer, `is no valid expression: ${problem.message}`);
+  const check: Check = { services, vendors, maker, errors, refuse };
 
-  const names = new Set<string>();
-  for (const [at, step] of definition.do.entries()) {
-    const name = nameOf(step, at);
-    if (names.has(name)) refuse(`/do/${at}/name`, `is used twice: ${name}`);
-    names.add(name);
-    if (isCall(step)) await checkCall(services, vendors, step, `/do/${at}`, maker, refuse);
-    for (const { event, connection, pointer } of isWaitFor(step) ? awaitedBy(step) : []) {
-      if (event.includes('*')) refuse(`/do/${at}${pointer}/event`, 'must be one type, without a wildcard');
-      checkEvent(event, connection, `/do/${at}${pointer}`, maker, refuse);
+  const names = checkNames(definition, check);
+  await checkExpressions(definition, names, check);
+  for (const { step, pointer } of everyStep(definition.do)) {
+    if (isCall(step)) await checkCall(step, pointer, check);
+    for (const { event, connection, pointer: below } of isWaitFor(step) ? awaitedBy(step) : []) {
+      if (event.includes('*')) refuse(`${pointer}${below}/event`, 'must be one type, without a wildcard');
+      else await checkEvent(event, connection, `${pointer}${below}`, check);
     }
   }
-  const { when } = definition;
-  if ('hook' in when) {
-    if (!(await services.hookExists(when.hook))) refuse('/when/hook', 'is no hook; create it with POST /v1/hooks');
-    else if (!covers(maker.scopes, controlNeed('hooks', false)))
-      refuse('/when/hook', 'needs the scope trunkline/hooks/read, which your key lacks');
-  }
-  if ('event' in when) checkEvent(when.event, when.connection, '/when', maker, refuse);
-  if ('schedule' in when) {
-    const problem = scheduleProblem(when);
-    if (problem !== undefined) refuse('/when/schedule', problem);
-  }
+  await checkWhen(definition.when, check, options);
+  checkDuration(definition, check);
+
   const [first] = errors;
   if (!first) return;
-  const scope = errors.some((error) => error.message.startsWith('needs the scope'));
-  throw new GatewayError(
-    scope ? 'forbidden' : 'invalid_input',
-    `The automation was refused: ${first.pointer} ${first.message}`,
-    { errors },
-  );
+  throw new GatewayError(codeOf(errors), `The automation was refused: ${first.pointer} ${first.message}`, { errors });
 }
 
-async function checkCall(
-  services: AdmissionServices,
-  vendors: Catalogue,
-  step: CallStep,
-  at: string,
-  maker: Principal,
-  refuse: (pointer: string, message: string) => void,
-): Promise<void> {
-  const { vendor: vendorName, connection, operation: name } = target(step);
-  const vendor = Object.hasOwn(vendors, vendorName) ? vendors[vendorName as keyof Catalogue] : undefined;
-  if (!vendor) return refuse(`${at}/call`, `names no vendor; there are ${Object.keys(vendors).join(', ')}`);
-  if (!Object.hasOwn(vendor.operations, name)) {
-    return refuse(`${at}/call`, `names no operation of ${vendor.title}`);
+function codeOf(errors: readonly FieldError[]): ErrorCode {
+  return errors.some((error) => error.message.startsWith('needs the scope')) ? 'forbidden' : 'invalid_input';
+}
+
+/** The names of all steps; a name that is used twice is refused. */
+function checkNames(definition: Definition, { refuse }: Check): Set<string> {
+  const names = new Set<string>();
+  for (const { step, pointer, at } of everyStep(definition.do)) {
+    const name = nameOf(step, at);
+    if (names.has(name)) refuse(`${pointer}/name`, `is used twice: ${name}`);
+    names.add(name);
   }
+  return names;
+}
+
+async function checkExpressions(definition: Definition, names: ReadonlySet<string>, { refuse }: Check): Promise<void> {
+  const { problems, steps } = await inspect(definition);
+  for (const { pointer, message, position } of problems) {
+    const place = position === undefined ? '' : ` (at character ${position})`;
+    refuse(pointer, `is not a valid expression: ${message}${place}`);
+  }
+  for (const { pointer, name } of steps) {
+    if (!names.has(name)) refuse(pointer, `refers to steps.${name}, which does not exist.${didYouMean(name, names)}`);
+  }
+}
+
+async function checkCall(step: CallStep, pointer: string, { services, vendors, maker, refuse }: Check): Promise<void> {
+  const { vendor: vendorName, connection, operation: name } = target(step);
+  const at = `${pointer}/call`;
+  const vendor = Object.hasOwn(vendors, vendorName) ? vendors[vendorName as keyof EventCatalogue] : undefined;
+  if (!vendor) return refuse(at, `names no vendor; there are ${Object.keys(vendors).join(', ')}`);
+  if (!Object.hasOwn(vendor.operations, name)) return refuse(at, noOperation(vendor, name));
   const operation = operationOf(vendor, name);
-  const need = operationNeed(vendorName, connection, name, operation.effect);
-  if (!covers(maker.scopes, need))
-    return refuse(`${at}/call`, `needs the scope ${vendorName}/${connection}/${name}, which your key lacks`);
-  try {
-    await services.connections.find(vendor.name, connection);
-  } catch {
-    return refuse(`${at}/call`, `names no connection of ${vendor.title}: ${connection}`);
+  if (!covers(maker.scopes, operationNeed(vendorName, connection, name, operation.effect)))
+    return refuse(at, `needs the scope ${vendorName}/${connection}/${name}, which your key lacks`);
+  const found = await services.connections.find(vendor.name, connection).catch(() => undefined);
+  if (!found) {
+    const others = (await services.connections.list(vendor.name)).map((each) => each.name);
+    return refuse(
+      at,
+      `names a ${vendor.title} connection that does not exist: ${connection}.${didYouMean(connection, others)}`,
+    );
   }
   const input = step.input ?? {};
-  const { shape, input: schema } = schemasOf(operation);
-  for (const field of Object.keys(input))
-    if (!Object.hasOwn(shape, field)) refuse(`${at}/input/${field}`, 'is not a field of this operation');
-  if (hasExpression(input)) return;
-  const parsed = schema.safeParse(input);
-  const issue = parsed.success ? undefined : parsed.error.issues[0];
-  if (issue) refuse(`${at}/input/${issue.path.join('/')}`, 'does not fit the operation');
+  // What an expression gives is known only in a run; every other field is checked as the direct call checks it.
+  const open = Object.keys(input).filter((field) => hasExpression(input[field]));
+  for (const error of inputErrors(schemasOf(operation).input, input)) {
+    const [, field = ''] = error.pointer.split('/');
+    if (open.includes(field) || (error.pointer === '' && open.length > 0)) continue;
+    refuse(`${pointer}/input${error.pointer}`, error.message);
+  }
 }
 
-function checkEvent(
+async function checkWhen(when: Definition['when'], check: Check, options: AdmissionOptions): Promise<void> {
+  const { services, maker, refuse } = check;
+  if ('hook' in when) {
+    const hooks = await services.listHooks();
+    if (!hooks.some(({ id }) => id === when.hook)) {
+      const named = hooks.find(({ name }) => name === when.hook);
+      const near = named ? ` Did you mean ${named.id}?` : ' Create it with POST /v1/hooks';
+      refuse('/when/hook', `is not the id of a hook.${near}`);
+    } else if (!covers(maker.scopes, controlNeed('hooks', false)))
+      refuse('/when/hook', 'needs the scope trunkline/hooks/read, which your key lacks');
+  }
+  if ('event' in when) await checkEvent(when.event, when.connection, '/when', check);
+  if ('schedule' in when) {
+    const problem = scheduleProblem(when, options.now);
+    const passed = problem?.pointer.endsWith('/at') && options.pastMoments;
+    if (problem && !passed) refuse(problem.pointer, problem.message);
+  }
+}
+
+async function checkEvent(
   type: string,
   connection: string | undefined,
   at: string,
-  maker: Principal,
-  refuse: (pointer: string, message: string) => void,
-): void {
+  { services, vendors, maker, refuse }: Check,
+): Promise<void> {
+  const unknown = typeProblem(eventTypesOf(vendors), type);
+  if (unknown !== undefined) return refuse(`${at}/event`, unknown);
   const vendor = type.split('.')[0] ?? '*';
   const [first, second] = connection?.split('/') ?? [];
   const name = second ?? first ?? '*';
-  const own = vendor === 'trunkline' || vendor === 'hook' || vendor === '*';
+  const own = vendor === 'trunkline' || vendor === '*';
   const allowed = covers(maker.scopes, controlNeed('events', false)) || (!own && mayRead(maker.scopes, vendor, name));
   if (!allowed)
-    refuse(at, `needs the scope ${own ? 'trunkline/events/read' : `${vendor}/${name}/*`}, which your key lacks`);
+    return refuse(at, `needs the scope ${own ? 'trunkline/events/read' : `${vendor}/${name}/*`}, which your key lacks`);
+  const problem = connection === undefined ? undefined : await connectionProblem(services, connection, [type]);
+  if (problem !== undefined) refuse(`${at}/connection`, problem);
+}
+
+/** Waits that together outlast a durable execution would lose the steps after them. */
+function checkDuration(definition: Definition, { refuse }: Check): void {
+  let seconds = 0;
+  for (const { step, pointer } of everyStep(definition.do)) {
+    if ('wait' in step) seconds += step.wait.seconds;
+    if (isWaitFor(step)) seconds += step.waitFor.seconds;
+    if (seconds > longestRunSeconds) {
+      refuse(pointer, 'makes the waits longer than a run may take, which is 31 days together');
+      return;
+    }
+  }
 }

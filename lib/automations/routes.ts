@@ -6,7 +6,7 @@ import type { GatewayServices } from '../connections/invoke.ts';
 import { GatewayError } from '../core/errors.ts';
 import { field } from '../core/field.ts';
 import { newId } from '../core/ids.ts';
-import type { Catalogue } from '../core/vendor.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
 import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import { type AdmissionServices, admit } from './admission.ts';
@@ -43,11 +43,11 @@ const sampleFields = () => ({
 /** The calls on automations. An automation does no more than its creator's key could. */
 export function automationRoutes(
   services: Services,
-  vendors: Catalogue,
-  hookExists: AdmissionServices['hookExists'],
+  vendors: EventCatalogue,
+  listHooks: AdmissionServices['listHooks'],
 ): Route[] {
   const shared = { tag: 'Automations', area: 'automations' } as const;
-  const admission = { connections: services.connections, hookExists };
+  const admission = { ...services, vendorNames: Object.keys(vendors), listHooks };
   return [
     route({
       ...shared,
@@ -60,8 +60,8 @@ export function automationRoutes(
       input: automationFields,
       output: shown,
       handle: async ({ input, principal }) => {
-        await admit(admission, vendors, input, principal);
         const now = services.clock.now();
+        await admit(admission, vendors, input, principal, { now });
         const id = newId(services.random);
         const at = new Date(now).toISOString();
         const item: AutomationItem = {
@@ -118,8 +118,8 @@ export function automationRoutes(
         await mayChange(item, principal);
         // Switching on or off needs no new look at what the automation may do, and keeps its rights.
         const onlySwitched = Object.keys(input).every((name) => name === 'enabled');
-        if (!onlySwitched) await admit(admission, vendors, definition, principal);
         const now = services.clock.now();
+        if (!onlySwitched) await admit(admission, vendors, definition, principal, { now, pastMoments: !input.when });
         const next: AutomationItem = {
           ...keys.automation(item.id),
           ...stored(definition, principal, now),

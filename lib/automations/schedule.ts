@@ -1,22 +1,42 @@
 import { Cron } from 'croner';
+import type { FieldError } from '../core/errors.ts';
 import type { Schedule } from './definition.ts';
 
-/** No schedule is looked through further than this in one go. */
-const maxMissed = 100;
+/** How many missed firings `missed: "all"` runs; older ones are dropped and counted. */
+const maxFirings = 100;
+/** A firing that starts later than this counts as missed, in milliseconds. */
+const graceMs = 5 * 60_000;
 
-/** Why a schedule cannot be kept, or undefined. */
-export function scheduleProblem(when: Schedule): string | undefined {
-  const { schedule } = when;
+/** The firings to run now, oldest first, and how many were dropped because there were too many. */
+export interface Firings {
+  times: number[];
+  dropped: number;
+}
+
+/** Why a schedule can never fire, with its place in the automation; undefined when it can. */
+export function scheduleProblem({ schedule }: Schedule, now: number): FieldError | undefined {
+  if ('at' in schedule) {
+    return Date.parse(schedule.at) > now
+      ? undefined
+      : { pointer: '/when/schedule/at', message: 'must be in the future' };
+  }
   if (!('cron' in schedule)) return undefined;
+  if (!isTimeZone(schedule.timeZone ?? 'UTC')) {
+    return { pointer: '/when/schedule/timeZone', message: 'must be an IANA time zone such as Europe/Paris' };
+  }
+  const pointer = '/when/schedule/cron';
+  if (schedule.cron.trim().split(/\s+/).length !== 5) {
+    return { pointer, message: 'must have five fields: minute hour day month weekday, such as 0 6 * * 1-5' };
+  }
   try {
-    const cron = cronOf(schedule);
-    return cron.nextRun() === null ? 'never fires' : undefined;
+    return cronOf(schedule).nextRun(new Date(now)) === null ? { pointer, message: 'never fires' } : undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : 'is no cron expression';
+    const reason = error instanceof Error ? error.message.replace(/^CronPattern: /, '') : String(error);
+    return { pointer, message: `is not a cron expression: ${reason}` };
   }
 }
 
-/** The first firing after a moment, in epoch milliseconds; undefined when there is none any more. `anchor` is when a rate began. */
+/** The first firing after a moment, in epoch milliseconds; undefined when there is none. `anchor` is when a rate started. */
 export function nextFiring(when: Schedule, after: number, anchor: number): number | undefined {
   const { schedule } = when;
   if ('at' in schedule) {
@@ -31,28 +51,73 @@ export function nextFiring(when: Schedule, after: number, anchor: number): numbe
 }
 
 /**
- * The firings that are to be run now: the one that was due, and of those that were missed since what the policy says. A firing is
- * missed when more than `grace` milliseconds have gone by.
+ * The firings to run at `now`, given the first one that is due. Of several, all but the most recent were missed: its successor is
+ * due already. The most recent one was missed when it is more than five minutes late.
  */
-export function firings(when: Schedule, dueAt: number, now: number, anchor: number, grace = 5 * 60_000): number[] {
-  const all = [dueAt];
-  for (let next = nextFiring(when, dueAt, anchor); next !== undefined && next <= now && all.length < maxMissed; ) {
-    all.push(next);
-    next = nextFiring(when, next, anchor);
-  }
-  const timely = all.filter((at) => now - at <= grace);
-  const missed = all.filter((at) => now - at > grace);
+export function firings(when: Schedule, dueAt: number, now: number, anchor: number): Firings {
+  const latest = lastFiring(when, dueAt, now, anchor);
   switch (when.missed ?? 'once') {
     case 'all':
-      return all;
+      return everyFiring(when, dueAt, now, anchor);
     case 'skip':
-      return timely;
+      return { times: now - latest <= graceMs ? [latest] : [], dropped: 0 };
     default:
-      // One run makes good for all that were missed, unless a timely one is there to do so.
-      return timely.length > 0 ? timely : missed.slice(-1);
+      return { times: [latest], dropped: 0 };
   }
 }
 
+function lastFiring({ schedule }: Schedule, dueAt: number, now: number, anchor: number): number {
+  if ('at' in schedule) return dueAt;
+  if ('everySeconds' in schedule) {
+    const step = schedule.everySeconds * 1000;
+    return Math.max(dueAt, anchor + Math.floor((now - anchor) / step) * step);
+  }
+  const [last] = cronOf(schedule).previousRuns(1, new Date(now + 1));
+  return Math.max(dueAt, last?.getTime() ?? dueAt);
+}
+
+function everyFiring(when: Schedule, dueAt: number, now: number, anchor: number): Firings {
+  const { schedule } = when;
+  if ('cron' in schedule) {
+    const cron = cronOf(schedule);
+    const times = cron
+      .previousRuns(maxFirings, new Date(now + 1))
+      .map((time) => time.getTime())
+      .filter((time) => time >= dueAt)
+      .reverse();
+    const [oldest = dueAt] = times;
+    let dropped = 0;
+    for (let time = dueAt; time < oldest; dropped++) {
+      time = cron.nextRun(new Date(time))?.getTime() ?? oldest;
+    }
+    return { times: times.length > 0 ? times : [dueAt], dropped };
+  }
+  if ('at' in schedule) return { times: [dueAt], dropped: 0 };
+  const step = schedule.everySeconds * 1000;
+  const latest = lastFiring(when, dueAt, now, anchor);
+  const count = Math.floor((latest - dueAt) / step) + 1;
+  const kept = Math.min(count, maxFirings);
+  return {
+    times: Array.from({ length: kept }, (_, index) => latest - (kept - 1 - index) * step),
+    dropped: count - kept,
+  };
+}
+
+/** Lists and ranges of hours fire once in the night that repeats an hour, and in the one that skips it. */
 function cronOf(schedule: { cron: string; timeZone?: string | undefined }): Cron {
-  return new Cron(schedule.cron, { timezone: schedule.timeZone ?? 'UTC', paused: true });
+  return new Cron(schedule.cron, {
+    timezone: schedule.timeZone ?? 'UTC',
+    paused: true,
+    mode: '5-part',
+    fixedTimeRule: 'no-wildcard',
+  });
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
 }

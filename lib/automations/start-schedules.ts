@@ -2,24 +2,28 @@ import type { TrunklineEvent } from '../core/event-type.ts';
 import { due, dueItems } from '../store/due.ts';
 import { type AutomationItem, definitionOf, startOne } from './automations.ts';
 import type { RunServices } from './runs/runs.ts';
-import { firings, nextFiring } from './schedule.ts';
+import { type Firings, firings, nextFiring } from './schedule.ts';
 
 /** What one tick started. */
 export interface ScheduleReport {
   due: number;
   started: number;
+  /** Missed firings that were too many to run. */
+  dropped: number;
   unexpected: string[];
 }
 
-/** One tick of the clock over all schedules that are due. Each firing is keyed by automation and time: two ticks start one run. */
+/** One tick of the clock over all schedules that are due. A firing is identified by automation and time: two ticks start one run. */
 export async function startSchedules(services: RunServices, signal: AbortSignal): Promise<ScheduleReport> {
-  const report: ScheduleReport = { due: 0, started: 0, unexpected: [] };
+  const report: ScheduleReport = { due: 0, started: 0, dropped: 0, unexpected: [] };
   for await (const page of dueItems<AutomationItem>(services.table, 'schedule', services.clock.now())) {
     for (const item of page) {
       if (signal.aborted) return report;
       report.due++;
       try {
-        report.started += await fire(services, item);
+        const { times, dropped } = await fire(services, item);
+        report.started += times.length;
+        report.dropped += dropped;
       } catch (error) {
         report.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
       }
@@ -28,12 +32,12 @@ export async function startSchedules(services: RunServices, signal: AbortSignal)
   return report;
 }
 
-async function fire(services: RunServices, item: AutomationItem): Promise<number> {
+async function fire(services: RunServices, item: AutomationItem): Promise<Firings> {
   const { when } = definitionOf(item);
-  if (!('schedule' in when) || item.dueAt === undefined || !item.enabled) return 0;
+  if (!('schedule' in when) || item.dueAt === undefined || !item.enabled) return { times: [], dropped: 0 };
   const now = services.clock.now();
-  const times = firings(when, item.dueAt, now, item.anchor);
-  for (const time of times) {
+  const fired = firings(when, item.dueAt, now, item.anchor);
+  for (const time of fired.times) {
     await startOne(services, item, { cause: `firing ${time}`, createdAt: time, event: firingEvent(item, time) });
   }
   const next = nextFiring(when, Math.max(now, item.dueAt), item.anchor);
@@ -43,10 +47,10 @@ async function fire(services: RunServices, item: AutomationItem): Promise<number
     { ...(next !== undefined && due('schedule', item.id, next)), before: item.dueAt },
     '#dueAt = :before',
   );
-  return times.length;
+  return fired;
 }
 
-/** What a run of a schedule sees as its event; no list has it. */
+/** The event that a scheduled run sees; it is not in the event log. */
 function firingEvent(item: AutomationItem, time: number): TrunklineEvent {
   const timestamp = new Date(time).toISOString();
   return {

@@ -8,11 +8,11 @@ import { runRoutes } from '../automations/runs/routes.ts';
 import { loginRoutes } from '../connections/login-routes.ts';
 import type { ConnectionChange } from '../connections/records.ts';
 import { connectionRoutes } from '../connections/routes.ts';
+import { scopeProblem } from '../connections/scope-problem.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { forgetPolls, planPolls, pollingStatus } from '../events/poll-plan.ts';
 import { eventRoutes } from '../events/routes.ts';
 import { hookRoutes } from '../hooks/routes.ts';
-import { keys } from '../store/items.ts';
 import { deliveryRoutes } from '../subscriptions/delivery-routes.ts';
 import { subscriptionRoutes } from '../subscriptions/routes.ts';
 import { hooksOf } from './hooks.ts';
@@ -28,9 +28,13 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
   return [
     ...connectionRoutes(services, vendors, onChange, (vendor, name) => pollingStatus(services.table, vendor, name)),
     ...loginRoutes(services, vendors, onChange),
-    ...keyRoutes(new ApiKeys(services.table, services.clock, services.random, services.keys), Object.keys(vendors)),
+    ...keyRoutes(
+      new ApiKeys(services.table, services.clock, services.random, services.keys),
+      Object.keys(vendors),
+      (scope) => scopeProblem(services.connections, vendors, scope),
+    ),
     ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors),
-    ...automationRoutes(services, vendors, async (id) => (await services.table.get(keys.hook(id), true)) !== undefined),
+    ...automationRoutes(services, vendors, () => hooksOf(services).list()),
     ...runRoutes(services),
     ...uploadRoutes(services.files),
     ...eventRoutes(services, vendors),

@@ -3,6 +3,7 @@ import type { IdempotencyServices, JsonAnswer } from '../api/idempotency.ts';
 import type { Principal } from '../api/key-check.ts';
 import { operationNeed, requireScope } from '../api/scopes.ts';
 import { GatewayError } from '../core/errors.ts';
+import { didYouMean } from '../core/nearest.ts';
 import { coerceQuery, type Operation, parseInput, schemasOf } from '../core/operation.ts';
 import type { Connection, Vendor, VendorAnswer } from '../core/vendor.ts';
 import type { Connections } from './connections.ts';
@@ -50,13 +51,13 @@ const readAttempts = 3;
 export function operationOf(vendor: Vendor, name: string): Operation {
   const operation = Object.hasOwn(vendor.operations, name) ? vendor.operations[name] : undefined;
   if (operation) return operation;
-  const near = Object.keys(vendor.operations).filter(
-    (each) => each.toLowerCase().includes(name.toLowerCase().slice(0, 40)) && name !== '',
-  );
-  throw new GatewayError(
-    'not_found',
-    `${vendor.title} has no operation ${JSON.stringify(name.slice(0, 80))}.${near.length > 0 ? ` Did you mean ${near.slice(0, 3).join(', ')}?` : ' See /docs for all of them.'}`,
-  );
+  throw new GatewayError('not_found', noOperation(vendor, name));
+}
+
+/** The sentence for an operation that a vendor does not have, with the nearest names. */
+export function noOperation(vendor: Vendor, name: string): string {
+  const near = didYouMean(name, Object.keys(vendor.operations)) || ' See /docs for all of them.';
+  return `${vendor.title} has no operation ${JSON.stringify(name.slice(0, 80))}.${near}`;
 }
 
 /** Runs one operation of one connection: scope, input, idempotency, session, the vendor, the answer. */

@@ -78,7 +78,7 @@ export function schemasOf(operation: Operation): Schemas {
 export function parseInput<T>(schema: z.ZodMiniType<T>, value: unknown, what = 'The input'): T {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  const errors = result.error.issues.slice(0, 20).flatMap(fieldErrors);
+  const errors = errorsOf(result.error);
   const first = errors[0];
   throw new GatewayError(
     'invalid_input',
@@ -87,6 +87,16 @@ export function parseInput<T>(schema: z.ZodMiniType<T>, value: unknown, what = '
       errors,
     },
   );
+}
+
+/** What keeps an input from being accepted, in the words of `parseInput`; an empty list when nothing does. */
+export function inputErrors(schema: z.ZodMiniType, value: unknown): FieldError[] {
+  const result = schema.safeParse(value, { reportInput: true });
+  return result.success ? [] : errorsOf(result.error);
+}
+
+function errorsOf(error: z.core.$ZodError): FieldError[] {
+  return error.issues.slice(0, 20).flatMap(fieldErrors);
 }
 
 function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {

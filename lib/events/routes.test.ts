@@ -27,7 +27,7 @@ beforeAll(async () => {
     ...deliveryRoutes(world.services),
   ];
   dispatch = dispatcher(routes, world.services, async (_principal, route) => void audited.push(route.operationId));
-  for (const name of ['dispatch', 'depot']) {
+  for (const name of ['dispatch', 'depot', 'poller']) {
     await putConnection(world.services as never, 'proptt2', name, {}, { interactionKey: 'x' });
   }
 });

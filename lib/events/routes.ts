@@ -1,12 +1,14 @@
 import * as z from 'zod/mini';
 import { type Route, route } from '../api/route.ts';
 import { mayRead } from '../api/scopes.ts';
+import type { Connections } from '../connections/connections.ts';
 import { GatewayError } from '../core/errors.ts';
 import { field, integer } from '../core/field.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from './event-types.ts';
 import { type ListServices, listEvents, mayReadEvent, readableConnections } from './list.ts';
 import { findEvent, shownEvent } from './log.ts';
+import { connectionProblem, typeProblem } from './references.ts';
 
 /** The id of an event. */
 export const eventIdField = () =>
@@ -41,8 +43,12 @@ const event = () =>
     data: z.record(z.string(), z.unknown()),
   });
 
-/** The calls on the event log and on what can stand in it. */
-export function eventRoutes(services: ListServices, vendors: EventCatalogue): Route[] {
+export interface EventRouteServices extends ListServices {
+  connections: Connections;
+}
+
+/** The calls on the event log and on the types of events. */
+export function eventRoutes(services: EventRouteServices, vendors: EventCatalogue): Route[] {
   const shared = { tag: 'Events', area: 'events' } as const;
   return [
     route({
@@ -59,13 +65,17 @@ export function eventRoutes(services: ListServices, vendors: EventCatalogue): Ro
         before: z.optional(field(eventIdField(), { description: 'What came before this event, newest first.' })),
       }),
       output: () => z.array(event()),
-      handle: ({ input, principal: { scopes } }) => {
+      handle: async ({ input, principal: { scopes } }) => {
         if (input.after !== undefined && input.before !== undefined) {
           throw new GatewayError('invalid_input', 'Give after or before, not both.', {
             errors: [{ pointer: '/before', message: 'cannot stand beside after' }],
           });
         }
         const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);
+        const { type, connection } = input;
+        if (type !== undefined) refuse('/type', typeProblem(eventTypesOf(vendors), type));
+        if (connection !== undefined)
+          refuse('/connection', await connectionProblem(services, connection, [type ?? '*'], readable));
         return listEvents(services, { ...input, readable, known: readableConnections(scopes) });
       },
     }),
@@ -121,4 +131,11 @@ export function eventRoutes(services: ListServices, vendors: EventCatalogue): Ro
       },
     }),
   ];
+}
+
+function refuse(pointer: string, message: string | undefined): void {
+  if (message === undefined) return;
+  throw new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
+    errors: [{ pointer, message }],
+  });
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ExpressionProblem } from './job.ts';
+import type { ExpressionInspection, ExpressionProblem } from './job.ts';
 import { ExpressionPool } from './pool.ts';
 import { hasExpression } from './template.ts';
 
@@ -38,14 +38,20 @@ export async function evaluate(
   return 'json' in reply && reply.json !== undefined ? JSON.parse(reply.json) : undefined;
 }
 
-/** Every expression of a template that could not be compiled, with its JSON pointer; an empty list when all are good. */
+/** Every expression of a template that cannot run, with its JSON pointer; an empty list when all are good. */
 export async function validate(
   template: unknown,
   pool: ExpressionPool = sharedPool(),
 ): Promise<readonly ExpressionProblem[]> {
-  if (!hasDelimiter(template)) return [];
+  return (await inspect(template, pool)).problems;
+}
+
+/** The problems of a template's expressions, and the steps that they refer to. */
+export async function inspect(template: unknown, pool: ExpressionPool = sharedPool()): Promise<ExpressionInspection> {
+  const nothing = { problems: [], steps: [] };
+  if (!hasDelimiter(template)) return nothing;
   const reply = await pool.run({ task: 'validate', template }, validateTimeMs);
-  return 'problems' in reply ? reply.problems : [];
+  return 'problems' in reply ? reply : nothing;
 }
 
 /** A text that has one half of the delimiters is a mistake worth telling. */

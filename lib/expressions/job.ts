@@ -17,11 +17,18 @@ export type ExpressionJob =
 export type ExpressionReply =
   | { readonly ready: true }
   | { readonly json?: string }
-  | { readonly problems: readonly ExpressionProblem[] }
+  | ExpressionInspection
   | { readonly failure: ExpressionProblem & { readonly kind: ExpressionFailureKind } };
 
 /** `memory` and `crashed` end the process that evaluated, `timeout` may. */
 export type ExpressionFailureKind = 'syntax' | 'evaluation' | 'timeout' | 'memory' | 'too-large' | 'crashed';
+
+/** What can be said of the expressions of a template without evaluating them. */
+export interface ExpressionInspection {
+  readonly problems: readonly ExpressionProblem[];
+  /** Every `steps.NAME` with the pointer of its expression. */
+  readonly steps: readonly { readonly pointer: string; readonly name: string }[];
+}
 
 /** What is wrong with one expression. */
 export interface ExpressionProblem {

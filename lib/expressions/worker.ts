@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import process from 'node:process';
 import jsonata from 'jsonata';
 import { registerFunctions } from './functions.ts';
-import type { ExpressionJob, ExpressionProblem, ExpressionReply } from './job.ts';
+import type { ExpressionInspection, ExpressionJob, ExpressionProblem, ExpressionReply } from './job.ts';
+import { referencesOf } from './references.ts';
 import { ResultBuilder, Stopped } from './result.ts';
 import { closeSandbox, given } from './sandbox.ts';
 import { below, expressionIn } from './template.ts';
@@ -20,7 +21,7 @@ reply({ ready: true });
 
 async function answer(job: ExpressionJob): Promise<void> {
   try {
-    if (job.task === 'validate') reply({ problems: problemsIn(job.template, '') });
+    if (job.task === 'validate') reply(await inspect(job.template));
     else reply(await evaluate(job));
   } catch (error) {
     reply({ failure: failureFrom(error) });
@@ -54,26 +55,43 @@ function compile(text: string, options?: jsonata.JsonataOptions): jsonata.Expres
   return expression;
 }
 
-function problemsIn(template: unknown, pointer: string): ExpressionProblem[] {
-  if (typeof template === 'string') return problemsInText(template, pointer);
-  if (typeof template !== 'object' || template === null) return [];
-  return Object.entries(template).flatMap(([key, member]) => problemsIn(member, below(pointer, key)));
+async function inspect(template: unknown): Promise<ExpressionInspection> {
+  const problems: ExpressionProblem[] = [];
+  const steps: { pointer: string; name: string }[] = [];
+  for (const { text, pointer } of textsIn(template, '')) {
+    const expression = expressionIn(text);
+    if (expression === undefined) {
+      if (text.startsWith('{%')) problems.push({ pointer, message: 'This begins with {% and does not end with %}' });
+      if (text.endsWith('%}')) problems.push({ pointer, message: 'This ends with %} and does not begin with {%' });
+    } else if (expression === '') problems.push({ pointer, message: 'There is no expression between {% and %}' });
+    else {
+      try {
+        const references = referencesOf(compile(expression).ast());
+        for (const name of references.steps) steps.push({ pointer, name });
+        for (const name of await unknownFunctions([...references.functions])) {
+          problems.push({ pointer, message: `There is no function $${name}` });
+        }
+      } catch (error) {
+        problems.push({ pointer, ...describe(error) });
+      }
+    }
+  }
+  return { problems, steps };
 }
 
-function problemsInText(text: string, pointer: string): ExpressionProblem[] {
-  const expression = expressionIn(text);
-  if (expression === undefined) {
-    if (text.startsWith('{%')) return [{ pointer, message: 'This begins with {% and does not end with %}' }];
-    if (text.endsWith('%}')) return [{ pointer, message: 'This ends with %} and does not begin with {%' }];
-    return [];
+function* textsIn(template: unknown, pointer: string): Generator<{ text: string; pointer: string }> {
+  if (typeof template === 'string') yield { text: template, pointer };
+  if (typeof template !== 'object' || template === null) return;
+  for (const [key, member] of Object.entries(template)) yield* textsIn(member, below(pointer, key));
+}
+
+/** The names that neither JSONata nor our own functions define. */
+async function unknownFunctions(names: string[]): Promise<string[]> {
+  const unknown: string[] = [];
+  for (const name of names) {
+    if ((await compile(`$exists($${name})`).evaluate({})) !== true) unknown.push(name);
   }
-  if (expression === '') return [{ pointer, message: 'There is no expression between {% and %}' }];
-  try {
-    compile(expression);
-    return [];
-  } catch (error) {
-    return [{ pointer, ...describe(error) }];
-  }
+  return unknown;
 }
 
 function failureFrom(error: unknown): Extract<ExpressionReply, { failure: unknown }>['failure'] {

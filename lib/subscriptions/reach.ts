@@ -33,16 +33,6 @@ export function mayReceive(scopes: readonly string[], reach: Reach): boolean {
   return pairsOf(readScopes(scopes), reach).length > 0;
 }
 
-/** The connections that a slug or `vendor/slug` may mean, given the types that are asked for. */
-export function connectionsMeant(
-  vendorNames: readonly string[],
-  wanted: string,
-  types: readonly string[],
-): { vendor: string; connection: string }[] {
-  const { vendors, connection } = bounds({ types, connection: wanted });
-  return (vendors ?? vendorNames).map((vendor) => ({ vendor, connection: connection ?? '' }));
-}
-
 /** The host of a target: what may be told of it to those who do not own it, since hook URLs are often secrets themselves. */
 export function targetOf({ url }: SubscriptionItem): string {
   return URL.parse(url)?.host ?? '';

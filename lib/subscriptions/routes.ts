@@ -6,11 +6,11 @@ import { GatewayError } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
 import { type AddressPolicy, checkUrl } from '../core/http/address-policy.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
-import { eventTypesOf, isKnownPattern } from '../events/event-types.ts';
+import { eventTypesOf } from '../events/event-types.ts';
+import { connectionProblem, typeProblem } from '../events/references.ts';
 import { connectionField, typeField } from '../events/routes.ts';
 import { conditionProblem } from '../expressions/condition.ts';
-import { keys } from '../store/items.ts';
-import { connectionsMeant, mayReceive, maySee } from './reach.ts';
+import { mayReceive, maySee } from './reach.ts';
 import { rotateSigningSecret } from './secrets.ts';
 import {
   changeSubscription,
@@ -58,8 +58,8 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
   async function check(principal: Principal, wanted: Partial<SubscriptionItem>): Promise<void> {
     if (wanted.url !== undefined) checkTarget(wanted.url, services.targets);
     for (const [at, pattern] of (wanted.types ?? []).entries()) {
-      if (isKnownPattern(known(), pattern)) continue;
-      refuse(`/types/${at}`, 'is not an event type; GET /v1/event-types lists them');
+      const problem = typeProblem(known(), pattern);
+      if (problem !== undefined) refuse(`/types/${at}`, problem);
     }
     if (wanted.filter !== undefined) {
       const problem = await conditionProblem(wanted.filter);
@@ -72,13 +72,8 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       throw new GatewayError('forbidden', `This key may not read what ${pattern}${where} would bring.`);
     }
     if (wanted.connection === undefined) return;
-    const meant = connectionsMeant(services.vendorNames, wanted.connection, reach.types);
-    const found = await Promise.all(
-      meant.map(({ vendor, connection }) => services.connections.find(vendor, connection).then(() => true, isMissing)),
-    );
-    if (found.includes(true)) return;
-    const hook = await services.table.get(keys.hook(wanted.connection), true);
-    if (!hook) refuse('/connection', 'is neither a connection nor a hook');
+    const problem = await connectionProblem(services, wanted.connection, reach.types);
+    if (problem !== undefined) refuse('/connection', problem);
   }
 
   return [
@@ -199,11 +194,6 @@ function refuse(pointer: string, message: string): never {
   throw new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
     errors: [{ pointer, message }],
   });
-}
-
-function isMissing(error: unknown): false {
-  if (error instanceof GatewayError && error.code === 'not_found') return false;
-  throw error;
 }
 
 /** Without what was not given: an absent field is not one that is undefined. */

@@ -1,0 +1,27 @@
+import { didYouMean } from '../core/nearest.ts';
+import type { Catalogue, Vendor } from '../core/vendor.ts';
+import type { Connections } from './connections.ts';
+import { noOperation } from './invoke.ts';
+
+/** Why a well-formed scope names nothing that exists, as a sentence; undefined when it does. */
+export async function scopeProblem(
+  connections: Connections,
+  vendors: Catalogue,
+  scope: string,
+): Promise<string | undefined> {
+  const [vendorName = '', connection = '', operation = ''] = scope.split('/');
+  if (vendorName === 'trunkline') return undefined;
+  const meant = Object.values(vendors).filter(({ name }) => vendorName === '*' || vendorName === name);
+  const [first] = meant;
+  if (first && operation !== '*' && operation !== 'raw' && !meant.some((vendor) => has(vendor, operation))) {
+    return `names an operation that does not exist: ${noOperation(first, operation)}`;
+  }
+  if (connection === '*') return undefined;
+  const names = (await Promise.all(meant.map(({ name }) => connections.list(name)))).flat().map(({ name }) => name);
+  if (names.includes(connection)) return undefined;
+  return `names a connection that does not exist: ${connection}.${didYouMean(connection, names)}`;
+}
+
+function has(vendor: Vendor, operation: string): boolean {
+  return Object.hasOwn(vendor.operations, operation);
+}

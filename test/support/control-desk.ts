@@ -1,0 +1,73 @@
+import type { Principal } from '../../lib/api/key-check.ts';
+import { type Dispatcher, dispatcher } from '../../lib/api/route.ts';
+import { controlRoutes } from '../../lib/aws/control-routes.ts';
+import type { Services } from '../../lib/aws/services.ts';
+import { vendors } from '../../lib/vendors/index.ts';
+import { admin, memorySecrets, processOf, putConnection, startBackends, TestClock } from './harness.ts';
+
+/** An answer of a control call. */
+export interface DeskAnswer {
+  status: number;
+  // A test names the fields that it expects.
+  // biome-ignore lint/suspicious/noExplicitAny: the bodies of forty calls have no common type.
+  body: any;
+}
+
+/** All control calls over an embedded table, with a clock of the test's own and a connection of each vendor. */
+export async function startControlDesk(clock = new TestClock()) {
+  const backends = await startBackends();
+  const base = processOf(backends.endpoint, memorySecrets(), clock);
+  const started: { name: string; payload: object }[] = [];
+  const starter = {
+    startRun: async (name: string, payload: object) => void started.push({ name, payload }),
+    startDelivery: async () => undefined,
+    complete: async () => true,
+  };
+  const services: Services = {
+    ...base,
+    starter,
+    rates: { take: () => undefined } as never,
+    targets: { allowHttp: true, allowPrivateNetwork: true },
+  };
+  for (const vendor of ['proptt2', 'talk', 'timetonic'] as const) {
+    await putConnection(base, vendor, 'dispatch', {}, { key: 'not used' });
+  }
+  const audited: string[] = [];
+  const dispatch: Dispatcher = dispatcher(controlRoutes(services, vendors), services, async (_caller, route) => {
+    audited.push(route.operationId);
+  });
+  let count = 0;
+  return {
+    clock,
+    services,
+    started,
+    audited,
+    call: async (method: string, target: string, body?: object, principal: Principal = admin): Promise<DeskAnswer> => {
+      const [path = '', query] = target.split('?');
+      const request = {
+        method,
+        path: decodeURIComponent(path),
+        query: new URLSearchParams(query),
+        headers: {},
+        rawBody: Buffer.from(body === undefined ? '' : JSON.stringify(body)),
+        requestId: `desk-${++count}`,
+        signal: AbortSignal.timeout(25_000),
+        sourceIp: '127.0.0.1',
+      };
+      try {
+        const { status, body: answer } = await dispatch(request, principal);
+        return { status, body: answer };
+      } catch (error) {
+        const { status, message, errors, code } = error as Record<string, unknown>;
+        if (typeof status !== 'number') throw error;
+        return { status, body: { code, message, errors } };
+      }
+    },
+    close: async () => {
+      base.close();
+      await backends.stop();
+    },
+  };
+}
+
+export type ControlDesk = Awaited<ReturnType<typeof startControlDesk>>;
