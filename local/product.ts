@@ -84,16 +84,16 @@ async function start(
   const credentials = createLocalCredentials();
   const database =
     options.dynamodbEndpoint === undefined
-      ? await startEmbeddedDynamodb({ directory: join(directory, 'dynamodb') })
+      ? await startEmbeddedDynamodb({ directory: join(directory, 'dynamodb'), credentials })
       : undefined;
   if (database) closers.push(database.stop);
   const dynamodb = options.dynamodbEndpoint ?? database?.endpoint ?? '';
   const [secrets] = await Promise.all([
     startSecretsEndpoint({ directory: join(directory, 'secrets'), credentials }),
-    createTable(dynamodb, tableName),
+    createTable({ endpoint: dynamodb, credentials }, tableName),
   ]);
   closers.push(secrets.stop);
-  if (database) closers.push(startExpirySweep({ endpoint: dynamodb, tableName }).stop);
+  if (database) closers.push(startExpirySweep({ endpoint: dynamodb, credentials, tableName }).stop);
 
   Object.assign(process.env, {
     TRUNKLINE_TABLE: tableName,

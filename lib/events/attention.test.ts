@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startStreamPump } from '../../local/aws/stream-pump.ts';
-import { memoryFiles, startBackends } from '../../test/support/harness.ts';
+import { memoryFiles, startBackends, testCredentials } from '../../test/support/harness.ts';
 import { services, useFiles } from '../aws/services.ts';
 import type { Connection } from '../core/vendor.ts';
 import { listEvents } from './list.ts';
@@ -22,7 +22,7 @@ test('a connection that is locked is told of once, in an event that its readers 
   const { handler } = await import('../../functions/route-events.ts');
   const pump = await startStreamPump({
     endpoint: backends.endpoint,
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    credentials: testCredentials,
     tableName: 'trunkline',
     handler,
   });

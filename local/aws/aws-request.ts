@@ -4,11 +4,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 /** An error as an AWS service answers it; `name` is the class that the SDK throws at the caller. */
 export class ServiceError extends Error {
   readonly status: number;
+  /** What stands in the answer beside the message. */
+  readonly fields: object;
 
-  constructor(name: string, message: string, status = 400) {
+  constructor(name: string, message: string, status = 400, fields: object = {}) {
     super(message);
     this.name = name;
     this.status = status;
+    this.fields = fields;
   }
 }
 
@@ -27,13 +30,19 @@ export function createLocalCredentials(): LocalCredentials {
 }
 
 /**
- * Throws unless the request was signed with the access key. The key id alone is compared: it is random, and everything stays on
- * this machine; this keeps out other programs and web pages that guess the port.
+ * Throws unless the request was signed with the access key and comes from no web page. The key id alone is compared: it is
+ * random, and everything stays on this machine; this keeps out other users' programs and web pages that guess the port.
  */
 export function requireAccessKey(request: IncomingMessage, credentials: LocalCredentials): void {
   const given = /^AWS4-HMAC-SHA256 Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1] ?? '';
-  if (timingSafeEqual(digest(given), digest(credentials.accessKeyId))) return;
+  const isKnown = timingSafeEqual(digest(given), digest(credentials.accessKeyId));
+  if (isKnown && request.headers.origin === undefined && isLoopback(request.headers.host)) return;
   throw new ServiceError('UnrecognizedClientException', 'The security token included in the request is invalid.', 403);
+}
+
+/** A name that was made to resolve to this machine (DNS rebinding) is none of ours. */
+function isLoopback(host = ''): boolean {
+  return /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host);
 }
 
 /** The whole body; throws `tooLarge` beyond the limit in bytes. */
@@ -48,13 +57,24 @@ export async function readBody(request: IncomingMessage, limit: number, tooLarge
   return Buffer.concat(chunks);
 }
 
+/** The JSON object that a body holds. */
+export function parseJson(body: Buffer): Record<string, unknown> {
+  try {
+    const input: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof input === 'object' && input !== null) return { ...input };
+  } catch {
+    // Answered below.
+  }
+  throw new ServiceError('SerializationException', 'The request body is not a JSON object.');
+}
+
 /** Answers with an AWS error; what is not a `ServiceError` is the endpoint's own failure. */
 export function answerError(response: ServerResponse, error: unknown, contentType: string): void {
   const known =
     error instanceof ServiceError
       ? error
       : new ServiceError('InternalServiceError', `The local endpoint failed: ${error}`, 500);
-  const body = JSON.stringify({ __type: known.name, message: known.message, Message: known.message });
+  const body = JSON.stringify({ ...known.fields, __type: known.name, message: known.message, Message: known.message });
   // A body that was not read to its end would be taken for the next request.
   if (!response.req.complete) response.setHeader('connection', 'close');
   response.writeHead(known.status, { 'content-type': contentType, 'x-amzn-errortype': known.name }).end(body);

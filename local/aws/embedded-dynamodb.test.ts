@@ -1,10 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   CreateTableCommand,
+  DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -31,7 +33,7 @@ afterEach(async () => {
 });
 
 async function start(options: Parameters<typeof startEmbeddedDynamodb>[0] = { directory }) {
-  const database = await startEmbeddedDynamodb(options);
+  const database = await startEmbeddedDynamodb({ credentials: access.credentials, ...options });
   running.push(database);
   return database;
 }
@@ -67,7 +69,7 @@ async function startElsewhere() {
     import { startEmbeddedDynamodb } from ${JSON.stringify(new URL('./embedded-dynamodb.ts', import.meta.url).href)};
     setInterval(() => {}, 1000);
     try {
-      const database = await startEmbeddedDynamodb({ directory: ${JSON.stringify(directory)} });
+      const database = await startEmbeddedDynamodb({ directory: ${JSON.stringify(directory)}, credentials: ${JSON.stringify(access.credentials)} });
       process.stdout.write(JSON.stringify({ pid: database.pid(), endpoint: database.endpoint }));
     } catch (error) { process.stdout.write(JSON.stringify({ refusal: error.message })); }`;
   const owner = spawn(process.execPath, ['--input-type=module', '-e', script], {
@@ -124,7 +126,7 @@ describe('processes', () => {
 
   test('one that outlived its parent all the same is ended at the next start', async () => {
     const dataFile = join(directory, 'data.db');
-    const orphan = spawn(findDynoxide(), ['serve', '--port', '0', '--db-path', dataFile], { stdio: 'ignore' });
+    const orphan = spawn(findDynoxide(), ['mcp', '--db-path', dataFile], { stdio: ['pipe', 'ignore', 'ignore'] });
     writeFileSync(join(directory, 'dynamodb.pid'), `${orphan.pid}\n`);
     await vi.waitFor(() => expect(statusOf(orphan.pid ?? 0)).toContain('dynoxide'));
     await start();
@@ -170,18 +172,85 @@ describe('processes', () => {
     expect(group(database.pid())).not.toBe(group('self'));
   });
 
-  test('stop leaves no process, no watcher and no lock behind', async () => {
+  test('stop leaves no process and no lock behind', async () => {
     const database = await start();
     const pid = database.pid();
     await database.stop();
     await database.stop();
-    // The watcher is in the database's process group; a dead one that nobody has collected yet does not count.
+    // One that is dead and not collected yet does not count.
     const left = () =>
       execFileSync('ps', ['-eo', 'pgid=,stat='])
         .toString()
         .match(new RegExp(`^ *${pid} [^Z]`, 'm'));
     await vi.waitFor(() => expect(left()).toBeNull());
     await start();
+  });
+});
+
+describe('who may reach it', () => {
+  const ask = (endpoint: string, headers: Record<string, string>) =>
+    new Promise<number>((resolve, reject) => {
+      const signed = { 'x-amz-target': 'DynamoDB_20120810.ListTables', 'content-type': 'application/x-amz-json-1.0' };
+      const asked = request(endpoint, { method: 'POST', headers: { ...signed, ...headers } });
+      asked.on('response', (response) => resolve(response.resume().statusCode ?? 0)).on('error', reject);
+      asked.end('{}');
+    });
+  const signature = (id: string) =>
+    `AWS4-HMAC-SHA256 Credential=${id}/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0`;
+
+  test('its process listens on no port', async () => {
+    const database = await start();
+    const sockets = readdirSync(`/proc/${database.pid()}/fd`)
+      .map((fd) => readlinkSync(`/proc/${database.pid()}/fd/${fd}`))
+      .flatMap((target) => /^socket:\[(\d+)\]$/.exec(target)?.[1] ?? []);
+    const listening = ['tcp', 'tcp6'].flatMap((kind) =>
+      readFileSync(`/proc/net/${kind}`, 'utf8')
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+        .filter((fields) => fields[3] === '0A')
+        .map((fields) => fields[9]),
+    );
+    expect(listening.length).toBeGreaterThan(0);
+    expect(sockets.filter((inode) => listening.includes(inode))).toEqual([]);
+  });
+
+  test('only the access key opens it, and never for a web page or under a foreign name', async () => {
+    const { endpoint } = await start({ directory });
+    const authorization = signature(access.credentials.accessKeyId);
+    expect(await ask(endpoint, { authorization })).toBe(200);
+    expect(await ask(endpoint, {})).toBe(403);
+    expect(await ask(endpoint, { authorization: signature('x') })).toBe(403);
+    expect(await ask(endpoint, { authorization, origin: 'http://evil.example' })).toBe(403);
+    expect(await ask(endpoint, { authorization, host: 'evil.example' })).toBe(403);
+  });
+});
+
+describe('what DynamoDB says when a write is refused', () => {
+  test('the item that stood there', async () => {
+    const client = clientOf((await start()).endpoint);
+    await createTable(client);
+    await put(client, 'a', 'first');
+    const refused = {
+      TableName: 'trunkline',
+      ConditionExpression: 'attribute_not_exists(pk)',
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+    } as const;
+    const item = { pk: { S: 'a' }, value: { S: 'first' } };
+    await expect(
+      client.send(new PutItemCommand({ ...refused, Item: { pk: { S: 'a' }, value: { S: 'second' } } })),
+    ).rejects.toMatchObject({ name: 'ConditionalCheckFailedException', Item: item });
+    await expect(client.send(new DeleteItemCommand({ ...refused, Key: { pk: { S: 'a' } } }))).rejects.toMatchObject({
+      name: 'ConditionalCheckFailedException',
+      Item: item,
+    });
+  });
+
+  test('text that is no Unicode is refused by name, and the next call is answered', async () => {
+    const client = clientOf((await start()).endpoint);
+    await createTable(client);
+    await expect(put(client, 'a', 'half \ud800')).rejects.toMatchObject({ name: 'SerializationException' });
+    await put(client, 'a', 'an emoji \ud83d\ude00 and a written \\ud800');
+    expect((await get(client, 'a'))?.value).toEqual({ S: 'an emoji \ud83d\ude00 and a written \\ud800' });
   });
 });
 

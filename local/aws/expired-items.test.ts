@@ -14,9 +14,9 @@ beforeAll(async () => {
   client = new DynamoDBClient({
     endpoint: database.endpoint,
     region: 'local',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    credentials: database.credentials,
   });
-  await createTable(database.endpoint, 'trunkline');
+  await createTable(database, 'trunkline');
 });
 afterAll(() => database.stop());
 
@@ -35,7 +35,7 @@ test('what has expired goes, across pages; what has not, or never will, stays', 
   await put('now', seconds);
   await put('later', seconds + 60);
   await put('for ever');
-  const { sweep, stop } = startExpirySweep({ endpoint: database.endpoint, tableName: 'trunkline', now: () => time });
+  const { sweep, stop } = startExpirySweep({ ...database, tableName: 'trunkline', now: () => time });
   expect(await sweep()).toBe(450);
   expect(await keys()).toEqual(['for ever', 'later', 'now']);
   expect(await sweep()).toBe(0);

@@ -6,9 +6,9 @@ import {
   DynamoDBClient,
   paginateScan,
 } from '@aws-sdk/client-dynamodb';
+import type { LocalDatabase } from './table.ts';
 
-export interface ExpirySweepOptions {
-  endpoint: string;
+export interface ExpirySweepOptions extends LocalDatabase {
   tableName: string;
   /** Epoch milliseconds. */
   now?: () => number;
@@ -25,13 +25,9 @@ const interval = 15 * 60 * 1000;
 
 /** Starts the sweep of one table, by the attribute that its time to live is set to. */
 export function startExpirySweep(options: ExpirySweepOptions): ExpirySweep {
-  const { endpoint, tableName: TableName } = options;
+  const { endpoint, credentials, tableName: TableName } = options;
   const now = options.now ?? Date.now;
-  const client = new DynamoDBClient({
-    endpoint,
-    region: 'local',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-  });
+  const client = new DynamoDBClient({ endpoint, credentials, region: 'local' });
   let running: Promise<unknown> = Promise.resolve();
   let stopping = false;
   // A sweep that fails is made up for by the next.

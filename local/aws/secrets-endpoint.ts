@@ -4,6 +4,7 @@ import {
   answerError,
   createLocalCredentials,
   type LocalCredentials,
+  parseJson,
   readBody,
   requireAccessKey,
   ServiceError,
@@ -67,17 +68,7 @@ export async function startSecretsEndpoint(options: SecretsEndpointOptions): Pro
     }
     // The SDK has typed the input; each operation checks what the service itself would check.
     const operation = operations[name as keyof typeof operations] as (input: object) => object;
-    const output = JSON.stringify(operation(parse(body)));
+    const output = JSON.stringify(operation(parseJson(body)));
     response.writeHead(200, { 'content-type': contentType }).end(output);
   }
-}
-
-function parse(body: Buffer): object {
-  try {
-    const input: unknown = JSON.parse(body.toString('utf8'));
-    if (typeof input === 'object' && input !== null) return input;
-  } catch {
-    // Said below.
-  }
-  throw new ServiceError('SerializationException', 'The request body is not a JSON object.');
 }

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import type { DynamoDBStreamEvent } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Table } from '../../lib/store/table.ts';
-import { startBackends } from '../../test/support/harness.ts';
+import { startBackends, testCredentials } from '../../test/support/harness.ts';
 import { type StreamPump, startStreamPump } from './stream-pump.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'trunkline-pump-'));
-const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+const credentials = testCredentials;
 let backends: Awaited<ReturnType<typeof startBackends>>;
 let table: Table;
 let seen: string[] = [];

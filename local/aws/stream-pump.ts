@@ -11,11 +11,10 @@ import {
 } from '@aws-sdk/client-dynamodb-streams';
 import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
 import { isEventItem } from '../../lib/store/items.ts';
+import type { LocalDatabase } from './table.ts';
 
-export interface StreamPumpOptions {
-  /** Of the DynamoDB with the stream. */
-  endpoint: string;
-  credentials: { accessKeyId: string; secretAccessKey: string };
+/** The database with the stream, and what is read from it. */
+export interface StreamPumpOptions extends LocalDatabase {
   tableName: string;
   /** The stream function as it runs on AWS. */
   handler: (event: DynamoDBStreamEvent) => Promise<DynamoDBBatchResponse>;

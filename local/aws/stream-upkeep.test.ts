@@ -26,7 +26,7 @@ beforeAll(async () => {
   const access = {
     endpoint: database.endpoint,
     region: 'us-east-1',
-    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+    credentials: database.credentials,
   };
   client = new DynamoDBClient(access);
   streams = new DynamoDBStreamsClient(access);

@@ -4,14 +4,17 @@ import {
   ResourceInUseException,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
+import type { LocalCredentials } from './aws-request.ts';
 
-/** Makes the one table at a local endpoint, with the keys, index and stream that the storage stack gives it on AWS. */
-export async function createTable(endpoint: string, tableName: string): Promise<void> {
-  const client = new DynamoDBClient({
-    endpoint,
-    region: 'local',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-  });
+/** A DynamoDB of this machine, with what its clients sign with. */
+export interface LocalDatabase {
+  endpoint: string;
+  credentials: LocalCredentials;
+}
+
+/** Creates the one table, with the keys, index and stream that the storage stack gives it on AWS. */
+export async function createTable({ endpoint, credentials }: LocalDatabase, tableName: string): Promise<void> {
+  const client = new DynamoDBClient({ endpoint, credentials, region: 'local' });
   try {
     await client.send(
       new CreateTableCommand({

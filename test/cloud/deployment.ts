@@ -38,10 +38,10 @@ export async function startDeployment() {
       functions.map(({ name }) => name),
       join(directory, 'functions'),
     ),
-    startEmbeddedDynamodb(),
+    startEmbeddedDynamodb({ credentials }),
     startSecretsEndpoint({ directory: join(directory, 'secrets'), credentials }),
   ]);
-  await createTable(database.endpoint, table);
+  await createTable(database, table);
   await storeGeneratedSecrets(secrets.endpoint, credentials);
   const aws = await startAwsRecorder({
     dynamodb: database.endpoint,

@@ -10,6 +10,7 @@ import { retentionDays } from '../../lib/core/files.ts';
 import { sessionKeySecret } from '../../lib/core/secrets.ts';
 import { eventPrefix } from '../../lib/store/items.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
+import { createLocalCredentials } from '../../local/aws/aws-request.ts';
 import { createTable } from '../../local/aws/table.ts';
 import { clockFunctions, httpRoutes } from '../../local/runtime/functions.ts';
 import { nameOf } from './access.ts';
@@ -36,7 +37,7 @@ describe('storage', () => {
   it('has the one table that also one machine has, with recovery, and keeps it', async () => {
     const { resource, properties } = only(templates.ofType('AWS::DynamoDB::Table'));
     const client = mockClient(DynamoDBClient);
-    await createTable('http://127.0.0.1:9', 'any');
+    await createTable({ endpoint: 'http://127.0.0.1:9', credentials: createLocalCredentials() }, 'any');
     const {
       TableName: _,
       StreamSpecification: stream,

@@ -4,7 +4,7 @@ import { useFiles } from '../../lib/aws/services.ts';
 import type { DurableContext } from '../../lib/core/durable.ts';
 import { Table } from '../../lib/store/table.ts';
 import { type DurableRuntime, startDurableRuntime } from '../../local/runtime/durable-runtime.ts';
-import { memoryFiles, startBackends, TestClock } from './harness.ts';
+import { memoryFiles, startBackends, TestClock, testCredentials } from './harness.ts';
 
 type Body = (context: DurableContext) => Promise<object>;
 
@@ -22,7 +22,7 @@ export function durableStage() {
     table = new Table('trunkline', {
       endpoint: backends.endpoint,
       region: 'us-east-1',
-      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+      credentials: testCredentials,
     });
     stop = async () => {
       table?.destroy();

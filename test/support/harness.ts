@@ -17,7 +17,6 @@ import type { Catalogue, Connection, VendorName } from '../../lib/core/vendor.ts
 import { keys } from '../../lib/store/items.ts';
 import { Table } from '../../lib/store/table.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
-import { createLocalCredentials } from '../../local/aws/aws-request.ts';
 import { startEmbeddedDynamodb } from '../../local/aws/embedded-dynamodb.ts';
 import { startSecretsEndpoint } from '../../local/aws/secrets-endpoint.ts';
 import { createTable } from '../../local/aws/table.ts';
@@ -40,13 +39,16 @@ export class TestClock implements Clock {
   }
 }
 
+/** What the database and the secrets of a test ask for. */
+export const testCredentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+
 /** The database and the secrets of one test file, with the environment that functions in other processes need. */
 export async function startBackends() {
   const directory = mkdtempSync(join(tmpdir(), 'trunkline-test-'));
-  const credentials = createLocalCredentials();
-  const database = await startEmbeddedDynamodb();
+  const credentials = testCredentials;
+  const database = await startEmbeddedDynamodb({ credentials });
   const secrets = await startSecretsEndpoint({ directory, credentials });
-  await createTable(database.endpoint, 'trunkline');
+  await createTable(database, 'trunkline');
   const env = {
     TRUNKLINE_TABLE: 'trunkline',
     TRUNKLINE_VENDORS: vendorNames.join(','),
@@ -89,7 +91,7 @@ export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, 
   const table = new Table('trunkline', {
     endpoint,
     region: 'us-east-1',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    credentials: testCredentials,
   });
   const store = new SessionStore(table, secrets);
   const attention: { connection: string; reason: string }[] = [];

@@ -1,0 +1,128 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+/** What the database answered to one call: its JSON text, and whether that is an error. */
+export interface DatabaseAnswer {
+  failed: boolean;
+  text: string;
+}
+
+/**
+ * One process of the embedded database. It serves its tools over its own standard input and output, so nothing listens on
+ * a port: only the process that started it can reach it, and it ends when that process closes the pipe or dies.
+ */
+export interface DatabaseProcess {
+  pid: number;
+  /** The parameters that each tool takes, by tool name. */
+  tools: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Rejects when the process ends before it answers. */
+  call(tool: string, parameters: object): Promise<DatabaseAnswer>;
+  /** Resolves with the reason once the process is gone. */
+  ended: Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** A JSON-RPC answer, as the Model Context Protocol has it. */
+interface Reply {
+  id?: number;
+  result?: { content?: { text?: string }[]; isError?: boolean; tools?: Tool[]; nextCursor?: string };
+  error?: { message: string };
+}
+
+interface Tool {
+  name: string;
+  inputSchema: { properties?: object };
+}
+
+const startLimitMs = 10_000;
+const endLimitMs = 3_000;
+const protocolVersion = '2025-06-18';
+
+/** Starts the binary on a data file and resolves when it answers. */
+export async function startDatabaseProcess(binary: string, dataFile: string): Promise<DatabaseProcess> {
+  // A session of its own, so that Ctrl-C at the terminal does not end it before `stop` does.
+  const child = spawn(binary, ['mcp', '--db-path', dataFile], { detached: true, stdio: 'pipe' });
+  const waiting = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
+  let sent = 0;
+  let output = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    output = `${output}${chunk}`.slice(-4000);
+  });
+  // A write to a process that has just ended; `ended` tells everybody who waits.
+  child.stdin.on('error', () => {});
+  const ended = endOf(child).then((how) => {
+    const reason = `${how}: ${output.trim()}`;
+    for (const { reject } of waiting.values()) reject(new Error(`The embedded DynamoDB ended (${reason})`));
+    waiting.clear();
+    return reason;
+  });
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    // The process is ours, and every line of it is a JSON-RPC message.
+    const reply = JSON.parse(line) as Reply;
+    waiting.get(reply.id ?? 0)?.resolve(reply);
+    waiting.delete(reply.id ?? 0);
+  });
+  // Whoever forgets `stop()` can still end, which closes the pipe.
+  for (const part of [child, child.stdin, child.stdout, child.stderr]) (part as unknown as { unref(): void }).unref();
+
+  const request = (method: string, parameters: object): Promise<Reply> =>
+    new Promise((resolve, reject) => {
+      if (child.exitCode !== null || child.signalCode !== null)
+        return reject(new Error('The embedded DynamoDB has ended'));
+      const id = ++sent;
+      waiting.set(id, { resolve, reject });
+      child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params: parameters })}\n`);
+    });
+
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.stdin.end();
+    const force = setTimeout(() => child.kill('SIGKILL'), endLimitMs);
+    await ended;
+    clearTimeout(force);
+  };
+
+  const late = setTimeout(() => child.kill('SIGKILL'), startLimitMs);
+  try {
+    await request('initialize', {
+      protocolVersion,
+      capabilities: {},
+      clientInfo: { name: 'trunkline', version: '1' },
+    });
+    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' })}\n`);
+    const tools = new Map<string, ReadonlySet<string>>();
+    let cursor: string | undefined;
+    do {
+      const { result } = await request('tools/list', { ...(cursor !== undefined && { cursor }) });
+      for (const { name, inputSchema } of result?.tools ?? [])
+        tools.set(name, new Set(Object.keys(inputSchema.properties ?? {})));
+      cursor = result?.nextCursor;
+    } while (cursor !== undefined);
+    return {
+      pid: child.pid ?? 0,
+      tools,
+      ended,
+      stop,
+      call: async (tool, parameters) => {
+        const { result, error } = await request('tools/call', { name: tool, arguments: parameters });
+        if (error) throw new Error(`The embedded DynamoDB does not take ${tool}: ${error.message}`);
+        return { failed: result?.isError ?? false, text: result?.content?.[0]?.text ?? '{}' };
+      },
+    };
+  } catch (cause) {
+    await stop();
+    throw new Error(`The embedded DynamoDB did not start: ${output.trim()}`, { cause });
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+async function endOf(child: ChildProcessWithoutNullStreams): Promise<string> {
+  try {
+    const [code, signal] = await once(child, 'exit');
+    return `exit code ${code}, signal ${signal}`;
+  } catch (error) {
+    return String(error);
+  }
+}
