@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Expression } from 'jsonata';
 import { parseJson } from '../core/json.ts';
-import { parseTime } from './parse-time.ts';
+import { parseTime } from '../core/zone-time.ts';
+import { given } from './sandbox.ts';
 
 /** Adds the functions that recipes need. */
 export function registerFunctions(expression: Expression): void {
@@ -21,7 +22,11 @@ const functions: readonly Row[] = [
     '<s-:s>',
   ],
   ['decodeURIComponentSafe', (text?: string) => (text === undefined ? undefined : decodeSafely(text)), '<s-:s>'],
-  ['parseTime', (text?: string, zone?: string) => (text === undefined ? undefined : parseTime(text, zone)), '<s-s?:n>'],
+  [
+    'parseTime',
+    (text?: string, zone?: string) => (text === undefined ? undefined : parseTime(text, zone, given.now)),
+    '<s-s?:n>',
+  ],
   ['parse', (text?: string) => (text === undefined ? undefined : parseJson(text)), '<s-:x>'],
   ['eval', refuseEval, '<sx?:x>'],
 ];

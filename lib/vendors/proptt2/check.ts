@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
-import { dateIn } from './wire/dates.ts';
+import { parseTime } from '../../core/zone-time.ts';
 import { exchange, type Proptt2Call } from './wire/exchange.ts';
 import { ask } from './wire/protocol.ts';
 
@@ -60,7 +60,7 @@ async function positionFindings(call: Proptt2Call): Promise<Finding[]> {
     users?: { locationDate?: string }[];
   };
   const newest = (body.users ?? [])
-    .map((user) => dateIn(user.locationDate, call.connection.settings.timeZone ?? 'UTC'))
+    .map((user) => parseTime(user.locationDate ?? '', call.connection.settings.timeZone ?? 'UTC', call.clock.now()))
     .filter((at) => at !== undefined)
     .sort((a, b) => b - a)[0];
   if (newest === undefined) return [];

@@ -112,6 +112,14 @@ describe('users and channels', () => {
     expect(gone.events.map(({ type, data }) => [type, data.userId])).toEqual([['proptt2.user.deleted', 3]]);
   });
 
+  test('positions go on while clocks go back an hour', async () => {
+    const move = (at: number) => sandbox.moveUser({ userId: 2, latitude: '37.5', longitude: '127.1', at });
+    move(clock.now());
+    const first = await poll('users');
+    move(clock.now() - 59 * 60_000);
+    expect((await poll('users', first.cursor)).events.map(({ type }) => type)).toEqual(['proptt2.user.located']);
+  });
+
   test('a list that comes back empty deletes nobody', async () => {
     const { cursor } = await poll('users');
     sandbox.fault({ kind: 'status', status: 200, path: '/users', body: '{"users":[]}', times: 1 });

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import type { EventSource, FoundEvent } from '../../../core/event-type.ts';
+import { parseTime } from '../../../core/zone-time.ts';
 import { type Proptt2Credentials, type Proptt2Settings, supports } from '../connection.ts';
 import { record } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
-import { dateIn } from '../wire/dates.ts';
 import type { Proptt2Call } from '../wire/exchange.ts';
 import { readList } from './lists.ts';
 
@@ -108,7 +108,7 @@ async function readNewer(
 
 function found(each: Recording, call: Proptt2Call): FoundEvent {
   const { id, ...rest } = each;
-  const at = dateIn(each.createDate, call.connection.settings.timeZone ?? 'UTC');
+  const at = parseTime(each.createDate ?? '', call.connection.settings.timeZone ?? 'UTC', call.clock.now());
   return {
     type: 'proptt2.record.created',
     id: String(id),

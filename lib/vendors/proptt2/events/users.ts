@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import type { EventSource, FoundEvent } from '../../../core/event-type.ts';
+import { parseTime } from '../../../core/zone-time.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
 import { user } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
-import { dateIn } from '../wire/dates.ts';
 import { changes, readList } from './lists.ts';
 
 /** Last known date of each user's position by id; an empty text where there is none. */
@@ -73,9 +73,10 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
       for (const each of list) {
         const { id, strId, name, latitude, longitude, locationDate } = each;
         const last = before[String(id)];
-        const newer = locationDate !== undefined && locationDate !== '' && (last === undefined || locationDate > last);
-        if (!newer || latitude == null || longitude == null) continue;
-        const at = dateIn(locationDate, zone);
+        // Any other date is news: when clocks go back, a newer one is the smaller text.
+        const moved = locationDate !== undefined && locationDate !== '' && locationDate !== last;
+        if (!moved || latitude == null || longitude == null) continue;
+        const at = parseTime(locationDate, zone, call.clock.now());
         found.push({
           type: 'proptt2.user.located',
           id: `${id}-${locationDate}`,
