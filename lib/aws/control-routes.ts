@@ -5,6 +5,7 @@ import type { Route } from '../api/route.ts';
 import { uploadRoutes } from '../api/upload-routes.ts';
 import { automationRoutes } from '../automations/routes.ts';
 import { runRoutes } from '../automations/runs/routes.ts';
+import { choiceRoutes } from '../connections/choice-routes.ts';
 import { loginRoutes } from '../connections/login-routes.ts';
 import type { ConnectionChange } from '../connections/records.ts';
 import { connectionRoutes } from '../connections/routes.ts';
@@ -15,6 +16,7 @@ import { eventRoutes } from '../events/routes.ts';
 import { hookRoutes } from '../hooks/routes.ts';
 import { deliveryRoutes } from '../subscriptions/delivery-routes.ts';
 import { subscriptionRoutes } from '../subscriptions/routes.ts';
+import { ownChoices } from './choices.ts';
 import { hooksOf } from './hooks.ts';
 import type { Services } from './services.ts';
 
@@ -40,6 +42,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     ...eventRoutes(services, vendors),
     ...subscriptionRoutes(services, vendors),
     ...deliveryRoutes(services),
+    ...choiceRoutes(services, vendors, ownChoices(services, vendors)),
     ...accountRoutes(services.table),
   ];
 }

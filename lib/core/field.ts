@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import type { FieldChoices } from './choices.ts';
 
 /** What stands beside a field in the OpenAPI document. */
 export interface FieldNotes {
@@ -7,16 +8,19 @@ export interface FieldNotes {
   /** The vendor's own name of the field where ours differs. */
   wire?: string;
   writeOnly?: boolean;
+  /** Where its values come from; `GET /v1/choices` lists them. */
+  choices?: FieldChoices;
 }
 
-/** Gives a field a wire name, a description or a sample; they reach the OpenAPI document. */
+/** Gives a field a wire name, a description, a sample or choices; they reach the OpenAPI document. */
 export function field<T extends z.ZodMiniType>(schema: T, notes: FieldNotes): T {
-  const { wire, writeOnly, ...rest } = notes;
+  const { wire, writeOnly, choices, ...rest } = notes;
   const noted = schema.clone();
   z.globalRegistry.add(noted, {
     ...rest,
     ...(wire !== undefined && { 'x-wire-name': wire }),
     ...(writeOnly && { writeOnly: true }),
+    ...(choices && { 'x-choices': choices }),
   });
   return noted;
 }

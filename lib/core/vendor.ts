@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { ChoiceSources } from './choices.ts';
 import type { Clock, Random } from './clock.ts';
 import type { EventSource, Push } from './event-type.ts';
 import type { FileStore } from './files.ts';
@@ -178,6 +179,8 @@ export interface Vendor<
   readonly concurrency: { readonly polls: number; readonly stepItems: number };
   /** True where the vendor's own code replaces stored credentials (an oauthkey that is minted again), which needs the right to change secrets. */
   readonly renewsCredentials?: true;
+  /** The lists that its fields are chosen from, by kind. */
+  readonly choices: ChoiceSources;
   readonly connection: {
     readonly settings: () => Shape;
     readonly credentials: () => Shape;

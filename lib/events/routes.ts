@@ -19,7 +19,11 @@ export const connectionField = () =>
     z
       .string()
       .check(z.regex(/^([a-z0-9]+\/)?[a-z][a-z0-9-]{0,39}$/, 'must be the name of a connection, or vendor/name')),
-    { description: 'The name of a connection, or `vendor/name`.', examples: ['dispatch', 'talk/team'] },
+    {
+      description: 'The name of a connection, or `vendor/name`.',
+      examples: ['dispatch', 'talk/team'],
+      choices: { kind: 'connections' },
+    },
   );
 /** An event type or a pattern of them. */
 export const typeField = () =>
@@ -30,7 +34,11 @@ export const typeField = () =>
         z.regex(/^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?)$/, 'must be an event type, or one that ends in .*'),
         z.maxLength(200),
       ),
-    { description: 'An event type, `talk.*`, `talk.message.*` or `*`.', examples: ['talk.message.created'] },
+    {
+      description: 'An event type, `talk.*`, `talk.message.*` or `*`.',
+      examples: ['talk.message.created'],
+      choices: { kind: 'event-types' },
+    },
   );
 
 const event = () =>

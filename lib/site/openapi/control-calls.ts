@@ -91,6 +91,7 @@ const tagDescriptions: Readonly<Record<string, string>> = {
   Runs: 'What automations and long calls did, step by step.',
   Deliveries: 'Events on their way to subscriptions, with their attempts.',
   Events: 'The log of what happened, and every event type.',
+  Choices: 'What a field may take: the lists behind forms, completion and drop-downs.',
   Uploads: 'Where to put a file that an operation will send.',
 };
 

@@ -23,6 +23,7 @@ const made: EventfulVendor = {
   title: 'Made Up',
   concurrency: { polls: 1, stepItems: 1 },
   documentation: 'https://vendor.example/docs',
+  choices: {},
   operations: {
     getTree: operation({
       summary: 'Get a tree of rows',

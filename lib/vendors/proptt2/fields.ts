@@ -10,10 +10,21 @@ export const operation = operationsOf<Proptt2Path, Proptt2Call>();
 
 /** Ids in paths; the vendor calls them cid, uid, oid and rid. */
 export const channelId = () =>
-  field(integer(0), { wire: 'cid', description: "The channel's id, not its number.", examples: [1] });
+  field(integer(0), {
+    wire: 'cid',
+    description: "The channel's id, not its number.",
+    examples: [1],
+    choices: { kind: 'channels' },
+  });
 export const userId = () =>
-  field(integer(0), { wire: 'uid', description: "The user's number, not the e-mail.", examples: [1] });
-export const organizationId = () => field(integer(0), { wire: 'oid', examples: [1] });
+  field(integer(0), {
+    wire: 'uid',
+    description: "The user's number, not the e-mail.",
+    examples: [1],
+    choices: { kind: 'users' },
+  });
+export const organizationId = () =>
+  field(integer(0), { wire: 'oid', examples: [1], choices: { kind: 'organizations' } });
 export const recordId = () => field(integer(0), { wire: 'rid', examples: [1] });
 
 /** Number of a message, 1 to 32767; left out, the connection counts. */

@@ -1,4 +1,5 @@
 import type { Vendor } from '../../core/vendor.ts';
+import { choices } from './choices.ts';
 import { credentials, type Proptt2Credentials, type Proptt2Settings, settings, supports } from './connection.ts';
 import { channels } from './operations/channels.ts';
 import { organizations } from './operations/organizations.ts';
@@ -17,6 +18,7 @@ export const proptt2: Vendor<Proptt2Settings, Proptt2Credentials, Proptt2Session
   documentation: 'https://dev.proptt2.com/sdk-server-reference.html',
   operations,
   concurrency: { polls: 4, stepItems: 4 },
+  choices,
   connection: {
     settings,
     credentials,

@@ -12,6 +12,7 @@ export const token = () =>
   field(z.string().check(z.regex(/^[a-zA-Z0-9]{4,64}$/, 'must be a room token: 4 to 64 letters and digits')), {
     description: 'The token at the end of the room address: …/call/{token}.',
     examples: ['vebpramj'],
+    choices: { kind: 'rooms' },
   });
 
 /** Text that is more than blanks. */
@@ -33,6 +34,7 @@ export const participant = () =>
     description:
       'User id. For a guest the session id, and for any row of getParticipants `attendees/{attendeeId}`, for example an e-mail guest.',
     examples: ['bob'],
+    choices: { kind: 'participants', of: ['token'] },
   });
 
 /** The session id of a guest, or `attendees/{attendeeId}`. */

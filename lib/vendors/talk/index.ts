@@ -1,4 +1,5 @@
 import type { Vendor } from '../../core/vendor.ts';
+import { choices } from './choices.ts';
 import {
   credentials,
   rootOf,
@@ -39,6 +40,7 @@ export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
   operations,
   // A Talk server answers the polls of one account one after the other; a second one makes both wait.
   concurrency: { polls: 1, stepItems: 2 },
+  choices,
   connection: { settings, credentials, validate, addresses: (given) => [rootOf(given)], login },
   session,
   send,

@@ -19,10 +19,13 @@ export const reactions = () =>
     z.record(z.string(), z.array(z.looseObject({ actorType: z.string(), actorId: z.string() }))),
   );
 
-/** A room that was made: old servers tell its token alone. */
+/** A room that was made. Old servers tell its token alone, which then is its id, too. */
 export const newRoom = () =>
   shaped(
-    (value) => (recordOf(value)?.participantType === undefined ? value : roomOf(value)),
+    (value) => {
+      const made = recordOf(value);
+      return made?.participantType === undefined ? made && { id: made.token, ...made } : roomOf(value);
+    },
     z.looseObject({ token: z.string() }),
   );
 

@@ -10,7 +10,12 @@ export const operation = operationsOf<TimetonicRequest, TimetonicCall>();
 /** A book is named by its owner and its code; both are asked for, since TimeTonic guesses where one is missing. */
 export const bookOwner = () => field(text(200), { wire: 'b_o', description: 'Owner of the book.', examples: ['demo'] });
 export const bookCode = () =>
-  field(text(200), { wire: 'b_c', description: 'Code of the book.', examples: ['operations'] });
+  field(text(200), {
+    wire: 'b_c',
+    description: 'Code of the book.',
+    examples: ['operations'],
+    choices: { kind: 'books' },
+  });
 export const book = () => ({ bookOwner: bookOwner(), bookCode: bookCode() });
 /** For requests whose ids say enough; giving the book makes the vendor check it. */
 export const maybeBook = () => ({ bookOwner: z.optional(bookOwner()), bookCode: z.optional(bookCode()) });
@@ -24,9 +29,19 @@ const digits = (pattern: RegExp, message: string) =>
 /** An id of 64 bits: a number or its digits in, always its digits onwards. */
 export const id = () => digits(/^\d{1,19}$/, 'must be an id: a whole number');
 export const tableId = () =>
-  field(id(), { wire: 'catId', description: 'Id of the table; TimeTonic calls it category.', examples: [126185] });
+  field(id(), {
+    wire: 'catId',
+    description: 'Id of the table; TimeTonic calls it category.',
+    examples: [126185],
+    choices: { kind: 'tables', of: ['bookOwner', 'bookCode'] },
+  });
 export const rowId = () => field(id(), { description: 'Id of a row.', examples: ['19975055'] });
-export const fieldId = () => field(id(), { description: 'Id of a field (column).', examples: ['1367490'] });
+export const fieldId = () =>
+  field(id(), {
+    description: 'Id of a field (column).',
+    examples: ['1367490'],
+    choices: { kind: 'fields', of: ['bookOwner', 'bookCode', 'tableId'] },
+  });
 
 /** An existing row, or one to be made. */
 export const anyRowId = () =>

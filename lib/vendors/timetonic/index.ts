@@ -1,4 +1,5 @@
 import type { Vendor } from '../../core/vendor.ts';
+import { choices } from './choices.ts';
 import {
   addresses,
   credentials,
@@ -36,6 +37,7 @@ export const timetonic: Vendor<TimetonicSettings, TimetonicCredentials, Timetoni
   operations,
   concurrency: { polls: 2, stepItems: 2 },
   renewsCredentials: true,
+  choices,
   connection: { settings, credentials, validate, addresses, exchange: exchangeLogin },
   session,
   send,

@@ -57,6 +57,7 @@ export const oneBook = () => answer({ sstamp: z.optional(big()), book: bookShape
 export const messages = () => answer({ sstamp: big(), bookMessages: z.array(message()) });
 export const sentMessage = () =>
   answer({
+    id: z.optional(big()),
     sstamp: z.optional(big()),
     smid: z.optional(big()),
     createMessageId: z.optional(big()),
@@ -96,7 +97,7 @@ export const tableRows = () => answer({ sstamp: z.optional(big()), rows: z.array
 export const pivotValues = () => answer({ catID: z.optional(big()), viewId: z.optional(big()) });
 
 const newRow = () => z.looseObject({ id: big(), tmpId: z.optional(z.string()), existing: z.optional(z.boolean()) });
-export const writtenRow = () => answer({ newRows: z.optional(z.array(newRow())) });
+export const writtenRow = () => answer({ id: z.optional(big()), newRows: z.optional(z.array(newRow())) });
 export const writtenRows = () => answer({ modified: z.int(), created: z.int(), existing: z.optional(z.int()) });
 export const deletedRow = () => answer({ deletedRow: z.optional(z.looseObject({ id: big() })) });
 export const comments = () =>

@@ -55,7 +55,11 @@ const rowReading = () => ({
   getTableInfo: maybe.boolean(),
   all: all(),
 });
-const pivotReading = () => ({ tableId: field(id(), { wire: 'catID' }), viewId: id(), filterRowIds: pivotFilter() });
+const pivotReading = () => ({
+  tableId: field(id(), { wire: 'catID', choices: { kind: 'tables', of: ['bookOwner', 'bookCode'] } }),
+  viewId: field(id(), { choices: { kind: 'views', of: ['bookOwner', 'bookCode', 'tableId'] } }),
+  filterRowIds: pivotFilter(),
+});
 
 export const tableOperations = {
   getBookTables: operation({

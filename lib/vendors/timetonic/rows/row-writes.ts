@@ -78,11 +78,11 @@ export async function writeRow(input: RowInput, send: Send, call: TimetonicCall)
   }
   const fields = { ...input, fieldValues: empty ? undefined : fieldValues };
   const write = (id: string) => send('req=createOrUpdateTableRow', { ...fields, rowId: id }) as Promise<Ok>;
-  return writeOnce(call, rowId, [tableId ?? null, fieldValues], fieldValues, write);
+  return withId(rowId, await writeOnce(call, rowId, [tableId ?? null, fieldValues], fieldValues, write));
 }
 
 /** One value, which makes a row where the row id begins with tmp. */
-export function writeValue(
+export async function writeValue(
   input: { rowId: string; fieldId: string; value: unknown; [field: string]: unknown },
   send: Send,
   call: TimetonicCall,
@@ -90,7 +90,12 @@ export function writeValue(
   const { rowId, fieldId, value: given } = input;
   const write = (id: string) =>
     send('req=updateTableValue', { ...input, rowId: id, value: given === null ? '' : given }) as Promise<Ok>;
-  return writeOnce(call, rowId, [fieldId, given], { [fieldId]: given }, write);
+  return withId(rowId, await writeOnce(call, rowId, [fieldId, given], { [fieldId]: given }, write));
+}
+
+/** The answer with the id of the row that was written at its top, as everything that is created has it. */
+function withId(rowId: string, answer: Ok): Ok {
+  return { ...answer, id: newRowsOf(answer)[0]?.id ?? rowId };
 }
 
 /** Deletes a row, and remembers that it was done here. */

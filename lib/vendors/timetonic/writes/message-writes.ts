@@ -26,6 +26,16 @@ export const uuidPrefix = 'tl-';
 
 /** Sends or changes a message; with files, it announces them, finds out its own id and hangs them on. */
 export async function sendMessage(
+  input: MessageInput,
+  send: SendCall<TimetonicRequest>,
+  call: TimetonicCall,
+): Promise<Ok> {
+  const answer = await sendOnce(input, send, call);
+  const id = answer.createMessageId ?? answer.smid ?? input.msg_id;
+  return { ...answer, ...(id !== undefined && { id: String(id) }) };
+}
+
+async function sendOnce(
   { files, ...input }: MessageInput,
   send: SendCall<TimetonicRequest>,
   call: TimetonicCall,

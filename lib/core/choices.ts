@@ -1,0 +1,78 @@
+import type { Shape } from './operation.ts';
+
+/** One value that a field may take, as a form or a drop-down shows it. */
+export interface Choice {
+  readonly id: string | number;
+  readonly name: string;
+  /** What tells two of the same name apart. */
+  readonly detail?: string;
+  /** Values of other fields that this choice settles, by field name: a book also names its owner. */
+  readonly with?: Readonly<Record<string, string | number>>;
+}
+
+/** Where the values of a field come from: a kind of choice, and the fields that must be filled in before it can be asked for. */
+export interface FieldChoices {
+  readonly kind: string;
+  readonly of?: readonly string[];
+}
+
+/** How a vendor lists the choices of one kind. */
+export interface ChoiceSource {
+  /** The read operation that lists them; a key needs its scope. */
+  readonly operation: string;
+  /** Parameters of the list, such as the book of a table. */
+  readonly of?: () => Shape;
+  /** The operation's input; absent, the parameters themselves. */
+  readonly input?: (of: Readonly<Record<string, unknown>>) => Record<string, unknown>;
+  /** Reads the choices from the operation's answer. Entries without an id are dropped. */
+  readonly read: (answer: unknown, of: Readonly<Record<string, unknown>>) => readonly ChoiceParts[];
+}
+
+/** What an answer says of a choice, before it is known to be one. */
+export interface ChoiceParts {
+  readonly id: unknown;
+  readonly name?: unknown;
+  readonly detail?: unknown;
+  readonly with?: Readonly<Record<string, string | number>>;
+}
+
+export type ChoiceSources = Readonly<Record<string, ChoiceSource>>;
+
+/** The objects of a list that lies at a path of an answer; empty where there is no such list. */
+export function entriesAt(answer: unknown, ...path: string[]): Record<string, unknown>[] {
+  const list = path.reduce((value, step) => (isRecord(value) ? value[step] : undefined), answer);
+  return Array.isArray(list) ? list.filter(isRecord) : [];
+}
+
+/** Completes what was read; an entry without a name goes by its id. */
+export function choicesOf(parts: readonly ChoiceParts[]): Choice[] {
+  return parts.flatMap(({ id, name, detail, with: settled }) => {
+    if ((typeof id !== 'string' && typeof id !== 'number') || id === '') return [];
+    const more = textOf(detail);
+    return [
+      {
+        id,
+        name: textOf(name) ?? String(id),
+        ...(more !== undefined && { detail: more }),
+        ...(settled && { with: settled }),
+      },
+    ];
+  });
+}
+
+/** The choices whose name, detail or id contains every word of a search, regardless of case. */
+export function matching(choices: readonly Choice[], search: string | undefined): Choice[] {
+  const words = (search ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+  return choices.filter(({ id, name, detail = '' }) => {
+    const text = `${name} ${detail} ${id}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+function textOf(value: unknown): string | undefined {
+  return (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
