@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../sandbox/proptt2/index.ts';
 import { startTalkSandbox, type TalkSandbox } from '../sandbox/talk/index.ts';
@@ -9,6 +10,8 @@ export interface Demo {
   proptt2: Proptt2Sandbox;
   talk: TalkSandbox;
   timetonic: TimetonicSandbox;
+  /** The bearer token of the controls below `/__sandbox/`. */
+  controlKey: string;
   close(): Promise<void>;
 }
 
@@ -17,14 +20,17 @@ type Ports = Record<string, number>;
 /** Starts the stand-in vendors on the ports that they had, and makes sure that a demo connection to each exists. */
 export async function startDemo(directory: string, gatewayUrl: string, adminKey: string): Promise<Demo> {
   const folder = join(directory, 'sandbox');
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const controlKey = readControlKey(join(folder, 'control-key'));
   const ports = readPorts(folder);
   const proptt2 = await onPort(ports.proptt2, (port) =>
-    startProptt2Sandbox({ port, stateFile: join(folder, 'proptt2.json') }),
+    startProptt2Sandbox({ port, controlKey, stateFile: join(folder, 'proptt2.json') }),
   );
-  const talk = await onPort(ports.talk, (port) => startTalkSandbox({ port, stateFile: join(folder, 'talk.json') }));
+  const talk = await onPort(ports.talk, (port) =>
+    startTalkSandbox({ port, controlKey, stateFile: join(folder, 'talk.json') }),
+  );
   const timetonic = await onPort(ports.timetonic, (port) =>
-    startTimetonicSandbox({ port, stateFile: join(folder, 'timetonic.json') }),
+    startTimetonicSandbox({ port, controlKey, stateFile: join(folder, 'timetonic.json') }),
   );
   const running = { proptt2: proptt2.port, talk: talk.port, timetonic: timetonic.port };
   writeFileSync(join(folder, 'ports.json'), JSON.stringify(running));
@@ -56,7 +62,7 @@ export async function startDemo(directory: string, gatewayUrl: string, adminKey:
   const close = async () => {
     await Promise.all([proptt2.close(), talk.close(), timetonic.close()]);
   };
-  return { proptt2, talk, timetonic, close };
+  return { proptt2, talk, timetonic, controlKey, close };
 }
 
 interface DemoConnection {
@@ -82,7 +88,21 @@ async function ensureConnection(gatewayUrl: string, adminKey: string, connection
   }
   const { settings } = (await found.json()) as { settings: Record<string, unknown> };
   const moved = Object.entries(connection.settings).some(([name, value]) => settings[name] !== value);
-  if (moved) await fetch(at, { method: 'PATCH', headers, body: JSON.stringify({ settings: connection.settings }) });
+  if (!moved) return;
+  const { settings: wanted, credentials } = connection;
+  // The credentials are bound to the old address, so they come along.
+  const changed = await fetch(at, {
+    method: 'PATCH',
+    headers,
+    body: JSON.stringify({ settings: wanted, credentials }),
+  });
+  if (!changed.ok) throw new Error(`The demo connection could not be moved: ${await changed.text()}`);
+}
+
+/** The key of an earlier start, or a new one. */
+function readControlKey(file: string): string {
+  if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  return readFileSync(file, 'utf8');
 }
 
 function readPorts(folder: string): Ports {

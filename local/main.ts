@@ -1,7 +1,15 @@
 import { resolve } from 'node:path';
 import { type Product, startProduct } from './product.ts';
 
-const { HOST, PORT, TRUNKLINE_DATA, TRUNKLINE_ADMIN_KEY, TRUNKLINE_SANDBOX, TRUNKLINE_DYNAMODB_ENDPOINT } = process.env;
+const {
+  HOST,
+  PORT,
+  TRUNKLINE_DATA,
+  TRUNKLINE_ADMIN_KEY,
+  TRUNKLINE_SANDBOX,
+  TRUNKLINE_DYNAMODB_ENDPOINT,
+  TRUNKLINE_PUBLIC_URL,
+} = process.env;
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -11,6 +19,13 @@ function readPort(text: string | undefined): number {
   const port = Number(text ?? 8787);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new Error(`PORT must be a number from 0 to 65535, not ${JSON.stringify(text)}.`);
+}
+
+function readPublicUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new Error(
+    `TRUNKLINE_PUBLIC_URL must be an address such as https://alarms.example, not ${JSON.stringify(text)}.`,
+  );
 }
 
 function readAdminKey(text: string | undefined): { adminKey?: string } {
@@ -50,6 +65,7 @@ async function main(): Promise<void> {
     port: readPort(PORT),
     ...readAdminKey(TRUNKLINE_ADMIN_KEY),
     sandbox: TRUNKLINE_SANDBOX !== 'off',
+    ...(TRUNKLINE_PUBLIC_URL && { publicUrl: readPublicUrl(TRUNKLINE_PUBLIC_URL) }),
     ...(TRUNKLINE_DYNAMODB_ENDPOINT && { dynamodbEndpoint: TRUNKLINE_DYNAMODB_ENDPOINT }),
   });
   let ending = false;

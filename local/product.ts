@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { log, logTo } from '../lib/aws/log.ts';
 import { services, useFiles, useHttp } from '../lib/aws/services.ts';
@@ -34,6 +34,8 @@ export interface ProductOptions {
   host?: string;
   /** 0 takes any free port. */
   port?: number;
+  /** The address that callers outside this machine use, such as that of a tunnel. */
+  publicUrl?: string;
   /** The admin key, `tl_…`; absent keeps the one of an earlier start, or makes one. */
   adminKey?: string;
   /** Start the stand-in vendors and their demo connections. */
@@ -59,7 +61,7 @@ const tableName = 'trunkline';
 
 /** Starts everything in this process but the database, which is a process of its own. One product a process. */
 export async function startProduct(options: ProductOptions): Promise<Product> {
-  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  prepareDirectory(options.directory);
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const end of closers.splice(0).reverse()) await end();
@@ -69,6 +71,17 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Creates the data folder, or takes the rights of others off one that exists: it holds keys and what people wrote. */
+function prepareDirectory(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if ((statSync(directory).mode & 0o077) === 0) return;
+  try {
+    chmodSync(directory, 0o700);
+  } catch (cause) {
+    throw new Error(`Others may read ${directory}, and its rights cannot be changed: run chmod 700 on it.`, { cause });
   }
 }
 
@@ -126,6 +139,7 @@ async function start(
   const bridge = await startHttpBridge({
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 8787,
+    ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }),
     routes: httpRoutes.flatMap(({ path, functionName }) => {
       const handler = functions.plain[functionName];
       return handler ? [{ method: 'ANY', path, handler, functionName }] : [];

@@ -14,6 +14,8 @@ export interface SandboxOptions {
   stateFile?: string;
   /** Decides about faults with a probability; absent is Math.random. */
   random?: () => number;
+  /** What the controls below `/__sandbox/` ask for as a bearer token; absent lets every program on this machine use them. */
+  controlKey?: string;
 }
 
 /** One request as a vendor sees it. `body` reads the whole of it; `raw` is there for what must be streamed. */
@@ -153,6 +155,10 @@ export async function startSandbox<State extends object>(
       file.close();
     },
   };
+  // Before any other listener: a WebSocket handshake of a web page must not reach the vendor either.
+  sandbox.server.on('upgrade', (request, socket) => {
+    if (isForeign(request)) socket.destroy();
+  });
   sandbox.server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -183,6 +189,8 @@ export async function startSandbox<State extends object>(
         return read;
       },
     };
+    if (isForeign(raw))
+      return sendReply(response, { status: 403, body: { message: 'Only programs on this machine.' } });
     if (request.path.startsWith('/__sandbox/')) return sendReply(response, await control(request));
 
     response.setHeader('date', new Date(sandbox.now()).toUTCString());
@@ -235,6 +243,8 @@ export async function startSandbox<State extends object>(
   }
 
   async function control(request: SandboxRequest): Promise<SandboxReply> {
+    if (options.controlKey !== undefined && request.headers.authorization !== `Bearer ${options.controlKey}`)
+      return { status: 401, body: { message: 'The controls ask for their key.' } };
     const key = `${request.method} ${request.path.slice('/__sandbox/'.length)}`;
     const own = Object.hasOwn(controls, key) ? controls[key] : undefined;
     const called = own ?? (Object.hasOwn(sharedControls, key) ? sharedControls[key] : undefined);
@@ -249,6 +259,11 @@ export async function startSandbox<State extends object>(
       return { status: 400, body: { message: error instanceof Error ? error.message : String(error) } };
     }
   }
+}
+
+/** Whether a web page, or a name that was made to resolve to this machine, is behind a request. */
+function isForeign({ headers }: IncomingMessage): boolean {
+  return headers.origin !== undefined || !/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? '');
 }
 
 const headers = { 'content-type': 'application/json;charset=utf-8' };

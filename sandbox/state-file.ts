@@ -49,7 +49,7 @@ export function openStateFile<State extends object>(path: string | undefined): S
     const text = JSON.stringify(state);
     if (text === saved) return;
     saved = text;
-    writeFileSync(`${path}.new`, text);
+    writeFileSync(`${path}.new`, text, { mode: 0o600 });
     renameSync(`${path}.new`, path as string);
   }
 }

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,7 @@ import {
   GetShardIteratorCommand,
 } from '@aws-sdk/client-dynamodb-streams';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { listeningPorts } from '../../test/support/listening-ports.ts';
 import { type EmbeddedDynamodb, findDynoxide, startEmbeddedDynamodb } from './embedded-dynamodb.ts';
 
 let directory = '';
@@ -200,18 +201,8 @@ describe('who may reach it', () => {
 
   test('its process listens on no port', async () => {
     const database = await start();
-    const sockets = readdirSync(`/proc/${database.pid()}/fd`)
-      .map((fd) => readlinkSync(`/proc/${database.pid()}/fd/${fd}`))
-      .flatMap((target) => /^socket:\[(\d+)\]$/.exec(target)?.[1] ?? []);
-    const listening = ['tcp', 'tcp6'].flatMap((kind) =>
-      readFileSync(`/proc/net/${kind}`, 'utf8')
-        .split('\n')
-        .map((line) => line.trim().split(/\s+/))
-        .filter((fields) => fields[3] === '0A')
-        .map((fields) => fields[9]),
-    );
-    expect(listening.length).toBeGreaterThan(0);
-    expect(sockets.filter((inode) => listening.includes(inode))).toEqual([]);
+    expect(listeningPorts([database.pid()])).toEqual([]);
+    expect(listeningPorts([process.pid])).toContain(Number(new URL(database.endpoint).port));
   });
 
   test('only the access key opens it, and never for a web page or under a foreign name', async () => {

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test, vi } from 'vitest';
@@ -33,7 +34,7 @@ describe('limits', () => {
 
   test('a body that never comes is 408', async () => {
     const socket = connect(used.bridge.port, '127.0.0.1');
-    socket.write(`POST ${used.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc`);
+    socket.write(`POST ${used.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc`);
     expect(await text(socket)).toMatch(
       /^HTTP\/1.1 408 [\s\S]*connection: close[\s\S]*\{"message":"Request Timeout"\}$/i,
     );
@@ -51,6 +52,34 @@ describe('limits', () => {
       '/uploads/t0ken',
     );
     expect(await response.text()).toBe('t0ken');
+  });
+});
+
+describe('the name that a request is for', () => {
+  const statusFor = async (host: string) => {
+    const socket = connect(used.bridge.port, '127.0.0.1');
+    socket.write(`GET ${used.path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    return Number((await text(socket)).split(' ')[1]);
+  };
+
+  test.each(['localhost:8787', '127.0.0.1', '[::1]:80', '192.168.1.20', 'LOCALHOST'])('%s is ours', async (host) => {
+    expect(await statusFor(host)).toBe(200);
+  });
+
+  test.each(['evil.example', 'localhost.evil.example', ''])('%j is another’s', async (host) => {
+    expect(await statusFor(host)).toBe(421);
+  });
+
+  test('the public address is ours', async () => {
+    const other = await startHttpBridge({ routes: [], publicUrl: 'https://alarms.example/' });
+    const answer = await new Promise<number | undefined>((resolve, reject) =>
+      get(other.url, { headers: { host: 'alarms.example' } }, (response) => resolve(response.resume().statusCode)).on(
+        'error',
+        reject,
+      ),
+    );
+    expect(answer).toBe(404);
+    await other.close();
   });
 });
 

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { listen } from '../runtime/loopback-server.ts';
 import { together } from '../runtime/together.ts';
@@ -25,6 +26,8 @@ export interface HttpBridgeOptions {
   host?: string;
   /** 0 or absent takes any free port. */
   port?: number;
+  /** The address that callers outside this machine use; its name is then one of ours. */
+  publicUrl?: string;
   routes: readonly (FunctionRoute | StreamRoute)[];
   /** Files that are served here; `attach` is told the address. */
   files?: { routes: readonly StreamRoute[]; attach(url: string): void };
@@ -60,6 +63,7 @@ const drainLimit = 64 * 1024 * 1024;
 export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpBridge> {
   const limit = options.limit ?? 30_000;
   const onCrash = options.onCrash ?? reportCrash;
+  const names = new Set(['localhost', options.host, options.publicUrl && new URL(options.publicUrl).hostname]);
   const find = routeTable([...options.routes, ...(options.files?.routes ?? [])].map(prepare));
   // In the order of their start, so that a look at the first ones finds what is overdue.
   const running = new Set<Exchange>();
@@ -68,6 +72,9 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     // Uploads may take their time; what goes to a function is bounded by `limit`.
     { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 65_000, maxHeaderSize: 10_240 },
     (request, response) => {
+      if (!isOurs(request.headers.host)) {
+        return writeMessage(response, 421, 'Misdirected Request: set TRUNKLINE_PUBLIC_URL to use this name.', true);
+      }
       const target = request.url ?? '/';
       const mark = target.indexOf('?');
       let path = mark === -1 ? target : target.slice(0, mark);
@@ -106,6 +113,12 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
       clearInterval(watch);
     },
   };
+
+  /** A name that resolves to this machine without being ours is another site's (DNS rebinding). An address is no such name. */
+  function isOurs(host = ''): boolean {
+    const name = host.toLowerCase().replace(/:\d+$/, '');
+    return isIP(name.replace(/^\[|\]$/g, '')) !== 0 || names.has(name);
+  }
 
   function collect(exchange: Exchange): void {
     const { request, response } = exchange;

@@ -138,7 +138,7 @@ export async function loginFlow(talk: Talk, request: SandboxRequest): Promise<Sa
   }
   const shown = state.loginFlows.find((one) => path === `/login/v2/flow/${one.loginToken}`);
   const page = shown
-    ? `<p>${escapeHtml(shown.client)} asks for access. Grant it with POST /__sandbox/login-grants.</p>`
+    ? `<p>${escapeHtml(shown.client)} asks for access. Grant it with POST /__sandbox/login-grants and the control key.</p>`
     : '';
   return {
     status: shown && request.method === 'GET' ? 200 : 404,

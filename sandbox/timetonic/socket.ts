@@ -25,6 +25,7 @@ export function createSocketHost(vendor: Vendor): SocketHost {
   const sockets = new WebSocketServer({ noServer: true });
 
   sandbox.server.on('upgrade', (request, socket, head) => {
+    if (socket.destroyed) return;
     const target = request.url ?? '/';
     const query = new URLSearchParams(target.includes('?') ? target.slice(target.indexOf('?') + 1) : '');
     const refuse = sandbox.state.switches.socket.mode === 'refuse';

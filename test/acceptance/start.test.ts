@@ -4,6 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { listeningPorts, processTree } from '../support/listening-ports.ts';
+
+type Ports = Record<'proptt2' | 'talk' | 'timetonic', number>;
 
 const root = dirname(dirname(import.meta.dirname));
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
@@ -58,6 +61,33 @@ test('what lies beside the code is found: expressions, the page and its files', 
   expect(JSON.stringify(rehearsed.body)).toContain('"channelId":42');
   for (const path of ['/docs', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js', '/openapi.json']) {
     expect([path, (await fetch(url + path)).status]).toEqual([path, 200]);
+  }
+});
+
+test('every port but that of the API asks for a secret, and none lets a web page in', async () => {
+  const own = Number(new URL(url).port);
+  const ports = listeningPorts(processTree(server.pid ?? 0)).filter((port) => port !== own);
+  const { proptt2, talk, timetonic } = JSON.parse(readFileSync(join(data, 'sandbox/ports.json'), 'utf8')) as Ports;
+  const vendors = [proptt2, talk, timetonic];
+  // Database, Secrets Manager, Lambda and the three stand-in vendors.
+  expect(ports.length).toBeGreaterThanOrEqual(6);
+  const ask = async (port: number, headers: Record<string, string>, target: string, method = 'GET') => {
+    const answer = await fetch(`http://127.0.0.1:${port}${target}`, { method, headers });
+    expect(answer.headers.get('access-control-allow-origin')).toBeNull();
+    return `${port} ${method} ${target} ${answer.status}`;
+  };
+  for (const port of ports) {
+    const origin = { origin: 'http://evil.example' };
+    for (const [target, method] of [
+      ['/', 'GET'],
+      ['/', 'POST'],
+      ['/', 'OPTIONS'],
+      ['/__sandbox/state', 'GET'],
+    ] as const) {
+      expect(await ask(port, origin, target, method)).toBe(`${port} ${method} ${target} 403`);
+    }
+    if (vendors.includes(port)) expect(await ask(port, {}, '/__sandbox/state')).toMatch(/ 401$/);
+    else expect(await ask(port, {}, '/', 'POST')).toMatch(/ 403$/);
   }
 });
 
