@@ -26,6 +26,15 @@ export interface AutomationItem extends Key {
   dueAt?: number;
 }
 
+/** The most recent run of an automation that was not skipped. Times are epoch milliseconds. */
+export interface AutomationStatus extends Key {
+  runId: string;
+  state: string;
+  reason?: string;
+  createdAt: number;
+  endedAt: number;
+}
+
 /** An event as the log has it, with what decides who hears of it. */
 export interface Cause {
   id: string;

@@ -1,31 +1,53 @@
 import * as z from 'zod/mini';
-import type { Principal } from '../api/key-check.ts';
-import { type Route, route } from '../api/route.ts';
-import { within } from '../api/scopes.ts';
+import { Answer, type Route, type RouteCall, route } from '../api/route.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
 import { GatewayError } from '../core/errors.ts';
+import type { TrunklineEvent } from '../core/event-type.ts';
 import { field } from '../core/field.ts';
-import { newId } from '../core/ids.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
-import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import { type AdmissionServices, admit } from './admission.ts';
-import { type AutomationItem, definitionOf, listAutomations } from './automations.ts';
+import { type AutomationItem, type AutomationStatus, definitionOf, listAutomations, startOne } from './automations.ts';
 import { automationFields, automationSchema, type Definition } from './definition.ts';
+import {
+  createAutomation,
+  findAutomation,
+  mayChange,
+  onlySwitches,
+  removeAutomation,
+  replaceAutomation,
+} from './records.ts';
 import { rehearse } from './rehearsal.ts';
-import type { RunServices } from './runs/runs.ts';
-import { nextFiring } from './schedule.ts';
+import { newestRun, type RunServices } from './runs/runs.ts';
 
 type Services = RunServices & GatewayServices;
 
+const runSummary = () => z.looseObject({ id: z.string(), state: z.string(), createdAt: z.string() });
 const shown = () =>
   z.looseObject({
     id: z.string(),
     ...automationFields(),
-    nextRunAt: z.optional(z.string()),
+    nextRunAt: z.optional(field(z.string(), { description: 'When its schedule fires next.' })),
+    lastFired: z.optional(
+      field(z.string(), { description: 'When its trigger last started a run, skipped ones included.' }),
+    ),
+    lastRun: z.optional(field(runSummary(), { description: 'The last run that was not skipped.' })),
     createdAt: z.string(),
     updatedAt: z.string(),
   });
+/** What a GET shows beside the definition; a PUT accepts and ignores it, so that the body of a GET can be sent back. */
+const readOnly = () => {
+  const ignored = () => z.optional(field(z.unknown(), { description: 'Read-only; ignored in a request.' }));
+  return {
+    id: ignored(),
+    scopes: ignored(),
+    nextRunAt: ignored(),
+    lastFired: ignored(),
+    lastRun: ignored(),
+    createdAt: ignored(),
+    updatedAt: ignored(),
+  };
+};
 const rehearsed = () =>
   z.looseObject({
     runs: z.boolean(),
@@ -48,6 +70,18 @@ export function automationRoutes(
 ): Route[] {
   const shared = { tag: 'Automations', area: 'automations' } as const;
   const admission = { ...services, vendorNames: Object.keys(vendors), listHooks };
+  const find = (params: RouteCall['params']) => findAutomation(services.table, params.id ?? '');
+
+  async function change(item: AutomationItem, definition: Definition, principal: RouteCall['principal']) {
+    mayChange(item, principal);
+    const before = definitionOf(item);
+    if (!onlySwitches(before, definition)) {
+      const pastMoments = JSON.stringify(before.when) === JSON.stringify(definition.when);
+      await admit(admission, vendors, definition, principal, { now: services.clock.now(), pastMoments });
+    }
+    return replaceAutomation(services, item, definition, principal);
+  }
+
   return [
     route({
       ...shared,
@@ -60,22 +94,8 @@ export function automationRoutes(
       input: automationFields,
       output: shown,
       handle: async ({ input, principal }) => {
-        const now = services.clock.now();
-        await admit(admission, vendors, input, principal, { now });
-        const id = newId(services.random);
-        const at = new Date(now).toISOString();
-        const item: AutomationItem = {
-          ...keys.automation(id),
-          ...stored(input, principal, now),
-          id,
-          anchor: now,
-          createdAt: at,
-          updatedAt: at,
-          version: 1,
-          ...dueOf(id, input, now, now),
-        };
-        await services.table.put<AutomationItem>(item, 'attribute_not_exists(#pk)');
-        return show(item);
+        await admit(admission, vendors, input, principal, { now: services.clock.now() });
+        return showOne(services, await createAutomation(services, input, principal));
       },
     }),
     route({
@@ -85,23 +105,57 @@ export function automationRoutes(
       operationId: 'listAutomations',
       summary: 'List the automations',
       output: () => z.array(shown()),
-      handle: async () => (await listAutomations(services.table)).map(show),
+      handle: async () => {
+        const [items, statuses] = await Promise.all([
+          listAutomations(services.table),
+          services.table.queryAll<AutomationStatus>({ pk: keys.automationStatuses() }),
+        ]);
+        const statusOf = new Map(statuses.map((status) => [status.sk, status]));
+        return Promise.all(
+          items.map(async (item) =>
+            show(item, (await newestRun(services.table, item.id))?.createdAt, statusOf.get(item.id)),
+          ),
+        );
+      },
     }),
     route({
       ...shared,
       method: 'GET',
       path: '/v1/automations/{id}',
       operationId: 'getAutomation',
-      summary: 'Get an automation',
+      summary: 'Get an automation by id or name',
       output: shown,
-      handle: async ({ params }) => show(await find(services, params.id ?? '')),
+      handle: async ({ params }) => showOne(services, await find(params)),
+    }),
+    route({
+      ...shared,
+      method: 'PUT',
+      path: '/v1/automations/{id}',
+      operationId: 'putAutomation',
+      summary: 'Create the automation of this name, or replace it (by name or id); repeating the call changes nothing',
+      write: true,
+      input: () => ({ ...automationFields(), name: z.optional(automationFields().name), ...readOnly() }),
+      output: shown,
+      handle: async ({ params: { id: key = '' }, input, principal }) => {
+        const before = await findAutomation(services.table, key).catch(absent);
+        const ignored = readOnly();
+        const given = Object.entries(input).filter(([name]) => !Object.hasOwn(ignored, name));
+        const definition = automationSchema().parse({
+          ...Object.fromEntries(given),
+          name: input.name ?? before?.name ?? key,
+        });
+        if (before) return showOne(services, await change(before, definition, principal));
+        if (definition.name !== key) throw renamed(key);
+        await admit(admission, vendors, definition, principal, { now: services.clock.now() });
+        return new Answer(201, await showOne(services, await createAutomation(services, definition, principal)));
+      },
     }),
     route({
       ...shared,
       method: 'PATCH',
       path: '/v1/automations/{id}',
       operationId: 'changeAutomation',
-      summary: 'Change, pause or enable an automation',
+      summary: 'Change an automation, or switch it on or off',
       write: true,
       input: () =>
         Object.fromEntries(
@@ -109,35 +163,13 @@ export function automationRoutes(
         ),
       output: shown,
       handle: async ({ params, input, principal }) => {
-        const item = await find(services, params.id ?? '');
+        const item = await find(params);
         const definition = automationSchema().parse({
           ...definitionOf(item),
           enabled: item.enabled,
           ...(input as Partial<Definition>),
         });
-        await mayChange(item, principal);
-        // Switching on or off needs no new look at what the automation may do, and keeps its rights.
-        const onlySwitched = Object.keys(input).every((name) => name === 'enabled');
-        const now = services.clock.now();
-        if (!onlySwitched) await admit(admission, vendors, definition, principal, { now, pastMoments: !input.when });
-        const next: AutomationItem = {
-          ...keys.automation(item.id),
-          ...stored(definition, principal, now),
-          ...(onlySwitched && { scopes: item.scopes, creator: item.creator }),
-          id: item.id,
-          anchor: item.anchor,
-          createdAt: item.createdAt,
-          updatedAt: new Date(now).toISOString(),
-          version: item.version + 1,
-          ...dueOf(item.id, definition, now, item.anchor),
-        };
-        const put = await services.table.put<AutomationItem>(next, '#version = :version', { version: item.version });
-        if (!put.done)
-          throw new GatewayError(
-            'conflict',
-            'The automation was changed at the same moment. Look at it and try again.',
-          );
-        return show(next);
+        return showOne(services, await change(item, definition, principal));
       },
     }),
     route({
@@ -145,12 +177,42 @@ export function automationRoutes(
       method: 'DELETE',
       path: '/v1/automations/{id}',
       operationId: 'deleteAutomation',
-      summary: 'Delete an automation; its runs stay listed and go on',
+      summary: 'Delete an automation; its runs stay listed and continue',
       write: true,
       status: 204,
       handle: async ({ params, principal }) => {
-        await mayChange(await find(services, params.id ?? ''), principal);
-        await services.table.delete(keys.automation(params.id ?? ''));
+        const item = await find(params);
+        mayChange(item, principal);
+        await removeAutomation(services, item);
+      },
+    }),
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/automations/{id}/run',
+      operationId: 'runAutomation',
+      summary: 'Run an automation now, whether or not it is enabled; its messages and sirens are real',
+      write: true,
+      status: 202,
+      input: () => ({
+        event: z.optional(
+          field(z.record(z.string(), z.unknown()), {
+            description:
+              'The event that the run sees. Default: `trunkline.run.requested` with the time in `data.dueAt`.',
+          }),
+        ),
+      }),
+      output: () => z.looseObject({ id: z.string() }),
+      handle: async ({ params, input, principal, request }) => {
+        const item = await find(params);
+        mayChange(item, principal);
+        const now = services.clock.now();
+        const id = await startOne(services, item, {
+          cause: `request ${request.requestId}`,
+          createdAt: now,
+          event: { ...requestedEvent(item, request.requestId, now), ...input.event },
+        });
+        return { id };
       },
     }),
     route({
@@ -172,56 +234,63 @@ export function automationRoutes(
       input: sampleFields,
       output: rehearsed,
       handle: async ({ params, input }) =>
-        rehearse(vendors, definitionOf(await find(services, params.id ?? '')), input, services.clock.now()),
+        rehearse(vendors, definitionOf(await find(params)), input, services.clock.now()),
     }),
   ];
 }
 
-function stored(definition: Definition, principal: Principal, _now: number) {
-  const { name, enabled } = definition;
-  return {
-    name,
-    enabled,
-    definition: JSON.stringify(definition),
-    scopes: [...principal.scopes],
-    creator: principal.keyId,
-  };
+async function showOne(services: Services, item: AutomationItem) {
+  const [run, status] = await Promise.all([
+    newestRun(services.table, item.id),
+    services.table.get<AutomationStatus>(keys.automationStatus(item.id)),
+  ]);
+  return show(item, run?.createdAt, status);
 }
 
-/** A schedule's next firing stands in the index of what is due. */
-function dueOf(id: string, definition: Definition, now: number, anchor: number): { duePk?: string; dueAt?: number } {
-  if (!definition.enabled || !('schedule' in definition.when)) return {};
-  const next = nextFiring(definition.when, now, anchor);
-  return next === undefined ? {} : due('schedule', id, next);
-}
-
-/** An automation with more rights than the caller may not be bent by the caller. */
-async function mayChange(item: AutomationItem, principal: Principal): Promise<void> {
-  if (item.creator === principal.keyId || item.scopes.every((scope) => within(scope, principal.scopes))) return;
-  throw new GatewayError(
-    'forbidden',
-    'This automation runs with more scopes than your key has, so your key cannot change it.',
-  );
-}
-
-async function find(services: Services, id: string): Promise<AutomationItem> {
-  const item = await services.table.get<AutomationItem>(keys.automation(id), true);
-  if (!item)
-    throw new GatewayError('not_found', `There is no automation with the id ${JSON.stringify(id.slice(0, 60))}.`);
-  return item;
-}
-
-function show(item: AutomationItem) {
+function show(item: AutomationItem, firedAt: number | undefined, status: AutomationStatus | undefined) {
   const { id, createdAt, updatedAt, dueAt, enabled, scopes } = item;
+  const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
   return {
     id,
     ...definitionOf(item),
     enabled,
     scopes,
-    nextRunAt: dueAt === undefined ? undefined : new Date(dueAt).toISOString(),
+    nextRunAt: at(dueAt),
+    lastFired: at(firedAt),
+    lastRun: status && {
+      id: status.runId,
+      state: status.state,
+      reason: status.reason,
+      createdAt: at(status.createdAt),
+      endedAt: at(status.endedAt),
+    },
     createdAt,
     updatedAt,
   };
+}
+
+/** The event of a run that was requested; it is not in the event log. */
+function requestedEvent(item: AutomationItem, requestId: string, now: number): TrunklineEvent {
+  const timestamp = new Date(now).toISOString();
+  return {
+    id: requestId,
+    type: 'trunkline.run.requested',
+    timestamp,
+    vendor: 'trunkline',
+    connection: item.id,
+    data: { automationId: item.id, dueAt: timestamp },
+  };
+}
+
+function absent(error: unknown): undefined {
+  if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
+}
+
+function renamed(name: string): GatewayError {
+  const message = `must be ${JSON.stringify(name)}, as in the address`;
+  return new GatewayError('invalid_input', `The input was refused: /name ${message}`, {
+    errors: [{ pointer: '/name', message }],
+  });
 }
 
 function withoutDefault(schema: z.ZodMiniType): z.ZodMiniType {

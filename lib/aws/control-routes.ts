@@ -5,6 +5,7 @@ import type { Route } from '../api/route.ts';
 import { uploadRoutes } from '../api/upload-routes.ts';
 import { automationRoutes } from '../automations/routes.ts';
 import { runRoutes } from '../automations/runs/routes.ts';
+import { connectionUsers, hookUsers } from '../automations/users.ts';
 import { choiceRoutes } from '../connections/choice-routes.ts';
 import { loginRoutes } from '../connections/login-routes.ts';
 import type { ConnectionChange } from '../connections/records.ts';
@@ -28,14 +29,20 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     else if (vendor) await planPolls(services.table, vendor, connection, services.clock.now(), true);
   };
   return [
-    ...connectionRoutes(services, vendors, onChange, (vendor, name) => pollingStatus(services.table, vendor, name)),
+    ...connectionRoutes(
+      services,
+      vendors,
+      onChange,
+      (vendor, name) => pollingStatus(services.table, vendor, name),
+      (vendor, name) => connectionUsers(services.table, vendor, name),
+    ),
     ...loginRoutes(services, vendors, onChange),
     ...keyRoutes(
       new ApiKeys(services.table, services.clock, services.random, services.keys),
       Object.keys(vendors),
       (scope) => scopeProblem(services.connections, vendors, scope),
     ),
-    ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors),
+    ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors, (id) => hookUsers(services.table, id)),
     ...automationRoutes(services, vendors, () => hooksOf(services).list()),
     ...runRoutes(services),
     ...uploadRoutes(services.files),

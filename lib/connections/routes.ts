@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { type Route, route } from '../api/route.ts';
 import { mayRead } from '../api/scopes.ts';
+import { inUse } from '../core/errors.ts';
 import { field } from '../core/field.ts';
 import { credentialsSecret } from '../core/secrets.ts';
 import type { Catalogue } from '../core/vendor.ts';
@@ -35,6 +36,7 @@ export function connectionRoutes(
   vendors: Catalogue,
   onChange: ConnectionChange,
   looks: ConnectionPolls,
+  usersOf: (vendor: string, name: string) => Promise<string[]>,
 ): Route[] {
   const shared = { tag: 'Connections', area: 'connections' } as const;
   return [
@@ -108,11 +110,13 @@ export function connectionRoutes(
       method: 'DELETE',
       path: '/v1/connections/{vendor}/{name}',
       operationId: 'deleteConnection',
-      summary: 'Delete a connection with its credentials and session',
+      summary: 'Delete a connection with its credentials and session; refused while something uses it',
       write: true,
       status: 204,
       handle: async (call) => {
         const item = await storedConnection(services, vendors, call);
+        const users = await usersOf(item.vendor, item.name);
+        if (users.length > 0) throw inUse(`The connection ${item.vendor}/${item.name}`, users);
         await services.table.delete(keys.connection(item.vendor, item.name));
         await services.secrets.delete(credentialsSecret(item.vendor, item.name));
         await services.store.remove(item.vendor, item.name);

@@ -106,6 +106,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** The error for deleting what something else still uses. `users` are words such as `automation "Night shift"`. */
+export function inUse(what: string, users: readonly string[]): GatewayError {
+  return new GatewayError('conflict', `${what} is used by ${users.join(', ')}. Change or delete that first.`);
+}
+
 /** An RFC 9457 problem document; `message` repeats `detail` for clients that show the raw body. */
 export interface Problem {
   type: string;

@@ -4,6 +4,7 @@ import { type Route, route } from '../api/route.ts';
 import { serverUrl } from '../api/server-url.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Clock, Random } from '../core/clock.ts';
+import { inUse } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
 import { rotateSecret, storeSecret } from '../core/rotated-secret.ts';
 import type { SecretStore } from '../core/secrets.ts';
@@ -56,7 +57,11 @@ const overlapSeconds = () =>
   z._default(field(integer(0, 604_800), { description: 'How long the old one works on. Default one day.' }), 86_400);
 
 /** The calls on hooks. Address and secret are shown when they are made and never again. */
-export function hookRoutes(services: HookControlServices, vendors: EventCatalogue): Route[] {
+export function hookRoutes(
+  services: HookControlServices,
+  vendors: EventCatalogue,
+  usersOf: (id: string) => Promise<string[]>,
+): Route[] {
   const { hooks, secrets, table, connections, random } = services;
   const shared = { tag: 'Hooks', area: 'hooks' } as const;
   const one = async (item: HookItem) => show(item, await readStatus(table, item.id));
@@ -188,6 +193,8 @@ export function hookRoutes(services: HookControlServices, vendors: EventCatalogu
       status: 204,
       handle: async ({ params }) => {
         const id = params.id ?? '';
+        const users = await usersOf(id);
+        if (users.length > 0) throw inUse('The hook', users);
         await hooks.remove(id);
         await secrets.delete(hookSecret(id));
       },

@@ -54,7 +54,11 @@ function gateway() {
     },
     runResult: async () => undefined,
   };
-  const dispatch = dispatcher(hookRoutes(services, vendors), services, async () => undefined);
+  const dispatch = dispatcher(
+    hookRoutes(services, vendors, async () => []),
+    services,
+    async () => undefined,
+  );
   const post = (path: string, body: string, headers: Record<string, string> = {}): Promise<JsonAnswer> =>
     receiveHook(services, vendors, runs, requestOf('POST', path, body, headers));
   return {

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { Item, Table } from './table.ts';
+import type { Item, Query, Table } from './table.ts';
 
 /** What the clock looks for. Each kind has its own partitions, so that one kind's backlog hides no other. */
 export type DueKind = 'keepalive' | 'poll' | 'schedule' | 'timer';
 
 const shards = 8;
 
+/** Items that are not waiting but listed by time: the runs in a state. They share the index, in partitions of their own. */
+export type ListedKind = `run-${string}`;
+
 /** The attributes that put an item into the sparse `due` index; `dueAt` is epoch milliseconds. */
-export function due(kind: DueKind, id: string, dueAt: number): { duePk: string; dueAt: number } {
+export function due(kind: DueKind | ListedKind, id: string, dueAt: number): { duePk: string; dueAt: number } {
   const shard = (createHash('sha256').update(id).digest()[0] ?? 0) % shards;
   return { duePk: `${kind}#${shard}`, dueAt };
 }
@@ -32,5 +35,54 @@ export async function* dueItems<T extends object = Item>(
       if (page.items.length > 0) yield page.items;
       after = page.next;
     } while (after);
+  }
+}
+
+/** The listed items between two times (epoch milliseconds, both inclusive), newest first. */
+export async function* newestListed<T extends { dueAt?: number } & object>(
+  table: Table,
+  kind: ListedKind,
+  from: number,
+  to: number,
+  pageSize: number,
+): AsyncGenerator<T> {
+  const lists = Array.from({ length: shards }, (_, shard) =>
+    newestOf<T>(table, { index: 'due', pk: `${kind}#${shard}`, from, to }, pageSize),
+  );
+  yield* mergeNewest(lists, (item) => item.dueAt ?? 0);
+}
+
+/** The items of a query, newest first, read page by page as they are asked for. */
+export async function* newestOf<T extends object>(table: Table, query: Query, pageSize: number): AsyncGenerator<T> {
+  let after: Record<string, unknown> | undefined;
+  do {
+    const page: { items: T[]; next?: Record<string, unknown> } = await table.query<T>({
+      ...query,
+      forward: false,
+      limit: pageSize,
+      ...(after && { after }),
+    });
+    yield* page.items;
+    after = page.next;
+  } while (after);
+}
+
+/** Merges lists that are each sorted newest first. */
+export async function* mergeNewest<T>(
+  lists: readonly AsyncGenerator<T>[],
+  timeOf: (item: T) => number,
+): AsyncGenerator<T> {
+  const heads = await Promise.all(lists.map((list) => list.next()));
+  for (;;) {
+    let newest = -1;
+    for (const [index, head] of heads.entries()) {
+      const best = heads[newest];
+      if (!head.done && (!best || best.done || timeOf(head.value) > timeOf(best.value))) newest = index;
+    }
+    const head = heads[newest];
+    const list = lists[newest];
+    if (!head || head.done || !list) return;
+    yield head.value;
+    heads[newest] = await list.next();
   }
 }

@@ -77,6 +77,14 @@ export const keys = {
   }),
   automation: (id: string): Key => ({ pk: 'automations', sk: id }),
   automations: (): string => 'automations',
+  /** Claims a name, so that no two automations have the same. */
+  automationName: (name: string): Key => ({ pk: 'automations#names', sk: digest(name) }),
+  /** An automation that was deleted, for as long as its runs are kept. */
+  formerAutomation: (id: string): Key => ({ pk: 'automations#former', sk: id }),
+  formerAutomations: (): string => 'automations#former',
+  /** The most recent run of an automation that did something. */
+  automationStatus: (id: string): Key => ({ pk: 'automations#status', sk: id }),
+  automationStatuses: (): string => 'automations#status',
   /** A run beside the others of its automation (or of plain calls), in the order of their start. */
   run: (owner: string, createdAt: number, name: string): Key => ({
     pk: keys.runs(owner),

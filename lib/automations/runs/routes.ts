@@ -6,9 +6,8 @@ import { GatewayError } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import { field, integer, text } from '../../core/field.ts';
 import { redact } from '../../core/redaction/redact.ts';
-import { keys } from '../../store/items.ts';
-import { listAutomations } from '../automations.ts';
 import type { Definition } from '../definition.ts';
+import { listRuns } from './list.ts';
 import {
   callsOwner,
   findRun,
@@ -44,6 +43,8 @@ const whole = () =>
       }),
     ),
   });
+const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
+const runIdField = () => z.string().check(z.refine((id) => runKey(id) !== undefined, 'must be the id of a run'));
 const states = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
 
 /** The calls on runs: what was done, step by step, and doing it again. */
@@ -62,24 +63,22 @@ export function runRoutes(services: RunServices): Route[] {
           field(text(60), { description: 'The id of an automation, or `calls` for single calls.' }),
         ),
         state: z.optional(z.enum(states)),
-        limit: z._default(integer(1, 200), 50),
+        since: z.optional(field(moment(), { description: 'Runs that started at or after this time.' })),
+        until: z.optional(field(moment(), { description: 'Runs that started at or before this time.' })),
+        before: z.optional(
+          field(runIdField(), { description: 'The last run of the page before: what follows it in the list.' }),
+        ),
+        limit: z._default(field(integer(1, 200), { description: 'Default 50.' }), 50),
       }),
       output: () => z.array(summary()),
-      handle: async ({ input }) => {
-        const owners = input.automation
-          ? [input.automation]
-          : [callsOwner, ...(await listAutomations(services.table)).map((each) => each.id)];
-        const lists = await Promise.all(
-          owners.map((owner) =>
-            services.table.queryAll<RunItem>({ pk: keys.runs(owner), forward: false, limit: input.limit }, input.limit),
-          ),
-        );
-        return lists
-          .flat()
-          .filter((run) => input.state === undefined || run.state === input.state)
-          .sort((one, other) => other.createdAt - one.createdAt)
-          .slice(0, input.limit)
-          .map(show);
+      handle: async ({ input: { automation, since, until, ...filter } }) => {
+        const runs = await listRuns(services.table, {
+          ...filter,
+          owner: automation,
+          since: since === undefined ? undefined : Date.parse(since),
+          until: until === undefined ? undefined : Date.parse(until),
+        });
+        return runs.map(show);
       },
     }),
     route({

@@ -5,6 +5,7 @@ import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { FileStore } from '../../core/files.ts';
 import { redact } from '../../core/redaction/redact.ts';
 import { readFileText, storeText } from '../../store/blobs.ts';
+import { due } from '../../store/due.ts';
 import { expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 import type { Definition } from '../definition.ts';
@@ -38,6 +39,9 @@ export interface RunItem extends Key {
   /** How far a long transfer has come, in bytes. */
   progress?: { done: number; total: number };
   expiresAt: number;
+  /** Its place in the list of runs in its state. */
+  duePk?: string;
+  dueAt?: number;
 }
 
 export interface StepError {
@@ -79,7 +83,7 @@ export interface RunServices {
 }
 
 export const callsOwner = 'calls';
-const retentionMs = 30 * 24 * 60 * 60_000;
+export const retentionMs = 30 * 24 * 60 * 60_000;
 const largestInline = 200_000;
 
 /** What makes a run: the same cause gives the same id, so that it is started once. */
@@ -141,12 +145,27 @@ export async function endRun(
   reason?: string,
   dedupeKey?: string,
 ): Promise<void> {
-  await services.table.update(
+  const endedAt = services.clock.now();
+  const ended = await services.table.update<RunItem>(
     { pk: run.pk, sk: run.sk },
-    `SET #state = :state, #endedAt = :now${reason === undefined ? '' : ', #reason = :reason'}${dedupeKey === undefined ? '' : ', #dedupeKey = :dedupeKey'}`,
-    { state, now: services.clock.now(), reason, dedupeKey },
+    `SET #state = :state, #duePk = :duePk, #endedAt = :endedAt${reason === undefined ? '' : ', #reason = :reason'}${dedupeKey === undefined ? '' : ', #dedupeKey = :dedupeKey'}`,
+    { state, duePk: due(`run-${state}`, run.sk, 0).duePk, endedAt, reason, dedupeKey },
     'attribute_exists(#pk)',
   );
+  if (!ended.done || state === 'skipped' || ended.item.owner === callsOwner) return;
+  const { id, owner, createdAt } = ended.item;
+  await services.table.update(
+    keys.automationStatus(owner),
+    `SET #runId = :id, #state = :state, #createdAt = :createdAt, #endedAt = :endedAt${reason === undefined ? ' REMOVE #reason' : ', #reason = :reason'}`,
+    { id, state, createdAt, endedAt, reason },
+    'attribute_not_exists(#pk) OR #createdAt <= :createdAt',
+  );
+}
+
+/** The most recent run of an automation. */
+export async function newestRun(table: Table, owner: string): Promise<RunItem | undefined> {
+  const { items } = await table.query<RunItem>({ pk: keys.runs(owner), forward: false, limit: 1 });
+  return items[0];
 }
 
 function newRun(services: RunServices, cause: RunCause): RunItem {
@@ -167,6 +186,7 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     ...(cause.replayOf !== undefined && { replayOf: cause.replayOf }),
     ...(cause.reuse !== undefined && { reuse: cause.reuse }),
     createdAt: cause.createdAt,
+    ...due('run-running', key.sk, cause.createdAt),
     expiresAt: expiry(services.clock.now() + retentionMs),
   };
 }

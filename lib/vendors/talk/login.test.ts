@@ -29,7 +29,13 @@ async function control(method: string, path: string, body: object = {}) {
   const catalogue = { talk: vendor, proptt2 };
   const unheard = async () => undefined;
   const routes = [
-    ...connectionRoutes(talk.process, catalogue, unheard, async () => []),
+    ...connectionRoutes(
+      talk.process,
+      catalogue,
+      unheard,
+      async () => [],
+      async () => [],
+    ),
     ...loginRoutes(talk.process, catalogue, unheard),
   ];
   const request = {

@@ -1,0 +1,156 @@
+import type { Principal } from '../api/key-check.ts';
+import { within } from '../api/scopes.ts';
+import type { Random } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import { due } from '../store/due.ts';
+import { expiry, keys } from '../store/items.ts';
+import type { Key, Table } from '../store/table.ts';
+import { type AutomationItem, definitionOf, listAutomations } from './automations.ts';
+import type { Definition } from './definition.ts';
+import { type RunServices, retentionMs } from './runs/runs.ts';
+import { nextFiring } from './schedule.ts';
+
+export type RecordServices = RunServices & { random: Random };
+
+/** Stores a new automation; a name that another one has is a `conflict`. */
+export async function createAutomation(
+  services: RecordServices,
+  definition: Definition,
+  principal: Principal,
+): Promise<AutomationItem> {
+  const now = services.clock.now();
+  const id = newId(services.random);
+  const at = new Date(now).toISOString();
+  const item: AutomationItem = {
+    ...keys.automation(id),
+    ...fieldsOf(definition, principal),
+    id,
+    anchor: now,
+    createdAt: at,
+    updatedAt: at,
+    version: 1,
+    ...dueOf(id, definition, now, now),
+  };
+  const written = await services.table.transact([
+    { put: { ...item }, condition: 'attribute_not_exists(#pk)' },
+    nameClaim(item),
+  ]);
+  if (!written.done) throw nameTaken(item.name);
+  return item;
+}
+
+/** Replaces the definition of an automation. Switching it on or off alone keeps its creator and rights. */
+export async function replaceAutomation(
+  services: RecordServices,
+  item: AutomationItem,
+  definition: Definition,
+  principal: Principal,
+): Promise<AutomationItem> {
+  const now = services.clock.now();
+  const switchedOnly = onlySwitches(definitionOf(item), definition);
+  if (switchedOnly && item.enabled === definition.enabled) return item;
+  const next: AutomationItem = {
+    ...keys.automation(item.id),
+    ...fieldsOf(definition, principal),
+    ...(switchedOnly && { scopes: item.scopes, creator: item.creator }),
+    id: item.id,
+    anchor: item.anchor,
+    createdAt: item.createdAt,
+    updatedAt: new Date(now).toISOString(),
+    version: item.version + 1,
+    ...dueOf(item.id, definition, now, item.anchor),
+  };
+  const renamed = next.name !== item.name;
+  const written = await services.table.transact([
+    { put: { ...next }, condition: '#version = :version', values: { version: item.version } },
+    nameClaim(next),
+    ...(renamed ? [{ delete: keys.automationName(item.name) }] : []),
+  ]);
+  if (written.refused.includes(1)) throw nameTaken(next.name);
+  if (!written.done)
+    throw new GatewayError('conflict', 'The automation was changed at the same moment. Read it and try again.');
+  return next;
+}
+
+/** Deletes an automation; its runs stay listed for as long as runs are kept. */
+export async function removeAutomation({ table, clock }: RecordServices, item: AutomationItem): Promise<void> {
+  const expiresAt = expiry(clock.now() + retentionMs);
+  await table.transact([
+    { put: { ...keys.formerAutomation(item.id), id: item.id, name: item.name, expiresAt } },
+    { delete: keys.automation(item.id) },
+    { delete: keys.automationName(item.name) },
+  ]);
+}
+
+/** The automation with an id or a name, or `not_found`. */
+export async function findAutomation(table: Table, idOrName: string): Promise<AutomationItem> {
+  const item = (await automationById(table, idOrName)) ?? (await automationByName(table, idOrName));
+  if (item) return item;
+  throw new GatewayError(
+    'not_found',
+    `There is no automation with the id or name ${JSON.stringify(idOrName.slice(0, 100))}.`,
+  );
+}
+
+export async function automationByName(table: Table, name: string): Promise<AutomationItem | undefined> {
+  return (await listAutomations(table)).find((item) => item.name === name);
+}
+
+async function automationById(table: Table, id: string): Promise<AutomationItem | undefined> {
+  return /^[a-z0-9]{1,40}$/.test(id) ? table.get<AutomationItem>(keys.automation(id), true) : undefined;
+}
+
+/** Throws `forbidden` unless the caller's key could have created the automation: nobody may redirect rights that are not theirs. */
+export function mayChange(item: AutomationItem, principal: Principal): void {
+  if (item.creator === principal.keyId || item.scopes.every((scope) => within(scope, principal.scopes))) return;
+  throw new GatewayError(
+    'forbidden',
+    'This automation runs with more scopes than your key has, so your key cannot change it.',
+  );
+}
+
+/** True when two definitions differ in `enabled` at most. */
+export function onlySwitches(before: Definition, after: Definition): boolean {
+  return canonical({ ...before, enabled: true }) === canonical({ ...after, enabled: true });
+}
+
+/** JSON with sorted keys, so that equal definitions have equal texts. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([one], [other]) => (one < other ? -1 : 1)))
+      : member,
+  );
+}
+
+function fieldsOf(definition: Definition, principal: Principal) {
+  const { name, enabled } = definition;
+  return {
+    name,
+    enabled,
+    definition: JSON.stringify(definition),
+    scopes: [...principal.scopes],
+    creator: principal.keyId,
+  };
+}
+
+/** An item of its own keeps a name unique; the automation that has it may claim it again. */
+function nameClaim({ id, name }: AutomationItem) {
+  const item: Key & { id: string } = { ...keys.automationName(name), id };
+  return { put: { ...item }, condition: 'attribute_not_exists(#pk) OR #id = :id', values: { id } };
+}
+
+function nameTaken(name: string): GatewayError {
+  return new GatewayError(
+    'conflict',
+    `There is an automation named ${JSON.stringify(name)} already. Change it with PUT /v1/automations/{name}.`,
+  );
+}
+
+/** The next firing of a schedule is an entry in the index of due items. */
+function dueOf(id: string, definition: Definition, now: number, anchor: number): { duePk?: string; dueAt?: number } {
+  if (!definition.enabled || !('schedule' in definition.when)) return {};
+  const next = nextFiring(definition.when, now, anchor);
+  return next === undefined ? {} : due('schedule', id, next);
+}

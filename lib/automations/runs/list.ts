@@ -1,0 +1,78 @@
+import { mergeNewest, newestListed, newestOf } from '../../store/due.ts';
+import { keys, logPosition } from '../../store/items.ts';
+import type { Key, Table } from '../../store/table.ts';
+import { listAutomations } from '../automations.ts';
+import { callsOwner, type RunItem, type RunState, runKey } from './runs.ts';
+
+/** Which runs are asked for. Times are epoch milliseconds of a run's start, both inclusive. */
+export interface RunFilter {
+  /** The id of an automation, or `calls`. */
+  owner?: string | undefined;
+  state?: RunState | undefined;
+  since?: number | undefined;
+  until?: number | undefined;
+  /** Only runs that are listed after this one: older ones. */
+  before?: string | undefined;
+  limit: number;
+}
+
+/** The runs that fit, newest first. Runs of deleted automations are among them. */
+export async function listRuns(table: Table, filter: RunFilter): Promise<RunItem[]> {
+  const cursor = filter.before === undefined ? undefined : placeOf(filter.before);
+  const from = filter.since ?? 0;
+  const to = Math.min(filter.until ?? Number.MAX_SAFE_INTEGER, cursor?.createdAt ?? Number.MAX_SAFE_INTEGER);
+  const found: RunItem[] = [];
+  // Runs that started in the same millisecond are in order of their ids.
+  let together: RunItem[] = [];
+  const flush = () => {
+    together.sort((one, other) => (one.id < other.id ? 1 : -1));
+    for (const run of together) {
+      if (!cursor || run.createdAt < cursor.createdAt || run.id < cursor.id) found.push(run);
+    }
+    together = [];
+  };
+  for await (const run of candidates(table, filter, from, to)) {
+    if (filter.owner !== undefined && run.owner !== filter.owner) continue;
+    if (together[0] && together[0].createdAt !== run.createdAt) {
+      flush();
+      if (found.length >= filter.limit) break;
+    }
+    together.push(run);
+  }
+  flush();
+  return found.slice(0, filter.limit);
+}
+
+async function* candidates(table: Table, filter: RunFilter, from: number, to: number): AsyncGenerator<RunItem> {
+  const { owner, state, limit } = filter;
+  if (state !== undefined) {
+    for await (const run of newestListed<RunItem>(table, `run-${state}`, from, to, limit)) {
+      // The index is a moment behind the table.
+      if (run.state === state) yield run;
+    }
+    return;
+  }
+  const owners = owner === undefined ? await everyOwner(table) : [owner];
+  const lists = owners.map((each) =>
+    newestOf<RunItem>(
+      table,
+      { pk: keys.runs(each), from: logPosition(Math.max(0, from)), to: `${logPosition(to)}#~`, consistent: true },
+      owners.length > 1 ? Math.min(limit, 20) : limit,
+    ),
+  );
+  yield* mergeNewest(lists, (run) => run.createdAt);
+}
+
+/** The automations there are and were while their runs are kept, and the single calls. */
+async function everyOwner(table: Table): Promise<string[]> {
+  const [current, former] = await Promise.all([
+    listAutomations(table),
+    table.queryAll<Key>({ pk: keys.formerAutomations() }),
+  ]);
+  return [...new Set([callsOwner, ...current.map(({ id }) => id), ...former.map(({ sk }) => sk)])];
+}
+
+function placeOf(id: string): { id: string; createdAt: number } | undefined {
+  const createdAt = runKey(id) && Number.parseInt(id.split('_')[2] ?? '', 36);
+  return createdAt === undefined ? undefined : { id, createdAt };
+}
