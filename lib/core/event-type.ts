@@ -22,7 +22,7 @@ export interface FoundEvent {
 /** What one look at a vendor gives: events oldest first and the cursor that covers them. */
 export interface PollResult {
   events: FoundEvent[];
-  /** Plain JSON, at most 100 kB; stored in the same transaction as the last of the events. */
+  /** Plain JSON, at most 300 kB; stored in the same transaction as the last of the events. */
   cursor: unknown;
   /** True when there is more at once: the next look need not wait for the clock. */
   more?: boolean;

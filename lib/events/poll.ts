@@ -36,7 +36,8 @@ const planEvery = 10 * 60_000;
 const longestPause = 15 * 60_000;
 /** A source comes due a little before its interval is over: ticks are a minute apart, and just missing one doubles it. */
 const headStart = 10_000;
-const maxCursor = 100_000;
+/** Bytes of a cursor: it lies in an item of at most 400 kB. */
+const maxCursorBytes = 300_000;
 
 /** One tick of the clock over the event sources that are due. */
 export async function pollEvents(
@@ -126,8 +127,8 @@ async function pollSource(
       const again = result.more === true && looks < maxPolls && !call.signal.aborted && !turn.signal.aborted;
       const next = again ? startedAt : startedAt + (result.nextIn ?? (result.more ? 0 : source.every - headStart));
       const moved = JSON.stringify(result.cursor) ?? 'null';
-      if (moved.length > maxCursor)
-        throw new Error(`The cursor of ${item.pk} ${item.source} has ${moved.length} characters`);
+      const bytes = Buffer.byteLength(moved);
+      if (bytes > maxCursorBytes) throw new Error(`The cursor of ${item.pk} ${item.source} has ${bytes} bytes`);
       // What was there before the first look is history, and no news to anybody.
       const events = cursor === undefined ? [] : result.events;
       const stored = await appendEvents(

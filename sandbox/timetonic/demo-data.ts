@@ -19,6 +19,8 @@ export function demoState(): TimetonicState {
       quotaError: 'apiProcess77: monthly API quota exceeded',
       maxCells: 20_000,
       zeroRowInfosLength: false,
+      tableStampsMove: true,
+      valuesName: 'tableValues',
       incrementalMessages: 'page-and-updates',
       sendMsgAnswersId: true,
       tusCreation: { post: true, head: true },

@@ -77,7 +77,7 @@ export function removeRow(vendor: Vendor, table: Table, row: Row, change: Change
 }
 
 function touchTable(vendor: Vendor, table: Table, change: Change): void {
-  table.lastModified = now(vendor);
+  if (vendor.sandbox.state.switches.tableStampsMove) table.lastModified = now(vendor);
   touchBook(vendor, findBook(vendor, table.b_o, table.b_c), change.by, { tables: true, except: change.except });
 }
 

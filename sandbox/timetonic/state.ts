@@ -52,6 +52,10 @@ export interface Switches {
   maxCells: number;
   /** Whether `rowInfosLength` is 0 whatever was returned, as one of the vendor's own fixtures has it. */
   zeroRowInfosLength: boolean;
+  /** Whether a change of values moves the table's own stamp, or the book's alone. */
+  tableStampsMove: boolean;
+  /** Under which name a read of values answers them: as the server does, or as the document says. */
+  valuesName: 'tableValues' | 'values';
   /** What a read with `sstamp` and no message ids answers: the page as well, as the document reads, or the updates only. */
   incrementalMessages: 'page-and-updates' | 'updates';
   /** Whether `sendMsg` answers with `createMessageId`, `smid` and `uuid`, or with the stamp alone. */

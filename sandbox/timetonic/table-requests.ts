@@ -97,7 +97,7 @@ function readValues(call: Call, table: Table, fields: Field[]): Record<string, u
     zeroLength: switches.zeroRowInfosLength,
     ...(maxComments > 0 && { maxComments }),
   });
-  return { sstamp: raw(sstamp), catId: raw(table.id), tableValues };
+  return { sstamp: raw(sstamp), catId: raw(table.id), [switches.valuesName]: tableValues };
 }
 
 /** What a read of too many cells ends in. */

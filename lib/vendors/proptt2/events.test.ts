@@ -120,6 +120,55 @@ describe('users and channels', () => {
     expect((await poll('users', first.cursor)).events.map(({ type }) => type)).toEqual(['proptt2.user.located']);
   });
 
+  test('an item that is missing from the list alone is not deleted; one that was restored can be deleted again', async () => {
+    for (const [source, list, noun] of [
+      ['users', 'users', 'user'],
+      ['channels', 'channels', 'channel'],
+    ] as const) {
+      const data = sandbox.data()[list] as Record<string, unknown>;
+      const first = await poll(source);
+      const [id = '', kept] = Object.entries(data).at(-1) ?? [];
+      const without = Object.values(data).slice(0, -1);
+      sandbox.fault({
+        kind: 'status',
+        status: 200,
+        path: `/${list}`,
+        body: JSON.stringify({ [list]: without }),
+        times: 1,
+      });
+      const missing = await poll(source, first.cursor);
+      expect(missing.events).toEqual([]);
+      const told: string[] = [];
+      let cursor = missing.cursor;
+      for (let turn = 0; turn < 2; turn++) {
+        for (const act of [() => delete data[id], () => (data[id] = kept)]) {
+          act();
+          const result = await poll(source, cursor);
+          expect((await poll(source, cursor)).events.map((event) => event.id)).toEqual(
+            result.events.map((event) => event.id),
+          );
+          cursor = result.cursor;
+          told.push(
+            ...result.events
+              .filter(({ type }) => !type.endsWith('located'))
+              .map((event) => `${event.type} ${event.id}`),
+          );
+        }
+      }
+      expect(told.map((each) => each.split(' ')[0])).toEqual(
+        ['deleted', 'created', 'deleted', 'created'].map((what) => `proptt2.${noun}.${what}`),
+      );
+      expect(new Set(told).size).toBe(4);
+    }
+  });
+
+  test('an item that the schema does not fit is neither an error nor a deletion', async () => {
+    const { cursor } = await poll('users');
+    const users = Object.values(sandbox.data().users).map((each, at) => (at === 0 ? { ...each, name: null } : each));
+    sandbox.fault({ kind: 'status', status: 200, path: '/users', body: JSON.stringify({ users }), times: 1 });
+    expect((await poll('users', cursor)).events.filter(({ type }) => !type.endsWith('located'))).toEqual([]);
+  });
+
   test('a list that comes back empty deletes nobody', async () => {
     const { cursor } = await poll('users');
     sandbox.fault({ kind: 'status', status: 200, path: '/users', body: '{"users":[]}', times: 1 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as z from 'zod/mini';
 import { inBook, startTimetonic } from '../../../test/support/timetonic-caller.ts';
 import type { PollResult } from '../../core/event-type.ts';
+import type { HttpClient } from '../../core/http/client.ts';
 import { events as sources } from './events/index.ts';
 import { timetonic } from './index.ts';
 import { pauseFor } from './wire/budget.ts';
@@ -16,11 +17,11 @@ beforeAll(async () => {
 afterAll(() => tt.stop());
 
 /** One look as the clock makes it, with the cursor that it left; `more` is followed at once. */
-async function poll(source = 'books') {
+async function poll(source = 'books', services: Parameters<typeof connection.vendorCall>[0] = {}) {
   const events: PollResult['events'] = [];
   let nextIn: number | undefined;
   for (let more = true; more; ) {
-    const result = await sources[source]?.poll?.poll(cursor, connection.vendorCall() as never);
+    const result = await sources[source]?.poll?.poll(cursor, connection.vendorCall(services) as never);
     if (!result) throw new Error('no source');
     cursor = JSON.parse(JSON.stringify(result.cursor));
     events.push(...result.events);
@@ -119,6 +120,113 @@ describe('looking at the books', () => {
     expect((await poll()).found).toEqual([['row.updated', first]]);
     tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'two' } });
     expect((await poll()).found).toEqual([['row.updated', first]]);
+  });
+
+  test('a row that moves between two pages is not told as deleted, and the one that was deleted is', async () => {
+    tt.sandbox.control.fillTable({ table: 'Jobs', rows: 544 });
+    await poll();
+    tt.clock.advance(minute);
+    const [gone = ''] = tt.sandbox.control.tables().Jobs?.rows ?? [];
+    tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
+    const http: HttpClient = {
+      ...tt.kit.http,
+      request: async (options) => {
+        const answer = await tt.kit.http.request(options);
+        if (String(options.body).includes('offset=0&')) tt.sandbox.control.deleteRow({ rowId: gone });
+        return answer;
+      },
+    };
+    expect((await poll('books', { http })).found.map(([type]) => type)).toEqual(['row.created']);
+    tt.clock.advance(minute);
+    expect((await poll()).found).toEqual([['row.deleted', gone]]);
+    tt.clock.advance(minute);
+    expect((await poll()).found).toEqual([]);
+  });
+
+  test('a row that a reading misses is asked for by its id before it counts as deleted', async () => {
+    const [first = '', second = ''] = incidents().rows;
+    tt.sandbox.control.updateRow({ rowId: second, values: { Site: 'moved' } });
+    const http: HttpClient = {
+      ...tt.kit.http,
+      request: async (options) => {
+        const answer = await tt.kit.http.request(options);
+        if (!String(options.body).includes('offset=0&')) return answer;
+        const body = JSON.parse(answer.text());
+        delete body.tableValues.rows[first];
+        return { ...answer, text: () => JSON.stringify(body) };
+      },
+    };
+    expect((await poll('books', { http })).found).toEqual([['row.updated', second]]);
+    tt.clock.advance(minute);
+    expect((await poll()).found).toEqual([]);
+  });
+
+  test('a row that is deleted, restored and deleted again is told four times', async () => {
+    const ids = new Set<string>();
+    const { rowId } = tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
+    const jobs = tt.sandbox.state.tables.find(({ name }) => name === 'Jobs');
+    const row = jobs?.rows[rowId];
+    if (!jobs || !row) throw new Error('no row');
+    const next = async () => {
+      const { events, found } = await poll();
+      for (const { id, type } of events) ids.add(`${type} ${id}`);
+      tt.clock.advance(minute);
+      return found;
+    };
+    const created = [['row.created', rowId]];
+    const deleted = [['row.deleted', rowId]];
+    expect(await next()).toEqual(created);
+    tt.sandbox.control.deleteRow({ rowId });
+    expect(await next()).toEqual(deleted);
+    jobs.rows[rowId] = row;
+    tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
+    expect(await next()).toEqual(expect.arrayContaining(created));
+    tt.sandbox.control.deleteRow({ rowId });
+    expect(await next()).toEqual(deleted);
+    expect(ids.size).toBe(5);
+  });
+
+  test('rows are found where a change of values moves the stamp of the book alone', async () => {
+    const [first = ''] = incidents().rows;
+    tt.sandbox.control.setSwitches({ tableStampsMove: false });
+    try {
+      tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'one' } });
+      expect((await poll()).found).toEqual([['row.updated', first]]);
+      tt.clock.advance(minute);
+      // It is known now: a message that comes along hides nothing.
+      tt.sandbox.control.postMessage({ msg: 'hello' });
+      tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'two' } });
+      expect((await poll()).found.map(([type]) => type)).toEqual(['message.created', 'row.updated']);
+    } finally {
+      tt.sandbox.control.setSwitches({ tableStampsMove: true });
+    }
+  });
+
+  test('every message of a busy minute is found, one that is deleted in between aside', async () => {
+    const smids = Array.from({ length: 130 }, (_, at) => tt.sandbox.control.postMessage({ msg: `m${at}` }).smid);
+    const gone = smids.at(-1) ?? '';
+    const http: HttpClient = {
+      ...tt.kit.http,
+      request: async (options) => {
+        const answer = await tt.kit.http.request(options);
+        if (/req=getBookMessages.*page=1\b/.test(String(options.body)))
+          tt.sandbox.state.messages = tt.sandbox.state.messages.filter(({ smid }) => smid !== gone);
+        return answer;
+      },
+    };
+    expect((await poll('books', { http })).found).toEqual(smids.map((smid) => ['message.created', smid]));
+  });
+
+  test('where stamps move, a message makes no table be read', async () => {
+    const [first = ''] = incidents().rows;
+    tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'known' } });
+    await poll();
+    tt.clock.advance(20 * minute);
+    await poll();
+    tt.sandbox.reset();
+    tt.sandbox.control.postMessage({ msg: 'hello' });
+    expect((await poll()).found.map(([type]) => type)).toEqual(['message.created']);
+    expect(requests('getTableValues')).toBe(0);
   });
 
   test('what this connection wrote itself is no event, what others write into the same row is', async () => {

@@ -1,5 +1,8 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { failure, inBook, startTimetonic } from '../../../test/support/timetonic-caller.ts';
+import type { HttpClient } from '../../core/http/client.ts';
+import { parseInput, schemasOf } from '../../core/operation.ts';
+import { timetonic } from './index.ts';
 
 let tt: Awaited<ReturnType<typeof startTimetonic>>;
 let call: Awaited<ReturnType<typeof tt.connect>>['call'];
@@ -68,6 +71,76 @@ test.each(['columns', 'rows', 'diff_ready_rows'])(
     expect(format === 'columns' ? fields?.[0]?.values.length : Object.keys(rows ?? {}).length).toBe(260);
   },
 );
+
+/** A client that does something once after a request whose body fits has been answered. */
+function afterAnswer(pattern: RegExp, act: () => void): HttpClient {
+  let done = false;
+  return {
+    ...tt.kit.http,
+    request: async (options) => {
+      const answer = await tt.kit.http.request(options);
+      if (!done && pattern.test(String(options.body))) {
+        done = true;
+        act();
+      }
+      return answer;
+    },
+  };
+}
+
+describe('rows that are deleted while a table is read', () => {
+  const read = async (operation: string, input: Record<string, unknown>, deleted: number) => {
+    const before = table('Readings').rows;
+    const [gone, kept] = [before.slice(0, deleted), before.slice(deleted)];
+    const http = afterAnswer(/offset=0\b|page=1\b/, () => {
+      for (const rowId of gone) tt.sandbox.control.deleteRow({ rowId });
+    });
+    const { vendorCall } = await tt.connect();
+    const declared = timetonic.operations[operation];
+    if (!declared) throw new Error(operation);
+    const parsed = parseInput(schemasOf(declared).input, { tableId: table('Readings').id, all: true, ...input });
+    const answer = await timetonic.send(operation, declared, parsed, vendorCall({ http }) as never);
+    const body = ('body' in answer ? answer.body : {}) as Record<string, unknown>;
+    tt.sandbox.control.fillTable({ table: 'Readings', rows: deleted });
+    return { body, kept };
+  };
+
+  test.each([
+    [16, 1],
+    [16, 2],
+    [16, 40],
+    [64, 1],
+    [64, 100],
+  ])('in pages of %i, %i deleted rows hide no other row of getTableValues', async (maxRows, deleted) => {
+    const { body, kept } = await read('getTableValues', { format: 'diff_ready_rows', maxRows }, deleted);
+    expect(body).toMatchObject({ complete: true });
+    const { rows } = body.tableValues as { rows: object };
+    expect(kept.filter((id) => !Object.hasOwn(rows, id))).toEqual([]);
+    expect(body.rowCount).toBe(Object.keys(rows).length);
+  });
+
+  test.each([
+    [16, 1],
+    [16, 40],
+    [64, 3],
+    [64, 100],
+  ])('in pages of %i, %i deleted rows hide no other row of getTableRows', async (pageSize, deleted) => {
+    const { body, kept } = await read('getTableRows', { pageSize }, deleted);
+    const rows = (body.rows as { id: unknown }[]).map(({ id }) => String(id));
+    expect(kept.filter((id) => !rows.includes(id))).toEqual([]);
+    expect(new Set(rows).size).toBe(rows.length);
+    expect(body.rowCount).toBe(rows.length);
+  });
+});
+
+test('values are read under the name that the document gives them, too', async () => {
+  tt.sandbox.control.setSwitches({ valuesName: 'values' });
+  const one = await call('getTableValues', { tableId: table('Incidents').id });
+  const all = await call('getTableValues', { tableId: table('Incidents').id, all: true });
+  tt.sandbox.control.setSwitches({ valuesName: 'tableValues' });
+  expect(one).toMatchObject({ tableValues: { fields: expect.any(Array) } });
+  expect(all).toMatchObject({ complete: true, tableValues: { fields: expect.any(Array) } });
+});
 
 test('without all, a read that is too much is 502 with advice, and one page is one page', async () => {
   tt.sandbox.control.setSwitches({ maxCells: 50 });

@@ -3,51 +3,54 @@ import type { EventSource } from '../../../core/event-type.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
 import { id, no } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
-import { changes, readList } from './lists.ts';
+import { changesOf, itemsById, type ListCursor, readList } from './lists.ts';
+
+/** The ids alone. */
+type Cursor = ListCursor<number>;
 
 const listed = () => z.looseObject({ id: id(), no: no(), name: z.string() });
 
-/** New channels and channels that are gone: one read of the channel list every five minutes. */
+/** New and deleted channels: one read of the channel list every five minutes. */
 export const channelSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
   types: {
     'proptt2.channel.created': {
-      summary: 'There is a new channel',
+      summary: 'A channel was created',
       data: () => z.looseObject({ channelId: z.int(), no: z.string(), name: z.string() }),
       sample: { channelId: 12, no: '942', name: 'INC-42' },
     },
     'proptt2.channel.deleted': {
-      summary: 'A channel is gone',
+      summary: 'A channel was deleted',
       data: () => z.looseObject({ channelId: z.int() }),
       sample: { channelId: 12 },
     },
   },
   poll: {
     every: 5 * 60_000,
-    async poll(cursor, call) {
-      const list = z.array(listed()).parse(await readList(call, '/channels', 'channels'));
-      const channels = new Map(list.map((each) => [each.id, each]));
-      const ids = [...channels.keys()];
-      if (cursor === undefined) return { events: [], cursor: ids };
-      const before = new Set(cursor as number[]);
-      if (channels.size === 0 && before.size > 0) return { events: [], cursor };
+    async poll(given, call) {
+      const channels = itemsById(await readList(call, '/channels', 'channels'), listed());
+      const items = Object.fromEntries([...channels.keys()].map((id) => [id, 1]));
+      if (given === undefined) return { events: [], cursor: { items, turns: 0 } satisfies Cursor };
+      const before = given as Cursor;
+      if (channels.size === 0) return { events: [], cursor: before };
       const timestamp = new Date(call.clock.now()).toISOString();
-      const { created, deleted } = changes(before, channels);
+      const { created, deleted, pending, turns } = await changesOf(call, '/channels', before, channels);
+      for (const id of pending) items[id] = 1;
       return {
         events: [
-          ...created.map((each) => ({
+          ...created.map(({ id, no, name }) => ({
             type: 'proptt2.channel.created',
-            id: String(each.id),
+            id: `${id}-${turns}`,
             timestamp,
-            data: { channelId: each.id, no: each.no, name: each.name },
+            data: { channelId: id, no: String(no ?? ''), name: String(name ?? '') },
           })),
           ...deleted.map((channelId) => ({
             type: 'proptt2.channel.deleted',
-            id: String(channelId),
+            id: `${channelId}-${turns}`,
             timestamp,
             data: { channelId },
           })),
         ],
-        cursor: ids,
+        cursor: { items, turns } satisfies Cursor,
       };
     },
   },

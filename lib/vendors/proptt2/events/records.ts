@@ -5,7 +5,7 @@ import { type Proptt2Credentials, type Proptt2Settings, supports } from '../conn
 import { record } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
 import type { Proptt2Call } from '../wire/exchange.ts';
-import { readList } from './lists.ts';
+import { itemsById, readList } from './lists.ts';
 
 const recorded = () =>
   z.looseObject({
@@ -22,11 +22,11 @@ const recorded = () =>
   });
 
 interface Cursor {
-  /** The highest id that was seen. */
+  /** The highest id that was read. */
   highest: number;
-  /** Where a list that is oldest first went on. */
+  /** How many records a list had that is oldest first. */
   length: number;
-  /** The end of the list was not reached yet since the first look: what is found is history. */
+  /** The end of the list was not reached yet since the first poll: what is found is history. */
   seeking?: boolean;
 }
 
@@ -35,14 +35,14 @@ type Recording = z.output<ReturnType<typeof record>>;
 const pageSize = 100;
 /** Pages overlap by so many, since the list shifts while it is read. */
 const overlap = 20;
-/** At most so many pages in one look. */
+/** Pages that one poll reads. */
 const maxPages = 100;
 
-/** New recordings. The vendor does not say in which order its list is, so the first page tells. */
+/** New recordings. The vendor does not say how its list is ordered, so the first page decides. */
 export const recordSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
   types: {
     'proptt2.record.created': {
-      summary: 'There is a new recording; a `status` of 10 is a normal one',
+      summary: 'A recording was made; a `status` of 10 is a normal one',
       data: recorded,
       sample: {
         recordId: 2,
@@ -75,30 +75,29 @@ export const recordSource: EventSource<Proptt2Settings, Proptt2Credentials, Prop
   },
 };
 
-/** The recordings above the highest id that is known, and how long the list is as far as it was read. */
+/** The recordings above the highest known id, and how far the list was read. */
 async function readNewer(
   call: Proptt2Call,
   known: Cursor | undefined,
 ): Promise<{ fresh: Recording[]; length: number; more: boolean }> {
   const seen = new Map<number, Recording>();
   const read = async (start: number) => {
-    const page = z
-      .array(record())
-      .parse(await readList(call, '/records', 'records', `&start=${start}&pageSize=${pageSize}`));
+    const list = await readList(call, '/records', 'records', `&start=${start}&pageSize=${pageSize}`);
+    const page = [...itemsById(list, record()).values()];
     const fresh = page.filter((each) => each.id > (known?.highest ?? 0) && !seen.has(each.id));
     for (const each of fresh) seen.set(each.id, each);
-    return { page, fresh };
+    return { page, length: list.length, fresh };
   };
   const first = await read(0);
   const rising = (first.page[0]?.id ?? 0) < (first.page.at(-1)?.id ?? 0);
-  let length = first.page.length;
-  let short = first.page.length < pageSize;
+  let length = first.length;
+  let short = first.length < pageSize;
   let start = rising ? Math.max(pageSize, known?.length ?? 0) - overlap : pageSize - overlap;
   let more = rising || first.fresh.length > 0;
   for (let pages = 1; !short && more && pages < maxPages; pages++) {
     const next = await read(start);
-    length = Math.max(length, start + next.page.length);
-    short = next.page.length < pageSize;
+    length = Math.max(length, start + next.length);
+    short = next.length < pageSize;
     // Newest first: a page without anything new is followed by older ones. Oldest first: only the end of the list is the end.
     more = rising || (known !== undefined && next.fresh.length > 0);
     start += pageSize - overlap;

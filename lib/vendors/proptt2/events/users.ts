@@ -4,10 +4,10 @@ import { parseTime } from '../../../core/zone-time.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
 import { user } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
-import { changes, readList } from './lists.ts';
+import { changesOf, itemsById, type ListCursor, readList } from './lists.ts';
 
-/** Last known date of each user's position by id; an empty text where there is none. */
-type Cursor = Record<string, string>;
+/** The date of each user's last position; empty where there is none. */
+type Cursor = ListCursor<string>;
 
 const located = () =>
   z.looseObject({
@@ -20,11 +20,11 @@ const located = () =>
   });
 const person = () => z.looseObject({ userId: z.int(), strId: z.string(), name: z.string(), type: z.optional(z.int()) });
 
-/** New positions, new users and users that are gone: one read of the user list a minute. */
+/** New positions, and new and deleted users: one read of the user list a minute. */
 export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
   types: {
     'proptt2.user.located': {
-      summary: 'A user has a newer position',
+      summary: 'A user sent a newer position',
       data: located,
       sample: {
         userId: 7,
@@ -36,46 +36,53 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
       },
     },
     'proptt2.user.created': {
-      summary: 'There is a new user',
+      summary: 'A user was created',
       data: person,
       sample: { userId: 8, strId: 'lee@company.ptt', name: 'Lee', type: 50 },
     },
     'proptt2.user.deleted': {
-      summary: 'A user is gone',
+      summary: 'A user was deleted',
       data: () => z.looseObject({ userId: z.int() }),
       sample: { userId: 8 },
     },
   },
   poll: {
     every: 60_000,
-    async poll(cursor, call) {
+    async poll(given, call) {
       const zone = call.connection.settings.timeZone ?? 'UTC';
-      const list = z.array(user()).parse(await readList(call, '/users', 'users'));
-      const users = new Map(list.map((each) => [each.id, each]));
-      const next: Cursor = Object.fromEntries(list.map((each) => [each.id, each.locationDate ?? '']));
-      if (cursor === undefined) return { events: [], cursor: next };
-      const before = cursor as Cursor;
-      if (users.size === 0 && Object.keys(before).length > 0) return { events: [], cursor: before };
+      const users = itemsById(await readList(call, '/users', 'users'), user());
+      const items = Object.fromEntries([...users.values()].map(({ id, locationDate }) => [id, locationDate ?? '']));
+      if (given === undefined) return { events: [], cursor: { items, turns: 0 } satisfies Cursor };
+      const before = given as Cursor;
+      if (users.size === 0) return { events: [], cursor: before };
 
       const now = new Date(call.clock.now()).toISOString();
-      const found: FoundEvent[] = [];
-      const { created, deleted } = changes(new Set(Object.keys(before).map(Number)), users);
-      for (const { id, strId, name, type } of created) {
-        found.push({
+      const { created, deleted, pending, turns } = await changesOf(call, '/users', before, users);
+      for (const id of pending) items[id] = before.items[id] ?? '';
+      const found: FoundEvent[] = [
+        ...created.map(({ id, strId, name, type }) => ({
           type: 'proptt2.user.created',
-          id: String(id),
+          id: `${id}-${turns}`,
           timestamp: now,
-          data: { userId: id, strId, name, type },
-        });
-      }
-      for (const id of deleted)
-        found.push({ type: 'proptt2.user.deleted', id: String(id), timestamp: now, data: { userId: id } });
-      for (const each of list) {
-        const { id, strId, name, latitude, longitude, locationDate } = each;
-        const last = before[String(id)];
+          data: {
+            userId: id,
+            strId: String(strId ?? ''),
+            name: String(name ?? ''),
+            ...(type !== undefined && { type }),
+          },
+        })),
+        ...deleted.map((userId) => ({
+          type: 'proptt2.user.deleted',
+          id: `${userId}-${turns}`,
+          timestamp: now,
+          data: { userId },
+        })),
+      ];
+      for (const { id, strId, name, latitude, longitude, locationDate } of users.values()) {
+        const last = before.items[id];
         // Any other date is news: when clocks go back, a newer one is the smaller text.
         const moved = locationDate !== undefined && locationDate !== '' && locationDate !== last;
-        if (!moved || latitude == null || longitude == null) continue;
+        if (!moved || typeof latitude !== 'number' || typeof longitude !== 'number') continue;
         const at = parseTime(locationDate, zone, call.clock.now());
         found.push({
           type: 'proptt2.user.located',
@@ -84,7 +91,7 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
           data: { userId: id, strId, name, latitude, longitude, locationDate },
         });
       }
-      return { events: found, cursor: next };
+      return { events: found, cursor: { items, turns } satisfies Cursor };
     },
   },
 };

@@ -1,16 +1,29 @@
 import type { FoundEvent, PollResult } from '../../../core/event-type.ts';
 import type { TimetonicCall } from '../connection.ts';
-import { budgetOf, pauseFor } from '../wire/budget.ts';
+import { budgetOf, pauseFor, reservedShare } from '../wire/budget.ts';
 import { exchange } from '../wire/exchange.ts';
 import { newMessages } from './messages.ts';
-import { lookAtTable, readSnapshot, type SeenTable, tablesOf, writeSnapshot } from './tables.ts';
+import {
+  type BookTable,
+  compareTable,
+  readSnapshot,
+  type SeenTable,
+  type TableReading,
+  tablesOf,
+  writeSnapshot,
+} from './tables.ts';
 
-/** What was seen of a book: its newest message, and whether its tables are still to be looked at. */
+/** A book in the cursor. Times are epoch milliseconds. */
 interface SeenBook {
   smid: string;
-  /** When anything in its tables last changed, as the vendor says. */
-  tables: string;
-  waiting?: boolean;
+  /** `changed` since its tables were looked through, or `reading` them over several polls. */
+  tables?: 'changed' | 'reading';
+  /** The last change came with a message. */
+  messaged?: boolean;
+  /** From when on every table is to be read whatever its stamp. */
+  readAllAt?: number;
+  /** When every table was last read. */
+  allReadAt?: number;
 }
 
 interface Cursor {
@@ -18,6 +31,11 @@ interface Cursor {
   books: Record<string, SeenBook>;
   /** Tables by `owner/code`, then by id. */
   seen: Record<string, Record<string, SeenTable>>;
+  /**
+   * Whether a table's stamp moves when values change. TimeTonic does not say; the first change of a value that is found tells.
+   * Until then, and where it does not move, a change of the book makes every table of it be read.
+   */
+  stamps?: 'move' | 'stay';
 }
 
 interface Book {
@@ -25,22 +43,23 @@ interface Book {
   b_c?: unknown;
   del?: unknown;
   lastMsg?: { smid?: unknown } | null;
-  fpForm?: { lastModified?: unknown } | null;
 }
 
-/** Tables that are read in one look; the others wait for the next, which follows at once. */
+/** Tables that are read in one poll; the others wait for the next, which follows at once. */
 const maxTables = 15;
-/** Calls that a look makes when something has changed. */
+/** Calls that a poll makes when something has changed. */
 const callsPerPoll = 3;
-/** Snapshots are kept for a month as files; those of quiet tables are written anew before that. */
-const renewAfter = 14 * 24 * 60 * 60_000;
+/** Snapshots are kept for a month as files; those of quiet tables are written again before that. */
+const renewAfterMs = 14 * 24 * 60 * 60_000;
+/** While it is not known whether stamps move, a book whose change a message explains has its tables read this rarely. */
+const readAllEveryMs = 15 * 60_000;
 
-/** One request tells whether anything has changed at all; only then messages, lists of tables and changed tables are read. */
+/** One request says whether anything has changed; only then are messages, lists of tables and changed tables read. */
 export async function pollBooks(given: unknown, call: TimetonicCall, every: number): Promise<PollResult> {
   const cursor = (given ?? undefined) as Cursor | undefined;
   const budget = await budgetOf(call);
   const pause = budget && pauseFor(budget, every, callsPerPoll, call.clock.now());
-  if (budget && budget.used >= budget.limit * 0.95)
+  if (budget && budget.used >= budget.limit * reservedShare)
     return { events: [], cursor: cursor ?? null, nextIn: pause ?? every };
 
   const fields = cursor ? { sstamp: cursor.sstamp } : {};
@@ -49,15 +68,16 @@ export async function pollBooks(given: unknown, call: TimetonicCall, every: numb
     sstamp: String(body.sstamp ?? cursor?.sstamp ?? '0'),
     books: { ...cursor?.books },
     seen: { ...cursor?.seen },
+    ...(cursor?.stamps && { stamps: cursor.stamps }),
   };
   const events: FoundEvent[] = [];
   for (const book of ((body.allBooks ?? {}) as { books?: Book[] }).books ?? []) {
     const name = `${String(book.b_o)}/${String(book.b_c)}`;
     if (!isWatched(name, call)) continue;
     if (book.del === true) forget(next, name);
-    else events.push(...(await lookAtBook(call, book, name, next)));
+    else events.push(...(await readBook(call, book, name, next)));
   }
-  const tables = await lookAtTables(call, next);
+  const tables = await readTables(call, next);
   if (!tables.more) await renewOldest(call, next);
   return {
     events: cursor ? [...events, ...tables.events] : [],
@@ -77,59 +97,84 @@ function forget(cursor: Cursor, name: string): void {
   delete cursor.seen[name];
 }
 
-async function lookAtBook(call: TimetonicCall, book: Book, name: string, next: Cursor): Promise<FoundEvent[]> {
+/** Takes note of a book that has changed, and finds its new messages. */
+async function readBook(call: TimetonicCall, book: Book, name: string, next: Cursor): Promise<FoundEvent[]> {
   const known = next.books[name];
-  const smid = String(book.lastMsg?.smid ?? known?.smid ?? '0');
-  const tables = String(book.fpForm?.lastModified ?? '');
-  // Stamps of tables have seconds: a change within the second of the last look shows in the book's own stamp alone.
-  next.books[name] = { smid: highest(smid, known?.smid ?? '0'), tables, waiting: true };
-  if (!known || BigInt(smid) <= BigInt(known.smid)) return [];
-  return newMessages(call, String(book.b_o), String(book.b_c), known.smid);
+  const before = known?.smid ?? '0';
+  const smid = String(book.lastMsg?.smid ?? before);
+  const messaged = BigInt(smid) > BigInt(before);
+  const { messaged: _, ...rest } = known ?? { allReadAt: call.clock.now() };
+  next.books[name] = { ...rest, smid: messaged ? smid : before, tables: 'changed', ...(messaged && { messaged }) };
+  return known && messaged ? newMessages(call, String(book.b_o), String(book.b_c), before) : [];
 }
 
-/** Looks at the tables of waiting books, and at those that changed while they were read. */
-async function lookAtTables(call: TimetonicCall, next: Cursor): Promise<{ events: FoundEvent[]; more: boolean }> {
+/** Reads the tables of books that have changed, and those that changed in the second in which they were read. */
+async function readTables(call: TimetonicCall, next: Cursor): Promise<{ events: FoundEvent[]; more: boolean }> {
   const events: FoundEvent[] = [];
+  const now = call.clock.now();
   let left = maxTables;
   for (const [name, book] of Object.entries(next.books)) {
     const seen = { ...next.seen[name] };
-    const unsettled = Object.values(seen).some(({ settled }) => !settled);
-    if (!book.waiting && !unsettled) continue;
+    const isUnsettled = Object.values(seen).some(({ settled }) => !settled);
+    const isOwed = book.readAllAt !== undefined && book.readAllAt <= now;
+    if (!book.tables && !isUnsettled && !isOwed) continue;
     const [bookOwner = '', bookCode = ''] = name.split('/');
     const tables = await tablesOf(call, bookOwner, bookCode);
+    const hasMoved = (table: BookTable) => seen[table.id] !== undefined && seen[table.id]?.stamp !== table.stamp;
+    const readAllAt = readAllTime(book, next.stamps, tables.some(hasMoved), now);
+    const readAll = readAllAt !== undefined && readAllAt <= now;
     let done = true;
     for (const table of tables) {
       const known = seen[table.id];
-      if (known?.settled && known.stamp === table.stamp) continue;
+      const isRead = !readAll || (known?.writtenAt ?? 0) >= readAllAt;
+      if (known?.settled && !hasMoved(table) && isRead) continue;
       if (left-- <= 0 || call.signal.aborted) {
         done = false;
         break;
       }
-      const found = await lookAtTable(call, { bookOwner, bookCode }, table, known);
+      const moved = hasMoved(table);
+      const found = await compareTable(call, { bookOwner, bookCode }, table, known);
       events.push(...found.events);
       if (found.seen) seen[table.id] = found.seen;
+      if (known?.settled) learn(next, moved, found);
     }
     next.seen[name] = seen;
-    if (!done) return { events, more: true };
+    const { tables: _, readAllAt: __, ...rest } = book;
+    if (!done) {
+      next.books[name] = { ...rest, tables: 'reading', ...(readAllAt !== undefined && { readAllAt }) };
+      return { events, more: true };
+    }
     for (const id of Object.keys(seen)) if (!tables.some((table) => table.id === id)) delete seen[id];
-    next.books[name] = { smid: book.smid, tables: book.tables };
+    const owed = readAllAt !== undefined && !readAll && next.stamps !== 'move';
+    next.books[name] = { ...rest, ...(owed && { readAllAt }), ...(readAll && { allReadAt: now }) };
   }
   return { events, more: false };
 }
 
-/** One old snapshot of a quiet table in each look. */
+/** When every table of a book is to be read, whatever the stamps say; undefined where the stamps are enough. */
+function readAllTime(book: SeenBook, stamps: Cursor['stamps'], moved: boolean, now: number): number | undefined {
+  if (stamps === 'move' || book.tables !== 'changed') return book.readAllAt;
+  const explained = stamps === undefined && (moved || book.messaged === true);
+  const at = explained ? Math.max(now, (book.allReadAt ?? 0) + readAllEveryMs) : now;
+  return Math.min(at, book.readAllAt ?? at);
+}
+
+/** Learns from a change of a table whether stamps move with values. */
+function learn(cursor: Cursor, moved: boolean, { kinds }: TableReading): void {
+  if (cursor.stamps !== undefined) return;
+  if (moved && kinds.has('updated')) cursor.stamps = 'move';
+  else if (!moved && kinds.size > 0) cursor.stamps = 'stay';
+}
+
+/** Writes one old snapshot of a quiet table again in each poll. */
 async function renewOldest(call: TimetonicCall, next: Cursor): Promise<void> {
   for (const [name, tables] of Object.entries(next.seen)) {
     for (const [id, seen] of Object.entries(tables)) {
-      if (call.clock.now() - seen.writtenAt < renewAfter) continue;
+      if (call.clock.now() - seen.writtenAt < renewAfterMs) continue;
       const snapshot = await readSnapshot(call, seen.file);
       if (!snapshot) continue;
       next.seen[name] = { ...tables, [id]: { ...seen, ...(await writeSnapshot(call, id, snapshot, seen)) } };
       return;
     }
   }
-}
-
-function highest(one: string, other: string): string {
-  return BigInt(one) > BigInt(other) ? one : other;
 }

@@ -1,5 +1,6 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
 import type { TimetonicCall } from '../connection.ts';
+import { countedPage, readPages } from '../rows/overlapping-pages.ts';
 import { exchange } from '../wire/exchange.ts';
 import { uuidPrefix } from '../writes/message-writes.ts';
 
@@ -14,27 +15,39 @@ interface Message {
 }
 
 const pageSize = 50;
-/** A book in which more was said since the last look tells of the newest alone. */
-const maxPages = 10;
 
 /** Messages of a book above the highest id that was seen, oldest first. */
 export async function newMessages(call: TimetonicCall, b_o: string, b_c: string, seen: string): Promise<FoundEvent[]> {
   const found = new Map<string, Message>();
-  for (let page = 1; page <= maxPages; page++) {
-    const fields = { b_o, b_c, nbMax: String(pageSize), page: String(page) };
-    const body = await exchange(call, { req: 'getBookMessages', fields, effect: 'read' });
-    const messages = (Array.isArray(body.bookMessages) ? body.bookMessages : []) as Message[];
-    const fresh = messages.filter((message) => BigInt(String(message.smid)) > BigInt(seen));
-    for (const message of fresh) found.set(String(message.smid), message);
-    if (fresh.length < messages.length || messages.length < pageSize) break;
-  }
+  const { next } = await readPages(call, {
+    start: 0,
+    pageRows: pageSize,
+    place: countedPage,
+    read: async (offset, rows) => {
+      const fields = { b_o, b_c, nbMax: String(rows), page: String(Math.floor(offset / rows) + 1) };
+      const body = await exchange(call, { req: 'getBookMessages', fields, effect: 'read' });
+      const messages = (Array.isArray(body.bookMessages) ? body.bookMessages : []) as Message[];
+      const fresh = messages.filter(({ smid }) => BigInt(String(smid)) > BigInt(seen));
+      return {
+        body,
+        ids: messages.map(({ smid }) => String(smid)),
+        keep: () => {
+          for (const message of fresh) found.set(String(message.smid), message);
+        },
+        // The newest come first.
+        last: fresh.length < messages.length || messages.length < rows,
+      };
+    },
+  });
+  // The rest is found by the next poll, from the same place.
+  if (next !== undefined) call.signal.throwIfAborted();
   return [...found]
     .sort(([one], [other]) => (BigInt(one) < BigInt(other) ? -1 : 1))
     .filter(([, message]) => message.del !== true && !isOwn(message, call))
     .map(([smid, message]) => eventOf(smid, message, b_o, b_c, call.clock.now()));
 }
 
-/** What went out through this connection: by its uuid, or by the API in the name of its user. */
+/** Whether this connection sent a message: by its uuid, or by the API in the name of its user. */
 function isOwn({ uuid, u_c, msgMethod }: Message, call: TimetonicCall): boolean {
   return String(uuid).startsWith(uuidPrefix) || (u_c === call.connection.settings.user && msgMethod === '_api');
 }

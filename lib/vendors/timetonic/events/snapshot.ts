@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto';
 import { digestOf } from '../writes/own-writes.ts';
 
-/** A table as it was seen last: digests in place of values. */
+/** A table as it was read last: digests in place of values. */
 export interface Snapshot {
-  /** When it was first taken, epoch milliseconds: part of the ids of what is found later. */
+  /** When it was first taken, in epoch milliseconds: part of the ids of later changes. */
   since: number;
+  /** How many times rows had come or gone: part of their ids, since a row that was restored can be deleted again. */
+  turns?: number;
   rows: Record<string, RowSnapshot>;
 }
 
 export interface RowSnapshot {
   /** Digest by field id. */
   cells: Record<string, string>;
-  /** How many changes were seen. */
+  /** How many changes were found. */
   changes: number;
   /** The last comment's stamp by field id. */
   comments: Record<string, string>;
@@ -20,11 +22,11 @@ export interface RowSnapshot {
 /** Values by row id and field id, as `diff_ready_rows` has them. */
 export type TableRows = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** What has happened to one row. */
+/** One change of one row. */
 export interface RowChange {
   kind: 'created' | 'updated' | 'deleted';
   rowId: string;
-  /** Sets this change apart from every other of the row. */
+  /** Unique among the changes of the table, and the same when the comparison is repeated. */
   id: string;
   changed: string[];
   values: Record<string, unknown>;
@@ -38,13 +40,22 @@ export interface Commented {
   after: string;
 }
 
-/** What a table is now, compared with what it was; without a before, everything is history. */
+/** The rows of a snapshot that a later reading does not have. */
+export function missingRows(before: Snapshot | undefined, rows: TableRows): string[] {
+  return Object.keys(before?.rows ?? {}).filter((rowId) => !Object.hasOwn(rows, rowId));
+}
+
+/** Compares a table with its last snapshot. Without one, everything is history. */
 export function compare(
   before: Snapshot | undefined,
   rows: TableRows,
   now: number,
 ): { snapshot: Snapshot; changes: RowChange[]; commented: Commented[] } {
-  const snapshot: Snapshot = { since: before?.since ?? now, rows: {} };
+  const gone = missingRows(before, rows);
+  const isNew = (rowId: string) => before !== undefined && !Object.hasOwn(before.rows, rowId);
+  const turns = (before?.turns ?? 0) + (gone.length > 0 || Object.keys(rows).some(isNew) ? 1 : 0);
+  const snapshot: Snapshot = { since: before?.since ?? now, turns, rows: {} };
+  const turnId = (rowId: string) => `${rowId}-${digest([snapshot.since, turns])}`;
   const changes: RowChange[] = [];
   const commented: Commented[] = [];
   for (const [rowId, all] of Object.entries(rows)) {
@@ -58,12 +69,12 @@ export function compare(
     const row: RowSnapshot = { cells, comments, changes: (last?.changes ?? 0) + (isChange ? 1 : 0) };
     snapshot.rows[rowId] = row;
     if (!before) continue;
-    if (!last) changes.push({ kind: 'created', rowId, id: rowId, changed: Object.keys(values), values });
+    if (!last) changes.push({ kind: 'created', rowId, id: turnId(rowId), changed: Object.keys(values), values });
     else if (isChange)
       changes.push({
         kind: 'updated',
         rowId,
-        id: `${rowId}-${digest([before.since, row.changes, cells])}`,
+        id: `${rowId}-${digest([before.since, before.turns ?? 0, row.changes, cells])}`,
         changed,
         values,
       });
@@ -72,10 +83,7 @@ export function compare(
       if (after !== stamp) commented.push({ rowId, fieldId, after });
     }
   }
-  for (const rowId of Object.keys(before?.rows ?? {})) {
-    if (!Object.hasOwn(snapshot.rows, rowId))
-      changes.push({ kind: 'deleted', rowId, id: rowId, changed: [], values: {} });
-  }
+  for (const rowId of gone) changes.push({ kind: 'deleted', rowId, id: turnId(rowId), changed: [], values: {} });
   return { snapshot, changes, commented };
 }
 

@@ -1,38 +1,42 @@
 import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { GatewayError } from '../../../core/errors.ts';
+import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
 import type { FoundEvent } from '../../../core/event-type.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
-import { readAllValues } from '../rows/read-all.ts';
+import { normalized, readAllValues } from '../rows/read-all.ts';
 import { exchange } from '../wire/exchange.ts';
 import { fieldText, type TimetonicRequest } from '../wire/send.ts';
 import { isOwnDelete, isOwnRow, isOwnWrite, markOf, ownRowMarks } from '../writes/own-writes.ts';
-import { type Commented, compare, type RowChange, type Snapshot, type TableRows } from './snapshot.ts';
+import { type Commented, compare, missingRows, type RowChange, type Snapshot, type TableRows } from './snapshot.ts';
 
-/** A table as the cursor has it: the stamp of its last change, and where its snapshot lies. */
+/** A table in the cursor: the stamp of its last change, and where its snapshot lies. */
 export interface SeenTable {
   stamp: string;
   /** False where it changed in the second in which it was read: then it is read again. */
   settled: boolean;
   file: string;
-  /** The snapshot before, which goes when the next one comes. */
+  /** The snapshot before, which is removed when the next one is written. */
   before?: string;
-  /** Epoch milliseconds; files are kept for a month, so an older snapshot is written anew. */
+  /** Epoch milliseconds; files are kept for a month, so an older snapshot is written again. */
   writtenAt: number;
 }
 
-/** A table of a book, without pivots and what the vendor keeps for itself. */
+/** A table of a book, without pivots and the vendor's system tables. */
 export interface BookTable {
   id: string;
   name: string;
   stamp: string;
 }
 
-const settleTime = 5_000;
+const settleMs = 5_000;
+/** How TimeTonic may refuse an id that is not there any more. */
+const meansUnknownRow: ReadonlySet<ErrorCode> = new Set(['vendor_not_found', 'vendor_bad_request']);
+/** Rows that one request asks for by their ids. */
+const maxRowIds = 500;
 
-/** The tables of a book that hold rows of people. */
+/** The tables of a book that hold people's rows. */
 export async function tablesOf(call: TimetonicCall, b_o: string, b_c: string): Promise<BookTable[]> {
   const body = await exchange(call, { req: 'getBookTables', fields: { b_o, b_c }, effect: 'read' });
   const { categories = [] } = (body.bookTables ?? {}) as { categories?: Record<string, unknown>[] };
@@ -45,33 +49,65 @@ export async function tablesOf(call: TimetonicCall, b_o: string, b_c: string): P
     }));
 }
 
-/** Compares a table with its snapshot: what has happened, and what to remember. A table too large to read tells nothing. */
-export async function lookAtTable(
+/** What a comparison found: events, the table's new place in the cursor, and the kinds of changes, our own included. */
+export interface TableReading {
+  events: FoundEvent[];
+  seen?: SeenTable;
+  kinds: ReadonlySet<RowChange['kind']>;
+}
+
+/** Compares a table with its snapshot. A table that is too large to read gives no events. */
+export async function compareTable(
   call: TimetonicCall,
   place: { bookOwner: string; bookCode: string },
   table: BookTable,
   seen: SeenTable | undefined,
-): Promise<{ events: FoundEvent[]; seen?: SeenTable }> {
+): Promise<TableReading> {
   const startedAt = call.clock.now();
-  const rows = await rowsOf(call, table.id);
-  if (!rows) return { events: [] };
+  const read = await rowsOf(call, table.id);
+  if (!read) return { events: [], kinds: new Set() };
   const before = seen && (await readSnapshot(call, seen.file));
-  if (
-    before &&
-    Object.keys(rows).length === 0 &&
-    Object.keys(before.rows).length > 0 &&
-    !(await isEmpty(call, table.id))
-  ) {
-    return { events: [], ...(seen && { seen }) };
+  const missing = missingRows(before, read);
+  if (missing.length > 0 && Object.keys(read).length === 0 && !(await isEmpty(call, table.id))) {
+    return { events: [], kinds: new Set(), ...(seen && { seen }) };
   }
+  // Rows move between pages while these are read: only a row that is not found by its id is deleted.
+  const rows = { ...read, ...(await rowsById(call, table.id, missing)) };
   const { snapshot, changes, commented } = compare(before, rows, startedAt);
   const about = { ...place, tableId: table.id, tableName: table.name };
   const events = [
     ...(await rowEvents(call, about, changes, startedAt)),
     ...(await commentEvents(call, about, commented)),
   ];
-  const settled = startedAt - modifiedAt(table.stamp) > settleTime;
-  return { events, seen: { ...(await writeSnapshot(call, table.id, snapshot, seen)), stamp: table.stamp, settled } };
+  const settled = startedAt - modifiedAt(table.stamp) > settleMs;
+  return {
+    events,
+    kinds: new Set(changes.map(({ kind }) => kind)),
+    seen: { ...(await writeSnapshot(call, table.id, snapshot, seen)), stamp: table.stamp, settled },
+  };
+}
+
+/** The rows that exist among the given ids. Where TimeTonic refuses a list because of one id, each half is asked for. */
+async function rowsById(call: TimetonicCall, catId: string, rowIds: readonly string[]): Promise<TableRows> {
+  const found: Record<string, Readonly<Record<string, unknown>>> = {};
+  const ask = async (ids: readonly string[]): Promise<void> => {
+    if (ids.length === 0) return;
+    try {
+      const filterRowIds = `{"row_ids":[${ids.join(',')}]}`;
+      const fields = { catId, format: 'diff_ready_rows', filterRowIds, maxRows: String(ids.length) };
+      const body = normalized(await exchange(call, { req: 'getTableValues', fields, effect: 'read' }));
+      const rows = (body.tableValues?.rows ?? {}) as TableRows;
+      for (const id of ids) if (rows[id] !== undefined) found[id] = rows[id];
+    } catch (error) {
+      if (!(error instanceof GatewayError) || !meansUnknownRow.has(error.code)) throw error;
+      if (ids.length === 1) return;
+      const half = Math.ceil(ids.length / 2);
+      await ask(ids.slice(0, half));
+      await ask(ids.slice(half));
+    }
+  };
+  for (let at = 0; at < rowIds.length; at += maxRowIds) await ask(rowIds.slice(at, at + maxRowIds));
+  return found;
 }
 
 async function rowsOf(call: TimetonicCall, catId: string): Promise<TableRows | undefined> {
@@ -82,10 +118,10 @@ async function rowsOf(call: TimetonicCall, catId: string): Promise<TableRows | u
       effect: 'read',
     });
   const body = await readAllValues('req=getTableValues', { catId, format: 'diff_ready_rows', all: true }, send, call);
-  return body.complete === true ? ((body.tableValues.rows ?? {}) as TableRows) : undefined;
+  return body.complete === true ? ((body.tableValues?.rows ?? {}) as TableRows) : undefined;
 }
 
-/** An answer without rows may be a fault of the vendor: a count makes sure before every row is told as deleted. */
+/** An answer without rows may be a fault of the vendor: a count is asked for before every row counts as deleted. */
 async function isEmpty(call: TimetonicCall, catId: string): Promise<boolean> {
   const body = await exchange(call, {
     req: 'computeTableOperation',
@@ -135,7 +171,7 @@ async function commentEvents(call: TimetonicCall, about: object, commented: Comm
   return events;
 }
 
-/** The snapshot of a table, or undefined where it is kept no longer: then the table is looked at as for the first time. */
+/** The snapshot of a table, or undefined where its file has expired: then the table is read as for the first time. */
 export async function readSnapshot(call: TimetonicCall, file: string): Promise<Snapshot | undefined> {
   try {
     const { stream } = await call.files.get(file);
@@ -146,7 +182,7 @@ export async function readSnapshot(call: TimetonicCall, file: string): Promise<S
   }
 }
 
-/** Writes under a new name: until the cursor has moved, the old one counts. */
+/** Writes a snapshot under a new name: until the cursor has moved, the old one counts. */
 export async function writeSnapshot(
   call: TimetonicCall,
   tableId: string,

@@ -4,7 +4,8 @@ import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
 import type { pivotValues, tableRows, tableValues } from '../shapes.ts';
 import type { TimetonicRequest } from '../wire/send.ts';
-import { joinValues, rowCountOf, type TableValues } from './table-pages.ts';
+import { countedPage, readPages } from './overlapping-pages.ts';
+import { joinValues, rowIdsOf, type TableValues } from './table-pages.ts';
 
 type Send = SendCall<TimetonicRequest>;
 type Ok = { status: 'ok'; [field: string]: unknown };
@@ -13,11 +14,7 @@ type ValuesAnswer = z.input<ReturnType<typeof tableValues>>;
 type RowsAnswer = z.input<ReturnType<typeof tableRows>>;
 
 /** Rows of a page to begin with: it is halved while TimeTonic answers 500. */
-const firstPage = 512;
-const smallestPage = 8;
-/** What one reading holds at the most. */
-const maxRows = 50_000;
-const maxCharacters = 20_000_000;
+const firstPageRows = 512;
 
 interface ValuesInput {
   all?: boolean | undefined;
@@ -27,24 +24,35 @@ interface ValuesInput {
   [field: string]: unknown;
 }
 
-/** Reads values once or, with `all`, page after page until a page is short: totals are not to be trusted. */
+/** Reads values once or, with `all`, page after page until a page is short: TimeTonic's totals ignore filters. */
 export async function readAllValues(
   request: TimetonicRequest,
   { all, ...input }: ValuesInput,
   send: Send,
   call: TimetonicCall,
 ): Promise<ValuesAnswer> {
-  if (all !== true) return tidied((await send(request, input)) as Ok & { tableValues: TableValues }) as ValuesAnswer;
+  if (all !== true)
+    return normalized((await send(request, input)) as object as Record<string, unknown>) as ValuesAnswer;
   const { offset = 0, maxRows } = input;
   let joined: TableValues | undefined;
-  const { first, rowCount, next } = await readPages(call, maxRows ?? firstPage, offset, async (at, size) => {
-    const body = tidied(
-      (await send(request, { ...input, offset: at, maxRows: size })) as Ok & { tableValues: TableValues },
-    );
-    const rows = rowCountOf(body.tableValues);
-    joined = joined ? joinValues(joined, body.tableValues) : body.tableValues;
-    // With all views every row comes at once, whatever the page.
-    return { body, rows, last: input.getAllViews === true || rows < size };
+  const { first, rowCount, next } = await readPages(call, {
+    start: offset,
+    pageRows: maxRows ?? firstPageRows,
+    place: (at, rows) => ({ offset: at, rows }),
+    read: async (at, rows) => {
+      const body = normalized((await send(request, { ...input, offset: at, maxRows: rows })) as Ok);
+      if (body.tableValues === undefined) throw malformed('table values');
+      const rowIds = rowIdsOf(body.tableValues);
+      return {
+        body,
+        ids: rowIds,
+        keep: () => {
+          joined = joined ? joinValues(joined, body.tableValues ?? {}) : body.tableValues;
+        },
+        // With all views every row comes at once, whatever the page.
+        last: input.getAllViews === true || rowIds.length < rows,
+      };
+    },
   });
   const whole = { ...first, tableValues: joined ?? first.tableValues };
   return { ...whole, ...ending(rowCount, next, (at) => ({ offset: at })) } as ValuesAnswer;
@@ -60,27 +68,34 @@ interface RowsInput {
 /** The same for whole rows, whose pages are counted from 1. */
 export async function readAllRows({ all, ...input }: RowsInput, send: Send, call: TimetonicCall): Promise<RowsAnswer> {
   if (all !== true) return (await send('req=getTableRows', input)) as RowsAnswer;
-  const size = input.pageSize ?? firstPage;
+  const pageRows = input.pageSize ?? firstPageRows;
   const rows = new Map<string, Record<string, unknown>>();
-  const { first, rowCount, next } = await readPages(
-    call,
-    size,
-    ((input.page ?? 1) - 1) * size,
-    async (at, pageSize) => {
-      const body = (await send('req=getTableRows', {
-        ...input,
-        pageSize,
-        page: Math.floor(at / pageSize) + 1,
-      })) as Ok & { rows: Record<string, unknown>[] };
-      for (const row of body.rows) rows.set(String(row.id), row);
-      return { body, rows: body.rows.length, last: body.rows.length < pageSize };
+  const { first, rowCount, next } = await readPages(call, {
+    start: ((input.page ?? 1) - 1) * pageRows,
+    pageRows,
+    place: countedPage,
+    read: async (at, pageSize) => {
+      const page = Math.floor(at / pageSize) + 1;
+      const body = (await send('req=getTableRows', { ...input, pageSize, page })) as Ok & {
+        rows?: Record<string, unknown>[];
+      };
+      if (!Array.isArray(body.rows)) throw malformed('rows');
+      const found = body.rows.map((row) => [String(row.id), row] as const);
+      return {
+        body,
+        ids: found.map(([id]) => id),
+        keep: () => {
+          for (const [id, row] of found) rows.set(id, row);
+        },
+        last: found.length < pageSize,
+      };
     },
-  );
+  });
   return {
     ...first,
     rows: [...rows.values()],
-    ...ending(rowCount, next, (at) => ({ page: Math.floor(at / size) + 1, pageSize: size })),
-  };
+    ...ending(rowCount, next, (at) => ({ page: Math.floor(at / pageRows) + 1, pageSize: pageRows })),
+  } as RowsAnswer;
 }
 
 /** The request whose name the document lost goes by the one that the connection's settings know. */
@@ -93,57 +108,25 @@ export async function readPivot(
   return (await send(`req=${name}`, { ...input })) as Ok;
 }
 
-interface Page<Body> {
-  body: Body;
-  rows: number;
-  last: boolean;
-}
-
-/** Reads on from a row until a page is short, a limit is reached or the time is up. A page that is too much is halved. */
-async function readPages<Body>(
-  call: TimetonicCall,
-  size: number,
-  start: number,
-  read: (at: number, size: number) => Promise<Page<Body>>,
-): Promise<{ first: Body; rowCount: number; next?: number }> {
-  let first: Body | undefined;
-  let [at, pageSize, characters] = [start, size, 0];
-  for (;;) {
-    let page: Page<Body>;
-    try {
-      page = await read(at, pageSize);
-    } catch (error) {
-      if (first !== undefined && call.signal.aborted) return { first, rowCount: at - start, next: at };
-      const smaller = Math.floor(pageSize / 2);
-      // Only an even page can be halved without losing the place in pages that are counted.
-      if (!isTooMuch(error) || smaller < smallestPage || pageSize % 2 === 1) throw error;
-      pageSize = smaller;
-      continue;
-    }
-    first ??= page.body;
-    at += page.rows;
-    characters += JSON.stringify(page.body).length;
-    await call.progress?.(at - start, at - start);
-    if (page.last) return { first, rowCount: at - start };
-    if (at - start >= maxRows || characters >= maxCharacters) return { first, rowCount: at - start, next: at };
-  }
-}
-
 function ending(rowCount: number, next: number | undefined, place: (at: number) => Record<string, number>) {
   if (next === undefined) return { complete: true, rowCount };
   const warning = 'The limits of one reading were reached; ask for the rest with what stands in next.';
   return { complete: false, rowCount, next: place(next), warning };
 }
 
-function isTooMuch(error: unknown): boolean {
-  return error instanceof GatewayError && error.vendorCode === '500' && error.code === 'vendor_failed';
+function malformed(what: string): GatewayError {
+  return new GatewayError('vendor_malformed', `TimeTonic answered without ${what}.`, {
+    vendor: 'timetonic',
+    retryable: true,
+  });
 }
 
-/** Maps that PHP wrote as empty lists are maps again. */
-function tidied<B extends { tableValues: TableValues }>(body: B): B {
-  const { tableValues } = body;
-  const { fields, rows } = tableValues ?? {};
-  if (fields === undefined && Array.isArray(rows) && rows.length === 0)
-    return { ...body, tableValues: { ...tableValues, rows: {} } };
-  return body;
+/** Values under the name that the server gives them (its document says `values`), with maps that PHP wrote as lists as maps. */
+export function normalized({ values, ...body }: Record<string, unknown>): Ok & { tableValues?: TableValues } {
+  // Both names hold the same; what neither fits is passed on as it came.
+  const found = (body.tableValues ?? values) as TableValues | undefined;
+  if (found === null || typeof found !== 'object') return { ...body, ...(values !== undefined && { values }) } as Ok;
+  const { fields, rows } = found;
+  const isEmptyMap = fields === undefined && Array.isArray(rows) && rows.length === 0;
+  return { ...body, status: 'ok', tableValues: isEmptyMap ? { ...found, rows: {} } : found };
 }

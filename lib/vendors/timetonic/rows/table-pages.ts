@@ -8,14 +8,16 @@ export interface TableValues {
   [field: string]: unknown;
 }
 
-/** How many rows an answer has, whichever its format. */
-export function rowCountOf({ fields, rows }: TableValues): number {
-  if (Array.isArray(rows)) return rows.length;
-  if (rows !== undefined) return Object.keys(rows).length;
-  return Math.max(0, ...(fields ?? []).map(({ values }) => values?.length ?? 0));
+/** The ids of an answer's rows, whichever its format. */
+export function rowIdsOf({ fields = [], rows }: TableValues): string[] {
+  if (Array.isArray(rows)) return rows.map(({ id }) => String(id));
+  if (rows !== undefined) return Object.keys(rows);
+  const columns = fields.map(({ values = [] }) => values);
+  const longest = columns.reduce((one, other) => (other.length > one.length ? other : one), []);
+  return longest.map(({ id }) => String(id));
 }
 
-/** Two pages as one; a row that stands on both, because rows were added meanwhile, is there once. */
+/** Joins two pages; a row that is on both is there once, as the later page has it. */
 export function joinValues(one: TableValues, other: TableValues): TableValues {
   const joined: TableValues = { ...one };
   if (Array.isArray(one.rows)) joined.rows = unique([...one.rows, ...(Array.isArray(other.rows) ? other.rows : [])]);

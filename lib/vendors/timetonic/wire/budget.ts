@@ -12,9 +12,10 @@ interface Count {
 const lot = 10;
 const keptSeconds = 62 * 24 * 60 * 60;
 
-/** Share of the month's calls from which on looks for events become rare, and from which on there are none. */
-const sparing = 0.8;
-const reserved = 0.95;
+/** Share of the month's calls from which on events are polled less often. */
+const sparingShare = 0.8;
+/** Share from which on what remains is kept for calls that matter: no polls and no writes of low priority. */
+export const reservedShare = 0.95;
 
 /** Counts one call against the month's budget; nothing where the connection names none. */
 export async function spend(call: TimetonicLogin): Promise<void> {
@@ -34,8 +35,8 @@ export async function budgetOf(call: TimetonicLogin): Promise<{ used: number; li
 }
 
 /**
- * Milliseconds until the next look for events: `every` while calls abound; from 80 % on so long that the looks use up no more
- * than half of what is left below 95 %; from 95 % on, until the month is over, none.
+ * Milliseconds until the next poll: `every` while calls abound; from 80 % on so long that polls use up no more than half of what
+ * is left below 95 %; from 95 % on, until the month is over.
  */
 export function pauseFor(
   budget: { used: number; limit: number },
@@ -44,9 +45,9 @@ export function pauseFor(
   now: number,
 ): number {
   const { used, limit } = budget;
-  if (used < limit * sparing) return every;
+  if (used < limit * sparingShare) return every;
   const left = monthEnd(now) - now;
-  const calls = limit * reserved - used;
+  const calls = limit * reservedShare - used;
   return calls <= 0 ? left : Math.min(left, Math.max(every, (left * callsPerPoll * 2) / calls));
 }
 
