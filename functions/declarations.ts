@@ -96,13 +96,13 @@ const vendorFunction = (vendor: string): FunctionDeclaration => ({
   trigger: { http: [`/v1/${vendor}/{proxy+}`] },
   table: {
     read: [`connection#${vendor}`, 'keys'],
-    write: [`session#${vendor}#*`, 'idempotency#*', 'runs#calls', ...items.events],
+    write: [`session#${vendor}#*`, `idempotency#${vendor}#*`, 'runs#calls', ...items.events],
   },
   secrets: {
     read: [adminKeySecret, ...secretsOf([vendor])],
     change: secretsOf(renewing.filter((name) => name === vendor)),
   },
-  files: { read: ['uploads/'], write: ['answers/', 'idempotency/', 'events/'] },
+  files: { read: ['uploads/'], write: ['answers/', `idempotency/${vendor}/`, 'events/'] },
   starts: ['run-automation'],
   signals: [
     {
@@ -130,6 +130,7 @@ export const functions: readonly FunctionDeclaration[] = [
         'poll#*',
         'keys',
         'audit#*',
+        'idempotency#control#*',
         'subscriptions',
         'automations',
         'hooks*',
@@ -142,7 +143,7 @@ export const functions: readonly FunctionDeclaration[] = [
       ],
     },
     secrets: { read: [adminKeySecret], manage: secretsOf([...vendorNames, 'subscriptions', 'hooks']) },
-    files: { read: ['runs/'], write: ['uploads/', 'events/'] },
+    files: { read: ['runs/'], write: ['uploads/', 'events/', 'idempotency/control/'] },
     starts: ['deliver-event', 'run-automation'],
   },
   {

@@ -22,7 +22,7 @@ import { startStreamPump } from './aws/stream-pump.ts';
 import { createTable } from './aws/table.ts';
 import { type Demo, startDemo } from './demo.ts';
 import { startDurableRuntime } from './runtime/durable-runtime.ts';
-import { clockFunctions, type Functions, httpRoutes, loadFunctions } from './runtime/functions.ts';
+import { type Around, clockFunctions, type Functions, httpRoutes, loadFunctions } from './runtime/functions.ts';
 import { startClock } from './runtime/local-clock.ts';
 import { gatherLines } from './runtime/log-lines.ts';
 import { undiciClient } from './runtime/undici-client.ts';
@@ -44,6 +44,8 @@ export interface ProductOptions {
   dynamodbEndpoint?: string;
   /** Whether the clock ticks by itself; tests tick by hand. */
   clock?: boolean;
+  /** Runs each invocation of a function. */
+  around?: Around;
 }
 
 export interface Product {
@@ -135,7 +137,7 @@ async function start(
   });
   const { adminKey, isNew } = await ensureSecrets(options.adminKey);
 
-  const functions = await loadFunctions();
+  const functions = await loadFunctions(options.around);
   const bridge = await startHttpBridge({
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 8787,

@@ -41,6 +41,8 @@ export interface IdempotencyServices {
 
 /** A write that is to be done once. */
 export interface OnceRequest {
+  /** The vendor that is asked, or `control`. */
+  area: string;
   keyId: string;
   key: string;
   requestId: string;
@@ -59,7 +61,7 @@ export async function once(
   run: () => Promise<JsonAnswer>,
 ): Promise<JsonAnswer> {
   const { table, clock, random } = services;
-  const key = keys.idempotency(request.keyId, request.key);
+  const key = keys.idempotency(request.area, request.keyId, request.key);
   const now = clock.now();
   const fence = random.bytes(12).toString('base64url');
   const fingerprint = hashOf(stable(request.fingerprint)).toString('base64url');
@@ -77,17 +79,12 @@ export async function once(
 
   try {
     const answer = await run();
-    await finish(services, key, fence, answer, request.seal);
+    await finish(services, request, key, fence, answer);
     return answer;
   } catch (error) {
     if (error instanceof GatewayError && error.outcome !== 'no') {
-      await finish(
-        services,
-        key,
-        fence,
-        { status: error.status, body: problemOf(error, request.requestId) },
-        request.seal,
-      );
+      const problem = { status: error.status, body: problemOf(error, request.requestId) };
+      await finish(services, request, key, fence, problem);
     } else {
       await table.delete(key, '#fence = :fence AND #state = :running', { fence, running: 'running' });
     }
@@ -135,14 +132,14 @@ async function repeat(
 
 async function finish(
   services: IdempotencyServices,
+  { area, seal }: OnceRequest,
   key: Key,
   fence: string,
   answer: { status: number; body: unknown | Problem },
-  seal: string | undefined,
 ): Promise<void> {
   const plain = JSON.stringify(answer.body ?? null);
   const kept = seal === undefined ? plain : sealText(hashOf(seal), '', plain).toString('base64');
-  const { text, file } = await storeText(services.files, kept, `idempotency/${fence}`);
+  const { text, file } = await storeText(services.files, kept, `idempotency/${area}/${fence}`);
   await services.table.update(
     key,
     `SET #state = :done, #status = :status, ${file === undefined ? '#answer = :text' : '#file = :file'}`,

@@ -107,6 +107,7 @@ export function dispatcher(
     return once(
       services,
       {
+        area: 'control',
         keyId: principal.keyId,
         key,
         requestId: request.requestId,

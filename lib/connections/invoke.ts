@@ -95,6 +95,7 @@ export async function invoke(
   return once(
     services,
     {
+      area: vendor.name,
       keyId: invocation.principal.keyId,
       key: invocation.idempotencyKey,
       requestId: scope.requestId,

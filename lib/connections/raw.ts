@@ -63,6 +63,7 @@ export async function answerRaw(
   return once(
     services,
     {
+      area: vendor.name,
       keyId: principal.keyId,
       key,
       requestId: request.requestId,

@@ -22,7 +22,11 @@ export const keys = {
   }),
   apiKey: (id: string): Key => ({ pk: 'keys', sk: id }),
   apiKeys: (): string => 'keys',
-  idempotency: (keyId: string, key: string): Key => ({ pk: `idempotency#${keyId}#${digest(key)}`, sk: 'record' }),
+  /** `area` is the vendor that is asked, or `control`: the function of one vendor cannot reach the records of another. */
+  idempotency: (area: string, keyId: string, key: string): Key => ({
+    pk: `idempotency#${area}#${keyId}#${digest(key)}`,
+    sk: 'record',
+  }),
   audit: (at: string, id: string): Key => ({ pk: `audit#${at.slice(0, 7)}`, sk: `${at}#${id}` }),
   event: (id: string): Key => ({ pk: `${eventPrefix}${id}`, sk: 'event' }),
   logCounter: (): Key => ({ pk: 'log', sk: 'counter' }),

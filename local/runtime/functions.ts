@@ -24,8 +24,14 @@ export interface Functions {
  * The same functions that run on AWS, loaded into this process. They read the environment when they are first called, so it
  * must be set before.
  */
-export async function loadFunctions(): Promise<Functions> {
-  const loaded = await Promise.all(functions.map(async (each) => ({ ...each, handler: await handlerOf(each) })));
+export async function loadFunctions(around?: Around): Promise<Functions> {
+  const loaded = await Promise.all(
+    functions.map(async (each) => {
+      const handler = await handlerOf(each);
+      if (!around) return { ...each, handler };
+      return { ...each, handler: (...given: unknown[]) => around(each.name, () => handler(...given)) };
+    }),
+  );
   const handlers = <Handler>(matches: (declaration: FunctionDeclaration) => boolean) =>
     // A function's trigger says which events its handler takes; each handler checks its own.
     Object.fromEntries(loaded.filter(matches).map(({ name, handler }) => [name, handler as Handler]));
@@ -40,8 +46,11 @@ export async function loadFunctions(): Promise<Functions> {
   };
 }
 
+/** Runs each invocation of a function; a test holds it against the function's rights there. */
+export type Around = <T>(functionName: string, run: () => T) => T;
+
 /** The handler of a function. The bundler reads the pattern and takes every function along. */
-async function handlerOf({ name }: FunctionDeclaration): Promise<unknown> {
-  const module: { handler: unknown } = await import(`../../functions/${name}.ts`);
+async function handlerOf({ name }: FunctionDeclaration): Promise<(...given: unknown[]) => unknown> {
+  const module: { handler: (...given: unknown[]) => unknown } = await import(`../../functions/${name}.ts`);
   return module.handler;
 }

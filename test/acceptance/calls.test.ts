@@ -133,3 +133,12 @@ test('all rows of a table come in a run', async () => {
   const run = await ended(`/v1/runs/${told.body.id}`);
   expect(run.state, JSON.stringify(run.steps).slice(0, 500)).toBe('succeeded');
 });
+
+test('a control write with an Idempotency-Key is done once and answered alike', async () => {
+  const make = () =>
+    bench.call('POST', '/v1/keys', { name: 'once', scopes: ['talk/demo/*'] }, { 'idempotency-key': 'make-once' });
+  const first = await make();
+  const second = await make();
+  expect([first.status, second.status]).toEqual([201, 201]);
+  expect(second.body).toEqual(first.body);
+});

@@ -5,6 +5,7 @@ import { services } from '../../lib/aws/services.ts';
 import { keys } from '../../lib/store/items.ts';
 import type { Demo } from '../../local/demo.ts';
 import { type Product, startProduct } from '../../local/product.ts';
+import { enforceRights } from '../support/rights.ts';
 
 /** A run as the API shows it. */
 export interface ShownRun {
@@ -53,7 +54,9 @@ export interface Bench {
 export async function startBench(): Promise<Bench> {
   process.env.TRUNKLINE_ALLOW_PRIVATE_TARGETS = 'on';
   const directory = mkdtempSync(join(tmpdir(), 'trunkline-acceptance-'));
-  const product = await startProduct({ directory, port: 0, sandbox: true, clock: false });
+  const rights = enforceRights();
+  const product = await startProduct({ directory, port: 0, sandbox: true, clock: false, around: rights.around });
+  rights.guardFiles(services().files);
   const { demo } = product;
   if (!demo) throw new Error('The demo did not start');
 
@@ -108,6 +111,8 @@ export async function startBench(): Promise<Bench> {
     },
     close: async () => {
       await product.close();
+      rights.stop();
+      if (rights.denials.length > 0) throw new Error(`Requests that AWS refuses: ${JSON.stringify(rights.denials)}`);
       rmSync(directory, { recursive: true, force: true });
     },
   };
