@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { GatewayError } from '../core/errors.ts';
+import { refusedField } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
 import { defaultPerMinute, type KeyItem } from './key-check.ts';
 import type { ApiKeys } from './keys.ts';
@@ -53,10 +53,7 @@ export function keyRoutes(
       handle: async ({ input, principal }) => {
         for (const [at, wanted] of input.scopes.entries()) {
           const message = await scopeProblem(wanted);
-          if (message === undefined) continue;
-          throw new GatewayError('invalid_input', `The input was refused: /scopes/${at} ${message}`, {
-            errors: [{ pointer: `/scopes/${at}`, message }],
-          });
+          if (message !== undefined) throw refusedField(`/scopes/${at}`, message);
         }
         const { item, key } = await keys.create(
           principal,

@@ -111,6 +111,13 @@ export function inUse(what: string, users: readonly string[]): GatewayError {
   return new GatewayError('conflict', `${what} is used by ${users.join(', ')}. Change or delete that first.`);
 }
 
+/** The refusal of one field of the input, named by its JSON pointer. */
+export function refusedField(pointer: string, message: string): GatewayError {
+  return new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
+    errors: [{ pointer, message }],
+  });
+}
+
 /** An RFC 9457 problem document; `message` repeats `detail` for clients that show the raw body. */
 export interface Problem {
   type: string;

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Route, route } from '../api/route.ts';
 import { mayRead } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, refusedField } from '../core/errors.ts';
 import { field, integer } from '../core/field.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from './event-types.ts';
@@ -142,8 +142,5 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
 }
 
 function refuse(pointer: string, message: string | undefined): void {
-  if (message === undefined) return;
-  throw new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
-    errors: [{ pointer, message }],
-  });
+  if (message !== undefined) throw refusedField(pointer, message);
 }

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Principal } from '../api/key-check.ts';
 import { mayRead } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
-import { GatewayError } from '../core/errors.ts';
+import { refusedField } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
 import { isSigningSecret } from '../core/standard-webhooks.ts';
 import type { EventCatalogue, EventfulVendor } from '../core/vendor.ts';
@@ -118,12 +118,12 @@ export async function resolveVerify(
   const name = second ?? first;
   const vendor = found?.vendor.name;
   if (vendor === undefined || (second !== undefined && first !== vendor)) {
-    throw refused('/verify/connection', `must be a connection of ${vendor ?? Object.keys(vendors).join(', ')}`);
+    throw refusedField('/verify/connection', `must be a connection of ${vendor ?? Object.keys(vendors).join(', ')}`);
   }
   const known = mayRead(principal.scopes, vendor, name)
     ? await connections.find(vendor, name).catch(() => undefined)
     : undefined;
-  if (!known) throw refused('/verify/connection', `is no ${vendor} connection that this key may see`);
+  if (!known) throw refusedField('/verify/connection', `is no ${vendor} connection that this key may see`);
   return { kind: input.kind, vendor, connection: name };
 }
 
@@ -131,13 +131,7 @@ export async function resolveVerify(
 export async function checkDedupe(dedupe: HookDedupe | null | undefined, verify: HookVerify): Promise<void> {
   if (!dedupe) return;
   if (verify.vendor !== undefined)
-    throw refused('/dedupe', `has no meaning for ${verify.kind}: the vendor says what is a repeat`);
+    throw refusedField('/dedupe', `has no meaning for ${verify.kind}: the vendor says what is a repeat`);
   const [problem] = dedupe.key === undefined ? [] : await validate(dedupe.key);
-  if (problem) throw refused('/dedupe/key', `is no valid expression: ${problem.message}`);
-}
-
-export function refused(pointer: string, message: string): GatewayError {
-  return new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
-    errors: [{ pointer, message }],
-  });
+  if (problem) throw refusedField('/dedupe/key', `is no valid expression: ${problem.message}`);
 }

@@ -18,7 +18,6 @@ import {
   dedupeInput,
   defaultPerMinute,
   limitInputs,
-  refused,
   resolveVerify,
   userAndPassword,
   type VerifyInput,
@@ -172,7 +171,7 @@ export function hookRoutes(
         const { what, overlapSeconds: overlap, ...given } = input;
         if (what === 'url') {
           const [extra] = Object.keys(given);
-          if (extra) throw refused(`/${extra}`, 'goes with "what": "secret"');
+          if (extra) throw refusedField(`/${extra}`, 'goes with "what": "secret"');
           const { item, token } = await hooks.rotateToken(before, overlap);
           return { ...(await one(item)), url: urlOf(request, token) };
         }
@@ -225,15 +224,15 @@ function nextSecret(
   random: Random,
 ): { value: string; made: boolean } {
   if (!hasSecret(verify)) {
-    throw refused('/what', `must be url: a hook of the kind ${verify.kind} has no secret of its own`);
+    throw refusedField('/what', `must be url: a hook of the kind ${verify.kind} has no secret of its own`);
   }
   const parsed = verifyInput(vendors).safeParse({ kind: verify.kind, ...given });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw refused(`/${issue?.path.join('/') || 'secret'}`, `does not fit a hook of the kind ${verify.kind}`);
+    throw refusedField(`/${issue?.path.join('/') || 'secret'}`, `does not fit a hook of the kind ${verify.kind}`);
   }
   const secret = secretOf(parsed.data, random);
-  if (!secret) throw refused('/secret', 'is required');
+  if (!secret) throw refusedField('/secret', 'is required');
   return secret;
 }
 

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Principal } from '../api/key-check.ts';
 import { type Route, route } from '../api/route.ts';
 import type { Connections } from '../connections/connections.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, refusedField } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
 import { type AddressPolicy, checkUrl } from '../core/http/address-policy.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
@@ -59,11 +59,11 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
     if (wanted.url !== undefined) checkTarget(wanted.url, services.targets);
     for (const [at, pattern] of (wanted.types ?? []).entries()) {
       const problem = typeProblem(known(), pattern);
-      if (problem !== undefined) refuse(`/types/${at}`, problem);
+      if (problem !== undefined) throw refusedField(`/types/${at}`, problem);
     }
     if (wanted.filter !== undefined) {
       const problem = await conditionProblem(wanted.filter);
-      if (problem !== undefined) refuse('/filter', problem);
+      if (problem !== undefined) throw refusedField('/filter', problem);
     }
     const reach = { types: wanted.types ?? [], connection: wanted.connection };
     for (const pattern of reach.types) {
@@ -73,7 +73,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
     }
     if (wanted.connection === undefined) return;
     const problem = await connectionProblem(services, wanted.connection, reach.types);
-    if (problem !== undefined) refuse('/connection', problem);
+    if (problem !== undefined) throw refusedField('/connection', problem);
   }
 
   return [
@@ -187,13 +187,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
 function checkTarget(target: string, policy: AddressPolicy): void {
   const problem = checkUrl(target, policy);
   // The policy of targets is not a setting of the caller's.
-  if (problem !== undefined) refuse('/url', problem.split(';')[0] ?? problem);
-}
-
-function refuse(pointer: string, message: string): never {
-  throw new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
-    errors: [{ pointer, message }],
-  });
+  if (problem !== undefined) throw refusedField('/url', problem.split(';')[0] ?? problem);
 }
 
 /** Without what was not given: an absent field is not one that is undefined. */

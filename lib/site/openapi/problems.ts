@@ -1,4 +1,4 @@
-import { type ErrorCode, GatewayError, type Problem, problemOf, statusOfCode } from '../../core/errors.ts';
+import { type ErrorCode, type Problem, problemOf, refusedField, statusOfCode } from '../../core/errors.ts';
 import type { JsonSchema } from '../../core/json-schema/schema.ts';
 
 /** An OpenAPI object; the parts of the document are plain JSON. */
@@ -103,11 +103,7 @@ export function problemSchema(): JsonSchema {
 }
 
 function problemExample(): Problem {
-  const refused = { pointer: '/channelId', message: 'is required' };
-  const error = new GatewayError('invalid_input', `The input was refused: ${refused.pointer} ${refused.message}`, {
-    errors: [refused],
-  });
-  return problemOf(error, '3c0f5c2e-8f0e-4a68-a1c3-7a4d4d6f9f0a');
+  return problemOf(refusedField('/channelId', 'is required'), '3c0f5c2e-8f0e-4a68-a1c3-7a4d4d6f9f0a');
 }
 
 /** `components.headers`. */

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { GatewayError } from '../../core/errors.ts';
+import { refusedField } from '../../core/errors.ts';
 import { field, text } from '../../core/field.ts';
 import type { VendorCall } from '../../core/vendor.ts';
 import type { TalkSession } from './session.ts';
@@ -69,18 +69,13 @@ export const credentials = () => ({
 
 /** An account needs its name and app password, a guest has neither. */
 export function validate(given: TalkSettings, secret: TalkCredentials): void {
-  const refused = (pointer: string, message: string): never => {
-    throw new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
-      errors: [{ pointer, message }],
-    });
-  };
   if (given.guest) {
-    if (given.user !== undefined) refused('/settings/user', 'must not stand beside guest');
-    if (secret.appPassword !== undefined) refused('/credentials/appPassword', 'must not stand beside guest');
+    if (given.user !== undefined) throw refusedField('/settings/user', 'must not stand beside guest');
+    if (secret.appPassword !== undefined) throw refusedField('/credentials/appPassword', 'must not stand beside guest');
     return;
   }
-  if (given.user === undefined) refused('/settings/user', 'is required');
-  if (secret.appPassword === undefined) refused('/credentials/appPassword', 'is required');
+  if (given.user === undefined) throw refusedField('/settings/user', 'is required');
+  if (secret.appPassword === undefined) throw refusedField('/credentials/appPassword', 'is required');
 }
 
 /** The server's root, without a slash at the end and without `/index.php`. */

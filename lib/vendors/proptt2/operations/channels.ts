@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { GatewayError } from '../../../core/errors.ts';
+import { GatewayError, refusedField } from '../../../core/errors.ts';
 import { base64, field, integer, text } from '../../../core/field.ts';
 import {
   channelId,
@@ -191,9 +191,3 @@ const memberList = () => z.looseObject({ users: z.array(user()) });
 
 /** The vendor's body is looked at by the output schema; here it only passes. */
 const doneBody = (body: unknown) => body as { code: string };
-
-function refusedField(pointer: string, message: string): GatewayError {
-  return new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
-    errors: [{ pointer, message }],
-  });
-}

@@ -1,4 +1,4 @@
-import { GatewayError } from '../../../core/errors.ts';
+import { refusedField } from '../../../core/errors.ts';
 import type { ChatMessage } from './message.ts';
 
 /**
@@ -62,7 +62,5 @@ export function decodePosition(cursor: string): ChatPosition {
   } catch {
     // Not one of ours.
   }
-  throw new GatewayError('invalid_input', 'The input was refused: /after is not a cursor of getChatMessages', {
-    errors: [{ pointer: '/after', message: 'is not a cursor of getChatMessages' }],
-  });
+  throw refusedField('/after', 'is not a cursor of getChatMessages');
 }

@@ -1,4 +1,4 @@
-import { GatewayError } from '../../../core/errors.ts';
+import { refusedField } from '../../../core/errors.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { makeOnce, nameOf } from '../writes/made-once.ts';
 import { uuidPrefix } from '../writes/message-writes.ts';
@@ -23,10 +23,7 @@ export async function attachFile(input: AttachInput, call: TimetonicCall): Promi
   const toCell = rowId !== undefined && fieldId !== undefined;
   const half = (rowId !== undefined) !== (fieldId !== undefined);
   if (half || (smid !== undefined) === toCell) {
-    const message = 'is needed alone, or rowId and fieldId together';
-    throw new GatewayError('invalid_input', `The input was refused: /smid ${message}.`, {
-      errors: [{ pointer: '/smid', message }],
-    });
+    throw refusedField('/smid', 'is needed alone, or rowId and fieldId together');
   }
   const source = await openSource(input.file, call);
   const place = { b_o: bookOwner, b_c: bookCode, smid, rowId, fieldId };

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import * as z from 'zod/mini';
-import { GatewayError } from '../../../core/errors.ts';
+import { GatewayError, refusedField } from '../../../core/errors.ts';
 import { base64, field, text } from '../../../core/field.ts';
 import { maximumUpload } from '../../../core/files.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
@@ -83,8 +83,9 @@ async function fromUrl(
   first.body.destroy();
   const { headers, url } = first;
   const size = lengthOf(headers);
-  if (size === undefined) throw refused('answers without a length; stage the file with POST /v1/uploads instead');
-  if (size > maximumUpload) throw refused(`has ${size} bytes, more than the 5 GB that are taken`);
+  if (size === undefined)
+    throw refusedField('/file/url', 'answers without a length; stage the file with POST /v1/uploads instead');
+  if (size > maximumUpload) throw refusedField('/file/url', `has ${size} bytes, more than the 5 GB that are taken`);
   const mark = headers.etag ?? headers['last-modified'];
   const path = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
   return {
@@ -105,7 +106,7 @@ async function fromUrl(
           : lengthOf(answer.headers);
       if (mine !== mark || whole !== size) {
         answer.body.destroy();
-        throw refused('has changed while it was read');
+        throw refusedField('/file/url', 'has changed while it was read');
       }
       return Readable.from(cutOut(answer.body, answer.status === 206 ? 0 : start, end - start));
     },
@@ -127,14 +128,14 @@ async function fetchFrom(call: TimetonicCall, address: string, start: number) {
       .catch((error: unknown) => {
         const failure = failureOf(error, { name: 'timetonic', title: 'The file' }, 'read', 'GET of the file');
         throw failure instanceof GatewayError && failure.code === 'connection_needs_attention'
-          ? refused('is not a public https address')
+          ? refusedField('/file/url', 'is not a public https address')
           : failure;
       });
     const { status, headers } = answer;
     if (status === 200 || status === 206) return { ...answer, url };
     answer.body.destroy();
     if (status < 300 || status >= 400 || headers.location === undefined || hop >= maxRedirects)
-      throw refused(`could not be read: its server answered ${status}`);
+      throw refusedField('/file/url', `could not be read: its server answered ${status}`);
     url = new URL(headers.location, url).href;
   }
 }
@@ -160,10 +161,4 @@ async function* cutOut(body: Readable, skip: number, length: number): AsyncGener
     if (part.length > 0) yield part;
     if (left <= 0) return;
   }
-}
-
-function refused(why: string): GatewayError {
-  return new GatewayError('invalid_input', `The input was refused: /file ${why}.`, {
-    errors: [{ pointer: '/file/url', message: why }],
-  });
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { GatewayError } from '../../../core/errors.ts';
+import { GatewayError, refusedField } from '../../../core/errors.ts';
 import { field } from '../../../core/field.ts';
 import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
@@ -72,9 +72,7 @@ export async function writeRow(input: RowInput, send: Send, call: TimetonicCall)
   const empty = Object.keys(fieldValues).length === 0;
   if (empty && (tableId === undefined || !isNew(rowId))) {
     const message = isNew(rowId) ? 'is needed, or tableId for an empty row' : 'is needed to change a row';
-    throw new GatewayError('invalid_input', `The input was refused: /fieldValues ${message}.`, {
-      errors: [{ pointer: '/fieldValues', message }],
-    });
+    throw refusedField('/fieldValues', message);
   }
   const fields = { ...input, fieldValues: empty ? undefined : fieldValues };
   const write = (id: string) => send('req=createOrUpdateTableRow', { ...fields, rowId: id }) as Promise<Ok>;
