@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import { coerceQuery, parseInput, type Shape } from '../core/operation.ts';
+import { pathTemplate } from '../core/path-template.ts';
 import { type IdempotencyServices, type JsonAnswer, once } from './idempotency.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import type { Principal } from './key-check.ts';
@@ -73,14 +74,14 @@ export function dispatcher(
 ): Dispatcher {
   const table = routes.map((each) => ({
     route: each,
-    pattern: new RegExp(`^${each.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
+    template: pathTemplate(each.path),
     schema: undefined as z.ZodMiniType<Record<string, unknown>> | undefined,
   }));
   return async (request, principal) => {
     const path = request.path.length > 1 ? request.path.replace(/\/$/, '') : request.path;
     const here = table.flatMap((entry) => {
-      const match = entry.pattern.exec(path);
-      return match ? [{ entry, params: { ...match.groups } }] : [];
+      const params = entry.template.match(path);
+      return params ? [{ entry, params }] : [];
     });
     const found = here.find(({ entry }) => entry.route.method === request.method);
     if (!found)
@@ -121,10 +122,7 @@ export function dispatcher(
 
 function noSuchCall(request: HttpRequest, methods: string[]): GatewayError {
   if (methods.length > 0) {
-    return new GatewayError(
-      'method_not_allowed',
-      `${request.path} takes ${methods.join(', ')}, not ${request.method}.`,
-    );
+    return methodNotAllowed(request.path, request.method, methods);
   }
   return new GatewayError('not_found', `There is no ${request.path.slice(0, 200)}. See /docs for every call.`);
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { field, integer, text } from '../core/field.ts';
 import type { Shape } from '../core/operation.ts';
+import { slugPattern } from '../core/slug.ts';
 
 /** `{% … %}`: JSONata over `event`, `steps`, `item` and `run`. */
 const expression = () =>
@@ -18,7 +19,9 @@ const callStep = () =>
   z.strictObject({
     name: stepName(),
     call: field(
-      z.string().check(z.regex(/^[a-z0-9]+\/[a-z][a-z0-9-]{0,39}\/[A-Za-z]+$/, 'must be vendor/connection/operation')),
+      z
+        .string()
+        .check(z.regex(new RegExp(`^[a-z0-9]+/${slugPattern}/[A-Za-z]+$`), 'must be vendor/connection/operation')),
       {
         examples: ['proptt2/dispatch/sendSosToChannel'],
       },

@@ -107,11 +107,12 @@ function problems(): Chain {
           'content-type': 'application/problem+json',
           'x-request-id': progress.request.requestId,
           ...progress.rateHeaders,
+          ...(error instanceof GatewayError && error.headers),
           ...(error instanceof GatewayError &&
             error.retryAfter !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfter))) }),
           ...(problem.status === 401 && { 'www-authenticate': 'Bearer' }),
         },
-        body: JSON.stringify(problem),
+        ...(progress.request.method !== 'HEAD' && { body: JSON.stringify(problem) }),
       };
     },
   };

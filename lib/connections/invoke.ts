@@ -47,7 +47,7 @@ export type InvokeAnswer = JsonAnswer | FileAnswer;
 /** How many times a read is tried in all. */
 const readAttempts = 3;
 
-/** The declared operation of a vendor, or `unknown_operation` with the nearest names. */
+/** The declared operation of a vendor, or `not_found` with the nearest names. */
 export function operationOf(vendor: Vendor, name: string): Operation {
   const operation = Object.hasOwn(vendor.operations, name) ? vendor.operations[name] : undefined;
   if (operation) return operation;

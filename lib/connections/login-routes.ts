@@ -4,6 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import { field, text } from '../core/field.ts';
 import { seal, unseal } from '../core/seal.ts';
 import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
+import { isSlug, slugRule } from '../core/slug.ts';
 import type { BrowserLogin, Catalogue, Connection, Vendor } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { cipherKey } from './cipher-key.ts';
@@ -70,6 +71,7 @@ export function loginRoutes(services: ConnectionServices, vendors: Catalogue, on
           throw new GatewayError(
             'method_not_allowed',
             `${vendor.title} has no login in the browser: store the credentials with PATCH /v1/connections/${vendor.name}/${call.params.name ?? ''}.`,
+            { headers: { allow: '' } },
           );
         }
         return call.input.login === undefined
@@ -167,12 +169,7 @@ async function finish(
 /** A connection that is not stored yet; its name and settings are held against the same rules. */
 function toBeMade(vendor: Vendor, call: RouteCall<LoginInput>, settings: Record<string, unknown>): Connection {
   const name = call.params.name ?? '';
-  if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) {
-    throw new GatewayError(
-      'invalid_request',
-      'The name of a connection is a slug: a-z, 0-9 and hyphens, at most 40, a letter first.',
-    );
-  }
+  if (!isSlug(name)) throw new GatewayError('invalid_request', `The name of a connection is ${slugRule}.`);
   return { vendor: vendor.name, name, version: 0, settings: readSettings(vendor, settings) };
 }
 

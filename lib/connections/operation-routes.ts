@@ -1,8 +1,8 @@
 import { idempotencyKey } from '../api/idempotency-key.ts';
 import type { Principal } from '../api/key-check.ts';
 import { type HttpRequest, jsonBody } from '../api/request.ts';
-import { GatewayError } from '../core/errors.ts';
-import { schemasOf } from '../core/operation.ts';
+import { GatewayError, methodNotAllowed } from '../core/errors.ts';
+import type { Operation } from '../core/operation.ts';
 import type { Vendor } from '../core/vendor.ts';
 import { type GatewayServices, type InvokeAnswer, invoke, operationOf, queryInput } from './invoke.ts';
 
@@ -27,12 +27,9 @@ export async function answerVendorRequest(
   if (rest.length > 0)
     throw new GatewayError('not_found', `There is no ${request.path.slice(0, 200)}. See /docs for every call.`);
   const operation = operationOf(vendor, name);
-  const given = inputOf(request, vendor, name);
+  const given = inputOf(request, operation);
   if (given === undefined) {
-    throw new GatewayError(
-      'method_not_allowed',
-      `${name} takes POST${operation.effect === 'read' ? ' or GET' : ''}, not ${request.method}.`,
-    );
+    throw methodNotAllowed(name, request.method, operation.effect === 'read' ? ['GET', 'POST'] : ['POST']);
   }
   return invoke(
     services,
@@ -49,8 +46,7 @@ export async function answerVendorRequest(
   );
 }
 
-function inputOf(request: HttpRequest, vendor: Vendor, name: string): Record<string, unknown> | undefined {
-  const operation = operationOf(vendor, name);
+function inputOf(request: HttpRequest, operation: Operation): Record<string, unknown> | undefined {
   if (request.method === 'POST') {
     const [stray] = request.query.keys();
     if (stray === undefined) return jsonBody(request);
@@ -62,9 +58,5 @@ function inputOf(request: HttpRequest, vendor: Vendor, name: string): Record<str
       },
     );
   }
-  if (request.method === 'GET' && operation.effect === 'read') {
-    schemasOf(operation);
-    return queryInput(operation, request.query);
-  }
-  return undefined;
+  return request.method === 'GET' && operation.effect === 'read' ? queryInput(operation, request.query) : undefined;
 }

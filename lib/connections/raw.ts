@@ -3,7 +3,7 @@ import { idempotencyKey } from '../api/idempotency-key.ts';
 import type { Principal } from '../api/key-check.ts';
 import { type HttpRequest, jsonBody } from '../api/request.ts';
 import { requireScope } from '../api/scopes.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import type { RawRequest, Vendor } from '../core/vendor.ts';
 import { type GatewayServices, type InvokeAnswer, invoke } from './invoke.ts';
 import { vendorCall } from './vendor-calls.ts';
@@ -20,8 +20,7 @@ export async function answerRaw(
   principal: Principal,
 ): Promise<InvokeAnswer> {
   requireScope(principal.scopes, { vendor: vendor.name, connection: connectionName, operation: 'raw', exact: true });
-  if (!methods.includes(request.method))
-    throw new GatewayError('method_not_allowed', `raw takes ${methods.join(', ')}, not ${request.method}.`);
+  if (!methods.includes(request.method)) throw methodNotAllowed('raw', request.method, methods);
   const query = new URLSearchParams(request.query);
   // API Gateway hands paths over decoded, so one that needs a percent sign comes as `path`.
   const given = path === '' ? (query.get('path') ?? '') : path;

@@ -4,6 +4,7 @@ import { mayRead } from '../api/scopes.ts';
 import { inUse } from '../core/errors.ts';
 import { field } from '../core/field.ts';
 import { credentialsSecret } from '../core/secrets.ts';
+import { slugPattern, slugRule } from '../core/slug.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { connectionOf } from './connections.ts';
@@ -22,12 +23,7 @@ import {
 import { vendorCall } from './vendor-calls.ts';
 
 const slug = () =>
-  field(
-    z
-      .string()
-      .check(z.regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be a slug: a-z, 0-9 and hyphens, at most 40, a letter first')),
-    { examples: ['dispatch'] },
-  );
+  field(z.string().check(z.regex(new RegExp(`^${slugPattern}$`), `must be ${slugRule}`)), { examples: ['dispatch'] });
 const anyObject = () => z.record(z.string(), z.unknown());
 
 /** The calls on connections. No answer ever shows a credential. */

@@ -29,7 +29,7 @@ type AnyLoginCall = LoginCall<object, object> & { credentialsAfresh?: () => Prom
 
 /**
  * Owns every session: one per connection, shared by all processes through the table, renewed by one of them at a time.
- * A write is repeated only after the vendor refused the session (design section 5).
+ * A write is repeated only after the vendor refused the session.
  */
 export class Sessions {
   readonly #services: SessionServices;

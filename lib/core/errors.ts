@@ -65,6 +65,8 @@ export interface ErrorOptions {
   outcome?: Outcome;
   /** `refused`: the vendor says that the session is not valid. `suspect`: it may be dead, a keepalive will tell. */
   session?: 'refused' | 'suspect';
+  /** Headers of the answer, lower-case names. */
+  headers?: Record<string, string>;
   cause?: unknown;
 }
 
@@ -90,6 +92,7 @@ export class GatewayError extends Error {
   readonly errors?: FieldError[];
   readonly outcome: Outcome;
   readonly session?: 'refused' | 'suspect';
+  readonly headers?: Record<string, string>;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -103,6 +106,7 @@ export class GatewayError extends Error {
     if (options.vendorCode !== undefined) this.vendorCode = options.vendorCode;
     if (options.errors !== undefined) this.errors = options.errors;
     if (options.session !== undefined) this.session = options.session;
+    if (options.headers !== undefined) this.headers = options.headers;
   }
 }
 
@@ -115,6 +119,14 @@ export function inUse(what: string, users: readonly string[]): GatewayError {
 export function refusedField(pointer: string, message: string): GatewayError {
   return new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
     errors: [{ pointer, message }],
+  });
+}
+
+/** A 405 with the `Allow` header that RFC 9110 asks for. */
+export function methodNotAllowed(what: string, method: string, allowed: readonly string[]): GatewayError {
+  const methods = [...new Set(allowed)].join(', ');
+  return new GatewayError('method_not_allowed', `${what} takes ${methods}, not ${method.slice(0, 20)}.`, {
+    headers: { allow: methods },
   });
 }
 

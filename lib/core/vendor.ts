@@ -54,7 +54,7 @@ export interface VendorCall<Settings = object, Credentials = object, Session = o
   credentials(): Promise<Credentials>;
   /** Reads the credentials past that cache, once per call; true when they have changed, so that another try makes sense. */
   credentialsAfresh(): Promise<boolean>;
-  /** Runs one vendor request with a live session, under the rules of design section 5. */
+  /** Runs one vendor request with a live session, which is renewed once when the vendor refuses it. */
   withSession<T>(attempt: (session: Session) => Promise<T>): Promise<T>;
   readonly session: SessionControl<Session>;
   /** Stores changed credentials (a renewed oauthkey); the connection's next call reads them. */

@@ -4,6 +4,7 @@ import { mayRead } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
 import { GatewayError, refusedField } from '../core/errors.ts';
 import { field, integer } from '../core/field.ts';
+import { slugPattern } from '../core/slug.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from './event-types.ts';
 import { type ListServices, listEvents, mayReadEvent, readableConnections } from './list.ts';
@@ -18,7 +19,7 @@ export const connectionField = () =>
   field(
     z
       .string()
-      .check(z.regex(/^([a-z0-9]+\/)?[a-z][a-z0-9-]{0,39}$/, 'must be the name of a connection, or vendor/name')),
+      .check(z.regex(new RegExp(`^([a-z0-9]+/)?${slugPattern}$`), 'must be the name of a connection, or vendor/name')),
     {
       description: 'The name of a connection, or `vendor/name`.',
       examples: ['dispatch', 'talk/team'],

@@ -19,13 +19,6 @@ export function resultAnswer(
   return problemAnswer(error, request, headers, told);
 }
 
-/** Only POST means something here; a look with GET finds that out. */
-export function notAllowed(request: HttpRequest): JsonAnswer {
-  const error = new GatewayError('method_not_allowed', `A hook takes POST, not ${request.method.slice(0, 20)}.`);
-  const answer = problemAnswer(error, request, { allow: 'POST' });
-  return request.method === 'HEAD' ? { ...answer, body: undefined } : answer;
-}
-
 /** Some senders give user and password only after they were asked for them. */
 export function basicChallenge(error: GatewayError, request: HttpRequest): JsonAnswer {
   return problemAnswer(error, request, { 'www-authenticate': 'Basic realm="hook", charset="UTF-8"' });

@@ -1,13 +1,12 @@
 import type { JsonAnswer } from '../api/idempotency.ts';
 import type { RateLimit } from '../api/rate-limit.ts';
 import type { HttpRequest } from '../api/request.ts';
-import { GatewayError } from '../core/errors.ts';
-import type { TrunklineEvent } from '../core/event-type.ts';
+import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
-import { type EventItem, findEvent, shownEvent } from '../events/log.ts';
+import { type EventItem, findEvent } from '../events/log.ts';
 import { type Accepted, type AcceptServices, acceptRequest } from './accept.ts';
 import { isWithin } from './addresses.ts';
-import { basicChallenge, notAllowed, resultAnswer } from './answers.ts';
+import { basicChallenge, resultAnswer } from './answers.ts';
 import { takeMessage } from './claim.ts';
 import type { HookItem, Hooks } from './hooks.ts';
 import { hookBodyLimit } from './read/body.ts';
@@ -26,14 +25,9 @@ export interface HookServices extends AcceptServices {
 /** What a stored event sets going, and how that ended. */
 export interface HookRuns {
   /** Starts the runs that an event is meant for and answers their ids; doing it again starts nothing twice. */
-  startRuns(event: EventItem, shown: () => Promise<TrunklineEvent>): Promise<string[]>;
+  startRuns(event: EventItem): Promise<string[]>;
   /** How a run ended; undefined while it goes on. */
   runResult(runId: string): Promise<RunResult | undefined>;
-}
-
-interface StoredEvent {
-  item: EventItem;
-  shown: () => Promise<TrunklineEvent>;
 }
 
 /** How many refusals a minute are noted for the owner, in one process. */
@@ -49,7 +43,7 @@ export async function receiveHook(
   runs: HookRuns,
   request: HttpRequest,
 ): Promise<JsonAnswer> {
-  if (request.method !== 'POST') return notAllowed(request);
+  if (request.method !== 'POST') throw methodNotAllowed('A hook', request.method, ['POST']);
   const hook = await services.hooks.byToken(/^\/hooks\/([^/]+)\/?$/.exec(request.path)?.[1] ?? '');
   if (!hook) throw new GatewayError('not_found', 'There is no hook at this address.');
   const now = services.clock.now();
@@ -116,12 +110,11 @@ async function store(
     ? { ids: [already], items: [], repeated: true }
     : await takeMessage(services, events, message);
   const wait = hook.verify.vendor === undefined ? secondsToWait(request.query) : 0;
-  const fresh = items.map((item) => ({ item, shown: shownAs(item, events[ids.indexOf(item.id)]?.data ?? {}) }));
   const news = new Set(items.map(({ id }) => id));
   // What another road had brought before set its runs going, but not those of this hook. A repeat is asked for the runs it had.
   const older = already || (repeated && wait === 0) ? [] : ids.filter((id) => !news.has(id));
   const [runIds] = await Promise.all([
-    startAll(services, runs, hook, fresh, older),
+    startAll(services, runs, hook, items, older),
     repeated ? noteRepeated(services.table, hook.id) : noteReceived(services.table, hook.id, now, { body, problem }),
   ]);
   const headers: Record<string, string> = repeated ? { 'idempotent-replayed': 'true' } : {};
@@ -136,27 +129,16 @@ async function startAll(
   services: HookServices,
   runs: HookRuns,
   hook: HookItem,
-  fresh: readonly StoredEvent[],
+  fresh: readonly EventItem[],
   older: readonly string[],
 ): Promise<string[]> {
   try {
     const found = await Promise.all(older.map((id) => findEvent(services, id)));
-    const events = [
-      ...fresh,
-      ...found.flatMap((item) =>
-        item ? [{ item: { ...item, hook: hook.id }, shown: () => shownEvent(services.files, item) }] : [],
-      ),
-    ];
-    return (await Promise.all(events.map(({ item, shown }) => runs.startRuns(item, shown)))).flat();
+    const events = [...fresh, ...found.flatMap((item) => (item ? [{ ...item, hook: hook.id }] : []))];
+    return (await Promise.all(events.map((event) => runs.startRuns(event)))).flat();
   } catch (error) {
     // It is stored: the table's stream starts the runs too, and the sender must not send it again.
     services.report(error, hook.id);
     return [];
   }
-}
-
-/** An event that was just stored, without another look at where it lies. */
-function shownAs(item: EventItem, data: Record<string, unknown>): StoredEvent['shown'] {
-  const { id, type, timestamp, vendor, connection } = item;
-  return async () => ({ id, type, timestamp, vendor, connection, data });
 }

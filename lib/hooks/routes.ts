@@ -4,7 +4,7 @@ import { type Route, route } from '../api/route.ts';
 import { serverUrl } from '../api/server-url.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Clock, Random } from '../core/clock.ts';
-import { inUse } from '../core/errors.ts';
+import { inUse, refusedField } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
 import { rotateSecret, storeSecret } from '../core/rotated-secret.ts';
 import type { SecretStore } from '../core/secrets.ts';

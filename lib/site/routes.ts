@@ -1,7 +1,7 @@
 import type { JsonAnswer } from '../api/idempotency.ts';
 import type { HttpRequest } from '../api/request.ts';
 import { serverUrl } from '../api/server-url.ts';
-import { GatewayError, problemOf } from '../core/errors.ts';
+import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import { LruMap } from '../core/lru-map.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
@@ -41,7 +41,9 @@ export function site<S extends SiteServices>(
     const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path;
     const found = await find(path, request, services, documentFor);
     if (!found) throw new GatewayError('not_found', `There is no ${path.slice(0, 200)}. See /docs for every call.`);
-    if (request.method !== 'GET' && request.method !== 'HEAD') return notAllowed(request);
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      throw methodNotAllowed(request.path, request.method, ['GET', 'HEAD']);
+    }
     return request.method === 'HEAD' ? { ...found, body: undefined } : found;
   };
 }
@@ -85,13 +87,4 @@ async function health({ table }: SiteServices): Promise<JsonAnswer> {
     throw new GatewayError('unavailable', 'The table does not answer.', { retryAfter: 5, cause });
   }
   return { status: 200, headers: { 'cache-control': 'no-store' }, body: { status: 'ok' } };
-}
-
-function notAllowed(request: HttpRequest): JsonAnswer {
-  const error = new GatewayError('method_not_allowed', `${request.path} takes GET and HEAD, not ${request.method}.`);
-  return {
-    status: error.status,
-    headers: { 'content-type': 'application/problem+json', allow: 'GET, HEAD' },
-    body: JSON.stringify(problemOf(error, request.requestId)),
-  };
 }

@@ -1,5 +1,4 @@
 import type { Starter } from '../core/durable.ts';
-import type { TrunklineEvent } from '../core/event-type.ts';
 import { forEachLimited } from '../core/limit.ts';
 import { type EventItem, shownEvent } from '../events/log.ts';
 import { settleEvents } from '../events/settle.ts';
@@ -16,7 +15,7 @@ export interface RouteServices extends SubscriptionServices {
 }
 
 /** What else an event sets going: the automations put theirs in. It may be called more than once for one event. */
-export type StartRuns = (event: EventItem, shown: () => Promise<TrunklineEvent>) => Promise<void>;
+export type StartRuns = (event: EventItem) => Promise<void>;
 
 export interface RouteReport {
   routed: number;
@@ -54,7 +53,7 @@ export async function routeEvents(
     const shown = remembered(() => shownEvent(services.files, event));
     // One road that is blocked closes no other. Runs come first: an alarm waits for no list of subscribers.
     const roads = [
-      () => startRuns(event, shown),
+      () => startRuns(event),
       () => completeWaiters(kit, waiting.get(event.type) ?? [], event),
       async () => {
         for (const subscription of subscriptions) {

@@ -159,7 +159,7 @@ export function valuesJson(vendor: Vendor, table: Table, rows: Row[], reading: V
       values: inRows ? undefined : rows.map((row) => ({ id: raw(row.id), ...cell(row, field) })),
       users: reading.maxComments !== undefined && field.type === 'comments' ? usersOf(vendor, field) : undefined,
     })),
-    // Keyed by name: of two fields with one name the later wins, as trap T10 has it.
+    // Keyed by name: of two fields with one name the later wins, as at the vendor.
     rows: inRows
       ? rows.map((row) => ({ id: raw(row.id), fields: new Map(fields.map((field) => [field.name, cell(row, field)])) }))
       : undefined,

@@ -78,7 +78,11 @@ describe('operations', () => {
 
   test('writes do not answer GET', async () => {
     const told = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', query: 'channelId=1', method: 'GET' });
-    expect(told).toMatchObject({ status: 405, body: { code: 'method_not_allowed' } });
+    expect(told).toMatchObject({ status: 405, headers: { allow: 'POST' }, body: { code: 'method_not_allowed' } });
+    const read = await ask({ path: '/v1/proptt2/dispatch/getRecordList', method: 'PUT' });
+    expect(read).toMatchObject({ status: 405, headers: { allow: 'GET, POST' } });
+    const control = await ask({ path: '/v1/keys', method: 'PUT' });
+    expect(control).toMatchObject({ status: 405, headers: { allow: 'POST, GET' } });
     expect(sandbox.counts()).toEqual({});
   });
 

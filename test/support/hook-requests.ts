@@ -2,7 +2,7 @@ import { hookFunction } from '../../lib/aws/hook-function.ts';
 import type { TrunklineEvent } from '../../lib/core/event-type.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import type { EventCatalogue } from '../../lib/core/vendor.ts';
-import type { EventItem } from '../../lib/events/log.ts';
+import { type EventItem, shownEvent } from '../../lib/events/log.ts';
 import type { RunResult } from '../../lib/hooks/wait.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { type Ask, type Told, tell } from './face.ts';
@@ -38,9 +38,9 @@ export async function startHookKit(catalogue: EventCatalogue = vendors) {
     fail: false,
   };
   const handler = hookFunction(catalogue, () => ({
-    startRuns: async (item, shown) => {
+    startRuns: async (item) => {
       if (runs.fail) throw new Error('the runs cannot be started');
-      started.push({ item, event: await shown() });
+      started.push({ item, event: await shownEvent(files, item) });
       return runs.of(item);
     },
     runResult: async (id) => runs.results.get(id),

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { Route } from '../../api/route.ts';
 import { sampleOf } from '../../core/json-schema/sample.ts';
+import { pathTemplate } from '../../core/path-template.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { connectionBody } from './connection-body.ts';
 import { answerHeaders, type Part, problemsOf } from './problems.ts';
@@ -71,7 +72,7 @@ function fitting(shape: ReturnType<NonNullable<Route['input']>>, sample: unknown
 }
 
 function withPathParameters(path: string, vendors: Catalogue): Part {
-  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+  const names = pathTemplate(path).names;
   return names.length === 0 ? {} : { parameters: names.map((name) => pathParameter(name, vendors)) };
 }
 

@@ -1,5 +1,6 @@
 import project from '../../../package.json' with { type: 'json' };
 import type { Route } from '../../api/route.ts';
+import { slugPattern } from '../../core/slug.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { controlPaths, tagDescription } from './control-calls.ts';
 import { introduction } from './introduction.ts';
@@ -85,7 +86,7 @@ const parameters = (): Part => ({
     in: 'path',
     required: true,
     description: 'The name under which the connection was created.',
-    schema: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,39}$' },
+    schema: { type: 'string', pattern: `^${slugPattern}$` },
     example: 'dispatch',
   },
   IdempotencyKey: {

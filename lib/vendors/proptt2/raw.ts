@@ -1,6 +1,7 @@
 import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
 import { type Operation, schemasOf } from '../../core/operation.ts';
+import { pathTemplate } from '../../core/path-template.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './wire/exchange.ts';
 
@@ -15,10 +16,8 @@ export function matchRaw(request: RawRequest, operations: Readonly<Record<string
     const call = callOf(name, operation);
     const [method, template = ''] = call.split(' ');
     if (method !== request.method) continue;
-    const pattern = new RegExp(`^${template.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`);
-    const groups = path.match(pattern)?.groups;
-    if (path !== template && !groups) continue;
-    return { operation: name, input: inputOf(operation, groups ?? {}, request) };
+    const params = pathTemplate(template).match(path);
+    if (params) return { operation: name, input: inputOf(operation, params, request) };
   }
   return undefined;
 }
@@ -31,7 +30,7 @@ export async function sendRaw(request: RawRequest, call: Proptt2Call): Promise<V
   }
   const query = [...request.query].filter(([name]) => !supplied.includes(name));
   const encoded = query.map(([name, value]) => `&${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('');
-  const route = path.split('/').map(encodeStep).join('/');
+  const route = path.split('/').map(encodeURIComponent).join('/');
   const body = request.body !== null && typeof request.body === 'object' ? request.body : undefined;
   const effect = request.method === 'GET' ? 'read' : 'write';
   return { body: await exchange(call, effect, request.method, route, encoded, body, `${request.method} ${path}`) };
@@ -80,8 +79,4 @@ function inputOf(operation: Operation, path: Record<string, string>, request: Ra
 function rawFrame(input: Record<string, unknown>): Record<string, unknown> {
   const { messageContent, ...rest } = input;
   return { ...rest, data: messageContent, raw: true };
-}
-
-function encodeStep(step: string): string {
-  return encodeURIComponent(step);
 }

@@ -3,6 +3,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
 import type { HttpAnswer } from '../../core/http/client.ts';
 import type { Operation } from '../../core/operation.ts';
+import { pathTemplate } from '../../core/path-template.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { encodePosition } from './chat/position.ts';
 import { authorization, rootOf, type TalkCall, title } from './connection.ts';
@@ -44,8 +45,8 @@ export function matchRaw(request: RawRequest, operations: Readonly<Record<string
     if (route === undefined) continue;
     for (const form of formsOf(route)) {
       const [method, template = ''] = form.split(' ');
-      const found = method === request.method ? new RegExp(`^${patternOf(template)}$`).exec(below) : null;
-      if (found) return { operation: name, input: inputOf(operation, found.groups ?? {}, request) };
+      const params = method === request.method ? pathTemplate(template).match(below) : undefined;
+      if (params) return { operation: name, input: inputOf(operation, params, request) };
     }
   }
   return undefined;
@@ -126,10 +127,6 @@ function formsOf(route: TalkRoute): string[] {
   const shared = { signaling: 'v1', chat: 'modern', systemMessages: true, maxLength: 0, nameLength: 0 } as const;
   const servers = (['v1', 'v4'] as const).map((rooms) => ({ ...shared, rooms, ping: true, has: () => true }));
   return [route, ...servers.flatMap((server) => elsewhere?.(server) ?? [])].map((form) => form.replace(' v3/', ' '));
-}
-
-function patternOf(template: string): string {
-  return template.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)');
 }
 
 function inputOf(operation: Operation, path: Record<string, string>, request: RawRequest): Record<string, unknown> {

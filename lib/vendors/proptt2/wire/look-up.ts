@@ -1,4 +1,5 @@
 import { GatewayError } from '../../../core/errors.ts';
+import { pathTemplate } from '../../../core/path-template.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
 
 interface Listed {
@@ -20,7 +21,7 @@ export async function lookUp(
   fields: Record<string, unknown>,
   call: Proptt2Call,
 ): Promise<GatewayError> {
-  for (const name of [...template.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '')) {
+  for (const name of pathTemplate(template).names) {
     const list = lists[name];
     if (!list) continue;
     try {

@@ -1,6 +1,7 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { wireName } from '../../../core/field.ts';
 import { type Composed, type Operation, type SendCall, schemasOf } from '../../../core/operation.ts';
+import { pathTemplate } from '../../../core/path-template.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
 
@@ -31,32 +32,17 @@ export async function send(
   return { body: await one(operation.call as Proptt2Path, filled) };
 }
 
-/** What a path means, worked out once: its fields and the names of the rest on the wire. */
-interface Plan {
-  method: string;
-  template: string;
-  /** Literal pieces and, between them, the names of fields. */
-  pieces: string[];
-  wireNames: ReadonlyMap<string, string>;
-}
+const wireNames = new WeakMap<Operation, ReadonlyMap<string, string>>();
 
-const plans = new WeakMap<Operation, Map<string, Plan>>();
-
-function planOf(operation: Operation, path: Proptt2Path): Plan {
-  let known = plans.get(operation);
-  if (!known) {
-    known = new Map();
-    plans.set(operation, known);
-  }
-  let plan = known.get(path);
-  if (!plan) {
-    const [method = 'GET', template = '/'] = path.split(' ');
+/** The names of an operation's fields on the wire, worked out once. */
+function wireNamesOf(operation: Operation): ReadonlyMap<string, string> {
+  let names = wireNames.get(operation);
+  if (!names) {
     const { shape } = schemasOf(operation);
-    const wireNames = new Map(Object.entries(shape).map(([name, schema]) => [name, wireName(name, schema)]));
-    plan = { method, template, pieces: template.split(/[{}]/), wireNames };
-    known.set(path, plan);
+    names = new Map(Object.entries(shape).map(([name, schema]) => [name, wireName(name, schema)]));
+    wireNames.set(operation, names);
   }
-  return plan;
+  return names;
 }
 
 /** One vendor request in a live session; what the document calls an error is thrown. */
@@ -66,17 +52,16 @@ async function request(
   fields: Record<string, unknown>,
   call: Proptt2Call,
 ): Promise<unknown> {
-  const { method, template, pieces, wireNames } = planOf(operation, path);
-  let route = pieces[0] ?? '';
-  for (let at = 1; at < pieces.length; at += 2) {
-    route += encodeURIComponent(String(fields[pieces[at] ?? ''])) + (pieces[at + 1] ?? '');
-  }
+  const [method = 'GET', template = '/'] = path.split(' ');
+  const { names, fill } = pathTemplate(template);
+  const route = fill(fields);
+  const namesOnWire = wireNamesOf(operation);
   const wire: Record<string, unknown> = {};
   let query = '';
   let hasBody = false;
   for (const [name, value] of Object.entries(fields)) {
-    if (value === undefined || pieces.indexOf(name) % 2 === 1) continue;
-    const wireField = wireNames.get(name) ?? name;
+    if (value === undefined || names.includes(name)) continue;
+    const wireField = namesOnWire.get(name) ?? name;
     if (method === 'GET') query += `&${wireField}=${encodeURIComponent(String(value))}`;
     else {
       wire[wireField] = value;

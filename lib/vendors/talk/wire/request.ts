@@ -1,4 +1,5 @@
 import { GatewayError } from '../../../core/errors.ts';
+import { pathTemplate } from '../../../core/path-template.ts';
 import { type Dialect, type Feature, features, routeOf, type ServerFacts, type TalkRoute } from './dialect.ts';
 
 /** Where a request lies on a server: its method, and its path with the version in front. */
@@ -25,11 +26,9 @@ export function wireRequest(
   const address = addressOf(route, dialect);
   const { method } = address;
   const rest: Record<string, unknown> = { ...routeOf(route).adds?.(dialect), ...fields };
-  const path = address.path.replace(/\{(\w+)\}/g, (_, name: string) => {
-    const value = rest[name];
-    delete rest[name];
-    return encodeURIComponent(String(value));
-  });
+  const template = pathTemplate(address.path);
+  const path = template.fill(rest);
+  for (const name of template.names) delete rest[name];
   const given = Object.entries(rest).filter(([, value]) => value !== undefined);
   const inQuery = method === 'GET' || method === 'DELETE';
   return {

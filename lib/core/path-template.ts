@@ -1,0 +1,47 @@
+import { refusedField } from './errors.ts';
+
+/** A path with `{names}` for single segments, such as `/channels/{channelId}/users`. */
+export interface PathTemplate {
+  readonly names: readonly string[];
+  /** The values of the names as they stand in a path, or undefined when the path has another form. */
+  match(path: string): Record<string, string> | undefined;
+  /** The path with each value percent-encoded. Throws `invalid_input` for a value that would be another path. */
+  fill(values: Readonly<Record<string, unknown>>): string;
+}
+
+const known = new Map<string, PathTemplate>();
+
+/** The template of a text; each is compiled once per process. */
+export function pathTemplate(template: string): PathTemplate {
+  let made = known.get(template);
+  if (!made) {
+    made = compile(template);
+    known.set(template, made);
+  }
+  return made;
+}
+
+function compile(template: string): PathTemplate {
+  // Fixed text and names take turns.
+  const pieces = template.split(/\{(\w+)\}/);
+  const names = pieces.filter((_, at) => at % 2 === 1);
+  const source = pieces
+    .map((piece, at) => (at % 2 === 1 ? `(?<${piece}>[^/]+)` : piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
+    .join('');
+  const pattern = new RegExp(`^${source}$`);
+  return {
+    names,
+    match: (path) => {
+      const found = pattern.exec(path);
+      return found ? { ...found.groups } : undefined;
+    },
+    fill: (values) =>
+      pieces.map((piece, at) => (at % 2 === 1 ? segment(piece, String(values[piece])) : piece)).join(''),
+  };
+}
+
+function segment(name: string, value: string): string {
+  if (value === '' || value === '.' || value === '..') throw refusedField(`/${name}`, 'cannot be empty or dots alone');
+  if (!value.isWellFormed()) throw refusedField(`/${name}`, 'must be well-formed Unicode');
+  return encodeURIComponent(value);
+}
