@@ -36,6 +36,13 @@ export function wireName(name: string, schema: z.core.$ZodType): string {
 /** Text of at least one character; at most `most`. */
 export const text = (most = 10_000) => z.string().check(z.minLength(1), z.maxLength(most));
 
+/** Text that becomes one segment of a vendor's path: a URL would fold `.` and `..`, and cannot carry half a character. */
+export const pathSegment = (most = 200) =>
+  text(most).check(
+    z.refine((value) => value !== '.' && value !== '..', 'must not be . or .., which a URL folds'),
+    z.refine((value) => value.isWellFormed(), 'must be well-formed Unicode: it holds half of a surrogate pair'),
+  );
+
 /** A whole number within what JSON carries exactly. */
 export const integer = (least = Number.MIN_SAFE_INTEGER, most = Number.MAX_SAFE_INTEGER) =>
   z.int().check(z.gte(least), z.lte(most));

@@ -1,24 +1,21 @@
-import { GatewayError } from '../../core/errors.ts';
+import { type ErrorCode, GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
 import { parseTime } from '../../core/zone-time.ts';
-import { exchange, type Proptt2Call } from './wire/exchange.ts';
-import { ask } from './wire/protocol.ts';
+import { exchange, type Proptt2Call, request } from './wire/exchange.ts';
+
+/** How a server that does not answer, or is no ProPTT2, shows. */
+const unreachable: ReadonlySet<ErrorCode> = new Set(['vendor_unreachable', 'vendor_timeout', 'vendor_malformed']);
 
 /** Says what is right and wrong with a ProPTT2 connection: reach, key, session, clock, time zone, version. */
 export async function check(call: Proptt2Call): Promise<Finding[]> {
   const { settings } = call.connection;
   const findings: Finding[] = [];
   const base = settings.cloudUrl.replace(/\/+$/, '');
+  const reach = { subject: 'reach', state: 'good', message: `${base} answers.` } as const;
   try {
-    // A GET of the login path resets nothing: it only tells whether something answers, and what time it has.
-    const answer = await ask(call, 'GET', `${base}/openapi/1/server`, { effect: 'read', doing: 'a first request' });
-    findings.push({ subject: 'reach', state: 'good', message: `${base} answers.` });
-    findings.push(...clockFinding(answer.headers.date, call.clock.now()));
-  } catch (error) {
-    return [{ subject: 'reach', state: 'bad', message: wordsOf(error) }];
-  }
-  try {
-    await exchange(call, 'read', 'GET', '/channels', '', undefined, 'GET /channels');
+    const { headers } = await request(call, 'read', 'GET', '/channels', '', undefined, 'GET /channels');
+    findings.push(reach);
+    findings.push(...clockFinding(headers.date, call.clock.now()));
     findings.push({
       subject: 'credentials',
       state: 'good',
@@ -26,7 +23,12 @@ export async function check(call: Proptt2Call): Promise<Finding[]> {
     });
     findings.push(...(await positionFindings(call)));
   } catch (error) {
-    findings.push({ subject: 'credentials', state: 'bad', message: wordsOf(error) });
+    const message = wordsOf(error);
+    // A refusal is an answer: the server is there.
+    const answered = error instanceof GatewayError && !unreachable.has(error.code);
+    if (!answered) return [{ subject: 'reach', state: 'bad', message }];
+    if (!findings.includes(reach)) findings.push(reach);
+    findings.push({ subject: 'credentials', state: 'bad', message });
   }
   findings.push(
     settings.serverVersion === undefined

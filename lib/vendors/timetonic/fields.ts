@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { bigInteger, field, integer, text } from '../../core/field.ts';
+import { bigInteger, field, integer, pathSegment, text } from '../../core/field.ts';
 import { operationsOf } from '../../core/operation.ts';
 import type { TimetonicCall } from './connection.ts';
 import type { TimetonicRequest } from './wire/send.ts';
@@ -8,9 +8,10 @@ import type { TimetonicRequest } from './wire/send.ts';
 export const operation = operationsOf<TimetonicRequest, TimetonicCall>();
 
 /** A book is named by its owner and its code; both are asked for, since TimeTonic guesses where one is missing. */
-export const bookOwner = () => field(text(200), { wire: 'b_o', description: 'Owner of the book.', examples: ['demo'] });
+export const bookOwner = () =>
+  field(pathSegment(), { wire: 'b_o', description: 'Owner of the book.', examples: ['demo'] });
 export const bookCode = () =>
-  field(text(200), {
+  field(pathSegment(), {
     wire: 'b_c',
     description: 'Code of the book.',
     examples: ['operations'],

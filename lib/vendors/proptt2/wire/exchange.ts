@@ -8,8 +8,8 @@ import { ask, type Proptt2Answer, title } from './protocol.ts';
 
 export type Proptt2Call = VendorCall<Proptt2Settings, Proptt2Credentials, Proptt2Session>;
 
-/** A request below `/openapi/1` with the session in its query, and its answer's meaning. */
-export function exchange(
+/** Makes a request below `/openapi/1` with the session in its query, and answers its body. */
+export async function exchange(
   call: Proptt2Call,
   effect: Effect,
   method: string,
@@ -19,10 +19,24 @@ export function exchange(
   doing: string,
   meanings?: Readonly<Record<string, string>>,
 ): Promise<unknown> {
+  return (await request(call, effect, method, route, query, body, doing, meanings)).body;
+}
+
+/** The same, answering with the headers, too. */
+export function request(
+  call: Proptt2Call,
+  effect: Effect,
+  method: string,
+  route: string,
+  query: string,
+  body: object | undefined,
+  doing: string,
+  meanings?: Readonly<Record<string, string>>,
+): Promise<Proptt2Answer> {
   return call.withSession(async (session) => {
     const url = `${session.serverUrl}/openapi/1${route}?${sessionQuery(session)}${query}`;
     const answer = await ask(call, method, url, { body, effect, doing });
-    if (answer.status === 200) return answer.body;
+    if (answer.status === 200) return answer;
     throw refusal(answer, effect, doing, meanings, call.clock.now());
   });
 }

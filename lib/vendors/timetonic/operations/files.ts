@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer, text } from '../../../core/field.ts';
+import { field, integer, pathSegment } from '../../../core/field.ts';
 import { book, fieldId, id, operation, rowId, uuid } from '../fields.ts';
 import { attachFile } from '../files/attach.ts';
 import { file, isSlow } from '../files/sources.ts';
@@ -10,7 +10,7 @@ const sizes = () =>
     description: 'norm 1500 pixels, tb 150, cover 400, full as it was.',
   });
 const thumbnail = () => z.literal('tb');
-const fileName = () => z.optional(text(200));
+const fileName = () => z.optional(pathSegment());
 const mdc = () => field(integer(0), { description: 'Which of the images or documents of the message, from 0.' });
 const bytes = () => z.file();
 
@@ -29,7 +29,7 @@ const byId = <S extends z.ZodMiniType, N extends string>(size: S, name: N) => ({
 });
 const byName = <S extends z.ZodMiniType>(size: S) => ({
   size,
-  internalNameOrUuid: field(text(200), { description: 'Whoever knows it can open the file: keep it to yourself.' }),
+  internalNameOrUuid: field(pathSegment(), { description: 'Whoever knows it can open the file: keep it to yourself.' }),
   fileName: fileName(),
 });
 
@@ -129,7 +129,7 @@ export const fileOperations = {
   getUserImage: operation({
     summary: 'Get the image of a user; of someone who is no contact, a head',
     effect: 'read',
-    input: () => ({ size: sizes(), userId: text(200), sstamp: id() }),
+    input: () => ({ size: sizes(), userId: pathSegment(), sstamp: id() }),
     output: bytes,
     call: '/dbi/ui/{size}/{userId}/{sstamp}',
   }),
@@ -159,7 +159,7 @@ export const fileOperations = {
   getUploadMeta: operation({
     summary: 'Read what became of a resumable upload',
     effect: 'read',
-    input: () => ({ fileId: z.string().check(z.regex(/^[\w.+-]{1,200}$/, 'must be the id of an upload')) }),
+    input: () => ({ fileId: pathSegment().check(z.regex(/^[\w.+-]+$/, 'must be the id of an upload')) }),
     output: uploaded,
     call: async (input, _send, call) => (await import('../files/upload-host.ts')).readMeta(call, input.fileId),
   }),
