@@ -155,6 +155,14 @@ export class GatewayStack extends Stack {
             eventName: FilterRule.isEqual('INSERT'),
             dynamodb: { Keys: { pk: { S: FilterRule.beginsWith('event#') } } },
           }),
+          // An event that another source has completed.
+          FilterCriteria.filter({
+            eventName: FilterRule.isEqual('MODIFY'),
+            dynamodb: {
+              Keys: { pk: { S: FilterRule.beginsWith('event#') } },
+              NewImage: { completedAt: { N: FilterRule.exists() } },
+            },
+          }),
         ],
       }),
     );

@@ -77,6 +77,8 @@ const clock = { trigger: 'clock', memory: 512, timeout: 58 } as const;
 const items = {
   /** Appending an event takes no more; its place in the order is given later, by whoever needs it first. */
   events: ['event#*'],
+  /** What tells facts without an id of the vendor's own apart. */
+  subjects: ['subject#*'],
   eventOrder: ['log', 'log#*'],
   deliveries: ['delivery#*', 'rate#*'],
   /** Starting a run, or keeping it from being started. */
@@ -96,7 +98,7 @@ const vendorFunction = (vendor: string): FunctionDeclaration => ({
   trigger: { http: [`/v1/${vendor}/{proxy+}`] },
   table: {
     read: [`connection#${vendor}`, 'keys'],
-    write: [`session#${vendor}#*`, `idempotency#${vendor}#*`, 'runs#calls', ...items.events],
+    write: [`session#${vendor}#*`, `account#${vendor}`, `idempotency#${vendor}#*`, 'runs#calls', ...items.events],
   },
   secrets: {
     read: [adminKeySecret, ...secretsOf([vendor])],
@@ -127,6 +129,7 @@ export const functions: readonly FunctionDeclaration[] = [
       write: [
         'connection#*',
         'session#*',
+        'account#*',
         'poll#*',
         'keys',
         'audit#*',
@@ -151,8 +154,8 @@ export const functions: readonly FunctionDeclaration[] = [
     name: 'hooks',
     trigger: { http: ['/hooks/{token}'] },
     table: {
-      read: ['hooks', 'connection#*', 'automations'],
-      write: ['hooks#status', 'hook#*', ...items.events, ...items.runStarts],
+      read: ['hooks', 'connection#*', 'account#*', 'automations'],
+      write: ['hooks#status', 'hook#*', ...items.events, ...items.subjects, ...items.runStarts],
     },
     // A Talk bot's secret stands among the credentials of its connection.
     secrets: { read: secretsOf(['hooks', 'talk']) },
@@ -163,7 +166,7 @@ export const functions: readonly FunctionDeclaration[] = [
   {
     ...clock,
     name: 'keep-sessions',
-    table: { write: ['session#*', ...items.events], due: ['keepalive'] },
+    table: { write: ['session#*', 'account#*', ...items.events], due: ['keepalive'] },
     secrets: allVendors,
     files: { write: ['events/'] },
     signals: [
@@ -182,7 +185,7 @@ export const functions: readonly FunctionDeclaration[] = [
     name: 'poll-events',
     table: {
       read: ['connection#*'],
-      write: ['session#*', 'poll', 'poll#*', ...items.events, ...items.eventOrder],
+      write: ['session#*', 'account#*', 'poll', 'poll#*', ...items.events, ...items.subjects, ...items.eventOrder],
       due: ['poll'],
     },
     secrets: allVendors,
@@ -237,7 +240,7 @@ export const functions: readonly FunctionDeclaration[] = [
     timeout: 15 * 60,
     table: {
       read: ['connection#*'],
-      write: ['session#*', ...items.runs, ...items.events, ...items.eventOrder],
+      write: ['session#*', 'account#*', ...items.runs, ...items.events, ...items.eventOrder],
     },
     secrets: allVendors,
     files: { read: ['uploads/'], write: ['answers/', 'events/', 'runs/'] },

@@ -5,7 +5,7 @@ import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { Definition } from './definition.ts';
 import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './runs/flood.ts';
-import { type RunCause, type RunServices, startRun } from './runs/runs.ts';
+import { findRun, type RunCause, type RunServices, startRun } from './runs/runs.ts';
 
 /** An automation as it lies in the table. Times are ISO 8601 but for `anchor` and `dueAt`, epoch milliseconds. */
 export interface AutomationItem extends Key {
@@ -45,6 +45,10 @@ export interface Cause {
   about?: { vendor: string; connection: string };
   /** The hook that it came through. */
   hook?: string;
+  /** An account of this installation did it. */
+  own?: true;
+  /** When another source last added to it. */
+  completedAt?: number;
 }
 
 export async function listAutomations(table: Table): Promise<AutomationItem[]> {
@@ -61,9 +65,12 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
   const ids: string[] = [];
   for (const item of await listAutomations(services.table)) {
     if (!item.enabled || !isMeant(item, event)) continue;
-    ids.push(
-      await startOne(services, item, { eventId: event.id, cause: `event ${event.id}`, createdAt: event.appendedAt }),
-    );
+    const cause = { eventId: event.id, cause: `event ${event.id}`, createdAt: event.appendedAt };
+    const id = await startOne(services, item, cause);
+    ids.push(id);
+    // What the condition missed may be what another source has added.
+    if (event.completedAt === undefined || (await findRun(services.table, id))?.state !== 'skipped') continue;
+    ids.push(await startOne(services, item, { ...cause, cause: `event ${event.id} completed ${event.completedAt}` }));
   }
   return ids;
 }
@@ -94,6 +101,7 @@ function isMeant(item: AutomationItem, event: Cause): boolean {
   // An event that comes again must not start what was made after it.
   if (event.appendedAt < Date.parse(item.createdAt)) return false;
   const { when } = definitionOf(item);
+  if (event.own && !('own' in when && when.own)) return false;
   if ('hook' in when) return event.hook === when.hook;
   if (!('event' in when)) return false;
   if (!matchesType(when.event, event.type)) return false;

@@ -61,15 +61,24 @@ const waitForStep = () =>
     ]),
   });
 
+const ownDoing = () =>
+  z.optional(
+    field(z.boolean(), {
+      description:
+        'True also starts on what an account of this installation did itself. Default false, so that nothing answers itself.',
+    }),
+  );
+
 const when = () =>
   z.union([
-    z.strictObject({ hook: field(text(60), { description: 'The id of a hook.' }) }),
+    z.strictObject({ hook: field(text(60), { description: 'The id of a hook.' }), own: ownDoing() }),
     z.strictObject({
       event: field(text(100), {
         description: 'An event type, or a pattern such as talk.*',
         examples: ['talk.message.created'],
       }),
       connection: z.optional(field(text(60), { description: 'A connection, or vendor/connection.' })),
+      own: ownDoing(),
     }),
     z.strictObject({
       schedule: z.union([

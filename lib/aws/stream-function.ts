@@ -8,7 +8,7 @@ import { type Services, services } from './services.ts';
 export type StreamHandler<T> = (services: Services, items: T[]) => Promise<ReadonlyMap<string, unknown>>;
 
 /**
- * A Lambda handler on the table's stream for inserted events. Of a batch only the records from the first failed one on come
+ * A Lambda handler on the table's stream for events that were stored, or completed by another source. Of a batch only the records from the first failed one on come
  * again, so that what is done is not held up by what cannot be done.
  */
 export function streamFunction<T extends { id: string }>(name: string, handle: StreamHandler<T>) {
@@ -16,7 +16,7 @@ export function streamFunction<T extends { id: string }>(name: string, handle: S
     const startedAt = performance.now();
     const items: { item: T; sequence: string }[] = [];
     for (const record of event.Records) {
-      const item = insertedItem<T>(record);
+      const item = eventOf<T>(record);
       if (item) items.push({ item, sequence: record.dynamodb?.SequenceNumber ?? '' });
     }
     if (items.length === 0) return { batchItemFailures: [] };
@@ -43,10 +43,11 @@ export function streamFunction<T extends { id: string }>(name: string, handle: S
   };
 }
 
-/** The event of an INSERT, or undefined. AWS filters the same before the function is called; a local pump may not. */
-function insertedItem<T>(record: DynamoDBRecord): T | undefined {
+/** The event that a record tells of, or undefined. AWS filters the same before the function is called; a local pump may not. */
+function eventOf<T>(record: DynamoDBRecord): T | undefined {
   const image = record.dynamodb?.NewImage;
-  if (record.eventName !== 'INSERT' || !image || !isEventItem(image.pk?.S ?? '')) return undefined;
+  if (!image || !isEventItem(image.pk?.S ?? '')) return undefined;
+  if (record.eventName !== 'INSERT' && image.completedAt === undefined) return undefined;
   // Our own code wrote the item.
   return itemFromImage(image) as T;
 }

@@ -23,6 +23,8 @@ export interface SessionItem extends Key, Leased {
   keptAliveAt?: number;
   lazy?: boolean;
   serverVersion?: string;
+  /** Whose session it is, where the vendor names accounts. */
+  account?: string;
   refusals?: number;
   /** Why it is locked, or what the last keepalive met. */
   reason?: string;
@@ -94,6 +96,7 @@ export class SessionStore {
     beat: number | undefined,
     now: number,
   ): Promise<HeldSession | undefined> {
+    await this.#noteAccount(connection, lease.item.account, live.account);
     const generation = (lease.item.generation ?? 0) + 1;
     const key = keys.session(connection.vendor, connection.name);
     const data = await this.#encrypt(connection.vendor, connection.name, generation, live.data);
@@ -103,7 +106,7 @@ export class SessionStore {
       `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :live, #generation = :generation, #data = :data,
        #expiresAt = :expiresAt, #liveSince = :now, #keptAliveAt = :now, #refusals = :zero, #lazy = :lazy, #earlyDeaths = :deaths${
          live.serverVersion === undefined ? '' : ', #serverVersion = :serverVersion'
-       }${warm ? ', #duePk = :duePk, #dueAt = :dueAt' : ''}
+       }${live.account === undefined ? '' : ', #account = :account'}${warm ? ', #duePk = :duePk, #dueAt = :dueAt' : ''}
        REMOVE #leaseOwner, #leaseUntil, #reason${warm ? '' : ', #duePk, #dueAt'}`,
       {
         vendor: connection.vendor,
@@ -118,6 +121,7 @@ export class SessionStore {
         lazy: live.lazy ?? false,
         deaths: deathsAfter(lease.item, now),
         serverVersion: live.serverVersion,
+        account: live.account,
         fence: lease.fence,
         ...warm,
       },
@@ -208,7 +212,14 @@ export class SessionStore {
   }
 
   async remove(vendor: string, connection: string): Promise<void> {
-    await this.#table.delete(keys.session(vendor, connection));
+    const { item } = await this.#table.delete<SessionItem>(keys.session(vendor, connection));
+    if (item?.account !== undefined) await this.#table.delete(keys.account(vendor, item.account, connection));
+  }
+
+  /** Lets events tell what this installation did itself; before the session can be used, so that nothing it does is missed. */
+  async #noteAccount({ vendor, name }: Connection, before: string | undefined, now: string | undefined): Promise<void> {
+    if (before !== undefined && before !== now) await this.#table.delete(keys.account(vendor, before, name));
+    if (now !== undefined) await this.#table.put({ ...keys.account(vendor, now, name) });
   }
 
   async #encrypt(vendor: VendorName, connection: string, generation: number, data: object): Promise<Buffer> {

@@ -17,6 +17,18 @@ export interface FoundEvent {
   id: string;
   timestamp: string;
   data: Record<string, unknown>;
+  /** The account that did it, named as `LiveSession.account` names accounts; absent where the vendor does not say. */
+  by?: string | undefined;
+  /** The source does not know all of the fact, or only roughly when it happened: one that does has precedence. */
+  partial?: true;
+  /** A fact for which the vendor has no id that every source knows: `VendorEvents.identify` gives it one. */
+  unidentified?: { subject: string; told: unknown };
+}
+
+/** What is known of a subject after one more event, and that event under its id; undefined where it tells nothing new. */
+export interface Identified {
+  known: unknown;
+  event: FoundEvent | undefined;
 }
 
 /** What one look at a vendor gives: events oldest first and the cursor that covers them. */
@@ -42,6 +54,8 @@ export interface EventType {
   readonly summary: string;
   readonly data: () => z.ZodMiniType;
   readonly sample: Readonly<Record<string, unknown>>;
+  /** What the connection's own account did is no event of this type. */
+  readonly ofOthers?: true;
 }
 
 /**

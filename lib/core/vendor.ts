@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { ChoiceSources } from './choices.ts';
 import type { Clock, Random } from './clock.ts';
-import type { EventSource, Push } from './event-type.ts';
+import type { EventSource, FoundEvent, Identified, Push } from './event-type.ts';
 import type { FileStore } from './files.ts';
 import type { HttpClient } from './http/client.ts';
 import type { Operation, Shape } from './operation.ts';
@@ -133,6 +133,8 @@ export interface LiveSession<Session> {
   readonly lazy?: boolean;
   /** The server's version where the login told it. */
   readonly serverVersion?: string;
+  /** Whose session it is, as `FoundEvent.by` names accounts: what this account does is the installation's own doing. */
+  readonly account?: string | undefined;
 }
 
 /** One finding of a connection check, in words. */
@@ -220,6 +222,11 @@ export interface VendorEvents<
   readonly events: Readonly<Record<string, EventSource<Settings, Credentials, Session>>>;
   /** What the vendor calls by itself, by the kind of hook that takes it (`talk-bot`, `proptt2-callback`). */
   readonly pushes?: Readonly<Record<string, Push<Settings, Credentials>>>;
+  /**
+   * Gives an id to a fact for which the vendor has none that every source knows. `known` is what earlier calls for the same subject
+   * left (plain JSON, undefined at first). The same fact, told again, must give the same id.
+   */
+  identify?(known: unknown, event: FoundEvent): Identified;
 }
 
 /** The vendors that a function knows, by name. */

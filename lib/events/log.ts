@@ -5,6 +5,7 @@ import type { FileStore } from '../core/files.ts';
 import { readFileText, storeText } from '../store/blobs.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Item, Key, Table, Write } from '../store/table.ts';
+import { completeEvent } from './complete.ts';
 
 export interface LogServices {
   table: Table;
@@ -19,6 +20,10 @@ export interface NewEvent extends Omit<TrunklineEvent, 'id'> {
   about?: { vendor: string; connection: string };
   /** The hook that it came through. */
   hook?: string;
+  /** An account of this installation did it. */
+  own?: true;
+  /** The source does not know all of the fact. */
+  partial?: true;
 }
 
 /** An event as it lies in the table. Times are epoch milliseconds. */
@@ -29,11 +34,15 @@ export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
   dataFile?: string;
   about?: { vendor: string; connection: string };
   hook?: string;
+  own?: true;
+  partial?: true;
   appendedAt: number;
   /** Its place among the events that were appended together. */
   order: number;
   /** Its place in the order of all events, from 1 without a gap; absent until `settleEvents` has given it. */
   position?: number;
+  /** When another source last added to its data; the event is then routed once more. */
+  completedAt?: number;
   expiresAt: number;
 }
 
@@ -70,7 +79,7 @@ export function eventId(event: { vendor: string; connection: string; type: strin
 }
 
 /**
- * Stores events that are not in the log yet; those that are stay as they are, whichever road brought them. With a cover the
+ * Stores events that are not in the log yet; those that are gain what they lack, whichever source told them first. With a cover the
  * events and its move are stored together or, where they need several transactions, the move comes with the last: after a
  * crash in between, a repeat stores the rest and moves then.
  */
@@ -86,8 +95,8 @@ export async function appendEvents(
     if (!items.has(id)) items.set(id, await itemOf(services, event, id, order));
   }
   const fresh = cover
-    ? await appendCovered(services.table, [...items.values()], cover)
-    : await appendFreely(services.table, [...items.values()]);
+    ? await appendCovered(services, [...items.values()], cover)
+    : await appendFreely(services, [...items.values()]);
   const stored = new Set(fresh);
   return {
     ids,
@@ -118,7 +127,7 @@ export async function shownEvent(files: FileStore, item: EventItem): Promise<Tru
 
 async function itemOf(services: LogServices, event: NewEvent, id: string, order: number): Promise<EventItem> {
   const now = services.clock.now();
-  const { type, timestamp, vendor, connection, data, about, hook } = event;
+  const { type, timestamp, vendor, connection, data, about, hook, own, partial } = event;
   const { text, file } = await storeText(services.files, JSON.stringify(data), `events/${id}`);
   return {
     ...keys.event(id),
@@ -130,24 +139,45 @@ async function itemOf(services: LogServices, event: NewEvent, id: string, order:
     ...(file === undefined ? { data: text } : { dataFile: file }),
     ...(about && { about }),
     ...(hook !== undefined && { hook }),
+    ...(own && { own }),
+    ...(partial && { partial }),
     appendedAt: now,
     order,
     expiresAt: expiry(now + retentionMs),
   };
 }
 
-async function appendFreely(table: Table, items: EventItem[]): Promise<string[]> {
+async function appendFreely(services: LogServices, items: EventItem[]): Promise<string[]> {
   const fresh: string[] = [];
   for (let at = 0; at < items.length; at += 25) {
-    const portion = items.slice(at, at + 25);
-    const written = await Promise.all(portion.map((item) => table.put<EventItem>(item, 'attribute_not_exists(#pk)')));
-    fresh.push(...portion.filter((_, index) => written[index]?.done).map(({ id }) => id));
+    const stored = await Promise.all(
+      items.slice(at, at + 25).map(async (item) => {
+        const written = await services.table.put<EventItem>(item, 'attribute_not_exists(#pk)');
+        if (!written.done && written.item) await completeEvent(services, written.item, item);
+        return written.done ? item.id : [];
+      }),
+    );
+    fresh.push(...stored.flat());
   }
   return fresh;
 }
 
+/** Lets events that were stored before gain what they lack, ahead of the cursor, so that a crash in between repeats it. */
+async function completeStored(services: LogServices, items: readonly EventItem[]): Promise<void> {
+  const stored = await services.table.getMany<EventItem>(items);
+  for (const [index, item] of items.entries()) {
+    const before = stored[index];
+    if (before) await completeEvent(services, before, item);
+  }
+}
+
 /** The ids that were new, or undefined once the cover was refused. */
-async function appendCovered(table: Table, items: EventItem[], cover: Cover): Promise<string[] | undefined> {
+async function appendCovered(
+  services: LogServices,
+  items: EventItem[],
+  cover: Cover,
+): Promise<string[] | undefined> {
+  const { table } = services;
   const fresh: string[] = [];
   const chunks = chunked(items);
   for (const [index, chunk] of chunks.entries()) {
@@ -164,7 +194,11 @@ async function appendCovered(table: Table, items: EventItem[], cover: Cover): Pr
       const { done, refused } = await table.transact([...puts, last ? cover.move : cover.guard]);
       if (done) break;
       if (refused.includes(wanted.length)) return undefined;
-      // Some came by another road before: the transaction goes again without them.
+      // Another source told some of them before: the transaction goes again without those.
+      await completeStored(
+        services,
+        wanted.filter((_, at) => refused.includes(at)),
+      );
       wanted = wanted.filter((_, at) => !refused.includes(at));
     }
     fresh.push(...wanted.map(({ id }) => id));

@@ -9,6 +9,7 @@ import { due, dueItems } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import { type Lease, releaseLease, takeLease } from '../store/lease.ts';
 import type { Key } from '../store/table.ts';
+import { newEvents } from './found.ts';
 import { appendEvents, type Cover } from './log.ts';
 import { type PollItem, planAllPolls } from './poll-plan.ts';
 
@@ -96,7 +97,7 @@ async function pollConnection(
       }
       const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(lookTime)]);
       const call = vendorCall(services, vendor, connection, { requestId: turn.requestId, signal });
-      await pollSource(services, source, item, call, turn, report);
+      await pollSource(services, vendor, source, item, call, turn, report);
     });
   } finally {
     if (lease) await releaseLease(services.table, alone, lease);
@@ -105,6 +106,7 @@ async function pollConnection(
 
 async function pollSource(
   services: PollServices,
+  vendor: EventfulVendor,
   source: NonNullable<EventSource['poll']>,
   item: PollItem,
   call: VendorCall,
@@ -133,7 +135,7 @@ async function pollSource(
       const events = cursor === undefined ? [] : result.events;
       const stored = await appendEvents(
         services,
-        events.map((event) => ({ ...event, vendor: item.vendor, connection: item.connection })),
+        await newEvents(services, vendor, call.connection, events),
         coverOf(item, lease, moved, again, next, clock.now()),
       );
       if (!stored.covered) return;

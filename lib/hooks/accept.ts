@@ -2,11 +2,11 @@ import type { HttpRequest } from '../api/request.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { FoundEvent } from '../core/event-type.ts';
 import { LruMap } from '../core/lru-map.ts';
 import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
 import type { Connection, EventCatalogue } from '../core/vendor.ts';
 import type { Verifier } from '../core/verifier.ts';
+import { newEvents } from '../events/found.ts';
 import { findEvent, type LogServices, type NewEvent } from '../events/log.ts';
 import type { Message } from './claim.ts';
 import type { HookItem } from './hooks.ts';
@@ -111,8 +111,9 @@ async function acceptPush(
       { connection, credentials: () => credentialsOf(services.secrets, connection) },
     );
     const place = { vendor: verify.vendor, connection: connection.name };
+    const events = await newEvents(services, vendor, connection, result.events);
     return {
-      events: result.events.map((found: FoundEvent) => ({ ...found, ...place, hook })),
+      events: events.map((event) => ({ ...event, hook })),
       message:
         result.nonce === undefined
           ? undefined

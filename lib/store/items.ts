@@ -29,6 +29,18 @@ export const keys = {
   }),
   audit: (at: string, id: string): Key => ({ pk: `audit#${at.slice(0, 7)}`, sk: `${at}#${id}` }),
   event: (id: string): Key => ({ pk: `${eventPrefix}${id}`, sk: 'event' }),
+  /** What is known of the subject of facts that have no id of the vendor's own. */
+  subject: (vendor: string, connection: string, subject: string): Key => ({
+    pk: `subject#${vendor}#${connection}#${digest(subject)}`,
+    sk: 'subject',
+  }),
+  /** An account of a vendor, once for each connection that acts as it. */
+  account: (vendor: string, account: string, connection: string): Key => ({
+    pk: keys.accounts(vendor),
+    sk: `${keys.accountPrefix(account)}${connection}`,
+  }),
+  accounts: (vendor: string): string => `account#${vendor}`,
+  accountPrefix: (account: string): string => `${digest(account)}#`,
   logCounter: (): Key => ({ pk: 'log', sk: 'counter' }),
   /** An event's place in the order of all events, and in that of its connection. */
   logEntry: (position: number): Key => ({ pk: 'log#all', sk: logPosition(position) }),

@@ -111,7 +111,7 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
     }
     const records = read.Records ?? [];
     // The SDK's record is the one that Lambda hands on, under another type.
-    const wanted = records.filter(isInsertedEvent) as unknown as DynamoDBStreamEvent['Records'];
+    const wanted = records.filter(isEventToRoute) as unknown as DynamoDBStreamEvent['Records'];
     for (let at = 0; at < wanted.length && !ending.signal.aborted; at += batchLength) {
       await handle(wanted.slice(at, at + batchLength));
     }
@@ -233,8 +233,9 @@ async function findStream(client: DynamoDBStreamsClient, tableName: string): Pro
 }
 
 /** What the event source mapping's filter lets through on AWS. */
-function isInsertedEvent({ eventName, dynamodb }: _Record): boolean {
-  return eventName === 'INSERT' && isEventItem(dynamodb?.Keys?.pk?.S ?? '');
+function isEventToRoute({ eventName, dynamodb }: _Record): boolean {
+  if (!isEventItem(dynamodb?.Keys?.pk?.S ?? '')) return false;
+  return eventName === 'INSERT' || dynamodb?.NewImage?.completedAt !== undefined;
 }
 
 function readPositions(file: string | undefined): Record<string, string> {

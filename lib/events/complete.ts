@@ -1,0 +1,60 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../core/clock.ts';
+import type { Table } from '../store/table.ts';
+import type { EventItem } from './log.ts';
+
+/** What one source knows of a fact. */
+export interface Version {
+  timestamp: string;
+  data: Record<string, unknown>;
+  partial?: true | undefined;
+}
+
+/**
+ * What two sources know of one fact together, whichever told it first. The one that knows all of it has precedence; the other fills
+ * in what is null or missing there.
+ */
+export function merge(stored: Version, given: Version): Version {
+  const [first, second] = stored.partial && !given.partial ? [given, stored] : [stored, given];
+  const known = Object.entries(first.data).filter(([, value]) => value !== null);
+  return { ...first, data: { ...first.data, ...second.data, ...Object.fromEntries(known) } };
+}
+
+/**
+ * Completes a stored event with what another source knows of it. Where that adds to its data, the table's stream routes the event
+ * once more: runs whose condition did not hold are judged anew, nothing that was done is repeated.
+ */
+export async function completeEvent(
+  { table, clock }: { table: Table; clock: Clock },
+  stored: EventItem,
+  given: EventItem,
+): Promise<void> {
+  // What is too long for the table is kept as it was told first.
+  if (stored.data === undefined || given.data === undefined) return;
+  if (stored.data === given.data && (!stored.partial || given.partial)) return;
+  const before: Version = { ...stored, data: JSON.parse(stored.data) };
+  const after = merge(before, { ...given, data: JSON.parse(given.data) });
+  const adds = !isDeepStrictEqual(after.data, before.data);
+  if (!adds && after.timestamp === stored.timestamp) return;
+  const changes = [
+    '#data = :data',
+    '#timestamp = :timestamp',
+    ...(given.own ? ['#own = :own'] : []),
+    ...(adds ? ['#completedAt = :now'] : []),
+  ];
+  const written = await table.update<EventItem>(
+    { pk: stored.pk, sk: stored.sk },
+    `SET ${changes.join(', ')}${after.partial ? '' : ' REMOVE #partial'}`,
+    {
+      data: JSON.stringify(after.data),
+      timestamp: after.timestamp,
+      own: true,
+      now: clock.now(),
+      before: stored.data,
+    },
+    '#data = :before',
+  );
+  if (written.done) {
+    if (adds) table.onEvent?.();
+  } else if (written.item) await completeEvent({ table, clock }, written.item, given);
+}
