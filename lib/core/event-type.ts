@@ -67,8 +67,11 @@ export interface EventSource<Settings = object, Credentials = object, Session = 
   readonly poll?: {
     /** Milliseconds between looks at the least. */
     readonly every: number;
-    /** Called with `undefined` on the first look: it must give a cursor and no history. */
-    poll(cursor: unknown, call: VendorCall<Settings, Credentials, Session>): Promise<PollResult>;
+    /**
+     * Called with `undefined` on the first poll: it must give a cursor and no history. `since`, in epoch milliseconds, says when
+     * the connection was made; a source that can tells what happened from then on.
+     */
+    poll(cursor: unknown, call: VendorCall<Settings, Credentials, Session>, since?: number): Promise<PollResult>;
   };
 }
 

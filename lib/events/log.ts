@@ -172,11 +172,7 @@ async function completeStored(services: LogServices, items: readonly EventItem[]
 }
 
 /** The ids that were new, or undefined once the cover was refused. */
-async function appendCovered(
-  services: LogServices,
-  items: EventItem[],
-  cover: Cover,
-): Promise<string[] | undefined> {
+async function appendCovered(services: LogServices, items: EventItem[], cover: Cover): Promise<string[] | undefined> {
   const { table } = services;
   const fresh: string[] = [];
   const chunks = chunked(items);

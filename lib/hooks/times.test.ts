@@ -328,7 +328,7 @@ test('a bot secret that was changed elsewhere counts here within ten seconds', a
   expect([await told('a'.repeat(64)), await told('b'.repeat(64))]).toEqual([401, 200]);
 });
 
-test('what a look at Talk had found before the bot told of it starts the runs of the hook, once stored', async () => {
+test('what a poll of Talk had found before the bot told of it starts the runs of the hook, once stored', async () => {
   const hook = await make({ verify: { kind: 'talk-bot', connection: 'team' } });
   const [body, headers] = toldByTalk('77', 's'.repeat(64));
   const known = {
@@ -337,10 +337,11 @@ test('what a look at Talk had found before the bot told of it starts the runs of
     type: 'talk.message.created',
     id: 'cloud.example.com/roomtoken/77',
   } as const;
-  await appendEvents(one, [{ ...known, timestamp: new Date(clock.time).toISOString(), data: { found: 'by a look' } }]);
+  const timestamp = new Date(clock.time - 500).toISOString();
+  await appendEvents(one, [{ ...known, timestamp, data: { text: 'found by a poll' } }]);
   const told = await one.post(hook.path, body, headers);
   expect(told).toMatchObject({ status: 200, body: { eventIds: [eventId(known)] } });
-  expect(one.started).toMatchObject([{ id: eventId(known), hook: hook.id, data: '{"found":"by a look"}' }]);
+  expect(one.started).toMatchObject([{ id: eventId(known), hook: hook.id, timestamp }]);
   expect((await other.post(hook.path, body, headers)).headers).toEqual({ 'idempotent-replayed': 'true' });
   expect(other.started).toEqual([]);
 });

@@ -94,7 +94,8 @@ export function createBotPushes(talk: () => Talk): BotPushes {
   function activity(type: string, room: Room, line: Message): object {
     const object: Record<string, unknown> = note(room, line);
     const parent = line.parent === 0 ? undefined : findMessage(talk(), room, line.parent);
-    if (parent && isTalk(talk(), '21')) {
+    // What the server itself tells names no message that it is about.
+    if (parent && type === 'Create' && isTalk(talk(), '21')) {
       object.inReplyTo = { actor: person(room, parent), object: note(room, parent) };
     }
     return { type, actor: person(room, line), object, target: target(room) };

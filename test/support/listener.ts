@@ -1,59 +1,68 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { FoundEvent } from '../../lib/core/event-type.ts';
+import type { FoundEvent, TrunklineEvent } from '../../lib/core/event-type.ts';
+import { newEvents } from '../../lib/events/found.ts';
+import { appendEvents, type EventItem, shownEvent } from '../../lib/events/log.ts';
+import { keys } from '../../lib/store/items.ts';
 import type { TalkCall, TalkSettings } from '../../lib/vendors/talk/connection.ts';
-import { events, pushes } from '../../lib/vendors/talk/events/index.ts';
+import * as source from '../../lib/vendors/talk/events/index.ts';
 import type { TalkUnderTest } from './talk-gateway.ts';
 
 export const botSecret = 'test-only-bot-secret-0123456789-0123456789-abcdef';
 
 type Connected = Awaited<ReturnType<TalkUnderTest['connect']>>;
 
-/** An event log of one connection, as small as can be: looks and pushes feed it, and an id is taken once. */
+/** The real event log of one connection, fed by polls and by pushes as the clock and a hook would. */
 export class Listener {
-  readonly log = new Map<string, FoundEvent>();
-  /** As it lies in the table between looks. */
+  /** The events as they are stored now, in the order in which they came; by type and id. */
+  readonly log = new Map<string, TrunklineEvent>();
+  /** As it lies in the table between polls. */
   cursor: string | undefined;
-  readonly roads: string[] = [];
   readonly #connected: Connected;
   readonly #nonces = new Set<string>();
+  /** One push at a time, as the table takes them one after another, too. */
+  #pushing: Promise<unknown> = Promise.resolve();
 
   constructor(connected: Connected) {
     this.#connected = connected;
   }
 
-  /** One turn of the clock: looks until there is no more at once. Answers what is new. */
-  async poll(by?: Parameters<Connected['call']>[0]): Promise<FoundEvent[]> {
-    const fresh: FoundEvent[] = [];
-    for (let looks = 0; looks < 30; looks++) {
+  /** One turn of the clock: polls until there is no more at once. Answers what is new. */
+  async poll(by?: Parameters<Connected['call']>[0], since?: number): Promise<TrunklineEvent[]> {
+    const fresh: TrunklineEvent[] = [];
+    for (let polls = 0; polls < 30; polls++) {
       // The gateway knows no vendor's own form.
       const call = this.#connected.call(by) as TalkCall;
-      const found = await events.rooms?.poll?.poll(
-        this.cursor === undefined ? undefined : JSON.parse(this.cursor),
-        call,
-      );
+      const before = this.cursor === undefined ? undefined : JSON.parse(this.cursor);
+      const found = await source.events.rooms?.poll?.poll(before, call, since);
       if (!found) throw new Error('There is no source');
-      const isFirst = this.cursor === undefined;
       this.cursor = JSON.stringify(found.cursor);
-      if (isFirst && found.events.length > 0) throw new Error('The first look gave history');
-      fresh.push(...this.#append(found.events, 'look'));
+      if (before === undefined && since === undefined && found.events.length > 0)
+        throw new Error('The first poll gave history');
+      fresh.push(...(await this.#append(found.events)));
       if (!found.more) break;
     }
     return fresh;
   }
 
   /** A bot's call as it came. */
-  async push(headers: Record<string, string>, rawBody: Buffer, receivedAt: number): Promise<FoundEvent[]> {
+  push(headers: Record<string, string>, rawBody: Buffer, receivedAt: number): Promise<TrunklineEvent[]> {
+    const turn = this.#pushing.then(() => this.#take(headers, rawBody, receivedAt));
+    this.#pushing = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #take(headers: Record<string, string>, rawBody: Buffer, receivedAt: number): Promise<TrunklineEvent[]> {
     const { connection, call } = this.#connected;
     const context = {
       connection: connection as typeof connection & { settings: TalkSettings },
       credentials: () => call().credentials(),
     };
-    const result = await pushes['talk-bot']?.receive({ headers, rawBody, receivedAt }, context);
+    const result = await source.pushes['talk-bot']?.receive({ headers, rawBody, receivedAt }, context);
     if (!result) throw new Error('There is no receiver');
     if (result.nonce !== undefined && this.#nonces.has(result.nonce)) return [];
     if (result.nonce !== undefined) this.#nonces.add(result.nonce);
-    return this.#append(result.events, 'push');
+    return this.#append(result.events);
   }
 
   /** A server where bots are installed: what they are told goes to this log. */
@@ -77,16 +86,20 @@ export class Listener {
     };
   }
 
-  #append(found: FoundEvent[], road: string): FoundEvent[] {
-    const fresh = found.filter(({ type, id }) => !this.log.has(`${type} ${id}`));
-    for (const event of fresh) {
-      const type = events.rooms?.types[event.type];
-      if (!type) throw new Error(`${event.type} is not declared`);
-      const parsed = type.data().safeParse(event.data);
-      if (!parsed.success) throw new Error(`${event.type}: ${JSON.stringify(parsed.error.issues)}`);
-      this.log.set(`${event.type} ${event.id}`, event);
-      this.roads.push(`${road} ${event.type}`);
+  async #append(found: FoundEvent[]): Promise<TrunklineEvent[]> {
+    const { connection, process } = this.#connected;
+    const events = await newEvents(process, source, connection, found);
+    const { ids, fresh } = await appendEvents(process, events);
+    const stored = await process.table.getMany<EventItem>(ids.map(keys.event));
+    const news: TrunklineEvent[] = [];
+    for (const [index, item] of stored.entries()) {
+      if (!item) throw new Error(`${ids[index]} is not stored`);
+      const event = await shownEvent(process.files, item);
+      const parsed = source.events.rooms?.types[event.type]?.data().safeParse(event.data);
+      if (!parsed?.success) throw new Error(`${event.type}: ${JSON.stringify(parsed?.error?.issues)}`);
+      this.log.set(event.id, event);
+      if (fresh.includes(event.id)) news.push(event);
     }
-    return fresh;
+    return news;
   }
 }

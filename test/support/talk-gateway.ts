@@ -55,6 +55,7 @@ export async function startTalk(
     return {
       name,
       connection,
+      process,
       answer,
       call,
       /** The body of an answer. */

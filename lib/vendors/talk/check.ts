@@ -61,18 +61,9 @@ function reachFindings(status: OcsAnswer, root: string, now: number): Finding[] 
 }
 
 function accountFindings(call: TalkCall, session: TalkSession): Finding[] {
-  const { guest, user, userId } = call.connection.settings;
-  if (guest) return [good('account', 'The connection is a guest: it can join public rooms and write in them.')];
-  const findings = [good('account', `The app password is right; the account is ${session.userId}.`)];
-  if (session.userId !== (userId ?? user)) {
-    findings.push(
-      warning(
-        'account',
-        `The user id is ${session.userId}, not ${userId ?? user}: set userId to it, so that pushes of bots know the account's own messages.`,
-      ),
-    );
-  }
-  return findings;
+  if (call.connection.settings.guest)
+    return [good('account', 'The connection is a guest: it can join public rooms and write in them.')];
+  return [good('account', `The app password is right; the account is ${session.userId}.`)];
 }
 
 function dialectFindings(session: TalkSession): Finding[] {

@@ -9,7 +9,6 @@ export interface TalkSettings {
   serverUrl: string;
   user?: string | undefined;
   guest?: boolean | undefined;
-  userId?: string | undefined;
   backendUrl?: string | undefined;
 }
 
@@ -41,9 +40,6 @@ export const settings = () => ({
     field(z.boolean(), {
       description: 'Act without an account, as a guest of public rooms; then there is no user and no app password.',
     }),
-  ),
-  userId: z.optional(
-    field(text(64), { description: 'The user id, where it is not the login name; the connection check says so.' }),
   ),
   backendUrl: z.optional(
     field(webAddress(), {
@@ -87,6 +83,11 @@ export function rootOf({ serverUrl }: TalkSettings): string {
 export function placeOf(given: TalkSettings): string {
   const { host, pathname } = new URL(rootOf(given));
   return `${host}${pathname === '/' ? '' : pathname}`;
+}
+
+/** How an account of a server is named among all accounts. */
+export function accountAt(place: string, userId: string): string {
+  return `${place}/users/${userId}`;
 }
 
 /** Basic auth in UTF-8, or nothing for a guest. */

@@ -4,7 +4,7 @@ import { startBackends, TestClock } from '../../../test/support/harness.ts';
 import { botSecret, Listener } from '../../../test/support/listener.ts';
 import { fastClock, startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { FoundEvent } from '../../core/event-type.ts';
+import type { TrunklineEvent } from '../../core/event-type.ts';
 import { events } from './events/index.ts';
 
 let backends: Awaited<ReturnType<typeof startBackends>>;
@@ -28,7 +28,7 @@ async function start<C extends Clock>(options: TalkSandboxOptions, clock: C) {
   return { alice, bob, clock, listener: new Listener(alice) };
 }
 
-const told = (found: FoundEvent[]) =>
+const told = (found: TrunklineEvent[]) =>
   found.map(({ type, data }) => [type, data.text ?? data.reaction ?? data.participant ?? data.token]);
 const person = (id: string, name = id) => ({ type: 'user', id, name });
 
@@ -52,7 +52,7 @@ describe('era E', () => {
   test('messages of others come as events, with the names of those who are mentioned', async () => {
     const { alice, bob, clock, listener } = await start({}, new TestClock());
     await listener.poll();
-    const { id, referenceId } = await bob.do('sendChatMessage', { token, message: 'Hi @alice, pump 2' });
+    const { id } = await bob.do('sendChatMessage', { token, message: 'Hi @alice, pump 2' });
     await alice.do('sendChatMessage', { token, message: 'my own' });
     clock.advance(1000);
     await bob.do('sendChatMessage', { token, message: 'really', replyTo: id });
@@ -60,7 +60,9 @@ describe('era E', () => {
     expect(rest).toEqual([]);
     expect(first).toEqual({
       type: 'talk.message.created',
-      id: `${new URL(talk.sandbox.url).host}/${token}/${id}`,
+      id: expect.stringMatching(/^evt_/),
+      vendor: 'talk',
+      connection: alice.name,
       timestamp: '2026-01-05T02:11:09.000Z',
       data: {
         token,
@@ -72,7 +74,7 @@ describe('era E', () => {
         actorType: 'users',
         actorId: 'bob',
         actorDisplayName: 'Bob',
-        referenceId,
+        own: true,
       },
     });
     expect(second).toMatchObject({ timestamp: '2026-01-05T02:11:10.000Z', data: { text: 'really', replyTo: id } });
@@ -136,7 +138,70 @@ describe('era E', () => {
     await alice.do('sendChatMessage', { token, message: 'mine' });
     const { id } = await bob.do('sendChatMessage', { token, message: 'oops' });
     await bob.do('deleteChatMessage', { token, messageId: id });
+    expect((await listener.poll()).map(({ type, data }) => [type, data.messageId])).toEqual([
+      ['talk.message.deleted', id],
+    ]);
+  });
+
+  test('what happened since the connection was made is told by the first poll', async () => {
+    const { alice, bob, clock, listener } = await start({}, new TestClock());
+    const quiet = talk.sandbox.createRoom({ name: 'Quiet', owner: 'bob', users: ['alice'] });
+    const { id } = await bob.do('sendChatMessage', { token, message: 'before' });
+    const made = clock.now();
+    clock.advance(3_000);
+    await bob.do('sendChatMessage', { token, message: 'three seconds later' });
+    await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
+    clock.advance(30_000);
+    expect(told(await listener.poll(undefined, made))).toEqual([
+      ['talk.message.created', 'three seconds later'],
+      ['talk.reaction.added', '👍'],
+    ]);
+    await bob.do('sendChatMessage', { token: quiet.token, message: 'later' });
+    expect(told(await listener.poll())).toEqual([['talk.message.created', 'later']]);
+    await alice.do('removeSelf', { token: quiet.token });
+    expect((await listener.poll()).map(({ type, data }) => [type, data.token, data.roomName, data.own])).toEqual([
+      ['talk.room.gone', quiet.token, 'Quiet', true],
+    ]);
     expect(await listener.poll()).toEqual([]);
+  });
+
+  test('changes of messages, rooms and polls', async () => {
+    const { alice, bob, listener } = await start({ talkVersion: '22.0.10' }, new TestClock());
+    const { token: room } = await bob.do('createRoom', { roomType: 2, roomName: 'Gate' });
+    await bob.do('addParticipant', { token: room, newParticipant: 'alice' });
+    await listener.poll();
+    const { id } = await bob.do('sendChatMessage', { token: room, message: 'Pump 2' });
+    await bob.do('editChatMessage', { token: room, messageId: id, message: 'Pump 3' });
+    await bob.do('deleteChatMessage', { token: room, messageId: id });
+    await bob.do('renameRoom', { token: room, roomName: 'Gate 4' });
+    await bob.do('setReadOnly', { token: room, readOnly: true });
+    await bob.do('setReadOnly', { token: room, readOnly: false });
+    expect((await listener.poll()).map(({ type, data }) => [type, data.messageId ?? data.text])).toEqual([
+      ['talk.message.edited', id],
+      ['talk.message.deleted', id],
+      ['talk.room.renamed', expect.stringMatching(/"Gate" to "Gate 4"/)],
+      ['talk.room.closed', 'Bob locked the conversation'],
+      ['talk.room.reopened', 'Bob unlocked the conversation'],
+    ]);
+    await alice.do('getRooms');
+    await bob.do('deleteRoom', { token: room });
+    expect((await listener.poll()).map(({ type, data }) => [type, data.roomName, data.own])).toEqual([
+      ['talk.room.gone', 'Gate 4', undefined],
+    ]);
+  });
+
+  test('messages of one room keep their order when the clock of the server steps back', async () => {
+    const { clock, listener } = await start({}, new TestClock());
+    const other = talk.sandbox.createRoom({ name: 'Other', owner: 'bob', users: ['alice'] });
+    await listener.poll();
+    talk.sandbox.postMessage({ token, user: 'bob', message: 'first' });
+    talk.sandbox.postMessage({ token: other.token, user: 'bob', message: 'elsewhere' });
+    clock.advance(-2_000);
+    talk.sandbox.postMessage({ token, user: 'bob', message: 'second' });
+    clock.advance(10_000);
+    const order = (await listener.poll()).map(({ data }) => data.text);
+    expect(order).toHaveLength(3);
+    expect(order.indexOf('first')).toBeLessThan(order.indexOf('second'));
   });
 
   test('quiet rooms are read in turn, so that a reaction is found in any of them, one request at a time', async () => {
@@ -148,7 +213,7 @@ describe('era E', () => {
     const { id } = await bob.do('sendChatMessage', { token: last, message: 'x' });
     await listener.poll();
     await bob.do('addReaction', { token: last, messageId: id, reaction: '👍' });
-    const found: FoundEvent[] = [];
+    const found: TrunklineEvent[] = [];
     for (let looks = 0; looks < 7; looks++) found.push(...(await listener.poll()));
     expect(told(found)).toEqual([['talk.reaction.added', '👍']]);
     expect(talk.sandbox.peakPolls().alice).toBe(1);
@@ -183,6 +248,7 @@ describe('era E', () => {
     await bob.do('setLobby', { token: other, lobby: false });
     expect(told(await listener.poll())).toContainEqual(['talk.message.created', 'behind the door']);
     await alice.do('removeSelf', { token: other });
+    expect((await listener.poll()).map(({ type }) => type)).toEqual(['talk.room.gone']);
     expect(await listener.poll()).toEqual([]);
   });
 

@@ -1,6 +1,15 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts';
-import { authorization, rootOf, type TalkCall, type TalkCredentials, type TalkSettings, title } from './connection.ts';
+import {
+  accountAt,
+  authorization,
+  placeOf,
+  rootOf,
+  type TalkCall,
+  type TalkCredentials,
+  type TalkSettings,
+  title,
+} from './connection.ts';
 import { type Cookies, cookieHeader, withCookies } from './wire/cookies.ts';
 import type { ServerFacts } from './wire/dialect.ts';
 import { ask, type OcsAnswer, recordOf, textOf } from './wire/protocol.ts';
@@ -31,7 +40,10 @@ export const session: SessionPolicy<TalkSettings, TalkCredentials, TalkSession> 
   refusalsUntilLocked: 1,
   trustFor,
   async login(call): Promise<LiveSession<TalkSession>> {
-    return { data: (await readAccount(call, {})).session, expiresAt: call.clock.now() + lifetime };
+    const { settings } = call.connection;
+    const { session: data } = await readAccount(call, {});
+    const account = settings.guest ? undefined : accountAt(placeOf(settings), data.userId);
+    return { data, expiresAt: call.clock.now() + lifetime, account };
   },
 };
 

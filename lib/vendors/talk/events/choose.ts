@@ -3,7 +3,7 @@ import { roomOf } from '../shapes.ts';
 import { recordOf } from '../wire/protocol.ts';
 import type { RoomsCursor } from './cursor.ts';
 
-/** A room as a look sees it in the list. */
+/** A room as a poll sees it in the list. */
 export interface ListedRoom {
   token: string;
   name: string;
@@ -15,9 +15,11 @@ export interface ListedRoom {
   /** User ids, on servers that list them with the room. */
   people: string[] | undefined;
   call: boolean;
+  /** The account itself owns the room. */
+  isOwner: boolean;
 }
 
-/** Rooms without a sign of movement that are read all the same in one look: the latest ones, and some of the rest in turn. */
+/** Rooms without a sign of movement that are read all the same in one poll: the latest ones, and some of the rest in turn. */
 const quietLatest = 10;
 const quietInTurn = 10;
 
@@ -34,11 +36,12 @@ export function listedRoom(value: unknown): ListedRoom {
     lastMessage: lastMessage && { id: lastMessage.id, timestamp: lastMessage.timestamp },
     people: people && Object.keys(people).sort(),
     call: room.hasCall === true,
+    isOwner: room.participantType === 1,
   };
 }
 
 /**
- * The rooms to read in this look, in order. Those that moved come first; reactions and some lines of calls move nothing in the
+ * The rooms to read in this poll, in order. Those that moved come first; reactions and some lines of calls move nothing in the
  * list, so that some quiet rooms are read, too: all of them where there are at most 20.
  */
 export function chooseRooms(rooms: readonly ListedRoom[], known: RoomsCursor): { wanted: ListedRoom[]; turn: string } {

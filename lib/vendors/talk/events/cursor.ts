@@ -13,40 +13,48 @@ export interface RoomState {
   /** Who was in the room and whether it had a call, for servers that tell it in the list alone. */
   people?: readonly string[] | undefined;
   call?: boolean | undefined;
+  /** The list alone told where the chat ended: some lines that it leaves out may be history. */
+  listed?: true | undefined;
+  /** For the event that the room is gone. */
+  name?: string | undefined;
 }
 
-/** What one look hands to the next: plain JSON, at most 100 kB. */
+/** What one poll hands to the next: plain JSON, at most 100 kB. */
 export interface RoomsCursor {
-  /** The first look: what was before it is history. */
+  /** What was before is history. */
   since: number;
-  /** The last look. */
+  /** The last poll. */
   at: number;
-  looks: number;
+  polls: number;
   /** The token from which the rooms without a sign of movement are gone through next. */
   turn: string;
   rooms: Record<string, RoomState>;
-  /** Digests of the latest reactions, newest last. */
-  reactions: string[];
 }
 
 /** Rooms beyond this many are forgotten, the quietest first; they come back when they move. */
 const maxRooms = 1_000;
-const maxReactions = 300;
 const maxPeople = 100;
 /** Characters that the cursor may have. */
 const longest = 95_000;
 
 /** The state of a room as the list shows it now, read up to a position. */
 export function stateOf(room: ListedRoom, position: ChatPosition): RoomState {
-  const { activity, last, people, call } = room;
-  return { ...position, activity, last, call, people: people && people.length <= maxPeople ? people : undefined };
+  const { activity, last, people, call, name } = room;
+  return {
+    ...position,
+    activity,
+    last,
+    call,
+    name: name.slice(0, 100),
+    people: people && people.length <= maxPeople ? people : undefined,
+  };
 }
 
 export function positionOf({ id, at, seen }: RoomState): ChatPosition {
   return seen === undefined ? { id, at } : { id, at, seen };
 }
 
-/** A stored cursor, or undefined for the first look. */
+/** A stored cursor, or undefined for the first poll. */
 export function readCursor(stored: unknown): RoomsCursor | undefined {
   // Only `storedCursor` writes it.
   return recordOf(stored)?.rooms === undefined ? undefined : (stored as RoomsCursor);
@@ -58,10 +66,15 @@ export function storedCursor(cursor: RoomsCursor, listed: readonly ListedRoom[])
   let kept = byActivity.slice(0, maxRooms).map(({ token }) => [token, cursor.rooms[token]] as const);
   for (;;) {
     const rooms = Object.fromEntries(kept.flatMap(([token, state]) => (state === undefined ? [] : [[token, state]])));
-    const small = { ...cursor, rooms, reactions: cursor.reactions.slice(-maxReactions) };
+    const small = { ...cursor, rooms };
     if (kept.length < 2 || JSON.stringify(small).length <= longest) return small;
     kept = kept.slice(0, Math.floor(kept.length * 0.9));
   }
+}
+
+/** The state of a room of which only the list tells where its chat ends. */
+export function listedState(room: ListedRoom, now: number): RoomState {
+  return { ...stateOf(room, listedEnd(room, now)), listed: true };
 }
 
 /** Behind the last message that the list tells of, else at this moment. */

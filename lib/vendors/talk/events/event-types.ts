@@ -12,12 +12,15 @@ const participant = () =>
     participant: z.looseObject({ type: z.string(), id: z.string(), name: z.string() }),
     ...actor(),
   });
-const call = () => z.looseObject({ ...room(), text: z.string(), ...actor() });
+const asText = () => z.looseObject({ ...room(), text: z.string(), ...actor() });
 
-/** What can be heard from a Talk connection. */
+const poll = () => z.looseObject({ ...room(), pollId: z.int(), question: z.string(), ...actor() });
+
+/** The events of a Talk connection. */
 export const types = {
   'talk.message.created': {
     summary: 'Somebody else wrote in a room of the account',
+    ofOthers: true,
     data: () =>
       z.looseObject({
         ...room(),
@@ -42,10 +45,70 @@ export const types = {
     sample: { ...byBob, messageId: 121, reaction: '👍' },
   },
   'talk.reaction.removed': {
-    summary: 'Somebody took a reaction back; the server does not tell which',
+    summary: 'Somebody took a reaction back; null where the server does not say which',
     data: () =>
       z.looseObject({ ...room(), messageId: z.nullable(z.int()), reaction: z.nullable(z.string()), ...actor() }),
-    sample: { ...byBob, messageId: 121, reaction: null },
+    sample: { ...byBob, messageId: 121, reaction: '👍' },
+  },
+  'talk.message.edited': {
+    summary: 'A message was changed; the data has it as it is now',
+    data: () =>
+      z.looseObject({
+        ...room(),
+        messageId: z.int(),
+        message: z.string(),
+        text: z.string(),
+        messageParameters: z.record(z.string(), z.unknown()),
+        ...actor(),
+      }),
+    sample: { ...byBob, messageId: 121, message: 'Pump 3 is dry', text: 'Pump 3 is dry', messageParameters: {} },
+  },
+  'talk.message.deleted': {
+    summary: 'A message was deleted',
+    data: () => z.looseObject({ ...room(), messageId: z.int(), ...actor() }),
+    sample: { ...byBob, messageId: 121 },
+  },
+  'talk.thread.created': {
+    summary: 'A thread was started',
+    data: () => z.looseObject({ ...room(), threadId: z.int(), threadTitle: z.string(), ...actor() }),
+    sample: { ...byBob, threadId: 121, threadTitle: 'Incident 7' },
+  },
+  'talk.poll.voted': {
+    summary: 'Somebody voted in a poll with public results; the server does not say who',
+    data: poll,
+    sample: {
+      ...byServer,
+      pollId: 7,
+      question: 'Who takes the night shift?',
+      actorType: 'guests',
+      actorId: 'system',
+      actorDisplayName: '',
+    },
+  },
+  'talk.poll.closed': {
+    summary: 'A poll was closed',
+    data: poll,
+    sample: { ...byBob, pollId: 7, question: 'Who takes the night shift?' },
+  },
+  'talk.room.renamed': {
+    summary: 'A room was renamed; `text` has the old name and the new',
+    data: asText,
+    sample: { ...byBob, text: 'Bob renamed the conversation from "Gate" to "Project group"' },
+  },
+  'talk.room.closed': {
+    summary: 'A room was locked against writing',
+    data: asText,
+    sample: { ...byBob, text: 'Bob locked the conversation' },
+  },
+  'talk.room.reopened': {
+    summary: 'A room was unlocked',
+    data: asText,
+    sample: { ...byBob, text: 'Bob unlocked the conversation' },
+  },
+  'talk.room.gone': {
+    summary: 'A room was deleted, or the account is not in it any more',
+    data: () => z.looseObject({ ...room(), ...actor() }),
+    sample: { ...byServer, actorType: '', actorId: '', actorDisplayName: '' },
   },
   'talk.room.created': {
     summary: 'A room was made in which the account is',
@@ -62,10 +125,10 @@ export const types = {
     data: participant,
     sample: { ...byBob, participant: { type: 'user', id: 'carol', name: 'Carol' } },
   },
-  'talk.call.started': { summary: 'A call began', data: call, sample: { ...byBob, text: 'Bob started a call' } },
+  'talk.call.started': { summary: 'A call began', data: asText, sample: { ...byBob, text: 'Bob started a call' } },
   'talk.call.ended': {
     summary: 'A call ended, or nobody answered it',
-    data: call,
+    data: asText,
     sample: { ...byBob, text: 'Call with Alice and Bob (Duration 0:35)' },
   },
 } as const satisfies Record<string, EventType>;

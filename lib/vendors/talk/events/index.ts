@@ -5,9 +5,11 @@ import { types } from './event-types.ts';
 import { poll } from './poll.ts';
 import { botPush } from './push.ts';
 
-/** One look goes over all rooms of an account and feeds every type; two at a time would slow the server down. */
+/** One poll goes over all rooms of an account and feeds every type; two at a time would slow the server down. */
 export const events: Readonly<Record<string, EventSource<TalkSettings, TalkCredentials, TalkSession>>> = {
   rooms: { types, poll: { every: 60_000, poll } },
 };
+
+export { identifyReaction as identify } from './reactions.ts';
 
 export const pushes: Readonly<Record<string, Push<TalkSettings, TalkCredentials>>> = { 'talk-bot': botPush };

@@ -1,9 +1,11 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
 import type { ChatMessage } from '../chat/message.ts';
+import { accountAt } from '../connection.ts';
 import { recordOf, textOf } from '../wire/protocol.ts';
 import type { TalkEventType } from './event-types.ts';
+import { reactionEvent } from './reactions.ts';
 
-/** A line of a chat, from whichever road: what was written, or what the server tells of the room. */
+/** A line of a chat, from whichever source: what was written, or what the server tells of the room. */
 export interface Line
   extends Pick<
     ChatMessage,
@@ -22,7 +24,9 @@ export interface Line
   time: string;
   /** The message that it answers or is about. */
   parentId?: number | undefined;
-  referenceId?: string | undefined;
+  /** That message as it is now, where the source shows it. */
+  parent?: ChatMessage | undefined;
+  threadId?: number | undefined;
   /** It was taken back before it was seen. */
   deleted?: boolean;
 }
@@ -31,71 +35,99 @@ export interface Line
 export interface Viewer {
   /** Host and folder of the server. */
   place: string;
-  /** The account's own user id. */
-  self: string;
 }
 
-/** What a line amounts to, or nothing. Ids come from the server's own, so that a push and a look give the same. */
+/** System messages about another message, which a source must name. */
+const aboutMessage = new Set(['message_edited', 'message_deleted', 'reaction', 'reaction_deleted', 'reaction_revoked']);
+
+/** System messages that are told as they read. */
+const toldAsText: Readonly<Record<string, TalkEventType>> = {
+  call_started: 'talk.call.started',
+  call_ended: 'talk.call.ended',
+  call_ended_everyone: 'talk.call.ended',
+  call_missed: 'talk.call.ended',
+  call_tried: 'talk.call.ended',
+  conversation_renamed: 'talk.room.renamed',
+  read_only: 'talk.room.closed',
+  read_only_off: 'talk.room.reopened',
+};
+
+/** What a line amounts to, or nothing. Ids come from the server's own, so that every source gives the same. */
 export function eventOf(line: Line, viewer: Viewer): FoundEvent | undefined {
-  const { systemMessage } = line;
-  if (systemMessage === '') return writtenOf(line, viewer);
-  const id = `${viewer.place}/${line.token}/${line.id}`;
-  const who = { actorType: line.actorType, actorId: line.actorId, actorDisplayName: line.actorDisplayName };
-  const room = { token: line.token, roomName: line.roomName };
-  const found = (type: TalkEventType, own: string, data: object): FoundEvent => ({
+  // What bots do is left out: they would answer each other for ever.
+  if (line.actorType === 'bots') return undefined;
+  const found = line.systemMessage === '' ? writtenOf(line, viewer) : toldOf(line, viewer);
+  return found && { ...found, by: actorOf(line, viewer) };
+}
+
+/** The account that did something, as connections name theirs; none for guests and for the server itself. */
+export function actorOf({ actorType, actorId }: Pick<Line, 'actorType' | 'actorId'>, { place }: Viewer) {
+  return actorType === 'users' ? accountAt(place, actorId) : undefined;
+}
+
+/** What the server tells of a room. */
+function toldOf(line: Line, viewer: Viewer): FoundEvent | undefined {
+  const { systemMessage, parentId, parent, token, roomName, messageParameters } = line;
+  const found = (type: TalkEventType, data: object, id = lineId(line, viewer)): FoundEvent => ({
     type,
-    id: own,
+    id,
     timestamp: line.time,
-    data: { ...room, ...data, ...who },
+    data: { token, roomName, ...data, ...whoOf(line) },
   });
+  if (aboutMessage.has(systemMessage)) {
+    if (parentId === undefined) return undefined;
+    const on = { ...line, messageId: parentId };
+    switch (systemMessage) {
+      case 'message_deleted':
+        return found('talk.message.deleted', { messageId: parentId });
+      case 'message_edited': {
+        if (parent === undefined) return undefined;
+        const { message, text, messageParameters: named } = parent;
+        return found('talk.message.edited', { messageId: parentId, message, text, messageParameters: named });
+      }
+      case 'reaction':
+        return reactionEvent(viewer, on, { added: true, emoji: line.message, line: line.id });
+      case 'reaction_deleted':
+        return reactionEvent(viewer, on, { added: true, line: line.id });
+      default:
+        return reactionEvent(viewer, on, { added: false, line: line.id });
+    }
+  }
+  const type = Object.hasOwn(toldAsText, systemMessage) ? toldAsText[systemMessage] : undefined;
+  if (type !== undefined) return found(type, { text: line.text });
   switch (systemMessage) {
     case 'conversation_created':
-      return found('talk.room.created', roomId(viewer, line.token), {});
-    case 'call_started':
-      return found('talk.call.started', id, { text: line.text });
-    case 'call_ended':
-    case 'call_ended_everyone':
-    case 'call_missed':
-    case 'call_tried':
-      return found('talk.call.ended', id, { text: line.text });
-    case 'reaction':
-      return found('talk.reaction.added', reactionId(viewer, line, line.message), {
-        messageId: line.parentId ?? null,
-        reaction: line.message,
-      });
-    case 'reaction_revoked':
-      return found('talk.reaction.removed', id, { messageId: line.parentId ?? null, reaction: null });
+      return found('talk.room.created', {}, roomId(viewer, token));
+    case 'thread_created': {
+      const title = recordOf(messageParameters.title);
+      const threadId = Number(/^thread\/(\d+)$/.exec(textOf(title?.id))?.[1] ?? parentId);
+      return Number.isNaN(threadId)
+        ? undefined
+        : found('talk.thread.created', { threadId, threadTitle: textOf(title?.name) });
+    }
+    case 'poll_voted':
+    case 'poll_closed': {
+      const poll = recordOf(messageParameters.poll);
+      if (poll === undefined) return undefined;
+      const data = { pollId: Number(poll.id), question: textOf(poll.name) };
+      return found(systemMessage === 'poll_voted' ? 'talk.poll.voted' : 'talk.poll.closed', data);
+    }
     default: {
       const [, kind = '', change] = /^(\w+)_(added|removed)$/.exec(systemMessage) ?? [];
-      const named = recordOf(line.messageParameters[kind]);
+      const named = recordOf(messageParameters[kind]);
       if (change === undefined || named === undefined) return undefined;
       const participant = { type: textOf(named.type), id: String(named.id), name: textOf(named.name) };
-      return found(change === 'added' ? 'talk.participant.joined' : 'talk.participant.left', id, { participant });
+      return found(change === 'added' ? 'talk.participant.joined' : 'talk.participant.left', { participant });
     }
   }
 }
 
-/** The id of a room's making: there is one of it, however it is heard of. */
-export function roomId({ place }: Viewer, token: string): string {
-  return `${place}/${token}`;
-}
-
-/** The id of a reaction: a push tells the message, who and what, but not the line that the reaction is in the chat. */
-export function reactionId(
-  { place }: Viewer,
-  on: Pick<Line, 'token' | 'parentId' | 'actorType' | 'actorId'>,
-  reaction: string,
-): string {
-  return `${place}/${on.token}/${on.parentId ?? 0}/${on.actorType}/${on.actorId}/${reaction}`;
-}
-
-/** What somebody wrote; nothing of the account itself or of bots, which would answer each other for ever. */
+/** What somebody wrote. */
 function writtenOf(line: Line, viewer: Viewer): FoundEvent | undefined {
-  const own = line.actorType === 'users' && line.actorId === viewer.self;
-  if (own || line.deleted || line.actorType === 'bots') return undefined;
+  if (line.deleted) return undefined;
   return {
     type: 'talk.message.created' satisfies TalkEventType,
-    id: `${viewer.place}/${line.token}/${line.id}`,
+    id: lineId(line, viewer),
     timestamp: line.time,
     data: {
       token: line.token,
@@ -104,11 +136,22 @@ function writtenOf(line: Line, viewer: Viewer): FoundEvent | undefined {
       message: line.message,
       text: line.text,
       messageParameters: line.messageParameters,
-      actorType: line.actorType,
-      actorId: line.actorId,
-      actorDisplayName: line.actorDisplayName,
+      ...whoOf(line),
       ...(line.parentId !== undefined && { replyTo: line.parentId }),
-      ...(line.referenceId && { referenceId: line.referenceId }),
+      ...(line.threadId !== undefined && { threadId: line.threadId }),
     },
   };
+}
+
+function whoOf({ actorType, actorId, actorDisplayName }: Line) {
+  return { actorType, actorId, actorDisplayName };
+}
+
+function lineId({ token, id }: Line, { place }: Viewer): string {
+  return `${place}/${token}/${id}`;
+}
+
+/** The id of a room's making: there is one of it, however it is heard of. */
+export function roomId({ place }: Viewer, token: string): string {
+  return `${place}/${token}`;
 }

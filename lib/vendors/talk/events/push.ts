@@ -5,22 +5,22 @@ import { parseJson } from '../../../core/json.ts';
 import { renderText } from '../chat/message.ts';
 import { placeOf, rootOf, type TalkCredentials, type TalkSettings } from '../connection.ts';
 import { recordOf, textOf } from '../wire/protocol.ts';
-import type { TalkEventType } from './event-types.ts';
-import { eventOf, type Line, reactionId, type Viewer } from './line.ts';
+import { actorOf, eventOf, type Line, type Viewer } from './line.ts';
+import { reactionEvent } from './reactions.ts';
 
 /** Names of `Activity` lines that are what somebody shared, not something that happened to the room. */
 const shared = new Set(['object_shared', 'file_shared']);
 
-/** What the server tells a bot: ActivityStreams, signed over a random text and the raw bytes. Nothing is told twice. */
+/** What the server tells a bot: ActivityStreams, signed over a random text and the raw bytes. It tells nothing twice. */
 export const botPush: Push<TalkSettings, TalkCredentials> = {
   summary: 'A Talk bot: messages, reactions, calls and participants of the rooms in which it is enabled',
   async receive(request, { connection, credentials }) {
     const { settings } = connection;
     const nonce = verify(request, settings, (await credentials()).botSecret);
     const body = bodyOf(request.rawBody);
-    const viewer = { place: placeOf(settings), self: settings.userId ?? settings.user ?? '' };
-    const event = read(body, viewer, new Date(request.receivedAt).toISOString());
-    return { events: event === undefined ? [] : [event], nonce, status: 200 };
+    const event = read(body, { place: placeOf(settings) }, new Date(request.receivedAt).toISOString(), nonce);
+    // A push does not say when it happened, nor all that the chat shows.
+    return { events: event === undefined ? [] : [{ ...event, partial: true }], nonce, status: 200 };
   },
 };
 
@@ -65,28 +65,35 @@ function bodyOf(rawBody: Buffer): Record<string, unknown> {
   throw new GatewayError('invalid_json', 'The call of the bot is no JSON object.');
 }
 
-function read(body: Record<string, unknown>, viewer: Viewer, time: string): FoundEvent | undefined {
-  const actor = recordOf(body.actor) ?? {};
-  const [actorType = '', ...rest] = textOf(actor.id).split('/');
-  // Bots hear of what bots cause: taking that up would never end.
-  if (actorType === 'bots') return undefined;
-  const who = { actorType, actorId: rest.join('/'), actorDisplayName: textOf(actor.name) };
+function read(body: Record<string, unknown>, viewer: Viewer, time: string, nonce: string): FoundEvent | undefined {
   const target = recordOf(body.target) ?? {};
-  const room = { token: textOf(target.id), roomName: textOf(target.name) };
+  const around = { token: textOf(target.id), roomName: textOf(target.name), ...whoOf(body.actor), time };
   const object = recordOf(body.object) ?? {};
   switch (body.type) {
     case 'Create':
     case 'Activity':
-      return eventOf(lineOf(body.type, object, { ...room, ...who, time }), viewer);
-    case 'Like': {
-      const about = { ...room, messageId: Number(object.id), reaction: textOf(body.content), ...who };
-      const id = reactionId(viewer, { ...room, ...who, parentId: about.messageId }, about.reaction);
-      return { type: 'talk.reaction.added' satisfies TalkEventType, id, timestamp: time, data: about };
+      return eventOf(lineOf(body.type, object, around), viewer);
+    case 'Like':
+    case 'Undo': {
+      // An `Undo` holds the `Like` that it takes back.
+      const added = body.type === 'Like';
+      const like = added ? body : object;
+      const messageId = Number(recordOf(like.object)?.id);
+      if (around.actorType === 'bots' || Number.isNaN(messageId)) return undefined;
+      const told = { added, emoji: textOf(like.content), push: nonce.slice(0, 32) };
+      return { ...reactionEvent(viewer, { ...around, messageId }, told), by: actorOf(around, viewer) };
     }
     default:
-      // Join and Leave are about the bot itself; Undo comes as an Activity with the line's own id, too.
+      // Join and Leave are about the bot itself.
       return undefined;
   }
+}
+
+/** Who did it: `users/bob`. */
+function whoOf(value: unknown): Pick<Line, 'actorType' | 'actorId' | 'actorDisplayName'> {
+  const actor = recordOf(value) ?? {};
+  const [actorType = '', ...rest] = textOf(actor.id).split('/');
+  return { actorType, actorId: rest.join('/'), actorDisplayName: textOf(actor.name) };
 }
 
 type Surroundings = Pick<Line, 'token' | 'roomName' | 'actorType' | 'actorId' | 'actorDisplayName' | 'time'>;

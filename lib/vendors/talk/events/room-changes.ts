@@ -4,17 +4,41 @@ import type { RoomsCursor } from './cursor.ts';
 import type { TalkEventType } from './event-types.ts';
 import { roomId, type Viewer } from './line.ts';
 
+const nobody = { actorType: '', actorId: '', actorDisplayName: '' };
+
+/** Rooms that are in the list no more: deleted, or the account was removed from them. Nobody says which, nor who did it. */
+export function goneRooms(
+  rooms: readonly ListedRoom[],
+  known: RoomsCursor,
+  viewer: Viewer,
+  timestamp: string,
+): { token: string; event: FoundEvent }[] {
+  const listed = new Set(rooms.map(({ token }) => token));
+  const gone = Object.entries(known.rooms).filter(([token]) => !listed.has(token));
+  return gone.map(([token, { name = '' }]) => ({
+    token,
+    event: {
+      type: 'talk.room.gone' satisfies TalkEventType,
+      // A room that the account comes back to may go again.
+      id: `${roomId(viewer, token)}/gone/${known.polls}`,
+      timestamp,
+      data: { token, roomName: name, ...nobody },
+    },
+  }));
+}
+
 /**
  * What the list of rooms tells on servers without system messages (Talk 3): rooms that were not there, who is in them, whether
- * they have a call. Nobody says who did it. Ids carry the number of the look, so that a look that is repeated gives the same.
+ * they have a call. Nobody says who did it, but the owner of a room has made it. Ids carry the number of the poll, so that a poll
+ * that is repeated gives the same.
  */
 export function changesOf(
   rooms: readonly ListedRoom[],
   known: RoomsCursor,
   viewer: Viewer,
   timestamp: string,
+  self: string,
 ): FoundEvent[] {
-  const nobody = { actorType: '', actorId: '', actorDisplayName: '' };
   return rooms.flatMap((room) => {
     const { token, name: roomName, people, call } = room;
     const found = (type: TalkEventType, id: string, data: object): FoundEvent => ({
@@ -24,8 +48,11 @@ export function changesOf(
       data: { token, roomName, ...data, ...nobody },
     });
     const before = known.rooms[token];
-    if (before === undefined) return [found('talk.room.created', roomId(viewer, token), {})];
-    const change = (what: string) => `${roomId(viewer, token)}/${what}/${known.looks}`;
+    if (before === undefined) {
+      const created = found('talk.room.created', roomId(viewer, token), {});
+      return [room.isOwner ? { ...created, by: self } : created];
+    }
+    const change = (what: string) => `${roomId(viewer, token)}/${what}/${known.polls}`;
     const events: FoundEvent[] = [];
     if (people && before.people) {
       const person = (id: string) => ({ participant: { type: 'user', id, name: id } });

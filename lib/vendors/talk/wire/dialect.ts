@@ -98,6 +98,8 @@ interface Route {
   readonly means?: Readonly<Record<number, ErrorCode>>;
   /** A 404 counts against our address (brute-force protection). */
   readonly counted?: true;
+  /** The account is out of the room when it is done. */
+  readonly leaves?: true;
 }
 
 const attendees = (dialect: Dialect) => (dialect.rooms === 'v4' ? 'DELETE room/{token}/attendees' : undefined);
@@ -123,7 +125,7 @@ export const routes = {
   'GET room/{token}': { counted: true },
   // A one-to-one room cannot be renamed: 405 to Talk 5, 400 since. A name that is too long is refused before.
   'PUT room/{token}': { most: nameLength, means: { 400: 'vendor_method_not_allowed' } },
-  'DELETE room/{token}': {},
+  'DELETE room/{token}': { leaves: true },
   'PUT room/{token}/password': {},
   'POST room/{token}/public': {},
   'DELETE room/{token}/public': {},
@@ -140,7 +142,7 @@ export const routes = {
   'POST room/{token}/participants': {},
   'DELETE room/{token}/participants': { elsewhere: attendees, target: 'person' },
   'DELETE room/{token}/participants/guests': { elsewhere: attendees, target: 'guest' },
-  'DELETE room/{token}/participants/self': {},
+  'DELETE room/{token}/participants/self': { leaves: true },
   'POST room/{token}/participants/active': { cookies: true, counted: true },
   'DELETE room/{token}/participants/active': { cookies: true },
   'POST room/{token}/moderators': { target: 'person', means: wrongType },

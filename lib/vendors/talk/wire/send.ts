@@ -25,6 +25,7 @@ export async function send(
     const effect = route.startsWith('GET ') ? 'read' : operation.effect;
     const answer = await request(call, { route, fields, effect, doing: name, meanings: operation.errors });
     // 202 of a room: it was made, but somebody could not be invited.
+    if (routeOf(route).leaves) await noteLeft(call, String(fields.token));
     created = answer.status === 201 || (answer.status === 202 && route === 'POST room');
     return answer.data;
   };
@@ -38,6 +39,19 @@ export async function send(
   function answered(body: unknown): VendorAnswer {
     return { body, status: created ? 201 : 200 };
   }
+}
+
+/** How long it is known that a room was left by this connection itself, in seconds: until a poll has surely seen it. */
+const leftFor = 30 * 60;
+
+/** Whether this connection left or deleted a room itself a while ago. */
+export async function hasLeft({ notes }: TalkCall, token: string): Promise<boolean> {
+  return (await notes.read(`left ${token}`)) !== undefined;
+}
+
+async function noteLeft({ notes }: TalkCall, token: string): Promise<void> {
+  // It is done at the server; that it could not be noted must not say otherwise.
+  await notes.write(`left ${token}`, true, leftFor).catch(() => undefined);
 }
 
 /** One request of the dialect table: participants found by the name they were given, a 404 said in plain words. */

@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
+import { keys } from '../store/items.ts';
+import { merge } from './complete.ts';
+import { newEvents } from './found.ts';
+import { appendEvents, type EventItem, type NewEvent } from './log.ts';
+
+const clock = new TestClock();
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let services: ReturnType<typeof processOf>;
+beforeAll(async () => {
+  backends = await startBackends();
+  services = processOf(backends.endpoint, memorySecrets(), clock);
+});
+afterAll(async () => {
+  services.close();
+  await backends.stop();
+});
+
+const about = { vendor: 'talk', connection: 'team', type: 'talk.message.created' } as const;
+const pushed = (id: string, data: object): NewEvent => ({
+  ...about,
+  id,
+  timestamp: '2026-01-05T02:11:09.611Z',
+  data: { text: 'confirm', ...data },
+  partial: true,
+});
+const polled = (id: string, data: object): NewEvent => ({
+  ...about,
+  id,
+  timestamp: '2026-01-05T02:11:09.000Z',
+  data: { text: 'confirm', ...data },
+});
+
+async function stored(...events: NewEvent[]) {
+  let id = '';
+  for (const event of events) [id = ''] = (await appendEvents(services, [event])).ids;
+  const item = await services.table.get<EventItem>(keys.event(id), true);
+  if (!item) throw new Error('It is not stored');
+  const { timestamp, data = '', partial, completedAt } = item;
+  return { timestamp, data: JSON.parse(data), partial, isCompleted: completedAt !== undefined };
+}
+
+describe('two sources of one fact', () => {
+  test('give the same event in either order, and what the first did not know sends it on again', async () => {
+    const data = { text: 'confirm', replyTo: 680, emoji: '👍' };
+    const timestamp = '2026-01-05T02:11:09.000Z';
+    expect(await stored(pushed('a', { emoji: '👍' }), polled('a', { replyTo: 680, emoji: null }))).toEqual({
+      timestamp,
+      data,
+      partial: undefined,
+      isCompleted: true,
+    });
+    expect(await stored(polled('b', { replyTo: 680, emoji: null }), pushed('b', { emoji: '👍' }))).toEqual({
+      timestamp,
+      data,
+      partial: undefined,
+      isCompleted: true,
+    });
+  });
+
+  test('that know the same change the time alone, and send nothing on again', async () => {
+    expect(await stored(pushed('c', {}), polled('c', {}))).toMatchObject({
+      timestamp: '2026-01-05T02:11:09.000Z',
+      isCompleted: false,
+    });
+    expect(await stored(polled('d', {}), pushed('d', {}), polled('d', {}))).toMatchObject({
+      timestamp: '2026-01-05T02:11:09.000Z',
+      isCompleted: false,
+    });
+  });
+
+  test('complete each other in the transaction of a cursor, too', async () => {
+    await stored(pushed('e', {}));
+    const key = { pk: 'cursor', sk: 'e' };
+    const cover = { move: { update: { key, expression: 'SET #cursor = :one' }, values: { one: 1 } }, guard: {} };
+    const { fresh, covered } = await appendEvents(services, [polled('e', { replyTo: 1 }), polled('f', {})], cover);
+    expect([fresh.length, covered]).toEqual([1, true]);
+    expect(await stored(polled('e', {}))).toMatchObject({ data: { replyTo: 1 }, isCompleted: true });
+  });
+
+  test('fill in nothing over what is known', () => {
+    const first = { timestamp: 'x', data: { a: 1, b: null } };
+    expect(merge(first, { timestamp: 'y', data: { a: 2, b: 3, c: 4 } })).toEqual({
+      timestamp: 'x',
+      data: { a: 1, b: 3, c: 4 },
+    });
+  });
+});
+
+describe('what an account of this installation did', () => {
+  const type = { summary: '', data: () => ({}) as never, sample: {} };
+  const vendor = { events: { rooms: { types: { said: { ...type, ofOthers: true as const }, called: type } } } };
+  const by = (account: string | undefined, kind: string) => ({
+    type: kind,
+    id: `${account}`,
+    timestamp: 'now',
+    data: {},
+    by: account,
+  });
+
+  test('is marked at every connection, and left out at its own where only others count', async () => {
+    await services.table.put(keys.account('talk', 'host/users/bob', 'second') as never);
+    const found = ['called', 'said'].flatMap((kind) => [
+      by('host/users/bob', kind),
+      by('host/users/carol', kind),
+      by(undefined, kind),
+    ]);
+    const at = async (name: string) =>
+      (await newEvents(services, vendor, { vendor: 'talk', name }, found)).map(({ type, own, data }) => [
+        type,
+        own,
+        data.own,
+      ]);
+    const others = [
+      [undefined, undefined],
+      [undefined, undefined],
+    ];
+    expect(await at('first')).toEqual([
+      ['called', true, true],
+      ...others.map((own) => ['called', ...own]),
+      ['said', true, true],
+      ...others.map((own) => ['said', ...own]),
+    ]);
+    expect(await at('second')).toEqual([
+      ['called', true, true],
+      ...others.map((own) => ['called', ...own]),
+      ...others.map((own) => ['said', ...own]),
+    ]);
+  });
+
+  test('is known as soon as its connection has a session, and no longer than the connection', async () => {
+    const connection = { vendor: 'talk', name: 'third', version: 1, settings: {} } as const;
+    const listed = () =>
+      services.table.queryAll({ pk: keys.accounts('talk'), prefix: keys.accountPrefix('host/users/zoe') });
+    await services.store.plan(connection, false, clock.now());
+    const lease = { item: { pk: '', sk: '', vendor: 'talk', connection: 'third', settings: {} }, fence: 1 } as never;
+    const live = { data: {}, expiresAt: clock.now() + 1000, account: 'host/users/zoe' };
+    expect(await services.store.store(connection, lease, live, undefined, clock.now())).toBeDefined();
+    expect(await listed()).toHaveLength(1);
+    await services.store.remove('talk', 'third');
+    expect(await listed()).toEqual([]);
+  });
+});

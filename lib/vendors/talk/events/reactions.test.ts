@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import { identifyReaction, reactionEvent } from './reactions.ts';
+
+const on = {
+  token: 'addtqiur',
+  roomName: 'Reaction case',
+  messageId: 854,
+  actorType: 'users',
+  actorId: 'carol',
+  actorDisplayName: 'carol',
+  time: '2026-11-26T15:39:48.000Z',
+};
+const event = (told: Parameters<typeof reactionEvent>[2]) => reactionEvent({ place: 'cloud' }, on, told);
+const like = (emoji: string, push: string) => event({ added: true, emoji, push });
+const undo = (emoji: string, push: string) => event({ added: false, emoji, push });
+const added = (line: number, emoji?: string) => event({ added: true, emoji, line });
+const revoked = (line: number) => event({ added: false, line });
+
+/** The last segment of each id with what is told, in the order of telling; undefined for what is no event. */
+function tell(...events: ReturnType<typeof event>[]) {
+  let known: unknown;
+  return events.map((each) => {
+    const next = identifyReaction(known, each);
+    // As it lies in the table.
+    known = JSON.parse(JSON.stringify(next.known));
+    return next.event && `${next.event.id.split('/').at(-1)} ${next.event.type} ${next.event.data.reaction}`;
+  });
+}
+
+const told = ['1 talk.reaction.added 👍', '1 talk.reaction.removed 👍', '2 talk.reaction.added 👍'];
+const pushes = () => [like('👍', 'a'), undo('👍', 'b'), like('👍', 'c')];
+const lines = () => [added(855), revoked(856), added(857, '👍')];
+
+test('added, taken back and added again is three events, whichever source tells them first', () => {
+  expect(tell(...pushes())).toEqual(told);
+  expect(tell(...pushes(), ...lines()).slice(3)).toEqual([undefined, ...told.slice(1)]);
+  expect(tell(...lines())).toEqual([undefined, '1 talk.reaction.removed null', '2 talk.reaction.added 👍']);
+  expect(tell(...lines(), ...pushes()).slice(3)).toEqual(told);
+});
+
+test('what is told again is the same event', () => {
+  expect(tell(...pushes(), ...pushes()).slice(3)).toEqual(told);
+  expect(tell(...lines(), ...lines()).slice(3)).toEqual(tell(...lines()));
+});
+
+test('a push that was lost is made up for by the chat', () => {
+  expect(tell(like('👍', 'a'), like('👍', 'c'), ...lines()).slice(2)).toEqual([undefined, ...told.slice(1)]);
+  expect(tell(undo('👍', 'b'), like('👍', 'c'), ...lines()).slice(2)).toEqual([undefined, ...told.slice(1)]);
+  expect(tell(like('👍', 'a'), undo('👍', 'b'), ...lines()).slice(2)).toEqual([undefined, ...told.slice(1)]);
+});
+
+test('a line that was read alive names the reaction that is taken back later', () => {
+  expect(tell(added(855, '👍'), revoked(856))).toEqual(told.slice(0, 2));
+  const several = tell(added(855, '👍'), added(856, '🎉'), revoked(857), revoked(858));
+  expect(several.slice(2)).toEqual(['3 talk.reaction.removed null', '4 talk.reaction.removed null']);
+});
+
+test('a long toggling keeps its ids though the first of it is forgotten', () => {
+  const many = Array.from({ length: 120 }, (_, at) => [like('👍', `a${at}`), undo('👍', `b${at}`)]).flat();
+  const ids = tell(...many);
+  expect(new Set(ids).size).toBe(240);
+  expect(ids.at(-1)).toBe('120 talk.reaction.removed 👍');
+});

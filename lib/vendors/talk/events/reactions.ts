@@ -1,0 +1,131 @@
+import type { FoundEvent, Identified } from '../../../core/event-type.ts';
+import type { TalkEventType } from './event-types.ts';
+import type { Line, Viewer } from './line.ts';
+
+/**
+ * What a source tells of one reaction. A read of the chat knows the line (`line`), and not the emoji of one that was taken back;
+ * a push knows the emoji, and not the line.
+ */
+interface Told {
+  added: boolean;
+  emoji?: string | undefined;
+  line?: number | undefined;
+  /** The delivery of a push. */
+  push?: string | undefined;
+  /** Epoch seconds. */
+  at: number;
+}
+
+/** One reaction from its adding to its removal, with the line and the push that told of either. */
+interface Turn {
+  emoji?: string | undefined;
+  addedLine?: number | undefined;
+  addedPush?: string | undefined;
+  removedLine?: number | undefined;
+  removedPush?: string | undefined;
+  /** Its line was read after it had been taken back: the next removal is its own. */
+  over?: boolean | undefined;
+  /** When it was added, epoch seconds. */
+  at: number;
+}
+
+/** The reactions of one actor to one message, oldest first. */
+interface Ledger {
+  /** How many were forgotten. */
+  first: number;
+  turns: Turn[];
+}
+
+const maxTurns = 50;
+/** A push and the line that it tells of are at most this many seconds apart, the difference of the clocks included. */
+const pushWindow = 300;
+
+/** A reaction that was added or taken back; `identifyReaction` decides which of the actor's reactions it is. */
+export function reactionEvent(
+  viewer: Viewer,
+  on: Pick<Line, 'token' | 'roomName' | 'actorType' | 'actorId' | 'actorDisplayName' | 'time'> & { messageId: number },
+  told: Omit<Told, 'at'>,
+): FoundEvent {
+  const { token, roomName, actorType, actorId, actorDisplayName, messageId } = on;
+  const subject = `${viewer.place}/${token}/${messageId}/${actorType}/${actorId}`;
+  const type: TalkEventType = told.added ? 'talk.reaction.added' : 'talk.reaction.removed';
+  return {
+    type,
+    id: subject,
+    timestamp: on.time,
+    data: { token, roomName, messageId, reaction: told.emoji ?? null, actorType, actorId, actorDisplayName },
+    unidentified: { subject, told: { ...told, at: Math.floor(Date.parse(on.time) / 1000) } satisfies Told },
+  };
+}
+
+/**
+ * Pairs what pushes and reads tell of the same reaction. A reaction may be added, taken back and added again: each turn is a fact of
+ * its own, and has one id whichever source tells it first.
+ */
+export function identifyReaction(known: unknown, event: FoundEvent): Identified {
+  // Only this function and `reactionEvent` write these.
+  const before = (known ?? { first: 1, turns: [] }) as Ledger;
+  const told = event.unidentified?.told as Told;
+  const turns = before.turns.map((turn) => ({ ...turn }));
+  const found = told.added ? findAdded(turns, told) : findRemoved(turns, told);
+  const turn: Turn = found ?? { at: told.at };
+  if (!found) turns.push(turn);
+  turn.emoji ??= told.emoji;
+  if (told.added) {
+    turn.addedLine ??= told.line;
+    turn.addedPush ??= told.push;
+    if (told.line !== undefined) {
+      turn.at = told.at;
+      if (told.emoji === undefined) turn.over = true;
+    }
+  } else {
+    turn.removedLine ??= told.line;
+    turn.removedPush ??= told.push;
+  }
+  const number = before.first + turns.indexOf(turn);
+  const forgotten = Math.max(0, turns.length - maxTurns);
+  const ledger: Ledger = { first: before.first + forgotten, turns: turns.slice(forgotten) };
+  // A line whose reaction was taken back does not say what it was: only a push can tell that it was added.
+  if (told.added && told.emoji === undefined) return { known: ledger, event: undefined };
+  const { unidentified: _, ...rest } = event;
+  const data = { ...rest.data, reaction: turn.emoji ?? null };
+  return { known: ledger, event: { ...rest, id: `${event.id}/${number}`, data } };
+}
+
+function findAdded(turns: readonly Turn[], { line, push, emoji, at }: Told): Turn | undefined {
+  const fits = (turn: Turn) => turn.emoji === undefined || emoji === undefined || turn.emoji === emoji;
+  if (line !== undefined) {
+    return (
+      turns.find((turn) => turn.addedLine === line) ?? turns.find((turn) => turn.addedLine === undefined && fits(turn))
+    );
+  }
+  return (
+    turns.find((turn) => turn.addedPush === push) ??
+    turns.find(
+      (turn) =>
+        turn.addedPush === undefined &&
+        turn.removedPush === undefined &&
+        fits(turn) &&
+        Math.abs(turn.at - at) <= pushWindow,
+    )
+  );
+}
+
+function findRemoved(turns: readonly Turn[], { line, push, emoji, at }: Told): Turn | undefined {
+  if (line !== undefined) {
+    const open = turns.filter((turn) => turn.removedLine === undefined);
+    return (
+      turns.find((turn) => turn.removedLine === line) ??
+      open.find((turn) => turn.over || turn.removedPush !== undefined) ??
+      // With several emoji at once, the server does not say which of them it was.
+      (open.length === 1 ? open[0] : undefined)
+    );
+  }
+  const same = turns.filter((turn) => turn.removedPush === undefined && (turn.emoji ?? emoji) === emoji);
+  return (
+    turns.find((turn) => turn.removedPush === push) ??
+    same.find((turn) => turn.addedPush !== undefined) ??
+    same.find((turn) => turn.removedLine === undefined) ??
+    same.find((turn) => Math.abs(turn.at - at) <= pushWindow)
+  );
+}
