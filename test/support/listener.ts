@@ -5,7 +5,7 @@ import { newEvents } from '../../lib/events/found.ts';
 import { appendEvents, type EventItem, shownEvent } from '../../lib/events/log.ts';
 import { keys } from '../../lib/store/items.ts';
 import type { TalkCall, TalkSettings } from '../../lib/vendors/talk/connection.ts';
-import * as source from '../../lib/vendors/talk/events/index.ts';
+import { events, identify, pushes } from '../../lib/vendors/talk/events/index.ts';
 import type { TalkUnderTest } from './talk-gateway.ts';
 
 export const botSecret = 'test-only-bot-secret-0123456789-0123456789-abcdef';
@@ -34,7 +34,7 @@ export class Listener {
       // The gateway knows no vendor's own form.
       const call = this.#connected.call(by) as TalkCall;
       const before = this.cursor === undefined ? undefined : JSON.parse(this.cursor);
-      const found = await source.events.rooms?.poll?.poll(before, call, since);
+      const found = await events.rooms?.poll?.poll(before, call, since);
       if (!found) throw new Error('There is no source');
       this.cursor = JSON.stringify(found.cursor);
       if (before === undefined && since === undefined && found.events.length > 0)
@@ -58,7 +58,7 @@ export class Listener {
       connection: connection as typeof connection & { settings: TalkSettings },
       credentials: () => call().credentials(),
     };
-    const result = await source.pushes['talk-bot']?.receive({ headers, rawBody, receivedAt }, context);
+    const result = await pushes['talk-bot']?.receive({ headers, rawBody, receivedAt }, context);
     if (!result) throw new Error('There is no receiver');
     if (result.nonce !== undefined && this.#nonces.has(result.nonce)) return [];
     if (result.nonce !== undefined) this.#nonces.add(result.nonce);
@@ -88,18 +88,18 @@ export class Listener {
 
   async #append(found: FoundEvent[]): Promise<TrunklineEvent[]> {
     const { connection, process } = this.#connected;
-    const events = await newEvents(process, source, connection, found);
-    const { ids, fresh } = await appendEvents(process, events);
+    const news = await newEvents(process, { events, identify }, connection, found);
+    const { ids, fresh } = await appendEvents(process, news);
     const stored = await process.table.getMany<EventItem>(ids.map(keys.event));
-    const news: TrunklineEvent[] = [];
+    const added: TrunklineEvent[] = [];
     for (const [index, item] of stored.entries()) {
       if (!item) throw new Error(`${ids[index]} is not stored`);
       const event = await shownEvent(process.files, item);
-      const parsed = source.events.rooms?.types[event.type]?.data().safeParse(event.data);
+      const parsed = events.rooms?.types[event.type]?.data().safeParse(event.data);
       if (!parsed?.success) throw new Error(`${event.type}: ${JSON.stringify(parsed?.error?.issues)}`);
       this.log.set(event.id, event);
-      if (fresh.includes(event.id)) news.push(event);
+      if (fresh.includes(event.id)) added.push(event);
     }
-    return news;
+    return added;
   }
 }
