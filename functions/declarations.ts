@@ -97,7 +97,7 @@ const vendorFunction = (vendor: string): FunctionDeclaration => ({
   name: vendor,
   trigger: { http: [`/v1/${vendor}/{proxy+}`] },
   table: {
-    read: [`connection#${vendor}`, 'keys'],
+    read: [`connection#${vendor}`, 'keys', 'sign-ins'],
     write: [`session#${vendor}#*`, `account#${vendor}`, `idempotency#${vendor}#*`, 'runs#calls', ...items.events],
   },
   secrets: {
@@ -132,6 +132,7 @@ export const functions: readonly FunctionDeclaration[] = [
         'account#*',
         'poll#*',
         'keys',
+        'sign-ins',
         'audit#*',
         'idempotency#control#*',
         'subscriptions',

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { log, logTo } from '../lib/aws/log.ts';
 import { services, useFiles, useHttp } from '../lib/aws/services.ts';
+import { signInLink } from '../lib/aws/sign-in-link.ts';
 import { httpClient } from '../lib/core/http/client.ts';
 import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames } from '../lib/vendors/index.ts';
@@ -54,6 +55,8 @@ export interface Product {
   /** True when this start made the admin key. */
   adminKeyIsNew: boolean;
   demo?: Demo;
+  /** An address of the console that signs in once, within an hour. */
+  consoleLink(): Promise<string>;
   /** Runs the functions of the clock once, now. */
   tick(): Promise<void>;
   close(): Promise<void>;
@@ -154,7 +157,15 @@ async function start(
   if (demo) closers.push(demo.close);
   const clock = startClock(functions.plain, clockFunctions, options.clock ?? true);
   closers.push(clock.stop);
-  return { url: bridge.url, adminKey, adminKeyIsNew: isNew, ...(demo && { demo }), tick: clock.tick, close };
+  return {
+    url: bridge.url,
+    adminKey,
+    adminKeyIsNew: isNew,
+    ...(demo && { demo }),
+    consoleLink: () => signInLink(bridge.url, adminKey),
+    tick: clock.tick,
+    close,
+  };
 }
 
 interface Ground {

@@ -1,11 +1,23 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
+import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';
 import { Recent } from '../core/recent.ts';
 import { adminKeySecret, type SecretStore } from '../core/secrets.ts';
 import { keys as itemKeys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
+import type { HttpRequest } from './request.ts';
 import { adminScope } from './scopes.ts';
+import {
+  findSignIn,
+  isLinkToken,
+  requireCsrfToken,
+  type SignInKey,
+  type SignInToken,
+  signInCookie,
+  signInPath,
+  useLink,
+} from './sign-ins.ts';
 
 /** Who calls: the key behind the request. */
 export interface Principal {
@@ -14,6 +26,8 @@ export interface Principal {
   scopes: readonly string[];
   /** Requests a minute that one process grants the key. */
   perMinute: number;
+  /** The hash of the secret that the caller gave; absent where a cookie stands for the key. */
+  keyHash?: string;
 }
 
 /** A key as it lies in the table: its secret only as a hash. Times are ISO 8601. */
@@ -29,6 +43,8 @@ export interface KeyItem extends Key {
 }
 
 const form = /^tl_([a-z0-9]{16})_([A-Za-z0-9_-]{43})$/;
+/** The id that stands for the admin key, which lies among the secrets. */
+export const adminKeyId = 'admin';
 /** How long a process may use a key that it has checked, in milliseconds: a revoked key dies everywhere within this. */
 const cacheTime = 10_000;
 export const defaultPerMinute = 6_000;
@@ -47,12 +63,23 @@ export class KeyCheck {
     this.#recent = new Recent(clock, 10_000);
   }
 
-  /** The caller behind an `Authorization` header, or `unauthorized`. */
-  async check(authorization: string | undefined): Promise<Principal> {
-    const given = authorization?.match(/^Bearer +(tl_[A-Za-z0-9_-]{1,200})$/i)?.[1];
+  /** The caller behind the `Authorization` header, or where there is none behind the cookie of a sign-in; or `unauthorized`. */
+  async check(request: Pick<HttpRequest, 'method' | 'path' | 'headers'>): Promise<Principal> {
+    const { method, path, headers } = request;
+    const cookie = headers.authorization === undefined ? signInCookie(headers.cookie) : undefined;
+    if (cookie) {
+      const principal = await this.#recent.get(`${cookie.id} ${cookie.secret}`, () =>
+        this.#signedIn(cookie, this.#clock.now()),
+      );
+      if (!principal) throw new GatewayError('unauthorized', 'You are signed in no more. Sign in again with your key.');
+      requireCsrfToken(cookie, method, headers['x-csrf-token']);
+      return principal;
+    }
+    const given = headers.authorization?.match(/^Bearer +(tlo?_[A-Za-z0-9_-]{1,200})$/i)?.[1];
     if (given === undefined) {
       throw new GatewayError('unauthorized', 'Send your key as the header "Authorization: Bearer tl_…".');
     }
+    if (isLinkToken(given)) return this.#linked(given, method === 'POST' && path === signInPath);
     const principal = await this.#recent.get(given, () => this.#look(given, this.#clock.now()));
     if (!principal) throw new GatewayError('unauthorized', 'This key is not known or was revoked.');
     return principal;
@@ -63,43 +90,66 @@ export class KeyCheck {
     this.#recent.clear();
   }
 
+  /** What is unknown is remembered as well, so that a wrong key costs no read with each request. */
   async #look(given: string, now: number): Promise<{ value: Principal | undefined; until: number }> {
     const [, id, secret] = given.match(form) ?? [];
-    const found =
-      id !== undefined && secret !== undefined ? await this.#stored(id, secret, now) : await this.#admin(given);
+    const key =
+      id !== undefined && secret !== undefined
+        ? { keyId: id, keyHash: hashOf(secret) }
+        : { keyId: adminKeyId, keyHash: hashOf(given) };
+    const found = await this.#holder(key, now);
     return {
-      value: found?.principal,
+      value: found && { ...found.principal, keyHash: key.keyHash },
       until: Math.min(now + cacheTime, found?.until ?? Number.POSITIVE_INFINITY),
     };
   }
 
-  async #stored(
-    id: string,
-    secret: string,
-    now: number,
-  ): Promise<{ principal: Principal; until?: number } | undefined> {
-    const item = await this.#table.get<KeyItem>(itemKeys.apiKey(id), true);
-    const hash = hashOf(secret);
-    const match = item?.hashes.find((each) => equal(each.hash, hash) && (each.until ?? Number.POSITIVE_INFINITY) > now);
-    if (!item || !match) return undefined;
-    const principal = { keyId: item.id, name: item.name, scopes: item.scopes, perMinute: item.perMinute };
-    return { principal, ...(match.until !== undefined && { until: match.until }) };
+  async #signedIn(token: SignInToken, now: number): Promise<{ value: Principal | undefined; until: number }> {
+    const signIn = await findSignIn(this.#table, token, now);
+    const found = signIn && (await this.#holder(signIn, now));
+    const until = Math.min(found?.until ?? Number.POSITIVE_INFINITY, signIn?.until ?? Number.POSITIVE_INFINITY);
+    return { value: found?.principal, until: Math.min(now + cacheTime, until) };
   }
 
-  async #admin(given: string): Promise<{ principal: Principal; until?: number } | undefined> {
-    const value = await this.#secrets.read(adminKeySecret, true);
-    if (value === undefined || !equal(hashOf(`tl_${value}`), hashOf(given))) return undefined;
-    return { principal: { keyId: 'admin', name: 'Admin key', scopes: [adminScope], perMinute: defaultPerMinute * 10 } };
+  /** A link's token is used up by this, so it is taken only where it is meant for. */
+  async #linked(token: string, meant: boolean): Promise<Principal> {
+    const now = this.#clock.now();
+    const key = meant ? await useLink(this.#table, token, now) : undefined;
+    const found = key && (await this.#holder(key, now));
+    if (found) return { ...found.principal, keyHash: key.keyHash };
+    throw new GatewayError(
+      'unauthorized',
+      'This link was used already or is older than an hour. Sign in with your key, or start Trunkline again for a new link.',
+    );
+  }
+
+  /** Who holds a key, and until when (epoch milliseconds) its secret is good; undefined where it is not. */
+  async #holder(
+    { keyId, keyHash }: SignInKey,
+    now: number,
+  ): Promise<{ principal: Principal; until: number } | undefined> {
+    if (keyId === adminKeyId) {
+      const value = await this.#secrets.read(adminKeySecret, true);
+      if (value === undefined || !equalInConstantTime(hashOf(`tl_${value}`), keyHash)) return undefined;
+      const principal = {
+        keyId: adminKeyId,
+        name: 'Admin key',
+        scopes: [adminScope],
+        perMinute: defaultPerMinute * 10,
+      };
+      return { principal, until: Number.POSITIVE_INFINITY };
+    }
+    const item = await this.#table.get<KeyItem>(itemKeys.apiKey(keyId), true);
+    const match = item?.hashes.find(
+      ({ hash, until = Number.POSITIVE_INFINITY }) => equalInConstantTime(hash, keyHash) && until > now,
+    );
+    if (!item || !match) return undefined;
+    const principal = { keyId: item.id, name: item.name, scopes: item.scopes, perMinute: item.perMinute };
+    return { principal, until: match.until ?? Number.POSITIVE_INFINITY };
   }
 }
 
 /** What is stored of a key's secret. */
 export function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url');
-}
-
-function equal(one: string, other: string): boolean {
-  const a = Buffer.from(one);
-  const b = Buffer.from(other);
-  return a.length === b.length && timingSafeEqual(a, b);
 }

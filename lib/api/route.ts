@@ -113,7 +113,7 @@ export function dispatcher(
         key,
         requestId: request.requestId,
         fingerprint: [request.method, path, given],
-        seal: request.headers.authorization ?? '',
+        seal: request.headers.authorization ?? request.headers.cookie ?? '',
       },
       run,
     );

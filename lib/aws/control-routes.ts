@@ -2,6 +2,7 @@ import { accountRoutes } from '../api/account-routes.ts';
 import { keyRoutes } from '../api/key-routes.ts';
 import { ApiKeys } from '../api/keys.ts';
 import type { Route } from '../api/route.ts';
+import { signInRoutes } from '../api/sign-in-routes.ts';
 import { uploadRoutes } from '../api/upload-routes.ts';
 import { automationRoutes } from '../automations/routes.ts';
 import { runRoutes } from '../automations/runs/routes.ts';
@@ -51,5 +52,6 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     ...deliveryRoutes(services),
     ...choiceRoutes(services, vendors, ownChoices(services, vendors)),
     ...accountRoutes(services.table),
+    ...signInRoutes(services),
   ];
 }

@@ -71,7 +71,7 @@ function requestOf(event: APIGatewayProxyEventV2, context: Context): HttpRequest
     method: event.requestContext.http.method,
     path: event.rawPath,
     query: new URLSearchParams(event.rawQueryString),
-    headers: event.headers,
+    headers: event.cookies ? { ...event.headers, cookie: event.cookies.join('; ') } : event.headers,
     rawBody:
       event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8'),
     requestId: event.requestContext.requestId ?? context.awsRequestId,
@@ -85,7 +85,7 @@ function keyCheck(): Chain {
     before: async ({ event, context }) => {
       const progress = progressOf(event, context);
       const kit = services();
-      progress.principal = await kit.keys.check(progress.request.headers.authorization);
+      progress.principal = await kit.keys.check(progress.request);
       progress.rateHeaders = kit.rates.take(progress.principal, kit.clock.now());
     },
   };

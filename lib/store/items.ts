@@ -27,6 +27,9 @@ export const keys = {
     pk: `idempotency#${area}#${keyId}#${digest(key)}`,
     sk: 'record',
   }),
+  /** A browser that is signed in, or a link that signs in once. */
+  signIn: (id: string): Key => ({ pk: 'sign-ins', sk: id }),
+  signInLink: (id: string): Key => ({ pk: 'sign-ins', sk: `link#${id}` }),
   audit: (at: string, id: string): Key => ({ pk: `audit#${at.slice(0, 7)}`, sk: `${at}#${id}` }),
   event: (id: string): Key => ({ pk: `${eventPrefix}${id}`, sk: 'event' }),
   /** What is known of the subject of facts that have no id of the vendor's own. */
