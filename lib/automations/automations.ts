@@ -1,5 +1,4 @@
 import { mayRead } from '../api/scopes.ts';
-import type { TrunklineEvent } from '../core/event-type.ts';
 import { matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
@@ -22,6 +21,8 @@ export interface AutomationItem extends Key {
   createdAt: string;
   updatedAt: string;
   version: number;
+  /** Whether a step raises an alarm; absent in items of earlier versions, which are taken to. */
+  alarm?: boolean;
   duePk?: string;
   dueAt?: number;
 }
@@ -65,7 +66,15 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
   const ids: string[] = [];
   for (const item of await listAutomations(services.table)) {
     if (!item.enabled || !isMeant(item, event)) continue;
-    const cause = { eventId: event.id, cause: `event ${event.id}`, createdAt: event.appendedAt };
+    const cause = {
+      eventId: event.id,
+      cause: `event ${event.id}`,
+      createdAt: event.appendedAt,
+      source: {
+        ...(event.hook !== undefined && { hook: event.hook }),
+        ...(event.vendor !== 'trunkline' && { connection: `${event.vendor}/${event.connection}` }),
+      },
+    };
     const id = await startOne(services, item, cause);
     ids.push(id);
     // What the condition missed may be what another source has added.
@@ -75,25 +84,31 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
   return ids;
 }
 
-/** Starts one run of an automation; where far too many were begun in this minute, the run is kept as suppressed. */
+/**
+ * Starts one run of an automation; where far too many have begun in this minute, the run is kept as suppressed. An automation that
+ * raises an alarm is capped only where it says so itself.
+ */
 export async function startOne(
   services: RunServices,
   item: AutomationItem,
-  trigger: { cause: string; createdAt: number; eventId?: string; event?: TrunklineEvent },
+  trigger: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'source'>,
 ): Promise<string> {
   const definition = definitionOf(item);
-  const most = definition.maxPerMinute ?? defaultPerMinute;
+  const alarm = item.alarm !== false;
+  const max = definition.maxPerMinute ?? (alarm ? undefined : defaultPerMinute);
   const cause: RunCause = {
     owner: item.id,
     name: item.name,
-    definition: { do: definition.do, if: definition.if, dedupe: definition.dedupe, maxPerMinute: most },
+    definition: { do: definition.do, if: definition.if, dedupe: definition.dedupe, maxPerMinute: max },
+    alarm,
     scopes: item.scopes,
     keyId: `automation_${item.id}`,
     ...trigger,
   };
   return startRun(services, cause, async () => {
+    if (max === undefined) return undefined;
     const begun = await countRun(services, item.id, 'begun');
-    return begun > most * beginningsPerRun ? tooMany(most) : undefined;
+    return begun > max * beginningsPerRun ? tooMany(max) : undefined;
   });
 }
 

@@ -3,50 +3,82 @@ import { field, integer, text } from '../core/field.ts';
 import type { Shape } from '../core/operation.ts';
 import { slugPattern } from '../core/slug.ts';
 
-/** `{% … %}`: JSONata over `event`, `steps`, `item` and `run`. */
+/** `{% … %}`: JSONata over `event`, `steps`, `item`, `memo` and `run`. */
 const expression = () =>
   field(z.string().check(z.regex(/^\{%[\s\S]*%\}$/, 'must be an expression {% … %}'), z.maxLength(10_000)), {
-    examples: ["{% event.data.state = 'open' %}"],
+    examples: ["{% event.data.body.state = 'open' %}"],
   });
 const stepName = () =>
   z
     .string()
     .check(z.regex(/^[A-Za-z][A-Za-z0-9_]{0,49}$/, 'must be a name: letters, digits and underscores, at most 50'));
+const callTarget = () =>
+  field(
+    z
+      .string()
+      .check(z.regex(new RegExp(`^[a-z0-9]+/${slugPattern}/[A-Za-z]+$`), 'must be vendor/connection/operation')),
+    { examples: ['proptt2/dispatch/sendSosToChannel'] },
+  );
+const callInput = () =>
+  field(z.record(z.string(), z.unknown()), { description: 'The input; any text in it may hold expressions.' });
 const seconds = (most: number) => integer(1, most);
 const day = 86_400;
 
-const callStep = () =>
-  z.strictObject({
-    name: stepName(),
-    call: field(
-      z
-        .string()
-        .check(z.regex(new RegExp(`^[a-z0-9]+/${slugPattern}/[A-Za-z]+$`), 'must be vendor/connection/operation')),
-      {
-        examples: ['proptt2/dispatch/sendSosToChannel'],
-      },
-    ),
-    input: z.optional(
-      field(z.record(z.string(), z.unknown()), { description: 'The input; any text in it may be an expression.' }),
-    ),
-    if: z.optional(expression()),
-    forEach: z.optional(
-      field(expression(), { description: 'A list; the step runs once for each `item`, at most 500.' }),
-    ),
-    onError: z.optional(
-      field(z.enum(['stop', 'continue']), {
-        description: '`continue`: the run goes on and ends as partial. Default stop.',
-      }),
-    ),
-  });
-const waitStep = () =>
-  z.strictObject({ name: z.optional(stepName()), wait: z.strictObject({ seconds: seconds(30 * day) }) });
+/** The most items of a `forEach`. */
+export const maxItems = 500;
+
+/** What every kind of step may have. */
+const common = () => ({
+  if: z.optional(expression()),
+  after: z.optional(
+    field(z.array(stepName()).check(z.minLength(1), z.maxLength(20)), {
+      description: 'Earlier steps that this one waits for. A step always waits for those whose output it reads.',
+    }),
+  ),
+});
 const awaitedEvent = () =>
   z.strictObject({
     event: field(text(100), { description: 'An event type.', examples: ['talk.message.created'] }),
     connection: z.optional(text(60)),
     if: z.optional(expression()),
   });
+const onError = () =>
+  z.optional(
+    field(z.enum(['stop', 'continue']), {
+      description: '`continue`: the run goes on after the first failed attempt and ends as partial. Default stop.',
+    }),
+  );
+
+const callStep = () =>
+  z.strictObject({
+    name: stepName(),
+    call: callTarget(),
+    input: z.optional(callInput()),
+    ...common(),
+    unless: z.optional(
+      field(awaitedEvent(), {
+        description: 'The call is skipped when such an event has come since the event that started the run.',
+      }),
+    ),
+    forEach: z.optional(
+      field(expression(), { description: `A list; the step runs once for each \`item\`, at most ${maxItems}.` }),
+    ),
+    onError: onError(),
+    retry: z.optional(
+      field(z.strictObject({ attempts: integer(1, 20), seconds: seconds(3600) }), {
+        description: 'How often the call is tried in all, and the pause between two attempts.',
+      }),
+    ),
+    timeout: z.optional(field(seconds(780), { description: 'Seconds that one attempt may take.' })),
+  });
+const setStep = () =>
+  z.strictObject({
+    name: stepName(),
+    set: field(z.unknown(), { description: 'Any JSON with expressions; the step’s output is what they give.' }),
+    ...common(),
+  });
+const waitStep = () =>
+  z.strictObject({ name: z.optional(stepName()), wait: z.strictObject({ seconds: seconds(30 * day) }), ...common() });
 const waitForStep = () =>
   z.strictObject({
     name: z.optional(stepName()),
@@ -59,6 +91,18 @@ const waitForStep = () =>
         seconds: seconds(7 * day),
       }),
     ]),
+    ...common(),
+  });
+/** The steps that hold no others. */
+const plainStep = () => z.union([callStep(), setStep(), waitStep(), waitForStep()]);
+const parallelStep = () =>
+  z.strictObject({
+    name: z.optional(stepName()),
+    parallel: field(
+      z.array(z.array(plainStep()).check(z.minLength(1), z.maxLength(20))).check(z.minLength(2), z.maxLength(10)),
+      { description: 'Lists of steps that start together; none waits for another.' },
+    ),
+    ...common(),
   });
 
 const ownDoing = () =>
@@ -88,7 +132,7 @@ const when = () =>
       ]),
       missed: z.optional(
         field(z.enum(['skip', 'once', 'all']), {
-          description: 'What becomes of firings that nobody was there for. Default once.',
+          description: 'Which firings run that came due while Trunkline was down. Default once.',
         }),
       ),
     }),
@@ -105,29 +149,36 @@ export const automationFields = () =>
       z.strictObject({
         key: field(expression(), {
           description:
-            'Runs with the same key run one after another, and only one that wrote something counts within the window.',
+            'An event with the key of a run that is going, or that wrote something within the window, starts nothing.',
         }),
         seconds: seconds(30 * day),
       }),
     ),
     maxPerMinute: z.optional(
       field(integer(1, 600), {
-        description: 'Runs a minute whose condition holds; what comes above is kept as suppressed. Default 60.',
+        description:
+          'Runs a minute whose condition holds; those above it are suppressed. Default 60, and no limit for an automation that raises an alarm.',
       }),
     ),
-    do: z.array(z.union([callStep(), waitStep(), waitForStep()])).check(z.minLength(1), z.maxLength(50)),
+    do: z
+      .array(z.union([callStep(), setStep(), waitStep(), waitForStep(), parallelStep()]))
+      .check(z.minLength(1), z.maxLength(50)),
   }) satisfies Shape;
 
 export const automationSchema = () => z.strictObject(automationFields());
 export type Definition = z.output<ReturnType<typeof automationSchema>>;
 export type Step = Definition['do'][number];
 export type CallStep = z.output<ReturnType<typeof callStep>>;
+export type SetStep = z.output<ReturnType<typeof setStep>>;
+export type WaitStep = z.output<ReturnType<typeof waitStep>>;
 export type WaitForStep = z.output<ReturnType<typeof waitForStep>>;
+export type ParallelStep = z.output<ReturnType<typeof parallelStep>>;
 export type Awaited = z.output<ReturnType<typeof awaitedEvent>>;
 export type Schedule = Extract<Definition['when'], { schedule: unknown }>;
 
 export const isCall = (step: Step): step is CallStep => 'call' in step;
 export const isWaitFor = (step: Step): step is WaitForStep => 'waitFor' in step;
+export const isParallel = (step: Step): step is ParallelStep => 'parallel' in step;
 
 /** The events of which a step waits for the first, each with its place below the step. */
 export function awaitedBy({ waitFor }: WaitForStep): (Awaited & { pointer: string })[] {
@@ -136,13 +187,13 @@ export function awaitedBy({ waitFor }: WaitForStep): (Awaited & { pointer: strin
     : [{ ...waitFor, pointer: '/waitFor' }];
 }
 
-/** The name under which a step's result is found; waits without one are numbered. */
+/** The name under which a step's result is found; a step without one is named after its number. */
 export function nameOf(step: Step, at: number): string {
   return step.name ?? `step${at + 1}`;
 }
 
 /** The parts of `vendor/connection/operation`. */
-export function target(step: CallStep): { vendor: string; connection: string; operation: string } {
+export function target(step: { call: string }): { vendor: string; connection: string; operation: string } {
   const [vendor = '', connection = '', operation = ''] = step.call.split('/');
   return { vendor, connection, operation };
 }

@@ -3,15 +3,17 @@ import { within } from '../api/scopes.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
+import type { Catalogue } from '../core/vendor.ts';
 import { due } from '../store/due.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { type AutomationItem, definitionOf, listAutomations } from './automations.ts';
 import type { Definition } from './definition.ts';
+import { raisesAlarm } from './raises-alarm.ts';
 import { type RunServices, retentionMs } from './runs/runs.ts';
 import { nextFiring } from './schedule.ts';
 
-export type RecordServices = RunServices & { random: Random };
+export type RecordServices = RunServices & { random: Random; vendors: Catalogue };
 
 /** Stores a new automation; a name that another one has is a `conflict`. */
 export async function createAutomation(
@@ -24,7 +26,7 @@ export async function createAutomation(
   const at = new Date(now).toISOString();
   const item: AutomationItem = {
     ...keys.automation(id),
-    ...fieldsOf(definition, principal),
+    ...fieldsOf(services, definition, principal),
     id,
     anchor: now,
     createdAt: at,
@@ -52,7 +54,7 @@ export async function replaceAutomation(
   if (switchedOnly && item.enabled === definition.enabled) return item;
   const next: AutomationItem = {
     ...keys.automation(item.id),
-    ...fieldsOf(definition, principal),
+    ...fieldsOf(services, definition, principal),
     ...(switchedOnly && { scopes: item.scopes, creator: item.creator }),
     id: item.id,
     anchor: item.anchor,
@@ -74,7 +76,7 @@ export async function replaceAutomation(
 }
 
 /** Deletes an automation; its runs stay listed for as long as runs are kept. */
-export async function removeAutomation({ table, clock }: RecordServices, item: AutomationItem): Promise<void> {
+export async function removeAutomation({ table, clock }: RunServices, item: AutomationItem): Promise<void> {
   const expiresAt = expiry(clock.now() + retentionMs);
   await table.transact([
     { put: { ...keys.formerAutomation(item.id), id: item.id, name: item.name, expiresAt } },
@@ -124,7 +126,7 @@ function canonical(value: unknown): string {
   );
 }
 
-function fieldsOf(definition: Definition, principal: Principal) {
+function fieldsOf({ vendors }: RecordServices, definition: Definition, principal: Principal) {
   const { name, enabled } = definition;
   return {
     name,
@@ -132,6 +134,7 @@ function fieldsOf(definition: Definition, principal: Principal) {
     definition: JSON.stringify(definition),
     scopes: [...principal.scopes],
     creator: principal.keyId,
+    alarm: raisesAlarm(vendors, definition),
   };
 }
 

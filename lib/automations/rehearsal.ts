@@ -49,7 +49,8 @@ export async function rehearse(
     if (isWaitFor(step)) {
       const events = awaitedBy(step).map(({ event }) => event);
       shown.push({ name, waits: `for ${events.join(' or ')}, at most ${step.waitFor.seconds} s` });
-    } else if (!isCall(step)) shown.push({ name, waits: `${step.wait.seconds} s` });
+    } else if ('wait' in step) shown.push({ name, waits: `${step.wait.seconds} s` });
+    else if (!isCall(step)) shown.push({ name });
     else {
       const { vendor: vendorName, operation: operationName } = target(step);
       const rehearsed: Rehearsed = { name, call: step.call };

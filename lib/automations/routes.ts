@@ -69,6 +69,7 @@ export function automationRoutes(
   listHooks: AdmissionServices['listHooks'],
 ): Route[] {
   const shared = { tag: 'Automations', area: 'automations' } as const;
+  const records = { ...services, vendors };
   const admission = { ...services, vendorNames: Object.keys(vendors), listHooks };
   const find = (params: RouteCall['params']) => findAutomation(services.table, params.id ?? '');
 
@@ -79,7 +80,7 @@ export function automationRoutes(
       const pastMoments = JSON.stringify(before.when) === JSON.stringify(definition.when);
       await admit(admission, vendors, definition, principal, { now: services.clock.now(), pastMoments });
     }
-    return replaceAutomation(services, item, definition, principal);
+    return replaceAutomation(records, item, definition, principal);
   }
 
   return [
@@ -95,7 +96,7 @@ export function automationRoutes(
       output: shown,
       handle: async ({ input, principal }) => {
         await admit(admission, vendors, input, principal, { now: services.clock.now() });
-        return showOne(services, await createAutomation(services, input, principal));
+        return showOne(services, await createAutomation(records, input, principal));
       },
     }),
     route({
@@ -147,7 +148,7 @@ export function automationRoutes(
         if (before) return showOne(services, await change(before, definition, principal));
         if (definition.name !== key) throw renamed(key);
         await admit(admission, vendors, definition, principal, { now: services.clock.now() });
-        return new Answer(201, await showOne(services, await createAutomation(services, definition, principal)));
+        return new Answer(201, await showOne(services, await createAutomation(records, definition, principal)));
       },
     }),
     route({

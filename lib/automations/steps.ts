@@ -1,13 +1,29 @@
-import type { Step } from './definition.ts';
+import { isParallel, nameOf, type Step } from './definition.ts';
 
-/** A step with its JSON pointer in the automation and its place in the list that holds it. */
+/** A step with its number in the whole definition, which its records carry, and its place as a JSON pointer. */
 export interface PlacedStep {
   step: Step;
-  pointer: string;
   at: number;
+  name: string;
+  pointer: string;
+  /** The steps inside, as lists that each run in order. */
+  inside: readonly (readonly PlacedStep[])[];
+}
+
+/** The steps of a definition with those inside them, numbered in the order in which they are written. */
+export function placeSteps(steps: readonly Step[], pointer = '/do', number = { next: 0 }): PlacedStep[] {
+  return steps.map((step, index) => {
+    const at = number.next++;
+    const place = `${pointer}/${index}`;
+    const lists = isParallel(step) ? step.parallel.map((list, branch) => ({ list, under: `/parallel/${branch}` })) : [];
+    const inside = lists.map(({ list, under }) => placeSteps(list, `${place}${under}`, number));
+    return { step, at, name: nameOf(step, at), pointer: place, inside };
+  });
 }
 
 /** Every step of a list, those inside other steps included, in the order in which they are written. */
-export function* everyStep(steps: readonly Step[], pointer = '/do'): Generator<PlacedStep> {
-  for (const [at, step] of steps.entries()) yield { step, pointer: `${pointer}/${at}`, at };
+export function everyStep(steps: readonly Step[]): PlacedStep[] {
+  const flat = (placed: readonly PlacedStep[]): PlacedStep[] =>
+    placed.flatMap((each) => [each, ...each.inside.flatMap(flat)]);
+  return flat(placeSteps(steps));
 }

@@ -96,6 +96,26 @@ function wrap(context: SdkContext, files: FileStore): DurableContext {
       }
     },
 
+    async branch<T>(name: string, run: (context: DurableContext) => Promise<T>): Promise<T> {
+      // The SDK keeps of an error no more than its message, so what was thrown comes back by another way than the promise's.
+      let outcome: { value: T } | { thrown: unknown } | undefined;
+      const branch = context.runInChildContext<null>(
+        name,
+        async (inner) => {
+          try {
+            outcome = { value: await run(wrap(inner, files)) };
+          } catch (thrown) {
+            outcome = { thrown };
+          }
+          return null;
+        },
+        { virtualContext: true },
+      );
+      await branch;
+      if (outcome && 'value' in outcome) return outcome.value;
+      throw outcome ? outcome.thrown : new Error(`The branch ${name} ended without running`);
+    },
+
     async map<Item, T>(
       name: string,
       items: readonly Item[],

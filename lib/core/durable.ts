@@ -20,6 +20,11 @@ export interface DurableContext {
     run: (context: DurableContext, item: Item, index: number) => Promise<T>,
     options: { concurrency: number },
   ): Promise<Settled<T>[]>;
+  /**
+   * Runs something beside what follows, with a context of its own, and answers what it answered. Branches must be asked for in
+   * the same order every time; when each of them ends makes no difference. It runs again from the top with everything else.
+   */
+  branch<T>(name: string, run: (context: DurableContext) => Promise<T>): Promise<T>;
 }
 
 export interface StepOptions {

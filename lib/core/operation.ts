@@ -33,6 +33,8 @@ export interface Operation<Call = unknown> {
   readonly errors?: Readonly<Record<string, string>>;
   /** True when this input may take longer than a call may: it becomes a one-step run. */
   readonly slow?: (input: Record<string, unknown>) => boolean;
+  /** It raises an alarm: as an automation's step it is tried for half a minute, and its run waits behind no other. */
+  readonly alarm?: true;
   /** As an automation's step, a write whose answer was lost is sent again: so many attempts within so many seconds. */
   readonly repeatWhenLost?: { readonly attempts: number; readonly seconds: number };
   /** A sample input for documents and for the contract test. */

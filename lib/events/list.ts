@@ -108,6 +108,22 @@ export async function* entriesSince(services: LogServices, from: number): AsyncG
   }
 }
 
+/** The places of the events of a query that were stored since a time (epoch milliseconds), oldest first; reads no further back. */
+export async function entriesMatching(
+  services: ListServices,
+  query: Omit<EventQuery, 'limit' | 'after' | 'before'>,
+  since: number,
+): Promise<LogEntry[]> {
+  const found: LogEntry[] = [];
+  for await (const entry of newestFirst(services, { ...query, limit: pageLength })) {
+    // Places are given a little later than events are stored, and not quite in the same order.
+    if (entry.settledAt < since) break;
+    if (entry.appendedAt >= since && isKept(entry, services.clock.now()) && fits({ ...query, limit: 0 }, entry))
+      found.push(entry);
+  }
+  return found.reverse();
+}
+
 function fits(query: EventQuery, entry: LogEntry): boolean {
   return (
     (query.type === undefined || matchesType(query.type, entry.type)) &&

@@ -2,7 +2,7 @@ import { mayRead } from '../api/scopes.ts';
 import type { Starter } from '../core/durable.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
-import { type EventQuery, type ListServices, listEvents, matchesConnection, mayReadEvent } from './list.ts';
+import { entriesMatching, type ListServices, matchesConnection, mayReadEvent } from './list.ts';
 import { type EventItem, findEvent, isKept } from './log.ts';
 
 /** What a run waits for: the first event of a type that happens from `since` on (epoch milliseconds) and meets the condition. */
@@ -53,20 +53,23 @@ export async function registerWaiter(services: WaiterServices, wanted: Wanted): 
     expiresAt: expiry(wanted.until + 24 * 60 * 60_000),
   };
   await services.table.put<WaiterItem>(item);
-  const query: EventQuery = {
-    type: wanted.type,
-    connection: wanted.connection,
-    limit: 100,
-    readable: (vendor, connection) => mayRead(wanted.scopes, vendor, connection),
-  };
-  const recent = await listEvents(services, query);
-  for (const { id } of recent.reverse()) {
+  const event = await findOccurred(services, wanted);
+  if (event) await complete(services, item, event);
+  return event !== undefined;
+}
+
+/** The first event in the log that is what a run waits for; searches back to `since`, however many came after it. */
+export async function findOccurred(
+  services: Omit<WaiterServices, 'starter'>,
+  wanted: Omit<Wanted, 'callbackId' | 'alternative'>,
+): Promise<EventItem | undefined> {
+  const readable = (vendor: string, connection: string) => mayRead(wanted.scopes, vendor, connection);
+  const { type, connection, since } = wanted;
+  for (const { id } of await entriesMatching(services, { type, connection, readable }, since)) {
     const event = await findEvent(services, id);
-    if (!event || !(await meets(services, item, event))) continue;
-    await complete(services, item, event);
-    return true;
+    if (event && (await meets(services, wanted, event))) return event;
   }
-  return false;
+  return undefined;
 }
 
 /** The waiters for events of a type, those whose time is over aside. */
@@ -84,13 +87,20 @@ export async function completeWaiters(
   for (const waiter of waiters) if (await meets(services, waiter, event)) await complete(services, waiter, event);
 }
 
-async function meets(services: WaiterServices, waiter: WaiterItem, event: EventItem): Promise<boolean> {
+async function meets(
+  services: Omit<WaiterServices, 'starter'>,
+  waiter: Omit<Wanted, 'callbackId' | 'alternative' | 'condition'> & { condition?: string | Wanted['condition'] },
+  event: EventItem,
+): Promise<boolean> {
   if (event.type !== waiter.type || event.appendedAt < waiter.since || event.appendedAt > waiter.until) return false;
   if (waiter.connection !== undefined && !matchesConnection(waiter.connection, event)) return false;
   if (!mayReadEvent((vendor, connection) => mayRead(waiter.scopes, vendor, connection), event)) return false;
   if (waiter.condition === undefined) return true;
-  // Written by `registerWaiter`.
-  const { expression, bindings } = JSON.parse(waiter.condition) as NonNullable<Wanted['condition']>;
+  const { expression, bindings } =
+    // Written by `registerWaiter`.
+    typeof waiter.condition === 'string'
+      ? (JSON.parse(waiter.condition) as NonNullable<Wanted['condition']>)
+      : waiter.condition;
   return services.holds(expression, { ...bindings, event: await services.shown(event) });
 }
 

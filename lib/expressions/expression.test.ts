@@ -36,7 +36,7 @@ const seen = (template: unknown, options = {}) => evaluate(template, bindings, o
 describe('a template', () => {
   test('keeps its shape, and texts that are no expression', async () => {
     const template = {
-      plain: 'ALARM {% site %} in the middle',
+      plain: 'ALARM { % site % } in the middle',
       number: 1.5,
       flags: [true, null, '{%', '%}', '{ % a %}', ''],
       text: '{% "ALARM " & event.data.site & "/" & event.data.zone & " #" & $ref(event) %}',
@@ -48,6 +48,17 @@ describe('a template', () => {
       nested: [{ id: 2 }, ['Kim']],
     });
     expect(template.nested).toEqual([{ id: '{% steps.find.output.channels[no = "12"].id %}' }, ['{% item.name %}']]);
+  });
+
+  test('puts the values of embedded expressions into the text around them', async () => {
+    const filled = await seen({
+      line: 'ALARM {% event.data.site %}/{% event.data.zone %}!',
+      both: '{% event.data.site %} and {% event.data.zone %}',
+      kinds: '{% event.data.lat %} {% event.data.tags %} {% true %} [{% null %}{% event.nothing %}]',
+    });
+    expect(filled).toEqual({ line: 'ALARM S12/Z3!', both: 'S12 and Z3', kinds: '0 ["a"] true []' });
+    await expect(seen({ a: 'x {% $parse("{") %}' })).rejects.toMatchObject({ pointer: '/a' });
+    await expect(seen('a {% event.id %}', { maxBytes: 5 })).rejects.toMatchObject({ kind: 'too-large' });
   });
 
   test('without an expression comes back as it is, and no process is started for it', async () => {
@@ -144,6 +155,11 @@ describe('the functions of ours', () => {
     ['$ref("evt_1")', '7D4E'],
     ['$base64("화재 경보: 3층")', '7ZmU7J6sIOqyveuztDogM+y4tQ=='],
     ['$base64("ALARM S12/Z3 Fire 🔥 #7F3A")', 'QUxBUk0gUzEyL1ozIEZpcmUg8J+UpSAjN0YzQQ=='],
+    ['$base64encode("🔥é")', '8J+UpcOp'],
+    ['$base64decode("w6k=")', 'é'],
+    ['$base64decode($base64encode("화재 🔥"))', '화재 🔥'],
+    ['$round($distance(48.8566, 2.3522, 51.5074, -0.1278) / 1000)', 344],
+    ['$distance(37.5, 127, 37.5, 127)', 0],
     ['$decodeURIComponentSafe(event.data.senderName)', 'user name'],
     ['$decodeURIComponentSafe(event.data.broken)', '100%'],
     ['$parse("{\\"id\\":12345678901234567890,\\"__proto__\\":{}}")', { id: '12345678901234567890' }],
@@ -193,12 +209,13 @@ describe('validation', () => {
       'a/b': { 'c~d': [0, '{% 1 + %}'] },
       open: '{% event.id',
       closed: 'event.id %}',
+      inside: 'Alarm {% 1 + %} and {% event.id',
       empty: '{%   %}',
       regex: '{% $contains(event.id, /a{2,1}/) %}',
       long: `{% ${'1+'.repeat(15_000)}1 %}`,
       deep: `{% ${'('.repeat(9_000)} %}`,
     });
-    const expected = ['/a~1b/c~0d/1', '/open', '/closed', '/empty', '/regex', '/long', '/deep'];
+    const expected = ['/a~1b/c~0d/1', '/open', '/closed', '/inside', '/inside', '/empty', '/regex', '/long', '/deep'];
     expect(problems.map(({ pointer }) => pointer)).toEqual(expected);
     expect(problems[0]).toMatchObject({ code: 'S0207', position: 3 });
     for (const problem of problems) expect(problem.message).not.toBe('');

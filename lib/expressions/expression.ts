@@ -22,8 +22,8 @@ const validateTimeMs = 5000;
 let shared: ExpressionPool | undefined;
 
 /**
- * A copy of a template in which every text that is wholly `{% … %}` is replaced by the value of its JSONata expression; other
- * texts stay. Expressions see the bindings (`event`, `steps`, `item`, `run`) as fields and as variables. An expression that finds
+ * A copy of a template in which every text that is wholly `{% … %}` is replaced by the value of its JSONata expression; in a text
+ * with expressions among other words, their values take their places as text. Expressions see the bindings (`event`, `steps`, `item`, `run`) as fields and as variables. An expression that finds
  * nothing leaves its member out, or null in a list. Throws `ExpressionFailure`.
  */
 export async function evaluate(
@@ -54,9 +54,9 @@ export async function inspect(template: unknown, pool: ExpressionPool = sharedPo
   return 'problems' in reply ? reply : nothing;
 }
 
-/** A text that has one half of the delimiters is a mistake worth telling. */
+/** A text with only one of the two delimiters is reported as a mistake. */
 function hasDelimiter(template: unknown): boolean {
-  if (typeof template === 'string') return template.startsWith('{%') || template.endsWith('%}');
+  if (typeof template === 'string') return template.includes('{%') || template.endsWith('%}');
   return typeof template === 'object' && template !== null && Object.values(template).some(hasDelimiter);
 }
 

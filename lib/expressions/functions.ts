@@ -16,11 +16,11 @@ type Row = Required<Parameters<Expression['registerFunction']>>;
 const functions: readonly Row[] = [
   ['hash', (text?: string) => (text === undefined ? undefined : sha256(text)), '<s-:s>'],
   ['ref', (event?: { id?: unknown } | string) => reference(event), '<(os)-:s>'],
-  [
-    'base64',
-    (text?: string) => (text === undefined ? undefined : Buffer.from(text, 'utf8').toString('base64')),
-    '<s-:s>',
-  ],
+  ['base64', encodeBase64, '<s-:s>'],
+  // JSONata's own two take each character for a byte, so that every text beyond Latin-1 comes out wrong.
+  ['base64encode', encodeBase64, '<s-:s>'],
+  ['base64decode', decodeBase64, '<s-:s>'],
+  ['distance', distance, '<nnnn:n>'],
   ['decodeURIComponentSafe', (text?: string) => (text === undefined ? undefined : decodeSafely(text)), '<s-:s>'],
   [
     'parseTime',
@@ -30,6 +30,25 @@ const functions: readonly Row[] = [
   ['parse', (text?: string) => (text === undefined ? undefined : parseJson(text)), '<s-:x>'],
   ['eval', refuseEval, '<sx?:x>'],
 ];
+
+function encodeBase64(text?: string): string | undefined {
+  return text === undefined ? undefined : Buffer.from(text, 'utf8').toString('base64');
+}
+
+function decodeBase64(text?: string): string | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[\w+/-]*={0,2}$/.test(text.trim())) throw new TypeError('$base64decode: this is not Base64');
+  return Buffer.from(text, 'base64').toString('utf8');
+}
+
+/** Metres between two points on the earth, given as latitude and longitude in degrees: $distance(lat, lon, lat, lon). */
+function distance(lat1: number, lon1: number, lat2: number, lon2: number): number {
+  const earthRadiusMetres = 6_371_008.8;
+  const rad = (degrees: number) => (degrees * Math.PI) / 180;
+  const half = (radians: number) => Math.sin(radians / 2) ** 2;
+  const a = half(rad(lat2 - lat1)) + Math.cos(rad(lat1)) * Math.cos(rad(lat2)) * half(rad(lon2 - lon1));
+  return 2 * earthRadiusMetres * Math.asin(Math.min(1, Math.sqrt(a)));
+}
 
 function refuseEval(): never {
   throw new TypeError('$eval is not available: what is data must not become an expression');

@@ -1,5 +1,5 @@
 import type { ExpressionFailureKind } from './job.ts';
-import { below, expressionIn } from './template.ts';
+import { below, expressionIn, type Part, partsIn } from './template.ts';
 
 const maxDepth = 100;
 
@@ -35,6 +35,8 @@ export class ResultBuilder {
   ): Promise<unknown> {
     const expression = typeof template === 'string' ? expressionIn(template) : undefined;
     if (expression !== undefined) return this.copy(await evaluate(expression, pointer), pointer);
+    const parts = typeof template === 'string' ? partsIn(template) : undefined;
+    if (parts !== undefined) return this.#join(parts, evaluate, pointer);
     if (typeof template !== 'object' || template === null) return this.copy(template, pointer);
     this.#enter(pointer);
     if (Array.isArray(template)) {
@@ -53,6 +55,22 @@ export class ResultBuilder {
       record[key] = value;
     }
     return record;
+  }
+
+  /** A text with the values of its expressions in their places; "nothing" and null leave theirs empty. */
+  async #join(
+    parts: readonly Part[],
+    evaluate: (expression: string, pointer: string) => Promise<unknown>,
+    pointer: string,
+  ): Promise<string> {
+    let text = '';
+    for (const part of parts) {
+      const value = 'text' in part ? part.text : this.copy(await evaluate(part.expression, pointer), pointer);
+      if (value === undefined || value === null) continue;
+      text += typeof value === 'string' ? value : JSON.stringify(value);
+    }
+    this.#count(text.length + 2, pointer);
+    return text;
   }
 
   /** A value of JSONata as plain data. */

@@ -1,11 +1,26 @@
+/** A part of a text: literal words, or an expression whose value takes its place. */
+export type Part = { readonly text: string } | { readonly expression: string };
+
 /** The expression in a text that is wholly `{% … %}`, or undefined. */
 export function expressionIn(text: string): string | undefined {
-  return text.length >= 4 && text.startsWith('{%') && text.endsWith('%}') ? text.slice(2, -2).trim() : undefined;
+  if (text.length < 4 || !text.startsWith('{%') || !text.endsWith('%}')) return undefined;
+  const inner = text.slice(2, -2);
+  return inner.includes('{%') ? undefined : inner.trim();
+}
+
+/** The parts of a text with embedded expressions (`Alarm {% event.data.zone %}!`), or undefined for a text that has none. */
+export function partsIn(text: string): readonly Part[] | undefined {
+  const pieces = text.split(/\{%([\s\S]*?)%\}/);
+  if (pieces.length === 1) return undefined;
+  return pieces.flatMap((piece, at): Part[] => {
+    if (at % 2 === 1) return [{ expression: piece.trim() }];
+    return piece === '' ? [] : [{ text: piece }];
+  });
 }
 
 /** Whether a template holds anything to evaluate, at any depth. */
 export function hasExpression(template: unknown): boolean {
-  if (typeof template === 'string') return expressionIn(template) !== undefined;
+  if (typeof template === 'string') return expressionIn(template) !== undefined || partsIn(template) !== undefined;
   if (typeof template !== 'object' || template === null) return false;
   return Object.values(template).some(hasExpression);
 }

@@ -6,7 +6,7 @@ import type { ExpressionInspection, ExpressionJob, ExpressionProblem, Expression
 import { referencesOf } from './references.ts';
 import { ResultBuilder, Stopped } from './result.ts';
 import { closeSandbox, given } from './sandbox.ts';
-import { below, expressionIn } from './template.ts';
+import { below, expressionIn, partsIn } from './template.ts';
 
 // The entry of the process that evaluates expressions: it takes one job at a time and is killed when it takes too long.
 
@@ -59,20 +59,25 @@ async function inspect(template: unknown): Promise<ExpressionInspection> {
   const problems: ExpressionProblem[] = [];
   const steps: { pointer: string; name: string }[] = [];
   for (const { text, pointer } of textsIn(template, '')) {
-    const expression = expressionIn(text);
-    if (expression === undefined) {
-      if (text.startsWith('{%')) problems.push({ pointer, message: 'This begins with {% and does not end with %}' });
-      if (text.endsWith('%}')) problems.push({ pointer, message: 'This ends with %} and does not begin with {%' });
-    } else if (expression === '') problems.push({ pointer, message: 'There is no expression between {% and %}' });
-    else {
-      try {
-        const references = referencesOf(compile(expression).ast());
-        for (const name of references.steps) steps.push({ pointer, name });
-        for (const name of await unknownFunctions([...references.functions])) {
-          problems.push({ pointer, message: `There is no function $${name}` });
+    const whole = expressionIn(text);
+    for (const part of whole === undefined ? (partsIn(text) ?? [{ text }]) : [{ expression: whole }]) {
+      if ('text' in part) {
+        if (part.text.includes('{%'))
+          problems.push({ pointer, message: 'This opens an expression with {% and does not close it with %}' });
+        else if (part.text.endsWith('%}'))
+          problems.push({ pointer, message: 'This closes an expression with %} that it does not open with {%' });
+      } else if (part.expression === '') {
+        problems.push({ pointer, message: 'There is no expression between {% and %}' });
+      } else {
+        try {
+          const references = referencesOf(compile(part.expression).ast());
+          for (const name of references.steps) steps.push({ pointer, name });
+          for (const name of await unknownFunctions([...references.functions])) {
+            problems.push({ pointer, message: `There is no function $${name}` });
+          }
+        } catch (error) {
+          problems.push({ pointer, ...describe(error) });
         }
-      } catch (error) {
-        problems.push({ pointer, ...describe(error) });
       }
     }
   }

@@ -1,3 +1,4 @@
+import { dedupeKeyOf } from '../expressions/dedupe-key.ts';
 import { evaluate } from '../expressions/expression.ts';
 import { fingerprintOf, type Message } from './claim.ts';
 import type { HookItem } from './hooks.ts';
@@ -57,8 +58,8 @@ async function keyOf(
 ): Promise<{ value?: string; problem?: string }> {
   try {
     const value = await evaluate(expression, { event }, { now, seed: 'dedupe' });
-    if (value === undefined || value === null || value === '') return { problem: 'The dedupe key found nothing.' };
-    return { value: typeof value === 'string' ? value : JSON.stringify(value) };
+    const key = dedupeKeyOf(value);
+    return key === undefined ? { problem: 'The dedupe key found nothing.' } : { value: key };
   } catch (error) {
     return { problem: `The dedupe key failed: ${error instanceof Error ? error.message.slice(0, 300) : 'unknown'}` };
   }

@@ -77,6 +77,9 @@ export const keys = {
     sk: `${digest(callbackId)}/${alternative}`,
   }),
   waiters: (type: string): string => `waiter#${type}`,
+  /** The waits of a run that end when it is cancelled. */
+  runWait: (runId: string, callbackId: string): Key => ({ pk: keys.runWaits(runId), sk: digest(callbackId) }),
+  runWaits: (runId: string): string => `waiter#run#${runId}`,
   /** A durable execution on one machine; on AWS the service keeps them. */
   execution: (functionName: string, name: string): Key => ({
     pk: keys.executionItems(functionName, name),

@@ -1,201 +1,313 @@
 import { randomUUID } from 'node:crypto';
-import { invoke, operationOf } from '../../connections/invoke.ts';
+import { invoke } from '../../connections/invoke.ts';
 import { type DurableContext, StepInterrupted } from '../../core/durable.ts';
 import { GatewayError } from '../../core/errors.ts';
+import type { HttpClient } from '../../core/http/client.ts';
 import type { Operation } from '../../core/operation.ts';
-import type { Catalogue } from '../../core/vendor.ts';
-import { evaluate } from '../../expressions/expression.ts';
-import { type CallStep, target } from '../definition.ts';
-import { type AutomationServices, type RunFrame, reuseKey, type StepEnd } from './run.ts';
-import { findRun, recordStep, type StepError, type StepState } from './runs.ts';
+import { redact, redactText } from '../../core/redaction/redact.ts';
+import { type CallStep, maxItems, target } from '../definition.ts';
+import type { PlacedStep } from '../steps.ts';
+import { hasOccurred } from './occurred.ts';
+import { operationIn, vendorIn } from './operations.ts';
+import { pause } from './pause.ts';
+import { isExpressionFailure, isLost, retryPolicy, secondsToNextAttempt } from './retry.ts';
+import { type AutomationServices, type RunContext, refusalOf, type StepEnd } from './run-context.ts';
+import type { StepError, StepState } from './runs.ts';
+import { inputHash, type StepPlace } from './step-records.ts';
 
-/** How one item of a step ended; plain JSON, remembered by the execution. */
-interface Ended {
+/** How one attempt of a call ended; plain JSON, remembered by the execution. */
+interface Attempt {
   state: StepState | 'cancelled';
   output?: unknown;
   error?: StepError;
+  /** Seconds until the next attempt. */
+  next?: number;
+  /** When the first attempt began, in epoch milliseconds. */
+  firstAt: number;
 }
 
-const maxItems = 500;
-/** A step has the whole of an invocation, less a margin, for calls that take long; others have the gateway's 25 s. */
-const longCall = 13 * 60_000;
-const shortCall = 25_000;
-/** Seconds before the next attempt of a read, and of a write that certainly did not reach its vendor. */
-const delays = [2, 5, 15, 60, 180];
+type ItemEnd = Pick<Attempt, 'state' | 'output' | 'error'>;
 
-/** Runs a step that calls an operation: once, or once for each item of a list. */
-export async function runCallStep(
-  services: AutomationServices,
-  vendors: Catalogue,
+/** An operation that may take long has the whole of an invocation, less a margin; others have the gateway's 25 s. */
+const longCallMs = 13 * 60_000;
+const callMs = 25_000;
+/** An alarm is not waited for as long: there are attempts left, and others to be told. */
+const alarmCallMs = 10_000;
+/** Runs a step that calls an operation: once, or once for each item of a list. `attempted` is told when the first attempt is over. */
+export async function runCall(
+  run: RunContext,
   context: DurableContext,
-  frame: RunFrame,
+  placed: PlacedStep,
   step: CallStep,
-  at: number,
+  attempted: () => void,
 ): Promise<StepEnd> {
+  const { name, at } = placed;
   const { vendor: vendorName, operation: operationName } = target(step);
-  const vendor = vendors[vendorName as keyof Catalogue];
-  const operation = vendor && operationOf(vendor, operationName);
-  const isWrite = operation !== undefined && operation.effect !== 'read';
-
-  const runOne = async (inner: DurableContext, name: string, index: number, item: unknown): Promise<Ended> => {
-    try {
-      return await inner.step(name, (attempt) => callOnce(services, vendors, frame, step, at, index, item, attempt), {
-        atMostOnce: isWrite,
-        retry: (error, attempt) => nextAttempt(error, attempt, operation),
-      });
-    } catch (error) {
-      const ended = failureOf(error);
-      const state = ended.state === 'cancelled' ? 'failed' : ended.state;
-      await inner.step(`${name} ended`, () =>
-        recordStep(services, {
-          ...stepBase(services, frame, step, at, index),
-          state,
-          ...(ended.error && { error: ended.error }),
-          attempts: 1,
-          endedAt: services.clock.now(),
-        }),
-      );
-      return ended;
-    }
-  };
-
+  const operation = operationIn(run.vendors, vendorName, operationName);
+  const place = (index: number): StepPlace => ({ at, index, name, call: step.call });
   if (step.forEach === undefined) {
-    const ended = await runOne(context, step.name, 0, undefined);
-    frame.bindings.steps[step.name] = { output: ended.output ?? null, ...(ended.error && { error: ended.error }) };
-    return endOf(step, [ended], isWrite);
+    const ended = await callUntilDone(run, context, step, operation, place(0), name, undefined, attempted);
+    return finish(run, step, operation, [ended], { output: ended.output ?? null, ...errorOf(ended) });
   }
 
-  const items = await context.step(`${step.name} items`, () => itemsOf(frame, step));
+  const items = await context.step(`${name} items`, () => itemsOf(run, step, place(0)));
   if ('error' in items) {
-    frame.bindings.steps[step.name] = { output: null, error: items.error };
-    return endOf(step, [{ state: 'failed', error: items.error }], isWrite);
+    const failed: ItemEnd = { state: 'failed', error: items.error };
+    return finish(run, step, operation, [failed], { output: null, error: items.error });
   }
-  const all: Ended[] = [];
-  const wide = vendor?.concurrency.stepItems ?? 1;
+  const all: ItemEnd[] = [];
+  const wide = vendorIn(run.vendors, vendorName)?.concurrency.stepItems ?? 1;
   for (let from = 0; from < items.list.length; from += wide) {
     const part = items.list.slice(from, from + wide);
     const settled = await context.map(
-      `${step.name} ${from}`,
+      `${name} ${from}`,
       part,
-      (inner, item, index) => runOne(inner, `${step.name}[${from + index}]`, from + index, item),
+      (inner, item, index) => {
+        const number = from + index;
+        return callUntilDone(run, inner, step, operation, place(number), `${name}[${number}]`, item, attempted);
+      },
       { concurrency: wide },
     );
-    all.push(...settled.map((each) => (each.done ? each.value : failureOf(each.error))));
-    // Where the run must not go on after an error, no further item is begun either: 406, the licence is used up, stops the batch.
-    if (step.onError !== 'continue' && all.some((each) => each.state !== 'succeeded' && each.state !== 'skipped'))
-      break;
+    all.push(...settled.map((each): ItemEnd => (each.done ? each.value : failureOf(each.error, true))));
+    // Where the run must not go on after an error, no further item is begun either.
+    if (step.onError !== 'continue' && all.some(({ state }) => state !== 'succeeded' && state !== 'skipped')) break;
   }
-  const left = items.list.length - all.length;
-  frame.bindings.steps[step.name] = {
-    output: [...all.map((each) => each.output ?? null), ...Array.from({ length: left }, () => null)],
-    ...firstError(all),
-  };
-  return endOf(step, all, isWrite);
+  const left = Array.from({ length: items.list.length - all.length }, () => null);
+  const errors = [...all.map((each) => each.error ?? null), ...left];
+  const [first] = errors.filter((error) => error !== null);
+  return finish(run, step, operation, all, {
+    output: [...all.map((each) => each.output ?? null), ...left],
+    ...(first && { error: first, errors }),
+  });
 }
 
-/** One attempt of one call: condition, input, the vendor, the step log. */
-async function callOnce(
-  services: AutomationServices,
-  vendors: Catalogue,
-  frame: RunFrame,
+/** One call with its repeats. Each attempt is a durable step of its own, and so is known to a replay while the next is due. */
+async function callUntilDone(
+  run: RunContext,
+  context: DurableContext,
   step: CallStep,
-  at: number,
-  index: number,
+  operation: Operation | undefined,
+  place: StepPlace,
+  name: string,
+  item: unknown,
+  attempted: () => void,
+): Promise<ItemEnd> {
+  let firstAt: number | undefined;
+  for (let attempt = 1; ; attempt++) {
+    const ended = await tryOnce(run, context, step, operation, place, name, item, attempt, firstAt);
+    attempted();
+    if (ended.next === undefined) return ended;
+    firstAt = ended.firstAt;
+    if (await pause(run, context, `${name} pause ${attempt}`, ended.next)) return { ...ended, state: 'cancelled' };
+  }
+}
+
+async function tryOnce(
+  run: RunContext,
+  context: DurableContext,
+  step: CallStep,
+  operation: Operation | undefined,
+  place: StepPlace,
+  name: string,
   item: unknown,
   attempt: number,
-): Promise<Ended> {
-  const base = stepBase(services, frame, step, at, index);
-  const kept = frame.reuse[reuseKey({ name: step.name, index })];
-  if (kept !== undefined) {
-    await recordStep(services, {
-      ...base,
-      state: 'succeeded',
-      kept: true,
-      attempts: 0,
-      output: kept,
-      endedAt: base.startedAt,
-    });
-    return { state: 'succeeded', output: kept };
-  }
-  if ((await findRun(services.table, frame.run.id))?.cancelRequested) return { state: 'cancelled' };
-
-  const bindings = { ...seenBy(frame, [step.if, step.input]), item: item ?? null };
-  const options = { now: frame.startedAt, seed: `${frame.run.id}/${step.name}/${index}` };
-  if (step.if !== undefined && (await evaluate(step.if, bindings, options)) !== true) {
-    await recordStep(services, { ...base, state: 'skipped', attempts: attempt, endedAt: services.clock.now() });
-    return { state: 'skipped' };
-  }
-  const input = ((await evaluate(step.input ?? {}, bindings, options)) ?? {}) as Record<string, unknown>;
-  await recordStep(services, { ...base, state: 'running', attempts: attempt, input });
-  const { vendor: vendorName, connection, operation } = target(step);
-  const vendor = vendors[vendorName as keyof Catalogue];
-  if (!vendor) throw new GatewayError('not_found', `There is no vendor ${vendorName}.`);
-  const { startRun: _, ...kit } = services as AutomationServices & { startRun?: unknown };
-  const slow = operationOf(vendor, operation).slow !== undefined;
+  firstAt: number | undefined,
+): Promise<Attempt> {
+  const isWrite = operation !== undefined && operation.effect !== 'read';
   try {
-    const answer = await invoke(
-      kit,
-      vendor,
-      {
-        principal: {
-          keyId: frame.run.keyId,
-          name: frame.run.name,
-          scopes: frame.run.scopes,
-          perMinute: Number.POSITIVE_INFINITY,
-        },
-        connection,
-        operation,
-        input,
-      },
-      {
-        requestId: randomUUID(),
-        signal: AbortSignal.timeout(slow ? longCall : shortCall),
-        ...(slow && { progress: progressOf(services, frame) }),
-      },
+    return await context.step(
+      attempt === 1 ? name : `${name} attempt ${attempt}`,
+      () => callOnce(run, step, operation, place, item, attempt, firstAt),
+      { atMostOnce: isWrite },
     );
-    const output = 'file' in answer ? await storedFile(services, frame, at, index, answer.file) : answer.body;
-    await recordStep(services, {
-      ...base,
-      state: 'succeeded',
-      attempts: attempt,
-      input,
-      output,
-      endedAt: services.clock.now(),
-    });
-    return { state: 'succeeded', output };
   } catch (error) {
-    const ended = failureOf(error);
-    await recordStep(services, {
-      ...base,
-      ...ended,
-      state: ended.state === 'cancelled' ? 'failed' : ended.state,
-      attempts: attempt,
-      input,
-      endedAt: services.clock.now(),
-    });
-    throw error;
+    // The attempt left no result: it was cut off, or the execution could not keep it.
+    const ended = await context.step<Attempt | undefined>(
+      attempt === 1 ? `${name} ended` : `${name} ended ${attempt}`,
+      () => afterInterruption(run, step, operation, place, attempt, error),
+    );
+    // A run that an earlier version began remembers nothing here.
+    return ended ?? { ...failureOf(error, isWrite), firstAt: run.facts.startedAt };
   }
 }
 
-/** What an expression may see, without the outputs that it does not name: they can be long, and each evaluation is handed its own copy. */
-function seenBy(frame: RunFrame, template: unknown): RunFrame['bindings'] {
-  const text = JSON.stringify(template) ?? '';
-  const whole = /steps\s*(?:\[|\)|\*|~>)|\$each|\$keys|\$lookup|\$spread/.test(text);
-  const { steps } = frame.bindings;
-  return {
-    ...frame.bindings,
-    steps: whole ? steps : Object.fromEntries(Object.entries(steps).filter(([name]) => text.includes(name))),
-  };
+/** One attempt: cancelled or not, condition, input, `unless`, the vendor. Its record is written before the vendor is asked, and after. */
+async function callOnce(
+  run: RunContext,
+  step: CallStep,
+  operation: Operation | undefined,
+  place: StepPlace,
+  item: unknown,
+  attempt: number,
+  begun: number | undefined,
+): Promise<Attempt> {
+  const { services, records } = run;
+  const startedAt = services.clock.now();
+  const firstAt = begun ?? startedAt;
+  const asked = { yes: false };
+  try {
+    if (await run.isCancelled()) {
+      await records.write(place, { state: 'skipped', reason: 'The run was cancelled.', ended: true });
+      return { state: 'cancelled', firstAt };
+    }
+    const more = { item: item ?? null };
+    const refusal = step.if === undefined ? undefined : refusalOf(await run.render(step.if, place, firstAt, more));
+    if (refusal !== undefined) return await skip(refusal);
+    const rendered = (await run.render(step.input ?? {}, place, firstAt, more)) ?? {};
+    // The definition's schema asks for an object, and rendering keeps its form.
+    const input = rendered as Record<string, unknown>;
+    const kept = await run.keptOutput(place, inputHash(place.name, input), JSON.stringify(redact(input)));
+    if (kept) {
+      await records.write(place, { state: 'succeeded', kept: true, input, output: kept.output, ended: true });
+      return { state: 'succeeded', output: kept.output, firstAt };
+    }
+    await records.write(place, { state: 'running', attempts: attempt, input });
+    const occurred = step.unless && (await hasOccurred(run, step.unless, item));
+    if (occurred !== undefined) return await skip(`${occurred.type} has come: ${occurred.id}.`);
+    const output = await askVendor(run, step, operation, place, input, asked);
+    await recordSuccess(run, place, attempt, output);
+    return { state: 'succeeded', output, firstAt };
+  } catch (error) {
+    const elapsedMs = services.clock.now() - firstAt;
+    return fail(run, step, operation, place, attempt, { error, elapsedMs, asked: asked.yes, firstAt });
+  }
+
+  async function skip(reason: string): Promise<Attempt> {
+    await records.write(place, { state: 'skipped', reason, ended: true });
+    return { state: 'skipped', firstAt };
+  }
+}
+
+/** Sends the request; `asked` is set as soon as anything goes out to the vendor. */
+async function askVendor(
+  run: RunContext,
+  step: CallStep,
+  operation: Operation | undefined,
+  place: StepPlace,
+  input: Record<string, unknown>,
+  asked: { yes: boolean },
+): Promise<unknown> {
+  const { services } = run;
+  const { vendor: vendorName, connection, operation: operationName } = target(step);
+  const vendor = vendorIn(run.vendors, vendorName);
+  if (!vendor || !operation) throw new GatewayError('not_found', `There is no ${step.call}.`);
+  // A call that takes long is this step itself; it starts no run of its own.
+  const { startRun: _, ...kit } = services;
+  const { keyId, name, scopes } = run.run;
+  const isSlow = operation.slow !== undefined;
+  const defaultMs = isSlow ? longCallMs : operation.alarm ? alarmCallMs : callMs;
+  const answer = await invoke(
+    { ...kit, http: watched(services.http, asked) },
+    vendor,
+    {
+      principal: { keyId, name, scopes, perMinute: Number.POSITIVE_INFINITY },
+      connection,
+      operation: operationName,
+      input,
+    },
+    {
+      requestId: randomUUID(),
+      signal: AbortSignal.timeout(step.timeout === undefined ? defaultMs : step.timeout * 1000),
+      ...(isSlow && { progress: progressOf(run) }),
+    },
+  );
+  return 'file' in answer ? storedFile(services, run, place, answer.file) : answer.body;
+}
+
+/** The vendor has done it: a database that is in trouble now must not make it a failure. */
+async function recordSuccess(run: RunContext, place: StepPlace, attempts: number, output: unknown): Promise<void> {
+  try {
+    await run.records.write(place, { state: 'succeeded', attempts, output: output ?? null, ended: true });
+  } catch (error) {
+    run.services.log?.({
+      level: 'error',
+      message: 'step record not written',
+      run: run.run.id,
+      step: place.name,
+      reason: String(error),
+    });
+  }
+}
+
+async function fail(
+  run: RunContext,
+  step: CallStep,
+  operation: Operation | undefined,
+  place: StepPlace,
+  attempt: number,
+  failed: { error: unknown; elapsedMs: number; asked: boolean; firstAt: number },
+): Promise<Attempt> {
+  const { firstAt, ...rest } = failed;
+  const { state, error } = failureOf(failed.error, failed.asked && operation?.effect !== 'read');
+  const policy = retryPolicy(step, operation ?? {});
+  const next = operation && secondsToNextAttempt({ ...rest, attempt }, policy, operation);
+  await run.records
+    .write(place, {
+      attempts: attempt,
+      ...(error && { error }),
+      ...(next === undefined
+        ? { state, ended: true }
+        : { state: 'running', nextAttemptAt: run.services.clock.now() + next * 1000 }),
+    })
+    .catch((cause: unknown) => {
+      run.services.log?.({
+        level: 'error',
+        message: 'step record not written',
+        run: run.run.id,
+        step: place.name,
+        reason: String(cause),
+      });
+    });
+  return { state, ...(error && { error }), ...(next !== undefined && { next }), firstAt };
+}
+
+/** What follows an attempt that was cut off. Its record tells whether the vendor can have been asked. */
+async function afterInterruption(
+  run: RunContext,
+  step: CallStep,
+  operation: Operation | undefined,
+  place: StepPlace,
+  attempt: number,
+  thrown: unknown,
+): Promise<Attempt> {
+  const record = await run.records.read(place);
+  const now = run.services.clock.now();
+  const firstAt = record?.startedAt ?? now;
+  if (record?.state === 'succeeded') {
+    return { state: 'succeeded', firstAt, ...(record.output !== undefined && { output: JSON.parse(record.output) }) };
+  }
+  const asked = (record?.attempts ?? 0) >= attempt;
+  const error =
+    asked && thrown instanceof StepInterrupted
+      ? new GatewayError(
+          'outcome_unknown',
+          'The step was cut off in the middle; whether the vendor carried it out is not known. Check before you replay it.',
+          { outcome: 'unknown' },
+        )
+      : thrown;
+  return fail(run, step, operation, place, attempt, { error, elapsedMs: now - firstAt, asked, firstAt });
+}
+
+/** The same client, which notes that a request went out. */
+function watched(http: HttpClient, asked: { yes: boolean }): HttpClient {
+  const noting =
+    <Args extends unknown[], Result>(send: (...args: Args) => Result) =>
+    (...args: Args): Result => {
+      asked.yes = true;
+      return send(...args);
+    };
+  return { ...http, request: noting(http.request.bind(http)), stream: noting(http.stream.bind(http)) };
 }
 
 /** Writes how far a transfer has come into the run, once a second at most. */
-function progressOf(services: AutomationServices, frame: RunFrame): (done: number, total: number) => Promise<void> {
+function progressOf(run: RunContext): (done: number, total: number) => Promise<void> {
+  const { services } = run;
   let last = 0;
   return async (done, total) => {
     const now = services.clock.now();
     if (now - last < 1_000 && done < total) return;
     last = now;
-    const { pk, sk } = frame.run;
+    const { pk, sk } = run.run;
     await services.table.update({ pk, sk }, 'SET #progress = :progress', { progress: { done, total } });
   };
 }
@@ -203,12 +315,11 @@ function progressOf(services: AutomationServices, frame: RunFrame): (done: numbe
 /** A file that a step was answered with lies beside the run; later steps see where. */
 async function storedFile(
   services: AutomationServices,
-  frame: RunFrame,
-  at: number,
-  index: number,
+  run: RunContext,
+  { at, index }: StepPlace,
   file: { stream: Parameters<AutomationServices['files']['put']>[1]; type: string; name?: string },
 ): Promise<unknown> {
-  const key = `runs/${frame.run.id}/${at}/${index}.file`;
+  const key = `runs/${run.run.id}/${at}/${index}.file`;
   await services.files.put(key, file.stream, file.type);
   return {
     url: await services.files.link(key, 24 * 60 * 60, file.name),
@@ -217,75 +328,62 @@ async function storedFile(
   };
 }
 
-function stepBase(services: AutomationServices, frame: RunFrame, step: CallStep, at: number, index: number) {
-  return { runId: frame.run.id, at, index, name: step.name, call: step.call, startedAt: services.clock.now() };
-}
-
-async function itemsOf(frame: RunFrame, step: CallStep): Promise<{ list: unknown[] } | { error: StepError }> {
+async function itemsOf(
+  run: RunContext,
+  step: CallStep,
+  place: StepPlace,
+): Promise<{ list: unknown[] } | { error: StepError }> {
   try {
-    const value = await evaluate(step.forEach, seenBy(frame, step.forEach), {
-      now: frame.startedAt,
-      seed: `${frame.run.id}/${step.name}`,
-    });
+    const value = await run.render(step.forEach, place, run.services.clock.now());
     const list = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
     if (list.length <= maxItems) return { list };
-    return {
-      error: { code: 'invalid_input', message: `forEach gave ${list.length} items; at most ${maxItems} are allowed.` },
-    };
+    throw new GatewayError('invalid_input', `forEach gave ${list.length} items; at most ${maxItems} are allowed.`);
   } catch (error) {
-    return { error: failureOf(error).error ?? { code: 'internal', message: 'forEach failed.' } };
+    const failure = failureOf(error, false).error ?? { code: 'internal', message: 'forEach failed.' };
+    await run.records.write(place, { state: 'failed', error: failure, ended: true });
+    return { error: failure };
   }
 }
 
-/**
- * When an attempt is followed by another, in seconds. A write goes again only when it certainly did not reach the vendor; the one
- * exception is an operation that says so itself: an SOS whose answer was lost, at most three times within thirty seconds.
- */
-function nextAttempt(error: unknown, attempt: number, operation: Operation | undefined): number | undefined {
-  if (!(error instanceof GatewayError)) return undefined;
-  const lost = operation?.repeatWhenLost;
-  if (error.code === 'outcome_unknown') {
-    return lost && attempt < lost.attempts ? Math.floor(lost.seconds / lost.attempts) : undefined;
-  }
-  const safe = operation?.effect === 'read' ? error.retryable : error.retryable && error.outcome === 'no';
-  if (!safe) return undefined;
-  const delay = delays[attempt - 1];
-  return delay === undefined ? undefined : Math.max(delay, error.retryAfter ?? 0);
-}
-
-function failureOf(error: unknown): Ended {
-  if (error instanceof StepInterrupted) {
-    const message =
-      'The step was cut off in the middle; whether the vendor carried it out is not known. Look before you replay it.';
-    return { state: 'unknown', error: { code: 'outcome_unknown', message, status: 504, retryable: false } };
-  }
+function failureOf(error: unknown, asked: boolean): { state: 'failed' | 'unknown'; error: StepError } {
+  const state = isLost(error, asked) ? 'unknown' : 'failed';
   if (error instanceof GatewayError) {
     const { code, message, status, retryable } = error;
-    return { state: error.outcome === 'unknown' ? 'unknown' : 'failed', error: { code, message, status, retryable } };
+    return { state, error: { code, message, status, retryable } };
   }
-  const name = error instanceof Error ? error.name : '';
-  const message = error instanceof Error ? error.message : String(error);
-  const known = name === 'ExpressionFailure';
-  return {
-    state: 'failed',
-    error: {
-      code: known ? 'invalid_input' : 'internal',
-      message: known ? `An expression failed: ${message}` : message,
-    },
-  };
+  const message = redactText(error instanceof Error ? error.message : String(error));
+  return isExpressionFailure(error)
+    ? { state, error: { code: 'invalid_input', message: `An expression failed: ${message}` } }
+    : { state, error: { code: 'internal', message } };
 }
 
-function endOf(step: CallStep, all: readonly Ended[], isWrite: boolean): StepEnd {
-  const bad = all.filter((each) => each.state === 'failed' || each.state === 'unknown');
-  const cancelled = all.some((each) => each.state === 'cancelled');
-  const wrote = isWrite && all.some((each) => each.state === 'succeeded' || each.state === 'unknown');
+function errorOf({ error }: ItemEnd): { error?: StepError } {
+  return error ? { error } : {};
+}
+
+function finish(
+  run: RunContext,
+  step: CallStep,
+  operation: Operation | undefined,
+  all: readonly ItemEnd[],
+  result: Parameters<RunContext['finishStep']>[1],
+): StepEnd {
+  const bad = all.filter(({ state }) => state === 'failed' || state === 'unknown');
+  const good = all.filter(({ state }) => state === 'succeeded');
   const [first] = bad;
-  const stop =
-    first && step.onError !== 'continue' ? `Step ${step.name}: ${first.error?.message ?? 'failed'}` : undefined;
-  return { failed: bad.length > 0, wrote, cancelled, ...(stop !== undefined && { stop }) };
-}
-
-function firstError(all: readonly Ended[]): { error?: StepError } {
-  const found = all.find((each) => each.error)?.error;
-  return found ? { error: found } : {};
+  const words = first && `Step ${step.name}: ${first.error?.message ?? 'failed'}`;
+  const reason = bad.length > 1 ? `${words} (and ${bad.length - 1} more)` : words;
+  const isWrite = operation !== undefined && operation.effect !== 'read';
+  const end: StepEnd = {
+    name: step.name,
+    state: all.some(({ state }) => state === 'cancelled') ? 'cancelled' : (first?.state ?? good[0]?.state ?? 'skipped'),
+    succeeded: good.length,
+    failed: bad.length,
+    wrote: isWrite && good.length > 0,
+    ...(operation?.alarm && (bad.length > 0 || good.length > 0) && { alarm: bad.length > 0 ? 'silent' : 'raised' }),
+    ...(reason !== undefined && { reason }),
+    ...(reason !== undefined && step.onError !== 'continue' && { stop: reason }),
+  };
+  run.finishStep(end, result);
+  return end;
 }

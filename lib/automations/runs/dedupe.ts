@@ -1,66 +1,77 @@
 import { expiry, keys } from '../../store/items.ts';
 import type { Key } from '../../store/table.ts';
-import type { RunServices } from './runs.ts';
+import { findRun, type RunServices } from './runs.ts';
 
 interface ClaimItem extends Key {
   runId: string;
   state: 'running' | 'done';
-  /** Until when what was done counts, epoch milliseconds; while the run goes on, until when it may. */
+  /** Events that arrived until then are duplicates, epoch milliseconds; without meaning while the run goes on. */
   until: number;
+  /** When the event arrived that the run is about. */
   claimedAt: number;
   expiresAt: number;
 }
 
-export type Claim = 'mine' | { takenBy: string; state: 'running' | 'done' };
+export type Claim = { mine: true } | { mine: false; takenBy: string };
 
 /** No run lives longer than its execution. */
-const longestRun = 31 * 24 * 60 * 60_000;
+const longestRunMs = 31 * 24 * 60 * 60_000;
+/** A claim is kept this much longer than it counts, for events whose runs begin late. */
+const lateMs = 60 * 60_000;
 
-/** Claims a dedupe key for a run. A repeat by the same run is its own again. */
+/**
+ * Claims a dedupe key for the run of an event that arrived at a time. Duplicates are judged by their arrival: whatever arrived
+ * while the run with the key was going, or within its window, is one. A repeat by the same run is its own again.
+ */
 export async function claimKey(
   services: RunServices,
   automationId: string,
   key: string,
-  runId: string,
+  run: { id: string; createdAt: number },
 ): Promise<Claim> {
-  const now = services.clock.now();
-  const item: ClaimItem = {
-    ...keys.dedupe(automationId, key),
-    runId,
+  const at = keys.dedupe(automationId, key);
+  const mine: ClaimItem = {
+    ...at,
+    runId: run.id,
     state: 'running',
-    until: now + longestRun,
-    claimedAt: now,
-    expiresAt: expiry(now + longestRun),
+    until: 0,
+    claimedAt: run.createdAt,
+    expiresAt: expiry(services.clock.now() + longestRunMs),
   };
-  const claimed = await services.table.put<ClaimItem>(
-    item,
-    'attribute_not_exists(#pk) OR #until < :now OR (#runId = :runId AND #state = :running)',
-    { now, runId, running: 'running' },
-  );
-  if (claimed.done) return 'mine';
-  return { takenBy: claimed.item?.runId ?? '', state: claimed.item?.state ?? 'running' };
+  const condition =
+    'attribute_not_exists(#pk) OR (#state = :done AND #until < :arrivedAt) OR (#runId = :runId AND #state = :running)';
+  const values = { runId: run.id, arrivedAt: run.createdAt, running: 'running', done: 'done' };
+  const claimed = await services.table.put<ClaimItem>(mine, condition, values);
+  if (claimed.done) return { mine: true };
+  const held = claimed.item;
+  if (held?.state !== 'running') return { mine: false, takenBy: held?.runId ?? '' };
+  // A run that has ended without giving its key back holds it no longer.
+  if ((await findRun(services.table, held.runId))?.state === 'running') return { mine: false, takenBy: held.runId };
+  const taken = await services.table.put<ClaimItem>(mine, '#runId = :held AND #state = :running', {
+    held: held.runId,
+    running: 'running',
+  });
+  return taken.done ? { mine: true } : { mine: false, takenBy: taken.item?.runId ?? held.runId };
 }
 
-/** Ends a claim: one that wrote something counts for its window from the claim on, another is given back. */
+/** Ends a claim: one that counts does so for its window from the event's arrival, and for what arrived while the run went on. */
 export async function endClaim(
   services: RunServices,
   automationId: string,
   key: string,
-  runId: string,
-  outcome: { wrote: boolean; seconds: number },
+  run: { id: string; createdAt: number },
+  outcome: { counts: boolean; seconds: number },
 ): Promise<void> {
   const at = keys.dedupe(automationId, key);
-  if (!outcome.wrote) {
-    await services.table.delete(at, '#runId = :runId', { runId });
+  if (!outcome.counts) {
+    await services.table.delete(at, '#runId = :runId', { runId: run.id });
     return;
   }
-  const item = await services.table.get<ClaimItem>(at, true);
-  if (item?.runId !== runId) return;
-  const until = item.claimedAt + outcome.seconds * 1000;
+  const until = Math.max(run.createdAt + outcome.seconds * 1000, services.clock.now());
   await services.table.update(
     at,
     'SET #state = :done, #until = :until, #expiresAt = :expiresAt',
-    { done: 'done', until, expiresAt: expiry(until), runId },
+    { done: 'done', until, expiresAt: expiry(until + lateMs), runId: run.id },
     '#runId = :runId',
   );
 }

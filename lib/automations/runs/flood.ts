@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { expiry, keys } from '../../store/items.ts';
 import type { Table } from '../../store/table.ts';
 
-/** Runs of an automation that may act in a minute where it does not say. */
+/** Runs of an automation that may act in a minute where it does not say and raises no alarm. */
 export const defaultPerMinute = 60;
 
 /** Runs that may begin for each that may act: many find only at their condition that they are not meant. */
@@ -24,4 +24,4 @@ export async function countRun(
 }
 
 /** Why a run of too many does nothing. */
-export const tooMany = (most: number): string => `More than ${most} runs within a minute (maxPerMinute).`;
+export const tooMany = (max: number): string => `More than ${max} runs within a minute (maxPerMinute).`;

@@ -3,8 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Starter } from '../../core/durable.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { FileStore } from '../../core/files.ts';
-import { redact } from '../../core/redaction/redact.ts';
-import { readFileText, storeText } from '../../store/blobs.ts';
+import { readFileText } from '../../store/blobs.ts';
 import { due } from '../../store/due.ts';
 import { expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
@@ -30,8 +29,14 @@ export interface RunItem extends Key {
   /** The event itself where no log has it (a schedule, an edited replay), as JSON. */
   event?: string;
   replayOf?: string;
-  /** For a replay of what failed: steps that succeeded are taken from the run that is replayed. */
+  /** For a replay of what failed: steps that succeeded with the same input are taken from the run that is replayed. */
   reuse?: boolean;
+  /** For a replay: what steps gave that were carried out by other means, by name, as JSON. */
+  outputs?: string;
+  /** Whether a step of it raises an alarm. */
+  alarm?: boolean;
+  /** Where its event came from, for the log. */
+  source?: RunSource;
   dedupeKey?: string;
   cancelRequested?: boolean;
   createdAt: number;
@@ -42,6 +47,14 @@ export interface RunItem extends Key {
   /** Its place in the list of runs in its state. */
   duePk?: string;
   dueAt?: number;
+}
+
+/** Where the event of a run came from. */
+export interface RunSource {
+  /** The id of a hook. */
+  hook?: string;
+  /** `vendor/connection`. */
+  connection?: string;
 }
 
 export interface StepError {
@@ -62,8 +75,14 @@ export interface StepItem extends Key {
   call?: string;
   state: StepState;
   attempts: number;
+  /** While another attempt follows. */
+  nextAttemptAt?: number;
+  /** Why it was skipped. */
+  reason?: string;
   /** Redacted, as JSON. */
   input?: string;
+  /** Tells the input as it was rendered from any other. */
+  inputHash?: string;
   /** As JSON, in the table or, when it is long, in a file. */
   output?: string;
   outputFile?: string;
@@ -80,11 +99,13 @@ export interface RunServices {
   files: FileStore;
   clock: Clock;
   starter: Starter;
+  /** Writes one line of the log. */
+  log?(line: Record<string, unknown>): void;
 }
 
 export const callsOwner = 'calls';
+/** How long runs are kept, in milliseconds. */
 export const retentionMs = 30 * 24 * 60 * 60_000;
-const largestInline = 200_000;
 
 /** What makes a run: the same cause gives the same id, so that it is started once. */
 export interface RunCause {
@@ -100,6 +121,11 @@ export interface RunCause {
   event?: TrunklineEvent;
   replayOf?: string;
   reuse?: boolean;
+  /** For a replay: the outputs of steps that were carried out by other means, by name. */
+  outputs?: Record<string, unknown>;
+  /** Whether a step of it raises an alarm: such runs have a lane of their own and no flood cap unless they say so. */
+  alarm?: boolean;
+  source?: RunSource;
 }
 
 /** `run_{owner}_{time}_{hash}`: the id says where the run lies. */
@@ -137,22 +163,24 @@ export async function startRun(
   return item.id;
 }
 
-/** Writes how a run ended. */
+/** Writes how a run ended, once; false when it has ended otherwise. */
 export async function endRun(
   services: RunServices,
   run: Key,
   state: RunState,
   reason?: string,
   dedupeKey?: string,
-): Promise<void> {
+): Promise<boolean> {
   const endedAt = services.clock.now();
   const ended = await services.table.update<RunItem>(
     { pk: run.pk, sk: run.sk },
     `SET #state = :state, #duePk = :duePk, #endedAt = :endedAt${reason === undefined ? '' : ', #reason = :reason'}${dedupeKey === undefined ? '' : ', #dedupeKey = :dedupeKey'}`,
-    { state, duePk: due(`run-${state}`, run.sk, 0).duePk, endedAt, reason, dedupeKey },
-    'attribute_exists(#pk)',
+    { state, duePk: due(`run-${state}`, run.sk, 0).duePk, endedAt, reason, dedupeKey, running: 'running' },
+    // A repeat after a crash finds its own state.
+    '#state = :running OR #state = :state',
   );
-  if (!ended.done || state === 'skipped' || ended.item.owner === callsOwner) return;
+  if (!ended.done) return false;
+  if (state === 'skipped' || ended.item.owner === callsOwner) return true;
   const { id, owner, createdAt } = ended.item;
   await services.table.update(
     keys.automationStatus(owner),
@@ -160,6 +188,7 @@ export async function endRun(
     { id, state, createdAt, endedAt, reason },
     'attribute_not_exists(#pk) OR #createdAt <= :createdAt',
   );
+  return true;
 }
 
 /** The most recent run of an automation. */
@@ -185,6 +214,9 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     ...(cause.event && { event: JSON.stringify(cause.event) }),
     ...(cause.replayOf !== undefined && { replayOf: cause.replayOf }),
     ...(cause.reuse !== undefined && { reuse: cause.reuse }),
+    ...(cause.outputs !== undefined && { outputs: JSON.stringify(cause.outputs) }),
+    ...(cause.alarm !== undefined && { alarm: cause.alarm }),
+    ...(cause.source && { source: cause.source }),
     createdAt: cause.createdAt,
     ...due('run-running', key.sk, cause.createdAt),
     expiresAt: expiry(services.clock.now() + retentionMs),
@@ -203,30 +235,6 @@ export async function findRun(table: Table, id: string): Promise<RunItem | undef
 
 export async function stepsOf(table: Table, id: string): Promise<StepItem[]> {
   return table.queryAll<StepItem>({ pk: keys.runSteps(id), consistent: true });
-}
-
-/** Writes how a step stands. The input is redacted before it is stored. */
-export async function recordStep(
-  services: RunServices,
-  step: Omit<StepItem, 'pk' | 'sk' | 'expiresAt' | 'input' | 'output' | 'outputFile'> & {
-    input?: unknown;
-    output?: unknown;
-  },
-): Promise<void> {
-  const { input, output, ...rest } = step;
-  const path = `runs/${step.runId}/${step.at}/${step.index}`;
-  const stored = output === undefined ? undefined : await storeText(services.files, JSON.stringify(output), path);
-  const shown = input === undefined ? undefined : JSON.stringify(redact(input));
-  const item: StepItem = {
-    ...keys.runStep(step.runId, step.at, step.index),
-    ...rest,
-    ...(shown !== undefined && {
-      input: Buffer.byteLength(shown) > largestInline ? JSON.stringify('(longer than 200 kB)') : shown,
-    }),
-    ...(stored && (stored.file === undefined ? { output: stored.text } : { outputFile: stored.file })),
-    expiresAt: expiry(services.clock.now() + retentionMs),
-  };
-  await services.table.put<StepItem>(item);
 }
 
 /** What a step gave, from the table or from its file. */

@@ -1,78 +1,116 @@
 import type { DurableContext } from '../../core/durable.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
-import { type EventItem, findEvent, shownEvent } from '../../events/log.ts';
+import { findEvent, shownEvent } from '../../events/log.ts';
 import { registerWaiter, type WaitedEvent } from '../../events/waiters.ts';
-import { evaluate } from '../../expressions/expression.ts';
-import { expressionIn } from '../../expressions/template.ts';
-import { awaitedBy, nameOf, type WaitForStep } from '../definition.ts';
-import type { AutomationServices, RunFrame, StepEnd } from './run.ts';
-import { recordStep } from './runs.ts';
+import { awaitedBy, type WaitForStep, type WaitStep } from '../definition.ts';
+import type { PlacedStep } from '../steps.ts';
+import { hasOccurred, waitServices, wantedOf } from './occurred.ts';
+import { endOnCancel, pause } from './pause.ts';
+import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
+import type { StepPlace } from './step-records.ts';
 
-/** Waits for an event that meets a condition; the step's output is that event, or null when the time was over. */
-export async function runWaitFor(
-  services: AutomationServices,
+/** Lets time pass. */
+export async function runWait(
+  run: RunContext,
   context: DurableContext,
-  frame: RunFrame,
-  step: WaitForStep,
-  at: number,
+  { name, at }: PlacedStep,
+  step: WaitStep,
 ): Promise<StepEnd> {
-  const name = nameOf(step, at);
+  const { seconds } = step.wait;
+  if (run.sequential) {
+    await context.wait(name, seconds);
+    return ended(run, name, 'succeeded', null);
+  }
+  const place: StepPlace = { at, index: 0, name, call: `wait ${seconds} s` };
+  const begun = await begin(run, context, place, step, seconds);
+  if ('end' in begun) return ended(run, name, begun.end, null);
+  const cancelled = await pause(run, context, name, seconds);
+  await context.step(`${name} ends`, async () => {
+    await run.records.write(place, { state: 'succeeded', ended: true });
+  });
+  return ended(run, name, cancelled ? 'cancelled' : 'succeeded', null);
+}
+
+/** Waits for an event that meets a condition; the step's output is that event, or null when the time is over. */
+export async function runWaitFor(
+  run: RunContext,
+  context: DurableContext,
+  { name, at }: PlacedStep,
+  step: WaitForStep,
+): Promise<StepEnd> {
   const { seconds } = step.waitFor;
   const wanted = awaitedBy(step);
-  const base = {
-    runId: frame.run.id,
-    at,
-    index: 0,
-    name,
-    call: `waitFor ${wanted.map(({ event }) => event).join(' or ')}`,
-    attempts: 1,
-  };
-  const startedAt = await context.step(`${name} begins`, async () => {
-    const now = services.clock.now();
-    await recordStep(services, { ...base, state: 'running', startedAt: now });
-    return now;
-  });
-  const waited = await context.waitFor<WaitedEvent>(
+  const place: StepPlace = { at, index: 0, name, call: `waitFor ${wanted.map(({ event }) => event).join(' or ')}` };
+  const begun = await begin(run, context, place, step, seconds);
+  if ('end' in begun) return ended(run, name, begun.end, null);
+  const until = begun.startedAt + seconds * 1000;
+  const waited = await context.waitFor<WaitedEvent | { cancelled: true }>(
     name,
     async (callbackId) => {
-      const kit = {
-        ...services,
-        shown: (event: EventItem) => shownEvent(services.files, event),
-        holds: async (text: string, input: Record<string, unknown>) =>
-          (await evaluate(`{% ${text} %}`, input).catch(() => false)) === true,
-      };
-      for (const [alternative, { event: type, connection, if: condition }] of wanted.entries()) {
-        const expression = condition === undefined ? undefined : expressionIn(condition);
-        const found = await registerWaiter(kit, {
-          callbackId,
-          alternative,
-          type,
-          ...(connection !== undefined && { connection }),
-          ...(expression !== undefined && {
-            condition: { expression, bindings: { steps: frame.bindings.steps, run: frame.bindings.run } },
-          }),
-          scopes: frame.run.scopes,
-          // What came since the run began counts: an answer may be quicker than the run that asks for it.
-          since: frame.startedAt,
-          until: startedAt + seconds * 1000,
-        });
-        if (found) return;
+      if (!run.sequential) await endOnCancel(run.services, run.run, callbackId);
+      for (const [alternative, awaited] of wanted.entries()) {
+        const kit = waitServices(run.services);
+        if (await registerWaiter(kit, { ...wantedOf(run, awaited, until), callbackId, alternative })) return;
       }
     },
     seconds,
   );
+  const cancelled = waited.done && 'cancelled' in waited.value;
   const event = await context.step(`${name} ends`, async (): Promise<TrunklineEvent | null> => {
-    const found = waited.done ? await findEvent(services, waited.value.eventId) : undefined;
-    const shown = found ? await shownEvent(services.files, found) : null;
-    await recordStep(services, {
-      ...base,
-      state: 'succeeded',
-      startedAt,
-      endedAt: services.clock.now(),
-      output: shown,
-    });
+    const found = waited.done
+      ? 'eventId' in waited.value && (await findEvent(run.services, waited.value.eventId))
+      : undefined;
+    const shown = found ? await shownEvent(run.services.files, found) : waited.done ? null : await lastLook(run, step);
+    await run.records.write(place, { state: 'succeeded', output: shown, ended: true });
     return shown;
   });
-  frame.bindings.steps[name] = { output: event };
-  return { failed: false, wrote: false };
+  return ended(run, name, cancelled ? 'cancelled' : 'succeeded', event);
+}
+
+/** Before a wait ends without its event: polled sources are read now, and the log is searched once more. */
+async function lastLook(run: RunContext, step: WaitForStep): Promise<TrunklineEvent | null> {
+  const wanted = awaitedBy(step);
+  await Promise.all(
+    wanted.map(({ event, connection }) => run.services.pollNow?.(event, connection).catch(() => undefined)),
+  );
+  for (const awaited of wanted) {
+    const found = await hasOccurred(run, awaited);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** Records that a wait begins, unless its condition or a cancelled run keeps it from it. */
+async function begin(
+  run: RunContext,
+  context: DurableContext,
+  place: StepPlace,
+  step: WaitStep | WaitForStep,
+  seconds: number,
+): Promise<{ startedAt: number } | { end: 'skipped' | 'cancelled' }> {
+  const begun = await context.step<number | { startedAt: number } | { end: 'skipped' | 'cancelled' }>(
+    `${place.name} begins`,
+    async () => {
+      const now = run.services.clock.now();
+      if (await run.isCancelled()) {
+        await run.records.write(place, { state: 'skipped', reason: 'The run was cancelled.', ended: true });
+        return { end: 'cancelled' };
+      }
+      const refusal = step.if === undefined ? undefined : refusalOf(await run.render(step.if, place, now));
+      if (refusal !== undefined) {
+        await run.records.write(place, { state: 'skipped', reason: refusal, ended: true });
+        return { end: 'skipped' };
+      }
+      await run.records.write(place, { state: 'running', attempts: 1, input: { seconds } });
+      return { startedAt: now };
+    },
+  );
+  // An earlier version remembered the time alone.
+  return typeof begun === 'number' ? { startedAt: begun } : begun;
+}
+
+function ended(run: RunContext, name: string, state: 'succeeded' | 'skipped' | 'cancelled', output: unknown): StepEnd {
+  const end: StepEnd = { name, state, succeeded: 0, failed: 0, wrote: false };
+  run.finishStep(end, { output });
+  return end;
 }

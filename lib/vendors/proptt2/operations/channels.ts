@@ -142,6 +142,7 @@ export const channels = {
     effect: 'write',
     since: '2.0',
     call: 'POST /channels/{channelId}/sendSOS',
+    alarm: true,
     repeatWhenLost: { attempts: 3, seconds: 30 },
     input: () => ({ channelId: channelId() }),
     output: done,
@@ -151,6 +152,7 @@ export const channels = {
     effect: 'write',
     since: '2.0',
     call: 'POST /channels/{channelId}/sendAlert',
+    alarm: true,
     input: () => ({
       channelId: channelId(),
       messageId: messageId(),

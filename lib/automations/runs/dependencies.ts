@@ -1,0 +1,47 @@
+import { expressionIn, partsIn } from '../../expressions/template.ts';
+import { isCall, type Step } from '../definition.ts';
+import type { PlacedStep } from '../steps.ts';
+
+/** The steps that a template reads: their names, or `all` where it looks at `steps` as a whole. */
+export function referencedSteps(template: unknown): ReadonlySet<string> | 'all' {
+  const names = new Set<string>();
+  for (const expression of expressionsIn(template)) {
+    for (const [, name] of expression.matchAll(/\bsteps\b(?:\s*\.\s*([A-Za-z]\w*))?/g)) {
+      if (name === undefined) return 'all';
+      names.add(name);
+    }
+  }
+  return names;
+}
+
+/** The steps among the earlier ones that a step waits for: those it names in `after`, and those whose results it reads. */
+export function dependenciesOf(step: Step, earlier: readonly PlacedStep[]): PlacedStep[] {
+  const read = referencedSteps(step);
+  const named = new Set(step.after ?? []);
+  return earlier.filter(({ name }) => named.has(name) || read === 'all' || read.has(name));
+}
+
+/**
+ * The steps of a list that run beside it when they are in trouble: calls whose errors do not stop the run, and what only works
+ * out a value from them. It depends on the definition alone, so that every replay numbers its operations alike.
+ */
+export function stepsBeside(steps: readonly PlacedStep[], outside: ReadonlySet<PlacedStep>): Set<PlacedStep> {
+  const beside = new Set<PlacedStep>();
+  for (const [index, placed] of steps.entries()) {
+    const { step } = placed;
+    const earlier = [...outside, ...steps.slice(0, index)];
+    const reads = () => dependenciesOf(step, earlier).some((each) => beside.has(each) || outside.has(each));
+    if (isCall(step) ? step.onError === 'continue' : 'set' in step && reads()) beside.add(placed);
+  }
+  return beside;
+}
+
+function expressionsIn(template: unknown): string[] {
+  if (typeof template === 'string') {
+    const whole = expressionIn(template);
+    if (whole !== undefined) return [whole];
+    return (partsIn(template) ?? []).flatMap((part) => ('expression' in part ? [part.expression] : []));
+  }
+  if (typeof template !== 'object' || template === null) return [];
+  return Object.values(template).flatMap(expressionsIn);
+}

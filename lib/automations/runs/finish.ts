@@ -1,0 +1,96 @@
+import type { DurableContext } from '../../core/durable.ts';
+import { redactText } from '../../core/redaction/redact.ts';
+import { appendOwnEvent } from '../../events/own-events.ts';
+import { eventOf, type HeldKey, runInLog } from './begin.ts';
+import { endClaim } from './dedupe.ts';
+import type { StepEnd } from './run-context.ts';
+import { callsOwner, endRun, findRun, type RunItem, type RunServices, type RunState } from './runs.ts';
+
+/** How a run ended. */
+export interface RunEnd {
+  state: RunState;
+  reason?: string;
+  dedupeKey?: string;
+  /** The key that it holds, and whether it counts within its window. */
+  held?: HeldKey & { counts: boolean };
+  /** The steps that failed. */
+  failures?: { step: string; reason: string }[];
+}
+
+/** What the ends of its steps make of a run. */
+export function endOf(ends: readonly StepEnd[], sequence: { stop?: string; cancelled: boolean }): RunEnd {
+  const failures = ends.flatMap(({ name, reason }) => (reason === undefined ? [] : [{ step: name, reason }]));
+  const reason = sequence.stop ?? (failures.map((each) => each.reason).join(' ') || undefined);
+  const succeeded = ends.some((end) => end.succeeded > 0);
+  const failed = failures.length > 0;
+  const state: RunState = sequence.cancelled
+    ? 'cancelled'
+    : !failed
+      ? 'succeeded'
+      : succeeded && sequence.stop === undefined
+        ? 'partial'
+        : 'failed';
+  return { state, ...(reason !== undefined && failed && { reason }), ...(failed && { failures }) };
+}
+
+/** Only what was delivered counts as seen: a run that wrote something, and whose alarms, if it has any, were all raised. */
+export function countsForDedupe(ends: readonly StepEnd[]): boolean {
+  return ends.some(({ wrote }) => wrote) && !ends.some(({ alarm }) => alarm === 'silent');
+}
+
+/** Ends a run: its dedupe key, its item, the event that reports a failure, and one line in the log. May be repeated. */
+export async function finishRun(services: RunServices, runId: string, end: RunEnd): Promise<void> {
+  const run = await findRun(services.table, runId);
+  if (!run) return;
+  if (end.held) await endClaim(services, run.owner, end.held.key, run, end.held);
+  const reason = end.reason === undefined ? undefined : redactText(end.reason).slice(0, 2_000);
+  if (!(await endRun(services, run, end.state, reason, end.dedupeKey))) return;
+  const failed = end.state === 'failed' || end.state === 'partial';
+  services.log?.({
+    level: failed ? 'error' : 'info',
+    message: failed ? 'run failed' : 'run ended',
+    ...runInLog(run),
+    state: end.state,
+    ...(reason !== undefined && { reason }),
+  });
+  if (failed) await reportFailure(services, run, { ...end, ...(reason !== undefined && { reason }) });
+}
+
+async function reportFailure(services: RunServices, run: RunItem, end: RunEnd): Promise<void> {
+  const event = await eventOf(services, run);
+  // An automation that reports failed runs and fails itself must not report itself.
+  if (event?.type === 'trunkline.run.failed') return;
+  await appendOwnEvent(services, {
+    type: 'trunkline.run.failed',
+    id: run.id,
+    data: {
+      runId: run.id,
+      ...(run.owner !== callsOwner && { automationId: run.owner }),
+      automation: run.name,
+      ...(run.eventId !== undefined && { eventId: run.eventId }),
+      state: end.state,
+      reason: end.reason ?? 'A step failed; see the run.',
+      failures: (end.failures ?? []).map(({ step, reason }) => ({ step, reason: redactText(reason).slice(0, 500) })),
+    },
+  });
+}
+
+/**
+ * Ends a run whose execution cannot go on, whatever its steps have done. A dedupe key that it held is free then, since a claim
+ * counts only as long as its run goes on.
+ */
+export async function abandonRun(services: RunServices, runId: string, reason: string): Promise<void> {
+  const run = await findRun(services.table, runId);
+  if (run?.state === 'running') await finishRun(services, runId, { state: 'failed', reason });
+}
+
+/** The last durable step of a run. */
+export async function finishDurably(
+  services: RunServices,
+  context: DurableContext,
+  runId: string,
+  end: RunEnd,
+): Promise<RunEnd> {
+  await context.step('end', () => finishRun(services, runId, end));
+  return end;
+}

@@ -1,0 +1,48 @@
+import type { TrunklineEvent } from '../../core/event-type.ts';
+import { type EventItem, shownEvent } from '../../events/log.ts';
+import { findOccurred, type Wanted } from '../../events/waiters.ts';
+import { evaluate } from '../../expressions/expression.ts';
+import { expressionIn } from '../../expressions/template.ts';
+import type { Awaited } from '../definition.ts';
+import type { AutomationServices, RunContext } from './run-context.ts';
+
+/** An event that has come since the event that started the run and meets what is awaited; undefined when there is none. */
+export async function hasOccurred(
+  run: RunContext,
+  awaited: Awaited,
+  item?: unknown,
+): Promise<TrunklineEvent | undefined> {
+  const found = await findOccurred(waitServices(run.services), wantedOf(run, awaited, run.services.clock.now(), item));
+  return found && shownEvent(run.services.files, found);
+}
+
+/** What the log is searched for, and what later events are held against. Only what came since the run's cause counts. */
+export function wantedOf(
+  run: RunContext,
+  { event: type, connection, if: condition }: Awaited,
+  until: number,
+  item?: unknown,
+): Omit<Wanted, 'callbackId' | 'alternative'> {
+  const expression = condition === undefined ? undefined : expressionIn(condition);
+  const { event: _, ...bindings } = run.bindings(condition);
+  return {
+    type,
+    ...(connection !== undefined && { connection }),
+    ...(expression !== undefined && {
+      condition: { expression, bindings: { ...bindings, ...(item !== undefined && { item }) } },
+    }),
+    scopes: run.run.scopes,
+    since: run.facts.startedAt,
+    until,
+  };
+}
+
+/** What registering a wait and searching the log work with. */
+export function waitServices(services: AutomationServices) {
+  return {
+    ...services,
+    shown: (event: EventItem) => shownEvent(services.files, event),
+    holds: async (expression: string, input: Record<string, unknown>) =>
+      (await evaluate(`{% ${expression} %}`, input, { now: services.clock.now() }).catch(() => false)) === true,
+  };
+}

@@ -1,0 +1,162 @@
+import type { GatewayServices } from '../../connections/invoke.ts';
+import type { TrunklineEvent } from '../../core/event-type.ts';
+import type { Catalogue } from '../../core/vendor.ts';
+import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
+import type { PlacedStep } from '../steps.ts';
+import { referencedSteps } from './dependencies.ts';
+import {
+  findRun,
+  outputOf,
+  type RunItem,
+  type RunServices,
+  type StepError,
+  type StepItem,
+  type StepState,
+  stepsOf,
+} from './runs.ts';
+import { type StepPlace, StepRecords } from './step-records.ts';
+
+export interface AutomationServices extends RunServices, GatewayServices {
+  vendorNames: readonly string[];
+  /** Polls the source of an event type now, where it is polled at all, so that a wait does not end with news unread. */
+  pollNow?(type: string, connection: string | undefined): Promise<void>;
+}
+
+/** What expressions read of a step that ended. */
+export interface StepResult {
+  output: unknown;
+  error?: StepError;
+  /** For a list: the error of each item, null where it has none. */
+  errors?: (StepError | null)[];
+}
+
+/** How a step ended, for the run as a whole. */
+export interface StepEnd {
+  name: string;
+  state: StepState | 'cancelled';
+  /** Calls that succeeded and failed: one, or one for each item. */
+  succeeded: number;
+  failed: number;
+  /** Whether a vendor has carried out a write. */
+  wrote: boolean;
+  /** For a step that raises an alarm: whether all of it was raised. */
+  alarm?: 'raised' | 'silent';
+  /** Why it failed. */
+  reason?: string;
+  /** Set where the run must stop here. */
+  stop?: string;
+}
+
+/** What a run's first durable step worked out; plain JSON. */
+export interface RunFacts {
+  run: RunItem;
+  event: TrunklineEvent | null;
+  /** Epoch milliseconds of the run's cause: what happened since then counts for its waits. */
+  startedAt: number;
+  ref: string;
+}
+
+/** What the steps of one run share. It is made anew by every replay, from what the durable steps remember. */
+export class RunContext {
+  readonly services: AutomationServices;
+  readonly vendors: Catalogue;
+  readonly facts: RunFacts;
+  readonly records: StepRecords;
+  /** A run that an earlier version began: its operations are numbered without branches. */
+  readonly sequential: boolean;
+  readonly ends: StepEnd[] = [];
+  readonly #results = new Map<string, StepResult>();
+  readonly #ended = new Map<string, PromiseWithResolvers<void>>();
+  #replayed: Promise<readonly StepItem[]> | undefined;
+
+  constructor(services: AutomationServices, vendors: Catalogue, facts: RunFacts, sequential: boolean) {
+    this.services = services;
+    this.vendors = vendors;
+    this.facts = facts;
+    this.sequential = sequential;
+    this.records = new StepRecords(services, facts.run.id);
+  }
+
+  get run(): RunItem {
+    return this.facts.run;
+  }
+
+  /** Keeps how a step ended, for the expressions of later steps and for the end of the run. */
+  finishStep(end: StepEnd, result: StepResult): void {
+    this.ends.push(end);
+    this.#results.set(end.name, result);
+    this.#endOf(end.name).resolve();
+  }
+
+  /** Resolves when a step has ended, or will never run. */
+  ended(name: string): Promise<void> {
+    return this.#endOf(name).promise;
+  }
+
+  /** For a step that is passed over, so that nobody waits for it. */
+  passOver(placed: PlacedStep): void {
+    this.#endOf(placed.name).resolve();
+    for (const list of placed.inside) for (const each of list) this.passOver(each);
+  }
+
+  /** Fills in a template. `now` is the time at which the step first ran: it advances from step to step, not from attempt to attempt. */
+  render(template: unknown, place: StepPlace, now: number, more: Record<string, unknown> = {}): Promise<unknown> {
+    const options: EvaluateOptions = { now, seed: `${this.run.id}/${place.name}/${place.index}` };
+    return evaluate(template, { ...this.bindings(template), ...more }, options);
+  }
+
+  /** What an expression sees. The outputs of steps that it does not read are left out: they can be long, and are copied for each evaluation. */
+  bindings(template: unknown): Record<string, unknown> {
+    const { run, event, startedAt, ref } = this.facts;
+    const read = referencedSteps(template);
+    const steps = [...this.#results].filter(([name]) => read === 'all' || read.has(name));
+    return {
+      event,
+      steps: Object.fromEntries(steps),
+      run: { id: run.id, ref, startedAt: new Date(startedAt).toISOString(), event },
+    };
+  }
+
+  /** What whoever asked for a replay says that a step gave; it is not carried out. */
+  givenOutput(name: string): { output: unknown } | undefined {
+    // Written by `startRun` from an object.
+    const given = JSON.parse(this.run.outputs ?? '{}') as Record<string, unknown>;
+    return Object.hasOwn(given, name) ? { output: given[name] } : undefined;
+  }
+
+  /** Whether somebody has asked for the run to end. */
+  async isCancelled(): Promise<boolean> {
+    return (await findRun(this.services.table, this.run.id))?.cancelRequested === true;
+  }
+
+  /** What the replayed run has for a step or item with this very input; undefined where it must be carried out. */
+  async keptOutput(place: StepPlace, hash: string, shown: string): Promise<{ output: unknown } | undefined> {
+    if (!this.run.reuse || this.run.replayOf === undefined) return undefined;
+    this.#replayed ??= stepsOf(this.services.table, this.run.replayOf);
+    const alike = (await this.#replayed).filter(
+      // Records of an earlier version have no hash; what they show of the input tells then.
+      (record) => record.name === place.name && (record.inputHash ? record.inputHash === hash : record.input === shown),
+    );
+    const same = alike.find(({ index }) => index === place.index);
+    // An item may have moved in its list; two with the same input are told apart by their places.
+    const kept = same ?? (alike.every(({ state }) => state === 'succeeded') ? alike[0] : undefined);
+    if (kept?.state !== 'succeeded') return undefined;
+    return { output: (await outputOf(this.services.files, kept)) ?? null };
+  }
+
+  #endOf(name: string): PromiseWithResolvers<void> {
+    const known = this.#ended.get(name);
+    if (known) return known;
+    const made = Promise.withResolvers<void>();
+    this.#ended.set(name, made);
+    return made;
+  }
+}
+
+/** Why a condition lets nothing through, in words; undefined when it holds. */
+export function refusalOf(value: unknown): string | undefined {
+  if (value === true) return undefined;
+  if (value === false) return 'Its condition does not hold.';
+  const gave = value === undefined ? 'found nothing' : `gave ${JSON.stringify(value)?.slice(0, 100)}`;
+  return `Its condition does not hold: it ${gave}, and only true counts.`;
+}

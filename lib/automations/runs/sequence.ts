@@ -1,0 +1,195 @@
+import type { DurableContext } from '../../core/durable.ts';
+import { isCall, isParallel, isWaitFor, type ParallelStep, target } from '../definition.ts';
+import type { PlacedStep } from '../steps.ts';
+import { runCall } from './call.ts';
+import { dependenciesOf, stepsBeside } from './dependencies.ts';
+import { operationIn } from './operations.ts';
+import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
+import { runSet } from './set.ts';
+import { runWait, runWaitFor } from './wait.ts';
+
+/** A step that may run beside the others holds up what follows for no longer than this while it has no answer, in milliseconds. */
+const patienceMs = 500;
+
+/** How a list of steps ended. */
+export interface SequenceEnd {
+  /** Why the run must stop. */
+  stop?: string;
+  cancelled: boolean;
+}
+
+/** A step that runs beside the list. The flags are of this replay alone: they tell when to begin, never what. */
+interface Going {
+  placed: PlacedStep;
+  attempted: Promise<void>;
+  ended: Promise<StepEnd>;
+  isAttempted: boolean;
+  isOver: boolean;
+}
+
+/** The steps that were written before a list, inside and around which it runs. */
+export interface Surroundings {
+  earlier: readonly PlacedStep[];
+  /** Those among them that may be going still. */
+  beside: ReadonlySet<PlacedStep>;
+}
+
+/**
+ * Runs steps in their order. A call whose errors do not stop the run gets a branch of its own: what follows begins as soon as its
+ * first attempt is over, or half a second after it began, and only steps that read its result wait for its end.
+ */
+export async function runSequence(
+  run: RunContext,
+  context: DurableContext,
+  steps: readonly PlacedStep[],
+  around: Surroundings = { earlier: [], beside: new Set() },
+): Promise<SequenceEnd> {
+  const beside = run.sequential ? new Set<PlacedStep>() : stepsBeside(steps, around.beside);
+  const going: Going[] = [];
+  let stop: string | undefined;
+  let cancelled = false;
+  for (const [index, placed] of steps.entries()) {
+    if (stop !== undefined || cancelled) {
+      run.passOver(placed);
+      continue;
+    }
+    const earlier = [...around.earlier, ...steps.slice(0, index)];
+    const surroundings = { earlier, beside: new Set([...around.beside, ...beside]) };
+    const before = sameConnection(run, placed, going);
+    if (!beside.has(placed)) {
+      await Promise.all(before);
+      const end = await runStep(run, context, placed, surroundings, () => undefined);
+      stop = end.stop;
+      cancelled = end.state === 'cancelled';
+      continue;
+    }
+    const attempted = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    void attempted.promise.then(released.resolve);
+    // A step that waits for another in trouble holds up nobody either.
+    const blockers = dependenciesOf(placed.step, earlier);
+    if (before.length > 0 || going.some((each) => !each.isOver && blockers.includes(each.placed))) released.resolve();
+    const ended = context.branch(placed.name, async (inner) => {
+      await Promise.all(before);
+      return runStep(run, inner, placed, surroundings, attempted.resolve);
+    });
+    const mine: Going = { placed, attempted: attempted.promise, ended, isAttempted: false, isOver: false };
+    going.push(mine);
+    void attempted.promise.then(() => {
+      mine.isAttempted = true;
+    });
+    const over = () => {
+      mine.isOver = true;
+      attempted.resolve();
+    };
+    void ended.then(over, over);
+    const patience = new AbortController();
+    void run.services.clock.sleep(patienceMs, patience.signal).then(released.resolve, () => undefined);
+    await released.promise;
+    patience.abort();
+  }
+  for (const { placed, ended } of going) {
+    const end = await ended;
+    if (end.state === 'cancelled') cancelled = true;
+    // What only works out a value stops the run like any other step, once nothing goes on beside it.
+    if (!isCall(placed.step)) stop ??= end.stop;
+  }
+  return { ...(stop !== undefined && { stop }), cancelled };
+}
+
+async function runStep(
+  run: RunContext,
+  context: DurableContext,
+  placed: PlacedStep,
+  around: Surroundings,
+  attempted: () => void,
+): Promise<StepEnd> {
+  const { step, name } = placed;
+  if (!run.sequential) {
+    const awaited = dependenciesOf(step, around.earlier);
+    await Promise.all(awaited.map((each) => run.ended(each.name)));
+  }
+  const given = run.givenOutput(name);
+  if (given) return takeOver(run, context, placed, given.output);
+  if (isCall(step)) return runCall(run, context, placed, step, attempted);
+  if (isWaitFor(step)) return runWaitFor(run, context, placed, step);
+  if (isParallel(step)) return runParallel(run, context, placed, step, around);
+  if ('wait' in step) return runWait(run, context, placed, step);
+  return runSet(run, context, placed, step);
+}
+
+/** Starts lists of steps together. One that stops stops no other; the run stops when all have ended. */
+async function runParallel(
+  run: RunContext,
+  context: DurableContext,
+  placed: PlacedStep,
+  step: ParallelStep,
+  around: Surroundings,
+): Promise<StepEnd> {
+  const { name, at, inside } = placed;
+  const place = { at, index: 0, name, call: 'parallel' };
+  const refusal = await context.step(`${name} begins`, async () => {
+    const condition = step.if === undefined ? true : await run.render(step.if, place, run.services.clock.now());
+    const words = refusalOf(condition);
+    await run.records.write(
+      place,
+      words === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason: words, ended: true },
+    );
+    return words ?? null;
+  });
+  if (refusal !== null) {
+    for (const list of inside) for (const each of list) run.passOver(each);
+    return finished({ state: 'skipped' });
+  }
+  const branches = inside.map((list, index) =>
+    context.branch(`${name} ${index + 1}`, (inner) => runSequence(run, inner, list, around)),
+  );
+  const ends = await Promise.all(branches);
+  const stop = ends.find((end) => end.stop !== undefined)?.stop;
+  const cancelled = ends.some((end) => end.cancelled);
+  const state = stop === undefined ? 'succeeded' : 'failed';
+  await context.step(`${name} ends`, async () => {
+    await run.records.write(place, { state, ended: true });
+  });
+  return finished({ state: cancelled ? 'cancelled' : state, ...(stop !== undefined && { stop }) });
+
+  /** The steps inside have each been counted; the whole adds nothing. */
+  function finished(end: Pick<StepEnd, 'state' | 'stop'>): StepEnd {
+    const whole: StepEnd = { name, succeeded: 0, failed: 0, wrote: false, ...end };
+    run.finishStep(whole, { output: null });
+    return whole;
+  }
+}
+
+/** Takes a step as carried out by other means, as whoever asked for the replay said. */
+async function takeOver(
+  run: RunContext,
+  context: DurableContext,
+  placed: PlacedStep,
+  output: unknown,
+): Promise<StepEnd> {
+  const { name, at, step } = placed;
+  await context.step(name, async () => {
+    const place = { at, index: 0, name, ...(isCall(step) && { call: step.call }) };
+    await run.records.write(place, { state: 'succeeded', kept: true, output, ended: true });
+  });
+  for (const list of placed.inside) for (const each of list) run.passOver(each);
+  const end: StepEnd = { name, state: 'succeeded', succeeded: 1, failed: 0, wrote: false };
+  run.finishStep(end, { output });
+  return end;
+}
+
+/**
+ * The first attempts that a call waits for: those of earlier steps at the same connection, so that messages keep their order. What
+ * raises an alarm waits for none.
+ */
+function sameConnection(run: RunContext, { step }: PlacedStep, going: readonly Going[]): Promise<void>[] {
+  if (!isCall(step)) return [];
+  const { vendor, connection, operation } = target(step);
+  if (operationIn(run.vendors, vendor, operation)?.alarm) return [];
+  return going.flatMap(({ placed, attempted, isAttempted }) => {
+    if (!isCall(placed.step) || isAttempted) return [];
+    const other = target(placed.step);
+    return other.vendor === vendor && other.connection === connection ? [attempted] : [];
+  });
+}

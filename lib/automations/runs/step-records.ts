@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { redact, redactText } from '../../core/redaction/redact.ts';
+import { expiry, keys } from '../../store/items.ts';
+import { type RunServices, retentionMs, type StepError, type StepItem, type StepState } from './runs.ts';
+
+/** Which record of a run: a step, or one item of it. */
+export interface StepPlace {
+  at: number;
+  index: number;
+  name: string;
+  /** What the step does, as people read it: `vendor/connection/operation`, `wait 60 s`. */
+  call?: string;
+}
+
+/** What is written of a step; what is absent stays as it was recorded. */
+export interface StepChange {
+  state: StepState;
+  attempts?: number;
+  input?: unknown;
+  output?: unknown;
+  error?: StepError;
+  /** Why it was skipped. */
+  reason?: string;
+  kept?: boolean;
+  /** Epoch milliseconds. */
+  nextAttemptAt?: number;
+  ended?: boolean;
+}
+
+/** The most bytes of an input or output that stay in the table. */
+const maxInlineBytes = 100_000;
+
+/** The only writer of a run's step records. Each write adds what it knows and leaves the rest, so no later one loses an input. */
+export class StepRecords {
+  readonly #services: RunServices;
+  readonly #runId: string;
+
+  constructor(services: RunServices, runId: string) {
+    this.#services = services;
+    this.#runId = runId;
+  }
+
+  /** Writes how a step stands, and answers the whole record. Inputs and errors are redacted first. */
+  async write(place: StepPlace, change: StepChange): Promise<StepItem> {
+    const { table, clock } = this.#services;
+    const now = clock.now();
+    const { state, attempts, error, reason, kept, nextAttemptAt, ended } = change;
+    const values: Record<string, unknown> = {
+      runId: this.#runId,
+      ...place,
+      state,
+      expiresAt: expiry(now + retentionMs),
+      ...(attempts !== undefined && { attempts }),
+      ...(error && { error: { ...error, message: redactText(error.message) } }),
+      ...(reason !== undefined && { reason }),
+      ...(kept && { kept }),
+      ...(nextAttemptAt !== undefined && { nextAttemptAt }),
+      ...(ended && { endedAt: now }),
+      ...(change.input !== undefined && {
+        input: inputText(change.input),
+        inputHash: inputHash(place.name, change.input),
+      }),
+      ...(await this.#outputOf(place, change.output)),
+    };
+    const sets = Object.keys(values).map((name) => `#${name} = :${name}`);
+    if (attempts === undefined) sets.push('#attempts = if_not_exists(#attempts, :none)');
+    const removes = [...(nextAttemptAt === undefined ? ['#nextAttemptAt'] : []), ...(error ? [] : ['#error'])];
+    const written = await table.update<StepItem>(
+      keys.runStep(this.#runId, place.at, place.index),
+      `SET #startedAt = if_not_exists(#startedAt, :now), ${sets.join(', ')}${removes.length > 0 ? ` REMOVE ${removes.join(', ')}` : ''}`,
+      { ...values, now, none: 0 },
+    );
+    if (!written.done) throw new Error('A step record was refused though it has no condition');
+    return written.item;
+  }
+
+  /** The record as it stands; undefined for a step that was never begun. */
+  read({ at, index }: Pick<StepPlace, 'at' | 'index'>): Promise<StepItem | undefined> {
+    return this.#services.table.get<StepItem>(keys.runStep(this.#runId, at, index), true);
+  }
+
+  async #outputOf({ at, index }: StepPlace, output: unknown): Promise<{ output?: string; outputFile?: string }> {
+    if (output === undefined) return {};
+    const text = JSON.stringify(output);
+    if (Buffer.byteLength(text) <= maxInlineBytes) return { output: text };
+    const outputFile = `runs/${this.#runId}/${at}/${index}`;
+    await this.#services.files.put(outputFile, Buffer.from(text), 'application/json');
+    return { outputFile };
+  }
+}
+
+/** Tells one rendered input of a step from another. */
+export function inputHash(name: string, input: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify([name, input]))
+    .digest('base64url')
+    .slice(0, 22);
+}
+
+function inputText(input: unknown): string {
+  const text = JSON.stringify(redact(input));
+  return Buffer.byteLength(text) > maxInlineBytes ? JSON.stringify('(longer than 100 kB)') : text;
+}
