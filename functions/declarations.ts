@@ -149,6 +149,8 @@ export const functions: readonly FunctionDeclaration[] = [
     secrets: { read: [adminKeySecret], manage: secretsOf([...vendorNames, 'subscriptions', 'hooks']) },
     files: { read: ['runs/'], write: ['uploads/', 'events/', 'idempotency/control/'] },
     starts: ['deliver-event', 'run-automation'],
+    // Cancelling a run ends its waits.
+    completes: ['run-automation'],
   },
   {
     ...http,
@@ -249,7 +251,7 @@ export const functions: readonly FunctionDeclaration[] = [
       {
         metric: 'RunFailed',
         dimensions: { function: 'run-automation' },
-        meaning: 'A run of an automation failed; its steps say where.',
+        meaning: 'A run of an automation failed, wholly or in part; its steps say where.',
       },
     ],
   },

@@ -1,9 +1,9 @@
 import type { JsonAnswer } from '../api/idempotency.ts';
 import type { HttpRequest } from '../api/request.ts';
 import { GatewayError, problemOf } from '../core/errors.ts';
-import type { RunProgress } from './wait.ts';
+import type { RunProgress, RunResult } from './wait.ts';
 
-/** What a sender hears of a stored message whose runs were waited for: 200, 202 while one goes on, 424 when one failed. */
+/** What a sender hears of a stored message whose runs were waited for: 200, 202 while one goes on, 424 when one failed, wholly or in part. */
 export function resultAnswer(
   eventId: string | undefined,
   runs: readonly RunProgress[],
@@ -13,9 +13,12 @@ export function resultAnswer(
   const told = { eventId, runs };
   const going = runs.find(({ state }) => state === 'running');
   if (going) return { status: 202, headers: { ...headers, location: `/v1/runs/${going.id}` }, body: told };
-  const failed = runs.find(({ state }) => state === 'failed');
+  const failed = runs.find((run): run is RunResult => run.state === 'failed' || run.state === 'partial');
   if (!failed) return { status: 200, headers, body: told };
-  const error = new GatewayError('run_failed', `The message was stored, and its run ${failed.id} failed.`);
+  const error = new GatewayError(
+    'run_failed',
+    `The message was stored, and its run ${failed.id} ${failed.state === 'partial' ? 'failed in part' : 'failed'}. ${failed.reason ?? ''}`.trim(),
+  );
   return problemAnswer(error, request, headers, told);
 }
 

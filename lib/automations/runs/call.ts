@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { invoke } from '../../connections/invoke.ts';
+import type { Clock } from '../../core/clock.ts';
 import { type DurableContext, StepInterrupted } from '../../core/durable.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { HttpClient } from '../../core/http/client.ts';
@@ -196,22 +197,28 @@ async function askVendor(
   const { keyId, name, scopes } = run.run;
   const isSlow = operation.slow !== undefined;
   const defaultMs = isSlow ? longCallMs : operation.alarm ? alarmCallMs : callMs;
-  const answer = await invoke(
-    { ...kit, http: watched(services.http, asked) },
-    vendor,
-    {
-      principal: { keyId, name, scopes, perMinute: Number.POSITIVE_INFINITY },
-      connection,
-      operation: operationName,
-      input,
-    },
-    {
-      requestId: randomUUID(),
-      signal: AbortSignal.timeout(step.timeout === undefined ? defaultMs : step.timeout * 1000),
-      ...(isSlow && { progress: progressOf(run) }),
-    },
-  );
-  return 'file' in answer ? storedFile(services, run, place, answer.file) : answer.body;
+  const principal = { keyId, name, scopes, perMinute: Number.POSITIVE_INFINITY };
+  const deadline = deadlineOf(services.clock, step.timeout === undefined ? defaultMs : step.timeout * 1000);
+  try {
+    const answer = await invoke(
+      { ...kit, http: watched(services.http, asked) },
+      vendor,
+      { principal, connection, operation: operationName, input },
+      { requestId: randomUUID(), signal: deadline.signal, ...(isSlow && { progress: progressOf(run) }) },
+    );
+    return 'file' in answer ? await storedFile(services, run, place, answer.file) : answer.body;
+  } finally {
+    deadline.cancel();
+  }
+}
+
+/** A signal that is aborted when the time is up, unless it is cancelled before. */
+function deadlineOf(clock: Clock, ms: number): { signal: AbortSignal; cancel: () => void } {
+  const late = new AbortController();
+  const done = new AbortController();
+  const expire = () => late.abort(new DOMException('The time of this attempt is up.', 'TimeoutError'));
+  void clock.sleep(ms, done.signal).then(expire, () => undefined);
+  return { signal: late.signal, cancel: () => done.abort() };
 }
 
 /** The vendor has done it: a database that is in trouble now must not make it a failure. */

@@ -34,7 +34,7 @@ function automation(): AutomationItem {
     when: { event: 'talk.message.created' },
     if: '{% event.data.meant %}',
     maxPerMinute: 3,
-    do: [{ wait: { seconds: 1 } }],
+    do: [{ name: 'seen', set: '{% event.id %}' }],
   };
   const at = new Date(clock.now()).toISOString();
   const id = `flood${++count}`;

@@ -8,6 +8,7 @@ import { field, integer, text } from '../../core/field.ts';
 import { redact } from '../../core/redaction/redact.ts';
 import type { Definition } from '../definition.ts';
 import { listRuns } from './list.ts';
+import { cancelRun } from './pause.ts';
 import {
   callsOwner,
   findRun,
@@ -106,6 +107,12 @@ export function runRoutes(services: RunServices): Route[] {
       input: () => ({
         all: z._default(field(z.boolean(), { description: 'Repeat every step, not only those that failed.' }), false),
         event: z.optional(field(z.record(z.string(), z.unknown()), { description: 'An edited event to run with.' })),
+        outputs: z.optional(
+          field(z.record(z.string(), z.unknown()), {
+            description:
+              'What steps gave that were carried out by other means, by name; they are not carried out again.',
+          }),
+        ),
       }),
       output: () => z.looseObject({ id: z.string() }),
       handle: async ({ params, input, principal }) => {
@@ -132,6 +139,9 @@ export function runRoutes(services: RunServices): Route[] {
           ...(event && { event }),
           replayOf: run.id,
           reuse: !input.all,
+          ...(input.outputs && { outputs: input.outputs }),
+          ...(run.alarm !== undefined && { alarm: run.alarm }),
+          ...(run.source && { source: run.source }),
         });
         return { id, replayOf: run.id };
       },
@@ -141,20 +151,16 @@ export function runRoutes(services: RunServices): Route[] {
       method: 'POST',
       path: '/v1/runs/{id}/cancel',
       operationId: 'cancelRun',
-      summary: 'Stop a run before its next step',
+      summary: 'Stop a run: its waits end at once, and no further step begins',
       write: true,
       output: summary,
       handle: async ({ params, principal }) => {
         const run = await find(services, params.id ?? '');
         mayUse(run, principal, true);
-        const asked = await services.table.update<RunItem>(
-          { pk: run.pk, sk: run.sk },
-          'SET #cancelRequested = :yes',
-          { yes: true, running: 'running' },
-          '#state = :running',
-        );
-        if (!asked.done) throw new GatewayError('conflict', `The run has ended already: ${run.state}.`);
-        return show(asked.item);
+        if (!(await cancelRun(services, run, 'It was cancelled.'))) {
+          throw new GatewayError('conflict', `The run has ended already: ${run.state}.`);
+        }
+        return show(await find(services, run.id));
       },
     }),
   ];
@@ -192,7 +198,7 @@ function show(run: RunItem) {
 }
 
 async function showStep(services: RunServices, step: StepItem) {
-  const { name, call, state, attempts, index, kept, error } = step;
+  const { name, call, state, reason, attempts, index, kept, error, nextAttemptAt } = step;
   const output =
     step.outputFile === undefined
       ? await outputOf(services.files, step)
@@ -201,7 +207,9 @@ async function showStep(services: RunServices, step: StepItem) {
     name,
     call,
     state,
+    reason,
     attempts,
+    nextAttemptAt: nextAttemptAt === undefined ? undefined : new Date(nextAttemptAt).toISOString(),
     index,
     kept,
     error,

@@ -1,0 +1,276 @@
+import { describe, expect, test } from 'vitest';
+import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
+
+const stage = engineStage();
+const { go, when, calls, sent, clock, publish } = stage;
+
+const siren = { name: 'siren', call: 'radio/demo/siren', input: { id: 1 } };
+const alert = { name: 'alert', call: 'radio/demo/alert', input: { text: 'alarm' } };
+const chat = { name: 'chat', call: 'chat/demo/say', input: { text: 'alarm' } };
+const row = { name: 'row', call: 'table/demo/say', input: { text: 'alarm' } };
+const beside = (step: object) => ({ ...step, onError: 'continue' });
+const states = (run: { steps: Record<string, { state: string }> }) =>
+  Object.fromEntries(Object.entries(run.steps).map(([name, { state }]) => [name, state]));
+
+describe('a run', () => {
+  test('carries out its steps in order, and each keeps input, output, attempts and times', async () => {
+    when('chat/say', () => ({ id: 7 }));
+    const run = await go([siren, chat, { ...row, input: { text: 'message {% steps.chat.output.id %}' } }]);
+    expect(run.state).toBe('succeeded');
+    expect(calls()).toEqual(['radio/siren', 'chat/say', 'table/say']);
+    expect(run.steps.row).toMatchObject({
+      state: 'succeeded',
+      attempts: 1,
+      call: 'table/demo/say',
+      input: { text: 'message 7' },
+      output: { ok: true },
+      startedAt: clock.now(),
+      endedAt: clock.now(),
+    });
+  });
+
+  test('stops at a step that fails, which keeps its input, its start and its attempts', async () => {
+    when('chat/say', trouble.refused);
+    const run = await go([siren, chat, row]);
+    expect(run).toMatchObject({ state: 'failed', reason: 'Step chat: No such channel.' });
+    expect(run.steps.chat).toMatchObject({
+      input: { text: 'alarm' },
+      attempts: 1,
+      error: { message: 'No such channel.' },
+    });
+    expect(run.steps.row).toBeUndefined();
+  });
+
+  test('is not carried out where its condition does not hold, and says what the condition gave', async () => {
+    for (const [condition, words] of [
+      ['{% event.data.n > 3 %}', 'Its condition does not hold.'],
+      ['{% "true" %}', 'Its condition does not hold: it gave "true", and only true counts.'],
+      ['{% event.data.nothing %}', 'Its condition does not hold: it found nothing, and only true counts.'],
+    ]) {
+      const run = await go({ if: condition, do: [siren] }, { n: 1 });
+      expect(run).toMatchObject({ state: 'skipped', reason: words });
+    }
+    const run = await go([{ ...siren, if: '{% 1 %}' }]);
+    expect(run.steps.siren).toMatchObject({ state: 'skipped', reason: expect.stringContaining('it gave 1') });
+    expect(sent).toEqual([]);
+  });
+
+  test('keeps what a `set` step worked out for the steps after it', async () => {
+    const run = await go(
+      [
+        { name: 'plan', set: { who: '{% event.data.zone %}', many: ['{% 1 + 1 %}'] } },
+        { ...chat, input: { text: '{% steps.plan.output.who & $string(steps.plan.output.many) %}' } },
+      ],
+      { zone: 'Z3' },
+    );
+    expect(run.steps.plan).toMatchObject({ state: 'succeeded', output: { who: 'Z3', many: [2] } });
+    expect(sent[0]?.input).toEqual({ text: 'Z3[2]' });
+    const failed = await go([{ name: 'plan', set: '{% $parse("{") %}' }, chat]);
+    expect(failed).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('Step plan: An expression failed'),
+    });
+    expect(failed.steps.chat).toBeUndefined();
+  });
+
+  test('shows every step to an expression that looks at all of them', async () => {
+    when('chat/say', trouble.refused);
+    await go([
+      siren,
+      beside(chat),
+      { ...row, input: { text: "{% 'failed: ' & $count(steps.*.error) & ' of ' & $count(steps.*) %}" } },
+    ]);
+    expect(sent.at(-1)?.input).toEqual({ text: 'failed: 1 of 2' });
+  });
+
+  test('has a clock that advances from step to step', async () => {
+    await go([
+      { ...chat, input: { text: '{% $now() %}' } },
+      { wait: { seconds: 300 } },
+      { ...row, input: { text: '{% $now() %}' } },
+    ]);
+    const [first, second] = sent.map(({ input }) => Date.parse(String(input.text)));
+    expect((second ?? 0) - (first ?? 0)).toBe(300_000);
+  });
+
+  test('waits only where the condition of the wait holds', async () => {
+    const before = clock.now();
+    const run = await go([
+      { name: 'pause', wait: { seconds: 3600 }, if: '{% event.data.slow %}' },
+      { name: 'answer', waitFor: { event: 'test.answered', seconds: 3600 }, if: '{% event.data.slow = true %}' },
+      chat,
+    ]);
+    expect(clock.now()).toBe(before);
+    expect(states(run)).toEqual({ pause: 'skipped', answer: 'skipped', chat: 'succeeded' });
+  });
+});
+
+describe('a step in trouble', () => {
+  test.each([
+    ['down', trouble.down],
+    ['without an answer', trouble.hang],
+    ['answering nonsense', trouble.lost],
+  ])(
+    'does not hold up the others: a vendor is %s',
+    async (_name, behaviour) => {
+      for (const vendor of ['radio', 'chat', 'table']) {
+        stage.forget();
+        sent.length = 0;
+        when(vendor, behaviour);
+        const posted = clock.now();
+        const others = ['radio/look', 'radio/siren', 'radio/alert', 'chat/say', 'table/say'];
+        const run = await go([
+          beside({ name: 'channels', call: 'radio/demo/look' }),
+          beside({ ...siren, input: { id: '{% $exists(steps.channels.output.ok) ? 1 : 2 %}' } }),
+          beside(alert),
+          beside(chat),
+          beside(row),
+        ]);
+        const expected = others.filter((call) => !call.startsWith(`${vendor}/`));
+        expect(new Set(calls().filter((call) => !call.startsWith(`${vendor}/`)))).toEqual(new Set(expected));
+        for (const each of sent.filter(({ call }) => expected.includes(call)))
+          expect(each.at - posted).toBeLessThan(1000);
+        expect(run.state).toBe('partial');
+      }
+    },
+    20_000,
+  );
+
+  test('is retried beside the run, and what reads its result waits for it', async () => {
+    const posted = clock.now();
+    when('chat/say', ({ at }, number) => (at < posted + 7000 ? trouble.down() : { id: number }));
+    const run = await go([
+      beside(chat),
+      { name: 'told', set: '{% steps.chat.output.id %}' },
+      beside({ ...row, name: 'after', input: { text: '{% "id " & steps.chat.output.id %}' } }),
+      siren,
+      { ...alert, name: 'last', after: ['chat'] },
+    ]);
+    expect(run.state).toBe('succeeded');
+    const at = (call: string) => (sent.find((each) => each.call === call)?.at ?? 0) - posted;
+    expect([at('radio/siren'), at('chat/say'), at('table/say'), at('radio/alert')]).toEqual([0, 7000, 7000, 7000]);
+    expect(run.steps.told?.output).toBe(0);
+    expect(run.steps.chat).toMatchObject({ attempts: 3, state: 'succeeded' });
+    expect(run.steps.chat?.error).toBeUndefined();
+  });
+
+  test('shows when its next attempt comes', async () => {
+    when('chat', trouble.down);
+    const id = await stage.start(stage.automation({ do: [beside(chat), siren] }));
+    await stage.execution(id).invoke(stage.handlerOf(id));
+    expect((await stage.read(id)).steps.chat).toMatchObject({
+      state: 'running',
+      attempts: 1,
+      nextAttemptAt: clock.now() + 2000,
+      error: { code: 'vendor_unreachable' },
+    });
+    await stage.finish(id);
+    expect((await stage.read(id)).steps.chat).toMatchObject({ state: 'failed', attempts: 6 });
+  });
+
+  test('is tried as its `retry` says', async () => {
+    when('chat', trouble.down);
+    const begun = clock.now();
+    const run = await go([{ ...chat, retry: { attempts: 3, seconds: 10 } }]);
+    expect(run.steps.chat).toMatchObject({ state: 'failed', attempts: 3 });
+    expect(clock.now() - begun).toBe(20_000);
+  });
+
+  test('has the time that its `timeout` says', async () => {
+    when('chat', trouble.hang);
+    const run = await go([{ ...chat, timeout: 1 }]);
+    expect(run.steps.chat).toMatchObject({ state: 'unknown', error: { code: 'outcome_unknown' } });
+  });
+
+  test('that raises an alarm is given up after half a minute', async () => {
+    when('radio', trouble.down);
+    const begun = clock.now();
+    const run = await go([siren]);
+    expect(run).toMatchObject({ state: 'failed', reason: 'Step siren: It could not be reached.' });
+    expect(clock.now() - begun).toBeLessThanOrEqual(30_000);
+    expect(run.steps.siren?.attempts).toBeGreaterThan(5);
+  });
+
+  test('does not repeat a write whose answer was lost, unless it is an SOS', async () => {
+    when('chat', trouble.lost);
+    when('radio', trouble.lost);
+    const begun = clock.now();
+    const run = await go([beside(chat), beside(siren), beside(alert)]);
+    expect(states(run)).toEqual({ chat: 'unknown', siren: 'unknown', alert: 'unknown' });
+    expect([run.steps.chat?.attempts, run.steps.siren?.attempts, run.steps.alert?.attempts]).toEqual([1, 3, 1]);
+    expect(clock.now() - begun).toBeLessThanOrEqual(30_000);
+  });
+
+  test('keeps the order of messages at one connection', async () => {
+    let first = true;
+    when('chat/say', () => {
+      if (!first) return { ok: true };
+      first = false;
+      return trouble.hang();
+    });
+    await go([beside({ ...chat, name: 'one', timeout: 1 }), beside({ ...chat, name: 'two' }), beside(row)]);
+    expect(calls()).toEqual(['table/say', 'chat/say']);
+  });
+});
+
+describe('parallel', () => {
+  test('starts its lists together, and one that stops stops no other', async () => {
+    when('radio', trouble.refused);
+    const run = await go([
+      {
+        name: 'all',
+        parallel: [
+          [siren, { ...row, name: 'never' }],
+          [chat, { wait: { seconds: 60 } }, row],
+        ],
+      },
+      { ...chat, name: 'after' },
+    ]);
+    expect(calls()).toEqual(['chat/say', 'table/say']);
+    expect(run).toMatchObject({ state: 'failed', reason: 'Step siren: No such channel.' });
+    expect(states(run)).toEqual({
+      all: 'failed',
+      siren: 'failed',
+      chat: 'succeeded',
+      step5: 'succeeded',
+      row: 'succeeded',
+    });
+  });
+
+  test('gives the results of its steps to those after it', async () => {
+    when('chat/say', () => ({ id: 3 }));
+    await go([
+      { parallel: [[chat], [{ name: 'plan', set: 4 }]] },
+      { ...row, input: { text: '{% $string(steps.chat.output.id + steps.plan.output) %}' } },
+    ]);
+    expect(sent.at(-1)?.input).toEqual({ text: '7' });
+  });
+});
+
+describe('unless', () => {
+  test('keeps a call back when its event has come since the run began, however many came after it', async () => {
+    const acknowledged = { event: 'test.answered', if: '{% event.data.ref = run.ref %}' };
+    const id = await stage.start(
+      stage.automation({ do: [{ wait: { seconds: 60 } }, { ...siren, unless: acknowledged }, chat] }),
+    );
+    await stage.execution(id).invoke(stage.handlerOf(id));
+    const { eventId = '' } = await stage.read(id);
+    const { refOf } = await import('./begin.ts');
+    await publish({ data: { ref: refOf(eventId) } });
+    await publish({ data: { ref: 'other' } }, 130);
+    await stage.finish(id);
+    const run = await stage.read(id);
+    expect(run.steps.siren).toMatchObject({
+      state: 'skipped',
+      reason: expect.stringContaining('test.answered has come'),
+    });
+    expect(calls()).toEqual(['chat/say']);
+  });
+
+  test('lets it go when the event came before, or is another', async () => {
+    await publish({ data: { ok: true } });
+    clock.advance(1000);
+    const run = await go([{ ...siren, unless: { event: 'test.answered', connection: 'chat/demo' } }]);
+    expect(run.steps.siren?.state).toBe('succeeded');
+  });
+});
