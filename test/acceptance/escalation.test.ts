@@ -59,7 +59,8 @@ async function openDesk(first: number, second: number): Promise<Desk> {
   expect(hook.status, JSON.stringify(hook.body)).toBe(201);
   const make = async (name: string, action: string, steps: object[]) => {
     const made = await bench.call<{ id: string }>('POST', '/v1/automations', {
-      name,
+      // Names are unique, and each test opens a desk of its own.
+      name: `${name} ${hook.body.id}`,
       when: { hook: hook.body.id },
       if: `{% ${body}.action = '${action}' %}`,
       dedupe: { key: `{% ${body}.dedup_key %}`, seconds: 3600 },
