@@ -10,7 +10,6 @@ import { type AutomationServices, runAutomation } from '../../lib/automations/ru
 import { findRun, outputOf, type RunItem, type StepItem, stepsOf } from '../../lib/automations/runs/runs.ts';
 import type { DurableContext, Starter } from '../../lib/core/durable.ts';
 import { GatewayError } from '../../lib/core/errors.ts';
-import type { TrunklineEvent } from '../../lib/core/event-type.ts';
 import type { Operation } from '../../lib/core/operation.ts';
 import type { Catalogue, Vendor } from '../../lib/core/vendor.ts';
 import { appendEvents, type EventItem, type NewEvent } from '../../lib/events/log.ts';
@@ -291,6 +290,3 @@ export function engineStage() {
     event: (id: string) => kit.table.get<EventItem>(keys.event(id), true),
   };
 }
-
-export type EngineStage = ReturnType<typeof engineStage>;
-export type { TrunklineEvent };
