@@ -81,6 +81,8 @@ const items = {
   subjects: ['subject#*'],
   eventOrder: ['log', 'log#*'],
   deliveries: ['delivery#*', 'rate#*'],
+  /** Who reacts to which event. */
+  triggers: ['trigger', 'trigger#*'],
   /** Starting a run, or keeping it from being started. */
   runStarts: ['runs#*', 'flood#*'],
   runs: ['runs#*', 'run#*', 'dedupe#*', 'waiter#*', 'flood#*'],
@@ -136,7 +138,9 @@ export const functions: readonly FunctionDeclaration[] = [
         'audit#*',
         'idempotency#control#*',
         'subscriptions',
-        'automations',
+        'subscriptions#removed',
+        'automations*',
+        ...items.triggers,
         'hooks*',
         'hook#*',
         ...items.events,
@@ -157,7 +161,7 @@ export const functions: readonly FunctionDeclaration[] = [
     name: 'hooks',
     trigger: { http: ['/hooks/{token}'] },
     table: {
-      read: ['hooks', 'connection#*', 'account#*', 'automations'],
+      read: ['hooks', 'connection#*', 'account#*', 'automations', ...items.triggers],
       write: ['hooks#status', 'hook#*', ...items.events, ...items.subjects, ...items.runStarts],
     },
     // A Talk bot's secret stands among the credentials of its connection.
@@ -206,7 +210,7 @@ export const functions: readonly FunctionDeclaration[] = [
     memory: 512,
     timeout: 60,
     table: {
-      read: ['automations'],
+      read: ['automations', ...items.triggers],
       write: [
         'subscriptions',
         'waiter#*',
@@ -225,7 +229,9 @@ export const functions: readonly FunctionDeclaration[] = [
     trigger: { durable: 'TRUNKLINE_DELIVER_FUNCTION' },
     memory: 512,
     timeout: 60,
-    table: { write: ['subscriptions', ...items.deliveries, ...items.events] },
+    table: {
+      write: ['subscriptions', 'subscriptions#removed', ...items.triggers, ...items.deliveries, ...items.events],
+    },
     secrets: { read: secretsOf(['subscriptions']), remove: secretsOf(['subscriptions']) },
     files: { write: ['events/', 'runs/'] },
     signals: [

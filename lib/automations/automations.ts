@@ -2,6 +2,7 @@ import { mayRead } from '../api/scopes.ts';
 import { matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
+import { triggered, triggersOf } from '../store/triggers.ts';
 import type { Definition } from './definition.ts';
 import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './runs/flood.ts';
 import { findRun, type RunCause, type RunServices, startRun } from './runs/runs.ts';
@@ -64,7 +65,11 @@ export function definitionOf(item: AutomationItem): Definition {
 /** Starts a run of every automation that an event sets going; repeating it starts nothing twice. Answers the ids of the runs. */
 export async function startRunsFor(services: RunServices, event: Cause): Promise<string[]> {
   const ids: string[] = [];
-  for (const item of await listAutomations(services.table)) {
+  const items = await triggered<AutomationItem>(services.table, 'automation', triggersOf(event), {
+    key: keys.automation,
+    all: () => listAutomations(services.table),
+  });
+  for (const item of items) {
     if (!item.enabled || !isMeant(item, event)) continue;
     const cause = {
       eventId: event.id,
@@ -110,6 +115,14 @@ export async function startOne(
     const begun = await countRun(services, item.id, 'begun');
     return begun > max * beginningsPerRun ? tooMany(max) : undefined;
   });
+}
+
+/** What sets an automation going; nothing while it is switched off, or on a schedule. */
+export function triggersFor(item: AutomationItem): string[] {
+  const { when } = definitionOf(item);
+  if (!item.enabled) return [];
+  if ('hook' in when) return [`hook#${when.hook}`];
+  return 'event' in when ? [when.event] : [];
 }
 
 function isMeant(item: AutomationItem, event: Cause): boolean {

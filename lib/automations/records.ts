@@ -7,7 +7,8 @@ import type { Catalogue } from '../core/vendor.ts';
 import { due } from '../store/due.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
-import { type AutomationItem, definitionOf, listAutomations } from './automations.ts';
+import { completeTriggers, removeTriggers, triggerWrites } from '../store/triggers.ts';
+import { type AutomationItem, definitionOf, listAutomations, triggersFor } from './automations.ts';
 import type { Definition } from './definition.ts';
 import { raisesAlarm } from './raises-alarm.ts';
 import { type RunServices, retentionMs } from './runs/runs.ts';
@@ -34,9 +35,11 @@ export async function createAutomation(
     version: 1,
     ...dueOf(id, definition, now, now),
   };
+  await ensureTriggers(services.table);
   const written = await services.table.transact([
     { put: { ...item }, condition: 'attribute_not_exists(#pk)' },
     nameClaim(item),
+    ...triggerWrites('automation', id, triggersFor(item)),
   ]);
   if (!written.done) throw nameTaken(item.name);
   return item;
@@ -64,14 +67,18 @@ export async function replaceAutomation(
     ...dueOf(item.id, definition, now, item.anchor),
   };
   const renamed = next.name !== item.name;
+  await ensureTriggers(services.table);
   const written = await services.table.transact([
     { put: { ...next }, condition: '#version = :version', values: { version: item.version } },
     nameClaim(next),
     ...(renamed ? [{ delete: keys.automationName(item.name) }] : []),
+    ...triggerWrites('automation', item.id, triggersFor(next)),
   ]);
   if (written.refused.includes(1)) throw nameTaken(next.name);
   if (!written.done)
     throw new GatewayError('conflict', 'The automation was changed at the same moment. Read it and try again.');
+  const former = new Set(triggersFor(item)).difference(new Set(triggersFor(next)));
+  await removeTriggers(services.table, 'automation', item.id, former);
   return next;
 }
 
@@ -82,7 +89,15 @@ export async function removeAutomation({ table, clock }: RunServices, item: Auto
     { put: { ...keys.formerAutomation(item.id), id: item.id, name: item.name, expiresAt } },
     { delete: keys.automation(item.id) },
     { delete: keys.automationName(item.name) },
+    ...triggerWrites('automation', item.id, []),
   ]);
+  await removeTriggers(table, 'automation', item.id, triggersFor(item));
+}
+
+function ensureTriggers(table: Table): Promise<void> {
+  return completeTriggers(table, 'automation', async () =>
+    (await listAutomations(table)).map((item) => ({ id: item.id, triggers: triggersFor(item) })),
+  );
 }
 
 /** The automation with an id or a name, or `not_found`. */

@@ -63,6 +63,14 @@ export const keys = {
   pollPlan: (): Key => ({ pk: 'poll', sk: 'plan' }),
   subscription: (id: string): Key => ({ pk: 'subscriptions', sk: id }),
   subscriptions: (): string => 'subscriptions',
+  /** One that was removed, for the deliveries that it had; apart, so that no event meets it. */
+  removedSubscription: (id: string): Key => ({ pk: keys.removedSubscriptions(), sk: id }),
+  removedSubscriptions: (): string => 'subscriptions#removed',
+  /** What reacts to a trigger: an event type, a pattern of types, or `hook#{id}`. */
+  trigger: (kind: string, trigger: string, id: string): Key => ({ pk: keys.triggers(kind, trigger), sk: id }),
+  triggers: (kind: string, trigger: string): string => `trigger#${kind}#${trigger}`,
+  /** Counts the changes of everything that reacts to triggers. */
+  triggerVersion: (kind: string): Key => ({ pk: 'trigger', sk: kind }),
   /** A subscription's deliveries in the order in which their events were appended. */
   delivery: (subscriptionId: string, appendedAt: number, eventId: string, replay: number): Key => ({
     pk: keys.deliveries(subscriptionId),

@@ -192,19 +192,24 @@ export class Table {
     return LastEvaluatedKey ? { items, next: unmarshall(LastEvaluatedKey) } : { items };
   }
 
-  /** Every item of a query, page by page, at most `most`. */
-  async queryAll<T extends object = Item>(query: Query, most = 10_000): Promise<T[]> {
+  /** Every item of a query, to its end: what is left out here would not be served. */
+  async queryAll<T extends object = Item>(query: Query): Promise<T[]> {
     const all: T[] = [];
-    let after = query.after;
+    for await (const page of this.pages<T>(query)) for (const item of page) all.push(item);
+    return all;
+  }
+
+  /** The pages of a query, to its end. */
+  async *pages<T extends object = Item>(query: Query): AsyncGenerator<T[]> {
+    let { after } = query;
     do {
       const page: { items: T[]; next?: Record<string, unknown> } = await this.query<T>({
         ...query,
         ...(after && { after }),
       });
-      all.push(...page.items);
+      if (page.items.length > 0) yield page.items;
       after = page.next;
-    } while (after && all.length < most);
-    return all;
+    } while (after);
   }
 
   /**

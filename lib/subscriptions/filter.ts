@@ -17,6 +17,8 @@ export async function passes(
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     if (problem !== subscription.filterProblem) {
+      // The subscription may come from a cache that this change does not end.
+      subscription.filterProblem = problem;
       await services.table.update(
         keys.subscription(subscription.id),
         'SET #filterProblem = :problem',

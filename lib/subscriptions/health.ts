@@ -2,6 +2,7 @@ import type { LogServices } from '../events/log.ts';
 import { appendOwnEvent } from '../events/own-events.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
+import { triggerWrites } from '../store/triggers.ts';
 import { aboutOf, targetOf } from './reach.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
@@ -31,12 +32,14 @@ export async function noteFailure(services: LogServices, item: SubscriptionItem,
     data: { subscriptionId: item.id, target: targetOf(item), failingSince, reason: why },
     ...aboutOf(item),
   });
-  await table.update(
-    key,
-    'SET #state = :disabled, #reason = :why, #updatedAt = :now',
-    { disabled: 'disabled', why, now, active: 'active', since: item.failingSince },
-    '#state = :active AND #failingSince = :since',
-  );
+  await table.transact([
+    {
+      update: { key, expression: 'SET #state = :disabled, #reason = :why, #updatedAt = :now' },
+      condition: '#state = :active AND #failingSince = :since',
+      values: { disabled: 'disabled', why, now, active: 'active', since: item.failingSince },
+    },
+    ...triggerWrites('subscription', item.id, []),
+  ]);
 }
 
 /** Notes that a target accepts again. */

@@ -7,7 +7,7 @@ import { conditionHolds } from '../expressions/condition.ts';
 import { type DeliveryItem, newDelivery, startDelivery } from './deliveries.ts';
 import { passes } from './filter.ts';
 import { isFor } from './reach.ts';
-import { listSubscriptions, type SubscriptionServices } from './subscriptions.ts';
+import { type SubscriptionServices, subscriptionsFor } from './subscriptions.ts';
 
 export interface RouteServices extends SubscriptionServices {
   vendorNames: readonly string[];
@@ -39,9 +39,9 @@ export async function routeEvents(
   if (events.length === 0) return report;
   await settleEvents(services, events);
   // Read after the events were stored, so that a subscription made before them is among these.
-  const subscriptions = await listSubscriptions(services.table);
   const kit = waiterServices(services);
   const types = [...new Set(events.map(({ type }) => type))];
+  const subscriptions = await subscriptionsFor(services.table, types);
   const waiting = new Map(
     await Promise.all(
       types.map(async (type) => [type, await waitersFor(services.table, type, services.clock.now())] as const),

@@ -8,6 +8,7 @@ import { newSigningSecret } from '../core/standard-webhooks.ts';
 import { isKept, type LogServices, retentionMs } from '../events/log.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
+import { completeTriggers, removeTriggers, triggered, triggersOf, triggerWrites } from '../store/triggers.ts';
 import { maySee, readScopes } from './reach.ts';
 
 export interface SubscriptionServices extends LogServices {
@@ -87,24 +88,44 @@ export async function createSubscription(
   };
   const secret = newSigningSecret(services.random.bytes);
   await storeSecret(services.secrets, subscriptionSecret(id), 1, secret);
-  await services.table.put<SubscriptionItem>(item);
+  await ensureTriggers(services.table);
+  await services.table.transact([{ put: { ...item } }, ...triggerWrites('subscription', id, item.types)]);
   return { item, secret };
 }
 
 /** All subscriptions but the removed ones. */
-export async function listSubscriptions(table: Table): Promise<SubscriptionItem[]> {
-  const items = await table.queryAll<SubscriptionItem>({ pk: keys.subscriptions(), consistent: true });
-  return items.filter(({ state }) => state !== 'removed');
+export function listSubscriptions(table: Table): Promise<SubscriptionItem[]> {
+  return table.queryAll<SubscriptionItem>({ pk: keys.subscriptions(), consistent: true });
 }
 
-/** Those removed within the last 30 days, too: their deliveries can still be looked at. */
+/** The subscriptions that an event of one of these types may concern; `isFor` decides. */
+export function subscriptionsFor(table: Table, types: Iterable<string>): Promise<SubscriptionItem[]> {
+  const triggers = new Set([...types].flatMap((type) => triggersOf({ type })));
+  return triggered<SubscriptionItem>(table, 'subscription', triggers, {
+    key: keys.subscription,
+    all: () => listSubscriptions(table),
+  });
+}
+
+/** Subscriptions and those removed within the last 30 days, whose deliveries can still be read. */
 export async function allSubscriptions(table: Table, clock: Clock): Promise<SubscriptionItem[]> {
-  const items = await table.queryAll<SubscriptionItem>({ pk: keys.subscriptions(), consistent: true });
-  return items.filter(({ expiresAt }) => expiresAt === undefined || isKept({ expiresAt }, clock.now()));
+  const removed = await table.queryAll<SubscriptionItem>({ pk: keys.removedSubscriptions() });
+  const kept = removed.filter(({ expiresAt = 0 }) => isKept({ expiresAt }, clock.now()));
+  return [...(await listSubscriptions(table)), ...kept];
 }
 
-export function readSubscription(table: Table, id: string): Promise<SubscriptionItem | undefined> {
-  return table.get<SubscriptionItem>(keys.subscription(id), true);
+/** A subscription, removed ones included. */
+export async function readSubscription(table: Table, id: string): Promise<SubscriptionItem | undefined> {
+  return (
+    (await table.get<SubscriptionItem>(keys.subscription(id), true)) ??
+    (await table.get<SubscriptionItem>(keys.removedSubscription(id), true))
+  );
+}
+
+function ensureTriggers(table: Table): Promise<void> {
+  return completeTriggers(table, 'subscription', async () =>
+    (await listSubscriptions(table)).map(({ id, types }) => ({ id, triggers: types })),
+  );
 }
 
 /** A subscription that the key may see, or `not_found`. */
@@ -137,16 +158,23 @@ export async function changeSubscription(
   }
   if (rest.filter !== undefined) remove.push('filterProblem');
   const names = (list: string[], form: (name: string) => string) => list.map(form).join(', ');
-  const changed = await table.update<SubscriptionItem>(
-    keys.subscription(item.id),
-    `SET ${names(Object.keys(set), (name) => `#${name} = :${name}`)}${
-      remove.length > 0 ? ` REMOVE ${names(remove, (name) => `#${name}`)}` : ''
-    }`,
-    { ...set, removed: 'removed' },
-    '#state <> :removed',
-  );
-  if (!changed.done) throw new GatewayError('not_found', 'The subscription was removed meanwhile.');
-  return changed.item;
+  const expression = `SET ${names(Object.keys(set), (name) => `#${name} = :${name}`)}${
+    remove.length > 0 ? ` REMOVE ${names(remove, (name) => `#${name}`)}` : ''
+  }`;
+  await ensureTriggers(table);
+  const key = keys.subscription(item.id);
+  const types = rest.types ?? item.types;
+  const changed = await table.transact([
+    // Of two changes at once, the later must know which types it replaces.
+    { update: { key, expression }, condition: '#types = :before', values: { ...set, before: item.types } },
+    ...triggerWrites('subscription', item.id, types),
+  ]);
+  const now = await table.get<SubscriptionItem>(key, true);
+  if (!now) throw new GatewayError('not_found', 'The subscription was removed meanwhile.');
+  if (!changed.done)
+    throw new GatewayError('conflict', 'The subscription was changed at the same moment. Read it and try again.');
+  await removeTriggers(table, 'subscription', item.id, new Set(item.types).difference(new Set(now.types)));
+  return now;
 }
 
 /** Removes a subscription with its secret; removing it again is no error. What waits to be delivered is not. */
@@ -155,11 +183,19 @@ export async function removeSubscription(
   id: string,
   reason: string,
 ): Promise<void> {
-  await services.table.update(
-    keys.subscription(id),
-    'SET #state = :removed, #reason = :reason, #updatedAt = :now, #expiresAt = :expiresAt',
-    { removed: 'removed', reason, now: services.clock.now(), expiresAt: expiry(services.clock.now() + retentionMs) },
-    'attribute_exists(#pk) AND #state <> :removed',
-  );
+  const { table, clock } = services;
+  const item = await table.get<SubscriptionItem>(keys.subscription(id), true);
+  if (item) {
+    const now = clock.now();
+    const expiresAt = expiry(now + retentionMs);
+    await table.transact([
+      {
+        put: { ...item, ...keys.removedSubscription(id), state: 'removed', reason, updatedAt: now, expiresAt },
+      },
+      { delete: keys.subscription(id) },
+      ...triggerWrites('subscription', id, []),
+    ]);
+    await removeTriggers(table, 'subscription', id, item.types);
+  }
   await services.secrets.delete(subscriptionSecret(id));
 }

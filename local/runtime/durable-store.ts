@@ -54,7 +54,7 @@ export class DurableStore {
   }
 
   async operations(pk: string): Promise<Map<string, Operation>> {
-    const items = await this.#table.queryAll<OperationItem>({ pk, prefix: 'operation#', consistent: true }, 100_000);
+    const items = await this.#table.queryAll<OperationItem>({ pk, prefix: 'operation#', consistent: true });
     return new Map(
       items.map(({ operation }) => {
         const revived = revive(operation);

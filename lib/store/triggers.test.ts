@@ -1,0 +1,93 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { startBackends, testCredentials } from '../../test/support/harness.ts';
+import { type Key, Table } from './table.ts';
+import { completeTriggers, removeTriggers, triggered, triggersOf, triggerWrites } from './triggers.ts';
+
+type Thing = Key & { id: string; text: string };
+
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let table: Table;
+let pk: string;
+const keyOf = (id: string): Key => ({ pk, sk: id });
+const source = { key: keyOf, all: () => table.queryAll<Thing>({ pk, consistent: true }) };
+const store = (id: string, text: string, triggers: string[]) =>
+  table.transact([{ put: { ...keyOf(id), id, text } }, ...triggerWrites('automation', id, triggers)]);
+const found = async (...triggers: string[]) =>
+  (await triggered<Thing>(table, 'automation', triggers, source)).map(({ id, text }) => `${id} ${text}`).sort();
+
+let number = 0;
+beforeAll(async () => {
+  backends = await startBackends();
+});
+afterAll(() => backends.stop());
+afterEach(() => table.destroy());
+beforeEach(async () => {
+  pk = `things-${number++}`;
+  table = new Table('trunkline', {
+    endpoint: backends.endpoint,
+    region: 'us-east-1',
+    credentials: testCredentials,
+  });
+  await completeTriggers(table, 'automation', async () => []);
+});
+
+test('an event triggers its type, each pattern over it, and its hook', () => {
+  expect(triggersOf({ type: 'talk.message.created', hook: 'hook_a' })).toEqual([
+    '*',
+    'talk.*',
+    'talk.message.*',
+    'talk.message.created',
+    'hook#hook_a',
+  ]);
+});
+
+test('what is stored is found by each of its triggers, once, from the next event on', async () => {
+  await store('a', 'one', [`talk.${pk}.*`, `talk.${pk}.created`]);
+  await store('b', 'two', [`talk.${pk}.gone`]);
+  expect(await found(`talk.${pk}.*`, `talk.${pk}.created`)).toEqual(['a one']);
+  await store('a', 'changed', [`talk.${pk}.*`]);
+  expect(await found(`talk.${pk}.*`)).toEqual(['a changed']);
+  await store('c', 'three', [`talk.${pk}.*`]);
+  expect(await found(`talk.${pk}.*`)).toEqual(['a changed', 'c three']);
+});
+
+test('what no longer has a trigger is not found by it', async () => {
+  await store('a', 'one', [`x.${pk}`]);
+  expect(await found(`x.${pk}`)).toEqual(['a one']);
+  await table.transact([{ delete: keyOf('a') }, ...triggerWrites('automation', 'a', [])]);
+  await removeTriggers(table, 'automation', 'a', [`x.${pk}`]);
+  expect(await found(`x.${pk}`)).toEqual([]);
+});
+
+test('one small read is all that an event costs while nothing changes', async () => {
+  await store('a', 'one', [`x.${pk}`]);
+  await found(`x.${pk}`, `y.${pk}`);
+  const before = table.requests;
+  expect(await found(`x.${pk}`, `y.${pk}`)).toEqual(['a one']);
+  expect(table.requests - before).toBe(1);
+});
+
+test('none of very many is left out', async () => {
+  const ids = Array.from({ length: 12_000 }, (_, at) => `n${String(at).padStart(5, '0')}`);
+  for (let at = 0; at < ids.length; at += 50) {
+    await table.transact(
+      ids
+        .slice(at, at + 50)
+        .flatMap((id) => [
+          { put: { ...keyOf(id), id, text: '' } },
+          ...triggerWrites('automation', id, [`many.${pk}`]).slice(0, 1),
+        ]),
+    );
+  }
+  await store('last', '', []);
+  expect(await found(`many.${pk}`)).toHaveLength(12_000);
+});
+
+test('items from before the index are found until it is complete, and after', async () => {
+  await table.delete({ pk: 'trigger', sk: 'automation' });
+  await table.put({ ...keyOf('old'), id: 'old', text: 'one' });
+  expect(await found(`old.${pk}`)).toEqual(['old one']);
+  await completeTriggers(table, 'automation', async () => [{ id: 'old', triggers: [`old.${pk}`] }]);
+  expect(await found(`old.${pk}`)).toEqual(['old one']);
+  expect(await found(`other.${pk}`)).toEqual([]);
+});
