@@ -1,6 +1,7 @@
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import {
+  type CfnStage,
   HttpApi,
   HttpMethod,
   HttpRoute,
@@ -30,17 +31,20 @@ export interface GatewayStackProps extends StackProps {
   settings: Settings;
 }
 
+const hookPath = '/hooks/{token}';
+
 /** What may be thrown away and made anew: the HTTP API, the functions and what starts them. */
 export class GatewayStack extends Stack {
   readonly api: HttpApi;
   readonly functions: readonly LambdaFunction[];
   /** Events that no attempt brought through, where the stream is read. */
   readonly failedEvents: Queue | undefined;
+  #stage: HttpStage | undefined;
 
   constructor(scope: Construct, id: string, props: GatewayStackProps) {
     super(scope, id, props);
     const { storage, settings } = props;
-    this.api = this.#api(settings);
+    this.api = this.#api(settings, storage);
     this.functions = this.#functions(props);
 
     const clock = this.functions.filter(({ declaration }) => declaration.trigger === 'clock');
@@ -70,13 +74,14 @@ export class GatewayStack extends Stack {
     return [...durable, ...others.map((each) => make(each, durable))];
   }
 
-  #api({ throttle }: Settings): HttpApi {
+  #api({ throttle, hookThrottle }: Settings, { key }: StorageStack): HttpApi {
     const api = new HttpApi(this, 'Api', { apiName: 'trunkline', createDefaultStage: false });
     const destination = new LogGroup(this, 'AccessLog', {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
+      encryptionKey: key,
     });
-    new HttpStage(this, 'Stage', {
+    const stage = new HttpStage(this, 'Stage', {
       httpApi: api,
       stageName: '$default',
       autoDeploy: true,
@@ -98,6 +103,11 @@ export class GatewayStack extends Stack {
         ),
       },
     });
+    // The construct has no property for single routes. Addresses under /hooks are open to everybody who sends a request.
+    (stage.node.defaultChild as CfnStage).routeSettings = {
+      [`ANY ${hookPath}`]: { ThrottlingRateLimit: hookThrottle.rate, ThrottlingBurstLimit: hookThrottle.burst },
+    };
+    this.#stage = stage;
     return api;
   }
 
@@ -109,6 +119,8 @@ export class GatewayStack extends Stack {
         routeKey: path === '$default' ? HttpRouteKey.DEFAULT : HttpRouteKey.with(path, HttpMethod.ANY),
         integration,
       });
+      // Its settings name the route, which must be there by then.
+      if (path === hookPath) this.#stage?.node.addDependency(route);
       Validations.of(route).acknowledge({
         id: 'AwsSolutions-APIG4',
         reason: 'The functions check the key, or the secret of a hook, themselves, and answer with problem documents.',

@@ -44,6 +44,7 @@ export class LambdaFunction extends Construct {
     const logGroup = new LogGroup(this, 'Log', {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
+      encryptionKey: storage.key,
     });
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     const statements = [
@@ -71,6 +72,7 @@ export class LambdaFunction extends Construct {
         TRUNKLINE_TABLE: storage.table.tableName,
         TRUNKLINE_VENDORS: vendorNames.join(','),
         TRUNKLINE_BUCKET: storage.bucket.bucketName,
+        ...(declaration.secrets?.manage && { TRUNKLINE_KMS_KEY: storage.key.keyArn }),
         ...Object.fromEntries(started.map((each) => [variableOf(each), each.target.functionArn])),
       },
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),

@@ -27,7 +27,7 @@ export function statementsOf(
     ),
     allow(['secretsmanager:GetSecretValue'], secretArns([...(secrets.read ?? []), ...manage])),
     allow(['secretsmanager:PutSecretValue'], secretArns([...(secrets.change ?? []), ...manage])),
-    allow(['secretsmanager:CreateSecret'], secretArns(manage)),
+    allow(['secretsmanager:CreateSecret', 'secretsmanager:RestoreSecret'], secretArns(manage)),
     allow(['secretsmanager:DeleteSecret'], secretArns([...(secrets.remove ?? []), ...manage])),
     // The keys that sessions are sealed with stand among the credentials; only a deployment makes them.
     new PolicyStatement({
@@ -64,7 +64,11 @@ function itemStatement(actions: string[], table: string, keys: readonly string[]
   return new PolicyStatement({
     actions,
     resources: keys.length > 0 ? [table] : [],
-    conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': keys } },
+    conditions: {
+      'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': keys },
+      // Without it a request that names no key would match: every value of an empty set does.
+      Null: { 'dynamodb:LeadingKeys': 'false' },
+    },
   });
 }
 

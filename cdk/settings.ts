@@ -10,6 +10,8 @@ const settings = z.strictObject({
   reservedConcurrency: z._default(z.partialRecord(z.enum(functions.map(({ name }) => name)), positive), {}),
   /** Requests a second that API Gateway lets through, and how many at one moment. */
   throttle: z._default(z.strictObject({ rate: positive, burst: positive }), { rate: 500, burst: 1000 }),
+  /** The part of `throttle` that hooks get, which anyone may post to: what they lose there takes nothing from other routes. */
+  hookThrottle: z._default(z.strictObject({ rate: positive, burst: positive }), { rate: 200, burst: 400 }),
 });
 
 /** What a deployment may choose, from the context: `cdk.json` or `-c name=value`, where a value that is no text is JSON. */
@@ -17,11 +19,15 @@ export type Settings = z.output<typeof settings>;
 
 /** Reads the settings; a wrong one is refused by name. */
 export function settingsFrom(node: Node): Settings {
-  const given = Object.keys(settings.shape).flatMap((name) => {
-    const value: unknown = node.tryGetContext(name);
-    return value === undefined ? [] : [[name, fromText(value)] as const];
-  });
-  const parsed = settings.safeParse(Object.fromEntries(given));
+  // The CDK keeps flags and look-ups of its own in the same place; each of their names has a prefix.
+  const given = Object.entries(node.getAllContext() as Record<string, unknown>).filter(
+    ([name]) => !/^(@|aws|cli-)/.test(name),
+  );
+  const unknown = given.map(([name]) => name).find((name) => !Object.hasOwn(settings.shape, name));
+  if (unknown !== undefined) {
+    throw new Error(`The context ${unknown} is not a setting. Settings are ${Object.keys(settings.shape).join(', ')}.`);
+  }
+  const parsed = settings.safeParse(Object.fromEntries(given.map(([name, value]) => [name, fromText(value)])));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new Error(`The context ${issue?.path.join('.')} is not valid: ${issue?.message}`);

@@ -7,6 +7,7 @@ import {
   Table,
   TableEncryption,
 } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -30,6 +31,7 @@ export class StorageStack extends Stack {
       enableKeyRotation: true,
       removalPolicy: RemovalPolicy.RETAIN,
     });
+    this.#allowLogs();
     this.table = this.#table();
     this.bucket = this.#bucket();
     this.filesArn = this.exportValue(this.bucket.bucketArn);
@@ -42,6 +44,22 @@ export class StorageStack extends Stack {
       description: 'Prints the admin key',
       value: `echo "tl_$(aws secretsmanager get-secret-value --region ${this.region} --secret-id ${adminKeySecret} --query SecretString --output text)"`,
     });
+  }
+
+  /** CloudWatch encrypts log groups itself, and only those of this account. */
+  #allowLogs(): void {
+    this.key.addToResourcePolicy(
+      new PolicyStatement({
+        principals: [new ServicePrincipal(`logs.${this.region}.amazonaws.com`)],
+        actions: ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:Describe*'],
+        resources: ['*'],
+        conditions: {
+          ArnLike: {
+            'kms:EncryptionContext:aws:logs:arn': `arn:${this.partition}:logs:${this.region}:${this.account}:log-group:*`,
+          },
+        },
+      }),
+    );
   }
 
   #table(): Table {

@@ -22,6 +22,6 @@ export function trunkline(
     code,
     settings,
   });
-  const watch = new WatchStack(app, 'TrunklineWatch', { description: 'Trunkline: alarms', gateway, settings });
+  const watch = new WatchStack(app, 'TrunklineWatch', { description: 'Trunkline: alarms', storage, gateway, settings });
   return { storage, gateway, watch };
 }

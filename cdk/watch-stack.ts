@@ -1,4 +1,12 @@
-import { CrossStackReferences, Duration, ReferenceStrength, Stack, type StackProps } from 'aws-cdk-lib';
+import {
+  Annotations,
+  CfnOutput,
+  CrossStackReferences,
+  Duration,
+  ReferenceStrength,
+  Stack,
+  type StackProps,
+} from 'aws-cdk-lib';
 import {
   Alarm,
   ComparisonOperator,
@@ -17,11 +25,13 @@ import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Construct } from 'constructs';
 import type { Signal } from '../functions/declarations.ts';
 import type { GatewayStack } from './gateway-stack.ts';
-import type { LambdaFunction } from './lambda-function.ts';
+import { isDurable, type LambdaFunction } from './lambda-function.ts';
 import type { Settings } from './settings.ts';
+import type { StorageStack } from './storage-stack.ts';
 
 export interface WatchStackProps extends StackProps {
   gateway: GatewayStack;
+  storage: StorageStack;
   settings: Settings;
 }
 
@@ -34,7 +44,7 @@ export class WatchStack extends Stack {
     super(scope, id, props);
     // What is watched may go: a function that is taken out must not wait for its alarm to go first.
     CrossStackReferences.of(this).consume(ReferenceStrength.WEAK);
-    const { gateway, settings } = props;
+    const { gateway, settings, storage } = props;
     const topic = new Topic(this, 'Alarms', { displayName: 'Trunkline alarms', enforceSSL: true });
     // A topic with a policy of its own is closed to alarms unless the policy lets them in.
     topic.addToResourcePolicy(
@@ -46,11 +56,25 @@ export class WatchStack extends Stack {
       }),
     );
     if (settings.alarmEmail !== undefined) topic.addSubscription(new EmailSubscription(settings.alarmEmail));
+    else
+      Annotations.of(this).addWarningV2(
+        'trunkline:no-alarm-subscriber',
+        'No one receives the alarms. Deploy with -c alarmEmail=ops@example.com, or subscribe to the topic of the output AlarmTopic.',
+      );
+    new CfnOutput(this, 'AlarmTopic', { description: 'Subscribe here to receive the alarms', value: topic.topicArn });
     this.#action = new SnsAction(topic);
 
     for (const each of gateway.functions) {
       const { name, signals = [] } = each.declaration;
       this.#alarm(`Function-${name}`, troubleOf(each), `The function ${name} fails, runs out of time or is throttled.`);
+      if (isDurable(each.declaration)) {
+        this.#alarm(`Executions-${name}`, failedExecutions(each), `An execution of ${name} failed or ran out of time.`);
+      }
+      if (each.declaration.trigger === 'event-stream') {
+        const age = each.lambda.metric('IteratorAge', { period, statistic: Stats.MAXIMUM });
+        this.#alarm('EventsLate', age, 'Events wait more than a minute to be routed.', 60_000);
+      }
+      this.#alarm(`Starts-${name}`, lostStarts(each), `Asynchronous starts of ${name} were dropped.`);
       for (const signal of signals) {
         const id = [signal.metric, ...Object.values(signal.dimensions ?? {})].join('-');
         this.#alarm(id, metricOf(signal), signal.meaning, signal.above, signal.steady);
@@ -63,6 +87,12 @@ export class WatchStack extends Stack {
       });
       this.#alarm('EventsNotRouted', waiting, 'Events could not be routed; they wait in the failure queue.');
     }
+    this.#alarm(
+      'ServerErrors',
+      gateway.api.metricServerError({ period, statistic: Stats.SUM }),
+      'The HTTP API answered with 5xx.',
+    );
+    this.#alarm('TableThrottled', throttles(storage), 'The table or its index throttled requests.');
     this.#dashboard(gateway);
   }
 
@@ -126,6 +156,44 @@ function troubleOf({ declaration: { name }, lambda }: LambdaFunction): MathExpre
     label: name,
     expression: `errors_${id} + throttles_${id}`,
     usingMetrics: { [`errors_${id}`]: lambda.metricErrors(), [`throttles_${id}`]: lambda.metricThrottles() },
+    period,
+  });
+}
+
+/** Executions that Lambda ended itself, by failure or for want of time: their runs and deliveries have no end of their own. */
+function failedExecutions({ lambda }: LambdaFunction): MathExpression {
+  const metric = (name: string) => lambda.metric(name, { period, statistic: Stats.SUM });
+  return new MathExpression({
+    expression: 'failed + timedOut',
+    usingMetrics: { failed: metric('DurableExecutionFailed'), timedOut: metric('DurableExecutionTimedOut') },
+    period,
+  });
+}
+
+/** Starts that Lambda had accepted and gave up. */
+function lostStarts({ lambda }: LambdaFunction): Metric {
+  return lambda.metric('AsyncEventsDropped', { period, statistic: Stats.SUM });
+}
+
+/** Requests that the table or its index had no capacity for, by whatever operation. */
+function throttles({ table }: StorageStack): MathExpression {
+  const metric = (metricName: string, more: Record<string, string> = {}) =>
+    new Metric({
+      namespace: 'AWS/DynamoDB',
+      metricName,
+      dimensionsMap: { TableName: table.tableName, ...more },
+      statistic: Stats.SUM,
+      period,
+    });
+  const index = { GlobalSecondaryIndexName: 'due' };
+  return new MathExpression({
+    expression: 'reads + writes + indexReads + indexWrites',
+    usingMetrics: {
+      reads: metric('ReadThrottleEvents'),
+      writes: metric('WriteThrottleEvents'),
+      indexReads: metric('ReadThrottleEvents', index),
+      indexWrites: metric('WriteThrottleEvents', index),
+    },
     period,
   });
 }

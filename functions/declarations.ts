@@ -85,7 +85,7 @@ const items = {
   triggers: ['trigger', 'trigger#*'],
   /** Starting a run, or keeping it from being started. */
   runStarts: ['runs#*', 'flood#*'],
-  runs: ['runs#*', 'run#*', 'dedupe#*', 'waiter#*', 'flood#*'],
+  runs: ['runs#*', 'run#*', 'dedupe#*', 'waiter#*', 'flood#*', 'automations#status'],
 };
 
 /** Vendors whose code replaces stored credentials. */

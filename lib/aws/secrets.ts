@@ -6,6 +6,9 @@ import { clientConfig, type FunctionSettings } from './settings.ts';
 /** How long a value may be used after it was read, in milliseconds. */
 const cacheTime = 5 * 60_000;
 
+/** How long a deleted secret can be brought back, the shortest time that Secrets Manager knows. */
+const recoveryDays = 7;
+
 /**
  * Secrets Manager behind a short cache. Its client is loaded at the first miss, so that a cold start that needs no secret
  * pays nothing for it. `onRead` is told every value, for the redactor.
@@ -32,18 +35,32 @@ export function secretsManager(settings: FunctionSettings, clock: Clock, onRead:
         remember(name, SecretString);
         return SecretString;
       } catch (error) {
-        if (!(error instanceof sdk.ResourceNotFoundException)) throw error;
+        // One that waits to be deleted is refused as an invalid request.
+        if (!(error instanceof sdk.ResourceNotFoundException || error instanceof sdk.InvalidRequestException))
+          throw error;
         cache.delete(name);
         return undefined;
       }
     },
     async write(name, value) {
       const { sdk, manager } = await client();
+      const put = () => manager.send(new sdk.PutSecretValueCommand({ SecretId: name, SecretString: value }));
       try {
-        await manager.send(new sdk.PutSecretValueCommand({ SecretId: name, SecretString: value }));
+        await put();
       } catch (error) {
-        if (!(error instanceof sdk.ResourceNotFoundException)) throw error;
-        await manager.send(new sdk.CreateSecretCommand({ Name: name, SecretString: value }));
+        if (error instanceof sdk.InvalidRequestException) {
+          await manager.send(new sdk.RestoreSecretCommand({ SecretId: name }));
+          await put();
+        } else if (error instanceof sdk.ResourceNotFoundException) {
+          const KmsKeyId = settings.secretsKey;
+          await manager.send(
+            new sdk.CreateSecretCommand({
+              Name: name,
+              SecretString: value,
+              ...(KmsKeyId !== undefined && { KmsKeyId }),
+            }),
+          );
+        } else throw error;
       }
       remember(name, value);
     },
@@ -51,9 +68,10 @@ export function secretsManager(settings: FunctionSettings, clock: Clock, onRead:
       const { sdk, manager } = await client();
       cache.delete(name);
       try {
-        await manager.send(new sdk.DeleteSecretCommand({ SecretId: name, ForceDeleteWithoutRecovery: true }));
+        await manager.send(new sdk.DeleteSecretCommand({ SecretId: name, RecoveryWindowInDays: recoveryDays }));
       } catch (error) {
-        if (!(error instanceof sdk.ResourceNotFoundException)) throw error;
+        if (!(error instanceof sdk.ResourceNotFoundException || error instanceof sdk.InvalidRequestException))
+          throw error;
       }
     },
   };

@@ -4,6 +4,8 @@ export interface FunctionSettings {
   /** The vendors of this installation, as its catalogue names them. */
   vendorNames: readonly string[];
   bucket: string;
+  /** The KMS key for secrets that are created; without one Secrets Manager uses the account's own. */
+  secretsKey: string | undefined;
   /** The durable functions, each by the alias that new executions start on. */
   deliverFunction: string;
   runFunction: string;
@@ -26,6 +28,7 @@ export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
     tableName: env.TRUNKLINE_TABLE ?? 'trunkline',
     vendorNames: (env.TRUNKLINE_VENDORS ?? '').split(',').filter((name) => name !== ''),
     bucket: env.TRUNKLINE_BUCKET ?? 'trunkline',
+    secretsKey: env.TRUNKLINE_KMS_KEY,
     deliverFunction: env.TRUNKLINE_DELIVER_FUNCTION ?? 'deliver-event',
     runFunction: env.TRUNKLINE_RUN_FUNCTION ?? 'run-automation',
   };

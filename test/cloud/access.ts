@@ -67,6 +67,8 @@ function holds(operator: string, patterns: string[], values: readonly string[]):
       return values.every(some);
     case 'StringLike':
       return values.length > 0 && values.every(some);
+    case 'Null':
+      return patterns.includes('true') === (values.length === 0);
     default:
       throw new Error(`The policies use ${operator}, which the tests cannot decide`);
   }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { CreateTableCommand, DynamoDBClient, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
-import { Validations } from 'aws-cdk-lib';
+import { type App, type Stack, Validations } from 'aws-cdk-lib';
+import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { mockClient } from 'aws-sdk-client-mock';
 import { AwsSolutionsChecks } from 'cdk-nag';
@@ -102,6 +103,10 @@ describe('the HTTP API', () => {
     expect(JSON.parse(Format)).toMatchObject({ route: '$context.routeKey', requestId: '$context.requestId' });
     expect(Format).not.toMatch(/context\.(path|rawPath)|http\.path/i);
     expect(properties.DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 });
+    // Hooks are open to everybody: what is posted there must not use up what keys have.
+    expect(properties.RouteSettings).toEqual({
+      'ANY /hooks/{token}': { ThrottlingRateLimit: 200, ThrottlingBurstLimit: 400 },
+    });
     expect(only(templates.ofType('AWS::ApiGatewayV2::Api')).properties.CorsConfiguration).toBeUndefined();
   });
 });
@@ -122,7 +127,10 @@ describe('functions', () => {
       });
       expect(properties.ReservedConcurrentExecutions).toBeUndefined();
     }
-    for (const { properties } of templates.ofType('AWS::Logs::LogGroup')) expect(properties.RetentionInDays).toBe(30);
+    const key = only(templates.ofType('AWS::KMS::Key')).id;
+    for (const { properties } of templates.ofType('AWS::Logs::LogGroup')) {
+      expect(properties).toMatchObject({ RetentionInDays: 30, KmsKeyId: expect.stringContaining(key) });
+    }
   });
 
   it('on the clock run every minute and make up for nothing', () => {
@@ -147,6 +155,9 @@ describe('functions', () => {
     expect(Object.fromEntries(reserved)).toMatchObject({ proptt2: 20, 'keep-sessions': 1, control: undefined });
     expect(() => makeApp({ reservedConcurrency: { proptt: 1 } })).toThrow('The context reservedConcurrency');
     expect(() => makeApp({ throttle: { rate: 0, burst: 1 } })).toThrow('The context throttle.rate');
+    expect(() => makeApp({ alarmMail: 'ops@example.com' })).toThrow(
+      /^The context alarmMail is not a setting\. Settings are alarmEmail, /,
+    );
   });
 });
 
@@ -250,6 +261,38 @@ describe('alarms', () => {
       Endpoint: 'ops@example.com',
     });
     expect(() => makeApp({ alarmEmail: 'nobody' })).toThrow('The context alarmEmail');
+  });
+
+  it('warn a deployment that nobody receives them, and say where to subscribe', () => {
+    const warning = /No one receives the alarms/;
+    const warningsOf = (from: App) =>
+      Annotations.fromStack(from.node.findChild('TrunklineWatch') as Stack).findWarning(
+        '*',
+        Match.stringLikeRegexp(warning.source),
+      );
+    expect(warningsOf(app)).toHaveLength(1);
+    expect(warningsOf(makeApp({ alarmEmail: 'ops@example.com' }))).toHaveLength(0);
+    expect(templates.output('TrunklineWatch', 'AlarmTopic')).toBe(only(templates.ofType('AWS::SNS::Topic')).id);
+  });
+
+  it('sound for what Lambda and API Gateway themselves see: 5xx, late events, lost starts, ended executions, throttles', () => {
+    const metrics = alarms().flatMap(({ MetricName, Metrics }) => [
+      ...(typeof MetricName === 'string' ? [MetricName] : []),
+      ...((Metrics ?? []) as { MetricStat?: { Metric: { MetricName: string } } }[]).flatMap(({ MetricStat }) =>
+        MetricStat ? [MetricStat.Metric.MetricName] : [],
+      ),
+    ]);
+    for (const name of [
+      '5xx',
+      'IteratorAge',
+      'AsyncEventsDropped',
+      'DurableExecutionFailed',
+      'DurableExecutionTimedOut',
+      'ReadThrottleEvents',
+      'WriteThrottleEvents',
+    ]) {
+      expect(metrics).toContain(name);
+    }
   });
 });
 
