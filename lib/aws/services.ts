@@ -105,6 +105,7 @@ function make(): Services {
       const { startCallRun } = await import('../automations/runs/call-run.ts');
       return startCallRun({ table, files, clock, starter }, call);
     },
+    vendorShape: (found) => log({ level: 'warn', message: 'vendor_shape', ...found }),
     targets: { allowHttp: allowPrivate, allowPrivateNetwork: allowPrivate },
   };
 }

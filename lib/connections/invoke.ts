@@ -122,7 +122,8 @@ export async function perform(
   const call = vendorCall(services, vendor, connection, scope);
   for (let attempt = 1; ; attempt++) {
     try {
-      return answerOf(vendor, operation, await vendor.send(name, operation, input, call));
+      const answer = await vendor.send(name, operation, input, call);
+      return await answerOf(services, connection, name, operation, answer, scope);
     } catch (error) {
       const again =
         error instanceof GatewayError &&
@@ -136,20 +137,39 @@ export async function perform(
   }
 }
 
-function answerOf(vendor: Vendor, operation: Operation, answer: VendorAnswer): InvokeAnswer {
+/** The answer in the declared form. What does not fit goes out as the vendor sent it, named in a header and in one log line. */
+async function answerOf(
+  services: CallServices,
+  connection: Connection,
+  name: string,
+  operation: Operation,
+  answer: VendorAnswer,
+  scope: CallScope,
+): Promise<InvokeAnswer> {
   if ('file' in answer) return { status: 200, file: answer.file };
-  const parsed = schemasOf(operation).output.safeParse(answer.body);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new GatewayError(
-      'vendor_malformed',
-      `${vendor.title} answered in a form that its documentation does not have: ${issue ? `/${issue.path.join('/')} ${issue.message}` : 'unknown'}.${
-        operation.effect === 'read' ? '' : ' The request itself was accepted.'
-      }`,
-      { vendor: vendor.name, outcome: operation.effect === 'read' ? 'no' : 'unknown' },
-    );
-  }
-  return { status: answer.status ?? 200, body: parsed.data };
+  const status = answer.status ?? 200;
+  const { output } = schemasOf(operation);
+  const parsed = output.safeParse(answer.body);
+  if (parsed.success) return { status, body: parsed.data };
+  const { shapeAnswer } = await import('../core/answer-shape.ts');
+  const { body, misfits } = shapeAnswer(output, answer.body);
+  services.vendorShape?.({
+    vendor: connection.vendor,
+    connection: connection.name,
+    operation: name,
+    path: misfits[0] ?? '',
+    paths: misfits,
+    requestId: scope.requestId,
+  });
+  return { status, headers: { 'vendor-shape': shapeHeader(misfits) }, body };
+}
+
+/** A structured-field list of strings: the JSON pointers of what has another form. */
+function shapeHeader(misfits: readonly string[]): string {
+  return misfits
+    .slice(0, 5)
+    .map((pointer) => `"${pointer.replace(/[^\x20-\x7e]/g, '_').replace(/["\\]/g, '\\$&')}"`)
+    .join(', ');
 }
 
 function worthAnother(error: GatewayError): boolean {

@@ -20,6 +20,19 @@ export interface CallServices {
   clock: Clock;
   random: Random;
   sessions: Sessions;
+  /** Called once for an answer that has another form than its operation describes. */
+  vendorShape?(found: VendorShape): void;
+}
+
+/** Where a vendor's answer has another form than its operation describes, as JSON pointers. */
+export interface VendorShape {
+  vendor: string;
+  connection: string;
+  operation: string;
+  /** The first of `paths`. */
+  path: string;
+  paths: string[];
+  requestId: string;
 }
 
 /** What one call has left and how it is named in logs. */

@@ -86,10 +86,10 @@ export const paging = () => ({
 });
 
 const drifting = () => z.union([z.number(), z.string()]);
-/** An id or type that the vendor sends as number or text: always a number. */
+/** An id or type that the vendor sends as a number or its digits: always a number. */
 export const id = () =>
   z.pipe(
-    drifting(),
+    z.union([z.number(), z.string().check(z.regex(/^-?\d+(?:\.\d+)?$/))]),
     z.transform((value: number | string) => Number(value)),
   );
 /** A channel number that the vendor sends as text or number: always text. */
@@ -137,3 +137,10 @@ export const record = () =>
     channelNo: z.optional(no()),
     channelName: z.optional(z.string()),
   });
+
+/** The entries of a list in an answer; none where it has another form. */
+export function recordsIn(body: unknown, name: string): Record<string, unknown>[] {
+  const list: unknown = body !== null && typeof body === 'object' ? Reflect.get(body, name) : undefined;
+  if (!Array.isArray(list)) return [];
+  return list.filter((each): each is Record<string, unknown> => each !== null && typeof each === 'object');
+}

@@ -91,7 +91,8 @@ export const callParticipants = () =>
         displayName: z.string(),
         lastPing: z.int(),
         sessionId: z.string(),
-        token: z.string(),
+        // Before v4 the list has no token.
+        token: z.optional(z.string()),
       }),
     ),
   );

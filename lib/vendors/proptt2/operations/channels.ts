@@ -13,6 +13,7 @@ import {
   operation,
   paging,
   record,
+  recordsIn,
   role,
   user,
   userId,
@@ -96,11 +97,9 @@ export const channels = {
       } catch (error) {
         if (!ensure || !(error instanceof GatewayError) || error.code !== 'vendor_conflict') throw error;
       }
-      const { users } = memberList().parse(
-        await send('GET /channels/{channelId}/users', { channelId: link.channelId }),
-      );
-      const member = users.find((each) => each.id === link.userId);
-      if (link.role === undefined || !member || (member.role ?? 10) === link.role)
+      const users = recordsIn(await send('GET /channels/{channelId}/users', { channelId: link.channelId }), 'users');
+      const member = users.find((each) => Number(each.id) === link.userId);
+      if (link.role === undefined || !member || Number(member.role ?? 10) === link.role)
         return { code: '200', existing: true };
       await send('DELETE /channels/{channelId}/users/{userId}', { channelId: link.channelId, userId: link.userId });
       return doneBody(await send('POST /channels/{channelId}/users/{userId}', link));
@@ -191,5 +190,5 @@ export const channels = {
 
 const memberList = () => z.looseObject({ users: z.array(user()) });
 
-/** The vendor's body is looked at by the output schema; here it only passes. */
+/** The output schema normalises the vendor's body; here it only passes through. */
 const doneBody = (body: unknown) => body as { code: string };

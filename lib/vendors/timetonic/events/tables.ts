@@ -118,6 +118,7 @@ async function rowsOf(call: TimetonicCall, catId: string): Promise<TableRows | u
       effect: 'read',
     });
   const body = await readAllValues('req=getTableValues', { catId, format: 'diff_ready_rows', all: true }, send, call);
+  // What is not complete, or has another form, shows no deletion.
   return body.complete === true ? ((body.tableValues?.rows ?? {}) as TableRows) : undefined;
 }
 

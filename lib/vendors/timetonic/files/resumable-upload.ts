@@ -190,9 +190,9 @@ function errorOf(error: unknown, last: unknown): unknown {
   });
 }
 
-/** The vendor's own figures must be those of the file. */
+/** Throws where the vendor's own figures are not those of the file. */
 function check(meta: Ok, { size, name }: Source, sha256: string): void {
-  const sizeThere = meta.filesize === undefined ? size : Number(meta.filesize);
+  const sizeThere = /^\d+$/.test(String(meta.filesize)) ? Number(meta.filesize) : size;
   const sumThere = typeof meta.checksum === 'string' ? /^sha256:([0-9a-f]{64})$/i.exec(meta.checksum)?.[1] : undefined;
   if (sizeThere === size && (sumThere === undefined || sumThere.toLowerCase() === sha256)) return;
   throw new GatewayError(

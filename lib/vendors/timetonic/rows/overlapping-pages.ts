@@ -13,6 +13,8 @@ const maxCharacters = 20_000_000;
 export interface Page<Body> {
   body: Body;
   ids: string[];
+  /** True where the rows have another form than the one that was asked for. */
+  unreadable?: boolean;
   /** Adds the page to the result. */
   keep(): void;
   last: boolean;
@@ -54,19 +56,23 @@ export async function readPages<Body>(
       rows = half;
       continue;
     }
-    if (wanted.offset > start && !page.ids.some((id) => known.has(id))) {
+    if (!page.unreadable && wanted.offset > start && !page.ids.some((id) => known.has(id))) {
       overlap *= 2;
       continue;
     }
     first ??= page.body;
     page.keep();
+    const before = known.size;
     for (const id of page.ids) known.add(id);
     end = wanted.offset + page.ids.length;
     overlap = Math.max(1, Math.min(16, Math.floor(rows / 8)));
     characters += JSON.stringify(page.body).length;
     await call.progress?.(known.size, known.size);
-    if (page.last) return { first, rowCount: known.size };
-    if (known.size >= maxRows || characters >= maxCharacters) return { first, rowCount: known.size, next: end };
+    if (page.last && !page.unreadable) return { first, rowCount: known.size };
+    // A server that ignores the offset gives the same page without end.
+    const stuck = page.unreadable || known.size === before;
+    if (stuck || known.size >= maxRows || characters >= maxCharacters)
+      return { first, rowCount: known.size, next: end };
   }
 }
 

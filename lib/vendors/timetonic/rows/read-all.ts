@@ -1,11 +1,10 @@
 import type * as z from 'zod/mini';
-import { GatewayError } from '../../../core/errors.ts';
 import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
 import type { pivotValues, tableRows, tableValues } from '../shapes.ts';
 import type { TimetonicRequest } from '../wire/send.ts';
 import { countedPage, readPages } from './overlapping-pages.ts';
-import { joinValues, rowIdsOf, type TableValues } from './table-pages.ts';
+import { hasRows, joinValues, rowIdsOf, rowName, type TableValues } from './table-pages.ts';
 
 type Send = SendCall<TimetonicRequest>;
 type Ok = { status: 'ok'; [field: string]: unknown };
@@ -31,8 +30,7 @@ export async function readAllValues(
   send: Send,
   call: TimetonicCall,
 ): Promise<ValuesAnswer> {
-  if (all !== true)
-    return normalized((await send(request, input)) as object as Record<string, unknown>) as ValuesAnswer;
+  if (all !== true) return normalized((await send(request, input)) as Ok) as ValuesAnswer;
   const { offset = 0, maxRows } = input;
   let joined: TableValues | undefined;
   const { first, rowCount, next } = await readPages(call, {
@@ -41,11 +39,11 @@ export async function readAllValues(
     place: (at, rows) => ({ offset: at, rows }),
     read: async (at, rows) => {
       const body = normalized((await send(request, { ...input, offset: at, maxRows: rows })) as Ok);
-      if (body.tableValues === undefined) throw malformed('table values');
-      const rowIds = rowIdsOf(body.tableValues);
+      const rowIds = rowIdsOf(body.tableValues ?? {}, at);
       return {
         body,
         ids: rowIds,
+        unreadable: !hasRows(body.tableValues),
         keep: () => {
           joined = joined ? joinValues(joined, body.tableValues ?? {}) : body.tableValues;
         },
@@ -54,9 +52,12 @@ export async function readAllValues(
       };
     },
   });
-  const whole = { ...first, tableValues: joined ?? first.tableValues };
+  const whole = joined === undefined ? first : { ...first, tableValues: joined };
   return { ...whole, ...ending(rowCount, next, (at) => ({ offset: at })) } as ValuesAnswer;
 }
+
+/** A row of an answer, which may be anything. */
+type Row = Record<string, unknown> | null;
 
 interface RowsInput {
   all?: boolean | undefined;
@@ -69,7 +70,7 @@ interface RowsInput {
 export async function readAllRows({ all, ...input }: RowsInput, send: Send, call: TimetonicCall): Promise<RowsAnswer> {
   if (all !== true) return (await send('req=getTableRows', input)) as RowsAnswer;
   const pageRows = input.pageSize ?? firstPageRows;
-  const rows = new Map<string, Record<string, unknown>>();
+  const rows = new Map<string, Row>();
   const { first, rowCount, next } = await readPages(call, {
     start: ((input.page ?? 1) - 1) * pageRows,
     pageRows,
@@ -77,13 +78,14 @@ export async function readAllRows({ all, ...input }: RowsInput, send: Send, call
     read: async (at, pageSize) => {
       const page = Math.floor(at / pageSize) + 1;
       const body = (await send('req=getTableRows', { ...input, pageSize, page })) as Ok & {
-        rows?: Record<string, unknown>[];
+        rows?: Row[];
       };
-      if (!Array.isArray(body.rows)) throw malformed('rows');
-      const found = body.rows.map((row) => [String(row.id), row] as const);
+      const list = Array.isArray(body.rows) ? body.rows : [];
+      const found = list.map((row, index) => [rowName(row?.id, at + index), row] as const);
       return {
         body,
         ids: found.map(([id]) => id),
+        unreadable: !Array.isArray(body.rows),
         keep: () => {
           for (const [id, row] of found) rows.set(id, row);
         },
@@ -93,7 +95,7 @@ export async function readAllRows({ all, ...input }: RowsInput, send: Send, call
   });
   return {
     ...first,
-    rows: [...rows.values()],
+    ...(Array.isArray(first.rows) && { rows: [...rows.values()] }),
     ...ending(rowCount, next, (at) => ({ page: Math.floor(at / pageRows) + 1, pageSize: pageRows })),
   } as RowsAnswer;
 }
@@ -110,15 +112,8 @@ export async function readPivot(
 
 function ending(rowCount: number, next: number | undefined, place: (at: number) => Record<string, number>) {
   if (next === undefined) return { complete: true, rowCount };
-  const warning = 'The limits of one reading were reached; ask for the rest with what stands in next.';
+  const warning = 'Not every row was read. Ask for the rest with the fields of `next`.';
   return { complete: false, rowCount, next: place(next), warning };
-}
-
-function malformed(what: string): GatewayError {
-  return new GatewayError('vendor_malformed', `TimeTonic answered without ${what}.`, {
-    vendor: 'timetonic',
-    retryable: true,
-  });
 }
 
 /** Values under the name that the server gives them (its document says `values`), with maps that PHP wrote as lists as maps. */

@@ -136,10 +136,9 @@ async function noted(call: TimetonicCall, answer: Ok, written: Values): Promise<
 
 function newRowsOf({ newRows }: Ok): { id: string; tmpId?: string }[] {
   if (!Array.isArray(newRows)) return [];
-  return newRows.map(({ id, tmpId }: { id: unknown; tmpId?: unknown }) => ({
-    id: String(id),
-    ...(typeof tmpId === 'string' && { tmpId }),
-  }));
+  return newRows.flatMap((row: { id?: unknown; tmpId?: unknown } | null) =>
+    row?.id === undefined ? [] : [{ id: String(row.id), ...(typeof row.tmpId === 'string' && { tmpId: row.tmpId }) }],
+  );
 }
 
 interface Entry {

@@ -1,28 +1,41 @@
+/** A value or a row of an answer, which may be anything. */
+type Entry = { id?: unknown } | null;
+type Field = { id?: unknown; values?: Entry[] };
+
 /** Values of a table in one of the vendor's three formats. */
 export interface TableValues {
   /** `columns` and `rows`; in `columns` each holds its values. */
-  fields?: { id: unknown; values?: { id: unknown }[] }[];
+  fields?: Field[];
   /** `rows` a list, `diff_ready_rows` a map by row id. */
-  rows?: { id: unknown }[] | Record<string, unknown>;
+  rows?: Entry[] | Record<string, unknown> | null;
   rowInfos?: Record<string, unknown> | unknown[];
   [field: string]: unknown;
 }
 
-/** The ids of an answer's rows, whichever its format. */
-export function rowIdsOf({ fields = [], rows }: TableValues): string[] {
-  if (Array.isArray(rows)) return rows.map(({ id }) => String(id));
-  if (rows !== undefined) return Object.keys(rows);
-  const columns = fields.map(({ values = [] }) => values);
+/** Whether an answer has its rows in one of the three formats. */
+export function hasRows(values: TableValues | undefined): boolean {
+  return Array.isArray(values?.rows) || isMap(values?.rows) || Array.isArray(values?.fields);
+}
+
+/** The names of an answer's rows, whichever its format: their ids, or their place where a row has none. */
+export function rowIdsOf({ fields, rows }: TableValues, offset: number): string[] {
+  if (isMap(rows)) return Object.keys(rows);
+  const columns = listOf<Field>(fields).map((field) => listOf<Entry>(field?.values));
   const longest = columns.reduce((one, other) => (other.length > one.length ? other : one), []);
-  return longest.map(({ id }) => String(id));
+  return (Array.isArray(rows) ? rows : longest).map((entry, at) => rowName(entry?.id, offset + at));
+}
+
+/** What tells a row from others while pages are read. */
+export function rowName(id: unknown, place: number): string {
+  return id === undefined ? `at ${place}` : String(id);
 }
 
 /** Joins two pages; a row that is on both is there once, as the later page has it. */
 export function joinValues(one: TableValues, other: TableValues): TableValues {
   const joined: TableValues = { ...one };
-  if (Array.isArray(one.rows)) joined.rows = unique([...one.rows, ...(Array.isArray(other.rows) ? other.rows : [])]);
-  else if (one.rows !== undefined) joined.rows = { ...one.rows, ...(Array.isArray(other.rows) ? {} : other.rows) };
-  else if (one.fields) joined.fields = one.fields.map((field) => joinField(field, other));
+  if (Array.isArray(one.rows)) joined.rows = unique([...one.rows, ...listOf<Entry>(other.rows)]);
+  else if (isMap(one.rows)) joined.rows = { ...one.rows, ...(isMap(other.rows) && other.rows) };
+  else if (Array.isArray(one.fields)) joined.fields = one.fields.map((field) => joinField(field, other));
   if (isMap(one.rowInfos) || isMap(other.rowInfos)) {
     joined.rowInfos = { ...(isMap(one.rowInfos) && one.rowInfos), ...(isMap(other.rowInfos) && other.rowInfos) };
     if (typeof one.rowInfosLength === 'number') joined.rowInfosLength = Object.keys(joined.rowInfos).length;
@@ -30,13 +43,18 @@ export function joinValues(one: TableValues, other: TableValues): TableValues {
   return joined;
 }
 
-function joinField(field: NonNullable<TableValues['fields']>[number], other: TableValues) {
-  const more = other.fields?.find(({ id }) => id === field.id)?.values ?? [];
-  return { ...field, values: unique([...(field.values ?? []), ...more]) };
+function joinField(field: Field, other: TableValues): Field {
+  const same = listOf<Field>(other.fields).find((each) => each?.id === field?.id);
+  return { ...field, values: unique([...listOf<Entry>(field?.values), ...listOf<Entry>(same?.values)]) };
 }
 
-function unique<T extends { id: unknown }>(items: T[]): T[] {
-  return [...new Map(items.map((item) => [String(item.id), item])).values()];
+/** An entry without an id is kept: only an id tells two entries to be the same. */
+function unique(items: Entry[]): Entry[] {
+  return [...new Map(items.map((item, at) => [rowName(item?.id, at), item])).values()];
+}
+
+function listOf<T>(value: unknown): T[] {
+  return Array.isArray(value) ? value : [];
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

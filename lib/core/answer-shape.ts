@@ -1,0 +1,115 @@
+import * as z from 'zod/mini';
+
+/** A vendor's answer in the declared form as far as it has it, and the JSON pointers of what does not. */
+export interface Shaped {
+  body: unknown;
+  misfits: string[];
+}
+
+/** How many places are named; one answer may hold thousands that differ in the same way. */
+const maxMisfits = 20;
+
+/**
+ * Normalises an answer by its schema. Whatever does not fit stays as the vendor sent it, and its neighbours are normalised
+ * all the same: an answer that differs from its description is still an answer.
+ */
+export function shapeAnswer(schema: z.core.$ZodType, answer: unknown): Shaped {
+  const misfits = new Set<string>();
+  const body = shape(schema, answer, answer, '', misfits);
+  return { body, misfits: [...misfits].slice(0, maxMisfits) };
+}
+
+/** `original` is the same place in the answer as it came, where a transform has already changed `value`. */
+function shape(
+  schema: z.core.$ZodType,
+  value: unknown,
+  original: unknown,
+  pointer: string,
+  misfits: Set<string>,
+): unknown {
+  const parsed = attempt(() => z.safeParse(schema, value));
+  if (parsed?.success) return parsed.data;
+  const { def } = schema._zod as { def: Definition };
+  if (def.innerType && value !== undefined && value !== null) {
+    return shape(def.innerType, value, original, pointer, misfits);
+  }
+  if (def.type === 'pipe' && def.in && def.out) {
+    const { in: first, out } = def;
+    if (first._zod.def.type === 'transform') {
+      const changed = attempt(() => z.safeParse(first, value));
+      if (changed?.success) return shape(out, changed.data, original, pointer, misfits);
+    }
+    if (out._zod.def.type === 'transform') {
+      const inner = shape(first, value, original, pointer, new Set());
+      const whole = attempt(() => z.safeParse(schema, inner));
+      if (whole?.success) return whole.data;
+    }
+  }
+  if (def.type === 'union') {
+    const forms = (def.options ?? []).filter((option) => kindOf(option) === kind(value));
+    const [only] = forms;
+    if (only && forms.length === 1) return shape(only, value, original, pointer, misfits);
+  }
+  if (def.type === 'array' && def.element && Array.isArray(value)) {
+    const { element } = def;
+    return value.map((item, at) => shape(element, item, child(original, at), `${pointer}/${at}`, misfits));
+  }
+  if (isRecord(value) && (def.shape || def.valueType)) {
+    const names = [...new Set([...Object.keys(value), ...Object.keys(def.shape ?? {})])];
+    return Object.fromEntries(
+      names.flatMap((name) => {
+        const field = def.shape && Object.hasOwn(def.shape, name) ? def.shape[name] : def.valueType;
+        if (!field) return [[name, value[name]]];
+        const own = Object.hasOwn(value, name) ? value[name] : undefined;
+        const shaped = shape(field, own, child(original, name), `${pointer}/${escaped(name)}`, misfits);
+        return shaped === undefined ? [] : [[name, shaped]];
+      }),
+    );
+  }
+  misfits.add(pointer);
+  return original === undefined ? value : original;
+}
+
+interface Definition {
+  type: string;
+  innerType?: z.core.$ZodType;
+  in?: z.core.$ZodType;
+  out?: z.core.$ZodType;
+  options?: z.core.$ZodType[];
+  element?: z.core.$ZodType;
+  shape?: Readonly<Record<string, z.core.$ZodType>>;
+  valueType?: z.core.$ZodType;
+}
+
+function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch {
+    // A transform that works on the documented form only.
+    return undefined;
+  }
+}
+
+function kindOf(schema: z.core.$ZodType): string {
+  const { type } = schema._zod.def;
+  return type === 'record' ? 'object' : type;
+}
+
+function kind(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return value === null ? 'null' : typeof value;
+}
+
+function child(parent: unknown, key: string | number): unknown {
+  return parent !== null && typeof parent === 'object' && Object.hasOwn(parent, key)
+    ? (parent as Record<string | number, unknown>)[key]
+    : undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+function escaped(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 100);
+}
