@@ -149,6 +149,8 @@ export const functions: readonly FunctionDeclaration[] = [
         ...items.runStarts,
         ...items.runs,
       ],
+      // Runs and deliveries by their state.
+      due: ['run-*', 'delivery-*'],
     },
     secrets: { read: [adminKeySecret], manage: secretsOf([...vendorNames, 'subscriptions', 'hooks']) },
     files: { read: ['runs/'], write: ['uploads/', 'events/', 'idempotency/control/'] },

@@ -6,9 +6,13 @@ import { services, useFiles, useHttp } from '../lib/aws/services.ts';
 import { signInLink } from '../lib/aws/sign-in-link.ts';
 import { httpClient } from '../lib/core/http/client.ts';
 import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
+import { isDeliveryItem, isEventItem, isRunItem, keys } from '../lib/store/items.ts';
+import type { Item } from '../lib/store/table.ts';
+import { RecentChanges } from '../lib/stream/recent-changes.ts';
 import { vendorNames } from '../lib/vendors/index.ts';
 import { createLocalCredentials, type LocalCredentials } from './aws/aws-request.ts';
 import { startEmbeddedDynamodb } from './aws/embedded-dynamodb.ts';
+import { type EventStreamOptions, eventStream } from './aws/event-stream.ts';
 import { startExpirySweep } from './aws/expired-items.ts';
 import { startFileStore } from './aws/file-store.ts';
 import { startHttpBridge } from './aws/http-bridge.ts';
@@ -63,6 +67,8 @@ export interface Product {
 }
 
 const tableName = 'trunkline';
+
+type StreamHandler = EventStreamOptions['handler'];
 
 /** Starts everything in this process but the database, which is a process of its own. One product a process. */
 export async function startProduct(options: ProductOptions): Promise<Product> {
@@ -141,18 +147,30 @@ async function start(
   const { adminKey, isNew } = await ensureSecrets(options.adminKey);
 
   const functions = await loadFunctions(options.around);
+  const control = functions.plain.control;
+  const live =
+    control && eventStream({ path: '/v1/stream', functionName: 'control', handler: control as StreamHandler });
   const bridge = await startHttpBridge({
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 8787,
     ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }),
-    routes: httpRoutes.flatMap(({ path, functionName }) => {
-      const handler = functions.plain[functionName];
-      return handler ? [{ method: 'ANY', path, handler, functionName }] : [];
-    }),
+    routes: [
+      ...(live ? [live.route] : []),
+      ...httpRoutes.flatMap(({ path, functionName }) => {
+        const handler = functions.plain[functionName];
+        return handler ? [{ method: 'ANY', path, handler, functionName }] : [];
+      }),
+    ],
     files,
   });
   closers.push(bridge.close);
-  await startDurableHalf(functions, { directory, dynamodb, lambda, credentials }, closers);
+  // An open stream would keep the bridge from closing.
+  if (live) closers.push(async () => live.close());
+  await startDurableHalf(
+    functions,
+    { directory, dynamodb, lambda, credentials, changed: () => live?.changed() },
+    closers,
+  );
   const demo = options.sandbox ? await startDemo(directory, bridge.url, adminKey) : undefined;
   if (demo) closers.push(demo.close);
   const clock = startClock(functions.plain, clockFunctions, options.clock ?? true);
@@ -173,11 +191,15 @@ interface Ground {
   dynamodb: string;
   lambda: LambdaEndpointOptions;
   credentials: LocalCredentials;
+  /** Told that an event, a run or a delivery has changed. */
+  changed(): void;
 }
 
 /** What Lambda's durable executions and the table's stream are on AWS; takes up what an earlier process left unfinished. */
 async function startDurableHalf(functions: Functions, ground: Ground, closers: (() => Promise<void>)[]): Promise<void> {
   const { table, clock } = services();
+  const recentChanges = new RecentChanges<Item>(clock);
+  services().recentChanges = recentChanges;
   const onFault = (functionName: string, name: string, error: unknown) =>
     log({
       level: 'error',
@@ -197,7 +219,13 @@ async function startDurableHalf(functions: Functions, ground: Ground, closers: (
     positionFile: join(ground.directory, 'stream.json'),
     onGiveUp: (records) => log({ level: 'error', message: 'events were not routed', count: records.length }),
   });
-  table.onEvent = pump.nudge;
+  table.onWrite = (key, item) => {
+    if (isEventItem(key.pk)) pump.nudge();
+    // An event is in the log once it has its place there.
+    const isListed = isRunItem(key) || isDeliveryItem(key);
+    if (item && isListed) recentChanges.note(item);
+    if (isListed || key.pk === keys.log()) ground.changed();
+  };
   closers.push(pump.stop);
 }
 

@@ -57,8 +57,10 @@ const mayImport = {
     'lib/store',
     'lib/core',
   ],
+  'lib/stream': ['lib/automations', 'lib/subscriptions', 'lib/events', 'lib/api', 'lib/store', 'lib/core'],
   'lib/site': ['lib/connections', 'lib/api', 'lib/store', 'lib/core'],
   'lib/aws': [
+    'lib/stream',
     'lib/site',
     'lib/automations',
     'lib/hooks',
@@ -86,7 +88,7 @@ const mayImport = {
     ...everyVendor,
     'lib/core',
   ],
-  local: ['functions', 'lib/aws', 'lib/store', 'lib/vendors', 'lib/core', 'sandbox'],
+  local: ['functions', 'lib/aws', 'lib/stream', 'lib/store', 'lib/vendors', 'lib/core', 'sandbox'],
   cdk: ['functions', 'lib/vendors', 'lib/core'],
 } as const satisfies Record<string, readonly string[]>;
 type Room = keyof typeof mayImport;

@@ -16,6 +16,7 @@ import type { EventCatalogue } from '../core/vendor.ts';
 import { forgetPolls, planPolls, pollingStatus } from '../events/poll-plan.ts';
 import { eventRoutes } from '../events/routes.ts';
 import { hookRoutes } from '../hooks/routes.ts';
+import { streamRoutes } from '../stream/routes.ts';
 import { deliveryRoutes } from '../subscriptions/delivery-routes.ts';
 import { subscriptionRoutes } from '../subscriptions/routes.ts';
 import { ownChoices } from './choices.ts';
@@ -48,6 +49,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     ...runRoutes(services),
     ...uploadRoutes(services.files),
     ...eventRoutes(services, vendors),
+    ...streamRoutes(services),
     ...subscriptionRoutes(services, vendors),
     ...deliveryRoutes(services),
     ...choiceRoutes(services, vendors, ownChoices(services, vendors)),

@@ -9,7 +9,8 @@ import type { FileStore } from '../core/files.ts';
 import type { AddressPolicy } from '../core/http/address-policy.ts';
 import { type HttpClient, httpClient } from '../core/http/client.ts';
 import { registerSecret } from '../core/redaction/redact.ts';
-import { Table } from '../store/table.ts';
+import { type Item, Table } from '../store/table.ts';
+import type { RecentChanges } from '../stream/recent-changes.ts';
 import { filesOnUse } from './files.ts';
 import { log, metric } from './log.ts';
 import { secretsManager } from './secrets.ts';
@@ -24,6 +25,8 @@ export interface Services extends GatewayServices {
   rates: RateLimit;
   store: SessionStore;
   starter: Starter;
+  /** Where one process makes all changes: the last ones. */
+  recentChanges?: RecentChanges<Item>;
   /** What subscriptions may send to. */
   targets: AddressPolicy;
 }

@@ -54,7 +54,5 @@ export async function completeEvent(
     },
     '#data = :before',
   );
-  if (written.done) {
-    if (adds) table.onEvent?.();
-  } else if (written.item) await completeEvent({ table, clock }, written.item, given);
+  if (!written.done && written.item) await completeEvent({ table, clock }, written.item, given);
 }

@@ -132,13 +132,23 @@ function fits(query: EventQuery, entry: LogEntry): boolean {
   );
 }
 
-/** What came after an event, in order, as far as nothing is missing in between. */
-async function* oldestFirst(services: ListServices, query: EventQuery): AsyncGenerator<LogEntry> {
+/** The last place in the log that was given. */
+export async function lastPosition({ table }: LogServices): Promise<number> {
+  return (await table.get<{ last: number }>(keys.logCounter(), true))?.last ?? 0;
+}
+
+/** The log after an event, oldest first. */
+async function* oldestFirst(services: LogServices, query: EventQuery): AsyncGenerator<LogEntry> {
   const start = query.after === undefined ? undefined : await findEvent(services, query.after);
   // It has no place yet, so nothing has a place after it.
   if (start && start.position === undefined) return;
   // One that is not known any more is older than all that are kept.
-  let last = start?.position;
+  yield* entriesAfter(services, start?.position);
+}
+
+/** The log after a place, oldest first, as far as nothing is missing in between. */
+export async function* entriesAfter(services: LogServices, position: number | undefined): AsyncGenerator<LogEntry> {
+  let last = position;
   let after: Record<string, unknown> | undefined;
   do {
     const page: { items: LogEntry[]; next?: Record<string, unknown> } = await services.table.query<LogEntry>({

@@ -6,8 +6,8 @@ export type DueKind = 'keepalive' | 'poll' | 'schedule' | 'timer';
 
 const shards = 8;
 
-/** Items that are not waiting but listed by time: the runs in a state. They share the index, in partitions of their own. */
-export type ListedKind = `run-${string}`;
+/** Items that are not waiting but listed by time: the runs, and the deliveries, in a state. They share the index, in partitions of their own. */
+export type ListedKind = `run-${string}` | `delivery-${string}`;
 
 /** The attributes that put an item into the sparse `due` index; `dueAt` is epoch milliseconds. */
 export function due(kind: DueKind | ListedKind, id: string, dueAt: number): { duePk: string; dueAt: number } {

@@ -133,6 +133,10 @@ export const keys = {
   connectionLog: (vendor: string, connection: string): string => `log#${vendor}#${connection}`,
 };
 
+/** True for a run, and for a delivery, among the items of the table. */
+export const isRunItem = ({ pk }: Key): boolean => pk.startsWith('runs#');
+export const isDeliveryItem = ({ pk }: Key): boolean => pk.startsWith('delivery#');
+
 /** True for the partition key of an event. */
 export const isEventItem = (pk: string): boolean => pk.startsWith(eventPrefix);
 

@@ -13,7 +13,6 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { isEventItem } from './items.ts';
 
 export interface Key {
   pk: string;
@@ -58,8 +57,8 @@ export class Table {
   readonly #name: string;
   /** Requests made since the start, for benchmarks and for the test that a warm call makes none. */
   requests = 0;
-  /** Told when this process has put an event; on one machine the stream is then read at once. */
-  onEvent: (() => void) | undefined;
+  /** Told of every item that this process has written, and of the key alone where it was written in a transaction. */
+  onWrite: ((key: Key, item?: Item) => void) | undefined;
 
   constructor(name: string, config: DynamoDBClientConfig = {}) {
     this.#name = name;
@@ -109,7 +108,7 @@ export class Table {
           ...(condition !== undefined && { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const }),
         }),
       );
-      if (isEventItem(item.pk)) this.onEvent?.();
+      this.onWrite?.(item, item as Key as Item);
       return item;
     });
   }
@@ -132,7 +131,9 @@ export class Table {
           ...(condition !== undefined && { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const }),
         }),
       );
-      return unmarshall(Attributes ?? {}) as T;
+      const item = unmarshall(Attributes ?? {});
+      this.onWrite?.(key, item as Item);
+      return item as T;
     });
   }
 
@@ -222,7 +223,10 @@ export class Table {
       this.requests++;
       try {
         await this.#client.send(new TransactWriteItemsCommand({ TransactItems: items }));
-        if (this.onEvent && writes.some(({ put }) => put && isEventItem(put.pk))) this.onEvent();
+        for (const { put, update } of writes) {
+          const key = put ?? update?.key;
+          if (key) this.onWrite?.(key);
+        }
         return { done: true, refused: [] };
       } catch (error) {
         if (!(error instanceof TransactionCanceledException)) throw error;

@@ -8,7 +8,7 @@ import { retryAfter } from '../core/vendor-failure.ts';
 import { type EventItem, isKept, shownEvent } from '../events/log.ts';
 import { appendOwnEvent } from '../events/own-events.ts';
 import type { Item, Table } from '../store/table.ts';
-import { type Attempt, type DeliveryItem, type DeliveryState, deliveryKeys } from './deliveries.ts';
+import { type Attempt, type DeliveryItem, type DeliveryState, deliveryKeys, listedAs } from './deliveries.ts';
 import { pauseAfter } from './delivery-schedule.ts';
 import { noteFailure, noteSuccess } from './health.ts';
 import { targetOf } from './reach.ts';
@@ -152,9 +152,16 @@ async function judge(
   }
   await table.update(
     key(delivery),
-    `SET #state = :retrying, #reason = :reason, #nextAttemptAt = :next,
+    `SET #state = :retrying, #duePk = :duePk, #reason = :reason, #nextAttemptAt = :next,
      #attempts = list_append(#attempts, :attempt) REMOVE #notBefore`,
-    { retrying: 'retrying', reason, next: now + pause, attempt: [attempt], before: delivery.attempts.length },
+    {
+      retrying: 'retrying',
+      duePk: listedAs('retrying', delivery.eventId, 0).duePk,
+      reason,
+      next: now + pause,
+      attempt: [attempt],
+      before: delivery.attempts.length,
+    },
     'size(#attempts) = :before',
   );
   return { seconds: pause / 1000 };
@@ -169,10 +176,17 @@ async function end(
 ): Promise<Turn> {
   await services.table.update<Item>(
     key(delivery),
-    `SET #state = :state, #finishedAt = :now, #attempts = list_append(#attempts, :attempts)${
+    `SET #state = :state, #duePk = :duePk, #finishedAt = :now, #attempts = list_append(#attempts, :attempts)${
       reason === undefined ? '' : ', #reason = :reason'
     } REMOVE #notBefore, #nextAttemptAt${reason === undefined ? ', #reason' : ''}`,
-    { state, reason, now: services.clock.now(), attempts: attempt ? [attempt] : [], before: delivery.attempts.length },
+    {
+      state,
+      duePk: listedAs(state, delivery.eventId, 0).duePk,
+      reason,
+      now: services.clock.now(),
+      attempts: attempt ? [attempt] : [],
+      before: delivery.attempts.length,
+    },
     'size(#attempts) = :before',
   );
   return { state };

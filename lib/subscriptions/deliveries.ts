@@ -2,15 +2,17 @@ import { createHash } from 'node:crypto';
 import type { Starter } from '../core/durable.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { type EventItem, type LogServices, retentionMs } from '../events/log.ts';
+import { due } from '../store/due.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
 /**
- * How a delivery stands: `pending` before the first attempt, `retrying` after a failed one. The other three are ends:
- * `cancelled` when the subscription was removed or switched off, or the event's time was over.
+ * The states of a delivery: `pending` before the first attempt, `retrying` after a failed one. The other three are final:
+ * `cancelled` when the subscription was removed or switched off, or the event has expired.
  */
-export type DeliveryState = 'pending' | 'retrying' | 'delivered' | 'given_up' | 'cancelled';
+export const deliveryStates = ['pending', 'retrying', 'delivered', 'given_up', 'cancelled'] as const;
+export type DeliveryState = (typeof deliveryStates)[number];
 
 /** One request to a target. */
 export interface Attempt {
@@ -49,6 +51,9 @@ export interface DeliveryItem extends Key {
   /** On the first delivery: how many replays there were. */
   replays?: number;
   expiresAt: number;
+  /** Its place in the list of deliveries in its state. */
+  duePk?: string;
+  dueAt?: number;
 }
 
 const idForm = /^dlv_([a-z2-7]{16})([0-9a-z]{9})([A-Za-z0-9_-]{27})(\d{1,6})$/;
@@ -105,7 +110,13 @@ export function newDelivery(
     attempts: [],
     createdAt: now,
     expiresAt: expiry(now + retentionMs),
+    ...listedAs('pending', event.id, appendedAt),
   };
+}
+
+/** The place of a delivery in the list of those in a state, by the time of its event. */
+export function listedAs(state: DeliveryState, eventId: string, appendedAt: number): { duePk: string; dueAt: number } {
+  return due(`delivery-${state}`, eventId, appendedAt);
 }
 
 /** Stores a delivery once and starts it; a start that was cut off between the two is made up for by a repeat. */

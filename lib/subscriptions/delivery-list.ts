@@ -39,7 +39,7 @@ export async function listDeliveries(
 }
 
 /** True when a key may read the event that a delivery brings. */
-export function maySeeDelivery({ scopes }: Principal, item: DeliveryItem): boolean {
+export function maySeeDelivery({ scopes }: Pick<Principal, 'scopes'>, item: DeliveryItem): boolean {
   return mayReadEvent((vendor, connection) => mayRead(scopes, vendor, connection), item);
 }
 

@@ -5,12 +5,11 @@ import { GatewayError } from '../core/errors.ts';
 import { field, integer } from '../core/field.ts';
 import { findEvent, isKept, retentionMs } from '../events/log.ts';
 import { eventIdField } from '../events/routes.ts';
-import { type DeliveryItem, deliveryKey, readDelivery, replayDelivery } from './deliveries.ts';
+import { type DeliveryItem, deliveryKey, deliveryStates, readDelivery, replayDelivery } from './deliveries.ts';
 import { listDeliveries, maySeeDelivery } from './delivery-list.ts';
 import { type ReplayServices, replayRange } from './replay.ts';
 import { findSubscription } from './subscriptions.ts';
 
-const states = ['pending', 'retrying', 'delivered', 'given_up', 'cancelled'] as const;
 const subscriptionField = () =>
   z.string().check(z.regex(/^sub_[a-z2-7]{16}$/, 'must be the id of a subscription, sub_ and 16 characters'));
 const deliveryField = () =>
@@ -22,7 +21,7 @@ const shown = () =>
     subscriptionId: z.string(),
     eventId: z.string(),
     eventType: z.string(),
-    state: z.enum(states),
+    state: z.enum(deliveryStates),
     attempts: z.array(z.looseObject({ number: z.int(), at: z.string(), ms: z.int(), status: z.optional(z.int()) })),
     createdAt: z.string(),
   });
@@ -59,12 +58,12 @@ export function deliveryRoutes(services: ReplayServices): Route[] {
       input: () => ({
         subscription: z.optional(subscriptionField()),
         event: z.optional(eventIdField()),
-        state: z.optional(z.enum(states)),
+        state: z.optional(z.enum(deliveryStates)),
         limit: z._default(field(integer(1, 500), { description: 'Default 100.' }), 100),
         before: z.optional(field(deliveryField(), { description: 'What comes after this delivery in the list.' })),
       }),
       output: () => z.array(shown()),
-      handle: async ({ input, principal }) => (await listDeliveries(services, principal, input)).map(show),
+      handle: async ({ input, principal }) => (await listDeliveries(services, principal, input)).map(showDelivery),
     }),
     route({
       ...shared,
@@ -73,7 +72,7 @@ export function deliveryRoutes(services: ReplayServices): Route[] {
       operationId: 'getDelivery',
       summary: 'Get a delivery with every attempt',
       output: shown,
-      handle: async ({ params: { id = '' }, principal }) => show(await find(principal, id)),
+      handle: async ({ params: { id = '' }, principal }) => showDelivery(await find(principal, id)),
     }),
     route({
       ...shared,
@@ -89,7 +88,7 @@ export function deliveryRoutes(services: ReplayServices): Route[] {
         const subscription = await findActive(principal, item.subscriptionId);
         const event = await findEvent(services, item.eventId);
         if (!event) throw new GatewayError('not_found', 'The event of this delivery is older than 30 days.');
-        return show(await replayDelivery(services, item, event, subscription));
+        return showDelivery(await replayDelivery(services, item, event, subscription));
       },
     }),
     route({
@@ -105,7 +104,7 @@ export function deliveryRoutes(services: ReplayServices): Route[] {
         from: z.optional(field(time(), { description: 'When the event was stored. Default 30 days ago.' })),
         to: z.optional(field(time(), { description: 'Default now.' })),
         states: z._default(
-          field(z.array(z.enum(states)).check(z.minLength(1)), {
+          field(z.array(z.enum(deliveryStates)).check(z.minLength(1)), {
             description: 'Which deliveries to repeat, by the last one of each event. Default given_up and cancelled.',
           }),
           ['given_up', 'cancelled'],
@@ -134,7 +133,8 @@ export function deliveryRoutes(services: ReplayServices): Route[] {
   ];
 }
 
-function show(item: DeliveryItem) {
+/** A delivery as the API shows it. */
+export function showDelivery(item: DeliveryItem) {
   const { id, subscriptionId, eventId, eventType, vendor, connection, replay, state, reason } = item;
   return {
     id,

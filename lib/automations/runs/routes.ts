@@ -16,6 +16,7 @@ import {
   type RunItem,
   type RunServices,
   runKey,
+  runStates,
   type StepItem,
   startRun,
   stepsOf,
@@ -46,7 +47,6 @@ const whole = () =>
   });
 const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
 const runIdField = () => z.string().check(z.refine((id) => runKey(id) !== undefined, 'must be the id of a run'));
-const states = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
 
 /** The calls on runs: what was done, step by step, and doing it again. */
 export function runRoutes(services: RunServices): Route[] {
@@ -63,7 +63,7 @@ export function runRoutes(services: RunServices): Route[] {
         automation: z.optional(
           field(text(60), { description: 'The id of an automation, or `calls` for single calls.' }),
         ),
-        state: z.optional(z.enum(states)),
+        state: z.optional(z.enum(runStates)),
         since: z.optional(field(moment(), { description: 'Runs that started at or after this time.' })),
         until: z.optional(field(moment(), { description: 'Runs that started at or before this time.' })),
         before: z.optional(
@@ -79,7 +79,7 @@ export function runRoutes(services: RunServices): Route[] {
           since: since === undefined ? undefined : Date.parse(since),
           until: until === undefined ? undefined : Date.parse(until),
         });
-        return runs.map(show);
+        return runs.map(showRun);
       },
     }),
     route({
@@ -93,7 +93,7 @@ export function runRoutes(services: RunServices): Route[] {
         const run = await find(services, params.id ?? '');
         mayUse(run, principal, false);
         const steps = await stepsOf(services.table, run.id);
-        return { ...show(run), steps: await Promise.all(steps.map((step) => showStep(services, step))) };
+        return { ...showRun(run), steps: await Promise.all(steps.map((step) => showStep(services, step))) };
       },
     }),
     route({
@@ -160,7 +160,7 @@ export function runRoutes(services: RunServices): Route[] {
         if (!(await cancelRun(services, run, 'It was cancelled.'))) {
           throw new GatewayError('conflict', `The run has ended already: ${run.state}.`);
         }
-        return show(await find(services, run.id));
+        return showRun(await find(services, run.id));
       },
     }),
   ];
@@ -180,7 +180,8 @@ async function find(services: RunServices, id: string): Promise<RunItem> {
   return run;
 }
 
-function show(run: RunItem) {
+/** A run as the API shows it, without its steps. */
+export function showRun(run: RunItem) {
   const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, progress } = run;
   return {
     id,

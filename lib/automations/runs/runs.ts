@@ -9,7 +9,8 @@ import { expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 import type { Definition } from '../definition.ts';
 
-export type RunState = 'running' | 'succeeded' | 'partial' | 'failed' | 'skipped' | 'suppressed' | 'cancelled';
+export const runStates = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
+export type RunState = (typeof runStates)[number];
 
 /** One execution of an automation, or of one call that takes long. Times are epoch milliseconds. */
 export interface RunItem extends Key {

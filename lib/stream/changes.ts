@@ -1,0 +1,123 @@
+import type { Principal } from '../api/key-check.ts';
+import { controlNeed, covers, mayRead } from '../api/scopes.ts';
+import { type RunItem, runStates } from '../automations/runs/runs.ts';
+import { entriesAfter, lastPosition, mayReadEvent } from '../events/list.ts';
+import { type EventItem, type LogServices, shownEvent } from '../events/log.ts';
+import { newestListed } from '../store/due.ts';
+import { isDeliveryItem, isRunItem, keys } from '../store/items.ts';
+import type { Item } from '../store/table.ts';
+import { type DeliveryItem, deliveryStates } from '../subscriptions/deliveries.ts';
+import { maySeeDelivery } from '../subscriptions/delivery-list.ts';
+import type { RecentChanges } from './recent-changes.ts';
+
+export interface StreamServices extends LogServices {
+  /** Where one process makes all changes: what it changed lately. Without it, lists are read. */
+  recentChanges?: RecentChanges<Item>;
+}
+
+/** How far a reader has come: the place of the last event, and the time of the last change of a run or delivery. */
+export interface StreamCursor {
+  position: number;
+  stamp: number;
+}
+
+/** Something that has happened, in the order in which it did. */
+export type StreamFrame =
+  | { kind: 'event'; item: EventItem; body: object }
+  | { kind: 'run'; item: RunItem }
+  | { kind: 'delivery'; item: DeliveryItem };
+
+export interface StreamPage {
+  frames: StreamFrame[];
+  cursor: StreamCursor;
+  /** More events are there at once. */
+  more: boolean;
+}
+
+/** Events of one page. */
+const maxEvents = 200;
+/** The newest runs, and deliveries, of each state in which a change is looked for. */
+const maxListed = 25;
+/** The index of states is a moment behind the table, and clocks differ: a change may be told twice, but none is missed. */
+const overlapMs = 5_000;
+
+/** Where a reader begins who wants nothing of the past. */
+export async function streamStart(services: StreamServices): Promise<StreamCursor> {
+  return {
+    position: await lastPosition(services),
+    stamp: services.recentChanges ? services.recentChanges.last : services.clock.now(),
+  };
+}
+
+/** What a key may see of what happened since. */
+export async function changesSince(
+  services: StreamServices,
+  { scopes }: Principal,
+  cursor: StreamCursor,
+): Promise<StreamPage> {
+  const may = (area: 'events' | 'runs' | 'deliveries') => covers(scopes, controlNeed(area, false));
+  const startedAt = services.clock.now();
+  const events = may('events')
+    ? await eventsSince(services, scopes, cursor.position)
+    : { frames: [], position: cursor.position, more: false };
+  const kinds = [...(may('runs') ? ['run' as const] : []), ...(may('deliveries') ? ['delivery' as const] : [])];
+  const { recentChanges } = services;
+  const changed = recentChanges
+    ? recentChanges.after(cursor.stamp).map(({ item }) => item)
+    : (await Promise.all(kinds.map((kind) => listed(services, kind, cursor.stamp)))).flat();
+  const frames = changed.flatMap((item): StreamFrame[] => {
+    if (isRunItem(item)) return may('runs') ? [{ kind: 'run', item: item as Item & RunItem }] : [];
+    if (!isDeliveryItem(item) || !may('deliveries')) return [];
+    // Its key says what it is.
+    const delivery = item as Item & DeliveryItem;
+    return maySeeDelivery({ scopes }, delivery) ? [{ kind: 'delivery', item: delivery }] : [];
+  });
+  return {
+    frames: [...events.frames, ...frames],
+    cursor: { position: events.position, stamp: recentChanges ? recentChanges.last : startedAt - overlapMs },
+    more: events.more,
+  };
+}
+
+async function eventsSince(services: StreamServices, scopes: readonly string[], from: number) {
+  const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);
+  const frames: StreamFrame[] = [];
+  let position = from;
+  let read = 0;
+  for await (const entry of entriesAfter(services, from)) {
+    if (++read > maxEvents) return { frames, position, more: true };
+    position = entry.position;
+    if (!mayReadEvent(readable, entry)) continue;
+    const item = await services.table.get<EventItem>(keys.event(entry.id), true);
+    if (item) frames.push({ kind: 'event', item, body: await shownEvent(services.files, item) });
+  }
+  return { frames, position, more: false };
+}
+
+async function listed(services: StreamServices, kind: 'run' | 'delivery', since: number): Promise<Item[]> {
+  const states = kind === 'run' ? runStates : deliveryStates;
+  const lists = await Promise.all(
+    states.map(async (state) => {
+      const found: (Item & { changedAt: number })[] = [];
+      let read = 0;
+      for await (const item of newestListed<Item & (RunItem | DeliveryItem)>(
+        services.table,
+        `${kind}-${state}`,
+        0,
+        services.clock.now(),
+        maxListed,
+      )) {
+        const changedAt = changeTime(item);
+        if (changedAt >= since && item.state === state) found.push({ ...item, changedAt });
+        if (++read >= maxListed) break;
+      }
+      return found;
+    }),
+  );
+  return lists.flat().sort((one, other) => one.changedAt - other.changedAt);
+}
+
+function changeTime(item: RunItem | DeliveryItem): number {
+  if ('attempts' in item) return item.finishedAt ?? item.attempts.at(-1)?.at ?? item.createdAt;
+  return item.endedAt ?? item.createdAt;
+}

@@ -1,0 +1,53 @@
+import { afterEach, expect, test } from 'vitest';
+import { type EventStream, type EventStreamOptions, eventStream } from './event-stream.ts';
+import { type HttpBridge, startHttpBridge } from './http-bridge.ts';
+
+let bridge: HttpBridge;
+let stream: EventStream;
+afterEach(async () => {
+  stream.close();
+  await bridge.close();
+});
+
+async function start(handler: EventStreamOptions['handler']) {
+  stream = eventStream({ path: '/v1/stream', functionName: 'control', handler, gatherMs: 5 });
+  bridge = await startHttpBridge({ routes: [stream.route] });
+  return fetch(`${bridge.url}/v1/stream`, { headers: { authorization: 'Bearer tl_x' } });
+}
+
+test('a change is written into the open connection, from the last id on', async () => {
+  const asked: (string | undefined)[] = [];
+  const answer = await start(async ({ headers }) => {
+    asked.push(headers['last-event-id']);
+    expect(headers.authorization).toBe('Bearer tl_x');
+    return { statusCode: 200, headers: {}, body: `data: ${asked.length}\n\nid: c${asked.length}\n\n` };
+  });
+  expect(answer.headers.get('content-type')).toBe('text/event-stream');
+  const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const read = async () => (await reader?.read())?.value ?? '';
+  expect(await read()).toContain('data: 1\n');
+  stream.changed();
+  expect(await read()).toContain('data: 2\n');
+  expect(asked).toEqual([undefined, 'c1']);
+});
+
+test('a refusal is answered as such, and one that comes later ends the stream', async () => {
+  let status = 403;
+  const handler: EventStreamOptions['handler'] = async () => ({
+    statusCode: status,
+    headers: { 'content-type': 'application/problem+json' },
+    body: status === 200 ? 'id: 1\n\n' : '{}',
+  });
+  expect((await start(handler)).status).toBe(403);
+  status = 200;
+  const answer = await fetch(`${bridge.url}/v1/stream`);
+  status = 401;
+  stream.changed();
+  expect(await answer.text()).toBe('id: 1\n\n');
+});
+
+test('closing ends open connections', async () => {
+  const answer = await start(async () => ({ statusCode: 200, headers: {}, body: 'id: 1\n\n' }));
+  stream.close();
+  expect(await answer.text()).toBe('id: 1\n\n');
+});

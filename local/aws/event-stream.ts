@@ -1,0 +1,112 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
+import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { writeAnswer, writeMessage } from './gateway-answer.ts';
+import { gatewayEvent } from './gateway-event.ts';
+import type { StreamRoute } from './http-bridge.ts';
+import { lambdaContexts } from './lambda-context.ts';
+
+export interface EventStream {
+  route: StreamRoute;
+  /** Something has changed: every open connection is told soon. */
+  changed(): void;
+  /** Ends every open connection. */
+  close(): void;
+}
+
+export interface EventStreamOptions {
+  path: string;
+  functionName: string;
+  /** The function that answers with what is new since `Last-Event-ID`. */
+  handler: (event: APIGatewayProxyEventV2, context: Context) => Promise<unknown>;
+  /** Milliseconds without a change after which the function is asked all the same, so that a revoked key ends the stream. */
+  idleMs?: number;
+  /** Milliseconds in which changes are gathered. */
+  gatherMs?: number;
+}
+
+/**
+ * Keeps the connection of a server-sent stream open. API Gateway cannot, so the function answers with what is new and ends; here the
+ * same function is asked again, with the last id that it gave, whenever something has changed.
+ */
+export function eventStream(options: EventStreamOptions): EventStream {
+  const { path, functionName, handler, idleMs = 10_000, gatherMs = 100 } = options;
+  const newContext = lambdaContexts({ name: functionName, timeout: 29_000 });
+  const waiting = new Set<() => void>();
+  const open = new Set<ServerResponse>();
+  let changes = 0;
+  let isClosing = false;
+
+  /** Resolves once something has changed since, and what follows at once was gathered, or after the idle time. */
+  async function nextChange(since: number): Promise<void> {
+    if (changes === since && !isClosing) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          waiting.delete(done);
+          resolve();
+        };
+        const timer = setTimeout(done, idleMs);
+        waiting.add(done);
+      });
+    }
+    if (!isClosing) await setTimeoutPromise(gatherMs);
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [, query = ''] = (request.url ?? '').split('?');
+    const routed = { request, routeKey: `GET ${path}`, path, query, parameters: undefined, start: Date.now() };
+    const event = gatewayEvent(routed, undefined);
+    delete event.headers['accept-encoding'];
+    while (!response.destroyed && !isClosing) {
+      const seen = changes;
+      const answer = (await handler(event, newContext())) as { statusCode?: number; body?: string };
+      if (answer.statusCode !== 200) {
+        // A stream that has begun can only end; the client comes back and is told why.
+        if (response.headersSent) response.end();
+        else writeAnswer(response, answer);
+        return;
+      }
+      if (!response.headersSent) {
+        response.writeHead(200, {
+          'content-type': 'text/event-stream',
+          'cache-control': 'no-store',
+          'x-accel-buffering': 'no',
+        });
+      }
+      const body = answer.body ?? '';
+      response.write(body);
+      event.headers['last-event-id'] = body.match(/^id: (.*)$/m)?.[1] ?? event.headers['last-event-id'];
+      await nextChange(seen);
+    }
+    if (response.headersSent) response.end();
+    else writeMessage(response, 503, 'Service Unavailable');
+  }
+
+  return {
+    route: {
+      method: 'GET',
+      path,
+      stream: (request, response) => {
+        open.add(response);
+        response.once('close', () => {
+          open.delete(response);
+          for (const each of [...waiting]) each();
+        });
+        serve(request, response).catch(() => {
+          if (response.headersSent) response.destroy();
+          else writeMessage(response, 500, 'Internal Server Error');
+        });
+      },
+    },
+    changed: () => {
+      changes++;
+      for (const each of [...waiting]) each();
+    },
+    close: () => {
+      isClosing = true;
+      for (const response of open) response.end();
+      for (const each of [...waiting]) each();
+    },
+  };
+}
