@@ -66,7 +66,18 @@ export class GatewayStack extends Stack {
       const folder = code(declaration.name);
       if (folder === undefined) throw new Error(`There is no built code of ${declaration.name}`);
       const reservedConcurrency = settings.reservedConcurrency[declaration.name];
-      return new LambdaFunction(this, { declaration, code: folder, storage, durable, reservedConcurrency });
+      const environment = {
+        ...(settings.paused === 'on' && { TRUNKLINE_PAUSED: 'on' }),
+        ...(declaration.name === 'watch' && settings.heartbeat && { TRUNKLINE_HEARTBEAT_URL: settings.heartbeat }),
+      };
+      return new LambdaFunction(this, {
+        declaration,
+        code: folder,
+        storage,
+        durable,
+        reservedConcurrency,
+        environment,
+      });
     };
     const durable: LambdaFunction[] = [];
     for (const each of functions.filter(isDurable)) durable.push(make(each, durable));

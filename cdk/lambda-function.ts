@@ -25,6 +25,8 @@ export interface LambdaFunctionProps {
   /** The durable functions. */
   durable: readonly LambdaFunction[];
   reservedConcurrency?: number | undefined;
+  /** Variables beside those that every function gets. */
+  environment?: Record<string, string>;
 }
 
 /** The one way in which a Lambda is made: runtime, code, log, environment and rights. */
@@ -34,7 +36,10 @@ export class LambdaFunction extends Construct {
   /** What starts the function: itself, or an alias where executions must end on the version they began on. */
   readonly target: IFunction;
 
-  constructor(scope: Construct, { declaration, code, storage, durable, reservedConcurrency }: LambdaFunctionProps) {
+  constructor(
+    scope: Construct,
+    { declaration, code, storage, durable, reservedConcurrency, environment }: LambdaFunctionProps,
+  ) {
     super(scope, declaration.name);
     this.declaration = declaration;
     const { name, memory, timeout, trigger } = declaration;
@@ -74,6 +79,7 @@ export class LambdaFunction extends Construct {
         TRUNKLINE_BUCKET: storage.bucket.bucketName,
         ...(declaration.secrets?.manage && { TRUNKLINE_KMS_KEY: storage.key.keyArn }),
         ...Object.fromEntries(started.map((each) => [variableOf(each), each.target.functionArn])),
+        ...environment,
       },
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
       // A tick that failed or came late is not made up for: the next one finds the same work.

@@ -6,6 +6,10 @@ const positive = z.int().check(z.minimum(1));
 const settings = z.strictObject({
   /** Gets the alarms; the address has to confirm a mail first. */
   alarmEmail: z.optional(z.email()),
+  /** A monitor that is called once a minute while everything works, such as a check at Healthchecks. */
+  heartbeat: z.optional(z.url()),
+  /** Starts with all sending paused, for a restored copy. */
+  paused: z.optional(z.enum(['on', 'off'])),
   /** Lambda instances set apart for a function, which are also the most it gets. */
   reservedConcurrency: z._default(z.partialRecord(z.enum(functions.map(({ name }) => name)), positive), {}),
   /** Requests a second that API Gateway lets through, and how many at one moment. */

@@ -84,7 +84,7 @@ const items = {
   /** Who reacts to which event. */
   triggers: ['trigger', 'trigger#*'],
   /** Starting a run, or keeping it from being started. */
-  runStarts: ['runs#*', 'flood#*'],
+  runStarts: ['runs#*', 'flood#*', 'automations#status'],
   runs: ['runs#*', 'run#*', 'dedupe#*', 'waiter#*', 'flood#*', 'automations#status'],
 };
 
@@ -99,7 +99,7 @@ const vendorFunction = (vendor: string): FunctionDeclaration => ({
   name: vendor,
   trigger: { http: [`/v1/${vendor}/{proxy+}`] },
   table: {
-    read: [`connection#${vendor}`, 'keys', 'sign-ins'],
+    read: [`connection#${vendor}`, 'keys', 'sign-ins', 'pause'],
     write: [`session#${vendor}#*`, `account#${vendor}`, `idempotency#${vendor}#*`, 'runs#calls', ...items.events],
   },
   secrets: {
@@ -140,6 +140,8 @@ export const functions: readonly FunctionDeclaration[] = [
         'subscriptions',
         'subscriptions#removed',
         'automations*',
+        'pause',
+        'health',
         ...items.triggers,
         'hooks*',
         'hook#*',
@@ -175,7 +177,7 @@ export const functions: readonly FunctionDeclaration[] = [
   {
     ...clock,
     name: 'keep-sessions',
-    table: { write: ['session#*', 'account#*', ...items.events], due: ['keepalive'] },
+    table: { write: ['health', 'session#*', 'account#*', ...items.events], due: ['keepalive'] },
     secrets: allVendors,
     files: { write: ['events/'] },
     signals: [
@@ -194,7 +196,16 @@ export const functions: readonly FunctionDeclaration[] = [
     name: 'poll-events',
     table: {
       read: ['connection#*'],
-      write: ['session#*', 'account#*', 'poll', 'poll#*', ...items.events, ...items.subjects, ...items.eventOrder],
+      write: [
+        'health',
+        'session#*',
+        'account#*',
+        'poll',
+        'poll#*',
+        ...items.events,
+        ...items.subjects,
+        ...items.eventOrder,
+      ],
       due: ['poll'],
     },
     secrets: allVendors,
@@ -203,8 +214,26 @@ export const functions: readonly FunctionDeclaration[] = [
   {
     ...clock,
     name: 'start-schedules',
-    table: { write: ['automations', ...items.runStarts], due: ['schedule'] },
+    table: { write: ['health', 'automations', ...items.runStarts], due: ['schedule'] },
     starts: ['run-automation'],
+  },
+  {
+    ...clock,
+    name: 'watch',
+    table: {
+      read: ['hooks', 'hooks#status', 'runs#*'],
+      write: ['health', ...items.events],
+      due: ['keepalive', 'poll', 'schedule'],
+    },
+    files: { write: ['events/'] },
+    signals: [
+      {
+        metric: 'ChecksFailed',
+        dimensions: { clock: 'watch' },
+        meaning: "The last minute's work was not done: GET /health says what failed.",
+        steady: true,
+      },
+    ],
   },
   {
     name: 'route-events',
@@ -214,6 +243,7 @@ export const functions: readonly FunctionDeclaration[] = [
     table: {
       read: ['automations', ...items.triggers],
       write: [
+        'health',
         'subscriptions',
         'waiter#*',
         ...items.events,
@@ -232,6 +262,7 @@ export const functions: readonly FunctionDeclaration[] = [
     memory: 512,
     timeout: 60,
     table: {
+      read: ['pause'],
       write: ['subscriptions', 'subscriptions#removed', ...items.triggers, ...items.deliveries, ...items.events],
     },
     secrets: { read: secretsOf(['subscriptions']), remove: secretsOf(['subscriptions']) },
@@ -250,7 +281,7 @@ export const functions: readonly FunctionDeclaration[] = [
     memory: 1024,
     timeout: 15 * 60,
     table: {
-      read: ['connection#*'],
+      read: ['connection#*', 'pause'],
       write: ['session#*', 'account#*', ...items.runs, ...items.events, ...items.eventOrder],
     },
     secrets: allVendors,

@@ -146,6 +146,7 @@ async function start(
   });
   const { adminKey, isNew } = await ensureSecrets(options.adminKey);
 
+  await services().pause.begin();
   const functions = await loadFunctions(options.around);
   const control = functions.plain.control;
   const live =

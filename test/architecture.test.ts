@@ -58,10 +58,12 @@ const mayImport = {
     'lib/core',
   ],
   'lib/stream': ['lib/automations', 'lib/subscriptions', 'lib/events', 'lib/api', 'lib/store', 'lib/core'],
-  'lib/site': ['lib/connections', 'lib/api', 'lib/store', 'lib/core'],
+  'lib/watch': ['lib/automations', 'lib/hooks', 'lib/events', 'lib/api', 'lib/store', 'lib/core'],
+  'lib/site': ['lib/watch', 'lib/connections', 'lib/api', 'lib/store', 'lib/core'],
   'lib/aws': [
     'lib/stream',
     'lib/site',
+    'lib/watch',
     'lib/automations',
     'lib/hooks',
     'lib/subscriptions',
@@ -76,6 +78,7 @@ const mayImport = {
   functions: [
     'lib/aws',
     'lib/site',
+    'lib/watch',
     'lib/automations',
     'lib/hooks',
     'lib/subscriptions',

@@ -14,6 +14,7 @@ export const controlAreas = [
   'deliveries',
   'events',
   'uploads',
+  'pause',
 ] as const;
 export type ControlArea = (typeof controlAreas)[number];
 

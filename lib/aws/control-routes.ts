@@ -1,12 +1,14 @@
 import { accountRoutes } from '../api/account-routes.ts';
 import { keyRoutes } from '../api/key-routes.ts';
 import { ApiKeys } from '../api/keys.ts';
+import { pauseRoutes } from '../api/pause-routes.ts';
 import type { Route } from '../api/route.ts';
 import { signInRoutes } from '../api/sign-in-routes.ts';
 import { uploadRoutes } from '../api/upload-routes.ts';
 import { automationRoutes } from '../automations/routes.ts';
 import { runRoutes } from '../automations/runs/routes.ts';
 import { connectionUsers, hookUsers } from '../automations/users.ts';
+import { waitingFor } from '../automations/waiting.ts';
 import { choiceRoutes } from '../connections/choice-routes.ts';
 import { loginRoutes } from '../connections/login-routes.ts';
 import type { ConnectionChange } from '../connections/records.ts';
@@ -19,6 +21,7 @@ import { hookRoutes } from '../hooks/routes.ts';
 import { streamRoutes } from '../stream/routes.ts';
 import { deliveryRoutes } from '../subscriptions/delivery-routes.ts';
 import { subscriptionRoutes } from '../subscriptions/routes.ts';
+import { selfTestRoutes } from '../watch/routes.ts';
 import { ownChoices } from './choices.ts';
 import { hooksOf } from './hooks.ts';
 import type { Services } from './services.ts';
@@ -47,12 +50,14 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors, (id) => hookUsers(services.table, id)),
     ...automationRoutes(services, vendors, () => hooksOf(services).list()),
     ...runRoutes(services),
+    ...pauseRoutes(services.pause, (state) => waitingFor(services.table, state)),
     ...uploadRoutes(services.files),
     ...eventRoutes(services, vendors),
     ...streamRoutes(services),
     ...subscriptionRoutes(services, vendors),
     ...deliveryRoutes(services),
     ...choiceRoutes(services, vendors, ownChoices(services, vendors)),
+    ...selfTestRoutes(services),
     ...accountRoutes(services.table),
     ...signInRoutes(services),
   ];

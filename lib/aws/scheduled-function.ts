@@ -1,5 +1,7 @@
 import middy from '@middy/core';
 import type { Context, ScheduledEvent } from 'aws-lambda';
+import { keys } from '../store/items.ts';
+import type { ClockTick } from '../watch/checks.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 
@@ -30,6 +32,13 @@ export function scheduledFunction(name: string, run: (services: Services, tick: 
       const kit = services();
       const before = kit.table.requests;
       const report = await run(kit, { requestId: context.awsRequestId, signal: AbortSignal.timeout(tickTime) });
+      const finishedAt = kit.clock.now();
+      await kit.table.put<ClockTick>({
+        ...keys.clockTick(name),
+        startedAt: finishedAt - Math.round(performance.now() - startedAt),
+        finishedAt,
+        unexpected: 'unexpected' in report && Array.isArray(report.unexpected) ? report.unexpected : [],
+      });
       log({
         level: 'info',
         tick: name,

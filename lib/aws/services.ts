@@ -1,4 +1,5 @@
 import { KeyCheck } from '../api/key-check.ts';
+import { Pause } from '../api/pause.ts';
 import { RateLimit } from '../api/rate-limit.ts';
 import { Connections } from '../connections/connections.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
@@ -101,6 +102,7 @@ function make(): Services {
     http: localHttp ?? httpClient(),
     files,
     connections: new Connections(table, clock),
+    pause: new Pause(table, clock, settings.startPaused),
     keys: new KeyCheck(table, secrets, clock),
     rates: new RateLimit(),
     starter,

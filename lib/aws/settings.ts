@@ -9,6 +9,8 @@ export interface FunctionSettings {
   /** The durable functions, each by the alias that new executions start on. */
   deliverFunction: string;
   runFunction: string;
+  /** Whether sending is paused until somebody resumes it. */
+  startPaused: boolean;
   /** Set on one machine only: the embedded endpoints and the credentials they ask for, so that no AWS account can be reached by accident. */
   local?: LocalEndpoints;
 }
@@ -31,6 +33,7 @@ export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
     secretsKey: env.TRUNKLINE_KMS_KEY,
     deliverFunction: env.TRUNKLINE_DELIVER_FUNCTION ?? 'deliver-event',
     runFunction: env.TRUNKLINE_RUN_FUNCTION ?? 'run-automation',
+    startPaused: env.TRUNKLINE_PAUSED === 'on',
   };
   if (!env.TRUNKLINE_DYNAMODB_ENDPOINT) return settings;
   return {

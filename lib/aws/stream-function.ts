@@ -1,6 +1,7 @@
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import { itemFromImage } from '../store/image.ts';
-import { isEventItem } from '../store/items.ts';
+import { isEventItem, isProbe } from '../store/items.ts';
+import { noteProbe } from '../watch/checks.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 
@@ -15,11 +16,16 @@ export function streamFunction<T extends { id: string }>(name: string, handle: S
   return async (event: DynamoDBStreamEvent): Promise<DynamoDBBatchResponse> => {
     const startedAt = performance.now();
     const items: { item: T; sequence: string }[] = [];
+    let probe: number | undefined;
     for (const record of event.Records) {
+      probe = probeIn(record) ?? probe;
       const item = eventOf<T>(record);
       if (item) items.push({ item, sequence: record.dynamodb?.SequenceNumber ?? '' });
     }
-    if (items.length === 0) return { batchItemFailures: [] };
+    if (items.length === 0) {
+      if (probe !== undefined) await noteProbe(services().table, probe);
+      return { batchItemFailures: [] };
+    }
     let failed: ReadonlyMap<string, unknown>;
     try {
       failed = await handle(
@@ -29,6 +35,8 @@ export function streamFunction<T extends { id: string }>(name: string, handle: S
     } catch (error) {
       failed = new Map(items.map(({ item }) => [item.id, error]));
     }
+    // While a record fails and comes again, what stands behind it waits: then no probe counts as come through.
+    if (probe !== undefined && failed.size === 0) await noteProbe(services().table, probe);
     const ms = Math.round(performance.now() - startedAt);
     log({ level: 'info', stream: name, items: items.length, failed: failed.size, ms });
     for (const [id, error] of failed) {
@@ -43,10 +51,17 @@ export function streamFunction<T extends { id: string }>(name: string, handle: S
   };
 }
 
+/** When a probe was sent, or undefined for every other record. */
+function probeIn(record: DynamoDBRecord): number | undefined {
+  const image = record.dynamodb?.NewImage;
+  if (record.eventName !== 'INSERT' || !image || !isProbe(image.pk?.S ?? '')) return undefined;
+  return Number(image.sentAt?.N);
+}
+
 /** The event that a record tells of, or undefined. AWS filters the same before the function is called; a local pump may not. */
 function eventOf<T>(record: DynamoDBRecord): T | undefined {
   const image = record.dynamodb?.NewImage;
-  if (!image || !isEventItem(image.pk?.S ?? '')) return undefined;
+  if (!image || !isEventItem(image.pk?.S ?? '') || isProbe(image.pk?.S ?? '')) return undefined;
   if (record.eventName !== 'INSERT' && image.completedAt === undefined) return undefined;
   // Our own code wrote the item.
   return itemFromImage(image) as T;

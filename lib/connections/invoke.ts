@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { IdempotencyServices, JsonAnswer } from '../api/idempotency.ts';
 import type { Principal } from '../api/key-check.ts';
+import type { Pause } from '../api/pause.ts';
 import { operationNeed, requireScope } from '../api/scopes.ts';
 import { GatewayError } from '../core/errors.ts';
 import { didYouMean } from '../core/nearest.ts';
@@ -11,6 +12,7 @@ import { type CallScope, type CallServices, vendorCall } from './vendor-calls.ts
 
 export interface GatewayServices extends CallServices, IdempotencyServices {
   connections: Connections;
+  pause: Pause;
   /** Starts a one-step run for what takes longer than a call may; answers its id. */
   startRun?(request: SlowCall): Promise<string>;
 }
@@ -88,6 +90,7 @@ export async function invoke(
       });
       return { status: 202, headers: { location: `/v1/runs/${id}` }, body: { id, status: 'running' } };
     }
+    if (operation.effect === 'write' || operation.effect === 'destructive') await services.pause.check();
     return perform(services, vendor, connection, invocation.operation, operation, input, scope);
   };
   if (invocation.idempotencyKey === undefined || operation.effect === 'read') return run();

@@ -54,6 +54,7 @@ export async function answerRaw(
     );
   }
   const connection = await services.connections.find(vendor.name, connectionName);
+  if (request.method !== 'GET') await services.pause.check();
   const run = async (): Promise<InvokeAnswer> => {
     const answer = await vendor.sendRaw(raw, vendorCall(services, vendor, connection, scope));
     return 'file' in answer ? { status: 200, file: answer.file } : { status: answer.status ?? 200, body: answer.body };

@@ -36,6 +36,7 @@ export const statusOfCode = {
   auth_ambiguous: 502,
   vendor_maintenance: 503,
   unavailable: 503,
+  paused: 503,
   vendor_timeout: 504,
   outcome_unknown: 504,
 } as const satisfies Record<string, number>;
@@ -79,6 +80,7 @@ const retryableCodes: ReadonlySet<ErrorCode> = new Set([
   'vendor_timeout',
   'auth_ambiguous',
   'unavailable',
+  'paused',
 ]);
 
 /** The one error that becomes an answer; anything else that is thrown is a bug and answers a bare 500. */

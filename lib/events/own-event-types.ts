@@ -61,6 +61,47 @@ export const ownEventTypes = {
       reason: 'ProPTT2 could not be reached.',
     },
   },
+  'trunkline.hook.silent': {
+    summary: 'A hook that is to be busy has received nothing for too long',
+    data: () =>
+      z.looseObject({
+        hookId: z.string(),
+        hook: z.string(),
+        silentAfterSeconds: z.int(),
+        lastReceivedAt: z.optional(z.string()),
+      }),
+    sample: {
+      hookId: 'hook-k3v7m2q9x4w7t6r2',
+      hook: 'Alarm panel',
+      silentAfterSeconds: 86_400,
+      lastReceivedAt: '2026-01-04T02:11:09.000Z',
+    },
+  },
+  'trunkline.self_test.started': {
+    summary: 'The self-test began; the automation that serves as the test starts with it',
+    data: () => z.looseObject({ automationId: z.string(), automation: z.string() }),
+    sample: { automationId: '4k9m2x7q5w5t2v3r', automation: 'Self-test' },
+  },
+  'trunkline.self_test.failed': {
+    summary: 'The self-test failed or took too long',
+    data: () =>
+      z.looseObject({
+        automationId: z.string(),
+        automation: z.string(),
+        eventId: z.string(),
+        runId: z.optional(z.string()),
+        latencyMs: z.optional(z.int()),
+        reason: z.string(),
+      }),
+    sample: {
+      automationId: '4k9m2x7q5w5t2v3r',
+      automation: 'Self-test',
+      eventId: 'evt_Qm3sT9xK2vL7pR4wZ8nB6cY1dF0',
+      runId: 'run_4k9m2x7q5w5t2v3r_mk0c1k8d_0f3a9c27b1de',
+      latencyMs: 11_200,
+      reason: 'The run took 11200 ms; 10000 are allowed.',
+    },
+  },
   'trunkline.hook.received': {
     summary: 'Somebody posted to a hook; the connection is the id of the hook',
     data: () =>

@@ -32,6 +32,8 @@ export interface HookSettings {
   allowFrom?: string[];
   /** Requests a minute that one process takes. */
   perMinute: number;
+  /** After so long without a message `trunkline.hook.silent` is raised; absent for hooks that may be quiet. */
+  silentAfterSeconds?: number;
 }
 
 /** A hook as it lies in the table. Times are ISO 8601. */
@@ -56,6 +58,7 @@ export interface HookChange {
   dedupe?: HookDedupe | null | undefined;
   allowFrom?: string[] | null | undefined;
   perMinute?: number | undefined;
+  silentAfterSeconds?: number | null | undefined;
   secretVersion?: number;
 }
 

@@ -95,6 +95,10 @@ export const limitInputs = () => ({
       .check(z.minLength(1), z.maxLength(100)),
     { description: 'Addresses and networks that may post.', examples: [['203.0.113.0/24']] },
   ),
+  silentAfterSeconds: field(integer(60, 30 * day), {
+    description:
+      'Raises `trunkline.hook.silent` after so many seconds without a message: for senders that are never quiet.',
+  }),
   perMinute: field(integer(1, 60_000), {
     description: `Messages a minute that one process takes. Default ${defaultPerMinute}.`,
   }),

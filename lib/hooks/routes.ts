@@ -79,11 +79,12 @@ export function hookRoutes(
         verify: verifyInput(vendors),
         dedupe: z.optional(dedupeInput()),
         allowFrom: z.optional(limitInputs().allowFrom),
+        silentAfterSeconds: z.optional(limitInputs().silentAfterSeconds),
         perMinute: z._default(limitInputs().perMinute, defaultPerMinute),
       }),
       output: () => z.extend(shown(), { url: urlField(), secret: secretField() }),
       handle: async ({ input, principal, request }) => {
-        const { name, dedupe, allowFrom, perMinute } = input;
+        const { name, dedupe, allowFrom, perMinute, silentAfterSeconds } = input;
         const verify = await resolveVerify(connections, vendors, principal, input.verify);
         await checkDedupe(dedupe, verify);
         const id = hooks.newId();
@@ -95,6 +96,7 @@ export function hookRoutes(
           perMinute,
           ...(dedupe && { dedupe }),
           ...(allowFrom && { allowFrom }),
+          ...(silentAfterSeconds !== undefined && { silentAfterSeconds }),
         });
         return { ...show(item, {}), url: urlOf(request, token), ...(secret?.made && { secret: secret.value }) };
       },
@@ -132,6 +134,7 @@ export function hookRoutes(
         verify: z.optional(verifyInput(vendors)),
         dedupe: z.optional(z.nullable(dedupeInput())),
         allowFrom: z.optional(z.nullable(limitInputs().allowFrom)),
+        silentAfterSeconds: z.optional(z.nullable(limitInputs().silentAfterSeconds)),
         perMinute: z.optional(limitInputs().perMinute),
       }),
       output: () => z.extend(shown(), { secret: secretField() }),
@@ -241,7 +244,7 @@ function urlOf(request: HttpRequest, token: string): string {
 }
 
 function show(item: HookItem, status: HookStatus) {
-  const { id, name, verify, dedupe, allowFrom, perMinute, createdAt, updatedAt, rotatedAt } = item;
+  const { id, name, verify, dedupe, allowFrom, perMinute, silentAfterSeconds, createdAt, updatedAt, rotatedAt } = item;
   const { received = 0, repeated = 0, refused: refusals = 0, lastReceivedAt, lastBody, lastProblem } = status;
   const { lastRefusedAt, lastRefusal, lastRefusalStatus } = status;
   return {
@@ -251,6 +254,7 @@ function show(item: HookItem, status: HookStatus) {
     dedupe,
     allowFrom,
     perMinute,
+    silentAfterSeconds,
     received,
     repeated,
     refused: refusals,

@@ -1,10 +1,12 @@
 import type { JsonAnswer } from '../api/idempotency.ts';
 import type { HttpRequest } from '../api/request.ts';
 import { serverUrl } from '../api/server-url.ts';
+import type { Clock } from '../core/clock.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import { LruMap } from '../core/lru-map.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
+import { type HealthReport, lateAfterMs } from '../watch/checks.ts';
 import { type Asset, asset, docsAssets } from './docs/assets.ts';
 import { contentSecurityPolicy } from './docs/page.ts';
 import type { ApiDescription, OpenApiDocument } from './openapi/document.ts';
@@ -12,6 +14,7 @@ import type { ApiDescription, OpenApiDocument } from './openapi/document.ts';
 /** What the site asks of its surroundings. */
 export interface SiteServices {
   table: Pick<Table, 'get'>;
+  clock: Pick<Clock, 'now'>;
 }
 
 /** A year, in seconds: for what has its version in its address. */
@@ -80,11 +83,21 @@ function send(request: HttpRequest, file: Asset, cache: string, more: Record<str
   return { status: 200, headers: { 'content-type': file.type, ...headers }, body: file.text };
 }
 
-async function health({ table }: SiteServices): Promise<JsonAnswer> {
+/** 200 while the last minute's work was really done, 503 with the reasons when it was not. */
+async function health({ table, clock }: SiteServices): Promise<JsonAnswer> {
+  let report: HealthReport | undefined;
   try {
-    await table.get(keys.health());
+    report = await table.get<HealthReport>(keys.health(), true);
   } catch (cause) {
     throw new GatewayError('unavailable', 'The table does not answer.', { retryAfter: 5, cause });
   }
-  return { status: 200, headers: { 'cache-control': 'no-store' }, body: { status: 'ok' } };
+  const headers = { 'cache-control': 'no-store' };
+  if (!report)
+    return { status: 503, headers: { ...headers, 'retry-after': '5' }, body: { status: 'starting', checks: [] } };
+  const age = clock.now() - report.checkedAt;
+  const watch = { name: 'clock watch', ok: age <= lateAfterMs, message: `ticked ${Math.round(age / 1000)} s ago` };
+  const checks = [watch, ...report.checks];
+  const ok = checks.every((check) => check.ok);
+  const checkedAt = new Date(report.checkedAt).toISOString();
+  return { status: ok ? 200 : 503, headers, body: { status: ok ? 'ok' : 'failing', checkedAt, checks } };
 }

@@ -86,3 +86,14 @@ export async function* mergeNewest<T>(
     heads[newest] = await list.next();
   }
 }
+
+/** When the oldest item of a kind was due, in epoch milliseconds; undefined when there is none. */
+export async function oldestDue(table: Table, kind: DueKind): Promise<number | undefined> {
+  const pages = await Promise.all(
+    Array.from({ length: shards }, (_, shard) =>
+      table.query<{ dueAt: number }>({ index: 'due', pk: `${kind}#${shard}`, limit: 1 }),
+    ),
+  );
+  const times = pages.flatMap(({ items }) => items.map(({ dueAt }) => dueAt));
+  return times.length > 0 ? Math.min(...times) : undefined;
+}

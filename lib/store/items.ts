@@ -4,10 +4,20 @@ import type { Key } from './table.ts';
 /** How the keys of events begin; the stream's filter on AWS asks for it. */
 export const eventPrefix = 'event#';
 
+const probePartition = `${eventPrefix}probe`;
+
 /** Every key of the table is built here. A vendor's own items start with a word and the vendor, so that rights can be cut by leading key. */
 export const keys = {
-  /** Nothing lies here; reading it shows that the table answers. */
-  health: (): Key => ({ pk: 'health', sk: 'health' }),
+  /** What the last look at everything found. */
+  health: (): Key => ({ pk: 'health', sk: 'report' }),
+  /** The last tick of a function of the clock. */
+  clockTick: (name: string): Key => ({ pk: 'health', sk: `clock#${name}` }),
+  /** The last probe that came through the table's stream. */
+  streamProbe: (): Key => ({ pk: 'health', sk: 'stream' }),
+  selfTest: (): Key => ({ pk: 'health', sk: 'self-test' }),
+  /** An item that goes through the stream like an event and is none. */
+  probe: (at: number): Key => ({ pk: probePartition, sk: `probe#${at}` }),
+  pause: (): Key => ({ pk: 'pause', sk: 'pause' }),
   connection: (vendor: string, name: string): Key => ({ pk: `connection#${vendor}`, sk: name }),
   connections: (vendor: string): string => `connection#${vendor}`,
   session: (vendor: string, connection: string): Key => ({ pk: `session#${vendor}#${connection}`, sk: 'session' }),
@@ -139,6 +149,9 @@ export const isDeliveryItem = ({ pk }: Key): boolean => pk.startsWith('delivery#
 
 /** True for the partition key of an event. */
 export const isEventItem = (pk: string): boolean => pk.startsWith(eventPrefix);
+
+/** True for the partition key of what only shows that the stream is read. */
+export const isProbe = (pk: string): boolean => pk === probePartition;
 
 /** A number as a sort key: padded, so that text sorts as numbers do. */
 export const logPosition = (position: number): string => String(position).padStart(15, '0');

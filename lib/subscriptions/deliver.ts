@@ -1,3 +1,4 @@
+import type { Pause } from '../api/pause.ts';
 import type { DurableContext } from '../core/durable.ts';
 import type { AddressPolicy } from '../core/http/address-policy.ts';
 import type { HttpClient, HttpStream } from '../core/http/client.ts';
@@ -18,6 +19,7 @@ import { reserveTurn } from './target-rate.ts';
 
 export interface DeliverServices extends SubscriptionServices {
   http: HttpClient;
+  pause: Pause;
   /** What targets may be. */
   targets: AddressPolicy;
 }
@@ -61,6 +63,16 @@ async function takeTurn(services: DeliverServices, id: string, turn: number): Pr
   if (!event || !isKept(event, clock.now()))
     return end(services, delivery, 'cancelled', 'The event is older than 30 days.');
 
+  const paused = await services.pause.state();
+  if (paused) {
+    const seconds = services.pause.waitSeconds(paused);
+    const now = clock.now();
+    await table.update(key(delivery), 'SET #nextAttemptAt = :next, #pausedAt = :now', {
+      now,
+      next: now + seconds * 1000,
+    });
+    return { seconds };
+  }
   const now = clock.now();
   const mayGoAt = delivery.notBefore ?? (await reserveTurn(table, subscription.url, now));
   if (mayGoAt - now > shortWait) {

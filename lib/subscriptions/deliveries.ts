@@ -50,6 +50,8 @@ export interface DeliveryItem extends Key {
   finishedAt?: number;
   /** On the first delivery: how many replays there were. */
   replays?: number;
+  /** When its turn last came while sending was paused. */
+  pausedAt?: number;
   expiresAt: number;
   /** Its place in the list of deliveries in its state. */
   duePk?: string;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { KeyCheck, type Principal } from '../../lib/api/key-check.ts';
+import { Pause } from '../../lib/api/pause.ts';
 import { type ConnectionItem, Connections } from '../../lib/connections/connections.ts';
 import { type InvokeAnswer, invoke, operationOf, perform } from '../../lib/connections/invoke.ts';
 import { SessionStore } from '../../lib/connections/session-store.ts';
@@ -117,6 +118,7 @@ export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, 
     files: memoryFiles(),
     connections: new Connections(table, clock),
     keys: new KeyCheck(table, secrets, clock),
+    pause: new Pause(table, clock, false),
   };
   return {
     ...services,

@@ -62,7 +62,7 @@ export function enforceRights(): EnforcedRights {
       if (pk.startsWith('execution#')) continue;
       const allowed = ({ table = {} }: FunctionDeclaration) =>
         index
-          ? (table.due ?? []).some((kind) => pk.startsWith(`${kind}#`))
+          ? (table.due ?? []).some((kind) => new RegExp(`^${kind.replace('*', '.*')}#`).test(pk))
           : matches([...(table.write ?? []), ...(write ? [] : (table.read ?? []))], pk);
       require(allowed, command.constructor.name, pk);
     }

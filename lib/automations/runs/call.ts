@@ -23,6 +23,8 @@ interface Attempt {
   error?: StepError;
   /** Seconds until the next attempt. */
   next?: number;
+  /** True when nothing was attempted because sending is paused. */
+  paused?: true;
   /** When the first attempt began, in epoch milliseconds. */
   firstAt: number;
 }
@@ -94,11 +96,16 @@ async function callUntilDone(
   attempted: () => void,
 ): Promise<ItemEnd> {
   let firstAt: number | undefined;
+  let uncounted = 0;
   for (let attempt = 1; ; attempt++) {
-    const ended = await tryOnce(run, context, step, operation, place, name, item, attempt, firstAt);
+    const durableName = attempt === 1 ? name : `${name} attempt ${attempt}`;
+    const number = attempt - uncounted;
+    const ended = await tryOnce(run, context, step, operation, place, durableName, item, number, firstAt);
     attempted();
     if (ended.next === undefined) return ended;
-    firstAt = ended.firstAt;
+    // While sending is paused nothing is attempted, and no time runs out.
+    if (ended.paused) uncounted++;
+    firstAt = ended.paused ? undefined : ended.firstAt;
     if (await pause(run, context, `${name} pause ${attempt}`, ended.next)) return { ...ended, state: 'cancelled' };
   }
 }
@@ -116,16 +123,13 @@ async function tryOnce(
 ): Promise<Attempt> {
   const isWrite = operation !== undefined && operation.effect !== 'read';
   try {
-    return await context.step(
-      attempt === 1 ? name : `${name} attempt ${attempt}`,
-      () => callOnce(run, step, operation, place, item, attempt, firstAt),
-      { atMostOnce: isWrite },
-    );
+    return await context.step(name, () => callOnce(run, step, operation, place, item, attempt, firstAt), {
+      atMostOnce: isWrite,
+    });
   } catch (error) {
     // The attempt left no result: it was cut off, or the execution could not keep it.
-    const ended = await context.step<Attempt | undefined>(
-      attempt === 1 ? `${name} ended` : `${name} ended ${attempt}`,
-      () => afterInterruption(run, step, operation, place, attempt, error),
+    const ended = await context.step<Attempt | undefined>(`${name} ended`, () =>
+      afterInterruption(run, step, operation, place, attempt, error),
     );
     // A run that an earlier version began remembers nothing here.
     return ended ?? { ...failureOf(error, isWrite), firstAt: run.facts.startedAt };
@@ -245,6 +249,9 @@ async function fail(
   failed: { error: unknown; elapsedMs: number; asked: boolean; firstAt: number },
 ): Promise<Attempt> {
   const { firstAt, ...rest } = failed;
+  if (failed.error instanceof GatewayError && failed.error.code === 'paused') {
+    return waitForResumption(run, place, attempt, failed.error, firstAt);
+  }
   const { state, error } = failureOf(failed.error, failed.asked && operation?.effect !== 'read');
   const policy = retryPolicy(step, operation ?? {});
   const next = operation && secondsToNextAttempt({ ...rest, attempt }, policy, operation);
@@ -266,6 +273,28 @@ async function fail(
       });
     });
   return { state, ...(error && { error }), ...(next !== undefined && { next }), firstAt };
+}
+
+/** Sending is paused: the step is tried again later, and the run is counted among those that wait. */
+async function waitForResumption(
+  run: RunContext,
+  place: StepPlace,
+  attempt: number,
+  { code, message, status, retryable, retryAfter = 60 }: GatewayError,
+  firstAt: number,
+): Promise<Attempt> {
+  const { services, records } = run;
+  const now = services.clock.now();
+  const error = { code, message, status, retryable };
+  await records.write(place, {
+    state: 'running',
+    attempts: attempt - 1,
+    error,
+    nextAttemptAt: now + retryAfter * 1000,
+  });
+  const { pk, sk } = run.run;
+  await services.table.update({ pk, sk }, 'SET #pausedAt = :now', { now });
+  return { state: 'running', error, next: retryAfter, paused: true, firstAt };
 }
 
 /** What follows an attempt that was cut off. Its record tells whether the vendor can have been asked. */

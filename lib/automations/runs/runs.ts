@@ -40,6 +40,8 @@ export interface RunItem extends Key {
   source?: RunSource;
   dedupeKey?: string;
   cancelRequested?: boolean;
+  /** When a step last found that sending is paused. */
+  pausedAt?: number;
   createdAt: number;
   endedAt?: number;
   /** How far a long transfer has come, in bytes. */

@@ -15,10 +15,21 @@ export function sitePaths(): Record<string, Part> {
     },
   });
   return {
-    '/health': call('getHealth', 'Whether the gateway is up', 'application/json', {
+    '/health': call('getHealth', "Whether the last minute's work was really done; 503 when not", 'application/json', {
       type: 'object',
-      required: ['status'],
-      properties: { status: { type: 'string', const: 'ok' } },
+      required: ['status', 'checks'],
+      properties: {
+        status: { type: 'string', enum: ['ok', 'failing', 'starting'] },
+        checkedAt: { type: 'string', format: 'date-time' },
+        checks: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: ['name', 'ok', 'message'],
+            properties: { name: { type: 'string' }, ok: { type: 'boolean' }, message: { type: 'string' } },
+          },
+        },
+      },
     }),
     '/openapi.json': call('getOpenApiDocument', 'This document', 'application/json', { type: 'object' }),
     '/docs': call('getDocsPage', 'This document as a page', 'text/html', { type: 'string' }),

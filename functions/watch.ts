@@ -1,0 +1,16 @@
+import { metric } from '../lib/aws/log.ts';
+import { scheduledFunction } from '../lib/aws/scheduled-function.ts';
+import { watch } from '../lib/watch/heartbeat.ts';
+import { runSelfTest } from '../lib/watch/self-test.ts';
+import { tellSilentHooks } from '../lib/watch/silent-hooks.ts';
+
+/** The functions of the clock whose ticks are watched. */
+export const watchedClocks = ['keep-sessions', 'poll-events', 'start-schedules'];
+
+/** Every minute: checks that the last minute's work was really done and, if so, calls the monitor outside. */
+export const handler = scheduledFunction('watch', async (services) => {
+  const report = await watch(services, watchedClocks, process.env.TRUNKLINE_HEARTBEAT_URL, () => runSelfTest(services));
+  const silentHooks = await tellSilentHooks(services);
+  metric('ChecksFailed', report.failed.length, 'Count', { clock: 'watch' });
+  return { ...report, silentHooks };
+});

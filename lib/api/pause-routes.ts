@@ -1,0 +1,65 @@
+import * as z from 'zod/mini';
+import { field, text } from '../core/field.ts';
+import type { Pause, PauseState } from './pause.ts';
+import { type Route, route } from './route.ts';
+
+/** How much waits for the end of a pause. */
+export interface Waiting {
+  runs: number;
+  deliveries: number;
+}
+
+const shown = () =>
+  z.looseObject({
+    paused: z.boolean(),
+    since: z.optional(z.string()),
+    by: z.optional(field(z.string(), { description: 'The key, or the setting, that paused.' })),
+    reason: z.optional(z.string()),
+    waiting: field(z.object({ runs: z.int(), deliveries: z.int() }), {
+      description: 'What will be sent when sending resumes.',
+    }),
+  });
+
+/** The calls that stop all sending and resume it. */
+export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promise<Waiting>): Route[] {
+  const shared = { tag: 'Pause', area: 'pause', path: '/v1/pause' } as const;
+  const show = async (state: PauseState | undefined) => ({
+    paused: state !== undefined,
+    since: state && new Date(state.since).toISOString(),
+    by: state?.by,
+    reason: state?.reason,
+    waiting: state ? await waiting(state) : { runs: 0, deliveries: 0 },
+  });
+  return [
+    route({
+      ...shared,
+      method: 'GET',
+      operationId: 'getPause',
+      summary: 'Say whether sending is paused, by whom, and what waits',
+      output: shown,
+      handle: async () => show(await pause.state()),
+    }),
+    route({
+      ...shared,
+      method: 'POST',
+      operationId: 'pauseSending',
+      summary: 'Stop all sending: calls that write answer 503, runs and deliveries wait; nothing is lost',
+      write: true,
+      input: () => ({ reason: z.optional(text(200)) }),
+      output: shown,
+      handle: async ({ input, principal }) => show(await pause.pause(principal.name, input.reason)),
+    }),
+    route({
+      ...shared,
+      method: 'DELETE',
+      operationId: 'resumeSending',
+      summary: 'Resume sending; what waited is sent',
+      write: true,
+      output: shown,
+      handle: async ({ principal }) => {
+        await pause.resume(principal.name);
+        return show(await pause.state());
+      },
+    }),
+  ];
+}

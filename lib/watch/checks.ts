@@ -1,0 +1,107 @@
+import type { Clock } from '../core/clock.ts';
+import { type DueKind, oldestDue } from '../store/due.ts';
+import { expiry, keys } from '../store/items.ts';
+import type { Key, Table } from '../store/table.ts';
+
+/** One thing that must be so while Trunkline works. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  /** What was measured, or what is wrong. */
+  message: string;
+}
+
+/** What the last look at everything found; times are epoch milliseconds. */
+export interface HealthReport extends Key {
+  checkedAt: number;
+  checks: Check[];
+}
+
+/** The last tick of a function of the clock. */
+export interface ClockTick extends Key {
+  startedAt: number;
+  finishedAt: number;
+  /** What went wrong that nobody had foreseen. */
+  unexpected: string[];
+}
+
+interface ProbeSeen extends Key {
+  sentAt: number;
+}
+
+/** A tick that began longer ago than this is late: one may take 55 s, and the next begins within a minute. */
+export const lateAfterMs = 150_000;
+const oldestDueMs = 120_000;
+const watched: readonly DueKind[] = ['keepalive', 'poll', 'schedule'];
+
+/** Looks at everything that must work: the database, the clocks, what is due, and the stream that events go through. */
+export async function runChecks(
+  { table, clock }: { table: Table; clock: Clock },
+  clocks: readonly string[],
+): Promise<Check[]> {
+  const now = clock.now();
+  return Promise.all([
+    checkDatabase(table, now),
+    ...clocks.map((name) => checkClock(table, name, now)),
+    ...watched.map((kind) => checkDue(table, kind, now)),
+    checkStream(table, now),
+  ]);
+}
+
+/** Sends a probe through the table's stream; the function at its end notes that it came. */
+export async function sendProbe({ table, clock }: { table: Table; clock: Clock }): Promise<void> {
+  const now = clock.now();
+  await table.put({ ...keys.probe(now), sentAt: now, expiresAt: expiry(now + 3_600_000) });
+}
+
+/** Notes the probe that came through the stream. */
+export async function noteProbe(table: Table, sentAt: number): Promise<void> {
+  await table.put<ProbeSeen>({ ...keys.streamProbe(), sentAt }, 'attribute_not_exists(#pk) OR #sentAt < :sentAt', {
+    sentAt,
+  });
+}
+
+async function checkDatabase(table: Table, now: number): Promise<Check> {
+  const name = 'database';
+  const key = keys.clockTick('database');
+  try {
+    await table.put<ClockTick>({ ...key, startedAt: now, finishedAt: now, unexpected: [] });
+    const read = await table.get<ClockTick>(key, true);
+    if (read?.finishedAt === now) return { name, ok: true, message: 'written and read' };
+    return { name, ok: false, message: 'what was written could not be read back' };
+  } catch (error) {
+    return { name, ok: false, message: `cannot be written: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+async function checkClock(table: Table, clock: string, now: number): Promise<Check> {
+  const name = `clock ${clock}`;
+  const tick = await table.get<ClockTick>(keys.clockTick(clock), true);
+  if (!tick) return { name, ok: false, message: 'has not ticked yet' };
+  const age = now - tick.startedAt;
+  if (age > lateAfterMs) return { name, ok: false, message: `ticked ${seconds(age)} ago` };
+  const [problem] = tick.unexpected;
+  if (problem !== undefined) return { name, ok: false, message: `met an unexpected error: ${problem.split('\n')[0]}` };
+  return { name, ok: true, message: `ticked ${seconds(age)} ago` };
+}
+
+async function checkDue(table: Table, kind: DueKind, now: number): Promise<Check> {
+  const name = `due ${kind}`;
+  const oldest = await oldestDue(table, kind);
+  const age = oldest === undefined ? 0 : now - oldest;
+  if (age <= oldestDueMs)
+    return { name, ok: true, message: age > 0 ? `oldest for ${seconds(age)}` : 'nothing is late' };
+  return { name, ok: false, message: `the oldest has been due for ${seconds(age)}` };
+}
+
+async function checkStream(table: Table, now: number): Promise<Check> {
+  const name = 'event stream';
+  const seen = await table.get<ProbeSeen>(keys.streamProbe(), true);
+  if (!seen) return { name, ok: false, message: 'no probe has come through yet' };
+  const age = now - seen.sentAt;
+  return { name, ok: age <= lateAfterMs, message: `the last probe that came through was sent ${seconds(age)} ago` };
+}
+
+function seconds(ms: number): string {
+  return `${Math.max(0, Math.round(ms / 1000))} s`;
+}

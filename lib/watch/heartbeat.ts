@@ -1,0 +1,57 @@
+import type { Clock } from '../core/clock.ts';
+import type { HttpClient } from '../core/http/client.ts';
+import { keys } from '../store/items.ts';
+import type { Table } from '../store/table.ts';
+import { type Check, type HealthReport, runChecks, sendProbe } from './checks.ts';
+
+export interface WatchServices {
+  table: Table;
+  clock: Clock;
+  http: HttpClient;
+}
+
+/** What one look found, for the log. */
+export interface WatchReport {
+  failed: string[];
+  /** Whether the monitor outside was called, where there is one. */
+  heartbeat: 'sent' | 'withheld' | 'failed' | 'off';
+}
+
+/** The clocks tick at the same moment as this one: what fails is looked at again after these pauses, in milliseconds. */
+const lookAgainMs = [1_000, 3_000, 8_000];
+const heartbeatTimeMs = 10_000;
+
+/**
+ * Checks that the last minute's work was really done, stores the result for `/health`, and calls the monitor outside only when
+ * it was: the monitor raises the alarm when no call comes.
+ */
+export async function watch(
+  services: WatchServices,
+  clocks: readonly string[],
+  heartbeatUrl: string | undefined,
+  more: (services: WatchServices) => Promise<Check[]> = async () => [],
+): Promise<WatchReport> {
+  const { table, clock } = services;
+  await sendProbe(services);
+  let checks = await runChecks(services, clocks);
+  for (const pause of lookAgainMs) {
+    if (checks.every(({ ok }) => ok)) break;
+    await clock.sleep(pause);
+    checks = await runChecks(services, clocks);
+  }
+  checks.push(...(await more(services)));
+  await table.put<HealthReport>({ ...keys.health(), checkedAt: clock.now(), checks });
+  const failed = checks.filter(({ ok }) => !ok).map(({ name, message }) => `${name}: ${message}`);
+  return { failed, heartbeat: await beat(services, heartbeatUrl, failed.length === 0) };
+}
+
+async function beat({ http }: WatchServices, url: string | undefined, ok: boolean): Promise<WatchReport['heartbeat']> {
+  if (url === undefined || url === '') return 'off';
+  if (!ok) return 'withheld';
+  try {
+    const { status } = await http.request({ method: 'GET', url, timeoutMs: heartbeatTimeMs, address: 'any' });
+    return status < 400 ? 'sent' : 'failed';
+  } catch {
+    return 'failed';
+  }
+}

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type Bench, startBench } from './product.ts';
+
+/** A pause stops everything that sends; what came meanwhile waits and is sent afterwards, once. */
+let bench: Bench;
+let target: Receiver;
+
+beforeAll(async () => {
+  bench = await startBench();
+  target = await startReceiver();
+}, 60_000);
+afterAll(async () => {
+  await bench.close();
+  await target.close();
+});
+
+interface Paused {
+  paused: boolean;
+  by?: string;
+  reason?: string;
+  since?: string;
+  waiting: { runs: number; deliveries: number };
+}
+
+test('direct writes are refused, runs and deliveries wait, and nothing is lost', async () => {
+  const hook = (
+    await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', { name: 'Panel', verify: { kind: 'none' } })
+  ).body;
+  const automation = await bench.call<{ id: string }>('PUT', '/v1/automations/Alarm', {
+    when: { hook: hook.id },
+    do: [
+      { name: 'channels', call: 'proptt2/demo/getChannelList' },
+      {
+        name: 'siren',
+        call: 'proptt2/demo/sendSosToChannel',
+        input: { channelId: '{% steps.channels.output.channels[0].id %}' },
+      },
+    ],
+  });
+  expect(automation.status, JSON.stringify(automation.body)).toBe(201);
+  const subscription = { url: target.url, types: ['trunkline.hook.received'] };
+  expect((await bench.call('POST', '/v1/subscriptions', subscription)).status).toBe(201);
+  const sirens = () => bench.demo.proptt2.state.sent.filter((each) => each.kind === 'sos').length;
+
+  const paused = await bench.call<Paused>('POST', '/v1/pause', { reason: 'false alarms at S12' });
+  expect(paused.body).toMatchObject({ paused: true, reason: 'false alarms at S12' });
+  const direct = await bench.call('POST', '/v1/proptt2/demo/sendSosToChannel', { channelId: 1 });
+  expect(direct).toMatchObject({
+    status: 503,
+    body: { code: 'paused', retryable: true, detail: expect.stringContaining('false alarms at S12') },
+  });
+  const { key } = (await bench.call<{ key: string }>('POST', '/v1/keys', { name: 'raw', scopes: ['proptt2/demo/raw'] }))
+    .body;
+  const raw = await bench.call('POST', '/v1/proptt2/demo/raw/beacons', {}, { authorization: `Bearer ${key}` });
+  expect(raw).toMatchObject({ status: 503, body: { code: 'paused' } });
+  expect((await bench.call('GET', '/v1/proptt2/demo/getChannelList')).status).toBe(200);
+
+  await bench.call('POST', new URL(hook.url).pathname, { zone: 'Z1' }, { authorization: '' });
+  const state = async () => (await bench.call<Paused>('GET', '/v1/pause')).body;
+  await expect.poll(async () => (await state()).waiting, { timeout: 30_000 }).toEqual({ runs: 1, deliveries: 1 });
+  expect(sirens()).toBe(0);
+  expect(target.received).toHaveLength(0);
+
+  const resumed = await bench.call<Paused>('DELETE', '/v1/pause');
+  expect(resumed.body).toEqual({ paused: false, waiting: { runs: 0, deliveries: 0 } });
+  const [run] = await bench.runs(automation.body.id, 1);
+  expect(run?.state).toBe('succeeded');
+  await expect.poll(() => target.received.length, { timeout: 30_000 }).toBe(1);
+  expect(sirens()).toBe(1);
+}, 120_000);
