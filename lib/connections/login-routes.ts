@@ -10,11 +10,13 @@ import { keys } from '../store/items.ts';
 import { cipherKey } from './cipher-key.ts';
 import { connectionOf } from './connections.ts';
 import { readSettings } from './input.ts';
+import { notesOf } from './notes.ts';
 import {
   type ConnectionChange,
   type ConnectionServices,
   changeConnection,
   createConnection,
+  shown,
   shownConnection,
   storedConnection,
   vendorOf,
@@ -32,6 +34,8 @@ interface PendingLogin {
 
 /** How often storing is tried: the vendor gives the credentials away once. */
 const storeAttempts = 3;
+/** How long it is known that a login has ended, in seconds: beyond the time in which it may be asked for. */
+const endedFor = 60 * 60;
 const anyObject = () => z.record(z.string(), z.unknown());
 
 /** The login in the browser: begun with an address to open, finished with what was granted there. */
@@ -130,12 +134,19 @@ async function finish(
 ) {
   const name = call.params.name ?? '';
   const pending = await openLogin(services.secrets, { vendor: vendor.name, name }, reference);
-  if (pending === undefined || pending.expiresAt < services.clock.now()) {
+  if (pending === undefined) {
     throw new GatewayError(
       'invalid_request',
-      'This login was not begun for this connection, or its time is over. Begin again, without `login`.',
+      'This login was not begun for this connection. Begin again, without `login`.',
     );
   }
+  // The vendor grants it once. Whoever asks again, since the answer was lost, is told how it ended.
+  const ended = `login ${reference}`;
+  const notes = notesOf(services.table, services.clock, { vendor: vendor.name, name });
+  if (await notes.read(ended)) {
+    return { state: 'done', connection: await shown(services, await storedConnection(services, vendors, call)) };
+  }
+  if (pending.expiresAt < services.clock.now()) return { state: 'expired', login: reference };
   const exists = await services.table.get(keys.connection(vendor.name, name), true);
   const connection = exists
     ? connectionOf(await storedConnection(services, vendors, call))
@@ -158,7 +169,9 @@ async function finish(
       : createConnection(services, vendor, { name, settings, credentials }, call.request, onChange);
   for (let attempt = 1; ; attempt++) {
     try {
-      return { state: 'done', connection: await store() };
+      const connection = await store();
+      await notes.write(ended, true, endedFor);
+      return { state: 'done', connection };
     } catch (error) {
       if (error instanceof GatewayError || attempt >= storeAttempts) throw error;
       await services.clock.sleep(200 * 2 ** attempt);

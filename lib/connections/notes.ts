@@ -14,7 +14,11 @@ interface NoteItem extends Key {
 }
 
 /** The notes of a connection, in the table; one whose time is over counts as none, whether or not it was deleted yet. */
-export function notesOf(table: Table, clock: Clock, { vendor, name: connection }: Connection): Notes {
+export function notesOf(
+  table: Table,
+  clock: Clock,
+  { vendor, name: connection }: Pick<Connection, 'vendor' | 'name'>,
+): Notes {
   const keyOf = (name: string) => keys.note(vendor, connection, name);
   const times = (seconds: number) => {
     const at = clock.now();

@@ -138,6 +138,8 @@ export function connectionRoutes(
         const item = await storedConnection(services, vendors, call);
         const vendor = vendorOf(vendors, item.vendor);
         const scope = { requestId: call.request.requestId, signal: call.request.signal };
+        // Somebody asks: a locked connection is tried once, and opens when it is let in.
+        if (vendor.session) await services.sessions.allowRetry(connectionOf(item));
         const findings = await vendor.check(vendorCall(services, vendor, connectionOf(item), scope));
         const session = await services.store.read(item.vendor, item.name);
         if ((session?.earlyDeaths?.length ?? 0) >= 3) {

@@ -26,6 +26,8 @@ export interface SessionItem extends Key, Leased {
   /** Whose session it is, where the vendor names accounts. */
   account?: string;
   refusals?: number;
+  /** When a locked connection may be tried once more. */
+  retryAt?: number;
   /** Why it is locked, or what the last keepalive met. */
   reason?: string;
   /** Times of early deaths, newest last: what a second user of the same hid looks like. */
@@ -75,7 +77,7 @@ export class SessionStore {
       keys.session(connection.vendor, connection.name),
       `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :none, #refusals = :zero${
         when ? ', #duePk = :duePk, #dueAt = :dueAt' : ''
-      } REMOVE #data, #expiresAt, #reason, #leaseOwner, #leaseUntil, #earlyDeaths${when ? '' : ', #duePk, #dueAt'} ADD #generation :one, #leaseFence :one`,
+      } REMOVE #data, #expiresAt, #reason, #retryAt, #leaseOwner, #leaseUntil, #earlyDeaths${when ? '' : ', #duePk, #dueAt'} ADD #generation :one, #leaseFence :one`,
       {
         vendor: connection.vendor,
         connection: connection.name,
@@ -107,7 +109,7 @@ export class SessionStore {
        #expiresAt = :expiresAt, #liveSince = :now, #keptAliveAt = :now, #refusals = :zero, #lazy = :lazy, #earlyDeaths = :deaths${
          live.serverVersion === undefined ? '' : ', #serverVersion = :serverVersion'
        }${live.account === undefined ? '' : ', #account = :account'}${warm ? ', #duePk = :duePk, #dueAt = :dueAt' : ''}
-       REMOVE #leaseOwner, #leaseUntil, #reason${warm ? '' : ', #duePk, #dueAt'}`,
+       REMOVE #leaseOwner, #leaseUntil, #reason, #retryAt${warm ? '' : ', #duePk, #dueAt'}`,
       {
         vendor: connection.vendor,
         connection: connection.name,
@@ -141,12 +143,20 @@ export class SessionStore {
     return counted.done ? (counted.item.refusals ?? 1) : undefined;
   }
 
-  /** Locks a connection: no login is tried until its credentials change. Answers false when it was locked already or the lease is lost. */
-  async lock(connection: Connection, reason: string, fence?: number): Promise<boolean> {
+  /**
+   * Locks a connection: no login is tried until its credentials change, or until `retryAt`. Answers false when it was locked already
+   * or the lease is lost.
+   */
+  async lock(
+    connection: Connection,
+    reason: string,
+    { fence, retryAt }: { fence?: number | undefined; retryAt?: number | undefined } = {},
+  ): Promise<boolean> {
     const locked = await this.#table.update<SessionItem>(
       keys.session(connection.vendor, connection.name),
-      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :locked, #reason = :reason
-       REMOVE #data, #expiresAt, #duePk, #dueAt, #leaseOwner, #leaseUntil`,
+      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :locked, #reason = :reason${
+        retryAt === undefined ? '' : ', #retryAt = :retryAt'
+      } REMOVE #data, #expiresAt, #duePk, #dueAt, #leaseOwner, #leaseUntil`,
       {
         vendor: connection.vendor,
         connection: connection.name,
@@ -154,10 +164,31 @@ export class SessionStore {
         locked: 'locked',
         reason,
         fence,
+        retryAt,
       },
       `(attribute_not_exists(#state) OR #state <> :locked)${fence === undefined ? '' : ' AND #leaseFence = :fence'}`,
     );
     return locked.done;
+  }
+
+  /** Keeps a connection locked that was tried once more in vain, and ends the lease. */
+  async keepLocked(connection: Connection, fence: number, retryAt: number | undefined): Promise<void> {
+    await this.#table.update(
+      keys.session(connection.vendor, connection.name),
+      `${retryAt === undefined ? '' : 'SET #retryAt = :retryAt '}REMOVE #leaseOwner, #leaseUntil${retryAt === undefined ? ', #retryAt' : ''}`,
+      { retryAt, fence },
+      '#leaseFence = :fence',
+    );
+  }
+
+  /** Lets a locked connection be tried once more: somebody asked for it. */
+  async allowRetry(connection: Connection): Promise<void> {
+    await this.#table.update(
+      keys.session(connection.vendor, connection.name),
+      'SET #retryAt = :zero',
+      { zero: 0, locked: 'locked' },
+      '#state = :locked',
+    );
   }
 
   /** Moves the end of a session after a good keepalive; nothing happens when a newer one has taken its place. */

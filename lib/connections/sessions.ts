@@ -136,9 +136,21 @@ export class Sessions {
   }
 
   /** Locks a connection whose vendor takes credentials with every request and has just refused them. */
-  async lock(connection: Connection, reason: string): Promise<void> {
+  async lock(vendor: Vendor, connection: Connection, reason: string): Promise<void> {
     this.forget(connection);
-    if (await this.#services.store.lock(connection, reason)) await this.#services.needsAttention(connection, reason);
+    const retryAt = this.#retryAt(policyOf(vendor));
+    if (await this.#services.store.lock(connection, reason, { retryAt }))
+      await this.#services.needsAttention(connection, reason);
+  }
+
+  /** Lets the next call of a locked connection try once more; while that is refused, the connection stays locked. */
+  async allowRetry(connection: Connection): Promise<void> {
+    this.forget(connection);
+    await this.#services.store.allowRetry(connection);
+  }
+
+  #retryAt({ retryLockedAfter }: SessionPolicy): number | undefined {
+    return retryLockedAfter === undefined ? undefined : this.#services.clock.now() + retryLockedAfter;
   }
 
   /** Drops what this process remembers, after a change of the connection. */
@@ -195,7 +207,7 @@ export class Sessions {
     const { connection } = call;
     for (const deadline = clock.now() + leaseWaitMs; ; ) {
       const item = await store.read(vendor.name, connection.name);
-      if (item?.state === 'locked') throw locked(vendor, item);
+      if (isClosed(item, clock.now())) throw locked(vendor, item ?? {});
       const found = await store.held(item, clock.now());
       if (found && found.generation !== stale) return found;
       const free = (item?.leaseUntil ?? 0) < clock.now();
@@ -226,9 +238,10 @@ export class Sessions {
     const { table, store, clock } = this.#services;
     const { connection } = call;
     const key = keys.session(vendor.name, connection.name);
-    if (lease.item.state === 'locked') {
+    const { item } = lease;
+    if (isClosed(item, clock.now())) {
       await releaseLease(table, key, lease);
-      throw locked(vendor, lease.item);
+      throw locked(vendor, item);
     }
     const newer = await store.held(lease.item, clock.now());
     if (newer && newer.generation !== stale) {
@@ -254,11 +267,19 @@ export class Sessions {
         if (refusals < policy.refusalsUntilLocked) continue;
         const reason = error.message;
         this.forget(connection);
-        if (await store.lock(connection, reason, lease.fence)) await this.#services.needsAttention(connection, reason);
+        const retryAt = this.#retryAt(policy);
+        if (item.state === 'locked') await store.keepLocked(connection, lease.fence, retryAt);
+        else if (await store.lock(connection, reason, { fence: lease.fence, retryAt }))
+          await this.#services.needsAttention(connection, reason);
         throw locked(vendor, { reason });
       }
     }
   }
+}
+
+/** True for a connection that is locked and may not be tried again yet. */
+function isClosed(item: SessionItem | undefined, now: number): boolean {
+  return item?.state === 'locked' && !(item.retryAt !== undefined && item.retryAt <= now);
 }
 
 function idOf(connection: Connection): string {

@@ -107,7 +107,7 @@ export function vendorCall(
       exclusively: (run) => sessions.exclusively(vendor, call, run),
       latest: async () => (await sessions.latest(vendor, call)).data,
       replace: (session) => sessions.replace(vendor, call, session),
-      lock: (reason) => sessions.lock(connection, reason),
+      lock: (reason) => sessions.lock(vendor, connection, reason),
     },
     count: (name, most) => nextNumber(services.table, connection, name, most),
     notes: notesOf(services.table, services.clock, connection),

@@ -67,9 +67,11 @@ export interface EventSource<Settings = object, Credentials = object, Session = 
   readonly poll?: {
     /** Milliseconds between looks at the least. */
     readonly every: number;
+    /** The first poll tells what happened since the connection was made; of other sources, its events are left out. */
+    readonly tellsSince?: true;
     /**
-     * Called with `undefined` on the first poll: it must give a cursor and no history. `since`, in epoch milliseconds, says when
-     * the connection was made; a source that can tells what happened from then on.
+     * Called with `undefined` on the first poll: it must give a cursor and no history. `since`, in epoch milliseconds, is when the
+     * connection was made.
      */
     poll(cursor: unknown, call: VendorCall<Settings, Credentials, Session>, since?: number): Promise<PollResult>;
   };

@@ -26,6 +26,8 @@ export interface Operation<Call = unknown> {
   readonly creates?: true;
   readonly call: Call;
   readonly input: () => Shape;
+  /** What no field alone can say: the problem of an input, or nothing. */
+  readonly rule?: (input: Record<string, unknown>) => FieldError | undefined;
   readonly output: () => z.ZodMiniType;
   /** The first server version that has it. */
   readonly since?: string;
@@ -44,8 +46,9 @@ export interface Operation<Call = unknown> {
 /** Gives a vendor its `operation(…)`: the declaration is checked against the vendor's own form of call and of context. */
 export function operationsOf<Call, Context>() {
   return <S extends Shape, O extends z.ZodMiniType>(
-    declaration: Omit<Operation<Call>, 'input' | 'output' | 'call' | 'example' | 'slow'> & {
+    declaration: Omit<Operation<Call>, 'input' | 'output' | 'call' | 'example' | 'slow' | 'rule'> & {
       input: () => S;
+      rule?: (input: InputOf<S>) => FieldError | undefined;
       output: () => O;
       call: Call | Composed<Call, InputOf<S>, z.input<O>, Context>;
       slow?: (input: InputOf<S>) => boolean;
@@ -70,10 +73,20 @@ export function schemasOf(operation: Operation): Schemas {
   let schemas = built.get(operation);
   if (!schemas) {
     const shape = operation.input();
-    schemas = { shape, input: z.strictObject(shape), output: operation.output() };
+    schemas = { shape, input: ruled(z.strictObject(shape), operation.rule), output: operation.output() };
     built.set(operation, schemas);
   }
   return schemas;
+}
+
+function ruled(schema: Schemas['input'], rule: Operation['rule']): Schemas['input'] {
+  if (!rule) return schema;
+  return schema.check((given) => {
+    const problem = rule(given.value);
+    if (!problem) return;
+    const path = problem.pointer.split('/').slice(1);
+    given.issues.push({ code: 'custom', path, message: problem.message, input: given.value });
+  });
 }
 
 /** Parses an input or throws `invalid_input` that names each refused field by JSON pointer. */

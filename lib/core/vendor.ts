@@ -109,6 +109,8 @@ export type SessionState = {
 export interface SessionPolicy<Settings = object, Credentials = object, Session = object> {
   /** How many refused logins lock the connection. */
   readonly refusalsUntilLocked: number;
+  /** Milliseconds after which a locked connection is tried once again: an account may have been disabled for a while. */
+  readonly retryLockedAfter?: number;
   /** Milliseconds after which a good keepalive is followed by the next; absent where the vendor knows none. */
   readonly keepAliveEvery?: number;
   /** Milliseconds after which a process looks again whether the session it remembers still stands; absent trusts it to its end. */

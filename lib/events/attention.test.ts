@@ -3,6 +3,7 @@ import { startStreamPump } from '../../local/aws/stream-pump.ts';
 import { memoryFiles, startBackends, testCredentials } from '../../test/support/harness.ts';
 import { services, useFiles } from '../aws/services.ts';
 import type { Connection } from '../core/vendor.ts';
+import { vendors } from '../vendors/index.ts';
 import { listEvents } from './list.ts';
 import { ownEventTypes } from './own-event-types.ts';
 
@@ -27,9 +28,11 @@ test('a connection that is locked is told of once, in an event that its readers 
     handler,
   });
   const kit = services();
+  if (!vendors.talk) throw new Error('Talk is not in the catalogue');
   const connection: Connection = { vendor: 'talk', name: 'team', version: 1, settings: {} };
   await kit.store.plan(connection, false, Date.now());
-  for (let times = 0; times < 2; times++) await kit.sessions.lock(connection, 'The app password was refused.');
+  for (let times = 0; times < 2; times++)
+    await kit.sessions.lock(vendors.talk, connection, 'The app password was refused.');
   await pump.drained();
   await pump.stop();
   const readable = (vendor: string, name: string) => vendor === 'talk' && name === 'team';

@@ -12,6 +12,8 @@ export interface PollItem extends Key, Leased {
   source: string;
   /** JSON; absent until the first look. It stays while polling is switched off, so that nothing of the meantime is missed. */
   cursor?: string;
+  /** When it was first planned: what happened before is history. */
+  since?: number;
   lookedAt?: number;
   /** Looks in a row that failed, and why the last one did. */
   failures?: number;
@@ -41,11 +43,12 @@ export async function planPolls(
       }
       await table.update<PollItem>(
         key,
-        'SET #vendor = :vendor, #connection = :connection, #source = :source, #duePk = :duePk, #dueAt = :dueAt',
+        'SET #vendor = :vendor, #connection = :connection, #source = :source, #since = if_not_exists(#since, :since), #duePk = :duePk, #dueAt = :dueAt',
         {
           vendor: vendor.name,
           connection: connection.name,
           source,
+          since: now,
           ...due('poll', `${vendor.name}/${connection.name}/${source}`, now),
         },
         wake ? undefined : 'attribute_not_exists(#duePk)',

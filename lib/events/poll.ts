@@ -125,14 +125,14 @@ async function pollSource(
     let { cursor } = lease.item;
     for (let looks = 1; ; looks++) {
       report.looked++;
-      const result = await source.poll(cursor === undefined ? undefined : JSON.parse(cursor), call);
+      const result = await source.poll(cursor === undefined ? undefined : JSON.parse(cursor), call, item.since);
       const again = result.more === true && looks < maxPolls && !call.signal.aborted && !turn.signal.aborted;
       const next = again ? startedAt : startedAt + (result.nextIn ?? (result.more ? 0 : source.every - headStart));
       const moved = JSON.stringify(result.cursor) ?? 'null';
       const bytes = Buffer.byteLength(moved);
       if (bytes > maxCursorBytes) throw new Error(`The cursor of ${item.pk} ${item.source} has ${bytes} bytes`);
       // What was there before the first look is history, and no news to anybody.
-      const events = cursor === undefined ? [] : result.events;
+      const events = cursor === undefined && !source.tellsSince ? [] : result.events;
       const stored = await appendEvents(
         services,
         await newEvents(services, vendor, call.connection, events),

@@ -120,7 +120,13 @@ function talkApp(r: TalkRequest): object | undefined {
       'only-trusted-servers': true,
     };
   }
-  return { features, config, version: talkVersion };
+  if (isTalk(r.talk, '21')) {
+    Object.assign(config.conversations ?? {}, {
+      'description-length': 2000,
+      'force-passwords': r.talk.state.forcePasswords,
+    });
+  }
+  return { features, config, ...(isTalk(r.talk, '15') ? { version: talkVersion } : {}) };
 }
 
 function sharing(modern: boolean): object {

@@ -21,6 +21,8 @@ export interface TalkSandboxOptions extends SandboxOptions {
   demoRoom?: boolean;
   /** False leaves out the "Talk updates" room that a v4 server gives every account. */
   changelog?: boolean;
+  /** True has the server want a password for every public room. */
+  forcePasswords?: boolean;
   /** False counts no failures, so that nobody is throttled. */
   bruteForce?: boolean;
   /** Characters of a message, where it is not what the release has. */
@@ -94,6 +96,7 @@ function initialState(options: TalkSandboxOptions): TalkState {
     maxLength: options.maxLength ?? null,
     publicUrl: options.publicUrl ?? null,
     changelog: options.changelog ?? true,
+    forcePasswords: options.forcePasswords ?? false,
     pushes: 'on',
     users: Object.fromEntries(users.map(({ appPassword, ...user }) => [user.id, newUser(user, appPassword)])),
     groups: options.groups ?? { team: { displayName: 'team' } },

@@ -163,7 +163,9 @@ export function setModerator(r: TalkRequest): Answer {
   const promote = r.raw.method === 'POST';
   const target = moderatorTarget(r, seat);
   if (!target) return failed(r, 404, 'participant');
-  if (!promote && target === seat.attendee && r.era !== 'A') return failed(r, 403, 'self');
+  const isSelf = target === seat.attendee && (r.era === 'E' || (r.era === 'C' && !promote));
+  // Nobody changes their own role, and the server does not say that this is why.
+  if (isSelf) return { status: 403 };
   const from = promote ? (r.era === 'E' ? [3, 4, 5] : [3, 4]) : [2, 6];
   if (!from.includes(target.type) || (r.era === 'E' && !['users', 'guests', 'emails'].includes(target.actorType))) {
     return failed(r, isTalk(r.talk, '6') ? 400 : 412, promote ? 'participant-type' : 'moderator');

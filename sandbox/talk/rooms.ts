@@ -21,6 +21,8 @@ import {
 } from './talk.ts';
 import { countFailure } from './throttle.ts';
 
+const needsPassword: Answer = { status: 400, data: { error: 'password', message: 'Password needs to be set' } };
+
 /** `POST /room`: 201 for a new room, 200 for a one-to-one that is there. */
 export function createRoom(r: TalkRequest): Answer {
   const me = r.user as TalkUser;
@@ -54,8 +56,10 @@ export function createRoom(r: TalkRequest): Answer {
     default:
       return failed(r, 400, 'type');
   }
-  if (name === '' && r.era !== 'A') return failed(r, 400, 'name');
-  const room = makeRoom(r.talk, int(r, 'roomType') === 2 ? 2 : 3, name);
+  if (name === '' && isTalk(r.talk, '6') && !isTalk(r.talk, '21')) return failed(r, 400, 'name');
+  const isPublic = int(r, 'roomType') === 3;
+  if (isPublic && text(r, 'password') === '' && r.talk.state.forcePasswords) return needsPassword;
+  const room = makeRoom(r.talk, isPublic ? 3 : 2, name === '' && isTalk(r.talk, '21') ? '---' : name);
   room.password = room.type === 3 && isTalk(r.talk, '21') ? text(r, 'password') : '';
   addUser(r.talk, room, me.id, 1);
   return created(r, announced(r, room, by), 201);
@@ -117,7 +121,7 @@ export function removeRoom(r: TalkRequest): Answer {
 /** `PUT /room/{token}/password`: an empty one takes it away. */
 export function setPassword(r: TalkRequest): Answer {
   const seat = requireSeat(r, { moderator: true });
-  if (seat.room.type !== 3) return { status: 403 };
+  if (seat.room.type !== 3) return isTalk(r.talk, '21') ? failed(r, 400, 'type') : { status: 403 };
   const password = text(r, 'password');
   const changed = seat.room.password !== password;
   seat.room.password = password;
@@ -131,7 +135,10 @@ export function setPublic(r: TalkRequest): Answer {
   const seat = requireSeat(r, { moderator: true });
   const wanted = r.raw.method === 'POST' ? 3 : 2;
   if (seat.room.type === 1) return failed(r, 400, 'type');
+  const password = text(r, 'password');
+  if (wanted === 3 && password === '' && seat.room.password === '' && r.talk.state.forcePasswords) return needsPassword;
   if (seat.room.type !== wanted) {
+    if (wanted === 3) seat.room.password = password;
     seat.room.type = wanted;
     const line = wanted === 3 ? 'guests_allowed' : 'guests_disallowed';
     addSystemMessage(r.talk, seat.room, authorOf(seat.attendee), line);

@@ -147,6 +147,8 @@ export interface TalkState {
   maxLength: number | null;
   publicUrl: string | null;
   changelog: boolean;
+  /** Public rooms must have a password (`force_passwords`). */
+  forcePasswords: boolean;
   pushes: 'on' | 'pause' | 'drop';
   users: Record<string, TalkUser>;
   groups: Record<string, { displayName: string }>;

@@ -67,6 +67,12 @@ export async function startTalk(
         if (failed instanceof GatewayError) return failed;
         throw new Error(`${operation} was not refused but gave ${JSON.stringify(failed)}`);
       },
+      /** What the check says when a person asks for it. */
+      findings: async (by = process) => {
+        await by.sessions.allowRetry(connection);
+        const findings = await talk.check(call(by) as TalkCall);
+        return findings.map(({ state, subject, message }) => `${state} ${subject}: ${message}`);
+      },
       raw: (request: Partial<RawRequest> & { path: string }) =>
         // Typed generally by the gateway, which knows no vendor's own form.
         talk.sendRaw({ method: 'GET', query: new URLSearchParams(), body: undefined, ...request }, call() as TalkCall),

@@ -52,7 +52,8 @@ test.each(['17.1.6', '19.0.0', '21.1.0'])('on Talk %s what the server has works 
   const reply = await alice.do('sendChatMessage', { token, message: 'Done', replyTo: id, silent: true });
   expect(reply.parent.id).toBe(id);
   expect(await alice.do('deleteChatMessage', { token, messageId: id })).toMatchObject({
-    systemMessage: 'message_deleted',
+    id,
+    messageType: 'comment_deleted',
   });
   expect((await alice.refusal('deleteChatMessage', { token, messageId: 99_999 })).code).toBe('vendor_not_found');
   expect(await alice.do('getCapabilities')).toMatchObject({

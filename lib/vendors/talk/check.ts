@@ -2,7 +2,7 @@ import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
 import { rootOf, type TalkCall } from './connection.ts';
 import { readCapabilities, type TalkSession } from './session.ts';
-import { type Dialect, dialectOf } from './wire/dialect.ts';
+import { type Dialect, dialectOf, type Feature, features } from './wire/dialect.ts';
 import { ask, type OcsAnswer, recordOf, textOf } from './wire/protocol.ts';
 
 const good = (subject: string, message: string): Finding => ({ subject, state: 'good', message });
@@ -68,13 +68,20 @@ function accountFindings(call: TalkCall, session: TalkSession): Finding[] {
 
 function dialectFindings(session: TalkSession): Finding[] {
   const dialect = dialectOf(session);
-  const version = session.talk === undefined ? 'before 12' : session.talk;
+  const version = session.talk ?? `${newestFeature(session)} by its features`;
   return [
     good(
       'version',
       `Talk ${version}: rooms and calls ${dialect.rooms}, ${chatWords(dialect)}, messages of at most ${dialect.maxLength} characters.`,
     ),
   ];
+}
+
+/** The first version that has all the features of a server which does not tell its version. */
+function newestFeature(session: TalkSession): string {
+  const dialect = dialectOf(session);
+  const versions = Object.entries(features).flatMap(([name, since]) => (dialect.has(name as Feature) ? [since] : []));
+  return versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1) ?? '3.0';
 }
 
 function chatWords({ chat }: Dialect): string {
@@ -97,7 +104,7 @@ function throttleFinding(offered: Readonly<Record<string, unknown>>): Finding[] 
   return [
     warning(
       'throttle',
-      `The server holds every login of our address back for ${delay} ms after failed attempts. Its administrator can put the address on the allow list of the brute-force settings.`,
+      `After failed requests from our address the server holds back further ones of the kind that failed (logins, room tokens, passwords), by ${delay} ms now. Its administrator can put the address on the allow list of the brute-force settings.`,
     ),
   ];
 }

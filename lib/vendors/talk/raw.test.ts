@@ -143,7 +143,7 @@ describe('a raw request that is not declared', () => {
   test('locks only when the account itself is refused', async () => {
     const about = () => alice.raw({ path: `${api}/v1/some/endpoint` });
     talk.sandbox.fault({ kind: 'status', when: 'before', path: '/some/', status: 401, body: '', times: 1 });
-    await expect(about()).rejects.toMatchObject({ code: 'vendor_forbidden' });
+    await expect(about()).rejects.toMatchObject({ code: 'vendor_failed' });
     expect(await alice.do('getRooms')).toHaveLength(1);
     talk.sandbox.state.users.alice?.appPasswords.splice(0);
     await expect(about()).rejects.toMatchObject({ code: 'connection_needs_attention' });

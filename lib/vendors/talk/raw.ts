@@ -124,7 +124,14 @@ function stepsOf(path: string): string {
 /** A route as the v1 document has it and as later servers do. */
 function formsOf(route: TalkRoute): string[] {
   const { elsewhere } = routeOf(route);
-  const shared = { signaling: 'v1', chat: 'modern', systemMessages: true, maxLength: 0, nameLength: 0 } as const;
+  const shared = {
+    signaling: 'v1',
+    chat: 'modern',
+    systemMessages: true,
+    maxLength: 0,
+    nameLength: 0,
+    descriptionLength: 0,
+  } as const;
   const servers = (['v1', 'v4'] as const).map((rooms) => ({ ...shared, rooms, ping: true, has: () => true }));
   return [route, ...servers.flatMap((server) => elsewhere?.(server) ?? [])].map((form) => form.replace(' v3/', ' '));
 }

@@ -167,7 +167,9 @@ describe('a server that changes', () => {
     talk.sandbox.setVersion({ talkVersion: '21.1.0' });
     await alice.do('getRooms');
     expect(await alice.do('editChatMessage', { token, messageId: id, message: 'the' })).toMatchObject({
-      parent: { id, message: 'the', text: 'the' },
+      id,
+      message: 'the',
+      text: 'the',
     });
     expect(talk.seen().filter((line) => line.endsWith('/capabilities'))).toHaveLength(2);
   });

@@ -32,12 +32,21 @@ type Call = LoginCall<TalkSettings, TalkCredentials>;
 
 /** The jar has no end of its own; the server forgets it when it likes, and a join then makes a new one. */
 const lifetime = 365 * 24 * 60 * 60_000;
+/** A hash that is seen within this time, in milliseconds, belongs to the capabilities that were read. */
+const hashWindow = 60_000;
 /** A lock that another process set is seen after this long. */
 const trustFor = 60_000;
+
+/**
+ * A locked connection is tried once again after this long: an account may be disabled for a while, and Nextcloud holds an address
+ * back only after several failures within half an hour.
+ */
+const retryLockedAfter = 60 * 60_000;
 
 /** The first use of a connection reads who the account is and what the server can do, and fills the cookie jar on the way. */
 export const session: SessionPolicy<TalkSettings, TalkCredentials, TalkSession> = {
   refusalsUntilLocked: 1,
+  retryLockedAfter,
   trustFor,
   async login(call): Promise<LiveSession<TalkSession>> {
     const { settings } = call.connection;
@@ -89,8 +98,10 @@ export async function noteHash(call: TalkCall, seen: TalkSession, hash: unknown)
   if (typeof hash !== 'string' || hash === seen.hash || call.memory.has('noting')) return;
   call.memory.set('noting', true);
   try {
-    if (seen.hash !== undefined) await refreshSession(call, seen, hash);
-    else await changeSession(call, (stored) => ({ ...stored, hash: stored.hash ?? hash }));
+    // The first hash belongs to capabilities that were read just now, and to no older ones.
+    const isFirst = seen.hash === undefined && call.clock.now() - seen.readAt < hashWindow;
+    if (isFirst) await changeSession(call, (stored) => ({ ...stored, hash: stored.hash ?? hash }));
+    else await refreshSession(call, seen, hash);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
   } finally {
@@ -126,7 +137,9 @@ async function readAccount(call: Call, before: Cookies): Promise<Account> {
   const offered = recordOf(answer.data);
   if (offered?.capabilities === undefined) throw notNextcloud(answer);
   const spreed = recordOf(recordOf(offered.capabilities)?.spreed) ?? (await whereTalkIs(call));
-  const chat = recordOf(recordOf(spreed.config)?.chat);
+  const config = recordOf(spreed.config);
+  const chat = recordOf(config?.chat);
+  const described = recordOf(config?.conversations)?.['description-length'];
   const id = recordOf(user?.data)?.id;
   const session: TalkSession = {
     userId: typeof id === 'string' || typeof id === 'number' ? String(id) : (call.connection.settings.user ?? ''),
@@ -136,6 +149,7 @@ async function readAccount(call: Call, before: Cookies): Promise<Account> {
     features: Array.isArray(spreed.features) ? spreed.features.filter((each) => typeof each === 'string') : [],
     // Servers that do not tell their limit are older than 6.0.1 and take 1,000 characters.
     maxLength: typeof chat?.['max-length'] === 'number' ? chat['max-length'] : 1000,
+    descriptionLength: typeof described === 'number' ? described : undefined,
     readAt: call.clock.now(),
   };
   return { session, offered };
@@ -164,7 +178,7 @@ async function read(call: Call, jar: Cookies, path: string, expected: readonly n
     effect: 'session',
     doing,
   });
-  if (answer.status === 401 && !call.connection.settings.guest) {
+  if (answer.status === 401 && answer.enveloped && !call.connection.settings.guest) {
     throw new GatewayError('connection_needs_attention', refusedWords(call.connection.settings), {
       vendor: 'talk',
       vendorCode: '401',

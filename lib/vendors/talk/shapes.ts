@@ -107,6 +107,9 @@ export const posted = () =>
     referenceId: z.string(),
   });
 
+/** A message that was changed: servers answer with the line that tells of the change, and have the message in it. */
+export const changedMessage = () => shaped((value) => recordOf(value)?.parent ?? value, message());
+
 /** A line of a chat; `text` is the message with its placeholders filled in. */
 export const message = () =>
   shaped(

@@ -7,7 +7,7 @@ import { botPush } from './push.ts';
 
 /** One poll goes over all rooms of an account and feeds every type; two at a time would slow the server down. */
 export const events: Readonly<Record<string, EventSource<TalkSettings, TalkCredentials, TalkSession>>> = {
-  rooms: { types, poll: { every: 60_000, poll } },
+  rooms: { types, poll: { every: 60_000, tellsSince: true, poll } },
 };
 
 export { identifyReaction as identify } from './reactions.ts';

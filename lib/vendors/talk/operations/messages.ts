@@ -2,10 +2,11 @@ import * as z from 'zod/mini';
 import { field, integer } from '../../../core/field.ts';
 import { newestToMark } from '../chat/history.ts';
 import { messageId, operation, reaction, message as saidMessage, token } from '../fields.ts';
-import { done, message, reactions } from '../shapes.ts';
+import { changedMessage, done, reactions } from '../shapes.ts';
 
 const notMine = {
-  400: 'The message is too old',
+  400: 'The message is too old, or not of a kind that can be changed',
+  '400 age': 'The message is too old',
   403: 'Not the own message and not a moderator',
   405: 'Not a message that can be changed',
 };
@@ -19,7 +20,7 @@ export const messageOperations = {
     call: 'PUT chat/{token}/{messageId}',
     errors: notMine,
     input: () => ({ token: token(), messageId: messageId(), message: saidMessage() }),
-    output: message,
+    output: changedMessage,
   }),
   deleteChatMessage: operation({
     summary: 'Delete a message',
@@ -28,7 +29,7 @@ export const messageOperations = {
     call: 'DELETE chat/{token}/{messageId}',
     errors: notMine,
     input: () => ({ token: token(), messageId: messageId() }),
-    output: message,
+    output: changedMessage,
   }),
   addReaction: operation({
     summary: 'React to a message',

@@ -4,6 +4,8 @@ import { guest, operation, participant, token } from '../fields.ts';
 import { done, joined, participants } from '../shapes.ts';
 
 const notModerator = { 403: 'The account is no moderator of the room' };
+/** Servers refuse both with the same status and no reason. */
+const notOther = { 403: 'The account is no moderator of the room, or the participant is the account itself' };
 
 /** Who is in a room, and in what role. */
 export const participantOperations = {
@@ -18,7 +20,7 @@ export const participantOperations = {
   addParticipant: operation({
     summary: 'Add a user to a room',
     description:
-      'A user who is in it already is no error. Talk 3 turns a one-to-one room into a group, newer ones refuse.',
+      'A user who is in it already is no error. Talk 3 and 4 turn a one-to-one room into a group, newer ones refuse.',
     effect: 'write',
     call: 'POST room/{token}/participants',
     errors: { ...notModerator, 400: 'Nobody can be added to a one-to-one room' },
@@ -69,7 +71,7 @@ export const participantOperations = {
     summary: 'Promote a participant to moderator',
     effect: 'write',
     call: 'POST room/{token}/moderators',
-    errors: { ...notModerator, 400: 'Not a plain participant', 412: 'Not a plain participant' },
+    errors: { ...notOther, 400: 'Not a plain participant', 412: 'Not a plain participant' },
     input: () => ({ token: token(), participant: participant() }),
     output: done,
   }),
@@ -77,7 +79,7 @@ export const participantOperations = {
     summary: 'Demote a moderator to a plain participant',
     effect: 'write',
     call: 'DELETE room/{token}/moderators',
-    errors: { ...notModerator, 400: 'Not a moderator', 412: 'Not a moderator' },
+    errors: { ...notOther, 400: 'Not a moderator', 412: 'Not a moderator' },
     input: () => ({ token: token(), participant: participant() }),
     output: done,
   }),

@@ -15,7 +15,18 @@ export const roomOperations = {
     effect: 'write',
     creates: true,
     call: 'POST room',
-    errors: { 400: 'The type is not valid, or a name is missing', 403: 'The account may not create this room' },
+    errors: {
+      400: 'A value is not valid',
+      '400 password': 'This server wants a password for public rooms, by its policy',
+      403: 'The account may not create this room',
+      '403 permissions': 'The account may not create rooms',
+    },
+    rule: ({ roomType, roomName, invite }) => {
+      if (roomType === 1)
+        return invite === undefined ? { pointer: '/invite', message: 'is required for roomType 1' } : undefined;
+      const isNamed = roomName !== undefined || (roomType === 2 && invite !== undefined);
+      return isNamed ? undefined : { pointer: '/roomName', message: `is required for roomType ${roomType}` };
+    },
     input: () => ({
       roomType: z.union([z.literal(1), z.literal(2), z.literal(3)]),
       roomName: z.optional(roomName()),
@@ -50,7 +61,13 @@ export const roomOperations = {
     summary: 'Set or clear the password of a public room',
     effect: 'write',
     call: 'PUT room/{token}/password',
-    errors: { 400: 'The password does not meet the policy', 403: 'Not a moderator, or the room is not public' },
+    errors: {
+      400: 'The password does not meet the policy',
+      '400 password': 'The password does not meet the policy',
+      '400 type': 'The room is not public',
+      '400 breakout-room': 'A breakout room has no password',
+      403: 'Not a moderator, or the room is not public',
+    },
     input: () => ({
       token: token(),
       password: field(z.string().check(z.maxLength(200)), { description: 'Empty clears it.', writeOnly: true }),
@@ -69,8 +86,17 @@ export const roomOperations = {
     summary: 'Make a room public',
     effect: 'write',
     call: 'POST room/{token}/public',
-    errors: notModerator,
-    input: () => ({ token: token() }),
+    errors: {
+      ...notModerator,
+      '400 password': 'This server wants a password for public rooms, by its policy',
+      '400 type': 'A one-to-one room cannot be public',
+    },
+    input: () => ({
+      token: token(),
+      password: z.optional(
+        field(text(200), { description: 'Talk 21: where the server wants one for public rooms.', writeOnly: true }),
+      ),
+    }),
     output: done,
   }),
   disallowGuests: operation({
@@ -86,8 +112,13 @@ export const roomOperations = {
     effect: 'write',
     since: '11',
     call: 'PUT room/{token}/description',
-    errors: { ...notModerator, 400: 'The description is too long, or the room is one-to-one' },
-    input: () => ({ token: token(), description: z.string().check(z.maxLength(2000)) }),
+    errors: { ...notModerator, 400: 'The room is one-to-one' },
+    input: () => ({
+      token: token(),
+      description: field(z.string().check(z.maxLength(20_000)), {
+        description: 'At most 500 characters before Talk 21, since then what the server allows, 2000 by default.',
+      }),
+    }),
     output: done,
   }),
   setReadOnly: operation({

@@ -2,13 +2,15 @@ import type { ErrorCode } from '../../../core/errors.ts';
 
 /** What a server says of itself to one account. */
 export interface ServerFacts {
-  /** Talk's version, where the server tells it (Talk 12 and newer). */
+  /** Talk's version, where the server tells it (Talk 15 and newer). */
   readonly talk?: string | undefined;
   readonly nextcloud: string;
   /** `spreed.features` of the capabilities. */
   readonly features: readonly string[];
   /** Characters that a message may have. */
   readonly maxLength: number;
+  /** Characters that the description of a room may have, where the server tells it (Talk 21 and newer). */
+  readonly descriptionLength?: number | undefined;
 }
 
 /** How to speak to a server: everything that differs between the versions of Talk, decided once from its features. */
@@ -23,7 +25,9 @@ export interface Dialect {
   readonly systemMessages: boolean;
   /** Characters that a message may have. */
   readonly maxLength: number;
+  /** Characters that the name of a room may have; bytes on servers of v1. */
   readonly nameLength: number;
+  readonly descriptionLength: number;
   has(feature: Feature): boolean;
 }
 
@@ -47,6 +51,7 @@ export const features = {
   'chat-keep-notifications': '16',
   'bots-v1': '17.1',
   'edit-messages': '19',
+  'conversation-creation-password': '21',
   'chat-read-last': '19',
 } as const;
 
@@ -69,6 +74,7 @@ export function dialectOf(server: ServerFacts): Dialect {
       systemMessages: has('system-messages'),
       maxLength: server.maxLength,
       nameLength: v4 ? 255 : 200,
+      descriptionLength: server.descriptionLength ?? 500,
       has,
     };
     dialects.set(server, dialect);
@@ -92,10 +98,15 @@ interface Route {
   readonly adds?: (dialect: Dialect) => Readonly<Record<string, unknown>>;
   /** Fields that only newer servers know. */
   readonly fields?: Readonly<Record<string, Feature>>;
-  /** The most characters of a field, and the refusal that more would be. */
-  readonly most?: { field: string; code: ErrorCode; of: (dialect: Dialect) => number };
-  /** What a status means here, where that has changed over the versions. */
-  readonly means?: Readonly<Record<number, ErrorCode>>;
+  /** The most of a field, in the server's own unit, and the refusal that more would be. */
+  readonly most?: {
+    field: string;
+    code: ErrorCode;
+    of: (dialect: Dialect) => number;
+    inBytes?: (dialect: Dialect) => boolean;
+  };
+  /** What a refusal means here, by status and the server's reason or by status, where that has changed over the versions. */
+  readonly means?: Readonly<Record<string, ErrorCode>>;
   /** A 404 counts against our address (brute-force protection). */
   readonly counted?: true;
   /** The account is out of the room when it is done. */
@@ -112,6 +123,12 @@ const nameLength = {
   field: 'roomName',
   code: 'vendor_bad_request',
   of: (dialect: Dialect) => dialect.nameLength,
+  inBytes: (dialect: Dialect) => dialect.rooms === 'v1',
+} as const;
+const descriptionLength = {
+  field: 'description',
+  code: 'vendor_bad_request',
+  of: (dialect: Dialect) => dialect.descriptionLength,
 } as const;
 const wrongType = { 400: 'vendor_precondition_failed', 412: 'vendor_precondition_failed' } as const;
 
@@ -126,11 +143,13 @@ export const routes = {
   // A one-to-one room cannot be renamed: 405 to Talk 5, 400 since. A name that is too long is refused before.
   'PUT room/{token}': { most: nameLength, means: { 400: 'vendor_method_not_allowed' } },
   'DELETE room/{token}': { leaves: true },
-  'PUT room/{token}/password': {},
-  'POST room/{token}/public': {},
+  // Not a public room: 403 to Talk 20, 400 since.
+  'PUT room/{token}/password': { means: { '400 type': 'vendor_forbidden' } },
+  'POST room/{token}/public': { fields: { password: 'conversation-creation-password' } },
   'DELETE room/{token}/public': {},
   'PUT room/{token}/description': {
     needs: 'room-description',
+    most: descriptionLength,
     elsewhere: ({ rooms }) => (rooms === 'v1' ? 'PUT v3/room/{token}/description' : undefined),
   },
   'PUT room/{token}/read-only': { needs: 'read-only-rooms' },

@@ -27,6 +27,8 @@ export interface Exchange {
 
 /** Capabilities older than this are read again, in milliseconds. */
 const freshFor = 24 * 60 * 60_000;
+/** Before something is refused as too new for the server, capabilities older than this are read again, in milliseconds. */
+const certainFor = 60_000;
 /** A route that is not there is not looked for again this soon, in milliseconds. */
 const absentFor = 60_000;
 /** How long a held request is waited for: it has done its work when it begins. */
@@ -41,12 +43,14 @@ export async function exchange(call: TalkCall, request: Exchange): Promise<OcsAn
   refuseInPause(call, request);
   let session = await sessionFor(call, route);
   if (call.clock.now() - session.readAt > freshFor) session = await refreshSession(call, session, session.hash);
+  session = await checkedSession(call, request, session);
   let answer = await attempt(call, request, session);
   if (isNoRoute(answer) && !isKnownAbsent(call, route)) {
     // The server was upgraded, or this is its word for something else.
     const before = session.features.join();
     session = await refreshSession(call, session);
-    if (session.features.join() !== before) answer = await attempt(call, request, session);
+    if (session.features.join() !== before)
+      answer = await attempt(call, request, await checkedSession(call, request, session));
     else call.memory.set(`absent ${route}`, call.clock.now() + absentFor);
   }
   await noteHash(call, session, answer.headers['x-nextcloud-talk-hash']);
@@ -62,17 +66,31 @@ export function sessionFor(call: TalkCall, route?: TalkRoute): Promise<TalkSessi
   return cookies ? call.session.latest() : call.withSession((session) => Promise.resolve(session));
 }
 
+/** The session whose server has and takes what is asked for; it may have been upgraded since it was asked what it can do. */
+async function checkedSession(call: TalkCall, request: Exchange, session: TalkSession): Promise<TalkSession> {
+  const { route, fields, doing } = request;
+  try {
+    checkRequest(route, fields, dialectOf(session), doing, session);
+    return session;
+  } catch (error) {
+    const isTooOld = error instanceof GatewayError && error.code === 'vendor_too_old';
+    if (!isTooOld || call.clock.now() - session.readAt < certainFor) throw error;
+    const now = await refreshSession(call, session);
+    checkRequest(route, fields, dialectOf(now), doing, now);
+    return now;
+  }
+}
+
 async function attempt(call: TalkCall, request: Exchange, session: TalkSession): Promise<OcsAnswer> {
-  const { route, doing } = request;
+  const { route } = request;
   const dialect = dialectOf(session);
-  checkRequest(route, request.fields, dialect, doing, session);
   const fields = (await request.fieldsIn?.(dialect)) ?? request.fields;
   const once = () => (routeOf(route).bot ? askAsBot(call, request, session) : askOnce(call, request, fields, session));
   const answer = await once();
   if (answer.status !== 401 || routeOf(route).bot || call.connection.settings.guest) return answer;
   // Refused before anything was done. Another process may have stored a new app password; else nothing is tried again.
   const again = (await call.credentialsAfresh()) ? await once() : answer;
-  if (again.status !== 401) return again;
+  if (again.status !== 401 || !again.enveloped) return again;
   const reason = refusedWords(call.connection.settings);
   await call.session.lock(reason);
   throw new GatewayError(

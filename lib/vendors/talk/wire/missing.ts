@@ -1,39 +1,47 @@
 import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
 import { LruMap } from '../../../core/lru-map.ts';
 import type { TalkCall } from '../connection.ts';
-import { dialectOf, routeOf } from './dialect.ts';
-import { type Exchange, exchange, sessionFor } from './exchange.ts';
+import { routeOf } from './dialect.ts';
+import { type Exchange, exchange } from './exchange.ts';
 import { recordOf } from './protocol.ts';
 
-/** How long a token that was not found is not asked for again, in milliseconds: servers count every such question. */
+/**
+ * How long a token that was not found is not asked for again, in milliseconds: servers count every such question against our
+ * address, and after ten in half an hour shut out everybody behind it. Each further time doubles it.
+ */
 const missingFor = 30_000;
+const longestMissing = 16 * 60_000;
 const maxMissing = 1_000;
 
-type Seat = 'missing' | 'outside' | 'inside';
+/** A token that was not found: until when that counts, and how often in a row it was so. */
+interface Missing {
+  until: number;
+  times: number;
+}
 
 /** Throws `room_not_found` for a token that was not found a moment ago. */
 export function refuseKnownMissing(call: TalkCall, token: unknown): void {
-  if (isKnownMissing(call, String(token))) throw roomNotFound(String(token));
+  const known = missingTokens(call).get(String(token));
+  if (known && known.until > call.clock.now()) throw roomNotFound(String(token));
 }
 
-/** What a 404 means: the room, the account's place in it, or the person or message that was named. One look at the room tells. */
+/**
+ * What a 404 means: the room, the account's place in it, or the person or message that was named. The list of rooms tells, which
+ * servers do not count as an attempt to guess a token; nothing that counts is asked to explain anything.
+ */
 export async function explainMissing(call: TalkCall, request: Exchange, problem: GatewayError): Promise<GatewayError> {
   const { route, fields, doing } = request;
   if (fields.token === undefined) return notFound('user_not_found', 'user or group', fields.invite, doing, 'invite');
   const token = String(fields.token);
-  const seat = routeOf(route).counted ? 'missing' : await seatIn(call, token);
-  if (seat === undefined) return problem;
-  if (seat === 'missing') {
-    missingTokens(call).set(token, call.clock.now() + missingFor);
+  if (routeOf(route).counted) {
+    noteMissing(call, token);
     return roomNotFound(token);
   }
-  if (seat === 'outside') {
-    return typed('not_participant', `The account is not a participant of the room ${token} (${doing}).`, 'token');
-  }
-  if (routeOf(route).cookies) {
-    const ended = `This connection has not joined the room ${token}, or its session there has ended: call joinRoom first`;
-    return typed('not_participant', `${ended} (${doing}).`, 'token');
-  }
+  if (call.connection.settings.guest) return notJoined(token, doing);
+  const isIn = await isInRoom(call, token);
+  if (isIn === undefined) return problem;
+  if (!isIn) return roomNotFound(token);
+  if (routeOf(route).cookies) return notJoined(token, doing);
   for (const name of ['participant', 'newParticipant']) {
     if (fields[name] !== undefined) return userNotFound(fields[name], doing, name);
   }
@@ -46,35 +54,37 @@ export function userNotFound(person: unknown, doing: string, name = 'participant
   return notFound('user_not_found', 'participant or user', person, doing, name);
 }
 
-async function seatIn(call: TalkCall, token: string): Promise<Seat | undefined> {
-  if (isKnownMissing(call, token)) return 'missing';
+/** Whether the account is in a room, by its list of rooms; undefined where that cannot be said. A guest has no list. */
+async function isInRoom(call: TalkCall, token: string): Promise<boolean | undefined> {
   try {
-    const look = { route: 'GET room/{token}', fields: { token }, effect: 'read', doing: 'a look at the room' } as const;
-    const room = recordOf((await exchange(call, look)).data) ?? {};
-    if (call.connection.settings.guest) return 'inside';
-    const session = await sessionFor(call);
-    // A public room shows itself to anybody, but names people only to those who are in it.
-    const people = recordOf(room.participants) ?? {};
-    const member =
-      dialectOf(session).rooms === 'v4' ? room.actorId === session.userId : Object.hasOwn(people, session.userId);
-    return member ? 'inside' : 'outside';
-  } catch (error) {
-    return error instanceof GatewayError && error.code === 'vendor_not_found' ? 'missing' : undefined;
+    const list = { route: 'GET room', fields: {}, effect: 'read', doing: 'the list of rooms' } as const;
+    const { data } = await exchange(call, list);
+    return Array.isArray(data) ? data.some((room) => recordOf(room)?.token === token) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
-function isKnownMissing(call: TalkCall, token: string): boolean {
-  return (missingTokens(call).get(token) ?? 0) > call.clock.now();
+function noteMissing(call: TalkCall, token: string): void {
+  const known = missingTokens(call);
+  const times = (known.get(token)?.times ?? 0) + 1;
+  const pause = Math.min(missingFor * 2 ** (times - 1), longestMissing);
+  known.set(token, { until: call.clock.now() + pause, times });
 }
 
-/** Tokens that were not found, each with the time until which that counts. */
-function missingTokens(call: TalkCall): Map<string, number> {
+function missingTokens(call: TalkCall): Map<string, Missing> {
   // Only this function writes it.
-  const known = call.memory.get('missing') as Map<string, number> | undefined;
+  const known = call.memory.get('missing') as Map<string, Missing> | undefined;
   if (known) return known;
-  const made = new LruMap<string, number>(maxMissing);
+  const made = new LruMap<string, Missing>(maxMissing);
   call.memory.set('missing', made);
   return made;
+}
+
+/** The refusal of what belongs to the session of a joined room. */
+export function notJoined(token: string, doing: string): GatewayError {
+  const ended = `This connection has not joined the room ${token}, or its session there has ended: call joinRoom first`;
+  return typed('not_participant', `${ended} (${doing}).`, 'token');
 }
 
 function roomNotFound(token: string): GatewayError {

@@ -10,10 +10,10 @@ export interface Refused {
   effect: Effect;
   /** Epoch milliseconds. */
   now: number;
-  /** What the operation's own refusals mean, by status. */
+  /** What the operation's own refusals mean, by status and the server's reason (`400 type`), or by status alone. */
   meanings?: Readonly<Record<string, string>> | undefined;
-  /** Codes of statuses that have changed over the versions. */
-  codes?: Readonly<Record<number, ErrorCode>> | undefined;
+  /** Codes of refusals that have changed over the versions, by the same keys. */
+  codes?: Readonly<Record<string, ErrorCode>> | undefined;
   /** The server has a lobby, so that a 412 means it. */
   lobby?: boolean;
 }
@@ -41,6 +41,14 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
   const make = (code: ErrorCode, words: string, more: ErrorOptions = {}) =>
     new GatewayError(code, `${title} ${words}${reasonOf(answer)} (${doing}).`, { ...shared, ...more });
 
+  if (isPage(answer) && status > 401 && status < 500 && status !== 429) {
+    const isForbidden = status === 403 || status === 406;
+    return make(
+      isForbidden ? 'vendor_forbidden' : 'vendor_failed',
+      `was not asked: a firewall or proxy before it answered ${status} with a page of its own`,
+      { outcome: 'no', retryable: false },
+    );
+  }
   if (status >= 300 && status < 400) {
     return make(
       'connection_needs_attention',
@@ -72,12 +80,22 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
     const after = retryAfter(textOf(answer.headers['retry-after']) || undefined, refused.now, maintenancePause);
     return make('vendor_maintenance', 'is in maintenance mode', { outcome: 'no', retryAfter: after });
   }
+  if (status === 401 && !answer.enveloped) {
+    return make('vendor_failed', 'was not asked: a proxy before it wants a login of its own', { outcome: 'no' });
+  }
   if (status === 401) return make('vendor_forbidden', 'does not know who asks');
   const known = documented[status];
   if (known) {
     const [code, words] = known;
-    const meaning = refused.meanings?.[String(status)];
-    return make(refused.codes?.[status] ?? code, meaning ? `says: ${meaning}` : words);
+    const { meanings = {}, codes = {} } = refused;
+    const reason = errorOf(answer);
+    const told = meanings[`${status} ${reason}`];
+    const meaning = told ?? meanings[status];
+    const chosen = codes[`${status} ${reason}`] ?? codes[status] ?? code;
+    if (meaning === undefined) return make(chosen, words);
+    return told === undefined
+      ? make(chosen, `says: ${meaning}`)
+      : new GatewayError(chosen, `${title} says: ${told}${detailOf(answer)} (${doing}).`, shared);
   }
   return failure(answer, refused, shared);
 }
@@ -108,10 +126,26 @@ function failure(answer: OcsAnswer, { doing, effect }: Refused, shared: ErrorOpt
   );
 }
 
-/** The server's own reason: `data.error` since Talk 20, `data.message` of a password policy, or the envelope's words. */
-function reasonOf({ data, message }: OcsAnswer): string {
-  const told = recordOf(data);
+/** A page for people, as firewalls and proxies write it; Nextcloud itself answers with an envelope, JSON or nothing. */
+function isPage({ enveloped, headers, excerpt }: OcsAnswer): boolean {
+  return !enveloped && (/html/i.test(String(headers['content-type'] ?? '')) || /^\s*<(!doctype|html)/i.test(excerpt));
+}
+
+/** The word for the reason that servers give since Talk 20. */
+function errorOf({ data }: OcsAnswer): string {
+  return textOf(recordOf(data)?.error);
+}
+
+/** The words of a policy that stand beside the reason. */
+function detailOf({ data }: OcsAnswer): string {
+  const words = textOf(recordOf(data)?.message).trim();
+  return words === '' ? '' : `: ${words.slice(0, 200)}`;
+}
+
+/** The server's own reason: `data.error`, `data.message` of a password policy, or the envelope's words. */
+function reasonOf(answer: OcsAnswer): string {
+  const { message } = answer;
   const reason =
-    textOf(told?.error) || textOf(told?.message) || (/^(OK|Can not use Talk)$/.test(message) ? '' : message);
+    errorOf(answer) || detailOf(answer).slice(2) || (/^(OK|Can not use Talk)$/.test(message) ? '' : message);
   return reason === '' ? '' : `: ${reason.trim().slice(0, 200)}`;
 }

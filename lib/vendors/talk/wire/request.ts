@@ -53,15 +53,18 @@ export function checkRequest(
     if (given[name] !== undefined && !dialect.has(feature))
       throw tooOld(`The field ${name} of ${doing}`, feature, server);
   }
-  const length = most ? [...String(given[most.field] ?? '').trim()].length : 0;
-  if (most && length > most.of(dialect)) {
-    const limit = most.of(dialect);
-    throw new GatewayError(
-      most.code,
-      `The ${most.field} has ${length} characters, and this server takes at most ${limit}. Nothing was sent; shorten it or send it in parts.`,
-      { vendor: 'talk', errors: [{ pointer: `/${most.field}`, message: `must be at most ${limit} characters long` }] },
-    );
-  }
+  if (most === undefined) return;
+  const limit = most.of(dialect);
+  const text = String(given[most.field] ?? '').trim();
+  const inBytes = most.inBytes?.(dialect) ?? false;
+  const length = inBytes ? Buffer.byteLength(text) : [...text].length;
+  if (length <= limit) return;
+  const unit = inBytes ? 'bytes' : 'characters';
+  throw new GatewayError(
+    most.code,
+    `The ${most.field} has ${length} ${unit}, and this server takes at most ${limit}. Nothing was sent; shorten it or send it in parts.`,
+    { vendor: 'talk', errors: [{ pointer: `/${most.field}`, message: `must be at most ${limit} ${unit} long` }] },
+  );
 }
 
 /** The refusal of what only newer servers have. */
