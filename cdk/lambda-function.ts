@@ -89,8 +89,18 @@ export class LambdaFunction extends Construct {
         currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       }),
     });
+    if (trigger === 'clock') this.#mayInvokeItself(role);
     // The CDK's own types differ where an optional property may be undefined.
     this.target = (isDurable(declaration) ? this.#durableAlias(role) : this.lambda) as IFunction;
+  }
+
+  /** A tick starts workers of its own function when more is due than one process can do. */
+  #mayInvokeItself(role: Role): void {
+    // Apart from the role's own policy, which the function waits for while this one waits for the function.
+    new Policy(this, 'Workers', {
+      roles: [role],
+      statements: [allow(['lambda:InvokeFunction'], [this.lambda.functionArn])],
+    });
   }
 
   /** An alias of the current version. Old versions stay, so that a running execution ends on the code it began with. */

@@ -88,6 +88,15 @@ const items = {
   runs: ['runs#*', 'run#*', 'dedupe#*', 'waiter#*', 'flood#*', 'automations#status'],
 };
 
+const oldestDue = (name: string, meaning: string, minutes: number): Signal => ({
+  metric: 'OldestDue',
+  dimensions: { clock: name },
+  meaning: `${meaning} Or the clock stands still.`,
+  above: minutes * 60_000,
+  largest: true,
+  steady: true,
+});
+
 /** Vendors whose code replaces stored credentials. */
 const renewing = vendorNames.filter((name) => vendors[name]?.renewsCredentials);
 const secretsOf = (names: readonly string[]) => names.map((name) => `trunkline/${name}/*`);
@@ -210,12 +219,14 @@ export const functions: readonly FunctionDeclaration[] = [
     },
     secrets: allVendors,
     files: { write: ['events/'] },
+    signals: [oldestDue('poll-events', 'An event source is polled more than ten minutes late.', 10)],
   },
   {
     ...clock,
     name: 'start-schedules',
     table: { write: ['health', 'automations', ...items.runStarts], due: ['schedule'] },
     starts: ['run-automation'],
+    signals: [oldestDue('start-schedules', 'A schedule fires more than three minutes late.', 3)],
   },
   {
     ...clock,

@@ -3,7 +3,7 @@ import { scheduledFunction } from '../lib/aws/scheduled-function.ts';
 import { pollEvents } from '../lib/events/poll.ts';
 import { vendors } from '../lib/vendors/index.ts';
 
-/** Every minute: a look at the event sources that are due. */
+/** Every minute: polls the event sources that are due. */
 export const handler = scheduledFunction('poll-events', async (services, tick) => {
   const report = await pollEvents(services, vendors, tick);
   metric('PollFailures', report.failed, 'Count', { clock: 'poll-events' });

@@ -2,4 +2,4 @@ import { startSchedules } from '../lib/automations/start-schedules.ts';
 import { scheduledFunction } from '../lib/aws/scheduled-function.ts';
 
 /** Every minute: the automations whose time has come. */
-export const handler = scheduledFunction('start-schedules', (services, tick) => startSchedules(services, tick.signal));
+export const handler = scheduledFunction('start-schedules', startSchedules);

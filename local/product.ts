@@ -151,6 +151,7 @@ async function start(
   const control = functions.plain.control;
   const live =
     control && eventStream({ path: '/v1/stream', functionName: 'control', handler: control as StreamHandler });
+  for (const name of clockFunctions) Object.assign(lambda.functions, { [name]: functions.plain[name] });
   const bridge = await startHttpBridge({
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 8787,

@@ -1,35 +1,37 @@
 import type { TrunklineEvent } from '../core/event-type.ts';
-import { due, dueItems } from '../store/due.ts';
+import { forEachLimited } from '../core/limit.ts';
+import { due } from '../store/due.ts';
+import { type DueReport, forEachDue, type Tick } from '../store/tick.ts';
 import { type AutomationItem, definitionOf, startOne } from './automations.ts';
 import type { RunServices } from './runs/runs.ts';
 import { type Firings, firings, nextFiring } from './schedule.ts';
 
 /** What one tick started. */
-export interface ScheduleReport {
-  due: number;
+export interface ScheduleReport extends DueReport {
   started: number;
   /** Missed firings that were too many to run. */
   dropped: number;
   unexpected: string[];
 }
 
+const concurrency = 8;
+
 /** One tick of the clock over all schedules that are due. A firing is identified by automation and time: two ticks start one run. */
-export async function startSchedules(services: RunServices, signal: AbortSignal): Promise<ScheduleReport> {
-  const report: ScheduleReport = { due: 0, started: 0, dropped: 0, unexpected: [] };
-  for await (const page of dueItems<AutomationItem>(services.table, 'schedule', services.clock.now())) {
-    for (const item of page) {
-      if (signal.aborted) return report;
-      report.due++;
+export async function startSchedules(services: RunServices, tick: Tick): Promise<ScheduleReport> {
+  const counts = { started: 0, dropped: 0, unexpected: [] as string[] };
+  const start = (items: AutomationItem[]) =>
+    forEachLimited(items, concurrency, async (item) => {
+      if (tick.signal.aborted) return;
       try {
         const { times, dropped } = await fire(services, item);
-        report.started += times.length;
-        report.dropped += dropped;
+        counts.started += times.length;
+        counts.dropped += dropped;
       } catch (error) {
-        report.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        counts.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
       }
-    }
-  }
-  return report;
+    });
+  const report = await forEachDue<AutomationItem>(services.table, 'schedule', services.clock.now(), tick, start);
+  return { ...report, ...counts };
 }
 
 async function fire(services: RunServices, item: AutomationItem): Promise<Firings> {

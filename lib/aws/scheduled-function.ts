@@ -1,21 +1,26 @@
 import middy from '@middy/core';
 import type { Context, ScheduledEvent } from 'aws-lambda';
 import { keys } from '../store/items.ts';
+import type { DuePage, DueReport, Tick } from '../store/tick.ts';
 import type { ClockTick } from '../watch/checks.ts';
-import { log } from './log.ts';
+import { log, metric } from './log.ts';
 import { type Services, services } from './services.ts';
 
 /** A tick's time, in milliseconds: it ends before the next one begins. */
 const tickTime = 55_000;
 
-export interface Tick {
-  requestId: string;
-  signal: AbortSignal;
-}
+/** The clock's own event, or what a tick started a worker with. */
+type ClockEvent = ScheduledEvent | { page: DuePage };
 
-/** A Lambda handler on the clock. What it answers is logged as the tick's report. */
-export function scheduledFunction(name: string, run: (services: Services, tick: Tick) => Promise<object>) {
-  return middy<ScheduledEvent, object, Error, Context>({ timeoutEarlyInMillis: 0 })
+/**
+ * A Lambda handler on the clock: the tick itself, and the workers that it starts when more is due than one process can do. What it
+ * answers is logged as its report.
+ */
+export function scheduledFunction(
+  name: string,
+  run: (services: Services, tick: Tick & { requestId: string }) => Promise<object & Partial<DueReport>>,
+) {
+  return middy<ClockEvent, object, Error, Context>({ timeoutEarlyInMillis: 0 })
     .use({
       onError: ({ error, context }) => {
         log({
@@ -27,18 +32,26 @@ export function scheduledFunction(name: string, run: (services: Services, tick: 
         });
       },
     })
-    .handler(async (_event, context) => {
+    .handler(async (event, context) => {
       const startedAt = performance.now();
       const kit = services();
       const before = kit.table.requests;
-      const report = await run(kit, { requestId: context.awsRequestId, signal: AbortSignal.timeout(tickTime) });
-      const finishedAt = kit.clock.now();
-      await kit.table.put<ClockTick>({
-        ...keys.clockTick(name),
-        startedAt: finishedAt - Math.round(performance.now() - startedAt),
-        finishedAt,
-        unexpected: 'unexpected' in report && Array.isArray(report.unexpected) ? report.unexpected : [],
+      const report = await run(kit, {
+        requestId: context.awsRequestId,
+        signal: AbortSignal.timeout(tickTime),
+        startWorker: (page) => kit.starter.startWorker(context.functionName, { page }),
+        ...('page' in event && { page: event.page }),
       });
+      if (!('page' in event)) {
+        if (report.oldestDueMs !== undefined) metric('OldestDue', report.oldestDueMs, 'Milliseconds', { clock: name });
+        const finishedAt = kit.clock.now();
+        await kit.table.put<ClockTick>({
+          ...keys.clockTick(name),
+          startedAt: finishedAt - Math.round(performance.now() - startedAt),
+          finishedAt,
+          unexpected: 'unexpected' in report && Array.isArray(report.unexpected) ? report.unexpected : [],
+        });
+      }
       log({
         level: 'info',
         tick: name,

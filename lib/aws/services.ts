@@ -5,7 +5,6 @@ import { Connections } from '../connections/connections.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
 import { SessionStore } from '../connections/session-store.ts';
 import { Sessions } from '../connections/sessions.ts';
-import type { Starter } from '../core/durable.ts';
 import type { FileStore } from '../core/files.ts';
 import type { AddressPolicy } from '../core/http/address-policy.ts';
 import { type HttpClient, httpClient } from '../core/http/client.ts';
@@ -16,7 +15,7 @@ import { filesOnUse } from './files.ts';
 import { log, metric } from './log.ts';
 import { secretsManager } from './secrets.ts';
 import { clientConfig, settingsFrom } from './settings.ts';
-import { lambdaStarter } from './starter.ts';
+import { type LambdaStarter, lambdaStarter } from './starter.ts';
 import { systemClock, systemRandom } from './system.ts';
 
 /** Everything a function works with, made once per process. */
@@ -25,9 +24,9 @@ export interface Services extends GatewayServices {
   vendorNames: readonly string[];
   rates: RateLimit;
   store: SessionStore;
-  starter: Starter;
   /** Where one process makes all changes: the last ones. */
   recentChanges?: RecentChanges<Item>;
+  starter: LambdaStarter;
   /** What subscriptions may send to. */
   targets: AddressPolicy;
 }

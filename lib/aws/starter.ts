@@ -2,8 +2,13 @@ import type { LambdaClient } from '@aws-sdk/client-lambda';
 import type { Starter } from '../core/durable.ts';
 import { clientConfig, type FunctionSettings } from './settings.ts';
 
+/** A `Starter` that also invokes functions that are not durable, without waiting for their end. */
+export interface LambdaStarter extends Starter {
+  startWorker(functionName: string, payload: object): Promise<void>;
+}
+
 /** Starts executions through Lambda itself; its client is loaded at the first start. */
-export function lambdaStarter(settings: FunctionSettings): Starter {
+export function lambdaStarter(settings: FunctionSettings): LambdaStarter {
   let loading: ReturnType<typeof load> | undefined;
   const client = () => {
     loading ??= load(settings);
@@ -27,7 +32,14 @@ export function lambdaStarter(settings: FunctionSettings): Starter {
     }
   }
 
+  async function startWorker(functionName: string, payload: object): Promise<void> {
+    const { sdk, lambda } = await client();
+    const Payload = Buffer.from(JSON.stringify(payload));
+    await lambda.send(new sdk.InvokeCommand({ FunctionName: functionName, InvocationType: 'Event', Payload }));
+  }
+
   return {
+    startWorker,
     startDelivery: (name, payload) => start(settings.deliverFunction, name, payload),
     startRun: (name, payload) => start(settings.runFunction, name, payload),
     complete: async (callbackId, value) => {

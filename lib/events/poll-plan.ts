@@ -1,4 +1,5 @@
 import { type Connections, connectionOf } from '../connections/connections.ts';
+import { forEachLimited } from '../core/limit.ts';
 import type { Connection, EventCatalogue, EventfulVendor, VendorName } from '../core/vendor.ts';
 import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
@@ -49,7 +50,7 @@ export async function planPolls(
           connection: connection.name,
           source,
           since: now,
-          ...due('poll', `${vendor.name}/${connection.name}/${source}`, now),
+          ...due('poll', `${vendor.name}/${connection.name}`, now),
         },
         wake ? undefined : 'attribute_not_exists(#duePk)',
       );
@@ -79,10 +80,12 @@ export async function planAllPolls(
   services: { table: Table; connections: Connections },
   vendors: EventCatalogue,
   now: number,
+  signal: AbortSignal,
 ): Promise<void> {
   for (const vendor of Object.values(vendors)) {
-    for (const item of await services.connections.list(vendor.name)) {
-      await planPolls(services.table, vendor, connectionOf(item), now, false);
-    }
+    const items = await services.connections.list(vendor.name);
+    await forEachLimited(items, 16, async (item) => {
+      if (!signal.aborted) await planPolls(services.table, vendor, connectionOf(item), now, false);
+    });
   }
 }

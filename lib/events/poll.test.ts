@@ -116,7 +116,11 @@ test('a source that another process has just looked at is not looked at again, t
 });
 
 test('Talk is looked at by one poll at a time, ProPTT2 by four', async () => {
-  imagined.onPoll = () => new Promise((resolve) => setTimeout(resolve, 30, {}));
+  // A poll takes long enough for another one to begin beside it.
+  imagined.onPoll = async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return {};
+  };
   const sources = ['a', 'b', 'c', 'd', 'e', 'f'];
   catalogue = { talk: imagined.vendorWith('talk', sources) };
   await connect();
@@ -128,6 +132,12 @@ test('Talk is looked at by one poll at a time, ProPTT2 by four', async () => {
   [imagined.polls, imagined.maxInFlight] = [[], 0];
   catalogue = { proptt2: imagined.vendorWith('proptt2', sources) };
   await connect({}, 'proptt2');
+  const four = Promise.withResolvers<void>();
+  imagined.onPoll = async () => {
+    if (imagined.maxInFlight === 4) four.resolve();
+    await four.promise;
+    return {};
+  };
   await tick();
   expect(imagined.polls).toHaveLength(6);
   expect(imagined.maxInFlight).toBe(4);
@@ -283,6 +293,7 @@ test('a connection that nobody planned is found within ten minutes', async () =>
   await putConnection(services, 'talk', connection, {}, { appPassword: 'x' });
   clock.advance(11 * minute);
   imagined.polls = [];
+  await tick();
   await tick();
   expect(await item()).toMatchObject({ cursor: '0' });
 });

@@ -3,12 +3,13 @@ import { type CallScope, type CallServices, vendorCall } from '../connections/ve
 import { backoff } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EventSource } from '../core/event-type.ts';
-import { forEachLimited } from '../core/limit.ts';
-import type { EventCatalogue, EventfulVendor, VendorCall } from '../core/vendor.ts';
-import { due, dueItems } from '../store/due.ts';
+import { forEachLimited, KeyedLimit } from '../core/limit.ts';
+import type { Connection, EventCatalogue, EventfulVendor, VendorCall } from '../core/vendor.ts';
+import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import { type Lease, releaseLease, takeLease } from '../store/lease.ts';
 import type { Key } from '../store/table.ts';
+import { type DueReport, forEachDue, type Tick } from '../store/tick.ts';
 import { newEvents } from './found.ts';
 import { appendEvents, type Cover } from './log.ts';
 import { type PollItem, planAllPolls } from './poll-plan.ts';
@@ -16,8 +17,7 @@ import { type PollItem, planAllPolls } from './poll-plan.ts';
 export type PollServices = CallServices & { connections: Connections };
 
 /** What one tick did. */
-export interface PollReport {
-  due: number;
+export interface PollReport extends DueReport {
   looked: number;
   found: number;
   failed: number;
@@ -25,15 +25,15 @@ export interface PollReport {
   unexpected: string[];
 }
 
-/** How many connections are looked at at once in one tick. */
-const concurrency = 16;
+/** Connections at one server that are polled at once: one that hangs takes no time from the others. */
+const perHost = 8;
 /** A look has this long, its lease longer, in milliseconds. */
 const lookTime = 25_000;
 const leaseTime = 120_000;
 /** Looks in one turn at a source that says there is more. */
 const maxPolls = 10;
 /** Between looks for connections that nobody planned, and the longest pause after failures. */
-const planEvery = 10 * 60_000;
+const planEveryMs = 10 * 60_000;
 const longestPause = 15 * 60_000;
 /** A source comes due a little before its interval is over: ticks are a minute apart, and just missing one doubles it. */
 const headStart = 10_000;
@@ -44,45 +44,66 @@ const maxCursorBytes = 300_000;
 export async function pollEvents(
   services: PollServices,
   vendors: EventCatalogue,
-  scope: CallScope,
+  scope: CallScope & Tick,
 ): Promise<PollReport> {
-  const report: PollReport = { due: 0, looked: 0, found: 0, failed: 0, unexpected: [] };
-  const owner = services.random.bytes(9).toString('base64url');
-  const now = services.clock.now();
-  if (await takeLease(services.table, keys.pollPlan(), owner, now, planEvery))
-    await planAllPolls(services, vendors, now);
+  const counts = { looked: 0, found: 0, failed: 0, unexpected: [] as string[] };
+  const turn = { ...scope, owner: services.random.bytes(9).toString('base64url') };
+  const hosts = new KeyedLimit();
+  const poll = async (items: PollItem[]) => {
+    const byConnection = Object.values(Object.groupBy(items, ({ pk }) => pk));
+    await Promise.all(
+      byConnection.map(async (group = []) => {
+        const vendor = group[0] && vendors[group[0].vendor];
+        if (!vendor) return;
+        await pollConnection(services, vendor, group, turn, hosts, counts).catch((error: unknown) => {
+          counts.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        });
+      }),
+    );
+  };
+  const report = await forEachDue<PollItem>(services.table, 'poll', services.clock.now(), scope, poll);
+  await planSometimes(services, vendors, turn);
+  return { ...report, ...counts };
+}
 
-  const byConnection = new Map<string, PollItem[]>();
-  for await (const page of dueItems<PollItem>(services.table, 'poll', now)) {
-    for (const item of page) {
-      report.due++;
-      byConnection.set(item.pk, [...(byConnection.get(item.pk) ?? []), item]);
-    }
-  }
-  await forEachLimited(byConnection.values(), concurrency, async (items) => {
-    const vendor = items[0] && vendors[items[0].vendor];
-    if (!vendor) return;
-    await pollConnection(services, vendor, items, { ...scope, owner }, report).catch((error: unknown) => {
-      report.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    });
-  });
-  return report;
+/** Plans what nobody planned, once in a while; after the polls, which do not wait for it. */
+async function planSometimes(services: PollServices, vendors: EventCatalogue, { page, signal, owner }: Turn & Tick) {
+  const now = services.clock.now();
+  if (page || signal.aborted) return;
+  if (await takeLease(services.table, keys.pollPlan(), owner, now, planEveryMs))
+    await planAllPolls(services, vendors, now, signal);
 }
 
 type Turn = CallScope & { owner: string };
+type Counts = Omit<PollReport, keyof DueReport>;
 
 async function pollConnection(
   services: PollServices,
   vendor: EventfulVendor,
   items: PollItem[],
   turn: Turn,
-  report: PollReport,
+  hosts: KeyedLimit,
+  report: Counts,
 ): Promise<void> {
   const name = items[0]?.connection ?? '';
   const connection = await services.connections.find(vendor.name, name).catch((error: unknown) => {
     if (error instanceof GatewayError && error.code === 'not_found') return undefined;
     throw error;
   });
+  const host = connection ? (vendor.connection.addresses(connection.settings)[0] ?? '') : '';
+  await hosts.run(host, perHost, () => pollSources(services, vendor, connection, items, turn, report));
+}
+
+async function pollSources(
+  services: PollServices,
+  vendor: EventfulVendor,
+  connection: Connection | undefined,
+  items: PollItem[],
+  turn: Turn,
+  report: Counts,
+): Promise<void> {
+  if (turn.signal.aborted) return;
+  const name = items[0]?.connection ?? '';
   const most = vendor.concurrency.polls;
   const alone = keys.pollTurn(vendor.name, name);
   const lease =
@@ -111,7 +132,7 @@ async function pollSource(
   item: PollItem,
   call: VendorCall,
   turn: Turn,
-  report: PollReport,
+  report: Counts,
 ): Promise<void> {
   if (turn.signal.aborted) return;
   const { table, clock } = services;
@@ -201,5 +222,5 @@ async function postpone(
 }
 
 function dueName(item: PollItem): string {
-  return `${item.vendor}/${item.connection}/${item.source}`;
+  return `${item.vendor}/${item.connection}`;
 }

@@ -4,13 +4,16 @@ import type { Item, Query, Table } from './table.ts';
 /** What the clock looks for. Each kind has its own partitions, so that one kind's backlog hides no other. */
 export type DueKind = 'keepalive' | 'poll' | 'schedule' | 'timer';
 
-const shards = 8;
+/** Partitions of each kind: one takes 1,000 writes a second, and each may get a worker of its own. */
+export const dueShards = 64;
+const listedShards = 8;
 
 /** Items that are not waiting but listed by time: the runs, and the deliveries, in a state. They share the index, in partitions of their own. */
 export type ListedKind = `run-${string}` | `delivery-${string}`;
 
-/** The attributes that put an item into the sparse `due` index; `dueAt` is epoch milliseconds. */
+/** The attributes that put an item into the sparse `due` index. Items of one `id` share a partition; `dueAt` is epoch milliseconds. */
 export function due(kind: DueKind | ListedKind, id: string, dueAt: number): { duePk: string; dueAt: number } {
+  const shards = kind.startsWith('run-') ? listedShards : dueShards;
   const shard = (createHash('sha256').update(id).digest()[0] ?? 0) % shards;
   return { duePk: `${kind}#${shard}`, dueAt };
 }
@@ -20,21 +23,9 @@ export async function* dueItems<T extends object = Item>(
   table: Table,
   kind: DueKind,
   until: number,
-  pageSize = 250,
 ): AsyncGenerator<T[]> {
-  for (let shard = 0; shard < shards; shard++) {
-    let after: Record<string, unknown> | undefined;
-    do {
-      const page: { items: T[]; next?: Record<string, unknown> } = await table.query<T>({
-        index: 'due',
-        pk: `${kind}#${shard}`,
-        to: until,
-        limit: pageSize,
-        ...(after && { after }),
-      });
-      if (page.items.length > 0) yield page.items;
-      after = page.next;
-    } while (after);
+  for (let shard = 0; shard < dueShards; shard++) {
+    yield* table.pages<T>({ index: 'due', pk: `${kind}#${shard}`, to: until });
   }
 }
 
@@ -46,7 +37,7 @@ export async function* newestListed<T extends { dueAt?: number } & object>(
   to: number,
   pageSize: number,
 ): AsyncGenerator<T> {
-  const lists = Array.from({ length: shards }, (_, shard) =>
+  const lists = Array.from({ length: listedShards }, (_, shard) =>
     newestOf<T>(table, { index: 'due', pk: `${kind}#${shard}`, from, to }, pageSize),
   );
   yield* mergeNewest(lists, (item) => item.dueAt ?? 0);
@@ -90,7 +81,7 @@ export async function* mergeNewest<T>(
 /** When the oldest item of a kind was due, in epoch milliseconds; undefined when there is none. */
 export async function oldestDue(table: Table, kind: DueKind): Promise<number | undefined> {
   const pages = await Promise.all(
-    Array.from({ length: shards }, (_, shard) =>
+    Array.from({ length: dueShards }, (_, shard) =>
       table.query<{ dueAt: number }>({ index: 'due', pk: `${kind}#${shard}`, limit: 1 }),
     ),
   );

@@ -22,6 +22,7 @@ export async function startControlDesk(clock = new TestClock()) {
     startRun: async (name: string, payload: object) => void started.push({ name, payload }),
     startDelivery: async () => undefined,
     complete: async () => true,
+    startWorker: async () => undefined,
   };
   const services: Services = {
     ...base,
