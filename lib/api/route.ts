@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
+import { coerceQuery } from '../core/coerce.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
-import { coerceQuery, parseInput, type Shape } from '../core/operation.ts';
+import { parseInput, type Shape } from '../core/operation.ts';
 import { pathTemplate } from '../core/path-template.ts';
 import { type IdempotencyServices, type JsonAnswer, once } from './idempotency.ts';
 import { idempotencyKey } from './idempotency-key.ts';

@@ -3,9 +3,10 @@ import type { IdempotencyServices, JsonAnswer } from '../api/idempotency.ts';
 import type { Principal } from '../api/key-check.ts';
 import type { Pause } from '../api/pause.ts';
 import { operationNeed, requireScope } from '../api/scopes.ts';
+import { coerceQuery } from '../core/coerce.ts';
 import { GatewayError } from '../core/errors.ts';
 import { didYouMean } from '../core/nearest.ts';
-import { coerceQuery, type Operation, parseInput, schemasOf } from '../core/operation.ts';
+import { type Operation, parseInput, schemasOf } from '../core/operation.ts';
 import type { Connection, Vendor, VendorAnswer } from '../core/vendor.ts';
 import type { Connections } from './connections.ts';
 import { type CallScope, type CallServices, vendorCall } from './vendor-calls.ts';
@@ -76,7 +77,7 @@ export async function invoke(
   );
   const input = parseInput(schemasOf(operation).input, invocation.input);
   const connection = await services.connections.find(vendor.name, invocation.connection);
-  checkVersion(vendor, connection, invocation.operation, operation);
+  checkConnection(vendor, connection, invocation.operation, operation);
 
   const run = async (): Promise<InvokeAnswer> => {
     if (services.startRun && (invocation.later || operation.slow?.(input))) {
@@ -188,7 +189,11 @@ function neverArrived(error: GatewayError): boolean {
   return error.code === 'vendor_unreachable';
 }
 
-function checkVersion(vendor: Vendor, connection: Connection, name: string, operation: Operation): void {
+function checkConnection(vendor: Vendor, connection: Connection, name: string, operation: Operation): void {
+  const { needs } = operation;
+  if (needs && Reflect.get(connection.settings, needs.setting) === undefined) {
+    throw new GatewayError('invalid_request', needs.message, { vendor: vendor.name });
+  }
   if (operation.since === undefined || !vendor.connection.supports) return;
   if (vendor.connection.supports(connection.settings, operation.since)) return;
   throw new GatewayError(

@@ -33,6 +33,9 @@ export function wireName(name: string, schema: z.core.$ZodType): string {
   return inner ? wireName(name, inner) : name;
 }
 
+/** A field that has one allowed value, which it takes when nothing is given. */
+export const only = <T extends string>(value: T) => z._default(z.literal(value), value as never);
+
 /** Text of at least one character; at most `most`. */
 export const text = (most = 10_000) => z.string().check(z.minLength(1), z.maxLength(most));
 

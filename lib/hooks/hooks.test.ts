@@ -312,7 +312,7 @@ describe('waiting', () => {
     const id = `run_${idOf(first)}`;
     kit.runs.results.set(id, { id, state: 'partial' });
     const again = await kit.post({ path: hook.path, body: { a: 1 }, query: 'wait=5' });
-    expect(again).toMatchObject({ status: 200, body: { eventId: idOf(first), runs: [{ id, state: 'partial' }] } });
+    expect(again).toMatchObject({ status: 424, body: { eventId: idOf(first), runs: [{ id, state: 'partial' }] } });
     kit.runs.of = () => [];
   });
 });

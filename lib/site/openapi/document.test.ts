@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, test } from 'vitest';
+import * as z from 'zod/mini';
 import { type Check, declaredApi, lint, schemaCompiler } from '../../../test/support/api-document.ts';
 import { readSettings } from '../../connections/input.ts';
 import { statusOfCode } from '../../core/errors.ts';
@@ -126,7 +127,8 @@ describe('every operation of every vendor', () => {
 
     test('asks for the same fields as its own schema', () => {
       const sample = post().requestBody?.content['application/json']?.example as Record<string, unknown>;
-      const { input } = schemasOf(operation);
+      // A rule over several fields is no part of a JSON Schema.
+      const input = z.strictObject(operation.input());
       for (const field of Object.keys(sample)) {
         const { [field]: _, ...less } = sample;
         expect(takes(less), `${field} left out`).toBe(input.safeParse(less).success);

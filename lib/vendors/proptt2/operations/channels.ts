@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { GatewayError, refusedField } from '../../../core/errors.ts';
+import { GatewayError } from '../../../core/errors.ts';
 import { base64, field, integer, text } from '../../../core/field.ts';
 import {
   channelId,
@@ -176,8 +176,11 @@ export const channels = {
       raw: z.optional(z.boolean()),
     }),
     output: done,
+    rule: ({ message, data }) =>
+      message === undefined || data === undefined
+        ? undefined
+        : { pointer: '/data', message: 'must not stand beside message' },
     call: async ({ channelId, messageId = 1, message, data, command = 160, raw }, send) => {
-      if (message !== undefined && data !== undefined) throw refusedField('/data', 'must not stand beside message');
       const bytes = Buffer.from(message ?? data ?? '', message === undefined ? 'base64' : 'utf8');
       const messageContent = (raw ? bytes : customFrame(command, messageId, bytes)).toString('base64');
       return doneBody(

@@ -51,8 +51,17 @@ export function encodePosition({ id, at, seen }: ChatPosition): string {
   return Buffer.from(JSON.stringify([1, id, at, ...(seen ? [seen] : [])])).toString('base64url');
 }
 
+/** Whether `encodePosition` made a cursor. */
+export const isPosition = (cursor: string): boolean => positionIn(cursor) !== undefined;
+
 /** Throws `invalid_input` for anything that `encodePosition` did not make. */
 export function decodePosition(cursor: string): ChatPosition {
+  const position = positionIn(cursor);
+  if (position) return position;
+  throw refusedField('/after', 'is not a cursor of getChatMessages');
+}
+
+function positionIn(cursor: string): ChatPosition | undefined {
   try {
     const [version, id, at, seen] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown[];
     const whole = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
@@ -62,5 +71,5 @@ export function decodePosition(cursor: string): ChatPosition {
   } catch {
     // Not one of ours.
   }
-  throw refusedField('/after', 'is not a cursor of getChatMessages');
+  return undefined;
 }

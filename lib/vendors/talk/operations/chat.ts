@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { field, integer } from '../../../core/field.ts';
 import { longestPage, readAfter, readNewest, readSkipping } from '../chat/history.ts';
 import { chatMessage } from '../chat/message.ts';
-import { decodePosition, encodePosition } from '../chat/position.ts';
+import { decodePosition, encodePosition, isPosition } from '../chat/position.ts';
 import { messageId, operation, message as saidMessage, token } from '../fields.ts';
 import { message, posted } from '../shapes.ts';
 import { dialectOf } from '../wire/dialect.ts';
@@ -11,7 +11,7 @@ import { alone } from '../wire/long-poll.ts';
 
 const closed = { 400: 'The message is not valid', 403: 'The room is read-only, or the account may not write in it' };
 const cursor = () =>
-  field(z.string().check(z.maxLength(20_000)), {
+  field(z.string().check(z.maxLength(20_000), z.refine(isPosition, 'is not a cursor of getChatMessages')), {
     description: 'The cursor of the last answer: gives what came after it.',
   });
 

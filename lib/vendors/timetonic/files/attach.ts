@@ -1,4 +1,4 @@
-import { refusedField } from '../../../core/errors.ts';
+import type { FieldError } from '../../../core/errors.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { makeOnce, nameOf } from '../writes/made-once.ts';
 import { uuidPrefix } from '../writes/message-writes.ts';
@@ -17,14 +17,17 @@ interface AttachInput {
   uuid?: string | undefined;
 }
 
+/** A file belongs to a message or to a cell. */
+export function placeProblem({ smid, rowId, fieldId }: Partial<AttachInput>): FieldError | undefined {
+  const toCell = rowId !== undefined && fieldId !== undefined;
+  const half = (rowId !== undefined) !== (fieldId !== undefined);
+  if (!half && (smid !== undefined) !== toCell) return undefined;
+  return { pointer: '/smid', message: 'is needed alone, or rowId and fieldId together' };
+}
+
 /** Attaches a file to a message or a cell; one with a uuid of the caller's only once. */
 export async function attachFile(input: AttachInput, call: TimetonicCall): Promise<Ok> {
   const { bookOwner, bookCode, smid, rowId, fieldId, uuid } = input;
-  const toCell = rowId !== undefined && fieldId !== undefined;
-  const half = (rowId !== undefined) !== (fieldId !== undefined);
-  if (half || (smid !== undefined) === toCell) {
-    throw refusedField('/smid', 'is needed alone, or rowId and fieldId together');
-  }
   const source = await openSource(input.file, call);
   const place = { b_o: bookOwner, b_c: bookCode, smid, rowId, fieldId };
   const upload = async (name: string) => (await uploadFile(call, source, place, name)) as Ok;

@@ -10,16 +10,22 @@ const fileName = () => z.string().check(z.regex(/^[^/\\\r\n"]{1,200}$/, 'must be
 const contentType = () =>
   z.string().check(z.regex(/^[\w.+-]{1,100}\/[\w.+-]{1,100}$/, 'must be a content type such as image/jpeg'));
 
+const webAddress = () => z.url().check(z.refine((url) => /^https:/i.test(url), 'must be a public https address'));
+
 /** A file to send: by address, staged through POST /v1/uploads, or as Base64. */
 export const file = () =>
   field(
     z.union([
-      z.strictObject({ url: z.url(), name: z.optional(fileName()), type: z.optional(contentType()) }),
+      z.strictObject({ url: webAddress(), name: z.optional(fileName()), type: z.optional(contentType()) }),
       z.strictObject({ uploadId: text(100), name: z.optional(fileName()), type: z.optional(contentType()) }),
       z.strictObject({ base64: base64(), name: fileName(), type: contentType() }),
+      z.pipe(
+        webAddress(),
+        z.transform((url: string): { url: string; name?: string; type?: string } => ({ url })),
+      ),
     ]),
     {
-      description: '`{url}` (public https), `{uploadId}` of POST /v1/uploads, or `{base64, name, type}`.',
+      description: 'An address (public https) or `{url}`, `{uploadId}` of POST /v1/uploads, or `{base64, name, type}`.',
       examples: [{ base64: 'SGVsbG8=', name: 'hello.txt', type: 'text/plain' }],
     },
   );
@@ -74,6 +80,15 @@ async function fromUpload(
 
 const maxRedirects = 3;
 
+/** Percent-escapes as text; one that is not UTF-8 stays as it is. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
 /** A file of the web: public addresses over https alone, whatever the connection itself may reach. */
 async function fromUrl(
   given: { url: string; name?: string | undefined; type?: string | undefined },
@@ -87,7 +102,7 @@ async function fromUrl(
     throw refusedField('/file/url', 'answers without a length; stage the file with POST /v1/uploads instead');
   if (size > maximumUpload) throw refusedField('/file/url', `has ${size} bytes, more than the 5 GB that are taken`);
   const mark = headers.etag ?? headers['last-modified'];
-  const path = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
+  const path = decoded(new URL(url).pathname.split('/').at(-1) ?? '');
   return {
     name: given.name ?? (path.replace(/[/\\\r\n"]/g, '').slice(-200) || 'file'),
     type:

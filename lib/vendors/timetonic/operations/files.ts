@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
-import { field, integer, pathSegment } from '../../../core/field.ts';
+import { field, integer, only, pathSegment } from '../../../core/field.ts';
 import { book, fieldId, id, operation, rowId, uuid } from '../fields.ts';
-import { attachFile } from '../files/attach.ts';
+import { attachFile, placeProblem } from '../files/attach.ts';
 import { file, isSlow } from '../files/sources.ts';
 import { uploaded } from '../shapes.ts';
 
@@ -9,7 +9,7 @@ const sizes = () =>
   field(z.enum(['norm', 'tb', 'cover', 'full']), {
     description: 'norm 1500 pixels, tb 150, cover 400, full as it was.',
   });
-const thumbnail = () => z.literal('tb');
+const thumbnail = () => only('tb');
 const fileName = () => z.optional(pathSegment());
 const mdc = () => field(integer(0), { description: 'Which of the images or documents of the message, from 0.' });
 const bytes = () => z.file();
@@ -32,6 +32,12 @@ const byName = <S extends z.ZodMiniType>(size: S) => ({
   internalNameOrUuid: field(pathSegment(), { description: 'Whoever knows it can open the file: keep it to yourself.' }),
   fileName: fileName(),
 });
+
+/** TimeTonic does not publish its upload hosts. */
+const uploadHost = {
+  setting: 'uploadUrl',
+  message: 'This connection has no uploadUrl. Ask TimeTonic for your upload host and set it, or use fileUpload.',
+};
 
 /** Files out, as streams with their content type, and files in. */
 export const fileOperations = {
@@ -87,7 +93,7 @@ export const fileOperations = {
   openDocumentById: operation({
     summary: 'Open a document by its id',
     effect: 'read',
-    input: () => byId(z.literal('full'), 'docId'),
+    input: () => byId(only('full'), 'docId'),
     output: bytes,
     call: '/dbi/odi/{size}/{bookOwner}/{bookCode}/{docId}/{fileName?}',
   }),
@@ -115,7 +121,7 @@ export const fileOperations = {
   openDocumentByName: operation({
     summary: 'Open a document by its internal name',
     effect: 'read',
-    input: () => byName(z.literal('full')),
+    input: () => byName(only('full')),
     output: bytes,
     call: '/dbi/odn/{size}/{internalNameOrUuid}/{fileName?}',
   }),
@@ -145,14 +151,23 @@ export const fileOperations = {
       uuid: uuid(),
     }),
     output: uploaded,
+    rule: placeProblem,
     slow: (input) => isSlow(input.file),
     call: (input, _send, call) => attachFile(input, call),
+    example: {
+      bookOwner: 'demo',
+      bookCode: 'operations',
+      file: { base64: 'SGVsbG8=', name: 'hello.txt', type: 'text/plain' },
+      rowId: '19975055',
+      fieldId: '1367490',
+    },
   }),
   resumableUpload: operation({
     summary: 'Attach a file of any size to a cell, going on where a cut connection stopped',
     effect: 'write',
     input: () => ({ ...book(), rowId: rowId(), fieldId: fieldId(), uuid: uuid(), file: file() }),
     output: uploaded,
+    needs: uploadHost,
     slow: () => true,
     call: async (input, _send, call) => (await import('../files/resumable-upload.ts')).resumableUpload(input, call),
   }),
@@ -161,6 +176,7 @@ export const fileOperations = {
     effect: 'read',
     input: () => ({ fileId: pathSegment().check(z.regex(/^[\w.+-]+$/, 'must be the id of an upload')) }),
     output: uploaded,
+    needs: uploadHost,
     call: async (input, _send, call) => (await import('../files/upload-host.ts')).readMeta(call, input.fileId),
   }),
 };

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer, text } from '../../../core/field.ts';
+import { field, integer, only, text } from '../../../core/field.ts';
 import {
   anyRowId,
   book,
@@ -15,7 +15,17 @@ import {
 } from '../fields.ts';
 import { filterRowIds, pivotFilter, rowIds } from '../rows/filter-rows.ts';
 import { readAllRows, readAllValues, readPivot } from '../rows/read-all.ts';
-import { deleteRow, isBulk, rowsToWrite, value, values, writeRow, writeRows, writeValue } from '../rows/row-writes.ts';
+import {
+  deleteRow,
+  isBulk,
+  rowProblem,
+  rowsToWrite,
+  value,
+  values,
+  writeRow,
+  writeRows,
+  writeValue,
+} from '../rows/row-writes.ts';
 import {
   comments,
   deletedRow,
@@ -117,7 +127,7 @@ export const tableOperations = {
     effect: 'read',
     input: () => ({
       tableId: tableId(),
-      operation: z.literal('count'),
+      operation: only('count'),
       filterRowIds: z.optional(filterRowIds()),
       ...maybeBook(),
     }),
@@ -149,7 +159,9 @@ export const tableOperations = {
       bypassUrlTrigger: bypassUrlTrigger(),
     }),
     output: writtenRow,
+    rule: rowProblem,
     call: (input, send, call) => writeRow(input, send, call),
+    example: { rowId: 'tmpE-991', fieldValues: { '1367490': 'E-991' } },
   }),
   createOrUpdateTableRows: operation({
     summary: 'Create or change many rows of a table, ten at a time',

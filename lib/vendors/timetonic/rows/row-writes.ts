@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { GatewayError, refusedField } from '../../../core/errors.ts';
+import { type FieldError, GatewayError } from '../../../core/errors.ts';
 import { field } from '../../../core/field.ts';
 import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
@@ -66,14 +66,17 @@ interface RowInput {
   [field: string]: unknown;
 }
 
+/** Only a new row may be empty, and then its table has to be named. */
+export function rowProblem({ rowId, fieldValues = {}, tableId }: RowInput): FieldError | undefined {
+  if (isFilled(fieldValues) || (tableId !== undefined && isNew(rowId))) return undefined;
+  const message = isNew(rowId) ? 'is needed, or tableId for an empty row' : 'is needed to change a row';
+  return { pointer: '/fieldValues', message };
+}
+
 /** One row, made once for its tmp id and values. */
 export async function writeRow(input: RowInput, send: Send, call: TimetonicCall): Promise<Ok> {
   const { rowId, fieldValues = {}, tableId } = input;
-  const empty = Object.keys(fieldValues).length === 0;
-  if (empty && (tableId === undefined || !isNew(rowId))) {
-    const message = isNew(rowId) ? 'is needed, or tableId for an empty row' : 'is needed to change a row';
-    throw refusedField('/fieldValues', message);
-  }
+  const empty = !isFilled(fieldValues);
   const fields = { ...input, fieldValues: empty ? undefined : fieldValues };
   const write = (id: string) => send('req=createOrUpdateTableRow', { ...fields, rowId: id }) as Promise<Ok>;
   return withId(rowId, await writeOnce(call, rowId, [tableId ?? null, fieldValues], fieldValues, write));
