@@ -85,7 +85,7 @@ const items = {
   triggers: ['trigger', 'trigger#*'],
   /** Starting a run, or keeping it from being started. */
   runStarts: ['runs#*', 'flood#*', 'automations#status'],
-  runs: ['runs#*', 'run#*', 'dedupe#*', 'waiter#*', 'flood#*', 'automations#status'],
+  runs: ['runs#*', 'run#*', 'dedupe#*', 'memo#*', 'waiter#*', 'flood#*', 'automations#status'],
 };
 
 const oldestDue = (name: string, meaning: string, minutes: number): Signal => ({

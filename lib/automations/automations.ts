@@ -5,6 +5,7 @@ import type { Key, Table } from '../store/table.ts';
 import { triggered, triggersOf } from '../store/triggers.ts';
 import type { Definition } from './definition.ts';
 import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './runs/flood.ts';
+import { linkNames, newLinkSecret } from './runs/links.ts';
 import { findRun, type RunCause, type RunServices, startRun } from './runs/runs.ts';
 
 /** An automation as it lies in the table. Times are ISO 8601 but for `anchor` and `dueAt`, epoch milliseconds. */
@@ -96,7 +97,7 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
 export async function startOne(
   services: RunServices,
   item: AutomationItem,
-  trigger: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'source'>,
+  trigger: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'source' | 'depth'>,
 ): Promise<string> {
   const definition = definitionOf(item);
   const alarm = item.alarm !== false;
@@ -104,7 +105,15 @@ export async function startOne(
   const cause: RunCause = {
     owner: item.id,
     name: item.name,
-    definition: { do: definition.do, if: definition.if, dedupe: definition.dedupe, maxPerMinute: max },
+    definition: {
+      do: definition.do,
+      if: definition.if,
+      dedupe: definition.dedupe,
+      mode: definition.mode,
+      cancelOn: definition.cancelOn,
+      maxPerMinute: max,
+    },
+    ...(linkNames(definition.do).length > 0 && { linkSecret: newLinkSecret() }),
     alarm,
     scopes: item.scopes,
     keyId: `automation_${item.id}`,

@@ -49,7 +49,27 @@ const onError = () =>
     }),
   );
 
-const callStep = () =>
+const secret = () =>
+  z.optional(
+    field(z.boolean(), { description: 'True keeps the step’s input, and what it read or worked out, out of the run.' }),
+  );
+const list = () =>
+  field(expression(), { description: `A list; the step runs once for each \`item\`, at most ${maxItems}.` });
+/** How a list is worked through. */
+const listOptions = () => ({
+  concurrency: z.optional(
+    field(integer(1, 10), { description: 'Items at a time. With 1 each item begins when the one before has ended.' }),
+  ),
+  stopOn: z.optional(
+    field(z.array(text(60)).check(z.minLength(1), z.maxLength(20)), {
+      description: 'Error codes after which no further item begins, whatever `onError` says.',
+      examples: [['vendor_not_acceptable']],
+    }),
+  ),
+});
+
+/** A call that is carried out once wherever it stands. */
+const singleCall = () =>
   z.strictObject({
     name: stepName(),
     call: callTarget(),
@@ -60,9 +80,6 @@ const callStep = () =>
         description: 'The call is skipped when such an event has come since the event that started the run.',
       }),
     ),
-    forEach: z.optional(
-      field(expression(), { description: `A list; the step runs once for each \`item\`, at most ${maxItems}.` }),
-    ),
     onError: onError(),
     retry: z.optional(
       field(z.strictObject({ attempts: integer(1, 20), seconds: seconds(3600) }), {
@@ -70,11 +87,48 @@ const callStep = () =>
       }),
     ),
     timeout: z.optional(field(seconds(780), { description: 'Seconds that one attempt may take.' })),
+    undo: z.optional(
+      field(z.strictObject({ call: callTarget(), input: z.optional(callInput()) }), {
+        description: 'The call that takes this one back, for POST /v1/runs/{id}/undo. It is never made by itself.',
+      }),
+    ),
+    secret: secret(),
   });
+const callStep = () => z.extend(singleCall(), { forEach: z.optional(list()), ...listOptions() });
 const setStep = () =>
   z.strictObject({
     name: stepName(),
     set: field(z.unknown(), { description: 'Any JSON with expressions; the step’s output is what they give.' }),
+    ...common(),
+    secret: secret(),
+  });
+const rememberStep = () =>
+  z.strictObject({
+    name: stepName(),
+    remember: z.strictObject({
+      key: field(text(1000), { description: 'The name that later runs read as `memo.NAME`; it may hold expressions.' }),
+      value: field(z.unknown(), { description: 'Any JSON with expressions. Null, or nothing, forgets the key.' }),
+      seconds: z.optional(field(seconds(366 * day), { description: 'How long it is remembered. Default a year.' })),
+      expect: z.optional(
+        field(z.unknown(), {
+          description:
+            'Write only where the memory holds this value just now; null: only where it holds none. The output tells in `written`.',
+        }),
+      ),
+    }),
+    ...common(),
+  });
+const startStep = () =>
+  z.strictObject({
+    name: stepName(),
+    start: field(text(100), { description: 'The id or the name of another automation.' }),
+    input: z.optional(
+      field(callInput(), {
+        description: 'What the started run sees as `event.data`; by default the item, or nothing.',
+      }),
+    ),
+    forEach: z.optional(list()),
+    onError: onError(),
     ...common(),
   });
 const waitStep = () =>
@@ -93,13 +147,37 @@ const waitForStep = () =>
     ]),
     ...common(),
   });
-/** The steps that hold no others. */
-const plainStep = () => z.union([callStep(), setStep(), waitStep(), waitForStep()]);
+/** The steps inside a list that is gone through, or inside `repeat`. */
+const innerStep = () => z.union([singleCall(), setStep(), rememberStep(), waitStep(), waitForStep()]);
+const innerSteps = () => z.array(innerStep()).check(z.minLength(1), z.maxLength(20));
+const forEachStep = () =>
+  z.strictObject({
+    name: stepName(),
+    forEach: list(),
+    do: field(innerSteps(), { description: 'The steps for each item, in their order.' }),
+    ...listOptions(),
+    onError: onError(),
+    ...common(),
+  });
+const repeatStep = () =>
+  z.strictObject({
+    name: stepName(),
+    repeat: z.strictObject({
+      do: innerSteps(),
+      until: field(expression(), { description: 'Read after each round; true ends the step.' }),
+      max: field(integer(1, 100), { description: 'Rounds at most; after them the step fails.' }),
+      everySeconds: z.optional(field(seconds(day), { description: 'The pause between two rounds.' })),
+    }),
+    ...common(),
+  });
+/** The steps that may stand in a branch of `parallel`. */
+const branchStep = () =>
+  z.union([callStep(), setStep(), rememberStep(), startStep(), waitStep(), waitForStep(), forEachStep(), repeatStep()]);
 const parallelStep = () =>
   z.strictObject({
     name: z.optional(stepName()),
     parallel: field(
-      z.array(z.array(plainStep()).check(z.minLength(1), z.maxLength(20))).check(z.minLength(2), z.maxLength(10)),
+      z.array(z.array(branchStep()).check(z.minLength(1), z.maxLength(20))).check(z.minLength(2), z.maxLength(10)),
       { description: 'Lists of steps that start together; none waits for another.' },
     ),
     ...common(),
@@ -154,6 +232,18 @@ export const automationFields = () =>
         seconds: seconds(30 * day),
       }),
     ),
+    mode: z.optional(
+      field(z.enum(['parallel', 'single', 'queue', 'restart']), {
+        description:
+          'What becomes of an event while a run is going, of the automation or, with `dedupe`, of the same key: it starts a run beside it, none, one afterwards, or one in its place. Default parallel, and single with `dedupe`.',
+      }),
+    ),
+    cancelOn: z.optional(
+      field(z.union([awaitedEvent(), z.array(awaitedEvent()).check(z.minLength(1), z.maxLength(10))]), {
+        description:
+          'Events that end the run. In their `if`, `event` is such an event and `run.event` the one that started the run.',
+      }),
+    ),
     maxPerMinute: z.optional(
       field(integer(1, 600), {
         description:
@@ -161,7 +251,19 @@ export const automationFields = () =>
       }),
     ),
     do: z
-      .array(z.union([callStep(), setStep(), waitStep(), waitForStep(), parallelStep()]))
+      .array(
+        z.union([
+          callStep(),
+          setStep(),
+          rememberStep(),
+          startStep(),
+          waitStep(),
+          waitForStep(),
+          forEachStep(),
+          repeatStep(),
+          parallelStep(),
+        ]),
+      )
       .check(z.minLength(1), z.maxLength(50)),
   }) satisfies Shape;
 
@@ -172,6 +274,10 @@ export type CallStep = z.output<ReturnType<typeof callStep>>;
 export type SetStep = z.output<ReturnType<typeof setStep>>;
 export type WaitStep = z.output<ReturnType<typeof waitStep>>;
 export type WaitForStep = z.output<ReturnType<typeof waitForStep>>;
+export type RememberStep = z.output<ReturnType<typeof rememberStep>>;
+export type StartStep = z.output<ReturnType<typeof startStep>>;
+export type ForEachStep = z.output<ReturnType<typeof forEachStep>>;
+export type RepeatStep = z.output<ReturnType<typeof repeatStep>>;
 export type ParallelStep = z.output<ReturnType<typeof parallelStep>>;
 export type Awaited = z.output<ReturnType<typeof awaitedEvent>>;
 export type Schedule = Extract<Definition['when'], { schedule: unknown }>;
@@ -179,6 +285,17 @@ export type Schedule = Extract<Definition['when'], { schedule: unknown }>;
 export const isCall = (step: Step): step is CallStep => 'call' in step;
 export const isWaitFor = (step: Step): step is WaitForStep => 'waitFor' in step;
 export const isParallel = (step: Step): step is ParallelStep => 'parallel' in step;
+/** A list of steps for each item; a single call with `forEach` is none. */
+export const isForEach = (step: Step): step is ForEachStep => 'do' in step;
+export const isRepeat = (step: Step): step is RepeatStep => 'repeat' in step;
+
+/** The events that end a run of an automation, each with its place. */
+export function cancelledBy({ cancelOn }: Pick<Definition, 'cancelOn'>): (Awaited & { pointer: string })[] {
+  if (cancelOn === undefined) return [];
+  return Array.isArray(cancelOn)
+    ? cancelOn.map((one, at) => ({ ...one, pointer: `/cancelOn/${at}` }))
+    : [{ ...cancelOn, pointer: '/cancelOn' }];
+}
 
 /** The events of which a step waits for the first, each with its place below the step. */
 export function awaitedBy({ waitFor }: WaitForStep): (Awaited & { pointer: string })[] {

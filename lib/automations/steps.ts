@@ -1,4 +1,4 @@
-import { isParallel, nameOf, type Step } from './definition.ts';
+import { isForEach, isParallel, isRepeat, nameOf, type Step } from './definition.ts';
 
 /** A step with its number in the whole definition, which its records carry, and its place as a JSON pointer. */
 export interface PlacedStep {
@@ -15,10 +15,16 @@ export function placeSteps(steps: readonly Step[], pointer = '/do', number = { n
   return steps.map((step, index) => {
     const at = number.next++;
     const place = `${pointer}/${index}`;
-    const lists = isParallel(step) ? step.parallel.map((list, branch) => ({ list, under: `/parallel/${branch}` })) : [];
-    const inside = lists.map(({ list, under }) => placeSteps(list, `${place}${under}`, number));
+    const inside = listsIn(step).map(({ list, under }) => placeSteps(list, `${place}${under}`, number));
     return { step, at, name: nameOf(step, at), pointer: place, inside };
   });
+}
+
+function listsIn(step: Step): { list: readonly Step[]; under: string }[] {
+  if (isParallel(step)) return step.parallel.map((list, branch) => ({ list, under: `/parallel/${branch}` }));
+  if (isForEach(step)) return [{ list: step.do, under: '/do' }];
+  if (isRepeat(step)) return [{ list: step.repeat.do, under: '/repeat/do' }];
+  return [];
 }
 
 /** Every step of a list, those inside other steps included, in the order in which they are written. */

@@ -13,6 +13,8 @@ export interface EvaluateOptions {
   now?: number;
   /** For `$random()` and `$shuffle()`; a durable step gives something that stays the same, such as run and step. */
   seed?: string;
+  /** The addresses that `$link(name)` gives, by name. */
+  links?: Readonly<Record<string, string>> | undefined;
 }
 
 const defaultTimeMs = 1000;
@@ -33,8 +35,11 @@ export async function evaluate(
   pool: ExpressionPool = sharedPool(),
 ): Promise<unknown> {
   if (!hasExpression(template)) return template;
-  const { timeMs = defaultTimeMs, maxBytes = defaultMaxBytes, now = Date.now(), seed = randomUUID() } = options;
-  const reply = await pool.run({ task: 'evaluate', template, bindings, now, seed, timeMs, maxBytes }, timeMs);
+  const { timeMs = defaultTimeMs, maxBytes = defaultMaxBytes, now = Date.now(), seed = randomUUID(), links } = options;
+  const reply = await pool.run(
+    { task: 'evaluate', template, bindings, now, seed, timeMs, maxBytes, ...(links && { links }) },
+    timeMs,
+  );
   return 'json' in reply && reply.json !== undefined ? JSON.parse(reply.json) : undefined;
 }
 

@@ -20,6 +20,7 @@ const functions: readonly Row[] = [
   // JSONata's own two take each character for a byte, so that every text beyond Latin-1 comes out wrong.
   ['base64encode', encodeBase64, '<s-:s>'],
   ['base64decode', decodeBase64, '<s-:s>'],
+  ['link', link, '<s:s>'],
   ['distance', distance, '<nnnn:n>'],
   ['decodeURIComponentSafe', (text?: string) => (text === undefined ? undefined : decodeSafely(text)), '<s-:s>'],
   [
@@ -39,6 +40,14 @@ function decodeBase64(text?: string): string | undefined {
   if (text === undefined) return undefined;
   if (!/^[\w+/-]*={0,2}$/.test(text.trim())) throw new TypeError('$base64decode: this is not Base64');
   return Buffer.from(text, 'base64').toString('utf8');
+}
+
+function link(name: string): string {
+  const address = Object.hasOwn(given.links, name) ? given.links[name] : undefined;
+  if (address !== undefined) return address;
+  throw new TypeError(
+    `$link('${name.slice(0, 50)}') works in the steps of an automation, with its name written as a text`,
+  );
 }
 
 /** Metres between two points on the earth, given as latitude and longitude in degrees: $distance(lat, lon, lat, lon). */

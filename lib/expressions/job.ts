@@ -11,6 +11,8 @@ export type ExpressionJob =
       readonly seed: string;
       readonly timeMs: number;
       readonly maxBytes: number;
+      /** The addresses that `$link(name)` gives, by name. */
+      readonly links?: Readonly<Record<string, string>>;
     };
 
 /** What it answers, after one `ready` at its start. An absent `json` is JSONata's "nothing". */

@@ -1,5 +1,5 @@
-/** The moment and the chance that an expression sees; set before each evaluation, so that a replay sees the same. */
-export const given = { now: 0, random: (): number => 0 };
+/** The moment, the chance and the links that an expression sees; set before each evaluation, so that a replay sees the same. */
+export const given = { now: 0, random: (): number => 0, links: {} as Readonly<Record<string, string>> };
 
 /** Globals that JSONata and our functions work with. Everything else is taken away, `process` and `fetch` among it. */
 const kept = new Set([

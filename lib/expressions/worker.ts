@@ -29,11 +29,12 @@ async function answer(job: ExpressionJob): Promise<void> {
 }
 
 async function evaluate(job: Extract<ExpressionJob, { task: 'evaluate' }>): Promise<ExpressionReply> {
-  const { template, bindings, now, seed, timeMs, maxBytes } = job;
+  const { template, bindings, now, seed, timeMs, maxBytes, links = {} } = job;
   const builder = new ResultBuilder(maxBytes);
   const end = Date.now() + timeMs;
   const value = await builder.fill(template, async (text, pointer) => {
     given.now = now;
+    given.links = links;
     given.random = seededRandom(`${seed} ${pointer}`);
     const timeout = Math.max(1, end - Date.now());
     try {

@@ -137,6 +137,15 @@ export const keys = {
     sk: `${String(at).padStart(3, '0')}#${String(index).padStart(4, '0')}`,
   }),
   runSteps: (runId: string): string => `run#${runId}`,
+  /** The runs that wait for others with their key to end, in the order in which they came. */
+  turn: (automationId: string, key: string, createdAt: number, runId: string): Key => ({
+    pk: keys.turns(automationId, key),
+    sk: `${logPosition(createdAt)}#${runId}`,
+  }),
+  turns: (automationId: string, key: string): string => `dedupe#${automationId}#${digest(key)}#turns`,
+  /** What an automation remembers from run to run. */
+  memo: (automationId: string, key: string): Key => ({ pk: keys.memos(automationId), sk: digest(key) }),
+  memos: (automationId: string): string => `memo#${automationId}`,
   dedupe: (automationId: string, key: string): Key => ({ pk: `dedupe#${automationId}#${digest(key)}`, sk: 'claim' }),
   /** How many runs an automation has started in a minute. */
   flood: (automationId: string, minute: number): Key => ({ pk: `flood#${automationId}`, sk: logPosition(minute) }),

@@ -107,7 +107,11 @@ export class FakeExecution {
       const isWaiting = invocation.isCut || this.nextAt() !== undefined;
       idle = invocation.running === 0 && isWaiting ? idle + 1 : 0;
     }
-    if (!ended || invocation.isCut) return { done: false };
+    this.#woken.clear();
+    if (!ended || invocation.isCut) {
+      invocation.isCut = true;
+      return { done: false };
+    }
     if ('error' in ended) throw ended.error;
     // The handler's own result.
     return { done: true, value: ended.value as T };

@@ -2,26 +2,29 @@ import { createHash } from 'node:crypto';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import { findEvent, shownEvent } from '../../events/log.ts';
 import { dedupeKeyOf } from '../../expressions/dedupe-key.ts';
-import { evaluate } from '../../expressions/expression.ts';
-import type { Definition } from '../definition.ts';
+import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
 import { claimKey } from './dedupe.ts';
+import { mentions } from './dependencies.ts';
 import { countRun, tooMany } from './flood.ts';
+import { memoryOf } from './memory.ts';
+import { cancelRun } from './pause.ts';
 import { type RunFacts, refusalOf } from './run-context.ts';
-import { findRun, type RunItem, type RunServices, type RunState } from './runs.ts';
+import { findRun, type RunDefinition, type RunItem, type RunServices, type RunState } from './runs.ts';
+import { runsInTurn } from './turn.ts';
 
 /** A dedupe key that a run holds. */
 export interface HeldKey {
   key: string;
   seconds: number;
+  /** Whether others with the key wait for their turn instead of being duplicates. */
+  waits?: boolean;
 }
 
 /** What the first durable step of a run works out; plain JSON, remembered by the execution. */
 export type Beginning =
   | { go: false; state: RunState; reason: string; dedupeKey?: string; held?: HeldKey }
-  | { go: true; facts: RunFacts; held?: HeldKey };
-
-/** What a run is started with. */
-export type RunDefinition = Pick<Definition, 'do'> & Partial<Pick<Definition, 'if' | 'dedupe' | 'maxPerMinute'>>;
+  /** `turn`: the run waits until that other run has ended. */
+  | { go: true; facts: RunFacts; held?: HeldKey; turn?: string };
 
 /** Everything before the first step: the run's event, whether it is meant, and whether its dedupe key is free. */
 export async function beginRun(services: RunServices, runId: string): Promise<Beginning> {
@@ -53,7 +56,10 @@ async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginni
   const definition = definitionOfRun(run);
   const { event, startedAt, ref } = facts;
   const shown = { id: run.id, ref, startedAt: new Date(startedAt).toISOString(), event };
-  const bindings = { event, steps: {}, run: shown };
+  const memo = mentions([definition.if, definition.dedupe?.key], 'memo')
+    ? { memo: await memoryOf(services, run.owner) }
+    : {};
+  const bindings = { event, steps: {}, run: shown, ...memo };
   const options = { now: services.clock.now(), seed: run.id };
   if (definition.if !== undefined) {
     const refusal = refusalOf(await evaluate(definition.if, bindings, options));
@@ -61,23 +67,52 @@ async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginni
   }
   // A replay was asked for by a person: what it repeats is neither one too many nor a duplicate.
   if (run.replayOf !== undefined) return { go: true, facts };
-  const found = definition.dedupe && dedupeKeyOf(await evaluate(definition.dedupe.key, bindings, options));
-  const held =
-    found !== undefined && definition.dedupe ? { key: found, seconds: definition.dedupe.seconds } : undefined;
-  if (held) {
-    const claim = await claimKey(services, run.owner, held.key, run);
-    if (!claim.mine) {
-      const reason = `Suppressed as a duplicate of ${claim.takenBy}.`;
-      return { go: false, state: 'suppressed', reason, dedupeKey: held.key };
+  const held = await keyOf(definition, bindings, options);
+  const claim = held && (await claimKey(services, run.owner, held.key, run, run.createdAt));
+  let turn: string | undefined;
+  if (held && claim && !claim.mine) {
+    const dedupeKey = definition.dedupe && { dedupeKey: held.key };
+    if (!claim.isGoing || modeOf(definition) === 'single') {
+      const words = definition.dedupe ? 'Suppressed as a duplicate of' : 'Suppressed: another run was going,';
+      return { go: false, state: 'suppressed', reason: `${words} ${claim.takenBy}.`, ...dedupeKey };
     }
+    turn = claim.takenBy;
   }
+  if (held && modeOf(definition) === 'restart') await restart(services, run, held.key, turn);
   const max = definition.maxPerMinute;
   if (max !== undefined && (await countRun(services, run.owner, 'acting')) > max) {
     // The key is given back: the next event with it may act when there is room again.
     const reason = tooMany(max);
     return { go: false, state: 'suppressed', reason, ...(held && { held, dedupeKey: held.key }) };
   }
-  return { go: true, facts, ...(held && { held }) };
+  return { go: true, facts, ...(held && { held }), ...(turn !== undefined && { turn }) };
+}
+
+/** Cancels the run with a key and those that wait for it: the newest takes their place. */
+async function restart(services: RunServices, run: RunItem, key: string, going: string | undefined): Promise<void> {
+  for (const id of [...(await runsInTurn(services.table, run.owner, key)), going]) {
+    const other = id === undefined || id === run.id ? undefined : await findRun(services.table, id);
+    if (other) await cancelRun(services, other, `Restarted by ${run.id}.`);
+  }
+}
+
+/** The key that a run must hold: that of its `dedupe`, or one for the whole automation where its runs must not overlap. */
+async function keyOf(
+  definition: RunDefinition,
+  bindings: Record<string, unknown>,
+  options: EvaluateOptions,
+): Promise<HeldKey | undefined> {
+  const { dedupe } = definition;
+  const key = dedupe && dedupeKeyOf(await evaluate(dedupe.key, bindings, options));
+  const mode = modeOf(definition);
+  const waits = mode === 'queue' || mode === 'restart';
+  if (dedupe && key !== undefined) return { key, seconds: dedupe.seconds, waits };
+  // Without a window, a run that has ended keeps no other from starting.
+  return dedupe || mode === 'parallel' ? undefined : { key: '', seconds: -1, waits: true };
+}
+
+function modeOf({ mode, dedupe }: RunDefinition): NonNullable<RunDefinition['mode']> {
+  return dedupe && (mode === undefined || mode === 'parallel') ? 'single' : (mode ?? 'parallel');
 }
 
 export function definitionOfRun(run: RunItem): RunDefinition {

@@ -6,8 +6,9 @@ import { GatewayError } from '../../core/errors.ts';
 import type { HttpClient } from '../../core/http/client.ts';
 import type { Operation } from '../../core/operation.ts';
 import { redact, redactText } from '../../core/redaction/redact.ts';
-import { type CallStep, maxItems, target } from '../definition.ts';
+import { type CallStep, target } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
+import { eachItem, itemsOf } from './items.ts';
 import { hasOccurred } from './occurred.ts';
 import { operationIn, vendorIn } from './operations.ts';
 import { pause } from './pause.ts';
@@ -44,37 +45,30 @@ export async function runCall(
   step: CallStep,
   attempted: () => void,
 ): Promise<StepEnd> {
-  const { name, at } = placed;
+  const name = run.nameOf(placed);
   const { vendor: vendorName, operation: operationName } = target(step);
   const operation = operationIn(run.vendors, vendorName, operationName);
-  const place = (index: number): StepPlace => ({ at, index, name, call: step.call });
+  const place = run.place(placed, step.call);
   if (step.forEach === undefined) {
-    const ended = await callUntilDone(run, context, step, operation, place(0), name, undefined, attempted);
+    const ended = await callUntilDone(run, context, step, operation, place, name, run.item, attempted);
     return finish(run, step, operation, [ended], { output: ended.output ?? null, ...errorOf(ended) });
   }
 
-  const items = await context.step(`${name} items`, () => itemsOf(run, step, place(0)));
+  const items = await itemsOf(run, context, name, place, step.forEach);
   if ('error' in items) {
     const failed: ItemEnd = { state: 'failed', error: items.error };
     return finish(run, step, operation, [failed], { output: null, error: items.error });
   }
-  const all: ItemEnd[] = [];
-  const wide = vendorIn(run.vendors, vendorName)?.concurrency.stepItems ?? 1;
-  for (let from = 0; from < items.list.length; from += wide) {
-    const part = items.list.slice(from, from + wide);
-    const settled = await context.map(
-      `${name} ${from}`,
-      part,
-      (inner, item, index) => {
-        const number = from + index;
-        return callUntilDone(run, inner, step, operation, place(number), `${name}[${number}]`, item, attempted);
-      },
-      { concurrency: wide },
-    );
-    all.push(...settled.map((each): ItemEnd => (each.done ? each.value : failureOf(each.error, true))));
-    // Where the run must not go on after an error, no further item is begun either.
-    if (step.onError !== 'continue' && all.some(({ state }) => state !== 'succeeded' && state !== 'skipped')) break;
-  }
+  const all = await eachItem<ItemEnd>(
+    run,
+    context,
+    name,
+    items.list,
+    step.concurrency ?? vendorIn(run.vendors, vendorName)?.concurrency.stepItems ?? 1,
+    (inner, item, index) =>
+      callUntilDone(run, inner, step, operation, { ...place, index }, `${name}[${index}]`, item, attempted),
+    (ends) => ends.some((end) => isLast(step, end)),
+  );
   const left = Array.from({ length: items.list.length - all.length }, () => null);
   const errors = [...all.map((each) => each.error ?? null), ...left];
   const [first] = errors.filter((error) => error !== null);
@@ -82,6 +76,13 @@ export async function runCall(
     output: [...all.map((each) => each.output ?? null), ...left],
     ...(first && { error: first, errors }),
   });
+}
+
+/** Where the run must not go on after an error, no further item is begun either; nor after an error that ends the list. */
+function isLast(step: CallStep, { state, error }: ItemEnd): boolean {
+  if (state === 'cancelled') return true;
+  if (state === 'succeeded' || state === 'skipped') return false;
+  return step.onError !== 'continue' || (error !== undefined && step.stopOn?.includes(error.code) === true);
 }
 
 /** One call with its repeats. Each attempt is a durable step of its own, and so is known to a replay while the next is due. */
@@ -155,22 +156,24 @@ async function callOnce(
       await records.write(place, { state: 'skipped', reason: 'The run was cancelled.', ended: true });
       return { state: 'cancelled', firstAt };
     }
-    const more = { item: item ?? null };
-    const refusal = step.if === undefined ? undefined : refusalOf(await run.render(step.if, place, firstAt, more));
+    const refusal = step.if === undefined ? undefined : refusalOf(await run.render(step.if, place, firstAt, item));
     if (refusal !== undefined) return await skip(refusal);
-    const rendered = (await run.render(step.input ?? {}, place, firstAt, more)) ?? {};
+    const rendered = (await run.render(step.input ?? {}, place, firstAt, item)) ?? {};
     // The definition's schema asks for an object, and rendering keeps its form.
     const input = rendered as Record<string, unknown>;
-    const kept = await run.keptOutput(place, inputHash(place.name, input), JSON.stringify(redact(input)));
+    const secret = step.secret === true;
+    const kept =
+      run.run.reuse === true &&
+      (await run.keptOutput(place, inputHash(place.name, input, secret), JSON.stringify(redact(input))));
     if (kept) {
-      await records.write(place, { state: 'succeeded', kept: true, input, output: kept.output, ended: true });
+      await records.write(place, { state: 'succeeded', kept: true, input, secret, output: kept.output, ended: true });
       return { state: 'succeeded', output: kept.output, firstAt };
     }
-    await records.write(place, { state: 'running', attempts: attempt, input });
+    await records.write(place, { state: 'running', attempts: attempt, input, secret });
     const occurred = step.unless && (await hasOccurred(run, step.unless, item));
     if (occurred !== undefined) return await skip(`${occurred.type} has come: ${occurred.id}.`);
     const output = await askVendor(run, step, operation, place, input, asked);
-    await recordSuccess(run, place, attempt, output);
+    await recordSuccess(run, place, attempt, output, secret && operation?.effect === 'read');
     return { state: 'succeeded', output, firstAt };
   } catch (error) {
     const elapsedMs = services.clock.now() - firstAt;
@@ -226,9 +229,16 @@ function deadlineOf(clock: Clock, ms: number): { signal: AbortSignal; cancel: ()
 }
 
 /** The vendor has done it: a database that is in trouble now must not make it a failure. */
-async function recordSuccess(run: RunContext, place: StepPlace, attempts: number, output: unknown): Promise<void> {
+async function recordSuccess(
+  run: RunContext,
+  place: StepPlace,
+  attempts: number,
+  output: unknown,
+  withheld: boolean,
+): Promise<void> {
   try {
-    await run.records.write(place, { state: 'succeeded', attempts, output: output ?? null, ended: true });
+    const shown = withheld ? { withheld } : { output: output ?? null };
+    await run.records.write(place, { state: 'succeeded', attempts, ...shown, ended: true });
   } catch (error) {
     run.services.log?.({
       level: 'error',
@@ -364,23 +374,6 @@ async function storedFile(
   };
 }
 
-async function itemsOf(
-  run: RunContext,
-  step: CallStep,
-  place: StepPlace,
-): Promise<{ list: unknown[] } | { error: StepError }> {
-  try {
-    const value = await run.render(step.forEach, place, run.services.clock.now());
-    const list = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
-    if (list.length <= maxItems) return { list };
-    throw new GatewayError('invalid_input', `forEach gave ${list.length} items; at most ${maxItems} are allowed.`);
-  } catch (error) {
-    const failure = failureOf(error, false).error ?? { code: 'internal', message: 'forEach failed.' };
-    await run.records.write(place, { state: 'failed', error: failure, ended: true });
-    return { error: failure };
-  }
-}
-
 function failureOf(error: unknown, asked: boolean): { state: 'failed' | 'unknown'; error: StepError } {
   const state = isLost(error, asked) ? 'unknown' : 'failed';
   if (error instanceof GatewayError) {
@@ -418,6 +411,7 @@ function finish(
     wrote: isWrite && good.length > 0,
     ...(operation?.alarm && (bad.length > 0 || good.length > 0) && { alarm: bad.length > 0 ? 'silent' : 'raised' }),
     ...(reason !== undefined && { reason }),
+    ...(first?.error && { code: first.error.code }),
     ...(reason !== undefined && step.onError !== 'continue' && { stop: reason }),
   };
   run.finishStep(end, result);

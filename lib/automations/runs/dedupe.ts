@@ -12,7 +12,8 @@ interface ClaimItem extends Key {
   expiresAt: number;
 }
 
-export type Claim = { mine: true } | { mine: false; takenBy: string };
+/** `isGoing`: the run that has the key has not ended. */
+export type Claim = { mine: true } | { mine: false; takenBy: string; isGoing: boolean };
 
 /** No run lives longer than its execution. */
 const longestRunMs = 31 * 24 * 60 * 60_000;
@@ -28,6 +29,7 @@ export async function claimKey(
   automationId: string,
   key: string,
   run: { id: string; createdAt: number },
+  arrivedAt: number,
 ): Promise<Claim> {
   const at = keys.dedupe(automationId, key);
   const mine: ClaimItem = {
@@ -40,34 +42,40 @@ export async function claimKey(
   };
   const condition =
     'attribute_not_exists(#pk) OR (#state = :done AND #until < :arrivedAt) OR (#runId = :runId AND #state = :running)';
-  const values = { runId: run.id, arrivedAt: run.createdAt, running: 'running', done: 'done' };
+  const values = { runId: run.id, arrivedAt, running: 'running', done: 'done' };
   const claimed = await services.table.put<ClaimItem>(mine, condition, values);
   if (claimed.done) return { mine: true };
   const held = claimed.item;
-  if (held?.state !== 'running') return { mine: false, takenBy: held?.runId ?? '' };
+  if (held?.state !== 'running') return { mine: false, takenBy: held?.runId ?? '', isGoing: false };
   // A run that has ended without giving its key back holds it no longer.
-  if ((await findRun(services.table, held.runId))?.state === 'running') return { mine: false, takenBy: held.runId };
+  if ((await findRun(services.table, held.runId))?.state === 'running')
+    return { mine: false, takenBy: held.runId, isGoing: true };
   const taken = await services.table.put<ClaimItem>(mine, '#runId = :held AND #state = :running', {
     held: held.runId,
     running: 'running',
   });
-  return taken.done ? { mine: true } : { mine: false, takenBy: taken.item?.runId ?? held.runId };
+  return taken.done ? { mine: true } : { mine: false, takenBy: taken.item?.runId ?? held.runId, isGoing: true };
 }
 
-/** Ends a claim: one that counts does so for its window from the event's arrival, and for what arrived while the run went on. */
+/**
+ * Ends a claim: one that counts does so for its window from the event's arrival and, unless events with the key wait for their turn,
+ * for what arrived while the run went on.
+ */
 export async function endClaim(
   services: RunServices,
   automationId: string,
   key: string,
   run: { id: string; createdAt: number },
-  outcome: { counts: boolean; seconds: number },
+  outcome: { counts: boolean; seconds: number; waits?: boolean },
 ): Promise<void> {
   const at = keys.dedupe(automationId, key);
-  if (!outcome.counts) {
+  const now = services.clock.now();
+  const windowEnd = run.createdAt + outcome.seconds * 1000;
+  const until = outcome.waits ? windowEnd : Math.max(windowEnd, now);
+  if (!outcome.counts || until < now) {
     await services.table.delete(at, '#runId = :runId', { runId: run.id });
     return;
   }
-  const until = Math.max(run.createdAt + outcome.seconds * 1000, services.clock.now());
   await services.table.update(
     at,
     'SET #state = :done, #until = :until, #expiresAt = :expiresAt',

@@ -14,6 +14,12 @@ export function referencedSteps(template: unknown): ReadonlySet<string> | 'all' 
   return names;
 }
 
+/** Whether any expression of a template reads a binding such as `memo`. */
+export function mentions(template: unknown, binding: string): boolean {
+  const name = new RegExp(`\\b${binding}\\b`);
+  return expressionsIn(template).some((expression) => name.test(expression));
+}
+
 /** The steps among the earlier ones that a step waits for: those it names in `after`, and those whose results it reads. */
 export function dependenciesOf(step: Step, earlier: readonly PlacedStep[]): PlacedStep[] {
   const read = referencedSteps(step);

@@ -3,8 +3,10 @@ import { redactText } from '../../core/redaction/redact.ts';
 import { appendOwnEvent } from '../../events/own-events.ts';
 import { eventOf, type HeldKey, runInLog } from './begin.ts';
 import { endClaim } from './dedupe.ts';
+import { forgetWaits } from './pause.ts';
 import type { StepEnd } from './run-context.ts';
 import { callsOwner, endRun, findRun, type RunItem, type RunServices, type RunState } from './runs.ts';
+import { passTurn } from './turn.ts';
 
 /** How a run ended. */
 export interface RunEnd {
@@ -13,6 +15,8 @@ export interface RunEnd {
   dedupeKey?: string;
   /** The key that it holds, and whether it counts within its window. */
   held?: HeldKey & { counts: boolean };
+  /** Whether it has waited for anything. */
+  waited?: boolean;
   /** The steps that failed. */
   failures?: { step: string; reason: string }[];
 }
@@ -42,9 +46,13 @@ export function countsForDedupe(ends: readonly StepEnd[]): boolean {
 export async function finishRun(services: RunServices, runId: string, end: RunEnd): Promise<void> {
   const run = await findRun(services.table, runId);
   if (!run) return;
-  if (end.held) await endClaim(services, run.owner, end.held.key, run, end.held);
+  if (end.held) {
+    await endClaim(services, run.owner, end.held.key, run, end.held);
+    await passTurn(services, run.owner, end.held.key);
+  }
   const reason = end.reason === undefined ? undefined : redactText(end.reason).slice(0, 2_000);
   if (!(await endRun(services, run, end.state, reason, end.dedupeKey))) return;
+  if (end.waited) await forgetWaits(services, runId);
   const failed = end.state === 'failed' || end.state === 'partial';
   services.log?.({
     level: failed ? 'error' : 'info',
@@ -81,7 +89,7 @@ async function reportFailure(services: RunServices, run: RunItem, end: RunEnd): 
  */
 export async function abandonRun(services: RunServices, runId: string, reason: string): Promise<void> {
   const run = await findRun(services.table, runId);
-  if (run?.state === 'running') await finishRun(services, runId, { state: 'failed', reason });
+  if (run?.state === 'running') await finishRun(services, runId, { state: 'failed', reason, waited: true });
 }
 
 /** The last durable step of a run. */

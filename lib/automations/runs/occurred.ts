@@ -12,24 +12,25 @@ export async function hasOccurred(
   awaited: Awaited,
   item?: unknown,
 ): Promise<TrunklineEvent | undefined> {
-  const found = await findOccurred(waitServices(run.services), wantedOf(run, awaited, run.services.clock.now(), item));
+  const wanted = await wantedOf(run, awaited, run.services.clock.now(), item);
+  const found = await findOccurred(waitServices(run.services), wanted);
   return found && shownEvent(run.services.files, found);
 }
 
 /** What the log is searched for, and what later events are held against. Only what came since the run's cause counts. */
-export function wantedOf(
+export async function wantedOf(
   run: RunContext,
   { event: type, connection, if: condition }: Awaited,
   until: number,
-  item?: unknown,
-): Omit<Wanted, 'callbackId' | 'alternative'> {
+  item: unknown = run.item,
+): Promise<Omit<Wanted, 'callbackId' | 'alternative'>> {
   const expression = condition === undefined ? undefined : expressionIn(condition);
-  const { event: _, ...bindings } = run.bindings(condition);
+  const { event: _, ...bindings } = await run.bindings(condition);
   return {
     type,
     ...(connection !== undefined && { connection }),
     ...(expression !== undefined && {
-      condition: { expression, bindings: { ...bindings, ...(item !== undefined && { item }) } },
+      condition: { expression, bindings: { ...bindings, item: item ?? null } },
     }),
     scopes: run.run.scopes,
     since: run.facts.startedAt,

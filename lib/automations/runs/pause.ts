@@ -1,12 +1,14 @@
 import type { DurableContext } from '../../core/durable.ts';
 import { keys } from '../../store/items.ts';
-import type { Key } from '../../store/table.ts';
+import type { Key, Table } from '../../store/table.ts';
 import type { RunContext } from './run-context.ts';
 import { findRun, type RunItem, type RunServices } from './runs.ts';
 
 /** A wait of a run that cancelling the run ends. */
 interface WaitItem extends Key {
   callbackId: string;
+  /** The event types that it waits for, in their order. */
+  types: string[];
   expiresAt: number;
 }
 
@@ -20,16 +22,29 @@ export async function pause(run: RunContext, context: DurableContext, name: stri
     await context.wait(name, seconds);
     return false;
   }
-  const waited = await context.waitFor<Cancelled>(name, (id) => endOnCancel(run.services, run.run, id), seconds);
+  run.noteWait();
+  const waited = await context.waitFor<Cancelled>(name, (id) => endOnCancel(run, id), seconds);
   return waited.done;
 }
 
 /** Has cancelling a run end one of its waits; one that was cancelled before ends at once. */
-export async function endOnCancel(services: RunServices, run: RunItem, callbackId: string): Promise<void> {
+export async function endOnCancel(
+  { services, run }: Pick<RunContext, 'services' | 'run'>,
+  callbackId: string,
+  types: string[] = [],
+): Promise<void> {
   const { expiresAt } = run;
-  await services.table.put<WaitItem>({ ...keys.runWait(run.id, callbackId), callbackId, expiresAt });
+  await services.table.put<WaitItem>({ ...keys.runWait(run.id, callbackId), callbackId, types, expiresAt });
   // Cancelling marks the run before it looks for waits: so either it finds this one, or this one finds the mark.
   if ((await findRun(services.table, run.id))?.cancelRequested) await endWait(services, callbackId);
+}
+
+/** Removes what a run has waited for, so that no later event is held against a run that has ended. */
+export async function forgetWaits({ table }: RunServices, runId: string): Promise<void> {
+  for (const { pk, sk, callbackId, types } of await waitsOf(table, runId)) {
+    for (const [alternative, type] of types.entries()) await table.delete(keys.waiter(type, callbackId, alternative));
+    await table.delete({ pk, sk });
+  }
 }
 
 /** Asks a run to end: its waits end at once, and no further step begins. False when it has ended already. */
@@ -41,9 +56,12 @@ export async function cancelRun(services: RunServices, run: RunItem, reason: str
     '#state = :running',
   );
   if (!asked.done) return false;
-  const waits = await services.table.queryAll<WaitItem>({ pk: keys.runWaits(run.id), consistent: true });
-  for (const { callbackId } of waits) await endWait(services, callbackId);
+  for (const { callbackId } of await waitsOf(services.table, run.id)) await endWait(services, callbackId);
   return true;
+}
+
+function waitsOf(table: Table, runId: string): Promise<WaitItem[]> {
+  return table.queryAll<WaitItem>({ pk: keys.runWaits(runId), consistent: true });
 }
 
 async function endWait(services: RunServices, callbackId: string): Promise<void> {

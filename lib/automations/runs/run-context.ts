@@ -3,7 +3,9 @@ import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
 import type { PlacedStep } from '../steps.ts';
-import { referencedSteps } from './dependencies.ts';
+import { mentions, referencedSteps } from './dependencies.ts';
+import { type LinkServices, linksFor } from './links.ts';
+import { memoryOf } from './memory.ts';
 import {
   findRun,
   outputOf,
@@ -16,7 +18,7 @@ import {
 } from './runs.ts';
 import { type StepPlace, StepRecords } from './step-records.ts';
 
-export interface AutomationServices extends RunServices, GatewayServices {
+export interface AutomationServices extends RunServices, GatewayServices, LinkServices {
   vendorNames: readonly string[];
   /** Polls the source of an event type now, where it is polled at all, so that a wait does not end with news unread. */
   pollNow?(type: string, connection: string | undefined): Promise<void>;
@@ -43,6 +45,8 @@ export interface StepEnd {
   alarm?: 'raised' | 'silent';
   /** Why it failed. */
   reason?: string;
+  /** The code of the error that it failed with. */
+  code?: string;
   /** Set where the run must stop here. */
   stop?: string;
 }
@@ -56,6 +60,12 @@ export interface RunFacts {
   ref: string;
 }
 
+/** The item of a list, or the round of a repetition, that steps run for. */
+interface Round {
+  index: number;
+  item: unknown;
+}
+
 /** What the steps of one run share. It is made anew by every replay, from what the durable steps remember. */
 export class RunContext {
   readonly services: AutomationServices;
@@ -64,21 +74,62 @@ export class RunContext {
   readonly records: StepRecords;
   /** A run that an earlier version began: its operations are numbered without branches. */
   readonly sequential: boolean;
+  /** Which of the steps around it this is, where they run more than once. */
+  readonly index: number;
+  readonly item: unknown;
   readonly ends: StepEnd[] = [];
+  #hasWaited = false;
+  readonly #outer: RunContext | undefined;
+  /** The names of the steps of this round. */
+  readonly #own: ReadonlySet<string> | undefined;
   readonly #results = new Map<string, StepResult>();
   readonly #ended = new Map<string, PromiseWithResolvers<void>>();
   #replayed: Promise<readonly StepItem[]> | undefined;
 
-  constructor(services: AutomationServices, vendors: Catalogue, facts: RunFacts, sequential: boolean) {
+  constructor(
+    services: AutomationServices,
+    vendors: Catalogue,
+    facts: RunFacts,
+    sequential: boolean,
+    inside?: { outer: RunContext; round: Round; steps: readonly PlacedStep[] },
+  ) {
     this.services = services;
     this.vendors = vendors;
     this.facts = facts;
     this.sequential = sequential;
-    this.records = new StepRecords(services, facts.run.id);
+    this.#outer = inside?.outer;
+    this.#own = inside && new Set(inside.steps.map(({ name }) => name));
+    this.index = inside?.round.index ?? 0;
+    this.item = inside?.round.item ?? null;
+    this.records = inside?.outer.records ?? new StepRecords(services, facts.run.id);
+  }
+
+  /** Whether the run has waited for anything that cancelling it would end. */
+  get hasWaited(): boolean {
+    return this.#hasWaited;
+  }
+
+  noteWait(): void {
+    this.#hasWaited = true;
+    this.#outer?.noteWait();
   }
 
   get run(): RunItem {
     return this.facts.run;
+  }
+
+  /** The same run for one item or round: its steps see each other's results, and what ended before. */
+  inside(round: Round, steps: readonly PlacedStep[]): RunContext {
+    return new RunContext(this.services, this.vendors, this.facts, this.sequential, { outer: this, round, steps });
+  }
+
+  place({ at, name }: PlacedStep, call: string): StepPlace {
+    return { at, index: this.index, name, call };
+  }
+
+  /** The name of a durable operation of a step; of several rounds, each has its own. */
+  nameOf({ name }: PlacedStep): string {
+    return this.#outer ? `${name}[${this.index}]` : name;
   }
 
   /** Keeps how a step ended, for the expressions of later steps and for the end of the run. */
@@ -88,9 +139,14 @@ export class RunContext {
     this.#endOf(end.name).resolve();
   }
 
-  /** Resolves when a step has ended, or will never run. */
+  /** What the steps of this context gave, by name. */
+  get results(): Record<string, StepResult> {
+    return Object.fromEntries(this.#results);
+  }
+
+  /** Resolves when a step of this round or around it has ended, or will never run. */
   ended(name: string): Promise<void> {
-    return this.#endOf(name).promise;
+    return this.#outer && !this.#own?.has(name) ? this.#outer.ended(name) : this.#endOf(name).promise;
   }
 
   /** For a step that is passed over, so that nobody waits for it. */
@@ -100,25 +156,33 @@ export class RunContext {
   }
 
   /** Fills in a template. `now` is the time at which the step first ran: it advances from step to step, not from attempt to attempt. */
-  render(template: unknown, place: StepPlace, now: number, more: Record<string, unknown> = {}): Promise<unknown> {
-    const options: EvaluateOptions = { now, seed: `${this.run.id}/${place.name}/${place.index}` };
-    return evaluate(template, { ...this.bindings(template), ...more }, options);
+  async render(template: unknown, place: StepPlace, now: number, item: unknown = this.item): Promise<unknown> {
+    // The inputs of an undo were rendered from what vendors answered: texts in them are no expressions.
+    if (this.run.isLiteral) return template;
+    const options: EvaluateOptions = {
+      now,
+      seed: `${this.run.id}/${place.name}/${place.index}`,
+      links: await linksFor(this.services, this.run, template),
+    };
+    return evaluate(template, { ...(await this.bindings(template)), item: item ?? null }, options);
   }
 
   /** What an expression sees. The outputs of steps that it does not read are left out: they can be long, and are copied for each evaluation. */
-  bindings(template: unknown): Record<string, unknown> {
+  async bindings(template: unknown): Promise<Record<string, unknown>> {
     const { run, event, startedAt, ref } = this.facts;
     const read = referencedSteps(template);
-    const steps = [...this.#results].filter(([name]) => read === 'all' || read.has(name));
+    const steps = [...this.#visible()].filter(([name]) => read === 'all' || read.has(name));
     return {
       event,
       steps: Object.fromEntries(steps),
       run: { id: run.id, ref, startedAt: new Date(startedAt).toISOString(), event },
+      ...(mentions(template, 'memo') && { memo: await memoryOf(this.services, run.owner) }),
     };
   }
 
   /** What whoever asked for a replay says that a step gave; it is not carried out. */
   givenOutput(name: string): { output: unknown } | undefined {
+    if (this.#outer) return undefined;
     // Written by `startRun` from an object.
     const given = JSON.parse(this.run.outputs ?? '{}') as Record<string, unknown>;
     return Object.hasOwn(given, name) ? { output: given[name] } : undefined;
@@ -132,6 +196,7 @@ export class RunContext {
   /** What the replayed run has for a step or item with this very input; undefined where it must be carried out. */
   async keptOutput(place: StepPlace, hash: string, shown: string): Promise<{ output: unknown } | undefined> {
     if (!this.run.reuse || this.run.replayOf === undefined) return undefined;
+    if (this.#outer) return this.#outer.keptOutput(place, hash, shown);
     this.#replayed ??= stepsOf(this.services.table, this.run.replayOf);
     const alike = (await this.#replayed).filter(
       // Records of an earlier version have no hash; what they show of the input tells then.
@@ -140,8 +205,12 @@ export class RunContext {
     const same = alike.find(({ index }) => index === place.index);
     // An item may have moved in its list; two with the same input are told apart by their places.
     const kept = same ?? (alike.every(({ state }) => state === 'succeeded') ? alike[0] : undefined);
-    if (kept?.state !== 'succeeded') return undefined;
+    if (kept?.state !== 'succeeded' || kept.withheld) return undefined;
     return { output: (await outputOf(this.services.files, kept)) ?? null };
+  }
+
+  #visible(): Map<string, StepResult> {
+    return new Map([...(this.#outer ? this.#outer.#visible() : []), ...this.#results]);
   }
 
   #endOf(name: string): PromiseWithResolvers<void> {

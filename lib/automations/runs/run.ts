@@ -3,10 +3,12 @@ import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { placeSteps } from '../steps.ts';
 import { type Beginning, beginRun, definitionOfRun } from './begin.ts';
+import { watchForCancel } from './cancel-on.ts';
 import { abandonRun, countsForDedupe, endOf, finishDurably, type RunEnd } from './finish.ts';
 import { type AutomationServices, RunContext, type RunFacts } from './run-context.ts';
 import type { RunItem } from './runs.ts';
 import { runSequence } from './sequence.ts';
+import { takeTurn } from './turn.ts';
 
 export type { AutomationServices } from './run-context.ts';
 
@@ -48,12 +50,16 @@ async function carryOut(
     const { held, ...end } = beginning;
     return finishDurably(services, context, runId, { ...end, ...(held && { held: { ...held, counts: false } }) });
   }
-  const { facts, held } = beginning;
+  const { facts, held, turn } = beginning;
   const run = new RunContext(services, vendors, facts, sequential);
+  const refused = held && turn !== undefined ? await takeTurn(run, context, held) : undefined;
+  if (refused) return finishDurably(services, context, runId, { ...refused, waited: true, dedupeKey: held?.key ?? '' });
+  await watchForCancel(run, context);
   const sequence = await runSequence(run, context, placeSteps(definitionOfRun(facts.run).do));
   const end = endOf(run.ends, sequence);
   return finishDurably(services, context, runId, {
     ...end,
+    waited: run.hasWaited,
     ...(held && { held: { ...held, counts: countsForDedupe(run.ends) }, dedupeKey: held.key }),
   });
 }

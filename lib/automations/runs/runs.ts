@@ -38,6 +38,13 @@ export interface RunItem extends Key {
   alarm?: boolean;
   /** Where its event came from, for the log. */
   source?: RunSource;
+  /** Signs the links that its steps give out. */
+  linkSecret?: string;
+  /** How many runs started one another before this one. */
+  depth?: number;
+  /** For an undo: its inputs are values, not templates. */
+  isLiteral?: boolean;
+  undoOf?: string;
   dedupeKey?: string;
   cancelRequested?: boolean;
   /** When a step last found that sending is paused. */
@@ -90,6 +97,8 @@ export interface StepItem extends Key {
   output?: string;
   outputFile?: string;
   error?: StepError;
+  /** True where the output is kept out of the record, so that a replay must carry the step out again. */
+  withheld?: boolean;
   /** True where the result was taken from the run that is replayed. */
   kept?: boolean;
   startedAt: number;
@@ -110,11 +119,15 @@ export const callsOwner = 'calls';
 /** How long runs are kept, in milliseconds. */
 export const retentionMs = 30 * 24 * 60 * 60_000;
 
+/** The part of an automation that its run carries out. */
+export type RunDefinition = Pick<Definition, 'do'> &
+  Partial<Pick<Definition, 'if' | 'dedupe' | 'mode' | 'cancelOn' | 'maxPerMinute'>>;
+
 /** What makes a run: the same cause gives the same id, so that it is started once. */
 export interface RunCause {
   owner: string;
   name: string;
-  definition: Pick<Definition, 'do'> & Partial<Pick<Definition, 'if' | 'dedupe' | 'maxPerMinute'>>;
+  definition: RunDefinition;
   scopes: readonly string[];
   keyId: string;
   /** What tells this run from every other of its owner: event id, firing, replay number. */
@@ -129,6 +142,10 @@ export interface RunCause {
   /** Whether a step of it raises an alarm: such runs have a lane of their own and no flood cap unless they say so. */
   alarm?: boolean;
   source?: RunSource;
+  linkSecret?: string;
+  depth?: number;
+  isLiteral?: boolean;
+  undoOf?: string;
 }
 
 /** `run_{owner}_{time}_{hash}`: the id says where the run lies. */
@@ -220,6 +237,10 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     ...(cause.outputs !== undefined && { outputs: JSON.stringify(cause.outputs) }),
     ...(cause.alarm !== undefined && { alarm: cause.alarm }),
     ...(cause.source && { source: cause.source }),
+    ...(cause.linkSecret !== undefined && { linkSecret: cause.linkSecret }),
+    ...(cause.depth !== undefined && { depth: cause.depth }),
+    ...(cause.isLiteral && { isLiteral: true }),
+    ...(cause.undoOf !== undefined && { undoOf: cause.undoOf }),
     createdAt: cause.createdAt,
     ...due('run-running', key.sk, cause.createdAt),
     expiresAt: expiry(services.clock.now() + retentionMs),

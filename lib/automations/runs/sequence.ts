@@ -1,11 +1,15 @@
 import type { DurableContext } from '../../core/durable.ts';
-import { isCall, isParallel, isWaitFor, type ParallelStep, target } from '../definition.ts';
+import { isCall, isForEach, isParallel, isRepeat, isWaitFor, type ParallelStep, target } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { runCall } from './call.ts';
 import { dependenciesOf, stepsBeside } from './dependencies.ts';
+import { runForEach } from './for-each.ts';
 import { operationIn } from './operations.ts';
+import { runRemember } from './remember.ts';
+import { runRepeat } from './repeat.ts';
 import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
 import { runSet } from './set.ts';
+import { runStart } from './start.ts';
 import { runWait, runWaitFor } from './wait.ts';
 
 /** A step that may run beside the others holds up what follows for no longer than this while it has no answer, in milliseconds. */
@@ -26,6 +30,9 @@ interface Going {
   isAttempted: boolean;
   isOver: boolean;
 }
+
+/** Runs the steps inside another. */
+export type RunSteps = (run: RunContext, context: DurableContext, steps: readonly PlacedStep[]) => Promise<SequenceEnd>;
 
 /** The steps that were written before a list, inside and around which it runs. */
 export interface Surroundings {
@@ -114,6 +121,11 @@ async function runStep(
   if (isCall(step)) return runCall(run, context, placed, step, attempted);
   if (isWaitFor(step)) return runWaitFor(run, context, placed, step);
   if (isParallel(step)) return runParallel(run, context, placed, step, around);
+  const inside: RunSteps = (round, inner, steps) => runSequence(round, inner, steps, around);
+  if (isRepeat(step)) return runRepeat(run, context, placed, step, inside);
+  if (isForEach(step)) return runForEach(run, context, placed, step, inside);
+  if ('start' in step) return runStart(run, context, placed, step);
+  if ('remember' in step) return runRemember(run, context, placed, step);
   if ('wait' in step) return runWait(run, context, placed, step);
   return runSet(run, context, placed, step);
 }
@@ -126,8 +138,8 @@ async function runParallel(
   step: ParallelStep,
   around: Surroundings,
 ): Promise<StepEnd> {
-  const { name, at, inside } = placed;
-  const place = { at, index: 0, name, call: 'parallel' };
+  const { name, inside } = placed;
+  const place = run.place(placed, 'parallel');
   const refusal = await context.step(`${name} begins`, async () => {
     const condition = step.if === undefined ? true : await run.render(step.if, place, run.services.clock.now());
     const words = refusalOf(condition);
@@ -168,9 +180,9 @@ async function takeOver(
   placed: PlacedStep,
   output: unknown,
 ): Promise<StepEnd> {
-  const { name, at, step } = placed;
+  const { name, step } = placed;
   await context.step(name, async () => {
-    const place = { at, index: 0, name, ...(isCall(step) && { call: step.call }) };
+    const place = run.place(placed, isCall(step) ? step.call : 'taken over');
     await run.records.write(place, { state: 'succeeded', kept: true, output, ended: true });
   });
   for (const list of placed.inside) for (const each of list) run.passOver(each);

@@ -1,7 +1,9 @@
 import type { DurableContext } from '../../core/durable.ts';
+import { GatewayError } from '../../core/errors.ts';
 import { redactText } from '../../core/redaction/redact.ts';
-import type { SetStep } from '../definition.ts';
+import type { SetStep, Step } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
+import { isExpressionFailure } from './retry.ts';
 import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
 import type { StepError } from './runs.ts';
 import type { StepPlace } from './step-records.ts';
@@ -9,14 +11,26 @@ import type { StepPlace } from './step-records.ts';
 type Outcome = { output: unknown } | { error: StepError } | { skipped: true };
 
 /** Works out a value once; later steps read it as the step's output. */
-export async function runSet(
+export function runSet(run: RunContext, context: DurableContext, placed: PlacedStep, step: SetStep): Promise<StepEnd> {
+  return runLocally(run, context, placed, { step, call: 'set', secret: step.secret === true }, (place, now) =>
+    run.render(step.set, place, now),
+  );
+}
+
+/**
+ * Carries out a step that asks no vendor, as one durable step: its condition, its work, its record. What it cannot do for a reason
+ * that lies in the definition or the event fails the step; anything else is tried again.
+ */
+export async function runLocally(
   run: RunContext,
   context: DurableContext,
-  { name, at }: PlacedStep,
-  step: SetStep,
+  placed: PlacedStep,
+  { step, call, secret = false }: { step: Step; call: string; secret?: boolean },
+  work: (place: StepPlace, now: number) => Promise<unknown>,
 ): Promise<StepEnd> {
-  const place: StepPlace = { at, index: 0, name, call: 'set' };
-  const outcome = await context.step(name, async (): Promise<Outcome> => {
+  const { name } = placed;
+  const place = run.place(placed, call);
+  const outcome = await context.step(run.nameOf(placed), async (): Promise<Outcome> => {
     const now = run.services.clock.now();
     try {
       const refusal = step.if === undefined ? undefined : refusalOf(await run.render(step.if, place, now));
@@ -24,12 +38,13 @@ export async function runSet(
         await run.records.write(place, { state: 'skipped', reason: refusal, ended: true });
         return { skipped: true };
       }
-      const output = (await run.render(step.set, place, now)) ?? null;
-      await run.records.write(place, { state: 'succeeded', attempts: 1, output, ended: true });
+      const output = (await work(place, now)) ?? null;
+      const shown = secret ? { withheld: true } : { output };
+      await run.records.write(place, { state: 'succeeded', attempts: 1, ...shown, ended: true });
       return { output };
     } catch (cause) {
-      if (!(cause instanceof Error) || cause.name !== 'ExpressionFailure') throw cause;
-      const error = { code: 'invalid_input', message: redactText(`An expression failed: ${cause.message}`) };
+      const error = reasonFor(cause);
+      if (!error) throw cause;
       await run.records.write(place, { state: 'failed', attempts: 1, error, ended: true });
       return { error };
     }
@@ -42,6 +57,7 @@ export async function runSet(
     succeeded: 0,
     failed: failed ? 1 : 0,
     wrote: false,
+    ...(failed && { code: outcome.error.code }),
     ...(reason !== undefined && { reason, stop: reason }),
   };
   run.finishStep(end, {
@@ -49,4 +65,12 @@ export async function runSet(
     ...(failed && { error: outcome.error }),
   });
   return end;
+}
+
+function reasonFor(cause: unknown): StepError | undefined {
+  if (isExpressionFailure(cause))
+    return { code: 'invalid_input', message: redactText(`An expression failed: ${(cause as Error).message}`) };
+  if (!(cause instanceof GatewayError) || cause.retryable) return undefined;
+  const { code, message, status } = cause;
+  return { code, message: redactText(message), status };
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, scryptSync } from 'node:crypto';
 import { redact, redactText } from '../../core/redaction/redact.ts';
 import { expiry, keys } from '../../store/items.ts';
 import { type RunServices, retentionMs, type StepError, type StepItem, type StepState } from './runs.ts';
@@ -22,6 +22,10 @@ export interface StepChange {
   /** Why it was skipped. */
   reason?: string;
   kept?: boolean;
+  /** The output is kept out of the record. */
+  withheld?: boolean;
+  /** Hides the input; `inputHash` still tells it from another. */
+  secret?: boolean;
   /** Epoch milliseconds. */
   nextAttemptAt?: number;
   ended?: boolean;
@@ -44,7 +48,7 @@ export class StepRecords {
   async write(place: StepPlace, change: StepChange): Promise<StepItem> {
     const { table, clock } = this.#services;
     const now = clock.now();
-    const { state, attempts, error, reason, kept, nextAttemptAt, ended } = change;
+    const { state, attempts, error, reason, kept, withheld, secret, nextAttemptAt, ended } = change;
     const values: Record<string, unknown> = {
       runId: this.#runId,
       ...place,
@@ -54,11 +58,12 @@ export class StepRecords {
       ...(error && { error: { ...error, message: redactText(error.message) } }),
       ...(reason !== undefined && { reason }),
       ...(kept && { kept }),
+      ...(withheld && { withheld }),
       ...(nextAttemptAt !== undefined && { nextAttemptAt }),
       ...(ended && { endedAt: now }),
       ...(change.input !== undefined && {
-        input: inputText(change.input),
-        inputHash: inputHash(place.name, change.input),
+        input: secret ? JSON.stringify('(secret)') : inputText(change.input),
+        inputHash: inputHash(place.name, change.input, secret),
       }),
       ...(await this.#outputOf(place, change.output)),
     };
@@ -89,12 +94,11 @@ export class StepRecords {
   }
 }
 
-/** Tells one rendered input of a step from another. */
-export function inputHash(name: string, input: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify([name, input]))
-    .digest('base64url')
-    .slice(0, 22);
+/** Tells one rendered input of a step from another. That of a secret input takes long to compute, so that nobody can guess at it. */
+export function inputHash(name: string, input: unknown, secret = false): string {
+  const text = JSON.stringify([name, input]);
+  const digest = secret ? scryptSync(text, `trunkline step ${name}`, 32) : createHash('sha256').update(text).digest();
+  return digest.toString('base64url').slice(0, 22);
 }
 
 function inputText(input: unknown): string {

@@ -2,7 +2,7 @@ import type { DurableContext } from '../../core/durable.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import { findEvent, shownEvent } from '../../events/log.ts';
 import { registerWaiter, type WaitedEvent } from '../../events/waiters.ts';
-import { awaitedBy, type WaitForStep, type WaitStep } from '../definition.ts';
+import { type Awaited, awaitedBy, type WaitForStep, type WaitStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { hasOccurred, waitServices, wantedOf } from './occurred.ts';
 import { endOnCancel, pause } from './pause.ts';
@@ -13,19 +13,21 @@ import type { StepPlace } from './step-records.ts';
 export async function runWait(
   run: RunContext,
   context: DurableContext,
-  { name, at }: PlacedStep,
+  placed: PlacedStep,
   step: WaitStep,
 ): Promise<StepEnd> {
+  const { name } = placed;
   const { seconds } = step.wait;
   if (run.sequential) {
     await context.wait(name, seconds);
     return ended(run, name, 'succeeded', null);
   }
-  const place: StepPlace = { at, index: 0, name, call: `wait ${seconds} s` };
-  const begun = await begin(run, context, place, step, seconds);
+  const operation = run.nameOf(placed);
+  const place = run.place(placed, `wait ${seconds} s`);
+  const begun = await begin(run, context, operation, place, step, seconds);
   if ('end' in begun) return ended(run, name, begun.end, null);
-  const cancelled = await pause(run, context, name, seconds);
-  await context.step(`${name} ends`, async () => {
+  const cancelled = await pause(run, context, operation, seconds);
+  await context.step(`${operation} ends`, async () => {
     await run.records.write(place, { state: 'succeeded', ended: true });
   });
   return ended(run, name, cancelled ? 'cancelled' : 'succeeded', null);
@@ -35,28 +37,25 @@ export async function runWait(
 export async function runWaitFor(
   run: RunContext,
   context: DurableContext,
-  { name, at }: PlacedStep,
+  placed: PlacedStep,
   step: WaitForStep,
 ): Promise<StepEnd> {
+  const { name } = placed;
+  const operation = run.nameOf(placed);
   const { seconds } = step.waitFor;
   const wanted = awaitedBy(step);
-  const place: StepPlace = { at, index: 0, name, call: `waitFor ${wanted.map(({ event }) => event).join(' or ')}` };
-  const begun = await begin(run, context, place, step, seconds);
+  const place = run.place(placed, `waitFor ${wanted.map(({ event }) => event).join(' or ')}`);
+  const begun = await begin(run, context, operation, place, step, seconds);
   if ('end' in begun) return ended(run, name, begun.end, null);
   const until = begun.startedAt + seconds * 1000;
+  run.noteWait();
   const waited = await context.waitFor<WaitedEvent | { cancelled: true }>(
-    name,
-    async (callbackId) => {
-      if (!run.sequential) await endOnCancel(run.services, run.run, callbackId);
-      for (const [alternative, awaited] of wanted.entries()) {
-        const kit = waitServices(run.services);
-        if (await registerWaiter(kit, { ...wantedOf(run, awaited, until), callbackId, alternative })) return;
-      }
-    },
+    operation,
+    (callbackId) => register(run, wanted, until, callbackId),
     seconds,
   );
   const cancelled = waited.done && 'cancelled' in waited.value;
-  const event = await context.step(`${name} ends`, async (): Promise<TrunklineEvent | null> => {
+  const event = await context.step(`${operation} ends`, async (): Promise<TrunklineEvent | null> => {
     const found = waited.done
       ? 'eventId' in waited.value && (await findEvent(run.services, waited.value.eventId))
       : undefined;
@@ -65,6 +64,29 @@ export async function runWaitFor(
     return shown;
   });
   return ended(run, name, cancelled ? 'cancelled' : 'succeeded', event);
+}
+
+/** Has one callback wait for the first of several events, or for the run to be cancelled. */
+export async function register(
+  run: RunContext,
+  wanted: readonly Awaited[],
+  until: number,
+  callbackId: string,
+): Promise<void> {
+  if (!run.sequential)
+    await endOnCancel(
+      run,
+      callbackId,
+      wanted.map(({ event }) => event),
+    );
+  for (const [alternative, awaited] of wanted.entries()) {
+    const found = await registerWaiter(waitServices(run.services), {
+      ...(await wantedOf(run, awaited, until)),
+      callbackId,
+      alternative,
+    });
+    if (found) return;
+  }
 }
 
 /** Before a wait ends without its event: polled sources are read now, and the log is searched once more. */
@@ -84,12 +106,13 @@ async function lastLook(run: RunContext, step: WaitForStep): Promise<TrunklineEv
 async function begin(
   run: RunContext,
   context: DurableContext,
+  operation: string,
   place: StepPlace,
   step: WaitStep | WaitForStep,
   seconds: number,
 ): Promise<{ startedAt: number } | { end: 'skipped' | 'cancelled' }> {
   const begun = await context.step<number | { startedAt: number } | { end: 'skipped' | 'cancelled' }>(
-    `${place.name} begins`,
+    `${operation} begins`,
     async () => {
       const now = run.services.clock.now();
       if (await run.isCancelled()) {

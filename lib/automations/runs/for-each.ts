@@ -1,0 +1,108 @@
+import type { DurableContext } from '../../core/durable.ts';
+import type { ForEachStep } from '../definition.ts';
+import type { PlacedStep } from '../steps.ts';
+import { eachItem, itemsOf } from './items.ts';
+import { type RunContext, refusalOf, type StepEnd, type StepResult } from './run-context.ts';
+import type { StepError } from './runs.ts';
+import type { RunSteps, SequenceEnd } from './sequence.ts';
+
+/** How the steps for one item ended. */
+interface ItemEnd extends SequenceEnd {
+  ends: readonly StepEnd[];
+  results: Record<string, StepResult>;
+}
+
+/**
+ * Runs steps for each item of a list. The output has, for each item, what its steps gave by name; `errors` has the first error of
+ * each, null where it has none.
+ */
+export async function runForEach(
+  run: RunContext,
+  context: DurableContext,
+  placed: PlacedStep,
+  step: ForEachStep,
+  runSteps: RunSteps,
+): Promise<StepEnd> {
+  const { name } = placed;
+  const [steps = []] = placed.inside;
+  const place = run.place(placed, 'forEach');
+  const refusal = await context.step(`${name} begins`, async () => {
+    const condition = step.if === undefined ? true : await run.render(step.if, place, run.services.clock.now());
+    const words = refusalOf(condition);
+    await run.records.write(
+      place,
+      words === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason: words, ended: true },
+    );
+    return words ?? null;
+  });
+  if (refusal !== null) return finish({ state: 'skipped' }, { output: null });
+  const items = await itemsOf(run, context, name, place, step.forEach);
+  if ('error' in items) {
+    const reason = `Step ${name}: ${items.error.message}`;
+    return finish(
+      { state: 'failed', failed: 1, reason, ...(step.onError !== 'continue' && { stop: reason }) },
+      { output: null, error: items.error },
+    );
+  }
+
+  const all = await eachItem<ItemEnd>(
+    run,
+    context,
+    name,
+    items.list,
+    step.concurrency ?? 1,
+    async (inner, item, index) => {
+      const round = run.inside({ index, item }, steps);
+      const end = await runSteps(round, inner, steps);
+      return { ...end, ends: round.ends, results: round.results };
+    },
+    (ends) => ends.some((end) => end.cancelled || isLast(end)),
+  );
+  const errors = items.list.map((_, index) => firstError(all[index]));
+  const [first] = errors.filter((error) => error !== null);
+  const ends = all.flatMap((each) => each.ends);
+  const failures = ends.flatMap(({ reason }) => reason ?? []);
+  const reason = failures.length > 1 ? `${failures[0]} (and ${failures.length - 1} more in ${name})` : failures[0];
+  const isStopped = reason !== undefined && step.onError !== 'continue';
+  const cancelled = all.some((each) => each.cancelled);
+  await context.step(`${name} ends`, async () => {
+    const state = reason === undefined ? 'succeeded' : 'failed';
+    await run.records.write(place, { state, ...(first && { error: first }), ended: true });
+  });
+  return finish(
+    {
+      state: cancelled ? 'cancelled' : reason === undefined ? 'succeeded' : 'failed',
+      succeeded: ends.reduce((sum, end) => sum + end.succeeded, 0),
+      failed: ends.reduce((sum, end) => sum + end.failed, 0),
+      wrote: ends.some(({ wrote }) => wrote),
+      ...alarmOf(ends),
+      ...(reason !== undefined && { reason }),
+      ...(isStopped && { stop: reason }),
+    },
+    {
+      output: items.list.map((_, index) => all[index]?.results ?? null),
+      ...(first && { error: first, errors }),
+    },
+  );
+
+  /** Where the run must not go on after an error, no further item is begun either. */
+  function isLast(end: ItemEnd): boolean {
+    if (end.ends.some(({ code }) => code !== undefined && step.stopOn?.includes(code))) return true;
+    return step.onError !== 'continue' && (end.stop !== undefined || end.ends.some(({ failed }) => failed > 0));
+  }
+
+  function finish(end: Partial<StepEnd> & Pick<StepEnd, 'state'>, result: StepResult): StepEnd {
+    const whole: StepEnd = { name, succeeded: 0, failed: 0, wrote: false, ...end };
+    run.finishStep(whole, result);
+    return whole;
+  }
+}
+
+function firstError(end: ItemEnd | undefined): StepError | null {
+  return Object.values(end?.results ?? {}).find(({ error }) => error !== undefined)?.error ?? null;
+}
+
+export function alarmOf(ends: readonly StepEnd[]): Pick<StepEnd, 'alarm'> {
+  if (ends.some(({ alarm }) => alarm === 'silent')) return { alarm: 'silent' };
+  return ends.some(({ alarm }) => alarm === 'raised') ? { alarm: 'raised' } : {};
+}

@@ -1,0 +1,345 @@
+import { describe, expect, test } from 'vitest';
+import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
+import { findRun } from './runs.ts';
+
+const stage = engineStage();
+const { go, when, calls, sent, clock, publish } = stage;
+
+const say = (name: string, text: string, more: object = {}) => ({
+  name,
+  call: 'chat/demo/say',
+  input: { text },
+  ...more,
+});
+const texts = () => sent.map(({ input }) => input.text);
+
+describe('forEach around several steps', () => {
+  const each = (more: object = {}) => ({
+    name: 'people',
+    forEach: '{% event.data.list %}',
+    do: [
+      { name: 'make', call: 'radio/demo/look', input: { text: '{% item %}' } },
+      say('tell', '{% item & " " & steps.make.output.id %}'),
+    ],
+    ...more,
+  });
+
+  test('runs them for each item in order, and each sees its own results', async () => {
+    when('radio/look', ({ input }) => ({ id: `id of ${input.text}` }));
+    const run = await go([each(), { name: 'ids', set: '{% steps.people.output.make.output.id %}' }], {
+      list: ['a', 'b', 'c'],
+    });
+    expect(texts()).toEqual(['a', 'a id of a', 'b', 'b id of b', 'c', 'c id of c']);
+    expect(run.steps.ids?.output).toEqual(['id of a', 'id of b', 'id of c']);
+    expect(run.steps['tell[2]']).toMatchObject({ state: 'succeeded', input: { text: 'c id of c' } });
+    expect(run.state).toBe('succeeded');
+  });
+
+  test('with `continue` goes on after an item that fails, and tells each error', async () => {
+    when('radio/look', ({ input }) => (input.text === 'b' ? trouble.refused() : { id: 1 }));
+    const run = await go([each({ onError: 'continue' }), { name: 'errors', set: '{% steps.people.errors %}' }], {
+      list: ['a', 'b', 'c'],
+    });
+    expect(texts()).toEqual(['a', 'a 1', 'c', 'c 1']);
+    expect(run.steps.errors?.output).toMatchObject([null, { code: 'vendor_bad_request' }, null]);
+    expect(run).toMatchObject({ state: 'partial', reason: 'Step make: No such channel.' });
+  });
+
+  test('without it begins no further item, and the run stops', async () => {
+    when('radio/look', trouble.refused);
+    const run = await go([each(), say('never', 'x')], { list: ['a', 'b'] });
+    expect(run).toMatchObject({ state: 'failed', reason: 'Step make: No such channel.' });
+    expect(run.steps['make[1]'] ?? run.steps.never).toBeUndefined();
+  });
+
+  test('ends at an error that it names, and the run goes on where errors are borne', async () => {
+    when('radio/look', ({ input }) => (input.text === 'b' ? trouble.refused() : { id: 1 }));
+    const run = await go([each({ onError: 'continue', stopOn: ['vendor_bad_request'] }), say('after', 'after')], {
+      list: ['a', 'b', 'c'],
+    });
+    expect(texts()).toEqual(['a', 'a 1', 'after']);
+    expect(run.state).toBe('partial');
+  });
+
+  test('counts each item: a list of which one fails is partial', async () => {
+    when('chat/say', ({ input }) => (input.text === 2 ? trouble.refused() : { ok: true }));
+    const run = await go(
+      [
+        {
+          name: 'lines',
+          call: 'chat/demo/say',
+          forEach: '{% [1, 2, 3] %}',
+          input: { id: '{% item %}' },
+          onError: 'continue',
+        },
+      ],
+      {},
+    );
+    expect(run.state).toBe('succeeded');
+    when('chat/say', ({ input }) => (input.id === 2 ? trouble.refused() : { ok: true }));
+    const partial = await go([
+      {
+        name: 'lines',
+        call: 'chat/demo/say',
+        forEach: '{% [1, 2, 3] %}',
+        input: { id: '{% item %}' },
+        onError: 'continue',
+      },
+    ]);
+    expect(partial.state).toBe('partial');
+    expect(partial.steps['lines[1]']).toMatchObject({ state: 'failed', input: { id: 2 }, attempts: 1 });
+  });
+
+  test('works through the items so many at a time, and keeps their order in the output', async () => {
+    let going = 0;
+    let most = 0;
+    when('radio/look', ({ input }) => {
+      most = Math.max(most, ++going);
+      queueMicrotask(() => going--);
+      return { id: input.text };
+    });
+    const run = await go([each({ concurrency: 3 }), { name: 'ids', set: '{% steps.people.output.make.output.id %}' }], {
+      list: ['a', 'b', 'c', 'd'],
+    });
+    expect(run.steps.ids?.output).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('refuses a list that is too long', async () => {
+    const run = await go([each()], { list: Array.from({ length: 501 }, () => 1) });
+    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('501 items') });
+  });
+});
+
+describe('memory', () => {
+  test('lasts from run to run, for as long as it says', async () => {
+    const item = stage.automation({
+      do: [
+        { name: 'before', set: '{% memo.last %}' },
+        { name: 'keep', remember: { key: 'last', value: '{% event.data.n %}', seconds: 60 } },
+        { name: 'after', set: '{% memo.last %}' },
+      ],
+    });
+    const turn = async (n: number) => {
+      const id = await stage.start(item, { n });
+      await stage.finish(id);
+      const { steps } = await stage.read(id);
+      return [steps.before?.output, steps.after?.output];
+    };
+    expect(await turn(1)).toEqual([null, 1]);
+    expect(await turn(2)).toEqual([1, 2]);
+    clock.advance(60_000);
+    expect(await turn(3)).toEqual([null, 3]);
+  });
+
+  test('is written only where it holds what is expected', async () => {
+    const run = await go([
+      { name: 'first', remember: { key: 'owner {% 1 %}', value: 'a', expect: null } },
+      { name: 'second', remember: { key: 'owner 1', value: 'b', expect: null } },
+      { name: 'third', remember: { key: 'owner 1', value: 'c', expect: '{% steps.first.output.value %}' } },
+      { name: 'gone', remember: { key: 'owner 1', value: null } },
+      { name: 'rest', set: '{% $lookup(memo, "owner 1") %}' },
+    ]);
+    expect(run.steps).toMatchObject({
+      first: { output: { written: true, value: 'a' } },
+      second: { output: { written: false, value: 'a' } },
+      third: { output: { written: true, value: 'c' } },
+      rest: { output: null },
+    });
+  });
+
+  test('is one automation’s own', async () => {
+    await go([{ name: 'keep', remember: { key: 'mine', value: 1 } }]);
+    const run = await go([{ name: 'look', set: '{% $string(memo) %}' }]);
+    expect(run.steps.look?.output).toBe('{}');
+  });
+});
+
+describe('start', () => {
+  const other = async (scopes = ['*/*/*']) => {
+    const item = { ...stage.automation({ name: 'Other', do: [say('hello', '{% event.data.who %}')] }), scopes };
+    await stage.table().put(item);
+    return item;
+  };
+
+  test('starts another automation for each item, once, and goes on', async () => {
+    const item = await other();
+    const run = await go([
+      { name: 'all', start: item.id, forEach: '{% ["a", "b"] %}', input: { who: '{% item %}' } },
+      say('after', 'after'),
+    ]);
+    expect(run.state).toBe('succeeded');
+    const started = await stage.runs(item.id);
+    expect(started).toHaveLength(2);
+    expect(run.steps['all[1]']?.output).toEqual({ runId: started[1]?.id });
+    for (const { id } of started) await stage.finish(id);
+    expect(new Set(texts())).toEqual(new Set(['after', 'a', 'b']));
+  });
+
+  test('refuses one that may do more than itself, and one that does not exist', async () => {
+    const strong = await other(['radio/demo/*', 'talk/*/*']);
+    const weak = { ...stage.automation({ do: [{ name: 'it', start: strong.id }] }), scopes: ['radio/demo/*'] };
+    const id = await stage.start(weak);
+    await stage.finish(id);
+    expect(await stage.read(id)).toMatchObject({ state: 'failed', reason: expect.stringContaining('more scopes') });
+    const run = await go([{ name: 'it', start: 'nobody' }]);
+    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('There is no automation') });
+  });
+
+  test('does not start itself for ever', async () => {
+    const item = stage.automation({ name: 'Loop', do: [{ name: 'again', start: 'Loop' }] });
+    await stage.table().put(item);
+    let next = await stage.start(item);
+    for (let depth = 0; depth < 5; depth++) {
+      expect((await stage.finish(next)).state).toBe('succeeded');
+      const { steps } = await stage.read(next);
+      next = String((steps.again?.output as { runId?: string } | undefined)?.runId);
+    }
+    expect((await stage.finish(next)).state).toBe('failed');
+    await stage.table().delete({ pk: item.pk, sk: item.sk });
+  });
+});
+
+describe('repeat', () => {
+  const pages = (max = 10) => ({
+    name: 'pages',
+    repeat: {
+      do: [{ name: 'page', call: 'radio/demo/look', input: { id: '{% item %}' } }],
+      until: '{% $count(steps.page.output.rows) < 2 %}',
+      max,
+      everySeconds: 10,
+    },
+  });
+
+  test('goes on until its condition holds', async () => {
+    when('radio/look', ({ input }) => ({ rows: Number(input.id) < 3 ? [1, 2] : [3] }));
+    const before = clock.now();
+    const run = await go([pages(), { name: 'rows', set: '{% steps.pages.output.page.output.rows %}' }]);
+    expect(sent.map(({ input }) => input.id)).toEqual([1, 2, 3]);
+    expect(run.steps.rows?.output).toEqual([1, 2, 1, 2, 3]);
+    expect(clock.now() - before).toBe(20_000);
+  });
+
+  test('fails when it has not held after so many rounds', async () => {
+    when('radio/look', () => ({ rows: [1, 2] }));
+    const run = await go([pages(2), say('never', 'x')]);
+    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('within 2 rounds') });
+    expect(calls()).toEqual(['radio/look', 'radio/look']);
+  });
+});
+
+describe('cancelOn', () => {
+  const automation = () =>
+    stage.automation({
+      cancelOn: { event: 'test.answered', if: '{% event.data.key = run.event.data.key %}' },
+      do: [say('open', 'open'), { name: 'pause', wait: { seconds: 600 } }, say('escalate', 'escalate')],
+    });
+
+  test('ends a run as soon as its event comes', async () => {
+    const id = await stage.start(automation(), { key: 'k1' });
+    const begun = clock.now();
+    await stage.finish(id, async () => {
+      await publish({ data: { key: 'other' } });
+      await publish({ data: { key: 'k1' } });
+    });
+    expect(clock.now()).toBe(begun);
+    expect(await stage.read(id)).toMatchObject({
+      state: 'cancelled',
+      reason: expect.stringContaining('test.answered'),
+    });
+    expect(texts()).toEqual(['open']);
+  });
+
+  test('keeps a run from its first step when the event came before it began', async () => {
+    const id = await stage.start(automation(), { key: 'k2' });
+    await publish({ data: { key: 'k2' } });
+    await stage.finish(id);
+    expect((await stage.read(id)).state).toBe('cancelled');
+    expect(texts()).toEqual([]);
+  });
+
+  test('is forgotten with the end of the run', async () => {
+    const id = await stage.start(automation(), { key: 'k3' });
+    await stage.finish(id);
+    const { items } = await stage.table().query({ pk: 'waiter#test.answered' });
+    expect(items).toEqual([]);
+    expect(texts()).toEqual(['open', 'escalate']);
+  });
+});
+
+describe('mode', () => {
+  const slow = (mode: string, more: object = {}) =>
+    stage.automation({
+      mode,
+      ...more,
+      do: [say('open', '{% event.data.n %}'), { wait: { seconds: 60 } }, say('close', '-{% event.data.n %}')],
+    });
+  const three = async (mode: string, more: object = {}) => {
+    const item = slow(mode, more);
+    const ids: string[] = [];
+    for (const n of ['1', '2', '3']) {
+      const id = await stage.start(item, { n });
+      ids.push(id);
+      await stage.execution(id).invoke(stage.handlerOf(id));
+    }
+    for (const id of ids) await stage.finish(id);
+    return Promise.all(ids.map(async (id) => (await stage.read(id)).state));
+  };
+
+  test('parallel: all at the same time', async () => {
+    expect(await three('parallel')).toEqual(['succeeded', 'succeeded', 'succeeded']);
+    expect(texts().slice(0, 3)).toEqual(['1', '2', '3']);
+  });
+
+  test('single: none while one is going', async () => {
+    expect(await three('single')).toEqual(['succeeded', 'suppressed', 'suppressed']);
+    expect(texts()).toEqual(['1', '-1']);
+  });
+
+  test('queue: one after the other', async () => {
+    expect(await three('queue')).toEqual(['succeeded', 'succeeded', 'succeeded']);
+    expect(texts()).toEqual(['1', '-1', '2', '-2', '3', '-3']);
+  });
+
+  test('restart: the newest in the place of those before', async () => {
+    const item = slow('restart');
+    const ids: string[] = [];
+    for (const n of ['1', '2', '3']) {
+      const id = await stage.start(item, { n });
+      ids.push(id);
+      await stage.execution(id).invoke(stage.handlerOf(id));
+      for (const other of ids) if (other !== id) await stage.execution(other).invoke(stage.handlerOf(other));
+    }
+    for (const id of ids) await stage.finish(id);
+    const states = await Promise.all(ids.map(async (id) => (await stage.read(id)).state));
+    expect(states).toEqual(['cancelled', 'cancelled', 'succeeded']);
+    // The second was still waiting for its turn when the third came.
+    expect(texts()).toEqual(['1', '3', '-3']);
+  });
+
+  test('waits for its turn with a durable operation or two, however long that takes', async () => {
+    const item = slow('queue');
+    const [first, second] = [await stage.start(item, { n: '1' }), await stage.start(item, { n: '2' })];
+    await stage.execution(first).invoke(stage.handlerOf(first));
+    await stage.execution(second).invoke(stage.handlerOf(second));
+    clock.advance(60_000);
+    await stage.finish(first);
+    await stage.finish(second);
+    expect(stage.execution(second).names.filter((name) => /turn|claim/.test(name))).toEqual(['turn 1', 'claim 1']);
+  });
+});
+
+describe('secret steps', () => {
+  test('keep their input, and what they read, out of the run, and still give it to later steps', async () => {
+    when('radio/look', () => ({ password: 'Tmp-7Yp4!é' }));
+    const run = await go([
+      { name: 'read', call: 'radio/demo/look', secret: true },
+      { name: 'plan', set: '{% steps.read.output.password %}', secret: true },
+      say('make', '{% steps.plan.output %}', { secret: true }),
+    ]);
+    expect(texts().at(-1)).toBe('Tmp-7Yp4!é');
+    expect(run.steps.make).toMatchObject({ input: '(secret)', output: { ok: true } });
+    const { items } = await stage.table().query({ pk: `run#${run.id}` });
+    expect(JSON.stringify(items)).not.toContain('7Yp4');
+    expect(await findRun(stage.table(), run.id)).toBeDefined();
+  });
+});

@@ -1,0 +1,64 @@
+import { expiry, keys } from '../../store/items.ts';
+import type { Key } from '../../store/table.ts';
+import type { RunServices } from './runs.ts';
+
+/** One thing that an automation remembers. Times are epoch milliseconds. */
+interface MemoItem extends Key {
+  key: string;
+  /** JSON: the table cannot hold every value. */
+  value: string;
+  until: number;
+  expiresAt: number;
+}
+
+/** What a write came to: whether it was made, and what the memory holds now. */
+export interface Remembered {
+  written: boolean;
+  value: unknown;
+}
+
+export const maxKeyLength = 200;
+export const maxValueBytes = 50_000;
+const defaultSeconds = 365 * 86_400;
+
+/** What an automation remembers just now, by key. */
+export async function memoryOf(services: RunServices, automationId: string): Promise<Record<string, unknown>> {
+  const now = services.clock.now();
+  const items = await services.table.queryAll<MemoItem>({ pk: keys.memos(automationId), consistent: true });
+  return Object.fromEntries(
+    items.filter(({ until }) => until > now).map(({ key, value }) => [key, JSON.parse(value) as unknown]),
+  );
+}
+
+/**
+ * Remembers a value under a key, or forgets the key when the value is null. With `expect` it writes only where the memory holds
+ * that value at this moment, null standing for none: so of several runs one wins.
+ */
+export async function remember(
+  services: RunServices,
+  automationId: string,
+  { key, value, seconds = defaultSeconds, expect }: { key: string; value: unknown; seconds?: number; expect?: unknown },
+): Promise<Remembered> {
+  const { table, clock } = services;
+  const at = keys.memo(automationId, key);
+  const now = clock.now();
+  const until = now + seconds * 1000;
+  const condition =
+    expect === undefined
+      ? undefined
+      : expect === null
+        ? 'attribute_not_exists(#pk) OR #until <= :now'
+        : '#value = :expected AND #until > :now';
+  const values = { now, expected: JSON.stringify(expect) };
+  if (value === null || value === undefined) {
+    const deleted = await table.delete<MemoItem>(at, condition, values);
+    return deleted.done ? { written: true, value: null } : { written: false, value: heldBy(deleted.item, now) };
+  }
+  const item: MemoItem = { ...at, key, value: JSON.stringify(value), until, expiresAt: expiry(until) };
+  const put = await table.put<MemoItem>(item, condition, values);
+  return put.done ? { written: true, value } : { written: false, value: heldBy(put.item, now) };
+}
+
+function heldBy(item: MemoItem | undefined, now: number): unknown {
+  return item && item.until > now ? JSON.parse(item.value) : null;
+}

@@ -1,0 +1,138 @@
+import { controlNeed, covers, within } from '../../api/scopes.ts';
+import type { DurableContext } from '../../core/durable.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { TrunklineEvent } from '../../core/event-type.ts';
+import { redactText } from '../../core/redaction/redact.ts';
+import { type AutomationItem, listAutomations, startOne } from '../automations.ts';
+import type { StartStep } from '../definition.ts';
+import type { PlacedStep } from '../steps.ts';
+import { eachItem, itemsOf } from './items.ts';
+import { isExpressionFailure } from './retry.ts';
+import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
+import type { StepError } from './runs.ts';
+import type { StepPlace } from './step-records.ts';
+
+/** How one start ended. */
+type Started = { runId: string } | { error: StepError } | { skipped: true };
+
+/** Automations that start one another go no deeper than this. */
+const maxDepth = 5;
+
+/** Starts another automation, once or for each item of a list; its runs are not waited for. The output has their ids. */
+export async function runStart(
+  run: RunContext,
+  context: DurableContext,
+  placed: PlacedStep,
+  step: StartStep,
+): Promise<StepEnd> {
+  const { name } = placed;
+  const place = run.place(placed, `start ${step.start}`);
+  if (step.forEach === undefined) {
+    const started = await context.step(name, () => startRunOf(run, step, place, undefined));
+    return finish([started], 'runId' in started ? { runId: started.runId } : null);
+  }
+  const items = await itemsOf(run, context, name, place, step.forEach);
+  if ('error' in items) return finish([{ error: items.error }], null);
+  const all = await eachItem(
+    run,
+    context,
+    name,
+    items.list,
+    1,
+    (inner, item, index) =>
+      inner.step(`${name}[${index}]`, () => startRunOf(run, step, { ...place, index }, item ?? null)),
+    (ends) => step.onError !== 'continue' && ends.some((end) => 'error' in end),
+  );
+  return finish(
+    all,
+    all.map((each) => ('runId' in each ? { runId: each.runId } : null)),
+  );
+
+  function finish(all: readonly Started[], output: unknown): StepEnd {
+    const errors = all.map((each) => ('error' in each ? each.error : null));
+    const [first] = errors.filter((error) => error !== null);
+    const succeeded = all.filter((each) => 'runId' in each).length;
+    const reason = first && `Step ${name}: ${first.message}`;
+    const end: StepEnd = {
+      name,
+      state: first ? 'failed' : succeeded > 0 ? 'succeeded' : 'skipped',
+      succeeded,
+      failed: errors.filter((error) => error !== null).length,
+      // What the started runs write is theirs; that they were started must not happen twice.
+      wrote: succeeded > 0,
+      ...(first && { code: first.code }),
+      ...(reason !== undefined && { reason }),
+      ...(reason !== undefined && step.onError !== 'continue' && { stop: reason }),
+    };
+    run.finishStep(end, { output, ...(first && { error: first, ...(step.forEach !== undefined && { errors }) }) });
+    return end;
+  }
+}
+
+async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, item: unknown): Promise<Started> {
+  const { records, services } = run;
+  const now = services.clock.now();
+  try {
+    if (await run.isCancelled()) throw new GatewayError('conflict', 'The run was cancelled.');
+    const condition = step.if === undefined ? true : await run.render(step.if, place, now, item);
+    const refusal = refusalOf(condition);
+    if (refusal !== undefined) {
+      await records.write(place, { state: 'skipped', reason: refusal, ended: true });
+      return { skipped: true };
+    }
+    const input = (await run.render(step.input ?? (item === undefined ? {} : { item }), place, now, item)) ?? {};
+    const { startedAt } = await records.write(place, { state: 'running', attempts: 1, input });
+    const automation = await automationFor(run, step.start);
+    const cause = `start ${run.run.id}/${place.at}/${place.index}`;
+    // A repeat after a crash finds the time at which this step first ran, and so the same run.
+    const runId = await startOne(services, automation, {
+      cause,
+      createdAt: startedAt,
+      // An input is an object: the schema asks for one, and rendering keeps its form.
+      event: eventFor(automation, cause, startedAt, input as Record<string, unknown>),
+      depth: (run.run.depth ?? 0) + 1,
+    });
+    await records.write(place, { state: 'succeeded', attempts: 1, output: { runId }, ended: true });
+    return { runId };
+  } catch (cause) {
+    if (!isExpressionFailure(cause) && !(cause instanceof GatewayError)) throw cause;
+    const message = redactText((cause as Error).message);
+    const error: StepError = isExpressionFailure(cause)
+      ? { code: 'invalid_input', message: `An expression failed: ${message}` }
+      : { code: (cause as GatewayError).code, message };
+    await records.write(place, { state: 'failed', attempts: 1, error, ended: true });
+    return { error };
+  }
+}
+
+/** The automation with an id or a name, if this run's rights reach as far as its own. */
+async function automationFor(run: RunContext, idOrName: string): Promise<AutomationItem> {
+  if ((run.run.depth ?? 0) >= maxDepth)
+    throw new GatewayError('conflict', `Automations may start one another ${maxDepth} deep, and no deeper.`);
+  const all = await listAutomations(run.services.table);
+  const item = all.find(({ id }) => id === idOrName) ?? all.find(({ name }) => name === idOrName);
+  if (!item) throw new GatewayError('not_found', `There is no automation with the id or name ${idOrName}.`);
+  if (!item.enabled) throw new GatewayError('conflict', `The automation ${item.name} is disabled.`);
+  const { scopes } = run.run;
+  const mayStart =
+    covers(scopes, controlNeed('automations', true)) || item.scopes.every((scope) => within(scope, scopes));
+  if (mayStart) return item;
+  throw new GatewayError('forbidden', `The automation ${item.name} has more scopes than the one that starts it.`);
+}
+
+/** What the started run sees as its event; it is not in the event log. */
+function eventFor(
+  automation: AutomationItem,
+  cause: string,
+  at: number,
+  data: Record<string, unknown>,
+): TrunklineEvent {
+  return {
+    id: cause.replaceAll(/[^a-zA-Z0-9_]/g, '-'),
+    type: 'trunkline.automation.started',
+    timestamp: new Date(at).toISOString(),
+    vendor: 'trunkline',
+    connection: automation.id,
+    data,
+  };
+}

@@ -1,0 +1,73 @@
+import { GatewayError } from '../../core/errors.ts';
+import type { Catalogue } from '../../core/vendor.ts';
+import { type CallStep, isCall, type Step } from '../definition.ts';
+import { everyStep } from '../steps.ts';
+import { definitionOfRun, eventOf, refOf } from './begin.ts';
+import { type AutomationServices, RunContext, type StepResult } from './run-context.ts';
+import { outputOf, type RunItem, type StepItem, startRun, stepsOf } from './runs.ts';
+
+/**
+ * Starts a run that takes back what a run has done: for each step that succeeded and says how, newest first, its `undo`. Asking
+ * again answers the same run. Throws `conflict` where nothing can be undone.
+ */
+export async function undoRun(services: AutomationServices, vendors: Catalogue, run: RunItem): Promise<string> {
+  if (run.state === 'running')
+    throw new GatewayError('conflict', 'The run has not ended yet. Wait for it or cancel it first.');
+  const calls = await undoCalls(services, vendors, run);
+  if (calls.length === 0)
+    throw new GatewayError(
+      'conflict',
+      'No step of this run has both succeeded and an `undo`: there is nothing to undo.',
+    );
+  return startRun(services, {
+    owner: run.owner,
+    name: run.name,
+    definition: { do: calls },
+    scopes: run.scopes,
+    keyId: run.keyId,
+    cause: `undo ${run.id}`,
+    // The same each time, so that asking twice undoes once.
+    createdAt: run.createdAt + 1,
+    undoOf: run.id,
+    isLiteral: true,
+    ...(run.source && { source: run.source }),
+  });
+}
+
+async function undoCalls(services: AutomationServices, vendors: Catalogue, run: RunItem): Promise<Step[]> {
+  const placed = everyStep(definitionOfRun(run).do);
+  const records = (await stepsOf(services.table, run.id)).filter(({ state }) => state === 'succeeded');
+  const facts = {
+    run,
+    event: (await eventOf(services, run)) ?? null,
+    startedAt: run.createdAt,
+    ref: refOf(run.eventId ?? run.id),
+  };
+  const outputs = new Map<StepItem, unknown>();
+  for (const record of records) outputs.set(record, (await outputOf(services.files, record)) ?? null);
+  const calls: Step[] = [];
+  for (const record of records.reverse()) {
+    const step = placed.find(({ at }) => at === record.at)?.step;
+    if (!step || !isCall(step) || !step.undo) continue;
+    const context = new RunContext(services, vendors, facts, false).inside({ index: record.index, item: null }, []);
+    for (const [other, output] of outputs) {
+      // Of a list, the step sees the results for its own item.
+      if (other.index !== record.index && other.index !== 0) continue;
+      const result: StepResult = { output };
+      const end = { name: other.name, state: 'succeeded', succeeded: 0, failed: 0, wrote: false } as const;
+      if (other.index === record.index || !(other.name in context.results)) context.finishStep(end, result);
+    }
+    const place = { at: record.at, index: record.index, name: record.name };
+    const input = await context.render(step.undo.input ?? {}, place, services.clock.now());
+    const call: CallStep = {
+      name: `undo_${record.name}${record.index === 0 ? '' : `_${record.index}`}`,
+      call: step.undo.call,
+      // An input is an object: the schema asks for one, and rendering keeps its form.
+      input: input as Record<string, unknown>,
+      onError: 'continue',
+    };
+    calls.push(call);
+  }
+  // Newest first, one after the other: a channel is deleted after its members are removed.
+  return calls.map((call, index) => (index === 0 ? call : { ...call, after: [(calls[index - 1] as CallStep).name] }));
+}
