@@ -67,6 +67,7 @@ export class GatewayStack extends Stack {
       if (folder === undefined) throw new Error(`There is no built code of ${declaration.name}`);
       const reservedConcurrency = settings.reservedConcurrency[declaration.name];
       const environment = {
+        ...(declaration.startsItself && { TRUNKLINE_PUBLIC_URL: this.api.apiEndpoint }),
         ...(settings.paused === 'on' && { TRUNKLINE_PAUSED: 'on' }),
         ...(declaration.name === 'watch' && settings.heartbeat && { TRUNKLINE_HEARTBEAT_URL: settings.heartbeat }),
       };

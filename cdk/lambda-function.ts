@@ -29,6 +29,9 @@ export interface LambdaFunctionProps {
   environment?: Record<string, string>;
 }
 
+/** What new executions start on; a function that starts itself knows it by this name (`lib/aws/settings.ts`). */
+const aliasName = 'live';
+
 /** The one way in which a Lambda is made: runtime, code, log, environment and rights. */
 export class LambdaFunction extends Construct {
   readonly declaration: FunctionDeclaration;
@@ -113,11 +116,15 @@ export class LambdaFunction extends Construct {
       ],
       [executionsOf(this)],
     );
+    const statements = [statement];
+    if (this.declaration.startsItself) {
+      statements.push(allow(['lambda:InvokeFunction'], [`${this.lambda.functionArn}:${aliasName}`]));
+    }
     // Apart from the role's own policy, which the function waits for while this one waits for the function.
-    const policy = new Policy(this, 'Executions', { roles: [role], statements: [statement] });
+    const policy = new Policy(this, 'Executions', { roles: [role], statements });
     acknowledgeWildcards(policy, [statement], 'Executions of its own, on any of its versions.');
     // As above.
-    return new Alias(this, 'Live', { aliasName: 'live', version: this.lambda.currentVersion as IVersion });
+    return new Alias(this, 'Live', { aliasName, version: this.lambda.currentVersion as IVersion });
   }
 }
 

@@ -65,6 +65,8 @@ export interface FunctionDeclaration {
   /** Names of the durable functions that it may start, and of those whose waits it may end. */
   readonly starts?: readonly string[];
   readonly completes?: readonly string[];
+  /** A durable function that starts executions of its own. */
+  readonly startsItself?: true;
   readonly signals?: readonly Signal[];
 }
 
@@ -172,7 +174,7 @@ export const functions: readonly FunctionDeclaration[] = [
   {
     ...http,
     name: 'hooks',
-    trigger: { http: ['/hooks/{token}'] },
+    trigger: { http: ['/hooks/{token}', '/links/{token}'] },
     table: {
       read: ['hooks', 'connection#*', 'account#*', 'automations', ...items.triggers],
       write: ['hooks#status', 'hook#*', ...items.events, ...items.subjects, ...items.runStarts],
@@ -292,11 +294,12 @@ export const functions: readonly FunctionDeclaration[] = [
     memory: 1024,
     timeout: 15 * 60,
     table: {
-      read: ['connection#*', 'pause'],
+      read: ['connection#*', 'pause', 'automations'],
       write: ['session#*', 'account#*', ...items.runs, ...items.events, ...items.eventOrder],
     },
     secrets: allVendors,
     files: { read: ['uploads/'], write: ['answers/', 'events/', 'runs/'] },
+    startsItself: true,
     signals: [
       {
         metric: 'RunFailed',

@@ -166,6 +166,7 @@ async function start(
     files,
   });
   closers.push(bridge.close);
+  process.env.TRUNKLINE_PUBLIC_URL = options.publicUrl ?? bridge.url;
   // An open stream would keep the bridge from closing.
   if (live) closers.push(async () => live.close());
   await startDurableHalf(

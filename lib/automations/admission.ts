@@ -11,7 +11,17 @@ import { connectionProblem, typeProblem } from '../events/references.ts';
 import { inspect } from '../expressions/expression.ts';
 import { hasExpression } from '../expressions/template.ts';
 import type { Table } from '../store/table.ts';
-import { awaitedBy, type CallStep, type Definition, isCall, isWaitFor, nameOf, target } from './definition.ts';
+import {
+  type Awaited,
+  awaitedBy,
+  type CallStep,
+  cancelledBy,
+  type Definition,
+  isCall,
+  isWaitFor,
+  nameOf,
+  target,
+} from './definition.ts';
 import { scheduleProblem } from './schedule.ts';
 import { everyStep } from './steps.ts';
 
@@ -60,12 +70,16 @@ export async function admit(
   const names = checkNames(definition, check);
   await checkExpressions(definition, names, check);
   for (const { step, pointer } of everyStep(definition.do)) {
-    if (isCall(step)) await checkCall(step, pointer, check);
-    for (const { event, connection, pointer: below } of isWaitFor(step) ? awaitedBy(step) : []) {
-      if (event.includes('*')) refuse(`${pointer}${below}/event`, 'must be one type, without a wildcard');
-      else await checkEvent(event, connection, `${pointer}${below}`, check);
+    if (isCall(step)) {
+      await checkCall(step, pointer, check);
+      if (step.undo) await checkCall(step.undo, `${pointer}/undo`, check);
+      if (step.unless) await checkAwaited(step.unless, `${pointer}/unless`, check);
     }
+    checkAfter(step.after ?? [], names, `${pointer}/after`, check);
+    for (const { pointer: below, ...awaited } of isWaitFor(step) ? awaitedBy(step) : [])
+      await checkAwaited(awaited, `${pointer}${below}`, check);
   }
+  for (const { pointer, ...awaited } of cancelledBy(definition)) await checkAwaited(awaited, pointer, check);
   await checkWhen(definition.when, check, options);
   checkDuration(definition, check);
 
@@ -100,7 +114,11 @@ async function checkExpressions(definition: Definition, names: ReadonlySet<strin
   }
 }
 
-async function checkCall(step: CallStep, pointer: string, { services, vendors, maker, refuse }: Check): Promise<void> {
+async function checkCall(
+  step: Pick<CallStep, 'call' | 'input'>,
+  pointer: string,
+  { services, vendors, maker, refuse }: Check,
+): Promise<void> {
   const { vendor: vendorName, connection, operation: name } = target(step);
   const at = `${pointer}/call`;
   const vendor = Object.hasOwn(vendors, vendorName) ? vendors[vendorName as keyof EventCatalogue] : undefined;
@@ -125,6 +143,16 @@ async function checkCall(step: CallStep, pointer: string, { services, vendors, m
     if (open.includes(field) || (error.pointer === '' && open.length > 0)) continue;
     refuse(`${pointer}/input${error.pointer}`, error.message);
   }
+}
+
+async function checkAwaited({ event, connection }: Awaited, pointer: string, check: Check): Promise<void> {
+  if (event.includes('*')) check.refuse(`${pointer}/event`, 'must be one type, without a wildcard');
+  else await checkEvent(event, connection, pointer, check);
+}
+
+function checkAfter(after: readonly string[], names: ReadonlySet<string>, pointer: string, { refuse }: Check): void {
+  for (const [at, name] of after.entries())
+    if (!names.has(name)) refuse(`${pointer}/${at}`, `names no step: ${name}.${didYouMean(name, names)}`);
 }
 
 async function checkWhen(when: Definition['when'], check: Check, options: AdmissionOptions): Promise<void> {

@@ -49,7 +49,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     ),
     ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors, (id) => hookUsers(services.table, id)),
     ...automationRoutes(services, vendors, () => hooksOf(services).list()),
-    ...runRoutes(services),
+    ...runRoutes(services, vendors),
     ...pauseRoutes(services.pause, (state) => waitingFor(services.table, state)),
     ...uploadRoutes(services.files),
     ...eventRoutes(services, vendors),

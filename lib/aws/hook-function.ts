@@ -6,7 +6,10 @@ import { openHttpFunction } from './http-function.ts';
 import { log } from './log.ts';
 import type { Services } from './services.ts';
 
-/** A Lambda handler for inbound webhooks; `runsOf` says what a stored event sets going. */
+/** Where the links of runs lie, which people open without a key. */
+const linkPrefix = '/links/';
+
+/** A Lambda handler for inbound webhooks and for the links of runs; `runsOf` says what a stored event sets going. */
 export function hookFunction(vendors: EventCatalogue, runsOf: (services: Services) => HookRuns) {
   const hookRates = new RateLimit();
   const report: HookServices['report'] = (error, hookId) =>
@@ -16,7 +19,17 @@ export function hookFunction(vendors: EventCatalogue, runsOf: (services: Service
       hookId,
       reason: error instanceof Error ? error.message : String(error),
     });
-  return openHttpFunction((request, services) =>
-    receiveHook({ ...services, hooks: hooksOf(services), hookRates, report }, vendors, runsOf(services), request),
-  );
+  return openHttpFunction(async (request, services) => {
+    if (request.path.startsWith(linkPrefix)) {
+      // Loaded on use: a link is opened rarely, and a post must not wait for its code.
+      const { answerLink } = await import('../automations/runs/link-page.ts');
+      return answerLink(services, request);
+    }
+    return receiveHook(
+      { ...services, hooks: hooksOf(services), hookRates, report },
+      vendors,
+      runsOf(services),
+      request,
+    );
+  });
 }

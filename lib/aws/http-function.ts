@@ -126,7 +126,8 @@ function requestLog(): Chain {
       level: (state.response?.statusCode ?? 500) >= 500 ? 'error' : 'info',
       requestId: request.requestId,
       method: request.method,
-      path: request.path.startsWith('/hooks/') ? '/hooks/…' : request.path,
+      // The rest of these paths is a secret.
+      path: request.path.replace(/^\/(hooks|links)\/.*/, '/$1/…'),
       status: state.response?.statusCode,
       ms: Math.round((performance.now() - startedAt) * 100) / 100,
       ...(principal && { keyId: principal.keyId }),

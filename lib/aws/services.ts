@@ -22,6 +22,7 @@ import { systemClock, systemRandom } from './system.ts';
 export interface Services extends GatewayServices {
   keys: KeyCheck;
   vendorNames: readonly string[];
+  publicUrl: string;
   rates: RateLimit;
   store: SessionStore;
   /** Where one process makes all changes: the last ones. */
@@ -93,6 +94,10 @@ function make(): Services {
   return {
     table,
     vendorNames: settings.vendorNames,
+    // On one machine it is known only once the port is.
+    get publicUrl() {
+      return settingsFrom(process.env).publicUrl;
+    },
     secrets,
     store,
     sessions,

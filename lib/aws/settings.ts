@@ -11,6 +11,8 @@ export interface FunctionSettings {
   runFunction: string;
   /** Whether sending is paused until somebody resumes it. */
   startPaused: boolean;
+  /** Where people reach the gateway, without a slash at the end; empty where it is not known. */
+  publicUrl: string;
   /** Set on one machine only: the embedded endpoints and the credentials they ask for, so that no AWS account can be reached by accident. */
   local?: LocalEndpoints;
 }
@@ -32,7 +34,9 @@ export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
     bucket: env.TRUNKLINE_BUCKET ?? 'trunkline',
     secretsKey: env.TRUNKLINE_KMS_KEY,
     deliverFunction: env.TRUNKLINE_DELIVER_FUNCTION ?? 'deliver-event',
-    runFunction: env.TRUNKLINE_RUN_FUNCTION ?? 'run-automation',
+    // The function that carries runs out starts runs too, and cannot be told its own alias by the stack that makes it.
+    runFunction: env.TRUNKLINE_RUN_FUNCTION ?? ownAlias(env) ?? 'run-automation',
+    publicUrl: env.TRUNKLINE_PUBLIC_URL ?? '',
     startPaused: env.TRUNKLINE_PAUSED === 'on',
   };
   if (!env.TRUNKLINE_DYNAMODB_ENDPOINT) return settings;
@@ -47,6 +51,10 @@ export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
       allowPrivateTargets: env.TRUNKLINE_ALLOW_PRIVATE_TARGETS === 'on',
     },
   };
+}
+
+function ownAlias({ AWS_LAMBDA_FUNCTION_NAME: name }: NodeJS.ProcessEnv): string | undefined {
+  return name === undefined ? undefined : `${name}:live`;
 }
 
 /** Client configuration for an endpoint of this machine, or none: then the function's own role and region count. */

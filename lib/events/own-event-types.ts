@@ -42,23 +42,46 @@ export const ownEventTypes = {
     },
   },
   'trunkline.run.failed': {
-    summary: 'A run of an automation failed',
+    summary: 'A run of an automation failed, wholly or in part',
     data: () =>
       z.looseObject({
         runId: z.string(),
         automationId: z.optional(z.string()),
-        automation: z.optional(z.string()),
+        automation: z.string(),
         eventId: z.optional(z.string()),
-        step: z.optional(z.string()),
+        state: z.enum(['failed', 'partial']),
         reason: z.string(),
+        failures: z.array(z.looseObject({ step: z.string(), reason: z.string() })),
       }),
     sample: {
-      runId: 'run_8h2k5m9q3x7w1t4v',
-      automationId: 'aut_4k9m2x7q1w5t8v3r',
+      runId: 'run_k3v7m2q9x4w7t6r2_mk0q2ps8_5f0c9a1d7e3b',
+      automationId: 'k3v7m2q9x4w7t6r2',
       automation: 'Fire alarm',
       eventId: 'evt_Qm3sT9xK2vL7pR4wZ8nB6cY1dF0',
-      step: 'siren',
-      reason: 'ProPTT2 could not be reached.',
+      state: 'partial',
+      reason: 'Step siren: ProPTT2 could not be reached.',
+      failures: [{ step: 'siren', reason: 'Step siren: ProPTT2 could not be reached.' }],
+    },
+  },
+  'trunkline.runs.suppressed': {
+    summary: 'Runs of an automation were suppressed in a minute, because more came than its maxPerMinute allows',
+    data: () => z.looseObject({ automationId: z.string(), automation: z.string(), minute: z.string(), count: z.int() }),
+    sample: {
+      automationId: 'k3v7m2q9x4w7t6r2',
+      automation: 'Fire alarm',
+      minute: '2026-01-05T02:11:00.000Z',
+      count: 37,
+    },
+  },
+  'trunkline.link.opened': {
+    summary: 'Somebody opened and confirmed a link of a run',
+    data: () =>
+      z.looseObject({ runId: z.string(), automationId: z.string(), automation: z.string(), name: z.string() }),
+    sample: {
+      runId: 'run_k3v7m2q9x4w7t6r2_mk0q2ps8_5f0c9a1d7e3b',
+      automationId: 'k3v7m2q9x4w7t6r2',
+      automation: 'Escalation',
+      name: 'ack',
     },
   },
   'trunkline.hook.silent': {

@@ -26,6 +26,7 @@ export async function startControlDesk(clock = new TestClock()) {
   };
   const services: Services = {
     ...base,
+    publicUrl: 'https://gateway.example',
     starter,
     rates: { take: () => undefined } as never,
     targets: { allowHttp: true, allowPrivateNetwork: true },

@@ -16,6 +16,7 @@ import { appendEvents, type EventItem, type NewEvent } from '../../lib/events/lo
 import { settleEvents } from '../../lib/events/settle.ts';
 import { completeWaiters, waitersFor } from '../../lib/events/waiters.ts';
 import { keys } from '../../lib/store/items.ts';
+import type { Key } from '../../lib/store/table.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { FakeExecution } from './fake-execution.ts';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from './harness.ts';
@@ -86,6 +87,7 @@ export function engineStage() {
   const logged: Record<string, unknown>[] = [];
   const behaviours = new Map<string, Behaviour>();
   const executions = new Map<string, FakeExecution>();
+  const appended = new Map<string, Key>();
 
   const fake = (name: string): Vendor => {
     const { talk } = vendors;
@@ -127,6 +129,12 @@ export function engineStage() {
     const backends = await startBackends();
     kit = processOf(backends.endpoint, memorySecrets(), clock, catalogue);
     for (const vendor of ['radio', 'chat', 'table']) await putConnection(kit, vendor as Vendor['name'], 'demo', {}, {});
+    // What the engine itself appends waits for `settle`.
+    const { put } = kit.table;
+    kit.table.put = (async (item, ...rest) => {
+      if (item.pk.startsWith('event#')) appended.set(item.pk, { pk: item.pk, sk: item.sk });
+      return put.call(kit.table, item, ...rest);
+    }) as typeof put;
     stop = async () => {
       kit.close();
       await backends.stop();
@@ -151,6 +159,7 @@ export function engineStage() {
   const services = (): AutomationServices => ({
     ...kit,
     vendorNames: ['radio', 'chat', 'table'],
+    publicUrl: 'https://gateway.example',
     starter,
     http: { request: async () => ({}) as never, stream: async () => ({ body: Readable.from([]) }) as never },
     log: (line) => void logged.push(line),
@@ -210,6 +219,22 @@ export function engineStage() {
     const [first] = items;
     if (!first) throw new Error('The event was not stored');
     return first;
+  }
+
+  /** Gives the events of a type their places in the log, as the table's stream does, and answers all there are. */
+  async function settle(type: string): Promise<EventItem[]> {
+    const items = [...appended.values()];
+    appended.clear();
+    const known = (await kit.table.getMany<EventItem>(items)).filter((item) => item?.type === type);
+    const open = known.filter((item) => item !== undefined);
+    await settleEvents(services(), open);
+    for (const item of open) {
+      const waiters = await waitersFor(kit.table, type, clock.now());
+      await completeWaiters(waitServices(services()), waiters, item);
+    }
+    const all = await kit.table.queryAll<{ id: string; type: string }>({ pk: keys.log(), consistent: true });
+    const ids = all.filter((each) => each.type === type).map(({ id }) => keys.event(id));
+    return (await kit.table.getMany<EventItem>(ids)).filter((item) => item !== undefined);
   }
 
   const handlerOf =
@@ -282,10 +307,7 @@ export function engineStage() {
     /** The calls that were carried out, in their order. */
     calls: () => sent.map(({ call }) => call),
     runs: async (owner: string) => kit.table.queryAll<RunItem>({ pk: keys.runs(owner), consistent: true }),
-    events: async (type: string) => {
-      const all = await kit.table.queryAll<{ id: string; type: string }>({ pk: keys.log(), consistent: true });
-      return all.filter((each) => each.type === type);
-    },
+    settle,
     table: () => kit.table,
     event: (id: string) => kit.table.get<EventItem>(keys.event(id), true),
   };

@@ -6,9 +6,11 @@ import { GatewayError } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import { field, integer, text } from '../../core/field.ts';
 import { redact } from '../../core/redaction/redact.ts';
+import type { Catalogue } from '../../core/vendor.ts';
 import type { Definition } from '../definition.ts';
 import { listRuns } from './list.ts';
 import { cancelRun } from './pause.ts';
+import type { AutomationServices } from './run-context.ts';
 import {
   callsOwner,
   findRun,
@@ -49,7 +51,7 @@ const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such 
 const runIdField = () => z.string().check(z.refine((id) => runKey(id) !== undefined, 'must be the id of a run'));
 
 /** The calls on runs: what was done, step by step, and doing it again. */
-export function runRoutes(services: RunServices): Route[] {
+export function runRoutes(services: AutomationServices, vendors: Catalogue): Route[] {
   const tag = 'Runs';
   return [
     route({
@@ -144,6 +146,23 @@ export function runRoutes(services: RunServices): Route[] {
           ...(run.source && { source: run.source }),
         });
         return { id, replayOf: run.id };
+      },
+    }),
+    route({
+      tag,
+      method: 'POST',
+      path: '/v1/runs/{id}/undo',
+      operationId: 'undoRun',
+      summary: 'Take back what a run has done, by the `undo` of its steps, newest first',
+      write: true,
+      status: 202,
+      output: () => z.looseObject({ id: z.string() }),
+      handle: async ({ params, principal }) => {
+        const run = await find(services, params.id ?? '');
+        mayUse(run, principal, true);
+        // Loaded on use: nobody else of the control function renders inputs.
+        const { undoRun } = await import('./undo.ts');
+        return { id: await undoRun(services, vendors, run), undoOf: run.id };
       },
     }),
     route({
