@@ -57,6 +57,13 @@ export class GatewayStack extends Stack {
         this.#readEvents(each, name, storage, this.failedEvents);
       }
     }
+    const sweep = this.functions.find(({ declaration }) => declaration.name === 'sweep-events');
+    if (sweep && this.failedEvents) {
+      new CfnOutput(this, 'RedriveCommand', {
+        description: 'Routes every event that was not routed, and empties the queue of those that failed',
+        value: `aws lambda invoke --function-name ${sweep.lambda.functionName} --payload '{"all":true}' --cli-binary-format raw-in-base64-out /dev/stdout && aws sqs purge-queue --queue-url ${this.failedEvents.queueUrl}`,
+      });
+    }
     new CfnOutput(this, 'ApiUrl', { description: 'Where the gateway answers', value: this.api.apiEndpoint });
   }
 
@@ -170,7 +177,8 @@ export class GatewayStack extends Stack {
         startingPosition: StartingPosition.TRIM_HORIZON,
         batchSize: 25,
         parallelizationFactor: 4,
-        retryAttempts: 10,
+        // As long as the stream keeps them: a table that throttles for minutes must lose nothing.
+        maxRecordAge: Duration.hours(24),
         bisectBatchOnError: true,
         reportBatchItemFailures: true,
         onFailure: new SqsDlq(failed),

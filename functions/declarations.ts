@@ -99,6 +99,25 @@ const oldestDue = (name: string, meaning: string, minutes: number): Signal => ({
   steady: true,
 });
 
+/** What routing events takes: from the table's stream, and by the sweep after it. */
+const routing = {
+  table: {
+    read: ['automations', ...items.triggers],
+    write: [
+      'health',
+      'subscriptions',
+      'waiter#*',
+      ...items.events,
+      ...items.eventOrder,
+      ...items.deliveries,
+      ...items.runStarts,
+    ],
+  },
+  files: { write: ['events/'] },
+  starts: ['deliver-event', 'run-automation'],
+  completes: ['run-automation'],
+} as const;
+
 /** Vendors whose code replaces stored credentials. */
 const renewing = vendorNames.filter((name) => vendors[name]?.renewsCredentials);
 const secretsOf = (names: readonly string[]) => names.map((name) => `trunkline/${name}/*`);
@@ -253,21 +272,20 @@ export const functions: readonly FunctionDeclaration[] = [
     trigger: 'event-stream',
     memory: 512,
     timeout: 60,
-    table: {
-      read: ['automations', ...items.triggers],
-      write: [
-        'health',
-        'subscriptions',
-        'waiter#*',
-        ...items.events,
-        ...items.eventOrder,
-        ...items.deliveries,
-        ...items.runStarts,
-      ],
-    },
-    files: { read: ['events/'] },
-    starts: ['deliver-event', 'run-automation'],
-    completes: ['run-automation'],
+    ...routing,
+  },
+  {
+    ...clock,
+    name: 'sweep-events',
+    ...routing,
+    table: { ...routing.table, due: ['route', 'delivery-pending'] },
+    signals: [
+      {
+        metric: 'EventsSwept',
+        dimensions: { clock: 'sweep-events' },
+        meaning: 'Events were not routed within two minutes; the sweep takes them up.',
+      },
+    ],
   },
   {
     name: 'deliver-event',
@@ -296,6 +314,8 @@ export const functions: readonly FunctionDeclaration[] = [
     table: {
       read: ['connection#*', 'pause', 'automations'],
       write: ['session#*', 'account#*', ...items.runs, ...items.events, ...items.eventOrder],
+      // Events that a wait looks for and that have no place in the log yet.
+      due: ['route'],
     },
     secrets: allVendors,
     files: { read: ['uploads/'], write: ['answers/', 'events/', 'runs/'] },

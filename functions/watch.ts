@@ -5,7 +5,7 @@ import { runSelfTest } from '../lib/watch/self-test.ts';
 import { tellSilentHooks } from '../lib/watch/silent-hooks.ts';
 
 /** The functions of the clock whose ticks are watched. */
-export const watchedClocks = ['keep-sessions', 'poll-events', 'start-schedules'];
+export const watchedClocks = ['keep-sessions', 'poll-events', 'start-schedules', 'sweep-events'];
 
 /** Every minute: checks that the last minute's work was really done and, if so, calls the monitor outside. */
 export const handler = scheduledFunction('watch', async (services) => {

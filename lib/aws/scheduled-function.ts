@@ -10,7 +10,7 @@ import { type Services, services } from './services.ts';
 const tickTime = 55_000;
 
 /** The clock's own event, or what a tick started a worker with. */
-type ClockEvent = ScheduledEvent | { page: DuePage };
+type ClockEvent = ScheduledEvent | { page: DuePage } | { all: true };
 
 /**
  * A Lambda handler on the clock: the tick itself, and the workers that it starts when more is due than one process can do. What it
@@ -18,7 +18,7 @@ type ClockEvent = ScheduledEvent | { page: DuePage };
  */
 export function scheduledFunction(
   name: string,
-  run: (services: Services, tick: Tick & { requestId: string }) => Promise<object & Partial<DueReport>>,
+  run: (services: Services, tick: Tick & { requestId: string; all: boolean }) => Promise<object & Partial<DueReport>>,
 ) {
   return middy<ClockEvent, object, Error, Context>({ timeoutEarlyInMillis: 0 })
     .use({
@@ -41,6 +41,7 @@ export function scheduledFunction(
         signal: AbortSignal.timeout(tickTime),
         startWorker: (page) => kit.starter.startWorker(context.functionName, { page }),
         ...('page' in event && { page: event.page }),
+        all: 'all' in event,
       });
       if (!('page' in event)) {
         if (report.oldestDueMs !== undefined) metric('OldestDue', report.oldestDueMs, 'Milliseconds', { clock: name });

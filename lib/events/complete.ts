@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import type { Table } from '../store/table.ts';
 import type { EventItem } from './log.ts';
+import { unrouted } from './unrouted.ts';
 
 /** What one source knows of a fact. */
 export interface Version {
@@ -40,7 +41,7 @@ export async function completeEvent(
     '#data = :data',
     '#timestamp = :timestamp',
     ...(given.own ? ['#own = :own'] : []),
-    ...(adds ? ['#completedAt = :now'] : []),
+    ...(adds ? ['#completedAt = :now', '#duePk = :duePk', '#dueAt = :dueAt'] : []),
   ];
   const written = await table.update<EventItem>(
     { pk: stored.pk, sk: stored.sk },
@@ -50,6 +51,7 @@ export async function completeEvent(
       timestamp: after.timestamp,
       own: true,
       now: clock.now(),
+      ...unrouted(stored.id, clock.now()),
       before: stored.data,
     },
     '#data = :before',

@@ -22,6 +22,10 @@ export interface EventQuery extends EventFilter {
   readable(vendor: string, connection: string): boolean;
   /** The connections that the key may read where its scopes name them all: then only their logs are read. */
   known?: readonly { vendor: string; connection: string }[] | undefined;
+  /** Every event type there is, so that a pattern, or the vendors of a key, can be looked up by type. */
+  types?: readonly { type: string; vendor: string }[];
+  /** The vendors whose connections the key may read where its scopes name them all. */
+  vendors?: readonly string[] | undefined;
 }
 
 /** What says whose event it is: an own event is of the connection that it tells of. */
@@ -36,8 +40,9 @@ const gapWaitMs = 60_000;
 /** An answer's events together, in bytes: Lambda carries 6 MB. */
 const answerBytes = 4_000_000;
 const pageLength = 500;
-/** Beyond this many single logs the log of all is read instead. */
-const maxLogs = 12;
+/** Beyond this many logs of connections, or of types, the log of all is read instead. */
+const maxConnectionLogs = 12;
+const maxTypeLogs = 60;
 
 const ownVendor = 'trunkline';
 
@@ -65,6 +70,12 @@ export function mayReadEvent(readable: EventQuery['readable'], event: EventOwner
   return readable(vendor === ownVendor ? '*' : vendor, vendor === ownVendor ? '*' : connection);
 }
 
+/** The vendors that a key's scopes name; undefined where a scope means all of them. */
+export function readableVendors(scopes: readonly string[]): string[] | undefined {
+  const vendors = scopes.map((scope) => scope.split('/')[0] ?? '*');
+  return vendors.includes('*') ? undefined : [...new Set(vendors)];
+}
+
 /** The connections that a key's scopes name one by one; undefined where a scope means many. */
 export function readableConnections(scopes: readonly string[]): { vendor: string; connection: string }[] | undefined {
   const named: { vendor: string; connection: string }[] = [];
@@ -79,20 +90,14 @@ export function readableConnections(scopes: readonly string[]): { vendor: string
 
 /** The events of a query. A page may be shorter than its limit when the events are large. */
 export async function listEvents(services: ListServices, query: EventQuery): Promise<TrunklineEvent[]> {
-  const entries: LogEntry[] = [];
-  const now = services.clock.now();
-  for await (const entry of query.after === undefined ? newestFirst(services, query) : oldestFirst(services, query)) {
-    if (!isKept(entry, now) || !fits(query, entry)) continue;
-    entries.push(entry);
-    if (entries.length >= query.limit) break;
-  }
+  const entries = query.after === undefined ? await newest(services, query) : await afterEvent(services, query);
   const items = await services.table.getMany<EventItem>(entries.map(({ id }) => keys.event(id)));
   const events: TrunklineEvent[] = [];
   let bytes = 0;
   for (const item of items) {
     if (!item) continue;
     const event = await shownEvent(services.files, item);
-    bytes += JSON.stringify(event).length;
+    bytes += Buffer.byteLength(JSON.stringify(event));
     if (bytes > answerBytes && events.length > 0) break;
     events.push(event);
   }
@@ -101,30 +106,28 @@ export async function listEvents(services: ListServices, query: EventQuery): Pro
 
 /** The places of all events stored since a time (epoch milliseconds), newest first. */
 export async function* entriesSince(services: LogServices, from: number): AsyncGenerator<LogEntry> {
-  for await (const entry of descending(services, keys.log(), undefined, pageLength)) {
+  for await (const entry of read(services, keys.log(), { forward: false, pageSize: pageLength })) {
     // Places are given a little later than events are stored, and not quite in the same order.
     if (entry.settledAt < from) return;
     if (entry.appendedAt >= from) yield entry;
   }
 }
 
-/** The places of the events of a query that were stored since a time (epoch milliseconds), oldest first; reads no further back. */
+/** The places of the events of a type that were stored since a time (epoch milliseconds), oldest first; reads no further back. */
 export async function entriesMatching(
-  services: ListServices,
-  query: Omit<EventQuery, 'limit' | 'after' | 'before'>,
+  services: LogServices,
+  query: Pick<EventQuery, 'connection' | 'readable'> & { type: string },
   since: number,
 ): Promise<LogEntry[]> {
   const found: LogEntry[] = [];
-  for await (const entry of newestFirst(services, { ...query, limit: pageLength })) {
-    // Places are given a little later than events are stored, and not quite in the same order.
+  for await (const entry of read(services, keys.typeLog(query.type), { forward: false, pageSize: pageLength })) {
     if (entry.settledAt < since) break;
-    if (entry.appendedAt >= since && isKept(entry, services.clock.now()) && fits({ ...query, limit: 0 }, entry))
-      found.push(entry);
+    if (entry.appendedAt >= since && isKept(entry, services.clock.now()) && fits(query, entry)) found.push(entry);
   }
   return found.reverse();
 }
 
-function fits(query: EventQuery, entry: LogEntry): boolean {
+function fits(query: Omit<EventQuery, 'limit'>, entry: LogEntry): boolean {
   return (
     (query.type === undefined || matchesType(query.type, entry.type)) &&
     (query.connection === undefined || matchesConnection(query.connection, entry)) &&
@@ -137,13 +140,41 @@ export async function lastPosition({ table }: LogServices): Promise<number> {
   return (await table.get<{ last: number }>(keys.logCounter(), true))?.last ?? 0;
 }
 
-/** The log after an event, oldest first. */
-async function* oldestFirst(services: LogServices, query: EventQuery): AsyncGenerator<LogEntry> {
+/** What follows an event, oldest first. */
+async function afterEvent(services: ListServices, query: EventQuery): Promise<LogEntry[]> {
   const start = query.after === undefined ? undefined : await findEvent(services, query.after);
   // It has no place yet, so nothing has a place after it.
-  if (start && start.position === undefined) return;
+  if (start && start.position === undefined) return [];
   // One that is not known any more is older than all that are kept.
-  yield* entriesAfter(services, start?.position);
+  return collect(services, query, oldestFirst(services, query, start?.position));
+}
+
+async function* oldestFirst(
+  services: ListServices,
+  query: EventQuery,
+  position: number | undefined,
+): AsyncGenerator<LogEntry> {
+  const logs = typeLogsOf(query) ?? connectionLogsOf(services, query);
+  if (!logs) return yield* entriesAfter(services, position);
+  // Only the log of all has no gaps, which tells what is about to appear. Whatever is old enough has appeared.
+  const complete = await completePosition(services);
+  const from = position ?? 0;
+  if (from < complete) {
+    const page = { forward: true, pageSize: pageSizeOf(query), from, to: complete };
+    yield* merged(
+      logs.map((pk) => read(services, pk, page)),
+      (one, other) => one.position < other.position,
+    );
+  }
+  yield* entriesAfter(services, Math.max(from, complete));
+}
+
+/** The highest place up to which no event is about to appear. */
+async function completePosition(services: LogServices): Promise<number> {
+  const now = services.clock.now();
+  for await (const entry of read(services, keys.log(), { forward: false, pageSize: pageLength }))
+    if (now - entry.settledAt >= gapWaitMs) return entry.position;
+  return 0;
 }
 
 /** The log after a place, oldest first, as far as nothing is missing in between. */
@@ -168,62 +199,134 @@ export async function* entriesAfter(services: LogServices, position: number | un
   } while (after);
 }
 
-async function* newestFirst(services: ListServices, query: EventQuery): AsyncGenerator<LogEntry> {
-  let top: number | undefined;
+/** The newest events that fit, from the logs that hold the fewest others. */
+async function newest(services: ListServices, query: EventQuery): Promise<LogEntry[]> {
+  let to: number | undefined;
   if (query.before !== undefined) {
     const end = await findEvent(services, query.before);
-    if (!end) return;
-    if (end.position !== undefined) top = end.position - 1;
+    if (!end) return [];
+    if (end.position !== undefined) to = end.position - 1;
   }
-  const logs = logsOf(services, query).map((pk) =>
-    descending(services, pk, top, Math.min(pageLength, Math.max(query.limit, 50))),
+  const choices = [typeLogsOf(query), connectionLogsOf(services, query)].filter((logs) => logs !== undefined);
+  const ways = choices.length > 0 ? choices : [[keys.log()]];
+  const page = { forward: false, pageSize: pageSizeOf(query), ...(to !== undefined && { to }) };
+  const done = new AbortController();
+  // A type may be rare at a busy connection, or a connection quiet for a busy type: whichever way is shorter answers.
+  const collecting = ways.map((logs) =>
+    collect(
+      services,
+      query,
+      merged(
+        logs.map((pk) => read(services, pk, page)),
+        (one, other) => one.position > other.position,
+      ),
+      done.signal,
+    ),
   );
-  const heads = await Promise.all(logs.map((log) => log.next()));
-  for (;;) {
-    let newest = -1;
-    for (const [index, head] of heads.entries()) {
-      const best = heads[newest];
-      if (!head.done && (!best || best.done || head.value.position > best.value.position)) newest = index;
-    }
-    const head = heads[newest];
-    const log = logs[newest];
-    if (!head || head.done || !log) return;
-    yield head.value;
-    heads[newest] = await log.next();
+  try {
+    return await Promise.race(collecting);
+  } finally {
+    done.abort();
+    await Promise.allSettled(collecting);
   }
 }
 
-async function* descending(
+/** The entries that fit, as many as are asked for. */
+async function collect(
+  services: ListServices,
+  query: EventQuery,
+  entries: AsyncGenerator<LogEntry>,
+  signal?: AbortSignal,
+): Promise<LogEntry[]> {
+  const found: LogEntry[] = [];
+  const now = services.clock.now();
+  for await (const entry of entries) {
+    if (signal?.aborted) break;
+    if (!isKept(entry, now) || !fits(query, entry)) continue;
+    found.push(entry);
+    if (found.length >= query.limit) break;
+  }
+  return found;
+}
+
+function pageSizeOf({ limit }: EventQuery): number {
+  return Math.min(pageLength, Math.max(limit, 50));
+}
+
+/** The entries of one log, page by page; `from` is left out and `to` is not. */
+async function* read(
   services: LogServices,
   pk: string,
-  top: number | undefined,
-  pageSize: number,
+  page: { forward: boolean; pageSize: number; from?: number; to?: number },
 ): AsyncGenerator<LogEntry, void> {
+  const { forward, pageSize, from, to } = page;
   let after: Record<string, unknown> | undefined;
   do {
-    const page: { items: LogEntry[]; next?: Record<string, unknown> } = await services.table.query<LogEntry>({
-      pk,
-      forward: false,
-      limit: pageSize,
-      consistent: true,
-      ...(top !== undefined && { to: logPosition(top) }),
-      ...(after && { after }),
-    });
-    yield* page.items;
-    after = page.next;
+    const { items, next }: { items: LogEntry[]; next?: Record<string, unknown> } = await services.table.query<LogEntry>(
+      {
+        pk,
+        forward,
+        limit: pageSize,
+        consistent: true,
+        // Between two places both are included.
+        ...(from !== undefined && { from: logPosition(to === undefined ? from : from + 1) }),
+        ...(to !== undefined && { to: logPosition(to) }),
+        ...(after && { after }),
+      },
+    );
+    yield* items;
+    after = next;
   } while (after);
 }
 
-/** The logs to be merged: those of the connections in question where they are few, else the log of all. */
-function logsOf({ vendorNames }: ListServices, { type, connection, known }: EventQuery): string[] {
+/** Merges logs, each in order, into one; an event that is in several comes once. */
+async function* merged(
+  logs: readonly AsyncGenerator<LogEntry>[],
+  isBefore: (one: LogEntry, other: LogEntry) => boolean,
+): AsyncGenerator<LogEntry> {
+  const heads = await Promise.all(logs.map((log) => log.next()));
+  let last: number | undefined;
+  for (;;) {
+    let best = -1;
+    for (const [index, head] of heads.entries()) {
+      const first = heads[best];
+      if (!head.done && (!first || first.done || isBefore(head.value, first.value))) best = index;
+    }
+    const head = heads[best];
+    const log = logs[best];
+    if (!head || head.done || !log) return;
+    if (head.value.position !== last) yield head.value;
+    last = head.value.position;
+    heads[best] = await log.next();
+  }
+}
+
+/** The logs of the types in question; undefined where the types are not known or too many. */
+function typeLogsOf({ type, types, vendors }: EventQuery): string[] | undefined {
+  if (type !== undefined && !type.endsWith('*')) return [keys.typeLog(type)];
+  if (!types || ((type === undefined || type === '*') && !vendors)) return undefined;
+  const wanted = types.filter(
+    (each) =>
+      (type === undefined || matchesType(type, each.type)) &&
+      // Our own events are about connections of every vendor.
+      (!vendors || each.vendor === ownVendor || vendors.includes(each.vendor)),
+  );
+  return wanted.length > maxTypeLogs ? undefined : wanted.map((each) => keys.typeLog(each.type));
+}
+
+/** The logs of the connections in question; undefined where they are not named or too many. */
+function connectionLogsOf(
+  { vendorNames }: ListServices,
+  { type, connection, known }: EventQuery,
+): string[] | undefined {
   const family = type?.split('.')[0];
   const vendors = [...vendorNames, ownVendor].filter((name) => !family || family === '*' || family === name);
   const [first, second] = connection?.split('/') ?? [];
   const wanted = first === undefined ? known : vendorNames.map((vendor) => ({ vendor, connection: second ?? first }));
-  if (!wanted) return [keys.log()];
+  if (!wanted) return undefined;
   const named = wanted.flatMap((each) => [
     each,
-    // What we ourselves tell of a connection lies under our own name.
+    // Our own events about a connection are in a log under our own name.
     { vendor: ownVendor, connection: each.connection },
   ]);
   const logs = new Set(
@@ -231,5 +334,5 @@ function logsOf({ vendorNames }: ListServices, { type, connection, known }: Even
       .filter(({ vendor }) => vendors.some((name) => name === vendor))
       .map((each) => keys.connectionLog(each.vendor, each.connection)),
   );
-  return logs.size > maxLogs ? [keys.log()] : [...logs];
+  return logs.size > maxConnectionLogs ? undefined : [...logs];
 }

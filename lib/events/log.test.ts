@@ -136,11 +136,65 @@ test('a deleted old entry stops nobody, a hole among young ones does', async () 
   );
   const [first, second] = await stored(ids);
   await services.table.delete(keys.logEntry(second?.position ?? 0));
+  await services.table.delete(keys.connectionLogEntry('talk', 'holes', second?.position ?? 0));
   const list = async () =>
     (await listEvents(services, { ...everything, connection: 'holes', after: first?.id })).map(({ id }) => id);
   expect(await list()).toEqual([]);
   clock.advance(61_000);
   expect(await list()).toEqual([ids[2]]);
+});
+
+test('a rare type, and one that never happened, cost a page and not the log', async () => {
+  const rare = await publish(found({ connection: 'rare', type: 'talk.rare.one' }));
+  for (let at = 0; at < 8; at++)
+    await publish(
+      ...Array.from({ length: 100 }, () => found({ connection: `busy-${at % 2}`, type: 'talk.common.one' })),
+    );
+  const types = ['talk.rare.one', 'talk.common.one', 'talk.never.one'].map((type) => ({ type, vendor: 'talk' }));
+  const cost = async (query: Partial<EventQuery>) => {
+    const before = services.table.requests;
+    const events = await listEvents(services, { ...everything, types, ...query });
+    return { events: events.map(({ id }) => id), requests: services.table.requests - before };
+  };
+  expect(await cost({ type: 'talk.rare.one' })).toMatchObject({ events: rare, requests: 2 });
+  expect(await cost({ type: 'talk.never.one', limit: 1 })).toEqual({ events: [], requests: 1 });
+  expect(await cost({ type: 'talk.never.*' })).toEqual({ events: [], requests: 1 });
+  const both = await cost({ type: 'talk.rare.one', connection: 'rare' });
+  expect(both.events).toEqual(rare);
+  expect(both.requests).toBeLessThan(6);
+  // A common type at a connection that has none of it.
+  expect(await cost({ type: 'talk.common.one', connection: 'rare' })).toMatchObject({ events: [] });
+  clock.advance(61_000);
+  expect(await cost({ type: 'talk.rare.one', after: eventId(found()) })).toMatchObject({ events: rare });
+  expect((await cost({ type: 'talk.rare.one', after: rare[0] ?? '' })).requests).toBeLessThan(6);
+  // A key of one vendor reads the logs of its types.
+  const readable = (vendor: string) => vendor === 'talk';
+  const own = await cost({ readable, vendors: ['talk'], limit: 500 });
+  expect(own.events).toHaveLength(500);
+});
+
+test('following a rare type shows every event once, in order, whatever is about to get its place', async () => {
+  const type = 'talk.followed.one';
+  const ids: string[] = [];
+  const seen: string[] = [];
+  const follow = async () => {
+    const events = await listEvents(services, {
+      ...everything,
+      type,
+      after: seen.at(-1) ?? eventId(found()),
+      limit: 7,
+    });
+    seen.push(...events.map(({ id }) => id));
+    return events.length;
+  };
+  for (let turn = 0; turn < 6; turn++) {
+    ids.push(...(await publish(found({ type }), found({ type: 'talk.common.one' }), found({ type }))));
+    clock.advance(25_000);
+    await follow();
+  }
+  while ((await follow()) > 0);
+  const wanted = await stored(ids);
+  expect(seen).toEqual(wanted.filter((item) => item?.type === type).map((item) => item?.id));
 });
 
 test('events of one batch get their places in the order in which they were found', async () => {

@@ -6,6 +6,7 @@ import { readFileText, storeText } from '../store/blobs.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Item, Key, Table, Write } from '../store/table.ts';
 import { completeEvent } from './complete.ts';
+import { unrouted } from './unrouted.ts';
 
 export interface LogServices {
   table: Table;
@@ -44,6 +45,9 @@ export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
   /** When another source last added to its data; the event is then routed once more. */
   completedAt?: number;
   expiresAt: number;
+  /** While it is not routed: when the sweep routes it. */
+  duePk?: string;
+  dueAt?: number;
 }
 
 /** A write that goes into the transaction of the last events (a cursor that moves), and a condition for those before it. */
@@ -144,6 +148,7 @@ async function itemOf(services: LogServices, event: NewEvent, id: string, order:
     appendedAt: now,
     order,
     expiresAt: expiry(now + retentionMs),
+    ...unrouted(id, now),
   };
 }
 

@@ -41,6 +41,24 @@ export const ownEventTypes = {
       reason: 'Nothing was accepted for 5 days.',
     },
   },
+  'trunkline.subscription.filter_failed': {
+    summary: 'The filter of a subscription could not be evaluated, so an event was not delivered',
+    data: () =>
+      z.looseObject({
+        subscriptionId: z.string(),
+        target: z.string(),
+        eventId: z.string(),
+        eventType: z.string(),
+        reason: z.string(),
+      }),
+    sample: {
+      subscriptionId: 'sub_k3v7m2q5x4w3t6r7',
+      target: 'hooks.example.com',
+      eventId: 'evt_Qm3sT9xK2vL7pR4wZ8nB6cY1dF0',
+      eventType: 'trunkline.hook.received',
+      reason: 'The values "high" and 3 either side of operator ">" must be of the same data type',
+    },
+  },
   'trunkline.run.failed': {
     summary: 'A run of an automation failed, wholly or in part',
     data: () =>

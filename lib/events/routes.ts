@@ -7,7 +7,7 @@ import { field, integer } from '../core/field.ts';
 import { slugPattern } from '../core/slug.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from './event-types.ts';
-import { type ListServices, listEvents, mayReadEvent, readableConnections } from './list.ts';
+import { type ListServices, listEvents, mayReadEvent, readableConnections, readableVendors } from './list.ts';
 import { findEvent, shownEvent } from './log.ts';
 import { connectionProblem, typeProblem } from './references.ts';
 
@@ -85,7 +85,13 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
         if (type !== undefined) refuse('/type', typeProblem(eventTypesOf(vendors), type));
         if (connection !== undefined)
           refuse('/connection', await connectionProblem(services, connection, [type ?? '*'], readable));
-        return listEvents(services, { ...input, readable, known: readableConnections(scopes) });
+        return listEvents(services, {
+          ...input,
+          readable,
+          known: readableConnections(scopes),
+          vendors: readableVendors(scopes),
+          types: eventTypesOf(vendors),
+        });
       },
     }),
     route({

@@ -16,28 +16,32 @@ export interface LogEntry extends Key {
   expiresAt: number;
 }
 
-/** Three writes an event and one for the counter, within the 100 of a transaction. */
-const chunkLength = 33;
+/** Four writes an event and one for the counter, within the 100 of a transaction. */
+const writesPerEvent = 4;
+const chunkLength = 24;
 const maxAttempts = 40;
 
 /**
  * Gives events their places in the log, once and for ever: consecutive numbers from a counter that moves in the same
  * transaction. So whoever sees a number and the one before it has missed nothing in between, whatever writers stalled or
- * raced (`docs/decisions/007-event-order.md`). Events that have a place already keep it.
+ * raced (`docs/decisions/007-event-order.md`). Events that have a place already keep it. Those that are routed in full are taken
+ * from the sweep's list.
  */
 export async function settleEvents(
   services: { table: Table; clock: Clock; random: Random },
   events: readonly EventItem[],
+  isRouted: (event: EventItem) => boolean = () => true,
 ): Promise<void> {
   const inOrder = [...events].sort((a, b) => a.appendedAt - b.appendedAt || a.order - b.order);
   for (let at = 0; at < inOrder.length; at += chunkLength) {
-    await settleChunk(services, inOrder.slice(at, at + chunkLength));
+    await settleChunk(services, inOrder.slice(at, at + chunkLength), isRouted);
   }
 }
 
 async function settleChunk(
   services: { table: Table; clock: Clock; random: Random },
   events: EventItem[],
+  isRouted: (event: EventItem) => boolean,
 ): Promise<void> {
   const { table, clock, random } = services;
   let left = events;
@@ -51,27 +55,41 @@ async function settleChunk(
         condition: counter ? '#last = :last' : 'attribute_not_exists(#last)',
         values: { next: last + left.length, last },
       },
-      ...left.flatMap((event, index) => placed(event, last + 1 + index, now)),
+      ...left.flatMap((event, index) => placed(event, last + 1 + index, now, isRouted(event))),
     ]);
     if (done) return;
-    // The writes of an event are three: the first of them is refused when it has its place, or is gone.
-    left = left.filter((_, index) => !refused.includes(1 + index * 3));
+    // The first write of an event is refused when it has its place, or is gone.
+    const wasRefused = (index: number) => refused.includes(1 + index * writesPerEvent);
+    await Promise.all(
+      left.filter((event, index) => wasRefused(index) && isRouted(event)).map((event) => unmark(table, event)),
+    );
+    left = left.filter((_, index) => !wasRefused(index));
     if (attempt >= maxAttempts) throw new Error(`${left.length} events found no place in the log`);
     if (refused.includes(0)) await clock.sleep(random.number() * Math.min(200, 5 * 2 ** attempt));
   }
 }
 
-function placed(event: EventItem, position: number, settledAt: number): Write[] {
+function placed(event: EventItem, position: number, settledAt: number, routed: boolean): Write[] {
   const { id, type, vendor, connection, about, appendedAt, expiresAt } = event;
   const entry = { position, id, type, vendor, connection, about, appendedAt, settledAt, expiresAt };
   const put = (key: Key): Write => ({ put: { ...key, ...entry } satisfies Item });
   return [
     {
-      update: { key: keys.event(id), expression: 'SET #position = :position' },
+      update: {
+        key: keys.event(id),
+        expression: `SET #position = :position${routed ? ' REMOVE #duePk, #dueAt' : ''}`,
+      },
       condition: 'attribute_exists(#pk) AND attribute_not_exists(#position)',
       values: { position },
     },
     put(keys.logEntry(position)),
     put(keys.connectionLogEntry(vendor, connection, position)),
+    put(keys.typeLogEntry(type, position)),
   ];
+}
+
+/** Takes an event that has its place from the sweep's list, unless another source has added to it meanwhile. */
+async function unmark(table: Table, { id, completedAt }: EventItem): Promise<void> {
+  const same = completedAt === undefined ? 'attribute_not_exists(#completedAt)' : '#completedAt = :completedAt';
+  await table.update(keys.event(id), 'REMOVE #duePk, #dueAt', { completedAt }, `attribute_exists(#duePk) AND ${same}`);
 }

@@ -4,6 +4,7 @@ import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { entriesMatching, type ListServices, matchesConnection, mayReadEvent } from './list.ts';
 import { type EventItem, findEvent, isKept } from './log.ts';
+import { allUnrouted } from './unrouted.ts';
 
 /** What a run waits for: the first event of a type that happens from `since` on (epoch milliseconds) and meets the condition. */
 export interface Wanted {
@@ -41,8 +42,8 @@ export interface WaitedEvent {
 }
 
 /**
- * Registers what a run waits for; to be called from `waitFor`. Events that came between `since` and now are looked through, too:
- * an event gets its place in the log before its waiters are read, so it is found here or finds the waiter itself. True when it was found.
+ * Registers what a run waits for; to be called from `waitFor`. Events that came between `since` and now are searched, too: an
+ * event gets its place in the log before its waiters are read, so it is found here or ends the wait itself. True when it was found.
  */
 export async function registerWaiter(services: WaiterServices, wanted: Wanted): Promise<boolean> {
   const { condition, ...rest } = wanted;
@@ -69,6 +70,8 @@ export async function findOccurred(
     const event = await findEvent(services, id);
     if (event && (await meets(services, wanted, event))) return event;
   }
+  // An event that was stored a moment ago may have no place in the log yet.
+  for (const event of await allUnrouted(services.table)) if (await meets(services, wanted, event)) return event;
   return undefined;
 }
 

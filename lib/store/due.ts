@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Item, Query, Table } from './table.ts';
 
 /** What the clock looks for. Each kind has its own partitions, so that one kind's backlog hides no other. */
-export type DueKind = 'keepalive' | 'poll' | 'schedule' | 'timer';
+export type DueKind = 'keepalive' | 'poll' | 'schedule' | 'timer' | 'route';
 
 /** Partitions of each kind: one takes 1,000 writes a second, and each may get a worker of its own. */
 export const dueShards = 64;
@@ -11,20 +11,24 @@ const listedShards = 8;
 /** Items that are not waiting but listed by time: the runs, and the deliveries, in a state. They share the index, in partitions of their own. */
 export type ListedKind = `run-${string}` | `delivery-${string}`;
 
+/** How many partitions a kind has: few where every one of them is read at once. */
+export function shardsOf(kind: DueKind | ListedKind): number {
+  return /^(run-|delivery-|route$)/.test(kind) ? listedShards : dueShards;
+}
+
 /** The attributes that put an item into the sparse `due` index. Items of one `id` share a partition; `dueAt` is epoch milliseconds. */
 export function due(kind: DueKind | ListedKind, id: string, dueAt: number): { duePk: string; dueAt: number } {
-  const shards = kind.startsWith('run-') ? listedShards : dueShards;
-  const shard = (createHash('sha256').update(id).digest()[0] ?? 0) % shards;
+  const shard = (createHash('sha256').update(id).digest()[0] ?? 0) % shardsOf(kind);
   return { duePk: `${kind}#${shard}`, dueAt };
 }
 
 /** The items that are due by `until`, page by page, all shards in turn; reads nothing that is not due. */
 export async function* dueItems<T extends object = Item>(
   table: Table,
-  kind: DueKind,
+  kind: DueKind | ListedKind,
   until: number,
 ): AsyncGenerator<T[]> {
-  for (let shard = 0; shard < dueShards; shard++) {
+  for (let shard = 0; shard < shardsOf(kind); shard++) {
     yield* table.pages<T>({ index: 'due', pk: `${kind}#${shard}`, to: until });
   }
 }

@@ -62,6 +62,9 @@ export const keys = {
     sk: logPosition(position),
   }),
   log: (): string => 'log#all',
+  /** An event's place in the order of its type. */
+  typeLogEntry: (type: string, position: number): Key => ({ pk: keys.typeLog(type), sk: logPosition(position) }),
+  typeLog: (type: string): string => `log#type#${type}`,
   /** One source of events at one connection; its cursor and its lease. */
   poll: (vendor: string, connection: string, source: string): Key => ({
     pk: keys.polls(vendor, connection),

@@ -51,6 +51,14 @@ export interface Query {
   consistent?: boolean;
 }
 
+/** Why a transaction was cancelled that may succeed in a moment. */
+const passing: ReadonlySet<string> = new Set([
+  'TransactionConflict',
+  'ThrottlingError',
+  'ProvisionedThroughputExceeded',
+]);
+const maxTransactRepeats = 7;
+
 /** The one table, with marshalling, `#name` and `:value` placeholders, and refusals as values instead of exceptions. */
 export class Table {
   readonly #client: DynamoDBClient;
@@ -215,7 +223,7 @@ export class Table {
 
   /**
    * All writes or none, at most 100. Answers false when a condition failed; `refused` says which, by position.
-   * Throws on anything else; a transaction that lost a race with another is tried again.
+   * Throws on anything else; a transaction that lost a race with another, or was throttled, is tried again for a few seconds.
    */
   async transact(writes: Write[]): Promise<{ done: boolean; refused: number[] }> {
     const items = writes.map((write) => this.#transactItem(write));
@@ -233,8 +241,8 @@ export class Table {
         const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code ?? 'None');
         const refused = codes.flatMap((code, at) => (code === 'ConditionalCheckFailed' ? [at] : []));
         if (refused.length > 0) return { done: false, refused };
-        if (attempt >= 5 || !codes.includes('TransactionConflict')) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 20 * 2 ** attempt * (0.5 + Math.random())));
+        if (attempt >= maxTransactRepeats || !codes.some((code) => passing.has(code))) throw error;
+        await new Promise((resolve) => setTimeout(resolve, Math.min(1000, 20 * 2 ** attempt) * (0.5 + Math.random())));
       }
     }
   }

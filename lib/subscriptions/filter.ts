@@ -1,31 +1,65 @@
-import type { Clock } from '../core/clock.ts';
+import { createHash } from 'node:crypto';
 import type { TrunklineEvent } from '../core/event-type.ts';
+import type { EventItem, LogServices } from '../events/log.ts';
+import { appendOwnEvent } from '../events/own-events.ts';
 import { conditionHolds } from '../expressions/condition.ts';
+import { ExpressionFailure } from '../expressions/pool.ts';
 import { keys } from '../store/items.ts';
-import type { Table } from '../store/table.ts';
+import { aboutOf, targetOf } from './reach.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
-/** A filter that cannot be evaluated lets nothing through, and its subscription says why. */
+const dayMs = 24 * 60 * 60_000;
+
+/**
+ * Whether a subscription's filter lets an event through. A filter that fails lets nothing through: the subscription shows why, and
+ * an event says so, once a day for each way of failing.
+ */
 export async function passes(
-  services: { table: Table; clock: Clock },
+  services: LogServices,
   subscription: SubscriptionItem,
+  event: Pick<EventItem, 'id' | 'type'>,
   shown: () => Promise<TrunklineEvent>,
 ): Promise<boolean> {
   if (subscription.filter === undefined) return true;
+  const bindings = { event: await shown() };
   try {
-    return await conditionHolds(subscription.filter, { event: await shown() }, services.clock.now());
+    return await conditionHolds(subscription.filter, bindings, services.clock.now());
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    if (problem !== subscription.filterProblem) {
-      // The subscription may come from a cache that this change does not end.
-      subscription.filterProblem = problem;
-      await services.table.update(
-        keys.subscription(subscription.id),
-        'SET #filterProblem = :problem',
-        { problem: problem.slice(0, 500) },
-        'attribute_exists(#pk)',
-      );
-    }
+    // Anything else is a fault of ours, and the event is routed again.
+    if (!(error instanceof ExpressionFailure)) throw error;
+    await noteProblem(services, subscription, event, error.message.slice(0, 500));
     return false;
   }
+}
+
+async function noteProblem(
+  services: LogServices,
+  subscription: SubscriptionItem,
+  event: Pick<EventItem, 'id' | 'type'>,
+  problem: string,
+): Promise<void> {
+  const { id } = subscription;
+  const day = Math.floor(services.clock.now() / dayMs);
+  const digest = createHash('sha256').update(problem).digest('base64url').slice(0, 12);
+  await appendOwnEvent(services, {
+    type: 'trunkline.subscription.filter_failed',
+    id: `${id}/${digest}/${day}`,
+    data: {
+      subscriptionId: id,
+      target: targetOf(subscription),
+      eventId: event.id,
+      eventType: event.type,
+      reason: problem,
+    },
+    ...aboutOf(subscription),
+  });
+  if (problem === subscription.filterProblem) return;
+  // The subscription may come from a cache that this change does not end.
+  subscription.filterProblem = problem;
+  await services.table.update(
+    keys.subscription(id),
+    'SET #filterProblem = :problem',
+    { problem },
+    'attribute_exists(#pk)',
+  );
 }

@@ -90,7 +90,7 @@ async function again(
   delivery: DeliveryItem | undefined,
 ): Promise<string | undefined> {
   if (delivery) return (await replayDelivery(services, delivery, event, subscription)).id;
-  if (!(await passes(services, subscription, () => shownEvent(services.files, event)))) return undefined;
+  if (!(await passes(services, subscription, event, () => shownEvent(services.files, event)))) return undefined;
   const first = newDelivery(event, subscription, 0, services.clock.now());
   await startDelivery(services, first);
   return first.id;

@@ -14,7 +14,7 @@ export interface RouteServices extends SubscriptionServices {
   starter: Starter;
 }
 
-/** What else an event sets going: the automations put theirs in. It may be called more than once for one event. */
+/** Starts the runs that an event triggers. It may be called more than once for one event. */
 export type StartRuns = (event: EventItem) => Promise<void>;
 
 export interface RouteReport {
@@ -27,8 +27,9 @@ export interface RouteReport {
 const concurrency = 10;
 
 /**
- * Sends events on their way: a place in the log, a delivery for each subscription that wants them, the runs that wait for them
- * and those that they start. May be repeated for the same events; every part of it happens once.
+ * Routes events: starts the runs that they trigger, ends the waits for them, starts a delivery for each subscription that wants
+ * them, and gives each its place in the log. Runs and deliveries come first, so that an alarm does not wait for the log. May be
+ * repeated for the same events; every part of it happens once.
  */
 export async function routeEvents(
   services: RouteServices,
@@ -37,45 +38,77 @@ export async function routeEvents(
 ): Promise<RouteReport> {
   const report: RouteReport = { routed: 0, deliveries: 0, failed: new Map() };
   if (events.length === 0) return report;
-  await settleEvents(services, events);
-  // Read after the events were stored, so that a subscription made before them is among these.
-  const kit = waiterServices(services);
+  const fail = (event: Pick<EventItem, 'id'>, error: unknown) => {
+    if (!report.failed.has(event.id)) report.failed.set(event.id, error);
+  };
+  const failAll = (error: unknown) => {
+    for (const event of events) fail(event, error);
+    return undefined;
+  };
   const types = [...new Set(events.map(({ type }) => type))];
-  const subscriptions = await subscriptionsFor(services.table, types);
-  const waiting = new Map(
+  await forEachLimited(events, concurrency, async (event) => {
+    await startRuns(event).catch((error: unknown) => fail(event, error));
+    report.routed++;
+  });
+
+  const endWaits = async () => {
+    const waiters = await waitersOf(services, types);
+    await forEachLimited(events, concurrency, async (event) => {
+      await completeWaiters(waiterServices(services), waiters.get(event.type) ?? [], event).catch((error: unknown) =>
+        fail(event, error),
+      );
+    });
+  };
+  await endWaits().catch(failAll);
+
+  // Read after the events were stored, so that a subscription made before them is among these.
+  const subscriptions = (await subscriptionsFor(services.table, types).catch(failAll)) ?? [];
+  const wanted: DeliveryItem[] = [];
+  await forEachLimited(events, concurrency, async (event) => {
+    const shown = once(() => shownEvent(services.files, event));
+    for (const subscription of subscriptions) {
+      try {
+        if (!isFor(subscription, event) || !(await passes(services, subscription, event, shown))) continue;
+        wanted.push(newDelivery(event, subscription, 0, services.clock.now()));
+      } catch (error) {
+        fail(event, error);
+      }
+    }
+  });
+  report.deliveries = await startAll(services, wanted, fail).catch((error: unknown) => {
+    failAll(error);
+    return 0;
+  });
+
+  try {
+    await settleEvents(services, events, ({ id }) => !report.failed.has(id));
+    // A wait that began meanwhile has searched the log before these events were in it, or is among the waiters now.
+    await endWaits();
+  } catch (error) {
+    failAll(error);
+  }
+  return report;
+}
+
+/** The runs that wait for events of the types. */
+async function waitersOf(services: RouteServices, types: readonly string[]) {
+  return new Map(
     await Promise.all(
       types.map(async (type) => [type, await waitersFor(services.table, type, services.clock.now())] as const),
     ),
   );
-
-  const wanted: DeliveryItem[] = [];
-  const routeOne = async (event: EventItem) => {
-    const shown = remembered(() => shownEvent(services.files, event));
-    // One road that is blocked closes no other. Runs come first: an alarm waits for no list of subscribers.
-    const roads = [
-      () => startRuns(event),
-      () => completeWaiters(kit, waiting.get(event.type) ?? [], event),
-      async () => {
-        for (const subscription of subscriptions) {
-          if (!isFor(subscription, event) || !(await passes(services, subscription, shown))) continue;
-          wanted.push(newDelivery(event, subscription, 0, services.clock.now()));
-        }
-      },
-    ];
-    for (const road of roads) await road().catch((error: unknown) => report.failed.set(event.id, error));
-    report.routed++;
-  };
-  await forEachLimited(events, concurrency, routeOne);
-  report.deliveries = await startAll(services, wanted, report);
-  return report;
 }
 
 /** Stores and starts the deliveries that are not known yet, or were not started. Answers how many were new. */
-async function startAll(services: RouteServices, wanted: DeliveryItem[], report: RouteReport): Promise<number> {
+async function startAll(
+  services: RouteServices,
+  wanted: DeliveryItem[],
+  fail: (event: Pick<EventItem, 'id'>, error: unknown) => void,
+): Promise<number> {
   const known = await services.table.getMany<DeliveryItem>(wanted);
   const open = wanted.filter((_, index) => (known[index]?.state ?? 'pending') === 'pending');
   await forEachLimited(open, concurrency, async (delivery) => {
-    await startDelivery(services, delivery).catch((error: unknown) => report.failed.set(delivery.eventId, error));
+    await startDelivery(services, delivery).catch((error: unknown) => fail({ id: delivery.eventId }, error));
   });
   return known.filter((item) => item === undefined).length;
 }
@@ -89,7 +122,7 @@ export function waiterServices(services: RouteServices): WaiterServices {
   };
 }
 
-function remembered<T>(make: () => Promise<T>): () => Promise<T> {
+function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {
     made ??= make();

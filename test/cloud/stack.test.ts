@@ -184,16 +184,24 @@ describe('durable functions and the event stream', () => {
     expect(lambda('route-events')?.properties.Environment).toMatchObject({ Variables: { [variable]: alias?.id } });
   });
 
-  it('reads inserted events alone from the stream, with halving, partial failures and a queue for what fails', () => {
+  it('reads inserted and completed events alone from the stream, with halving, partial failures and a queue for what fails', () => {
     const { properties } = only(templates.ofType('AWS::Lambda::EventSourceMapping'));
     expect(properties).toMatchObject({
       BisectBatchOnFunctionError: true,
+      MaximumRecordAgeInSeconds: 86_400,
       FunctionResponseTypes: ['ReportBatchItemFailures'],
       DestinationConfig: { OnFailure: { Destination: expect.stringContaining('FailedEvents') } },
     });
     const { Filters } = properties.FilterCriteria as unknown as { Filters: { Pattern: string }[] };
     expect(Filters.map(({ Pattern }) => JSON.parse(Pattern))).toEqual([
       { eventName: ['INSERT'], dynamodb: { Keys: { pk: { S: [{ prefix: eventPrefix }] } } } },
+      {
+        eventName: ['MODIFY'],
+        dynamodb: {
+          Keys: { pk: { S: [{ prefix: eventPrefix }] } },
+          NewImage: { completedAt: { N: [{ exists: true }] } },
+        },
+      },
     ]);
     const alarms = templates.ofType('AWS::CloudWatch::Alarm').map(({ id }) => id);
     expect(alarms).toContainEqual(expect.stringContaining('EventsNotRouted'));

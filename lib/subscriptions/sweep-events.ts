@@ -1,0 +1,62 @@
+import { sweepLater, unroutedEvents } from '../events/unrouted.ts';
+import { dueItems } from '../store/due.ts';
+import { type DeliveryItem, startDelivery } from './deliveries.ts';
+import { type RouteServices, routeEvents, type StartRuns } from './route-events.ts';
+
+export interface SweepReport {
+  /** Events that the table's stream had not brought through. */
+  found: number;
+  routed: number;
+  failed: number;
+  /** Deliveries whose start was lost. */
+  restarted: number;
+  /** The first of what failed. */
+  unexpected: string[];
+}
+
+const batchLength = 25;
+/** A delivery that has had no attempt in this time is started again; starting one that runs does nothing. */
+const restartAfterMs = 2 * 60_000;
+/** Deliveries that one sweep starts again. */
+const maxRestarts = 500;
+
+/**
+ * Routes the events that were stored and not routed, whatever became of them on the way: the stream gives up after a day, a queue of
+ * starts may lose one. Everything happens once, so that a sweep may meet events that are being routed. `all`: without waiting.
+ */
+export async function sweepEvents(
+  services: RouteServices,
+  startRuns: StartRuns,
+  { signal, all = false }: { signal: AbortSignal; all?: boolean },
+): Promise<SweepReport> {
+  const report: SweepReport = { found: 0, routed: 0, failed: 0, restarted: 0, unexpected: [] };
+  const now = services.clock.now();
+  for await (const page of unroutedEvents(services.table, now, all)) {
+    for (let at = 0; at < page.length && !signal.aborted; at += batchLength) {
+      const events = page.slice(at, at + batchLength);
+      const { failed } = await routeEvents(services, events, startRuns);
+      report.found += events.length;
+      report.failed += failed.size;
+      report.routed += events.length - failed.size;
+      for (const event of events) if (failed.has(event.id)) await sweepLater(services.table, event, now);
+      report.unexpected.push(...[...failed.values()].slice(0, 5 - report.unexpected.length).map(String));
+    }
+    if (signal.aborted) break;
+  }
+  report.restarted = await restartDeliveries(services, now, signal);
+  return report;
+}
+
+async function restartDeliveries(services: RouteServices, now: number, signal: AbortSignal): Promise<number> {
+  let restarted = 0;
+  for await (const page of dueItems<DeliveryItem>(services.table, 'delivery-pending', now - restartAfterMs)) {
+    for (const delivery of page) {
+      if (signal.aborted || restarted >= maxRestarts) return restarted;
+      // A target that is asked for more than it takes has a turn for each.
+      if (delivery.createdAt > now - restartAfterMs || delivery.nextAttemptAt !== undefined) continue;
+      await startDelivery(services, delivery);
+      restarted++;
+    }
+  }
+  return restarted;
+}
