@@ -81,6 +81,45 @@ describe('PUT', () => {
   });
 });
 
+describe('PUT of a hook', () => {
+  const put = (name: string, body: object) => desk.call('PUT', `/v1/hooks/${encodeURIComponent(name)}`, body);
+
+  test('creates it with address and secret, and keeps both when repeated or sent back', async () => {
+    const created = await put('Doors', { verify: { kind: 'bearer' } });
+    expect(created.status, JSON.stringify(created.body)).toBe(201);
+    expect(created.body).toMatchObject({ url: expect.stringContaining('/hooks/'), secret: expect.any(String) });
+    const item = await desk.services.table.get({ pk: 'hooks', sk: created.body.id });
+    const shown = (await desk.call('GET', '/v1/hooks/Doors')).body;
+    for (const body of [shown, { verify: { kind: 'bearer' } }]) {
+      const again = await put('Doors', body);
+      expect(again.status, JSON.stringify(again.body)).toBe(200);
+      expect(again.body).toEqual(shown);
+      expect(await desk.services.table.get({ pk: 'hooks', sk: created.body.id })).toEqual(item);
+    }
+    const changed = await put('Doors', { verify: { kind: 'bearer' }, perMinute: 5 });
+    expect(changed.body).toMatchObject({ id: created.body.id, perMinute: 5 });
+    expect(changed.body.url).toBeUndefined();
+    expect((await put('Doors', { verify: { kind: 'none' } })).body).toMatchObject({
+      perMinute: 600,
+      verify: { kind: 'none' },
+    });
+  });
+
+  test('names are unique, also after a rename', async () => {
+    await put('North', { verify: { kind: 'none' } });
+    const { body } = await put('South', { verify: { kind: 'none' } });
+    expect((await desk.call('POST', '/v1/hooks', { name: 'North', verify: { kind: 'none' } })).status).toBe(409);
+    expect((await desk.call('PATCH', `/v1/hooks/${body.id}`, { name: 'North' })).status).toBe(409);
+    expect((await desk.call('DELETE', '/v1/hooks/North')).status).toBe(204);
+    expect((await desk.call('PATCH', `/v1/hooks/${body.id}`, { name: 'North' })).status).toBe(200);
+    expect((await desk.call('POST', '/v1/hooks', { name: 'South', verify: { kind: 'none' } })).status).toBe(201);
+  });
+
+  test('refuses a way to verify that does not exist', async () => {
+    expect((await put('Odd', { verify: { kind: 'nothing' } })).status).toBe(422);
+  });
+});
+
 describe('what is in use cannot be deleted', () => {
   test('a connection names the automation, the hook and the subscription that use it', async () => {
     const bot = await desk.call('POST', '/v1/hooks', {

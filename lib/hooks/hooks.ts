@@ -7,7 +7,7 @@ import { LruMap } from '../core/lru-map.ts';
 import type { VendorName } from '../core/vendor.ts';
 import { hookPrefix } from '../events/own-events.ts';
 import { keys } from '../store/items.ts';
-import type { Key, Table } from '../store/table.ts';
+import type { Key, Table, Write } from '../store/table.ts';
 
 /** How a hook knows its sender; the kinds of a vendor name one of its connections. */
 export type HookVerify =
@@ -99,7 +99,11 @@ export class Hooks {
       createdAt: at,
       updatedAt: at,
     };
-    await this.#table.put<HookItem>(item, 'attribute_not_exists(#pk)');
+    const written = await this.#table.transact([
+      { put: { ...item }, condition: 'attribute_not_exists(#pk)' },
+      nameClaim(item),
+    ]);
+    if (!written.done) throw nameTaken(item.name);
     return { item, token: tokenOf(id, secret) };
   }
 
@@ -141,8 +145,9 @@ export class Hooks {
   }
 
   async remove(id: string): Promise<void> {
-    const gone = await this.#table.delete(keys.hook(id), 'attribute_exists(#pk)');
+    const gone = await this.#table.delete<HookItem>(keys.hook(id), 'attribute_exists(#pk)');
     this.#cache.delete(id);
+    if (gone.done && gone.item) await this.#table.delete(keys.hookName(gone.item.name), '#id = :id', { id });
     if (!gone.done) throw new GatewayError('not_found', `There is no hook with the id ${JSON.stringify(id)}.`);
     await this.#table.delete(keys.hookStatus(id));
   }
@@ -166,6 +171,12 @@ export class Hooks {
 
   async #update(item: HookItem, set: Record<string, unknown>, remove: string[]): Promise<HookItem> {
     const values = { ...set, version: item.version + 1 };
+    const { name } = set;
+    if (typeof name === 'string' && name !== item.name) {
+      const claimed = await this.#table.transact([nameClaim({ ...item, name })]);
+      if (!claimed.done) throw nameTaken(name);
+      await this.#table.delete(keys.hookName(item.name), '#id = :id', { id: item.id });
+    }
     const assignments = Object.keys(values).map((name) => `#${name} = :${name}`);
     const changed = await this.#table.update<HookItem>(
       keys.hook(item.id),
@@ -185,6 +196,18 @@ export class Hooks {
   #at(): string {
     return new Date(this.#clock.now()).toISOString();
   }
+}
+
+/** An item of its own keeps a name unique; the hook that has it may claim it again. */
+function nameClaim({ id, name }: Pick<HookItem, 'id' | 'name'>): Write {
+  return { put: { ...keys.hookName(name), id }, condition: 'attribute_not_exists(#pk) OR #id = :id', values: { id } };
+}
+
+function nameTaken(name: string): GatewayError {
+  return new GatewayError(
+    'conflict',
+    `There is a hook named ${JSON.stringify(name)} already. Change it with PUT /v1/hooks/{name}.`,
+  );
 }
 
 function tokenOf(id: string, secret: string): string {

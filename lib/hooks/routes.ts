@@ -1,29 +1,20 @@
 import * as z from 'zod/mini';
 import type { HttpRequest } from '../api/request.ts';
-import { type Route, route } from '../api/route.ts';
+import { Answer, type Route, type RouteCall, route } from '../api/route.ts';
 import { serverUrl } from '../api/server-url.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Clock, Random } from '../core/clock.ts';
-import { inUse, refusedField } from '../core/errors.ts';
+import { GatewayError, inUse, refusedField } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
-import { rotateSecret, storeSecret } from '../core/rotated-secret.ts';
+import { rotateSecret } from '../core/rotated-secret.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import { hookSecret } from '../core/secrets.ts';
-import { newSigningSecret } from '../core/standard-webhooks.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import type { Table } from '../store/table.ts';
 import type { HookItem, Hooks } from './hooks.ts';
-import {
-  checkDedupe,
-  dedupeInput,
-  defaultPerMinute,
-  limitInputs,
-  resolveVerify,
-  userAndPassword,
-  type VerifyInput,
-  verifyInput,
-} from './input.ts';
-import { hasSecret, newPlainSecret } from './secrets.ts';
+import { dedupeInput, limitInputs, userAndPassword, verifyInput } from './input.ts';
+import { changeHook, createHook, findHook, hookFields, putHook, secretOf, type WrittenHook } from './records.ts';
+import { hasSecret } from './secrets.ts';
 import { type HookStatus, readStatus, readStatuses } from './status.ts';
 
 export interface HookControlServices {
@@ -55,14 +46,26 @@ const secretField = () => z.optional(field(z.string(), { description: 'Shown thi
 const overlapSeconds = () =>
   z._default(field(integer(0, 604_800), { description: 'How long the old one works on. Default one day.' }), 86_400);
 
+/** What a GET shows beside the settings; a PUT accepts and ignores it, so that the body of a GET can be sent back. */
+const readOnly = () => {
+  const ignored = () => z.optional(field(z.unknown(), { description: 'Read-only; ignored in a request.' }));
+  return Object.fromEntries(
+    Object.keys(shown().shape)
+      .filter((name) => !['name', 'verify', 'perMinute'].includes(name))
+      .concat('lastProblem', 'rotatedAt')
+      .map((name) => [name, ignored()]),
+  );
+};
+
 /** The calls on hooks. Address and secret are shown when they are made and never again. */
 export function hookRoutes(
   services: HookControlServices,
   vendors: EventCatalogue,
   usersOf: (id: string) => Promise<string[]>,
 ): Route[] {
-  const { hooks, secrets, table, connections, random } = services;
+  const { hooks, secrets, table, random } = services;
   const shared = { tag: 'Hooks', area: 'hooks' } as const;
+  const find = (params: RouteCall['params']) => findHook(hooks, params.id ?? '');
   const one = async (item: HookItem) => show(item, await readStatus(table, item.id));
 
   return [
@@ -74,32 +77,10 @@ export function hookRoutes(
       summary: 'Make a hook: an address that a third party posts to',
       write: true,
       status: 201,
-      input: () => ({
-        name: text(100),
-        verify: verifyInput(vendors),
-        dedupe: z.optional(dedupeInput()),
-        allowFrom: z.optional(limitInputs().allowFrom),
-        silentAfterSeconds: z.optional(limitInputs().silentAfterSeconds),
-        perMinute: z._default(limitInputs().perMinute, defaultPerMinute),
-      }),
+      input: () => hookFields(vendors),
       output: () => z.extend(shown(), { url: urlField(), secret: secretField() }),
-      handle: async ({ input, principal, request }) => {
-        const { name, dedupe, allowFrom, perMinute, silentAfterSeconds } = input;
-        const verify = await resolveVerify(connections, vendors, principal, input.verify);
-        await checkDedupe(dedupe, verify);
-        const id = hooks.newId();
-        const secret = secretOf(input.verify, random);
-        if (secret) await storeSecret(secrets, hookSecret(id), 1, secret.value);
-        const { item, token } = await hooks.create(id, principal.keyId, {
-          name,
-          verify,
-          perMinute,
-          ...(dedupe && { dedupe }),
-          ...(allowFrom && { allowFrom }),
-          ...(silentAfterSeconds !== undefined && { silentAfterSeconds }),
-        });
-        return { ...show(item, {}), url: urlOf(request, token), ...(secret?.made && { secret: secret.value }) };
-      },
+      handle: async ({ input, principal, request }) =>
+        showWritten(await createHook(services, vendors, principal, input), {}, request),
     }),
     route({
       ...shared,
@@ -120,7 +101,7 @@ export function hookRoutes(
       operationId: 'getHook',
       summary: 'Get a hook with what came through it and what was refused last',
       output: shown,
-      handle: async ({ params }) => one(await hooks.get(params.id ?? '')),
+      handle: async ({ params }) => one(await find(params)),
     }),
     route({
       ...shared,
@@ -138,18 +119,38 @@ export function hookRoutes(
         perMinute: z.optional(limitInputs().perMinute),
       }),
       output: () => z.extend(shown(), { secret: secretField() }),
-      handle: async ({ params, input, principal }) => {
-        const before = await hooks.get(params.id ?? '');
-        const { verify: given, ...rest } = input;
-        const verify = given ? await resolveVerify(connections, vendors, principal, given) : before.verify;
-        await checkDedupe(rest.dedupe === undefined ? before.dedupe : rest.dedupe, verify);
-        if (!given) return one(await hooks.change(before, rest));
-        const secret = secretOf(given, random);
-        const secretVersion = before.secretVersion + 1;
-        const item = await hooks.change(before, { ...rest, verify, secretVersion });
-        if (secret) await storeSecret(secrets, hookSecret(item.id), secretVersion, secret.value);
-        else await secrets.delete(hookSecret(item.id));
-        return { ...(await one(item)), ...(secret?.made && { secret: secret.value }) };
+      handle: async ({ params, input, principal, request }) => {
+        const before = await find(params);
+        const written = await changeHook(services, vendors, principal, before, input);
+        return showWritten(written, await readStatus(table, before.id), request);
+      },
+    }),
+    route({
+      ...shared,
+      method: 'PUT',
+      path: '/v1/hooks/{id}',
+      operationId: 'putHook',
+      summary: 'Create the hook of this name, or give it these settings; address and secret of an existing one stay',
+      write: true,
+      input: () => ({
+        ...hookFields(vendors),
+        name: z.optional(hookFields(vendors).name),
+        verify: field(z.union([hookFields(vendors).verify, z.looseObject({ kind: z.string() })]), {
+          description: 'As for a new hook, or as a GET shows it: then the secret stays.',
+        }),
+        ...readOnly(),
+      }),
+      output: () => z.extend(shown(), { url: z.optional(urlField()), secret: secretField() }),
+      handle: async ({ params: { id: key = '' }, input, principal, request }) => {
+        const before = await findHook(hooks, key).catch(absent);
+        const ignored = readOnly();
+        const given = Object.entries(input).filter(([name]) => !Object.hasOwn(ignored, name));
+        const name = input.name ?? before?.name ?? key;
+        if (!before && name !== key) throw refusedField('/name', `must be ${JSON.stringify(key)}, as in the address`);
+        const written = await putHook(services, vendors, principal, { ...Object.fromEntries(given), name }, before);
+        const status = before ? await readStatus(table, before.id) : {};
+        const answer = showWritten(written, status, request);
+        return before ? answer : new Answer(201, answer);
       },
     }),
     route({
@@ -170,7 +171,7 @@ export function hookRoutes(
       }),
       output: () => z.extend(shown(), { url: z.optional(urlField()), secret: secretField() }),
       handle: async ({ params, input, request }) => {
-        const before = await hooks.get(params.id ?? '');
+        const before = await find(params);
         const { what, overlapSeconds: overlap, ...given } = input;
         if (what === 'url') {
           const [extra] = Object.keys(given);
@@ -194,7 +195,7 @@ export function hookRoutes(
       write: true,
       status: 204,
       handle: async ({ params }) => {
-        const id = params.id ?? '';
+        const { id } = await find(params);
         const users = await usersOf(id);
         if (users.length > 0) throw inUse('The hook', users);
         await hooks.remove(id);
@@ -202,21 +203,6 @@ export function hookRoutes(
       },
     }),
   ];
-}
-
-/** The secret of a hook: given, or made where its kind lets us; undefined where its kind has none. */
-function secretOf(verify: VerifyInput, random: Random): { value: string; made: boolean } | undefined {
-  if ('user' in verify) return { value: `${verify.user}:${verify.password}`, made: false };
-  if ('secret' in verify && verify.secret !== undefined) return { value: verify.secret, made: false };
-  switch (verify.kind) {
-    case 'standard-webhooks':
-      return { value: newSigningSecret(random.bytes), made: true };
-    case 'github':
-    case 'bearer':
-      return { value: newPlainSecret(random), made: true };
-    default:
-      return undefined;
-  }
 }
 
 /** The next secret of a hook, held against the schema of its kind. */
@@ -239,7 +225,20 @@ function nextSecret(
   return secret;
 }
 
-function urlOf(request: HttpRequest, token: string): string {
+/** A hook as it is shown right after it was written, with what is shown once. */
+function showWritten({ item, token, secret }: WrittenHook, status: HookStatus, request: HttpRequest) {
+  return {
+    ...show(item, status),
+    ...(token !== undefined && { url: urlOf(request, token) }),
+    ...(secret !== undefined && { secret }),
+  };
+}
+
+function absent(error: unknown): undefined {
+  if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
+}
+
+export function urlOf(request: HttpRequest, token: string): string {
   return `${serverUrl(request)}/hooks/${token}`;
 }
 

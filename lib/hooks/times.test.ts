@@ -23,6 +23,9 @@ import { type HookRuns, type HookServices, receiveHook } from './receive.ts';
 import { hookRoutes } from './routes.ts';
 import { longestWait } from './wait.ts';
 
+/** Names are unique. */
+let made = 0;
+
 const second = 1000;
 const hour = 3600 * second;
 const day = 24 * hour;
@@ -114,7 +117,7 @@ function requestOf(method: string, path: string, body: string, headers: Record<s
 }
 
 async function make(body: object): Promise<{ id: string; path: string; secret: string }> {
-  const { id = '', url = '', secret = '' } = await one.control('POST', '/v1/hooks', { name: 'x', ...body });
+  const { id = '', url = '', secret = '' } = await one.control('POST', '/v1/hooks', { name: `x ${++made}`, ...body });
   return { id, secret, path: new URL(url).pathname };
 }
 

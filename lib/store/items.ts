@@ -110,6 +110,8 @@ export const keys = {
   executionItems: (functionName: string, name: string): string => `execution#${functionName}#${name}`,
   hook: (id: string): Key => ({ pk: 'hooks', sk: id }),
   hooks: (): string => 'hooks',
+  /** Claims a name, so that no two hooks have the same. */
+  hookName: (name: string): Key => ({ pk: 'hooks#names', sk: digest(name) }),
   /** What has come through a hook; apart from it, so that a call and a change never meet in one item. */
   hookStatus: (id: string): Key => ({ pk: 'hooks#status', sk: id }),
   hookStatuses: (): string => 'hooks#status',

@@ -53,7 +53,7 @@ const waitEnd = (name: string, seconds: number) => ({
 /** A hook of its own with the two automations; `first` and `second` are the seconds until the alert and until the SOS. */
 async function openDesk(first: number, second: number): Promise<Desk> {
   const hook = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', {
-    name: 'Monitoring',
+    name: `Monitoring ${first}-${second} ${Math.random()}`,
     verify: { kind: 'none' },
   });
   expect(hook.status, JSON.stringify(hook.body)).toBe(201);

@@ -9,6 +9,7 @@ import { type Ask, type Told, tell } from './face.ts';
 import { memoryFiles, startBackends } from './harness.ts';
 
 const adminKey = 'tl_an-admin-key-for-tests-only';
+let hooksMade = 0;
 
 /** A hook as it is shown when it is made. */
 export interface MadeHook {
@@ -59,7 +60,7 @@ export async function startHookKit(catalogue: EventCatalogue = vendors) {
     });
   const post = (what: Ask): Promise<Told> => tell(handler as never, { method: 'POST', ...what });
   const make = async (body: Record<string, unknown>): Promise<MadeHook> => {
-    const made = await call({ path: '/v1/hooks', body: { name: 'of a test', ...body } });
+    const made = await call({ path: '/v1/hooks', body: { name: `of a test ${++hooksMade}`, ...body } });
     if (made.status !== 201) throw new Error(`${made.status} ${made.text}`);
     const hook = made.body as MadeHook;
     return { ...hook, path: new URL(hook.url).pathname };

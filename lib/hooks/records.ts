@@ -1,0 +1,165 @@
+import * as z from 'zod/mini';
+import type { Principal } from '../api/key-check.ts';
+import type { Connections } from '../connections/connections.ts';
+import type { Random } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import { text } from '../core/field.ts';
+import { type InputOf, parseInput } from '../core/operation.ts';
+import { storeSecret } from '../core/rotated-secret.ts';
+import { hookSecret, type SecretStore } from '../core/secrets.ts';
+import { newSigningSecret } from '../core/standard-webhooks.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
+import type { HookChange, HookItem, Hooks } from './hooks.ts';
+import {
+  checkDedupe,
+  dedupeInput,
+  defaultPerMinute,
+  limitInputs,
+  resolveVerify,
+  type VerifyInput,
+  verifyInput,
+} from './input.ts';
+import { newPlainSecret } from './secrets.ts';
+
+export interface HookRecordServices {
+  hooks: Hooks;
+  secrets: SecretStore;
+  connections: Connections;
+  random: Random;
+}
+
+/** A hook as it is written. */
+export const hookFields = (vendors: EventCatalogue) => ({
+  name: text(100),
+  verify: verifyInput(vendors),
+  dedupe: z.optional(dedupeInput()),
+  allowFrom: z.optional(limitInputs().allowFrom),
+  silentAfterSeconds: z.optional(limitInputs().silentAfterSeconds),
+  perMinute: z._default(limitInputs().perMinute, defaultPerMinute),
+});
+
+export type NewHook = InputOf<ReturnType<typeof hookFields>>;
+
+/** A stored hook with what is shown once. */
+export interface WrittenHook {
+  item: HookItem;
+  /** The secret part of its address, for a new hook. */
+  token?: string;
+  /** The secret, where it was made here. */
+  secret?: string;
+}
+
+/** Stores a new hook; a name that another one has is a `conflict`. */
+export async function createHook(
+  services: HookRecordServices,
+  vendors: EventCatalogue,
+  principal: Principal,
+  input: NewHook,
+  id = services.hooks.newId(),
+): Promise<WrittenHook> {
+  const { hooks, secrets, connections, random } = services;
+  const { verify: given, ...settings } = input;
+  const verify = await resolveVerify(connections, vendors, principal, given);
+  await checkDedupe(settings.dedupe, verify);
+  const secret = secretOf(given, random);
+  if (secret) await storeSecret(secrets, hookSecret(id), 1, secret.value);
+  const { item, token } = await hooks.create(id, principal.keyId, { ...defined(settings), verify });
+  return { item, token, ...(secret?.made && { secret: secret.value }) };
+}
+
+/** Changes a hook; another way to verify takes effect without overlap. */
+export async function changeHook(
+  services: HookRecordServices,
+  vendors: EventCatalogue,
+  principal: Principal,
+  before: HookItem,
+  { verify: given, ...rest }: Omit<HookChange, 'verify'> & { verify?: VerifyInput | undefined },
+): Promise<WrittenHook> {
+  const { hooks, secrets, connections, random } = services;
+  const verify = given ? await resolveVerify(connections, vendors, principal, given) : before.verify;
+  await checkDedupe(rest.dedupe === undefined ? before.dedupe : rest.dedupe, verify);
+  if (!given) return { item: await hooks.change(before, rest) };
+  const secret = secretOf(given, random);
+  const secretVersion = before.secretVersion + 1;
+  const item = await hooks.change(before, { ...rest, verify, secretVersion });
+  if (secret) await storeSecret(secrets, hookSecret(item.id), secretVersion, secret.value);
+  else await secrets.delete(hookSecret(item.id));
+  return { item, ...(secret?.made && { secret: secret.value }) };
+}
+
+/**
+ * Creates the hook of a name, or gives the one that has it these settings. Its address and secret stay; a `verify` that is shown
+ * by a GET needs no secret.
+ */
+export async function putHook(
+  services: HookRecordServices,
+  vendors: EventCatalogue,
+  principal: Principal,
+  input: Record<string, unknown>,
+  before: HookItem | undefined,
+  id?: string,
+): Promise<WrittenHook> {
+  const schema = z.strictObject(hookFields(vendors));
+  if (!before) return createHook(services, vendors, principal, parseInput(schema, input), id);
+  const keepsVerify = input.verify === undefined || isSame(input.verify, before.verify);
+  const { verify, ...settings } = parseInput(schema, { ...input, ...(keepsVerify && { verify: { kind: 'none' } }) });
+  const wanted: Record<string, unknown> = defined(settings);
+  const removed = Object.keys(hookFields(vendors)).filter((name) => name !== 'verify' && !Object.hasOwn(wanted, name));
+  const change: HookChange = { ...wanted, ...Object.fromEntries(removed.map((name) => [name, null])) };
+  const isChanged = Object.entries(change).some(
+    ([name, value]) => !isSame(value ?? undefined, settingOf(before, name)),
+  );
+  if (!isChanged && keepsVerify) return { item: before };
+  const { verify: _, ...rest } = change;
+  return changeHook(services, vendors, principal, before, { ...rest, ...(!keepsVerify && { verify }) });
+}
+
+/** The hook with an id or a name, or `not_found`. */
+export async function findHook(hooks: Hooks, idOrName: string): Promise<HookItem> {
+  const found = (await hooks.list()).find(({ id, name }) => id === idOrName || name === idOrName);
+  if (found) return found;
+  throw new GatewayError(
+    'not_found',
+    `There is no hook with the id or name ${JSON.stringify(idOrName.slice(0, 100))}.`,
+  );
+}
+
+/** The secret of a hook: given, or made where its kind lets us; undefined where its kind has none. */
+export function secretOf(verify: VerifyInput, random: Random): { value: string; made: boolean } | undefined {
+  if ('user' in verify) return { value: `${verify.user}:${verify.password}`, made: false };
+  if ('secret' in verify && verify.secret !== undefined) return { value: verify.secret, made: false };
+  switch (verify.kind) {
+    case 'standard-webhooks':
+      return { value: newSigningSecret(random.bytes), made: true };
+    case 'github':
+    case 'bearer':
+      return { value: newPlainSecret(random), made: true };
+    default:
+      return undefined;
+  }
+}
+
+function settingOf(item: HookItem, name: string): unknown {
+  return Object.entries(item).find(([key]) => key === name)?.[1];
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return sorted(one) === sorted(other);
+}
+
+function sorted(value: unknown): string {
+  return (
+    JSON.stringify(value, (_key, member: unknown) =>
+      typeof member === 'object' && member !== null && !Array.isArray(member)
+        ? Object.fromEntries(Object.entries(member).sort(([one], [other]) => (one < other ? -1 : 1)))
+        : member,
+    ) ?? ''
+  );
+}
+
+/** Without what was not given: an absent field is not one that is undefined. */
+function defined<T extends object>(input: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
