@@ -16,6 +16,8 @@ export interface SandboxOptions {
   random?: () => number;
   /** What the controls below `/__sandbox/` ask for as a bearer token; absent lets every program on this machine use them. */
   controlKey?: string;
+  /** Receives, in words, what a person near the vendor would notice: a siren, a chat line, a new row. */
+  onEffect?: (effect: string) => void;
 }
 
 /** One request as a vendor sees it. `body` reads the whole of it; `raw` is there for what must be streamed. */
@@ -95,6 +97,8 @@ export interface Sandbox<State> {
   clearFaults(): void;
   /** Requests seen since the start or the last `reset`, keyed `METHOD /path`. */
   counts(): Record<string, number>;
+  /** Tells whoever watches what a person near the vendor would notice. */
+  effect(text: string): void;
   /** Forgets journal, counts and faults, not the vendor's state. */
   reset(): void;
   /** Writes the state file now, after a change that no request over HTTP made. */
@@ -143,6 +147,7 @@ export async function startSandbox<State extends object>(
     fault: faults.add,
     clearFaults: faults.clear,
     counts: () => ({ ...counts }),
+    effect: (text) => options.onEffect?.(text),
     reset: () => {
       sandbox.journal.length = 0;
       counts = {};

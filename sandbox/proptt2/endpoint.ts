@@ -16,6 +16,8 @@ export interface Call {
   ids: number[];
   query: { start?: number; pageSize?: number };
   now: number;
+  /** Tells whoever watches what sounded. */
+  effect(text: string): void;
   /** Whether the server is at least this version. */
   since(version: string): boolean;
 }
@@ -57,7 +59,8 @@ export function newCall(
 ): Call {
   const { state } = sandbox;
   const { settings } = state;
-  return { state, settings, company, data, ...rest, since: (version) => hasVersion(settings.serverVersion, version) };
+  const since = (version: string) => hasVersion(settings.serverVersion, version);
+  return { state, settings, company, data, ...rest, effect: sandbox.effect, since };
 }
 
 /** A good answer with a body. */

@@ -24,9 +24,20 @@ export interface Proptt2Sandbox extends Sandbox<Proptt2State>, Proptt2Controls {
 export async function startProptt2Sandbox(
   options: SandboxOptions & Proptt2SandboxOptions = {},
 ): Promise<Proptt2Sandbox> {
-  const { port, now, stateFile, random, controlKey, companies, companyCount = 0, undocumented, ...settings } = options;
+  const {
+    port,
+    now,
+    stateFile,
+    random,
+    controlKey,
+    onEffect,
+    companies,
+    companyCount = 0,
+    undocumented,
+    ...settings
+  } = options;
   const shared = Object.fromEntries(
-    Object.entries({ port, now, stateFile, random, controlKey }).filter(([, value]) => value !== undefined),
+    Object.entries({ port, now, stateFile, random, controlKey, onEffect }).filter(([, value]) => value !== undefined),
   ) as SandboxOptions;
   let controls: Proptt2Controls | undefined;
   const replies = undocumented ?? { 'GET /notices': { notices: [] } };

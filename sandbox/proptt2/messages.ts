@@ -38,6 +38,7 @@ export const messageEndpoints: Endpoints = {
     answer: (call, body) => {
       const user = findUser(call, 0);
       if (!user) return notFound();
+      call.effect(`radio of ${user.name}: ${plain(body).text}`);
       return send(call, { kind: 'message', userId: user.id, messageId: body.messageId, ...plain(body) });
     },
   }),
@@ -47,7 +48,11 @@ type Message = Omit<SentMessage, 'company' | 'at' | 'senderHid'>;
 
 function sendToChannel(call: Call, message: Message): SandboxReply {
   const channel = findChannel(call);
-  return channel ? send(call, { ...message, channelId: channel.id }) : notFound();
+  if (!channel) return notFound();
+  call.effect(
+    `radio ${channel.no} ${channel.name}: ${message.kind === 'sos' ? 'SOS' : (message.text ?? message.kind)}`,
+  );
+  return send(call, { ...message, channelId: channel.id });
 }
 
 function send(call: Call, message: Message): SandboxReply {

@@ -44,6 +44,7 @@ export function createRow(vendor: Vendor, table: Table, values: Values, change: 
   };
   table.rows[row.id] = row;
   setValues(vendor, table, row, values, change);
+  vendor.sandbox.effect(`row in ${table.name}: ${[...values].map(([, cell]) => cellText(cell)).join(', ')}`);
   return row;
 }
 
