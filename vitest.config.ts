@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['{cdk,lib,local,sandbox,test}/**/*.test.ts'],
+    include: ['{cdk,cli,lib,local,sandbox,test}/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,

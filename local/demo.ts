@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../sandbox/proptt2/index.ts';
-import { startTalkSandbox, type TalkSandbox } from '../sandbox/talk/index.ts';
+import { demoRoomToken, startTalkSandbox, type TalkSandbox } from '../sandbox/talk/index.ts';
 import { startTimetonicSandbox, type TimetonicSandbox } from '../sandbox/timetonic/index.ts';
 
 /** The stand-in vendors of the demo. */
@@ -12,25 +12,50 @@ export interface Demo {
   timetonic: TimetonicSandbox;
   /** The bearer token of the controls below `/__sandbox/`. */
   controlKey: string;
+  /** Where the demo alarm is posted. */
+  hookUrl: string;
   close(): Promise<void>;
 }
 
+/** Of a table, what the demo needs. */
+interface DemoTable {
+  code: string;
+  fields: { id: number | string; name: string }[];
+}
+
+/** Names of what the demo makes. */
+const demoHook = 'demo-panel';
+const demoAutomation = 'Demo alarm';
+
 type Ports = Record<string, number>;
 
-/** Starts the stand-in vendors on the ports that they had, and makes sure that a demo connection to each exists. */
-export async function startDemo(directory: string, gatewayUrl: string, adminKey: string): Promise<Demo> {
+export interface DemoOptions {
+  /** The data folder of the product. */
+  directory: string;
+  gatewayUrl: string;
+  adminKey: string;
+  /** Receives what a person near the stand-in vendors would notice. */
+  onEffect?: (effect: string) => void;
+}
+
+/**
+ * Starts the stand-in vendors on the ports that they had, and makes sure that there is a demo connection to each, a hook, and an
+ * automation that turns a post to the hook into a siren, a chat line and a row.
+ */
+export async function startDemo({ directory, gatewayUrl, adminKey, onEffect }: DemoOptions): Promise<Demo> {
   const folder = join(directory, 'sandbox');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const controlKey = readControlKey(join(folder, 'control-key'));
   const ports = readPorts(folder);
+  const watch = onEffect && { onEffect };
   const proptt2 = await onPort(ports.proptt2, (port) =>
-    startProptt2Sandbox({ port, controlKey, stateFile: join(folder, 'proptt2.json') }),
+    startProptt2Sandbox({ port, controlKey, ...watch, stateFile: join(folder, 'proptt2.json') }),
   );
   const talk = await onPort(ports.talk, (port) =>
-    startTalkSandbox({ port, controlKey, stateFile: join(folder, 'talk.json') }),
+    startTalkSandbox({ port, controlKey, ...watch, stateFile: join(folder, 'talk.json') }),
   );
   const timetonic = await onPort(ports.timetonic, (port) =>
-    startTimetonicSandbox({ port, controlKey, stateFile: join(folder, 'timetonic.json') }),
+    startTimetonicSandbox({ port, controlKey, ...watch, stateFile: join(folder, 'timetonic.json') }),
   );
   const running = { proptt2: proptt2.port, talk: talk.port, timetonic: timetonic.port };
   writeFileSync(join(folder, 'ports.json'), JSON.stringify(running));
@@ -62,7 +87,8 @@ export async function startDemo(directory: string, gatewayUrl: string, adminKey:
   const close = async () => {
     await Promise.all([proptt2.close(), talk.close(), timetonic.close()]);
   };
-  return { proptt2, talk, timetonic, controlKey, close };
+  const hookUrl = await ensureAlarm(gatewayUrl, adminKey, join(folder, 'hook-token'));
+  return { proptt2, talk, timetonic, controlKey, hookUrl, close };
 }
 
 interface DemoConnection {
@@ -97,6 +123,71 @@ async function ensureConnection(gatewayUrl: string, adminKey: string, connection
     body: JSON.stringify({ settings: wanted, credentials }),
   });
   if (!changed.ok) throw new Error(`The demo connection could not be moved: ${await changed.text()}`);
+}
+
+/**
+ * Makes the demo hook and the automation behind it where they are missing. A hook's address is shown only once, so its token is kept;
+ * where it was lost, the hook gets another.
+ */
+async function ensureAlarm(gatewayUrl: string, adminKey: string, file: string): Promise<string> {
+  const ask = async (method: string, path: string, body?: object) => {
+    const answer = await fetch(gatewayUrl + path, {
+      method,
+      headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`The demo alarm could not be made: ${await answer.text()}`);
+    // The two fields of a hook that are needed here.
+    return answer.json();
+  };
+  // Each answer has the shape that its call documents.
+  const hooks = (await ask('GET', '/v1/hooks')) as { id: string; name?: string }[];
+  const known = hooks.find(({ name }) => name === demoHook);
+  const isKept = known !== undefined && existsSync(file);
+  let hookId = known?.id;
+  if (!isKept) {
+    const made = known
+      ? await ask('POST', `/v1/hooks/${known.id}/rotate`, {})
+      : await ask('POST', '/v1/hooks', { name: demoHook, verify: { kind: 'none' } });
+    const { id, url } = made as { id: string; url: string };
+    hookId = id;
+    writeFileSync(file, new URL(url).pathname, { mode: 0o600 });
+  }
+  const book = { bookOwner: 'demo', bookCode: 'operations' };
+  const tables = await ask('POST', '/v1/timetonic/demo/getBookTables', { ...book, includeFields: true });
+  const { categories } = (tables as { bookTables: { categories: DemoTable[] } }).bookTables;
+  const fields = categories.find(({ code }) => code === 'incidents')?.fields ?? [];
+  const fieldId = (wanted: string) => String(fields.find(({ name }) => name === wanted)?.id);
+  await ask('PUT', `/v1/automations/${encodeURIComponent(demoAutomation)}`, {
+    name: demoAutomation,
+    enabled: true,
+    when: { hook: hookId },
+    dedupe: { key: '{% event.data.body.zone %}', seconds: 10 },
+    do: [
+      { name: 'siren', call: 'proptt2/demo/sendSosToChannel', input: { channelId: 1 }, onError: 'continue' },
+      {
+        name: 'line',
+        call: 'talk/demo/sendChatMessage',
+        input: { token: demoRoomToken, message: "{% '🔥 ' & event.data.body.zone & ' #' & run.ref %}" },
+        onError: 'continue',
+      },
+      {
+        name: 'row',
+        call: 'timetonic/demo/createOrUpdateTableRow',
+        input: {
+          ...book,
+          rowId: "{% 'tmp' & run.ref %}",
+          fieldValues: {
+            [fieldId('Zone')]: '{% event.data.body.zone %}',
+            [fieldId('Status')]: 'Open',
+            [fieldId('Ref')]: '{% run.ref %}',
+          },
+        },
+        onError: 'continue',
+      },
+    ],
+  });
+  return gatewayUrl + readFileSync(file, 'utf8');
 }
 
 /** The key of an earlier start, or a new one. */

@@ -8,6 +8,7 @@ const {
   TRUNKLINE_ADMIN_KEY,
   TRUNKLINE_SANDBOX,
   TRUNKLINE_DYNAMODB_ENDPOINT,
+  TRUNKLINE_LOG,
   TRUNKLINE_PUBLIC_URL,
 } = process.env;
 
@@ -34,27 +35,44 @@ function readAdminKey(text: string | undefined): { adminKey?: string } {
   throw new Error('TRUNKLINE_ADMIN_KEY must be tl_ and 16 to 200 letters, digits, hyphens or underscores.');
 }
 
-function banner(product: Product, directory: string): void {
+async function banner(product: Product, directory: string): Promise<void> {
   const { url, adminKey, adminKeyIsNew, demo } = product;
   say('');
-  say(`Trunkline   ${url}          reference ${url}/docs`);
-  if (adminKeyIsNew) say(`Admin key   ${adminKey}   (shown this once; it is kept in ${directory})`);
-  else
-    say(
-      `Admin key   set at an earlier start in ${directory}. Lost it? Start with TRUNKLINE_ADMIN_KEY=tl_… to set a new one.`,
-    );
   if (demo) {
-    const key = adminKeyIsNew ? adminKey : '$KEY';
+    say('Post an alarm to the demo hook: a siren, a chat line and a row at the stand-in vendors.');
+    say(`  curl ${demo.hookUrl} -H 'Content-Type: application/json' -d '{"zone":"Gate 3"}'`);
+    say('Call an operation:');
+    say('  npx trunkline call proptt2/demo/sendSosToChannel channelId=1');
+    // The key is known only at the first start; a command with a placeholder would fail.
+    if (adminKeyIsNew) {
+      say(
+        `  curl -X POST ${url}/v1/proptt2/demo/sendSosToChannel -H 'Authorization: Bearer ${adminKey}' -H 'Content-Type: application/json' -d '{"channelId":1}'`,
+      );
+    }
     say('');
-    say('Try it on the stand-in vendors:');
-    say(
-      `  curl -X POST ${url}/v1/proptt2/demo/sendSosToChannel -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '{"channelId":1}'`,
-    );
-    say(`  curl ${url}/v1/proptt2/demo/getChannelList -H 'Authorization: Bearer ${key}'`);
-    say(`  curl -X POST ${url}/v1/connections/proptt2/demo/check -H 'Authorization: Bearer ${key}'`);
   }
+  say(
+    adminKeyIsNew
+      ? `Admin key   ${adminKey}   (shown this once)`
+      : `Admin key   as at the first start. Lost it? Start with TRUNKLINE_ADMIN_KEY=tl_… to set a new one.`,
+  );
+  say(`Data        ${directory}`);
+  say(`Reference   ${url}/docs`);
+  say(`Console     ${await product.consoleLink()}`);
   say('');
   say(`ready ${url}`);
+}
+
+/** npm does not pass signals on to what it starts: when it is gone, the product ends as it does by a signal. */
+function endWithNpm(end: () => void): void {
+  if (process.env.npm_lifecycle_event !== 'start' || process.platform === 'win32') return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    end();
+  }, 500);
+  watch.unref();
 }
 
 async function main(): Promise<void> {
@@ -65,6 +83,7 @@ async function main(): Promise<void> {
     port: readPort(PORT),
     ...readAdminKey(TRUNKLINE_ADMIN_KEY),
     sandbox: TRUNKLINE_SANDBOX !== 'off',
+    readable: process.stdout.isTTY === true && TRUNKLINE_LOG !== 'json',
     ...(TRUNKLINE_PUBLIC_URL && { publicUrl: readPublicUrl(TRUNKLINE_PUBLIC_URL) }),
     ...(TRUNKLINE_DYNAMODB_ENDPOINT && { dynamodbEndpoint: TRUNKLINE_DYNAMODB_ENDPOINT }),
   });
@@ -79,7 +98,8 @@ async function main(): Promise<void> {
   };
   process.on('SIGINT', end);
   process.on('SIGTERM', end);
-  banner(product, directory);
+  endWithNpm(end);
+  await banner(product, directory);
 }
 
 main().catch((error: unknown) => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { localAccountFile, storeAccount } from '../cli/account.ts';
 import { log, logTo } from '../lib/aws/log.ts';
 import { services, useFiles, useHttp } from '../lib/aws/services.ts';
 import { signInLink } from '../lib/aws/sign-in-link.ts';
@@ -30,6 +31,7 @@ import { startDurableRuntime } from './runtime/durable-runtime.ts';
 import { type Around, clockFunctions, type Functions, httpRoutes, loadFunctions } from './runtime/functions.ts';
 import { startClock } from './runtime/local-clock.ts';
 import { gatherLines } from './runtime/log-lines.ts';
+import { effectLine, terminalLine } from './runtime/terminal-lines.ts';
 import { undiciClient } from './runtime/undici-client.ts';
 
 /** How the whole product is started on one machine. */
@@ -45,6 +47,8 @@ export interface ProductOptions {
   adminKey?: string;
   /** Start the stand-in vendors and their demo connections. */
   sandbox?: boolean;
+  /** Writes lines for people instead of JSON, and shows what the stand-in vendors do. */
+  readable?: boolean;
   /** Another DynamoDB than the embedded one. */
   dynamodbEndpoint?: string;
   /** Whether the clock ticks by itself; tests tick by hand. */
@@ -103,7 +107,10 @@ async function start(
 ): Promise<Product> {
   const { directory } = options;
   const lines = gatherLines(process.stdout);
-  logTo(lines.write);
+  const write = (line: () => string) => lines.write(options.readable ? () => readable(line()) : line);
+  // Of the calls that the product makes to itself while it starts, only what goes wrong is worth a line.
+  let isStarting = true;
+  logTo((line) => write(isStarting ? () => onlyErrors(line()) : line));
   closers.push(async () => lines.flush());
   const credentials = createLocalCredentials();
   const database =
@@ -174,10 +181,15 @@ async function start(
     { directory, dynamodb, lambda, credentials, changed: () => live?.changed() },
     closers,
   );
-  const demo = options.sandbox ? await startDemo(directory, bridge.url, adminKey) : undefined;
+  const onEffect = options.readable ? (effect: string) => lines.write(() => `${effectLine(effect)}\n`) : undefined;
+  const demo = options.sandbox
+    ? await startDemo({ directory, gatewayUrl: bridge.url, adminKey, ...(onEffect && { onEffect }) })
+    : undefined;
   if (demo) closers.push(demo.close);
   const clock = startClock(functions.plain, clockFunctions, options.clock ?? true);
   closers.push(clock.stop);
+  storeAccount(join(directory, localAccountFile), { url: bridge.url, key: adminKey });
+  isStarting = false;
   return {
     url: bridge.url,
     adminKey,
@@ -187,6 +199,15 @@ async function start(
     tick: clock.tick,
     close,
   };
+}
+
+function readable(text: string): string {
+  const line = text === '' ? undefined : terminalLine(text);
+  return line === undefined ? '' : `${line}\n`;
+}
+
+function onlyErrors(text: string): string {
+  return text.includes('"level":"error"') ? text : '';
 }
 
 interface Ground {

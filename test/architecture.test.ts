@@ -75,6 +75,7 @@ const mayImport = {
     'lib/core',
   ],
   sandbox: [],
+  cli: ['lib/core'],
   functions: [
     'lib/aws',
     'lib/site',
@@ -91,7 +92,7 @@ const mayImport = {
     ...everyVendor,
     'lib/core',
   ],
-  local: ['functions', 'lib/aws', 'lib/stream', 'lib/store', 'lib/vendors', 'lib/core', 'sandbox'],
+  local: ['functions', 'lib/aws', 'lib/stream', 'lib/store', 'lib/vendors', 'lib/core', 'sandbox', 'cli'],
   cdk: ['functions', 'lib/vendors', 'lib/core'],
 } as const satisfies Record<string, readonly string[]>;
 type Room = keyof typeof mayImport;
@@ -112,7 +113,7 @@ const packageRooms: readonly { pattern: RegExp; rooms: readonly Room[] }[] = [
   { pattern: /^ws$/, rooms: ['lib/vendors/timetonic', 'sandbox'] },
 ];
 
-const sources = ['lib', 'functions', 'local', 'sandbox', 'cdk'].flatMap(filesOf);
+const sources = ['lib', 'functions', 'local', 'sandbox', 'cdk', 'cli'].flatMap(filesOf);
 const imports = sources.flatMap(importsOf);
 
 describe('who may import whom', () => {

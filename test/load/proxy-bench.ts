@@ -19,7 +19,7 @@ interface Figures {
 
 /** Warm `sendMessageToChannel` through the whole local gateway against a bare proxy to the same vendor, interleaved. */
 export async function proxyBench(seconds: number, rounds: number): Promise<void> {
-  spawnSync('npm', ['run', '--silent', 'prestart'], { cwd: join(here, '../..'), stdio: 'inherit' });
+  spawnSync('npm', ['run', '--silent', 'build'], { cwd: join(here, '../..'), stdio: 'inherit' });
   process.stdout.write(
     '\nWarm sendMessageToChannel, Trunkline / bare node:http + undici-pool proxy, medians of interleaved rounds\n',
   );
@@ -39,7 +39,7 @@ export async function proxyBench(seconds: number, rounds: number): Promise<void>
       );
       started.push(bare);
       const ours = await startScript(
-        join(here, '../../dist/local/main.mjs'),
+        join(here, '../../dist/local/start.mjs'),
         {
           PORT: '0',
           TRUNKLINE_SANDBOX: 'off',

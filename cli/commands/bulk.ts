@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  createReadStream,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { progress } from '@clack/prompts';
+import { parse } from 'csv-parse';
+import type { Api } from '../api.ts';
+import { ApiError, Unreachable, UsageError } from '../failures.ts';
+import { isRecord, messageOf, type Output } from '../output.ts';
+
+export interface BulkOptions {
+  /** Calls a second at most. */
+  rate: number;
+  /** Start over although an earlier run has got somewhere. */
+  restart?: boolean;
+  signal: AbortSignal;
+}
+
+const maxTries = 6;
+const firstPauseMs = 1_000;
+
+/**
+ * `trunkline bulk FILE OPERATION`: one call for each row of a CSV file or each line of a JSON Lines file. Progress is kept in
+ * `FILE.progress`, so that a bulk that was interrupted goes on where it stopped; each row has an idempotency key of its own, so that a
+ * row is done once even where the interruption came between a call and its note. Rows that are refused go to `FILE.failed.jsonl`.
+ */
+export async function bulk(api: Api, output: Output, file: string, operation: string, options: BulkOptions) {
+  if (!/^[\w-]+\/[\w-]+\/[\w-]+$/.test(operation)) {
+    throw new UsageError(`${operation} is no operation. Write vendor/connection/operation.`);
+  }
+  if (!existsSync(file)) throw new UsageError(`There is no file ${file}.`);
+  const notes = { progress: `${file}.progress`, failed: `${file}.failed.jsonl` };
+  const identity = identityOf(file, operation);
+  if (options.restart) for (const note of Object.values(notes)) rmSync(note, { force: true });
+  const before = progressOf(notes.progress);
+  if (before !== undefined && before.identity !== identity) {
+    throw new UsageError(
+      `${notes.progress} belongs to another file or operation. Start over with --restart, which repeats rows that were sent.`,
+    );
+  }
+  const counts = { sent: 0, failed: before?.failed ?? 0, skipped: before?.done ?? 0 };
+  const bar = output.json || !process.stdout.isTTY ? undefined : progress({ max: await rowCount(file) });
+  bar?.start(operation);
+  bar?.advance(counts.skipped);
+  let done = counts.skipped;
+  let next = performance.now();
+  for await (const [at, row] of rowsOf(file)) {
+    if (options.signal.aborted) break;
+    if (at < counts.skipped) continue;
+    const pause = next - performance.now();
+    if (pause > 0) await sleep(pause, undefined, { signal: options.signal }).catch(() => undefined);
+    if (options.signal.aborted) break;
+    next = Math.max(next, performance.now()) + 1000 / options.rate;
+    const problem = await sendRow(api, operation, row, `bulk-${identity}-${at}`, options.signal);
+    if (problem === 'interrupted') break;
+    if (problem === undefined) counts.sent++;
+    else {
+      counts.failed++;
+      appendFileSync(notes.failed, `${JSON.stringify({ row: at + 1, input: row, error: problem })}\n`);
+    }
+    done = at + 1;
+    storeProgress(notes.progress, { identity, done, failed: counts.failed });
+    bar?.advance(1, `${done} rows, ${counts.failed} failed`);
+  }
+  const interrupted = options.signal.aborted;
+  bar?.stop(interrupted ? 'Interrupted' : 'Done');
+  if (!interrupted) rmSync(notes.progress, { force: true });
+  const summary = { rows: done, sent: counts.sent, failed: counts.failed, interrupted };
+  const rest = counts.failed > 0 ? ` ${counts.failed} were refused: see ${notes.failed}.` : '';
+  output.result(
+    summary,
+    interrupted
+      ? `Stopped after ${done} rows. The same command goes on there.${rest}`
+      : `${counts.sent} rows were sent.${rest}`,
+  );
+  return !interrupted && counts.failed === 0;
+}
+
+/** Sends a row until it is decided: undefined when it was done, else the problem that refused it. */
+async function sendRow(api: Api, operation: string, row: unknown, key: string, signal: AbortSignal) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await api.send('POST', `/v1/${operation}`, { body: row, headers: { 'idempotency-key': key }, signal });
+      return undefined;
+    } catch (error) {
+      if (signal.aborted) return 'interrupted';
+      const temporary = error instanceof Unreachable || (error instanceof ApiError && error.problem.retryable === true);
+      if (!temporary || attempt >= maxTries) {
+        return error instanceof ApiError ? error.problem : { message: messageOf(error) };
+      }
+      await sleep(firstPauseMs * 2 ** (attempt - 1), undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+interface Progress {
+  identity: string;
+  done: number;
+  failed: number;
+}
+
+/** Another file under the same name must not go on where this one stopped. */
+function identityOf(file: string, operation: string): string {
+  const { size, mtimeMs } = statSync(file);
+  return createHash('sha256')
+    .update(JSON.stringify([operation, size, mtimeMs]))
+    .digest('base64url')
+    .slice(0, 16);
+}
+
+function progressOf(path: string): Progress | undefined {
+  if (!existsSync(path)) return undefined;
+  const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  return isRecord(value) && typeof value.done === 'number' ? (value as unknown as Progress) : undefined;
+}
+
+/** Renamed into place, so that a crash leaves the old note or the new one. */
+function storeProgress(path: string, value: Progress): void {
+  writeFileSync(`${path}.new`, JSON.stringify(value));
+  renameSync(`${path}.new`, path);
+}
+
+async function* rowsOf(file: string): AsyncGenerator<[at: number, row: Record<string, unknown>]> {
+  let at = 0;
+  if (/\.(jsonl|ndjson|json)$/i.test(file)) {
+    for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line.trim() === '') continue;
+      yield [at, recordOf(line, ++at)];
+    }
+    return;
+  }
+  const records = createReadStream(file).pipe(parse({ columns: true, bom: true, skip_empty_lines: true }));
+  // With columns each record is an object of texts; an empty cell is a field that was not given.
+  for await (const record of records as AsyncIterable<Record<string, string>>) {
+    yield [at++, Object.fromEntries(Object.entries(record).filter(([, cell]) => cell !== ''))];
+  }
+}
+
+function recordOf(line: string, number: number): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (isRecord(value)) return value;
+  } catch {
+    // Told below, with its line.
+  }
+  throw new UsageError(`Line ${number} is not a JSON object.`);
+}
+
+async function rowCount(file: string): Promise<number> {
+  let count = 0;
+  for await (const [at] of rowsOf(file)) count = at + 1;
+  return count;
+}

@@ -1,0 +1,128 @@
+import { intro, note, outro, password, select, text } from '@clack/prompts';
+import { type Account, storeAccount, userAccountFile } from '../account.ts';
+import { type Api, apiOf } from '../api.ts';
+import { UsageError } from '../failures.ts';
+import { inputOf } from '../input.ts';
+import { isRecord, type Output } from '../output.ts';
+
+interface Schema {
+  type?: string;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  description?: string;
+  enum?: unknown[];
+  const?: unknown;
+  $ref?: string;
+  oneOf?: Schema[];
+  writeOnly?: boolean;
+}
+
+/** `trunkline sign-in`: stores an address and a key for this user, once the key has been accepted. */
+export async function signIn(output: Output, given: Partial<Account>): Promise<void> {
+  const url =
+    given.url ??
+    (await asked(() => text({ message: 'Address of the installation', placeholder: 'http://127.0.0.1:8787' })));
+  const key = given.key ?? (await asked(() => password({ message: 'Key (tl_…)' })));
+  const account = { url, key };
+  const me = await apiOf(account).get<{ name?: string }>('/v1/me');
+  storeAccount(userAccountFile(), account);
+  output.result(me, `Signed in to ${url} as ${me.name ?? 'this key'}.`);
+}
+
+/** `trunkline connect [VENDOR] [NAME] name=value…`: asks for what is missing, creates the connection and checks it. */
+export async function connect(
+  api: Api,
+  output: Output,
+  vendor: string | undefined,
+  name: string | undefined,
+  words: string[],
+): Promise<boolean> {
+  const document = await api.get<Record<string, unknown>>('/openapi.json');
+  const forms = formsOf(document);
+  const isInteractive = process.stdin.isTTY && !output.json;
+  if (isInteractive) intro('New connection');
+  const chosen =
+    vendor ??
+    (await asked(() => select({ message: 'Vendor', options: [...forms.keys()].map((value) => ({ value })) })));
+  const form = forms.get(chosen);
+  if (!form) throw new UsageError(`There is no vendor ${chosen}. There are: ${[...forms.keys()].join(', ')}.`);
+  const slug = name ?? (await asked(() => text({ message: 'Name of the connection', placeholder: 'dispatch' })));
+  const given = inputOf(words);
+  const settings = await fields(form.settings, given, isInteractive);
+  const credentials = await fields(form.credentials, given, isInteractive);
+  const unknown = Object.keys(given).find((each) => !(each in settings) && !(each in credentials));
+  if (unknown !== undefined) throw new UsageError(`${unknown} is neither a setting nor a credential of ${chosen}.`);
+  await api.post('/v1/connections', { vendor: chosen, name: slug, settings, credentials });
+  const check = await api.post<{ findings?: unknown[] }>(`/v1/connections/${chosen}/${slug}/check`);
+  const findings = (check.findings ?? []).filter(isRecord);
+  const lines = findings.map(
+    ({ state, subject, message }) => `${signOf(state)} ${String(subject)}: ${String(message)}`,
+  );
+  if (isInteractive) {
+    note(lines.join('\n'), `${chosen}/${slug}`);
+    outro(`Stored. Call it as ${chosen}/${slug}/…`);
+  } else output.result(check, lines.join('\n'));
+  return findings.every(({ state }) => state !== 'bad');
+}
+
+/** The fields that were given, and on a terminal the required ones that were not. */
+async function fields(schema: Schema, given: Record<string, unknown>, isInteractive: boolean) {
+  const found: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    if (given[name] !== undefined) found[name] = given[name];
+    else if (isInteractive && schema.required?.includes(name)) {
+      const message = `${name}${field.description === undefined ? '' : ` (${field.description})`}`;
+      found[name] = await asked(() =>
+        field.writeOnly || /key|password|secret/i.test(name) ? password({ message }) : text({ message }),
+      );
+    }
+  }
+  return found;
+}
+
+/** The settings and credentials of each vendor, from the body of `createConnection`. */
+function formsOf(document: Record<string, unknown>): Map<string, { settings: Schema; credentials: Schema }> {
+  const resolve = (schema: Schema): Schema => {
+    const path = schema.$ref?.replace('#/', '').split('/');
+    if (!path) return schema;
+    // A reference of the document leads to a schema of the document.
+    return path.reduce<unknown>((value, step) => (isRecord(value) ? value[step] : undefined), document) as Schema;
+  };
+  const paths = document.paths as Record<
+    string,
+    { post?: { requestBody?: { content: Record<string, { schema: Schema }> } } }
+  >;
+  const body = resolve(paths['/v1/connections']?.post?.requestBody?.content['application/json']?.schema ?? {});
+  const forms = new Map<string, { settings: Schema; credentials: Schema }>();
+  for (const form of (body.oneOf ?? [body]).map(resolve)) {
+    const vendor = resolve(form.properties?.vendor ?? {});
+    const part = (name: string): Schema => {
+      const schema = resolve(form.properties?.[name] ?? {});
+      const alternatives = (schema.oneOf ?? []).map(resolve);
+      return alternatives.length === 0
+        ? schema
+        : {
+            properties: Object.assign({}, ...alternatives.map(({ properties = {} }) => properties)) as Record<
+              string,
+              Schema
+            >,
+          };
+    };
+    for (const name of [vendor.const ?? vendor.enum ?? []].flat()) {
+      forms.set(String(name), { settings: part('settings'), credentials: part('credentials') });
+    }
+  }
+  return forms;
+}
+
+async function asked(ask: () => Promise<string | symbol>): Promise<string> {
+  if (!process.stdin.isTTY)
+    throw new UsageError('Something is missing, and there is no terminal to ask on. See --help.');
+  const answer = await ask();
+  if (typeof answer !== 'string') throw new UsageError('Cancelled. Nothing was stored.');
+  return answer;
+}
+
+function signOf(state: unknown): string {
+  return state === 'good' ? '✓' : state === 'warning' ? '!' : '✗';
+}

@@ -1,0 +1,135 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Api } from '../api.ts';
+import { isRecord, messageOf, type Output } from '../output.ts';
+
+interface Finding {
+  subject: string;
+  state: 'good' | 'warning' | 'bad';
+  message: string;
+}
+
+const run = promisify(execFile);
+/** Session keys and signatures tolerate minutes; more than this is a clock that nobody sets. */
+const maxClockSkewMs = 30_000;
+/** A new AWS account has ten concurrent executions, which one busy minute of polls uses up. */
+const fewExecutions = 100;
+
+/** `trunkline doctor`: looks for what keeps this installation from working, and says what to do about it. */
+export async function doctor(api: Api, output: Output, { aws }: { aws?: boolean }): Promise<boolean> {
+  const findings: Finding[] = [versionOf(process.versions.node)];
+  const reach = await reachOf(api);
+  findings.push(...reach);
+  if (reach.every(({ state }) => state !== 'bad')) {
+    findings.push(...(await keyOf(api)), ...(await healthOf(api)), ...(await connectionsOf(api)));
+  }
+  if (aws) findings.push(...(await awsOf()));
+  const signs = { good: '✓', warning: '!', bad: '✗' };
+  output.result(
+    findings,
+    findings.map(({ subject, state, message }) => `${signs[state]} ${subject}: ${message}`).join('\n'),
+  );
+  return findings.every(({ state }) => state !== 'bad');
+}
+
+function versionOf(version: string): Finding {
+  const [major = 0] = version.split('.').map(Number);
+  return major >= 22
+    ? { subject: 'node', state: 'good', message: version }
+    : { subject: 'node', state: 'bad', message: `${version} is too old: install Node 22 or newer.` };
+}
+
+async function reachOf(api: Api): Promise<Finding[]> {
+  try {
+    const before = Date.now();
+    const answer = await fetch(`${api.account.url}/health`);
+    const after = Date.now();
+    const theirs = Date.parse(answer.headers.get('date') ?? '');
+    const skew = Number.isNaN(theirs) ? 0 : theirs < before - 1_000 ? before - theirs : Math.max(0, theirs - after);
+    return [
+      { subject: 'reach', state: 'good', message: `${api.account.url} answered in ${after - before} ms.` },
+      skew > maxClockSkewMs
+        ? {
+            subject: 'clock',
+            state: 'warning',
+            message: `The clocks differ by ${Math.round(skew / 1000)} s. Set this machine's or the server's by NTP.`,
+          }
+        : { subject: 'clock', state: 'good', message: 'The clocks agree.' },
+    ];
+  } catch (error) {
+    return [
+      {
+        subject: 'reach',
+        state: 'bad',
+        message: `${api.account.url} does not answer: ${messageOf(error)}. Start it, or correct the address.`,
+      },
+    ];
+  }
+}
+
+async function keyOf(api: Api): Promise<Finding[]> {
+  try {
+    const { name, scopes = [] } = await api.get<{ name?: string; scopes?: string[] }>('/v1/me');
+    return [{ subject: 'key', state: 'good', message: `${name ?? 'unnamed'}, scopes ${scopes.join(', ')}` }];
+  } catch (error) {
+    return [{ subject: 'key', state: 'bad', message: `${messageOf(error)} Run "trunkline sign-in" with another key.` }];
+  }
+}
+
+async function healthOf(api: Api): Promise<Finding[]> {
+  const answer = await fetch(`${api.account.url}/health`);
+  const body: unknown = await answer.json();
+  if (answer.ok) return [{ subject: 'health', state: 'good', message: 'The last minute was worked off.' }];
+  const checks = isRecord(body) && isRecord(body.checks) ? JSON.stringify(body.checks) : JSON.stringify(body);
+  return [{ subject: 'health', state: 'bad', message: `${answer.status}: ${checks}` }];
+}
+
+async function connectionsOf(api: Api): Promise<Finding[]> {
+  const connections = await api.get<{ vendor: string; name: string }[]>('/v1/connections');
+  const checks = connections.map(async ({ vendor, name }): Promise<Finding[]> => {
+    const subject = `${vendor}/${name}`;
+    try {
+      const { findings = [] } = await api.post<{ findings?: Finding[] }>(`/v1/connections/${vendor}/${name}/check`);
+      const wrong = findings.filter(({ state }) => state !== 'good');
+      if (wrong.length === 0) return [{ subject, state: 'good', message: 'works' }];
+      return wrong.map((each) => ({ ...each, subject: `${subject} ${each.subject}` }));
+    } catch (error) {
+      return [{ subject, state: 'bad', message: messageOf(error) }];
+    }
+  });
+  return (await Promise.all(checks)).flat();
+}
+
+/** What a deployment needs of the account, asked through the aws command. */
+async function awsOf(): Promise<Finding[]> {
+  const ask = async (...words: string[]): Promise<unknown> =>
+    JSON.parse((await run('aws', [...words, '--output', 'json'], { timeout: 20_000 })).stdout);
+  try {
+    const identity = await ask('sts', 'get-caller-identity');
+    const limits = await ask('lambda', 'get-account-settings');
+    const limit = isRecord(limits) && isRecord(limits.AccountLimit) ? limits.AccountLimit : {};
+    const executions = Number(limit.ConcurrentExecutions);
+    return [
+      {
+        subject: 'aws',
+        state: 'good',
+        message: `Signed in as ${isRecord(identity) ? String(identity.Arn) : 'somebody'}.`,
+      },
+      executions < fewExecutions
+        ? {
+            subject: 'aws lambda',
+            state: 'warning',
+            message: `The account allows ${executions} concurrent executions. Ask AWS for 1,000 before you rely on alarms.`,
+          }
+        : { subject: 'aws lambda', state: 'good', message: `${executions} concurrent executions.` },
+    ];
+  } catch (error) {
+    return [
+      {
+        subject: 'aws',
+        state: 'bad',
+        message: `${messageOf(error).split('\n')[0]}. Install the aws command and run "aws configure".`,
+      },
+    ];
+  }
+}

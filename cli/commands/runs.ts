@@ -1,0 +1,72 @@
+import { confirm, isCancel } from '@clack/prompts';
+import type { Api } from '../api.ts';
+import { UsageError } from '../failures.ts';
+import { jsonArgument } from '../input.ts';
+import { isRecord, type Output } from '../output.ts';
+
+/** The id of an automation by its name or id. */
+export async function automationId(api: Api, nameOrId: string): Promise<string> {
+  const automations = await api.get<{ id: string; name: string }[]>('/v1/automations');
+  const found = automations.find(({ id, name }) => id === nameOrId || name === nameOrId);
+  if (found) return found.id;
+  const names = automations.map(({ name }) => name).join(', ') || 'none';
+  throw new UsageError(`There is no automation ${JSON.stringify(nameOrId)}. There are: ${names}.`);
+}
+
+export interface RehearseOptions {
+  event?: string;
+  data?: string;
+  reads?: boolean;
+}
+
+/** `trunkline rehearse AUTOMATION`: the run that an event would start, without sending anything. */
+export async function rehearse(api: Api, output: Output, automation: string, options: RehearseOptions): Promise<void> {
+  const id = await automationId(api, automation);
+  const event = options.data === undefined ? undefined : jsonArgument(options.data);
+  const body = {
+    ...(event !== undefined && { event }),
+    ...(options.event !== undefined && { eventId: options.event }),
+    ...(options.reads && { reads: true }),
+  };
+  output.result(await api.post(`/v1/automations/${id}/test`, body));
+}
+
+/** `trunkline backtest AUTOMATION --since TIME`: the runs that past events would have started. */
+export async function backtest(api: Api, output: Output, automation: string, since: string): Promise<void> {
+  const id = await automationId(api, automation);
+  output.result(await api.post(`/v1/automations/${id}/backtest`, { since: sinceOf(since) }));
+}
+
+/** A time as ISO 8601, or an age such as 30m, 12h or 7d. */
+export function sinceOf(text: string, now = Date.now()): string {
+  const age = /^(\d+)([mhd])$/.exec(text);
+  const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 }[age?.[2] ?? ''];
+  const at = age && unitMs !== undefined ? now - Number(age[1]) * unitMs : Date.parse(text);
+  if (Number.isNaN(at)) throw new UsageError(`${text} is no time. Write 2026-01-05T02:00:00Z, or an age such as 12h.`);
+  return new Date(at).toISOString();
+}
+
+/** `trunkline replay RUN`: repeats what failed, after a question, because a siren may sound again. */
+export async function replay(api: Api, output: Output, run: string, { all, yes }: { all?: boolean; yes?: boolean }) {
+  if (!yes) {
+    if (!process.stdin.isTTY) throw new UsageError('A replay sends again. Add --yes to confirm it.');
+    const shown = await api.get<{ name?: string; steps?: unknown[] }>(`/v1/runs/${run}`);
+    const calls = (shown.steps ?? []).filter(isRecord).map(({ call, state }) => `${String(call)} (${String(state)})`);
+    const sure = await confirm({ message: `Replay ${shown.name ?? run}: ${calls.join(', ')}?`, initialValue: false });
+    if (isCancel(sure) || !sure) return;
+  }
+  output.result(await api.post(`/v1/runs/${run}/replay`, all ? { all: true } : {}));
+}
+
+/** `trunkline pause` and `trunkline resume`: nothing is sent until it is resumed; what waits is kept. */
+export async function pause(
+  api: Api,
+  output: Output,
+  action: 'pause' | 'resume' | 'show',
+  reason?: string,
+): Promise<void> {
+  const method = { pause: 'POST', resume: 'DELETE', show: 'GET' }[action];
+  const body = action === 'pause' ? { ...(reason !== undefined && { reason }) } : undefined;
+  const answer = await api.send(method, '/v1/pause', body === undefined ? {} : { body });
+  output.result(answer.body, answer.body === undefined ? 'Sending goes on.' : undefined);
+}

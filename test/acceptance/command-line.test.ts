@@ -1,0 +1,268 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { json, text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { exitCodes } from '../../cli/failures.ts';
+import { verifyWebhook } from '../../lib/core/standard-webhooks.ts';
+import { type Bench, startBench } from './product.ts';
+
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+const root = dirname(dirname(import.meta.dirname));
+const folder = mkdtempSync(join(tmpdir(), 'trunkline-cli-'));
+const children = new Set<ChildProcess>();
+let bench: Bench;
+beforeAll(async () => {
+  bench = await startBench();
+});
+afterAll(async () => {
+  await bench.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+});
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Starts the command line as a user would, with the key in the environment. */
+function start(words: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [join(root, 'cli/main.ts'), ...words], {
+    cwd: folder,
+    env: {
+      ...process.env,
+      XDG_CONFIG_HOME: join(folder, 'config'),
+      TRUNKLINE_DATA: join(folder, 'nothing'),
+      TRUNKLINE_URL: bench.product.url,
+      TRUNKLINE_KEY: bench.product.adminKey,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.add(child);
+  const ended = Promise.all([
+    new Promise<number | null>((resolve) => child.once('close', resolve)),
+    text(child.stdout),
+    text(child.stderr),
+  ]).then(([code, stdout, stderr]): Ended => ({ code, stdout, stderr }));
+  return { child, ended };
+}
+const run = (...words: string[]): Promise<Ended> => start(words).ended;
+const linesOf = ({ stdout }: Ended) =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+describe('call', () => {
+  test('takes fields as words and answers a table, or JSON for programs', async () => {
+    const shown = await run('call', 'proptt2/demo/getChannelList');
+    expect(shown).toMatchObject({
+      code: exitCodes.done,
+      stdout: expect.stringMatching(/^.*id +no +name.*\n1 +12 +Dispatch/),
+    });
+    const parsed = await run('call', 'proptt2/demo/sendSosToChannel', 'channelId:=1', '--json');
+    expect(linesOf(parsed)).toEqual([{ code: '200' }]);
+  });
+
+  test('ends with a code that scripts can branch on, and says what to do', async () => {
+    const wrong = await run('call', 'proptt2/demo/sendSosToChannel');
+    expect(wrong).toMatchObject({ code: exitCodes.failed, stderr: expect.stringContaining('/channelId') });
+    expect(await run('call', 'proptt2/demo/sendSos')).toMatchObject({
+      stderr: expect.stringContaining('Did you mean sendSosToChannel?'),
+    });
+    expect(await run('call', 'sendSos')).toMatchObject({ code: exitCodes.usage });
+    expect(await run('cal')).toMatchObject({ code: exitCodes.usage, stderr: expect.stringContaining('call') });
+    const denied = await start(['call', 'proptt2/demo/getChannelList'], { TRUNKLINE_KEY: 'tl_nobody' }).ended;
+    expect(denied.code).toBe(exitCodes.forbidden);
+    const nobody = await start(['call', 'proptt2/demo/getChannelList'], { TRUNKLINE_URL: 'http://127.0.0.1:9' }).ended;
+    expect(nobody).toMatchObject({
+      code: exitCodes.retryable,
+      stderr: expect.stringContaining('could not be reached'),
+    });
+  });
+
+  test('never gives the key of one address to another', async () => {
+    writeFileSync(
+      join(folder, 'command-line.json'),
+      JSON.stringify({ url: bench.product.url, key: bench.product.adminKey }),
+    );
+    const env = { TRUNKLINE_DATA: folder, TRUNKLINE_URL: '', TRUNKLINE_KEY: '' };
+    expect(
+      (await start(['call', 'proptt2/demo/getChannelList'], { ...env, TRUNKLINE_URL: bench.product.url }).ended).code,
+    ).toBe(0);
+    const elsewhere = await start(['call', 'proptt2/demo/getChannelList'], {
+      ...env,
+      TRUNKLINE_URL: 'http://127.0.0.1:9',
+    }).ended;
+    expect(elsewhere).toMatchObject({ code: exitCodes.usage, stderr: expect.stringContaining('No key is known') });
+  });
+});
+
+describe('tail, trigger and listen', () => {
+  test('a message that trigger posts is followed by tail and forwarded by listen', async () => {
+    const made = await bench.call<{ id: string; url: string; secret: string }>('POST', '/v1/hooks', {
+      name: 'cli',
+      verify: { kind: 'standard-webhooks' },
+    });
+    const received: { headers: IncomingHttpHeaders; body: unknown }[] = [];
+    const receiver = createServer((request, response) => {
+      void json(request).then((body) => {
+        received.push({ headers: request.headers, body });
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    const { port } = receiver.address() as AddressInfo;
+    const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+    const followed = start(['tail', 'events', '--connection', made.body.id, '-n', '1', '--json']);
+    const forwarded = start([
+      'listen',
+      String(port),
+      '--connection',
+      made.body.id,
+      '--secret',
+      secret,
+      '-n',
+      '1',
+      '--json',
+    ]);
+
+    // Both begin at what is new once they look: the message is posted until each has seen one.
+    const ends = Promise.all([followed.ended, forwarded.ended]);
+    let isOver = false;
+    void ends.then(() => {
+      isOver = true;
+    });
+    for (let count = 0; !isOver; count++) {
+      const posted = await run(
+        'trigger',
+        made.body.url,
+        '-d',
+        JSON.stringify({ count }),
+        '--sign',
+        'standard-webhooks',
+        '--secret',
+        made.body.secret,
+        '--json',
+      );
+      expect(linesOf(posted)).toMatchObject([{ status: 202 }]);
+    }
+    const [tail, listen] = await ends;
+    expect(linesOf(tail)).toMatchObject([{ type: 'trunkline.hook.received', connection: made.body.id }]);
+    expect(linesOf(listen)).toMatchObject([{ status: 200 }]);
+    const [first] = received;
+    const rawBody = Buffer.from(JSON.stringify(first?.body));
+    const headers = Object.fromEntries(
+      Object.entries(first?.headers ?? {}).map(([name, value]) => [name, String(value)]),
+    );
+    expect(verifyWebhook({ headers, rawBody }, [secret], Date.now())).toMatchObject({ ok: true });
+    await new Promise((resolve) => receiver.close(resolve));
+  });
+
+  test('trigger says what is wrong with a signature', async () => {
+    const refused = await run('trigger', `${bench.product.url}/v1/me`, '-d', '{}');
+    expect(refused).toMatchObject({ code: exitCodes.usage, stderr: expect.stringContaining("must be a hook's") });
+  });
+});
+
+describe('bulk', () => {
+  const rowsOf = (count: number) =>
+    Array.from({ length: count }, (_, at) => `controlroom,"line ${at}, bulk"`).join('\n');
+
+  test('sends each row once, keeps those that are refused, and goes on after it was killed', async () => {
+    const file = join(folder, 'lines.csv');
+    writeFileSync(file, `token,message\n${rowsOf(6)}\nnowhere,lost\n${rowsOf(3).replaceAll('line', 'more')}\n`);
+    const first = start(['bulk', file, 'talk/demo/sendChatMessage', '--rate', '3', '--json']);
+    await vi.waitFor(() => expect(existsSync(`${file}.progress`)).toBe(true), { timeout: 60_000 });
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const second = await run('bulk', file, 'talk/demo/sendChatMessage', '--rate', '50', '--json');
+    expect(second.code).toBe(exitCodes.failed);
+    expect(linesOf(second)).toMatchObject([{ rows: 10, failed: 1, interrupted: false }]);
+    const failed = readFileSync(`${file}.failed.jsonl`, 'utf8').trim().split('\n');
+    expect(failed.map((line) => JSON.parse(line))).toMatchObject([{ row: 7, input: { token: 'nowhere' } }]);
+    expect(existsSync(`${file}.progress`)).toBe(false);
+    const said = bench.demo.talk.state.messages.map((message) => message.text);
+    for (const line of [...Array.from({ length: 6 }, (_, at) => `line ${at}, bulk`), 'more 0, bulk']) {
+      expect([line, said.filter((each) => each === line).length]).toEqual([line, 1]);
+    }
+  });
+
+  test('refuses what is no file or no row before it sends anything', async () => {
+    expect(await run('bulk', 'nothing.csv', 'talk/demo/sendChatMessage')).toMatchObject({ code: exitCodes.usage });
+    const file = join(folder, 'broken.jsonl');
+    writeFileSync(file, '[1]\n');
+    expect(await run('bulk', file, 'talk/demo/sendChatMessage')).toMatchObject({
+      code: exitCodes.usage,
+      stderr: expect.stringContaining('Line 1 is not a JSON object'),
+    });
+  });
+});
+
+test('export, diff and apply: what was exported differs in nothing, and a change is applied once', async () => {
+  const there = join(folder, 'installation');
+  expect((await run('export', there)).code).toBe(0);
+  const files = readdirSync(join(there, 'automations'));
+  expect(files).toContain('Demo-alarm.json');
+  expect(await run('diff', there)).toMatchObject({ code: exitCodes.done, stdout: 'Nothing differs.\n' });
+  const path = join(there, 'automations', 'Demo-alarm.json');
+  const document = JSON.parse(readFileSync(path, 'utf8'));
+  expect(JSON.stringify(document)).not.toMatch(/createdAt|"secret"/);
+  writeFileSync(path, JSON.stringify({ ...document, enabled: false }));
+  expect(await run('diff', there)).toMatchObject({
+    code: exitCodes.failed,
+    stdout: 'change automations/Demo alarm\n',
+    stderr: expect.stringContaining('-  "enabled": true'),
+  });
+  expect((await run('apply', there)).stdout).toBe('change automations/Demo alarm\n');
+  expect((await run('apply', there)).stdout).toBe('Nothing differs.\n');
+});
+
+test('doctor checks every connection', async () => {
+  const { code, stdout } = await run('doctor');
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/✓ proptt2\/demo: works/)]);
+  const nobody = await start(['doctor'], { TRUNKLINE_URL: 'http://127.0.0.1:9' }).ended;
+  expect(nobody).toMatchObject({ code: exitCodes.failed, stdout: expect.stringContaining('does not answer') });
+});
+
+test('connect creates a connection from words and checks it', async () => {
+  const words = [`cloudUrl=${bench.demo.proptt2.url}`, 'ownerId=owner@company.com', 'hid:=3', 'interactionKey=bb00cc'];
+  const made = await run('connect', 'proptt2', 'second', ...words, 'allowHttp:=true', 'allowPrivateNetwork:=true');
+  expect(made).toMatchObject({ code: exitCodes.done, stdout: expect.stringContaining('✓') });
+  expect(await run('connect', 'proptt2', 'third', 'cloudURL=x')).toMatchObject({ code: exitCodes.usage });
+});
+
+test('completion offers commands, operations, fields and the values that the vendor has', async () => {
+  const offered = async (...words: string[]) => (await run('__complete', ...words)).stdout.trim().split('\n');
+  expect(await offered('ca')).toEqual(['call']);
+  expect(await offered('call', 'proptt2/demo/sendS')).toEqual(['proptt2/demo/sendSosToChannel']);
+  expect(await offered('call', 'proptt2/demo/sendSosToChannel', 'ch')).toEqual(['channelId=']);
+  expect(await offered('call', 'proptt2/demo/sendSosToChannel', 'channelId=')).toContain('channelId=1');
+});
+
+test('a GitHub signature is made as GitHub makes it', async () => {
+  const requests: { headers: IncomingHttpHeaders; body: string }[] = [];
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      requests.push({ headers: request.headers, body });
+      response.writeHead(202, { 'content-type': 'application/json' }).end('{}');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await run('trigger', `http://127.0.0.1:${port}/hooks/x`, '-d', '{"zen":1}', '--sign', 'github', '--secret', 'shh');
+  const [request] = requests;
+  const expected = createHmac('sha256', 'shh').update('{"zen":1}').digest('hex');
+  expect(request?.headers['x-hub-signature-256']).toBe(`sha256=${expected}`);
+  await new Promise((resolve) => server.close(resolve));
+});
