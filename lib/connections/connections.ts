@@ -11,6 +11,8 @@ export interface ConnectionItem extends Key {
   name: string;
   version: number;
   settings: Connection['settings'];
+  /** The set of credentials in the connection's secret that belongs to these settings. */
+  credentialsId?: string;
   /** Which credentials are stored, by name. */
   credentials: string[];
   createdAt: string;
@@ -57,5 +59,6 @@ export class Connections {
 
 /** What a vendor's code sees of a connection. */
 export function connectionOf(item: ConnectionItem): Connection {
-  return { vendor: item.vendor, name: item.name, version: item.version, settings: item.settings };
+  const { vendor, name, version, settings, credentialsId } = item;
+  return { vendor, name, version, settings, ...(credentialsId !== undefined && { credentialsId }) };
 }

@@ -9,10 +9,14 @@ import { type CallScope, type CallServices, vendorCall } from './vendor-calls.ts
 /** Settings that every vendor takes. */
 export const commonSettings = () => ({
   allowHttp: z.optional(
-    field(z.boolean(), { description: 'Allow plain http, for a server of your own. Default false.' }),
+    field(z.boolean(), {
+      description: 'Allow plain http, for a server of your own. Set by the admin key alone. Default false.',
+    }),
   ),
   allowPrivateNetwork: z.optional(
-    field(z.boolean(), { description: 'Allow private and loopback addresses. Default false.' }),
+    field(z.boolean(), {
+      description: 'Allow private and loopback addresses. Set by the admin key alone. Default false.',
+    }),
   ),
   maxConcurrency: z.optional(
     field(integer(1, 1000), { description: 'At most so many vendor requests at once in each process.' }),
@@ -31,7 +35,9 @@ export function readSettings(vendor: Vendor, given: Record<string, unknown>): Co
   const settings = under('/settings', () => parseInput<object>(schema, given)) as CommonSettings;
   const policy = { allowHttp: settings.allowHttp ?? false, allowPrivateNetwork: settings.allowPrivateNetwork ?? false };
   for (const address of vendor.connection.addresses(settings)) {
-    const problem = checkUrl(address, policy);
+    const problem = /[?#]/.test(address)
+      ? 'an address that paths are added to has no query and no fragment'
+      : checkUrl(address, policy);
     if (problem === undefined) continue;
     throw new GatewayError('invalid_input', `The address ${address} was refused: ${problem}`, {
       errors: [{ pointer: '/settings', message: problem }],
@@ -40,8 +46,8 @@ export function readSettings(vendor: Vendor, given: Record<string, unknown>): Co
   return settings;
 }
 
-/** Credentials as they are stored; a vendor may exchange what was given for something better. */
-export async function readCredentials(
+/** Given credentials as they are to be stored; a vendor may exchange what was given for something better. */
+export async function acceptCredentials(
   services: CallServices,
   vendor: Vendor,
   connection: Connection,

@@ -7,9 +7,9 @@ import { coerceQuery } from '../core/coerce.ts';
 import { GatewayError } from '../core/errors.ts';
 import { didYouMean } from '../core/nearest.ts';
 import { type Operation, parseInput, schemasOf } from '../core/operation.ts';
-import type { Connection, Vendor, VendorAnswer } from '../core/vendor.ts';
+import type { Connection, Vendor, VendorAnswer, VendorCall } from '../core/vendor.ts';
 import type { Connections } from './connections.ts';
-import { type CallScope, type CallServices, vendorCall } from './vendor-calls.ts';
+import { type CallScope, type CallServices, withVendorCall } from './vendor-calls.ts';
 
 export interface GatewayServices extends CallServices, IdempotencyServices {
   connections: Connections;
@@ -114,8 +114,8 @@ export async function invoke(
 }
 
 /** The vendor part alone, for callers that have checked scope and input: one call under the retry rule of its effect. */
-export async function perform(
-  services: CallServices,
+export function perform(
+  services: CallServices & { connections: Connections },
   vendor: Vendor,
   connection: Connection,
   name: string,
@@ -123,7 +123,20 @@ export async function perform(
   input: Record<string, unknown>,
   scope: CallScope,
 ): Promise<InvokeAnswer> {
-  const call = vendorCall(services, vendor, connection, scope);
+  return withVendorCall(services, vendor, connection, scope, (call) =>
+    attempts(services, vendor, call, name, operation, input),
+  );
+}
+
+async function attempts(
+  services: CallServices,
+  vendor: Vendor,
+  call: VendorCall,
+  name: string,
+  operation: Operation,
+  input: Record<string, unknown>,
+): Promise<InvokeAnswer> {
+  const { signal } = call;
   for (let attempt = 1; ; attempt++) {
     try {
       const answer = await vendor.send(name, operation, input, call);
@@ -132,11 +145,11 @@ export async function perform(
       const again =
         error instanceof GatewayError &&
         (operation.effect === 'read' ? worthAnother(error) : error.outcome === 'no' && neverArrived(error));
-      if (!again || attempt >= readAttempts || scope.signal.aborted) throw error;
+      if (!again || attempt >= readAttempts || signal.aborted) throw error;
       await services.clock
-        .sleep(100 * 3 ** (attempt - 1) * (0.5 + services.random.number()), scope.signal)
+        .sleep(100 * 3 ** (attempt - 1) * (0.5 + services.random.number()), signal)
         .catch(() => undefined);
-      if (scope.signal.aborted) throw error;
+      if (signal.aborted) throw error;
     }
   }
 }

@@ -58,7 +58,13 @@ async function keepOne(
   const { store, clock, sessions } = services;
   const policy = vendor.session;
   if (!policy) return;
-  const connection: Connection = { vendor: item.vendor, name: item.connection, version: 0, settings: item.settings };
+  const connection: Connection = {
+    vendor: item.vendor,
+    name: item.connection,
+    version: 0,
+    settings: item.settings,
+    ...(item.credentialsId && { credentialsId: item.credentialsId }),
+  };
   const call = vendorCall(services, vendor, connection, scope);
   try {
     const held = await store.held(item, clock.now());

@@ -3,12 +3,13 @@ import { type Route, type RouteCall, route } from '../api/route.ts';
 import { GatewayError } from '../core/errors.ts';
 import { field, text } from '../core/field.ts';
 import { seal, unseal } from '../core/seal.ts';
-import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
+import type { SecretStore } from '../core/secrets.ts';
 import { isSlug, slugRule } from '../core/slug.ts';
 import type { BrowserLogin, Catalogue, Connection, Vendor } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { cipherKey } from './cipher-key.ts';
 import { connectionOf } from './connections.ts';
+import { type Bounds, boundsOf, outsideOf, readCredentials } from './credentials.ts';
 import { readSettings } from './input.ts';
 import { notesOf } from './notes.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type ConnectionServices,
   changeConnection,
   createConnection,
+  requireOpenNetwork,
   shown,
   shownConnection,
   storedConnection,
@@ -26,6 +28,8 @@ import { vendorCall } from './vendor-calls.ts';
 /** What the caller carries between the two steps, sealed. `settings` are there for a connection that is still to be made. */
 interface PendingLogin {
   state: object;
+  /** Where the connection's credentials went when the login began. */
+  bounds: Bounds;
   /** Epoch milliseconds. */
   expiresAt: number;
   settings?: Record<string, unknown>;
@@ -111,6 +115,7 @@ async function begin(
   const started = await login.start(vendorCall(services, vendor, connection, scope));
   const pending: PendingLogin = {
     state: started.state,
+    bounds: boundsOf(vendor, connection.settings),
     expiresAt: started.expiresAt,
     ...(settings && { settings }),
     ...(credentials && { credentials }),
@@ -156,9 +161,16 @@ async function finish(
   if (granted === undefined) {
     return { state: 'waiting', login: reference, expiresAt: new Date(pending.expiresAt).toISOString() };
   }
-  const before = await services.secrets.read(credentialsSecret(vendor.name, name), true);
+  if (outsideOf(pending.bounds, boundsOf(vendor, connection.settings)) !== undefined) {
+    throw new GatewayError(
+      'conflict',
+      'The address of the connection was changed since this login began. Begin again.',
+    );
+  }
+  // What was stored before may be missing or bound to another address: the login is there to mend that.
+  const before = exists ? await readCredentials(services.secrets, vendor, connection, true).catch(nothing) : {};
   const credentials = {
-    ...(exists && before !== undefined && (JSON.parse(before) as object)),
+    ...before,
     ...pending.credentials,
     ...granted.credentials,
   };
@@ -166,7 +178,7 @@ async function finish(
   const store = () =>
     exists
       ? changeConnection(services, vendors, call, { settings, credentials }, onChange)
-      : createConnection(services, vendor, { name, settings, credentials }, call.request, onChange);
+      : createConnection(services, vendor, { name, settings, credentials }, call, onChange);
   for (let attempt = 1; ; attempt++) {
     try {
       const connection = await store();
@@ -179,11 +191,19 @@ async function finish(
   }
 }
 
+/** No credentials, where the stored ones cannot be used; any other failure stays one. */
+function nothing(error: unknown): object {
+  if (error instanceof GatewayError && error.code === 'connection_needs_attention') return {};
+  throw error;
+}
+
 /** A connection that is not stored yet; its name and settings are held against the same rules. */
 function toBeMade(vendor: Vendor, call: RouteCall<LoginInput>, settings: Record<string, unknown>): Connection {
   const name = call.params.name ?? '';
   if (!isSlug(name)) throw new GatewayError('invalid_request', `The name of a connection is ${slugRule}.`);
-  return { vendor: vendor.name, name, version: 0, settings: readSettings(vendor, settings) };
+  const connection = { vendor: vendor.name, name, version: 0, settings: readSettings(vendor, settings) };
+  requireOpenNetwork(call.principal, boundsOf(vendor, connection.settings));
+  return connection;
 }
 
 /** The login as text that its caller carries: encrypted, and good for this connection only. */

@@ -6,7 +6,7 @@ import { requireScope } from '../api/scopes.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import type { RawRequest, Vendor } from '../core/vendor.ts';
 import { type GatewayServices, type InvokeAnswer, invoke } from './invoke.ts';
-import { vendorCall } from './vendor-calls.ts';
+import { withVendorCall } from './vendor-calls.ts';
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
@@ -56,7 +56,7 @@ export async function answerRaw(
   const connection = await services.connections.find(vendor.name, connectionName);
   if (request.method !== 'GET') await services.pause.check();
   const run = async (): Promise<InvokeAnswer> => {
-    const answer = await vendor.sendRaw(raw, vendorCall(services, vendor, connection, scope));
+    const answer = await withVendorCall(services, vendor, connection, scope, (call) => vendor.sendRaw(raw, call));
     return 'file' in answer ? { status: 200, file: answer.file } : { status: answer.status ?? 200, body: answer.body };
   };
   if (key === undefined || request.method === 'GET') return run();

@@ -1,15 +1,18 @@
 import * as z from 'zod/mini';
+import type { Principal } from '../api/key-check.ts';
 import type { RouteCall } from '../api/route.ts';
-import { mayRead } from '../api/scopes.ts';
+import { adminScope, mayRead } from '../api/scopes.ts';
 import { GatewayError } from '../core/errors.ts';
 import { field } from '../core/field.ts';
-import { credentialsSecret } from '../core/secrets.ts';
+import { newId } from '../core/ids.ts';
 import type { Catalogue, Connection, Vendor, VendorName } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { type ConnectionItem, connectionOf } from './connections.ts';
-import { readCredentials, readSettings } from './input.ts';
+import { type Bounds, boundsOf, outsideOf, readSets, storeCredentials } from './credentials.ts';
+import { acceptCredentials, readSettings } from './input.ts';
 import type { GatewayServices } from './invoke.ts';
 import type { SessionStore } from './session-store.ts';
+import { vendorCall } from './vendor-calls.ts';
 
 export type ConnectionServices = GatewayServices & { store: SessionStore };
 
@@ -41,12 +44,15 @@ export type ConnectionPolls = (vendor: VendorName, connection: string) => Promis
 /** Told after a connection was made, changed or (`gone`) deleted. */
 export type ConnectionChange = (vendor: Vendor, connection: Connection, gone: boolean) => Promise<void>;
 
-/** Stores credentials and then the connection. */
+/** Who makes or changes a connection. */
+type Author = Pick<RouteCall, 'principal' | 'request'>;
+
+/** Stores credentials and then the connection, while no other request makes or changes it. */
 export async function createConnection(
   services: ConnectionServices,
   vendor: Vendor,
   input: { name: string; settings: Record<string, unknown>; credentials: Record<string, unknown> },
-  request: RouteCall['request'],
+  author: Author,
   onChange: ConnectionChange,
 ) {
   const at = new Date(services.clock.now()).toISOString();
@@ -55,29 +61,32 @@ export async function createConnection(
     name: input.name,
     version: 1,
     settings: readSettings(vendor, input.settings),
+    credentialsId: newId(services.random),
   };
-  const credentials = await readCredentials(services, vendor, connection, input.credentials, request);
+  requireOpenNetwork(author.principal, boundsOf(vendor, connection.settings));
+  const key = keys.connection(vendor.name, input.name);
+  if (await services.table.get(key, true)) throw exists(connection);
+  const credentials = await acceptCredentials(services, vendor, connection, input.credentials, author.request);
   const item: ConnectionItem = {
-    ...keys.connection(vendor.name, input.name),
-    vendor: vendor.name,
-    name: input.name,
-    version: 1,
-    settings: connection.settings,
+    ...key,
+    ...connection,
     credentials: Object.keys(credentials),
     createdAt: at,
     updatedAt: at,
   };
-  if (await services.table.get(keys.connection(vendor.name, input.name), true)) throw exists(item);
-  await services.secrets.write(credentialsSecret(vendor.name, input.name), JSON.stringify(credentials));
-  const put = await services.table.put<ConnectionItem>(item, 'attribute_not_exists(#pk)');
-  if (!put.done) throw exists(item);
-  await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
+  await alone(services, vendor, connection, author, async () => {
+    if (await services.table.get(key, true)) throw exists(connection);
+    await storeCredentials(services.secrets, vendor, connection, credentials);
+    const put = await services.table.put<ConnectionItem>(item, 'attribute_not_exists(#pk)');
+    if (!put.done) throw exists(connection);
+    await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
+  });
   forget(services, item);
   await onChange(vendor, connection, false);
   return shown(services, item);
 }
 
-/** Changes settings, credentials or both; the session starts anew. */
+/** Changes settings, credentials or both; the session starts anew. A change that is refused changes nothing. */
 export async function changeConnection(
   services: ConnectionServices,
   vendors: Catalogue,
@@ -92,28 +101,73 @@ export async function changeConnection(
     ...connectionOf(item),
     version: item.version + 1,
     settings: readSettings(vendor, Object.fromEntries(merged)),
+    ...(input.credentials && { credentialsId: newId(services.random) }),
   };
+  const before = boundsOf(vendor, item.settings);
+  requireOpenNetwork(call.principal, boundsOf(vendor, connection.settings), before);
+  if (!input.credentials) requireSameBounds(vendor, before, connection);
   const credentials =
-    input.credentials && (await readCredentials(services, vendor, connection, input.credentials, call.request));
-  if (credentials) await services.secrets.write(credentialsSecret(item.vendor, item.name), JSON.stringify(credentials));
-  const changed = await services.table.update<ConnectionItem>(
-    keys.connection(item.vendor, item.name),
-    'SET #settings = :settings, #version = :next, #updatedAt = :at, #credentials = :credentials',
-    {
-      settings: connection.settings,
-      next: connection.version,
-      at: new Date(services.clock.now()).toISOString(),
-      credentials: credentials ? Object.keys(credentials) : item.credentials,
-      version: item.version,
-    },
-    '#version = :version',
-  );
-  if (!changed.done)
-    throw new GatewayError('conflict', 'The connection was changed at the same moment. Look at it and try again.');
-  await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
+    input.credentials && (await acceptCredentials(services, vendor, connection, input.credentials, call.request));
+  const changed = await alone(services, vendor, connection, call, async () => {
+    const key = keys.connection(item.vendor, item.name);
+    if ((await services.table.get<ConnectionItem>(key, true))?.version !== item.version) throw changedMeanwhile();
+    // The old set stays until the item names the new one.
+    const kept = credentials && (await readSets(services.secrets, connection));
+    if (credentials) await storeCredentials(services.secrets, vendor, connection, credentials, kept);
+    const updated = await services.table.update<ConnectionItem>(
+      key,
+      'SET #settings = :settings, #version = :next, #updatedAt = :at, #credentials = :credentials, #credentialsId = :id',
+      {
+        settings: connection.settings,
+        next: connection.version,
+        at: new Date(services.clock.now()).toISOString(),
+        credentials: credentials ? Object.keys(credentials) : item.credentials,
+        id: connection.credentialsId ?? '',
+        version: item.version,
+      },
+      '#version = :version',
+    );
+    if (!updated.done) throw changedMeanwhile();
+    // Nothing names the old set any more; where taking it away fails, the next change does it.
+    if (credentials) await storeCredentials(services.secrets, vendor, connection, credentials).catch(() => undefined);
+    await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
+    return updated.item;
+  });
   forget(services, item);
   await onChange(vendor, connection, false);
-  return shown(services, changed.item);
+  return shown(services, changed);
+}
+
+/** Runs a change under the connection's lease, so that no other change, and no login, crosses it. */
+function alone<T>(
+  services: ConnectionServices,
+  vendor: Vendor,
+  connection: Connection,
+  { request }: Author,
+  change: () => Promise<T>,
+): Promise<T> {
+  const scope = { requestId: request.requestId, signal: request.signal };
+  return vendorCall(services, vendor, connection, scope).session.exclusively(change);
+}
+
+/** Stored credentials go to no other place than they were entered for. */
+function requireSameBounds(vendor: Vendor, before: Bounds, { settings }: Connection): void {
+  const outside = outsideOf(before, boundsOf(vendor, settings));
+  if (outside === undefined) return;
+  const message = `are required: the stored ones were not entered for ${outside}`;
+  throw new GatewayError('invalid_input', `The input was refused: /credentials ${message}.`, {
+    errors: [{ pointer: '/credentials', message }],
+  });
+}
+
+/** Plain http and private networks are opened for a connection by the admin key alone, and for the address that it saw. */
+export function requireOpenNetwork({ scopes }: Principal, wanted: Bounds, before?: Bounds): void {
+  if (!wanted.allowHttp && !wanted.allowPrivateNetwork) return;
+  if (scopes.includes(adminScope) || (before && outsideOf(before, wanted) === undefined)) return;
+  throw new GatewayError(
+    'forbidden',
+    'Only the admin key can let a connection use plain http or private networks, and change the address of one that does. The deployment can allow networks for all with TRUNKLINE_PRIVATE_NETWORKS.',
+  );
 }
 
 function isWarm(vendor: Vendor, connection: Connection): boolean {
@@ -180,7 +234,11 @@ export function vendorOf(vendors: Catalogue, name: string): Vendor {
   );
 }
 
-function exists(item: ConnectionItem): GatewayError {
+function changedMeanwhile(): GatewayError {
+  return new GatewayError('conflict', 'The connection was changed at the same moment. Look at it and try again.');
+}
+
+function exists(item: Connection): GatewayError {
   return new GatewayError(
     'conflict',
     `There is a ${item.vendor} connection named ${item.name} already. Change it with PATCH /v1/connections/${item.vendor}/${item.name}.`,

@@ -54,8 +54,7 @@ export function connectionRoutes(
         }),
       }),
       output: shownConnection,
-      handle: ({ input, request }) =>
-        createConnection(services, vendorOf(vendors, input.vendor), input, request, onChange),
+      handle: (call) => createConnection(services, vendorOf(vendors, call.input.vendor), call.input, call, onChange),
     }),
     route({
       ...shared,

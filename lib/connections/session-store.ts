@@ -13,6 +13,7 @@ export interface SessionItem extends Key, Leased {
   connection: string;
   /** A copy, so that a keepalive needs no second read. */
   settings: Connection['settings'];
+  credentialsId?: string;
   state?: 'none' | 'live' | 'locked';
   /** Counts the sessions of this connection; every new one is one higher. */
   generation?: number;
@@ -75,13 +76,14 @@ export class SessionStore {
     const when = warm ? due('keepalive', connection.name, now) : undefined;
     await this.#table.update(
       keys.session(connection.vendor, connection.name),
-      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :none, #refusals = :zero${
+      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #credentialsId = :credentialsId, #state = :none, #refusals = :zero${
         when ? ', #duePk = :duePk, #dueAt = :dueAt' : ''
       } REMOVE #data, #expiresAt, #reason, #retryAt, #leaseOwner, #leaseUntil, #earlyDeaths${when ? '' : ', #duePk, #dueAt'} ADD #generation :one, #leaseFence :one`,
       {
         vendor: connection.vendor,
         connection: connection.name,
         settings: connection.settings,
+        credentialsId: connection.credentialsId ?? '',
         none: 'none',
         zero: 0,
         one: 1,
@@ -105,7 +107,7 @@ export class SessionStore {
     const warm = beat !== undefined && !live.lazy ? due('keepalive', connection.name, now + beat) : undefined;
     const stored = await this.#table.update(
       key,
-      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :live, #generation = :generation, #data = :data,
+      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #credentialsId = :credentialsId, #state = :live, #generation = :generation, #data = :data,
        #expiresAt = :expiresAt, #liveSince = :now, #keptAliveAt = :now, #refusals = :zero, #lazy = :lazy, #earlyDeaths = :deaths${
          live.serverVersion === undefined ? '' : ', #serverVersion = :serverVersion'
        }${live.account === undefined ? '' : ', #account = :account'}${warm ? ', #duePk = :duePk, #dueAt = :dueAt' : ''}
@@ -114,6 +116,7 @@ export class SessionStore {
         vendor: connection.vendor,
         connection: connection.name,
         settings: connection.settings,
+        credentialsId: connection.credentialsId ?? '',
         live: 'live',
         generation,
         data,
@@ -154,13 +157,14 @@ export class SessionStore {
   ): Promise<boolean> {
     const locked = await this.#table.update<SessionItem>(
       keys.session(connection.vendor, connection.name),
-      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #state = :locked, #reason = :reason${
+      `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #credentialsId = :credentialsId, #state = :locked, #reason = :reason${
         retryAt === undefined ? '' : ', #retryAt = :retryAt'
       } REMOVE #data, #expiresAt, #duePk, #dueAt, #leaseOwner, #leaseUntil`,
       {
         vendor: connection.vendor,
         connection: connection.name,
         settings: connection.settings,
+        credentialsId: connection.credentialsId ?? '',
         locked: 'locked',
         reason,
         fence,

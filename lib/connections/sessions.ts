@@ -261,7 +261,11 @@ export class Sessions {
           await releaseLease(table, key, lease).catch(() => undefined);
           throw error;
         }
-        if (await call.credentialsAfresh?.()) continue;
+        const replaced = await call.credentialsAfresh?.().catch(async (stale: unknown) => {
+          await releaseLease(table, key, lease).catch(() => undefined);
+          throw stale;
+        });
+        if (replaced) continue;
         const refusals = await store.countRefusal(connection, lease);
         if (refusals === undefined) return undefined;
         if (refusals < policy.refusalsUntilLocked) continue;

@@ -3,11 +3,12 @@ import { GatewayError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
 import type { HttpClient } from '../core/http/client.ts';
 import { LruMap } from '../core/lru-map.ts';
-import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
+import type { SecretStore } from '../core/secrets.ts';
 import type { Connection, SessionState, Vendor, VendorCall } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { limitConcurrency } from './concurrency.ts';
+import type { ConnectionItem, Connections } from './connections.ts';
 import { notesOf } from './notes.ts';
 import type { HeldSession } from './session-store.ts';
 import type { Sessions } from './sessions.ts';
@@ -43,6 +44,9 @@ export interface CallScope {
   progress?: (done: number, total: number) => Promise<void>;
 }
 
+/** A warm call with a session needs no credentials, so that a cold start does without their module. */
+const stored = () => import('./credentials.ts');
+
 /** Numbers are taken from the table in blocks of this many, so that a warm send needs no request for them. */
 const countBlock = 1000;
 
@@ -57,22 +61,8 @@ export function vendorCall(
   scope: CallScope,
 ): VendorCall {
   const { secrets, sessions } = services;
-  const secretName = credentialsSecret(connection.vendor, connection.name);
-  let credentials: { text: string; value: object } | undefined;
+  let credentials: object | undefined;
   let afresh = false;
-
-  const readCredentials = async (fresh: boolean) => {
-    const text = await secrets.read(secretName, fresh);
-    if (text === undefined) {
-      throw new GatewayError(
-        'connection_needs_attention',
-        `The credentials of ${connection.vendor} connection ${connection.name} are missing. Store them with PATCH /v1/connections/${connection.vendor}/${connection.name}.`,
-        { vendor: connection.vendor },
-      );
-    }
-    // Only our own writes reach this secret, each checked by the vendor's schema before it was stored.
-    return { text, value: JSON.parse(text) as object };
-  };
 
   const call: VendorCall = {
     connection,
@@ -85,20 +75,27 @@ export function vendorCall(
     ...(scope.progress && { progress: scope.progress }),
     memory: memoryOf(connection),
     credentials: async () => {
-      credentials ??= await readCredentials(false);
-      return credentials.value;
+      const { readCredentials } = await stored();
+      credentials ??= await readCredentials(secrets, vendor, connection).catch(async (error: unknown) => {
+        await requireCurrent(services.table, connection);
+        throw error;
+      });
+      return credentials;
     },
     credentialsAfresh: async () => {
       if (afresh) return false;
       afresh = true;
-      const before = credentials?.text;
-      credentials = await readCredentials(true);
-      return before !== undefined && credentials.text !== before;
+      await requireCurrent(services.table, connection);
+      const { readCredentials } = await stored();
+      const before = JSON.stringify(credentials);
+      credentials = await readCredentials(secrets, vendor, connection, true);
+      return before !== undefined && JSON.stringify(credentials) !== before;
     },
     saveCredentials: async (value) => {
-      const text = JSON.stringify(value);
-      await secrets.write(secretName, text);
-      credentials = { text, value };
+      const { readSets, storeCredentials } = await stored();
+      const others = await readSets(secrets, connection);
+      await storeCredentials(secrets, vendor, connection, value, others);
+      credentials = value;
     },
     withSession: (attempt) => sessions.run(vendor, call, attempt),
     session: {
@@ -113,6 +110,37 @@ export function vendorCall(
     notes: notesOf(services.table, services.clock, connection),
   };
   return call;
+}
+
+/** The credentials of a connection were replaced after the call that meets this had read its settings. */
+class StaleConnection extends GatewayError {
+  constructor({ vendor, name }: Connection) {
+    super('unavailable', `The ${vendor} connection ${name} was changed a moment ago. Try again.`, { retryAfter: 1 });
+  }
+}
+
+/** New credentials may belong to another account, so settings that were read before must not be used with them. */
+async function requireCurrent(table: Table, connection: Connection): Promise<void> {
+  const item = await table.get<ConnectionItem>(keys.connection(connection.vendor, connection.name), true);
+  if (item && item.credentialsId !== connection.credentialsId) throw new StaleConnection(connection);
+}
+
+/** Runs a call of a vendor; where the credentials were replaced meanwhile, once more with the connection as it is now. */
+export async function withVendorCall<T>(
+  services: CallServices & { connections: Connections },
+  vendor: Vendor,
+  connection: Connection,
+  scope: CallScope,
+  run: (call: VendorCall) => Promise<T>,
+): Promise<T> {
+  try {
+    return await run(vendorCall(services, vendor, connection, scope));
+  } catch (error) {
+    if (!(error instanceof StaleConnection)) throw error;
+    services.connections.forget(vendor.name, connection.name);
+    const current = await services.connections.find(vendor.name, connection.name);
+    return run(vendorCall(services, vendor, current, scope));
+  }
 }
 
 function stateOf(held: HeldSession): SessionState {

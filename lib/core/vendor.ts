@@ -15,6 +15,8 @@ export interface Connection<Settings = object> {
   readonly name: string;
   /** Goes up with every change of settings or credentials. */
   readonly version: number;
+  /** Which of the stored credentials belong to these settings; absent where none are stored. */
+  readonly credentialsId?: string;
   readonly settings: Settings & CommonSettings;
 }
 

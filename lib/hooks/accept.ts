@@ -1,10 +1,10 @@
 import type { HttpRequest } from '../api/request.ts';
 import type { Connections } from '../connections/connections.ts';
+import { readCredentials } from '../connections/credentials.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { LruMap } from '../core/lru-map.ts';
-import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
-import type { Connection, EventCatalogue } from '../core/vendor.ts';
+import type { SecretStore } from '../core/secrets.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
 import type { Verifier } from '../core/verifier.ts';
 import { newEvents } from '../events/found.ts';
 import { findEvent, type LogServices, type NewEvent } from '../events/log.ts';
@@ -108,7 +108,7 @@ async function acceptPush(
     const connection = await services.connections.find(verify.vendor, verify.connection);
     const result = await push.receive(
       { headers: Object.fromEntries(given), rawBody, receivedAt: now },
-      { connection, credentials: () => credentialsOf(services.secrets, connection) },
+      { connection, credentials: () => readCredentials(services.secrets, vendor, connection) },
     );
     const place = { vendor: verify.vendor, connection: connection.name };
     const events = await newEvents(services, vendor, connection, result.events);
@@ -136,18 +136,6 @@ function pushRefusal(error: unknown): unknown {
   if (!(error instanceof GatewayError) || error instanceof HookRefusal) return error;
   if (error.code === 'unauthorized') return notTheSender(error.message);
   return error.status === 400 || error.code === 'unavailable' ? error : outOfOrder(error.message);
-}
-
-/** The versions of the connections whose credentials were read; another one is read past the cache of secrets. */
-const versions = new LruMap<string, number>(5_000);
-
-async function credentialsOf(secrets: SecretStore, { vendor, name, version }: Connection): Promise<object> {
-  const secret = credentialsSecret(vendor, name);
-  const text = await secrets.read(secret, versions.get(secret) !== version);
-  if (text === undefined) throw outOfOrder(`The credentials of ${vendor}/${name} are missing.`);
-  versions.set(secret, version);
-  // Only our own writes reach this secret, each checked by the vendor's schema before it was stored.
-  return JSON.parse(text) as object;
 }
 
 /** What came through a hook and a subscription delivers to a hook again is the same fact; anew, it would go round for ever. */

@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import {
   admin,
+  changeCredentials,
   memorySecrets,
   processOf,
   putConnection,
@@ -325,8 +326,7 @@ test('a bot secret that was changed elsewhere counts here within ten seconds', a
   const hook = await make({ verify: { kind: 'talk-bot', connection: 'changing' } });
   const told = (botSecret: string) => other.status(hook.path, ...toldByTalk('5', botSecret));
   expect(await told('a'.repeat(64))).toBe(200);
-  await one.secrets.write('trunkline/talk/changing', JSON.stringify({ appPassword: 'x', botSecret: 'b'.repeat(64) }));
-  await one.table.update(keys.connection('talk', 'changing'), 'ADD #version :one', { one: 1 });
+  await changeCredentials(one, 'talk', 'changing', { appPassword: 'x', botSecret: 'b'.repeat(64) });
   clock.advance(10 * second);
   expect([await told('a'.repeat(64)), await told('b'.repeat(64))]).toEqual([401, 200]);
 });

@@ -13,6 +13,12 @@ export interface DeskAnswer {
   body: any;
 }
 
+const settingsOf: Record<string, Record<string, unknown>> = {
+  proptt2: { cloudUrl: 'https://cloud.example.com', ownerId: 'owner@company.com', hid: 1 },
+  talk: { serverUrl: 'https://cloud.example.com', user: 'alice' },
+  timetonic: { baseUrl: 'https://timetonic.example.com/live', user: 'demo' },
+};
+
 /** All control calls over an embedded table, with a clock of the test's own and a connection of each vendor. */
 export async function startControlDesk(clock = new TestClock()) {
   const backends = await startBackends();
@@ -31,8 +37,8 @@ export async function startControlDesk(clock = new TestClock()) {
     rates: { take: () => undefined } as never,
     targets: { allowHttp: true, allowPrivateNetwork: true },
   };
-  for (const vendor of ['proptt2', 'talk', 'timetonic'] as const) {
-    await putConnection(base, vendor, 'dispatch', {}, { key: 'not used' });
+  for (const [vendor, settings] of Object.entries(settingsOf)) {
+    await putConnection(base, vendor, 'dispatch', settings, { key: 'not used' });
   }
   const audited: string[] = [];
   const dispatch: Dispatcher = dispatcher(controlRoutes(services, vendors), services, async (_caller, route) => {

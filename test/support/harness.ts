@@ -5,15 +5,17 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { KeyCheck, type Principal } from '../../lib/api/key-check.ts';
 import { Pause } from '../../lib/api/pause.ts';
-import { type ConnectionItem, Connections } from '../../lib/connections/connections.ts';
+import { type ConnectionItem, Connections, connectionOf } from '../../lib/connections/connections.ts';
+import { storeCredentials } from '../../lib/connections/credentials.ts';
 import { type InvokeAnswer, invoke, operationOf, perform } from '../../lib/connections/invoke.ts';
 import { SessionStore } from '../../lib/connections/session-store.ts';
 import { Sessions } from '../../lib/connections/sessions.ts';
 import type { Clock } from '../../lib/core/clock.ts';
 import type { FileStore } from '../../lib/core/files.ts';
 import { httpClient } from '../../lib/core/http/client.ts';
+import { newId } from '../../lib/core/ids.ts';
 import { parseInput, schemasOf } from '../../lib/core/operation.ts';
-import { credentialsSecret, type SecretStore, sessionKeySecret } from '../../lib/core/secrets.ts';
+import { type SecretStore, sessionKeySecret } from '../../lib/core/secrets.ts';
 import type { Catalogue, Connection, VendorName } from '../../lib/core/vendor.ts';
 import { keys } from '../../lib/store/items.ts';
 import { Table } from '../../lib/store/table.ts';
@@ -108,6 +110,7 @@ export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, 
   const http = httpClient();
   const services = {
     table,
+    catalogue,
     vendorNames: Object.keys(catalogue),
     store,
     sessions,
@@ -164,7 +167,9 @@ export async function putConnection(
   settings: Record<string, unknown>,
   credentials: Record<string, unknown>,
 ): Promise<Connection> {
-  const connection: Connection = { vendor, name, version: 1, settings };
+  const connection: Connection = { vendor, name, version: 1, settings, credentialsId: newId(process.random) };
+  const declared = process.catalogue[vendor];
+  if (!declared) throw new Error(`${vendor} is not in the catalogue`);
   const at = new Date(process.clock.now()).toISOString();
   const item: ConnectionItem = {
     ...keys.connection(vendor, name),
@@ -173,10 +178,34 @@ export async function putConnection(
     createdAt: at,
     updatedAt: at,
   };
-  await process.secrets.write(credentialsSecret(vendor, name), JSON.stringify(credentials));
+  await storeCredentials(process.secrets, declared, connection, credentials);
   await process.table.put<ConnectionItem>(item);
   await process.store.plan(connection, true, process.clock.now());
   return connection;
+}
+
+/** Replaces the credentials of a connection as another process would: nothing of this one is told. */
+export async function changeCredentials(
+  process: ReturnType<typeof processOf>,
+  vendor: VendorName,
+  name: string,
+  credentials: Record<string, unknown>,
+): Promise<void> {
+  const declared = process.catalogue[vendor];
+  const item = await process.table.get<ConnectionItem>(keys.connection(vendor, name), true);
+  if (!declared || !item) throw new Error(`There is no ${vendor}/${name}`);
+  const changed = { ...connectionOf(item), credentialsId: newId(process.random) };
+  await storeCredentials(process.secrets, declared, changed, credentials);
+  await process.table.update(keys.connection(vendor, name), 'SET #credentialsId = :id ADD #version :one', {
+    id: changed.credentialsId,
+    one: 1,
+  });
+}
+
+/** The credentials that are stored in the secret of a connection, whichever set they belong to. */
+export function storedCredentials(text: string | undefined): Record<string, string> {
+  const sets = Object.values(JSON.parse(text ?? '{}') as Record<string, { credentials: Record<string, string> }>);
+  return Object.assign({}, ...sets.map(({ credentials }) => credentials));
 }
 
 function bodyOf(answer: InvokeAnswer): unknown {

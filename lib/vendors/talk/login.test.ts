@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { admin, startBackends, TestClock } from '../../../test/support/harness.ts';
+import { admin, startBackends, storedCredentials, TestClock } from '../../../test/support/harness.ts';
 import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
 import { dispatcher } from '../../api/route.ts';
 import { loginRoutes } from '../../connections/login-routes.ts';
@@ -59,7 +59,7 @@ const refusal = async (...given: Parameters<typeof control>) => {
 };
 const path = () => `/v1/connections/talk/${name}/login`;
 const settings = () => ({ serverUrl: talk.sandbox.url, allowHttp: true, allowPrivateNetwork: true });
-const secret = async () => JSON.parse((await talk.secrets.read(`trunkline/talk/${name}`)) ?? '{}');
+const secret = async () => storedCredentials(await talk.secrets.read(`trunkline/talk/${name}`));
 
 describe('a login in the browser', () => {
   test('makes a connection without anybody typing a password', async () => {

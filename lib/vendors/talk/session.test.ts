@@ -1,6 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { TalkSandboxOptions } from '../../../sandbox/talk/index.ts';
-import { processOf, putConnection, startBackends, TestClock } from '../../../test/support/harness.ts';
+import {
+  changeCredentials,
+  processOf,
+  putConnection,
+  startBackends,
+  TestClock,
+} from '../../../test/support/harness.ts';
 import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
 import type { SecretStore } from '../../core/secrets.ts';
 
@@ -146,7 +152,7 @@ describe('a wrong app password', () => {
     });
     await alice.do('getRooms', {}, other);
     talk.sandbox.state.users.alice?.appPasswords.splice(0, 1, { token: 'a newer app password', name: 'x' });
-    await talk.secrets.write(`trunkline/talk/${alice.name}`, JSON.stringify({ appPassword: 'a newer app password' }));
+    await changeCredentials(talk.process, 'talk', alice.name, { appPassword: 'a newer app password' });
     talk.sandbox.reset();
     expect((await alice.answer('sendChatMessage', { token, message: 'x' }, other)).status).toBe(201);
     expect(count(talk, 401)).toBe(1);

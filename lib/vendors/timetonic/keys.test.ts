@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { storedCredentials } from '../../../test/support/harness.ts';
 import { failure, startTimetonic } from '../../../test/support/timetonic-caller.ts';
 import { logIn } from '../../../test/support/timetonic-client.ts';
 import type { Principal } from '../../api/key-check.ts';
@@ -27,8 +28,7 @@ function asOperator(name: string, operation: string, input: Record<string, unkno
     body: Record<string, unknown>;
   }>;
 }
-const stored = (name: string) =>
-  JSON.parse(tt.secrets.values.get(credentialsSecret('timetonic', name)) ?? '{}') as Record<string, string>;
+const stored = (name: string) => storedCredentials(tt.secrets.values.get(credentialsSecret('timetonic', name)));
 
 test('a session key that dies is replaced by one login, whoever asks', async () => {
   const { call, name } = await tt.connect();
