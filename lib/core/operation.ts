@@ -27,6 +27,8 @@ export interface Operation<Call = unknown> {
   /** The vendor may answer 201, for something that was not there before. */
   readonly creates?: true;
   readonly call: Call;
+  /** Of a function: its one telling request, as a raw request would name it; null for one that cannot be made raw. */
+  readonly route?: Call | null;
   readonly input: () => Shape;
   /** What no field alone can say: the problem of an input, or nothing. */
   readonly rule?: (input: Record<string, unknown>) => FieldError | undefined;
@@ -50,17 +52,23 @@ export interface Operation<Call = unknown> {
 /** Gives a vendor its `operation(…)`: the declaration is checked against the vendor's own form of call and of context. */
 export function operationsOf<Call, Context>() {
   return <S extends Shape, O extends z.ZodMiniType>(
-    declaration: Omit<Operation<Call>, 'input' | 'output' | 'call' | 'example' | 'slow' | 'rule'> & {
-      input: () => S;
-      rule?: (input: InputOf<S>) => FieldError | undefined;
-      output: () => O;
-      call: Call | Composed<Call, InputOf<S>, z.input<O>, Context>;
-      slow?: (input: InputOf<S>) => boolean;
-      example?: z.input<z.ZodMiniObject<S, z.core.$strict>>;
-    },
+    declaration: Omit<Operation<Call>, 'input' | 'output' | 'call' | 'route' | 'example' | 'slow' | 'rule'> &
+      ({ call: Call } | { call: Composed<Call, InputOf<S>, z.input<O>, Context>; route: Call | null }) & {
+        input: () => S;
+        rule?: (input: InputOf<S>) => FieldError | undefined;
+        output: () => O;
+        slow?: (input: InputOf<S>) => boolean;
+        example?: z.input<z.ZodMiniObject<S, z.core.$strict>>;
+      },
   ): Operation<Call> =>
     // A declaration is stored under its general form: the engine hands it only inputs that its own schema accepted.
     declaration as unknown as Operation<Call>;
+}
+
+/** The request of an operation by which a raw request is known to be it; undefined where none is. */
+export function rawRouteOf({ call, route }: Operation): string | undefined {
+  const named = typeof call === 'function' ? route : call;
+  return typeof named === 'string' ? named : undefined;
 }
 
 interface Schemas {

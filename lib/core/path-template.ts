@@ -5,6 +5,8 @@ export interface PathTemplate {
   readonly names: readonly string[];
   /** The values of the names as they stand in a path, or undefined when the path has another form. */
   match(path: string): Record<string, string> | undefined;
+  /** The same for a server that may not tell upper from lower case. */
+  matchAnyCase(path: string): Record<string, string> | undefined;
   /** The path with each value percent-encoded. Throws `invalid_input` for a value that would be another path. */
   fill(values: Readonly<Record<string, unknown>>): string;
 }
@@ -28,13 +30,18 @@ function compile(template: string): PathTemplate {
   const source = pieces
     .map((piece, at) => (at % 2 === 1 ? `(?<${piece}>[^/]+)` : piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
     .join('');
-  const pattern = new RegExp(`^${source}$`);
-  return {
-    names,
-    match: (path) => {
+  const find = (flags: string) => {
+    let pattern: RegExp | undefined;
+    return (path: string) => {
+      pattern ??= new RegExp(`^${source}$`, flags);
       const found = pattern.exec(path);
       return found ? { ...found.groups } : undefined;
-    },
+    };
+  };
+  return {
+    names,
+    match: find(''),
+    matchAnyCase: find('i'),
     fill: (values) =>
       pieces.map((piece, at) => (at % 2 === 1 ? segment(piece, String(values[piece])) : piece)).join(''),
   };

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Effect, parseInput, schemasOf } from '../../lib/core/operation.ts';
+import { type Effect, parseInput, rawRouteOf, schemasOf } from '../../lib/core/operation.ts';
+import type { RawRequest } from '../../lib/core/vendor.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { playedCall, type RecordedExchange, textOf } from '../support/played-call.ts';
 import { type PlayedFrame, playSocket } from '../support/played-socket.ts';
@@ -18,6 +19,17 @@ interface Fixture {
 
 const folder = join(import.meta.dirname, '..', 'fixtures', 'operations');
 const names = JSON.parse(readFileSync(join(folder, 'names.json'), 'utf8')) as Record<string, Record<string, Effect>>;
+
+/** A recorded request as a caller of `raw` would name it; undefined for one that goes elsewhere than to the vendor's API. */
+function rawRequest(vendorName: string, { method, url, body }: RecordedExchange['request']): RawRequest | undefined {
+  const { pathname, searchParams: query } = new URL(url);
+  const path = decodeURIComponent(pathname);
+  if (vendorName === 'proptt2') return { method, path: path.replace('/openapi/1/', ''), query, body };
+  if (vendorName === 'talk') return { method, path, query, body };
+  if (path.startsWith('/live/dbi/')) return { method, path: path.replace('/live/', ''), query, body: undefined };
+  const req = /(?:^|&)req=(\w+)|name="req"\s+(\w+)/.exec(String(body))?.slice(1).find(Boolean);
+  return req === undefined ? undefined : { method, path: req, query: new URLSearchParams(), body: undefined };
+}
 
 /** The loop over the catalogue: every operation by its fixed name, with a fixture that its schemas accept. */
 describe.each(Object.keys(vendors))('%s', (vendorName) => {
@@ -72,6 +84,23 @@ describe.each(Object.keys(vendors))('%s', (vendorName) => {
       expect(parsed.error?.issues).toBeUndefined();
       expect(JSON.parse(JSON.stringify(parsed.data))).toEqual(fixture.output);
       expect(answer.status ?? 200).toBe(operation.creates ? 201 : 200);
+    });
+
+    test('is recognised when it is made raw, so that the scope for raw alone reaches no declared write', async () => {
+      const asked = fixture.exchanges.flatMap(({ request }) => rawRequest(vendorName, request) ?? []);
+      const found = await Promise.all(
+        // What is refused for its form is recognised, too.
+        asked.map((request) =>
+          Promise.resolve(request)
+            .then(vendor.matchRaw)
+            .catch(() => 'refused'),
+        ),
+      );
+      const unknown = asked.filter((request, at) => request.method !== 'GET' && found[at] === undefined);
+      expect(unknown).toEqual([]);
+      // Those of the session make whichever requests a login takes.
+      if (typeof operation.call !== 'function' || !rawRouteOf(operation) || operation.effect === 'session') return;
+      expect(found).toContainEqual(expect.toSatisfy((match) => match === 'refused' || match.operation === name));
     });
 
     if (schemasOf(operation).output._zod.def.type === 'object') {

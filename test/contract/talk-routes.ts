@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { rawRouteOf } from '../../lib/core/operation.ts';
 import { talk } from '../../lib/vendors/talk/index.ts';
-import { routeOfOperation } from '../../lib/vendors/talk/raw.ts';
 import { dialectOf, featuresIn, routeOf, routes, type TalkRoute } from '../../lib/vendors/talk/wire/dialect.ts';
 import { addressOf } from '../../lib/vendors/talk/wire/request.ts';
 
@@ -83,7 +83,8 @@ export function report(described?: Described): string {
     '|---|---|---|---|---|',
   ];
   for (const [name, operation] of operations) {
-    const route = routeOfOperation(name, operation);
+    // Declared with one of the vendor's routes.
+    const route = rawRouteOf(operation) as TalkRoute | undefined;
     const cell = (release: string) => {
       const request = route && requestIn(route, release);
       return request ? `\`${request.key.replace(' /', ` ${request.version}/`)}\`` : route ? 'too old' : 'capabilities';

@@ -178,7 +178,9 @@ export async function putConnection(
     createdAt: at,
     updatedAt: at,
   };
-  await storeCredentials(process.secrets, declared, connection, credentials);
+  // Without an address there is nothing to bind them to, and no call will be made.
+  if (Object.keys(settings).some((each) => /url$/i.test(each)))
+    await storeCredentials(process.secrets, declared, connection, credentials);
   await process.table.put<ConnectionItem>(item);
   await process.store.plan(connection, true, process.clock.now());
   return connection;

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
-import { type Operation, schemasOf } from '../../core/operation.ts';
+import { type Operation, rawRouteOf, schemasOf } from '../../core/operation.ts';
 import { pathTemplate } from '../../core/path-template.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './wire/exchange.ts';
@@ -10,25 +10,48 @@ const supplied = ['id', 'hid', 'skey'];
 
 /** The declared operation that a request below `/openapi/1` is, with its input under our names. */
 export function matchRaw(request: RawRequest, operations: Readonly<Record<string, Operation>>): RawMatch | undefined {
-  const path = `/${request.path.replace(/^\/+|\/+$/g, '')}`;
-  if (['/server', '/auth', '/keepalive'].includes(path.toLowerCase())) return 'session';
+  const path = pathOf(request);
   for (const [name, operation] of Object.entries(operations)) {
-    const call = callOf(name, operation);
-    const [method, template = ''] = call.split(' ');
-    if (method !== request.method) continue;
-    const params = pathTemplate(template).match(path);
-    if (params) return { operation: name, input: inputOf(operation, params, request) };
+    const [method, template = ''] = (rawRouteOf(operation) ?? '').split(' ');
+    const params = pathTemplate(template).matchAnyCase(path);
+    if (!params) continue;
+    // Whatever the method: these requests make, keep or end sessions.
+    if (operation.effect === 'session') return 'session';
+    if (method === request.method) return { operation: name, input: inputOf(operation, params, request) };
   }
   return undefined;
 }
 
+/**
+ * The path as it is sent. Throws for one that the vendor's server could read as another: it merges empty segments, drops what
+ * follows a semicolon and blanks at the ends, and resolves dots.
+ */
+function pathOf({ path, query }: RawRequest): string {
+  const clean = path.replace(/^\/|\/$/g, '');
+  const isPlain = clean
+    .split('/')
+    .every((segment) => segment !== '' && segment !== '.' && segment !== '..' && segment.trim() === segment);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones that are refused.
+  if (!isPlain || /[?#\\;%\x00-\x1f\x7f]/.test(clean) || !clean.isWellFormed()) {
+    throw new GatewayError(
+      'invalid_request',
+      'The raw path must be plain segments: none empty or dots alone, no blanks at their ends, no ?, #, %, ; or backslash.',
+    );
+  }
+  const strange = [...query.keys()].find((name) => !/^[A-Za-z]\w*$/.test(name));
+  if (strange !== undefined) {
+    throw new GatewayError(
+      'invalid_request',
+      `The name ${JSON.stringify(strange.slice(0, 80))} must begin with a letter and consist of letters, digits and underscores.`,
+    );
+  }
+  return `/${clean}`;
+}
+
 /** Sends what is not declared, with the session put in. GET is a read, the rest a write. */
 export async function sendRaw(request: RawRequest, call: Proptt2Call): Promise<VendorAnswer> {
-  const path = `/${request.path.replace(/^\/+/, '')}`;
-  if (/(^|\/)\.\.?(\/|$)/.test(path) || /[?#\\]/.test(path)) {
-    throw new GatewayError('invalid_request', 'The raw path must not contain dots as a step, ?, # or a backslash.');
-  }
-  const query = [...request.query].filter(([name]) => !supplied.includes(name));
+  const path = pathOf(request);
+  const query = [...request.query].filter(([name]) => !isSupplied(name));
   const encoded = query.map(([name, value]) => `&${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('');
   const route = path.split('/').map(encodeURIComponent).join('/');
   const body = request.body !== null && typeof request.body === 'object' ? request.body : undefined;
@@ -36,17 +59,8 @@ export async function sendRaw(request: RawRequest, call: Proptt2Call): Promise<V
   return { body: await exchange(call, effect, request.method, route, encoded, body, `${request.method} ${path}`) };
 }
 
-/** Composed operations and their one telling request. */
-const composed: Readonly<Record<string, string>> = {
-  updateChannel: 'PUT /channels/{channelId}',
-  linkUserToChannel: 'POST /channels/{channelId}/users/{userId}',
-  sendCustomMessageToChannel: 'POST /channels/{channelId}/sendCustomMessage',
-  createUser: 'POST /users',
-  updateUser: 'PUT /users/{userId}',
-};
-
-function callOf(name: string, operation: Operation): string {
-  return typeof operation.call === 'string' ? operation.call : (composed[name] ?? ' ');
+function isSupplied(name: string): boolean {
+  return supplied.includes(name.toLowerCase());
 }
 
 function inputOf(operation: Operation, path: Record<string, string>, request: RawRequest): Record<string, unknown> {
@@ -56,7 +70,7 @@ function inputOf(operation: Operation, path: Record<string, string>, request: Ra
   const input: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(path)) input[name] = /^\d+$/.test(value) ? Number(value) : value;
   for (const [name, value] of request.query) {
-    if (!supplied.includes(name)) input[names.get(name) ?? name] = /^\d+$/.test(value) ? Number(value) : value;
+    if (!isSupplied(name)) input[names.get(name) ?? name] = /^\d+$/.test(value) ? Number(value) : value;
   }
   for (const [name, value] of Object.entries((request.body ?? {}) as Record<string, unknown>)) {
     if (name === 'hashedPassword') {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
 import type { HttpAnswer } from '../../core/http/client.ts';
-import type { Operation } from '../../core/operation.ts';
+import { type Operation, rawRouteOf } from '../../core/operation.ts';
 import { pathTemplate } from '../../core/path-template.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { encodePosition } from './chat/position.ts';
@@ -12,40 +12,33 @@ import { routeOf, type TalkRoute } from './wire/dialect.ts';
 import { askPlain, readAnswer } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
 
-/** Composed operations and their one telling request. */
-const composed: Readonly<Record<string, TalkRoute>> = {
-  getChatMessages: 'GET chat/{token}',
-  sendChatMessage: 'POST chat/{token}',
-  markChatRead: 'POST chat/{token}/read',
-  sendBotMessage: 'POST bot/{token}/message',
-};
-
-/** The route that an operation makes, the telling one where it makes several; none for questions beside Talk itself. */
-export function routeOfOperation(name: string, { call }: Operation): TalkRoute | undefined {
-  return typeof call === 'string' ? (call as TalkRoute) : composed[name];
-}
-
 /** What makes, changes or ends credentials; only the gateway itself does that. */
 const ofSession =
-  /^(index\.php\/)?(login(\/|$)|logout|settings\/(personal\/)?authtokens|ocs\/v[12]\.php\/(core\/(get)?apppassword|settings\/))/i;
+  /^(index\.php\/)*(login(\/|$)|logout|settings\/(personal\/)?authtokens|ocs\/v[12]\.php\/(core\/(get)?apppassword|settings\/))/i;
 
-const talkPath = /^ocs\/v[12]\.php\/apps\/spreed\/api\/v\d+\/(.+)$/;
+const talkPath = /^(?:index\.php\/)*ocs\/v[12]\.php\/apps\/spreed\/api\/v\d+\/(.+)$/i;
+
+const accountPath = /^(?:index\.php\/)*ocs\/v[12]\.php\/cloud\/users\/([^/]+)(\/|$)/i;
+/** What of its own account a raw request may change: nothing that its password hangs on. */
+const accountFields =
+  /^(displayname|phone|address|website|twitter|bluesky|fediverse|organisation|role|headline|biography|birthdate|pronouns|profile_enabled|language|locale)$/;
 
 /** The declared operation that a request below the server's root is, whatever version its path names. */
 export function matchRaw(request: RawRequest, operations: Readonly<Record<string, Operation>>): RawMatch | undefined {
   const path = stepsOf(request.path);
   if (ofSession.test(path)) return 'session';
-  if (/^ocs\/v[12]\.php\/cloud\/capabilities$/.test(path) && request.method === 'GET') {
+  if (/^ocs\/v[12]\.php\/cloud\/capabilities$/i.test(path) && request.method === 'GET') {
     return { operation: 'getCapabilities', input: {} };
   }
   const below = talkPath.exec(path)?.[1];
   if (below === undefined) return undefined;
   for (const [name, operation] of Object.entries(operations)) {
-    const route = routeOfOperation(name, operation);
+    const route = rawRouteOf(operation);
     if (route === undefined) continue;
-    for (const form of formsOf(route)) {
+    // Declared with the vendor's own form of call, so it is one of its routes.
+    for (const form of formsOf(route as TalkRoute)) {
       const [method, template = ''] = form.split(' ');
-      const params = method === request.method ? pathTemplate(template).match(below) : undefined;
+      const params = method === request.method ? pathTemplate(template).matchAnyCase(below) : undefined;
       if (params) return { operation: name, input: inputOf(operation, params, request) };
     }
   }
@@ -63,7 +56,8 @@ export async function sendRaw(request: RawRequest, call: TalkCall): Promise<Vend
   const body = request.body !== null && typeof request.body === 'object' ? request.body : undefined;
   const address = `${rootOf(call.connection.settings)}/${path.split('/').map(encodeURIComponent).join('/')}`;
   // A locked connection sends nothing.
-  await call.withSession(() => Promise.resolve());
+  const { userId } = await call.withSession((session) => Promise.resolve(session));
+  if (changesPassword(path, request, [userId, call.connection.settings.user])) throw ownAccount();
   const send = async () =>
     askPlain(call, {
       method: request.method,
@@ -81,6 +75,23 @@ export async function sendRaw(request: RawRequest, call: TalkCall): Promise<Vend
   if (answer.status < 200 || answer.status >= 300) throw refusalOf(answer, { doing, effect, now: call.clock.now() });
   if (answer.data === undefined && whole.bytes.length > 0) return fileOf(whole);
   return { body: answer.data ?? null, status: answer.status === 201 ? 201 : 200 };
+}
+
+/** Whether a request changes what the connection's own account is known by: password, e-mail address, devices. */
+function changesPassword(path: string, request: RawRequest, own: readonly (string | undefined)[]): boolean {
+  const account = accountPath.exec(path)?.[1]?.trim().toLowerCase();
+  const isOwn = account !== undefined && own.some((name) => name?.toLowerCase() === account);
+  if (!isOwn || request.method === 'GET') return false;
+  const body = request.body !== null && typeof request.body === 'object' ? Object.entries(request.body) : [];
+  const keys = [...request.query, ...body].filter(([name]) => name === 'key').map(([, value]) => String(value));
+  return request.method !== 'PUT' || keys.length === 0 || !keys.every((key) => accountFields.test(key));
+}
+
+function ownAccount(): GatewayError {
+  return new GatewayError(
+    'forbidden',
+    "A raw request cannot change the password, the e-mail address or the devices of the connection's own account.",
+  );
 }
 
 /** A 401 of any endpoint may be about the endpoint; one of the account's own name is about the app password. */

@@ -54,8 +54,36 @@ test('an undeclared request goes out with the session and without keys of the ca
   expect(body.get('sesskey')).not.toBe('mine');
 });
 
-test.each(['dbi/../api.php', 'a/b', 'dbi/ii/./x', '../live'])('the path %s is refused', async (path) => {
-  expect(
-    await failure(Promise.resolve().then(() => timetonic.sendRaw(raw('GET', path), connection.vendorCall() as never))),
-  ).toMatchObject({ code: 'invalid_request' });
+test.each([' req', 'req\0x', 'req ', ' o_u', 'o.u', 'o_u[', '1st', 'ré', ''])(
+  'a field named %j, which PHP would read as another, is refused in body and query, whatever is asked for',
+  async (name) => {
+    for (const request of [
+      raw('POST', 'someRead', { [name]: 'dropAllSessions' }),
+      raw('GET', 'someRead', undefined, { [name]: 'dropAllSessions' }),
+      raw('POST', 'getUserInfo', { [name]: 'x' }),
+    ]) {
+      expect(await failure(Promise.resolve().then(() => matched(request)))).toMatchObject({ code: 'invalid_request' });
+      const sent = Promise.resolve().then(() => timetonic.sendRaw(request, connection.vendorCall() as never));
+      expect(await failure(sent)).toMatchObject({ code: 'invalid_request' });
+    }
+  },
+);
+
+test('fields of the gateway cannot be replaced in any spelling', async () => {
+  tt.sandbox.reset();
+  const body = { REQ: 'dropAllSessions', O_U: 'alex', Sesskey: 'mine', VERSION: '9' };
+  await failure(timetonic.sendRaw(raw('POST', 'getBookEvents', body), connection.vendorCall() as never));
+  const sent = [...new URLSearchParams(tt.sandbox.journal.at(-1)?.body)].map(([name]) => name);
+  expect(sent).toEqual(['version', 'req', 'o_u', 'u_c', 'sesskey']);
 });
+
+test.each(['dbi//x', 'dbi/ii/norm /x', 'dbi/../api.php', 'a/b', 'dbi/ii/./x', '../live'])(
+  'the path %s is refused',
+  async (path) => {
+    expect(
+      await failure(
+        Promise.resolve().then(() => timetonic.sendRaw(raw('GET', path), connection.vendorCall() as never)),
+      ),
+    ).toMatchObject({ code: 'invalid_request' });
+  },
+);

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
 import { parseJson } from '../../core/json.ts';
-import { type Operation, schemasOf } from '../../core/operation.ts';
+import { type Operation, rawRouteOf, schemasOf } from '../../core/operation.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { type TimetonicCall, title } from './connection.ts';
 import { download } from './files/downloads.ts';
@@ -10,52 +10,49 @@ import { fieldText } from './wire/send.ts';
 
 /** What the gateway puts into each request; a raw one may not bring its own. */
 const supplied = ['version', 'req', 'r', 'o_u', 'u_c', 'sesskey', 'oauthkey', 'appkey'];
-/** Requests that make or end keys. */
-const keyRequests = ['createappkey', 'createoauthkey', 'createsesskey', 'getorcreatesesskey'];
-/** Requests of operations that are functions, with the name of the operation. */
-const composed: Readonly<Record<string, string>> = Object.fromEntries(
-  [
-    'registerSMSGateway',
-    'unregisterSMSGateway',
-    'dropAllSessions',
-    'sendMsg',
-    'getTableRows',
-    'getTableValues',
-    'getNamedTableValues',
-    'updateTableValue',
-    'createOrUpdateTableRow',
-    'createOrUpdateTableRows',
-    'deleteTableRow',
-    'getPivotValues',
-    'fileUpload',
-  ].map((name) => [name, name]),
-);
+/** A request for a key that is no operation. */
+const keyRequest = 'getorcreatesesskey';
 
 /** The declared operation that a request by name, or a file address below `/live`, is. */
 export function matchRaw(request: RawRequest, operations: Readonly<Record<string, Operation>>): RawMatch | undefined {
   const path = request.path.replace(/^\/+|\/+$/g, '');
-  if (keyRequests.includes(path.toLowerCase())) return 'session';
+  checkNames(request);
+  if (path.toLowerCase() === keyRequest) return 'session';
   if (path.startsWith('dbi/')) return matchFile(path, operations);
   // The vendor may not tell upper from lower case in a name; the scope of the declared operation must hold all the same.
-  const name = Object.entries(operations).find(
-    ([each, { call }]) =>
-      (typeof call === 'string' ? call : `req=${composed[each] ?? ''}`).toLowerCase() === `req=${path.toLowerCase()}`,
-  )?.[0];
-  const operation = name === undefined ? undefined : operations[name];
-  return name === undefined || operation === undefined
-    ? undefined
-    : { operation: name, input: inputOf(operation, request) };
+  const found = Object.entries(operations).find(
+    ([, operation]) => rawRouteOf(operation)?.toLowerCase() === `req=${path.toLowerCase()}`,
+  );
+  if (found === undefined) return undefined;
+  const [name, operation] = found;
+  return operation.effect === 'session' ? 'session' : { operation: name, input: inputOf(operation, request) };
+}
+
+/**
+ * Refuses field names that PHP would change into others: it trims blanks, ends a name at NUL and turns dots, blanks and brackets
+ * into underscores or lists, so that ` req` becomes `req`.
+ */
+function checkNames(request: RawRequest): void {
+  const strange = fieldsOf(request).find(([name]) => !/^[A-Za-z_]\w*$/.test(name))?.[0];
+  if (strange === undefined) return;
+  throw new GatewayError(
+    'invalid_request',
+    `The field name ${JSON.stringify(strange.slice(0, 80))} must consist of letters, digits and underscores and not begin with a digit.`,
+  );
 }
 
 /** Sends what is not declared, with the session put in. GET is a read, the rest a write. */
 export function sendRaw(request: RawRequest, call: TimetonicCall): Promise<VendorAnswer> {
   const path = request.path.replace(/^\/+|\/+$/g, '');
   if (path.startsWith('dbi/')) {
-    if (path.split('/').some((step) => step === '.' || step === '..') || /[?#\\]/.test(path)) throw badPath();
-    const address = `/${path.split('/').map(encodeURIComponent).join('/')}` as const;
-    return download(address as `/dbi/${string}`, {}, call, path.split('/').slice(0, 2).join('/'));
+    const steps = path.split('/');
+    const isPlain = steps.every((step) => step !== '' && step !== '.' && step !== '..' && step.trim() === step);
+    if (!isPlain || /[?#\\]/.test(path) || !path.isWellFormed()) throw badPath();
+    const address = `/${steps.map(encodeURIComponent).join('/')}` as const;
+    return download(address as `/dbi/${string}`, {}, call, steps.slice(0, 2).join('/'));
   }
   if (!/^\w{1,80}$/.test(path)) throw badPath();
+  checkNames(request);
   const fields = Object.fromEntries(given(request).map(([name, value]) => [name, fieldText(value)]));
   const effect = request.method === 'GET' ? 'read' : 'write';
   return exchange(call, { req: path, fields, effect, repeatDeadlock: effect === 'read' }).then((body) => ({ body }));
@@ -63,9 +60,11 @@ export function sendRaw(request: RawRequest, call: TimetonicCall): Promise<Vendo
 
 /** Fields of query and body, without those that the gateway supplies. */
 function given(request: RawRequest): [string, unknown][] {
-  const body = request.body !== null && typeof request.body === 'object' ? Object.entries(request.body) : [];
-  const all: [string, unknown][] = [...request.query, ...body];
-  return all.filter(([name]) => !supplied.includes(name));
+  return fieldsOf(request).filter(([name]) => !supplied.includes(name.toLowerCase()));
+}
+
+function fieldsOf({ query, body }: RawRequest): [string, unknown][] {
+  return [...query, ...(body !== null && typeof body === 'object' ? Object.entries(body) : [])];
 }
 
 function matchFile(

@@ -12,6 +12,7 @@ export const sessionOperations = {
     effect: 'session',
     input: () => ({}),
     output: () => z.looseObject({ ServerURL: z.string() }),
+    route: 'GET /server',
     call: (_input, _send, call) => call.session.exclusively(async () => ({ ServerURL: (await getServer(call)).url })),
   }),
   getSessionKey: operation({
@@ -20,6 +21,7 @@ export const sessionOperations = {
     effect: 'session',
     input: () => ({}),
     output: sessionState,
+    route: 'POST /auth',
     call: (_input, _send, call) => call.session.renew(),
   }),
   keepAlive: operation({
@@ -29,6 +31,7 @@ export const sessionOperations = {
     since: '3.1.2',
     input: () => ({}),
     output: () => z.looseObject({ code: z.string(), generation: z.int(), expiresAt: z.iso.datetime() }),
+    route: 'GET /keepalive',
     call: async (_input, _send, call) => ({ code: '200', ...(await call.session.keepAlive()) }),
   }),
 };

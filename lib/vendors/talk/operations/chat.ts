@@ -38,6 +38,7 @@ export const chatOperations = {
       notOlderThanTimestamp: z.optional(integer(0)),
     }),
     output: () => z.looseObject({ messages: z.array(message()), cursor: z.string() }),
+    route: 'GET chat/{token}',
     call: async ({ token, after, limit, timeout, markRead, offset, notOlderThanTimestamp = 0 }, send, call) => {
       const page = await alone(call, timeout, (wait) => {
         const look = { token, limit, wait, doing: 'getChatMessages' };
@@ -64,6 +65,7 @@ export const chatOperations = {
       referenceId: z.optional(referenceId()),
     }),
     output: posted,
+    route: 'POST chat/{token}',
     call: async ({ referenceId, ...said }, send, call) => {
       const { chat } = dialectOf(await sessionFor(call));
       const reference = chat === 'modern' ? (referenceId ?? call.random.bytes(32).toString('hex')) : undefined;

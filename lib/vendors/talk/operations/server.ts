@@ -16,6 +16,7 @@ export const serverOperations = {
         capabilities: z.looseObject({}),
         dialect: z.looseObject({ rooms: z.string(), chat: z.string(), signaling: z.string(), maxLength: z.int() }),
       }),
+    route: null,
     call: async (_input, _send, call) => {
       const { offered, session } = await readCapabilities(call);
       const { rooms, chat, signaling, maxLength } = dialectOf(session);

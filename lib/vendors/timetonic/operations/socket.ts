@@ -32,6 +32,7 @@ export const socketOperations = {
       fieldUuid: z.optional(text(200)),
     }),
     output: () => z.looseObject({ ...ack().shape, acknowledged: z.boolean() }),
+    route: null,
     call: async (input, _send, call) => (await socket()).updateTableValue(input, call),
   }),
   sendSocketMessage: operation({
@@ -49,6 +50,7 @@ export const socketOperations = {
       u_c: sender(),
     }),
     output: ack,
+    route: null,
     call: async (input, _send, call) => (await socket()).sendSocketMessage(input, call),
   }),
   sendPing: operation({
@@ -56,6 +58,7 @@ export const socketOperations = {
     effect: 'write',
     input: () => ({}),
     output: ack,
+    route: null,
     call: async (_input, _send, call) => (await socket()).sendPing(call),
   }),
   sendSystemMessage: operation({
@@ -70,6 +73,7 @@ export const socketOperations = {
       uuid: uuid(),
     }),
     output: ack,
+    route: null,
     call: async (input, _send, call) => (await socket()).sendSystemMessage(input, call),
   }),
   listenSocket: operation({
@@ -77,6 +81,7 @@ export const socketOperations = {
     effect: 'read',
     input: () => ({ seconds: z.optional(integer(1, 20)), types: z.optional(types()) }),
     output: () => z.looseObject({ frames: frames(), garbage: z.int(), complete: z.boolean() }),
+    route: null,
     call: async (input, _send, call) => (await socket()).listen(call, input.seconds ?? 10, input.types),
   }),
 };

@@ -92,6 +92,7 @@ export const tableOperations = {
     input: () => ({ tableId: tableId(), ...rowReading(), ...maybeBook() }),
     output: tableRows,
     slow: (input) => input.all === true,
+    route: 'req=getTableRows',
     call: (input, send, call) => readAllRows(input, send, call),
   }),
   getTableValues: operation({
@@ -100,6 +101,7 @@ export const tableOperations = {
     input: () => ({ tableId: tableId(), ...reading(), ...maybeBook() }),
     output: tableValues,
     slow: (input) => input.all === true,
+    route: 'req=getTableValues',
     call: (input, send, call) => readAllValues('req=getTableValues', input, send, call),
   }),
   getNamedTableValues: operation({
@@ -113,6 +115,7 @@ export const tableOperations = {
     }),
     output: tableValues,
     slow: (input) => input.all === true,
+    route: 'req=getNamedTableValues',
     call: (input, send, call) => readAllValues('req=getNamedTableValues', input, send, call),
   }),
   getTableValueSubset: operation({
@@ -145,6 +148,7 @@ export const tableOperations = {
       bypassUrlTrigger: bypassUrlTrigger(),
     }),
     output: writtenRow,
+    route: 'req=updateTableValue',
     call: (input, send, call) => writeValue(input, send, call),
   }),
   createOrUpdateTableRow: operation({
@@ -160,6 +164,7 @@ export const tableOperations = {
     }),
     output: writtenRow,
     rule: rowProblem,
+    route: 'req=createOrUpdateTableRow',
     call: (input, send, call) => writeRow(input, send, call),
     example: { rowId: 'tmpE-991', fieldValues: { '1367490': 'E-991' } },
   }),
@@ -175,6 +180,7 @@ export const tableOperations = {
     }),
     output: writtenRows,
     slow: isBulk,
+    route: 'req=createOrUpdateTableRows',
     call: (input, _send, call) => writeRows(input, call),
   }),
   deleteTableRow: operation({
@@ -182,6 +188,7 @@ export const tableOperations = {
     effect: 'write',
     input: () => ({ rowId: rowId(), ...maybeBook(), bypassUrlTrigger: bypassUrlTrigger() }),
     output: deletedRow,
+    route: 'req=deleteTableRow',
     call: (input, send, call) => deleteRow(input, send, call),
   }),
   getTableValueComments: operation({
@@ -196,6 +203,7 @@ export const tableOperations = {
     effect: 'read',
     input: () => ({ ...pivotReading(), ...maybeBook() }),
     output: pivotValues,
+    route: 'req=getPivotValues',
     call: (input, send, call) => readPivot(input, send, call),
   }),
 };

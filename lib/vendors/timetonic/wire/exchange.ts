@@ -33,7 +33,8 @@ export function exchangeIn(
   request: ApiRequest,
 ): Promise<Record<string, unknown>> {
   const caller = callerFields(call, session);
-  return ask(call, { ...request, fields: { ...caller, ...request.fields } });
+  const { o_u, sesskey } = caller;
+  return ask(call, { ...request, fields: { ...caller, ...request.fields, o_u, sesskey } });
 }
 
 /** A request without a session. */
@@ -43,7 +44,8 @@ export async function ask(call: TimetonicLogin, request: ApiRequest): Promise<Re
   for (let repeat = 0; ; repeat++) {
     await spend(call);
     try {
-      const all = { version: settings.apiVersion ?? defaultVersion, req, ...fields };
+      const own = { version: settings.apiVersion ?? defaultVersion, req };
+      const all = { ...own, ...fields, ...own };
       const asking = { effect, doing: req, now: call.clock.now(), ...(timeoutMs !== undefined && { timeoutMs }) };
       return await postForm(call, `${baseOf(settings)}/api.php`, all, asking);
     } catch (error) {
