@@ -140,7 +140,7 @@ async function attempts(
   for (let attempt = 1; ; attempt++) {
     try {
       const answer = await vendor.send(name, operation, input, call);
-      return await answerOf(services, connection, name, operation, answer, scope);
+      return await answerOf(services, call, name, operation, answer);
     } catch (error) {
       const again =
         error instanceof GatewayError &&
@@ -157,11 +157,10 @@ async function attempts(
 /** The answer in the declared form. What does not fit goes out as the vendor sent it, named in a header and in one log line. */
 async function answerOf(
   services: CallServices,
-  connection: Connection,
+  { connection, requestId }: VendorCall,
   name: string,
   operation: Operation,
   answer: VendorAnswer,
-  scope: CallScope,
 ): Promise<InvokeAnswer> {
   if ('file' in answer) return { status: 200, file: answer.file };
   const status = answer.status ?? 200;
@@ -176,7 +175,7 @@ async function answerOf(
     operation: name,
     path: misfits[0] ?? '',
     paths: misfits,
-    requestId: scope.requestId,
+    requestId,
   });
   return { status, headers: { 'vendor-shape': shapeHeader(misfits) }, body };
 }

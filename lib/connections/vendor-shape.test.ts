@@ -4,7 +4,7 @@ import { playedCall } from '../../test/support/played-call.ts';
 import { shapeAnswer } from '../core/answer-shape.ts';
 import { vendors } from '../vendors/index.ts';
 import { operationOf, perform } from './invoke.ts';
-import type { CallServices, VendorShape } from './vendor-calls.ts';
+import type { VendorShape } from './vendor-calls.ts';
 
 const vendor = vendors.proptt2;
 if (!vendor) throw new Error('ProPTT2 is missing');
@@ -22,7 +22,7 @@ async function answered(body: unknown) {
     secrets: {},
     sessions: {},
     vendorShape: (found: VendorShape) => reported.push(found),
-  } as unknown as CallServices;
+  } as unknown as Parameters<typeof perform>[0];
   const operation = operationOf(answering, 'getChannelList');
   const scope = { requestId: 'r1', signal: call.signal };
   const answer = await perform(services, answering, connection, 'getChannelList', operation, {}, scope);
