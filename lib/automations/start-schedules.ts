@@ -18,6 +18,7 @@ const concurrency = 8;
 
 /** One tick of the clock over all schedules that are due. A firing is identified by automation and time: two ticks start one run. */
 export async function startSchedules(services: RunServices, tick: Tick): Promise<ScheduleReport> {
+  const now = services.clock.now();
   const counts = { started: 0, dropped: 0, unexpected: [] as string[] };
   const start = (items: AutomationItem[]) =>
     forEachLimited(items, concurrency, async (item) => {
@@ -30,7 +31,12 @@ export async function startSchedules(services: RunServices, tick: Tick): Promise
         counts.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
       }
     });
-  const report = await forEachDue<AutomationItem>(services.table, 'schedule', services.clock.now(), tick, start);
+  const report = await forEachDue(services.table, 'schedule', now, tick, start, {
+    dueAgain: (item: AutomationItem) => {
+      const { when } = definitionOf(item);
+      return 'schedule' in when ? nextFiring(when, now, item.anchor) : undefined;
+    },
+  });
   return { ...report, ...counts };
 }
 

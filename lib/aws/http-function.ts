@@ -3,7 +3,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import type { Principal } from '../api/key-check.ts';
 import type { HttpRequest } from '../api/request.ts';
 import type { InvokeAnswer } from '../connections/invoke.ts';
-import { GatewayError, problemOf } from '../core/errors.ts';
+import { answeredError, GatewayError, problemOf } from '../core/errors.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 import { endAfter } from './system.ts';
@@ -97,8 +97,9 @@ function problems(): Chain {
     onError: (state) => {
       const progress = progressOf(state.event, state.context);
       const { error } = state;
-      const problem = problemOf(error, progress.request.requestId);
-      if (problem.code === 'internal') {
+      const answered = answeredError(error);
+      const problem = problemOf(answered, progress.request.requestId);
+      if (answered !== error) {
         log({ level: 'error', requestId: progress.request.requestId, message: error?.message, stack: error?.stack });
       }
       state.response = {
@@ -107,9 +108,10 @@ function problems(): Chain {
           'content-type': 'application/problem+json',
           'x-request-id': progress.request.requestId,
           ...progress.rateHeaders,
-          ...(error instanceof GatewayError && error.headers),
-          ...(error instanceof GatewayError &&
-            error.retryAfter !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfter))) }),
+          ...answered.headers,
+          ...(answered.retryAfter !== undefined && {
+            'retry-after': String(Math.max(1, Math.ceil(answered.retryAfter))),
+          }),
           ...(problem.status === 401 && { 'www-authenticate': 'Bearer' }),
         },
         ...(progress.request.method !== 'HEAD' && { body: JSON.stringify(problem) }),

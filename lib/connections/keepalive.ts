@@ -41,10 +41,11 @@ export async function keepSessions(
       }),
     );
   };
-  const report = await forEachDue<SessionItem>(services.table, 'keepalive', now, scope, keep, (items) => {
+  const seen = (items: SessionItem[]) => {
     const silent = items.filter(({ state }) => state === 'live').map(({ keptAliveAt }) => now - (keptAliveAt ?? now));
     counts.longestGap = Math.max(0, ...silent);
-  });
+  };
+  const report = await forEachDue(services.table, 'keepalive', now, scope, keep, { seen, dueAgain: () => now });
   return { ...report, ...counts };
 }
 

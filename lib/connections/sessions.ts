@@ -3,7 +3,7 @@ import { GatewayError } from '../core/errors.ts';
 import { LruMap } from '../core/lru-map.ts';
 import type { Connection, LoginCall, SessionPolicy, Vendor } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
-import { type Lease, releaseLease, takeLease } from '../store/lease.ts';
+import { isFree, type Lease, releaseLease, takeLease } from '../store/lease.ts';
 import type { Table } from '../store/table.ts';
 import type { HeldSession, SessionItem, SessionStore } from './session-store.ts';
 
@@ -210,7 +210,7 @@ export class Sessions {
       if (isClosed(item, clock.now())) throw locked(vendor, item ?? {});
       const found = await store.held(item, clock.now());
       if (found && found.generation !== stale) return found;
-      const free = (item?.leaseUntil ?? 0) < clock.now();
+      const free = isFree(item ?? {}, clock.now(), leaseTime);
       const lease = free
         ? await takeLease<SessionItem>(
             table,

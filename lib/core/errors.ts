@@ -147,12 +147,38 @@ export interface Problem {
   errors?: FieldError[];
 }
 
-/** The document that answers for an error; what is not a `GatewayError` says nothing about itself. */
+/** The error that a caller is answered with; one that nobody meant to be seen says nothing about itself. */
+export function answeredError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  if (isOutage(error)) {
+    const message = 'Storage is overloaded or cannot be reached just now. Try again.';
+    return new GatewayError('unavailable', message, { retryAfter: 2, cause: error });
+  }
+  return new GatewayError('internal', 'Something went wrong on our side. Quote the requestId when you report it.');
+}
+
+const outages =
+  /^(E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NOSPC)|TimeoutError|.*Throttl.*|ProvisionedThroughputExceeded(Exception)?|RequestLimitExceeded|TooManyRequestsException|SlowDown|(Internal|Service)(Server|Service)?(Error|Failure|Unavailable)(Exception)?|RequestTimeout)$/;
+
+/** Whether the table, the bucket or another service of ours had no capacity, failed or could not be reached, by the SDK's names. */
+function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // What the SDK adds to its errors, and the database to a transaction that it did not carry out.
+  const { code, $metadata, CancellationReasons } = error as {
+    code?: unknown;
+    $metadata?: { httpStatusCode?: number };
+    CancellationReasons?: { Code?: string }[];
+  };
+  const names = [error.name, code, ...(CancellationReasons ?? []).map(({ Code }) => Code)];
+  return (
+    ($metadata?.httpStatusCode ?? 0) >= 500 ||
+    names.some((name) => typeof name === 'string' && (outages.test(name) || name === 'TransactionConflict'))
+  );
+}
+
+/** The document that answers for an error. */
 export function problemOf(error: unknown, requestId: string): Problem {
-  const known =
-    error instanceof GatewayError
-      ? error
-      : new GatewayError('internal', 'Something went wrong on our side. Quote the requestId when you report it.');
+  const known = answeredError(error);
   return {
     type: `https://trunkline.dev/problems/${known.code}`,
     title: titleOf(known.code),

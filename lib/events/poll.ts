@@ -46,6 +46,7 @@ export async function pollEvents(
   vendors: EventCatalogue,
   scope: CallScope & Tick,
 ): Promise<PollReport> {
+  const now = services.clock.now();
   const counts = { looked: 0, found: 0, failed: 0, unexpected: [] as string[] };
   const turn = { ...scope, owner: services.random.bytes(9).toString('base64url') };
   const hosts = new KeyedLimit();
@@ -61,7 +62,7 @@ export async function pollEvents(
       }),
     );
   };
-  const report = await forEachDue<PollItem>(services.table, 'poll', services.clock.now(), scope, poll);
+  const report = await forEachDue(services.table, 'poll', now, scope, poll, { dueAgain: () => now });
   await planSometimes(services, vendors, turn);
   return { ...report, ...counts };
 }

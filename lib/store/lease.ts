@@ -16,6 +16,14 @@ export interface Leased {
   leaseFence?: number;
 }
 
+/** A lease that ends later than one taken now, by more than clocks differ, comes from a clock that has been set back since. */
+const clockSkewMs = 60_000;
+
+/** Whether `takeLease` may succeed. */
+export function isFree({ leaseUntil = 0 }: Leased, now: number, duration: number): boolean {
+  return leaseUntil < now || leaseUntil > now + duration + clockSkewMs;
+}
+
 /** Takes the lease on an item, made if absent, or answers undefined while another holds it. */
 export async function takeLease<T extends Leased & object = Item & Leased>(
   table: Table,
@@ -28,8 +36,8 @@ export async function takeLease<T extends Leased & object = Item & Leased>(
   const taken = await table.update<T>(
     key,
     'SET #leaseOwner = :owner, #leaseUntil = :until ADD #leaseFence :one',
-    { owner, until, now, one: 1 },
-    'attribute_not_exists(#leaseUntil) OR #leaseUntil < :now',
+    { owner, until, now, one: 1, tooLate: until + clockSkewMs },
+    'attribute_not_exists(#leaseUntil) OR #leaseUntil < :now OR #leaseUntil > :tooLate',
   );
   if (!taken.done) return undefined;
   return { fence: taken.item.leaseFence ?? 0, owner, until, item: taken.item };

@@ -13,6 +13,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+import { GatewayError } from '../core/errors.ts';
 
 export interface Key {
   pk: string;
@@ -74,6 +75,7 @@ export class Table {
   }
 
   async get<T extends object = Item>(key: Key, consistent = false): Promise<T | undefined> {
+    if (!isKey(key)) return undefined;
     this.requests++;
     const { Item: item } = await this.#client.send(
       new GetItemCommand({ TableName: this.#name, Key: marshalled(key), ConsistentRead: consistent }),
@@ -84,8 +86,9 @@ export class Table {
   /** The items of any number of keys, in the keys' order; undefined where there is none. */
   async getMany<T extends object = Item>(wanted: readonly Key[]): Promise<(T | undefined)[]> {
     const found = new Map<string, T>();
-    for (let at = 0; at < wanted.length; at += 100) {
-      let left: ReturnType<typeof marshalled>[] = wanted
+    const unique = [...new Map(wanted.filter(isKey).map((key) => [`${key.pk} ${key.sk}`, key])).values()];
+    for (let at = 0; at < unique.length; at += 100) {
+      let left: ReturnType<typeof marshalled>[] = unique
         .slice(at, at + 100)
         .map(({ pk, sk }) => marshalled({ pk, sk }));
       for (let attempt = 0; left.length > 0; attempt++) {
@@ -107,7 +110,7 @@ export class Table {
 
   /** Writes a whole item. With a condition that fails, answers what stands there. */
   async put<T extends object = Item>(item: Key & T, condition?: string, values: Values = {}): Promise<Written<T>> {
-    return this.#refusable<T>(async () => {
+    return this.#refusable<T>(item, async () => {
       await this.#client.send(
         new PutItemCommand({
           TableName: this.#name,
@@ -128,7 +131,7 @@ export class Table {
     values: Values = {},
     condition?: string,
   ): Promise<Written<T>> {
-    return this.#refusable<T>(async () => {
+    return this.#refusable<T>(key, async () => {
       const { Attributes } = await this.#client.send(
         new UpdateItemCommand({
           TableName: this.#name,
@@ -150,7 +153,7 @@ export class Table {
     condition?: string,
     values: Values = {},
   ): Promise<Written<T | undefined>> {
-    return this.#refusable<T | undefined>(async () => {
+    return this.#refusable<T | undefined>(key, async () => {
       const { Attributes } = await this.#client.send(
         new DeleteItemCommand({
           TableName: this.#name,
@@ -166,6 +169,7 @@ export class Table {
 
   /** One page of a query, oldest sort key first unless `forward` is false. */
   async query<T extends object = Item>(query: Query): Promise<{ items: T[]; next?: Record<string, unknown> }> {
+    if (!isKey({ pk: query.pk, sk: query.prefix ?? '-' })) return { items: [] };
     this.requests++;
     const [pk, sk] = query.index === 'due' ? ['duePk', 'dueAt'] : ['pk', 'sk'];
     const values: Values = { pk: query.pk };
@@ -226,6 +230,8 @@ export class Table {
    * Throws on anything else; a transaction that lost a race with another, or was throttled, is tried again for a few seconds.
    */
   async transact(writes: Write[]): Promise<{ done: boolean; refused: number[] }> {
+    for (const write of writes)
+      requireKey(write.put ?? write.update?.key ?? write.delete ?? write.check ?? { pk: '', sk: '' });
     const items = writes.map((write) => this.#transactItem(write));
     for (let attempt = 0; ; attempt++) {
       this.requests++;
@@ -268,7 +274,8 @@ export class Table {
     };
   }
 
-  async #refusable<T>(write: () => Promise<T>): Promise<Written<T>> {
+  async #refusable<T>(key: Key, write: () => Promise<T>): Promise<Written<T>> {
+    requireKey(key);
     this.requests++;
     try {
       return { done: true, item: await write() };
@@ -277,6 +284,19 @@ export class Table {
       return { done: false, item: error.Item ? (unmarshall(error.Item) as T) : undefined };
     }
   }
+}
+
+/** Whether DynamoDB takes a key. Nothing can lie under any other, and ids from a path come in every length. */
+function isKey({ pk, sk }: Key): boolean {
+  return fits(pk, 2048) && fits(sk, 1024);
+}
+
+function fits(text: string, maxBytes: number): boolean {
+  return text !== '' && (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes);
+}
+
+function requireKey(key: Key): void {
+  if (!isKey(key)) throw new GatewayError('invalid_input', 'A name or an id in this request is too long.');
 }
 
 function marshalled(value: object) {

@@ -85,6 +85,32 @@ test('more than one process can do goes to workers, page by page, and each item 
   expect(done.sort()).toEqual(all.sort());
 });
 
+test('what was planned by a clock that was two days ahead is due again once the clock is right', async () => {
+  const dueAgain = () => now + 120_000;
+  const tickAt = (at: number) =>
+    forEachDue<Waiting>(
+      table,
+      'poll',
+      at,
+      { signal: open() },
+      async (items) => {
+        for (const item of items) {
+          done.push(item.sk);
+          await table.put({ ...item, ...due('poll', item.sk, at + 60_000) });
+        }
+      },
+      { dueAgain },
+    );
+  await table.put({ pk: 'waiting', sk: 'polled', ...due('poll', 'polled', now) });
+  await tickAt(now);
+  const ahead = now + 2 * 24 * 60 * 60_000;
+  await tickAt(ahead);
+  await tickAt(now + 60_000);
+  expect(done).toEqual(['polled', 'polled']);
+  await tickAt(now + 120_000);
+  expect(done).toEqual(['polled', 'polled', 'polled']);
+});
+
 test('where no worker can be started, the work is done here', async () => {
   const all = names('item', 400);
   await wait(all.slice(0, 300), 'one');

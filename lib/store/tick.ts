@@ -1,5 +1,7 @@
+import { forEachLimited } from '../core/limit.ts';
 import { type DueKind, dueShards } from './due.ts';
-import type { Table } from './table.ts';
+import { keys } from './items.ts';
+import type { Key, Table } from './table.ts';
 
 /** Items that one worker takes on: what it does with them fits into a minute. */
 const pageSize = 250;
@@ -27,22 +29,27 @@ export interface DueReport {
   oldestDueMs: number;
 }
 
+export interface DueOptions<T> {
+  /** Given the oldest items of each shard before the work begins. */
+  seen?: (items: T[]) => void;
+  /** When an item is due anew after the clock was set back; what was planned by the wrong time would come days late. */
+  dueAgain?: (item: T) => number | undefined;
+}
+
 /**
  * Works on what is due. A tick looks at every shard first; when there is more than one process can do in time, each shard goes to a
- * worker, which starts the next one for what lies behind its own page. So no shard waits for another one's backlog. `seen` is
- * given the oldest items of each shard before the work begins.
+ * worker, which starts the next one for what lies behind its own page. So no shard waits for another one's backlog.
  */
-export async function forEachDue<T extends object>(
+export async function forEachDue<T extends Key & { dueAt?: number }>(
   table: Table,
   kind: DueKind,
   now: number,
   { signal, page, startWorker }: Tick,
   run: (items: T[]) => Promise<void>,
-  seen: (items: T[]) => void = () => undefined,
+  { seen, dueAgain }: DueOptions<T> = {},
 ): Promise<DueReport> {
-  type Due = T & { dueAt?: number };
   const read = async (wanted: DuePage) => {
-    const { items, next } = await readPage<Due>(table, kind, wanted);
+    const { items, next } = await readPage<T>(table, kind, wanted);
     return { items, next: next && { ...wanted, after: next } };
   };
   const handOver = async (next: DuePage): Promise<boolean> => {
@@ -65,11 +72,12 @@ export async function forEachDue<T extends object>(
     return { due: items.length + (rest?.due ?? 0), workers: next && handed ? 1 : 0, oldestDueMs: 0 };
   }
 
+  if (dueAgain && (await wasSetBack(table, kind, now))) await planAgain(table, kind, now, dueAgain);
   const wanted = Array.from({ length: dueShards }, (_, shard): DuePage => ({ shard, until: now }));
   let pages = await Promise.all(wanted.map(async (each) => ({ page: each, ...(await read(each)) })));
   const oldest = pages.flatMap(({ items }) => items[0]?.dueAt ?? []);
   const report: DueReport = { due: 0, workers: 0, oldestDueMs: Math.max(0, ...oldest.map((at) => now - at)) };
-  seen(pages.flatMap(({ items }) => items));
+  seen?.(pages.flatMap(({ items }) => items));
   if (startWorker && pages.reduce((sum, { items }) => sum + items.length, 0) > pageSize) {
     const busy = pages.filter(({ items }) => items.length > 0);
     const handed = await Promise.all(busy.map((each) => handOver(each.page)));
@@ -89,4 +97,38 @@ export async function forEachDue<T extends object>(
 function readPage<T extends object>(table: Table, kind: DueKind, { shard, until, after }: DuePage) {
   const more = after && { after };
   return table.query<T>({ index: 'due', pk: `${kind}#${shard}`, to: until, limit: pageSize, ...more });
+}
+
+/** Clocks of two processes may differ by this much. */
+const clockSkewMs = 60_000;
+
+/** Notes the time of this tick; true when an earlier one had a later time. */
+async function wasSetBack(table: Table, kind: DueKind, now: number): Promise<boolean> {
+  const item = { ...keys.lastTick(kind), at: now };
+  const noted = await table.put(item, 'attribute_not_exists(#pk) OR #at < :ahead', { ahead: now + clockSkewMs });
+  if (noted.done) return false;
+  await table.put(item);
+  return true;
+}
+
+async function planAgain<T extends Key & { dueAt?: number }>(
+  table: Table,
+  kind: DueKind,
+  now: number,
+  dueAgain: (item: T) => number | undefined,
+): Promise<void> {
+  await forEachLimited(
+    Array.from({ length: dueShards }, (_, shard) => shard),
+    8,
+    async (shard) => {
+      for await (const items of table.pages<T>({ index: 'due', pk: `${kind}#${shard}`, from: now })) {
+        for (const item of items) {
+          const dueAt = dueAgain(item);
+          const values = { dueAt, before: item.dueAt };
+          const { pk, sk } = item;
+          if (dueAt !== undefined) await table.update({ pk, sk }, 'SET #dueAt = :dueAt', values, '#dueAt = :before');
+        }
+      }
+    },
+  );
 }

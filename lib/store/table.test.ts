@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startBackends, testCredentials } from '../../test/support/harness.ts';
+import { isFree, takeLease } from './lease.ts';
+import { Table } from './table.ts';
+
+let backends: Awaited<ReturnType<typeof startBackends>>;
+let table: Table;
+beforeAll(async () => {
+  backends = await startBackends();
+  table = new Table('trunkline', { endpoint: backends.endpoint, region: 'us-east-1', credentials: testCredentials });
+});
+afterAll(async () => {
+  table.destroy();
+  await backends.stop();
+});
+
+test.each([
+  ['a partition key', { pk: '한'.repeat(683), sk: 'x' }],
+  ['a sort key', { pk: 'x', sk: 'a'.repeat(1025) }],
+  ['an empty key', { pk: 'x', sk: '' }],
+])('%s that DynamoDB does not take finds nothing and stores nothing', async (_, key) => {
+  expect(await table.get(key)).toBeUndefined();
+  expect(await table.getMany([key])).toEqual([undefined]);
+  expect(await table.queryAll({ pk: key.pk, prefix: key.sk })).toEqual([]);
+  const refused = { code: 'invalid_input' };
+  await expect(table.put(key)).rejects.toMatchObject(refused);
+  await expect(table.update(key, 'SET #a = :a', { a: 1 })).rejects.toMatchObject(refused);
+  await expect(table.delete(key)).rejects.toMatchObject(refused);
+  await expect(table.transact([{ put: key }])).rejects.toMatchObject(refused);
+});
+
+test('the longest keys are taken', async () => {
+  const key = { pk: 'é'.repeat(1024), sk: 'a'.repeat(1024) };
+  await table.put({ ...key, found: true });
+  expect(await table.get(key)).toMatchObject({ found: true });
+});
+
+test('the same key asked for twice is read once', async () => {
+  const key = { pk: 'twice', sk: 'x' };
+  await table.put(key);
+  expect(await table.getMany([key, key])).toEqual([key, key]);
+});
+
+test('a lease from a clock that was two days ahead is free; one from a clock a little ahead is not', async () => {
+  const key = { pk: 'leased', sk: 'x' };
+  const now = 1_000_000_000;
+  const ahead = now + 2 * 24 * 60 * 60_000;
+  expect(await takeLease(table, key, 'ahead', ahead, 20_000)).toBeDefined();
+  const second = await takeLease(table, key, 'right', now, 20_000);
+  expect(second).toMatchObject({ owner: 'right', fence: 2 });
+  expect(await takeLease(table, key, 'other', now - 30_000, 20_000)).toBeUndefined();
+  expect(isFree({ leaseUntil: second?.until ?? 0 }, now - 30_000, 20_000)).toBe(false);
+});
