@@ -27,6 +27,7 @@ import { startSecretsEndpoint } from './aws/secrets-endpoint.ts';
 import { startStreamPump } from './aws/stream-pump.ts';
 import { createTable } from './aws/table.ts';
 import { type Demo, startDemo } from './demo.ts';
+import { claimDatabase } from './installation.ts';
 import { startDurableRuntime } from './runtime/durable-runtime.ts';
 import { type Around, clockFunctions, type Functions, httpRoutes, loadFunctions } from './runtime/functions.ts';
 import { startClock } from './runtime/local-clock.ts';
@@ -152,6 +153,8 @@ async function start(
     base.close();
   });
   const { adminKey, isNew } = await ensureSecrets(options.adminKey);
+  const { table, secrets: stored } = services();
+  await claimDatabase(table, stored);
 
   await services().pause.begin();
   const functions = await loadFunctions(options.around);

@@ -11,6 +11,8 @@ export const keys = {
   /** What the last look at everything found. */
   health: (): Key => ({ pk: 'health', sk: 'report' }),
   /** The last tick of a function of the clock. */
+  /** Whose database this is, on one machine. */
+  installation: (): Key => ({ pk: 'health', sk: 'installation' }),
   /** The time of the last tick over what is due, to notice a clock that was set back. */
   lastTick: (kind: string): Key => ({ pk: 'health', sk: `due#${kind}` }),
   clockTick: (name: string): Key => ({ pk: 'health', sk: `clock#${name}` }),
