@@ -63,6 +63,8 @@ export interface ErrorOptions {
   vendor?: string;
   vendorCode?: string;
   errors?: FieldError[];
+  /** What went out with a write, by which it can be recognised later. */
+  referenceId?: string;
   outcome?: Outcome;
   /** `refused`: the vendor says that the session is not valid. `suspect`: it may be dead, a keepalive will tell. */
   session?: 'refused' | 'suspect';
@@ -92,6 +94,7 @@ export class GatewayError extends Error {
   readonly vendor?: string;
   readonly vendorCode?: string;
   readonly errors?: FieldError[];
+  readonly referenceId?: string;
   readonly outcome: Outcome;
   readonly session?: 'refused' | 'suspect';
   readonly headers?: Record<string, string>;
@@ -107,6 +110,7 @@ export class GatewayError extends Error {
     if (options.vendor !== undefined) this.vendor = options.vendor;
     if (options.vendorCode !== undefined) this.vendorCode = options.vendorCode;
     if (options.errors !== undefined) this.errors = options.errors;
+    if (options.referenceId !== undefined) this.referenceId = options.referenceId;
     if (options.session !== undefined) this.session = options.session;
     if (options.headers !== undefined) this.headers = options.headers;
   }
@@ -145,6 +149,7 @@ export interface Problem {
   vendor?: string;
   vendorCode?: string;
   errors?: FieldError[];
+  referenceId?: string;
 }
 
 /** The error that a caller is answered with; one that nobody meant to be seen says nothing about itself. */
@@ -191,6 +196,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
     ...(known.vendor !== undefined && { vendor: known.vendor }),
     ...(known.vendorCode !== undefined && { vendorCode: known.vendorCode }),
     ...(known.errors !== undefined && { errors: known.errors }),
+    ...(known.referenceId !== undefined && { referenceId: known.referenceId }),
   };
 }
 

@@ -83,6 +83,27 @@ export function ring(r: TalkRequest): Answer {
   return { status: room.attendees.some((one) => one.id === int(r, 'attendeeId')) ? 200 : 404 };
 }
 
+/** `POST` and `DELETE /recording/{token}` (Talk 16). */
+export function recordingRoute(r: TalkRequest): Answer {
+  const { room, attendee } = requireSeat(r, { moderator: true });
+  if (r.raw.method === 'DELETE') {
+    if (room.recording !== 0) addSystemMessage(r.talk, room, authorOf(attendee), `${recordingName(room)}_stopped`);
+    room.recording = 0;
+    return { status: 200 };
+  }
+  const status = int(r, 'status');
+  if (status !== 1 && status !== 2) return { status: 400, data: { error: 'status' } };
+  if (!room.call) return { status: 400, data: { error: 'call' } };
+  if (room.recording !== 0) return { status: 400, data: { error: 'recording' } };
+  room.recording = status;
+  addSystemMessage(r.talk, room, authorOf(attendee), `${recordingName(room)}_started`);
+  return { status: 200 };
+}
+
+function recordingName({ recording }: Room): string {
+  return recording === 2 ? 'audio_recording' : 'recording';
+}
+
 /** Takes an attendee, or one session of it, out of the call; the last one ends it. */
 export function leaveCall(talk: Talk, room: Room, attendee: Attendee, session?: TalkSession): void {
   const leaving = attendee.sessions.filter((one) => one.inCall > 0 && (!session || one === session));

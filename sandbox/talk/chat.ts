@@ -16,6 +16,7 @@ import {
   type TalkRequest,
   text,
 } from './talk.ts';
+import { startThread, threadOf } from './threads.ts';
 
 /** How many characters a line may have: 1,000 until Talk 6, 32,000 since, or what the configuration says. */
 export function maxLength(talk: Talk): number {
@@ -69,8 +70,9 @@ async function receiveAfterId(r: TalkRequest): Promise<Answer> {
   const limit = Math.min(200, Math.max(1, int(r, 'limit', 100)));
   const known = int(r, 'lastKnownMessageId');
   const inclusive = int(r, 'includeLastKnown') !== 0;
+  const thread = int(r, 'threadId');
   const page = (): Message[] => {
-    const lines = messagesOf(r.talk, room);
+    const lines = messagesOf(r.talk, room).filter((line) => thread === 0 || line.thread === thread);
     if (!future) {
       const older = lines.filter((line) => known === 0 || line.id < known || (inclusive && line.id === known));
       return older.slice(-limit).reverse();
@@ -110,16 +112,31 @@ export function send(r: TalkRequest): Answer {
   const parent = isTalk(r.talk, '8') ? int(r, 'replyTo') : 0;
   if (parent !== 0 && !isReplyable(findMessage(r.talk, room, parent))) return failed(r, 400, 'reply-to');
 
+  const thread = threadOf(r, room, parent);
+  if (thread === undefined) return failed(r, 400, 'thread');
   const line = addMessage(r.talk, room, authorOf(attendee), {
     verb: 'comment',
     text: message,
     parent,
+    thread,
     referenceId: text(r, 'referenceId'),
     silent: bool(r, 'silent'),
   });
+  startThread(r, room, line);
   r.talk.pushes.chatMessage(room, line);
   if (r.era === 'A') return { status: 201 };
   return withCommonRead(r, seat, 201, formatMessage(r.talk, room, line, attendee));
+}
+
+/** `GET /chat/{token}/{messageId}/context`: a line with those around it, oldest first. */
+export function context(r: TalkRequest): Answer {
+  const { room, attendee } = requireSeat(r, { pastLobby: true });
+  const lines = messagesOf(r.talk, room);
+  const at = lines.findIndex(({ id }) => id === int(r, 'messageId'));
+  if (at < 0) throw new Stop(404);
+  const half = Math.ceil(Math.min(100, int(r, 'limit', 50)) / 2);
+  const around = lines.slice(Math.max(0, at - half), at + half + 1);
+  return { status: 200, data: around.map((line) => formatMessage(r.talk, room, line, attendee)) };
 }
 
 /** Whether a line can be answered or reacted to. */

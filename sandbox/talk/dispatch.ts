@@ -1,5 +1,6 @@
 import type { SandboxReply, SandboxRequest } from '../sandbox-server.ts';
 import { logIn, loginFlow, statusPhp } from './accounts.ts';
+import { dav } from './files.ts';
 import { addSystemMessage } from './messages.ts';
 import {
   type Answer,
@@ -15,6 +16,7 @@ import {
 import { readParameters } from './parameters.ts';
 import { instanceOf, type OpenSession, openPhpSession } from './php-session.ts';
 import { findRoute, type Route } from './routes.ts';
+import { sendScheduled } from './scheduled.ts';
 import { endSilentSessions } from './sessions.ts';
 import { currentEra, isTalk, requireSeat, seconds, type Talk, type TalkRequest } from './talk.ts';
 import { isBlocked } from './throttle.ts';
@@ -34,6 +36,7 @@ export async function dispatch(talk: Talk, request: SandboxRequest): Promise<San
     if (/^(\/index\.php)?\/login\/v2(\/|$)/.test(request.path) && isTalk(talk, '6') && !talk.state.maintenance) {
       return withCookies(await loginFlow(talk, request), open);
     }
+    if (request.path.startsWith('/remote.php/dav/files/') && !talk.state.maintenance) return dav(talk, request);
     const headers = { 'content-type': 'text/html; charset=UTF-8' };
     const status = talk.state.maintenance ? 503 : 404;
     return withCookies({ status, headers, body: '<!DOCTYPE html><html><body>Nextcloud</body></html>' }, open);
@@ -135,6 +138,7 @@ function emptied(talk: Talk, answer: Answer): Answer {
 /** What time does on its own: silent sessions end, lobbies open. */
 function tick(talk: Talk): void {
   endSilentSessions(talk);
+  sendScheduled(talk);
   for (const room of talk.state.rooms) {
     if (room.lobby === 0 || room.lobbyTimer === 0 || room.lobbyTimer > seconds(talk)) continue;
     room.lobby = 0;

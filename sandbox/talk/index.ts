@@ -104,10 +104,15 @@ function initialState(options: TalkSandboxOptions): TalkState {
     messages: [],
     bots: [],
     polls: [],
+    threads: [],
+    scheduled: [],
+    reminders: {},
+    folders: [],
+    files: [],
     phpSessions: {},
     loginFlows: [],
     heldPushes: [],
     attempts: [],
-    nextId: { room: 1, attendee: 1, message: 1, bot: 1, poll: 1 },
+    nextId: { room: 1, attendee: 1, message: 1, bot: 1, poll: 1, file: 1 },
   };
 }

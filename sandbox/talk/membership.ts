@@ -19,6 +19,9 @@ export function makeRoom(talk: Talk, type: Room['type'], name: string, token?: s
     call: null,
     attendees: [],
     bots: [],
+    expiration: 0,
+    pinned: [],
+    recording: 0,
     killedSessions: [],
   };
   talk.state.rooms.push(room);
@@ -43,6 +46,7 @@ export function addAttendee(
     lastRead: room.lastMessage,
     lastMention: 0,
     lastMentionDirect: 0,
+    notificationLevel: 0,
     sessions: [],
   };
   room.attendees.push(attendee);

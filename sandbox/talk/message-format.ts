@@ -54,11 +54,20 @@ export function formatMessage(
     formatted.lastEditTimestamp = message.edited.timestamp;
   }
   if (message.verb === 'comment_deleted') formatted.deleted = true;
+  if (isTalk(talk, '22')) Object.assign(formatted, threadFields(talk, message));
   const quoted = parent && message.parent !== 0 ? findMessage(talk, room, message.parent) : undefined;
   if (quoted) formatted.parent = formatMessage(talk, room, quoted, reader, false);
   const own = message.verb === 'comment_deleted' ? [] : ownReactions(message, reader);
   if (own.length > 0) formatted.reactionsSelf = own;
   return formatted;
+}
+
+/** Every line belongs to a thread by id; one that was started with a title is shown as such. */
+function threadFields(talk: Talk, message: Message): Record<string, unknown> {
+  const thread = talk.state.threads.find(({ id }) => id === message.thread);
+  if (!thread) return { threadId: message.parent || message.id };
+  const replies = talk.state.messages.filter((each) => each.thread === thread.id && each.id !== thread.id).length;
+  return { threadId: thread.id, isThread: true, threadTitle: thread.title, threadReplies: replies };
 }
 
 /** Text with placeholders and what they stand for, for the chat and for bots. */
@@ -76,6 +85,10 @@ export function richText(
     case 'reaction_deleted':
       return { message: 'Reaction deleted by author', parameters: {} };
     case 'object_shared':
+      if (message.params.type === 'file') {
+        const actor = actorObject(talk, room, message.actorType, message.actorId);
+        return { message: message.text, parameters: { actor, file: message.params } };
+      }
       return {
         message: '{object}',
         parameters: { actor: actorObject(talk, room, message.actorType, message.actorId), object: message.params },

@@ -27,6 +27,7 @@ export function addMessage(
     parent: 0,
     referenceId: '',
     silent: false,
+    thread: 0,
     reactions: [],
     ...line,
   };

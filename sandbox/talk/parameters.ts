@@ -32,6 +32,18 @@ const integers = new Set([
   'timer',
   'resultMode',
   'maxVotes',
+  'threadId',
+  'sendAt',
+  'timestamp',
+  'pinUntil',
+  'seconds',
+  'level',
+  'status',
+  'permissions',
+  'readOnly',
+  'lobbyState',
+  'listable',
+  'shareType',
 ]);
 
 /** Reads query and body (form or JSON) as Nextcloud merges them, and checks the names against the route but for `optional`. */

@@ -184,6 +184,15 @@ function moderatorTarget(r: TalkRequest, { room }: Seat): Attendee | undefined {
   return userIn(room, text(r, 'participant'));
 }
 
+/** `POST /room/{token}/participants/resend-invitations`. */
+export function resendInvitations(r: TalkRequest): Answer {
+  const { room } = requireSeat(r, { moderator: true });
+  const wanted = int(r, 'attendeeId');
+  if (wanted !== 0 && !room.attendees.some((one) => one.id === wanted && one.actorType === 'emails'))
+    throw new Stop(404);
+  return { status: 200 };
+}
+
 /** `GET /chat/{token}/mentions`: whom a text can mention. */
 export function findMentions(r: TalkRequest): Answer {
   const { room, attendee } = requireSeat(r, { writable: true, pastLobby: true });

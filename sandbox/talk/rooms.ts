@@ -62,7 +62,21 @@ export function createRoom(r: TalkRequest): Answer {
   const room = makeRoom(r.talk, isPublic ? 3 : 2, name === '' && isTalk(r.talk, '21') ? '---' : name);
   room.password = room.type === 3 && isTalk(r.talk, '21') ? text(r, 'password') : '';
   addUser(r.talk, room, me.id, 1);
-  return created(r, announced(r, room, by), 201);
+  announced(r, room, by);
+  if (isTalk(r.talk, '21.1')) furnish(r, room, by);
+  return created(r, room, 201);
+}
+
+/** What a room is given while it is made (Talk 21.1). */
+function furnish(r: TalkRequest, room: Room, by: ReturnType<typeof userAuthor>): void {
+  room.description = text(r, 'description').trim();
+  room.readOnly = int(r, 'readOnly') === 1 ? 1 : 0;
+  room.lobby = int(r, 'lobbyState') === 1 ? 1 : 0;
+  const { users = [], groups = [] } = (r.input.participants ?? {}) as { users?: string[]; groups?: string[] };
+  for (const id of users) {
+    if (Object.hasOwn(r.talk.state.users, id) && !userIn(room, id)) addUser(r.talk, room, id, 3, by);
+  }
+  for (const id of groups) if (Object.hasOwn(r.talk.state.groups, id)) addGroup(r.talk, room, id, by, true);
 }
 
 /** `GET /room`: what the caller is in; era E adds the updates room and the headers for the next look. */
@@ -170,6 +184,23 @@ export function setReadOnly(r: TalkRequest): Answer {
   if (state === 1 && seat.room.call) endCall(r.talk, seat.room, authorOf(seat.attendee), true);
   if (changed)
     addSystemMessage(r.talk, seat.room, authorOf(seat.attendee), state === 1 ? 'read_only' : 'read_only_off');
+  return roomDone(r, seat);
+}
+
+/** `POST /room/{token}/message-expiration`. */
+export function setExpiration(r: TalkRequest): Answer {
+  const seat = requireSeat(r, { moderator: true });
+  if (seat.room.type === 1) return failed(r, 400, 'type');
+  seat.room.expiration = Math.max(0, int(r, 'seconds'));
+  return roomDone(r, seat);
+}
+
+/** `POST /room/{token}/notify`. */
+export function setNotificationLevel(r: TalkRequest): Answer {
+  const seat = requireSeat(r);
+  const level = int(r, 'level', -1);
+  if (level < 0 || level > 3) return failed(r, 400, 'level');
+  seat.attendee.notificationLevel = level;
   return roomDone(r, seat);
 }
 

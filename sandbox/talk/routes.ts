@@ -1,17 +1,21 @@
 import { cloudUser, getAppPassword, revokeAppPassword } from './accounts.ts';
 import { listBots, listBotsForAdmin, reactAsBot, sendAsBot, switchBot } from './bots.ts';
-import { changeFlags, joinCall, leaveCallRoute, listPeers, pingCall, ring } from './calls.ts';
+import { changeFlags, joinCall, leaveCallRoute, listPeers, pingCall, recordingRoute, ring } from './calls.ts';
 import { capabilities } from './capabilities.ts';
-import { receive, send } from './chat.ts';
+import { context, receive, send } from './chat.ts';
 import { deleteMessage, editMessage, markRead, markUnread } from './chat-changes.ts';
+import { shareFile } from './files.ts';
+import { pinRoute, reminderRoute } from './marks.ts';
 import type { Answer } from './ocs.ts';
 import * as people from './participants.ts';
 import { createPoll, pollRoute } from './polls.ts';
 import { reactionRoute } from './reactions.ts';
 import * as rooms from './rooms.ts';
+import { scheduleRoute } from './scheduled.ts';
 import { joinRoom, leaveRoom, setGuestName } from './sessions.ts';
 import { pullSignaling, signalingSettings } from './signaling.ts';
 import type { TalkRequest } from './talk.ts';
+import { listThreads, threadRoute } from './threads.ts';
 import type { ThrottleAction } from './throttle.ts';
 import { atLeast, type Era } from './versions.ts';
 
@@ -50,9 +54,15 @@ const routes: Route[] = [
   on('core', 'GET /core/getapppassword', getAppPassword, { login: true, since: '5' }),
   on('core', 'DELETE /core/apppassword', revokeAppPassword, { login: true, since: '10' }),
 
+  on('core', 'POST /apps/files_sharing/api/v1/shares', shareFile, {
+    login: true,
+    params: 'shareType! shareWith! path! referenceId talkMetaData',
+  }),
+
   on(room, 'POST /room', rooms.createRoom, {
     login: true,
-    params: 'roomType! invite roomName source objectType objectId password',
+    params:
+      'roomType! invite roomName source objectType objectId password description participants permissions readOnly lobbyState listable',
   }),
   on(room, 'GET /room', rooms.listRooms, { login: true, params: 'noStatusUpdate includeStatus modifiedSince' }),
   on(room, 'GET /room/{token}', rooms.getRoom, { throttles: ['talkRoomToken'] }),
@@ -81,6 +91,9 @@ const routes: Route[] = [
     on(beforeV4, `${method} /room/{token}/moderators`, people.setModerator, { params: 'participant sessionId' }),
     on(v4, `${method} /room/{token}/moderators`, people.setModerator, { params: 'attendeeId!' }),
   ]),
+  on(v4, 'POST /room/{token}/participants/resend-invitations', people.resendInvitations, { params: 'attendeeId' }),
+  on(v4, 'POST /room/{token}/message-expiration', rooms.setExpiration, { params: 'seconds!', since: '15' }),
+  on(newRoom, 'POST /room/{token}/notify', rooms.setNotificationLevel, { params: 'level!', login: true, since: '5' }),
   on(chatV2, 'POST /guest/{token}/name', setGuestName, { params: 'displayName!' }),
 
   on(room, 'GET /call/{token}', listPeers),
@@ -89,15 +102,38 @@ const routes: Route[] = [
   on(room, 'DELETE /call/{token}', leaveCallRoute, { params: 'all' }),
   on({ A: 'v1' }, 'POST /call/{token}/ping', pingCall),
   on(v4, 'POST /call/{token}/ring/{attendeeId}', ring, { since: '15' }),
+  on(v1, 'POST /recording/{token}', recordingRoute, { params: 'status!', login: true, since: '16' }),
+  on(v1, 'DELETE /recording/{token}', recordingRoute, { login: true, since: '16' }),
   on({ C: 'v1', E: 'v3' }, 'GET /signaling/settings', signalingSettings, { params: 'token' }),
   on({ C: 'v1', E: 'v3' }, 'GET /signaling/{token}', pullSignaling),
 
   on({ A: 'v1' }, 'GET /chat/{token}', receive, { params: 'offset notOlderThanTimestamp timeout' }),
   on(chatV2, 'GET /chat/{token}', receive, {
     params:
-      'lookIntoFuture! limit lastKnownMessageId lastCommonReadId timeout setReadMarker includeLastKnown noStatusUpdate markNotificationsAsRead',
+      'lookIntoFuture! limit lastKnownMessageId lastCommonReadId timeout setReadMarker includeLastKnown noStatusUpdate markNotificationsAsRead threadId',
   }),
-  on(chat, 'POST /chat/{token}', send, { params: 'message! actorDisplayName replyTo referenceId silent' }),
+  on(chat, 'POST /chat/{token}', send, {
+    params: 'message! actorDisplayName replyTo referenceId silent threadId threadTitle',
+  }),
+  on(v1, 'GET /chat/{token}/threads/recent', listThreads, { params: 'limit', since: '22' }),
+  on(v1, 'GET /chat/{token}/threads/{threadId}', threadRoute, { since: '22' }),
+  on(v1, 'PUT /chat/{token}/threads/{threadId}', threadRoute, { params: 'threadTitle!', since: '22' }),
+  on(v1, 'GET /chat/{token}/schedule', scheduleRoute, { login: true, since: '23' }),
+  on(v1, 'POST /chat/{token}/schedule', scheduleRoute, {
+    params: 'message! sendAt! replyTo silent threadId',
+    login: true,
+    since: '23',
+  }),
+  on(v1, 'DELETE /chat/{token}/schedule/{messageId}', scheduleRoute, { login: true, since: '23' }),
+  on(v1, 'GET /chat/{token}/{messageId}/context', context, { params: 'limit threadId', since: '16' }),
+  on(v1, 'POST /chat/{token}/{messageId}/reminder', reminderRoute, {
+    params: 'timestamp!',
+    login: true,
+    since: '17.1',
+  }),
+  on(v1, 'DELETE /chat/{token}/{messageId}/reminder', reminderRoute, { login: true, since: '17.1' }),
+  on(v1, 'POST /chat/{token}/{messageId}/pin', pinRoute, { params: 'pinUntil', since: '23' }),
+  on(v1, 'DELETE /chat/{token}/{messageId}/pin', pinRoute, { since: '23' }),
   on(v1, 'PUT /chat/{token}/{messageId}', editMessage, { params: 'message!', since: '19' }),
   on(v1, 'DELETE /chat/{token}/{messageId}', deleteMessage),
   on(chatV2, 'POST /chat/{token}/read', markRead, { login: true, params: 'lastReadMessage!', since: '7' }),

@@ -33,6 +33,8 @@ export interface Attendee {
   lastRead: number;
   lastMention: number;
   lastMentionDirect: number;
+  /** 0 as the server has it, 1 always, 2 when mentioned, 3 never. */
+  notificationLevel: number;
   sessions: TalkSession[];
 }
 
@@ -54,6 +56,12 @@ export interface Room {
   attendees: Attendee[];
   /** Ids of the bots that are switched on here. */
   bots: number[];
+  /** Seconds after which messages disappear; 0 keeps them. */
+  expiration: number;
+  /** Ids of the pinned messages. */
+  pinned: number[];
+  /** 0 none, 1 video, 2 audio. */
+  recording: 0 | 1 | 2;
   /** Sessions that a control killed: signaling answers 409 for them. */
   killedSessions: string[];
 }
@@ -82,6 +90,8 @@ export interface Message {
   parent: number;
   referenceId: string;
   silent: boolean;
+  /** The id of the thread that it belongs to; 0 for none. */
+  thread: number;
   reactions: Reaction[];
   edited?: { timestamp: number; actorType: ActorType; actorId: string; actorName: string };
   deletedBy?: { actorType: ActorType; actorId: string };
@@ -114,6 +124,36 @@ export interface Poll {
   actorId: string;
   actorName: string;
   votes: { actorType: ActorType; actorId: string; actorName: string; optionId: number }[];
+}
+
+/** A thread; its id is that of the message that started it. */
+export interface Thread {
+  id: number;
+  token: string;
+  title: string;
+}
+
+/** A message that is to be sent later; times are epoch seconds. */
+export interface ScheduledMessage {
+  id: string;
+  token: string;
+  userId: string;
+  text: string;
+  sendAt: number;
+  createdAt: number;
+  parent: number;
+  thread: number;
+  silent: boolean;
+}
+
+/** A file of an account, without its bytes. */
+export interface StoredFile {
+  id: number;
+  userId: string;
+  /** From the account's root, with a slash in front. */
+  path: string;
+  type: string;
+  size: number;
 }
 
 /** What PHP keeps behind the instance cookie: who is logged in and the Talk session per room. */
@@ -156,11 +196,18 @@ export interface TalkState {
   messages: Message[];
   bots: Bot[];
   polls: Poll[];
+  threads: Thread[];
+  scheduled: ScheduledMessage[];
+  /** `user/token/message` with the time of the reminder. */
+  reminders: Record<string, number>;
+  /** Folders and files of the accounts. */
+  folders: string[];
+  files: StoredFile[];
   phpSessions: Record<string, PhpSession>;
   loginFlows: LoginFlow[];
   heldPushes: HeldPush[];
   attempts: { action: string; at: number; about: string }[];
-  nextId: { room: number; attendee: number; message: number; bot: number; poll: number };
+  nextId: { room: number; attendee: number; message: number; bot: number; poll: number; file: number };
 }
 
 /** A new id of that kind. */

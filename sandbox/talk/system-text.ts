@@ -31,6 +31,12 @@ const deeds: Record<string, string> = {
   group_added: 'added group {group}',
   group_removed: 'removed group {group}',
   poll_closed: 'ended the poll {poll}',
+  thread_created: 'created thread {title}',
+  thread_renamed: 'renamed thread {title}',
+  recording_started: 'started the video recording',
+  recording_stopped: 'stopped the video recording',
+  audio_recording_started: 'started the audio recording',
+  audio_recording_stopped: 'stopped the audio recording',
 };
 
 /** The lines about another participant: before and after who it is about. */
@@ -54,6 +60,8 @@ export function systemText(talk: Talk, room: Room, line: Message, reader: Attend
     const parameters: Record<string, object> = { actor };
     if (params.group !== undefined) parameters.group = groupObject(talk, String(params.group));
     if (params.poll !== undefined) parameters.poll = params.poll as unknown as object;
+    if (params.title !== undefined)
+      parameters.title = { type: 'highlight', id: `thread/${params.thread}`, name: String(params.title) };
     return { message: `${subject} ${deeds[line.text]}`, parameters };
   }
   const words = Object.hasOwn(aboutUser, line.text) ? aboutUser[line.text] : undefined;

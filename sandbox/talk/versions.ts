@@ -109,6 +109,11 @@ const since: [feature: string, first: string, gone?: string][] = [
   ['archived-conversations-v2', '20.1'],
   ['conversation-creation-password', '21'],
   ['conversation-creation-all', '21.1'],
+  // Servers list it where their background jobs run by cron.
+  ['message-expiration', '21.1'],
+  ['threads', '22'],
+  ['pinned-messages', '23'],
+  ['scheduled-messages', '23'],
 ];
 
 /** What a Talk release lists under `spreed.features`. */

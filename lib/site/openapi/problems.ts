@@ -87,6 +87,10 @@ export function problemSchema(): JsonSchema {
       requestId: { type: 'string', description: 'Also in the header X-Request-Id.' },
       vendor: { type: 'string' },
       vendorCode: { type: 'string', description: "The vendor's own status or code." },
+      referenceId: {
+        type: 'string',
+        description: 'What went out with a write whose answer was lost, by which it can be recognised later.',
+      },
       errors: {
         type: 'array',
         items: {

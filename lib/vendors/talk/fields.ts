@@ -28,6 +28,13 @@ export const message = () =>
 
 export const messageId = () => field(integer(1), { examples: [121] });
 
+/** A thread: the id of the message that started it. */
+export const threadId = () =>
+  field(integer(1), {
+    description: 'The id of the message that started the thread. Talk 22 and newer.',
+    examples: [121],
+  });
+
 /** A person by user id; where there is none, by what else names a participant. */
 export const participant = () =>
   field(text(600), {
@@ -47,23 +54,21 @@ export const guest = () =>
 export const reaction = () => field(text(64), { description: 'One emoji.', examples: ['👍'] });
 
 /** A switch that is sent as 0 or 1. */
-export const state = () =>
-  field(
-    z.pipe(
-      z.boolean(),
-      z.transform((on: boolean) => Number(on)),
-    ),
-    { wire: 'state' },
+export const flag = () =>
+  z.pipe(
+    z.boolean(),
+    z.transform((on: boolean) => Number(on)),
   );
 
+/** The same where servers call it `state`. */
+export const state = () => field(flag(), { wire: 'state' });
+
 /** A time that is sent as seconds since the epoch. */
-export const seconds = (wire: string) =>
-  z.optional(
-    field(
-      z.pipe(
-        z.iso.datetime({ offset: true }),
-        z.transform((time: string) => Math.floor(Date.parse(time) / 1000)),
-      ),
-      { wire, description: 'ISO 8601 with an offset or Z.', examples: ['2026-01-05T08:00:00Z'] },
+export const time = (wire: string) =>
+  field(
+    z.pipe(
+      z.iso.datetime({ offset: true }),
+      z.transform((given: string) => Math.floor(Date.parse(given) / 1000)),
     ),
+    { wire, description: 'ISO 8601 with an offset or Z.', examples: ['2026-01-05T08:00:00Z'] },
   );

@@ -17,7 +17,9 @@ import { messageOperations } from './operations/messages.ts';
 import { participantOperations } from './operations/participants.ts';
 import { pollOperations } from './operations/polls.ts';
 import { roomOperations } from './operations/rooms.ts';
+import { scheduledOperations } from './operations/scheduled.ts';
 import { serverOperations } from './operations/server.ts';
+import { threadOperations } from './operations/threads.ts';
 import { session, type TalkSession } from './session.ts';
 import { send } from './wire/send.ts';
 
@@ -26,7 +28,9 @@ const operations = {
   ...participantOperations,
   ...callOperations,
   ...chatOperations,
+  ...threadOperations,
   ...messageOperations,
+  ...scheduledOperations,
   ...pollOperations,
   ...botOperations,
   ...serverOperations,

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Fault } from '../../../sandbox/sandbox-server.ts';
 import { startBackends, TestClock } from '../../../test/support/harness.ts';
 import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
+import { problemOf } from '../../core/errors.ts';
 
 let backends: Awaited<ReturnType<typeof startBackends>>;
 let talk: TalkUnderTest;
@@ -22,6 +23,7 @@ beforeEach(async () => {
 afterEach(() => talk.stop());
 
 const token = 'controlroom';
+const html = { 'content-type': 'text/html' };
 const json = { 'content-type': 'application/json; charset=utf-8' };
 const envelope = (statuscode: number, message = '', data: unknown = []) =>
   JSON.stringify({ ocs: { meta: { status: 'failure', statuscode, message }, data } });
@@ -72,10 +74,12 @@ describe('what the server says becomes the right problem', () => {
 });
 
 describe('a write is sent once', () => {
-  test('when its answer is lost, and says that it is not known', async () => {
+  test('when its answer is lost and the chat cannot be read, and says what went out', async () => {
     talk.sandbox.fault({ kind: 'reset', when: 'after', path: '/chat/' });
     const lost = await alice.refusal('sendChatMessage', { token, message: 'siren' });
     expect([lost.status, lost.code, lost.outcome, lost.retryable]).toEqual([504, 'outcome_unknown', 'unknown', false]);
+    expect(lost.referenceId).toMatch(/^[0-9a-f]{64}$/);
+    expect(problemOf(lost, 'r')).toMatchObject({ referenceId: lost.referenceId });
     talk.sandbox.clearFaults();
     const { messages } = await alice.do('getChatMessages', { token });
     expect(messages.filter((each: { message: string }) => each.message === 'siren')).toHaveLength(1);
@@ -85,7 +89,29 @@ describe('a write is sent once', () => {
     answers(504, '<html>Gateway Time-out</html>', { 'content-type': 'text/html' });
     const lost = await alice.refusal('sendChatMessage', { token, message: 'siren' });
     expect([lost.status, lost.code]).toEqual([504, 'outcome_unknown']);
-    expect(talk.sandbox.journal).toHaveLength(1);
+    expect(talk.sandbox.journal.filter(({ method }) => method === 'POST')).toHaveLength(1);
+  });
+
+  test('and is found by its reference when the answer alone was lost', async () => {
+    for (const fault of [
+      { kind: 'reset', when: 'after' },
+      { kind: 'status', when: 'after', status: 504, body: '<html>Gateway Time-out</html>', headers: html },
+    ] as const) {
+      talk.sandbox.fault({ ...fault, path: '/chat/', times: 1 });
+      const { status, body } = await alice.answer('sendChatMessage', { token, message: `siren ${fault.kind}` });
+      expect([status, body.message]).toEqual([201, `siren ${fault.kind}`]);
+      const { messages } = await alice.do('getChatMessages', { token });
+      expect(messages.filter(({ id }: { id: number }) => id === body.id)).toHaveLength(1);
+      expect(messages.at(-1).id).toBe(body.id);
+    }
+  });
+
+  test('or again when the connection broke before the server had it', async () => {
+    talk.sandbox.fault({ kind: 'reset', when: 'before', path: '/chat/', times: 1 });
+    const { status, body } = await alice.answer('sendChatMessage', { token, message: 'siren' });
+    expect([status, body.message]).toEqual([201, 'siren']);
+    const { messages } = await alice.do('getChatMessages', { token });
+    expect(messages.filter(({ message }: { message: string }) => message === 'siren')).toHaveLength(1);
   });
 
   test('while a read is tried three times', async () => {

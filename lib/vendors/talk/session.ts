@@ -149,6 +149,7 @@ async function readAccount(call: Call, before: Cookies): Promise<Account> {
     features: Array.isArray(spreed.features) ? spreed.features.filter((each) => typeof each === 'string') : [],
     // Servers that do not tell their limit are older than 6.0.1 and take 1,000 characters.
     maxLength: typeof chat?.['max-length'] === 'number' ? chat['max-length'] : 1000,
+    attachmentFolder: textOf(recordOf(config?.attachments)?.folder) || undefined,
     descriptionLength: typeof described === 'number' ? described : undefined,
     readAt: call.clock.now(),
   };

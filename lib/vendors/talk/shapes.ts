@@ -130,6 +130,48 @@ export const message = () =>
     }),
   );
 
+/** Messages around one of them, oldest first. */
+export const messages = () => listOf(message());
+
+/** A file that was sent: the line of the chat where the server shows it, else with a null id. */
+export const sentFile = () =>
+  z.looseObject({
+    id: z.nullable(z.int()),
+    token: z.string(),
+    referenceId: z.string(),
+    path: z.string(),
+    size: z.int(),
+  });
+
+/** A thread with its first and last message, where they are still there. */
+export const thread = () =>
+  shaped(
+    (value) => {
+      const given = recordOf(value) ?? {};
+      const line = (name: string) => (recordOf(given[name]) ? chatMessage(given[name]) : null);
+      return { ...given, first: line('first'), last: line('last') };
+    },
+    z.looseObject({
+      thread: z.looseObject({ id: z.int(), title: z.string(), numReplies: z.int() }),
+      first: z.nullable(z.looseObject({})),
+      last: z.nullable(z.looseObject({})),
+    }),
+  );
+
+export const threads = () => listOf(thread());
+
+export const scheduledMessage = () =>
+  shaped(
+    (value) => ({ ...recordOf(value), id: String(recordOf(value)?.id ?? '') }),
+    z.looseObject({ id: z.string(), message: z.string(), sendAt: z.int() }),
+  );
+
+export const scheduledMessages = () => listOf(scheduledMessage());
+
+export const reminder = () => z.looseObject({ messageId: z.int(), timestamp: z.int(), token: z.string() });
+
+export const bots = () => listOf(z.looseObject({ id: z.int(), name: z.string(), state: z.int() }));
+
 export const poll = () =>
   shaped(
     (value) => ({ ...recordOf(value), votes: recordOf(recordOf(value)?.votes) ?? {} }),

@@ -9,9 +9,9 @@ import { type LocalFileStore, startFileStore } from '../../../local/aws/file-sto
 import { type HttpBridge, startHttpBridge } from '../../../local/aws/http-bridge.ts';
 import { failure, inBook, startTimetonic } from '../../../test/support/timetonic-caller.ts';
 import { GatewayError } from '../../core/errors.ts';
+import { openSource } from '../../core/given-file.ts';
 import type { HttpClient } from '../../core/http/client.ts';
 import { resumableUpload } from './files/resumable-upload.ts';
-import { openSource } from './files/sources.ts';
 
 let tt: Awaited<ReturnType<typeof startTimetonic>>;
 let connection: Awaited<ReturnType<typeof tt.connect>>;

@@ -18,6 +18,8 @@ export interface ChatPage {
 /** Where to read, how much, and how many seconds to wait when there is nothing. */
 export interface ChatPoll {
   token: string;
+  /** Only the messages of a thread. */
+  threadId?: number | undefined;
   limit: number;
   wait: number;
   doing: string;
@@ -44,6 +46,19 @@ export function readNewest(call: TalkCall, look: ChatPoll): Promise<ChatPage> {
     const { messages } = await readBack(call, look, undefined, look.limit);
     if (messages.length === 0) return readForward(call, look, start);
     return { messages, position: movedTo(start, messages, messages), full: false };
+  });
+}
+
+/** The messages before one of them, oldest first. Throws `vendor_too_old` where a server cannot count backwards. */
+export function readBefore(call: TalkCall, look: ChatPoll, { id, at }: ChatPosition): Promise<ChatPage> {
+  return inDialect(call, async ({ chat }) => {
+    if (chat === 'offset') {
+      throw new GatewayError('vendor_too_old', 'Reading back needs Talk 3.2 or newer (capability chat-v2).', {
+        vendor: 'talk',
+      });
+    }
+    const { messages } = await readBack(call, look, id, look.limit);
+    return { messages, position: movedTo({ id, at }, messages, messages), full: false };
   });
 }
 
@@ -175,7 +190,12 @@ async function readPage(
   try {
     const { data, headers } = await request(call, {
       route: 'GET chat/{token}',
-      fields: { token: look.token, ...fields, ...(dialect.chat === 'modern' && quietly(dialect)) },
+      fields: {
+        token: look.token,
+        threadId: look.threadId,
+        ...fields,
+        ...(dialect.chat === 'modern' && quietly(dialect)),
+      },
       effect: 'read',
       doing: look.doing,
       timeoutMs: Math.max(10_000, look.wait * 1000 + grace),

@@ -1,10 +1,13 @@
 import * as z from 'zod/mini';
+import { integer } from '../../../core/field.ts';
 import { message, messageId, operation, reaction, token } from '../fields.ts';
-import { done } from '../shapes.ts';
+import { bots, done } from '../shapes.ts';
 
 const manner = () => ({ replyTo: z.optional(messageId()), silent: z.optional(z.boolean()) });
 
-/** Speaking as a bot that an administrator installed and a moderator enabled in the room. Needs `botSecret`. */
+const notModerator = { 403: 'The account is no moderator of the room' };
+
+/** Bots of a room, and speaking as a bot that an administrator installed and a moderator enabled in the room, which needs `botSecret`. */
 export const botOperations = {
   sendBotMessage: operation({
     summary: 'Say something as a bot',
@@ -27,6 +30,34 @@ export const botOperations = {
     call: 'POST bot/{token}/reaction/{messageId}',
     errors: { 400: 'Not one emoji, or not a message that takes reactions' },
     input: () => ({ token: token(), messageId: messageId(), reaction: reaction() }),
+    output: done,
+  }),
+  getBots: operation({
+    summary: 'List the bots that a room can have',
+    description: '`state` 1 is a bot that is enabled in the room, 2 one that only an administrator can switch.',
+    effect: 'read',
+    since: '17.1',
+    call: 'GET bot/{token}',
+    errors: notModerator,
+    input: () => ({ token: token() }),
+    output: bots,
+  }),
+  enableBot: operation({
+    summary: 'Enable a bot in a room',
+    effect: 'write',
+    since: '17.1',
+    call: 'POST bot/{token}/{botId}',
+    errors: { ...notModerator, 400: 'There is no such bot, or only an administrator can switch it' },
+    input: () => ({ token: token(), botId: integer(1) }),
+    output: done,
+  }),
+  disableBot: operation({
+    summary: 'Disable a bot in a room',
+    effect: 'write',
+    since: '17.1',
+    call: 'DELETE bot/{token}/{botId}',
+    errors: { ...notModerator, 400: 'There is no such bot, or only an administrator can switch it' },
+    input: () => ({ token: token(), botId: integer(1) }),
     output: done,
   }),
 };

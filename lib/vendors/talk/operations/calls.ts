@@ -1,10 +1,14 @@
-import { operation, token } from '../fields.ts';
+import * as z from 'zod/mini';
+import { field, integer } from '../../../core/field.ts';
+import { operation, participant, token } from '../fields.ts';
 import { callParticipants, done } from '../shapes.ts';
 
 const readOnly = {
   400: 'The server asks for consent to a recording',
   403: 'The room is read-only, or calls are not allowed',
 };
+
+const notModerator = { 403: 'The account is no moderator of the room' };
 
 /** Calls. The gateway keeps the seat of a connection in a call; sound and pictures are not its business. */
 export const callOperations = {
@@ -20,8 +24,19 @@ export const callOperations = {
     summary: 'Start or join the call of a room that was joined',
     effect: 'write',
     call: 'POST call/{token}',
-    errors: readOnly,
-    input: () => ({ token: token() }),
+    errors: { ...readOnly, '400 consent': 'The server asks for consent to a recording: give recordingConsent' },
+    input: () => ({
+      token: token(),
+      flags: z.optional(
+        field(integer(1, 15), {
+          description: 'Sum of 1 in the call, 2 with sound, 4 with pictures, 8 by telephone. Default 1.',
+        }),
+      ),
+      silent: z.optional(field(z.boolean(), { description: 'Nobody is notified. Talk 15 and newer.' })),
+      recordingConsent: z.optional(
+        field(z.boolean(), { description: 'Agrees to a recording, where the server asks for it. Talk 18 and newer.' }),
+      ),
+    }),
     output: done,
   }),
   pingCall: operation({
@@ -40,6 +55,54 @@ export const callOperations = {
     summary: 'Leave the call but stay in the room',
     effect: 'write',
     call: 'DELETE call/{token}',
+    errors: { 403: 'Only moderators can end the call for all' },
+    input: () => ({
+      token: token(),
+      all: z.optional(field(z.boolean(), { description: 'Ends the call for everybody. Talk 13 and newer.' })),
+    }),
+    output: done,
+  }),
+  ringParticipant: operation({
+    summary: 'Ring somebody who is not in the call yet',
+    description: 'The connection must be in the call itself.',
+    effect: 'write',
+    since: '15',
+    call: 'POST call/{token}/ring/{attendeeId}',
+    errors: { 400: 'The connection is not in the call, or the participant is in it already' },
+    input: () => ({ token: token(), participant: participant() }),
+    output: done,
+  }),
+  startRecording: operation({
+    summary: 'Record the call of a room',
+    effect: 'write',
+    since: '16',
+    call: 'POST recording/{token}',
+    errors: {
+      ...notModerator,
+      400: 'The call cannot be recorded',
+      '400 call': 'There is no call in the room',
+      '400 config': 'The server has no recording backend',
+      '400 recording': 'It is recorded already',
+    },
+    input: () => ({
+      token: token(),
+      kind: field(
+        z.pipe(
+          z.enum(['video', 'audio']),
+          z.transform((kind: 'video' | 'audio') => (kind === 'video' ? 1 : 2)),
+        ),
+        { wire: 'status' },
+      ),
+    }),
+    output: done,
+    example: { token: 'vebpramj', kind: 'audio' },
+  }),
+  stopRecording: operation({
+    summary: 'Stop the recording of a call',
+    effect: 'write',
+    since: '16',
+    call: 'DELETE recording/{token}',
+    errors: notModerator,
     input: () => ({ token: token() }),
     output: done,
   }),

@@ -1,14 +1,18 @@
 import * as z from 'zod/mini';
 import { field, integer } from '../../../core/field.ts';
-import { longestPage, readAfter, readNewest, readSkipping } from '../chat/history.ts';
+import { file, isSlow } from '../../../core/given-file.ts';
+import { longestPage, readAfter, readBefore, readNewest, readSkipping } from '../chat/history.ts';
 import { chatMessage } from '../chat/message.ts';
 import { decodePosition, encodePosition, isPosition } from '../chat/position.ts';
-import { messageId, operation, message as saidMessage, token } from '../fields.ts';
-import { message, posted } from '../shapes.ts';
+import { sendFile } from '../chat/send-file.ts';
+import { sendOnce } from '../chat/settle.ts';
+import { messageId, operation, message as saidMessage, threadId, token, words } from '../fields.ts';
+import { message, messages, posted, sentFile } from '../shapes.ts';
 import { dialectOf } from '../wire/dialect.ts';
 import { sessionFor } from '../wire/exchange.ts';
 import { alone } from '../wire/long-poll.ts';
 
+const threadMissing = 'There is no such thread';
 const closed = { 400: 'The message is not valid', 403: 'The room is read-only, or the account may not write in it' };
 const cursor = () =>
   field(z.string().check(z.maxLength(20_000), z.refine(isPosition, 'is not a cursor of getChatMessages')), {
@@ -25,23 +29,35 @@ export const chatOperations = {
   getChatMessages: operation({
     summary: 'Get messages of a room, oldest first',
     description:
-      'Without `after` the newest; with the `cursor` of an answer what came since. Marks nothing as read by itself.',
+      'Without `after` the newest; with the `cursor` of an answer what came since, with its `earlier` what was before. Marks nothing as read by itself.',
     effect: 'read',
     errors: closed,
     input: () => ({
       token: token(),
       after: z.optional(cursor()),
+      before: z.optional(
+        field(z.string().check(z.maxLength(20_000), z.refine(isPosition, 'is not a cursor of getChatMessages')), {
+          description: '`earlier` of an answer: gives the messages before it. Talk 3.2 and newer.',
+        }),
+      ),
+      threadId: z.optional(threadId()),
       limit: z._default(integer(1, longestPage), 100),
       timeout: z._default(wait(), 0),
       markRead: z._default(z.boolean(), false),
       offset: z.optional(integer(0, 4_000)),
       notOlderThanTimestamp: z.optional(integer(0)),
     }),
-    output: () => z.looseObject({ messages: z.array(message()), cursor: z.string() }),
+    rule: ({ after, before }) =>
+      after !== undefined && before !== undefined
+        ? { pointer: '/before', message: 'cannot stand beside after' }
+        : undefined,
+    output: () => z.looseObject({ messages: z.array(message()), cursor: z.string(), earlier: z.nullable(z.string()) }),
     route: 'GET chat/{token}',
-    call: async ({ token, after, limit, timeout, markRead, offset, notOlderThanTimestamp = 0 }, send, call) => {
+    call: async ({ token, after, before, threadId, limit, timeout, markRead, ...counted }, send, call) => {
+      const { offset, notOlderThanTimestamp = 0 } = counted;
       const page = await alone(call, timeout, (wait) => {
-        const look = { token, limit, wait, doing: 'getChatMessages' };
+        const look = { token, threadId, limit, wait, doing: 'getChatMessages' };
+        if (before !== undefined) return readBefore(call, look, decodePosition(before));
         if (after !== undefined) return readAfter(call, look, decodePosition(after));
         if (offset === undefined && notOlderThanTimestamp === 0) return readNewest(call, look);
         return readSkipping(call, look, offset ?? 0, notOlderThanTimestamp);
@@ -49,30 +65,85 @@ export const chatOperations = {
       const last = page.messages.at(-1);
       const marks = markRead && last && dialectOf(await sessionFor(call)).has('chat-read-marker');
       if (marks) await send('POST chat/{token}/read', { token, lastReadMessage: last.id });
-      return { messages: page.messages, cursor: encodePosition(page.position) };
+      const first = page.messages[0];
+      const earlier = first ? encodePosition({ id: first.id, at: first.timestamp }) : null;
+      return { messages: page.messages, cursor: encodePosition(page.position), earlier };
     },
   }),
   sendChatMessage: operation({
     summary: 'Say something in a room',
+    description:
+      'Where the answer is lost, the newest messages are searched for the `referenceId`: what is there is answered, what is not is sent again.',
     effect: 'write',
     creates: true,
-    errors: closed,
+    errors: { ...closed, '400 reply-to': 'The message that it replies to is not there', '400 thread': threadMissing },
+    rule: ({ replyTo, threadTitle }) =>
+      replyTo !== undefined && threadTitle !== undefined
+        ? { pointer: '/threadTitle', message: 'cannot stand beside replyTo: an answer starts no thread' }
+        : undefined,
     input: () => ({
       token: token(),
       message: saidMessage(),
       replyTo: z.optional(messageId()),
       silent: z.optional(z.boolean()),
+      threadId: z.optional(threadId()),
+      threadTitle: z.optional(
+        field(words(200), { description: 'Starts a thread with this message. Talk 22 and newer.' }),
+      ),
       referenceId: z.optional(referenceId()),
     }),
     output: posted,
     route: 'POST chat/{token}',
-    call: async ({ referenceId, ...said }, send, call) => {
+    call: async ({ referenceId: given, ...said }, send, call) => {
       const { chat } = dialectOf(await sessionFor(call));
-      const reference = chat === 'modern' ? (referenceId ?? call.random.bytes(32).toString('hex')) : undefined;
-      const data = await send('POST chat/{token}', { ...said, referenceId: reference });
-      const line = chatMessage(data);
-      return line.id > 0 ? line : { ...said, id: null, text: said.message, referenceId: '' };
+      const { token } = said;
+      const post = (referenceId?: string) => send('POST chat/{token}', { ...said, referenceId });
+      if (chat !== 'modern') {
+        await post();
+        return { ...said, id: null, text: said.message, referenceId: '' };
+      }
+      const referenceId = given ?? call.random.bytes(32).toString('hex');
+      const sent = { token, referenceId, doing: 'sendChatMessage' };
+      const line = chatMessage(await sendOnce(call, sent, () => post(referenceId)));
+      return line.id > 0 ? line : { ...said, id: null, text: said.message, referenceId };
     },
     example: { token: 'vebpramj', message: 'ALARM S12/Z3 Fire' },
+  }),
+  sendFile: operation({
+    summary: 'Send a file into a room',
+    description:
+      "The file is put into the account's folder for attachments and shared into the room. `caption`, `replyTo` need Talk 18, `silent` Talk 15, `threadId` Talk 22.",
+    effect: 'write',
+    creates: true,
+    since: '4',
+    errors: {
+      403: 'The room is read-only, or files may not be shared',
+      404: 'No such room, or the account is not in it',
+    },
+    slow: ({ file }) => isSlow(file),
+    input: () => ({
+      token: token(),
+      file: file(),
+      caption: z.optional(saidMessage()),
+      replyTo: z.optional(messageId()),
+      silent: z.optional(z.boolean()),
+      threadId: z.optional(threadId()),
+    }),
+    output: sentFile,
+    route: null,
+    call: async (input, _send, call) => sendFile(input, call),
+    example: {
+      token: 'vebpramj',
+      file: { base64: 'SGVsbG8=', name: 'gate-4.jpg', type: 'image/jpeg' },
+      caption: 'Gate 4',
+    },
+  }),
+  getMessageContext: operation({
+    summary: 'Get a message with those around it',
+    effect: 'read',
+    since: '16',
+    input: () => ({ token: token(), messageId: messageId(), limit: z.optional(integer(1, 100)) }),
+    output: messages,
+    call: 'GET chat/{token}/{messageId}/context',
   }),
 };

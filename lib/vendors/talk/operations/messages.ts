@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { field, integer } from '../../../core/field.ts';
 import { newestToMark } from '../chat/history.ts';
-import { messageId, operation, reaction, message as saidMessage, token } from '../fields.ts';
-import { changedMessage, done, reactions } from '../shapes.ts';
+import { messageId, operation, reaction, message as saidMessage, time, token } from '../fields.ts';
+import { changedMessage, done, reactions, reminder } from '../shapes.ts';
 
 const notMine = {
   400: 'The message is too old, or not of a kind that can be changed',
@@ -10,6 +10,8 @@ const notMine = {
   403: 'Not the own message and not a moderator',
   405: 'Not a message that can be changed',
 };
+
+const notModerator = { 403: 'The account is no moderator of the room' };
 
 /** What is done to messages that are there. */
 export const messageOperations = {
@@ -64,5 +66,42 @@ export const messageOperations = {
     route: 'POST chat/{token}/read',
     call: async ({ token, messageId }, send, call) =>
       send('POST chat/{token}/read', { token, messageId: messageId ?? (await newestToMark(call, token)) }),
+  }),
+  setReminder: operation({
+    summary: 'Remind the account of a message',
+    effect: 'write',
+    creates: true,
+    since: '17.1',
+    call: 'POST chat/{token}/{messageId}/reminder',
+    input: () => ({ token: token(), messageId: messageId(), at: time('timestamp') }),
+    output: reminder,
+    example: { token: 'vebpramj', messageId: 121, at: '2026-01-05T08:00:00Z' },
+  }),
+  deleteReminder: operation({
+    summary: 'Delete the reminder of a message',
+    effect: 'write',
+    since: '17.1',
+    call: 'DELETE chat/{token}/{messageId}/reminder',
+    input: () => ({ token: token(), messageId: messageId() }),
+    output: done,
+  }),
+  pinMessage: operation({
+    summary: 'Pin a message to the top of its room',
+    effect: 'write',
+    since: '23',
+    call: 'POST chat/{token}/{messageId}/pin',
+    errors: { ...notModerator, '400 until': 'The time has passed', '400 message': 'Not a message that can be pinned' },
+    input: () => ({ token: token(), messageId: messageId(), until: z.optional(time('pinUntil')) }),
+    output: done,
+    example: { token: 'vebpramj', messageId: 121, until: '2026-01-05T08:00:00Z' },
+  }),
+  unpinMessage: operation({
+    summary: 'Unpin a message',
+    effect: 'write',
+    since: '23',
+    call: 'DELETE chat/{token}/{messageId}/pin',
+    errors: notModerator,
+    input: () => ({ token: token(), messageId: messageId() }),
+    output: done,
   }),
 };

@@ -18,13 +18,27 @@ export const participantOperations = {
     output: participants,
   }),
   addParticipant: operation({
-    summary: 'Add a user to a room',
+    summary: 'Add a participant to a room',
     description:
       'A user who is in it already is no error. Talk 3 and 4 turn a one-to-one room into a group, newer ones refuse.',
     effect: 'write',
     call: 'POST room/{token}/participants',
-    errors: { ...notModerator, 400: 'Nobody can be added to a one-to-one room' },
-    input: () => ({ token: token(), newParticipant: field(text(255), { examples: ['bob'] }) }),
+    errors: {
+      ...notModerator,
+      400: 'Nobody can be added to a one-to-one room',
+      '400 source': 'This kind of participant cannot be added here',
+      '400 moderator': 'Only moderators can add participants',
+      '400 room-type': 'Nobody can be added to a room of this type',
+    },
+    input: () => ({
+      token: token(),
+      newParticipant: field(text(255), { examples: ['bob'] }),
+      source: z.optional(
+        field(z.enum(['users', 'groups', 'emails', 'circles', 'federated_users', 'phones']), {
+          description: 'What newParticipant names; users when left out. An e-mail guest makes the room public.',
+        }),
+      ),
+    }),
     output: done,
   }),
   removeParticipant: operation({
@@ -81,6 +95,18 @@ export const participantOperations = {
     call: 'DELETE room/{token}/moderators',
     errors: { ...notOther, 400: 'Not a moderator', 412: 'Not a moderator' },
     input: () => ({ token: token(), participant: participant() }),
+    output: done,
+  }),
+  resendInvitations: operation({
+    summary: 'Send the invitation mails of a room again',
+    effect: 'write',
+    since: '12',
+    call: 'POST room/{token}/participants/resend-invitations',
+    errors: notModerator,
+    input: () => ({
+      token: token(),
+      participant: z.optional(field(participant(), { description: 'Left out, everybody who was invited by e-mail.' })),
+    }),
     output: done,
   }),
 };

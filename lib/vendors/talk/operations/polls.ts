@@ -7,6 +7,8 @@ const options = () => z.array(words(1000)).check(z.minLength(2), z.maxLength(100
 const resultMode = () => field(integer(0, 1), { description: '0 shows the votes while it runs, 1 only at the end.' });
 const maxVotes = () => field(integer(0, 100), { description: 'Votes that one person has; 0 for any number.' });
 
+const pollMissing = { 404: 'No such room or poll' };
+
 /** Polls. */
 export const pollOperations = {
   createPoll: operation({
@@ -25,5 +27,48 @@ export const pollOperations = {
     }),
     output: poll,
     example: { token: 'vebpramj', question: 'Who takes the night shift?', options: ['Ada', 'Bob'] },
+  }),
+  getPoll: operation({
+    summary: 'Get a poll with its votes',
+    description: 'Votes show once the poll is closed, or, with resultMode 0, once the account has voted.',
+    effect: 'read',
+    since: '15',
+    call: 'GET poll/{token}/{pollId}',
+    errors: pollMissing,
+    input: () => ({ token: token(), pollId: integer(1) }),
+    output: poll,
+  }),
+  votePoll: operation({
+    summary: 'Vote in a poll',
+    effect: 'write',
+    since: '15',
+    call: 'POST poll/{token}/{pollId}',
+    errors: {
+      ...pollMissing,
+      400: 'An option that is not there, or more than maxVotes',
+      '400 poll': 'The poll is closed',
+    },
+    input: () => ({
+      token: token(),
+      pollId: integer(1),
+      optionIds: field(z.array(integer(0, 1000)).check(z.maxLength(100)), {
+        description: 'Places in the list of options, from 0. They replace the votes of before; none takes them back.',
+      }),
+    }),
+    output: poll,
+    example: { token: 'vebpramj', pollId: 7, optionIds: [0] },
+  }),
+  closePoll: operation({
+    summary: 'Close a poll',
+    effect: 'write',
+    since: '15',
+    call: 'DELETE poll/{token}/{pollId}',
+    errors: {
+      ...pollMissing,
+      400: 'The poll is closed already',
+      403: 'Neither the author of the poll nor a moderator',
+    },
+    input: () => ({ token: token(), pollId: integer(1) }),
+    output: poll,
   }),
 };

@@ -1,11 +1,19 @@
 import * as z from 'zod/mini';
-import { field, text } from '../../../core/field.ts';
-import { operation, seconds, state, token, words } from '../fields.ts';
+import { field, integer, text } from '../../../core/field.ts';
+import { flag, operation, state, time, token, words } from '../fields.ts';
 import { done, newRoom, room, rooms } from '../shapes.ts';
 
 const notModerator = { 403: 'The account is no moderator of the room' };
 const roomName = () =>
   field(words(255), { description: '1 to 255 characters, 200 before Talk 12.', examples: ['INC-42'] });
+
+/** What Talk sets while it makes a room. */
+const atOnce = { description: 'Talk 21.1 and newer.' };
+const invitations = () =>
+  z.partialRecord(
+    z.enum(['users', 'groups', 'emails', 'federated_users', 'phones', 'teams']),
+    z.array(text(255)).check(z.maxLength(500)),
+  );
 
 /** Rooms (conversations) and their settings. */
 export const roomOperations = {
@@ -31,6 +39,21 @@ export const roomOperations = {
       roomType: z.union([z.literal(1), z.literal(2), z.literal(3)]),
       roomName: z.optional(roomName()),
       invite: z.optional(field(text(255), { description: 'User id (type 1) or group id (type 2).' })),
+      password: z.optional(field(text(200), { description: 'Of a public room. Talk 21 and newer.', writeOnly: true })),
+      description: z.optional(field(text(2000), atOnce)),
+      participants: z.optional(
+        field(invitations(), { description: `Who is in it from the start. ${atOnce.description}` }),
+      ),
+      objectType: z.optional(field(text(64), atOnce)),
+      objectId: z.optional(field(text(64), atOnce)),
+      permissions: z.optional(
+        field(integer(0, 255), { description: `Sum of what participants may do by default. ${atOnce.description}` }),
+      ),
+      readOnly: z.optional(field(flag(), atOnce)),
+      lobby: z.optional(field(flag(), { ...atOnce, wire: 'lobbyState' })),
+      listable: z.optional(
+        field(integer(0, 2), { description: `Who finds it: 0 nobody, 1 users, 2 guests, too. ${atOnce.description}` }),
+      ),
     }),
     output: newRoom,
     example: { roomType: 2, roomName: 'INC-42' },
@@ -136,8 +159,32 @@ export const roomOperations = {
     since: '7',
     call: 'PUT room/{token}/webinar/lobby',
     errors: { ...notModerator, 400: 'The room can have no lobby, or the time is not valid' },
-    input: () => ({ token: token(), lobby: state(), until: seconds('timer') }),
+    input: () => ({ token: token(), lobby: state(), until: z.optional(time('timer')) }),
     output: done,
     example: { token: 'vebpramj', lobby: true, until: '2026-01-05T08:00:00Z' },
+  }),
+  setMessageExpiration: operation({
+    summary: 'Let messages of a room disappear after a time',
+    effect: 'write',
+    since: '15',
+    call: 'POST room/{token}/message-expiration',
+    errors: { ...notModerator, 400: 'The room can have no expiration' },
+    input: () => ({
+      token: token(),
+      seconds: field(integer(0, 315_360_000), { description: '0 keeps messages for ever.' }),
+    }),
+    output: done,
+  }),
+  setNotificationLevel: operation({
+    summary: 'Set when the account is notified of a room',
+    effect: 'write',
+    since: '5',
+    call: 'POST room/{token}/notify',
+    errors: { 400: 'The level is not valid' },
+    input: () => ({
+      token: token(),
+      level: field(integer(0, 3), { description: '0 as the server has it, 1 always, 2 when mentioned, 3 never.' }),
+    }),
+    output: done,
   }),
 };

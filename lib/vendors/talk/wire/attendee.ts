@@ -26,6 +26,8 @@ export async function targetOf(
   const { target } = routeOf(request.route);
   if (target === undefined) return request.fields;
   const { participant, ...fields } = request.fields;
+  // Everybody is meant.
+  if (participant === undefined) return fields;
   const wanted = String(participant);
   if (dialect.rooms === 'v1') {
     const isSession = target === 'person' && wanted.length > longestUserId;

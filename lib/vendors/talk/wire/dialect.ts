@@ -11,6 +11,8 @@ export interface ServerFacts {
   readonly maxLength: number;
   /** Characters that the description of a room may have, where the server tells it (Talk 21 and newer). */
   readonly descriptionLength?: number | undefined;
+  /** The folder of the account for files that it shares, where the server tells it. */
+  readonly attachmentFolder?: string | undefined;
 }
 
 /** How to speak to a server: everything that differs between the versions of Talk, decided once from its features. */
@@ -37,22 +39,41 @@ export const features = {
   'no-ping': '4',
   'system-messages': '4',
   'in-call-flags': '4',
+  'notification-levels': '5',
+  'invite-groups-and-mails': '5',
   'read-only-rooms': '6',
   'chat-read-marker': '7',
   'webinary-lobby': '7',
   'chat-replies': '8',
+  'circles-support': '8',
   'room-description': '11',
   'delete-messages': '11.1',
+  'rich-object-sharing': '11.1',
   'conversation-v4': '12',
   'signaling-v3': '12',
+  'conversation-permissions': '13',
   reactions: '14',
+  'message-expiration': '15',
+  'send-call-notification': '15',
+  'silent-call': '15',
   'silent-send': '15',
   'talk-polls': '15',
+  'chat-get-context': '16',
   'chat-keep-notifications': '16',
+  'recording-v1': '16',
   'bots-v1': '17.1',
+  'remind-me-later': '17.1',
+  'media-caption': '18',
+  'recording-consent': '18',
+  'sip-support-dialout': '18',
   'edit-messages': '19',
-  'conversation-creation-password': '21',
   'chat-read-last': '19',
+  'federation-v1': '19',
+  'conversation-creation-password': '21',
+  'conversation-creation-all': '21.1',
+  threads: '22',
+  'pinned-messages': '23',
+  'scheduled-messages': '23',
 } as const;
 
 export type Feature = keyof typeof features;
@@ -96,8 +117,8 @@ interface Route {
   readonly bot?: 'message' | 'reaction';
   /** Fields that are sent along. */
   readonly adds?: (dialect: Dialect) => Readonly<Record<string, unknown>>;
-  /** Fields that only newer servers know. */
-  readonly fields?: Readonly<Record<string, Feature>>;
+  /** Fields that only newer servers know, and values of one. */
+  readonly fields?: Readonly<Record<string, Feature | Readonly<Record<string, Feature>>>>;
   /** The most of a field, in the server's own unit, and the refusal that more would be. */
   readonly most?: {
     field: string;
@@ -130,6 +151,7 @@ const descriptionLength = {
   code: 'vendor_bad_request',
   of: (dialect: Dialect) => dialect.descriptionLength,
 } as const;
+const inThread = { threadId: 'threads', threadTitle: 'threads' } as const;
 const wrongType = { 400: 'vendor_precondition_failed', 412: 'vendor_precondition_failed' } as const;
 
 /**
@@ -137,7 +159,20 @@ const wrongType = { 400: 'vendor_precondition_failed', 412: 'vendor_precondition
  * `/ocs/v2.php/apps/spreed/api/{version}/`; the first step decides which version that is.
  */
 export const routes = {
-  'POST room': { most: nameLength },
+  'POST room': {
+    most: nameLength,
+    fields: {
+      password: 'conversation-creation-password',
+      description: 'conversation-creation-all',
+      participants: 'conversation-creation-all',
+      objectType: 'conversation-creation-all',
+      objectId: 'conversation-creation-all',
+      permissions: 'conversation-creation-all',
+      readOnly: 'conversation-creation-all',
+      lobbyState: 'conversation-creation-all',
+      listable: 'conversation-creation-all',
+    },
+  },
   'GET room': { adds: ({ rooms }) => (rooms === 'v4' ? { noStatusUpdate: 1 } : {}) },
   'GET room/{token}': { counted: true },
   // A one-to-one room cannot be renamed: 405 to Talk 5, 400 since. A name that is too long is refused before.
@@ -158,7 +193,20 @@ export const routes = {
     elsewhere: ({ rooms }) => (rooms === 'v1' ? 'PUT room/{token}/webinary/lobby' : undefined),
   },
   'GET room/{token}/participants': {},
-  'POST room/{token}/participants': {},
+  'POST room/{token}/participants': {
+    fields: {
+      source: {
+        groups: 'invite-groups-and-mails',
+        emails: 'invite-groups-and-mails',
+        circles: 'circles-support',
+        federated_users: 'federation-v1',
+        phones: 'sip-support-dialout',
+      },
+    },
+  },
+  'POST room/{token}/participants/resend-invitations': { needs: 'conversation-v4', target: 'person' },
+  'POST room/{token}/message-expiration': { needs: 'message-expiration' },
+  'POST room/{token}/notify': { needs: 'notification-levels' },
   'DELETE room/{token}/participants': { elsewhere: attendees, target: 'person' },
   'DELETE room/{token}/participants/guests': { elsewhere: attendees, target: 'guest' },
   'DELETE room/{token}/participants/self': { leaves: true },
@@ -167,21 +215,45 @@ export const routes = {
   'POST room/{token}/moderators': { target: 'person', means: wrongType },
   'DELETE room/{token}/moderators': { target: 'person', means: wrongType },
   'GET call/{token}': {},
-  'POST call/{token}': { cookies: true, adds: (dialect) => (dialect.has('in-call-flags') ? { flags: 1 } : {}) },
+  'POST call/{token}': {
+    cookies: true,
+    fields: { flags: 'in-call-flags', silent: 'silent-call', recordingConsent: 'recording-consent' },
+    adds: (dialect) => (dialect.has('in-call-flags') ? { flags: 1 } : {}),
+  },
   'POST call/{token}/ping': {
     cookies: true,
     held: true,
     elsewhere: ({ ping }) => (ping ? undefined : 'GET signaling/{token}'),
   },
-  'DELETE call/{token}': { cookies: true },
-  'GET chat/{token}': {},
-  'POST chat/{token}': { most: messageLength, fields: { replyTo: 'chat-replies', silent: 'silent-send' } },
+  'DELETE call/{token}': { cookies: true, fields: { all: 'conversation-permissions' } },
+  'POST call/{token}/ring/{attendeeId}': { needs: 'send-call-notification', cookies: true, target: 'person' },
+  'POST recording/{token}': { needs: 'recording-v1' },
+  'DELETE recording/{token}': { needs: 'recording-v1' },
+  'GET chat/{token}': { fields: { threadId: 'threads' } },
+  'POST chat/{token}': { most: messageLength, fields: { replyTo: 'chat-replies', silent: 'silent-send', ...inThread } },
+  'GET chat/{token}/{messageId}/context': { needs: 'chat-get-context' },
+  'GET chat/{token}/threads/recent': { needs: 'threads' },
+  'GET chat/{token}/threads/{threadId}': { needs: 'threads' },
+  'PUT chat/{token}/threads/{threadId}': { needs: 'threads' },
+  'POST chat/{token}/schedule': { needs: 'scheduled-messages', most: messageLength },
+  'GET chat/{token}/schedule': { needs: 'scheduled-messages' },
+  'DELETE chat/{token}/schedule/{messageId}': { needs: 'scheduled-messages' },
+  'POST chat/{token}/{messageId}/reminder': { needs: 'remind-me-later' },
+  'DELETE chat/{token}/{messageId}/reminder': { needs: 'remind-me-later' },
+  'POST chat/{token}/{messageId}/pin': { needs: 'pinned-messages' },
+  'DELETE chat/{token}/{messageId}/pin': { needs: 'pinned-messages' },
   'PUT chat/{token}/{messageId}': { needs: 'edit-messages', most: messageLength },
   'DELETE chat/{token}/{messageId}': { needs: 'delete-messages' },
   'POST chat/{token}/read': { needs: 'chat-read-marker' },
   'POST reaction/{token}/{messageId}': { needs: 'reactions' },
   'DELETE reaction/{token}/{messageId}': { needs: 'reactions' },
   'POST poll/{token}': { needs: 'talk-polls' },
+  'GET poll/{token}/{pollId}': { needs: 'talk-polls' },
+  'POST poll/{token}/{pollId}': { needs: 'talk-polls' },
+  'DELETE poll/{token}/{pollId}': { needs: 'talk-polls' },
+  'GET bot/{token}': { needs: 'bots-v1' },
+  'POST bot/{token}/{botId}': { needs: 'bots-v1' },
+  'DELETE bot/{token}/{botId}': { needs: 'bots-v1' },
   'POST bot/{token}/message': { needs: 'bots-v1', bot: 'message', most: messageLength },
   'POST bot/{token}/reaction/{messageId}': { needs: 'bots-v1', bot: 'reaction' },
 } as const satisfies Record<string, Route>;

@@ -49,10 +49,7 @@ export function checkRequest(
 ): void {
   const { needs, fields, most } = routeOf(route);
   if (needs && !dialect.has(needs)) throw tooOld(doing, needs, server);
-  for (const [name, feature] of Object.entries(fields ?? {})) {
-    if (given[name] !== undefined && !dialect.has(feature))
-      throw tooOld(`The field ${name} of ${doing}`, feature, server);
-  }
+  checkFields(fields ?? {}, given, dialect, doing, server);
   if (most === undefined) return;
   const limit = most.of(dialect);
   const text = String(given[most.field] ?? '').trim();
@@ -65,6 +62,24 @@ export function checkRequest(
     `The ${most.field} has ${length} ${unit}, and this server takes at most ${limit}. Nothing was sent; shorten it or send it in parts.`,
     { vendor: 'talk', errors: [{ pointer: `/${most.field}`, message: `must be at most ${limit} ${unit} long` }] },
   );
+}
+
+/** Throws `vendor_too_old` for fields, and values of fields, that only newer servers know. */
+export function checkFields(
+  fields: Readonly<Record<string, Feature | Readonly<Record<string, Feature>>>>,
+  given: Readonly<Record<string, unknown>>,
+  dialect: Dialect,
+  doing: string,
+  server: ServerFacts,
+): void {
+  for (const [name, known] of Object.entries(fields)) {
+    const value = given[name];
+    if (value === undefined) continue;
+    const feature = typeof known === 'string' ? known : known[String(value)];
+    if (feature === undefined || dialect.has(feature)) continue;
+    const what = typeof known === 'string' ? `The field ${name}` : `${name} ${String(value)}`;
+    throw tooOld(`${what} of ${doing}`, feature, server);
+  }
 }
 
 /** The refusal of what only newer servers have. */

@@ -17,7 +17,8 @@ export async function send(
   call: TalkCall,
 ): Promise<VendorAnswer> {
   const shape = operation.input();
-  let created = false;
+  // Of requests that are not of the table, or whose answer was lost and found out otherwise, what they make is new.
+  let created = operation.creates ?? false;
   const one: SendCall<TalkRoute> = async (route, given) => {
     const fields = Object.fromEntries(
       Object.entries(given).map(([field, value]) => [shape[field] ? wireName(field, shape[field]) : field, value]),

@@ -1,9 +1,9 @@
 import type { FieldError } from '../../../core/errors.ts';
+import { type GivenFile, openSource } from '../../../core/given-file.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { makeOnce, nameOf } from '../writes/made-once.ts';
 import { uuidPrefix } from '../writes/message-writes.ts';
 import { uploadFile } from './file-upload.ts';
-import { type GivenFile, openSource } from './sources.ts';
 
 type Ok = { status: 'ok'; [field: string]: unknown };
 

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
+import type { Source } from '../../../core/given-file.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
 import { baseOf, type TimetonicCall, title } from '../connection.ts';
 import { spend } from '../wire/budget.ts';
 import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { readAnswer } from '../wire/protocol.ts';
-import type { Source } from './sources.ts';
 
 /** Where a file belongs: to a message, or to a cell. */
 export interface UploadPlace {

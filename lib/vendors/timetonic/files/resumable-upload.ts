@@ -2,12 +2,12 @@ import { createHash, type Hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { DetailedError } from 'tus-js-client';
 import { GatewayError } from '../../../core/errors.ts';
+import { type GivenFile, openSource, type Source } from '../../../core/given-file.ts';
 import { HttpFailure } from '../../../core/http/client.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
 import { type TimetonicCall, title } from '../connection.ts';
 import { nameOf } from '../writes/made-once.ts';
 import { uuidPrefix } from '../writes/message-writes.ts';
-import { type GivenFile, openSource, type Source } from './sources.ts';
 import { type SizedStream, tusHttp } from './tus-http.ts';
 import { type Cell, createUpload, offsetOf, type Place, readMeta } from './upload-host.ts';
 

@@ -1,4 +1,5 @@
 import { GatewayError } from '../../../core/errors.ts';
+import type { Source } from '../../../core/given-file.ts';
 import type { HttpAnswer } from '../../../core/http/client.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { Effect } from '../../../core/operation.ts';
@@ -7,7 +8,6 @@ import { type TimetonicCall, type TimetonicSession, title } from '../connection.
 import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { readAnswer, statusError } from '../wire/protocol.ts';
 import { refusalOf } from '../wire/refusal.ts';
-import type { Source } from './sources.ts';
 
 type Ok = { status: 'ok'; [field: string]: unknown };
 

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { field, integer, only, pathSegment } from '../../../core/field.ts';
+import { file, isSlow } from '../../../core/given-file.ts';
 import { book, fieldId, id, operation, rowId, uuid } from '../fields.ts';
 import { attachFile, placeProblem } from '../files/attach.ts';
-import { file, isSlow } from '../files/sources.ts';
 import { uploaded } from '../shapes.ts';
 
 const sizes = () =>

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { bigInteger, field, integer, text } from '../../../core/field.ts';
+import { file, isSlow } from '../../../core/given-file.ts';
 import { book, id, operation, sender, sstamp, uuid } from '../fields.ts';
-import { file, isSlow } from '../files/sources.ts';
 import { messages, sentMessage, stamped } from '../shapes.ts';
 import { sendMessage } from '../writes/message-writes.ts';
 

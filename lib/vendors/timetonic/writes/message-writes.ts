@@ -1,8 +1,8 @@
 import { GatewayError } from '../../../core/errors.ts';
+import { type GivenFile, openSource, type Source } from '../../../core/given-file.ts';
 import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { uploadFile } from '../files/file-upload.ts';
-import { type GivenFile, openSource, type Source } from '../files/sources.ts';
 import { exchange } from '../wire/exchange.ts';
 import type { TimetonicRequest } from '../wire/send.ts';
 import { makeOnce, nameOf } from './made-once.ts';

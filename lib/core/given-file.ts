@@ -1,10 +1,13 @@
 import { Readable } from 'node:stream';
 import * as z from 'zod/mini';
-import { GatewayError, refusedField } from '../../../core/errors.ts';
-import { base64, field, text } from '../../../core/field.ts';
-import { maximumUpload } from '../../../core/files.ts';
-import { failureOf } from '../../../core/vendor-failure.ts';
-import type { TimetonicCall } from '../connection.ts';
+import { GatewayError, refusedField } from './errors.ts';
+import { base64, field, text } from './field.ts';
+import { maximumUpload } from './files.ts';
+import type { VendorCall } from './vendor.ts';
+import { failureOf } from './vendor-failure.ts';
+
+/** What of a call is used to read a file. */
+type Reader = Pick<VendorCall, 'connection' | 'files' | 'http'>;
 
 const fileName = () => z.string().check(z.regex(/^[^/\\\r\n"]{1,200}$/, 'must be a file name without a path'));
 const contentType = () =>
@@ -46,7 +49,7 @@ const quickBase64 = (4_000_000 / 3) * 4;
 export const isSlow = (given: GivenFile): boolean => !('base64' in given) || given.base64.length > quickBase64;
 
 /** Opens what was given: name, type and length are known then, the bytes are read later. */
-export function openSource(given: GivenFile, call: TimetonicCall): Promise<Source> {
+export function openSource(given: GivenFile, call: Reader): Promise<Source> {
   if ('base64' in given) return Promise.resolve(fromBase64(given));
   return 'uploadId' in given ? fromUpload(given, call) : fromUrl(given, call);
 }
@@ -58,7 +61,7 @@ function fromBase64({ base64: encoded, name, type }: { base64: string; name: str
 
 async function fromUpload(
   given: { uploadId: string; name?: string | undefined; type?: string | undefined },
-  call: TimetonicCall,
+  call: Reader,
 ): Promise<Source> {
   const { uploadId } = given;
   const { stream, size, type, name } = await call.files
@@ -92,7 +95,7 @@ function decoded(path: string): string {
 /** A file of the web: public addresses over https alone, whatever the connection itself may reach. */
 async function fromUrl(
   given: { url: string; name?: string | undefined; type?: string | undefined },
-  call: TimetonicCall,
+  call: Reader,
 ): Promise<Source> {
   const first = await fetchFrom(call, given.url, 0);
   first.body.destroy();
@@ -128,7 +131,7 @@ async function fromUrl(
   };
 }
 
-async function fetchFrom(call: TimetonicCall, address: string, start: number) {
+async function fetchFrom(call: Reader, address: string, start: number) {
   let url = address;
   for (let hop = 0; ; hop++) {
     const answer = await call.http
@@ -141,7 +144,12 @@ async function fetchFrom(call: TimetonicCall, address: string, start: number) {
         address: {},
       })
       .catch((error: unknown) => {
-        const failure = failureOf(error, { name: 'timetonic', title: 'The file' }, 'read', 'GET of the file');
+        const failure = failureOf(
+          error,
+          { name: call.connection.vendor, title: 'The file' },
+          'read',
+          'GET of the file',
+        );
         throw failure instanceof GatewayError && failure.code === 'connection_needs_attention'
           ? refusedField('/file/url', 'is not a public https address')
           : failure;
