@@ -2,10 +2,10 @@ import { once } from '../api/idempotency.ts';
 import { idempotencyKey } from '../api/idempotency-key.ts';
 import type { Principal } from '../api/key-check.ts';
 import { type HttpRequest, jsonBody } from '../api/request.ts';
-import { requireScope } from '../api/scopes.ts';
+import { operationNeed, requireScope } from '../api/scopes.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import type { RawRequest, Vendor } from '../core/vendor.ts';
-import { type GatewayServices, type InvokeAnswer, invoke } from './invoke.ts';
+import { type GatewayServices, type InvokeAnswer, invoke, operationOf } from './invoke.ts';
 import { withVendorCall } from './vendor-calls.ts';
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
@@ -34,7 +34,7 @@ export async function answerRaw(
     method: request.method,
     path: given,
     query,
-    body: request.rawBody.length > 0 ? jsonBody(request) : undefined,
+    ...bodyOf(vendor, request),
   };
   const match = await vendor.matchRaw(raw);
   if (match === 'session') {
@@ -45,13 +45,17 @@ export async function answerRaw(
   }
   const scope = { requestId: request.requestId, signal: request.signal };
   const key = idempotencyKey(request.headers['idempotency-key']);
-  if (match) {
+  if (match?.input) {
     return invoke(
       services,
       vendor,
       { principal, connection: connectionName, operation: match.operation, input: match.input, idempotencyKey: key },
       scope,
     );
+  }
+  if (match) {
+    const { effect } = operationOf(vendor, match.operation);
+    requireScope(principal.scopes, operationNeed(vendor.name, connectionName, match.operation, effect));
   }
   const connection = await services.connections.find(vendor.name, connectionName);
   if (request.method !== 'GET') await services.pause.check();
@@ -67,7 +71,14 @@ export async function answerRaw(
       keyId: principal.keyId,
       key,
       requestId: request.requestId,
-      fingerprint: [vendor.name, connectionName, raw.method, raw.path, [...query], raw.body],
+      fingerprint: [
+        vendor.name,
+        connectionName,
+        raw.method,
+        raw.path,
+        [...query],
+        raw.body ?? raw.content?.bytes.toString('base64'),
+      ],
     },
     async () => {
       const answer = await run();
@@ -76,4 +87,16 @@ export async function answerRaw(
       return answer;
     },
   );
+}
+
+/** The body of a raw request: its fields where it has some, and what came where the vendor takes anything. */
+function bodyOf(vendor: Vendor, request: HttpRequest): Pick<RawRequest, 'body' | 'content'> {
+  if (request.rawBody.length === 0) return { body: undefined };
+  if (!vendor.takesAnyBody) return { body: jsonBody(request) };
+  const type = request.headers['content-type'] ?? 'application/json';
+  const content = { bytes: request.rawBody, type };
+  if (/^application\/x-www-form-urlencoded\b/i.test(type)) {
+    return { body: Object.fromEntries(new URLSearchParams(request.rawBody.toString('utf8'))), content };
+  }
+  return { body: /^application\/(json|[\w.-]+\+json)\b/i.test(type) ? jsonBody(request) : undefined, content };
 }

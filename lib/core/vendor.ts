@@ -164,11 +164,17 @@ export interface RawRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  /** The fields of the body, where it is JSON or a form. */
   readonly body: unknown;
+  /** The body as it came, for vendors that take any. */
+  readonly content?: { readonly bytes: Buffer; readonly type: string } | undefined;
 }
 
-/** What a raw request is: a declared operation with its input, or one that only the session machinery may make. */
-export type RawMatch = { operation: string; input: Record<string, unknown> } | 'session';
+/**
+ * What a raw request is: a declared operation, under whose scope it falls, or one that only the session machinery may make. With an
+ * `input` it is carried out as that operation, without one it goes out as it is.
+ */
+export type RawMatch = { operation: string; input?: Record<string, unknown> } | 'session';
 
 /** A vendor as one value: what it can do and how to reach it. */
 export interface Vendor<
@@ -209,6 +215,8 @@ export interface Vendor<
     input: Record<string, unknown>,
     call: VendorCall<Settings, Credentials, Session>,
   ): Promise<VendorAnswer>;
+  /** True where raw requests may have bodies of any kind. */
+  readonly takesAnyBody?: true;
   /** What of the declared a raw request is. */
   matchRaw(request: RawRequest): Promise<RawMatch | undefined>;
   sendRaw(request: RawRequest, call: VendorCall<Settings, Credentials, Session>): Promise<VendorAnswer>;

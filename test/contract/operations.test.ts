@@ -25,7 +25,7 @@ function rawRequest(vendorName: string, { method, url, body }: RecordedExchange[
   const { pathname, searchParams: query } = new URL(url);
   const path = decodeURIComponent(pathname);
   if (vendorName === 'proptt2') return { method, path: path.replace('/openapi/1/', ''), query, body };
-  if (vendorName === 'talk') return { method, path, query, body };
+  if (vendorName === 'talk') return path.includes('/apps/spreed/') ? { method, path, query, body } : undefined;
   if (path.startsWith('/live/dbi/')) return { method, path: path.replace('/live/', ''), query, body: undefined };
   const req = /(?:^|&)req=(\w+)|name="req"\s+(\w+)/.exec(String(body))?.slice(1).find(Boolean);
   return req === undefined ? undefined : { method, path: req, query: new URLSearchParams(), body: undefined };

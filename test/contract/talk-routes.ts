@@ -98,8 +98,14 @@ export function report(described?: Described): string {
   const now = open.filter((key) => served(key, newest).length > 0);
   const gone = open.filter((key) => served(key, newest).length === 0);
   lines.push('', `## On servers, and no operation of ours (${now.length} of Talk ${newest})`, '');
-  lines.push('All of them can be called with `raw`.', '', '| route | version | since Talk |', '|---|---|---|');
-  for (const key of now) lines.push(`| \`${key}\` | ${served(key, newest).join(', ')} | ${firstOf(key)} |`);
+  lines.push(
+    'All of them can be called with `raw`, which passes everything on as it is. They are left to it because they are:',
+    '',
+  );
+  for (const reason of new Set([...Object.values(reasons), otherwise])) lines.push(`- ${reason}`);
+  lines.push('', '| route | version | since Talk | why |', '|---|---|---|---|');
+  for (const key of now)
+    lines.push(`| \`${key}\` | ${served(key, newest).join(', ')} | ${firstOf(key)} | ${reasonOf(key)} |`);
   lines.push('', `## Gone from servers, and never ours (${gone.length})`, '', '| route | from | to |', '|---|---|---|');
   for (const key of gone) lines.push(`| \`${key}\` | ${firstOf(key)} | ${lastOf(key)} |`);
   if (described) lines.push(...describedSection(described, isMade));
@@ -117,10 +123,56 @@ function describedSection(described: Described, isMade: (key: string) => boolean
     });
   });
   const lines = ['', `## Described by the server's OpenAPI document beyond those (${found.length})`, ''];
-  lines.push('| route | version |', '|---|---|');
+  lines.push('| route | version | why |', '|---|---|---|');
   for (const { key, version } of found.sort((a, b) => (a.key < b.key ? -1 : 1)))
-    lines.push(`| \`${key}\` | ${version} |`);
+    lines.push(`| \`${key}\` | ${version} | ${reasonOf(key)} |`);
   return lines;
+}
+
+/** Why a route is left to raw, by what its path begins with or holds; the first that fits counts. */
+const reasons: Readonly<Record<string, string>> = {
+  '/signaling': 'for media: sound and pictures are not the business of a gateway',
+  '/hostedsignalingserver': "for administrators: the server's own set-up",
+  '/recording/': 'for the recording backend, which signs its requests',
+  '/bot/admin': "for administrators: the server's own set-up",
+  '/bot/ask-features': 'for the recording backend, which signs its requests',
+  '/certificate': "for administrators: the server's own set-up",
+  '/settings': "for administrators: the server's own set-up",
+  '/federation': 'for other servers: invitations and rooms of a federation',
+  '/live-transcription': 'for media: sound and pictures are not the business of a gateway',
+  '/breakout-rooms': 'for meetings: breakout rooms, SIP dial-in and guests on the telephone',
+  dialin: 'for meetings: breakout rooms, SIP dial-in and guests on the telephone',
+  dialout: 'for meetings: breakout rooms, SIP dial-in and guests on the telephone',
+  'dial-': 'for meetings: breakout rooms, SIP dial-in and guests on the telephone',
+  '/sip': 'for meetings: breakout rooms, SIP dial-in and guests on the telephone',
+  '/pin/{pin}': 'for meetings: breakout rooms, SIP dial-in and guests on the telephone',
+  '/bridge': 'for Matterbridge, which bridges chats by itself',
+  mentions: "for people's screens: what a client shows, completes or remembers for one person",
+  ...Object.fromEntries(
+    [
+      'archive',
+      'favorite',
+      'important',
+      'sensitive',
+      '/tags',
+      'avatar',
+      '/dashboard',
+      '/publicshare',
+      '/presets',
+      'upcoming',
+      'subscribed',
+      'draft',
+      'overview',
+      'pin/self',
+    ].map((part) => [part, "for people's screens: what a client shows, completes or remembers for one person"]),
+  ),
+  '/file/': "for people's screens: what a client shows, completes or remembers for one person",
+};
+const otherwise = 'rarely wanted from outside, and the same on every server that has it';
+
+function reasonOf(key: string): string {
+  const found = Object.keys(reasons).find((part) => key.includes(part));
+  return (found === undefined ? undefined : reasons[found]) ?? otherwise;
 }
 
 const firstOf = (key: string) => releases.find((release) => served(key, release).length > 0) ?? '';

@@ -48,6 +48,7 @@ export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
   connection: { settings, credentials, validate, addresses: (given) => [rootOf(given)], login },
   session,
   send,
+  takesAnyBody: true,
   // Loaded on use: raw requests are rare, and the check is asked for by the control function alone.
   matchRaw: async (request) => (await import('./raw.ts')).matchRaw(request, operations),
   sendRaw: async (request, call) => (await import('./raw.ts')).sendRaw(request, call),

@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { startBackends } from '../../../test/support/harness.ts';
 import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
 import type { RawRequest } from '../../core/vendor.ts';
-import { decodePosition } from './chat/position.ts';
 import { talk as vendor } from './index.ts';
 import { matchRaw } from './raw.ts';
 
@@ -16,57 +15,34 @@ const api = 'ocs/v2.php/apps/spreed/api';
 
 describe('a raw request that is a declared operation', () => {
   test.each([
-    ['GET', `${api}/v4/room`, undefined, 'getRooms', {}],
-    ['GET', `/${api}/v1/room/${token}/`, undefined, 'getRoom', { token }],
-    ['DELETE', `${api}/v4/room/${token}?format=json`, undefined, 'deleteRoom', { token }],
-    ['DELETE', `ocs/v1.php/apps/spreed/api/v1/room/${token}`, undefined, 'deleteRoom', { token }],
-    ['POST', `${api}/v4/room`, { roomType: 2, roomName: 'x' }, 'createRoom', { roomType: 2, roomName: 'x' }],
-    ['POST', `${api}/v4/room?roomType=3&roomName=12`, undefined, 'createRoom', { roomType: 3, roomName: '12' }],
-    [
-      'DELETE',
-      `${api}/v4/room/${token}/attendees?attendeeId=7`,
-      undefined,
-      'removeParticipant',
-      { token, participant: 'attendees/7' },
-    ],
-    [
-      'DELETE',
-      `${api}/v1/room/${token}/participants?participant=bob`,
-      undefined,
-      'removeParticipant',
-      { token, participant: 'bob' },
-    ],
-    [
-      'POST',
-      `${api}/v4/room/${token}/moderators`,
-      { attendeeId: 7 },
-      'promoteToModerator',
-      { token, participant: 'attendees/7' },
-    ],
-    ['PUT', `${api}/v4/room/${token}/read-only`, { state: 1 }, 'setReadOnly', { token, readOnly: true }],
-    [
-      'PUT',
-      `${api}/v1/room/${token}/webinary/lobby`,
-      { state: 1, timer: 1767600000 },
-      'setLobby',
-      { token, lobby: true, until: '2026-01-05T08:00:00.000Z' },
-    ],
-    ['POST', `${api}/v1/chat/${token}`, { message: '12' }, 'sendChatMessage', { token, message: '12' }],
-    ['POST', `${api}/v1/chat/${token}/read`, { lastReadMessage: 7 }, 'markChatRead', { token, messageId: 7 }],
-    ['DELETE', `${api}/v1/chat/${token}/12`, undefined, 'deleteChatMessage', { token, messageId: 12 }],
-    ['POST', `${api}/v1/bot/${token}/message`, { message: 'x' }, 'sendBotMessage', { token, message: 'x' }],
-    ['POST', `${api}/v4/call/${token}`, { flags: 3 }, 'joinCall', { token }],
-    ['GET', 'ocs/v2.php/cloud/capabilities', undefined, 'getCapabilities', {}],
-  ] as const)('%s %s', (method, path, body, operation, input) => {
-    expect(match(method, path, body)).toEqual({ operation, input });
+    ['GET', `${api}/v4/room`, undefined, 'getRooms'],
+    ['GET', `/${api}/v1/room/${token}/`, undefined, 'getRoom'],
+    ['DELETE', `${api}/v4/room/${token}?format=json`, undefined, 'deleteRoom'],
+    ['DELETE', `ocs/v1.php/apps/spreed/api/v1/room/${token}`, undefined, 'deleteRoom'],
+    ['POST', `${api}/v4/room`, { roomType: 2, roomName: 'x' }, 'createRoom'],
+    ['DELETE', `${api}/v4/room/${token}/attendees?attendeeId=7`, undefined, 'removeParticipant'],
+    ['DELETE', `${api}/v1/room/${token}/participants?participant=bob`, undefined, 'removeParticipant'],
+    ['POST', `${api}/v4/room/${token}/moderators`, { attendeeId: 7 }, 'promoteToModerator'],
+    ['PUT', `${api}/v1/room/${token}/webinary/lobby`, { state: 1, timer: 1767600000 }, 'setLobby'],
+    ['POST', `${api}/v1/chat/${token}`, { message: '12', threadTitle: 'Incident 7' }, 'sendChatMessage'],
+    ['GET', `${api}/v1/chat/${token}?lookIntoFuture=0&lastKnownMessageId=12`, undefined, 'getChatMessages'],
+    ['GET', `${api}/v1/chat/${token}/threads/recent`, undefined, 'getThreads'],
+    ['DELETE', `${api}/v1/chat/${token}/12`, undefined, 'deleteChatMessage'],
+    ['POST', `${api}/v4/call/${token}`, { flags: 3 }, 'joinCall'],
+    ['GET', 'ocs/v2.php/cloud/capabilities', undefined, 'getCapabilities'],
+  ] as const)('%s %s falls under its scope and goes out as it is', (method, path, body, operation) => {
+    expect(match(method, path, body)).toEqual({ operation });
   });
 
-  test('reads a chat from a message on', () => {
-    const found = match('GET', `${api}/v1/chat/${token}?lookIntoFuture=1&lastKnownMessageId=12&limit=5`);
-    if (found === undefined || found === 'session') throw new Error('No match');
-    expect(found.operation).toBe('getChatMessages');
-    expect(decodePosition(String(found.input.after))).toEqual({ id: 12, at: 0 });
-    expect(found.input.limit).toBe(5);
+  test('is carried out as the operation where a bot has to sign it', () => {
+    expect(match('POST', `${api}/v1/bot/${token}/message`, { message: 'x' })).toEqual({
+      operation: 'sendBotMessage',
+      input: { token, message: 'x' },
+    });
+    expect(match('POST', `${api}/v1/bot/${token}/reaction/12?format=json`, { reaction: '👍' })).toEqual({
+      operation: 'sendBotReaction',
+      input: { token, messageId: 12, reaction: '👍' },
+    });
   });
 });
 

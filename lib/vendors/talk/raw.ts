@@ -1,14 +1,15 @@
 import { Readable } from 'node:stream';
 import { GatewayError } from '../../core/errors.ts';
-import { wireName } from '../../core/field.ts';
 import type { HttpAnswer } from '../../core/http/client.ts';
 import { type Operation, rawRouteOf } from '../../core/operation.ts';
 import { pathTemplate } from '../../core/path-template.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
-import { encodePosition } from './chat/position.ts';
 import { authorization, rootOf, type TalkCall, title } from './connection.ts';
 import { refusedWords } from './session.ts';
+import { cookieHeader } from './wire/cookies.ts';
 import { routeOf, type TalkRoute } from './wire/dialect.ts';
+import { keepCookies } from './wire/exchange.ts';
+import { notJoined } from './wire/missing.ts';
 import { askPlain, readAnswer } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
 
@@ -28,7 +29,7 @@ export function matchRaw(request: RawRequest, operations: Readonly<Record<string
   const path = stepsOf(request.path);
   if (ofSession.test(path)) return 'session';
   if (/^ocs\/v[12]\.php\/cloud\/capabilities$/i.test(path) && request.method === 'GET') {
-    return { operation: 'getCapabilities', input: {} };
+    return { operation: 'getCapabilities' };
   }
   const below = talkPath.exec(path)?.[1];
   if (below === undefined) return undefined;
@@ -39,13 +40,20 @@ export function matchRaw(request: RawRequest, operations: Readonly<Record<string
     for (const form of formsOf(route as TalkRoute)) {
       const [method, template = ''] = form.split(' ');
       const params = method === request.method ? pathTemplate(template).matchAnyCase(below) : undefined;
-      if (params) return { operation: name, input: inputOf(operation, params, request) };
+      // What a bot says is signed by the operation; everything else goes out as it came.
+      if (params && routeOf(route as TalkRoute).bot)
+        return { operation: name, input: { ...fieldsOf(request), ...ids(params) } };
+      if (params) return { operation: name };
     }
   }
   return undefined;
 }
 
-/** Sends what is not declared, as the account. GET is a read, the rest a write. */
+/** Paths that belong to the session of a joined room, which the cookies of the connection name. */
+const ofRoomSession =
+  /^(?:index\.php\/)*ocs\/v[12]\.php\/apps\/spreed\/api\/v\d+\/(guest|call|signaling|room\/[^/]+\/participants\/(active|state))(\/|$)/i;
+
+/** Sends a request as the account, and answers in the form of the server. GET is a read, the rest a write. */
 export async function sendRaw(request: RawRequest, call: TalkCall): Promise<VendorAnswer> {
   const path = stepsOf(request.path);
   const ocs = path.startsWith('ocs/');
@@ -54,24 +62,31 @@ export async function sendRaw(request: RawRequest, call: TalkCall): Promise<Vend
   const effect = request.method === 'GET' ? 'read' : 'write';
   const doing = `${request.method} /${path.slice(0, 200)}`;
   const body = request.body !== null && typeof request.body === 'object' ? request.body : undefined;
+  const content = request.content ?? (body && { bytes: Buffer.from(JSON.stringify(body)), type: 'application/json' });
   const address = `${rootOf(call.connection.settings)}/${path.split('/').map(encodeURIComponent).join('/')}`;
   // A locked connection sends nothing.
-  const { userId } = await call.withSession((session) => Promise.resolve(session));
-  if (changesPassword(path, request, [userId, call.connection.settings.user])) throw ownAccount();
+  const withJar = call.connection.settings.guest === true || ofRoomSession.test(path);
+  const session = withJar ? await call.session.latest() : await call.withSession((current) => Promise.resolve(current));
+  if (changesPassword(path, request, [session.userId, call.connection.settings.user])) throw ownAccount();
   const send = async () =>
     askPlain(call, {
       method: request.method,
       url: query.size > 0 ? `${address}?${query}` : address,
-      headers: await authorization(call),
-      body,
+      headers: { ...(await authorization(call)), ...(withJar && cookieHeader(session.cookies)) },
+      content,
       effect,
       doing,
     });
   let whole = await send();
   if (whole.status === 401 && (await call.credentialsAfresh())) whole = await send();
   const answer = readAnswer(whole);
+  if (withJar) await keepCookies(call, session, answer);
   if (answer.status === 304) return { body: null };
   if (answer.status === 401) await lockIfRefused(call);
+  if (answer.status === 404 && withJar) {
+    const token = /\/(?:guest|call|signaling|room)\/([^/]+)/.exec(path)?.[1];
+    if (token !== undefined && !path.endsWith('/participants/active')) throw notJoined(token, doing);
+  }
   if (answer.status < 200 || answer.status >= 300) throw refusalOf(answer, { doing, effect, now: call.clock.now() });
   if (answer.data === undefined && whole.bytes.length > 0) return fileOf(whole);
   return { body: answer.data ?? null, status: answer.status === 201 ? 201 : 200 };
@@ -106,7 +121,7 @@ async function lockIfRefused(call: TalkCall): Promise<void> {
       doing: 'the question who the account is',
     }),
   );
-  if (answer.status !== 401) return;
+  if (answer.status !== 401 || !answer.enveloped) return;
   const reason = refusedWords(call.connection.settings);
   await call.session.lock(reason);
   throw new GatewayError('connection_needs_attention', `${title} refused this connection's credentials: ${reason}`, {
@@ -147,30 +162,15 @@ function formsOf(route: TalkRoute): string[] {
   return [route, ...servers.flatMap((server) => elsewhere?.(server) ?? [])].map((form) => form.replace(' v3/', ' '));
 }
 
-function inputOf(operation: Operation, path: Record<string, string>, request: RawRequest): Record<string, unknown> {
-  const names = new Map(Object.entries(operation.input()).map(([name, schema]) => [wireName(name, schema), name]));
-  const input: Record<string, unknown> = {};
-  const body =
-    request.body !== null && typeof request.body === 'object' ? (request.body as Record<string, unknown>) : {};
-  for (const [name, value] of [...Object.entries(path), ...request.query, ...Object.entries(body)]) {
-    if (ignored.has(name)) continue;
-    if (name === 'attendeeId') input.participant = `attendees/${String(value)}`;
-    else if (name === 'state') input[names.get(name) ?? name] = Number(value) === 1;
-    else if (name === 'timer') input.until = new Date(Number(value) * 1000).toISOString();
-    else if (name === 'lastKnownMessageId') input.after = encodePosition({ id: Number(value), at: 0 });
-    else input[names.get(name) ?? name] = numbers.test(name) ? Number(value) : value;
-  }
-  return input;
+function fieldsOf({ query, body }: RawRequest): Record<string, unknown> {
+  const fields = { ...Object.fromEntries(query), ...(body !== null && typeof body === 'object' ? body : {}) };
+  delete fields.format;
+  return fields;
 }
 
-/** What the gateway decides by itself. */
-const ignored = new Set([
-  'format',
-  'lookIntoFuture',
-  'noStatusUpdate',
-  'setReadMarker',
-  'markNotificationsAsRead',
-  'flags',
-]);
-const numbers =
-  /^(roomType|messageId|lastReadMessage|replyTo|limit|timeout|offset|notOlderThanTimestamp|resultMode|maxVotes)$/;
+/** What stands in the path: ids of messages are numbers. */
+function ids(params: Readonly<Record<string, string>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [name, name === 'messageId' ? Number(value) : value]),
+  );
+}

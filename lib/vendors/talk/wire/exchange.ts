@@ -124,7 +124,8 @@ async function askOnce(call: TalkCall, request: Exchange, fields: Fields, sessio
   }
 }
 
-async function keepCookies(call: TalkCall, session: TalkSession, answer: OcsAnswer): Promise<void> {
+/** Stores what an answer has set, for all processes. */
+export async function keepCookies(call: TalkCall, session: TalkSession, answer: OcsAnswer): Promise<void> {
   const set = answer.headers['set-cookie'];
   const now = call.clock.now();
   if (sameCookies(withCookies(session.cookies, set, now), session.cookies)) return;

@@ -27,6 +27,8 @@ export interface OcsRequest {
   method: string;
   url: string;
   headers?: Readonly<Record<string, string>>;
+  /** Sent as it is. */
+  content?: { readonly bytes: Uint8Array; readonly type: string } | undefined;
   /** Sent as JSON. */
   body?: object | undefined;
   /** Sent as a form instead. */
@@ -43,8 +45,10 @@ export async function ask(call: { http: HttpClient }, request: OcsRequest): Prom
 
 /** The same for an answer that may be anything: bytes and all. */
 export async function askPlain(call: { http: HttpClient }, request: OcsRequest): Promise<HttpAnswer> {
-  const body = request.form ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
-  const type = request.form === undefined ? 'application/json' : 'application/x-www-form-urlencoded';
+  const json = request.body === undefined ? undefined : JSON.stringify(request.body);
+  const body = request.content?.bytes ?? request.form ?? json;
+  const type =
+    request.content?.type ?? (request.form === undefined ? 'application/json' : 'application/x-www-form-urlencoded');
   const sent = call.http.request({
     method: request.method,
     url: request.url,
