@@ -12,6 +12,12 @@ interface AuditItem extends Key {
   keyName: string;
   operation: string;
   target: string;
+  /** The id of what was created. */
+  created?: string;
+  /** The names of the fields that were given, never their values. */
+  fields: string[];
+  /** `denied`: the key lacked the scope, or a right that the call asks for. */
+  outcome: 'done' | 'denied';
   sourceIp: string;
   requestId: string;
   expiresAt: number;
@@ -19,12 +25,21 @@ interface AuditItem extends Key {
 
 const retentionMs = 400 * 24 * 60 * 60_000;
 
-/** Writes who changed what; never what was given, which may be a credential. */
+/** What an entry tells of a call beside who made it. */
+export interface Audited {
+  route: Route;
+  params: Readonly<Record<string, string>>;
+  input: Readonly<Record<string, unknown>>;
+  outcome: 'done' | 'denied';
+  /** The answer, for the id of what was created. */
+  answer?: unknown;
+}
+
+/** Writes who changed what, or was not let; never what was given, which may be a credential. */
 export async function audit(
   services: { table: Table; clock: Clock; random: Random },
   principal: Principal,
-  route: Route,
-  params: Readonly<Record<string, string>>,
+  { route, params, input, outcome, answer }: Audited,
   request: HttpRequest,
 ): Promise<void> {
   const now = services.clock.now();
@@ -38,6 +53,9 @@ export async function audit(
     keyName: principal.name,
     operation: route.operationId,
     target: Object.values(params).join('/'),
+    ...createdOf(answer),
+    fields: fieldsOf(input),
+    outcome,
     sourceIp: request.sourceIp,
     requestId: request.requestId,
     expiresAt: expiry(now + retentionMs),
@@ -48,4 +66,21 @@ export async function audit(
 export async function auditEntries(table: Table, month: string, limit: number) {
   const { items } = await table.query<AuditItem>({ pk: keys.audit(`${month}-01`, '').pk, forward: false, limit });
   return items.map(({ pk, sk, expiresAt, ...entry }) => entry);
+}
+
+function createdOf(answer: unknown): { created?: string } {
+  const id = answer !== null && typeof answer === 'object' ? (answer as { id?: unknown }).id : undefined;
+  return typeof id === 'string' ? { created: id } : {};
+}
+
+/** The names of the given fields, those of `settings` and `credentials` one level deep. */
+function fieldsOf(input: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(input).flatMap(([name, value]) => {
+    const isGroup = (name === 'settings' || name === 'credentials') && value !== null && typeof value === 'object';
+    return isGroup
+      ? Object.keys(value).map((inner) => `${name}.${inner}`.slice(0, 100))
+      : value === undefined
+        ? []
+        : [name];
+  });
 }

@@ -52,13 +52,14 @@ export interface OnceRequest {
 }
 
 /**
- * Runs a write once for a key. A repeat gets the stored answer; one that comes while the first runs gets 409. What was decided
- * before the vendor was asked is not stored, and the key is free again.
+ * Runs a write once for a key. A repeat gets the stored answer; one that comes while the first runs gets 409. The key is free
+ * again only when the write was rejected before the vendor was asked, which `run` reports through `asked`: whatever the table
+ * does afterwards, nobody sends it twice.
  */
 export async function once(
   services: IdempotencyServices,
   request: OnceRequest,
-  run: () => Promise<JsonAnswer>,
+  run: (asked: () => void) => Promise<JsonAnswer>,
 ): Promise<JsonAnswer> {
   const { table, clock, random } = services;
   const key = keys.idempotency(request.area, request.keyId, request.key);
@@ -77,19 +78,27 @@ export async function once(
   const claimed = await table.put<StoredCall>(claim, 'attribute_not_exists(#pk) OR #keptUntil < :now', { now });
   if (!claimed.done) return repeat(services, claimed.item, fingerprint, now, request.seal);
 
+  // An answer that cannot be stored leaves the key claimed: the next use of it hears that the outcome is not known.
+  const keep = (answer: { status: number; body: unknown }) =>
+    finish(services, request, key, fence, answer).catch(() => undefined);
+  let vendorWasAsked = false;
+  let answer: JsonAnswer;
   try {
-    const answer = await run();
-    await finish(services, request, key, fence, answer);
-    return answer;
+    answer = await run(() => {
+      vendorWasAsked = true;
+    });
   } catch (error) {
     if (error instanceof GatewayError && error.outcome !== 'no') {
-      const problem = { status: error.status, body: problemOf(error, request.requestId) };
-      await finish(services, request, key, fence, problem);
-    } else {
-      await table.delete(key, '#fence = :fence AND #state = :running', { fence, running: 'running' });
+      await keep({ status: error.status, body: problemOf(error, request.requestId) });
+    } else if (!vendorWasAsked || (error instanceof GatewayError && error.vendor !== undefined)) {
+      await table
+        .delete(key, '#fence = :fence AND #state = :running', { fence, running: 'running' })
+        .catch(() => undefined);
     }
     throw error;
   }
+  await keep(answer);
+  return answer;
 }
 
 async function repeat(

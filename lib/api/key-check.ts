@@ -38,6 +38,8 @@ export interface KeyItem extends Key {
   perMinute: number;
   /** The current secret, and while a rotation overlaps the one before. */
   hashes: { hash: string; until?: number }[];
+  /** The id of the key that made it; absent for keys from before this was noted. */
+  createdBy?: string;
   createdAt: string;
   rotatedAt?: string;
 }

@@ -24,11 +24,17 @@ const shown = () =>
   });
 const shownOnce = () => z.extend(shown(), { key: field(z.string(), { description: 'Shown this once.' }) });
 
+/** What keys have created beside other keys; each can be removed. */
+export type Creations = (
+  keyIds: readonly string[],
+) => Promise<{ type: string; id: string; name: string; remove(): Promise<unknown> }[]>;
+
 /** The calls on keys. A key is shown when it is made or rotated and never again. `scopeProblem` says why a scope can never be used. */
 export function keyRoutes(
   keys: ApiKeys,
   vendorNames: readonly string[],
   scopeProblem: (scope: string) => Promise<string | undefined>,
+  creations: Creations,
 ): Route[] {
   const shared = { tag: 'Keys', area: 'keys' } as const;
   return [
@@ -80,7 +86,20 @@ export function keyRoutes(
       operationId: 'getKey',
       summary: 'Get a key',
       output: shown,
-      handle: async ({ params }) => show(await keys.get(params.id ?? '')),
+      handle: async ({ params }) => {
+        const item = await keys.get(params.id ?? '');
+        const children = await keys.madeBy(item.id);
+        const others = await creations([item.id]);
+        return {
+          ...show(item),
+          created: [
+            ...children
+              .filter(({ createdBy }) => createdBy === item.id)
+              .map(({ id, name }) => ({ type: 'key', id, name })),
+            ...others.map(({ type, id, name }) => ({ type, id, name })),
+          ],
+        };
+      },
     }),
     route({
       ...shared,
@@ -109,7 +128,23 @@ export function keyRoutes(
       summary: 'Revoke a key: dead everywhere within ten seconds',
       write: true,
       status: 204,
-      handle: ({ params }) => keys.revoke(params.id ?? ''),
+      input: () => ({
+        cascade: z._default(
+          field(z.boolean(), {
+            description:
+              'Also remove the keys that it made, and the automations, subscriptions and hooks of all of them. GET lists its own as `created`.',
+          }),
+          false,
+        ),
+      }),
+      handle: async ({ params, input, principal }) => {
+        const id = params.id ?? '';
+        const children = input.cascade ? await keys.madeBy(id) : [];
+        // The keys first, so that nothing new is made meanwhile.
+        for (const each of [id, ...children.map((child) => child.id)]) await keys.revoke(principal, each);
+        if (!input.cascade) return;
+        for (const each of await creations([id, ...children.map((child) => child.id)])) await each.remove();
+      },
     }),
   ];
 }
@@ -120,6 +155,7 @@ function show(item: KeyItem) {
     name: item.name,
     scopes: item.scopes,
     perMinute: item.perMinute,
+    createdBy: item.createdBy,
     createdAt: item.createdAt,
     rotatedAt: item.rotatedAt,
   };

@@ -4,7 +4,7 @@ import { newId } from '../core/ids.ts';
 import { keys as itemKeys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { hashOf, type KeyCheck, type KeyItem, type Principal } from './key-check.ts';
-import { within } from './scopes.ts';
+import { adminScope, type MustBeNamed, within } from './scopes.ts';
 
 /** Makes, rotates and revokes the keys of our own API. */
 export class ApiKeys {
@@ -12,9 +12,11 @@ export class ApiKeys {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #check: KeyCheck;
+  readonly #mustBeNamed: MustBeNamed | undefined;
 
   /** `check` is the one of this process, which is told of every change. */
-  constructor(table: Table, clock: Clock, random: Random, check: KeyCheck) {
+  constructor(table: Table, clock: Clock, random: Random, check: KeyCheck, mustBeNamed?: MustBeNamed) {
+    this.#mustBeNamed = mustBeNamed;
     this.#table = table;
     this.#clock = clock;
     this.#random = random;
@@ -28,8 +30,13 @@ export class ApiKeys {
     scopes: string[],
     perMinute: number,
   ): Promise<{ item: KeyItem; key: string }> {
+    if (perMinute > maker.perMinute && !maker.scopes.includes(adminScope)) {
+      throw new GatewayError('forbidden', `Your own key has ${maker.perMinute} calls a minute and can give no more.`, {
+        errors: [{ pointer: '/perMinute', message: 'is more than your own key has' }],
+      });
+    }
     for (const [at, scope] of scopes.entries()) {
-      if (within(scope, maker.scopes)) continue;
+      if (within(scope, maker.scopes, this.#mustBeNamed)) continue;
       throw new GatewayError(
         'forbidden',
         `Your own key does not cover the scope ${scope}, so it cannot give it to another key.`,
@@ -47,6 +54,7 @@ export class ApiKeys {
       scopes,
       perMinute,
       hashes: [{ hash: hashOf(secret) }],
+      createdBy: maker.keyId,
       createdAt: this.#at(),
     };
     await this.#table.put<KeyItem>(item, 'attribute_not_exists(#pk)');
@@ -66,12 +74,7 @@ export class ApiKeys {
   /** A new secret for the same key; the old one works on for `overlap` seconds. */
   async rotate(maker: Principal, id: string, overlap: number): Promise<{ item: KeyItem; key: string }> {
     const item = await this.get(id);
-    if (!item.scopes.every((scope) => within(scope, maker.scopes))) {
-      throw new GatewayError(
-        'forbidden',
-        'This key has more scopes than your own, so its new secret cannot be shown to you.',
-      );
-    }
+    this.#requireWeaker(item, maker);
     const secret = this.#random.bytes(32).toString('base64url');
     const current = item.hashes[0];
     const hashes = [
@@ -90,11 +93,32 @@ export class ApiKeys {
     return { item: rotated.item, key: `tl_${id}_${secret}` };
   }
 
+  /** The keys that a key has made, and those that these have made. */
+  async madeBy(id: string): Promise<KeyItem[]> {
+    const all = await this.list();
+    const makers = [id];
+    for (const maker of makers) {
+      for (const { id: made, createdBy } of all) if (createdBy === maker && !makers.includes(made)) makers.push(made);
+    }
+    return all.filter((item) => item.id !== id && makers.includes(item.id));
+  }
+
   /** Revokes a key: at once in this process, everywhere within ten seconds. */
-  async revoke(id: string): Promise<void> {
+  async revoke(maker: Principal, id: string): Promise<void> {
+    // A key may always give itself up.
+    if (id !== maker.keyId) this.#requireWeaker(await this.get(id), maker);
     const gone = await this.#table.delete(itemKeys.apiKey(id), 'attribute_exists(#pk)');
     this.#check.forget();
     if (!gone.done) throw new GatewayError('not_found', `There is no key with the id ${JSON.stringify(id)}.`);
+  }
+
+  /** Nobody takes over, or away, a key that can do more than their own. */
+  #requireWeaker(item: KeyItem, { scopes }: Principal): void {
+    if (item.scopes.every((scope) => within(scope, scopes, this.#mustBeNamed))) return;
+    throw new GatewayError(
+      'forbidden',
+      'This key has more scopes than your own, so your key can neither rotate nor revoke it.',
+    );
   }
 
   #at(): string {

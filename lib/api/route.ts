@@ -3,6 +3,7 @@ import { coerceQuery } from '../core/coerce.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import { parseInput, type Shape } from '../core/operation.ts';
 import { pathTemplate } from '../core/path-template.ts';
+import type { Audited } from './audit.ts';
 import { type IdempotencyServices, type JsonAnswer, once } from './idempotency.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import type { Principal } from './key-check.ts';
@@ -62,16 +63,11 @@ export class Answer implements JsonAnswer {
 
 export type Dispatcher = (request: HttpRequest, principal: Principal) => Promise<JsonAnswer>;
 
-/** Finds the route of a request, checks scope and input, and runs it. `audit` is told of every write that succeeded. */
+/** Finds the route of a request, checks scope and input, and runs it. `audit` is told of every write that succeeded or was denied. */
 export function dispatcher(
   routes: readonly Route[],
   services: IdempotencyServices,
-  audit: (
-    principal: Principal,
-    route: Route,
-    params: Readonly<Record<string, string>>,
-    request: HttpRequest,
-  ) => Promise<void>,
+  audit: (principal: Principal, audited: Audited, request: HttpRequest) => Promise<void>,
 ): Dispatcher {
   const table = routes.map((each) => ({
     route: each,
@@ -92,15 +88,31 @@ export function dispatcher(
       );
     const { entry, params } = found;
     const { route: chosen } = entry;
-    if (chosen.area) requireScope(principal.scopes, controlNeed(chosen.area, chosen.write ?? false));
+    const denied = async (input: Record<string, unknown>, error: unknown) => {
+      if (!chosen.write || !(error instanceof GatewayError) || error.code !== 'forbidden') return;
+      await audit(principal, { route: chosen, params, input, outcome: 'denied' }, request);
+    };
+    try {
+      if (chosen.area) requireScope(principal.scopes, controlNeed(chosen.area, chosen.write ?? false));
+    } catch (error) {
+      await denied({}, error);
+      throw error;
+    }
     const shape = chosen.input?.() ?? {};
     entry.schema ??= z.strictObject(shape);
     const given =
       request.method === 'GET' || request.method === 'DELETE' ? coerceQuery(shape, request.query) : jsonBody(request);
     const input = parseInput(entry.schema, given);
     const run = async (): Promise<JsonAnswer> => {
-      const answer = await chosen.handle({ request, principal, params, input });
-      if (chosen.write) await audit(principal, chosen, params, request);
+      const answer = await Promise.resolve(chosen.handle({ request, principal, params, input })).catch(
+        async (error: unknown) => {
+          await denied(input, error);
+          throw error;
+        },
+      );
+      const told = answer instanceof Answer ? answer.body : answer;
+      if (chosen.write)
+        await audit(principal, { route: chosen, params, input, outcome: 'done', answer: told }, request);
       if (answer instanceof Answer) return answer;
       return { status: chosen.status ?? 200, body: chosen.status === 204 ? undefined : answer };
     };

@@ -73,8 +73,11 @@ export function requireScope(scopes: readonly string[], need: Need): void {
   );
 }
 
-/** True when every right that `wanted` gives is given by `owned` too. */
-export function within(wanted: string, owned: readonly string[]): boolean {
+/** Whether a wildcard does not cover an operation: destructive and session operations, and raw requests. */
+export type MustBeNamed = (vendor: string, operation: string) => boolean;
+
+/** True when every right that `wanted` gives is given by `owned` too. Without `mustBeNamed` no wildcard gives a single name. */
+export function within(wanted: string, owned: readonly string[], mustBeNamed: MustBeNamed = () => true): boolean {
   if (owned.includes(adminScope)) return true;
   const [vendor = '', connection = '', operation = ''] = wanted.split('/');
   return owned.some((scope) => {
@@ -82,8 +85,8 @@ export function within(wanted: string, owned: readonly string[]): boolean {
     if ((vendor === 'trunkline') !== (ownVendor === 'trunkline')) return false;
     if (ownVendor !== '*' && ownVendor !== vendor) return false;
     if (ownConnection !== '*' && ownConnection !== connection) return false;
-    // A wildcard never gives what must be named, so only an equal name or a wildcard itself stays within.
-    return ownOperation === operation || (ownOperation === '*' && vendor === 'trunkline');
+    if (ownOperation === operation) return true;
+    return ownOperation === '*' && (vendor === 'trunkline' || (operation !== '*' && !mustBeNamed(vendor, operation)));
   });
 }
 

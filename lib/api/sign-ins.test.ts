@@ -57,7 +57,7 @@ test('a sign-in ends with its key: revoked, rotated out, or the admin key replac
 
   const other = await keys.create(admin, 'Day shift', ['talk/*/*'], 100);
   const second = await signIn({ authorization: `Bearer ${other.key}` });
-  await keys.revoke(other.item.id);
+  await keys.revoke(admin, other.item.id);
   await expect(check(second)).rejects.toMatchObject({ code: 'unauthorized' });
 
   const third = await signIn(adminHeaders);

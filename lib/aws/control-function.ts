@@ -1,14 +1,26 @@
 import { audit } from '../api/audit.ts';
 import { type Dispatcher, dispatcher, type Route } from '../api/route.ts';
 import { httpFunction } from './http-function.ts';
+import { log } from './log.ts';
 import type { Services } from './services.ts';
 
 /** A Lambda handler over declared routes; they are made once, from the services of the process. */
 export function controlFunction(routes: (services: Services) => Route[]) {
   let dispatch: Dispatcher | undefined;
   return httpFunction((request, principal, services) => {
-    dispatch ??= dispatcher(routes(services), services, (caller, route, params, asked) =>
-      audit(services, caller, route, params, asked),
+    // What was done is done, and its answer may show a secret that is shown once: a failing audit goes to the log instead.
+    dispatch ??= dispatcher(routes(services), services, (caller, audited, asked) =>
+      audit(services, caller, audited, asked).catch((error: unknown) =>
+        log({
+          level: 'error',
+          message: 'audit entry not stored',
+          operation: audited.route.operationId,
+          outcome: audited.outcome,
+          keyId: caller.keyId,
+          requestId: asked.requestId,
+          reason: String(error),
+        }),
+      ),
     );
     return dispatch(request, principal);
   });

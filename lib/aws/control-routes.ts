@@ -5,6 +5,7 @@ import { pauseRoutes } from '../api/pause-routes.ts';
 import type { Route } from '../api/route.ts';
 import { signInRoutes } from '../api/sign-in-routes.ts';
 import { uploadRoutes } from '../api/upload-routes.ts';
+import { creations } from '../automations/created-by.ts';
 import { automationRoutes } from '../automations/routes.ts';
 import { runRoutes } from '../automations/runs/routes.ts';
 import { connectionUsers, hookUsers } from '../automations/users.ts';
@@ -13,7 +14,7 @@ import { choiceRoutes } from '../connections/choice-routes.ts';
 import { loginRoutes } from '../connections/login-routes.ts';
 import type { ConnectionChange } from '../connections/records.ts';
 import { connectionRoutes } from '../connections/routes.ts';
-import { scopeProblem } from '../connections/scope-problem.ts';
+import { mustBeNamedIn, scopeProblem } from '../connections/scope-problem.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { forgetPolls, planPolls, pollingStatus } from '../events/poll-plan.ts';
 import { eventRoutes } from '../events/routes.ts';
@@ -43,9 +44,10 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     ),
     ...loginRoutes(services, vendors, onChange),
     ...keyRoutes(
-      new ApiKeys(services.table, services.clock, services.random, services.keys),
+      new ApiKeys(services.table, services.clock, services.random, services.keys, mustBeNamedIn(vendors)),
       Object.keys(vendors),
       (scope) => scopeProblem(services.connections, vendors, scope),
+      creations(services, () => hooksOf(services)),
     ),
     ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors, (id) => hookUsers(services.table, id)),
     ...automationRoutes(services, vendors, () => hooksOf(services).list()),

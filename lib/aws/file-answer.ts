@@ -24,7 +24,9 @@ export async function encodeFile(
         statusCode: answer.status,
         headers: {
           'content-type': type,
+          // What a vendor keeps must not act as a page of ours.
           'x-content-type-options': 'nosniff',
+          'content-security-policy': 'sandbox',
           ...(name && { 'content-disposition': disposition(name) }),
           ...headers,
         },

@@ -79,7 +79,7 @@ export async function invoke(
   const connection = await services.connections.find(vendor.name, invocation.connection);
   checkConnection(vendor, connection, invocation.operation, operation);
 
-  const run = async (): Promise<InvokeAnswer> => {
+  const run = async (asked?: () => void): Promise<InvokeAnswer> => {
     if (services.startRun && (invocation.later || operation.slow?.(input))) {
       const id = await services.startRun({
         principal: invocation.principal,
@@ -92,7 +92,8 @@ export async function invoke(
       return { status: 202, headers: { location: `/v1/runs/${id}` }, body: { id, status: 'running' } };
     }
     if (operation.effect === 'write' || operation.effect === 'destructive') await services.pause.check();
-    return perform(services, vendor, connection, invocation.operation, operation, input, scope);
+    const observed = asked ? { ...scope, onRequest: asked } : scope;
+    return perform(services, vendor, connection, invocation.operation, operation, input, observed);
   };
   if (invocation.idempotencyKey === undefined || operation.effect === 'read') return run();
   const { once } = await import('../api/idempotency.ts');
@@ -105,8 +106,8 @@ export async function invoke(
       requestId: scope.requestId,
       fingerprint: [vendor.name, connection.name, invocation.operation, invocation.input],
     },
-    async () => {
-      const answer = await run();
+    async (asked) => {
+      const answer = await run(asked);
       if ('file' in answer) throw new GatewayError('internal', 'A write answered with a file.');
       return answer;
     },

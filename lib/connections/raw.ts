@@ -59,8 +59,9 @@ export async function answerRaw(
   }
   const connection = await services.connections.find(vendor.name, connectionName);
   if (request.method !== 'GET') await services.pause.check();
-  const run = async (): Promise<InvokeAnswer> => {
-    const answer = await withVendorCall(services, vendor, connection, scope, (call) => vendor.sendRaw(raw, call));
+  const run = async (asked?: () => void): Promise<InvokeAnswer> => {
+    const observed = asked ? { ...scope, onRequest: asked } : scope;
+    const answer = await withVendorCall(services, vendor, connection, observed, (call) => vendor.sendRaw(raw, call));
     return 'file' in answer ? { status: 200, file: answer.file } : { status: answer.status ?? 200, body: answer.body };
   };
   if (key === undefined || request.method === 'GET') return run();
@@ -80,8 +81,8 @@ export async function answerRaw(
         raw.body ?? raw.content?.bytes.toString('base64'),
       ],
     },
-    async () => {
-      const answer = await run();
+    async (asked) => {
+      const answer = await run(asked);
       if ('file' in answer)
         throw new GatewayError('vendor_malformed', 'The vendor answered a write with a file.', { outcome: 'unknown' });
       return answer;

@@ -1,4 +1,6 @@
+import type { MustBeNamed } from '../api/scopes.ts';
 import { didYouMean } from '../core/nearest.ts';
+import type { Effect } from '../core/operation.ts';
 import type { Catalogue, Vendor } from '../core/vendor.ts';
 import type { Connections } from './connections.ts';
 import { noOperation } from './invoke.ts';
@@ -20,6 +22,19 @@ export async function scopeProblem(
   const names = (await Promise.all(meant.map(({ name }) => connections.list(name)))).flat().map(({ name }) => name);
   if (names.includes(connection)) return undefined;
   return `names a connection that does not exist: ${connection}.${didYouMean(connection, names)}`;
+}
+
+/** What a wildcard does not cover, by the catalogue; `*` as the vendor stands for each of them. */
+export function mustBeNamedIn(vendors: Catalogue): MustBeNamed {
+  return (vendorName, operation) =>
+    operation === 'raw' ||
+    Object.values(vendors)
+      .filter(({ name }) => vendorName === '*' || vendorName === name)
+      .some((vendor) => has(vendor, operation) && isExact(vendor.operations[operation]?.effect));
+}
+
+function isExact(effect: Effect | undefined): boolean {
+  return effect === 'destructive' || effect === 'session';
 }
 
 function has(vendor: Vendor, operation: string): boolean {

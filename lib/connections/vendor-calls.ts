@@ -40,6 +40,8 @@ export interface VendorShape {
 export interface CallScope {
   requestId: string;
   signal: AbortSignal;
+  /** Told before each HTTP request goes out: from then on the vendor may have done what it was asked. */
+  onRequest?: () => void;
   /** Told how far a long transfer has come. */
   progress?: (done: number, total: number) => Promise<void>;
 }
@@ -67,7 +69,7 @@ export function vendorCall(
   const call: VendorCall = {
     connection,
     requestId: scope.requestId,
-    http: limitConcurrency(services.http, connection, scope.signal),
+    http: observed(limitConcurrency(services.http, connection, scope.signal), scope.onRequest),
     files: services.files,
     clock: services.clock,
     random: services.random,
@@ -110,6 +112,20 @@ export function vendorCall(
     notes: notesOf(services.table, services.clock, connection),
   };
   return call;
+}
+
+function observed(http: HttpClient, onRequest: (() => void) | undefined): HttpClient {
+  if (!onRequest) return http;
+  return {
+    request: (options) => {
+      onRequest();
+      return http.request(options);
+    },
+    stream: (options) => {
+      onRequest();
+      return http.stream(options);
+    },
+  };
 }
 
 /** The credentials of a connection were replaced after the call that meets this had read its settings. */

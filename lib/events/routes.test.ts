@@ -26,7 +26,11 @@ beforeAll(async () => {
     ...subscriptionRoutes(world.services, vendors),
     ...deliveryRoutes(world.services),
   ];
-  dispatch = dispatcher(routes, world.services, async (_principal, route) => void audited.push(route.operationId));
+  dispatch = dispatcher(
+    routes,
+    world.services,
+    async (_principal, { route, outcome }) => void (outcome === 'done' && audited.push(route.operationId)),
+  );
   for (const name of ['dispatch', 'depot', 'poller']) {
     await putConnection(world.services as never, 'proptt2', name, {}, { interactionKey: 'x' });
   }

@@ -41,7 +41,7 @@ export async function startControlDesk(clock = new TestClock()) {
     await putConnection(base, vendor, 'dispatch', settings, { key: 'not used' });
   }
   const audited: string[] = [];
-  const dispatch: Dispatcher = dispatcher(controlRoutes(services, vendors), services, async (_caller, route) => {
+  const dispatch: Dispatcher = dispatcher(controlRoutes(services, vendors), services, async (_caller, { route }) => {
     audited.push(route.operationId);
   });
   let count = 0;

@@ -95,7 +95,10 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         const run = await find(services, params.id ?? '');
         mayUse(run, principal, false);
         const steps = await stepsOf(services.table, run.id);
-        return { ...showRun(run), steps: await Promise.all(steps.map((step) => showStep(services, step))) };
+        return {
+          ...showRun(run),
+          steps: await Promise.all(steps.map((step) => showStep(services, step, mayReadStep(run, step, principal)))),
+        };
       },
     }),
     route({
@@ -120,6 +123,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       handle: async ({ params, input, principal }) => {
         const run = await find(services, params.id ?? '');
         mayUse(run, principal, true);
+        if (input.event) requireScope(principal.scopes, controlNeed('automations', true));
         if (run.state === 'running')
           throw new GatewayError('conflict', 'The run has not ended yet. Wait for it or cancel it first.');
         const now = services.clock.now();
@@ -186,11 +190,25 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
 }
 
 function mayUse(run: RunItem, principal: Principal, write: boolean): void {
-  if (run.owner === callsOwner && run.keyId === principal.keyId) return;
+  if (isOwn(run, principal)) return;
   requireScope(principal.scopes, controlNeed('runs', write));
-  if (!write || covers(principal.scopes, controlNeed('automations', true))) return;
+  if (!write) return;
   if (run.scopes.every((scope) => within(scope, principal.scopes))) return;
-  throw new GatewayError('forbidden', 'This run has more scopes than your key, so your key cannot start it again.');
+  throw new GatewayError(
+    'forbidden',
+    'This run has more scopes than your key, so your key can neither repeat nor end it.',
+  );
+}
+
+function isOwn(run: RunItem, principal: Principal): boolean {
+  return run.owner === callsOwner && run.keyId === principal.keyId;
+}
+
+/** What went to a vendor and came back is for keys that could make the call themselves. */
+function mayReadStep(run: RunItem, { call }: StepItem, principal: Principal): boolean {
+  const [vendor, connection, operation] = call?.split('/') ?? [];
+  if (isOwn(run, principal) || vendor === undefined || connection === undefined || operation === undefined) return true;
+  return covers(principal.scopes, { vendor, connection, operation });
 }
 
 async function find(services: RunServices, id: string): Promise<RunItem> {
@@ -217,11 +235,12 @@ export function showRun(run: RunItem) {
   };
 }
 
-async function showStep(services: RunServices, step: StepItem) {
-  const { name, call, state, reason, attempts, index, kept, error, nextAttemptAt } = step;
-  const output =
+/** A step; what a key may not read of it is left out, and `hidden` says so. */
+async function showStep(services: RunServices, step: StepItem, readable: boolean) {
+  const { name, call, state, reason, attempts, index, kept, nextAttemptAt } = step;
+  const output = async () =>
     step.outputFile === undefined
-      ? await outputOf(services.files, step)
+      ? redact(await outputOf(services.files, step))
       : { file: await services.files.link(step.outputFile, 900) };
   return {
     name,
@@ -232,9 +251,13 @@ async function showStep(services: RunServices, step: StepItem) {
     nextAttemptAt: nextAttemptAt === undefined ? undefined : new Date(nextAttemptAt).toISOString(),
     index,
     kept,
-    error,
-    input: step.input === undefined ? undefined : JSON.parse(step.input),
-    output: redact(output),
+    ...(readable
+      ? {
+          error: step.error,
+          input: step.input === undefined ? undefined : JSON.parse(step.input),
+          output: await output(),
+        }
+      : { hidden: true, error: step.error && { code: step.error.code } }),
     startedAt: new Date(step.startedAt).toISOString(),
     endedAt: step.endedAt === undefined ? undefined : new Date(step.endedAt).toISOString(),
   };

@@ -1,4 +1,4 @@
-import { controlNeed, covers, within } from '../../api/scopes.ts';
+import { within } from '../../api/scopes.ts';
 import type { DurableContext } from '../../core/durable.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
@@ -114,9 +114,7 @@ async function automationFor(run: RunContext, idOrName: string): Promise<Automat
   if (!item) throw new GatewayError('not_found', `There is no automation with the id or name ${idOrName}.`);
   if (!item.enabled) throw new GatewayError('conflict', `The automation ${item.name} is disabled.`);
   const { scopes } = run.run;
-  const mayStart =
-    covers(scopes, controlNeed('automations', true)) || item.scopes.every((scope) => within(scope, scopes));
-  if (mayStart) return item;
+  if (item.scopes.every((scope) => within(scope, scopes))) return item;
   throw new GatewayError('forbidden', `The automation ${item.name} has more scopes than the one that starts it.`);
 }
 
