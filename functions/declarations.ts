@@ -136,7 +136,7 @@ const vendorFunction = (vendor: string): FunctionDeclaration => ({
     read: [adminKeySecret, ...secretsOf([vendor])],
     change: secretsOf(renewing.filter((name) => name === vendor)),
   },
-  files: { read: ['uploads/'], write: ['answers/', `idempotency/${vendor}/`, 'events/'] },
+  files: { read: ['uploads/'], write: ['answers/', `idempotency/${vendor}/`, `calls/${vendor}/`, 'events/'] },
   starts: ['run-automation'],
   signals: [
     {
@@ -185,7 +185,7 @@ export const functions: readonly FunctionDeclaration[] = [
       due: ['run-*', 'delivery-*'],
     },
     secrets: { read: [adminKeySecret], manage: secretsOf([...vendorNames, 'subscriptions', 'hooks']) },
-    files: { read: ['runs/'], write: ['uploads/', 'events/', 'idempotency/control/'] },
+    files: { read: ['runs/'], write: ['calls/', 'uploads/', 'events/', 'idempotency/control/'] },
     starts: ['deliver-event', 'run-automation'],
     // Cancelling a run ends its waits.
     completes: ['run-automation'],
@@ -318,7 +318,7 @@ export const functions: readonly FunctionDeclaration[] = [
       due: ['route'],
     },
     secrets: allVendors,
-    files: { read: ['uploads/'], write: ['answers/', 'events/', 'runs/'] },
+    files: { read: ['uploads/', 'calls/'], write: ['answers/', 'events/', 'runs/'] },
     startsItself: true,
     signals: [
       {

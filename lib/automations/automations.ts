@@ -1,5 +1,6 @@
 import { mayRead } from '../api/scopes.ts';
 import { matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
+import { unpackText } from '../store/blobs.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { triggered, triggersOf } from '../store/triggers.ts';
@@ -13,7 +14,7 @@ export interface AutomationItem extends Key {
   id: string;
   name: string;
   enabled: boolean;
-  /** The definition as JSON: the table cannot hold every JSON value. */
+  /** The definition as packed JSON: the table cannot hold every JSON value. */
   definition: string;
   /** What its creator's key could do: the automation can do no more. */
   scopes: string[];
@@ -60,7 +61,7 @@ export async function listAutomations(table: Table): Promise<AutomationItem[]> {
 
 export function definitionOf(item: AutomationItem): Definition {
   // Written by the control call, after its schema had accepted it.
-  return JSON.parse(item.definition) as Definition;
+  return JSON.parse(unpackText(item.definition)) as Definition;
 }
 
 /** Starts a run of every automation that an event sets going; repeating it starts nothing twice. Answers the ids of the runs. */

@@ -4,6 +4,7 @@ import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { Catalogue } from '../core/vendor.ts';
+import { packText } from '../store/blobs.ts';
 import { due } from '../store/due.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
@@ -143,10 +144,12 @@ function canonical(value: unknown): string {
 
 function fieldsOf({ vendors }: RecordServices, definition: Definition, principal: Principal) {
   const { name, enabled } = definition;
+  const packed = packText(JSON.stringify(definition));
+  if (packed === undefined) throw new GatewayError('payload_too_large', 'The automation is too large to be stored.');
   return {
     name,
     enabled,
-    definition: JSON.stringify(definition),
+    definition: packed,
     scopes: [...principal.scopes],
     creator: principal.keyId,
     alarm: raisesAlarm(vendors, definition),

@@ -62,6 +62,7 @@ export const retentionDays: Readonly<Record<string, number>> = {
   'answers/': 1,
   'idempotency/': 2,
   'runs/': 31,
+  'calls/': 31,
   'events/': 31,
 };
 

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { beforeEach, expect, test } from 'vitest';
 import type { FileStore } from '../core/files.ts';
-import { readFileText, storeText } from './blobs.ts';
+import { packText, readFileText, storeText, unpackText } from './blobs.ts';
 
 const kept = new Map<string, Buffer>();
 const files: Pick<FileStore, 'put' | 'get'> = {
@@ -29,4 +30,15 @@ test('size is that of the UTF-8, not of the characters', async () => {
   expect(await storeText(store, korean, 'runs/1')).toEqual({ file: 'runs/1' });
   expect(await readFileText(store, 'runs/1')).toBe(korean);
   expect(await storeText(store, 'a'.repeat(100_000), 'runs/2')).toEqual({ text: 'a'.repeat(100_000) });
+});
+
+test('long text is packed into what an item takes, and what cannot be packed does not fit', () => {
+  const long = JSON.stringify(Array.from({ length: 16_000 }, (_, at) => ({ text: `한국어 ${at}` })));
+  expect(Buffer.byteLength(long)).toBeGreaterThan(400_000);
+  const packed = packText(long) ?? '';
+  expect(packed.length).toBeLessThan(180_001);
+  expect(unpackText(packed)).toBe(long);
+  expect(packText('short')).toBe('short');
+  expect(unpackText('short')).toBe('short');
+  expect(packText(randomBytes(300_000).toString('base64'))).toBeUndefined();
 });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
@@ -34,6 +35,26 @@ describe('a call that is answered later', () => {
     const other = await bench.call<{ key: string }>('POST', '/v1/keys', { name: 'other', scopes: ['proptt2/demo/*'] });
     expect((await bench.call('GET', path, undefined, { authorization: `Bearer ${other.body.key}` })).status).toBe(403);
     expect(bench.demo.proptt2.counts()['POST /openapi/1/channels/1/sendSOS']).toBe(1);
+  });
+
+  test.each([
+    ['of 450 kB', 'a'.repeat(450_000)],
+    ['of 150,000 Korean characters', '한'.repeat(150_000)],
+    ['of 450 kB that cannot be compressed', randomBytes(337_500).toString('base64')],
+  ])('takes input %s', async (_, text) => {
+    const prefer = { prefer: 'respond-async' };
+    const path = '/v1/timetonic/demo/createOrUpdateTableRow';
+    const book = { bookOwner: 'demo', bookCode: 'operations', includeFields: true };
+    const tables = await bench.call<{
+      bookTables: { categories: { name: string; fields: { id: number; name: string }[] }[] };
+    }>('POST', '/v1/timetonic/demo/getBookTables', book);
+    const incidents = tables.body.bookTables.categories.find(({ name }) => name === 'Incidents');
+    const zone = incidents?.fields.find(({ name }) => name === 'Zone')?.id;
+    const input = { rowId: `tmp${randomBytes(6).toString('hex')}`, fieldValues: { [String(zone)]: text } };
+    const told = await bench.call<{ id: string }>('POST', path, input, prefer);
+    expect(told.status, JSON.stringify(told.body)).toBe(202);
+    const run = await ended(`/v1/runs/${told.body.id}`);
+    expect(run.state, JSON.stringify(run)).toBe('succeeded');
   });
 
   test("keeps the vendor's no", async () => {

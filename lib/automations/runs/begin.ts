@@ -3,13 +3,14 @@ import type { TrunklineEvent } from '../../core/event-type.ts';
 import { findEvent, shownEvent } from '../../events/log.ts';
 import { dedupeKeyOf } from '../../expressions/dedupe-key.ts';
 import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
+import { unpackText } from '../../store/blobs.ts';
 import { claimKey } from './dedupe.ts';
 import { mentions } from './dependencies.ts';
 import { countRun, tooMany } from './flood.ts';
 import { memoryOf } from './memory.ts';
 import { cancelRun } from './pause.ts';
 import { type RunFacts, refusalOf } from './run-context.ts';
-import { findRun, type RunDefinition, type RunItem, type RunServices, type RunState } from './runs.ts';
+import { findRun, type RunDefinition, type RunItem, type RunServices, type RunState, withDefinition } from './runs.ts';
 import { runsInTurn } from './turn.ts';
 
 /** A dedupe key that a run holds. */
@@ -28,9 +29,10 @@ export type Beginning =
 
 /** Everything before the first step: the run's event, whether it is meant, and whether its dedupe key is free. */
 export async function beginRun(services: RunServices, runId: string): Promise<Beginning> {
-  const run = await findRun(services.table, runId);
-  if (run?.state !== 'running')
-    return { go: false, state: run?.state ?? 'failed', reason: run?.reason ?? 'The run is not known.' };
+  const stored = await findRun(services.table, runId);
+  if (stored?.state !== 'running')
+    return { go: false, state: stored?.state ?? 'failed', reason: stored?.reason ?? 'The run is not known.' };
+  const run = await withDefinition(services.files, stored);
   if (run.cancelRequested) return { go: false, state: 'cancelled', reason: run.reason ?? 'It was cancelled.' };
   services.log?.({ level: 'info', message: 'run started', ...runInLog(run) });
   const event = await eventOf(services, run);
@@ -123,7 +125,7 @@ export function definitionOfRun(run: RunItem): RunDefinition {
 /** The event that a run is about; undefined where there is none, or none any more. */
 export async function eventOf(services: RunServices, run: RunItem): Promise<TrunklineEvent | undefined> {
   // Written by `startRun`.
-  if (run.event !== undefined) return JSON.parse(run.event) as TrunklineEvent;
+  if (run.event !== undefined) return JSON.parse(unpackText(run.event)) as TrunklineEvent;
   if (run.eventId === undefined) return undefined;
   const item = await findEvent(services, run.eventId);
   return item && shownEvent(services.files, item);

@@ -7,6 +7,7 @@ import type { TrunklineEvent } from '../../core/event-type.ts';
 import { field, integer, text } from '../../core/field.ts';
 import { redact } from '../../core/redaction/redact.ts';
 import type { Catalogue } from '../../core/vendor.ts';
+import { unpackText } from '../../store/blobs.ts';
 import type { Definition } from '../definition.ts';
 import { listRuns } from './list.ts';
 import { cancelRun } from './pause.ts';
@@ -22,6 +23,7 @@ import {
   type StepItem,
   startRun,
   stepsOf,
+  withDefinition,
 } from './runs.ts';
 
 const summary = () =>
@@ -131,7 +133,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         const event = input.event
           ? ({ ...(input.event as object) } as unknown as TrunklineEvent)
           : run.event
-            ? (JSON.parse(run.event) as TrunklineEvent)
+            ? (JSON.parse(unpackText(run.event)) as TrunklineEvent)
             : undefined;
         const id = await startRun(services, {
           owner: run.owner,
@@ -214,7 +216,7 @@ function mayReadStep(run: RunItem, { call }: StepItem, principal: Principal): bo
 async function find(services: RunServices, id: string): Promise<RunItem> {
   const run = runKey(id) && (await findRun(services.table, id));
   if (!run) throw new GatewayError('not_found', `There is no run with the id ${JSON.stringify(id.slice(0, 80))}.`);
-  return run;
+  return withDefinition(services.files, run);
 }
 
 /** A run as the API shows it, without its steps. */

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import type { Starter } from '../../core/durable.ts';
+import { GatewayError } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { FileStore } from '../../core/files.ts';
-import { readFileText } from '../../store/blobs.ts';
+import { packText, readFileText, unpackText } from '../../store/blobs.ts';
 import { due } from '../../store/due.ts';
 import { expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
@@ -21,13 +22,15 @@ export interface RunItem extends Key {
   state: RunState;
   /** Why it was suppressed, skipped, failed or cancelled. */
   reason?: string;
-  /** What was run: the automation as it stood, as JSON. */
+  /** What was run: the automation as it stood, as packed JSON. */
   definition: string;
+  /** Where the definition lies when it does not fit into the item: that of a call with much input. */
+  definitionFile?: string;
   scopes: string[];
   /** Who caused it: the key of a call, or `automation_{id}`. */
   keyId: string;
   eventId?: string;
-  /** The event itself where no log has it (a schedule, an edited replay), as JSON. */
+  /** The event itself where no log has it (a schedule, an edited replay), as packed JSON. */
   event?: string;
   replayOf?: string;
   /** For a replay of what failed: steps that succeeded with the same input are taken from the run that is replayed. */
@@ -174,6 +177,8 @@ export async function startRun(
   admit: () => Promise<string | undefined> = async () => undefined,
 ): Promise<string> {
   const item = newRun(services, cause);
+  if (item.definitionFile !== undefined)
+    await services.files.put(item.definitionFile, Buffer.from(JSON.stringify(cause.definition)), 'application/json');
   const written = await services.table.put<RunItem>(item, 'attribute_not_exists(#pk)');
   const refusal = written.done ? await admit() : undefined;
   if (refusal !== undefined) await endRun(services, item, 'suppressed', refusal);
@@ -227,11 +232,11 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     owner: cause.owner,
     name: cause.name,
     state: 'running',
-    definition: JSON.stringify(cause.definition),
+    ...storedDefinition(cause, id),
     scopes: [...cause.scopes],
     keyId: cause.keyId,
     ...(cause.eventId !== undefined && { eventId: cause.eventId }),
-    ...(cause.event && { event: JSON.stringify(cause.event) }),
+    ...(cause.event && { event: packed(cause.event, 'event') }),
     ...(cause.replayOf !== undefined && { replayOf: cause.replayOf }),
     ...(cause.reuse !== undefined && { reuse: cause.reuse }),
     ...(cause.outputs !== undefined && { outputs: JSON.stringify(cause.outputs) }),
@@ -245,6 +250,29 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     ...due('run-running', key.sk, cause.createdAt),
     expiresAt: expiry(services.clock.now() + retentionMs),
   };
+}
+
+function storedDefinition({ owner, name, definition }: RunCause, id: string) {
+  // A call brings its input along, which may be a file.
+  if (owner !== callsOwner) return { definition: packed(definition, 'automation') };
+  const text = packText(JSON.stringify(definition));
+  return text === undefined
+    ? { definition: '', definitionFile: `calls/${name.split('/')[0]}/${id}` }
+    : { definition: text };
+}
+
+function packed(value: object, what: string): string {
+  const text = packText(JSON.stringify(value));
+  if (text !== undefined) return text;
+  throw new GatewayError('payload_too_large', `The ${what} is too large for a run.`);
+}
+
+/** The run with its definition as plain JSON, wherever it lies. */
+export async function withDefinition(files: FileStore, run: RunItem): Promise<RunItem> {
+  const { definitionFile } = run;
+  const definition =
+    definitionFile === undefined ? unpackText(run.definition) : await readFileText(files, definitionFile);
+  return { ...run, definition };
 }
 
 /** The name of an execution: 1 to 64 of the characters that AWS allows. */
