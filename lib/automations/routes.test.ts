@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ControlDesk, startControlDesk } from '../../test/support/control-desk.ts';
 import { admin } from '../../test/support/harness.ts';
@@ -275,4 +276,22 @@ describe('run now', () => {
     const weak = { ...admin, keyId: 'weak', scopes: ['trunkline/automations/write'] };
     expect((await desk.call('POST', '/v1/automations/Guarded/run', {}, weak)).status).toBe(403);
   });
+});
+
+test('an automation of 460 kB is stored, and one that fits nowhere is refused by its size', async () => {
+  const steps = (text: (at: number) => string) =>
+    Array.from({ length: 46 }, (_, at) => ({
+      ...line,
+      name: `line${at}`,
+      input: { token: 'abcd', message: `{% /* ${text(at)} */ 'x' %}` },
+    }));
+  const large = { do: steps((at) => `${at} 출동 `.repeat(1000)) };
+  expect(Buffer.byteLength(JSON.stringify(large))).toBeGreaterThan(400_000);
+  const stored = await put('Large', large);
+  expect(stored.status, JSON.stringify(stored.body).slice(0, 500)).toBe(201);
+  const shown = await desk.call('GET', `/v1/automations/${stored.body.id}`);
+  expect(shown.body.do).toEqual(stored.body.do);
+  expect((await desk.call('POST', `/v1/automations/${stored.body.id}/run`, {})).status).toBe(202);
+  const noise = await put('Noise', { do: steps(() => randomBytes(6_000).toString('hex')) });
+  expect(noise).toMatchObject({ status: 413, body: { code: 'payload_too_large' } });
 });
