@@ -2,14 +2,21 @@ import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { type BuildOptions, type BuildResult, build } from 'esbuild';
+import { buildConsole } from '../build/console.ts';
 import { lambdaSdk, packagesApart, processBuiltins, requiredBuiltins } from './bundle-plugins.ts';
 import { mergeStart, type StartFile } from './bundle-start.ts';
 
 const root = dirname(import.meta.dirname);
 const { resolve } = createRequire(import.meta.url);
 
-/** What a source file expects beside the bundle that it has become part of: entries to build, files of packages to copy. */
-const companions: Readonly<Record<string, { built?: Record<string, string>; copied?: readonly string[] }>> = {
+/** What a source file expects beside the bundle that it has become part of: entries to build, files of packages to copy, a folder of its own. */
+const companions: Readonly<
+  Record<
+    string,
+    { built?: Record<string, string>; copied?: readonly string[]; made?: (folder: string) => Promise<unknown> }
+  >
+> = {
+  'lib/site/console-files.ts': { made: (folder) => buildConsole(join(folder, 'console')) },
   'lib/expressions/pool.ts': { built: { 'expression-worker': 'lib/expressions/worker.ts' } },
   'lib/site/docs/assets.ts': {
     copied: ['swagger-ui-dist/swagger-ui.css', 'swagger-ui-dist/swagger-ui-bundle.js'],
@@ -71,6 +78,7 @@ export async function bundle(
       write(main.built, Object.keys(main.built.metafile.outputs), folder);
       write(apart, reached(apart, [...main.apart.keys()].map(fileOf), true), folder);
       for (const file of main.copied) copyFileSync(resolve(file), join(folder, basename(file)));
+      for (const make of main.made) await make(folder);
       const entry = fileOf(main.name);
       const bytes = await mergeStart(folder, entry, sharedFiles(main.built, entry), options);
       const start = { bytes, sources: sourcesOf(main.built, entry) };
@@ -89,7 +97,12 @@ async function buildMain(name: string) {
   });
   const beside = Object.keys(built.metafile.inputs).flatMap((source) => companions[source] ?? []);
   for (const [entry, path] of beside.flatMap((each) => Object.entries(each.built ?? {}))) apart.set(entry, path);
-  return { built, apart, copied: beside.flatMap((each) => each.copied ?? []) };
+  return {
+    built,
+    apart,
+    copied: beside.flatMap((each) => each.copied ?? []),
+    made: beside.flatMap((each) => each.made ?? []),
+  };
 }
 
 const fileOf = (entry: string): string => `${entry}.mjs`;

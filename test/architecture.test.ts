@@ -59,6 +59,7 @@ const mayImport = {
   ],
   'lib/stream': ['lib/automations', 'lib/subscriptions', 'lib/events', 'lib/api', 'lib/store', 'lib/core'],
   'lib/watch': ['lib/automations', 'lib/hooks', 'lib/events', 'lib/api', 'lib/store', 'lib/core'],
+  'lib/site/console': [],
   'lib/site': ['lib/watch', 'lib/connections', 'lib/api', 'lib/store', 'lib/core'],
   'lib/aws': [
     'lib/stream',
@@ -92,8 +93,9 @@ const mayImport = {
     ...everyVendor,
     'lib/core',
   ],
-  local: ['functions', 'lib/aws', 'lib/stream', 'lib/store', 'lib/vendors', 'lib/core', 'sandbox', 'cli'],
-  cdk: ['functions', 'lib/vendors', 'lib/core'],
+  build: [],
+  local: ['build', 'functions', 'lib/aws', 'lib/stream', 'lib/store', 'lib/vendors', 'lib/core', 'sandbox', 'cli'],
+  cdk: ['build', 'functions', 'lib/vendors', 'lib/core'],
 } as const satisfies Record<string, readonly string[]>;
 type Room = keyof typeof mayImport;
 
@@ -108,12 +110,13 @@ function roomOf(path: string): Room | undefined {
 const packageRooms: readonly { pattern: RegExp; rooms: readonly Room[] }[] = [
   { pattern: /^@aws-sdk\/(client-dynamodb|util-dynamodb)$/, rooms: ['lib/store', 'local', 'cdk'] },
   { pattern: /^(@aws-sdk\/|@aws\/|@middy\/|aws-lambda$)/, rooms: ['lib/aws', 'cdk', 'local'] },
-  { pattern: /^(aws-cdk-lib|constructs|cdk-nag|esbuild)(\/|$)/, rooms: ['cdk', 'local'] },
+  { pattern: /^(aws-cdk-lib|constructs|cdk-nag|esbuild)(\/|$)/, rooms: ['build', 'cdk', 'local'] },
+  { pattern: /^(preact|@preact\/|@codemirror\/|codemirror|@lezer\/)/, rooms: ['lib/site/console'] },
   { pattern: /^tus-js-client$/, rooms: ['lib/vendors/timetonic'] },
   { pattern: /^ws$/, rooms: ['lib/vendors/timetonic', 'sandbox'] },
 ];
 
-const sources = ['lib', 'functions', 'local', 'sandbox', 'cdk', 'cli'].flatMap(filesOf);
+const sources = ['lib', 'functions', 'local', 'sandbox', 'cdk', 'cli', 'build'].flatMap(filesOf);
 const imports = sources.flatMap(importsOf);
 
 describe('who may import whom', () => {

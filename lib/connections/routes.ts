@@ -62,13 +62,24 @@ export function connectionRoutes(
       path: '/v1/connections',
       operationId: 'listConnections',
       summary: 'List the connections',
-      input: () => ({ vendor: z.optional(z.enum(Object.keys(vendors))) }),
+      input: () => ({
+        vendor: z.optional(z.enum(Object.keys(vendors))),
+        events: z._default(
+          field(z.boolean(), { description: 'true also tells of each how its events are read. Default false.' }),
+          false,
+        ),
+      }),
       output: () => z.array(shownConnection()),
       handle: async ({ input, principal }) => {
         const names = input.vendor ? [input.vendor] : Object.keys(vendors);
         const items = (await Promise.all(names.map((name) => services.connections.list(name)))).flat();
         const visible = items.filter((item) => mayRead(principal.scopes, item.vendor, item.name));
-        return Promise.all(visible.map((item) => shown(services, item)));
+        return Promise.all(
+          visible.map(async (item) => ({
+            ...(await shown(services, item)),
+            ...(input.events && { events: await looks(item.vendor, item.name) }),
+          })),
+        );
       },
     }),
     route({

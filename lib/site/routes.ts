@@ -7,6 +7,7 @@ import { LruMap } from '../core/lru-map.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { type HealthReport, lateAfterMs } from '../watch/checks.ts';
+import { consoleFiles, consolePolicy } from './console-files.ts';
 import { type Asset, asset, docsAssets } from './docs/assets.ts';
 import { contentSecurityPolicy } from './docs/page.ts';
 import type { ApiDescription, OpenApiDocument } from './openapi/document.ts';
@@ -24,7 +25,7 @@ const fresh = 'no-cache';
 /** The texts for so many hosts are kept; they differ by the server's address alone. */
 const maxHosts = 20;
 
-/** Makes the answerer of everything that needs no key: `/`, `/docs`, `/openapi.json`, `/health`. `describe` is called once, at the first request that needs it. */
+/** Makes the answerer of everything that needs no key: `/`, `/docs`, `/console`, `/openapi.json`, `/health`. `describe` is called once, at the first request that needs it. */
 export function site<S extends SiteServices>(
   describe: (services: S) => ApiDescription,
 ): (request: HttpRequest, services: S) => Promise<JsonAnswer> {
@@ -60,6 +61,7 @@ async function find<S extends SiteServices>(
   if (path === '' || path === '/') return { status: 302, headers: { location: '/docs' }, body: undefined };
   if (path === '/health') return health(services);
   if (path === '/openapi.json') return send(request, await documentFor(request, services), fresh, { vary: 'host' });
+  if (path === '/console' || path.startsWith('/console/')) return consoleFile(path, request);
   if (!path.startsWith('/docs')) return undefined;
   const assets = await docsAssets();
   const file = Object.hasOwn(assets, path) ? assets[path] : undefined;
@@ -72,6 +74,20 @@ async function find<S extends SiteServices>(
     });
   }
   return send(request, file, request.query.get('v') === file.tag ? forever : fresh);
+}
+
+/** A file of the console; every other address below it is the page, which finds its own way. */
+async function consoleFile(path: string, request: HttpRequest): Promise<JsonAnswer | undefined> {
+  const files = await consoleFiles();
+  const name = path.match(/^\/console\/assets\/([\w.-]+)$/)?.[1];
+  const file = name === undefined ? files['index.html'] : Object.hasOwn(files, name) ? files[name] : undefined;
+  if (!file) return undefined;
+  if (name !== undefined) return send(request, file, forever);
+  return send(request, file, fresh, {
+    'content-security-policy': consolePolicy,
+    'referrer-policy': 'no-referrer',
+    'cross-origin-opener-policy': 'same-origin',
+  });
 }
 
 /** The whole text, or 304 where the caller has it already. */

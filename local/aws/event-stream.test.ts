@@ -31,6 +31,19 @@ test('a change is written into the open connection, from the last id on', async 
   expect(asked).toEqual([undefined, 'c1']);
 });
 
+test('each time the function is asked with an event of its own, as by a new request', async () => {
+  const events: object[] = [];
+  const answer = await start(async (event) => {
+    events.push(event, event.headers);
+    return { statusCode: 200, headers: {}, body: `data: ${events.length}\n\nid: 1\n\n` };
+  });
+  const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+  await reader?.read();
+  stream.changed();
+  expect((await reader?.read())?.value).toContain('data: 4\n');
+  expect(new Set(events).size).toBe(4);
+});
+
 test('a refusal is answered as such, and one that comes later ends the stream', async () => {
   let status = 403;
   const handler: EventStreamOptions['handler'] = async () => ({

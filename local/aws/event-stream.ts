@@ -60,7 +60,11 @@ export function eventStream(options: EventStreamOptions): EventStream {
     delete event.headers['accept-encoding'];
     while (!response.destroyed && !isClosing) {
       const seen = changes;
-      const answer = (await handler(event, newContext())) as { statusCode?: number; body?: string };
+      // A new event each time: the function keeps with an event what it knows of the request.
+      const answer = (await handler({ ...event, headers: { ...event.headers } }, newContext())) as {
+        statusCode?: number;
+        body?: string;
+      };
       if (answer.statusCode !== 200) {
         // A stream that has begun can only end; the client comes back and is told why.
         if (response.headersSent) response.end();

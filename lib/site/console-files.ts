@@ -1,0 +1,54 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { type Asset, asset } from './docs/assets.ts';
+
+/** Nothing may come from another host, and no script or style stands in the page itself. */
+export const consolePolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+};
+
+/** The built console lies beside this code where both are bundled; otherwise where `npm start` and the tests build it. */
+const folders = [new URL('console/', import.meta.url), new URL('../../dist/local/console/', import.meta.url)];
+
+let loaded: Promise<Readonly<Record<string, Asset>>> | undefined;
+
+/** The files of the console by name, read once per process. */
+export function consoleFiles(): Promise<Readonly<Record<string, Asset>>> {
+  loaded ??= load().catch((error: unknown) => {
+    loaded = undefined;
+    throw error;
+  });
+  return loaded;
+}
+
+async function load(): Promise<Readonly<Record<string, Asset>>> {
+  for (const folder of folders) {
+    const names = await readdir(folder).catch((): string[] => []);
+    if (!names.includes('index.html')) continue;
+    const files = names.flatMap((name) => {
+      const type = types[extname(name)];
+      return type === undefined ? [] : [{ name, type }];
+    });
+    return Object.fromEntries(
+      await Promise.all(
+        files.map(
+          async ({ name, type }) => [name, asset(await readFile(new URL(name, folder), 'utf8'), type)] as const,
+        ),
+      ),
+    );
+  }
+  throw new Error('The console is not built. Run "npm run build".');
+}

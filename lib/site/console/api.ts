@@ -1,0 +1,107 @@
+import { computed, signal } from '@preact/signals';
+
+/** Who is signed in, and what the key behind it may do. */
+export interface SignIn {
+  id: string;
+  name: string;
+  scopes: string[];
+  csrfToken: string;
+  expiresAt: string;
+}
+
+/** What an answer says went wrong: the problem document of the API, or that there was no answer. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly errors: readonly { pointer: string; message: string }[];
+
+  constructor(status: number, code: string, message: string, errors: Problem['errors'] = []) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.errors = errors;
+  }
+}
+
+/** Undefined until it is known whether somebody is signed in; null when nobody is. */
+export const signIn = signal<SignIn | null | undefined>(undefined);
+const scopes = computed(() => signIn.value?.scopes ?? []);
+
+/** Whether the key may read or write an area of Trunkline's own. */
+export function may(area: string, access: 'read' | 'write'): boolean {
+  return scopes.value.some((scope) => {
+    const [vendor, connection, operation] = scope.split('/');
+    if (scope === '*/*/*') return true;
+    return (
+      vendor === 'trunkline' &&
+      (connection === '*' || connection === area) &&
+      (operation === '*' || operation === access)
+    );
+  });
+}
+
+async function request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+  let answer: Response;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(method !== 'GET' && signIn.peek() && { 'x-csrf-token': signIn.peek()?.csrfToken ?? '' }),
+        ...headers,
+      },
+      credentials: 'same-origin',
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new Problem(0, 'unreachable', 'Trunkline does not answer. Check that it runs and that you are online.');
+  }
+  const text = await answer.text();
+  const json = /json/.test(answer.headers.get('content-type') ?? '');
+  const read: unknown = json && text !== '' ? JSON.parse(text) : undefined;
+  // The health is told with 503 where it is bad, and is an answer all the same.
+  if (answer.ok || (path === '/health' && read !== undefined)) return read;
+  if (answer.status === 401 && signIn.peek()) signIn.value = null;
+  // The form of every problem document of the API.
+  const problem = (read ?? {}) as { code?: string; message?: string; errors?: Problem['errors'] };
+  throw new Problem(
+    answer.status,
+    problem.code ?? 'unknown',
+    problem.message ?? `Trunkline answered with status ${answer.status}.`,
+    problem.errors,
+  );
+}
+
+/** Calls the API. The answer has the form that the API's document gives for the call; the console is built with the same version. */
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  return (await request(method, path, body)) as T;
+}
+
+/** Finds out who is signed in: with the token of a link, or with the cookie of an earlier visit. */
+export async function begin(): Promise<void> {
+  const token = /^#sign-in=(tlo_[\w-]+)$/.exec(location.hash)?.[1];
+  if (token !== undefined) {
+    history.replaceState(null, '', location.pathname);
+    try {
+      await signInWith(token);
+      return;
+    } catch {
+      // Used already, perhaps by this browser: its cookie then still holds.
+    }
+  }
+  try {
+    signIn.value = (await request('GET', '/v1/sign-in')) as SignIn;
+  } catch {
+    signIn.value = null;
+  }
+}
+
+/** Exchanges a key for the cookie; throws a `Problem` when it is refused. */
+export async function signInWith(key: string): Promise<void> {
+  signIn.value = (await request('POST', '/v1/sign-in', undefined, { authorization: `Bearer ${key}` })) as SignIn;
+}
+
+export async function signOut(): Promise<void> {
+  await request('DELETE', '/v1/sign-in').catch(() => undefined);
+  signIn.value = null;
+}

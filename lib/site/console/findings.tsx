@@ -1,0 +1,28 @@
+import { Mark, type Tone } from './parts.tsx';
+import type { Finding } from './readings.ts';
+
+const tones: Readonly<Record<Finding['state'], Tone>> = { good: 'good', warning: 'warn', bad: 'bad' };
+
+/** What a check found, the worst first. */
+export function Findings({ ok, findings }: { ok: boolean; findings: readonly Finding[] }) {
+  const order: readonly Finding['state'][] = ['bad', 'warning', 'good'];
+  const sorted = [...findings].sort((one, other) => order.indexOf(one.state) - order.indexOf(other.state));
+  return (
+    <div role="status">
+      <p class="findings-word">{ok ? 'The connection works.' : 'The connection does not work yet.'}</p>
+      <ul class="rows">
+        {sorted.map(({ subject, state, message }) => (
+          <li key={`${subject} ${message}`} class={`row ${tones[state]}`}>
+            <div class="row-in">
+              <Mark tone={tones[state]} />
+              <span class="row-main">
+                <span class="row-title">{subject}</span>
+                <span class="row-text">{message}</span>
+              </span>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}

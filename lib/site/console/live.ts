@@ -1,0 +1,164 @@
+import { type Signal, signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { call, Problem, signIn } from './api.ts';
+
+/** What was read last, and what went wrong since. */
+export interface Live<T> {
+  data: T | undefined;
+  problem: Problem | undefined;
+  /** Reads again now. */
+  reload: () => Promise<void>;
+}
+
+interface Entry {
+  data: Signal<unknown>;
+  problem: Signal<Problem | undefined>;
+  everyMs: number;
+  users: number;
+  failures: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  reading: Promise<void> | undefined;
+  again: boolean;
+}
+
+/** Readings that nobody looks at any more are kept for the way back, so many of them. */
+const maxKept = 40;
+const longestWaitMs = 60_000;
+const entries = new Map<string, Entry>();
+
+/** Whether the last readings of what is on the page succeeded, and when one last did (epoch milliseconds). */
+export const connected = signal(true);
+export const lastReadAt = signal<number | undefined>(undefined);
+
+/** What is read again when the stream tells of a change. */
+export const concerned: Readonly<Record<string, readonly string[]>> = {
+  event: ['/v1/events', '/v1/hooks'],
+  run: ['/v1/runs', '/v1/automations'],
+  delivery: ['/v1/deliveries'],
+};
+const told = Object.values(concerned).flat();
+/** Whether changes are told live; what is told is then asked for less often. */
+export const streaming = signal(false);
+const slowerWhenStreaming = 6;
+/** Changes are gathered for so long, in milliseconds, before anything is read again. */
+const gatherMs = 250;
+const stale = new Set<string>();
+let gathering: ReturnType<typeof setTimeout> | undefined;
+
+/** Reads again what is shown of some paths: something there has changed. */
+export function changed(paths: readonly string[]): void {
+  for (const path of paths) stale.add(path);
+  if (gathering !== undefined) return;
+  gathering = setTimeout(() => {
+    gathering = undefined;
+    const prefixes = [...stale];
+    stale.clear();
+    for (const [path, entry] of entries) {
+      if (entry.users > 0 && entry.everyMs > 0 && prefixes.some((prefix) => path.startsWith(prefix)))
+        void read(path, entry);
+    }
+  }, gatherMs);
+}
+
+function entryOf(path: string, everyMs: number): Entry {
+  let entry = entries.get(path);
+  if (!entry) {
+    entry = {
+      data: signal(undefined),
+      problem: signal(undefined),
+      everyMs,
+      users: 0,
+      failures: 0,
+      timer: undefined,
+      reading: undefined,
+      again: false,
+    };
+    for (const [old, { users }] of entries) if (entries.size >= maxKept && users === 0) entries.delete(old);
+    entries.set(path, entry);
+  }
+  entry.everyMs = everyMs;
+  return entry;
+}
+
+function read(path: string, entry: Entry): Promise<void> {
+  clearTimeout(entry.timer);
+  // A reading that is under way may have begun before the change that asks for this one.
+  if (entry.reading) entry.again = true;
+  entry.reading ??= readNow(path, entry).finally(() => {
+    entry.reading = undefined;
+    if (entry.again && entry.users > 0) void read(path, entry);
+    else plan(path, entry);
+  });
+  return entry.reading;
+}
+
+async function readNow(path: string, entry: Entry): Promise<void> {
+  entry.again = false;
+  try {
+    const data = await call('GET', path);
+    // What is unchanged redraws nothing.
+    if (JSON.stringify(data) !== JSON.stringify(entry.data.peek())) entry.data.value = data;
+    entry.problem.value = undefined;
+    entry.failures = 0;
+    connected.value = true;
+    lastReadAt.value = Date.now();
+  } catch (error) {
+    const problem = error instanceof Problem ? error : new Problem(0, 'unknown', String(error));
+    entry.problem.value = problem;
+    entry.failures++;
+    if (problem.status === 0 || problem.status >= 500) connected.value = false;
+  }
+}
+
+function plan(path: string, entry: Entry): void {
+  clearTimeout(entry.timer);
+  if (entry.users === 0 || entry.everyMs === 0 || document.hidden || !signIn.peek()) return;
+  const { status = 200 } = entry.problem.peek() ?? {};
+  // What is missing or forbidden stays so until something is done about it.
+  if (status === 403 || status === 404) return;
+  const isTold = streaming.peek() && told.some((prefix) => path.startsWith(prefix));
+  const every = entry.everyMs * (isTold ? slowerWhenStreaming : 1);
+  const wait = Math.min(longestWaitMs, every * 2 ** Math.min(entry.failures, 6));
+  entry.timer = setTimeout(() => void read(path, entry), wait);
+}
+
+/** Reads everything on the page again, after something was done. */
+export function reloadAll(): void {
+  for (const [path, entry] of entries) {
+    if (entry.users > 0) void read(path, entry);
+    else entries.delete(path);
+  }
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) reloadAll();
+});
+
+/** Forgets everything that was read: somebody else may sign in. */
+export function forgetAll(): void {
+  for (const { timer } of entries.values()) clearTimeout(timer);
+  entries.clear();
+}
+
+/** Reads a path now and every so many milliseconds while it is shown; 0 reads once. An absent path reads nothing. */
+export function useLive<T>(path: string | undefined, everyMs = 5000): Live<T> {
+  const entry = path === undefined ? undefined : entryOf(path, everyMs);
+  useEffect(() => {
+    if (path === undefined) return undefined;
+    const used = entryOf(path, everyMs);
+    used.users++;
+    void read(path, used);
+    return () => {
+      used.users--;
+      if (used.users === 0) clearTimeout(used.timer);
+    };
+  }, [path, everyMs]);
+  return {
+    // The caller names the form that the API's document gives for the path.
+    data: entry?.data.value as T | undefined,
+    problem: entry?.problem.value,
+    reload: async () => {
+      if (path !== undefined && entry) await read(path, entry);
+    },
+  };
+}

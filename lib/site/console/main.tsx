@@ -1,0 +1,123 @@
+import { effect } from '@preact/signals';
+import { type ComponentType, render } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { begin, may, signIn } from './api.ts';
+import './console.css';
+import { forgetAll } from './live.ts';
+import { Status } from './pages/status.tsx';
+import { Empty, Loading, Page, Toast } from './parts.tsx';
+import { Link, path } from './router.tsx';
+import { Shell } from './shell.tsx';
+import { SignInPage } from './sign-in.tsx';
+import { followStream } from './stream.ts';
+import { applyTheme } from './theme.ts';
+
+type PageComponent = ComponentType<{ params: readonly string[] }>;
+
+interface Entry {
+  pattern: RegExp;
+  /** The area whose read scope the page needs. */
+  area?: string;
+  load: () => Promise<PageComponent> | PageComponent;
+}
+
+/** Every page; all but the first are loaded when they are opened. */
+const pages: readonly Entry[] = [
+  { pattern: /^\/$/, load: () => Status },
+  { pattern: /^\/runs$/, area: 'runs', load: async () => (await import('./pages/runs.tsx')).Runs },
+  { pattern: /^\/runs\/([^/]+)$/, load: async () => (await import('./pages/run.tsx')).RunPage },
+  { pattern: /^\/events$/, area: 'events', load: async () => (await import('./pages/events.tsx')).Events },
+  { pattern: /^\/events\/([^/]+)$/, area: 'events', load: async () => (await import('./pages/event.tsx')).EventPage },
+  { pattern: /^\/hooks$/, area: 'hooks', load: async () => (await import('./pages/hooks.tsx')).Hooks },
+  { pattern: /^\/hooks\/([^/]+)$/, area: 'hooks', load: async () => (await import('./pages/hook.tsx')).HookPage },
+  {
+    pattern: /^\/connections$/,
+    area: 'connections',
+    load: async () => (await import('./pages/connections.tsx')).Connections,
+  },
+  {
+    pattern: /^\/connections\/([^/]+)\/([^/]+)$/,
+    area: 'connections',
+    load: async () => (await import('./pages/connection.tsx')).ConnectionPage,
+  },
+];
+
+function Current() {
+  const at = path.value;
+  const [shown, setShown] = useState<{ at: string; component: PageComponent | undefined; failed?: boolean }>();
+  const entry = pages.find(({ pattern }) => pattern.test(at));
+  useEffect(() => {
+    let wanted = true;
+    if (!entry) return undefined;
+    Promise.resolve(entry.load()).then(
+      (component) => wanted && setShown({ at, component }),
+      () => wanted && setShown({ at, component: undefined, failed: true }),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [at, entry]);
+
+  if (!entry) {
+    return (
+      <Page title="No such page">
+        <Empty title="There is nothing at this address.">
+          <Link to="/" class="button">
+            Go to the status
+          </Link>
+        </Empty>
+      </Page>
+    );
+  }
+  if (entry.area && !may(entry.area, 'read')) {
+    return (
+      <Page title="Not for this key">
+        <Empty title={`This key may not read ${entry.area}.`}>
+          <p>
+            It lacks the scope <code>trunkline/{entry.area}/read</code>. Sign out, and sign in with a key that has it.
+          </p>
+        </Empty>
+      </Page>
+    );
+  }
+  if (shown?.at !== at) return <Loading />;
+  if (shown.failed || !shown.component) {
+    return (
+      <Page title="The page could not be loaded">
+        <Empty title="Trunkline does not answer, or was upgraded meanwhile.">
+          <button type="button" class="button" onClick={() => location.reload()}>
+            Load again
+          </button>
+        </Empty>
+      </Page>
+    );
+  }
+  const Component = shown.component;
+  return <Component params={entry.pattern.exec(at)?.slice(1).map(decodeURIComponent) ?? []} />;
+}
+
+function Console() {
+  const who = signIn.value;
+  if (who === undefined) return <Loading />;
+  return (
+    <>
+      {who === null ? (
+        <SignInPage />
+      ) : (
+        <Shell>
+          <Current />
+        </Shell>
+      )}
+      <Toast />
+    </>
+  );
+}
+
+applyTheme();
+effect(() => {
+  if (signIn.value === null) forgetAll();
+});
+followStream();
+void begin();
+const place = document.getElementById('console');
+if (place) render(<Console />, place);

@@ -1,0 +1,313 @@
+import { useEffect, useState } from 'preact/hooks';
+import { call, may } from '../api.ts';
+import { Icon } from '../icons.tsx';
+import { reloadAll, useLive } from '../live.ts';
+import { Dialog, Empty, Loading, Mark, Notice, Page, say, Time } from '../parts.tsx';
+import type { Automation, Run, RunState } from '../readings.ts';
+import { Link, query, setQuery } from '../router.tsx';
+import { daysAgo, now } from '../time.ts';
+import { causeOf, duration, runTone, runWords } from '../words.ts';
+
+type Show = 'all' | 'failures' | RunState;
+const shows: readonly { id: Show; name: string }[] = [
+  { id: 'all', name: 'All that were meant' },
+  { id: 'failures', name: 'Failures' },
+  { id: 'running', name: 'Running' },
+  { id: 'succeeded', name: 'Done' },
+  { id: 'suppressed', name: 'Duplicates' },
+  { id: 'skipped', name: 'Not meant' },
+];
+const pageSize = 100;
+/** Failures are grouped over so many of each kind. */
+const maxFailures = 200;
+
+/** What was done, newest first; failures by their cause. */
+export function Runs() {
+  const show = (shows.find(({ id }) => id === query.value.get('show'))?.id ?? 'all') satisfies Show;
+  const automation = query.value.get('automation') ?? '';
+  const automations = useLive<Automation[]>(may('automations', 'read') ? '/v1/automations' : undefined, 0);
+  return (
+    <Page title="Runs" lead="Each run is one execution of an automation, or one long call. Open it for its steps.">
+      <div class="filters">
+        <fieldset class="chips" aria-label="Which runs">
+          {shows.map(({ id, name }) => (
+            <button
+              key={id}
+              type="button"
+              class="chip"
+              aria-pressed={show === id}
+              onClick={() => setQuery({ show: id === 'all' ? undefined : id, cause: undefined })}
+            >
+              {name}
+            </button>
+          ))}
+        </fieldset>
+        {automations.data && automations.data.length > 0 && (
+          <select
+            aria-label="Automation"
+            value={automation}
+            onChange={(event) => setQuery({ automation: event.currentTarget.value })}
+          >
+            <option value="">Every automation</option>
+            {automations.data.map(({ id, name }) => (
+              <option key={id} value={id}>
+                {name}
+              </option>
+            ))}
+            <option value="calls">Single calls</option>
+          </select>
+        )}
+      </div>
+      {show === 'failures' ? (
+        <Failures automation={automation} />
+      ) : (
+        <List key={`${show} ${automation}`} state={show === 'all' ? undefined : show} automation={automation} />
+      )}
+    </Page>
+  );
+}
+
+const listPath = (filters: Record<string, string | undefined>) => {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(filters)) if (value) search.set(name, value);
+  return `/v1/runs?${search}`;
+};
+
+function List({ state, automation }: { state: RunState | undefined; automation: string }) {
+  const [older, setOlder] = useState<Run[]>([]);
+  const [end, setEnd] = useState(false);
+  const filters = { state, automation, limit: String(pageSize) };
+  const { data, problem, reload } = useLive<Run[]>(listPath(filters), 3000);
+  // What slides out of the newest page while it is read again stays below it, once older ones are shown.
+  useEffect(() => {
+    if (data) setOlder((before) => (before.length === 0 ? before : merge(data, before)));
+  }, [data]);
+  const all = merge(data ?? [], older);
+  const last = all.at(-1);
+  // Every automation of a hook looks at each post; those that it was not meant for would hide the others.
+  const runs = state === undefined ? all.filter((run) => run.state !== 'skipped') : all;
+  const more = async () => {
+    if (!last) return;
+    const next = await call<Run[]>('GET', listPath({ ...filters, before: last.id }));
+    setOlder(merge(all, next));
+    setEnd(next.length < pageSize);
+  };
+  if (problem && !data) return <Notice problem={problem} onRetry={() => void reload()} />;
+  if (!data) return <Loading rows={6} />;
+  if (runs.length === 0 && (all.length < pageSize || end)) {
+    return state || automation || all.length > 0 ? (
+      <Empty title="No run matches these filters." icon="runs">
+        <button type="button" class="button" onClick={() => setQuery({ show: undefined, automation: undefined })}>
+          Show every run
+        </button>
+      </Empty>
+    ) : (
+      <Empty title="Nothing has run yet." icon="runs">
+        <p>A run starts when an automation’s hook is posted to, its event happens, or its schedule is due.</p>
+        <Link to="/hooks" class="button">
+          Look at the hooks
+        </Link>
+      </Empty>
+    );
+  }
+  return (
+    <>
+      <ul class="rows" aria-label="Runs, newest first">
+        {runs.map((run) => (
+          <RunRow key={run.id} run={run} />
+        ))}
+      </ul>
+      {all.length >= pageSize && !end && (
+        <div class="more-row">
+          <button type="button" class="button" onClick={() => void more()}>
+            Show older runs
+          </button>
+        </div>
+      )}
+    </>
+  );
+}
+
+/** The newer reading of each run, newest first. */
+function merge(newer: readonly Run[], older: readonly Run[]): Run[] {
+  const all = new Map([...older, ...newer].map((run) => [run.id, run]));
+  return [...all.values()].sort((one, other) => (one.createdAt < other.createdAt ? 1 : -1));
+}
+
+export function RunRow({ run }: { run: Run }) {
+  const tone = runTone[run.state];
+  return (
+    <li class={`row ${tone}`}>
+      <Link to={`/runs/${run.id}`}>
+        <Mark tone={tone} />
+        <span class="row-main">
+          <span class="row-title">{run.name}</span>
+          {run.reason && <span class="row-text">{run.reason}</span>}
+          {run.replayOf && <span class="row-text">Replay of an earlier run</span>}
+        </span>
+        <span class="row-side">
+          <span>
+            <span class={`word ${tone}`}>{runWords[run.state]}</span>{' '}
+            {run.state !== 'skipped' && run.state !== 'suppressed' && (
+              <span class="muted">{run.endedAt ? duration(run, 0) : `for ${duration(run, now.value)}`}</span>
+            )}
+          </span>
+          <span class="muted">
+            <Time iso={run.createdAt} exact /> · <Time iso={run.createdAt} />
+          </span>
+        </span>
+      </Link>
+    </li>
+  );
+}
+
+interface Group {
+  cause: string;
+  runs: Run[];
+}
+
+/** The failures of a week by what caused them, to be replayed together once the cause is gone. */
+function Failures({ automation }: { automation: string }) {
+  const [since] = useState(() => daysAgo(7));
+  const [replayed, setReplayed] = useState<Group>();
+  const filters = { automation, since, limit: String(maxFailures) };
+  const failed = useLive<Run[]>(listPath({ ...filters, state: 'failed' }), 5000);
+  const partial = useLive<Run[]>(listPath({ ...filters, state: 'partial' }), 5000);
+  const problem = failed.problem ?? partial.problem;
+  if (problem && !failed.data) return <Notice problem={problem} onRetry={() => void failed.reload()} />;
+  if (!failed.data || !partial.data) return <Loading rows={4} />;
+  const all = [...failed.data, ...partial.data];
+  const again = new Set(all.map(({ replayOf }) => replayOf));
+  const open = all.filter(({ id }) => !again.has(id)).sort((one, other) => (one.createdAt < other.createdAt ? 1 : -1));
+  if (open.length === 0) {
+    return (
+      <Empty title="No run has failed in the last seven days." icon="good">
+        <p>A run that fails, or does only part of its work, appears here with its cause.</p>
+      </Empty>
+    );
+  }
+  const groups = [...Map.groupBy(open, causeOf)]
+    .map(([cause, runs]) => ({ cause, runs }))
+    .sort((one, other) => other.runs.length - one.runs.length);
+  const full = failed.data.length === maxFailures || partial.data.length === maxFailures;
+  return (
+    <>
+      {full && (
+        <p class="muted">
+          There are more failures than {maxFailures} of a kind; these are the newest of the last seven days.
+        </p>
+      )}
+      {groups.map((group) => (
+        <FailureGroup
+          key={group.cause}
+          group={group}
+          open={query.value.get('cause') === group.cause || groups.length === 1}
+          onReplay={() => setReplayed(group)}
+        />
+      ))}
+      {replayed && <ReplayMany group={replayed} onClose={() => setReplayed(undefined)} />}
+    </>
+  );
+}
+
+function FailureGroup({ group, open, onReplay }: { group: Group; open: boolean; onReplay: () => void }) {
+  const { cause, runs } = group;
+  const failed = runs.some(({ state }) => state === 'failed');
+  return (
+    <details class={`group ${failed ? 'bad' : 'warn'}`} open={open}>
+      <summary>
+        <Mark tone={failed ? 'bad' : 'warn'} />
+        <span class="row-main">
+          <span class="row-title">{cause}</span>
+          <span class="row-text">
+            {runs.length} {runs.length === 1 ? 'run' : 'runs'} of{' '}
+            {[...new Set(runs.map(({ name }) => name))].join(', ')}
+          </span>
+        </span>
+        <Icon name="chevron" class="turn" />
+      </summary>
+      <div class="group-body">
+        {may('runs', 'write') && (
+          <button type="button" class="button" onClick={onReplay}>
+            <Icon name="replay" />
+            {runs.length === 1 ? 'Replay it' : `Replay all ${runs.length}`}
+          </button>
+        )}
+        <ul class="rows">
+          {runs.map((run) => (
+            <RunRow key={run.id} run={run} />
+          ))}
+        </ul>
+      </div>
+    </details>
+  );
+}
+
+/** Replays the failed steps of many runs, one after another, oldest first. */
+function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
+  const [done, setDone] = useState(0);
+  const [refused, setRefused] = useState<string[]>([]);
+  const [state, setState] = useState<'asked' | 'running' | 'over'>('asked');
+  const total = group.runs.length;
+  const start = async () => {
+    setState('running');
+    for (const run of group.runs.toReversed()) {
+      try {
+        await call('POST', `/v1/runs/${run.id}/replay`, {});
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        setRefused((before) => [...before, `${run.name}: ${why}`]);
+      }
+      setDone((before) => before + 1);
+    }
+    reloadAll();
+    setState('over');
+    say(`${total} ${total === 1 ? 'run was' : 'runs were'} replayed.`);
+  };
+  return (
+    <Dialog title={`Replay ${total} ${total === 1 ? 'run' : 'runs'}?`} onClose={onClose}>
+      <div>
+        {state === 'asked' ? (
+          <>
+            <p>
+              Each run repeats the steps that failed, oldest first; what was done is not done again. Make sure that the
+              cause is gone: <em>{group.cause}</em>
+            </p>
+            <p class="notice warn">
+              <Mark tone="warn" />
+              <span>A step that failed to sound a siren or send a message sends it now, however old the alarm is.</span>
+            </p>
+            <div class="dialog-actions">
+              <button type="button" class="button" onClick={onClose}>
+                Not now
+              </button>
+              <button type="button" class="button primary" onClick={() => void start()}>
+                Replay
+              </button>
+            </div>
+          </>
+        ) : (
+          <>
+            <label for="progress">
+              {done} of {total} started
+            </label>
+            <progress id="progress" max={total} value={done} />
+            {refused.map((each) => (
+              <p key={each} class="notice bad">
+                <Mark tone="bad" />
+                <span>{each}</span>
+              </p>
+            ))}
+            {state === 'over' && (
+              <div class="dialog-actions">
+                <button type="button" class="button primary" onClick={onClose}>
+                  Close
+                </button>
+              </div>
+            )}
+          </>
+        )}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,48 @@
+import { effect } from '@preact/signals';
+import { signIn } from './api.ts';
+import { changed, concerned, streaming } from './live.ts';
+
+/** Without a word for so long, in milliseconds, the stream is not relied on: where answers end, it comes back every five seconds. */
+const silenceMs = 20_000;
+
+/** Follows the live stream while somebody is signed in and the page is in sight, so that what changes is read again at once. */
+export function followStream(): void {
+  let source: EventSource | undefined;
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  const heard = () => {
+    streaming.value = true;
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      streaming.value = source?.readyState === EventSource.OPEN;
+    }, silenceMs);
+  };
+  const stop = () => {
+    source?.close();
+    source = undefined;
+    clearTimeout(silence);
+    streaming.value = false;
+  };
+  const start = () => {
+    if (source || document.hidden || !signIn.peek()) return;
+    source = new EventSource('/v1/stream');
+    source.onopen = heard;
+    source.onerror = () => {
+      // A refusal closes it for good; the pages then go on asking by themselves.
+      if (source?.readyState === EventSource.CLOSED) stop();
+    };
+    for (const [kind, paths] of Object.entries(concerned)) {
+      source.addEventListener(kind, () => {
+        heard();
+        changed(paths);
+      });
+    }
+  };
+  effect(() => {
+    if (signIn.value) start();
+    else stop();
+  });
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) stop();
+    else start();
+  });
+}

@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { buildConsole, localConsole } from '../../build/console.ts';
+import { type Product, startProduct } from '../../local/product.ts';
+import { startChromium } from '../support/chromium.ts';
+import { signIn, type Visit, visit } from './browser.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'trunkline-console-'));
+let product: Product;
+let browser: Browser;
+
+beforeAll(async () => {
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  await buildConsole(localConsole);
+  [browser, product] = await Promise.all([
+    startChromium(),
+    startProduct({ directory, port: 0, sandbox: false, clock: false }),
+  ]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await product?.close();
+  vi.restoreAllMocks();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function operator(): Promise<Visit> {
+  const visitor = await visit(browser, product.url);
+  await signIn(visitor, await product.consoleLink());
+  return visitor;
+}
+
+test('every page of a new installation names the next step', async () => {
+  const visitor = await operator();
+  for (const [path, words] of [
+    ['', 'Connect a vendor'],
+    ['', 'Create a hook'],
+    ['/runs', 'Nothing has run yet.'],
+    ['/runs?show=failures', 'No run has failed'],
+    ['/events', 'Post to a hook'],
+    ['/hooks', 'Create a hook'],
+    ['/connections', 'Choose a vendor'],
+  ] as const) {
+    await visitor.open(path);
+    await visitor.page.locator('.empty', { hasText: words }).first().waitFor();
+    await visitor.expectAccessible();
+  }
+  await visitor.end();
+});
+
+test('an address of nothing says so, and the page itself is kept from framing and from foreign scripts', async () => {
+  const visitor = await operator();
+  await visitor.open('/nowhere', 'No such page');
+  await visitor.open('/runs/run_calls_abc_000000000000', 'Run');
+  await visitor.page.getByText('There is no such run.').waitFor();
+  const answer = await fetch(`${product.url}/console/runs`);
+  expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'");
+  expect(answer.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+  const text = await answer.text();
+  const [script = ''] = /\/console\/assets\/console-\w+\.js/.exec(text) ?? [];
+  const asset = await fetch(`${product.url}${script}`);
+  expect(asset.headers.get('cache-control')).toContain('immutable');
+  expect((await fetch(`${product.url}/console/assets/none.js`)).status).toBe(404);
+  await visitor.end();
+});
+
+test('a link that was used says nothing is lost: the cookie still holds, and elsewhere the key is asked for', async () => {
+  const link = await product.consoleLink();
+  const first = await visit(browser, product.url);
+  await signIn(first, link);
+  await first.page.goto('about:blank');
+  await signIn(first, link);
+  const second = await visit(browser, product.url);
+  await second.page.goto(link);
+  await second.page.locator('h1', { hasText: 'Sign in' }).waitFor();
+  await first.end();
+  await second.end();
+});

@@ -1,0 +1,351 @@
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { buildConsole, localConsole } from '../../build/console.ts';
+import { services } from '../../lib/aws/services.ts';
+import { keys } from '../../lib/store/items.ts';
+import { type Bench, startBench } from '../acceptance/product.ts';
+import { startChromium } from '../support/chromium.ts';
+import { desktop, phone, signIn, type Visit, visit } from './browser.ts';
+
+let bench: Bench;
+let browser: Browser;
+let firstPage: string[];
+let hookUrl = '';
+let hookId = '';
+let alarmId = '';
+
+const sirens = () => bench.demo.proptt2.journal.filter(({ path }) => path.endsWith('/sendSOS')).length;
+const post = async (body: object) => {
+  const answer = await fetch(`${hookUrl}?wait=20`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return answer.status;
+};
+
+beforeAll(async () => {
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  [{ firstPage }, browser, bench] = await Promise.all([buildConsole(localConsole), startChromium(), startBench()]);
+  const { body: hook } = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', {
+    name: 'North gate panel',
+    verify: { kind: 'none' },
+  });
+  [hookUrl, hookId] = [hook.url, hook.id];
+  const { body: rooms } = await bench.call<{ id: string }[]>('GET', '/v1/choices/talk/demo/rooms');
+  const { body: alarm } = await bench.call<{ id: string }>('POST', '/v1/automations', {
+    name: 'Fire alarm',
+    when: { hook: hook.id },
+    if: "{% event.data.body.kind = 'fire' %}",
+    dedupe: { key: '{% event.data.body.site %}', seconds: 300 },
+    do: [
+      { name: 'siren', call: 'proptt2/demo/sendSosToChannel', input: { channelId: 1 } },
+      { name: 'line', call: 'talk/demo/sendChatMessage', input: { token: rooms[0]?.id, message: 'Fire' } },
+    ],
+  });
+  alarmId = alarm.id;
+  await bench.call('POST', '/v1/automations', {
+    name: 'Broken rota',
+    when: { hook: hook.id },
+    if: "{% event.data.body.kind = 'rota' %}",
+    do: [{ name: 'link', call: 'proptt2/demo/linkUserToChannel', input: { channelId: 999, userId: 1 } }],
+  });
+  await post({ kind: 'fire', site: 'S1' });
+  await post({ kind: 'fire', site: 'S1' });
+  await post({ kind: 'rota', site: 'S1' });
+  await post({ kind: 'rota', site: 'S2' });
+}, 60_000);
+afterAll(async () => {
+  await browser?.close();
+  await bench?.close();
+  vi.restoreAllMocks();
+});
+
+async function operator(options?: Parameters<typeof visit>[2]): Promise<Visit> {
+  const visitor = await visit(browser, bench.product.url, options);
+  await signIn(visitor, await bench.product.consoleLink());
+  return visitor;
+}
+
+const textOf = async ({ page }: Visit) => (await page.locator('main').textContent()) ?? '';
+
+describe('an operator', () => {
+  test('sees on the first page what failed, and whether the siren sounded', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await page.locator('.headline', { hasText: '2 runs failed in the last 24 hours' }).waitFor();
+    await page.locator('.alarm', { hasText: 'The siren sounded' }).waitFor();
+    const text = await textOf(visitor);
+    expect(text).toContain('Fire alarm, posted at');
+    expect(text).toMatch(/There is no channel … at this ProPTT2 account/);
+    expect(text).toContain('North gate panel');
+    expect(text).toContain('ProPTT2 · demo');
+    expect(new URL(page.url()).hash).toBe('');
+    await visitor.end();
+  });
+
+  test('sees a new run appear by itself', async () => {
+    const visitor = await operator();
+    await visitor.open('/runs', 'Runs');
+    await visitor.page.locator('.row', { hasText: 'Duplicate' }).first().waitFor();
+    const before = await visitor.page.locator('.row', { hasText: 'Fire alarm' }).filter({ hasText: 'Done' }).count();
+    await post({ kind: 'fire', site: `live ${Date.now()}` });
+    await vi.waitFor(
+      async () =>
+        expect(await visitor.page.locator('.row', { hasText: 'Fire alarm' }).filter({ hasText: 'Done' }).count()).toBe(
+          before + 1,
+        ),
+      { timeout: 15_000 },
+    );
+    await visitor.end();
+  });
+
+  test('opens a run by the keyboard and replays it, siren included, only after saying so', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open(`/runs?automation=${alarmId}&show=succeeded`, 'Runs');
+    await page.locator('.row a').first().focus();
+    await page.keyboard.press('Enter');
+    await page.locator('h1', { hasText: 'Fire alarm' }).waitFor();
+    await page.locator('.step', { hasText: 'siren' }).waitFor();
+    expect(await textOf(visitor)).toContain('Siren after');
+    const before = sirens();
+    await page.getByRole('button', { name: 'Replay' }).focus();
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('sounds the siren again').waitFor();
+    expect(await dialog.getByRole('button', { name: 'Replay' }).isDisabled()).toBe(true);
+    await visitor.expectAccessible();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    expect(sirens()).toBe(before);
+    await page.getByRole('button', { name: 'Replay' }).click();
+    await dialog.getByRole('checkbox').press('Space');
+    await dialog.getByRole('button', { name: 'Replay' }).press('Enter');
+    await page.getByText('A replay of').waitFor();
+    await page.locator('.verdict', { hasText: 'Done' }).waitFor();
+    expect(sirens()).toBe(before + 1);
+    await visitor.end();
+  });
+
+  test('is led from a duplicate to the run that did the work', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('/runs?show=suppressed', 'Runs');
+    await page.locator('.row a').first().click();
+    await page.getByRole('link', { name: 'Show the earlier run' }).click();
+    await page.locator('.verdict', { hasText: 'Done' }).waitFor();
+    await visitor.end();
+  });
+
+  test('replays all failures of one cause at once', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('/runs?show=failures', 'Runs');
+    await page.locator('.group', { hasText: '2 runs of Broken rota' }).waitFor();
+    await page.getByRole('button', { name: 'Replay all 2' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Replay', exact: true }).click();
+    await page.getByText('2 of 2 started').waitFor();
+    await page.getByRole('dialog').getByText('Close').click();
+    // The replays failed for the same reason and now stand for the runs that they repeat.
+    await page.locator('.row', { hasText: 'Replay of an earlier run' }).nth(1).waitFor();
+    expect(await page.locator('.group').textContent()).toContain('2 runs of Broken rota');
+    await visitor.end();
+  });
+
+  test('creates a hook, sees its address once, and finds the test post', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('/hooks', 'Hooks');
+    await page.getByRole('button', { name: 'Create a hook' }).click();
+    await page.getByLabel('Name').fill('Door station');
+    await page.getByRole('button', { name: 'Create', exact: true }).click();
+    const address = await page.getByLabel('Address', { exact: true }).inputValue();
+    expect(address).toMatch(/\/hooks\/[\w-]+$/);
+    await page.getByText('As a QR code').click();
+    await page.getByRole('img', { name: 'The address as a QR code' }).waitFor();
+    await page.getByRole('button', { name: 'Send a test' }).click();
+    await page.getByText('It arrived').waitFor();
+    await page.getByRole('button', { name: 'I have copied it' }).click();
+    await page.locator('.row', { hasText: 'Door station' }).getByRole('link').click();
+    await page.locator('pre', { hasText: '"from": "Trunkline console"' }).waitFor();
+    expect(await textOf(visitor)).not.toContain(address);
+    await visitor.end();
+  });
+
+  test('goes from an event to the run that it started', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open(`/events?type=trunkline.hook.received&connection=${hookId}`, 'Events');
+    await page.locator('.row a', { hasText: 'kind rota' }).first().click();
+    await page.locator('h1', { hasText: 'trunkline.hook.received' }).waitFor();
+    await page.locator('.row a', { hasText: 'Broken rota' }).first().click();
+    await page.locator('.verdict', { hasText: 'Failed' }).waitFor();
+    await page.getByRole('link', { name: 'an event' }).waitFor();
+    await visitor.end();
+  });
+
+  test('connects a vendor, is told which field is wrong, and then what the check finds', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('/connections?new=1', 'Connections');
+    await page.getByRole('button', { name: /Nextcloud Talk/ }).click();
+    await page.getByLabel('Name').fill('second');
+    await page.getByLabel('Server URL').fill('nonsense');
+    await page.getByLabel(/^User/).fill('alice');
+    await page.getByLabel(/^App password/).fill('alice-app-password');
+    await page.getByRole('button', { name: 'Connect and check' }).click();
+    await page.locator('.wrong', { hasText: 'Server URL' }).waitFor();
+    await page.getByLabel('Server URL').fill(bench.demo.talk.url);
+    await page.getByText('Further settings').first().click();
+    await page.getByRole('checkbox', { name: /Allow HTTP/ }).check();
+    await page.getByRole('checkbox', { name: /Allow private network/ }).check();
+    await page.getByRole('button', { name: 'Connect and check' }).click();
+    await page.getByText('The connection works.').waitFor();
+    await page.getByRole('button', { name: 'Show the connection' }).click();
+    await page.locator('h1', { hasText: 'Nextcloud Talk · second' }).waitFor();
+    await visitor.end();
+  });
+
+  test('with a key for runs alone sees no more than runs, and no button that would be refused', async () => {
+    const { body } = await bench.call<{ key: string }>('POST', '/v1/keys', {
+      name: 'Reader',
+      scopes: ['trunkline/runs/read'],
+    });
+    const visitor = await visit(browser, bench.product.url);
+    const { page } = visitor;
+    await visitor.open('/runs', 'Sign in');
+    await page.getByLabel('Key').fill('tl_wrong');
+    await page.keyboard.press('Enter');
+    await page.getByText('not known or was revoked').waitFor();
+    await page.getByLabel('Key').fill(body.key);
+    await page.keyboard.press('Enter');
+    await page.locator('h1', { hasText: 'Runs' }).waitFor();
+    expect(await page.locator('.nav li a').allTextContents()).toEqual(['Status', 'Runs']);
+    await page.locator('.row a').first().click();
+    await page.locator('.verdict').waitFor();
+    expect(await page.getByRole('button', { name: 'Replay' }).count()).toBe(0);
+    await visitor.open('/hooks', 'Not for this key');
+    await page.getByRole('button', { name: /Sign out/ }).click();
+    await page.locator('h1', { hasText: 'Sign in' }).waitFor();
+    await visitor.end();
+  });
+});
+
+const everyPage = (): [string, string][] => [
+  ['', 'Status'],
+  ['/runs', 'Runs'],
+  ['/runs?show=failures', 'Runs'],
+  ['/events', 'Events'],
+  ['/hooks', 'Hooks'],
+  [`/hooks/${hookId}`, 'North gate panel'],
+  ['/hooks?new=1', 'Hooks'],
+  ['/connections', 'Connections'],
+  ['/connections/proptt2/demo', 'ProPTT2 · demo'],
+  ['/connections?new=1', 'Connections'],
+];
+
+describe.each([
+  { scheme: 'light', size: desktop, where: 'a desk' },
+  { scheme: 'dark', size: desktop, where: 'a desk' },
+  { scheme: 'light', size: phone, where: 'a phone' },
+  { scheme: 'dark', size: phone, where: 'a phone' },
+] as const)('in $scheme colours on $where', ({ scheme, size }) => {
+  test('every page can be read and used by everybody', async () => {
+    const visitor = await operator({ colorScheme: scheme, viewport: size });
+    for (const [path, title] of everyPage()) {
+      await visitor.open(path, title);
+      await visitor.expectAccessible();
+    }
+    await visitor.end();
+  });
+});
+
+test('everything that the first page needs is at most 100 kB', () => {
+  const bytes = firstPage.reduce((sum, file) => sum + gzipSync(readFileSync(file)).length, 0);
+  expect(bytes).toBeGreaterThan(5_000);
+  expect(bytes).toBeLessThan(100_000);
+});
+
+test('says what is wrong when a vendor is down, and when Trunkline itself no longer answers', async () => {
+  const visitor = await operator();
+  const { page } = visitor;
+  await bench.demo.proptt2.close();
+  await bench.poll('proptt2', 'demo');
+  await visitor.open('/connections/proptt2/demo');
+  await page.locator('.verdict', { hasText: 'Trouble' }).waitFor();
+  await visitor.expectAccessible();
+  await page.getByRole('button', { name: 'Check it now' }).click();
+  await page.getByText('The connection does not work yet.').waitFor();
+  await visitor.open('', 'Status');
+  await page.locator('.row.warn', { hasText: 'ProPTT2 · demo' }).waitFor();
+  await page.context().setOffline(true);
+  await page.locator('.fresh', { hasText: 'No answer' }).waitFor();
+  await page.context().setOffline(false);
+  await page.locator('.fresh', { hasText: 'Live' }).waitFor({ timeout: 30_000 });
+  await visitor.end();
+});
+
+test('with 300 connections and 2,000 runs the first page and the list of runs are still quick to use', async () => {
+  const { table } = services();
+  const at = '2026-01-05T02:11:09.000Z';
+  const made: Promise<unknown>[] = [];
+  for (let number = 0; number < 300; number++) {
+    const name = `site-${number}`;
+    const settings = { serverUrl: 'https://cloud.example.com', user: 'gateway', pollEvents: false };
+    made.push(
+      table.put({
+        ...keys.connection('talk', name),
+        vendor: 'talk',
+        name,
+        version: 1,
+        settings,
+        credentials: ['appPassword'],
+        createdAt: at,
+        updatedAt: at,
+      }),
+    );
+  }
+  const { due } = await import('../../lib/store/due.ts');
+  const start = Date.now() - 2 * 86_400_000;
+  for (let number = 0; number < 2000; number++) {
+    const createdAt = start + number * 1000;
+    const id = `run_${alarmId}_${createdAt.toString(36)}_${number.toString(16).padStart(12, '0')}`;
+    const key = keys.run(alarmId, createdAt, number.toString(16).padStart(12, '0'));
+    made.push(
+      table.put({
+        ...key,
+        id,
+        owner: alarmId,
+        name: 'Fire alarm',
+        state: 'succeeded',
+        definition: '{"do":[]}',
+        scopes: [],
+        keyId: 'admin',
+        createdAt,
+        endedAt: createdAt + 500,
+        expiresAt: Math.ceil(Date.now() / 1000) + 86_400,
+        duePk: due('run-succeeded', key.sk, 0).duePk,
+        dueAt: createdAt,
+      }),
+    );
+    if (made.length % 100 === 0) await Promise.all(made.splice(0));
+  }
+  await Promise.all(made);
+  const visitor = await operator();
+  await visitor.page.locator('.count', { hasText: '30' }).first().waitFor();
+  expect(await visitor.page.locator('.section', { hasText: 'Connections' }).locator('.row').count()).toBeGreaterThan(
+    300,
+  );
+  await visitor.open('/runs?show=succeeded', 'Runs');
+  const rows = visitor.page.locator('.rows .row');
+  await rows.nth(99).waitFor();
+  await visitor.page.getByRole('button', { name: 'Show older runs' }).click();
+  await rows.nth(199).waitFor();
+  await visitor.open('/connections', 'Connections');
+  await visitor.page.getByRole('searchbox').fill('site-299');
+  await vi.waitFor(async () => expect(await rows.count()).toBe(1));
+  await visitor.end();
+}, 60_000);
