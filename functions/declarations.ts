@@ -245,7 +245,11 @@ export const functions: readonly FunctionDeclaration[] = [
   {
     ...clock,
     name: 'start-schedules',
-    table: { write: ['health', 'automations', ...items.runStarts], due: ['schedule'] },
+    table: {
+      write: ['health', 'automations', ...items.runs, ...items.events],
+      due: ['schedule', 'run-flood', 'run-running'],
+    },
+    files: { read: ['events/'] },
     starts: ['run-automation'],
     signals: [oldestDue('start-schedules', 'A schedule fires more than three minutes late.', 3)],
   },

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { localAccountFile, storeAccount } from '../cli/account.ts';
+import { endFailedExecution } from '../lib/aws/failed-executions.ts';
 import { log, logTo } from '../lib/aws/log.ts';
 import { services, useFiles, useHttp } from '../lib/aws/services.ts';
 import { signInLink } from '../lib/aws/sign-in-link.ts';
@@ -234,7 +235,13 @@ async function startDurableHalf(functions: Functions, ground: Ground, closers: (
       execution: name,
       message: error instanceof Error ? error.message : String(error),
     });
-  const runtime = await startDurableRuntime({ table, clock, handlers: functions.durable, onFault });
+  const runtime = await startDurableRuntime({
+    table,
+    clock,
+    handlers: functions.durable,
+    onFault,
+    onFailed: endFailedExecution,
+  });
   closers.push(runtime.stop);
   Object.assign(ground.lambda.functions, runtime.functions);
   ground.lambda.completeCallback = runtime.complete;

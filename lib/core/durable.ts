@@ -63,6 +63,8 @@ export interface DeliveryStart {
 /** What a run's execution is started with: ids only. */
 export interface RunStart {
   runId: string;
+  /** Set where a step raises an alarm: the run then waits behind no other. */
+  alarm?: true;
 }
 
 /**

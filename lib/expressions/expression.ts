@@ -15,6 +15,8 @@ export interface EvaluateOptions {
   seed?: string;
   /** The addresses that `$link(name)` gives, by name. */
   links?: Readonly<Record<string, string>> | undefined;
+  /** Whose evaluation it is, such as an automation's id: those of different shares take turns. */
+  share?: string;
 }
 
 const defaultTimeMs = 1000;

@@ -33,6 +33,7 @@ export interface ExpressionPoolOptions {
 }
 
 interface Waiting {
+  share: string;
   job: ExpressionJob;
   timeMs: number;
   /** An evaluation changes nothing outside, so one that a dying process took with it is simply done again, once. */
@@ -53,6 +54,8 @@ interface Evaluator {
 }
 
 const bootMs = 15_000;
+/** Pauses before a process is started again, in milliseconds. */
+const startPausesMs = [100, 400, 1_500];
 /** JSONata's own deadline comes first and knows which expression it was; this much later the process is killed. */
 const killAfterMs = 150;
 
@@ -66,7 +69,11 @@ export class ExpressionPool {
   readonly #idleMs: number;
   readonly #entry: URL;
   readonly #evaluators = new Set<Evaluator>();
-  readonly #queue: Waiting[] = [];
+  /** What waits, by whose it is; the share whose turn is next comes first. */
+  readonly #shares = new Map<string, Waiting[]>();
+  /** How often in a row no process could be started. */
+  #failedStarts = 0;
+  #restart: NodeJS.Timeout | undefined;
 
   constructor(options: ExpressionPoolOptions = {}) {
     this.#size = options.size ?? 2;
@@ -80,18 +87,52 @@ export class ExpressionPool {
     return this.#evaluators.size;
   }
 
-  /** Runs a job in the next free process. Waiting and the start of a process do not count as its time. */
-  run(job: ExpressionJob, timeMs: number): Promise<ExpressionReply> {
+  /**
+   * Runs a job in the next free process. Waiting and the start of a process do not count as its time. Shares take turns: whoever has
+   * a thousand jobs waiting delays nobody else's by more than the one that runs.
+   */
+  run(job: ExpressionJob, timeMs: number, share = ''): Promise<ExpressionReply> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ job, timeMs, again: true, resolve, reject });
+      this.#add({ share, job, timeMs, again: true, resolve, reject });
       this.#next();
     });
   }
 
   /** Ends all processes; jobs that run or wait fail. */
   close(): void {
-    for (const waiting of this.#queue.splice(0)) waiting.reject(crashed('the pool was closed'));
+    clearTimeout(this.#restart);
+    this.#rejectAll(crashed('the pool was closed'));
     for (const evaluator of this.#evaluators) kill(evaluator, 'close');
+  }
+
+  get #waiting(): number {
+    let count = 0;
+    for (const jobs of this.#shares.values()) count += jobs.length;
+    return count;
+  }
+
+  #add(waiting: Waiting, first = false): void {
+    const jobs = this.#shares.get(waiting.share) ?? [];
+    if (first) jobs.unshift(waiting);
+    else jobs.push(waiting);
+    this.#shares.set(waiting.share, jobs);
+  }
+
+  /** The next job of the share whose turn it is; the share comes last from then on. */
+  #take(): Waiting | undefined {
+    const [next] = this.#shares;
+    if (!next) return undefined;
+    const [share, jobs] = next;
+    const waiting = jobs.shift();
+    this.#shares.delete(share);
+    if (jobs.length > 0) this.#shares.set(share, jobs);
+    return waiting;
+  }
+
+  #rejectAll(failure: ExpressionFailure): void {
+    const all = [...this.#shares.values()].flat();
+    this.#shares.clear();
+    for (const waiting of all) waiting.reject(failure);
   }
 
   #next(): void {
@@ -100,7 +141,7 @@ export class ExpressionPool {
       if (evaluator.state === 'starting') starting++;
       else if (evaluator.state === 'ready' && evaluator.current === undefined) this.#hand(evaluator);
     }
-    if (this.#queue.length > starting && this.#evaluators.size < this.#size) this.#start();
+    if (this.#waiting > starting && this.#evaluators.size < this.#size && this.#restart === undefined) this.#start();
   }
 
   #start(): void {
@@ -118,9 +159,13 @@ export class ExpressionPool {
     };
     this.#evaluators.add(evaluator);
     killAfter(evaluator, bootMs, 'start');
-    child.on('message', (reply: ExpressionReply) => this.#take(evaluator, reply));
+    child.on('message', (reply: ExpressionReply) => this.#settle(evaluator, reply));
     child.on('exit', (code, signal) => this.#bury(evaluator, code, signal));
-    child.on('error', () => kill(evaluator, 'error'));
+    child.on('error', () => {
+      // A process that could not be started never exits.
+      if (child.pid === undefined) this.#bury(evaluator, null, null);
+      else kill(evaluator, 'error');
+    });
   }
 
   /** No code from texts, a linear engine for regular expressions that run away, no files but its own, no processes, no threads. */
@@ -138,7 +183,7 @@ export class ExpressionPool {
   }
 
   #hand(evaluator: Evaluator): void {
-    const next = this.#queue.shift();
+    const next = this.#take();
     if (next === undefined) return;
     evaluator.current = next;
     evaluator.process.ref();
@@ -153,9 +198,11 @@ export class ExpressionPool {
     }
   }
 
-  #take(evaluator: Evaluator, reply: ExpressionReply): void {
-    if ('ready' in reply) evaluator.state = 'ready';
-    else if ('failure' in reply) evaluator.current?.reject(new ExpressionFailure(reply.failure.kind, reply.failure));
+  #settle(evaluator: Evaluator, reply: ExpressionReply): void {
+    if ('ready' in reply) {
+      evaluator.state = 'ready';
+      this.#failedStarts = 0;
+    } else if ('failure' in reply) evaluator.current?.reject(new ExpressionFailure(reply.failure.kind, reply.failure));
     else evaluator.current?.resolve(reply);
     this.#release(evaluator);
   }
@@ -170,19 +217,31 @@ export class ExpressionPool {
 
   #bury(evaluator: Evaluator, code: number | null, signal: string | null): void {
     clearTimeout(evaluator.timer);
-    this.#evaluators.delete(evaluator);
+    if (!this.#evaluators.delete(evaluator)) return;
     const { current, state, killedFor } = evaluator;
     if (current !== undefined) {
       const failure = causeOfDeath(killedFor, current.timeMs, code, signal);
       if (failure.kind === 'crashed' && current.again && killedFor !== 'close')
-        this.#queue.unshift({ ...current, again: false });
+        this.#add({ ...current, again: false }, true);
       else current.reject(failure);
     } else if (state === 'starting') {
-      // What cannot even start would be started for ever.
-      const failure = crashed(`${fileURLToPath(this.#entry)} did not start`);
-      for (const waiting of this.#queue.splice(0)) waiting.reject(failure);
+      this.#afterFailedStart();
     }
     this.#next();
+  }
+
+  /** A machine that is short of processes may have one a moment later; what never starts must not be started for ever. */
+  #afterFailedStart(): void {
+    const pause = startPausesMs[this.#failedStarts++];
+    if (pause === undefined) {
+      this.#failedStarts = 0;
+      this.#rejectAll(crashed(`${fileURLToPath(this.#entry)} did not start`));
+      return;
+    }
+    this.#restart ??= setTimeout(() => {
+      this.#restart = undefined;
+      this.#next();
+    }, pause);
   }
 }
 

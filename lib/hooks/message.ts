@@ -35,7 +35,7 @@ export async function messageOf(
   });
   if (dedupe.body) return message('body', fingerprintOf(received.rawBody));
   if (dedupe.key !== undefined) {
-    const { value, problem } = await keyOf(dedupe.key, received.event, now);
+    const { value, problem } = await keyOf(dedupe.key, received.event, now, hook.id);
     return value === undefined ? { ...byId(), ...(problem !== undefined && { problem }) } : message('key', value);
   }
   const header = dedupe.header && received.headers[dedupe.header.toLowerCase()];
@@ -55,9 +55,10 @@ async function keyOf(
   expression: string,
   event: Record<string, unknown>,
   now: number,
+  share: string,
 ): Promise<{ value?: string; problem?: string }> {
   try {
-    const value = await evaluate(expression, { event }, { now, seed: 'dedupe' });
+    const value = await evaluate(expression, { event }, { now, seed: 'dedupe', share });
     const key = dedupeKeyOf(value);
     return key === undefined ? { problem: 'The dedupe key found nothing.' } : { value: key };
   } catch (error) {

@@ -10,6 +10,7 @@ import {
 } from '@aws/durable-execution-sdk-js';
 import type { Operation } from '@aws-sdk/client-lambda';
 import type { Clock } from '../../lib/core/clock.ts';
+import type { DeliveryStart, RunStart } from '../../lib/core/durable.ts';
 import { keys } from '../../lib/store/items.ts';
 import type { Table } from '../../lib/store/table.ts';
 import { ServiceError } from '../aws/aws-request.ts';
@@ -17,7 +18,7 @@ import { createLambdaContext } from '../aws/lambda-context.ts';
 import type { DurableFunction } from '../aws/lambda-endpoint.ts';
 import { applyUpdate, completed, earliestTimer, fired } from './durable-operations.ts';
 import { DurableStore, type ExecutionItem } from './durable-store.ts';
-import { ExecutionQueue } from './execution-queue.ts';
+import { ExecutionQueue, type Lane } from './execution-queue.ts';
 
 export interface DurableRuntimeOptions {
   /** The table of the product; executions live beside everything else. */
@@ -25,8 +26,12 @@ export interface DurableRuntimeOptions {
   /** The durable handlers as they run on AWS, by function name. */
   handlers: Readonly<Record<string, DurableLambdaHandler>>;
   clock: Clock;
-  /** Invocations of one function at a time, 32 when absent; others wait their turn. */
+  /** Invocations of one function at a time, 256 when absent, and as many of alarms; others wait their turn. */
   concurrency?: number;
+  /** Invocations of one group at a time, 8 when absent. */
+  perGroup?: number;
+  /** Told when an execution failed for good, before that is stored; told again where it throws. */
+  onFailed?: (functionName: string, payload: unknown, error: Error) => Promise<void>;
   /** Told when an execution failed, or an invocation broke down and is tried again. */
   onFault?: (functionName: string, name: string, error: unknown) => void;
 }
@@ -51,6 +56,8 @@ const farOff = 366 * 24 * 60 * 60_000;
 /** As on AWS, in bytes. */
 const largestPayload = 256 * 1024;
 const longestFaultPause = 300_000;
+/** About a minute, with the pauses between. */
+const persistAttempts = 35;
 
 interface Running {
   operations: Map<string, Operation>;
@@ -66,11 +73,14 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
   const queue = new ExecutionQueue({
     clock,
     functionNames: Object.keys(handlers),
-    concurrency: options.concurrency ?? 32,
+    concurrency: options.concurrency ?? 256,
+    perGroup: options.perGroup ?? 8,
+    laneOf: (pk) => lanes.get(pk) ?? { group: pk, isAlarm: false },
     run: invoke,
     onFault: (functionName, pk, error) => options.onFault?.(functionName, pk, error),
   });
   const running = new Map<string, Running>();
+  const lanes = new Map<string, Lane>();
   const results = new Map<string, PromiseWithResolvers<unknown>>();
   /** Just made, so that their first invocation need not read them back. */
   const fresh = new Map<string, ExecutionItem>();
@@ -119,9 +129,26 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     }
     await inTurn(pk, async () => {
       running.delete(pk);
+      // A database in trouble must not lose how it ended: what was carried out would be carried out again.
+      await persist(() => keep());
+    });
+
+    async function keep(): Promise<void> {
       if (output && output.Status !== InvocationStatus.PENDING) await finish(execution, mine, output);
       else await suspend(execution, mine, output === undefined, fault);
-    });
+    }
+  }
+
+  /** Repeats what is stored until the database takes it, for a minute at most. */
+  async function persist<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (attempt >= persistAttempts || queue.stopping) throw error;
+        await clock.sleep(Math.min(2_000, 50 * 2 ** attempt));
+      }
+    }
   }
 
   async function suspend(execution: ExecutionItem, mine: Running, broke: boolean, fault: unknown): Promise<void> {
@@ -145,6 +172,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     const { pk, functionName, name } = execution;
     // After the end is stored: whoever still reads `running` has put itself among those who are told here.
     const waiting = () => {
+      lanes.delete(pk);
       const result = results.get(pk);
       results.delete(pk);
       return result;
@@ -156,6 +184,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     }
     const { ErrorMessage = 'The execution failed', ErrorType = 'Error' } = output.Error;
     const error = Object.assign(new Error(ErrorMessage), { name: ErrorType });
+    await options.onFailed?.(functionName, JSON.parse(execution.payload), error);
     await store.finish(execution, 'failed', ErrorMessage, clock.now(), mine.operations.keys());
     options.onFault?.(functionName, name, error);
     waiting()?.reject(error);
@@ -188,7 +217,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
           changed.add(id);
         }
         const operations = [...changed].flatMap((id) => mine.operations.get(id) ?? []);
-        await store.save(pk, operations);
+        await persist(() => store.save(pk, operations));
         return { CheckpointToken: mine.token, NewExecutionState: { Operations: operations } };
       },
       // The whole state is in the invocation's event.
@@ -215,6 +244,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     const payload = JSON.stringify(event);
     const startedAt = clock.now();
     const wanted = { ...key, functionName, name, arn: executionArn, payload, state: 'running' as const, startedAt };
+    lanes.set(key.pk, laneOf(event));
     const { made, execution } = await store.create(wanted);
     if (execution.payload !== payload) {
       throw new ServiceError(
@@ -233,8 +263,11 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     } else {
       // It may have ended before its end was waited for.
       const now = await store.read(key.pk);
+      // Stored by a request whose answer was lost, it was never queued.
+      if (now?.state === 'running' && !queue.knows(key.pk)) queue.enqueue(key.pk, functionName);
       if (now?.state !== 'running') {
         results.delete(key.pk);
+        lanes.delete(key.pk);
         if (now?.state === 'failed') result.reject(new Error(now.result));
         else result.resolve(now?.result === undefined ? undefined : JSON.parse(now.result));
       }
@@ -242,7 +275,10 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     return { executionArn: execution.arn, result: result.promise };
   }
 
-  for await (const { pk, functionName, dueAt = 0 } of store.unfinished()) queue.rest(pk, functionName, dueAt);
+  for await (const { pk, functionName, payload, dueAt = 0 } of store.unfinished()) {
+    lanes.set(pk, laneOf(JSON.parse(payload)));
+    queue.rest(pk, functionName, dueAt);
+  }
   queue.wake();
 
   return {
@@ -286,6 +322,16 @@ function executionOperation({ arn, payload, startedAt }: ExecutionItem): Operati
     StartTimestamp: new Date(startedAt),
     ExecutionDetails: { InputPayload: payload },
   };
+}
+
+/** Executions take turns by what they are about: an automation's runs, a subscription's deliveries. */
+function laneOf(payload: unknown): Lane {
+  const { runId, deliveryId, alarm } = (payload ?? {}) as Partial<RunStart & DeliveryStart>;
+  const isAlarm = alarm === true;
+  if (deliveryId !== undefined) return { group: deliveryId.slice(0, 'dlv_'.length + 16), isAlarm };
+  // Single calls have nothing to do with one another.
+  const [, owner = ''] = runId?.split('_') ?? [];
+  return { group: owner === 'calls' || owner === '' ? (runId ?? '') : owner, isAlarm };
 }
 
 function placeOf(callbackId: string): [string, string] | undefined {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { TestClock } from '../../test/support/harness.ts';
 import { ExecutionQueue } from './execution-queue.ts';
 
-function queueOf(concurrency = 1) {
+function queueOf(concurrency = 1, perGroup = concurrency) {
   const clock = new TestClock(1_000_000);
   const ran: string[] = [];
   const faults: unknown[] = [];
@@ -11,6 +11,9 @@ function queueOf(concurrency = 1) {
     clock,
     functionNames: ['f', 'g'],
     concurrency,
+    perGroup,
+    // `alarm x` is of the lane of alarms, `siren:x` of the group of sirens.
+    laneOf: (pk) => ({ group: pk.split(':')[0] ?? pk, isAlarm: pk.startsWith('alarm') }),
     run: async (pk) => {
       ran.push(pk);
       if (pk.startsWith('bad')) throw new Error('No.');
@@ -56,6 +59,29 @@ test('one function with all its places taken holds up no other', async () => {
   open();
   await queue.idle();
   expect(ran).toEqual(['a', 'b', 'd', 'c']);
+});
+
+test('a group whose executions take long holds up no other, and the groups take turns', async () => {
+  const { queue, ran, close } = queueOf(4, 2);
+  const open = close();
+  for (let at = 0; at < 70; at++) queue.enqueue(`slow:${at}`, 'f');
+  for (const pk of ['quick:0', 'quick:1', 'quick:2']) queue.enqueue(pk, 'f');
+  expect(ran).toEqual(['slow:0', 'slow:1', 'quick:0', 'quick:1']);
+  open();
+  await queue.idle();
+  expect(ran.indexOf('quick:2')).toBeLessThan(8);
+  expect(ran).toHaveLength(73);
+});
+
+test('an alarm waits behind no other execution', async () => {
+  const { queue, ran, close } = queueOf(2);
+  const open = close();
+  for (let at = 0; at < 70; at++) queue.enqueue(`slow:${at}`, 'f');
+  queue.enqueue('alarm 1', 'f');
+  queue.enqueue('alarm 2', 'f');
+  expect(ran).toEqual(['slow:0', 'slow:1', 'alarm 1', 'alarm 2']);
+  open();
+  await queue.idle();
 });
 
 test('what rests runs when its time has come, and being asked for wakes it early', async () => {

@@ -3,11 +3,29 @@ import type { Clock } from '../../lib/core/clock.ts';
 export interface ExecutionQueueOptions {
   clock: Clock;
   functionNames: readonly string[];
-  /** Executions of one function at a time. */
+  /** Executions of one function at a time, in each of its two lanes. */
   concurrency: number;
+  /** Executions of one group at a time; those of alarms are not held to it. */
+  perGroup: number;
+  /** Where an execution waits for its turn. */
+  laneOf(pk: string): Lane;
   /** One invocation; when it throws, the execution comes again a second later. */
   run(pk: string, functionName: string): Promise<void>;
   onFault(functionName: string, pk: string, error: unknown): void;
+}
+
+/** Whose turn an execution waits for: that of an automation, or of a target. Alarms have a lane of their own. */
+export interface Lane {
+  group: string;
+  isAlarm: boolean;
+}
+
+/** The executions of one function that wait, and how many run. */
+interface FunctionQueue {
+  alarms: string[];
+  /** By group; the one whose turn is next comes first. */
+  groups: Map<string, { waiting: string[]; running: number }>;
+  running: { alarms: number; others: number };
 }
 
 const longestTimer = 2 ** 31 - 1;
@@ -15,10 +33,13 @@ const stopTime = 3_000;
 /** Timers this close together share one waking, in milliseconds. */
 const grain = 10;
 
-/** Which executions run, wait for their turn or rest until a time. Kept in memory alone: what must last lies in the table. */
+/**
+ * Which executions run, wait for their turn or rest until a time. Groups take turns, so that one whose executions take long holds up
+ * no other. Kept in memory alone: what must last lies in the table.
+ */
 export class ExecutionQueue {
   readonly #options: ExecutionQueueOptions;
-  readonly #queues: Map<string, { waiting: string[]; running: number }>;
+  readonly #queues: Map<string, FunctionQueue>;
   readonly #busy = new Set<string>();
   /** Asked for while they ran: they run once more. */
   readonly #again = new Set<string>();
@@ -30,7 +51,9 @@ export class ExecutionQueue {
 
   constructor(options: ExecutionQueueOptions) {
     this.#options = options;
-    this.#queues = new Map(options.functionNames.map((name) => [name, { waiting: [], running: 0 }]));
+    this.#queues = new Map(
+      options.functionNames.map((name) => [name, { alarms: [], groups: new Map(), running: { alarms: 0, others: 0 } }]),
+    );
   }
 
   get stopping(): boolean {
@@ -47,7 +70,13 @@ export class ExecutionQueue {
       return;
     }
     this.#busy.add(pk);
-    queue.waiting.push(pk);
+    const { group, isAlarm } = this.#options.laneOf(pk);
+    if (isAlarm) queue.alarms.push(pk);
+    else {
+      const known = queue.groups.get(group) ?? { waiting: [], running: 0 };
+      known.waiting.push(pk);
+      queue.groups.set(group, known);
+    }
     this.#drain(functionName);
   }
 
@@ -55,6 +84,11 @@ export class ExecutionQueue {
   rest(pk: string, functionName: string, until: number): void {
     this.#resting.set(pk, { functionName, until });
     if (until < this.#wakeAt) this.#setTimer(until);
+  }
+
+  /** Whether an execution runs, waits or rests here. */
+  knows(pk: string): boolean {
+    return this.#busy.has(pk) || this.#resting.has(pk);
   }
 
   restingFunction(pk: string): string | undefined {
@@ -84,7 +118,10 @@ export class ExecutionQueue {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
-    for (const queue of this.#queues.values()) queue.waiting = [];
+    for (const queue of this.#queues.values()) {
+      queue.alarms = [];
+      for (const group of queue.groups.values()) group.waiting = [];
+    }
     // What takes longer is gone on with at the next start, as after a crash.
     const limit = AbortSignal.timeout(stopTime);
     await Promise.race([this.idle(), new Promise((resolve) => limit.addEventListener('abort', resolve))]);
@@ -92,30 +129,61 @@ export class ExecutionQueue {
 
   #drain(functionName: string): void {
     const queue = this.#queues.get(functionName);
-    while (queue && !this.#stopping && queue.running < this.#options.concurrency) {
-      const pk = queue.waiting.shift();
+    if (!queue) return;
+    const { concurrency } = this.#options;
+    while (!this.#stopping && queue.running.alarms < concurrency) {
+      const pk = queue.alarms.shift();
       if (pk === undefined) break;
-      queue.running++;
-      this.#again.delete(pk);
-      this.#options
-        .run(pk, functionName)
-        .then(
-          () => undefined,
-          (error: unknown) => {
-            if (this.#stopping) return;
-            this.#options.onFault(functionName, pk, error);
-            this.rest(pk, functionName, this.#options.clock.now() + 1000);
-          },
-        )
-        .finally(() => {
-          queue.running--;
-          this.#busy.delete(pk);
-          const { until = Number.POSITIVE_INFINITY } = this.#resting.get(pk) ?? {};
-          if (this.#again.delete(pk) || until <= this.#options.clock.now()) this.enqueue(pk, functionName);
-          this.#drain(functionName);
-          this.#settleIdlers();
-        });
+      queue.running.alarms++;
+      this.#run(pk, functionName, () => queue.running.alarms--);
     }
+    while (!this.#stopping && queue.running.others < concurrency) {
+      const next = this.#nextGroup(queue);
+      const pk = next?.waiting.shift();
+      if (!next || pk === undefined) break;
+      queue.running.others++;
+      next.running++;
+      this.#run(pk, functionName, () => {
+        queue.running.others--;
+        next.running--;
+      });
+    }
+  }
+
+  /** The group whose turn it is; it comes last from then on. */
+  #nextGroup(queue: FunctionQueue): { waiting: string[]; running: number } | undefined {
+    for (const [name, group] of queue.groups) {
+      if (group.waiting.length === 0) {
+        if (group.running === 0) queue.groups.delete(name);
+      } else if (group.running < this.#options.perGroup) {
+        queue.groups.delete(name);
+        queue.groups.set(name, group);
+        return group;
+      }
+    }
+    return undefined;
+  }
+
+  #run(pk: string, functionName: string, leave: () => void): void {
+    this.#again.delete(pk);
+    this.#options
+      .run(pk, functionName)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (this.#stopping) return;
+          this.#options.onFault(functionName, pk, error);
+          this.rest(pk, functionName, this.#options.clock.now() + 1000);
+        },
+      )
+      .finally(() => {
+        leave();
+        this.#busy.delete(pk);
+        const { until = Number.POSITIVE_INFINITY } = this.#resting.get(pk) ?? {};
+        if (this.#again.delete(pk) || until <= this.#options.clock.now()) this.enqueue(pk, functionName);
+        this.#drain(functionName);
+        this.#settleIdlers();
+      });
   }
 
   #setTimer(at: number): void {
@@ -127,7 +195,10 @@ export class ExecutionQueue {
   }
 
   #settleIdlers(): void {
-    for (const { running, waiting } of this.#queues.values()) if (running > 0 || waiting.length > 0) return;
+    for (const { alarms, groups, running } of this.#queues.values()) {
+      if (running.alarms + running.others > 0 || alarms.length > 0) return;
+      for (const { waiting } of groups.values()) if (waiting.length > 0) return;
+    }
     for (const done of this.#idlers) done();
     this.#idlers = [];
   }

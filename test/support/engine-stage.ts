@@ -4,10 +4,19 @@ import * as z from 'zod/mini';
 import { type AutomationItem, startOne } from '../../lib/automations/automations.ts';
 import { automationSchema, type Definition } from '../../lib/automations/definition.ts';
 import { raisesAlarm } from '../../lib/automations/raises-alarm.ts';
+import { definitionOfRun } from '../../lib/automations/runs/begin.ts';
 import type { RunEnd } from '../../lib/automations/runs/finish.ts';
 import { waitServices } from '../../lib/automations/runs/occurred.ts';
 import { type AutomationServices, runAutomation } from '../../lib/automations/runs/run.ts';
-import { findRun, outputOf, type RunItem, type StepItem, stepsOf } from '../../lib/automations/runs/runs.ts';
+import {
+  findRun,
+  outputOf,
+  type RunCause,
+  type RunItem,
+  type StepItem,
+  startRun,
+  stepsOf,
+} from '../../lib/automations/runs/runs.ts';
 import type { DurableContext, Starter } from '../../lib/core/durable.ts';
 import { GatewayError } from '../../lib/core/errors.ts';
 import type { Operation } from '../../lib/core/operation.ts';
@@ -151,7 +160,7 @@ export function engineStage() {
   const starter: Starter = {
     startDelivery: async () => undefined,
     startRun: async (_name, { runId }) => {
-      executions.set(runId, new FakeExecution(clock));
+      if (!executions.has(runId)) executions.set(runId, new FakeExecution(clock));
     },
     complete: async (callbackId, value) => [...executions.values()].some((each) => each.complete(callbackId, value)),
   } as Starter;
@@ -273,6 +282,27 @@ export function engineStage() {
     return { ...run, steps } as RunItem & { steps: typeof steps };
   }
 
+  /** Replays a run, and carries the replay out. */
+  async function replay(runId: string, more: Partial<RunCause> = {}) {
+    const run = await read(runId);
+    clock.advance(1000);
+    const id = await startRun(services(), {
+      owner: run.owner,
+      name: run.name,
+      definition: definitionOfRun(run),
+      scopes: run.scopes,
+      keyId: run.keyId,
+      cause: `replay ${runId} ${clock.now()}`,
+      createdAt: clock.now(),
+      ...(run.eventId !== undefined && { eventId: run.eventId }),
+      replayOf: runId,
+      reuse: true,
+      ...more,
+    });
+    await finish(id);
+    return read(id);
+  }
+
   /** Starts a run and carries it out. */
   async function go(
     steps: object[] | Record<string, unknown>,
@@ -299,6 +329,7 @@ export function engineStage() {
     execution,
     handlerOf,
     read,
+    replay,
     go,
     /** Has every vendor answer well again. */
     forget: () => behaviours.clear(),

@@ -29,6 +29,9 @@ interface Invocation {
   running: number;
 }
 
+/** How many executions there were in this process. */
+let made = 0;
+
 const never = <T>() => new Promise<T>(() => undefined);
 const copy = <T>(value: T): T => (value === undefined ? value : JSON.parse(JSON.stringify(value)));
 
@@ -37,6 +40,8 @@ const copy = <T>(value: T): T => (value === undefined ? value : JSON.parse(JSON.
  * that stands still, and can be cut off at any boundary of a step, as by a crash.
  */
 export class FakeExecution {
+  /** Callbacks of different executions have different ids. */
+  readonly #id = `execution${++made}`;
   readonly #clock: TestClock;
   readonly #operations = new Map<string, Operation>();
   readonly #woken = new Map<string, (outcome: Outcome) => void>();
@@ -57,10 +62,11 @@ export class FakeExecution {
 
   /** Completes a callback; false when it is over. */
   complete(callbackId: string, value: unknown): boolean {
-    const operation = this.#operations.get(callbackId);
+    const [execution, id = ''] = callbackId.split('/');
+    const operation = execution === this.#id ? this.#operations.get(id) : undefined;
     if (!operation || operation.outcome || (operation.dueAt ?? 0) <= this.#clock.now()) return false;
     operation.outcome = { value: copy(value) };
-    this.#woken.get(callbackId)?.(operation.outcome);
+    this.#woken.get(id)?.(operation.outcome);
     return true;
   }
 
@@ -155,7 +161,7 @@ export class FakeExecution {
         if (operation.dueAt === undefined) {
           operation.dueAt = this.#clock.now() + seconds * 1000;
           invocation.running++;
-          await register(id);
+          await register(`${this.#id}/${id}`);
           invocation.running--;
         }
         if (!operation.outcome && operation.dueAt > this.#clock.now()) {

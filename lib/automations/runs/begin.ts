@@ -6,9 +6,10 @@ import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts'
 import { unpackText } from '../../store/blobs.ts';
 import { claimKey } from './dedupe.ts';
 import { mentions } from './dependencies.ts';
-import { countRun, tooMany } from './flood.ts';
+import { countRun, countSuppressed, tooMany } from './flood.ts';
 import { memoryOf } from './memory.ts';
 import { cancelRun } from './pause.ts';
+import { isExpressionFailure } from './retry.ts';
 import { type RunFacts, refusalOf } from './run-context.ts';
 import { findRun, type RunDefinition, type RunItem, type RunServices, type RunState, withDefinition } from './runs.ts';
 import { runsInTurn } from './turn.ts';
@@ -48,7 +49,7 @@ export async function beginRun(services: RunServices, runId: string): Promise<Be
   try {
     return await admitRun(services, facts);
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'ExpressionFailure') throw error;
+    if (!isExpressionFailure(error)) throw error;
     return { go: false, state: 'failed', reason: `An expression failed: ${error.message}` };
   }
 }
@@ -62,7 +63,7 @@ async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginni
     ? { memo: await memoryOf(services, run.owner) }
     : {};
   const bindings = { event, steps: {}, run: shown, ...memo };
-  const options = { now: services.clock.now(), seed: run.id };
+  const options = { now: services.clock.now(), seed: run.id, share: run.owner };
   if (definition.if !== undefined) {
     const refusal = refusalOf(await evaluate(definition.if, bindings, options));
     if (refusal !== undefined) return { go: false, state: 'skipped', reason: refusal };
@@ -85,6 +86,7 @@ async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginni
   if (max !== undefined && (await countRun(services, run.owner, 'acting')) > max) {
     // The key is given back: the next event with it may act when there is room again.
     const reason = tooMany(max);
+    await countSuppressed(services, run);
     return { go: false, state: 'suppressed', reason, ...(held && { held, dedupeKey: held.key }) };
   }
   return { go: true, facts, ...(held && { held }), ...(turn !== undefined && { turn }) };

@@ -1,6 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
+import type { LogServices } from '../../events/log.ts';
+import { appendOwnEvent } from '../../events/own-events.ts';
+import { due, newestListed } from '../../store/due.ts';
 import { expiry, keys } from '../../store/items.ts';
-import type { Table } from '../../store/table.ts';
+import type { Key, Table } from '../../store/table.ts';
 
 /** Runs of an automation that may act in a minute where it does not say and raises no alarm. */
 export const defaultPerMinute = 60;
@@ -21,6 +24,55 @@ export async function countRun(
     { one: 1, expiresAt: expiry((minute + 60) * 60_000) },
   );
   return counted.done ? (counted.item[what] ?? 0) : 0;
+}
+
+/** A minute in which runs were suppressed; due when it is over. */
+interface SuppressedMinute extends Key {
+  automationId: string;
+  automation: string;
+  suppressed: number;
+  minuteAt: number;
+  duePk: string;
+  dueAt: number;
+}
+
+/** Counts a run that a cap suppressed; `reportSuppressed` tells how many there were when the minute is over. */
+export async function countSuppressed(
+  { table, clock }: { table: Table; clock: Clock },
+  { owner, name }: { owner: string; name: string },
+): Promise<void> {
+  const minute = Math.floor(clock.now() / 60_000);
+  const minuteAt = minute * 60_000;
+  await table.update(
+    keys.flood(owner, minute),
+    `SET #expiresAt = :expiresAt, #automationId = :owner, #automation = :name, #minuteAt = :minuteAt,
+      #duePk = :duePk, #dueAt = :dueAt ADD #suppressed :one`,
+    {
+      one: 1,
+      owner,
+      name,
+      minuteAt,
+      expiresAt: expiry(minuteAt + 7 * 24 * 60 * 60_000),
+      ...due('run-flood', owner, minuteAt + 60_000),
+    },
+  );
+}
+
+/** Emits one event for each automation and minute in which runs were suppressed; answers how many. */
+export async function reportSuppressed(services: LogServices): Promise<number> {
+  let reported = 0;
+  const over = newestListed<SuppressedMinute>(services.table, 'run-flood', 0, services.clock.now(), 100);
+  for await (const { pk, sk, automationId, automation, suppressed, minuteAt } of over) {
+    const minute = new Date(minuteAt).toISOString();
+    await appendOwnEvent(services, {
+      type: 'trunkline.runs.suppressed',
+      id: `${automationId}/${minute}`,
+      data: { automationId, automation, minute, count: suppressed },
+    });
+    await services.table.update({ pk, sk }, 'REMOVE #duePk, #dueAt');
+    reported++;
+  }
+  return reported;
 }
 
 /** Why a run of too many does nothing. */

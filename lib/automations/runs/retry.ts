@@ -1,5 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Operation } from '../../core/operation.ts';
+import { ExpressionFailure } from '../../expressions/pool.ts';
 import type { CallStep } from '../definition.ts';
 
 /** How a call is repeated. */
@@ -67,6 +68,7 @@ function mayRepeat(error: unknown, asked: boolean, effect: Operation['effect']):
   return !isExpressionFailure(error) && (effect === 'read' || !asked);
 }
 
-export function isExpressionFailure(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ExpressionFailure';
+/** An expression that fails however often it is evaluated; where no process could evaluate it, it is tried again. */
+export function isExpressionFailure(error: unknown): error is ExpressionFailure {
+  return error instanceof ExpressionFailure && error.kind !== 'crashed';
 }

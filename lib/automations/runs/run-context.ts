@@ -162,6 +162,7 @@ export class RunContext {
     const options: EvaluateOptions = {
       now,
       seed: `${this.run.id}/${place.name}/${place.index}`,
+      share: this.run.owner,
       links: await linksFor(this.services, this.run, template),
     };
     return evaluate(template, { ...(await this.bindings(template)), item: item ?? null }, options);

@@ -60,7 +60,7 @@ async function carryOut(
   return finishDurably(services, context, runId, {
     ...end,
     waited: run.hasWaited,
-    ...(held && { held: { ...held, counts: countsForDedupe(run.ends) }, dedupeKey: held.key }),
+    ...(held && { held: { ...held, counts: !sequence.cancelled && countsForDedupe(run.ends) }, dedupeKey: held.key }),
   });
 }
 

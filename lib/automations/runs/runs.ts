@@ -9,6 +9,7 @@ import { due } from '../../store/due.ts';
 import { expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 import type { Definition } from '../definition.ts';
+import { countSuppressed } from './flood.ts';
 
 export const runStates = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
 export type RunState = (typeof runStates)[number];
@@ -41,6 +42,10 @@ export interface RunItem extends Key {
   alarm?: boolean;
   /** Where its event came from, for the log. */
   source?: RunSource;
+  /** While it waits for its turn, until when it does; epoch milliseconds. */
+  restsUntil?: number;
+  /** When it was started once more, because nothing showed that it was carried out. */
+  startedAgainAt?: number;
   /** Signs the links that its steps give out. */
   linkSecret?: string;
   /** How many runs started one another before this one. */
@@ -90,6 +95,8 @@ export interface StepItem extends Key {
   attempts: number;
   /** While another attempt follows. */
   nextAttemptAt?: number;
+  /** For a wait: until when it rests, epoch milliseconds. */
+  restsUntil?: number;
   /** Why it was skipped. */
   reason?: string;
   /** Redacted, as JSON. */
@@ -181,11 +188,21 @@ export async function startRun(
     await services.files.put(item.definitionFile, Buffer.from(JSON.stringify(cause.definition)), 'application/json');
   const written = await services.table.put<RunItem>(item, 'attribute_not_exists(#pk)');
   const refusal = written.done ? await admit() : undefined;
-  if (refusal !== undefined) await endRun(services, item, 'suppressed', refusal);
-  else if (written.done || written.item?.state === 'running') {
-    await services.starter.startRun(executionName(item.id), { runId: item.id });
+  if (refusal !== undefined) {
+    await endRun(services, item, 'suppressed', refusal);
+    await countSuppressed(services, item);
+  } else if (written.done || written.item?.state === 'running') {
+    const { id, alarm } = written.done ? item : (written.item ?? item);
+    await services.starter.startRun(executionName(id), { runId: id, ...(alarm && { alarm: true as const }) });
   }
   return item.id;
+}
+
+/** Starts the execution of a run that is stored; one that has an execution gets no other. */
+export async function startRunAgain(services: RunServices, run: RunItem): Promise<void> {
+  const { pk, sk, id, alarm } = run;
+  await services.starter.startRun(executionName(id), { runId: id, ...(alarm && { alarm: true as const }) });
+  await services.table.update({ pk, sk }, 'SET #startedAgainAt = :now', { now: services.clock.now() });
 }
 
 /** Writes how a run ended, once; false when it has ended otherwise. */

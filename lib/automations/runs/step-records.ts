@@ -28,6 +28,8 @@ export interface StepChange {
   secret?: boolean;
   /** Epoch milliseconds. */
   nextAttemptAt?: number;
+  /** Until when a wait rests, epoch milliseconds. */
+  restsUntil?: number;
   ended?: boolean;
 }
 
@@ -48,7 +50,7 @@ export class StepRecords {
   async write(place: StepPlace, change: StepChange): Promise<StepItem> {
     const { table, clock } = this.#services;
     const now = clock.now();
-    const { state, attempts, error, reason, kept, withheld, secret, nextAttemptAt, ended } = change;
+    const { state, attempts, error, reason, kept, withheld, secret, nextAttemptAt, restsUntil, ended } = change;
     const values: Record<string, unknown> = {
       runId: this.#runId,
       ...place,
@@ -60,6 +62,7 @@ export class StepRecords {
       ...(kept && { kept }),
       ...(withheld && { withheld }),
       ...(nextAttemptAt !== undefined && { nextAttemptAt }),
+      ...(restsUntil !== undefined && { restsUntil }),
       ...(ended && { endedAt: now }),
       ...(change.input !== undefined && {
         input: secret ? JSON.stringify('(secret)') : inputText(change.input),

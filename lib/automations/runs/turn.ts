@@ -46,6 +46,9 @@ export async function takeTurn(run: RunContext, context: DurableContext, held: H
           expiresAt: run.run.expiresAt,
         };
         await services.table.put<TurnItem>(item);
+        const { pk, sk } = run.run;
+        const restsUntil = services.clock.now() + maxWaitSeconds * 1000;
+        await services.table.update({ pk, sk }, 'SET #restsUntil = :restsUntil', { restsUntil });
         // The run before may have ended just now, and found nobody who waits.
         if ((await firstInTurn(services.table, owner, held.key))?.runId !== id) return;
         const claim = await claimKey(services, owner, held.key, run.run, services.clock.now());

@@ -124,7 +124,12 @@ async function begin(
         await run.records.write(place, { state: 'skipped', reason: refusal, ended: true });
         return { end: 'skipped' };
       }
-      await run.records.write(place, { state: 'running', attempts: 1, input: { seconds } });
+      await run.records.write(place, {
+        state: 'running',
+        attempts: 1,
+        input: { seconds },
+        restsUntil: now + seconds * 1000,
+      });
       return { startedAt: now };
     },
   );

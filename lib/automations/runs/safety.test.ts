@@ -1,0 +1,340 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
+import { reportSuppressed } from './flood.ts';
+import { cancelRun } from './pause.ts';
+import { sweepRuns } from './sweep.ts';
+
+const stage = engineStage();
+const { go, when, calls, sent, clock, publish } = stage;
+
+const siren = { name: 'siren', call: 'radio/demo/siren', input: { id: 1 } };
+const chat = { name: 'chat', call: 'chat/demo/say', input: { text: 'alarm' } };
+const key = { key: '{% event.data.zone %}', seconds: 300 };
+const cancel = async (id: string) => cancelRun(stage.services(), await stage.read(id), 'It was cancelled.');
+const began = async (id: string) => stage.execution(id).invoke(stage.handlerOf(id));
+const stateOf = async (id: string) => (await stage.read(id)).state;
+
+describe('cancelling a run', () => {
+  test.each([
+    ['a wait', [{ name: 'pause', wait: { seconds: 30 * 86_400 } }]],
+    ['a wait for an event', [{ name: 'pause', waitFor: { event: 'test.answered', seconds: 7 * 86_400 } }]],
+    ['a step that waits for its next attempt', [{ ...chat, name: 'pause', retry: { attempts: 3, seconds: 3600 } }]],
+    ['a branch', [{ parallel: [[{ name: 'pause', wait: { seconds: 3600 } }], [siren]] }]],
+  ])('ends %s at once, begins no further step and gives its dedupe key back', async (_what, steps) => {
+    when('chat', trouble.down);
+    const item = stage.automation({ dedupe: key, do: [...steps, { ...siren, name: 'after' }] });
+    const id = await stage.start(item, { zone: 'Z1' });
+    await began(id);
+    const before = clock.now();
+    expect(await cancel(id)).toBe(true);
+    await stage.finish(id);
+    expect(clock.now()).toBe(before);
+    const run = await stage.read(id);
+    expect(run).toMatchObject({ state: 'cancelled', reason: 'It was cancelled.' });
+    expect(run.steps.after).toBeUndefined();
+    expect(await cancel(id)).toBe(false);
+    stage.forget();
+    const next = await stage.start(item, { zone: 'Z1' });
+    await began(next);
+    expect((await stage.read(next)).reason).toBeUndefined();
+  });
+
+  test('keeps what began before the cancelling out of the vendors', async () => {
+    const id = await stage.start(stage.automation({ do: [siren] }));
+    await cancel(id);
+    await stage.finish(id);
+    expect(await stateOf(id)).toBe('cancelled');
+    expect(sent).toEqual([]);
+  });
+});
+
+describe('duplicates', () => {
+  test('an alarm is a duplicate while the one before goes on, and within its window', async () => {
+    const item = stage.automation({ dedupe: { ...key, seconds: 60 }, do: [siren, { wait: { seconds: 600 } }] });
+    const first = await stage.start(item, { zone: 'Z1' });
+    await began(first);
+    const during = await stage.start(item, { zone: 'Z1' });
+    clock.advance(120_000);
+    const late = await stage.start(item, { zone: 'Z1' });
+    await stage.finish(first);
+    // Its run begins only now, after the window; it arrived while the first one was going.
+    await stage.finish(during);
+    await stage.finish(late);
+    expect([await stateOf(during), await stateOf(late)]).toEqual(['suppressed', 'suppressed']);
+    expect((await stage.read(during)).reason).toBe(`Suppressed as a duplicate of ${first}.`);
+    clock.advance(1);
+    const afterwards = await stage.start(item, { zone: 'Z1' });
+    await began(afterwards);
+    expect(calls()).toEqual(['radio/siren', 'radio/siren']);
+  });
+
+  test('an empty key is no key', async () => {
+    const item = stage.automation({
+      dedupe: { key: '{% event.data.zone & event.data.site %}', seconds: 60 },
+      do: [siren],
+    });
+    for (let time = 0; time < 2; time++) await stage.finish(await stage.start(item));
+    expect(calls()).toEqual(['radio/siren', 'radio/siren']);
+  });
+
+  test.each([
+    ['whose answer was lost', trouble.lost],
+    ['that failed', trouble.refused],
+  ])('an SOS %s swallows no later alarm, whatever else its run has written', async (_what, behaviour) => {
+    when('radio', behaviour);
+    const item = stage.automation({ dedupe: key, do: [{ ...siren, onError: 'continue' }, chat] });
+    await stage.finish(await stage.start(item, { zone: 'Z9' }));
+    stage.forget();
+    await stage.finish(await stage.start(item, { zone: 'Z9' }));
+    expect(calls().filter((call) => call === 'radio/siren')).toHaveLength(1);
+  });
+});
+
+describe('a replay', () => {
+  test('repeats what failed, and keeps a result only where the input is the same', async () => {
+    const item = stage.automation({
+      do: [
+        {
+          name: 'make',
+          call: 'radio/demo/look',
+          forEach: '{% ["m1", "m2", "m3"] %}',
+          input: { text: '{% item %}' },
+          onError: 'continue',
+        },
+        {
+          name: 'tell',
+          call: 'chat/demo/say',
+          forEach: '{% [steps.make.output[$exists(id)]] %}',
+          input: { text: '{% item.id %}' },
+        },
+        { ...chat, name: 'sum', input: { text: "{% $exists(steps.make.error) ? 'one failed' : 'all done' %}" } },
+      ],
+    });
+    when('radio/look', ({ input }) => (input.text === 'm2' ? trouble.refused() : { id: input.text }));
+    const first = await stage.start(item);
+    await stage.finish(first);
+    expect(sent.filter(({ call }) => call === 'chat/say').map(({ input }) => input.text)).toEqual([
+      'm1',
+      'm3',
+      'one failed',
+    ]);
+    when('radio/look', ({ input }) => ({ id: input.text }));
+    sent.length = 0;
+    const again = await stage.replay(first);
+    expect(sent.map(({ input }) => input.text)).toEqual(['m2', 'm2', 'all done']);
+    expect(again.state).toBe('succeeded');
+  });
+
+  test('takes the outputs that it is given for carried out', async () => {
+    when('radio', trouble.lost);
+    const item = stage.automation({
+      do: [
+        { name: 'make', call: 'radio/demo/say' },
+        { ...chat, input: { text: '{% "id " & steps.make.output.id %}' } },
+      ],
+    });
+    const first = await stage.start(item);
+    await stage.finish(first);
+    expect(await stateOf(first)).toBe('failed');
+    const again = await stage.replay(first, { outputs: { make: { id: 1005 } } });
+    expect(sent.map(({ input }) => input.text)).toEqual(['id 1005']);
+    expect(again.steps.make).toMatchObject({ state: 'succeeded', kept: true, output: { id: 1005 } });
+  });
+});
+
+describe('waiting for an event', () => {
+  const wait = {
+    name: 'answer',
+    waitFor: { event: 'test.answered', if: '{% event.data.ref = run.ref %}', seconds: 60 },
+  };
+  const refOf = async (id: string) => (await import('./begin.ts')).refOf((await stage.read(id)).eventId ?? '');
+
+  test('counts what came between the cause and the beginning of the run, however much came after it', async () => {
+    const id = await stage.start(stage.automation({ do: [{ wait: { seconds: 10 } }, wait] }));
+    const ref = await refOf(id);
+    await publish({ data: { ref } });
+    await publish({ data: { ref: 'other' } }, 130);
+    await stage.finish(id);
+    expect((await stage.read(id)).steps.answer?.output).toMatchObject({ data: { ref } });
+  });
+
+  test('looks at the source and the log once more before its time is up', async () => {
+    const id = await stage.start(
+      stage.automation({ do: [wait, { ...siren, if: '{% $not($exists(steps.answer.output.id)) %}' }] }),
+    );
+    const ref = await refOf(id);
+    const pollNow = async () => void (await publish({ data: { ref } }));
+    await stage.finish(id, undefined, { pollNow });
+    expect((await stage.read(id)).steps).toMatchObject({
+      answer: { output: { data: { ref } } },
+      siren: { state: 'skipped' },
+    });
+  });
+});
+
+describe('a flood', () => {
+  test('is never kept from an automation that raises an alarm', async () => {
+    const item = stage.automation({ do: [siren] });
+    for (let at = 0; at < 70; at++) await stage.finish(await stage.start(item));
+    expect(calls()).toHaveLength(70);
+  }, 20_000);
+
+  test('that a cap holds back is told once a minute, with its size', async () => {
+    const item = stage.automation({ maxPerMinute: 2, do: [siren] });
+    for (let at = 0; at < 5; at++) await stage.finish(await stage.start(item));
+    expect(await reportSuppressed(stage.services())).toBe(0);
+    clock.advance(60_000);
+    expect(await reportSuppressed(stage.services())).toBe(1);
+    expect(await reportSuppressed(stage.services())).toBe(0);
+    const [event] = await stage.settle('trunkline.runs.suppressed');
+    expect(JSON.parse(event?.data ?? '')).toMatchObject({ automationId: item.id, automation: 'Test', count: 3 });
+  });
+});
+
+describe('the end of a run', () => {
+  test('in part is reported like any other failure, with a reason for each failed step', async () => {
+    when('radio', trouble.refused);
+    when('table', trouble.refused);
+    const run = await go([
+      { ...siren, onError: 'continue' },
+      chat,
+      { name: 'row', call: 'table/demo/say', onError: 'continue' },
+    ]);
+    expect(run).toMatchObject({ state: 'partial', reason: 'Step siren: No such channel. Step row: No such channel.' });
+    const [event] = (await stage.settle('trunkline.run.failed')).filter(({ data }) => data?.includes(run.id));
+    expect(JSON.parse(event?.data ?? '')).toMatchObject({
+      runId: run.id,
+      automation: 'Test',
+      state: 'partial',
+      failures: [{ step: 'siren' }, { step: 'row' }],
+    });
+    const lines = stage.logged.filter((line) => line.run === run.id);
+    expect(lines).toMatchObject([
+      { message: 'run started', automation: 'Test', event: run.eventId, level: 'info' },
+      { message: 'run failed', state: 'partial', level: 'error' },
+    ]);
+  });
+
+  test('comes even where the engine itself fails', async () => {
+    const item = stage.automation({ dedupe: key, do: [siren] });
+    const id = await stage.start(item, { zone: 'Z4' });
+    const broken = stage.execution(id).run((context) =>
+      stage.handlerOf(id)({
+        ...context,
+        branch: context.branch,
+        step: async (name, run, options) => {
+          if (name.startsWith('siren')) throw new RangeError('a bug');
+          return context.step(name, run, options);
+        },
+      }),
+    );
+    await expect(broken).rejects.toThrow('a bug');
+    expect(await stage.read(id)).toMatchObject({ state: 'failed', reason: expect.stringContaining('could not go on') });
+    await stage.finish(await stage.start(item, { zone: 'Z4' }));
+    expect(calls()).toEqual(['radio/siren']);
+  });
+});
+
+describe('runs that nobody carries out', () => {
+  const sweep = () => sweepRuns(stage.services(), new AbortController().signal);
+
+  test('are started once more, and then end as failed', async () => {
+    const id = await stage.start(stage.automation({ do: [siren] }));
+    expect(await sweep()).toMatchObject({ startedAgain: 0, ended: 0 });
+    clock.advance(3 * 60_000);
+    expect(await sweep()).toMatchObject({ startedAgain: 1, ended: 0 });
+    clock.advance(21 * 60_000);
+    expect(await sweep()).toMatchObject({ startedAgain: 0, ended: 1 });
+    expect(await stage.read(id)).toMatchObject({ state: 'failed' });
+  });
+
+  test('are not those that wait', async () => {
+    const id = await stage.start(stage.automation({ do: [{ wait: { seconds: 3600 } }, siren] }));
+    await began(id);
+    clock.advance(50 * 60_000);
+    expect(await sweep()).toMatchObject({ startedAgain: 0, ended: 0 });
+    await stage.finish(id);
+    expect(await stateOf(id)).toBe('succeeded');
+  });
+});
+
+describe('a run that is cut off', () => {
+  const steps = () => [
+    { name: 'channels', call: 'radio/demo/look', onError: 'continue' },
+    { ...siren, input: { id: '{% steps.channels.output.ok ? 1 : 2 %}' }, onError: 'continue' },
+    { name: 'keep', remember: { key: 'last', value: '{% run.id %}' } },
+    {
+      parallel: [
+        [chat],
+        [
+          { name: 'plan', set: 1 },
+          { name: 'row', call: 'table/demo/say' },
+        ],
+      ],
+    },
+    { name: 'pause', wait: { seconds: 60 } },
+    {
+      name: 'people',
+      forEach: '{% [1, 2] %}',
+      do: [{ name: 'line', call: 'chat/demo/say', input: { id: '{% item %}' } }],
+    },
+    { name: 'last', call: 'table/demo/say', after: ['siren'] },
+  ];
+
+  /** Carries a run out that dies at some boundaries of its steps, each time at another. */
+  async function cutAt(boundaries: readonly number[]) {
+    sent.length = 0;
+    const id = await stage.start(stage.automation({ dedupe: key, do: steps() }), { zone: `Z${boundaries.join()}` });
+    const execution = stage.execution(id);
+    const left = [...boundaries];
+    const handler = stage.handlerOf(id);
+    for (;;) {
+      execution.cutAt = left[0];
+      const end = await execution.invoke(handler);
+      if (end.done) break;
+      if (execution.cutAt !== undefined && execution.boundaries >= execution.cutAt) left.shift();
+      const next = execution.nextAt();
+      if (next !== undefined) clock.time = Math.max(clock.now(), next);
+    }
+    return { run: await stage.read(id), boundaries: execution.boundaries };
+  }
+
+  test('at any boundary of its steps ends, loses no alarm, and repeats no write but an SOS', async () => {
+    const { run: whole, boundaries } = await cutAt([]);
+    expect(whole.state).toBe('succeeded');
+    const inAll = sent.filter(({ call }) => !call.endsWith('/look') && call !== 'radio/siren').length;
+    for (let boundary = 1; boundary <= boundaries; boundary++) {
+      const { run } = await cutAt([boundary]);
+      expect(run.state, `cut at ${boundary}`).not.toBe('running');
+      const writes = sent.filter(({ call }) => !call.endsWith('/look') && call !== 'radio/siren');
+      expect(writes.length, `cut at ${boundary}`).toBeLessThanOrEqual(inAll);
+      const named = writes.map(({ call, input }) => `${call} ${JSON.stringify(input)}`);
+      // Two of the steps make the same call: `row` and `last`.
+      expect(named.length - new Set(named).size, `cut at ${boundary}`).toBeLessThanOrEqual(1);
+      const sirens = calls().filter((call) => call === 'radio/siren').length;
+      expect(sirens, `cut at ${boundary}`).toBeGreaterThanOrEqual(1);
+      expect(sirens, `cut at ${boundary}`).toBeLessThanOrEqual(2);
+      // What was not carried out is told: by a step that is unknown, and by the run.
+      const unknown = Object.values(run.steps).filter(({ state }) => state === 'unknown');
+      expect(['succeeded', 'partial', 'failed']).toContain(run.state);
+      if (unknown.length > 0) expect(run.state).not.toBe('succeeded');
+    }
+  }, 120_000);
+
+  test('several times over ends all the same', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { minLength: 2, maxLength: 4 }),
+        async (list) => {
+          const { run } = await cutAt(list.sort((one, other) => one - other));
+          expect(run.state).not.toBe('running');
+          expect(calls().filter((call) => call === 'radio/siren').length).toBeGreaterThanOrEqual(1);
+          const lines = sent.filter(({ call }) => call === 'chat/say').map(({ input }) => JSON.stringify(input));
+          expect(new Set(lines).size).toBe(lines.length);
+        },
+      ),
+      { numRuns: 10 },
+    );
+  }, 120_000);
+});
