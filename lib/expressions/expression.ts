@@ -41,6 +41,7 @@ export async function evaluate(
   const reply = await pool.run(
     { task: 'evaluate', template, bindings, now, seed, timeMs, maxBytes, ...(links && { links }) },
     timeMs,
+    options.share,
   );
   return 'json' in reply && reply.json !== undefined ? JSON.parse(reply.json) : undefined;
 }

@@ -99,6 +99,36 @@ test('a missing worker is told, not tried for ever', async () => {
   });
 });
 
+test('a machine that can start no process for a moment delays what waits, and blocks nothing', async () => {
+  const pool = startPool({ size: 2 });
+  const node = process.execPath;
+  onTestFinished(() => {
+    process.execPath = node;
+  });
+  // As where no more processes or files may be opened.
+  process.execPath = '/nonexistent/node';
+  const waiting = evaluate('{% 1 + 1 %}', {}, {}, pool);
+  await expect.poll(() => pool.alive).toBe(0);
+  process.execPath = node;
+  expect(await waiting).toBe(2);
+
+  const lame = startPool({ size: 2 });
+  process.execPath = '/nonexistent/node';
+  await expect(evaluate('{% 1 %}', {}, {}, lame)).rejects.toMatchObject({ kind: 'crashed' });
+  process.execPath = node;
+  expect(await evaluate('{% 1 %}', {}, {}, lame)).toBe(1);
+});
+
+test('whoever has many expressions waiting delays nobody else', async () => {
+  const pool = startPool({ size: 1 });
+  await evaluate('{% 1 %}', {}, {}, pool);
+  const order: string[] = [];
+  const ask = (share: string) => evaluate('{% 1 %}', {}, { share }, pool).then(() => order.push(share));
+  const all = [...Array.from({ length: 60 }, () => ask('many')), ask('one'), ask('one')];
+  await Promise.all(all);
+  expect(order.lastIndexOf('one')).toBeLessThan(6);
+});
+
 test('closing ends what runs and what waits', async () => {
   const pool = startPool({ size: 1 });
   await evaluate('{% 1 %}', {}, {}, pool);

@@ -165,3 +165,68 @@ test('an execution that fails says so, and leaves nothing that runs', async () =
   expect(items[0]).not.toHaveProperty('dueAt');
   await app.stop();
 });
+
+test('branches run beside what follows, through waits and restarts, and answer what they answered', async () => {
+  const calls: string[] = [];
+  const app = await running(async (context) => {
+    const slow = context.branch('slow', async (inner) => {
+      await inner.step('first', async () => calls.push('slow 1'));
+      await inner.wait('pause', 60);
+      return inner.step('second', async () => calls.push('slow 2'));
+    });
+    const failed = context
+      .branch('failing', async (inner) => {
+        await inner.wait('pause', 10);
+        throw new GatewayError('vendor_conflict', 'Linked already.', { outcome: 'refused' });
+      })
+      .catch((error: unknown) => (error instanceof GatewayError ? error.code : String(error)));
+    await context.step('beside', async () => calls.push('beside'));
+    return { slow: await slow, failed: await failed };
+  });
+  await app.start();
+  await app.idle();
+  expect(new Set(calls)).toEqual(new Set(['slow 1', 'beside']));
+  await app.restart();
+  await app.pass(10);
+  await app.pass(50);
+  const again = await app.start();
+  expect(await again?.result).toEqual({ slow: 3, failed: 'vendor_conflict' });
+  expect(calls).toHaveLength(3);
+  await app.stop();
+});
+
+test('an execution ends though a branch of it still waits', async () => {
+  const app = await running(async (context) => {
+    void context.branch('watch', (inner) => inner.waitFor('never', async () => undefined, 86_400));
+    return { done: await context.step('work', async () => true) };
+  });
+  const started = await app.start();
+  expect(await started?.result).toEqual({ done: true });
+  await app.stop();
+});
+
+test('a database that is in trouble for a while loses no checkpoint and repeats no step', async () => {
+  let calls = 0;
+  const app = await running(async (context) => {
+    for (let at = 0; at < 5; at++) await context.step(`write ${at}`, async () => ++calls, { atMostOnce: true });
+    return { calls };
+  });
+  const { put, transact, update } = app.table;
+  let failures = 0;
+  const troubled =
+    <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
+      // Every third request is refused, every fifth is carried out without an answer.
+      if (++failures % 3 === 0) throw new Error('ThrottlingException');
+      const result = await work.apply(app.table, args);
+      if (failures % 5 === 0) throw new Error('the answer was lost');
+      return result;
+    };
+  Object.assign(app.table, { put: troubled(put), transact: troubled(transact), update: troubled(update) });
+  let started: Awaited<ReturnType<typeof app.start>>;
+  for (let attempt = 0; attempt < 5 && !started; attempt++) started = await app.start()?.catch(() => undefined);
+  expect(await started?.result).toEqual({ calls: 5 });
+  expect(calls).toBe(5);
+  Object.assign(app.table, { put, transact, update });
+  await app.stop();
+});
