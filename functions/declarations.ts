@@ -225,7 +225,7 @@ export const functions: readonly FunctionDeclaration[] = [
     ...clock,
     name: 'poll-events',
     table: {
-      read: ['connection#*'],
+      read: ['connection#*', 'trigger#*', 'waiter#*'],
       write: [
         'health',
         'session#*',

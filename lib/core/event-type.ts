@@ -42,6 +42,14 @@ export interface PollResult {
   nextIn?: number;
 }
 
+/** What a source may go by beside its cursor. */
+export interface PollContext {
+  /** When the connection was made, in epoch milliseconds. */
+  readonly since?: number | undefined;
+  /** Whether an automation, a subscription or a waiting run listens to one of these types: what nobody hears need not be asked for. */
+  isHeard?(types: readonly string[]): Promise<boolean>;
+}
+
 /** An inbound push as it came, before anything was parsed. */
 export interface PushRequest {
   headers: Readonly<Record<string, string>>;
@@ -70,10 +78,9 @@ export interface EventSource<Settings = object, Credentials = object, Session = 
     /** The first poll tells what happened since the connection was made; of other sources, its events are left out. */
     readonly tellsSince?: true;
     /**
-     * Called with `undefined` on the first poll: it must give a cursor and no history. `since`, in epoch milliseconds, is when the
-     * connection was made.
+     * Called with `undefined` on the first poll: it must give a cursor and no history.
      */
-    poll(cursor: unknown, call: VendorCall<Settings, Credentials, Session>, since?: number): Promise<PollResult>;
+    poll(cursor: unknown, call: VendorCall<Settings, Credentials, Session>, around?: PollContext): Promise<PollResult>;
   };
 }
 

@@ -11,6 +11,7 @@ import { type Lease, releaseLease, takeLease } from '../store/lease.ts';
 import type { Key } from '../store/table.ts';
 import { type DueReport, forEachDue, type Tick } from '../store/tick.ts';
 import { newEvents } from './found.ts';
+import { isHeard } from './heard.ts';
 import { appendEvents, type Cover } from './log.ts';
 import { type PollItem, planAllPolls } from './poll-plan.ts';
 
@@ -147,7 +148,10 @@ async function pollSource(
     let { cursor } = lease.item;
     for (let looks = 1; ; looks++) {
       report.looked++;
-      const result = await source.poll(cursor === undefined ? undefined : JSON.parse(cursor), call, item.since);
+      const result = await source.poll(cursor === undefined ? undefined : JSON.parse(cursor), call, {
+        since: item.since,
+        isHeard: (types) => isHeard(services, types),
+      });
       const again = result.more === true && looks < maxPolls && !call.signal.aborted && !turn.signal.aborted;
       const next = again ? startedAt : startedAt + (result.nextIn ?? (result.more ? 0 : source.every - headStart));
       const moved = JSON.stringify(result.cursor) ?? 'null';

@@ -18,6 +18,8 @@ export class Listener {
   readonly log = new Map<string, TrunklineEvent>();
   /** As it lies in the table between polls. */
   cursor: string | undefined;
+  /** Whether somebody listens to what happens quietly. */
+  hears = true;
   readonly #connected: Connected;
   readonly #nonces = new Set<string>();
   /** One push at a time, as the table takes them one after another, too. */
@@ -34,7 +36,7 @@ export class Listener {
       // The gateway knows no vendor's own form.
       const call = this.#connected.call(by) as TalkCall;
       const before = this.cursor === undefined ? undefined : JSON.parse(this.cursor);
-      const found = await events.rooms?.poll?.poll(before, call, since);
+      const found = await events.rooms?.poll?.poll(before, call, { since, isHeard: async () => this.hears });
       if (!found) throw new Error('There is no source');
       this.cursor = JSON.stringify(found.cursor);
       if (before === undefined && since === undefined && found.events.length > 0)

@@ -220,6 +220,24 @@ describe('era E', () => {
     expect(JSON.stringify(listener.cursor).length).toBeLessThan(20_000);
   });
 
+  test('quiet rooms are asked for nothing while nobody listens, and what happened there meanwhile is history', async () => {
+    const { bob, clock, listener } = await start({}, new TestClock());
+    const { id } = await bob.do('sendChatMessage', { token, message: 'x' });
+    await listener.poll();
+    listener.hears = false;
+    talk.sandbox.reset();
+    await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
+    for (let polls = 0; polls < 3; polls++) expect(await listener.poll()).toEqual([]);
+    expect(talk.seen().filter((line) => line.startsWith('GET'))).toEqual(Array(3).fill('GET /v4/room'));
+    clock.advance(1_000);
+    await bob.do('sendChatMessage', { token, message: 'moved' });
+    expect(told(await listener.poll())).toEqual([['talk.message.created', 'moved']]);
+    listener.hears = true;
+    clock.advance(60_000);
+    await bob.do('addReaction', { token, messageId: id, reaction: '🎉' });
+    expect(told(await listener.poll())).toEqual([['talk.reaction.added', '🎉']]);
+  });
+
   test('a look that finds very much goes on at once and misses nothing', async () => {
     const { listener } = await start({}, new TestClock());
     const rooms = Array.from({ length: 60 }, (_, at) =>

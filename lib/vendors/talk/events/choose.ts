@@ -44,7 +44,10 @@ export function listedRoom(value: unknown): ListedRoom {
  * The rooms to read in this poll, in order. Those that moved come first; reactions and some lines of calls move nothing in the
  * list, so that some quiet rooms are read, too: all of them where there are at most 20.
  */
-export function chooseRooms(rooms: readonly ListedRoom[], known: RoomsCursor): { wanted: ListedRoom[]; turn: string } {
+export function chooseRooms(
+  rooms: readonly ListedRoom[],
+  known: RoomsCursor,
+): { moved: ListedRoom[]; quiet: ListedRoom[]; turn: string } {
   const hasMoved = (room: ListedRoom) => {
     const before = known.rooms[room.token];
     if (before === undefined) return room.activity === undefined || room.activity >= known.at;
@@ -56,5 +59,5 @@ export function chooseRooms(rooms: readonly ListedRoom[], known: RoomsCursor): {
   const rest = quiet.slice(quietLatest).sort((a, b) => (a.token < b.token ? -1 : 1));
   const from = rest.findIndex(({ token }) => token >= known.turn);
   const turned = from < 0 ? rest : [...rest.slice(from), ...rest.slice(0, from)];
-  return { wanted: [...moved, ...latest, ...turned.slice(0, quietInTurn)], turn: turned[quietInTurn]?.token ?? '' };
+  return { moved, quiet: [...latest, ...turned.slice(0, quietInTurn)], turn: turned[quietInTurn]?.token ?? '' };
 }

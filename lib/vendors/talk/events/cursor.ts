@@ -29,6 +29,8 @@ export interface RoomsCursor {
   /** The token from which the rooms without a sign of movement are gone through next. */
   turn: string;
   rooms: Record<string, RoomState>;
+  /** The last poll for which nobody listened to what happens quietly. */
+  deafUntil?: number | undefined;
 }
 
 /** Rooms beyond this many are forgotten, the quietest first; they come back when they move. */

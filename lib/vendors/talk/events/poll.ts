@@ -1,4 +1,4 @@
-import type { FoundEvent, PollResult } from '../../../core/event-type.ts';
+import type { FoundEvent, PollContext, PollResult } from '../../../core/event-type.ts';
 import { type ChatMessage, chatMessage } from '../chat/message.ts';
 import { accountAt, placeOf, type TalkCall } from '../connection.ts';
 import { dialectOf } from '../wire/dialect.ts';
@@ -7,6 +7,7 @@ import { recordOf } from '../wire/protocol.ts';
 import { hasLeft, request } from '../wire/send.ts';
 import { chooseRooms, type ListedRoom, listedRoom } from './choose.ts';
 import { listedState, positionOf, type RoomsCursor, readCursor, stateOf, storedCursor } from './cursor.ts';
+import type { TalkEventType } from './event-types.ts';
 import { eventOf, type Line, type Viewer } from './line.ts';
 import { findEnd, readRoom } from './read-room.ts';
 import { changesOf, goneRooms } from './room-changes.ts';
@@ -15,22 +16,30 @@ import { changesOf, goneRooms } from './room-changes.ts';
 const readingTime = 12_000;
 /** Events after which a poll begins no other room. */
 const manyEvents = 400;
+/** What moves no room in the server's list: found only where quiet rooms are read, too. */
+const quietTypes: readonly string[] = [
+  'talk.reaction.added',
+  'talk.reaction.removed',
+  'talk.message.edited',
+  'talk.message.deleted',
+  'talk.call.started',
+  'talk.call.ended',
+] satisfies TalkEventType[];
 /** A room that shows for the first time is read from this many seconds before the last poll: the list is older than its answer. */
 const margin = 2;
 
 /**
  * One poll over all rooms of the account: which have moved since the last, and what happened there. The first one tells what
- * happened after `since` (epoch milliseconds), where that is given.
+ * happened since the connection was made, where that is given.
  */
-export async function poll(stored: unknown, call: TalkCall, since?: number): Promise<PollResult> {
+export async function poll(stored: unknown, call: TalkCall, around: PollContext = {}): Promise<PollResult> {
   // A guest has no list of rooms.
   if (call.connection.settings.guest) return { events: [], cursor: null, nextIn: 24 * 60 * 60_000 };
   const { rooms, now } = await listRooms(call);
-  const known = readCursor(stored);
-  if (known !== undefined) return nextPoll(call, rooms, now, known);
-  return since === undefined
-    ? firstPoll(call, rooms, now)
-    : nextPoll(call, rooms, now, begunAt(call, rooms, now, since));
+  const { since } = around;
+  const known = readCursor(stored) ?? (since === undefined ? undefined : begunAt(call, rooms, now, since));
+  if (known === undefined) return firstPoll(call, rooms, now);
+  return nextPoll(call, rooms, now, known, (await around.isHeard?.(quietTypes)) ?? true);
 }
 
 /** A cursor at the time when the connection was made, in seconds of the server's clock; every room stands at its end then. */
@@ -62,12 +71,19 @@ async function nextPoll(
   rooms: readonly ListedRoom[],
   now: number,
   known: RoomsCursor,
+  hears: boolean,
 ): Promise<PollResult> {
   const session = await sessionFor(call);
   const viewer: Viewer = { place: placeOf(call.connection.settings) };
   const startedAt = call.clock.now();
-  const { wanted, turn } = chooseRooms(rooms, { ...known, at: known.at - margin });
-  const next: RoomsCursor = { ...known, at: now, polls: known.polls + 1, turn, rooms: {} };
+  const chosen = chooseRooms(rooms, { ...known, at: known.at - margin });
+  const { turn } = chosen;
+  // Talk 3 does not say which rooms have moved.
+  const isBlind = rooms.some(({ activity }) => activity === undefined);
+  const wanted = hears || isBlind ? [...chosen.moved, ...chosen.quiet] : chosen.moved;
+  // What happened quietly while nobody listened is history to whoever does now.
+  const deafUntil = hears ? known.deafUntil : now;
+  const next: RoomsCursor = { ...known, at: now, polls: known.polls + 1, turn, rooms: {}, deafUntil };
   for (const room of rooms) {
     const before = known.rooms[room.token];
     // Until it has been read, a room looks as it did before, so that it still counts as moved.
@@ -95,9 +111,15 @@ async function nextPoll(
     more ||= read.full;
     const isListed = known.rooms[room.token]?.listed;
     const news = read.messages.filter(({ timestamp }) => !isListed || timestamp >= known.since);
-    found.push(news.flatMap((message) => eventOf(lineOf(message, room), viewer) ?? []));
+    const events = news.flatMap((message) => eventOf(lineOf(message, room), viewer) ?? []);
+    found.push(events.filter(({ type, timestamp }) => isNews(type, timestamp, known)));
   }
   return { events: inOrder(found), cursor: storedCursor(next, rooms), ...(more && { more }) };
+}
+
+/** False for what happened quietly before somebody listened. */
+function isNews(type: string, timestamp: string, { deafUntil = 0 }: RoomsCursor): boolean {
+  return !quietTypes.includes(type) || Date.parse(timestamp) > deafUntil * 1000;
 }
 
 /** The events of all rooms by time. Those of one room keep their order: clocks of a server's machines differ. */
