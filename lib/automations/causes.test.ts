@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ControlDesk, startControlDesk } from '../../test/support/control-desk.ts';
+import { appendEvents, findEvent, type NewEvent } from '../events/log.ts';
+import { startRunsFor } from './automations.ts';
+import { endRun, findRun } from './runs/runs.ts';
+
+let desk: ControlDesk;
+beforeAll(async () => {
+  desk = await startControlDesk();
+});
+afterAll(() => desk.close());
+
+const at = '2026-01-05T02:11:09.000Z';
+const said = (id: string, more: Partial<NewEvent> = {}): NewEvent => ({
+  vendor: 'talk',
+  connection: 'dispatch',
+  type: 'talk.message.created',
+  id,
+  timestamp: at,
+  data: { text: 'confirm' },
+  ...more,
+});
+
+async function automation(name: string, when: object): Promise<void> {
+  const steps = [{ name: 'read', call: 'talk/dispatch/getRooms' }];
+  const made = await desk.call('PUT', `/v1/automations/${name}`, { when, do: steps });
+  expect(made.status, JSON.stringify(made.body)).toBeLessThan(300);
+}
+
+async function started(...events: NewEvent[]): Promise<string[]> {
+  let id = '';
+  for (const event of events) [id = ''] = (await appendEvents(desk.services, [event])).ids;
+  const item = await findEvent(desk.services, id);
+  if (!item) throw new Error('It is not stored');
+  return startRunsFor(desk.services, item);
+}
+
+const names = async (ids: string[]) =>
+  Promise.all(ids.map(async (id) => (await findRun(desk.services.table, id))?.name));
+
+test('what the installation did itself starts nothing, unless it is asked for', async () => {
+  await automation('Answer', { event: 'talk.message.created' });
+  await automation('Count', { event: 'talk.message.*', own: true });
+  desk.clock.advance(1_000);
+  expect((await names(await started(said('1')))).sort()).toEqual(['Answer', 'Count']);
+  expect(await names(await started(said('2', { own: true, data: { text: 'answer', own: true } })))).toEqual(['Count']);
+});
+
+test('a run that was skipped is started once more under an event that another source has completed', async () => {
+  await automation('Reply', { event: 'talk.reaction.added' });
+  desk.clock.advance(1_000);
+  const type = 'talk.reaction.added';
+  const partial = said('3', { type, partial: true });
+  const [first = ''] = await started(partial);
+  const run = await findRun(desk.services.table, first);
+  if (!run) throw new Error('No run was started');
+  await endRun(desk.services, run, 'skipped', 'The condition did not hold.');
+  // Nothing is added, nothing starts.
+  expect(await started(partial, said('3', { type }))).toEqual([first]);
+  const whole = said('3', { type, data: { text: 'confirm', replyTo: 680 } });
+  const again = await started(whole);
+  expect(again).toHaveLength(2);
+  expect(again[0]).toBe(first);
+  // However often it is routed.
+  expect(await started(whole)).toEqual(again);
+});
