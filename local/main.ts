@@ -43,12 +43,6 @@ async function banner(product: Product, directory: string): Promise<void> {
     say(`  curl ${demo.hookUrl} -H 'Content-Type: application/json' -d '{"zone":"Gate 3"}'`);
     say('Call an operation:');
     say('  npx trunkline call proptt2/demo/sendSosToChannel channelId=1');
-    // The key is known only at the first start; a command with a placeholder would fail.
-    if (adminKeyIsNew) {
-      say(
-        `  curl -X POST ${url}/v1/proptt2/demo/sendSosToChannel -H 'Authorization: Bearer ${adminKey}' -H 'Content-Type: application/json' -d '{"channelId":1}'`,
-      );
-    }
     say('');
   }
   say(

@@ -8,7 +8,7 @@ import { Sessions } from '../connections/sessions.ts';
 import type { FileStore } from '../core/files.ts';
 import type { AddressPolicy } from '../core/http/address-policy.ts';
 import { type HttpClient, httpClient } from '../core/http/client.ts';
-import { registerSecret } from '../core/redaction/redact.ts';
+import { registerSecret, textsIn } from '../core/redaction/redact.ts';
 import { type Item, Table } from '../store/table.ts';
 import type { RecentChanges } from '../stream/recent-changes.ts';
 import { filesOnUse } from './files.ts';
@@ -119,15 +119,13 @@ function make(): Services {
   };
 }
 
-/** Credentials are JSON objects: each value is masked wherever it turns up in a line. */
+/** Secrets are texts, or JSON with texts in it: each is masked wherever it turns up, but for what tells where they may go. */
 function registerSecretText(text: string): void {
-  registerSecret(text);
+  let value: unknown = text;
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (parsed !== null && typeof parsed === 'object') {
-      for (const value of Object.values(parsed)) if (typeof value === 'string') registerSecret(value);
-    }
+    value = JSON.parse(text, (name, inner: unknown) => (name === 'origins' ? undefined : inner));
   } catch {
-    // A plain text secret was registered whole.
+    // A plain text.
   }
+  for (const secret of textsIn(typeof value === 'object' ? value : text)) registerSecret(secret);
 }

@@ -7,6 +7,7 @@ import { coerceQuery } from '../core/coerce.ts';
 import { GatewayError } from '../core/errors.ts';
 import { didYouMean } from '../core/nearest.ts';
 import { type Operation, parseInput, schemasOf } from '../core/operation.ts';
+import { maskKnownIn } from '../core/redaction/redact.ts';
 import type { Connection, Vendor, VendorAnswer, VendorCall } from '../core/vendor.ts';
 import type { Connections } from './connections.ts';
 import { type CallScope, type CallServices, withVendorCall } from './vendor-calls.ts';
@@ -178,7 +179,8 @@ async function answerOf(
     paths: misfits,
     requestId,
   });
-  return { status, headers: { 'vendor-shape': shapeHeader(misfits) }, body };
+  // An answer in another form may be an echo of the request, with its keys.
+  return { status, headers: { 'vendor-shape': shapeHeader(misfits) }, body: maskKnownIn(body) };
 }
 
 /** A structured-field list of strings: the JSON pointers of what has another form. */

@@ -1,3 +1,4 @@
+import { registerSecrets } from '../core/redaction/redact.ts';
 import { seal, unseal } from '../core/seal.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import type { Connection, LiveSession, VendorName } from '../core/vendor.ts';
@@ -101,6 +102,7 @@ export class SessionStore {
     now: number,
   ): Promise<HeldSession | undefined> {
     await this.#noteAccount(connection, lease.item.account, live.account);
+    registerSecrets(live.data);
     const generation = (lease.item.generation ?? 0) + 1;
     const key = keys.session(connection.vendor, connection.name);
     const data = await this.#encrypt(connection.vendor, connection.name, generation, live.data);
@@ -235,6 +237,7 @@ export class SessionStore {
 
   /** Replaces the data of a live session in place, same generation. */
   async replace(connection: Connection, held: HeldSession, data: object): Promise<void> {
+    registerSecrets(data);
     await this.#table.update(
       keys.session(connection.vendor, connection.name),
       'SET #data = :data',
@@ -264,7 +267,11 @@ export class SessionStore {
   async #decrypt({ vendor, connection, generation, data }: SessionItem): Promise<object | undefined> {
     const key = await this.#cipherKey(vendor);
     try {
-      return JSON.parse(unseal(key, `${vendor}/${connection}/${generation}`, data ?? Buffer.alloc(0))) as object;
+      const session = JSON.parse(
+        unseal(key, `${vendor}/${connection}/${generation}`, data ?? Buffer.alloc(0)),
+      ) as object;
+      registerSecrets(session);
+      return session;
     } catch {
       // Sealed under another key: as good as no session.
       return undefined;

@@ -1,3 +1,5 @@
+import { maskKnown } from './redaction/redact.ts';
+
 /** Every code a problem can carry, with its HTTP status. A vendor's own status may replace it where the code starts with `vendor_`. */
 export const statusOfCode = {
   invalid_json: 400,
@@ -100,7 +102,8 @@ export class GatewayError extends Error {
   readonly headers?: Record<string, string>;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // A vendor's words may repeat what it was sent.
+    super(maskKnown(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'GatewayError';
     this.code = code;
     this.status = options.status ?? statusOfCode[code];
@@ -109,11 +112,15 @@ export class GatewayError extends Error {
     if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
     if (options.vendor !== undefined) this.vendor = options.vendor;
     if (options.vendorCode !== undefined) this.vendorCode = options.vendorCode;
-    if (options.errors !== undefined) this.errors = options.errors;
+    if (options.errors !== undefined) this.errors = options.errors.map(masked);
     if (options.referenceId !== undefined) this.referenceId = options.referenceId;
     if (options.session !== undefined) this.session = options.session;
     if (options.headers !== undefined) this.headers = options.headers;
   }
+}
+
+function masked({ pointer, message }: FieldError): FieldError {
+  return { pointer, message: maskKnown(message) };
 }
 
 /** The error for deleting what something else still uses. `users` are words such as `automation "Night shift"`. */
@@ -188,8 +195,9 @@ export function problemOf(error: unknown, requestId: string): Problem {
     type: `https://trunkline.dev/problems/${known.code}`,
     title: titleOf(known.code),
     status: known.status,
-    detail: known.message,
-    message: known.message,
+    // Masked again: a secret may have become known since the error was made.
+    detail: maskKnown(known.message),
+    message: maskKnown(known.message),
     code: known.code,
     retryable: known.retryable,
     requestId,

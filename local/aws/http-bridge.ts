@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { redactText } from '../../lib/core/redaction/redact.ts';
 import { listen } from '../runtime/loopback-server.ts';
 import { together } from '../runtime/together.ts';
 import { lambdaPayloadLimit, writeAnswer, writeMessage } from './gateway-answer.ts';
@@ -185,7 +186,7 @@ function decode(path: string): string | undefined {
 }
 
 function reportCrash(error: unknown, functionName: string): void {
-  const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const words = redactText(error instanceof Error ? (error.stack ?? error.message) : String(error));
   process.stderr.write(
     `${JSON.stringify({ level: 'ERROR', function: functionName, message: 'Unhandled error', error: words })}\n`,
   );

@@ -44,10 +44,15 @@ const post = async (path: string, body: object) => {
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
 };
 
-test('the command that it prints works as it stands', async () => {
-  const [command = ''] = output.match(/curl -X POST \S+sendSosToChannel .*/) ?? [];
+test('the command that it prints works as it stands', () => {
+  const [command = ''] = output.match(/curl \S+\/hooks\/\S+ .*/) ?? [];
   const { stdout } = spawnSync('sh', ['-c', `${command} --silent`], { encoding: 'utf8' });
-  expect(stdout).toBe('{"code":"200"}');
+  expect(JSON.parse(stdout)).toMatchObject({ eventId: expect.any(String) });
+});
+
+test('the admin key is shown once', () => {
+  expect(key).toMatch(/^tl_/);
+  expect(output.split(key)).toHaveLength(2);
 });
 
 test('what lies beside the code is found: expressions, the page and its files', async () => {

@@ -1,6 +1,9 @@
 /** Shorter values would be found in innocent text; they are masked by their names alone. */
 const window = 6;
 
+/** Many more than spellings, so that most places of a text are dismissed at once. */
+const slots = 262_144;
+
 const multiplier = 31;
 const leading = multiplier ** (window - 1);
 
@@ -11,7 +14,7 @@ const leading = multiplier ** (window - 1);
 export class KnownSecrets {
   readonly #limit: number;
   #spellings = new Map<string, readonly string[]>();
-  #marks = new Uint8Array(65_536);
+  #marks = new Uint8Array(slots);
   #byHash = new Map<number, string[]>();
 
   constructor(limit = 5000) {
@@ -23,7 +26,7 @@ export class KnownSecrets {
     return this.#spellings.size;
   }
 
-  /** Remembers a value in all the spellings that it has in logs: plain, in URLs, in forms, in JSON. */
+  /** Remembers a value in all the spellings that it has in logs: plain, in URLs, forms and JSON, in Base64 and in hex. */
   add(value: string): void {
     if (value.length < window || this.#spellings.has(value)) return;
     if (this.#spellings.size >= this.#limit) this.#dropOldest();
@@ -64,19 +67,41 @@ export class KnownSecrets {
 
   #dropOldest(): void {
     this.#spellings = new Map([...this.#spellings].slice(Math.ceil(this.#limit / 2)));
-    this.#marks = new Uint8Array(65_536);
+    this.#marks = new Uint8Array(slots);
     this.#byHash = new Map();
     for (const spellings of this.#spellings.values()) for (const spelling of spellings) this.#index(spelling);
   }
 }
 
 function slot(hash: number): number {
-  return (hash ^ (hash >>> 16)) & 0xffff;
+  return (hash ^ (hash >>> 16)) & (slots - 1);
 }
 
 function encodings(value: string): string[] {
   const inJson = JSON.stringify(value).slice(1, -1);
   // A lone half of a surrogate pair cannot be percent-encoded.
   if (!value.isWellFormed()) return [inJson];
-  return [inJson, encodeURIComponent(value), new URLSearchParams([['', value]]).toString().slice(1)];
+  const hex = Buffer.from(value, 'utf8').toString('hex');
+  return [
+    inJson,
+    encodeURIComponent(value),
+    new URLSearchParams([['', value]]).toString().slice(1),
+    hex,
+    hex.toUpperCase(),
+    ...base64Forms(value),
+  ];
+}
+
+/**
+ * What a value looks like inside Base64, wherever it begins: alone, or behind a user name and a colon. Where it begins between
+ * two characters, those at its ends carry something else as well and are left out.
+ */
+function base64Forms(value: string): string[] {
+  const bytes = Buffer.from(value, 'utf8');
+  const forms = [0, 1, 2].map((offset) => {
+    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64');
+    return text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));
+  });
+  const urls = forms.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'));
+  return [...forms, ...urls].filter((form) => form.length >= 8);
 }

@@ -11,6 +11,37 @@ export function registerSecret(value: string): void {
   known.add(value);
 }
 
+/** Registers what stands under a secret name in a value, such as the keys and cookies of a session. */
+export function registerSecrets(value: object): void {
+  for (const [name, inner] of Object.entries(value)) {
+    if (isSecretName(name)) for (const text of textsIn(inner)) registerSecret(text);
+    else if (inner !== null && typeof inner === 'object') registerSecrets(inner);
+  }
+}
+
+/** Every text in a value; of a cookie header each value by itself. */
+export function* textsIn(value: unknown): Generator<string> {
+  if (typeof value === 'string') {
+    yield value;
+    for (const cookie of value.matchAll(/(?:^|;\s*)[\w.-]+=([^;\s]{12,})/g)) yield cookie[1] ?? '';
+  } else if (value !== null && typeof value === 'object') {
+    for (const inner of Object.values(value)) yield* textsIn(inner);
+  }
+}
+
+/** A text with every registered secret masked, in any spelling; words that only look like the name of one stay. */
+export function maskKnown(text: string): string {
+  return known.mask(text, mask);
+}
+
+/** A JSON value in which every registered secret is masked. */
+export function maskKnownIn(value: unknown): unknown {
+  if (typeof value === 'string') return maskKnown(value);
+  if (Array.isArray(value)) return value.map(maskKnownIn);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [maskKnown(name), maskKnownIn(inner)]));
+}
+
 /** A text with the secrets in it masked, by name (`skey=…`, `"password":"…"`, `Authorization: …`) and by value. */
 export function redactText(text: string): string {
   return known.mask(maskSecretText(text), mask);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { GatewayError } from '../../core/errors.ts';
+import { redactText } from '../../core/redaction/redact.ts';
 import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts';
 import type { Proptt2Credentials, Proptt2Settings } from './connection.ts';
 import { ask, type Proptt2Answer, title } from './wire/protocol.ts';
@@ -114,7 +115,7 @@ function textOf(answer: Proptt2Answer, name: string): string {
   if (typeof value === 'string' && value !== '') return value;
   throw new GatewayError(
     'vendor_malformed',
-    `${title} answered the login with status ${answer.status} and no ${name}: ${answer.excerpt}`,
+    `${title} answered the login with status ${answer.status} and no ${name}: ${redactText(answer.excerpt)}`,
     {
       vendor: 'proptt2',
     },

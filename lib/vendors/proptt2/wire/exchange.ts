@@ -1,5 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
 import type { Effect } from '../../../core/operation.ts';
+import { redactText } from '../../../core/redaction/redact.ts';
 import type { VendorCall } from '../../../core/vendor.ts';
 import { retryAfter } from '../../../core/vendor-failure.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
@@ -99,9 +100,13 @@ function refusal(
       },
     );
   }
-  return new GatewayError('vendor_failed', `${title} answered ${doing} with ${status}: ${excerpt.slice(0, 200)}`, {
-    ...shared,
-    ...suspect,
-    retryable: status > 500 && effect === 'read',
-  });
+  return new GatewayError(
+    'vendor_failed',
+    `${title} answered ${doing} with ${status}: ${redactText(excerpt.slice(0, 200))}`,
+    {
+      ...shared,
+      ...suspect,
+      retryable: status > 500 && effect === 'read',
+    },
+  );
 }

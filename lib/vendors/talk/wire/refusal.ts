@@ -1,5 +1,6 @@
 import { type ErrorCode, type ErrorOptions, GatewayError } from '../../../core/errors.ts';
 import type { Effect } from '../../../core/operation.ts';
+import { redactText } from '../../../core/redaction/redact.ts';
 import { retryAfter } from '../../../core/vendor-failure.ts';
 import { title } from '../connection.ts';
 import { type OcsAnswer, recordOf, textOf } from './protocol.ts';
@@ -116,7 +117,7 @@ function failure(answer: OcsAnswer, { doing, effect }: Refused, shared: ErrorOpt
   const what = good ? 'with something that is not its protocol' : `with ${status}`;
   return new GatewayError(
     good ? 'vendor_malformed' : 'vendor_failed',
-    `${title} answered ${doing} ${what}${reasonOf(answer) || `: ${answer.excerpt.slice(0, 150) || 'nothing'}`}.`,
+    `${title} answered ${doing} ${what}${reasonOf(answer) || `: ${redactText(answer.excerpt.slice(0, 150)) || 'nothing'}`}.`,
     // 503 without the maintenance header comes before any work: a pending upgrade, or no free worker.
     {
       ...shared,
@@ -147,5 +148,5 @@ function reasonOf(answer: OcsAnswer): string {
   const { message } = answer;
   const reason =
     errorOf(answer) || detailOf(answer).slice(2) || (/^(OK|Can not use Talk)$/.test(message) ? '' : message);
-  return reason === '' ? '' : `: ${reason.trim().slice(0, 200)}`;
+  return reason === '' ? '' : `: ${redactText(reason.trim().slice(0, 200))}`;
 }

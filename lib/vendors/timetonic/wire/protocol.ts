@@ -2,6 +2,7 @@ import { GatewayError } from '../../../core/errors.ts';
 import type { HttpAnswer, HttpClient } from '../../../core/http/client.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { Effect } from '../../../core/operation.ts';
+import { redactText } from '../../../core/redaction/redact.ts';
 import { failureOf, retryAfter } from '../../../core/vendor-failure.ts';
 import { title } from '../connection.ts';
 import { refusalOf } from './refusal.ts';
@@ -73,11 +74,13 @@ export function statusError(
   const { status } = answer;
   const shared = { vendor: 'timetonic', vendorCode: String(status) } as const;
   const after = String(answer.headers['retry-after'] ?? '') || undefined;
-  const said = text
-    .replace(/<[^>]*>/g, ' ')
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, 200);
+  const said = redactText(
+    text
+      .replace(/<[^>]*>/g, ' ')
+      .replace(/\s+/g, ' ')
+      .trim()
+      .slice(0, 200),
+  );
   if (status === 401)
     return new GatewayError('connection_needs_attention', `${title} refused the session key.`, {
       ...shared,

@@ -1,4 +1,5 @@
 import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
+import { redactText } from '../../../core/redaction/redact.ts';
 import { title } from '../connection.ts';
 
 /** What marks a deadlock among the vendor's codes. */
@@ -35,7 +36,7 @@ export function wordsOf(body: Record<string, unknown>): { words: string; code?: 
     [errorMsg, error].find((each) => each !== undefined && each !== null && each !== '') ?? 'no reason given';
   const text = typeof words === 'string' ? words : JSON.stringify(words);
   const code = errorCode === undefined || errorCode === null ? /^(apiProcess\d+)\b/.exec(text)?.[1] : String(errorCode);
-  return { words: text.slice(0, 500), ...(code && { code }) };
+  return { words: redactText(text.slice(0, 500)), ...(code && { code }) };
 }
 
 /** The error that a `status: "nok"` is. Its words decide, since the status is 200 whatever happened. */
