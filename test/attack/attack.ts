@@ -1,0 +1,273 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { listeningPorts, processTree } from '../support/listening-ports.ts';
+
+/**
+ * Attacks a product of its own on this machine, as a holder of a lesser key, another user or a web page would, and says of each
+ * attack whether it held. Ends with 1 when one got through. `--short` leaves out what takes long.
+ */
+const root = dirname(dirname(import.meta.dirname));
+const data = mkdtempSync(join(tmpdir(), 'trunkline-attack-'));
+const short = process.argv.includes('--short');
+const adminKey = `tl_${crypto.randomUUID().replaceAll('-', '')}`;
+let url = '';
+let broken = 0;
+
+interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: an attack reads whichever field it is after.
+  body: any;
+}
+
+async function call(method: string, path: string, body?: unknown, key = adminKey): Promise<Answer> {
+  const answer = await fetch(url + path, {
+    method,
+    headers: { authorization: `Bearer ${key}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  return {
+    status: answer.status,
+    body: /json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(text) : text,
+  };
+}
+
+async function keyWith(...scopes: string[]): Promise<string> {
+  const { status, body } = await call('POST', '/v1/keys', { name: 'attacker', scopes });
+  if (status !== 201) throw new Error(`No key for ${scopes}: ${JSON.stringify(body)}`);
+  return body.key;
+}
+
+/** One attack: it holds when nothing that it collects is left. */
+async function attack(name: string, run: () => Promise<string[]>): Promise<void> {
+  const through = await run().catch((error: unknown) => [`could not be made: ${String(error)}`]);
+  process.stdout.write(`${through.length === 0 ? 'held  ' : 'BROKEN'} ${name}\n`);
+  for (const each of through) process.stdout.write(`         ${each}\n`);
+  if (through.length > 0) broken++;
+}
+
+/** Requests that must be answered with one of the statuses; those that were not. */
+async function refused(statuses: readonly number[], asked: Record<string, Promise<Answer>>): Promise<string[]> {
+  const answers = await Promise.all(Object.entries(asked).map(async ([what, sent]) => ({ what, ...(await sent) })));
+  return answers
+    .filter(({ status }) => !statuses.includes(status))
+    .map(({ what, status, body }) => `${what}: ${status} ${JSON.stringify(body)?.slice(0, 120)}`);
+}
+
+function statusOf(port: number, method: string, path: string, headers: Record<string, string>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asked = httpRequest({ host: '127.0.0.1', port, method, path, headers });
+    asked.on('response', (response) => {
+      const opened = response.headers['access-control-allow-origin'];
+      response.resume();
+      resolve({ status: opened === undefined ? (response.statusCode ?? 0) : 200, body: `${opened ?? ''}` });
+    });
+    asked.on('error', reject).end();
+  });
+}
+
+async function attackAll(pid: number): Promise<void> {
+  const own = Number(new URL(url).port);
+  const ports = listeningPorts(processTree(pid)).filter((port) => port !== own);
+  const stated = JSON.parse(readFileSync(join(data, 'sandbox/ports.json'), 'utf8')) as Record<string, number>;
+  const vendors = Object.values(stated);
+
+  await attack('every port but the API asks for a secret', () =>
+    refused(
+      [401, 403],
+      Object.fromEntries(
+        ports.flatMap((port) =>
+          vendors.includes(port)
+            ? [[`${port} controls`, statusOf(port, 'GET', '/__sandbox/state', {})]]
+            : [[`${port}`, statusOf(port, 'POST', '/', { 'x-amz-target': 'DynamoDB_20120810.ListTables' })]],
+        ),
+      ),
+    ),
+  );
+  await attack('no port but the API lets a web page in, whatever it sends', () =>
+    refused(
+      [403],
+      Object.fromEntries(
+        ports.flatMap((port) =>
+          ['GET', 'POST', 'OPTIONS'].map((method) => [
+            `${port} ${method}`,
+            statusOf(port, method, '/', { origin: 'http://evil.example' }),
+          ]),
+        ),
+      ),
+    ),
+  );
+  await attack('the API answers to no name that was rebound to this machine', () =>
+    refused([421], { '/v1/me': statusOf(own, 'GET', '/v1/me', { host: 'evil.example' }) }),
+  );
+
+  const seen: string[] = [];
+  const thief = createServer((request, response) => {
+    seen.push(`${request.url} ${request.headers.authorization ?? ''}`);
+    response.end('{}');
+  }).listen(0, '127.0.0.1');
+  await once(thief, 'listening');
+  const evil = `http://127.0.0.1:${(thief.address() as AddressInfo).port}`;
+  await attack('stored credentials follow no changed address', async () => {
+    const key = await keyWith(
+      'trunkline/connections/write',
+      'talk/demo/getRooms',
+      'proptt2/demo/getChannelList',
+      'timetonic/demo/getAllBooks',
+    );
+    const patch = (path: string, settings: object) => call('PATCH', `/v1/connections/${path}`, { settings }, key);
+    const through = await refused([403, 422], {
+      serverUrl: patch('talk/demo', { serverUrl: evil }),
+      cloudUrl: patch('proptt2/demo', { cloudUrl: evil }),
+      baseUrl: patch('timetonic/demo', { baseUrl: `${evil}/live` }),
+      uploadUrl: patch('timetonic/demo', { uploadUrl: evil }),
+      socketUrl: patch('timetonic/demo', { socketUrl: evil.replace('http', 'ws') }),
+    });
+    await Promise.all([
+      call('POST', '/v1/talk/demo/getRooms', {}),
+      call('POST', '/v1/proptt2/demo/getChannelList', {}),
+      call('POST', '/v1/timetonic/demo/getAllBooks', {}),
+    ]);
+    return [...through, ...seen];
+  });
+  await attack('a lesser key opens no private network and no plain http', async () => {
+    const key = await keyWith('trunkline/connections/write', 'timetonic/*/getAllBooks');
+    const make = (name: string, baseUrl: string, extra: object = {}) =>
+      call(
+        'POST',
+        '/v1/connections',
+        { vendor: 'timetonic', name, settings: { baseUrl, user: 'u', ...extra }, credentials: { oauthkey: 'x' } },
+        key,
+      );
+    return refused([403, 422], {
+      loopback: make('a', `${evil}/live`, { allowHttp: true, allowPrivateNetwork: true }),
+      decimal: make('b', 'https://2130706433/'),
+      mapped: make('c', 'https://[::ffff:127.0.0.1]/'),
+      metadata: make('d', 'https://169.254.169.254/'),
+      query: make('e', 'https://timetonic.example/x?y='),
+    });
+  });
+  thief.close();
+
+  const raw = await keyWith('timetonic/demo/raw', 'proptt2/demo/raw', 'talk/demo/raw');
+  await attack('raw requests reach no operation that the key lacks, in no spelling', () => {
+    const tt = (field: object, path = 'someRead') => call('POST', `/v1/timetonic/demo/raw/${path}`, field, raw);
+    const radio = (method: string, path: string) => call(method, `/v1/proptt2/demo/raw/${path}`, undefined, raw);
+    return refused([400, 403], {
+      'blank req': tt({ ' req': 'deleteTableRow', rowId: '5' }),
+      'NUL req': tt({ 'req\0x': 'dropAllSessions' }),
+      'blank o_u': tt({ ' o_u': 'victim' }),
+      'in the query': call('GET', '/v1/timetonic/demo/raw/someRead?%20req=deleteTableRow', undefined, raw),
+      'upper case': tt({}, 'DELETETABLEROW'),
+      'key request': tt({}, 'createOauthkey'),
+      'empty segment': radio('DELETE', 'channels//1'),
+      'encoded segment': radio('DELETE', 'channels%2F%2F1'),
+      'other case': radio('DELETE', 'Channels/1'),
+      'trailing blank': radio('DELETE', 'channels/1%20'),
+      'path in the query': radio('DELETE', '?path=channels//1'),
+      'method override': radio('POST', 'channels/1?_method=DELETE'),
+      'own password': call(
+        'PUT',
+        '/v1/talk/demo/raw/ocs/v2.php/cloud/users/alice',
+        { key: 'password', value: 'x' },
+        raw,
+      ),
+    });
+  });
+  await attack('no key makes, rotates or revokes a stronger one', async () => {
+    const key = await keyWith('trunkline/keys/write', 'trunkline/keys/read');
+    const strong = (await call('POST', '/v1/keys', { name: 'strong', scopes: ['*/*/*'] })).body.id;
+    const mint = (scopes: string[], perMinute = 1) => call('POST', '/v1/keys', { name: 'x', scopes, perMinute }, key);
+    return refused([403], {
+      admin: mint(['*/*/*']),
+      other: mint(['talk/demo/getRooms']),
+      rate: mint(['trunkline/keys/read'], 1_000_000),
+      rotate: call('POST', `/v1/keys/${strong}/rotate`, {}, key),
+      revoke: call('DELETE', `/v1/keys/${strong}`, undefined, key),
+    });
+  });
+  await attack('nobody repeats or reads runs beyond their own rights', async () => {
+    const key = await keyWith('trunkline/runs/write', 'trunkline/runs/read', 'trunkline/automations/write');
+    const made = await fetch(`${url}/v1/talk/demo/sendChatMessage`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json', prefer: 'respond-async' },
+      body: JSON.stringify({ token: 'controlroom', message: 'the words of an attack' }),
+    });
+    const { id } = (await made.json()) as { id: string };
+    const shown = await call('GET', `/v1/runs/${id}`, undefined, key);
+    const leaked = JSON.stringify(shown.body).includes('the words of an attack') ? ['a step was shown'] : [];
+    const replay = (body: object) => call('POST', `/v1/runs/${id}/replay`, body, key);
+    const through = await refused([403], {
+      replay: replay({ all: true }),
+      forged: replay({ all: true, event: { data: { text: 'EVACUATE NOW' } } }),
+      cancel: call('POST', `/v1/runs/${id}/cancel`, {}, key),
+    });
+    return [...leaked, ...through];
+  });
+  await attack('an Idempotency-Key sends one SOS', async () => {
+    const sos = () =>
+      fetch(`${url}/v1/proptt2/demo/sendSosToChannel`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${adminKey}`,
+          'content-type': 'application/json',
+          'idempotency-key': 'attack',
+        },
+        body: '{"channelId":1}',
+      });
+    const answers = await Promise.all(Array.from({ length: short ? 10 : 100 }, sos));
+    const again = await sos();
+    const done = answers.filter(({ status, headers }) => status === 200 && !headers.has('idempotent-replayed'));
+    return done.length === 1 && again.headers.get('idempotent-replayed') === 'true' ? [] : [`${done.length} were sent`];
+  });
+  await attack('odd paths and bodies are refused, never a fault', async () => {
+    const odd = ['..', '%2e%2e', '%00', 'x'.repeat(5_000), '%ed%a0%80', '__proto__', 'constructor'];
+    const asked = odd.flatMap((each) => [
+      [`operation ${each.slice(0, 20)}`, call('POST', `/v1/talk/demo/${each}`, {})],
+      [`connection ${each.slice(0, 20)}`, call('GET', `/v1/connections/talk/${each}`)],
+      [`key ${each.slice(0, 20)}`, call('GET', `/v1/keys/${each}`)],
+      [`run ${each.slice(0, 20)}`, call('GET', `/v1/runs/${each}`)],
+    ]);
+    const through = await Promise.all(
+      asked.map(async ([what, sent]) => ({ what, ...(await (sent as Promise<Answer>)) })),
+    );
+    return through.filter(({ status }) => status >= 500).map(({ what, status }) => `${what}: ${status}`);
+  });
+  await attack('wrong keys open nothing', () =>
+    refused([401], {
+      none: call('GET', '/v1/me', undefined, ''),
+      short: call('GET', '/v1/me', undefined, 'tl_x'),
+      near: call('GET', '/v1/me', undefined, `${adminKey}x`),
+    }),
+  );
+}
+
+const product = spawn(process.execPath, ['local/main.ts'], {
+  cwd: root,
+  env: { ...process.env, HOST: '127.0.0.1', PORT: '0', TRUNKLINE_DATA: data, TRUNKLINE_ADMIN_KEY: adminKey },
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+try {
+  let output = '';
+  const ready = Promise.withResolvers<string>();
+  product.stdout.on('data', (chunk: Buffer) => {
+    output = `${output}${chunk}`.slice(-100_000);
+    const found = output.match(/^ready (\S+)/m)?.[1];
+    if (found) ready.resolve(found);
+  });
+  product.once('exit', (code) => ready.reject(new Error(`The product ended with ${code}`)));
+  url = await ready.promise;
+  await attackAll(product.pid ?? 0);
+} finally {
+  const ended = once(product, 'exit');
+  if (product.exitCode === null) product.kill('SIGTERM');
+  if (product.exitCode === null) await ended;
+  rmSync(data, { recursive: true, force: true });
+}
+process.stdout.write(broken === 0 ? 'Every attack held.\n' : `${broken} attacks got through.\n`);
+process.exitCode = broken === 0 ? 0 : 1;
