@@ -317,7 +317,15 @@ export const functions: readonly FunctionDeclaration[] = [
     timeout: 15 * 60,
     table: {
       read: ['connection#*', 'pause', 'automations'],
-      write: ['session#*', 'account#*', ...items.runs, ...items.events, ...items.eventOrder],
+      write: [
+        'session#*',
+        'account#*',
+        'poll#*',
+        ...items.subjects,
+        ...items.runs,
+        ...items.events,
+        ...items.eventOrder,
+      ],
       // Events that a wait looks for and that have no place in the log yet.
       due: ['route'],
     },

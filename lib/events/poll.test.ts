@@ -5,7 +5,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { EventCatalogue, VendorName } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { appendEvents, eventId } from './log.ts';
-import { pollEvents } from './poll.ts';
+import { pollEvents, pollTypeNow } from './poll.ts';
 import { forgetPolls, type PollItem, planPolls, pollingStatus } from './poll-plan.ts';
 
 const minute = 60_000;
@@ -296,4 +296,20 @@ test('a connection that nobody planned is found within ten minutes', async () =>
   await tick();
   await tick();
   expect(await item()).toMatchObject({ cursor: '0' });
+});
+
+test('asked for now, a source is polled though it is not due, and what it finds is in the log at once', async () => {
+  await connect();
+  await tick();
+  happen();
+  const scope = { requestId: 'now', signal: AbortSignal.timeout(20_000) };
+  for (const asked of [`talk/${connection}`, connection, undefined]) {
+    happen();
+    await pollTypeNow(services, catalogue, { type: 'test.chat', connection: asked }, scope);
+  }
+  expect(imagined.polls).toHaveLength(4);
+  expect(await logged(3)).toMatchObject({ position: expect.any(Number) });
+  await pollTypeNow(services, catalogue, { type: 'test.other', connection }, scope);
+  await pollTypeNow(services, catalogue, { type: 'test.chat', connection: 'proptt2/x' }, scope);
+  expect(imagined.polls).toHaveLength(4);
 });

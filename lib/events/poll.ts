@@ -14,6 +14,7 @@ import { newEvents } from './found.ts';
 import { isHeard } from './heard.ts';
 import { appendEvents, type Cover } from './log.ts';
 import { type PollItem, planAllPolls } from './poll-plan.ts';
+import { settleEvents } from './settle.ts';
 
 export type PollServices = CallServices & { connections: Connections };
 
@@ -68,6 +69,40 @@ export async function pollEvents(
   return { ...report, ...counts };
 }
 
+/**
+ * Polls the sources of an event type now, at one connection or at all of the vendor's, so that what has happened there is in the log
+ * when this resolves. A source that is being polled already, or that nobody has planned, is left alone.
+ */
+export async function pollTypeNow(
+  services: PollServices,
+  vendors: EventCatalogue,
+  { type, connection }: { type: string; connection?: string | undefined },
+  scope: CallScope,
+): Promise<void> {
+  const [first, second] = connection?.split('/') ?? [];
+  const turn: Turn = { ...scope, owner: services.random.bytes(9).toString('base64url'), isNow: true };
+  const hosts = new KeyedLimit();
+  const counts: Counts = { looked: 0, found: 0, failed: 0, unexpected: [] };
+  for (const vendor of Object.values(vendors)) {
+    if (!vendor || (second !== undefined && first !== vendor.name)) continue;
+    const sources = Object.entries(vendor.events).flatMap(([name, { types, poll }]) =>
+      poll && Object.hasOwn(types, type) ? [name] : [],
+    );
+    if (sources.length === 0) continue;
+    const slug = second ?? first;
+    const names = slug === undefined ? (await services.connections.list(vendor.name)).map(({ name }) => name) : [slug];
+    await forEachLimited(names, perHost, async (name) => {
+      const planned = await services.table.queryAll<PollItem>({
+        pk: keys.polls(vendor.name, name),
+        prefix: 'source#',
+        consistent: true,
+      });
+      const items = planned.filter(({ source, dueAt }) => sources.includes(source) && dueAt !== undefined);
+      if (items.length > 0) await pollConnection(services, vendor, items, turn, hosts, counts);
+    });
+  }
+}
+
 /** Plans what nobody planned, once in a while; after the polls, which do not wait for it. */
 async function planSometimes(services: PollServices, vendors: EventCatalogue, { page, signal, owner }: Turn & Tick) {
   const now = services.clock.now();
@@ -76,7 +111,8 @@ async function planSometimes(services: PollServices, vendors: EventCatalogue, { 
     await planAllPolls(services, vendors, now, signal);
 }
 
-type Turn = CallScope & { owner: string };
+/** `isNow`: polls whatever is due or not, and gives what it finds its place in the log at once. */
+type Turn = CallScope & { owner: string; isNow?: true };
 type Counts = Omit<PollReport, keyof DueReport>;
 
 async function pollConnection(
@@ -143,7 +179,8 @@ async function pollSource(
   const lease = await takeLease<PollItem>(table, key, turn.owner, startedAt, leaseTime);
   // Another process looks already, or has just looked.
   if (!lease) return;
-  if (lease.item.dueAt === undefined || lease.item.dueAt > startedAt) return releaseLease(table, key, lease);
+  const isDue = lease.item.dueAt !== undefined && lease.item.dueAt <= startedAt;
+  if (!isDue && !turn.isNow) return releaseLease(table, key, lease);
   try {
     let { cursor } = lease.item;
     for (let looks = 1; ; looks++) {
@@ -166,6 +203,7 @@ async function pollSource(
       );
       if (!stored.covered) return;
       report.found += stored.fresh.length;
+      if (turn.isNow) await settleEvents(services, stored.items);
       if (!again) return;
       cursor = moved;
     }

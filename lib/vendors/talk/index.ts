@@ -42,8 +42,8 @@ export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
   title,
   documentation: 'https://nextcloud-talk.readthedocs.io/',
   operations,
-  // A Talk server answers the polls of one account one after the other; a second one makes both wait.
-  concurrency: { polls: 1, stepItems: 2 },
+  // A Talk server answers the polls of one account one after the other; a second one makes both wait. Messages to a room keep their order.
+  concurrency: { polls: 1, stepItems: 1 },
   choices,
   connection: { settings, credentials, validate, addresses: (given) => [rootOf(given)], login },
   session,
