@@ -69,6 +69,14 @@ program
   .action(async () => (await import('./commands/connect.ts')).signIn(outputNow(), program.opts<Global>()));
 
 program
+  .command('env')
+  .description('print URL, KEY, AUTH and JSON as shell variables: eval "$(trunkline env)"')
+  .action(async () => {
+    const { variables } = await import('./commands/env.ts');
+    process.stdout.write(variables(findAccount(program.opts<Global>())));
+  });
+
+program
   .command('connect [vendor] [name] [fields...]')
   .description('create a connection: asks, checks, stores')
   .action(async (vendor?: string, name?: string, fields: string[] = []) => {
