@@ -184,7 +184,7 @@ export const functions: readonly FunctionDeclaration[] = [
       // Runs and deliveries by their state.
       due: ['run-*', 'delivery-*'],
     },
-    secrets: { read: [adminKeySecret], manage: secretsOf([...vendorNames, 'subscriptions', 'hooks']) },
+    secrets: { read: [adminKeySecret], manage: secretsOf([...vendorNames, 'subscriptions', 'hooks', 'push']) },
     files: { read: ['runs/'], write: ['calls/', 'uploads/', 'events/', 'idempotency/control/'] },
     starts: ['deliver-event', 'run-automation'],
     // Cancelling a run ends its waits.
@@ -198,8 +198,7 @@ export const functions: readonly FunctionDeclaration[] = [
       read: ['hooks', 'connection#*', 'account#*', 'automations', ...items.triggers],
       write: ['hooks#status', 'hook#*', ...items.events, ...items.subjects, ...items.runStarts],
     },
-    // A Talk bot's secret stands among the credentials of its connection.
-    secrets: { read: secretsOf(['hooks', 'talk']) },
+    secrets: { read: secretsOf(['hooks', 'push']) },
     files: { write: ['events/'] },
     starts: ['run-automation'],
   },

@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts';
-import { credentialsSecret, type SecretStore } from '../core/secrets.ts';
+import { credentialsSecret, pushSecret, type SecretStore } from '../core/secrets.ts';
 import type { CommonSettings, Connection, Vendor } from '../core/vendor.ts';
 
 /** Where credentials may be sent: nowhere but to the origins, and under the rules, that they were entered for. */
@@ -50,6 +50,28 @@ export async function storeCredentials(
   if (credentialsId === undefined) throw new Error('A connection with credentials needs their id');
   const sets: CredentialSets = { ...keep, [credentialsId]: { ...boundsOf(vendor, settings), credentials } };
   await secrets.write(credentialsSecret(vendorName, name), JSON.stringify(sets));
+  const { pushCredentials } = vendor.connection;
+  if (pushCredentials)
+    await secrets.write(pushSecret(vendorName, name), JSON.stringify(pushSets(sets, pushCredentials)));
+}
+
+/** The same sets with what verifies pushes alone. */
+function pushSets(sets: CredentialSets, fields: readonly string[]): CredentialSets {
+  const reduced = (credentials: object) =>
+    Object.fromEntries(Object.entries(credentials).filter(([field]) => fields.includes(field)));
+  return Object.fromEntries(
+    Object.entries(sets).map(([id, set]) => [id, { ...set, credentials: reduced(set.credentials) }]),
+  );
+}
+
+/** Deletes everything that is stored for a connection. */
+export async function deleteCredentials(
+  secrets: SecretStore,
+  vendor: VendorAddresses,
+  connection: Connection,
+): Promise<void> {
+  await secrets.delete(credentialsSecret(connection.vendor, connection.name));
+  if (vendor.connection.pushCredentials) await secrets.delete(pushSecret(connection.vendor, connection.name));
 }
 
 /** Every stored set of a connection, past the cache. */
@@ -67,8 +89,27 @@ export async function readCredentials(
   connection: Connection,
   fresh = false,
 ): Promise<object> {
+  return readSet(secrets, credentialsSecret(connection.vendor, connection.name), vendor, connection, fresh);
+}
+
+/** What verifies the pushes of a connection's vendor. Throws as `readCredentials` does. */
+export async function readPushCredentials(
+  secrets: SecretStore,
+  vendor: VendorAddresses,
+  connection: Connection,
+): Promise<object> {
+  if (!vendor.connection.pushCredentials) return {};
+  return readSet(secrets, pushSecret(connection.vendor, connection.name), vendor, connection, false);
+}
+
+async function readSet(
+  secrets: SecretStore,
+  secret: string,
+  vendor: VendorAddresses,
+  connection: Connection,
+  fresh: boolean,
+): Promise<object> {
   const { credentialsId: id = '' } = connection;
-  const secret = credentialsSecret(connection.vendor, connection.name);
   let found = parseSets(await secrets.read(secret, fresh))[id];
   // Another process may have stored them since this one read the secret.
   if (found === undefined && !fresh) found = parseSets(await secrets.read(secret, true))[id];

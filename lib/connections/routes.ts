@@ -3,11 +3,11 @@ import { type Route, route } from '../api/route.ts';
 import { mayRead } from '../api/scopes.ts';
 import { inUse } from '../core/errors.ts';
 import { field } from '../core/field.ts';
-import { credentialsSecret } from '../core/secrets.ts';
 import { slugPattern, slugRule } from '../core/slug.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { connectionOf } from './connections.ts';
+import { deleteCredentials } from './credentials.ts';
 import {
   type ConnectionChange,
   type ConnectionPolls,
@@ -124,7 +124,7 @@ export function connectionRoutes(
         const users = await usersOf(item.vendor, item.name);
         if (users.length > 0) throw inUse(`The connection ${item.vendor}/${item.name}`, users);
         await services.table.delete(keys.connection(item.vendor, item.name));
-        await services.secrets.delete(credentialsSecret(item.vendor, item.name));
+        await deleteCredentials(services.secrets, vendorOf(vendors, item.vendor), connectionOf(item));
         await services.store.remove(item.vendor, item.name);
         forget(services, item);
         await onChange(vendorOf(vendors, item.vendor), connectionOf(item), true);

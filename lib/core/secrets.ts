@@ -11,6 +11,12 @@ export interface SecretStore {
 /** The secret of one connection's credentials. */
 export const credentialsSecret = (vendor: string, connection: string): string => `trunkline/${vendor}/${connection}`;
 
+/**
+ * What verifies the pushes of a connection's vendor (a bot's secret), apart from its credentials: the function that receives hooks, which
+ * anyone may call, reads this and no password.
+ */
+export const pushSecret = (vendor: string, connection: string): string => `trunkline/push/${vendor}/${connection}`;
+
 /** The secret that a vendor's session items are encrypted with; an underscore keeps it apart from every connection. */
 export const sessionKeySecret = (vendor: string): string => `trunkline/${vendor}/_session-key`;
 

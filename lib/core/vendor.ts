@@ -198,6 +198,8 @@ export interface Vendor<
     readonly credentials: () => Shape;
     /** A rule that one schema cannot say (one of several credentials); throws `invalid_input`. */
     validate?(settings: Settings, credentials: Credentials): void;
+    /** The fields of the credentials that verify what the vendor pushes. */
+    readonly pushCredentials?: readonly string[];
     /** The addresses in the settings that are called; each is held against the address policy. */
     addresses(settings: Settings): string[];
     /** True where an operation's `since` is met by the connection (an unset version passes). */

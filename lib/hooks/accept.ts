@@ -1,6 +1,6 @@
 import type { HttpRequest } from '../api/request.ts';
 import type { Connections } from '../connections/connections.ts';
-import { readCredentials } from '../connections/credentials.ts';
+import { readPushCredentials } from '../connections/credentials.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { SecretStore } from '../core/secrets.ts';
@@ -108,7 +108,7 @@ async function acceptPush(
     const connection = await services.connections.find(verify.vendor, verify.connection);
     const result = await push.receive(
       { headers: Object.fromEntries(given), rawBody, receivedAt: now },
-      { connection, credentials: () => readCredentials(services.secrets, vendor, connection) },
+      { connection, credentials: () => readPushCredentials(services.secrets, vendor, connection) },
     );
     const place = { vendor: verify.vendor, connection: connection.name };
     const events = await newEvents(services, vendor, connection, result.events);

@@ -4,6 +4,7 @@ import {
   adminKeySecret,
   credentialsSecret,
   hookSecret,
+  pushSecret,
   sessionKeySecret,
   subscriptionSecret,
 } from '../../lib/core/secrets.ts';
@@ -47,13 +48,16 @@ describe('secrets', () => {
     "%s's are read by its own function, by control and by the clocks that call vendors",
     (vendor) => {
       const own = deployed.includes(vendor) ? [vendor] : [];
-      const bots = vendor === 'talk' ? ['hooks'] : [];
-      const expected = [...own, ...bots, 'control', 'keep-sessions', 'poll-events', 'run-automation'].sort();
+      const expected = [...own, 'control', 'keep-sessions', 'poll-events', 'run-automation'].sort();
       for (const secret of [credentialsSecret(vendor, 'dispatch'), sessionKeySecret(vendor)]) {
         expect(readersOf(secret).sort()).toEqual(expected);
       }
     },
   );
+
+  it('that verify what a vendor pushes are read where hooks are received, which reads no password', () => {
+    expect(readersOf(pushSecret('talk', 'team')).sort()).toEqual(['control', 'hooks']);
+  });
 
   it("of subscriptions are read by deliveries, which remove a subscription's when its target is gone", () => {
     const secret = subscriptionSecret('sub_x');

@@ -45,7 +45,14 @@ export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
   // A Talk server answers the polls of one account one after the other; a second one makes both wait. Messages to a room keep their order.
   concurrency: { polls: 1, stepItems: 1 },
   choices,
-  connection: { settings, credentials, validate, addresses: (given) => [rootOf(given)], login },
+  connection: {
+    settings,
+    credentials,
+    pushCredentials: ['botSecret'],
+    validate,
+    addresses: (given) => [rootOf(given)],
+    login,
+  },
   session,
   send,
   takesAnyBody: true,
