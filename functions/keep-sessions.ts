@@ -6,6 +6,6 @@ import { vendors } from '../lib/vendors/index.ts';
 /** Every minute: keepalives for the sessions that are due, new sessions for those that died. */
 export const handler = scheduledFunction('keep-sessions', async (services, tick) => {
   const report = await keepSessions(services, vendors, tick);
-  if (!tick.page) metric('KeepAliveGap', report.longestGap, 'Milliseconds', { clock: 'keep-sessions' });
+  if (!tick.pages) metric('KeepAliveGap', report.longestGap, 'Milliseconds', { clock: 'keep-sessions' });
   return report;
 });

@@ -10,7 +10,7 @@ import { type Services, services } from './services.ts';
 const tickTime = 55_000;
 
 /** The clock's own event, or what a tick started a worker with. */
-type ClockEvent = ScheduledEvent | { page: DuePage } | { all: true };
+type ClockEvent = ScheduledEvent | { pages: readonly DuePage[] } | { all: true };
 
 /**
  * A Lambda handler on the clock: the tick itself, and the workers that it starts when more is due than one process can do. What it
@@ -39,11 +39,11 @@ export function scheduledFunction(
       const report = await run(kit, {
         requestId: context.awsRequestId,
         signal: AbortSignal.timeout(tickTime),
-        startWorker: (page) => kit.starter.startWorker(context.functionName, { page }),
-        ...('page' in event && { page: event.page }),
+        startWorker: (pages) => kit.starter.startWorker(context.functionName, { pages }),
+        ...('pages' in event && { pages: event.pages }),
         all: 'all' in event,
       });
-      if (!('page' in event)) {
+      if (!('pages' in event)) {
         if (report.oldestDueMs !== undefined) metric('OldestDue', report.oldestDueMs, 'Milliseconds', { clock: name });
         const finishedAt = kit.clock.now();
         await kit.table.put<ClockTick>({

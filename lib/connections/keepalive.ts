@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts';
-import { KeyedLimit } from '../core/limit.ts';
 import type { Catalogue, Connection, Vendor } from '../core/vendor.ts';
 import { type DueReport, forEachDue, type Tick } from '../store/tick.ts';
+import { HostLimit } from './host-limit.ts';
 import type { SessionItem, SessionStore } from './session-store.ts';
 import { type CallServices, vendorCall } from './vendor-calls.ts';
 
@@ -16,8 +16,6 @@ export interface KeepReport extends DueReport {
   unexpected: string[];
 }
 
-/** Keepalives at one server at once: one that hangs takes no time from the others. */
-const perHost = 8;
 /** A keepalive that failed is tried again with the next tick. */
 const retryInMs = 55_000;
 
@@ -29,15 +27,19 @@ export async function keepSessions(
 ): Promise<KeepReport> {
   const counts = { kept: 0, renewed: 0, failed: 0, longestGap: 0, unexpected: [] as string[] };
   const now = services.clock.now();
-  const hosts = new KeyedLimit();
+  const hosts = new HostLimit();
   const keep = async (items: SessionItem[]) => {
     await Promise.all(
       items.map(async (item) => {
         const vendor = vendors[item.vendor];
-        const host = vendor?.connection.addresses(item.settings)[0] ?? '';
-        await hosts.run(host, perHost, async () => {
-          if (vendor && !scope.signal.aborted) await keepOne(services, vendor, item, scope, counts);
-        });
+        if (!vendor) return;
+        const host = vendor.connection.addresses(item.settings)[0] ?? '';
+        const asked = await hosts.run(host, async () =>
+          scope.signal.aborted ? undefined : keepOne(services, vendor, item, scope, counts),
+        );
+        if (asked) return;
+        counts.failed++;
+        await services.store.postpone(item, 'The server does not answer.', services.clock.now() + retryInMs);
       }),
     );
   };
@@ -49,16 +51,17 @@ export async function keepSessions(
   return { ...report, ...counts };
 }
 
+/** Keeps one session alive, or makes it anew; answers the error that it met. */
 async function keepOne(
   services: CallServices & { store: SessionStore },
   vendor: Vendor,
   item: SessionItem,
   scope: { requestId: string; signal: AbortSignal },
   report: Omit<KeepReport, keyof DueReport>,
-): Promise<void> {
+): Promise<unknown> {
   const { store, clock, sessions } = services;
   const policy = vendor.session;
-  if (!policy) return;
+  if (!policy) return undefined;
   const connection: Connection = {
     vendor: item.vendor,
     name: item.connection,
@@ -74,13 +77,14 @@ async function keepOne(
         const kept = await policy.keepAlive(held.data, call);
         await store.extend(item, kept, policy.keepAliveEvery ?? 120_000, clock.now());
         report.kept++;
-        return;
+        return undefined;
       } catch (error) {
         if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
       }
     }
     await sessions.after(vendor, call, item.generation);
     report.renewed++;
+    return undefined;
   } catch (error) {
     report.failed++;
     const reason = error instanceof GatewayError ? error.message : 'An unexpected error; see the log.';
@@ -89,5 +93,6 @@ async function keepOne(
     }
     if (!(error instanceof GatewayError))
       report.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return error;
   }
 }

@@ -1,9 +1,10 @@
 import type { Connections } from '../connections/connections.ts';
+import { HostLimit } from '../connections/host-limit.ts';
 import { type CallScope, type CallServices, vendorCall } from '../connections/vendor-calls.ts';
 import { backoff } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EventSource } from '../core/event-type.ts';
-import { forEachLimited, KeyedLimit } from '../core/limit.ts';
+import { forEachLimited } from '../core/limit.ts';
 import type { Connection, EventCatalogue, EventfulVendor, VendorCall } from '../core/vendor.ts';
 import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
@@ -27,8 +28,6 @@ export interface PollReport extends DueReport {
   unexpected: string[];
 }
 
-/** Connections at one server that are polled at once: one that hangs takes no time from the others. */
-const perHost = 8;
 /** A look has this long, its lease longer, in milliseconds. */
 const lookTime = 25_000;
 const leaseTime = 120_000;
@@ -51,7 +50,7 @@ export async function pollEvents(
   const now = services.clock.now();
   const counts = { looked: 0, found: 0, failed: 0, unexpected: [] as string[] };
   const turn = { ...scope, owner: services.random.bytes(9).toString('base64url') };
-  const hosts = new KeyedLimit();
+  const hosts = new HostLimit();
   const poll = async (items: PollItem[]) => {
     const byConnection = Object.values(Object.groupBy(items, ({ pk }) => pk));
     await Promise.all(
@@ -81,7 +80,7 @@ export async function pollTypeNow(
 ): Promise<void> {
   const [first, second] = connection?.split('/') ?? [];
   const turn: Turn = { ...scope, owner: services.random.bytes(9).toString('base64url'), isNow: true };
-  const hosts = new KeyedLimit();
+  const hosts = new HostLimit();
   const counts: Counts = { looked: 0, found: 0, failed: 0, unexpected: [] };
   for (const vendor of Object.values(vendors)) {
     if (!vendor || (second !== undefined && first !== vendor.name)) continue;
@@ -91,7 +90,7 @@ export async function pollTypeNow(
     if (sources.length === 0) continue;
     const slug = second ?? first;
     const names = slug === undefined ? (await services.connections.list(vendor.name)).map(({ name }) => name) : [slug];
-    await forEachLimited(names, perHost, async (name) => {
+    await forEachLimited(names, 8, async (name) => {
       const planned = await services.table.queryAll<PollItem>({
         pk: keys.polls(vendor.name, name),
         prefix: 'source#',
@@ -104,9 +103,9 @@ export async function pollTypeNow(
 }
 
 /** Plans what nobody planned, once in a while; after the polls, which do not wait for it. */
-async function planSometimes(services: PollServices, vendors: EventCatalogue, { page, signal, owner }: Turn & Tick) {
+async function planSometimes(services: PollServices, vendors: EventCatalogue, { pages, signal, owner }: Turn & Tick) {
   const now = services.clock.now();
-  if (page || signal.aborted) return;
+  if (pages || signal.aborted) return;
   if (await takeLease(services.table, keys.pollPlan(), owner, now, planEveryMs))
     await planAllPolls(services, vendors, now, signal);
 }
@@ -120,7 +119,7 @@ async function pollConnection(
   vendor: EventfulVendor,
   items: PollItem[],
   turn: Turn,
-  hosts: KeyedLimit,
+  hosts: HostLimit,
   report: Counts,
 ): Promise<void> {
   const name = items[0]?.connection ?? '';
@@ -129,9 +128,10 @@ async function pollConnection(
     throw error;
   });
   const host = connection ? (vendor.connection.addresses(connection.settings)[0] ?? '') : '';
-  await hosts.run(host, perHost, () => pollSources(services, vendor, connection, items, turn, report));
+  await hosts.run(host, () => pollSources(services, vendor, connection, items, turn, report));
 }
 
+/** Polls what is due of a connection; answers the last error that it met. */
 async function pollSources(
   services: PollServices,
   vendor: EventfulVendor,
@@ -139,14 +139,15 @@ async function pollSources(
   items: PollItem[],
   turn: Turn,
   report: Counts,
-): Promise<void> {
-  if (turn.signal.aborted) return;
+): Promise<unknown> {
+  if (turn.signal.aborted) return undefined;
   const name = items[0]?.connection ?? '';
   const most = vendor.concurrency.polls;
   const alone = keys.pollTurn(vendor.name, name);
   const lease =
     most === 1 ? await takeLease(services.table, alone, turn.owner, services.clock.now(), leaseTime) : undefined;
-  if (most === 1 && !lease) return;
+  if (most === 1 && !lease) return undefined;
+  let problem: unknown;
   try {
     await forEachLimited(items, most, async (item) => {
       const source = vendor.events[item.source]?.poll;
@@ -156,11 +157,12 @@ async function pollSources(
       }
       const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(lookTime)]);
       const call = vendorCall(services, vendor, connection, { requestId: turn.requestId, signal });
-      await pollSource(services, vendor, source, item, call, turn, report);
+      problem = (await pollSource(services, vendor, source, item, call, turn, report)) ?? problem;
     });
   } finally {
     if (lease) await releaseLease(services.table, alone, lease);
   }
+  return problem;
 }
 
 async function pollSource(
@@ -171,14 +173,14 @@ async function pollSource(
   call: VendorCall,
   turn: Turn,
   report: Counts,
-): Promise<void> {
-  if (turn.signal.aborted) return;
+): Promise<unknown> {
+  if (turn.signal.aborted) return undefined;
   const { table, clock } = services;
   const key = { pk: item.pk, sk: item.sk };
   const startedAt = clock.now();
   const lease = await takeLease<PollItem>(table, key, turn.owner, startedAt, leaseTime);
   // Another process looks already, or has just looked.
-  if (!lease) return;
+  if (!lease) return undefined;
   const isDue = lease.item.dueAt !== undefined && lease.item.dueAt <= startedAt;
   if (!isDue && !turn.isNow) return releaseLease(table, key, lease);
   try {
@@ -201,7 +203,7 @@ async function pollSource(
         await newEvents(services, vendor, call.connection, events),
         coverOf(item, lease, moved, again, next, clock.now()),
       );
-      if (!stored.covered) return;
+      if (!stored.covered) return undefined;
       report.found += stored.fresh.length;
       if (turn.isNow) await settleEvents(services, stored.items);
       if (!again) return;
@@ -213,6 +215,7 @@ async function pollSource(
       report.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
     await postpone(services, item, lease, error, source.every);
+    return error;
   }
 }
 

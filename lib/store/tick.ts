@@ -14,12 +14,12 @@ export interface DuePage {
   after?: Record<string, unknown>;
 }
 
-/** One run of a clock function: the dispatcher's, or with a `page` a worker's. */
+/** One run of a clock function: the dispatcher's, or with `pages` a worker's. */
 export interface Tick {
   signal: AbortSignal;
-  page?: DuePage;
+  pages?: readonly DuePage[];
   /** Starts a worker in a process of its own. Absent: this process does everything. */
-  startWorker?: (page: DuePage) => Promise<void>;
+  startWorker?: (pages: readonly DuePage[]) => Promise<void>;
 }
 
 /** What a tick found due, here and handed to workers, and how late the oldest item was before any work began. */
@@ -44,54 +44,67 @@ export async function forEachDue<T extends Key & { dueAt?: number }>(
   table: Table,
   kind: DueKind,
   now: number,
-  { signal, page, startWorker }: Tick,
+  { signal, pages, startWorker }: Tick,
   run: (items: T[]) => Promise<void>,
   { seen, dueAgain }: DueOptions<T> = {},
 ): Promise<DueReport> {
-  const read = async (wanted: DuePage) => {
-    const { items, next } = await readPage<T>(table, kind, wanted);
-    return { items, next: next && { ...wanted, after: next } };
-  };
-  const handOver = async (next: DuePage): Promise<boolean> => {
+  const readAll = (wanted: readonly DuePage[]) =>
+    Promise.all(
+      wanted.map(async (page) => {
+        const { items, next } = await readPage<T>(table, kind, page);
+        return { page, items, next: next && { ...page, after: next } };
+      }),
+    );
+  // Where no worker can be had the work is done here.
+  const handOver = async (wanted: readonly DuePage[]): Promise<boolean> => {
     if (!startWorker) return false;
-    // Where no worker can be had the work is done here.
-    return startWorker(next).then(
+    return startWorker(wanted).then(
       () => true,
       () => false,
     );
   };
 
-  if (page) {
-    const { items, next } = await read(page);
-    const handed = next === undefined || (await handOver(next));
-    await run(items);
-    const rest =
-      handed || !next || signal.aborted
-        ? undefined
-        : await forEachDue<T>(table, kind, now, { signal, page: next }, run);
-    return { due: items.length + (rest?.due ?? 0), workers: next && handed ? 1 : 0, oldestDueMs: 0 };
-  }
-
-  if (dueAgain && (await wasSetBack(table, kind, now))) await planAgain(table, kind, now, dueAgain);
-  const wanted = Array.from({ length: dueShards }, (_, shard): DuePage => ({ shard, until: now }));
-  let pages = await Promise.all(wanted.map(async (each) => ({ page: each, ...(await read(each)) })));
-  const oldest = pages.flatMap(({ items }) => items[0]?.dueAt ?? []);
-  const report: DueReport = { due: 0, workers: 0, oldestDueMs: Math.max(0, ...oldest.map((at) => now - at)) };
-  seen?.(pages.flatMap(({ items }) => items));
-  if (startWorker && pages.reduce((sum, { items }) => sum + items.length, 0) > pageSize) {
-    const busy = pages.filter(({ items }) => items.length > 0);
-    const handed = await Promise.all(busy.map((each) => handOver(each.page)));
+  const report: DueReport = { due: 0, workers: 0, oldestDueMs: 0 };
+  if (!pages && dueAgain && (await wasSetBack(table, kind, now))) await planAgain(table, kind, now, dueAgain);
+  let read = await readAll(pages ?? Array.from({ length: dueShards }, (_, shard) => ({ shard, until: now })));
+  if (!pages) {
+    const oldest = read.flatMap(({ items }) => items[0]?.dueAt ?? []);
+    report.oldestDueMs = Math.max(0, ...oldest.map((at) => now - at));
+    seen?.(read.flatMap(({ items }) => items));
+    const groups = groupsOf(read);
+    const handed =
+      groups.length > 1 ? await Promise.all(groups.map((group) => handOver(group.map(({ page }) => page)))) : [];
     report.workers = handed.filter(Boolean).length;
-    pages = busy.filter((_, at) => !handed[at]);
+    read = groups.filter((_, at) => !handed[at]).flat();
   }
-  while (pages.length > 0 && !signal.aborted) {
-    const items = pages.flatMap((each) => each.items);
+  while (read.length > 0) {
+    const items = read.flatMap((each) => each.items);
+    const behind = read.flatMap((each) => each.next ?? []);
     report.due += items.length;
+    // What lies behind the pages of this process does not wait for them.
+    const handed = await Promise.all(behind.map((next) => handOver([next])));
+    report.workers += handed.filter(Boolean).length;
     await run(items);
-    const next = pages.flatMap((each) => each.next ?? []);
-    pages = await Promise.all(next.map(async (each) => ({ page: each, ...(await read(each)) })));
+    if (signal.aborted) break;
+    read = await readAll(behind.filter((_, at) => !handed[at]));
   }
   return report;
+}
+
+/** Shards together until they hold a page's worth, so that there are no more workers than the work needs. */
+function groupsOf<T extends { items: readonly unknown[] }>(read: readonly T[]): T[][] {
+  const groups: T[][] = [];
+  let size = pageSize;
+  for (const each of read) {
+    if (each.items.length === 0) continue;
+    if (size + each.items.length > pageSize) {
+      groups.push([]);
+      size = 0;
+    }
+    groups.at(-1)?.push(each);
+    size += each.items.length;
+  }
+  return groups;
 }
 
 function readPage<T extends object>(table: Table, kind: DueKind, { shard, until, after }: DuePage) {
