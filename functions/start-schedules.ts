@@ -8,7 +8,7 @@ import { scheduledFunction } from '../lib/aws/scheduled-function.ts';
 export const handler = scheduledFunction('start-schedules', async (services, tick) => {
   const report = await startSchedules(services, tick);
   // A worker has its share of the schedules alone.
-  if (tick.page) return report;
+  if (tick.pages) return report;
   const swept = await sweepRuns({ ...services, log }, tick.signal);
   return { ...report, suppressedMinutes: await reportSuppressed(services), lostRuns: swept };
 });
