@@ -31,7 +31,7 @@ export interface GatewayStackProps extends StackProps {
   settings: Settings;
 }
 
-const hookPath = '/hooks/{token}';
+const hookPath = '/hooks/{proxy+}';
 
 /** What may be thrown away and made anew: the HTTP API, the functions and what starts them. */
 export class GatewayStack extends Stack {

@@ -193,13 +193,14 @@ export const functions: readonly FunctionDeclaration[] = [
   {
     ...http,
     name: 'hooks',
-    trigger: { http: ['/hooks/{token}', '/links/{token}'] },
+    trigger: { http: ['/hooks/{proxy+}', '/links/{token}'] },
     table: {
       read: ['hooks', 'connection#*', 'account#*', 'automations', ...items.triggers],
       write: ['hooks#status', 'hook#*', ...items.events, ...items.subjects, ...items.runStarts],
     },
     secrets: { read: secretsOf(['hooks', 'push']) },
-    files: { write: ['events/'] },
+    // Files of messages become uploads, which operations take by their id.
+    files: { write: ['events/', 'uploads/'] },
     starts: ['run-automation'],
   },
   { ...http, name: 'site', trigger: { http: ['$default'] }, table: { read: ['health'] } },

@@ -98,6 +98,8 @@ export interface PushResult {
 /** How calls of a vendor to a hook are verified and read. Throws `unauthorized` for a sender that is not the vendor. */
 export interface Push<Settings = object, Credentials = object> {
   readonly summary: string;
+  /** What keeps a connection with these credentials from being called; undefined where nothing does. */
+  problem?(credentials: Credentials): string | undefined;
   receive(
     request: PushRequest,
     context: { connection: Connection<Settings>; credentials(): Promise<Credentials> },

@@ -1,8 +1,11 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, createPublicKey, randomBytes, verify } from 'node:crypto';
 import { equalInConstantTime } from './constant-time.ts';
 import { refused, type SignedRequest, timeProblem, type Verdict } from './verifier.ts';
 
 const prefix = 'whsec_';
+const publicPrefix = 'whpk_';
+/** What precedes the 32 bytes of an Ed25519 key in its DER form. */
+const ed25519Der = Buffer.from('302a300506032b6570032100', 'hex');
 
 /** A new secret for a subscription: 32 random bytes in the form `whsec_` + Base64. */
 export function newSigningSecret(random: (count: number) => Uint8Array = randomBytes): string {
@@ -39,7 +42,15 @@ export function webhookHeaders(webhook: OutgoingWebhook, secrets: readonly strin
   return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signatures.join(' ') };
 }
 
-/** Verifies a Standard Webhooks message (headers `webhook-…`, or `svix-…` as older senders call them) with symmetric keys. */
+/** Whether a text is a public key of Standard Webhooks: `whpk_` and the Base64 of 32 bytes. */
+export function isPublicKey(text: string): boolean {
+  return text.startsWith(publicPrefix) && Buffer.from(text.slice(publicPrefix.length), 'base64').length === 32;
+}
+
+/**
+ * Verifies a Standard Webhooks message (headers `webhook-…`, or `svix-…` as older senders call them) with symmetric keys (`v1`) or
+ * Ed25519 public keys (`v1a`, `whpk_…`).
+ */
 export function verifyWebhook(request: SignedRequest, secrets: readonly string[], now: number): Verdict {
   const { headers, rawBody } = request;
   const family = headers['webhook-id'] === undefined ? 'svix' : 'webhook';
@@ -53,8 +64,17 @@ export function verifyWebhook(request: SignedRequest, secrets: readonly string[]
   if (id.includes('.')) return refused('the webhook-id holds a full stop');
   const problem = timeProblem(timestamp, now);
   if (problem !== undefined) return refused(problem);
-  const given = signatures.split(' ').filter((one) => one.startsWith('v1,'));
+  const all = signatures.split(' ');
+  const given = all.filter((one) => one.startsWith('v1,'));
+  const asymmetric = all.flatMap((one) => (one.startsWith('v1a,') ? [Buffer.from(one.slice(4), 'base64')] : []));
+  const signed = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), rawBody]);
   for (const secret of secrets) {
+    if (isPublicKey(secret)) {
+      const bytes = Buffer.from(secret.slice(publicPrefix.length), 'base64');
+      const key = createPublicKey({ key: Buffer.concat([ed25519Der, bytes]), format: 'der', type: 'spki' });
+      if (asymmetric.some((signature) => verify(null, signed, key, signature))) return { ok: true, id };
+      continue;
+    }
     const key = keyOf(secret);
     if (key === undefined) continue;
     const expected = `v1,${sign(key, id, timestamp, rawBody)}`;

@@ -3,6 +3,8 @@ export interface SignedRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** The body as it came, before any parsing. */
   readonly rawBody: Uint8Array;
+  /** The address that was called, as the sender wrote it; absent where nobody signs it. */
+  readonly url?: string;
 }
 
 /** Whether the sender is who it should be. `id` is the sender's own id of the message, by which a repeated one is known. */
@@ -26,11 +28,10 @@ export function refused(reason: string, status = 401): Verdict {
 }
 
 /** Whether a time in seconds, as a header has it, is near enough to now; undefined when it is. */
-export function timeProblem(seconds: string, now: number): string | undefined {
+export function timeProblem(seconds: string, now: number, tolerance = toleranceSeconds): string | undefined {
   if (!/^\d{1,12}$/.test(seconds)) return 'the timestamp is not a number of seconds';
   const late = now / 1000 - Number(seconds);
-  if (late > toleranceSeconds)
-    return `the timestamp is ${Math.round(late)} seconds old; ${toleranceSeconds} are allowed`;
-  if (late < -toleranceSeconds) return `the timestamp is ${Math.round(-late)} seconds ahead; check the clocks`;
+  if (late > tolerance) return `the timestamp is ${Math.round(late)} seconds old; ${tolerance} are allowed`;
+  if (late < -tolerance) return `the timestamp is ${Math.round(-late)} seconds ahead; check the clocks`;
   return undefined;
 }

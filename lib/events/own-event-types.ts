@@ -149,6 +149,7 @@ export const ownEventTypes = {
       z.looseObject({
         hookId: z.string(),
         hook: z.string(),
+        method: z.string(),
         contentType: z.nullable(z.string()),
         headers: z.record(z.string(), z.string()),
         query: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
@@ -157,6 +158,7 @@ export const ownEventTypes = {
     sample: {
       hookId: 'hook-k3v7m2q9x4w7t6r2',
       hook: 'Alarm panel',
+      method: 'POST',
       contentType: 'application/json',
       headers: { 'user-agent': 'AlarmPanel/4.2' },
       query: {},

@@ -1,26 +1,35 @@
+import type { JsonAnswer } from '../api/idempotency.ts';
 import type { HttpRequest } from '../api/request.ts';
+import { serverUrl } from '../api/server-url.ts';
 import type { Connections } from '../connections/connections.ts';
 import { readPushCredentials } from '../connections/credentials.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
+import { type FileStore, uploadKey } from '../core/files.ts';
+import type { HttpClient } from '../core/http/client.ts';
+import { parseJson } from '../core/json.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
-import type { Verifier } from '../core/verifier.ts';
 import { newEvents } from '../events/found.ts';
 import { findEvent, type LogServices, type NewEvent } from '../events/log.ts';
+import { answerChallenge, signedChallenges } from './challenge.ts';
 import type { Message } from './claim.ts';
-import type { HookItem } from './hooks.ts';
+import type { HookAnswer, HookItem } from './hooks.ts';
 import { messageOf } from './message.ts';
-import { readBody } from './read/body.ts';
+import { hookBodyLimit, readBody, type StoreBody } from './read/body.ts';
 import { safeHeaders, safeQuery } from './read/headers.ts';
+import { decoded } from './read/inflate.ts';
+import { redactPaths } from './redact-paths.ts';
 import { HookRefusal, notTheSender, outOfOrder } from './refusal.ts';
 import { goodSecrets } from './secrets.ts';
-import { verifiers } from './verify/verifiers.ts';
+import { verifySender } from './verify/verifiers.ts';
 
 export interface AcceptServices extends LogServices {
   secrets: SecretStore;
   connections: Connections;
   random: Random;
+  http: HttpClient;
+  files: FileStore;
 }
 
 /** A request whose sender is who it should be, as the events that it becomes. */
@@ -29,8 +38,8 @@ export interface Accepted {
   message?: Message | undefined;
   /** The event in our own log that was delivered to us again. */
   already?: string | undefined;
-  /** What the sender needs to hear. */
-  status: 200 | 202;
+  /** What the sender is answered. */
+  status: HookAnswer;
   /** For the sample that the owner is shown. */
   body: unknown;
   /** Something that kept nothing from being stored, for the owner. */
@@ -42,6 +51,11 @@ const receivedType = 'trunkline.hook.received';
 /** How long a vendor's name for a call counts where the vendor does not say. */
 const nonceSeconds = 86_400;
 
+/** A request that sets a hook up and brings no message. */
+export interface Handshake {
+  handshake: JsonAnswer;
+}
+
 /** Verifies a request and reads it. Throws `HookRefusal`, or another `GatewayError` for a body that cannot be read. */
 export function acceptRequest(
   services: AcceptServices,
@@ -49,7 +63,7 @@ export function acceptRequest(
   hook: HookItem,
   request: HttpRequest,
   now: number,
-): Promise<Accepted> {
+): Promise<Accepted | Handshake> {
   return hook.verify.vendor === undefined
     ? acceptMessage(services, hook, request, now)
     : acceptPush(services, vendors, hook, request, now);
@@ -60,24 +74,38 @@ async function acceptMessage(
   hook: HookItem,
   request: HttpRequest,
   now: number,
-): Promise<Accepted> {
-  const { headers, rawBody, query } = request;
+): Promise<Accepted | Handshake> {
+  const { headers, rawBody, query, method } = request;
   const { kind } = hook.verify;
-  const verify: Verifier | undefined = Object.hasOwn(verifiers, kind)
-    ? verifiers[kind as keyof typeof verifiers]
-    : undefined;
-  if (!verify) throw outOfOrder(`There is no kind of verification named ${kind}.`);
-  const verdict = verify({ headers, rawBody }, await goodSecrets(services, hook), now);
+  const secrets = await goodSecrets(services, hook);
+  const search = query.size > 0 ? `?${query}` : '';
+  const signed = { headers, url: `${serverUrl(request)}${request.path}${search}` };
+  const sender = (bytes: Buffer) =>
+    verifySender(services.http, hook.verify, { ...signed, rawBody: bytes }, secrets, now);
+  let verdict = await sender(rawBody);
+  if (!verdict) throw outOfOrder(`There is no kind of verification named ${kind}.`);
+  const bytes = await decoded(rawBody, headers['content-encoding'], hookBodyLimit);
+  // Some senders sign what they compress, others what they have compressed.
+  if (!verdict.ok && bytes !== rawBody) verdict = (await sender(bytes)) ?? verdict;
   if (!verdict.ok) throw notTheSender(verdict.reason);
+  if (verdict.confirm !== undefined) {
+    const { confirmSns } = await import('./verify/sns.ts');
+    await confirmSns(services.http, verdict.confirm);
+    return { handshake: { status: 200, body: {} } };
+  }
+  const handshake = answerChallenge(signedChallenges(kind, hook.challenge), { ...request, rawBody: bytes }, secrets);
+  if (handshake) return { handshake };
 
   const contentType = headers['content-type'];
-  const body = readBody(rawBody, contentType);
+  const read = method === 'GET' ? null : await readBody(bytes, contentType, storeWith(services));
+  const body = kind === 'github' ? gitHubPayload(read) : read;
   const data = {
     hookId: hook.id,
     hook: hook.name,
+    method,
     contentType: contentType?.slice(0, 200) ?? null,
-    headers: safeHeaders(headers),
-    query: safeQuery(query),
+    headers: safeHeaders(headers, secrets),
+    query: safeQuery(query, secrets),
     body,
   };
   const about = {
@@ -90,7 +118,29 @@ async function acceptMessage(
   const { message, problem } = await messageOf(hook, { headers, rawBody, id: verdict.id, event: about }, now);
   const already = message?.by === 'id' ? await ownEvent(services, message.value) : undefined;
   const id = `${now}-${Buffer.from(services.random.bytes(12)).toString('base64url')}`;
-  return { events: [{ ...about, id, hook: hook.id }], message, already, status: 202, body, problem };
+  // What the owner keeps out of events still tells repeats apart.
+  const kept = redactPaths(data, hook.redact ?? []);
+  const events = [{ ...about, data: kept, id, hook: hook.id }];
+  return { events, message, already, status: hook.answer ?? 202, body: kept.body, problem };
+}
+
+/** GitHub's default content type is a form with its JSON in one field. */
+function gitHubPayload(body: unknown): unknown {
+  const payload: unknown = body !== null && typeof body === 'object' ? Reflect.get(body, 'payload') : undefined;
+  if (typeof payload !== 'string') return body;
+  try {
+    return parseJson(payload);
+  } catch {
+    return body;
+  }
+}
+
+function storeWith({ files, random }: AcceptServices): StoreBody {
+  return async (bytes, type, name) => {
+    const uploadId = Buffer.from(random.bytes(24)).toString('base64url');
+    await files.put(uploadKey(uploadId), bytes, type);
+    return { uploadId, type, size: bytes.length, ...(name && { name: name.slice(0, 200) }) };
+  };
 }
 
 async function acceptPush(

@@ -113,7 +113,7 @@ describe('what comes in', () => {
     expect(kit.eventsOf(hook.id)).toEqual([]);
   });
 
-  test('256 KB are taken and one byte more is not', async () => {
+  test('256 KB stand in the event, more is stored as a file, and more than 10 MB is rejected', async () => {
     const hook = await kit.make(none);
     const text = { 'content-type': 'text/plain' };
     const most = 'x'.repeat(256 * 1024);
@@ -121,11 +121,14 @@ describe('what comes in', () => {
     expect(told.status, told.text).toBe(202);
     expect((await stored(idOf(told)))?.dataFile).toBeDefined();
     expect(kit.eventsOf(hook.id)[0]?.event.data.body).toHaveLength(256 * 1024);
-    expect(await kit.post({ path: hook.path, body: `${most}x`, headers: text })).toMatchObject({
+    expect(await kit.post({ path: hook.path, body: `${most}x`, headers: text })).toMatchObject({ status: 202 });
+    expect(kit.eventsOf(hook.id)[1]?.event.data.body).toMatchObject({ size: 256 * 1024 + 1, type: 'text/plain' });
+    const tooMuch = 'x'.repeat(10 * 1024 * 1024 + 1);
+    expect(await kit.post({ path: hook.path, body: tooMuch, headers: text })).toMatchObject({
       status: 413,
       body: { code: 'payload_too_large' },
     });
-    expect(await kit.read(hook.id)).toMatchObject({ received: 1, refused: 1, lastRefusal: { status: 413 } });
+    expect(await kit.read(hook.id)).toMatchObject({ received: 2, refused: 1, lastRefusal: { status: 413 } });
   });
 
   test('only listed addresses may post', async () => {

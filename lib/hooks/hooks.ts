@@ -8,11 +8,26 @@ import type { VendorName } from '../core/vendor.ts';
 import { hookPrefix } from '../events/own-events.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table, Write } from '../store/table.ts';
+import type { Challenge, ChallengePreset } from './challenge.ts';
+import type { HmacScheme } from './verify/hmac.ts';
+
+/** Methods that may bring a message. */
+export const hookMethods = ['POST', 'PUT', 'GET'] as const;
+export type HookMethod = (typeof hookMethods)[number];
+/** What a sender may be answered when its message is stored. */
+export const hookAnswers = [200, 201, 202, 204] as const;
+export type HookAnswer = (typeof hookAnswers)[number];
 
 /** How a hook knows its sender; the kinds of a vendor name one of its connections. */
-export type HookVerify =
-  | { kind: string; vendor?: undefined }
-  | { kind: string; vendor: VendorName; connection: string };
+export type HookVerify = {
+  kind: string;
+  /** How a sender of the kind `hmac` signs. */
+  hmac?: HmacScheme;
+  /** The header with the token of the kind `header`. */
+  header?: string;
+  /** The topic of the kind `sns`. */
+  topicArn?: string;
+} & ({ vendor?: undefined } | { vendor: VendorName; connection: string });
 
 /** What tells a repeated message from a new one; without any, the sender's own id of the message does. */
 export interface HookDedupe {
@@ -32,6 +47,14 @@ export interface HookSettings {
   allowFrom?: string[];
   /** Requests a minute that one process takes. */
   perMinute: number;
+  /** The methods that bring a message; POST alone when absent. */
+  methods?: HookMethod[];
+  /** How a handshake of the sender is answered. */
+  challenge?: ChallengePreset | Challenge;
+  /** The status of the answer to a stored message; 202 when absent. */
+  answer?: HookAnswer;
+  /** Paths below the event's data whose values are not stored. */
+  redact?: string[];
   /** After so long without a message `trunkline.hook.silent` is raised; absent for hooks that may be quiet. */
   silentAfterSeconds?: number;
 }
@@ -59,6 +82,10 @@ export interface HookChange {
   allowFrom?: string[] | null | undefined;
   perMinute?: number | undefined;
   silentAfterSeconds?: number | null | undefined;
+  methods?: HookMethod[] | null | undefined;
+  challenge?: ChallengePreset | Challenge | null | undefined;
+  answer?: HookAnswer | null | undefined;
+  redact?: string[] | null | undefined;
   secretVersion?: number;
 }
 

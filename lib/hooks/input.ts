@@ -2,14 +2,19 @@ import * as z from 'zod/mini';
 import type { Principal } from '../api/key-check.ts';
 import { mayRead } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
+import { readCredentials } from '../connections/credentials.ts';
 import { refusedField } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
-import { isSigningSecret } from '../core/standard-webhooks.ts';
+import { networkProblem } from '../core/networks.ts';
+import type { SecretStore } from '../core/secrets.ts';
+import { isSigningSecret, isPublicKey as isWebhookKey } from '../core/standard-webhooks.ts';
 import type { EventCatalogue, EventfulVendor } from '../core/vendor.ts';
 import { validate } from '../expressions/expression.ts';
-import { networkProblem } from './addresses.ts';
-import type { HookDedupe, HookVerify } from './hooks.ts';
+import { type ChallengePreset, challengePresets } from './challenge.ts';
+import { type HookDedupe, type HookVerify, hookAnswers, hookMethods } from './hooks.ts';
 import { defaultSeconds } from './message.ts';
+import { type Preset, presets } from './verify/presets.ts';
+import { isPublicKey } from './verify/sendgrid.ts';
 
 const day = 86_400;
 export const defaultPerMinute = 600;
@@ -22,8 +27,15 @@ const madeIfAbsent = 'The secret; without one it is made, and shown this once.';
 /** A secret of Standard Webhooks. */
 export const signingSecret = () =>
   given(
-    z.string().check(z.refine(isSigningSecret, 'must be whsec_ and Base64 of 24 to 64 bytes')),
-    `${madeIfAbsent} Senders that make their own show one that begins with whsec_.`,
+    z
+      .string()
+      .check(
+        z.refine(
+          (text) => isSigningSecret(text) || isWebhookKey(text),
+          'must be whsec_ and Base64 of 24 to 64 bytes, or whpk_ and Base64 of 32 bytes',
+        ),
+      ),
+    `${madeIfAbsent} Senders that make their own show one that begins with whsec_, or a public key that begins with whpk_.`,
   );
 
 /** How a hook knows its sender, as it is written; kinds of vendors name a connection. */
@@ -31,6 +43,42 @@ export function verifyInput(vendors: EventCatalogue) {
   return z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('none') }),
     z.strictObject({ kind: z.literal('standard-webhooks'), secret: z.optional(signingSecret()) }),
+    z.strictObject({
+      kind: z.literal('hmac'),
+      secret: z.optional(given(plainSecret(), madeIfAbsent)),
+      ...hmacFields(),
+    }),
+    z.strictObject({
+      kind: z.literal('header'),
+      header: headerName('The header that holds the secret.'),
+      secret: z.optional(given(plainSecret(), madeIfAbsent)),
+    }),
+    ...presetKinds(),
+    z.strictObject({
+      kind: z.literal('twilio'),
+      secret: given(plainSecret(), "The account's auth token."),
+    }),
+    z.strictObject({
+      kind: z.literal('mailgun'),
+      secret: given(plainSecret(), 'The HTTP webhook signing key that Mailgun shows.'),
+    }),
+    z.strictObject({
+      kind: z.literal('sendgrid'),
+      secret: given(
+        z.string().check(z.refine(isPublicKey, 'must be the public key as SendGrid shows it')),
+        'The verification key that SendGrid shows.',
+      ),
+    }),
+    z.strictObject({
+      kind: z.literal('sns'),
+      topicArn: field(
+        z.string().check(z.regex(/^arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w.-]{1,256}$/, 'must be the ARN of a topic')),
+        {
+          description: 'The topic whose messages are accepted.',
+          examples: ['arn:aws:sns:eu-west-1:123456789012:alarms'],
+        },
+      ),
+    }),
     z.strictObject({ kind: z.literal('github'), secret: z.optional(given(plainSecret(), madeIfAbsent)) }),
     z.strictObject({
       kind: z.literal('stripe'),
@@ -46,6 +94,42 @@ export function verifyInput(vendors: EventCatalogue) {
     ),
   ]);
 }
+
+/** The senders that are known by name, each with the secret that it or we make. */
+function presetKinds() {
+  return Object.entries(presets).map(([kind, preset]: [string, Preset]) =>
+    z.strictObject({
+      kind: z.literal(kind),
+      secret: preset.theirs
+        ? given(plainSecret(), 'The signing secret that the sender shows.')
+        : z.optional(given(plainSecret(), madeIfAbsent)),
+    }),
+  );
+}
+
+const headerName = (description: string) =>
+  field(z.string().check(z.regex(/^[\w-]{1,100}$/, 'must be the name of a header')), {
+    description,
+    examples: ['X-Signature'],
+  });
+
+const hmacFields = () => ({
+  header: headerName('The header with the signature.'),
+  algorithm: z._default(z.enum(['sha256', 'sha1', 'sha512']), 'sha256'),
+  encoding: z._default(z.enum(['hex', 'base64']), 'hex'),
+  prefix: z.optional(field(text(40), { description: 'What stands before the signature.', examples: ['sha256='] })),
+  signed: z._default(
+    field(z.string().check(z.regex(/\{body\}/, 'must hold {body}'), z.maxLength(200)), {
+      description: 'What is signed, with `{body}`, `{timestamp}` and `{url}`.',
+      examples: ['{timestamp}.{body}'],
+    }),
+    '{body}',
+  ),
+  timestampHeader: z.optional(headerName('The header with the time of the signature, in seconds since the epoch.')),
+  toleranceSeconds: z.optional(
+    field(integer(1, 86_400), { description: 'How far that time may be from ours. Default 300.' }),
+  ),
+});
 
 export type VerifyInput = z.output<ReturnType<typeof verifyInput>>;
 
@@ -85,6 +169,52 @@ export const dedupeInput = () =>
     { description: "How a repeated message is known. By itself, the sender's own id of a message does it." },
   );
 
+const place = () =>
+  z.string().check(z.regex(/^(?:headers|query|body)\.[^{}]{1,200}$/, 'must be headers.…, query.… or body.…'));
+
+/** How a hook receives and answers, beyond a message that is posted. */
+export const receivingInputs = () => ({
+  methods: field(z.array(z.enum(hookMethods)).check(z.minLength(1)), {
+    description: 'The methods that bring a message; of a GET its query is the message. Default POST alone.',
+    examples: [['POST', 'GET']],
+  }),
+  challenge: field(
+    z.union([
+      // The names are those of the presets.
+      z.enum(Object.keys(challengePresets) as [ChallengePreset, ...ChallengePreset[]]),
+      z.strictObject({
+        method: z.enum(['GET', 'HEAD', 'OPTIONS', 'POST']),
+        match: z.optional(z.record(place(), z.union([z.literal(true), text(200)]))),
+        status: z.optional(integer(200, 299)),
+        headers: z.optional(z.record(z.string().check(z.regex(/^[\w-]{1,100}$/)), z.string().check(z.maxLength(500)))),
+        body: z.optional(z.union([z.string().check(z.maxLength(1000)), z.record(z.string(), z.string())])),
+      }),
+    ]),
+    {
+      description:
+        "How the sender's handshake is answered: by name, or by method, the places that must match, and an answer in which `{query.challenge}` stands for what was sent.",
+      examples: ['microsoft-graph'],
+    },
+  ),
+  answer: field(z.literal(hookAnswers), {
+    description: 'The status of the answer to a stored message. Default 202.',
+    examples: [200],
+  }),
+  redact: field(
+    z
+      .array(
+        z
+          .string()
+          .check(z.regex(/^(?:body|query|headers)(?:\.[^.]{1,100}){1,20}$/, 'must be a path such as body.password')),
+      )
+      .check(z.minLength(1), z.maxLength(50)),
+    {
+      description: 'Values that no event keeps, as paths below its data; `*` stands for every member.',
+      examples: [['body.password', 'body.users.*.pin']],
+    },
+  ),
+});
+
 /** What else may be set of a hook. */
 export const limitInputs = () => ({
   allowFrom: field(
@@ -111,11 +241,20 @@ export function pushKinds(vendors: EventCatalogue): { kind: string; vendor: Even
 
 /** What is stored of how a hook knows its sender; a vendor's kind is held against its connection and what the key may see. */
 export async function resolveVerify(
-  connections: Connections,
+  { connections, secrets }: { connections: Connections; secrets: SecretStore },
   vendors: EventCatalogue,
   principal: Principal,
   input: VerifyInput,
 ): Promise<HookVerify> {
+  if (input.kind === 'hmac' && 'signed' in input) {
+    const { kind, secret: _secret, ...hmac } = input;
+    if (hmac.signed.includes('{timestamp}') !== (hmac.timestampHeader !== undefined)) {
+      throw refusedField('/verify/timestampHeader', 'goes with {timestamp} in signed');
+    }
+    return { kind, hmac };
+  }
+  if ('topicArn' in input) return { kind: input.kind, topicArn: input.topicArn };
+  if ('header' in input) return { kind: input.kind, header: input.header };
   if (!('connection' in input)) return { kind: input.kind };
   const found = pushKinds(vendors).find(({ kind }) => kind === input.kind);
   const [first = '', second] = input.connection.split('/');
@@ -128,6 +267,9 @@ export async function resolveVerify(
     ? await connections.find(vendor, name).catch(() => undefined)
     : undefined;
   if (!known) throw refusedField('/verify/connection', `is no ${vendor} connection that this key may see`);
+  const push = found?.vendor.pushes?.[input.kind];
+  const problem = found && push?.problem?.(await readCredentials(secrets, found.vendor, known, true));
+  if (problem !== undefined) throw refusedField('/verify/connection', problem);
   return { kind: input.kind, vendor, connection: name };
 }
 

@@ -51,6 +51,21 @@ export async function messageOf(
   }
 }
 
+/** Milliseconds that a message waits for its key: a busy expression pool must not keep it from being stored. */
+const keyWaitMs = 3_000;
+
+async function soon<T>(value: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it took more than ${keyWaitMs} ms`)), keyWaitMs);
+  });
+  try {
+    return await Promise.race([value, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 async function keyOf(
   expression: string,
   event: Record<string, unknown>,
@@ -58,7 +73,7 @@ async function keyOf(
   share: string,
 ): Promise<{ value?: string; problem?: string }> {
   try {
-    const value = await evaluate(expression, { event }, { now, seed: 'dedupe', share });
+    const value = await soon(evaluate(expression, { event }, { now, seed: 'dedupe', share }));
     const key = dedupeKeyOf(value);
     return key === undefined ? { problem: 'The dedupe key found nothing.' } : { value: key };
   } catch (error) {

@@ -2,16 +2,17 @@ import type { JsonAnswer } from '../api/idempotency.ts';
 import type { RateLimit } from '../api/rate-limit.ts';
 import type { HttpRequest } from '../api/request.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
+import { isWithin } from '../core/networks.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { type EventItem, findEvent } from '../events/log.ts';
 import { type Accepted, type AcceptServices, acceptRequest } from './accept.ts';
-import { isWithin } from './addresses.ts';
 import { basicChallenge, resultAnswer } from './answers.ts';
+import { answerChallenge, openChallenges } from './challenge.ts';
 import { takeMessage } from './claim.ts';
 import type { HookItem, Hooks } from './hooks.ts';
 import { hookBodyLimit } from './read/body.ts';
 import { HookRefusal } from './refusal.ts';
-import { noteReceived, noteRefused, noteRepeated } from './status.ts';
+import { noteHandshake, noteReceived, noteRefused, noteRepeated } from './status.ts';
 import { type RunResult, secondsToWait, waitForRuns } from './wait.ts';
 
 export interface HookServices extends AcceptServices {
@@ -35,7 +36,7 @@ const notedPerMinute = 60;
 
 /**
  * One request to `/hooks/{token}`: the sender is verified, the message stored, its runs started, and only then is it answered.
- * Throws `GatewayError` for what is refused.
+ * Throws `GatewayError` for what is rejected; every rejection of a hook's own is counted and explained to its owner.
  */
 export async function receiveHook(
   services: HookServices,
@@ -43,13 +44,21 @@ export async function receiveHook(
   runs: HookRuns,
   request: HttpRequest,
 ): Promise<JsonAnswer> {
-  if (request.method !== 'POST') throw methodNotAllowed('A hook', request.method, ['POST']);
   const hook = await services.hooks.byToken(/^\/hooks\/([^/]+)\/?$/.exec(request.path)?.[1] ?? '');
   if (!hook) throw new GatewayError('not_found', 'There is no hook at this address.');
   const now = services.clock.now();
   try {
     checkSurface(hook, request);
+    const open = openChallenges(hook.verify.kind, hook.challenge);
+    const answer = answerChallenge(open, request, []);
+    if (answer) return await handshake(services, hook, answer, now);
+    const methods: readonly string[] = hook.methods ?? ['POST'];
+    if (!methods.includes(request.method)) {
+      const others = open.map(({ method }) => method);
+      throw methodNotAllowed('This hook', request.method, [...new Set([...methods, ...others])]);
+    }
     const accepted = await acceptRequest(services, vendors, hook, request, now);
+    if ('handshake' in accepted) return await handshake(services, hook, accepted.handshake, now);
     takeTurn(services, hook, now);
     return await store(services, runs, hook, request, accepted, now);
   } catch (error) {
@@ -58,6 +67,12 @@ export async function receiveHook(
     if (error.code === 'unauthorized' && hook.verify.kind === 'basic') return basicChallenge(error, request);
     throw error;
   }
+}
+
+async function handshake(services: HookServices, hook: HookItem, answer: JsonAnswer, now: number): Promise<JsonAnswer> {
+  takeTurn(services, hook, now);
+  await noteHandshake(services.table, hook.id, now);
+  return answer;
 }
 
 /** What needs no look at the message itself. */
@@ -120,7 +135,9 @@ async function store(
   const headers: Record<string, string> = repeated ? { 'idempotent-replayed': 'true' } : {};
   if (hook.verify.vendor !== undefined) return { status: accepted.status, headers, body: { eventIds: ids } };
   const eventId = ids[0];
-  if (wait === 0 || runIds.length === 0) return { status: accepted.status, headers, body: { eventId } };
+  if (wait === 0 || runIds.length === 0) {
+    return { status: accepted.status, headers, body: accepted.status === 204 ? undefined : { eventId } };
+  }
   const ended = await waitForRuns(services.clock, runIds, wait, request.signal, (id) => runs.runResult(id));
   return resultAnswer(eventId, ended, headers, request);
 }

@@ -15,11 +15,12 @@ import {
   dedupeInput,
   defaultPerMinute,
   limitInputs,
+  receivingInputs,
   resolveVerify,
   type VerifyInput,
   verifyInput,
 } from './input.ts';
-import { newPlainSecret } from './secrets.ts';
+import { hasSecret, newPlainSecret } from './secrets.ts';
 
 export interface HookRecordServices {
   hooks: Hooks;
@@ -36,6 +37,10 @@ export const hookFields = (vendors: EventCatalogue) => ({
   allowFrom: z.optional(limitInputs().allowFrom),
   silentAfterSeconds: z.optional(limitInputs().silentAfterSeconds),
   perMinute: z._default(limitInputs().perMinute, defaultPerMinute),
+  methods: z.optional(receivingInputs().methods),
+  challenge: z.optional(receivingInputs().challenge),
+  answer: z.optional(receivingInputs().answer),
+  redact: z.optional(receivingInputs().redact),
 });
 
 export type NewHook = InputOf<ReturnType<typeof hookFields>>;
@@ -57,9 +62,9 @@ export async function createHook(
   input: NewHook,
   id = services.hooks.newId(),
 ): Promise<WrittenHook> {
-  const { hooks, secrets, connections, random } = services;
+  const { hooks, secrets, random } = services;
   const { verify: given, ...settings } = input;
-  const verify = await resolveVerify(connections, vendors, principal, given);
+  const verify = await resolveVerify(services, vendors, principal, given);
   await checkDedupe(settings.dedupe, verify);
   const secret = secretOf(given, random);
   if (secret) await storeSecret(secrets, hookSecret(id), 1, secret.value);
@@ -75,8 +80,8 @@ export async function changeHook(
   before: HookItem,
   { verify: given, ...rest }: Omit<HookChange, 'verify'> & { verify?: VerifyInput | undefined },
 ): Promise<WrittenHook> {
-  const { hooks, secrets, connections, random } = services;
-  const verify = given ? await resolveVerify(connections, vendors, principal, given) : before.verify;
+  const { hooks, secrets, random } = services;
+  const verify = given ? await resolveVerify(services, vendors, principal, given) : before.verify;
   await checkDedupe(rest.dedupe === undefined ? before.dedupe : rest.dedupe, verify);
   if (!given) return { item: await hooks.change(before, rest) };
   const secret = secretOf(given, random);
@@ -131,11 +136,11 @@ export function secretOf(verify: VerifyInput, random: Random): { value: string; 
   switch (verify.kind) {
     case 'standard-webhooks':
       return { value: newSigningSecret(random.bytes), made: true };
-    case 'github':
-    case 'bearer':
-      return { value: newPlainSecret(random), made: true };
     default:
-      return undefined;
+      // Where the sender makes the secret, the schema asks for it.
+      return hasSecret({ kind: verify.kind }) && !('connection' in verify)
+        ? { value: newPlainSecret(random), made: true }
+        : undefined;
   }
 }
 

@@ -11,8 +11,8 @@ import type { SecretStore } from '../core/secrets.ts';
 import { hookSecret } from '../core/secrets.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import type { Table } from '../store/table.ts';
-import type { HookItem, Hooks } from './hooks.ts';
-import { dedupeInput, limitInputs, userAndPassword, verifyInput } from './input.ts';
+import type { HookItem, Hooks, HookVerify } from './hooks.ts';
+import { dedupeInput, limitInputs, receivingInputs, userAndPassword, verifyInput } from './input.ts';
 import { changeHook, createHook, findHook, hookFields, putHook, secretOf, type WrittenHook } from './records.ts';
 import { hasSecret } from './secrets.ts';
 import { type HookStatus, readStatus, readStatuses } from './status.ts';
@@ -35,6 +35,7 @@ const shown = () =>
     received: z.int(),
     repeated: z.int(),
     refused: z.int(),
+    handshakes: z.int(),
     lastReceivedAt: z.optional(z.string()),
     lastBody: z.optional(field(z.string(), { description: 'The last body as JSON, redacted and cut to 2 kB.' })),
     lastRefusal: z.optional(z.looseObject({ at: z.string(), status: z.int(), reason: z.string() })),
@@ -117,6 +118,10 @@ export function hookRoutes(
         allowFrom: z.optional(z.nullable(limitInputs().allowFrom)),
         silentAfterSeconds: z.optional(z.nullable(limitInputs().silentAfterSeconds)),
         perMinute: z.optional(limitInputs().perMinute),
+        methods: z.optional(z.nullable(receivingInputs().methods)),
+        challenge: z.optional(z.nullable(receivingInputs().challenge)),
+        answer: z.optional(z.nullable(receivingInputs().answer)),
+        redact: z.optional(z.nullable(receivingInputs().redact)),
       }),
       output: () => z.extend(shown(), { secret: secretField() }),
       handle: async ({ params, input, principal, request }) => {
@@ -215,7 +220,7 @@ function nextSecret(
   if (!hasSecret(verify)) {
     throw refusedField('/what', `must be url: a hook of the kind ${verify.kind} has no secret of its own`);
   }
-  const parsed = verifyInput(vendors).safeParse({ kind: verify.kind, ...given });
+  const parsed = verifyInput(vendors).safeParse({ ...settingsOf(verify), ...given });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw refusedField(`/${issue?.path.join('/') || 'secret'}`, `does not fit a hook of the kind ${verify.kind}`);
@@ -238,6 +243,11 @@ function absent(error: unknown): undefined {
   if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
 }
 
+/** How a hook is verified, in the form in which it was written, but for its secret. */
+function settingsOf({ kind, hmac, header, topicArn }: HookVerify): object {
+  return { kind, ...hmac, ...(header !== undefined && { header }), ...(topicArn !== undefined && { topicArn }) };
+}
+
 export function urlOf(request: HttpRequest, token: string): string {
   return `${serverUrl(request)}/hooks/${token}`;
 }
@@ -245,7 +255,8 @@ export function urlOf(request: HttpRequest, token: string): string {
 function show(item: HookItem, status: HookStatus) {
   const { id, name, verify, dedupe, allowFrom, perMinute, silentAfterSeconds, createdAt, updatedAt, rotatedAt } = item;
   const { received = 0, repeated = 0, refused: refusals = 0, lastReceivedAt, lastBody, lastProblem } = status;
-  const { lastRefusedAt, lastRefusal, lastRefusalStatus } = status;
+  const { lastRefusedAt, lastRefusal, lastRefusalStatus, handshakes = 0, lastHandshakeAt } = status;
+  const { methods, challenge, answer, redact } = item;
   return {
     id,
     name,
@@ -254,6 +265,12 @@ function show(item: HookItem, status: HookStatus) {
     allowFrom,
     perMinute,
     silentAfterSeconds,
+    methods,
+    challenge,
+    answer,
+    redact,
+    handshakes,
+    lastHandshakeAt,
     received,
     repeated,
     refused: refusals,

@@ -81,7 +81,7 @@ describe('standard-webhooks', () => {
     expect(kit.eventsOf(hook.id)).toHaveLength(1);
     const data = kit.eventsOf(hook.id)[0]?.event.data;
     expect(data).toMatchObject({ body: { type: 'invoice.paid' }, headers: { 'webhook-id': 'msg_1' } });
-    expect(data?.headers).not.toHaveProperty('webhook-signature');
+    expect(data?.headers).toHaveProperty('webhook-signature', '[redacted]');
   });
 
   test('a secret that the sender made is taken, and not shown again', async () => {
@@ -154,7 +154,7 @@ describe('github', () => {
       },
     });
     expect(told.status, told.text).toBe(202);
-    expect(kit.eventsOf(hook.id)[0]?.event.data.body).toEqual({ payload: '{"ref":"main"}' });
+    expect(kit.eventsOf(hook.id)[0]?.event.data.body).toEqual({ ref: 'main' });
   });
 });
 

@@ -8,6 +8,9 @@ export interface HookStatus {
   received?: number;
   repeated?: number;
   refused?: number;
+  /** Handshakes that were answered. */
+  handshakes?: number;
+  lastHandshakeAt?: string;
   lastReceivedAt?: string;
   /** The body of the last stored message as JSON, redacted and cut. */
   lastBody?: string;
@@ -44,6 +47,14 @@ export async function noteReceived(
 /** Counts a message that had come before. */
 export async function noteRepeated(table: Table, id: string): Promise<void> {
   await table.update(keys.hookStatus(id), 'ADD #repeated :one', { one: 1 }).catch(() => undefined);
+}
+
+/** Counts a handshake that was answered. */
+export async function noteHandshake(table: Table, id: string, now: number): Promise<void> {
+  const values = { one: 1, at: iso(now) };
+  await table
+    .update(keys.hookStatus(id), 'SET #lastHandshakeAt = :at ADD #handshakes :one', values)
+    .catch(() => undefined);
 }
 
 /** Counts a refusal and says why. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { isWithin } from '../../lib/core/networks.ts';
 
 /** A request that was routed: its path decoded, its query as it came. */
 export interface RoutedRequest {
@@ -14,6 +15,18 @@ export interface RoutedRequest {
   start: number;
 }
 
+/** Whether an address is on the comma-separated list `TRUNKLINE_TRUSTED_PROXIES` of addresses and networks. */
+function isTrustedProxy(address: string): boolean {
+  const list = process.env.TRUNKLINE_TRUSTED_PROXIES ?? '';
+  return (
+    list !== '' &&
+    isWithin(
+      list.split(',').map((each) => each.trim()),
+      address,
+    )
+  );
+}
+
 /** Makes the event of API Gateway's payload format 2.0 for HTTP APIs; `body` is whole, and absent where there is none. */
 export function gatewayEvent(routed: RoutedRequest, body: Buffer | undefined): APIGatewayProxyEventV2 {
   const { request, routeKey, path, query, parameters, start } = routed;
@@ -22,7 +35,8 @@ export function gatewayEvent(routed: RoutedRequest, body: Buffer | undefined): A
   const { headers, cookies } = convertHeaders(request.rawHeaders);
   const forwarded = headers['x-forwarded-for'];
   headers['x-forwarded-for'] = forwarded === undefined ? sourceIp : `${forwarded}, ${sourceIp}`;
-  headers['x-forwarded-proto'] = 'http';
+  // Only a proxy that the operator names is believed.
+  if (!isTrustedProxy(sourceIp) || headers['x-forwarded-proto'] !== 'https') headers['x-forwarded-proto'] = 'http';
 
   const event: APIGatewayProxyEventV2 = {
     version: '2.0',
@@ -54,7 +68,8 @@ export function gatewayEvent(routed: RoutedRequest, body: Buffer | undefined): A
   if (query !== '') event.queryStringParameters = convertQuery(query);
   if (parameters !== undefined) event.pathParameters = { ...parameters };
   if (body !== undefined) {
-    event.isBase64Encoded = !isText(headers['content-type']);
+    // Compressed bytes are no text, whatever they unpack to.
+    event.isBase64Encoded = headers['content-encoding'] !== undefined || !isText(headers['content-type']);
     event.body = body.toString(event.isBase64Encoded ? 'base64' : 'utf8');
   }
   return event;

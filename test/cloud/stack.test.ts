@@ -105,7 +105,7 @@ describe('the HTTP API', () => {
     expect(properties.DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 });
     // Hooks are open to everybody: what is posted there must not use up what keys have.
     expect(properties.RouteSettings).toEqual({
-      'ANY /hooks/{token}': { ThrottlingRateLimit: 200, ThrottlingBurstLimit: 400 },
+      'ANY /hooks/{proxy+}': { ThrottlingRateLimit: 200, ThrottlingBurstLimit: 400 },
     });
     expect(only(templates.ofType('AWS::ApiGatewayV2::Api')).properties.CorsConfiguration).toBeUndefined();
   });

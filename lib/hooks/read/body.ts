@@ -1,82 +1,141 @@
 import { GatewayError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
+import { formFields } from './form.ts';
+import { type Part, partsOf } from './multipart.ts';
 import { contentTypeOf, textOf } from './text.ts';
 import { readXml, xmlCharset } from './xml.ts';
 
 /** What a hook takes in bytes. */
-export const hookBodyLimit = 256 * 1024;
+export const hookBodyLimit = 10 * 1024 * 1024;
+/** Up to this many bytes a body stands in its event; a larger one goes to the file store. */
+export const inlineBodyLimit = 256 * 1024;
 
 const maxFields = 1000;
 
+/** A file of a message in the file store, where `uploadId` opens it for a day. */
+export interface StoredBody {
+  uploadId: string;
+  type: string;
+  size: number;
+  name?: string;
+}
+
+/** Puts bytes into the file store. */
+export type StoreBody = (bytes: Buffer, type: string, name?: string) => Promise<StoredBody>;
+
 /**
- * A body as it stands in an event: JSON as it is, a form and XML as objects, any other text as text, nothing as null. A text that
- * is wholly a JSON object or list is read as JSON whatever it is called. Throws `invalid_json`, `invalid_request` or
- * `unsupported_media_type`.
+ * A body as it stands in an event: JSON as it is, lines of JSON as a list, a form and XML as objects, any other text as text, nothing
+ * as null. A text that is wholly a JSON object or list is read as JSON whatever its type says. Files, bytes of another type and
+ * what is too large for an event are stored. Throws `invalid_json`, `invalid_request` or `unsupported_media_type`.
  */
-export function readBody(rawBody: Buffer, contentType: string | undefined): unknown {
-  if (rawBody.length === 0) return null;
+export async function readBody(body: Buffer, contentType: string | undefined, store: StoreBody): Promise<unknown> {
+  if (body.length === 0) return null;
   const { media, charset } = contentTypeOf(contentType);
-  switch (formOf(media)) {
-    case 'json':
-      return readJson(textOf(rawBody, charset));
-    case 'xml':
-      return readXml(textOf(rawBody, charset ?? xmlCharset(rawBody)));
-    case 'form': {
-      const text = textOf(rawBody, charset);
-      // What `curl -d` says of everything that it sends.
-      return jsonStructure(text) ?? readForm(text);
+  const form = formOf(media);
+  if (form === 'multipart') return readMultipart(body, contentType ?? '', store);
+  if (form === undefined || body.length > inlineBodyLimit) return store(body, media || 'application/octet-stream');
+  return readText(form, body, charset);
+}
+
+type TextForm = 'json' | 'lines' | 'xml' | 'form' | 'text';
+
+function readText(form: TextForm, body: Buffer, charset: string | undefined): unknown {
+  switch (form) {
+    case 'json': {
+      const text = textOf(body, charset);
+      return text.trim() === '' ? null : readJson(text);
     }
+    case 'lines':
+      return textOf(body, charset)
+        .split('\n')
+        .filter((line) => line.trim() !== '')
+        .map(readJson);
+    case 'xml':
+      return readXml(textOf(body, charset ?? xmlCharset(body)));
+    case 'form':
+      // `curl -d` declares everything that it sends as a form.
+      return (opensJson(body) && jsonStructure(textOf(body, charset))) || fieldsOf(formFields(body, charset));
     case 'text': {
-      const text = textOf(rawBody, charset);
+      const text = textOf(body, charset);
       return jsonStructure(text) ?? text;
     }
-    default:
-      throw new GatewayError(
-        'unsupported_media_type',
-        `Send JSON, a form, XML or text, not ${JSON.stringify(media.slice(0, 80))}.`,
-      );
   }
+}
+
+async function readMultipart(body: Buffer, contentType: string, store: StoreBody): Promise<unknown> {
+  const fields: [string, unknown][] = [];
+  for (const part of partsOf(body, contentType)) fields.push([part.name, await readPart(part, store)]);
+  return fieldsOf(fields);
+}
+
+/** A text part is a field. JSON and XML are read even as files, as alarm panels send them; any other file is stored. */
+async function readPart({ filename, contentType, bytes }: Part, store: StoreBody): Promise<unknown> {
+  const { media, charset } = contentTypeOf(contentType);
+  const form = formOf(media);
+  const isFile = filename !== undefined || form === undefined || form === 'multipart';
+  const readable = form === 'json' || form === 'xml' || !isFile;
+  if (readable && bytes.length <= inlineBodyLimit) {
+    return readText(form, bytes, charset);
+  }
+  return store(bytes, media || 'application/octet-stream', filename);
 }
 
 /** Form fields and query parameters: one that comes several times is a list. */
-export function fieldsOf(parameters: Iterable<[string, string]>): Record<string, string | string[]> {
-  const fields = new Map<string, string | string[]>();
+export function fieldsOf<Value>(parameters: Iterable<[string, Value]>): Record<string, Value | Value[]> {
+  const fields = new Map<string, Value[]>();
   for (const [name, value] of parameters) {
     if (name === '__proto__') continue;
-    const before = fields.get(name);
-    if (before === undefined) fields.set(name, value);
-    else if (Array.isArray(before)) before.push(value);
-    else fields.set(name, [before, value]);
+    fields.set(name, [...(fields.get(name) ?? []), value]);
     if (fields.size > maxFields) throw new GatewayError('invalid_request', `There are more than ${maxFields} fields.`);
   }
-  return Object.fromEntries(fields);
+  // A field that came has at least one value.
+  return Object.fromEntries(
+    [...fields].map(([name, values]) => [name, values.length > 1 ? values : (values[0] as Value)]),
+  );
 }
 
-function formOf(media: string): 'json' | 'xml' | 'form' | 'text' | undefined {
-  if (/^(?:application|text)\/(?:[\w.+-]+\+)?json$/.test(media)) return 'json';
+function formOf(media: string): TextForm | 'multipart' | undefined {
+  if (/^(?:application|text)\/(?:x-)?(?:nd|l)json$|^application\/(?:x-)?jsonlines$|\+json-seq$/.test(media))
+    return 'lines';
+  if (/^[\w.-]+\/(?:[\w.+-]+\+)?(?:x-)?json$/.test(media)) return 'json';
   if (/^[\w.-]+\/(?:[\w.+-]+\+)?xml$/.test(media)) return 'xml';
   if (media === 'application/x-www-form-urlencoded') return 'form';
+  if (media === 'multipart/form-data') return 'multipart';
   return media === '' || media.startsWith('text/') ? 'text' : undefined;
 }
 
 function readJson(text: string): unknown {
   try {
-    return parseJson(text);
+    return wellFormed(parseJson(text), text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : 'unreadable';
+    const reason =
+      cause instanceof Error ? cause.message.replace(/^Not valid JSON/, 'it cannot be read') : 'unreadable';
     throw new GatewayError('invalid_json', `The body is not valid JSON: ${reason}`, { cause });
   }
 }
 
-function readForm(text: string): Record<string, string | string[]> {
-  return fieldsOf(new URLSearchParams(text));
+/** Whether a body begins as a JSON object or list does. */
+function opensJson(body: Buffer): boolean {
+  return /^\s*[{[]/.test(body.toString('latin1', 0, 100));
 }
 
 function jsonStructure(text: string): object | undefined {
   if (!/^\s*[{[]/.test(text)) return undefined;
   try {
-    return parseJson(text) as object;
+    return wellFormed(parseJson(text), text) as object;
   } catch {
     return undefined;
   }
+}
+
+/** Escapes of JSON can spell half a character, which no store and no vendor takes. */
+function wellFormed(value: unknown, text: string): unknown {
+  return /\\u[dD][89a-fA-F]/.test(text) ? repaired(value) : value;
+}
+
+function repaired(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (Array.isArray(value)) return value.map(repaired);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name.toWellFormed(), repaired(each)]));
 }

@@ -14,23 +14,27 @@ export function contentTypeOf(header: string | undefined): ContentType {
   return charset === undefined ? { media } : { media, charset };
 }
 
-/** The text of a body in the charset that was said, else in UTF-8. Throws `invalid_request` for bytes that are none. */
+/** The text of bytes in the charset that was declared, else in UTF-8. Throws `invalid_request` for bytes that are none of it. */
 export function textOf(bytes: Buffer, charset: string | undefined): string {
-  const { label, decoder } = decoderOf(charset ?? byteOrderMark(bytes) ?? 'utf-8');
-  try {
-    return decoder.decode(bytes);
-  } catch (cause) {
-    throw new GatewayError(
-      'invalid_request',
-      `The body is not valid ${label}.${charset === undefined ? ' Say its charset in the Content-Type.' : ''}`,
-      { cause },
-    );
-  }
+  return decoderFor(charset ?? byteOrderMark(bytes) ?? 'utf-8', charset === undefined)(bytes);
+}
+
+/** Decodes bytes of one charset into well-formed text; the one place where bytes of a sender become text. */
+export function decoderFor(charset: string, undeclared: boolean): (bytes: Buffer) => string {
+  const decoder = decoderOf(charset);
+  return (bytes) => {
+    try {
+      return decoder.decode(bytes);
+    } catch (cause) {
+      const hint = undeclared ? ' Declare its charset in the Content-Type.' : '';
+      throw new GatewayError('invalid_request', `The body is not valid ${charset.toUpperCase()}.${hint}`, { cause });
+    }
+  };
 }
 
 function decoderOf(charset: string) {
   try {
-    return { label: charset.toUpperCase(), decoder: new TextDecoder(charset, { fatal: true }) };
+    return new TextDecoder(charset, { fatal: true });
   } catch (cause) {
     throw new GatewayError('unsupported_media_type', `The charset ${charset} is not known. Send UTF-8.`, { cause });
   }

@@ -23,10 +23,15 @@ describe('github', () => {
   const signature = 'sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17';
   const verify = verifiers.github;
 
-  test('accepts the documented example and tells the delivery id', () => {
-    expect(verify(request({ 'x-hub-signature-256': signature }, 'Hello, World!'), [secret], now)).toEqual({ ok: true });
-    const headers = { 'x-hub-signature-256': signature, 'x-github-delivery': '72d3162e' };
-    expect(verify(request(headers, 'Hello, World!'), ['old', secret], now)).toEqual({ ok: true, id: '72d3162e' });
+  test('accepts the documented example and knows the message by its body', () => {
+    expect(verify(request({ 'x-hub-signature-256': signature }, 'Hello, World!'), [secret], now)).toEqual({
+      ok: true,
+      id: '3_1gIbsr1bCvZ2KQgJ7DpTGR3YHH9wpLKGiKNiGCmG8',
+    });
+    const headers = { 'x-hub-signature-256': signature, 'x-github-delivery': 'another' };
+    expect(verify(request(headers, 'Hello, World!'), ['old', secret], now)).toEqual(
+      verify(request({ 'x-hub-signature-256': signature }, 'Hello, World!'), [secret], now),
+    );
   });
 
   test('refuses another body, another secret, no signature and a malformed one', () => {

@@ -14,6 +14,10 @@ const shared = new Set(['object_shared', 'file_shared']);
 /** What the server tells a bot: ActivityStreams, signed over a random text and the raw bytes. It tells nothing twice. */
 export const botPush: Push<TalkSettings, TalkCredentials> = {
   summary: 'A Talk bot: messages, reactions, calls and participants of the rooms in which it is enabled',
+  problem: ({ botSecret }) =>
+    botSecret === undefined
+      ? 'has no botSecret: first store the secret that the bot was installed with among its credentials'
+      : undefined,
   async receive(request, { connection, credentials }) {
     const { settings } = connection;
     const nonce = verify(request, settings, (await credentials()).botSecret);
