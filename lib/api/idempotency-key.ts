@@ -1,10 +1,21 @@
 import { GatewayError } from '../core/errors.ts';
 
+/** What tools send where nobody filled a key in: all requests would have the same one, and only the first would be done. */
+const placeholder =
+  /^(?:<[^<>]*>|\{\{.*\}\}|\{[\w-]+\}|\$\{.*\}|:[\w-]+|string|text|key|null|undefined|idempotency[-_ ]?key)$/i;
+
 /** Reads the header: a structured-field string or a bare token, 1 to 255 printable characters. */
 export function idempotencyKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
   const quoted = header.match(/^"((?:[^"\\]|\\["\\])*)"$/)?.[1]?.replace(/\\(["\\])/g, '$1');
   const key = quoted ?? header;
+  if (placeholder.test(key)) {
+    throw new GatewayError(
+      'invalid_request',
+      `Idempotency-Key is the placeholder ${key.slice(0, 60)} of a tool. Send a key of your own for each request, or leave the header out.`,
+      { errors: [{ pointer: '', message: 'Idempotency-Key is a placeholder' }] },
+    );
+  }
   if (/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key) && (quoted !== undefined || !key.includes('"'))) return key;
   throw new GatewayError(
     'invalid_request',

@@ -27,6 +27,12 @@ export function jsonBody(request: HttpRequest): Record<string, unknown> {
   const { rawBody } = request;
   if (rawBody.length === 0) return {};
   if (rawBody.length > bodyLimitWithFile) throw tooLarge(rawBody.length);
+  const coding = request.headers['content-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'identity') {
+    throw new GatewayError('unsupported_media_type', 'Send the body without a Content-Encoding.', {
+      headers: { 'accept-encoding': 'identity' },
+    });
+  }
   const type = request.headers['content-type'];
   if (type !== undefined && !/^[\w.+-]+\/(?:[\w.+-]+\+)?json\b/i.test(type.trim())) {
     throw new GatewayError(

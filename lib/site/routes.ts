@@ -48,8 +48,16 @@ export function site<S extends SiteServices>(
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw methodNotAllowed(request.path, request.method, ['GET', 'HEAD']);
     }
-    return request.method === 'HEAD' ? { ...found, body: undefined } : found;
+    if (request.method === 'GET') return open(found);
+    const text = typeof found.body === 'string' ? found.body : JSON.stringify(found.body ?? '');
+    const length = found.body === undefined ? 0 : Buffer.byteLength(text);
+    return open({ ...found, headers: { ...found.headers, 'content-length': String(length) }, body: undefined });
   };
+}
+
+/** What is public may be read by a page of any origin. */
+function open(answer: JsonAnswer): JsonAnswer {
+  return { ...answer, headers: { ...answer.headers, 'access-control-allow-origin': '*' } };
 }
 
 async function find<S extends SiteServices>(

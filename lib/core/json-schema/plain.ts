@@ -46,6 +46,10 @@ function tidy(schema: JsonSchema, io: 'input' | 'output'): void {
   if (isSchema(schema.additionalProperties) && Object.keys(schema.additionalProperties).length === 0) {
     delete schema.additionalProperties;
   }
+  // Generators take an object without properties for one that may have none.
+  if (schema.type === 'object' && schema.properties === undefined && schema.additionalProperties === undefined) {
+    schema.additionalProperties = true;
+  }
   if (isSchema(schema.propertyNames) && Object.keys(schema.propertyNames).join() === 'type')
     delete schema.propertyNames;
   // An answer's format is enough to read it; the pattern matters only to who must meet it.

@@ -37,7 +37,7 @@ function operationObject(route: Route, vendors: Catalogue, schemas: SchemaCompon
     tags: [route.tag],
     operationId: route.operationId,
     summary: route.summary,
-    description: need ? `Scope: \`${need}\`.` : 'Any valid key may make this call.',
+    description: `${route.summary}.\n\n${need ? `Scope: \`${need}\`.` : 'Any valid key may make this call.'}`,
     ...(inQuery && Object.keys(shape).length > 0 && { parameters: queryParameters(input) }),
     ...(hasBody && { requestBody: body ?? jsonRequestBody(input, fitting(shape, sampleOf(input))) }),
     responses: {

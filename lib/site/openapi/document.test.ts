@@ -113,9 +113,16 @@ describe('every operation of every vendor', () => {
       if (reads) expect(at(path, 'get').operationId).toBe(`${id}.get`);
     });
 
-    test('offers an Idempotency-Key where it writes', () => {
-      const offered = (post().parameters ?? []).map((each) => each.$ref);
-      expect(offered.includes('#/components/parameters/IdempotencyKey')).toBe(!reads);
+    test('tells of the headers that change what it does, but not as parameters', () => {
+      const told = Reflect.get(post(), 'x-optional-headers') as string[];
+      expect(told.includes('Idempotency-Key')).toBe(!reads);
+      expect(post().parameters ?? []).toEqual([]);
+    });
+
+    test('begins its description with what it does, and only the POST is for tools', () => {
+      expect(String(Reflect.get(post(), 'description')).startsWith(`${operation.summary}.`)).toBe(true);
+      expect(Reflect.get(post(), 'x-mcp')).toBeUndefined();
+      if (reads) expect(Reflect.get(at(path, 'get'), 'x-mcp')).toBe(false);
     });
 
     test('has a sample input that its own schema and the documented one take', () => {

@@ -9,7 +9,7 @@ import { rawPaths, rawTag } from './raw-calls.ts';
 import { SchemaComponents } from './schema-components.ts';
 import { sitePaths, siteTag } from './site-calls.ts';
 import { vendorPaths } from './vendor-calls.ts';
-import { type DescribedEventType, eventWebhooks, hookPath } from './webhooks.ts';
+import { type DescribedEventType, eventWebhooks, hookPath, joinEvents } from './webhooks.ts';
 
 /** What the document is made from: the vendors, the declared control calls, and the event types that can be subscribed to. */
 export interface ApiDescription {
@@ -41,6 +41,7 @@ export function openApiDocument({ vendors, routes, eventTypes }: ApiDescription)
     sitePaths(),
   ) as Record<string, Part>;
   schemas.share();
+  joinEvents(schemas, webhooks, paths);
   const tags = [
     ...known.map(({ title, documentation }) => ({
       name: title,
@@ -88,19 +89,6 @@ const parameters = (): Part => ({
     description: 'The name under which the connection was created.',
     schema: { type: 'string', pattern: `^${slugPattern}$` },
     example: 'dispatch',
-  },
-  IdempotencyKey: {
-    name: 'Idempotency-Key',
-    in: 'header',
-    description:
-      'Any text of your own, 1 to 255 printable ASCII characters, quoted or bare. The same key with the same input gets the stored answer for 24 hours; nothing is done twice.',
-    schema: { type: 'string', minLength: 1, maxLength: 257 },
-  },
-  Prefer: {
-    name: 'Prefer',
-    in: 'header',
-    description: '`respond-async`: answer 202 at once and go on as a run.',
-    schema: { type: 'string', examples: ['respond-async'] },
   },
 });
 

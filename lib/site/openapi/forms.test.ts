@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod/mini';
-import { lint, schemaCompiler } from '../../../test/support/api-document.ts';
+import { declaredApi, lint, schemaCompiler } from '../../../test/support/api-document.ts';
 import { type Route, route } from '../../api/route.ts';
 import { bigInteger, field, integer, text } from '../../core/field.ts';
 import { operationsOf } from '../../core/operation.ts';
@@ -205,8 +205,9 @@ test('what must be named by a key says so, with the version that has it', () => 
 });
 
 test('runs bring 202 and Prefer, hooks their path, subscriptions the webhooks; without their routes nothing is promised', () => {
-  const offered = (document: object) => JSON.stringify(dig(document, 'paths', path('addRows'), 'post', 'parameters'));
-  expect(offered(whole)).toContain('#/components/parameters/Prefer');
+  const offered = (document: object) => dig(document, 'paths', path('addRows'), 'post', 'x-optional-headers');
+  expect(offered(whole)).toEqual(['Idempotency-Key', 'Prefer']);
+  expect(JSON.stringify(whole)).not.toContain('"in":"header","name":"Prefer"');
   expect(dig(whole, 'paths', path('addRows'), 'post', 'responses', '202')).toEqual({
     $ref: '#/components/responses/Accepted',
   });
@@ -238,4 +239,60 @@ test('a raw request has its path as steps and in the query, and no body where th
   expect(steps.get).not.toHaveProperty('requestBody');
   expect(steps.put).toHaveProperty('requestBody');
   expect(JSON.stringify(dig(whole, 'paths', '/v1/timetonic/{connection}/raw', 'parameters'))).toContain('"in":"query"');
+});
+
+test('the event log answers a union of the event types, told apart by their type and open to newer fields', () => {
+  const document = openApiDocument(declaredApi());
+  const one = dig(
+    document,
+    'paths',
+    '/v1/events/{id}',
+    'get',
+    'responses',
+    '200',
+    'content',
+    'application/json',
+    'schema',
+  );
+  const list = dig(document, 'paths', '/v1/events', 'get', 'responses', '200', 'content', 'application/json', 'schema');
+  expect(one).toEqual({ $ref: '#/components/schemas/Event' });
+  const text = JSON.stringify(list);
+  const items = text.includes('$ref":"#/components/schemas/Event"') ? text : JSON.stringify(document.components);
+  expect(items).toContain('"items":{"$ref":"#/components/schemas/Event"}');
+  const { discriminator, oneOf } = dig(document, 'components', 'schemas', 'Event') as {
+    discriminator: { propertyName: string; mapping: Record<string, string> };
+    oneOf: object[];
+  };
+  const types = declaredApi().eventTypes.map(({ type }) => type);
+  expect(Object.keys(discriminator.mapping).sort()).toEqual([...types].sort());
+  expect(oneOf.length).toBe(new Set(Object.values(discriminator.mapping)).size);
+  const takes = schemaCompiler(document)('components', 'schemas', 'TalkMessageCreatedEvent');
+  const webhook = dig(
+    document,
+    'webhooks',
+    'talk.message.created',
+    'post',
+    'requestBody',
+    'content',
+    'application/json',
+  );
+  const { example } = webhook as { example: object };
+  expect(takes({ ...example, newer: true }), JSON.stringify(takes.errors)).toBe(true);
+});
+
+test('an object that may hold anything says so', () => {
+  const document = openApiDocument(declaredApi());
+  const bare: string[] = [];
+  const search = (value: unknown, pointer: string): void => {
+    if (value === null || typeof value !== 'object') return;
+    const { type, ...rest } = value as Record<string, unknown>;
+    const says = ['properties', 'additionalProperties', 'anyOf', 'oneOf', 'allOf', '$ref', 'required'].some(
+      (word) => word in rest,
+    );
+    if (type === 'object' && !says) bare.push(pointer);
+    for (const [name, inner] of Object.entries(value))
+      if (!/^examples?$/.test(name)) search(inner, `${pointer}/${name}`);
+  };
+  search(document, '');
+  expect(bare).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import type { Vendor } from '../../core/vendor.ts';
 import { answerHeaders, type Part, problemsOf } from './problems.ts';
+import { optionalHeaders } from './vendor-calls.ts';
 
 const methods = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
@@ -34,13 +35,16 @@ function pathItem(vendor: Vendor, suffix: string, path: Part): Part {
         tags: [rawTag],
         operationId: `${vendor.name}.raw.${method}${suffix}`,
         summary: `${method.toUpperCase()} any endpoint of ${vendor.title}`,
-        description: `Reaches what is not declared, with the session put in. A request that matches a declared operation is that operation. ${
+        description: `${method.toUpperCase()} any endpoint of ${vendor.title}. Reaches what is not declared, with the session put in. A request that matches a declared operation is that operation. ${
           writes ? 'Treated as a write.' : 'Treated as a read.'
         }\n\nScope: \`${vendor.name}/{connection}/raw\` by this very name.`,
         'x-effect': writes ? 'write' : 'read',
-        ...(writes && { parameters: [{ $ref: '#/components/parameters/IdempotencyKey' }] }),
+        'x-mcp': false,
+        ...(writes && { 'x-optional-headers': optionalHeaders(true, false) }),
         ...(hasBody && {
-          requestBody: { content: { 'application/json': { schema: { type: 'object' }, example: {} } } },
+          requestBody: {
+            content: { 'application/json': { schema: { type: 'object', additionalProperties: true }, example: {} } },
+          },
         }),
         responses: {
           200: {

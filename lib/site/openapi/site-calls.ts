@@ -31,7 +31,10 @@ export function sitePaths(): Record<string, Part> {
         },
       },
     }),
-    '/openapi.json': call('getOpenApiDocument', 'This document', 'application/json', { type: 'object' }),
+    '/openapi.json': call('getOpenApiDocument', 'This document', 'application/json', {
+      type: 'object',
+      additionalProperties: true,
+    }),
     '/docs': call('getDocsPage', 'This document as a page', 'text/html', { type: 'string' }),
   };
 }

@@ -42,21 +42,30 @@ function pathItem(vendor: Vendor, name: string, operation: Operation, { schemas,
     ...(typeof operation.call === 'string' && { 'x-vendor-call': operation.call }),
     ...(operation.errors && { 'x-vendor-errors': operation.errors }),
   };
-  const prefer = runs ? [{ $ref: '#/components/parameters/Prefer' }] : [];
   const get = () => ({
     ...shared,
     operationId: `${vendor.name}.${name}.get`,
-    parameters: [...queryParameters(input, sample), ...prefer],
+    // The same as the POST: a tool needs one of them.
+    'x-mcp': false,
+    parameters: queryParameters(input, sample),
     responses: answers('GET'),
   });
   const post = {
     ...shared,
     operationId: `${vendor.name}.${name}`,
-    parameters: [...(reads ? [] : [{ $ref: '#/components/parameters/IdempotencyKey' }]), ...prefer],
+    'x-optional-headers': optionalHeaders(!reads, runs),
     requestBody: jsonRequestBody(input, sample),
     responses: answers('POST'),
   };
   return { parameters: [{ $ref: '#/components/parameters/connection' }], ...(reads && { get: get() }), post };
+}
+
+/**
+ * Headers that change what a call does. They are described in the introduction and are no parameters: importers of collections send
+ * every parameter, filled in with a placeholder.
+ */
+export function optionalHeaders(writes: boolean, runs: boolean): string[] {
+  return [...(writes ? ['Idempotency-Key'] : []), ...(runs ? ['Prefer'] : [])];
 }
 
 /** A JSON body; it may be left out where no field is required. */
@@ -125,7 +134,8 @@ function responses(operation: Operation, output: JsonSchema, method: 'GET' | 'PO
       : answer,
     ...(operation.creates && { 201: { ...answer, description: `${description} It was made anew.` } }),
     ...(bytes && { 303: { $ref: '#/components/responses/FileElsewhere' } }),
-    ...(runs && { 202: { $ref: '#/components/responses/Accepted' } }),
+    // Unasked; whoever asks with `Prefer: respond-async` knows what comes.
+    ...(runs && operation.slow && { 202: { $ref: '#/components/responses/Accepted' } }),
     ...problemsOf([...own, ...withBody, ...(writes ? [409] : [])], meanings),
   };
 }
@@ -135,7 +145,7 @@ function describe(vendor: Vendor, name: string, operation: Operation, runs: bool
   const exact = operation.effect === 'destructive' || operation.effect === 'session';
   const refusals = Object.entries(operation.errors ?? {}).map(([code, meaning]) => `- \`${code}\`: ${meaning}`);
   return [
-    operation.description,
+    [`${operation.summary}.`, operation.description].filter((each) => each !== undefined).join(' '),
     effectSentences[operation.effect],
     operation.since !== undefined &&
       `Since ${vendor.title} ${operation.since}; where the connection says that its server is older, the answer is 424 \`vendor_too_old\`.`,

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { EventType } from '../../core/event-type.ts';
-import type { JsonSchema } from '../../core/json-schema/schema.ts';
+import { isSchema, type JsonSchema } from '../../core/json-schema/schema.ts';
 import { type Part, problemsOf } from './problems.ts';
 import type { SchemaComponents } from './schema-components.ts';
 import { pascalCase } from './schema-names.ts';
@@ -40,7 +40,7 @@ export function hookPath(tag: string): Record<string, Part> {
         operationId: 'receiveHook',
         summary: 'Post to a hook',
         description:
-          'The sender is verified as the hook says (a signature, a secret), the message stored, its runs started, and only then is it answered. The token is the key. At most 256 kB; a repeat is answered with `Idempotent-Replayed`.',
+          'The sender is verified as the hook says (a signature, a secret), the message stored, its runs started, and only then is it answered. The token is the key. At most 10 MB; a repeat is answered with `Idempotent-Replayed`.',
         security: [],
         parameters: [
           {
@@ -53,7 +53,7 @@ export function hookPath(tag: string): Record<string, Part> {
         requestBody: {
           content: {
             'application/json': { schema: {}, example: { alarm: 'S12/Z3', text: 'Fire' } },
-            'application/x-www-form-urlencoded': { schema: { type: 'object' } },
+            'application/x-www-form-urlencoded': { schema: { type: 'object', additionalProperties: true } },
             'application/xml': { schema: {} },
             'text/plain': { schema: { type: 'string' } },
           },
@@ -82,7 +82,7 @@ export function eventWebhooks(
 
 function webhook(described: DescribedEventType, schemas: SchemaComponents, tag: string): Part {
   const { type, vendor, summary, sample } = described;
-  const event = z.object({
+  const event = z.looseObject({
     id: z.string(),
     type: z.literal(type),
     timestamp: z.iso.datetime(),
@@ -128,8 +128,41 @@ function webhook(described: DescribedEventType, schemas: SchemaComponents, tag: 
       requestBody: { required: true, content: { 'application/json': { schema, example } } },
       responses: {
         '2XX': { description: 'Taken. Anything else is tried again, ten times over about 75 hours.' },
-        410: { description: 'Gone: the subscription is removed.' },
+        410: { description: 'Gone: nothing more is sent.' },
       },
     },
   };
+}
+
+/** Makes the answers of the event log a union of the event types, told apart by `type`, so that a client knows `data`. */
+export function joinEvents(
+  schemas: SchemaComponents,
+  webhooks: Record<string, Part>,
+  paths: Record<string, Part>,
+): void {
+  const mapping = Object.fromEntries(
+    Object.keys(webhooks).flatMap((type) => {
+      const reference = dig(webhooks, [type, 'post', 'requestBody', 'content', 'application/json', 'schema', '$ref']);
+      return typeof reference === 'string' ? [[type, reference]] : [];
+    }),
+  );
+  const answer = ['get', 'responses', '200', 'content', 'application/json', 'schema'];
+  const one = dig(paths, ['/v1/events/{id}', ...answer]);
+  if (Object.keys(mapping).length === 0 || !isSchema(one)) return;
+  const references = [...new Set(Object.values(mapping))];
+  const union = { oneOf: references.map(($ref) => ({ $ref })), discriminator: { propertyName: 'type', mapping } };
+  const name =
+    String(one.$ref ?? '#/components/schemas/Event')
+      .split('/')
+      .at(-1) ?? 'Event';
+  schemas.components[name] = union;
+  for (const keyword of Object.keys(one)) delete one[keyword];
+  Object.assign(one, { $ref: `#/components/schemas/${name}` });
+}
+
+function dig(value: unknown, [step, ...rest]: readonly string[]): unknown {
+  if (step === undefined) return value;
+  return value !== null && typeof value === 'object' && Object.hasOwn(value, step)
+    ? dig(Reflect.get(value, step), rest)
+    : undefined;
 }
