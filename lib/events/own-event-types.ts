@@ -41,6 +41,15 @@ export const ownEventTypes = {
       reason: 'Nothing was accepted for 5 days.',
     },
   },
+  'trunkline.subscription.gone': {
+    summary: 'A subscription was switched off because its target answered 410 Gone',
+    data: () => z.looseObject({ subscriptionId: z.string(), target: z.string(), reason: z.string() }),
+    sample: {
+      subscriptionId: 'sub_k3v7m2q9x4w8t6r1',
+      target: 'hooks.example.com',
+      reason: 'The target answered 410 Gone.',
+    },
+  },
   'trunkline.subscription.filter_failed': {
     summary: 'The filter of a subscription could not be evaluated, so an event was not delivered',
     data: () =>

@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { deliveryStage, headersOf, hour, second, status, verifies } from '../../test/support/delivery-stage.ts';
 import { admin } from '../../test/support/harness.ts';
 import type { DurableContext } from '../core/durable.ts';
-import { subscriptionSecret } from '../core/secrets.ts';
 import { listEvents } from '../events/list.ts';
 import { type EventItem, eventId, shownEvent } from '../events/log.ts';
 import { ownEventTypes } from '../events/own-event-types.ts';
@@ -116,17 +115,24 @@ test('Retry-After is honoured, as seconds and as a date, but not beyond the end 
   expect(at[3]).toBeLessThan(76);
 });
 
-test('410 removes the subscription with its secret at once, and calls off what was on its way', async () => {
+test('410 switches the subscription off at once, tells it, keeps it listed, and calls off what was on its way', async () => {
   let code = 500;
   const receiver = await stage.receive((response) => response.writeHead(code).end());
-  const { item } = await stage.world.subscribe({ url: receiver.url });
+  const { item } = await stage.world.subscribe({
+    url: receiver.url,
+    types: ['talk.message.created'],
+    connection: 'team',
+  });
   await stage.world.publish([stage.world.event()]);
   await stage.world.runtime.idle();
   code = 410;
   await stage.world.publish([stage.world.event()]);
   await stage.world.runtime.idle();
-  expect((await readSubscription(stage.world.services.table, item.id))?.state).toBe('removed');
-  expect(await stage.world.services.secrets.read(subscriptionSecret(item.id))).toBeUndefined();
+  const gone = await readSubscription(stage.world.services.table, item.id);
+  expect(gone).toMatchObject({ state: 'gone', reason: 'The target answered 410 Gone.' });
+  expect(await ownEvent('trunkline.subscription.gone', `${item.id}/${item.updatedAt}`)).toMatchObject({
+    data: { subscriptionId: item.id, reason: 'The target answered 410 Gone.' },
+  });
   await stage.pass(hour);
   await stage.world.publish([stage.world.event()]);
   await stage.pass(hour);

@@ -11,10 +11,10 @@ import { appendOwnEvent } from '../events/own-events.ts';
 import type { Item, Table } from '../store/table.ts';
 import { type Attempt, type DeliveryItem, type DeliveryState, deliveryKeys, listedAs } from './deliveries.ts';
 import { pauseAfter } from './delivery-schedule.ts';
-import { noteFailure, noteSuccess } from './health.ts';
+import { noteFailure, noteGone, noteSuccess } from './health.ts';
 import { targetOf } from './reach.ts';
 import { signingSecrets } from './secrets.ts';
-import { removeSubscription, type SubscriptionItem, type SubscriptionServices } from './subscriptions.ts';
+import type { SubscriptionItem, SubscriptionServices } from './subscriptions.ts';
 import { reserveTurn } from './target-rate.ts';
 
 export interface DeliverServices extends SubscriptionServices {
@@ -150,8 +150,8 @@ async function judge(
     return end(services, delivery, 'delivered', undefined, attempt);
   }
   if (status === 410) {
-    await removeSubscription(services, subscription.id, 'The target answered 410 Gone.');
-    return end(services, delivery, 'cancelled', 'The target answered 410 Gone: the subscription was removed.', attempt);
+    await noteGone(services, subscription);
+    return end(services, delivery, 'cancelled', 'The target answered 410 Gone: the subscription is off.', attempt);
   }
   const reason = attempt.error ?? `The target answered ${status}.`;
   const now = clock.now();

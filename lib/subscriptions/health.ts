@@ -42,6 +42,29 @@ export async function noteFailure(services: LogServices, item: SubscriptionItem,
   ]);
 }
 
+/** Switches a subscription off whose target answered 410; it stays listed, an event says so, and its owner may switch it on again. */
+export async function noteGone(services: LogServices, item: SubscriptionItem): Promise<void> {
+  const { table, clock } = services;
+  const reason = 'The target answered 410 Gone.';
+  await appendOwnEvent(services, {
+    type: 'trunkline.subscription.gone',
+    id: `${item.id}/${item.updatedAt}`,
+    data: { subscriptionId: item.id, target: targetOf(item), reason },
+    ...aboutOf(item),
+  });
+  await table.transact([
+    {
+      update: {
+        key: keys.subscription(item.id),
+        expression: 'SET #state = :gone, #reason = :reason, #updatedAt = :now',
+      },
+      condition: '#state = :active',
+      values: { gone: 'gone', reason, now: clock.now(), active: 'active' },
+    },
+    ...triggerWrites('subscription', item.id, []),
+  ]);
+}
+
 /** Notes that a target accepts again. */
 export async function noteSuccess(table: Table, item: SubscriptionItem): Promise<void> {
   if (item.failingSince === undefined) return;

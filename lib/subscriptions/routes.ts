@@ -44,7 +44,7 @@ const shown = () =>
     types: z.array(z.string()),
     connection: z.optional(z.string()),
     filter: z.optional(z.string()),
-    state: z.enum(['active', 'paused', 'disabled']),
+    state: z.enum(['active', 'paused', 'disabled', 'gone']),
     createdAt: z.string(),
   });
 const shownOnce = () => z.extend(shown(), { secret: field(z.string(), { description: 'Shown this once.' }) });

@@ -27,8 +27,8 @@ export interface SubscriptionItem extends Key {
   /** JSONata over `event`; only a true one is delivered. */
   filter?: string;
   description?: string;
-  /** `disabled`: switched off by us after long failure, with a reason. `removed`: kept for its deliveries alone. */
-  state: 'active' | 'paused' | 'disabled' | 'removed';
+  /** `disabled` (after long failure) and `gone` (after a 410) are switched off by us, with a reason. `removed`: kept for its deliveries alone. */
+  state: 'active' | 'paused' | 'disabled' | 'gone' | 'removed';
   reason?: string;
   /** The key that made it; its scopes bound what is delivered. */
   keyId: string;
