@@ -3,6 +3,7 @@ import { type Route, route } from '../api/route.ts';
 import { mayRead } from '../api/scopes.ts';
 import { inUse } from '../core/errors.ts';
 import { field } from '../core/field.ts';
+import { Limit } from '../core/limit.ts';
 import { slugPattern, slugRule } from '../core/slug.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
@@ -25,6 +26,9 @@ import { vendorCall } from './vendor-calls.ts';
 const slug = () =>
   field(z.string().check(z.regex(new RegExp(`^${slugPattern}$`), `must be ${slugRule}`)), { examples: ['dispatch'] });
 const anyObject = () => z.record(z.string(), z.unknown());
+
+/** Connections of which a list reads the state at once. */
+const maxReads = 25;
 
 /** The calls on connections. No answer ever shows a credential. */
 export function connectionRoutes(
@@ -74,11 +78,14 @@ export function connectionRoutes(
         const names = input.vendor ? [input.vendor] : Object.keys(vendors);
         const items = (await Promise.all(names.map((name) => services.connections.list(name)))).flat();
         const visible = items.filter((item) => mayRead(principal.scopes, item.vendor, item.name));
+        const limit = new Limit(maxReads);
         return Promise.all(
-          visible.map(async (item) => ({
-            ...(await shown(services, item)),
-            ...(input.events && { events: await looks(item.vendor, item.name) }),
-          })),
+          visible.map((item) =>
+            limit.run(async () => ({
+              ...(await shown(services, item)),
+              ...(input.events && { events: await looks(item.vendor, item.name) }),
+            })),
+          ),
         );
       },
     }),

@@ -43,6 +43,9 @@ test('every page of a new installation names the next step', async () => {
     ['/events', 'Post to a hook'],
     ['/hooks', 'Create a hook'],
     ['/connections', 'Choose a vendor'],
+    ['/automations', 'Write an automation'],
+    ['/subscriptions', 'Subscribe a target'],
+    ['/keys', 'Make a key'],
   ] as const) {
     await visitor.open(path);
     await visitor.page.locator('.empty', { hasText: words }).first().waitFor();

@@ -209,6 +209,83 @@ describe('an operator', () => {
     await visitor.end();
   });
 
+  test('switches an automation off, rehearses it, and is shown in the editor what is wrong with a change', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('/automations', 'Automations');
+    await page.getByRole('switch', { name: 'Broken rota is on' }).press('Space');
+    await page.getByRole('switch', { name: 'Broken rota is off' }).waitFor();
+    await page.getByRole('link', { name: 'Fire alarm' }).click();
+    await page.getByText('The event, to be edited').click();
+    await page.getByLabel('Event', { exact: true }).fill('{"data":{"body":{"kind":"fire","site":"S9"}}}');
+    const before = sirens();
+    await page.getByRole('button', { name: 'Rehearse' }).click();
+    await page.getByText('It would run.').waitFor();
+    await page.locator('.outcome pre', { hasText: '"channelId": 1' }).waitFor();
+    expect(sirens()).toBe(before);
+
+    await page.getByRole('button', { name: 'Edit' }).click();
+    const editor = page.getByRole('textbox', { name: 'Definition' });
+    await editor.waitFor();
+    await visitor.expectAccessible();
+    const definition = {
+      name: 'Fire alarm',
+      when: { hook: hookId },
+      do: [{ name: 'siren', call: 'proptt2/demo/sendSos', input: { channelId: 1 } }],
+    };
+    await editor.fill(JSON.stringify(definition, null, 2));
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.locator('.notice', { hasText: 'sendSosToChannel' }).waitFor();
+    await page.locator('.cm-lintRange-error', { hasText: 'proptt2/demo/sendSos' }).waitFor();
+    await editor.fill(
+      JSON.stringify({ ...definition, do: [{ ...definition.do[0], call: 'proptt2/demo/sendSosToChannel' }] }),
+    );
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Fire alarm is changed.').waitFor();
+    await visitor.end();
+  });
+
+  test('makes a key, finds that in the audit log, and sees a subscription with its deliveries', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('/keys', 'Keys and audit');
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    await page.getByLabel('Who it is for').fill('Wall screen');
+    await page.getByRole('dialog').getByRole('button', { name: 'Make the key' }).click();
+    expect(await page.getByLabel('Key', { exact: true }).inputValue()).toMatch(/^tl_/);
+    await page.getByRole('button', { name: 'I have copied it' }).click();
+    await page.locator('.row', { hasText: 'Wall screen' }).waitFor();
+    await page.locator('.row', { hasText: 'createKey' }).first().waitFor();
+
+    await visitor.open('/subscriptions?new=1', 'Subscriptions');
+    await page.getByLabel('Address that events are posted to').fill(`${bench.product.url}/health`);
+    await page.getByLabel('Event types').fill('trunkline.hook.received');
+    await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
+    expect(await page.getByLabel('Secret', { exact: true }).inputValue()).toMatch(/^whsec_/);
+    await page.getByRole('button', { name: 'I have copied it' }).click();
+    await post({ kind: 'none' });
+    await page.locator('.row', { hasText: 'trunkline.hook.received' }).nth(1).waitFor();
+    await visitor.expectAccessible();
+    await visitor.end();
+  });
+
+  test('stops all sending and lets it go on, with a reason that everybody sees', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('', 'Status');
+    await page.getByRole('button', { name: 'Pause all sending' }).click();
+    await page.getByLabel(/^Reason/).fill('Testing the panel');
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause all sending' }).click();
+    await page.locator('.banner', { hasText: 'Admin key pressed it' }).waitFor();
+    const second = await operator({ viewport: phone });
+    await second.page.locator('.banner', { hasText: 'Testing the panel' }).waitFor();
+    await second.expectAccessible();
+    await second.page.getByRole('button', { name: 'Resume sending' }).click();
+    await page.locator('.banner').waitFor({ state: 'detached' });
+    await second.end();
+    await visitor.end();
+  });
+
   test('with a key for runs alone sees no more than runs, and no button that would be refused', async () => {
     const { body } = await bench.call<{ key: string }>('POST', '/v1/keys', {
       name: 'Reader',
@@ -245,6 +322,10 @@ const everyPage = (): [string, string][] => [
   ['/connections', 'Connections'],
   ['/connections/proptt2/demo', 'ProPTT2 · demo'],
   ['/connections?new=1', 'Connections'],
+  ['/automations', 'Automations'],
+  [`/automations/${alarmId}`, 'Fire alarm'],
+  ['/subscriptions', 'Subscriptions'],
+  ['/keys', 'Keys and audit'],
 ];
 
 describe.each([

@@ -40,6 +40,8 @@ export function may(area: string, access: 'read' | 'write'): boolean {
   });
 }
 
+export const isAdmin = (): boolean => scopes.value.includes('*/*/*');
+
 async function request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   let answer: Response;
   try {

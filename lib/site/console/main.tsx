@@ -31,6 +31,22 @@ const pages: readonly Entry[] = [
   { pattern: /^\/hooks$/, area: 'hooks', load: async () => (await import('./pages/hooks.tsx')).Hooks },
   { pattern: /^\/hooks\/([^/]+)$/, area: 'hooks', load: async () => (await import('./pages/hook.tsx')).HookPage },
   {
+    pattern: /^\/subscriptions$/,
+    area: 'subscriptions',
+    load: async () => (await import('./pages/subscriptions.tsx')).Subscriptions,
+  },
+  { pattern: /^\/keys$/, area: 'keys', load: async () => (await import('./pages/keys.tsx')).Keys },
+  {
+    pattern: /^\/automations$/,
+    area: 'automations',
+    load: async () => (await import('./pages/automations.tsx')).Automations,
+  },
+  {
+    pattern: /^\/automations\/([^/]+)$/,
+    area: 'automations',
+    load: async () => (await import('./pages/automation.tsx')).AutomationPage,
+  },
+  {
     pattern: /^\/connections$/,
     area: 'connections',
     load: async () => (await import('./pages/connections.tsx')).Connections,

@@ -21,7 +21,10 @@ const places: readonly Place[] = [
   { to: '/runs', name: 'Runs', icon: 'runs', area: 'runs' },
   { to: '/events', name: 'Events', icon: 'events', area: 'events' },
   { to: '/hooks', name: 'Hooks', icon: 'hooks', area: 'hooks' },
+  { to: '/automations', name: 'Automations', icon: 'automations', area: 'automations' },
   { to: '/connections', name: 'Connections', icon: 'connections', area: 'connections' },
+  { to: '/subscriptions', name: 'Subscriptions', icon: 'deliveries', area: 'subscriptions' },
+  { to: '/keys', name: 'Keys and audit', icon: 'keys', area: 'keys' },
 ];
 /** How many places fit at the bottom of a phone before the rest is folded. */
 const phonePlaces = 4;

@@ -110,7 +110,7 @@ export function HookPage({ params: [id = ''] }: { params: readonly string[] }) {
               : using.map(({ id: automation, name }, at) => (
                   <>
                     {at > 0 && ', '}
-                    <Link to={`/runs?automation=${automation}`}>{name}</Link>
+                    <Link to={`/automations/${automation}`}>{name}</Link>
                   </>
                 ))}
           </dd>
