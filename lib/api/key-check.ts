@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';
+import { LruMap } from '../core/lru-map.ts';
 import { Recent } from '../core/recent.ts';
 import { adminKeySecret, type SecretStore } from '../core/secrets.ts';
 import { keys as itemKeys } from '../store/items.ts';
@@ -57,6 +58,9 @@ export class KeyCheck {
   readonly #secrets: SecretStore;
   readonly #clock: Clock;
   readonly #recent: Recent<Principal | undefined>;
+  /** Keys that are not known, with until when that stands: apart, so that no flood of them drives out those that are. */
+  readonly #unknown = new LruMap<string, number>(1_000);
+  #adminHash: { value: string | undefined; until: number } | undefined;
 
   constructor(table: Table, secrets: SecretStore, clock: Clock) {
     this.#table = table;
@@ -82,28 +86,33 @@ export class KeyCheck {
       throw new GatewayError('unauthorized', 'Send your key as the header "Authorization: Bearer tl_…".');
     }
     if (isLinkToken(given)) return this.#linked(given, method === 'POST' && path === signInPath);
-    const principal = await this.#recent.get(given, () => this.#look(given, this.#clock.now()));
-    if (!principal) throw new GatewayError('unauthorized', 'This key is not known or was revoked.');
-    return principal;
+    const isUnknown = (this.#unknown.get(given) ?? 0) > this.#clock.now();
+    const principal = isUnknown ? undefined : await this.#recent.get(given, () => this.#look(given, this.#clock.now()));
+    if (principal) return principal;
+    if (!isUnknown) this.#unknown.set(given, this.#clock.now() + cacheTime);
+    throw new GatewayError('unauthorized', 'This key is not known or was revoked.');
   }
 
   /** Forgets what it remembers: a key was changed. */
   forget(): void {
     this.#recent.clear();
+    this.#unknown.clear();
+    this.#adminHash = undefined;
   }
 
-  /** What is unknown is remembered as well, so that a wrong key costs no read with each request. */
-  async #look(given: string, now: number): Promise<{ value: Principal | undefined; until: number }> {
+  async #look(given: string, now: number): Promise<{ value: Principal | undefined; until: number } | undefined> {
     const [, id, secret] = given.match(form) ?? [];
     const key =
       id !== undefined && secret !== undefined
         ? { keyId: id, keyHash: hashOf(secret) }
         : { keyId: adminKeyId, keyHash: hashOf(given) };
     const found = await this.#holder(key, now);
-    return {
-      value: found && { ...found.principal, keyHash: key.keyHash },
-      until: Math.min(now + cacheTime, found?.until ?? Number.POSITIVE_INFINITY),
-    };
+    return (
+      found && {
+        value: { ...found.principal, keyHash: key.keyHash },
+        until: Math.min(now + cacheTime, found.until),
+      }
+    );
   }
 
   async #signedIn(token: SignInToken, now: number): Promise<{ value: Principal | undefined; until: number }> {
@@ -125,14 +134,23 @@ export class KeyCheck {
     );
   }
 
+  /** The admin key's hash, read once in ten seconds at most: texts that are no key at all are held against it. */
+  async #readAdminHash(now: number): Promise<string | undefined> {
+    if (!this.#adminHash || this.#adminHash.until <= now) {
+      const value = await this.#secrets.read(adminKeySecret, true);
+      this.#adminHash = { value: value && hashOf(`tl_${value}`), until: now + cacheTime };
+    }
+    return this.#adminHash.value;
+  }
+
   /** Who holds a key, and until when (epoch milliseconds) its secret is good; undefined where it is not. */
   async #holder(
     { keyId, keyHash }: SignInKey,
     now: number,
   ): Promise<{ principal: Principal; until: number } | undefined> {
     if (keyId === adminKeyId) {
-      const value = await this.#secrets.read(adminKeySecret, true);
-      if (value === undefined || !equalInConstantTime(hashOf(`tl_${value}`), keyHash)) return undefined;
+      const admin = await this.#readAdminHash(now);
+      if (admin === undefined || !equalInConstantTime(admin, keyHash)) return undefined;
       const principal = {
         keyId: adminKeyId,
         name: 'Admin key',

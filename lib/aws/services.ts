@@ -6,7 +6,7 @@ import type { GatewayServices } from '../connections/invoke.ts';
 import { SessionStore } from '../connections/session-store.ts';
 import { Sessions } from '../connections/sessions.ts';
 import type { FileStore } from '../core/files.ts';
-import type { AddressPolicy } from '../core/http/address-policy.ts';
+import { type AddressPolicy, setDeploymentAddresses } from '../core/http/address-policy.ts';
 import { type HttpClient, httpClient } from '../core/http/client.ts';
 import { registerSecret, textsIn } from '../core/redaction/redact.ts';
 import { type Item, Table } from '../store/table.ts';
@@ -56,6 +56,9 @@ export function services(): Services {
 
 function make(): Services {
   const settings = settingsFrom(process.env);
+  // The variable is the platform's own, where 127.0.0.1 is a Lambda's runtime and its extensions.
+  const closeLoopback = process.env.AWS_LAMBDA_RUNTIME_API !== undefined;
+  setDeploymentAddresses({ privateNetworks: settings.privateNetworks, closeLoopback });
   const clock = systemClock;
   const random = systemRandom;
   const table = new Table(settings.tableName, clientConfig(settings, 'dynamodb'));

@@ -9,6 +9,8 @@ export interface FunctionSettings {
   /** The durable functions, each by the alias that new executions start on. */
   deliverFunction: string;
   runFunction: string;
+  /** Private networks that every connection may reach. */
+  privateNetworks: readonly string[];
   /** Whether sending is paused until somebody resumes it. */
   startPaused: boolean;
   /** Where people reach the gateway, without a slash at the end; empty where it is not known. */
@@ -37,6 +39,7 @@ export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
     // The function that carries runs out starts runs too, and cannot be told its own alias by the stack that makes it.
     runFunction: env.TRUNKLINE_RUN_FUNCTION ?? ownAlias(env) ?? 'run-automation',
     publicUrl: env.TRUNKLINE_PUBLIC_URL ?? '',
+    privateNetworks: (env.TRUNKLINE_PRIVATE_NETWORKS ?? '').split(/[\s,]+/).filter((text) => text !== ''),
     startPaused: env.TRUNKLINE_PAUSED === 'on',
   };
   if (!env.TRUNKLINE_DYNAMODB_ENDPOINT) return settings;

@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import {
   type AddressPolicy,
   checkUrl,
@@ -8,6 +8,7 @@ import {
   pinnedLookup,
   RefusedAddress,
   type ResolvedAddress,
+  setDeploymentAddresses,
 } from './address-policy.ts';
 
 const everything: AddressPolicy = { allowHttp: true, allowPrivateNetwork: true };
@@ -279,5 +280,54 @@ describe('a pinned look-up', () => {
     expect(await ask()).toEqual([good]);
     expect(asked).toBe(1);
     expect(await ask()).toBeInstanceOf(RefusedAddress);
+  });
+});
+
+describe('what the deployment opens', () => {
+  afterEach(() => setDeploymentAddresses({}));
+
+  test.each(['::5efe:127.0.0.1', 'fe80::5efe:10.0.0.1', '2001:db9::200:5efe:10.0.0.1'])(
+    '%s is as near as what it carries',
+    (address) => {
+      expect(classifyAddress(address)).not.toBe('public');
+    },
+  );
+
+  test.each(['2001:10::1', '2001:20::1', '2001:2::1', '192.31.196.1'])('%s is never open', (address) => {
+    expect(classifyAddress(address)).toBe('never');
+  });
+
+  test('its networks are open to every connection, over plain http by address', () => {
+    expect(checkUrl('https://10.1.2.3', {})).toContain('private');
+    setDeploymentAddresses({ privateNetworks: ['10.1.0.0/16', 'fd00:1::/32'] });
+    for (const url of ['https://10.1.2.3', 'http://10.1.2.3:8080', 'https://[fd00:1::5]'])
+      expect(checkUrl(url, {})).toBeUndefined();
+    for (const url of [
+      'https://10.2.0.1',
+      'http://10.2.0.1',
+      'http://example.com',
+      'https://127.0.0.1',
+      'https://169.254.169.254',
+    ])
+      expect(checkUrl(url, {})).toBeDefined();
+  });
+
+  test('a text that is no network is refused by name', () => {
+    for (const text of ['office', '10.0.0.0/33', '10.0.0.0/8/8', '::/129'])
+      expect(() => setDeploymentAddresses({ privateNetworks: [text] })).toThrow(text);
+  });
+
+  test('loopback stays closed on a platform that has it for itself', () => {
+    const all = { allowHttp: true, allowPrivateNetwork: true };
+    setDeploymentAddresses({ closeLoopback: true, privateNetworks: ['127.0.0.0/8'] });
+    for (const url of [
+      'http://127.0.0.1:9001',
+      'http://[::1]',
+      'http://localhost',
+      'http://[::ffff:127.0.0.1]',
+      'http://x.localhost',
+    ])
+      expect(checkUrl(url, all)).toBeDefined();
+    expect(checkUrl('http://10.0.0.1', all)).toBeUndefined();
   });
 });

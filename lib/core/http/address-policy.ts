@@ -33,6 +33,7 @@ const neverRanges = [
   ['169.254.0.0', 16],
   ['192.0.0.0', 24],
   ['192.0.2.0', 24],
+  ['192.31.196.0', 24],
   ['192.88.99.0', 24],
   ['198.18.0.0', 15],
   ['198.51.100.0', 24],
@@ -43,6 +44,9 @@ const neverRanges = [
   ['64:ff9b:1::', 48],
   ['100::', 64],
   ['2001::', 32],
+  ['2001:2::', 48],
+  ['2001:10::', 28],
+  ['2001:20::', 28],
   ['2001:db8::', 32],
   ['3fff::', 20],
   ['5f00::', 16],
@@ -51,6 +55,11 @@ const neverRanges = [
   ['fe80::', 10],
   ['fec0::', 10],
   ['ff00::', 8],
+] as const;
+
+const loopbackRanges = [
+  ['127.0.0.0', 8],
+  ['::1', 128],
 ] as const;
 
 const privateRanges = [
@@ -72,11 +81,49 @@ const carriers = [
   { prefix: [0x2002], at: 1 },
 ] as const;
 
-let knownLists: Record<Exclude<AddressClass, 'public'>, BlockList> | undefined;
+/** ISATAP: the last two groups are an IPv4 address behind one of these. */
+const isatapMarks = ['0:5efe', '200:5efe'];
+
+/** What this deployment opens beyond its connections' own settings. */
+interface Deployment {
+  /** Private networks, such as `10.1.0.0/16`, that every connection may reach, by address over plain http, too. */
+  privateNetworks?: readonly string[];
+  /** True where loopback belongs to the platform (a Lambda's runtime API) and opens with nothing. */
+  closeLoopback?: boolean;
+}
+
+let openNetworks: BlockList | undefined;
+let loopbackIsClosed = false;
+
+/** Sets for this process what the deployment opens. Throws for a text that is no network. */
+export function setDeploymentAddresses({ privateNetworks = [], closeLoopback = false }: Deployment): void {
+  loopbackIsClosed = closeLoopback;
+  openNetworks = undefined;
+  for (const text of privateNetworks) {
+    const [base = '', prefix, ...rest] = text.split('/');
+    const bits = isIP(base) === 4 ? 32 : isIP(base) === 6 ? 128 : -1;
+    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
+    if (rest.length > 0 || length < 0 || length > bits) {
+      throw new Error(`TRUNKLINE_PRIVATE_NETWORKS: ${JSON.stringify(text)} is no network such as 10.1.0.0/16.`);
+    }
+    openNetworks ??= new BlockList();
+    openNetworks.addSubnet(base, length, bits === 32 ? 'ipv4' : 'ipv6');
+  }
+}
+
+function isOpen(address: string): boolean {
+  return openNetworks?.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4') ?? false;
+}
+
+let knownLists: Record<'never' | 'private' | 'loopback', BlockList> | undefined;
 
 /** Made at the first address: a function that starts has no time for them. */
 function blockLists() {
-  knownLists ??= { never: blockList(neverRanges), private: blockList(privateRanges) };
+  knownLists ??= {
+    never: blockList(neverRanges),
+    private: blockList(privateRanges),
+    loopback: blockList(loopbackRanges),
+  };
   return knownLists;
 }
 
@@ -91,6 +138,7 @@ export function classifyAddress(address: string): AddressClass {
   const type = family === 4 ? 'ipv4' : 'ipv6';
   const lists = blockLists();
   if (lists.never.check(bare, type)) return 'never';
+  if (loopbackIsClosed && lists.loopback.check(bare, type)) return 'never';
   if (lists.private.check(bare, type)) return 'private';
   const inner = family === 6 ? innerIPv4(bare) : undefined;
   return inner === undefined ? 'public' : classifyAddress(inner);
@@ -103,14 +151,16 @@ export function classifyAddress(address: string): AddressClass {
 export function checkUrl(url: string | URL, policy: AddressPolicy): string | undefined {
   const parsed = typeof url === 'string' ? URL.parse(url) : url;
   if (parsed === null) return 'this is not a complete URL';
-  if (parsed.protocol !== 'https:' && !(parsed.protocol === 'http:' && policy.allowHttp)) {
+  const literal = bareHost(parsed.hostname);
+  const isOpenHttp = parsed.protocol === 'http:' && (policy.allowHttp || (isIP(literal) !== 0 && isOpen(literal)));
+  if (parsed.protocol !== 'https:' && !isOpenHttp) {
     return `only https is allowed${parsed.protocol === 'http:' ? '; set allowHttp to reach it over plain http' : ''}`;
   }
   if (parsed.username !== '' || parsed.password !== '') return 'a user name or password inside the URL is not allowed';
   const host = bareHost(parsed.hostname);
   if (isIP(host) !== 0) return addressProblem(host, host, policy);
   if (host === '' || neverNames.has(host)) return `the host name ${host || '(empty)'} is never allowed`;
-  if ((loopbackNames.has(host) || host.endsWith('.localhost')) && !policy.allowPrivateNetwork) {
+  if ((loopbackNames.has(host) || host.endsWith('.localhost')) && (loopbackIsClosed || !policy.allowPrivateNetwork)) {
     return `${host} is this machine; set allowPrivateNetwork to reach it`;
   }
   return undefined;
@@ -148,7 +198,8 @@ export async function resolveBySystem(hostname: string): Promise<ResolvedAddress
 
 function addressProblem(host: string, address: string, policy: AddressPolicy): string | undefined {
   const found = classifyAddress(address);
-  if (found === 'public' || (found === 'private' && policy.allowPrivateNetwork)) return undefined;
+  const isAllowed = found === 'private' && (policy.allowPrivateNetwork || isOpen(address));
+  if (found === 'public' || isAllowed) return undefined;
   const subject = host === address ? address : `${host} (${address})`;
   return found === 'private'
     ? `${subject} is a private or loopback address; set allowPrivateNetwork to reach it`
@@ -165,9 +216,15 @@ function innerIPv4(address: string): string | undefined {
   for (const { prefix, at } of carriers) {
     if (!prefix.every((group, index) => groups[index] === group)) continue;
     const [high = 0, low = 0] = groups.slice(at, at + 2);
-    return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+    return dotted(high, low);
   }
-  return undefined;
+  const [mark, marked, high = 0, low = 0] = groups.slice(4);
+  const isIsatap = isatapMarks.includes(`${mark?.toString(16)}:${marked?.toString(16)}`);
+  return isIsatap ? dotted(high, low) : undefined;
+}
+
+function dotted(high: number, low: number): string {
+  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 }
 
 /** The eight groups of an IPv6 address; the URL parser brings every spelling, dotted tails included, into one. */
