@@ -48,10 +48,8 @@ export function site<S extends SiteServices>(
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw methodNotAllowed(request.path, request.method, ['GET', 'HEAD']);
     }
-    if (request.method === 'GET') return open(found);
-    const text = typeof found.body === 'string' ? found.body : JSON.stringify(found.body ?? '');
-    const length = found.body === undefined ? 0 : Buffer.byteLength(text);
-    return open({ ...found, headers: { ...found.headers, 'content-length': String(length) }, body: undefined });
+    // Of a HEAD the server sends the headers that a GET would have, the length included, and no body.
+    return open(found);
   };
 }
 
