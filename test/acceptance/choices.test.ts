@@ -59,11 +59,11 @@ test("lists Trunkline's own things", async () => {
   });
   expect(await choices('hooks')).toContainEqual({ id: hook.id, name: 'Panel', detail: 'none' });
   const { body: automation } = await bench.call<{ id: string }>('POST', '/v1/automations', {
-    name: 'Alarm',
+    name: 'Gate siren',
     when: { hook: hook.id },
     do: [{ name: 'sos', call: 'proptt2/demo/sendSosToChannel', input: { channelId: 1 } }],
   });
-  expect(await choices('automations?q=alarm')).toEqual([{ id: automation.id, name: 'Alarm', detail: 'enabled' }]);
+  expect(await choices('automations?q=alarm')).toEqual([{ id: automation.id, name: 'Gate siren', detail: 'enabled' }]);
 });
 
 test('names what is missing, and the kinds that there are', async () => {

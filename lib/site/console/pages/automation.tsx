@@ -202,10 +202,8 @@ interface Rehearsed {
 function Rehearsal({ automation }: { automation: Automation }) {
   const { hook, event: type } = automation.when;
   const source = hook !== undefined ? `connection=${hook}` : type !== undefined ? `type=${type}` : undefined;
-  const { data: events } = useLive<TrunklineEvent[]>(
-    source !== undefined && may('events', 'read') ? `/v1/events?${source}&limit=20` : undefined,
-    0,
-  );
+  const eventsPath = source !== undefined && may('events', 'read') ? `/v1/events?${source}&limit=20` : undefined;
+  const { data: events, problem } = useLive<TrunklineEvent[]>(eventsPath, 0);
   const [chosen, setChosen] = useState<string>();
   const [text, setText] = useState<string>();
   const [result, setResult] = useState<Rehearsed>();
@@ -218,6 +216,13 @@ function Rehearsal({ automation }: { automation: Automation }) {
     action.run(async () => {
       setResult(await call<Rehearsed>('POST', `/v1/automations/${automation.id}/test`, { event: JSON.parse(sample) }));
     });
+  if (eventsPath !== undefined && !events && !problem) {
+    return (
+      <Section title="Rehearse">
+        <Loading rows={1} />
+      </Section>
+    );
+  }
   return (
     <Section title="Rehearse">
       <form
