@@ -63,7 +63,9 @@ test("lists Trunkline's own things", async () => {
     when: { hook: hook.id },
     do: [{ name: 'sos', call: 'proptt2/demo/sendSosToChannel', input: { channelId: 1 } }],
   });
-  expect(await choices('automations?q=alarm')).toEqual([{ id: automation.id, name: 'Gate siren', detail: 'enabled' }]);
+  expect(await choices('automations?q=gate+SIREN')).toEqual([
+    { id: automation.id, name: 'Gate siren', detail: 'enabled' },
+  ]);
 });
 
 test('names what is missing, and the kinds that there are', async () => {
