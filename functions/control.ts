@@ -1,6 +1,7 @@
 import { controlFunction } from '../lib/aws/control-function.ts';
 import { controlRoutes } from '../lib/aws/control-routes.ts';
 import { vendors } from '../lib/vendors/index.ts';
+import { recipes } from '../recipes/index.ts';
 
 /** Connections, keys and what goes on with them. */
-export const handler = controlFunction((services) => controlRoutes(services, vendors));
+export const handler = controlFunction((services) => controlRoutes(services, vendors, recipes));

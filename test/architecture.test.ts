@@ -77,7 +77,9 @@ const mayImport = {
   ],
   sandbox: [],
   cli: ['lib/core'],
+  recipes: ['lib/automations'],
   functions: [
+    'recipes',
     'lib/aws',
     'lib/site',
     'lib/watch',
@@ -116,7 +118,7 @@ const packageRooms: readonly { pattern: RegExp; rooms: readonly Room[] }[] = [
   { pattern: /^ws$/, rooms: ['lib/vendors/timetonic', 'sandbox'] },
 ];
 
-const sources = ['lib', 'functions', 'local', 'sandbox', 'cdk', 'cli', 'build'].flatMap(filesOf);
+const sources = ['lib', 'recipes', 'functions', 'local', 'sandbox', 'cdk', 'cli', 'build'].flatMap(filesOf);
 const imports = sources.flatMap(importsOf);
 
 describe('who may import whom', () => {

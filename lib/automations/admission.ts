@@ -43,6 +43,9 @@ export interface AdmissionOptions {
 /** The longest that a run may take, in seconds: what Lambda allows a durable execution, less an hour for the steps themselves. */
 const longestRunSeconds = 31 * 86_400 - 3_600;
 
+/** The event of a run that another automation started; an automation may be made for such runs alone. */
+const startedType = 'trunkline.automation.started';
+
 interface Check {
   services: AdmissionServices;
   vendors: EventCatalogue;
@@ -166,7 +169,7 @@ async function checkWhen(when: Definition['when'], check: Check, options: Admiss
     } else if (!covers(maker.scopes, controlNeed('hooks', false)))
       refuse('/when/hook', 'needs the scope trunkline/hooks/read, which your key lacks');
   }
-  if ('event' in when) await checkEvent(when.event, when.connection, '/when', check);
+  if ('event' in when && when.event !== startedType) await checkEvent(when.event, when.connection, '/when', check);
   if ('schedule' in when) {
     const problem = scheduleProblem(when, options.now);
     const passed = problem?.pointer.endsWith('/at') && options.pastMoments;

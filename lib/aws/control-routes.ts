@@ -5,7 +5,12 @@ import { pauseRoutes } from '../api/pause-routes.ts';
 import type { Route } from '../api/route.ts';
 import { signInRoutes } from '../api/sign-in-routes.ts';
 import { uploadRoutes } from '../api/upload-routes.ts';
+
 import { creations } from '../automations/created-by.ts';
+
+import type { Recipes } from '../automations/recipes/recipe.ts';
+import { recipeRoutes } from '../automations/recipes/routes.ts';
+
 import { automationRoutes } from '../automations/routes.ts';
 import { runRoutes } from '../automations/runs/routes.ts';
 import { connectionUsers, hookUsers } from '../automations/users.ts';
@@ -28,7 +33,7 @@ import { hooksOf } from './hooks.ts';
 import type { Services } from './services.ts';
 
 /** Every control call: the function that answers them and the OpenAPI document read this one list. Making it calls no service. */
-export function controlRoutes(services: Services, vendors: EventCatalogue): Route[] {
+export function controlRoutes(services: Services, vendors: EventCatalogue, recipes: Recipes = {}): Route[] {
   const onChange: ConnectionChange = async ({ name }, connection, gone) => {
     const vendor = vendors[name];
     if (gone) await forgetPolls(services.table, name, connection.name);
@@ -51,6 +56,17 @@ export function controlRoutes(services: Services, vendors: EventCatalogue): Rout
     ),
     ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors, (id) => hookUsers(services.table, id)),
     ...automationRoutes(services, vendors, () => hooksOf(services).list()),
+    ...recipeRoutes(
+      {
+        ...services,
+        vendors,
+        vendorNames: Object.keys(vendors),
+        hooks: hooksOf(services),
+        listHooks: () => hooksOf(services).list(),
+      },
+      vendors,
+      recipes,
+    ),
     ...runRoutes(services, vendors),
     ...pauseRoutes(services.pause, (state) => waitingFor(services.table, state)),
     ...uploadRoutes(services.files),

@@ -1,0 +1,11 @@
+import type { Recipes } from '../lib/automations/recipes/recipe.ts';
+import { alarmPanel } from './alarm-panel.ts';
+import { functionKey } from './function-key.ts';
+import { talkKeyword } from './talk-keyword.ts';
+
+/** The recipes that ship with Trunkline, by the name that installs them. */
+export const recipes: Recipes = {
+  'alarm-panel': alarmPanel,
+  'talk-keyword': talkKeyword,
+  'function-key': functionKey,
+};

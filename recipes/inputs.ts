@@ -1,0 +1,34 @@
+import type { RecipeInput } from '../lib/automations/recipes/recipe.ts';
+
+/** The connections that most recipes need. */
+export const radio: RecipeInput = {
+  title: 'The ProPTT2 connection',
+  type: 'text',
+  choices: 'connections?vendor=proptt2',
+};
+export const chat: RecipeInput = { title: 'The Talk connection', type: 'text', choices: 'connections?vendor=talk' };
+export const tables: RecipeInput = {
+  title: 'The TimeTonic connection',
+  type: 'text',
+  choices: 'connections?vendor=timetonic',
+};
+export const room: RecipeInput = {
+  title: 'The Talk room that is told, by its token',
+  type: 'text',
+  choices: 'talk/{chat}/rooms',
+};
+export const book: Readonly<Record<'bookOwner' | 'bookCode', RecipeInput>> = {
+  bookOwner: { title: 'The owner of the book (b_o)', type: 'text', choices: 'timetonic/{tables}/books' },
+  bookCode: { title: 'The code of the book (b_c)', type: 'text', choices: 'timetonic/{tables}/books' },
+};
+export const channel = (title: string): RecipeInput => ({
+  title,
+  type: 'number',
+  choices: 'proptt2/{radio}/channels',
+});
+export const table = (title: string, code: string): RecipeInput => ({
+  title,
+  type: 'text',
+  default: code,
+  choices: 'timetonic/{tables}/tables?bookOwner={bookOwner}&bookCode={bookCode}',
+});

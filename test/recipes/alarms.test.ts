@@ -1,0 +1,178 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type RecipeDesk, startRecipeDesk, stepsOf } from './desk.ts';
+
+let desk: RecipeDesk;
+type Installation = Awaited<ReturnType<RecipeDesk['install']>>;
+
+beforeAll(async () => {
+  desk = await startRecipeDesk();
+}, 60_000);
+afterAll(() => desk.close());
+afterEach(() => desk.up());
+
+describe('R1 Alarm panel', () => {
+  let recipe: Installation;
+  const alarm = (zone: string, more: object = {}) => ({
+    event_id: `E-${zone}`,
+    site: 'S12',
+    zone,
+    kind: 'Fire',
+    severity: 'critical',
+    state: 'open',
+    ts: '2026-01-05T02:11:09Z',
+    ...more,
+  });
+  const raise = async (zone: string, more: object = {}) =>
+    desk.runOf(recipe.idOf(''), await recipe.post(alarm(zone, more)));
+  const row = async (zone: string) => (await desk.rows('incidents')).filter(({ EventId }) => EventId === `E-${zone}`);
+  beforeAll(async () => {
+    recipe = await desk.install('alarm-panel', {});
+  });
+
+  test('sounds, alerts, writes a line and a row, and a closed alarm closes the same row', async () => {
+    desk.radio();
+    const run = await raise('Z3');
+    expect(run.state, JSON.stringify(run)).toBe('succeeded');
+    const texts = desk.radio();
+    expect(texts.map(({ kind, channelId }) => [kind, channelId])).toEqual([
+      ['sos', 1],
+      ['alert', 1],
+    ]);
+    expect(texts[1]?.text).toMatch(/^ALARM S12\/Z3 Fire #[0-9A-F]{4}$/);
+    expect((await desk.lines()).at(-1)).toMatch(/^🔥 S12\/Z3 Fire #[0-9A-F]{4}$/);
+    expect(await row('Z3')).toMatchObject([{ Site: 'S12', Zone: 'Z3', Kind: 'Fire', Status: 'Open' }]);
+
+    const closed = await raise('Z3', { state: 'closed' });
+    expect(closed.state, JSON.stringify(closed)).toBe('succeeded');
+    expect(desk.radio().map(({ kind, text }) => [kind, text?.split(' #')[0]])).toEqual([['message', 'CLEARED S12/Z3']]);
+    expect(await row('Z3')).toMatchObject([{ Status: 'Closed', ClosedAt: expect.any(String) }]);
+  }, 60_000);
+
+  test('the same alarm ten times is one siren, and a low severity none', async () => {
+    const before = desk.sirens();
+    await Promise.all(Array.from({ length: 10 }, (_, at) => recipe.post(alarm('Z-same', { at }))));
+    await expect
+      .poll(async () => (await desk.runs(recipe.idOf(''))).filter(({ state }) => state === 'suppressed').length, {
+        timeout: 30_000,
+      })
+      .toBe(9);
+    await expect.poll(desk.sirens, { timeout: 10_000 }).toBe(before + 1);
+    expect((await raise('Z-low', { severity: 'low' })).state).toBe('skipped');
+  }, 60_000);
+
+  test.each(['html', 'reset'] as const)(
+    'Talk down (%s): siren, alert and row all the same, partial',
+    async (kind) => {
+      desk.down('talk', kind);
+      const before = desk.sirens();
+      const id = await recipe.post(alarm(`Z-talk-${kind}`));
+      await expect.poll(desk.sirens, { timeout: 3000 }).toBe(before + 1);
+      await expect.poll(() => row(`Z-talk-${kind}`), { timeout: 10_000 }).toHaveLength(1);
+      desk.up();
+      const run = await desk.runOf(recipe.idOf(''), id);
+      expect(stepsOf(run)).toMatchObject({ siren: 'succeeded', alert: 'succeeded', row: 'succeeded' });
+    },
+    90_000,
+  );
+
+  test('TimeTonic down: siren, alert and line all the same', async () => {
+    desk.down('timetonic');
+    const before = desk.sirens();
+    await recipe.post(alarm('Z-tables'));
+    await expect.poll(desk.sirens, { timeout: 3000 }).toBe(before + 1);
+    await expect.poll(async () => (await desk.lines()).join(), { timeout: 5000 }).toContain('S12/Z-tables');
+  }, 60_000);
+});
+
+describe('R5 Talk keyword', () => {
+  let recipe: Installation;
+  const say = async (user: string, message: string) => {
+    desk.demo.talk.postMessage({ token: 'controlroom', user, message });
+    await desk.bench.poll('talk', 'demo');
+  };
+  const answered = async (text: string) =>
+    expect.poll(async () => (await desk.lines()).at(-1), { timeout: 30_000 }).toContain(text);
+  beforeAll(async () => {
+    recipe = await desk.install('talk-keyword', { people: ['bob'], confirmSeconds: 20 });
+    await desk.bench.poll('talk', 'demo');
+    desk.radio();
+  });
+
+  test('an alert and a message go to the channel, and the room is told', async () => {
+    await say('bob', '!alert 34 pump is dry');
+    await answered('sent to channel 34');
+    await say('bob', '!say 12 all clear');
+    await answered('sent to channel 12');
+    expect(desk.radio().map(({ kind, channelId, text }) => [kind, channelId, text])).toEqual([
+      ['alert', 2, 'pump is dry (bob)'],
+      ['message', 1, 'all clear (bob)'],
+    ]);
+    expect((await desk.runs(recipe.idOf(''))).filter(({ state }) => state === 'succeeded')).toHaveLength(2);
+  }, 60_000);
+
+  test('an SOS sounds once it is confirmed', async () => {
+    const before = desk.sirens();
+    await say('bob', '!sos 12');
+    await answered('Answer "confirm"');
+    expect(desk.sirens()).toBe(before);
+    await say('bob', 'confirm');
+    await answered('sent to channel 12');
+    expect(desk.sirens()).toBe(before + 1);
+    desk.radio();
+  }, 60_000);
+});
+
+describe('R6 Function key', () => {
+  let recipe: Installation;
+  const press = (more: object = {}) => ({
+    cmd: 'fn',
+    channelId: 3,
+    senderId: `a${Math.random()}@c.ptt`,
+    senderName: 'user%20name',
+    latitude: 37.012,
+    longitude: 127.106,
+    ...more,
+  });
+  const presses = async () => (await desk.rows('function_keys')).length;
+  const post = async (body: object) => {
+    const url = new URL(recipe.hooks[0]?.url ?? '').pathname;
+    const { status } = await desk.bench.call('POST', url, body, { authorization: '' });
+    return status;
+  };
+  beforeAll(async () => {
+    recipe = await desk.install('function-key', { videoRoom: 'controlroom', supervisors: 5 });
+    desk.radio();
+  });
+
+  test('alerts the supervisors, writes a line and a row', async () => {
+    const before = await presses();
+    expect(await post(press())).toBe(200);
+    await expect.poll(presses, { timeout: 20_000 }).toBe(before + 1);
+    await expect
+      .poll(async () => (await desk.lines()).at(-1), { timeout: 10_000 })
+      .toContain('🔔 user name in Évacuation: https');
+    expect(desk.radio().map(({ kind, channelId }) => [kind, channelId])).toEqual([['alert', 5]]);
+  }, 60_000);
+
+  test('a position of 0, 0 is unknown, and an unknown command is accepted', async () => {
+    expect(await post(press({ latitude: 0, longitude: 0 }))).toBe(200);
+    await expect.poll(async () => (await desk.lines()).join(), { timeout: 10_000 }).toContain('position unknown');
+    expect(await post({ cmd: 'new', x: 1 })).toBe(200);
+    desk.radio();
+  }, 60_000);
+
+  test.each(['proptt2', 'talk', 'timetonic'] as const)(
+    '%s down: the others hear of it',
+    async (vendor) => {
+      const before = await presses();
+      const count = (await desk.lines()).length;
+      desk.down(vendor);
+      expect(await post(press())).toBe(200);
+      await expect.poll(() => desk.radio().length, { timeout: 5000 }).toBe(1);
+      if (vendor !== 'timetonic') await expect.poll(presses, { timeout: 10_000 }).toBe(before + 1);
+      if (vendor !== 'talk')
+        await expect.poll(async () => (await desk.lines()).length, { timeout: 20_000 }).toBeGreaterThan(count);
+    },
+    60_000,
+  );
+});

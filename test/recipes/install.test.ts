@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { recipes } from '../../recipes/index.ts';
+import { type RecipeDesk, startRecipeDesk } from './desk.ts';
+
+let desk: RecipeDesk;
+beforeAll(async () => {
+  desk = await startRecipeDesk();
+}, 60_000);
+afterAll(() => desk.close());
+
+/** Inputs that the stand-in vendors cannot guess. */
+const more: Record<string, object> = {
+  'talk-keyword': { people: ['alice'] },
+  'function-key': { videoRoom: 'controlroom', supervisors: 1 },
+};
+
+test.each(Object.keys(recipes))(
+  '%s installs on the stand-in vendors, and again without a change',
+  async (name) => {
+    const first = await desk.install(name, more[name] ?? {});
+    expect(first.automations.length).toBe(recipes[name]?.automations.length);
+    const again = await desk.install(name, more[name] ?? {});
+    expect(again.automations).toEqual(first.automations);
+    expect(again.hooks.map(({ id }) => id)).toEqual(first.hooks.map(({ id }) => id));
+    expect(again.hooks.map(({ url }) => url)).toEqual(first.hooks.map(() => undefined));
+  },
+  60_000,
+);
+
+test('the recipes are listed with their inputs, and each input says where its choices come from or what it is', async () => {
+  const { body } = await desk.bench.call<{ name: string; inputs: Record<string, { choices?: string }> }[]>(
+    'GET',
+    '/v1/recipes',
+  );
+  expect(body.map(({ name }) => name)).toEqual(Object.keys(recipes));
+  const choices = '/v1/choices/proptt2/demo/channels';
+  expect((await desk.bench.call('GET', choices)).status).toBe(200);
+});
+
+test('a missing, unknown or ill-typed input is refused by name, and nothing is left behind', async () => {
+  const ask = (inputs: object) =>
+    desk.bench.call<{ errors: { pointer: string; message: string }[] }>('POST', '/v1/recipes/talk-keyword/install', {
+      name: 'Half',
+      inputs,
+    });
+  expect((await ask({})).body.errors[0]?.pointer).toBe('/inputs/radio');
+  const all = { radio: 'demo', chat: 'demo', room: 'controlroom', people: ['bob'] };
+  expect((await ask({ ...all, radios: 1 })).body.errors[0]?.pointer).toBe('/inputs/radios');
+  expect((await ask({ ...all, radio: 5 })).body.errors[0]).toEqual({
+    pointer: '/inputs/radio',
+    message: 'must be of type text',
+  });
+  const refused = await ask({ ...all, radio: 'nowhere' });
+  expect(refused.status).toBe(422);
+  expect(refused.body.errors[0]?.message).toContain('does not exist: nowhere');
+  const hooks = await desk.bench.call<{ name: string }[]>('GET', '/v1/hooks');
+  expect(hooks.body.filter(({ name }) => name.startsWith('Half'))).toEqual([]);
+});
