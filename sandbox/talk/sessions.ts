@@ -75,7 +75,7 @@ export function setGuestName(r: TalkRequest): Answer {
   return { status: 200 };
 }
 
-/** Ends sessions that gave no sign of life for 100 seconds, as every look at a room does. */
+/** Ends sessions that gave no sign of life for 100 seconds, as every request for a room does. */
 export function endSilentSessions(talk: Talk): void {
   const limit = seconds(talk) - 100;
   for (const room of talk.state.rooms) {

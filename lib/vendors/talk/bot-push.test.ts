@@ -160,7 +160,7 @@ async function start(options: TalkSandboxOptions = {}) {
   return { talk, alice, bob, clock, listener, hook };
 }
 
-describe('pushes and looks feed one log', () => {
+describe('pushes and polls feed one log', () => {
   test.each(['17.1.6', '21.1.0', '22.0.10'])('on Talk %s with the same ids', async (talkVersion) => {
     const { talk, alice, bob, listener } = await start({ talkVersion });
     await listener.poll();
@@ -207,18 +207,18 @@ describe('pushes and looks feed one log', () => {
     expect((await listener.poll()).map(({ data }) => data.text)).toEqual(['lost']);
   });
 
-  test('every fact once, whatever was pushed, lost, late or looked at before', { timeout: 120_000 }, async () => {
+  test('every fact once, whatever was pushed, lost, late or polled before', { timeout: 120_000 }, async () => {
     const { talk, clock } = await start({ talkVersion: '21.1.0' });
     const emoji = ['👍', '🎉'];
     const act = fc.oneof(
       { weight: 5, arbitrary: fc.constant('say') },
       { weight: 4, arbitrary: fc.constantFrom(...emoji) },
-      { weight: 4, arbitrary: fc.constant('look') },
+      { weight: 4, arbitrary: fc.constant('poll') },
       { weight: 1, arbitrary: fc.constantFrom('restart', 'pass', 'on', 'drop', 'pause') },
     );
     await fc.assert(
       fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 25 }), async (plan) => {
-        // The rooms of the plans before are long quiet: a look reads so many rooms that have moved and no more.
+        // The rooms of the plans before are long quiet: a poll reads so many rooms that have moved and no more.
         clock.advance(60_000);
         const alice = await talk.connect('alice', { credentials: { botSecret } });
         const bob = await talk.connect('bob');
@@ -238,7 +238,7 @@ describe('pushes and looks feed one log', () => {
           if (step === 'say') {
             said.push(`m${said.length}`);
             await bob.do('sendChatMessage', { token: room, message: said.at(-1) });
-          } else if (step === 'look') await listener.poll(reader);
+          } else if (step === 'poll') await listener.poll(reader);
           else if (step === 'restart') reader = talk.newProcess();
           else if (step === 'pass') clock.advance(1500);
           else if (step === 'on' || step === 'drop' || step === 'pause') talk.sandbox.setPushes(step);
@@ -247,7 +247,7 @@ describe('pushes and looks feed one log', () => {
             await bob.do(gone ? 'removeReaction' : 'addReaction', { token: room, messageId, reaction: step });
             if (!gone) has.add(step);
             reacted[gone ? 'removed' : 'added']++;
-            // One that is taken back before anybody looked is told by no list and no push of Talk 17.
+            // One that is taken back before a poll is told by no list and no push of Talk 17.
             if (!gone) await listener.poll(reader);
           }
         }

@@ -39,7 +39,7 @@ test('every type has a sample that fits its schema', () => {
 });
 
 describe('era E', () => {
-  test('the first look tells nothing of what was, not even of the same second', async () => {
+  test('the first poll tells nothing of what was, not even of the same second', async () => {
     const { bob, listener } = await start({}, new TestClock());
     const { id } = await bob.do('sendChatMessage', { token, message: 'before' });
     await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
@@ -115,7 +115,7 @@ describe('era E', () => {
     ]);
   });
 
-  test('a room that the account comes into brings only what happened since the last look', async () => {
+  test('a room that the account comes into brings only what happened since the last poll', async () => {
     const { bob, clock, listener } = await start({}, new TestClock());
     const { token: old } = await bob.do('createRoom', { roomType: 2, roomName: 'Old' });
     for (let at = 0; at < 5; at++) await bob.do('sendChatMessage', { token: old, message: `long ago ${at}` });
@@ -214,7 +214,7 @@ describe('era E', () => {
     await listener.poll();
     await bob.do('addReaction', { token: last, messageId: id, reaction: '👍' });
     const found: TrunklineEvent[] = [];
-    for (let looks = 0; looks < 7; looks++) found.push(...(await listener.poll()));
+    for (let polls = 0; polls < 7; polls++) found.push(...(await listener.poll()));
     expect(told(found)).toEqual([['talk.reaction.added', '👍']]);
     expect(talk.sandbox.peakPolls().alice).toBe(1);
     expect(JSON.stringify(listener.cursor).length).toBeLessThan(20_000);
@@ -238,7 +238,7 @@ describe('era E', () => {
     expect(told(await listener.poll())).toEqual([['talk.reaction.added', '🎉']]);
   });
 
-  test('a look that finds very much goes on at once and misses nothing', async () => {
+  test('a poll that finds very much goes on at once and misses nothing', async () => {
     const { listener } = await start({}, new TestClock());
     const rooms = Array.from({ length: 60 }, (_, at) =>
       talk.sandbox.createRoom({ name: `R${at}`, owner: 'alice', users: ['bob'] }),
@@ -270,7 +270,7 @@ describe('era E', () => {
     expect(await listener.poll()).toEqual([]);
   });
 
-  test('what goes wrong goes to whoever asked, and the next look finds what was missed', async () => {
+  test('what goes wrong goes to whoever asked, and the next poll finds what was missed', async () => {
     const { bob, listener } = await start({}, new TestClock());
     await listener.poll();
     await bob.do('sendChatMessage', { token, message: 'one' });
@@ -342,7 +342,7 @@ describe('older servers', () => {
     expect(await listener.poll()).toEqual([]);
   });
 
-  test('an upgrade between two looks loses and repeats nothing', async () => {
+  test('an upgrade between two polls loses and repeats nothing', async () => {
     const { listener } = await start({ era: 'A' }, fastClock());
     const say = (message: string) => talk.sandbox.postMessage({ token, user: 'bob', message });
     say('history');

@@ -4,7 +4,7 @@ import { rootOf, type TalkCredentials, type TalkSettings, title } from './connec
 import { askPlain, type OcsAnswer, readAnswer, recordOf, textOf, userAgent } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
 
-/** How long a server keeps a login that was begun, in milliseconds. */
+/** How long a server keeps a login that was started, in milliseconds. */
 const lifetime = 20 * 60_000;
 const startPath = '/index.php/login/v2';
 

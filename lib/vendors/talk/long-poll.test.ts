@@ -44,6 +44,7 @@ test('a wait that a proxy cuts short is no message, a failure before its time is
   expect(await alice.do('getChatMessages', { token, after: cursor, timeout: 5 }, late)).toEqual({
     messages: [],
     cursor,
+    earlier: null,
   });
 });
 

@@ -7,7 +7,7 @@ import { request } from '../wire/send.ts';
 import { type ChatMessage, chatMessages } from './message.ts';
 import { type ChatPosition, isNew, isUnseen, movedTo, secondsOfOverlap, start } from './position.ts';
 
-/** What one look at a chat gives: messages oldest first, and the position behind the last of them. */
+/** What one read of a chat gives: messages oldest first, and the position behind the last of them. */
 export interface ChatPage {
   messages: ChatMessage[];
   position: ChatPosition;
@@ -33,57 +33,58 @@ const maxPages = 25;
 const grace = 2_500;
 
 /** What came after a position, whichever kind of chat made it and whichever the server has now. */
-export function readAfter(call: TalkCall, look: ChatPoll, after: ChatPosition): Promise<ChatPage> {
+export function readAfter(call: TalkCall, query: ChatPoll, after: ChatPosition): Promise<ChatPage> {
   return inDialect(call, ({ chat }) =>
-    chat === 'modern' ? readForward(call, look, after) : readWithOverlap(call, look, after),
+    chat === 'modern' ? readForward(call, query, after) : readWithOverlap(call, query, after),
   );
 }
 
-/** The newest messages, and the position from which the next look goes on. */
-export function readNewest(call: TalkCall, look: ChatPoll): Promise<ChatPage> {
+/** The newest messages, and the position from which the next read goes on. */
+export function readNewest(call: TalkCall, query: ChatPoll): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
-    if (chat === 'offset') return readWithOverlap(call, look, start, 'newest');
-    const { messages } = await readBack(call, look, undefined, look.limit);
-    if (messages.length === 0) return readForward(call, look, start);
+    if (chat === 'offset') return readWithOverlap(call, query, start, 'newest');
+    const { messages } = await readBack(call, query, undefined, query.limit);
+    if (messages.length === 0) return readForward(call, query, start);
     return { messages, position: movedTo(start, messages, messages), full: false };
   });
 }
 
 /** The messages before one of them, oldest first. Throws `vendor_too_old` where a server cannot count backwards. */
-export function readBefore(call: TalkCall, look: ChatPoll, { id, at }: ChatPosition): Promise<ChatPage> {
+export function readBefore(call: TalkCall, query: ChatPoll, { id, at }: ChatPosition): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
     if (chat === 'offset') {
       throw new GatewayError('vendor_too_old', 'Reading back needs Talk 3.2 or newer (capability chat-v2).', {
         vendor: 'talk',
       });
     }
-    const { messages } = await readBack(call, look, id, look.limit);
+    const { messages } = await readBack(call, query, id, query.limit);
     return { messages, position: movedTo({ id, at }, messages, messages), full: false };
   });
 }
 
 /** The messages since a time in seconds, that second included. */
-export function readSince(call: TalkCall, look: ChatPoll, time: number): Promise<ChatPage> {
+export function readSince(call: TalkCall, query: ChatPoll, time: number): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
-    const found = chat === 'modern' ? await readBackTo(call, look, time) : await readOffset(call, look, time - 1, 0, 1);
+    const found =
+      chat === 'modern' ? await readBackTo(call, query, time) : await readOffset(call, query, time - 1, 0, 1);
     const messages = found.filter((message) => message.timestamp >= time);
     return { messages, position: movedTo({ ...start, at: time }, found, found), full: false };
   });
 }
 
 /** The messages after the oldest `skip`, counted as chat v1 does: of those since a time, or of all. */
-export function readSkipping(call: TalkCall, look: ChatPoll, skip: number, after: number): Promise<ChatPage> {
+export function readSkipping(call: TalkCall, query: ChatPoll, skip: number, after: number): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
     const found =
       chat === 'offset'
-        ? await readOffset(call, look, after, 0, 1)
+        ? await readOffset(call, query, after, 0, 1)
         : after > 0
-          ? (await readBackTo(call, look, after + 1)).filter((message) => message.timestamp > after)
-          : await readFromStart(call, look, skip + look.limit);
-    const messages = found.slice(skip, skip + look.limit);
+          ? (await readBackTo(call, query, after + 1)).filter((message) => message.timestamp > after)
+          : await readFromStart(call, query, skip + query.limit);
+    const messages = found.slice(skip, skip + query.limit);
     const behind = found.slice(0, skip + messages.length);
     const position = movedTo({ ...start, at: after }, behind, behind);
-    if (messages.length === 0 && look.wait > 0) return readAfter(call, look, position);
+    if (messages.length === 0 && query.wait > 0) return readAfter(call, query, position);
     return { messages, position, full: skip + messages.length < found.length };
   });
 }
@@ -97,30 +98,30 @@ export async function newestToMark(call: TalkCall, token: string): Promise<numbe
 }
 
 /** chat-v2: the server counts by message id. */
-async function readForward(call: TalkCall, look: ChatPoll, after: ChatPosition): Promise<ChatPage> {
-  const page = await readPage(call, look, {
+async function readForward(call: TalkCall, query: ChatPoll, after: ChatPosition): Promise<ChatPage> {
+  const page = await readPage(call, query, {
     lookIntoFuture: 1,
     lastKnownMessageId: after.id,
-    limit: look.limit,
-    timeout: look.wait,
+    limit: query.limit,
+    timeout: query.wait,
   });
   const messages = page.messages.filter((message) => isNew(after, message));
   const position = { ...movedTo(after, page.messages, messages, 'in order'), ...(page.last && { id: page.last }) };
   // Lines that the account may not see are missing from a page, so that a full one may be short.
-  return { messages, position, full: page.messages.length * 2 >= look.limit };
+  return { messages, position, full: page.messages.length * 2 >= query.limit };
 }
 
 /** Messages before one of them, or the newest, oldest first. */
-async function readBack(call: TalkCall, look: ChatPoll, before: number | undefined, limit: number): Promise<Page> {
-  const page = await readPage(call, { ...look, wait: 0 }, { lookIntoFuture: 0, lastKnownMessageId: before, limit });
+async function readBack(call: TalkCall, query: ChatPoll, before: number | undefined, limit: number): Promise<Page> {
+  const page = await readPage(call, { ...query, wait: 0 }, { lookIntoFuture: 0, lastKnownMessageId: before, limit });
   return { ...page, messages: page.messages.reverse() };
 }
 
-async function readBackTo(call: TalkCall, look: ChatPoll, time: number): Promise<ChatMessage[]> {
+async function readBackTo(call: TalkCall, query: ChatPoll, time: number): Promise<ChatMessage[]> {
   const found: ChatMessage[] = [];
   for (let pages = 0, before: number | undefined; ; pages++) {
-    if (pages >= maxPages) throw tooFar(look);
-    const page = await readBack(call, look, before, longestPage);
+    if (pages >= maxPages) throw tooFar(query);
+    const page = await readBack(call, query, before, longestPage);
     found.unshift(...page.messages);
     const oldest = page.messages[0];
     if (page.last === undefined || (oldest && oldest.timestamp < time)) return found;
@@ -128,12 +129,12 @@ async function readBackTo(call: TalkCall, look: ChatPoll, time: number): Promise
   }
 }
 
-async function readFromStart(call: TalkCall, look: ChatPoll, wanted: number): Promise<ChatMessage[]> {
+async function readFromStart(call: TalkCall, query: ChatPoll, wanted: number): Promise<ChatMessage[]> {
   const found: ChatMessage[] = [];
   let position = start;
   for (let pages = 0; found.length < wanted; pages++) {
-    if (pages >= maxPages) throw tooFar(look);
-    const page = await readForward(call, { ...look, limit: longestPage, wait: 0 }, position);
+    if (pages >= maxPages) throw tooFar(query);
+    const page = await readForward(call, { ...query, limit: longestPage, wait: 0 }, position);
     found.push(...page.messages);
     if (page.position.id === position.id) break;
     position = page.position;
@@ -141,10 +142,10 @@ async function readFromStart(call: TalkCall, look: ChatPoll, wanted: number): Pr
   return found;
 }
 
-/** Chat v1: everything after a time but the oldest of it, oldest first. With a wait of 0 it would not look at all. */
-async function readOffset(call: TalkCall, look: ChatPoll, after: number, offset: number, wait: number) {
+/** Chat v1: everything after a time but the oldest of it, oldest first. With a wait of 0 the server would not look at all. */
+async function readOffset(call: TalkCall, query: ChatPoll, after: number, offset: number, wait: number) {
   const fields = { offset, notOlderThanTimestamp: Math.max(0, after), timeout: Math.max(1, wait) };
-  const { messages } = await readPage(call, { ...look, wait: fields.timeout }, fields);
+  const { messages } = await readPage(call, { ...query, wait: fields.timeout }, fields);
   return messages.sort((a, b) => a.timestamp - b.timestamp || a.id - b.id);
 }
 
@@ -154,21 +155,21 @@ async function readOffset(call: TalkCall, look: ChatPoll, after: number, offset:
  */
 async function readWithOverlap(
   call: TalkCall,
-  look: ChatPoll,
+  query: ChatPoll,
   after: ChatPosition,
   which: 'oldest' | 'newest' = 'oldest',
 ): Promise<ChatPage> {
   const since = after.at - secondsOfOverlap;
   const expectsSeen = (after.seen?.length ?? 0) > 0;
-  let known = await readOffset(call, look, since, 0, expectsSeen ? 1 : look.wait);
+  let known = await readOffset(call, query, since, 0, expectsSeen ? 1 : query.wait);
   let fresh = known.filter((message) => isUnseen(after, message));
-  if (fresh.length === 0 && known.length > 0 && look.wait > 1) {
+  if (fresh.length === 0 && known.length > 0 && query.wait > 1) {
     // What was seen already would end the wait at once: the server is told to skip it.
-    const more = await readOffset(call, look, since, known.length, look.wait);
+    const more = await readOffset(call, query, since, known.length, query.wait);
     known = [...known, ...more];
     fresh = more.filter((message) => isUnseen(after, message));
   }
-  const messages = which === 'newest' ? fresh.slice(-look.limit) : fresh.slice(0, look.limit);
+  const messages = which === 'newest' ? fresh.slice(-query.limit) : fresh.slice(0, query.limit);
   const passed = which === 'newest' ? fresh : messages;
   return { messages, position: movedTo(after, known, passed), full: passed.length < fresh.length };
 }
@@ -182,7 +183,7 @@ interface Page {
 /** One request for messages. 304 and a wait that a proxy cut short are an empty page. */
 async function readPage(
   call: TalkCall,
-  look: ChatPoll,
+  query: ChatPoll,
   fields: Readonly<Record<string, number | undefined>>,
 ): Promise<Page> {
   const dialect = dialectOf(await sessionFor(call));
@@ -191,21 +192,21 @@ async function readPage(
     const { data, headers } = await request(call, {
       route: 'GET chat/{token}',
       fields: {
-        token: look.token,
-        threadId: look.threadId,
+        token: query.token,
+        threadId: query.threadId,
         ...fields,
         ...(dialect.chat === 'modern' && quietly(dialect)),
       },
       effect: 'read',
-      doing: look.doing,
-      timeoutMs: Math.max(10_000, look.wait * 1000 + grace),
+      doing: query.doing,
+      timeoutMs: Math.max(10_000, query.wait * 1000 + grace),
     });
     const last = Number(headers['x-chat-last-given']);
     return { messages: chatMessages(data), ...(last > 0 && { last }) };
   } catch (error) {
     const cut = error instanceof GatewayError && (error.code === 'vendor_timeout' || error.vendorCode === '504');
-    const nearlyOver = call.clock.now() - startedAt >= look.wait * 900;
-    if (cut && look.wait > 1 && nearlyOver && !call.signal.aborted) return { messages: [] };
+    const nearlyOver = call.clock.now() - startedAt >= query.wait * 900;
+    if (cut && query.wait > 1 && nearlyOver && !call.signal.aborted) return { messages: [] };
     throw error;
   }
 }

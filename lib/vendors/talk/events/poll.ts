@@ -12,9 +12,9 @@ import { eventOf, type Line, type Viewer } from './line.ts';
 import { findEnd, readRoom } from './read-room.ts';
 import { changesOf, goneRooms } from './room-changes.ts';
 
-/** Milliseconds after which a poll begins no other room. */
+/** Milliseconds after which a poll reads no further room. */
 const readingTime = 12_000;
-/** Events after which a poll begins no other room. */
+/** Events after which a poll reads no further room. */
 const manyEvents = 400;
 /** What moves no room in the server's list: found only where quiet rooms are read, too. */
 const quietTypes: readonly string[] = [
@@ -37,13 +37,13 @@ export async function poll(stored: unknown, call: TalkCall, around: PollContext 
   if (call.connection.settings.guest) return { events: [], cursor: null, nextIn: 24 * 60 * 60_000 };
   const { rooms, now } = await listRooms(call);
   const { since } = around;
-  const known = readCursor(stored) ?? (since === undefined ? undefined : begunAt(call, rooms, now, since));
+  const known = readCursor(stored) ?? (since === undefined ? undefined : startedAtConnection(call, rooms, now, since));
   if (known === undefined) return firstPoll(call, rooms, now);
   return nextPoll(call, rooms, now, known, (await around.isHeard?.(quietTypes)) ?? true);
 }
 
 /** A cursor at the time when the connection was made, in seconds of the server's clock; every room stands at its end then. */
-function begunAt(call: TalkCall, rooms: readonly ListedRoom[], now: number, since: number): RoomsCursor {
+function startedAtConnection(call: TalkCall, rooms: readonly ListedRoom[], now: number, since: number): RoomsCursor {
   const at = Math.floor((since - (call.clock.now() - now * 1000)) / 1000) + 1;
   const cursor: RoomsCursor = { since: at, at: at + margin, polls: 0, turn: '', rooms: {} };
   for (const room of rooms) {

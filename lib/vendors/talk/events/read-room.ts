@@ -9,7 +9,7 @@ import type { ListedRoom } from './choose.ts';
 import { listedEnd } from './cursor.ts';
 
 const maxPages = 5;
-const doing = 'a look at the chat';
+const doing = 'reading the chat';
 /** Refusals of one room that do not concern the others: gone, in the lobby, closed. */
 const ofOneRoom = new Set([
   'room_not_found',
@@ -25,7 +25,7 @@ export async function readRoom(
   room: ListedRoom,
   from: ChatPosition,
 ): Promise<{ messages: ChatMessage[]; position: ChatPosition; full: boolean }> {
-  const look = { token: room.token, limit: longestPage, wait: 0, doing };
+  const query = { token: room.token, limit: longestPage, wait: 0, doing };
   const { chat } = dialectOf(await sessionFor(call));
   const messages: ChatMessage[] = [];
   let position = from;
@@ -34,7 +34,7 @@ export async function readRoom(
     for (let pages = 0; full && pages < maxPages; pages++) {
       // Message 0 would be the beginning of a history that may be long.
       const byTime = chat === 'modern' && position.id === 0;
-      const page = await (byTime ? readSince(call, look, position.at) : readAfter(call, look, position));
+      const page = await (byTime ? readSince(call, query, position.at) : readAfter(call, query, position));
       messages.push(...page.messages);
       ({ position, full } = page);
     }
@@ -42,7 +42,7 @@ export async function readRoom(
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     if (ofOneRoom.has(error.code)) return { messages, position, full: false };
-    // Too much for one look since the room came into view: it goes on from where it stands now.
+    // Too much for one poll since the room came into view: it goes on from where it stands now.
     if (error.code === 'invalid_input') return { messages, position: listedEnd(room, position.at), full: false };
     throw error;
   }
@@ -51,11 +51,11 @@ export async function readRoom(
 /** Where a room's chat ends now, or undefined where the account may not see it. */
 export async function findEnd(call: TalkCall, token: string, now: number): Promise<ChatPosition | undefined> {
   const { chat } = dialectOf(await sessionFor(call));
-  const look = { token, wait: 0, doing };
+  const query = { token, wait: 0, doing };
   const here = { id: 0, at: now, seen: [] };
   try {
-    if (chat === 'offset') return (await readAfter(call, { ...look, limit: longestPage }, here)).position;
-    const { position } = await readNewest(call, { ...look, limit: 1 });
+    if (chat === 'offset') return (await readAfter(call, { ...query, limit: longestPage }, here)).position;
+    const { position } = await readNewest(call, { ...query, limit: 1 });
     return position.id === 0 ? here : position;
   } catch (error) {
     if (error instanceof GatewayError && ofOneRoom.has(error.code)) return undefined;

@@ -56,11 +56,11 @@ export const chatOperations = {
     call: async ({ token, after, before, threadId, limit, timeout, markRead, ...counted }, send, call) => {
       const { offset, notOlderThanTimestamp = 0 } = counted;
       const page = await alone(call, timeout, (wait) => {
-        const look = { token, threadId, limit, wait, doing: 'getChatMessages' };
-        if (before !== undefined) return readBefore(call, look, decodePosition(before));
-        if (after !== undefined) return readAfter(call, look, decodePosition(after));
-        if (offset === undefined && notOlderThanTimestamp === 0) return readNewest(call, look);
-        return readSkipping(call, look, offset ?? 0, notOlderThanTimestamp);
+        const query = { token, threadId, limit, wait, doing: 'getChatMessages' };
+        if (before !== undefined) return readBefore(call, query, decodePosition(before));
+        if (after !== undefined) return readAfter(call, query, decodePosition(after));
+        if (offset === undefined && notOlderThanTimestamp === 0) return readNewest(call, query);
+        return readSkipping(call, query, offset ?? 0, notOlderThanTimestamp);
       });
       const last = page.messages.at(-1);
       const marks = markRead && last && dialectOf(await sessionFor(call)).has('chat-read-marker');

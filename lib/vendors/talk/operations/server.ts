@@ -20,7 +20,7 @@ export const serverOperations = {
     call: async (_input, _send, call) => {
       const { offered, session } = await readCapabilities(call);
       const { rooms, chat, signaling, maxLength } = dialectOf(session);
-      // The output schema looks at the rest.
+      // The output schema describes the rest.
       const told = offered as { version: { string: string }; capabilities: Record<string, unknown> };
       return { ...told, dialect: { rooms, chat, signaling, maxLength } };
     },

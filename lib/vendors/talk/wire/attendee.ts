@@ -4,7 +4,7 @@ import { type Exchange, exchange } from './exchange.ts';
 import { userNotFound } from './missing.ts';
 import { recordOf } from './protocol.ts';
 
-/** A row of a v4 participant list, as far as it is looked at. */
+/** A row of a v4 participant list, as far as it is read. */
 interface Row {
   attendeeId?: unknown;
   actorType?: unknown;

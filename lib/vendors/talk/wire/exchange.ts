@@ -29,7 +29,7 @@ export interface Exchange {
 const freshFor = 24 * 60 * 60_000;
 /** Before something is refused as too new for the server, capabilities older than this are read again, in milliseconds. */
 const certainFor = 60_000;
-/** A route that is not there is not looked for again this soon, in milliseconds. */
+/** A route that is not there is not asked for again this soon, in milliseconds. */
 const absentFor = 60_000;
 /** How long a held request is waited for: it has done its work when it begins. */
 const heldFor = 2_500;

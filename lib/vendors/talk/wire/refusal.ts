@@ -34,7 +34,7 @@ const documented: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   413: ['vendor_too_large', 'says that it is too long'],
 };
 
-/** The problem that an answer of the server is. A 404 about rooms and people is looked into elsewhere. */
+/** The problem that an answer of the server is. A 404 about rooms and people is explained in `missing.ts`. */
 export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
   const { status } = answer;
   const { doing } = refused;
