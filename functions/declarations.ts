@@ -225,7 +225,7 @@ export const functions: readonly FunctionDeclaration[] = [
     ...clock,
     name: 'poll-events',
     table: {
-      read: ['connection#*', 'trigger#*', 'waiter#*'],
+      read: ['connection#*', 'automations', 'subscriptions', 'waiter#*', ...items.triggers],
       write: [
         'health',
         'session#*',

@@ -1,5 +1,5 @@
 import { mayRead } from '../api/scopes.ts';
-import { matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
+import { isHistory, matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
 import { unpackText } from '../store/blobs.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
@@ -51,6 +51,8 @@ export interface Cause {
   hook?: string;
   /** An account of this installation did it. */
   own?: true;
+  /** When it happened, where it was found late because nobody had listened. */
+  happenedAt?: number;
   /** When another source last added to it. */
   completedAt?: number;
 }
@@ -136,8 +138,7 @@ export function triggersFor(item: AutomationItem): string[] {
 }
 
 function isMeant(item: AutomationItem, event: Cause): boolean {
-  // An event that comes again must not start what was made after it.
-  if (event.appendedAt < Date.parse(item.createdAt)) return false;
+  if (isHistory(event, Date.parse(item.createdAt), Date.parse(item.updatedAt))) return false;
   const { when } = definitionOf(item);
   if (event.own && !('own' in when && when.own)) return false;
   if ('hook' in when) return event.hook === when.hook;

@@ -44,7 +44,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
       services,
       vendors,
       onChange,
-      (vendor, name) => pollingStatus(services.table, vendor, name),
+      (vendor, name) => pollingStatus(services.table, vendor, name, services.clock.now()),
       (vendor, name) => connectionUsers(services.table, vendor, name),
     ),
     ...loginRoutes(services, vendors, onChange),

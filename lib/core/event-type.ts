@@ -73,8 +73,10 @@ export interface EventType {
 export interface EventSource<Settings = object, Credentials = object, Session = object> {
   readonly types: Readonly<Record<string, EventType>>;
   readonly poll?: {
-    /** Milliseconds between looks at the least. */
+    /** Milliseconds between two polls at the least. */
     readonly every: number;
+    /** The vendor counts calls: whoever merely reads the list of all events is no reason to poll. */
+    readonly metered?: true;
     /** The first poll tells what happened since the connection was made; of other sources, its events are left out. */
     readonly tellsSince?: true;
     /**

@@ -56,6 +56,19 @@ export function matchesType(pattern: string, type: string): boolean {
   return pattern === '*' || pattern === type || (pattern.endsWith('.*') && type.startsWith(pattern.slice(0, -1)));
 }
 
+/**
+ * True when an event is older than a listener that was created, and last changed, at these times. An event that was found late,
+ * because nobody had listened, is held against the change that made somebody listen. Vendors give times in whole seconds.
+ */
+export function isHistory(
+  { appendedAt, happenedAt }: { appendedAt: number; happenedAt?: number },
+  createdAt: number,
+  changedAt: number,
+): boolean {
+  if (happenedAt === undefined) return appendedAt < createdAt;
+  return happenedAt < Math.floor(changedAt / 1000) * 1000;
+}
+
 /** True when an event's connection is the one meant by a slug or by `vendor/slug`. */
 export function matchesConnection(wanted: string, event: EventOwner): boolean {
   const { vendor, connection } = event.about ?? event;

@@ -25,6 +25,8 @@ export interface NewEvent extends Omit<TrunklineEvent, 'id'> {
   own?: true;
   /** The source does not know all of the fact. */
   partial?: true;
+  /** When it happened, where it was found late because nobody had listened; epoch milliseconds. */
+  happenedAt?: number;
 }
 
 /** An event as it lies in the table. Times are epoch milliseconds. */
@@ -37,6 +39,7 @@ export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
   hook?: string;
   own?: true;
   partial?: true;
+  happenedAt?: number;
   appendedAt: number;
   /** Its place among the events that were appended together. */
   order: number;
@@ -131,7 +134,7 @@ export async function shownEvent(files: FileStore, item: EventItem): Promise<Tru
 
 async function itemOf(services: LogServices, event: NewEvent, id: string, order: number): Promise<EventItem> {
   const now = services.clock.now();
-  const { type, timestamp, vendor, connection, data, about, hook, own, partial } = event;
+  const { type, timestamp, vendor, connection, data, about, hook, own, partial, happenedAt } = event;
   const { text, file } = await storeText(services.files, JSON.stringify(data), `events/${id}`);
   return {
     ...keys.event(id),
@@ -145,6 +148,7 @@ async function itemOf(services: LogServices, event: NewEvent, id: string, order:
     ...(hook !== undefined && { hook }),
     ...(own && { own }),
     ...(partial && { partial }),
+    ...(happenedAt !== undefined && { happenedAt }),
     appendedAt: now,
     order,
     expiresAt: expiry(now + retentionMs),

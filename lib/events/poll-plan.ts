@@ -5,18 +5,21 @@ import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import type { Leased } from '../store/lease.ts';
 import type { Key, Table } from '../store/table.ts';
+import { isWanted, type Listening } from './listening.ts';
 
 /** One source of events at one connection, as it lies in the table. Times are epoch milliseconds. */
 export interface PollItem extends Key, Leased {
   vendor: VendorName;
   connection: string;
   source: string;
-  /** JSON; absent until the first look. It stays while polling is switched off, so that nothing of the meantime is missed. */
+  /** JSON; absent until the first poll. It stays while the source rests, so that what happens meanwhile is found. */
   cursor?: string;
   /** When it was first planned: what happened before is history. */
   since?: number;
-  lookedAt?: number;
-  /** Looks in a row that failed, and why the last one did. */
+  polledAt?: number;
+  /** Nobody listens to its events, so it is not polled. */
+  resting?: true;
+  /** Polls in a row that failed, and why the last one did. */
   failures?: number;
   problem?: string;
   duePk?: string;
@@ -24,8 +27,8 @@ export interface PollItem extends Key, Leased {
 }
 
 /**
- * Puts the sources of a connection under the clock, or takes them from it when `pollEvents` is off. `wake`: look now, since
- * the connection was changed; otherwise what is planned stays as planned.
+ * Plans the polls of a connection's sources, or takes them from the plan when `pollEvents` is off. `wake`: poll now, since the
+ * connection was changed; otherwise what is planned stays as planned. With `listeners`, only of sources that somebody wants.
  */
 export async function planPolls(
   table: Table,
@@ -33,8 +36,11 @@ export async function planPolls(
   connection: Connection,
   now: number,
   wake: boolean,
+  listeners?: readonly Listening[],
 ): Promise<void> {
-  const sources = Object.entries(vendor.events).flatMap(([name, { poll }]) => (poll ? [name] : []));
+  const sources = Object.entries(vendor.events).flatMap(([name, source]) =>
+    source.poll && (!listeners || isWanted(listeners, source, connection)) ? [name] : [],
+  );
   await Promise.all(
     sources.map(async (source) => {
       const key = keys.poll(vendor.name, connection.name, source);
@@ -58,18 +64,65 @@ export async function planPolls(
   );
 }
 
-/** How the looks at a connection's events go, source by source, in the words that operators read. Times are ISO 8601. */
-export async function pollingStatus(table: Table, vendor: string, connection: string) {
+/** The polling status of a connection, source by source, with a sentence for operators. Times are ISO 8601. */
+export async function pollingStatus(table: Table, vendor: string, connection: string, now: number) {
   const items = await table.queryAll<Partial<PollItem>>({ pk: keys.polls(vendor, connection) });
-  const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
-  return items.flatMap(({ source, lookedAt, dueAt, failures = 0, problem }) =>
-    source === undefined
-      ? []
-      : [{ source, lookedAt: at(lookedAt), nextLookAt: at(dueAt), failures, ...(failures > 0 && { problem }) }],
-  );
+  return items.flatMap((item) => {
+    const { source, polledAt, dueAt, failures = 0 } = item;
+    if (source === undefined) return [];
+    const state = stateOf(item);
+    return [
+      {
+        source,
+        state,
+        message: messageOf(item, state, now),
+        polledAt: isoTime(polledAt),
+        nextPollAt: isoTime(dueAt),
+        failures,
+      },
+    ];
+  });
 }
 
-/** Forgets a connection's sources with their cursors: one made anew under the name starts without history. */
+type PollState = 'waiting' | 'polling' | 'failing' | 'resting' | 'off';
+
+function stateOf({ dueAt, resting, failures = 0, polledAt }: Partial<PollItem>): PollState {
+  if (dueAt === undefined) return resting ? 'resting' : 'off';
+  if (failures > 0) return 'failing';
+  return polledAt === undefined ? 'waiting' : 'polling';
+}
+
+function messageOf(
+  { polledAt, dueAt, failures = 0, problem }: Partial<PollItem>,
+  state: PollState,
+  now: number,
+): string {
+  const last = polledAt === undefined ? 'never' : `${seconds(now - polledAt)} ago`;
+  const next = dueAt === undefined || dueAt <= now ? 'with the next tick' : `in ${seconds(dueAt - now)}`;
+  switch (state) {
+    case 'resting':
+      return `Not polled, because no automation, subscription or recent reader wants its events. Last poll: ${last}. What happens meanwhile is found once somebody listens.`;
+    case 'off':
+      return 'Not polled: pollEvents is off, or the next tick plans it.';
+    case 'failing':
+      return `The last ${failures === 1 ? 'poll' : `${failures} polls`} failed: ${problem ?? 'unknown'} Next poll ${next}.`;
+    case 'waiting':
+      return `Not polled yet. First poll ${next}.`;
+    case 'polling':
+      return `Polled ${last}. Next poll ${next}.`;
+  }
+}
+
+function seconds(ms: number): string {
+  const whole = Math.round(ms / 1000);
+  return whole < 120 ? `${whole} s` : `${Math.round(whole / 60)} min`;
+}
+
+function isoTime(time: number | undefined): string | undefined {
+  return time === undefined ? undefined : new Date(time).toISOString();
+}
+
+/** Forgets a connection's sources with their cursors: one that is created again under the name starts without history. */
 export async function forgetPolls(table: Table, vendor: string, connection: string): Promise<void> {
   const items = await table.queryAll<Key>({ pk: keys.polls(vendor, connection) });
   await Promise.all(items.map(({ pk, sk }) => table.delete({ pk, sk })));
@@ -81,11 +134,12 @@ export async function planAllPolls(
   vendors: EventCatalogue,
   now: number,
   signal: AbortSignal,
+  listeners?: readonly Listening[],
 ): Promise<void> {
   for (const vendor of Object.values(vendors)) {
     const items = await services.connections.list(vendor.name);
     await forEachLimited(items, 16, async (item) => {
-      if (!signal.aborted) await planPolls(services.table, vendor, connectionOf(item), now, false);
+      if (!signal.aborted) await planPolls(services.table, vendor, connectionOf(item), now, false, listeners);
     });
   }
 }

@@ -1,10 +1,12 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../test/support/harness.ts';
 import { imaginedVendor } from '../../test/support/imagined-vendor.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EventCatalogue, VendorName } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
-import { appendEvents, eventId } from './log.ts';
+import { isHistory } from './list.ts';
+import { isWanted, type Listeners, noteReader, recentReaders } from './listening.ts';
+import { appendEvents, type EventItem, eventId } from './log.ts';
 import { pollEvents, pollTypeNow } from './poll.ts';
 import { forgetPolls, type PollItem, planPolls, pollingStatus } from './poll-plan.ts';
 
@@ -43,8 +45,8 @@ afterEach(async () => {
 });
 
 const happen = (count = 1) => imagined.happen(connection, count);
-const tick = (process = services) =>
-  pollEvents(process, catalogue, { requestId: 'tick', signal: AbortSignal.timeout(20_000) });
+const tick = (process = services, listeners?: Listeners) =>
+  pollEvents(process, catalogue, { requestId: 'tick', signal: AbortSignal.timeout(20_000) }, listeners);
 async function connect(settings: Record<string, unknown> = {}, vendor: VendorName = 'talk') {
   const made = await putConnection(services, vendor, connection, settings, { appPassword: 'x' });
   const found = catalogue[vendor];
@@ -59,14 +61,14 @@ const logged = async (index: number) =>
     keys.event(eventId({ vendor: 'talk', connection, type: 'talk.message.created', id: `${connection}-${index}` })),
   );
 
-test('the first look sets the cursor and emits no history, even from a source that offers some', async () => {
+test('the first poll sets the cursor and emits no history, even from a source that offers some', async () => {
   await connect();
   happen(3);
-  expect(await tick()).toMatchObject({ looked: 1, found: 0 });
+  expect(await tick()).toMatchObject({ polled: 1, found: 0 });
   expect(await item()).toMatchObject({ cursor: '3' });
   happen();
   clock.advance(minute);
-  expect(await tick()).toMatchObject({ looked: 1, found: 1 });
+  expect(await tick()).toMatchObject({ polled: 1, found: 1 });
   expect(await logged(3)).toBeDefined();
   expect(await logged(2)).toBeUndefined();
 });
@@ -74,22 +76,22 @@ test('the first look sets the cursor and emits no history, even from a source th
 test('a source comes due once a minute with ticks a minute apart, and a second tick at once polls nothing', async () => {
   await connect();
   for (let at = 0; at < 4; at++) {
-    expect(await tick()).toMatchObject({ looked: 1 });
-    expect(await tick()).toMatchObject({ looked: 0 });
+    expect(await tick()).toMatchObject({ polled: 1 });
+    expect(await tick()).toMatchObject({ polled: 0 });
     clock.advance(minute);
   }
 });
 
-test('two ticks in two processes at the same moment look once', async () => {
+test('two ticks in two processes at the same moment poll once', async () => {
   await connect();
   const other = processOf(backends.endpoint, memorySecrets(), clock);
   imagined.onPoll = () => new Promise((resolve) => setTimeout(resolve, 50, {}));
   const reports = await Promise.all([tick(), tick(other)]);
   other.close();
-  expect(reports[0].looked + reports[1].looked).toBe(1);
+  expect(reports[0].polled + reports[1].polled).toBe(1);
 });
 
-test('a source that another process has just looked at is not looked at again, though it was read as due', async () => {
+test('a source that another process has just polled is not polled again, though it was read as due', async () => {
   catalogue = { proptt2: imagined.vendorWith('proptt2', ['a']) };
   await connect({}, 'proptt2');
   await tick();
@@ -109,13 +111,13 @@ test('a source that another process has just looked at is not looked at again, t
   const late = tick({ ...other, table: slow });
   // It has read what is due once it asks for the connection.
   await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(await tick()).toMatchObject({ looked: 1 });
+  expect(await tick()).toMatchObject({ polled: 1 });
   first.resolve();
-  expect(await late).toMatchObject({ due: 1, looked: 0 });
+  expect(await late).toMatchObject({ due: 1, polled: 0 });
   other.close();
 });
 
-test('Talk is looked at by one poll at a time, ProPTT2 by four', async () => {
+test('Talk has one poll at a time, ProPTT2 by four', async () => {
   // A poll takes long enough for another one to begin beside it.
   imagined.onPoll = async () => {
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -154,7 +156,7 @@ test('a poller that stalled past its lease moves no cursor and stores no event',
     stalled = true;
     clock.advance(5 * minute);
     const other = processOf(backends.endpoint, memorySecrets(), clock);
-    expect(await tick(other)).toMatchObject({ looked: 1, found: 150 });
+    expect(await tick(other)).toMatchObject({ polled: 1, found: 150 });
     other.close();
     happen();
     return { events: [imagined.fact(connection)], cursor: 'stale' };
@@ -188,25 +190,32 @@ test('a failing source is tried after ever longer pauses, keeps its cursor, and 
   for (let at = 0; at < 8; at++) {
     const { dueAt = 0 } = (await item()) ?? {};
     clock.time = dueAt;
-    expect(await tick()).toMatchObject({ looked: 1, failed: 1 });
+    expect(await tick()).toMatchObject({ polled: 1, failed: 1 });
     pauses.push(((await item())?.dueAt ?? 0) - clock.now());
   }
   expect(Math.min(...pauses)).toBeGreaterThanOrEqual(minute);
   expect(Math.max(...pauses)).toBeLessThanOrEqual(15 * minute);
   expect(await item()).toMatchObject({ cursor: '0', failures: 8, problem: 'Nobody answers.' });
   const time = expect.stringMatching(/^2026-/);
-  expect(await pollingStatus(services.table, 'talk', connection)).toEqual([
-    { source: 'chat', lookedAt: time, nextLookAt: time, failures: 8, problem: 'Nobody answers.' },
+  expect(await pollingStatus(services.table, 'talk', connection, clock.now())).toEqual([
+    {
+      source: 'chat',
+      state: 'failing',
+      message: expect.stringMatching(/^The last 8 polls failed: Nobody answers\. Next poll in \d+ (s|min)\.$/),
+      polledAt: time,
+      nextPollAt: time,
+      failures: 8,
+    },
   ]);
   happen(2);
   imagined.onPoll = async () => ({});
   clock.advance(15 * minute);
   expect(await tick()).toMatchObject({ found: 2, failed: 0 });
   expect(await item()).toMatchObject({ failures: 0 });
-  expect((await pollingStatus(services.table, 'talk', connection))[0]).not.toHaveProperty('problem');
+  expect((await pollingStatus(services.table, 'talk', connection, clock.now()))[0]).toMatchObject({ state: 'polling' });
 });
 
-test('Retry-After and nextIn decide when the next look comes', async () => {
+test('Retry-After and nextIn decide when the next poll comes', async () => {
   await connect();
   imagined.onPoll = async () => ({ nextIn: 7 * minute });
   await tick();
@@ -219,7 +228,7 @@ test('Retry-After and nextIn decide when the next look comes', async () => {
   expect((await item())?.dueAt).toBe(clock.now() + 3_600_000);
 });
 
-test('more is read at once, each look with its own cursor, and not for ever', async () => {
+test('more is read at once, each poll with its own cursor, and not for ever', async () => {
   await connect();
   await tick();
   happen(5);
@@ -230,12 +239,12 @@ test('more is read at once, each look with its own cursor, and not for ever', as
     more: cursor + 2 < 5,
   });
   imagined.polls = [];
-  expect(await tick()).toMatchObject({ looked: 3, found: 5 });
+  expect(await tick()).toMatchObject({ polled: 3, found: 5 });
   expect(imagined.polls).toEqual([0, 2, 4]);
   imagined.onPoll = async () => ({ more: true });
   clock.advance(minute);
-  expect(await tick()).toMatchObject({ looked: 10 });
-  expect(await tick()).toMatchObject({ looked: 10 });
+  expect(await tick()).toMatchObject({ polled: 10 });
+  expect(await tick()).toMatchObject({ polled: 10 });
 });
 
 test('an unexpected fault is reported whole and stops no other connection', async () => {
@@ -249,11 +258,11 @@ test('an unexpected fault is reported whole and stops no other connection', asyn
     throw new TypeError('undefined is not a function');
   };
   const report = await tick();
-  expect(report).toMatchObject({ looked: 2, failed: 1 });
+  expect(report).toMatchObject({ polled: 2, failed: 1 });
   expect(report.unexpected[0]).toContain('TypeError');
 });
 
-test('switched off nothing is looked at and the cursor stays; switched on again, the meantime is found', async () => {
+test('switched off nothing is polled and the cursor stays; switched on again, the meantime is found', async () => {
   await connect();
   await tick();
   await connect({ pollEvents: false });
@@ -265,18 +274,18 @@ test('switched off nothing is looked at and the cursor stays; switched on again,
   expect(await tick()).toMatchObject({ found: 2 });
 });
 
-test('a deleted connection is looked at no more, and one made anew under its name starts without history', async () => {
+test('a deleted connection is not polled, and one created again under its name starts without history', async () => {
   await connect();
   await tick();
   await services.table.delete(keys.connection('talk', connection));
   services.connections.forget('talk', connection);
   clock.advance(minute);
-  expect(await tick()).toMatchObject({ due: 1, looked: 0 });
+  expect(await tick()).toMatchObject({ due: 1, polled: 0 });
   expect(await tick()).toMatchObject({ due: 0 });
   await forgetPolls(services.table, 'talk', connection);
   happen(4);
   await connect();
-  expect(await tick()).toMatchObject({ looked: 1, found: 0 });
+  expect(await tick()).toMatchObject({ polled: 1, found: 0 });
 });
 
 test('what is planned stays planned when all connections are gone through', async () => {
@@ -284,9 +293,9 @@ test('what is planned stays planned when all connections are gone through', asyn
   imagined.onPoll = async () => ({ nextIn: 60 * minute });
   await tick();
   clock.advance(11 * minute);
-  expect(await tick()).toMatchObject({ looked: 0 });
+  expect(await tick()).toMatchObject({ polled: 0 });
   clock.advance(49 * minute);
-  expect(await tick()).toMatchObject({ looked: 1 });
+  expect(await tick()).toMatchObject({ polled: 1 });
 });
 
 test('a connection that nobody planned is found within ten minutes', async () => {
@@ -312,4 +321,99 @@ test('asked for now, a source is polled though it is not due, and what it finds 
   await pollTypeNow(services, catalogue, { type: 'test.other', connection }, scope);
   await pollTypeNow(services, catalogue, { type: 'test.chat', connection: 'proptt2/x' }, scope);
   expect(imagined.polls).toHaveLength(4);
+});
+
+describe('polling on demand', () => {
+  let version = 0;
+  const listeners = (...all: Listeners['all']): Listeners => ({ all, version: String(++version) });
+  const nobody = listeners();
+
+  test('a source to which nobody listens is not polled, and what happens meanwhile is found once somebody does', async () => {
+    await connect();
+    expect(await tick(services, nobody)).toMatchObject({ due: 1, polled: 0 });
+    clock.advance(minute);
+    expect(await tick(services, nobody)).toMatchObject({ due: 0, polled: 0 });
+    expect(await pollingStatus(services.table, 'talk', connection, clock.now())).toMatchObject([{ state: 'resting' }]);
+    // The first poll is the beginning: nothing before it is news.
+    happen(2);
+    const somebody = listeners({ type: 'test.chat', connection });
+    expect(await tick(services, somebody)).toMatchObject({ polled: 1, found: 0 });
+    clock.advance(minute);
+    expect(await tick(services, nobody)).toMatchObject({ polled: 0 });
+    happen(3);
+    clock.advance(60 * minute);
+    expect(await tick(services, nobody)).toMatchObject({ polled: 0 });
+    expect(await tick(services, listeners({ type: 'test.*' }))).toMatchObject({ polled: 1, found: 3 });
+  });
+
+  test('what is found late carries when it happened, so that it triggers nothing that was created later', async () => {
+    const item = async (index: number) => (await logged(index)) as EventItem | undefined;
+    const said = (at: number) =>
+      imagined.facts.push({ ...imagined.fact(connection), timestamp: new Date(at).toISOString() });
+    await connect();
+    await tick(services, listeners({ type: '*' }));
+    const lastPoll = clock.now();
+    clock.advance(minute);
+    await tick(services, nobody);
+    said(clock.now() + 1000);
+    clock.advance(60 * minute);
+    // The vendor does not say when: it may have been at any time since the last poll.
+    said(clock.now() + 1000);
+    const listeningSince = clock.now() - 30_000;
+    imagined.onPoll = async (cursor = 0) => ({
+      events: imagined.facts.slice(cursor, cursor + 1),
+      cursor: Math.min(imagined.facts.length, cursor + 1),
+      more: cursor + 1 < imagined.facts.length,
+    });
+    await tick(services, listeners({ type: '*' }));
+    expect((await item(0))?.happenedAt).toBe(Math.floor(clock.now() - 60 * minute + 1000));
+    expect((await item(1))?.happenedAt).toBe(lastPoll);
+    for (const index of [0, 1]) {
+      const found = await item(index);
+      if (!found) throw new Error('not found');
+      expect(isHistory(found, listeningSince, listeningSince)).toBe(true);
+    }
+    said(clock.now());
+    clock.advance(minute);
+    await tick(services, listeners({ type: '*' }));
+    expect(await item(2)).toBeDefined();
+    expect((await item(2))?.happenedAt).toBeUndefined();
+  });
+
+  test('only the sources and connections that are wanted are polled', async () => {
+    catalogue = { talk: imagined.vendorWith('talk', ['chat', 'rooms']) };
+    await connect();
+    connection = `c${++number}`;
+    await connect();
+    const wanted = listeners({ type: 'test.rooms', connection: `talk/${connection}` });
+    expect(await tick(services, wanted)).toMatchObject({ due: 4, polled: 1 });
+    clock.advance(minute);
+    expect(await tick(services, wanted)).toMatchObject({ due: 1, polled: 1 });
+    // A listener that may not read the connection is no reason to poll it.
+    const blind = listeners({ type: '*', scopes: ['talk/elsewhere/*'] });
+    clock.advance(minute);
+    expect(await tick(services, blind)).toMatchObject({ polled: 0 });
+  });
+
+  test('whoever reads the list of a type or connection listens for an hour', async () => {
+    await connect();
+    await tick(services, nobody);
+    await noteReader(services, { type: 'test.chat', connection });
+    const read = async () => ({ all: await recentReaders(services.table, clock.now()), version: String(++version) });
+    expect(await tick(services, await read())).toMatchObject({ polled: 1 });
+    clock.advance(59 * minute);
+    expect(await tick(services, await read())).toMatchObject({ polled: 1 });
+    clock.advance(2 * minute);
+    expect(await tick(services, await read())).toMatchObject({ polled: 0 });
+  });
+
+  test('reading everything is no reason to spend calls that a vendor counts', async () => {
+    const source = { types: { 'test.rows': {} }, poll: { every: minute, metered: true } } as never;
+    const place = { vendor: 'timetonic', name: 'desk' };
+    await noteReader(services, {});
+    const readers = await recentReaders(services.table, clock.now());
+    expect(isWanted(readers, source, place)).toBe(false);
+    expect(isWanted([{ type: '*' }], source, place)).toBe(true);
+    expect(isWanted([{ type: '*', connection: 'desk' }], source, place)).toBe(true);
+  });
 });

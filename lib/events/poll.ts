@@ -13,6 +13,7 @@ import type { Key } from '../store/table.ts';
 import { type DueReport, forEachDue, type Tick } from '../store/tick.ts';
 import { newEvents } from './found.ts';
 import { isHeard } from './heard.ts';
+import { isWanted, type Listeners } from './listening.ts';
 import { appendEvents, type Cover } from './log.ts';
 import { type PollItem, planAllPolls } from './poll-plan.ts';
 import { settleEvents } from './settle.ts';
@@ -21,35 +22,43 @@ export type PollServices = CallServices & { connections: Connections };
 
 /** What one tick did. */
 export interface PollReport extends DueReport {
-  looked: number;
+  polled: number;
   found: number;
   failed: number;
-  /** What went wrong that nobody had thought of. */
+  /** Unexpected errors, each with its stack. */
   unexpected: string[];
 }
 
-/** A look has this long, its lease longer, in milliseconds. */
-const lookTime = 25_000;
-const leaseTime = 120_000;
-/** Looks in one turn at a source that says there is more. */
+/** A poll has this long, and its lease is longer. */
+const pollTimeMs = 25_000;
+const leaseMs = 120_000;
+/** Polls in one turn of a source that says there is more. */
 const maxPolls = 10;
-/** Between looks for connections that nobody planned, and the longest pause after failures. */
+/** How often connections are searched for sources that nobody planned. */
 const planEveryMs = 10 * 60_000;
-const longestPause = 15 * 60_000;
+/** The longest pause after failures. */
+const maxPauseMs = 15 * 60_000;
 /** A source comes due a little before its interval is over: ticks are a minute apart, and just missing one doubles it. */
-const headStart = 10_000;
+const headStartMs = 10_000;
 /** Bytes of a cursor: it lies in an item of at most 400 kB. */
 const maxCursorBytes = 300_000;
 
-/** One tick of the clock over the event sources that are due. */
+/** One tick of the clock over the event sources that are due. A source to which nobody listens rests; without `listeners` none does. */
 export async function pollEvents(
   services: PollServices,
   vendors: EventCatalogue,
   scope: CallScope & Tick,
+  listeners?: Listeners,
 ): Promise<PollReport> {
+  const counts: Counts = { polled: 0, found: 0, failed: 0, unexpected: [] };
+  const turn: Turn = {
+    ...scope,
+    owner: services.random.bytes(9).toString('base64url'),
+    ...(listeners && { listeners }),
+  };
+  // What somebody has begun to listen to is polled in this tick.
+  if (!scope.pages) await planChanged(services, vendors, turn);
   const now = services.clock.now();
-  const counts = { looked: 0, found: 0, failed: 0, unexpected: [] as string[] };
-  const turn = { ...scope, owner: services.random.bytes(9).toString('base64url') };
   const hosts = new HostLimit();
   const poll = async (items: PollItem[]) => {
     const byConnection = Object.values(Object.groupBy(items, ({ pk }) => pk));
@@ -64,7 +73,7 @@ export async function pollEvents(
     );
   };
   const report = await forEachDue(services.table, 'poll', now, scope, poll, { dueAgain: () => now });
-  await planSometimes(services, vendors, turn);
+  await planSometimes(services, vendors, { ...turn, ...(scope.pages && { pages: scope.pages }) });
   return { ...report, ...counts };
 }
 
@@ -81,7 +90,7 @@ export async function pollTypeNow(
   const [first, second] = connection?.split('/') ?? [];
   const turn: Turn = { ...scope, owner: services.random.bytes(9).toString('base64url'), isNow: true };
   const hosts = new HostLimit();
-  const counts: Counts = { looked: 0, found: 0, failed: 0, unexpected: [] };
+  const counts: Counts = { polled: 0, found: 0, failed: 0, unexpected: [] };
   for (const vendor of Object.values(vendors)) {
     if (!vendor || (second !== undefined && first !== vendor.name)) continue;
     const sources = Object.entries(vendor.events).flatMap(([name, { types, poll }]) =>
@@ -103,15 +112,35 @@ export async function pollTypeNow(
 }
 
 /** Plans what nobody planned, once in a while; after the polls, which do not wait for it. */
-async function planSometimes(services: PollServices, vendors: EventCatalogue, { pages, signal, owner }: Turn & Tick) {
+async function planSometimes(services: PollServices, vendors: EventCatalogue, turn: Turn & Tick) {
+  const { pages, signal, owner, listeners } = turn;
   const now = services.clock.now();
   if (pages || signal.aborted) return;
   if (await takeLease(services.table, keys.pollPlan(), owner, now, planEveryMs))
-    await planAllPolls(services, vendors, now, signal);
+    await planAllPolls(services, vendors, now, signal, listeners?.all);
+}
+
+interface PlanItem extends Key {
+  /** The listeners for whom everything was planned. */
+  listeners?: string;
+}
+
+/** Plans the sources that are wanted, once the listeners have changed. */
+async function planChanged(
+  services: PollServices,
+  vendors: EventCatalogue,
+  { signal, listeners }: Turn,
+): Promise<void> {
+  if (!listeners) return;
+  const known = await services.table.get<PlanItem>(keys.pollPlan(), true);
+  if (known?.listeners === listeners.version) return;
+  await planAllPolls(services, vendors, services.clock.now(), signal, listeners.all);
+  if (signal.aborted) return;
+  await services.table.update(keys.pollPlan(), 'SET #listeners = :listeners', { listeners: listeners.version });
 }
 
 /** `isNow`: polls whatever is due or not, and gives what it finds its place in the log at once. */
-type Turn = CallScope & { owner: string; isNow?: true };
+type Turn = CallScope & { owner: string; isNow?: true; listeners?: Listeners };
 type Counts = Omit<PollReport, keyof DueReport>;
 
 async function pollConnection(
@@ -145,17 +174,25 @@ async function pollSources(
   const most = vendor.concurrency.polls;
   const alone = keys.pollTurn(vendor.name, name);
   const lease =
-    most === 1 ? await takeLease(services.table, alone, turn.owner, services.clock.now(), leaseTime) : undefined;
+    most === 1 ? await takeLease(services.table, alone, turn.owner, services.clock.now(), leaseMs) : undefined;
   if (most === 1 && !lease) return undefined;
   let problem: unknown;
   try {
     await forEachLimited(items, most, async (item) => {
-      const source = vendor.events[item.source]?.poll;
+      const declared = vendor.events[item.source];
+      const source = declared?.poll;
       if (!connection || !source || connection.settings.pollEvents === false) {
         await services.table.update({ pk: item.pk, sk: item.sk }, 'REMOVE #duePk, #dueAt');
         return;
       }
-      const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(lookTime)]);
+      if (turn.listeners && !isWanted(turn.listeners.all, declared, connection)) {
+        // Its cursor stays: what happens meanwhile is found once somebody listens.
+        await services.table.update({ pk: item.pk, sk: item.sk }, 'SET #resting = :true REMOVE #duePk, #dueAt', {
+          true: true,
+        });
+        return;
+      }
+      const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(pollTimeMs)]);
       const call = vendorCall(services, vendor, connection, { requestId: turn.requestId, signal });
       problem = (await pollSource(services, vendor, source, item, call, turn, report)) ?? problem;
     });
@@ -178,34 +215,45 @@ async function pollSource(
   const { table, clock } = services;
   const key = { pk: item.pk, sk: item.sk };
   const startedAt = clock.now();
-  const lease = await takeLease<PollItem>(table, key, turn.owner, startedAt, leaseTime);
-  // Another process looks already, or has just looked.
+  const lease = await takeLease<PollItem>(table, key, turn.owner, startedAt, leaseMs);
+  // Another process polls it, or has just done so.
   if (!lease) return undefined;
   const isDue = lease.item.dueAt !== undefined && lease.item.dueAt <= startedAt;
   if (!isDue && !turn.isNow) return releaseLease(table, key, lease);
   try {
     let { cursor } = lease.item;
-    for (let looks = 1; ; looks++) {
-      report.looked++;
+    const { resting, polledAt, since } = lease.item;
+    const catchingUp = resting === true || cursor === undefined;
+    for (let polls = 1; ; polls++) {
+      report.polled++;
       const result = await source.poll(cursor === undefined ? undefined : JSON.parse(cursor), call, {
-        since: item.since,
+        since,
         isHeard: (types) => isHeard(services, types),
       });
-      const again = result.more === true && looks < maxPolls && !call.signal.aborted && !turn.signal.aborted;
-      const next = again ? startedAt : startedAt + (result.nextIn ?? (result.more ? 0 : source.every - headStart));
+      const again = result.more === true && polls < maxPolls && !call.signal.aborted && !turn.signal.aborted;
+      const next = again ? startedAt : startedAt + (result.nextIn ?? (result.more ? 0 : source.every - headStartMs));
       const moved = JSON.stringify(result.cursor) ?? 'null';
       const bytes = Buffer.byteLength(moved);
       if (bytes > maxCursorBytes) throw new Error(`The cursor of ${item.pk} ${item.source} has ${bytes} bytes`);
-      // What was there before the first look is history, and no news to anybody.
+      // What was there before the first poll is history.
       const events = cursor === undefined && !source.tellsSince ? [] : result.events;
       const stored = await appendEvents(
         services,
-        await newEvents(services, vendor, call.connection, events),
-        coverOf(item, lease, moved, again, next, clock.now()),
+        (await newEvents(services, vendor, call.connection, events)).map((event) =>
+          catchingUp ? { ...event, happenedAt: happenedAt(event, startedAt, polledAt ?? since ?? 0) } : event,
+        ),
+        coverOf(item, lease, {
+          cursor: moved,
+          again,
+          next,
+          now: clock.now(),
+          behind: catchingUp && result.more === true,
+        }),
       );
       if (!stored.covered) return undefined;
       report.found += stored.fresh.length;
-      if (turn.isNow) await settleEvents(services, stored.items);
+      // They have their places early, and are routed as ever.
+      if (turn.isNow) await settleEvents(services, stored.items, () => false);
       if (!again) return;
       cursor = moved;
     }
@@ -219,20 +267,33 @@ async function pollSource(
   }
 }
 
-/** The cursor's move, which also ends the turn unless there is more at once, and the same right for the events before. */
-function coverOf(
-  item: PollItem,
-  lease: Lease<PollItem>,
-  cursor: string,
-  again: boolean,
-  next: number,
-  now: number,
-): Cover {
+/**
+ * When something happened that is found only now, because nobody had listened: as the vendor says, or at the earliest since the last
+ * poll. Who began to listen later takes it for history.
+ */
+function happenedAt({ timestamp }: { timestamp: string }, startedAt: number, before: number): number {
+  const at = Date.parse(timestamp);
+  return at < startedAt ? at : before;
+}
+
+interface Move {
+  cursor: string;
+  /** The source is polled again at once. */
+  again: boolean;
+  next: number;
+  now: number;
+  /** What happened before somebody listened is not read to its end. */
+  behind: boolean;
+}
+
+/** The cursor's move, which also ends the turn unless there is more at once, and the same condition for the events before. */
+function coverOf(item: PollItem, lease: Lease<PollItem>, move: Move): Cover {
+  const { cursor, again, next, now, behind } = move;
   const key: Key = { pk: item.pk, sk: item.sk };
   const condition = '#leaseFence = :fence';
-  const expression = `SET #cursor = :cursor, #lookedAt = :now, #failures = :zero, #duePk = :duePk, #dueAt = :dueAt
-    REMOVE #problem${again ? '' : ', #leaseOwner, #leaseUntil'}`;
-  const values = { cursor, now, zero: 0, fence: lease.fence, ...due('poll', dueName(item), next) };
+  const expression = `SET #cursor = :cursor, #polledAt = :now, #failures = :zero, #duePk = :duePk, #dueAt = :dueAt${behind ? ', #resting = :behind' : ''}
+    REMOVE #problem${behind ? '' : ', #resting'}${again ? '' : ', #leaseOwner, #leaseUntil'}`;
+  const values = { cursor, now, behind, zero: 0, fence: lease.fence, ...due('poll', dueName(item), next) };
   return {
     move: { update: { key, expression }, condition, values },
     guard: { check: key, condition, values: { fence: lease.fence } },
@@ -249,11 +310,11 @@ async function postpone(
 ): Promise<void> {
   const failures = (lease.item.failures ?? 0) + 1;
   const asked = error instanceof GatewayError ? (error.retryAfter ?? 0) * 1000 : 0;
-  // A connection that needs a person is looked at again as soon as somebody has changed it.
+  // A connection that needs a person is polled again as soon as somebody has changed it.
   const needsPerson = error instanceof GatewayError && error.code === 'connection_needs_attention';
   const pause = needsPerson
-    ? longestPause
-    : backoff(failures - 1, Math.min(every, longestPause), longestPause, services.random);
+    ? maxPauseMs
+    : backoff(failures - 1, Math.min(every, maxPauseMs), maxPauseMs, services.random);
   await services.table.update(
     { pk: item.pk, sk: item.sk },
     `SET #failures = :failures, #problem = :problem, #duePk = :duePk, #dueAt = :dueAt REMOVE #leaseOwner, #leaseUntil`,

@@ -8,6 +8,7 @@ import { slugPattern } from '../core/slug.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from './event-types.ts';
 import { type ListServices, listEvents, mayReadEvent, readableConnections, readableVendors } from './list.ts';
+import { noteReader } from './listening.ts';
 import { findEvent, shownEvent } from './log.ts';
 import { connectionProblem, typeProblem } from './references.ts';
 
@@ -65,7 +66,7 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
       method: 'GET',
       path: '/v1/events',
       operationId: 'listEvents',
-      summary: 'List events, newest first: a polling trigger as it stands',
+      summary: 'List events, newest first, as polling triggers expect them',
       input: () => ({
         type: z.optional(typeField()),
         connection: z.optional(connectionField()),
@@ -85,6 +86,8 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
         if (type !== undefined) refuse('/type', typeProblem(eventTypesOf(vendors), type));
         if (connection !== undefined)
           refuse('/connection', await connectionProblem(services, connection, [type ?? '*'], readable));
+        // The list is answered even where the note cannot be written; the next read writes it.
+        await noteReader(services, input).catch(() => undefined);
         return listEvents(services, {
           ...input,
           readable,

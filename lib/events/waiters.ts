@@ -2,7 +2,7 @@ import { mayRead } from '../api/scopes.ts';
 import type { Starter } from '../core/durable.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
-import { entriesMatching, type ListServices, matchesConnection, mayReadEvent } from './list.ts';
+import { entriesMatching, isHistory, type ListServices, matchesConnection, mayReadEvent } from './list.ts';
 import { type EventItem, findEvent, isKept } from './log.ts';
 import { allUnrouted } from './unrouted.ts';
 
@@ -95,7 +95,8 @@ async function meets(
   waiter: Omit<Wanted, 'callbackId' | 'alternative' | 'condition'> & { condition?: string | Wanted['condition'] },
   event: EventItem,
 ): Promise<boolean> {
-  if (event.type !== waiter.type || event.appendedAt < waiter.since || event.appendedAt > waiter.until) return false;
+  if (event.type !== waiter.type || event.appendedAt > waiter.until) return false;
+  if (isHistory(event, waiter.since, waiter.since)) return false;
   if (waiter.connection !== undefined && !matchesConnection(waiter.connection, event)) return false;
   if (!mayReadEvent((vendor, connection) => mayRead(waiter.scopes, vendor, connection), event)) return false;
   if (waiter.condition === undefined) return true;

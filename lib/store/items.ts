@@ -78,6 +78,9 @@ export const keys = {
   /** The right to poll a connection at all, where its vendor bears one poll at a time. */
   pollTurn: (vendor: string, connection: string): Key => ({ pk: keys.polls(vendor, connection), sk: 'turn' }),
   pollPlan: (): Key => ({ pk: 'poll', sk: 'plan' }),
+  /** Somebody who has read the event list lately. */
+  eventReader: (digest: string): Key => ({ pk: keys.eventReaders(), sk: digest }),
+  eventReaders: (): string => 'poll#readers',
   subscription: (id: string): Key => ({ pk: 'subscriptions', sk: id }),
   subscriptions: (): string => 'subscriptions',
   /** One that was removed, for the deliveries that it had; apart, so that no event meets it. */

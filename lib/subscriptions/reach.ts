@@ -1,6 +1,6 @@
 import type { Principal } from '../api/key-check.ts';
 import { adminScope, mayRead } from '../api/scopes.ts';
-import { type EventOwner, matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
+import { type EventOwner, isHistory, matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
 import { hookPrefix, type OwnEventType } from '../events/own-events.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
@@ -8,9 +8,11 @@ import type { SubscriptionItem } from './subscriptions.ts';
 export type Reach = { types: readonly string[]; connection?: string | undefined };
 
 /** True when an event is for a subscription, its filter aside: type, connection, and what its maker may read. */
-export function isFor(item: SubscriptionItem, event: EventOwner & { type: string; appendedAt: number }): boolean {
-  // What happened before it was made is history.
-  return item.state === 'active' && event.appendedAt >= item.createdAt && concerns(item, event);
+export function isFor(
+  item: SubscriptionItem,
+  event: EventOwner & { type: string; appendedAt: number; happenedAt?: number },
+): boolean {
+  return item.state === 'active' && !isHistory(event, item.createdAt, item.updatedAt) && concerns(item, event);
 }
 
 /** The same whatever the subscription's state and age. */

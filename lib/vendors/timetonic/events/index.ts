@@ -14,6 +14,7 @@ export const events: Readonly<Record<string, EventSource<TimetonicSettings, Time
       types: bookTypes,
       poll: {
         every: minute,
+        metered: true,
         poll: async (cursor, call) => (await import('./books.ts')).pollBooks(cursor, call, minute),
       },
     },
