@@ -229,6 +229,14 @@ test('export, diff and apply: what was exported differs in nothing, and a change
 });
 
 test('doctor checks every connection', async () => {
+  // Health is known once the clock has ticked.
+  await vi.waitFor(
+    async () => {
+      await bench.product.tick();
+      expect((await fetch(`${bench.product.url}/health`)).status).toBe(200);
+    },
+    { timeout: 60_000 },
+  );
   const { code, stdout } = await run('doctor');
   expect([code, stdout]).toEqual([0, expect.stringMatching(/✓ proptt2\/demo: works/)]);
   const nobody = await start(['doctor'], { TRUNKLINE_URL: 'http://127.0.0.1:9' }).ended;

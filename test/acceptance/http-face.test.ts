@@ -87,11 +87,11 @@ describe('operations', () => {
   });
 
   test.each([
-    [{ channelId: 'one' }, '/channelId', 'must be of type'],
+    [{ channelId: 'one' }, '/channelId', 'must be an integer'],
     [{}, '/channelId', 'is required'],
     [{ channelId: 1, loud: true }, '/loud', 'is not a field'],
     [{ channelId: -1 }, '/channelId', 'must be at least 0'],
-    [{ channelId: 1.5 }, '/channelId', 'must be of type int'],
+    [{ channelId: 1.5 }, '/channelId', 'must be an integer'],
   ])('%j is refused by the name of the field', async (body, pointer, message) => {
     const told = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', body });
     expect(told.status).toBe(422);

@@ -33,6 +33,7 @@ export function useBridge() {
     used.onCrash.mockReset();
     used.bridge = await startHttpBridge({
       limit: 300,
+      publicUrl: 'http://gateway.example',
       onCrash: used.onCrash,
       routes: [
         {
