@@ -85,7 +85,10 @@ test('a source comes due once a minute with ticks a minute apart, and a second t
 test('two ticks in two processes at the same moment poll once', async () => {
   await connect();
   const other = processOf(backends.endpoint, memorySecrets(), clock);
-  imagined.onPoll = () => new Promise((resolve) => setTimeout(resolve, 50, {}));
+  imagined.onPoll = async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return {};
+  };
   const reports = await Promise.all([tick(), tick(other)]);
   other.close();
   expect(reports[0].polled + reports[1].polled).toBe(1);
@@ -98,19 +101,23 @@ test('a source that another process has just polled is not polled again, though 
   clock.advance(minute);
   const other = processOf(backends.endpoint, memorySecrets(), clock);
   const first = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
   const slow = new Proxy(other.table, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;
       if (typeof value !== 'function') return value;
       return async (...given: unknown[]) => {
-        if (name === 'update' && (given[0] as { pk: string }).pk.startsWith('poll#')) await first.promise;
+        if (name === 'update' && (given[0] as { pk: string }).pk.startsWith('poll#')) {
+          arrived.resolve();
+          await first.promise;
+        }
         return value.apply(target, given) as unknown;
       };
     },
   });
   const late = tick({ ...other, table: slow });
-  // It has read what is due once it asks for the connection.
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  // It has read what is due once it asks for the lease.
+  await arrived.promise;
   expect(await tick()).toMatchObject({ polled: 1 });
   first.resolve();
   expect(await late).toMatchObject({ due: 1, polled: 0 });

@@ -290,12 +290,10 @@ describe('the cookie jar', () => {
   });
 
   test('never waits for a signaling pull that the server holds', async () => {
-    const { talk } = await start({ signalingHold: 30_000 });
+    const { talk } = await start({ signalingHold: 3_600_000 });
     const alice = await talk.connect('alice');
     await alice.do('joinRoom', { token });
     await alice.do('joinCall', { token });
-    const started = performance.now();
     expect(await alice.do('pingCall', { token })).toEqual({});
-    expect(performance.now() - started).toBeLessThan(6_000);
   });
 });

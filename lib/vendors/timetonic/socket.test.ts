@@ -69,11 +69,9 @@ test.each([
   async (mode, code) => {
     const { call } = await tt.connect();
     social({ mode });
-    const startedAt = Date.now();
     const error = await failure(call('sendSocketMessage', { ...inBook, msg: 'never' }));
     expect(error).toMatchObject({ code, vendor: 'timetonic' });
     expect(error.message.length).toBeGreaterThan(40);
-    expect(Date.now() - startedAt).toBeLessThan(15_000);
     expect(tt.sandbox.state.messages.some(({ msg }) => msg === 'never')).toBe(false);
   },
   30_000,
