@@ -9,7 +9,7 @@ const retryMs = 5_000;
 
 /**
  * Live updates as server-sent events. The answer ends, and the client comes back with `Last-Event-ID`, as every `EventSource` does
- * by itself; on one machine the connection stays open instead (`docs/decisions/060-live-stream.md`).
+ * by itself; on one machine the connection stays open instead (`docs/decisions/032-live-stream.md`).
  */
 export function streamRoutes(services: StreamServices): Route[] {
   return [

@@ -101,6 +101,8 @@ describe('built functions', () => {
     ['keep-sessions', { failed: 0, unexpected: [] }],
     ['poll-events', { failed: 0, unexpected: [] }],
     ['start-schedules', { started: 0, unexpected: [] }],
+    ['sweep-events', { found: 0 }],
+    ['watch', {}],
   ])('%s answers a tick of the clock with its report', async (name, report) => {
     const lambda = await deployment.function(name);
     expect(await lambda.invoke(tick)).toMatchObject(report);
