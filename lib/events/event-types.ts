@@ -3,13 +3,13 @@ import type { EventCatalogue } from '../core/vendor.ts';
 import { matchesType } from './list.ts';
 import { ownEventTypes } from './own-event-types.ts';
 
-/** An event type with its name and whose it is. */
+/** An event type with its name and owner. */
 export interface KnownEventType extends EventType {
   type: string;
   vendor: string;
 }
 
-/** Every event type there is, sorted by name; one that several sources find is listed once. */
+/** All existing event types, sorted by name; a type that several sources find is listed once. */
 export function eventTypesOf(vendors: EventCatalogue): KnownEventType[] {
   const all = new Map<string, KnownEventType>();
   for (const { name: vendor, events } of Object.values(vendors)) {
@@ -22,7 +22,7 @@ export function eventTypesOf(vendors: EventCatalogue): KnownEventType[] {
   return [...all.values()].sort((one, other) => (one.type < other.type ? -1 : 1));
 }
 
-/** True when a pattern (`talk.*`) means at least one type that there is. */
+/** True when a pattern (`talk.*`) matches at least one existing type. */
 export function isKnownPattern(types: readonly KnownEventType[], pattern: string): boolean {
   return types.some(({ type }) => matchesType(pattern, type));
 }

@@ -4,12 +4,12 @@ import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { type TriggerKind, triggersOf } from '../store/triggers.ts';
 
-/** How long a process goes by what it has read, in milliseconds. */
+/** How long a process caches what it has read, in milliseconds. */
 const trustMs = 30_000;
 const kinds: readonly TriggerKind[] = ['automation', 'subscription'];
 const read = new WeakMap<Table, Recent<boolean>>();
 
-/** Whether an automation, a subscription or a waiting run listens to one of these types, at whichever connection. */
+/** Whether an automation, a subscription or a waiting run listens to one of these types, at any connection. */
 export async function isHeard(
   { table, clock }: { table: Table; clock: Clock },
   types: readonly string[],

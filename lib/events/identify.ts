@@ -5,19 +5,19 @@ import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { retentionMs } from './log.ts';
 
-/** What is known of a subject, as it lies in the table. */
+/** What is known about a subject, as stored in the table. */
 interface SubjectItem extends Key {
   /** JSON. */
   known: string;
-  /** Goes up with every change. */
+  /** Incremented with every change. */
   version: number;
   expiresAt: number;
 }
 
-/** How often a change is tried when another source changes the same subject at the same moment. */
+/** The maximum number of attempts at a change when another source changes the same subject concurrently. */
 const maxAttempts = 20;
 
-/** Gives each unidentified fact the id that its vendor finds for it, in the order in which the source tells them. */
+/** Gives each unidentified fact the id that its vendor finds for it, in the order in which the source reports the facts. */
 export async function identifyEvents(
   services: { table: Table; clock: Clock },
   vendor: Pick<VendorEvents, 'identify'>,

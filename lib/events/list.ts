@@ -4,7 +4,7 @@ import { type EventItem, findEvent, isKept, type LogServices, shownEvent } from 
 import { hookPrefix } from './own-events.ts';
 import type { LogEntry } from './settle.ts';
 
-/** Which events are asked for. */
+/** The query parameters of an event list. */
 export interface EventFilter {
   /** A type, `talk.*`, `talk.message.*` or `*`. */
   type?: string | undefined;
@@ -14,51 +14,55 @@ export interface EventFilter {
 
 export interface EventQuery extends EventFilter {
   limit: number;
-  /** Oldest first from the event after this one. */
+  /** Returns events after this one, oldest first. */
   after?: string | undefined;
-  /** Newest first from the event before this one. */
+  /** Returns events before this one, newest first. */
   before?: string | undefined;
   /** What the caller's key may read. */
   readable(vendor: string, connection: string): boolean;
-  /** The connections that the key may read where its scopes name them all: then only their logs are read. */
+  /** The connections that the key may read, if its scopes name all of them: then only their logs are read. */
   known?: readonly { vendor: string; connection: string }[] | undefined;
-  /** Every event type there is, so that a pattern, or the vendors of a key, can be looked up by type. */
+  /** All existing event types, used to resolve a pattern or a key's vendors to types. */
   types?: readonly { type: string; vendor: string }[];
-  /** The vendors whose connections the key may read where its scopes name them all. */
+  /** The vendors whose connections the key may read, if its scopes name all of them. */
   vendors?: readonly string[] | undefined;
 }
 
-/** What says whose event it is: an own event is of the connection that it tells of. */
+/** The fields that determine which connection an event belongs to: an own event belongs to the connection it is about. */
 export interface EventOwner {
   vendor: string;
   connection: string;
   about?: { vendor: string; connection: string };
 }
 
-/** A hole in the numbers this young is an event about to appear; an older one was deleted after its time. */
+/**
+ * A gap in the sequence numbers that is younger than this is an event about to appear; an older gap is an event deleted after its
+ * retention period.
+ */
 const gapWaitMs = 60_000;
-/** An answer's events together, in bytes: Lambda carries 6 MB. */
+/** The maximum total size of the events in one response, in bytes: Lambda's limit is 6 MB. */
 const answerBytes = 4_000_000;
 const pageLength = 500;
-/** Beyond this many logs of connections, or of types, the log of all is read instead. */
+/** Above this number of connection or type logs, the log of all events is read instead. */
 const maxConnectionLogs = 12;
 const maxTypeLogs = 60;
 
 const ownVendor = 'trunkline';
 
 export interface ListServices extends LogServices {
-  /** Every vendor of this installation: a slug alone may be a connection of any of them. */
+  /** All vendors of this installation: a slug alone can name a connection of any of them. */
   vendorNames: readonly string[];
 }
 
-/** True when a type fits a pattern: the type itself, `talk.*`, `talk.message.*` or `*`. */
+/** True when a type matches a pattern: the type itself, `talk.*`, `talk.message.*` or `*`. */
 export function matchesType(pattern: string, type: string): boolean {
   return pattern === '*' || pattern === type || (pattern.endsWith('.*') && type.startsWith(pattern.slice(0, -1)));
 }
 
 /**
- * True when an event is older than a listener that was created, and last changed, at these times. An event that was found late,
- * because nobody had listened, is held against the change that made somebody listen. Vendors give times in whole seconds.
+ * True when an event is older than a listener that was created, and last changed, at these times. An event that was found late
+ * because its source had no listener is compared with the change that made the source wanted. Vendors report times in whole
+ * seconds.
  */
 export function isHistory(
   { appendedAt, happenedAt }: { appendedAt: number; happenedAt?: number },
@@ -69,27 +73,27 @@ export function isHistory(
   return happenedAt < Math.floor(changedAt / 1000) * 1000;
 }
 
-/** True when an event's connection is the one meant by a slug or by `vendor/slug`. */
+/** True when an event's connection matches a slug or `vendor/slug`. */
 export function matchesConnection(wanted: string, event: EventOwner): boolean {
   const { vendor, connection } = event.about ?? event;
   const [first, second] = wanted.split('/');
   return second === undefined ? connection === first : vendor === first && connection === second;
 }
 
-/** True when a key may see an event: it may read the connection that the event tells of, or what comes through hooks. */
+/** True when a key may read an event: it may read the connection the event is about, or events received through hooks. */
 export function mayReadEvent(readable: EventQuery['readable'], event: EventOwner): boolean {
   const { vendor, connection } = event.about ?? event;
   if (vendor === ownVendor && connection.startsWith(hookPrefix)) return readable(ownVendor, 'hooks');
   return readable(vendor === ownVendor ? '*' : vendor, vendor === ownVendor ? '*' : connection);
 }
 
-/** The vendors that a key's scopes name; undefined where a scope means all of them. */
+/** The vendors that a key's scopes name; undefined if a scope covers all vendors. */
 export function readableVendors(scopes: readonly string[]): string[] | undefined {
   const vendors = scopes.map((scope) => scope.split('/')[0] ?? '*');
   return vendors.includes('*') ? undefined : [...new Set(vendors)];
 }
 
-/** The connections that a key's scopes name one by one; undefined where a scope means many. */
+/** The connections that a key's scopes name individually; undefined if a scope covers several. */
 export function readableConnections(scopes: readonly string[]): { vendor: string; connection: string }[] | undefined {
   const named: { vendor: string; connection: string }[] = [];
   for (const scope of scopes) {
@@ -101,7 +105,7 @@ export function readableConnections(scopes: readonly string[]): { vendor: string
   return named;
 }
 
-/** The events of a query. A page may be shorter than its limit when the events are large. */
+/** Returns the events that match a query. A page may be shorter than its limit when the events are large. */
 export async function listEvents(services: ListServices, query: EventQuery): Promise<TrunklineEvent[]> {
   const entries = query.after === undefined ? await newest(services, query) : await afterEvent(services, query);
   const items = await services.table.getMany<EventItem>(entries.map(({ id }) => keys.event(id)));
@@ -117,16 +121,16 @@ export async function listEvents(services: ListServices, query: EventQuery): Pro
   return events;
 }
 
-/** The places of all events stored since a time (epoch milliseconds), newest first. */
+/** The log positions of all events stored since a time (epoch milliseconds), newest first. */
 export async function* entriesSince(services: LogServices, from: number): AsyncGenerator<LogEntry> {
   for await (const entry of read(services, keys.log(), { forward: false, pageSize: pageLength })) {
-    // Places are given a little later than events are stored, and not quite in the same order.
+    // Positions are assigned slightly after events are stored, and not in exactly the same order.
     if (entry.settledAt < from) return;
     if (entry.appendedAt >= from) yield entry;
   }
 }
 
-/** The places of the events of a type that were stored since a time (epoch milliseconds), oldest first; reads no further back. */
+/** The log positions of the events of a type stored since a time (epoch milliseconds), oldest first; reads no further back. */
 export async function entriesMatching(
   services: LogServices,
   query: Pick<EventQuery, 'connection' | 'readable'> & { type: string },
@@ -148,17 +152,17 @@ function fits(query: Omit<EventQuery, 'limit'>, entry: LogEntry): boolean {
   );
 }
 
-/** The last place in the log that was given. */
+/** The last position assigned in the log. */
 export async function lastPosition({ table }: LogServices): Promise<number> {
   return (await table.get<{ last: number }>(keys.logCounter(), true))?.last ?? 0;
 }
 
-/** What follows an event, oldest first. */
+/** Returns the events after a given event, oldest first. */
 async function afterEvent(services: ListServices, query: EventQuery): Promise<LogEntry[]> {
   const start = query.after === undefined ? undefined : await findEvent(services, query.after);
-  // It has no place yet, so nothing has a place after it.
+  // The event has no position yet, so no event has a position after it.
   if (start && start.position === undefined) return [];
-  // One that is not known any more is older than all that are kept.
+  // An unknown event is older than all events that are retained.
   return collect(services, query, oldestFirst(services, query, start?.position));
 }
 
@@ -169,7 +173,7 @@ async function* oldestFirst(
 ): AsyncGenerator<LogEntry> {
   const logs = typeLogsOf(query) ?? connectionLogsOf(services, query);
   if (!logs) return yield* entriesAfter(services, position);
-  // Only the log of all has no gaps, which tells what is about to appear. Whatever is old enough has appeared.
+  // Only the log of all events is gapless, so only it shows which events are about to appear. Older events have all appeared.
   const complete = await completePosition(services);
   const from = position ?? 0;
   if (from < complete) {
@@ -182,7 +186,7 @@ async function* oldestFirst(
   yield* entriesAfter(services, Math.max(from, complete));
 }
 
-/** The highest place up to which no event is about to appear. */
+/** The highest position up to which no event is about to appear. */
 async function completePosition(services: LogServices): Promise<number> {
   const now = services.clock.now();
   for await (const entry of read(services, keys.log(), { forward: false, pageSize: pageLength }))
@@ -190,7 +194,7 @@ async function completePosition(services: LogServices): Promise<number> {
   return 0;
 }
 
-/** The log after a place, oldest first, as far as nothing is missing in between. */
+/** The log after a position, oldest first, up to the first gap. */
 export async function* entriesAfter(services: LogServices, position: number | undefined): AsyncGenerator<LogEntry> {
   let last = position;
   let after: Record<string, unknown> | undefined;
@@ -212,7 +216,7 @@ export async function* entriesAfter(services: LogServices, position: number | un
   } while (after);
 }
 
-/** The newest events that fit, from the logs that hold the fewest others. */
+/** The newest matching events, read from the logs that contain the fewest others. */
 async function newest(services: ListServices, query: EventQuery): Promise<LogEntry[]> {
   let to: number | undefined;
   if (query.before !== undefined) {
@@ -224,7 +228,7 @@ async function newest(services: ListServices, query: EventQuery): Promise<LogEnt
   const ways = choices.length > 0 ? choices : [[keys.log()]];
   const page = { forward: false, pageSize: pageSizeOf(query), ...(to !== undefined && { to }) };
   const done = new AbortController();
-  // A type may be rare at a busy connection, or a connection quiet for a busy type: whichever way is shorter answers.
+  // A type can be rare at a busy connection, and a connection quiet within a busy type: the shorter read is used.
   const collecting = ways.map((logs) =>
     collect(
       services,
@@ -244,7 +248,7 @@ async function newest(services: ListServices, query: EventQuery): Promise<LogEnt
   }
 }
 
-/** The entries that fit, as many as are asked for. */
+/** The matching entries, up to the limit. */
 async function collect(
   services: ListServices,
   query: EventQuery,
@@ -266,7 +270,7 @@ function pageSizeOf({ limit }: EventQuery): number {
   return Math.min(pageLength, Math.max(limit, 50));
 }
 
-/** The entries of one log, page by page; `from` is left out and `to` is not. */
+/** The entries of one log, page by page; `from` is exclusive and `to` is inclusive. */
 async function* read(
   services: LogServices,
   pk: string,
@@ -281,7 +285,7 @@ async function* read(
         forward,
         limit: pageSize,
         consistent: true,
-        // Between two places both are included.
+        // BETWEEN includes both bounds.
         ...(from !== undefined && { from: logPosition(to === undefined ? from : from + 1) }),
         ...(to !== undefined && { to: logPosition(to) }),
         ...(after && { after }),
@@ -292,7 +296,7 @@ async function* read(
   } while (after);
 }
 
-/** Merges logs, each in order, into one; an event that is in several comes once. */
+/** Merges sorted logs into one and removes duplicates. */
 async function* merged(
   logs: readonly AsyncGenerator<LogEntry>[],
   isBefore: (one: LogEntry, other: LogEntry) => boolean,
@@ -314,20 +318,20 @@ async function* merged(
   }
 }
 
-/** The logs of the types in question; undefined where the types are not known or too many. */
+/** The logs of the requested types; undefined if the types are unknown or too many. */
 function typeLogsOf({ type, types, vendors }: EventQuery): string[] | undefined {
   if (type !== undefined && !type.endsWith('*')) return [keys.typeLog(type)];
   if (!types || ((type === undefined || type === '*') && !vendors)) return undefined;
   const wanted = types.filter(
     (each) =>
       (type === undefined || matchesType(type, each.type)) &&
-      // Our own events are about connections of every vendor.
+      // Own events can be about connections of any vendor.
       (!vendors || each.vendor === ownVendor || vendors.includes(each.vendor)),
   );
   return wanted.length > maxTypeLogs ? undefined : wanted.map((each) => keys.typeLog(each.type));
 }
 
-/** The logs of the connections in question; undefined where they are not named or too many. */
+/** The logs of the requested connections; undefined if they are not named or too many. */
 function connectionLogsOf(
   { vendorNames }: ListServices,
   { type, connection, known }: EventQuery,
@@ -339,7 +343,7 @@ function connectionLogsOf(
   if (!wanted) return undefined;
   const named = wanted.flatMap((each) => [
     each,
-    // Our own events about a connection are in a log under our own name.
+    // Own events about a connection are in a log under Trunkline's own name.
     { vendor: ownVendor, connection: each.connection },
   ]);
   const logs = new Set(

@@ -8,7 +8,7 @@ import type { Key, Table } from '../store/table.ts';
 import type { TriggerKind } from '../store/triggers.ts';
 import { matchesConnection, matchesType } from './list.ts';
 
-/** Somebody who wants events: an automation, a subscription, or who has read the list lately. */
+/** A consumer of events: an automation, a subscription, or a client that has read the list recently. */
 export interface Listening {
   /** A type, or a pattern of types. */
   type: string;
@@ -16,11 +16,11 @@ export interface Listening {
   connection?: string | undefined;
   /** What the listener may read; absent means everything. */
   scopes?: readonly string[];
-  /** Asked for every event of every connection, which is no reason to spend calls that are counted. */
+  /** Requests every event of every connection, which does not justify spending calls from a limited budget. */
   casual?: boolean;
 }
 
-/** All who listen, and a text that changes whenever they do. */
+/** All listeners, and a string that changes whenever they do. */
 export interface Listeners {
   all: readonly Listening[];
   version: string;
@@ -33,15 +33,15 @@ interface ReaderItem extends Key {
   expiresAt: number;
 }
 
-/** Somebody who has read the list counts as a listener for so long. */
+/** How long a client that has read the list counts as a listener. */
 const readerMs = 60 * 60_000;
-/** A process notes the same reader no more often than this. */
+/** The minimum interval at which a process notes the same reader. */
 const noteEveryMs = 10 * 60_000;
 const maxNoted = 1_000;
 
 const noted = new WeakMap<Table, LruMap<string, number>>();
 
-/** Notes that somebody reads the events of a type or connection, so that their sources are polled for the next hour. */
+/** Notes that a client reads the events of a type or connection, so that their sources are polled for the next hour. */
 export async function noteReader(
   { table, clock }: { table: Table; clock: Clock },
   { type, connection }: { type?: string | undefined; connection?: string | undefined },
@@ -62,7 +62,7 @@ export async function noteReader(
   known.set(name, now);
 }
 
-/** Those who have read the list within the last hour. */
+/** The clients that have read the list within the last hour. */
 export async function recentReaders(table: Table, now: number): Promise<Listening[]> {
   const items = await table.queryAll<ReaderItem>({ pk: keys.eventReaders(), consistent: true });
   return items
@@ -74,7 +74,7 @@ export async function recentReaders(table: Table, now: number): Promise<Listenin
     }));
 }
 
-/** Whether anybody wants what a source of a connection may find. */
+/** Whether any listener wants what a source of a connection may find. */
 export function isWanted(
   listeners: readonly Listening[],
   source: EventSource,

@@ -17,23 +17,23 @@ export interface LogServices {
 /** An event to be appended. `id` is the source's own, unique within vendor, connection and type; `timestamp` is ISO 8601. */
 export interface NewEvent extends Omit<TrunklineEvent, 'id'> {
   id: string;
-  /** For an event of our own: the connection that it tells of, whose readers may see it. */
+  /** For an own event: the connection it is about, whose readers may see it. */
   about?: { vendor: string; connection: string };
-  /** The hook that it came through. */
+  /** The hook that received it. */
   hook?: string;
   /** An account of this installation did it. */
   own?: true;
   /** The source does not know all of the fact. */
   partial?: true;
-  /** When it happened, where it was found late because nobody had listened; epoch milliseconds. */
+  /** When it happened, if it was found late because its source had no listener; epoch milliseconds. */
   happenedAt?: number;
 }
 
-/** An event as it lies in the table. Times are epoch milliseconds. */
+/** An event as stored in the table. Times are epoch milliseconds. */
 export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
-  /** As JSON: the table cannot hold every value that JSON can. */
+  /** JSON, because the table cannot store every JSON value. */
   data?: string;
-  /** Where the data lies when it is too long for the table. */
+  /** Where the data is stored when it is too long for the table. */
   dataFile?: string;
   about?: { vendor: string; connection: string };
   hook?: string;
@@ -41,11 +41,11 @@ export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
   partial?: true;
   happenedAt?: number;
   appendedAt: number;
-  /** Its place among the events that were appended together. */
+  /** Its index among the events that were appended together. */
   order: number;
-  /** Its place in the order of all events, from 1 without a gap; absent until `settleEvents` has given it. */
+  /** Its position in the order of all events, gapless from 1; absent until `settleEvents` has assigned it. */
   position?: number;
-  /** When another source last added to its data; the event is then routed once more. */
+  /** When another source last added to its data; the event is then routed again. */
   completedAt?: number;
   expiresAt: number;
   /** While it is not routed: when the sweep routes it. */
@@ -53,7 +53,10 @@ export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
   dueAt?: number;
 }
 
-/** A write that goes into the transaction of the last events (a cursor that moves), and a condition for those before it. */
+/**
+ * A write that joins the transaction of the last events (such as moving a cursor), and a condition for the transactions before
+ * it.
+ */
 export interface Cover {
   move: Write;
   guard: Write;
@@ -64,19 +67,19 @@ export interface Appended {
   ids: string[];
   /** Those that were not in the log before. */
   fresh: string[];
-  /** The same as they lie in the table now. */
+  /** The same events as they are now stored in the table. */
   items: EventItem[];
-  /** False when the cover was refused: then some of the events may be stored, and a repeat finds them again. */
+  /** False when the cover was rejected: some of the events may then be stored, and a repeat finds them again. */
   covered: boolean;
 }
 
 /** How long an event is kept, in milliseconds. */
 export const retentionMs = 30 * 24 * 60 * 60_000;
-/** DynamoDB takes 100 writes and 4 MB in a transaction; one write is the cover's. */
+/** DynamoDB accepts up to 100 writes and 4 MB per transaction; one write is the cover's. */
 const chunkLength = 99;
 const chunkBytes = 3_000_000;
 
-/** The id under which one fact is known on every road: no full stop in it, since signatures are joined by full stops. */
+/** The id of a fact, the same from every source. It contains no full stop, since signatures join their parts with full stops. */
 export function eventId(event: { vendor: string; connection: string; type: string; id: string }): string {
   const { vendor, connection, type, id } = event;
   const digest = createHash('sha256')
@@ -86,9 +89,9 @@ export function eventId(event: { vendor: string; connection: string; type: strin
 }
 
 /**
- * Stores events that are not in the log yet; those that are gain what they lack, whichever source told them first. With a cover the
- * events and its move are stored together or, where they need several transactions, the move comes with the last: after a
- * crash in between, a repeat stores the rest and moves then.
+ * Stores events that are not in the log yet; stored events are completed with missing data, whichever source reported them first.
+ * With a cover, the events and its write are stored together. If several transactions are needed, the cover's write is in the
+ * last one: after a crash in between, a repeat stores the rest and then writes it.
  */
 export async function appendEvents(
   services: LogServices,
@@ -113,18 +116,18 @@ export async function appendEvents(
   };
 }
 
-/** The event with a given id, or undefined where there is none or its time is over. */
+/** The event with a given id; undefined if it does not exist or has expired. */
 export async function findEvent(services: LogServices, id: string): Promise<EventItem | undefined> {
   const item = await services.table.get<EventItem>(keys.event(id), true);
   return item && isKept(item, services.clock.now()) ? item : undefined;
 }
 
-/** True while an item counts, whether or not DynamoDB has deleted it yet. */
+/** True while an item has not expired, whether or not DynamoDB has deleted it yet. */
 export function isKept(item: { expiresAt: number }, now: number): boolean {
   return item.expiresAt > now / 1000;
 }
 
-/** An event as everybody sees it: list, delivery, automation. */
+/** An event in its public form: list, delivery, automation. */
 export async function shownEvent(files: FileStore, item: EventItem): Promise<TrunklineEvent> {
   const { id, type, timestamp, vendor, connection, dataFile } = item;
   const text = dataFile === undefined ? (item.data ?? '{}') : await readFileText(files, dataFile);
@@ -171,7 +174,7 @@ async function appendFreely(services: LogServices, items: EventItem[]): Promise<
   return fresh;
 }
 
-/** Lets events that were stored before gain what they lack, ahead of the cursor, so that a crash in between repeats it. */
+/** Completes events that were stored before, ahead of the cursor, so that a repeat after a crash does it again. */
 async function completeStored(services: LogServices, items: readonly EventItem[]): Promise<void> {
   const stored = await services.table.getMany<EventItem>(items);
   for (const [index, item] of items.entries()) {
@@ -180,7 +183,7 @@ async function completeStored(services: LogServices, items: readonly EventItem[]
   }
 }
 
-/** The ids that were new, or undefined once the cover was refused. */
+/** The ids that were new; undefined once the cover was rejected. */
 async function appendCovered(services: LogServices, items: EventItem[], cover: Cover): Promise<string[] | undefined> {
   const { table } = services;
   const fresh: string[] = [];
@@ -191,7 +194,7 @@ async function appendCovered(services: LogServices, items: EventItem[], cover: C
     for (;;) {
       if (wanted.length === 0 && last) {
         const { update, values, condition } = cover.move;
-        // The commonest look finds nothing; a plain write costs half of a transaction.
+        // Most polls find nothing; a plain write costs half as much as a transaction.
         if (update)
           return (await table.update(update.key, update.expression, values, condition)).done ? fresh : undefined;
       }
@@ -199,7 +202,7 @@ async function appendCovered(services: LogServices, items: EventItem[], cover: C
       const { done, refused } = await table.transact([...puts, last ? cover.move : cover.guard]);
       if (done) break;
       if (refused.includes(wanted.length)) return undefined;
-      // Another source told some of them before: the transaction goes again without those.
+      // Another source reported some of them before: the transaction is repeated without those.
       await completeStored(
         services,
         wanted.filter((_, at) => refused.includes(at)),

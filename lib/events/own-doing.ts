@@ -4,8 +4,8 @@ import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 
 /**
- * Marks what an account of this installation did with `own: true`, whichever connection hears of it, so that automations do not
- * answer themselves. Of types that tell only what others did, the connection's own doing is left out.
+ * Marks what an account of this installation did with `own: true`, whichever connection receives it, so that automations do not
+ * respond to themselves. For types that report only what others did, the connection's own actions are dropped.
  */
 export async function markOwn(
   table: Table,

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { EventType } from '../core/event-type.ts';
 
-/** What Trunkline itself has to tell. */
+/** The event types that Trunkline itself emits. */
 export const ownEventTypes = {
   'trunkline.connection.needs_attention': {
     summary: 'A connection was locked and works again only after a person changed it',

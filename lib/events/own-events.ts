@@ -1,12 +1,15 @@
 import { type Appended, appendEvents, type LogServices } from './log.ts';
 import type { ownEventTypes } from './own-event-types.ts';
 
-/** How the ids of hooks begin: an id stands where an event has its connection, and so has the form of a slug. */
+/** The prefix of hook ids. An id takes the place of an event's connection, and therefore has the form of a slug. */
 export const hookPrefix = 'hook-';
 
 export type OwnEventType = keyof typeof ownEventTypes;
 
-/** An event of our own. `id` names the fact among those of its type; `about` the connection whose readers may see it. */
+/**
+ * An event emitted by Trunkline itself. `id` identifies the fact among those of its type; `about` is the connection whose readers
+ * may see it.
+ */
 export interface OwnEvent {
   type: OwnEventType;
   id: string;
@@ -14,7 +17,7 @@ export interface OwnEvent {
   about?: { vendor: string; connection: string };
 }
 
-/** Appends an event of our own; the same fact is appended once. */
+/** Appends an own event; appending the same fact again has no effect. */
 export function appendOwnEvent(services: LogServices, { type, id, data, about }: OwnEvent): Promise<Appended> {
   return appendEvents(services, [
     {

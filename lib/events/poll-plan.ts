@@ -7,19 +7,19 @@ import type { Leased } from '../store/lease.ts';
 import type { Key, Table } from '../store/table.ts';
 import { isWanted, type Listening } from './listening.ts';
 
-/** One source of events at one connection, as it lies in the table. Times are epoch milliseconds. */
+/** One event source at one connection, as stored in the table. Times are epoch milliseconds. */
 export interface PollItem extends Key, Leased {
   vendor: VendorName;
   connection: string;
   source: string;
-  /** JSON; absent until the first poll. It stays while the source rests, so that what happens meanwhile is found. */
+  /** JSON; absent until the first poll. It is kept while the source is idle, so that events in the meantime are found. */
   cursor?: string;
-  /** When it was first planned: what happened before is history. */
+  /** When it was first planned: anything earlier is history. */
   since?: number;
   polledAt?: number;
-  /** Nobody listens to its events, so it is not polled. */
+  /** Its events have no listener, so it is not polled. */
   resting?: true;
-  /** Polls in a row that failed, and why the last one did. */
+  /** The number of consecutive failed polls, and why the last one failed. */
   failures?: number;
   problem?: string;
   duePk?: string;
@@ -27,8 +27,8 @@ export interface PollItem extends Key, Leased {
 }
 
 /**
- * Plans the polls of a connection's sources, or takes them from the plan when `pollEvents` is off. `wake`: poll now, since the
- * connection was changed; otherwise what is planned stays as planned. With `listeners`, only of sources that somebody wants.
+ * Plans the polls of a connection's sources, or removes them from the plan when `pollEvents` is off. `wake`: polls now, because
+ * the connection was changed; otherwise existing plans are kept. With `listeners`, plans only wanted sources.
  */
 export async function planPolls(
   table: Table,
@@ -64,7 +64,7 @@ export async function planPolls(
   );
 }
 
-/** The polling status of a connection, source by source, with a sentence for operators. Times are ISO 8601. */
+/** The polling status of a connection per source, with a sentence for operators. Times are ISO 8601. */
 export async function pollingStatus(table: Table, vendor: string, connection: string, now: number) {
   const items = await table.queryAll<Partial<PollItem>>({ pk: keys.polls(vendor, connection) });
   return items.flatMap((item) => {
@@ -122,13 +122,13 @@ function isoTime(time: number | undefined): string | undefined {
   return time === undefined ? undefined : new Date(time).toISOString();
 }
 
-/** Forgets a connection's sources with their cursors: one that is created again under the name starts without history. */
+/** Deletes a connection's sources with their cursors: a connection recreated under the same name starts without history. */
 export async function forgetPolls(table: Table, vendor: string, connection: string): Promise<void> {
   const items = await table.queryAll<Key>({ pk: keys.polls(vendor, connection) });
   await Promise.all(items.map(({ pk, sk }) => table.delete({ pk, sk })));
 }
 
-/** Plans every source of every connection that is not planned: those of a new release, and what a crash left out. */
+/** Plans every unplanned source of every connection: those of a new release, and those that a crash left out. */
 export async function planAllPolls(
   services: { table: Table; connections: Connections },
   vendors: EventCatalogue,

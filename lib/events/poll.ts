@@ -20,7 +20,7 @@ import { settleEvents } from './settle.ts';
 
 export type PollServices = CallServices & { connections: Connections };
 
-/** What one tick did. */
+/** The outcome of one tick. */
 export interface PollReport extends DueReport {
   polled: number;
   found: number;
@@ -29,21 +29,24 @@ export interface PollReport extends DueReport {
   unexpected: string[];
 }
 
-/** A poll has this long, and its lease is longer. */
+/** The time limit of one poll; its lease lasts longer. */
 const pollTimeMs = 25_000;
 const leaseMs = 120_000;
-/** Polls in one turn of a source that says there is more. */
+/** The maximum number of polls per turn for a source that reports more events. */
 const maxPolls = 10;
-/** How often connections are searched for sources that nobody planned. */
+/** The interval at which connections are searched for unplanned sources. */
 const planEveryMs = 10 * 60_000;
-/** The longest pause after failures. */
+/** The longest backoff after failures. */
 const maxPauseMs = 15 * 60_000;
-/** A source comes due a little before its interval is over: ticks are a minute apart, and just missing one doubles it. */
+/**
+ * Sources become due slightly before their interval ends: ticks are a minute apart, and narrowly missing one would double the
+ * interval.
+ */
 const headStartMs = 10_000;
-/** Bytes of a cursor: it lies in an item of at most 400 kB. */
+/** The maximum cursor size in bytes. A cursor is stored in an item of at most 400 kB. */
 const maxCursorBytes = 300_000;
 
-/** One tick of the clock over the event sources that are due. A source to which nobody listens rests; without `listeners` none does. */
+/** Polls the event sources that are due. A source without listeners is not polled; without `listeners`, every source is. */
 export async function pollEvents(
   services: PollServices,
   vendors: EventCatalogue,
@@ -56,7 +59,7 @@ export async function pollEvents(
     owner: services.random.bytes(9).toString('base64url'),
     ...(listeners && { listeners }),
   };
-  // What somebody has begun to listen to is polled in this tick.
+  // Sources that have just gained a listener are polled in this tick.
   if (!scope.pages) await planChanged(services, vendors, turn);
   const now = services.clock.now();
   const hosts = new HostLimit();
@@ -78,8 +81,8 @@ export async function pollEvents(
 }
 
 /**
- * Polls the sources of an event type now, at one connection or at all of the vendor's, so that what has happened there is in the log
- * when this resolves. A source that is being polled already, or that nobody has planned, is left alone.
+ * Polls the sources of an event type now, at one connection or at all of the vendor's connections. When this resolves, the log
+ * contains what has happened there. Skips sources that are already being polled or are not planned.
  */
 export async function pollTypeNow(
   services: PollServices,
@@ -111,7 +114,7 @@ export async function pollTypeNow(
   }
 }
 
-/** Plans what nobody planned, once in a while; after the polls, which do not wait for it. */
+/** Periodically plans sources that have no plan. Runs after the polls, so that they do not wait for it. */
 async function planSometimes(services: PollServices, vendors: EventCatalogue, turn: Turn & Tick) {
   const { pages, signal, owner, listeners } = turn;
   const now = services.clock.now();
@@ -121,11 +124,11 @@ async function planSometimes(services: PollServices, vendors: EventCatalogue, tu
 }
 
 interface PlanItem extends Key {
-  /** The listeners for whom everything was planned. */
+  /** The listeners that the current plan covers. */
   listeners?: string;
 }
 
-/** Plans the sources that are wanted, once the listeners have changed. */
+/** Plans the wanted sources after the listeners have changed. */
 async function planChanged(
   services: PollServices,
   vendors: EventCatalogue,
@@ -139,7 +142,7 @@ async function planChanged(
   await services.table.update(keys.pollPlan(), 'SET #listeners = :listeners', { listeners: listeners.version });
 }
 
-/** `isNow`: polls whatever is due or not, and gives what it finds its place in the log at once. */
+/** `isNow`: polls sources whether or not they are due, and settles the events found immediately. */
 type Turn = CallScope & { owner: string; isNow?: true; listeners?: Listeners };
 type Counts = Omit<PollReport, keyof DueReport>;
 
@@ -160,7 +163,7 @@ async function pollConnection(
   await hosts.run(host, () => pollSources(services, vendor, connection, items, turn, report));
 }
 
-/** Polls what is due of a connection; answers the last error that it met. */
+/** Polls the due sources of a connection; returns the last error. */
 async function pollSources(
   services: PollServices,
   vendor: EventfulVendor,
@@ -186,7 +189,7 @@ async function pollSources(
         return;
       }
       if (turn.listeners && !isWanted(turn.listeners.all, declared, connection)) {
-        // Its cursor stays: what happens meanwhile is found once somebody listens.
+        // The cursor is kept: events in the meantime are found once the source has a listener.
         await services.table.update({ pk: item.pk, sk: item.sk }, 'SET #resting = :true REMOVE #duePk, #dueAt', {
           true: true,
         });
@@ -216,7 +219,7 @@ async function pollSource(
   const key = { pk: item.pk, sk: item.sk };
   const startedAt = clock.now();
   const lease = await takeLease<PollItem>(table, key, turn.owner, startedAt, leaseMs);
-  // Another process polls it, or has just done so.
+  // Another process is polling the source or has just polled it.
   if (!lease) return undefined;
   const isDue = lease.item.dueAt !== undefined && lease.item.dueAt <= startedAt;
   if (!isDue && !turn.isNow) return releaseLease(table, key, lease);
@@ -235,7 +238,7 @@ async function pollSource(
       const moved = JSON.stringify(result.cursor) ?? 'null';
       const bytes = Buffer.byteLength(moved);
       if (bytes > maxCursorBytes) throw new Error(`The cursor of ${item.pk} ${item.source} has ${bytes} bytes`);
-      // What was there before the first poll is history.
+      // Anything that predates the first poll is history.
       const events = cursor === undefined && !source.tellsSince ? [] : result.events;
       const stored = await appendEvents(
         services,
@@ -252,7 +255,7 @@ async function pollSource(
       );
       if (!stored.covered) return undefined;
       report.found += stored.fresh.length;
-      // They have their places early, and are routed as ever.
+      // They are settled early and routed as usual.
       if (turn.isNow) await settleEvents(services, stored.items, () => false);
       if (!again) return;
       cursor = moved;
@@ -268,8 +271,8 @@ async function pollSource(
 }
 
 /**
- * When something happened that is found only now, because nobody had listened: as the vendor says, or at the earliest since the last
- * poll. Who began to listen later takes it for history.
+ * The time of an event that is found late because its source had no listener: the vendor's timestamp, or at the earliest the last
+ * poll. Listeners created after that time treat it as history.
  */
 function happenedAt({ timestamp }: { timestamp: string }, startedAt: number, before: number): number {
   const at = Date.parse(timestamp);
@@ -278,15 +281,18 @@ function happenedAt({ timestamp }: { timestamp: string }, startedAt: number, bef
 
 interface Move {
   cursor: string;
-  /** The source is polled again at once. */
+  /** The source is polled again immediately. */
   again: boolean;
   next: number;
   now: number;
-  /** What happened before somebody listened is not read to its end. */
+  /** Events from before the source had a listener are not read to the end. */
   behind: boolean;
 }
 
-/** The cursor's move, which also ends the turn unless there is more at once, and the same condition for the events before. */
+/**
+ * The write that moves the cursor, and the same condition for the preceding events. It also ends the turn unless more events are
+ * available immediately.
+ */
 function coverOf(item: PollItem, lease: Lease<PollItem>, move: Move): Cover {
   const { cursor, again, next, now, behind } = move;
   const key: Key = { pk: item.pk, sk: item.sk };
@@ -300,7 +306,7 @@ function coverOf(item: PollItem, lease: Lease<PollItem>, move: Move): Cover {
   };
 }
 
-/** Tries again later: when the vendor says so, else after ever longer pauses. The cursor stays where it was. */
+/** Schedules another attempt: at the time the vendor names, otherwise with exponential backoff. The cursor does not move. */
 async function postpone(
   services: PollServices,
   item: PollItem,
@@ -310,7 +316,7 @@ async function postpone(
 ): Promise<void> {
   const failures = (lease.item.failures ?? 0) + 1;
   const asked = error instanceof GatewayError ? (error.retryAfter ?? 0) * 1000 : 0;
-  // A connection that needs a person is polled again as soon as somebody has changed it.
+  // A connection that needs manual attention is polled again as soon as it is changed.
   const needsPerson = error instanceof GatewayError && error.code === 'connection_needs_attention';
   const pause = needsPerson
     ? maxPauseMs

@@ -9,7 +9,7 @@ import { hookPrefix, type OwnEventType } from './own-events.ts';
 
 const hookType: OwnEventType = 'trunkline.hook.received';
 
-/** Why an event type or a pattern (`talk.*`) can match no event, as a sentence; undefined when it can. */
+/** Explains in a sentence why an event type or a pattern (`talk.*`) can match no event; undefined when it can. */
 export function typeProblem(types: readonly KnownEventType[], pattern: string): string | undefined {
   if (isKnownPattern(types, pattern)) return undefined;
   const names = types.map(({ type }) => type);
@@ -23,8 +23,8 @@ export interface ReferenceServices {
 }
 
 /**
- * Why a connection (`dispatch`, `proptt2/dispatch`) or hook id can have no event of the types, as a sentence; undefined when it
- * can. `mayRead` leaves out what the caller may not know of.
+ * Explains in a sentence why a connection (`dispatch`, `proptt2/dispatch`) or hook id can have no event of the types; undefined
+ * when it can. `mayRead` hides connections that the caller may not know about.
  */
 export async function connectionProblem(
   services: ReferenceServices,
@@ -45,7 +45,7 @@ export async function connectionProblem(
   return `is neither a connection nor a hook that can have such events.${didYouMean(wanted, names)}`;
 }
 
-/** The connections that `name` or `vendor/name` may mean, given the types that are asked for. */
+/** The connections that `name` or `vendor/name` may refer to, given the requested types. */
 function connectionsMeant(
   { vendorNames }: ReferenceServices,
   wanted: string,
@@ -57,7 +57,7 @@ function connectionsMeant(
     .map((vendor) => ({ vendor, connection: second ?? first }));
 }
 
-/** Trunkline's own events can be about a connection of every vendor. */
+/** Trunkline's own events can be about a connection of any vendor. */
 function vendorsOf(vendorNames: readonly string[], types: readonly string[]): readonly string[] {
   const families = new Set(types.filter((type) => type !== hookType).map((type) => type.split('.')[0] ?? '*'));
   if (families.has('*') || families.has('trunkline')) return vendorNames;

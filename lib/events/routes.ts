@@ -57,7 +57,7 @@ export interface EventRouteServices extends ListServices {
   connections: Connections;
 }
 
-/** The calls on the event log and on the types of events. */
+/** The routes of the event log and of event types. */
 export function eventRoutes(services: EventRouteServices, vendors: EventCatalogue): Route[] {
   const shared = { tag: 'Events', area: 'events' } as const;
   return [
@@ -86,7 +86,7 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
         if (type !== undefined) refuse('/type', typeProblem(eventTypesOf(vendors), type));
         if (connection !== undefined)
           refuse('/connection', await connectionProblem(services, connection, [type ?? '*'], readable));
-        // The list is answered even where the note cannot be written; the next read writes it.
+        // The list is returned even if the note cannot be written; the next read writes it.
         await noteReader(services, input).catch(() => undefined);
         return listEvents(services, {
           ...input,

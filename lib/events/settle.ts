@@ -3,7 +3,7 @@ import { keys } from '../store/items.ts';
 import type { Item, Key, Table, Write } from '../store/table.ts';
 import type { EventItem } from './log.ts';
 
-/** An event's place in the log: small, so that filters read little. */
+/** An event's entry in the log. It is small, so that filters read little. */
 export interface LogEntry extends Key {
   position: number;
   id: string;
@@ -16,16 +16,16 @@ export interface LogEntry extends Key {
   expiresAt: number;
 }
 
-/** Four writes an event and one for the counter, within the 100 of a transaction. */
+/** Each event takes four writes and the counter one, within the limit of 100 per transaction. */
 const writesPerEvent = 4;
 const chunkLength = 24;
 const maxAttempts = 40;
 
 /**
- * Gives events their places in the log, once and for ever: consecutive numbers from a counter that moves in the same
- * transaction. So whoever sees a number and the one before it has missed nothing in between, whatever writers stalled or
- * raced (`docs/decisions/007-event-order.md`). Events that have a place already keep it. Those that are routed in full are taken
- * from the sweep's list.
+ * Assigns events their permanent positions in the log: consecutive numbers from a counter that moves in the same transaction. A
+ * reader that sees a number and its predecessor has therefore missed nothing in between, even if writers stalled or raced
+ * (`docs/decisions/007-event-order.md`). Events that already have a position keep it. Fully routed events are removed from the
+ * sweep's list.
  */
 export async function settleEvents(
   services: { table: Table; clock: Clock; random: Random },
@@ -58,7 +58,7 @@ async function settleChunk(
       ...left.flatMap((event, index) => placed(event, last + 1 + index, now, isRouted(event))),
     ]);
     if (done) return;
-    // The first write of an event is refused when it has its place, or is gone.
+    // The first write of an event is rejected when the event already has a position or no longer exists.
     const wasRefused = (index: number) => refused.includes(1 + index * writesPerEvent);
     await Promise.all(
       left.filter((event, index) => wasRefused(index) && isRouted(event)).map((event) => unmark(table, event)),
@@ -88,7 +88,7 @@ function placed(event: EventItem, position: number, settledAt: number, routed: b
   ];
 }
 
-/** Takes an event that has its place from the sweep's list, unless another source has added to it meanwhile. */
+/** Removes a settled event from the sweep's list, unless another source has added to it in the meantime. */
 async function unmark(table: Table, { id, completedAt }: EventItem): Promise<void> {
   const same = completedAt === undefined ? 'attribute_not_exists(#completedAt)' : '#completedAt = :completedAt';
   await table.update(keys.event(id), 'REMOVE #duePk, #dueAt', { completedAt }, `attribute_exists(#duePk) AND ${same}`);

@@ -2,22 +2,22 @@ import { due, dueItems, shardsOf } from '../store/due.ts';
 import type { Table } from '../store/table.ts';
 import type { EventItem } from './log.ts';
 
-/** An event that the table's stream has not brought through in this time is routed by the sweep, and again after each of these. */
+/** An event that the table's stream has not delivered within this time is routed by the sweep, which repeats at this interval. */
 const sweepAfterMs = 2 * 60_000;
-/** Long enough for everything that is stored by now. */
+/** Far enough ahead to include everything stored by now. */
 const foreverMs = 365 * 24 * 60 * 60_000;
 
-/** Marks an event as not routed yet. `settleEvents` takes the mark off; until then the sweep finds the event. */
+/** Marks an event as not routed yet. `settleEvents` removes the mark; until then the sweep finds the event. */
 export function unrouted(id: string, now: number): { duePk: string; dueAt: number } {
   return due('route', id, now + sweepAfterMs);
 }
 
-/** The events that were stored, or completed, and not routed within two minutes; with `all` also those that are younger. */
+/** The events that were stored or completed and not routed within two minutes; with `all`, younger ones too. */
 export async function* unroutedEvents(table: Table, now: number, all = false): AsyncGenerator<EventItem[]> {
   yield* dueItems<EventItem>(table, 'route', all ? now + foreverMs : now);
 }
 
-/** The same without an order, read at once: those that were stored a moment ago are among them. */
+/** The same, unordered and strongly consistent: includes events stored a moment ago. */
 export async function allUnrouted(table: Table): Promise<EventItem[]> {
   const shards = Array.from({ length: shardsOf('route') }, (_, shard) =>
     table.queryAll<EventItem>({ index: 'due', pk: `route#${shard}` }),
@@ -25,7 +25,7 @@ export async function allUnrouted(table: Table): Promise<EventItem[]> {
   return (await Promise.all(shards)).flat();
 }
 
-/** Lets the sweep come back to an event that could not be routed. */
+/** Reschedules an event that could not be routed for the sweep. */
 export async function sweepLater(table: Table, { pk, sk, id }: EventItem, now: number): Promise<void> {
   await table.update({ pk, sk }, 'SET #duePk = :duePk, #dueAt = :dueAt', unrouted(id, now), 'attribute_exists(#duePk)');
 }

@@ -6,10 +6,12 @@ import { entriesMatching, isHistory, type ListServices, matchesConnection, mayRe
 import { type EventItem, findEvent, isKept } from './log.ts';
 import { allUnrouted } from './unrouted.ts';
 
-/** What a run waits for: the first event of a type that happens from `since` on (epoch milliseconds) and meets the condition. */
+/**
+ * What a run waits for: the first event of a type that happens at or after `since` (epoch milliseconds) and meets the condition.
+ */
 export interface Wanted {
   callbackId: string;
-  /** Tells several things of which one callback waits for the first. */
+  /** Distinguishes several waits of one callback, which completes with the first. */
   alternative?: number;
   /** One type, without a wildcard. */
   type: string;
@@ -24,26 +26,26 @@ export interface Wanted {
 }
 
 interface WaiterItem extends Key, Omit<Wanted, 'condition'> {
-  /** JSON: bindings may hold what the table cannot. */
+  /** JSON, because bindings may hold values that the table cannot store. */
   condition?: string;
   expiresAt: number;
 }
 
 export interface WaiterServices extends ListServices {
   starter: Starter;
-  /** Whether a JSONata expression is true of an input; one that fails is not. */
+  /** Whether a JSONata expression is true for an input; an expression that fails is not true. */
   holds(expression: string, input: Record<string, unknown>): Promise<boolean>;
   shown(event: EventItem): Promise<object>;
 }
 
-/** What a completed wait is told. */
+/** The result that a completed wait receives. */
 export interface WaitedEvent {
   eventId: string;
 }
 
 /**
- * Registers what a run waits for; to be called from `waitFor`. Events that came between `since` and now are searched, too: an
- * event gets its place in the log before its waiters are read, so it is found here or ends the wait itself. True when it was found.
+ * Registers what a run waits for; call it from `waitFor`. Also searches the events between `since` and now: an event gets its log
+ * position before its waiters are read, so it is either found here or completes the wait itself. Returns true when it was found.
  */
 export async function registerWaiter(services: WaiterServices, wanted: Wanted): Promise<boolean> {
   const { condition, ...rest } = wanted;
@@ -59,7 +61,7 @@ export async function registerWaiter(services: WaiterServices, wanted: Wanted): 
   return event !== undefined;
 }
 
-/** The first event in the log that is what a run waits for; searches back to `since`, however many came after it. */
+/** The first event in the log that a run waits for; searches back to `since` regardless of how many events followed. */
 export async function findOccurred(
   services: Omit<WaiterServices, 'starter'>,
   wanted: Omit<Wanted, 'callbackId' | 'alternative'>,
@@ -70,18 +72,18 @@ export async function findOccurred(
     const event = await findEvent(services, id);
     if (event && (await meets(services, wanted, event))) return event;
   }
-  // An event that was stored a moment ago may have no place in the log yet.
+  // An event that was stored a moment ago may have no position in the log yet.
   for (const event of await allUnrouted(services.table)) if (await meets(services, wanted, event)) return event;
   return undefined;
 }
 
-/** The waiters for events of a type, those whose time is over aside. */
+/** The waiters for events of a type, except expired ones. */
 export async function waitersFor(table: Table, type: string, now: number): Promise<WaiterItem[]> {
   const items = await table.queryAll<WaiterItem>({ pk: keys.waiters(type), consistent: true });
   return items.filter((item) => isKept(item, now) && item.until > now);
 }
 
-/** Ends the waits of those for whom an event is the one. */
+/** Completes the waits that an event matches. */
 export async function completeWaiters(
   services: WaiterServices,
   waiters: readonly WaiterItem[],

@@ -20,22 +20,24 @@ import { reserveTurn } from './target-rate.ts';
 export interface DeliverServices extends SubscriptionServices {
   http: HttpClient;
   pause: Pause;
-  /** What targets may be. */
+  /** The policy for target addresses. */
   targets: AddressPolicy;
 }
 
-/** A target has this long to answer, in milliseconds. */
+/** How long a target may take to answer, in milliseconds. */
 const attemptTime = 15_000;
-/** A turn at the target this near is waited for in the process. */
+/** If the turn at the target is this near, the process waits for it. */
 const shortWait = 2_000;
 const maxExcerpt = 500;
-/** So much of an answer is read, in bytes, so that its connection can be used again; of a longer one only the beginning. */
+/**
+ * The maximum number of bytes read from a response, so that its connection can be reused; of a longer one only the start is read.
+ */
 const maxBody = 65_536;
 
-/** What a turn of the execution came to: an end, or the seconds until the next. */
+/** The outcome of a turn of the execution: an end, or the seconds until the next turn. */
 type Turn = { state: DeliveryState } | { seconds: number };
 
-/** Brings one event to one subscription: attempt after attempt until it is taken, given up or called off. */
+/** Delivers one event to one subscription: attempts it until it is accepted, given up or cancelled. */
 export async function deliver(
   services: DeliverServices,
   context: DurableContext,
@@ -53,7 +55,7 @@ async function takeTurn(services: DeliverServices, id: string, turn: number): Pr
   const { delivery, subscription, event } = await readAll(table, id);
   if (!delivery) return { state: 'cancelled' };
   if (!isOpen(delivery)) return { state: delivery.state };
-  // The turn was taken before, but a crash kept it from being remembered.
+  // The turn ran before, but a crash prevented it from being recorded.
   if (delivery.attempts.some((attempt) => attempt.turn === turn)) {
     return { seconds: ((delivery.nextAttemptAt ?? 0) - clock.now()) / 1000 };
   }
@@ -86,11 +88,11 @@ async function takeTurn(services: DeliverServices, id: string, turn: number): Pr
   return judge(services, delivery, subscription, attempt, waitFor);
 }
 
-/** Delivery, subscription and event in one request. */
+/** Reads delivery, subscription and event in one request. */
 async function readAll(table: Table, id: string) {
   const places = deliveryKeys(id);
   const found = places && (await table.getMany([places.delivery, places.subscription, places.event]));
-  // Each key has items of one form.
+  // Each key's items have one form.
   const [delivery, subscription, event] = (found ?? []) as [DeliveryItem?, SubscriptionItem?, EventItem?];
   return { delivery, subscription, event };
 }
@@ -135,7 +137,7 @@ async function send(
   }
 }
 
-/** Decides what an attempt means, and writes it down last: a crash before that repeats the turn, and with it the attempt. */
+/** Decides the outcome of an attempt and records it last: a crash before that repeats the turn and, with it, the attempt. */
 async function judge(
   services: DeliverServices,
   delivery: DeliveryItem,
@@ -212,7 +214,7 @@ async function tellGivenUp(
   reason: string,
 ): Promise<void> {
   const { id, eventId, eventType, subscriptionId, vendor, connection, about } = delivery;
-  // A target that takes nothing would otherwise be told, for ever, that it takes nothing.
+  // Otherwise a target that accepts nothing would be notified endlessly that it accepts nothing.
   if (eventType.startsWith('trunkline.delivery.') || eventType.startsWith('trunkline.subscription.')) return;
   const owner = about ?? (vendor === 'trunkline' ? undefined : { vendor, connection });
   await appendOwnEvent(services, {
@@ -231,13 +233,16 @@ function key({ pk, sk }: DeliveryItem) {
   return { pk, sk };
 }
 
-/** The beginning of an answer, redacted. An answer counts by its status: one that breaks off or never ends is none the worse. */
+/**
+ * The start of a response body, redacted. Only the status counts: a body that breaks off or never ends does not change the
+ * outcome.
+ */
 async function beginning({ body }: HttpStream): Promise<string> {
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of body) chunks.push(chunk as Buffer);
   } catch {
-    // What came before is enough.
+    // The part received so far is enough.
   }
   const text = Buffer.concat(chunks)
     .subarray(0, maxExcerpt * 4)

@@ -25,11 +25,11 @@ export interface Attempt {
   status?: number;
   /** Why there is no status. */
   error?: string;
-  /** The beginning of the answer, redacted. */
+  /** The start of the response body, redacted. */
   excerpt?: string;
 }
 
-/** One event on its way to one subscription. Times are epoch milliseconds. */
+/** The delivery of one event to one subscription. Times are epoch milliseconds. */
 export interface DeliveryItem extends Key {
   id: string;
   subscriptionId: string;
@@ -38,40 +38,40 @@ export interface DeliveryItem extends Key {
   vendor: TrunklineEvent['vendor'];
   connection: string;
   about?: { vendor: string; connection: string };
-  /** 0 for the first delivery, then counted by replays. */
+  /** 0 for the first delivery, incremented with each replay. */
   replay: number;
   state: DeliveryState;
   reason?: string;
   attempts: Attempt[];
-  /** The target's turn, so that it gets no more requests than it bears. */
+  /** The reserved turn at the target, so that it receives no more requests than it can handle. */
   notBefore?: number;
   nextAttemptAt?: number;
   createdAt: number;
   finishedAt?: number;
-  /** On the first delivery: how many replays there were. */
+  /** On the first delivery: the number of replays. */
   replays?: number;
   /** When its turn last came while sending was paused. */
   pausedAt?: number;
   expiresAt: number;
-  /** Its place in the list of deliveries in its state. */
+  /** Its position in the list of deliveries in its state. */
   duePk?: string;
   dueAt?: number;
 }
 
 const idForm = /^dlv_([a-z2-7]{16})([0-9a-z]{9})([A-Za-z0-9_-]{27})(\d{1,6})$/;
 
-/** A delivery's id holds its key, so that no index is needed to find it. */
+/** A delivery's id contains its key, so that no index is needed to find it. */
 export function deliveryId(subscriptionId: string, appendedAt: number, eventId: string, replay: number): string {
   const time = appendedAt.toString(36).padStart(9, '0');
   return `dlv_${subscriptionId.slice('sub_'.length)}${time}${eventId.slice('evt_'.length)}${replay}`;
 }
 
-/** The key behind a delivery's id, or undefined for what is none. */
+/** The key contained in a delivery's id; undefined if it is not a delivery id. */
 export function deliveryKey(id: string): Key | undefined {
   return deliveryKeys(id)?.delivery;
 }
 
-/** The keys of a delivery and of the two that it brings together. */
+/** The keys of a delivery and of the subscription and event that it connects. */
 export function deliveryKeys(id: string): { delivery: Key; subscription: Key; event: Key } | undefined {
   const [, subscription, time = '', event, replay] = idForm.exec(id) ?? [];
   if (subscription === undefined) return undefined;
@@ -90,7 +90,7 @@ function executionName({ eventId, subscriptionId, replay }: DeliveryItem): strin
     .digest('base64url');
 }
 
-/** A delivery that is yet to be stored. */
+/** A delivery that is not stored yet. */
 export function newDelivery(
   event: EventItem,
   subscription: SubscriptionItem,
@@ -116,12 +116,12 @@ export function newDelivery(
   };
 }
 
-/** The place of a delivery in the list of those in a state, by the time of its event. */
+/** The position of a delivery in the list of those in a state, by the time of its event. */
 export function listedAs(state: DeliveryState, eventId: string, appendedAt: number): { duePk: string; dueAt: number } {
   return due(`delivery-${state}`, eventId, appendedAt);
 }
 
-/** Stores a delivery once and starts it; a start that was cut off between the two is made up for by a repeat. */
+/** Stores a delivery once and starts it. If a start is interrupted between the two, a repeat completes it. */
 export async function startDelivery(
   services: { table: Table; starter: Starter },
   delivery: DeliveryItem,
@@ -137,7 +137,7 @@ export async function readDelivery(services: LogServices, id: string): Promise<D
   return key && services.table.get<DeliveryItem>(key, true);
 }
 
-/** Sends the event of a delivery once more, as a delivery of its own; it is signed anew and keeps the event's id. */
+/** Sends the event of a delivery again as a new delivery; it gets a new signature and keeps the event's id. */
 export async function replayDelivery(
   services: LogServices & { starter: Starter },
   delivery: DeliveryItem,

@@ -12,15 +12,15 @@ export interface DeliveryQuery {
   event?: string | undefined;
   state?: DeliveryState | undefined;
   limit: number;
-  /** The id of a delivery: what comes after it in the list. */
+  /** The id of a delivery; the list continues after it. */
   before?: string | undefined;
 }
 
 const pageLength = 200;
-/** Beyond so many deliveries of one subscription a filter is looked no further. */
+/** The maximum number of deliveries of one subscription that a filter scans. */
 const maxRead = 20_000;
 
-/** Deliveries that a key may see, those of the newest events first. */
+/** The deliveries that a key may see, those of the newest events first. */
 export async function listDeliveries(
   services: LogServices,
   principal: Principal,
@@ -38,7 +38,7 @@ export async function listDeliveries(
     .slice(0, query.limit);
 }
 
-/** True when a key may read the event that a delivery brings. */
+/** True when a key may read the event of a delivery. */
 export function maySeeDelivery({ scopes }: Pick<Principal, 'scopes'>, item: DeliveryItem): boolean {
   return mayReadEvent((vendor, connection) => mayRead(scopes, vendor, connection), item);
 }

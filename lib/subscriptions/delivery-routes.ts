@@ -26,7 +26,7 @@ const shown = () =>
     createdAt: z.string(),
   });
 
-/** The calls on deliveries: what became of each, attempt by attempt, and sending again. */
+/** The routes of deliveries: the outcome of each, attempt by attempt, and replays. */
 export function deliveryRoutes(services: ReplayServices): Route[] {
   const shared = { tag: 'Deliveries', area: 'deliveries' } as const;
 
@@ -133,7 +133,7 @@ export function deliveryRoutes(services: ReplayServices): Route[] {
   ];
 }
 
-/** A delivery as the API shows it. */
+/** A delivery as the API returns it. */
 export function showDelivery(item: DeliveryItem) {
   const { id, subscriptionId, eventId, eventType, vendor, connection, replay, state, reason } = item;
   return {

@@ -4,7 +4,7 @@ const second = 1000;
 const minute = 60 * second;
 const hour = 60 * minute;
 
-/** The pauses between attempts, as the example of Standard Webhooks has them: ten attempts over 75 h 35 min. */
+/** The delays between attempts, from the example of Standard Webhooks: ten attempts over 75 h 35 min. */
 const pauses = [
   5 * second,
   5 * minute,
@@ -17,13 +17,13 @@ const pauses = [
   24 * hour,
 ] as const;
 
-/** From the first attempt to the last, jitter aside, in milliseconds. */
+/** From the first attempt to the last, without jitter, in milliseconds. */
 export const scheduleLength = pauses.reduce<number>((sum, pause) => sum + pause, 0);
 
 /**
- * Milliseconds from a failed attempt to the next, or undefined after the last. A pause is varied by a fifth either way, so that
- * what failed together does not come back together. What the target asked for (`retryAfter`, milliseconds) is granted as far as
- * the schedule reaches.
+ * Milliseconds from a failed attempt to the next; undefined after the last. Each delay has a jitter of ±20%, so that attempts
+ * that failed together do not return together. The target's `retryAfter` (milliseconds) is honoured as far as the schedule
+ * allows.
  */
 export function pauseAfter(
   attempt: { number: number; firstAt: number; now: number; retryAfter?: number | undefined },

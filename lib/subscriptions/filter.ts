@@ -11,8 +11,8 @@ import type { SubscriptionItem } from './subscriptions.ts';
 const dayMs = 24 * 60 * 60_000;
 
 /**
- * Whether a subscription's filter lets an event through. A filter that fails lets nothing through: the subscription shows why, and
- * an event says so, once a day for each way of failing.
+ * Whether a subscription's filter passes an event. A failing filter passes nothing: the subscription shows the reason, and an
+ * event reports it once a day for each kind of failure.
  */
 export async function passes(
   services: LogServices,
@@ -25,7 +25,7 @@ export async function passes(
   try {
     return await conditionHolds(subscription.filter, bindings, services.clock.now());
   } catch (error) {
-    // Anything else is a fault of ours, and the event is routed again.
+    // Any other error is an internal fault, and the event is routed again.
     if (!(error instanceof ExpressionFailure)) throw error;
     await noteProblem(services, subscription, event, error.message.slice(0, 500));
     return false;
@@ -54,7 +54,7 @@ async function noteProblem(
     ...aboutOf(subscription),
   });
   if (problem === subscription.filterProblem) return;
-  // The subscription may come from a cache that this change does not end.
+  // The subscription may come from a cache that this change does not invalidate.
   subscription.filterProblem = problem;
   await services.table.update(
     keys.subscription(id),

@@ -6,10 +6,10 @@ import { triggerWrites } from '../store/triggers.ts';
 import { aboutOf, targetOf } from './reach.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
-/** A target that has taken nothing for so long is switched off, in milliseconds. */
+/** How long a target may accept nothing before its subscription is disabled, in milliseconds. */
 const failureGraceMs = 5 * 24 * 60 * 60_000;
 
-/** Notes that an attempt failed; after days without one success the subscription is switched off, and an event says so. */
+/** Notes that an attempt failed. After days without a success, the subscription is disabled and an event reports it. */
 export async function noteFailure(services: LogServices, item: SubscriptionItem, reason: string): Promise<void> {
   const { table, clock } = services;
   const now = clock.now();
@@ -42,7 +42,7 @@ export async function noteFailure(services: LogServices, item: SubscriptionItem,
   ]);
 }
 
-/** Switches a subscription off whose target answered 410; it stays listed, an event says so, and its owner may switch it on again. */
+/** Disables a subscription whose target answered 410. It stays listed, an event reports it, and its owner may enable it again. */
 export async function noteGone(services: LogServices, item: SubscriptionItem): Promise<void> {
   const { table, clock } = services;
   const reason = 'The target answered 410 Gone.';
@@ -65,7 +65,7 @@ export async function noteGone(services: LogServices, item: SubscriptionItem): P
   ]);
 }
 
-/** Notes that a target accepts again. */
+/** Notes that a target accepts requests again. */
 export async function noteSuccess(table: Table, item: SubscriptionItem): Promise<void> {
   if (item.failingSince === undefined) return;
   await table.update(keys.subscription(item.id), 'REMOVE #failingSince', {}, 'attribute_exists(#pk)');

@@ -4,10 +4,10 @@ import { type EventOwner, isHistory, matchesConnection, matchesType, mayReadEven
 import { hookPrefix, type OwnEventType } from '../events/own-events.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
-/** What says which events a subscription is about. */
+/** The fields that determine which events a subscription covers. */
 export type Reach = { types: readonly string[]; connection?: string | undefined };
 
-/** True when an event is for a subscription, its filter aside: type, connection, and what its maker may read. */
+/** True when a subscription covers an event, apart from its filter: type, connection, and what its creator may read. */
 export function isFor(
   item: SubscriptionItem,
   event: EventOwner & { type: string; appendedAt: number; happenedAt?: number },
@@ -15,7 +15,7 @@ export function isFor(
   return item.state === 'active' && !isHistory(event, item.createdAt, item.updatedAt) && concerns(item, event);
 }
 
-/** The same whatever the subscription's state and age. */
+/** The same, regardless of the subscription's state and age. */
 export function concerns(item: SubscriptionItem, event: EventOwner & { type: string }): boolean {
   return (
     item.types.some((pattern) => matchesType(pattern, event.type)) &&
@@ -24,37 +24,40 @@ export function concerns(item: SubscriptionItem, event: EventOwner & { type: str
   );
 }
 
-/** True when a key may read everything that a subscription is sent. */
+/** True when a key may read everything that a subscription receives. */
 export function maySee(principal: Principal, item: SubscriptionItem): boolean {
   if (principal.keyId === item.keyId) return true;
   return pairsOf(item.scopes, item).every(({ vendor, connection }) => mayRead(principal.scopes, vendor, connection));
 }
 
-/** True when a key with these scopes may read at least something of what a subscription would be sent. */
+/** True when a key with these scopes may read at least part of what a subscription would receive. */
 export function mayReceive(scopes: readonly string[], reach: Reach): boolean {
   return pairsOf(readScopes(scopes), reach).length > 0;
 }
 
-/** The host of a target: what may be told of it to those who do not own it, since hook URLs are often secrets themselves. */
+/** The host of a target: all that non-owners may see of it, since hook URLs are often secrets themselves. */
 export function targetOf({ url }: SubscriptionItem): string {
   return URL.parse(url)?.host ?? '';
 }
 
-/** The connection that is named in what we tell of a subscription; without one only keys that read everything see it. */
+/** The connection that events about a subscription name; without one, only keys that can read everything see them. */
 export function aboutOf(item: SubscriptionItem): { about?: { vendor: string; connection: string } } {
   const { vendors, connection } = bounds(item);
   const [vendor, another] = vendors ?? [];
   return vendor && another === undefined && connection ? { about: { vendor, connection } } : {};
 }
 
-/** What of a key's scopes decides on reading: vendor and connection, not what may be done there; and whether it reads hooks. */
+/**
+ * The parts of a key's scopes that determine read access: vendor and connection, not the permitted operations; and whether it
+ * reads hooks.
+ */
 export function readScopes(scopes: readonly string[]): string[] {
   const places = scopes.filter((scope) => !scope.startsWith('trunkline/')).map((scope) => scope.split('/').slice(0, 2));
   const hooks = mayRead(scopes, 'trunkline', 'hooks') && !scopes.includes(adminScope) ? [hookScope] : [];
   return [...new Set(places.map((place) => `${place.join('/')}/*`)), ...hooks];
 }
 
-/** What lets a key see what comes through hooks. */
+/** The scope with which a key sees what is received through hooks. */
 const hookScope = 'trunkline/hooks/read';
 const hookType: OwnEventType = 'trunkline.hook.received';
 
@@ -68,7 +71,7 @@ function bounds({ types, connection: wanted }: Reach): {
   const connection = second ?? first;
   const hooks = types.some((pattern) => matchesType(pattern, hookType)) && (connection?.startsWith(hookPrefix) ?? true);
   const families = new Set(types.filter((type) => type !== hookType).map((type) => type.split('.')[0]));
-  // Our own events tell of connections of every vendor.
+  // Own events are about connections of every vendor.
   const all = families.has('*') || families.has('trunkline');
   const named = first !== undefined && second !== undefined ? [first] : undefined;
   const vendors = all
@@ -77,12 +80,12 @@ function bounds({ types, connection: wanted }: Reach): {
   return { vendors, connection, hooks };
 }
 
-/** Vendor and connection of each scope, narrowed to what the reach leaves over; `*` for all. */
+/** Vendor and connection of each scope, narrowed to the reach; `*` for all. */
 function pairsOf(scopes: readonly string[], reach: Reach): { vendor: string; connection: string }[] {
   const { vendors, connection: only, hooks } = bounds(reach);
   return scopes.flatMap((scope) => {
     if (scope === hookScope) return hooks ? [{ vendor: 'trunkline', connection: 'hooks' }] : [];
-    // Hooks alone: whoever reads everything reads them, too.
+    // Hooks alone: a key that can read everything can read them, too.
     if (hooks && vendors?.length === 0)
       return scope === adminScope ? [{ vendor: 'trunkline', connection: 'hooks' }] : [];
     const [vendor = '*', connection = '*'] = scope.split('/');

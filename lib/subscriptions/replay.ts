@@ -12,26 +12,26 @@ export interface ReplayServices extends SubscriptionServices {
   starter: Starter;
 }
 
-/** Which of a subscription's events are sent again. Times are epoch milliseconds, of when the event was stored. */
+/** Selects which of a subscription's events are sent again. Times are epoch milliseconds, of when the event was stored. */
 export interface ReplayRange {
   from: number;
   to: number;
-  /** Deliveries in one of these states are repeated; of several for one event the last counts. */
+  /** Repeats deliveries in one of these states; of several for one event, the last counts. */
   states: readonly DeliveryState[];
-  /** Also what was never delivered: the subscription was switched off, or did not exist yet. */
+  /** Also includes events that were never delivered: the subscription was disabled or did not exist yet. */
   missing: boolean;
 }
 
-/** So many at a time; who wants more asks again from where it ended. */
+/** The maximum number per request; to replay more, a caller continues from where it ended. */
 const maxReplays = 1000;
 
 export interface ReplayReport {
   deliveries: string[];
-  /** Set when there was more: where to go on from, in epoch milliseconds. */
+  /** Set when there is more: where to continue, in epoch milliseconds. */
   nextFrom?: number;
 }
 
-/** Sends a range of a subscription's events again, the oldest first. */
+/** Resends a range of a subscription's events, oldest first. */
 export async function replayRange(
   services: ReplayServices,
   subscription: SubscriptionItem,

@@ -14,22 +14,22 @@ export interface RouteServices extends SubscriptionServices {
   starter: Starter;
 }
 
-/** Starts the runs that an event triggers. It may be called more than once for one event. */
+/** Starts the runs that an event triggers. May be called more than once per event. */
 export type StartRuns = (event: EventItem) => Promise<void>;
 
 export interface RouteReport {
   routed: number;
   deliveries: number;
-  /** By event id, for those whose routing must be repeated. */
+  /** By event id, for events whose routing must be repeated. */
   failed: Map<string, unknown>;
 }
 
 const concurrency = 10;
 
 /**
- * Routes events: starts the runs that they trigger, ends the waits for them, starts a delivery for each subscription that wants
- * them, and gives each its place in the log. Runs and deliveries come first, so that an alarm does not wait for the log. May be
- * repeated for the same events; every part of it happens once.
+ * Routes events: starts the runs that they trigger, completes the waits for them, starts a delivery for each matching
+ * subscription, and assigns each a position in the log. Runs and deliveries come first, so that an alarm does not wait for the
+ * log. May be repeated for the same events; every part happens once.
  */
 export async function routeEvents(
   services: RouteServices,
@@ -61,7 +61,7 @@ export async function routeEvents(
   };
   await endWaits().catch(failAll);
 
-  // Read after the events were stored, so that a subscription made before them is among these.
+  // Read after the events were stored, so that subscriptions created before the events are included.
   const subscriptions = (await subscriptionsFor(services.table, types).catch(failAll)) ?? [];
   const wanted: DeliveryItem[] = [];
   await forEachLimited(events, concurrency, async (event) => {
@@ -82,7 +82,7 @@ export async function routeEvents(
 
   try {
     await settleEvents(services, events, ({ id }) => !report.failed.has(id));
-    // A wait that began meanwhile has searched the log before these events were in it, or is among the waiters now.
+    // A wait that started in the meantime has searched the log before these events were in it, or is among the waiters now.
     await endWaits();
   } catch (error) {
     failAll(error);
@@ -99,7 +99,7 @@ async function waitersOf(services: RouteServices, types: readonly string[]) {
   );
 }
 
-/** Stores and starts the deliveries that are not known yet, or were not started. Answers how many were new. */
+/** Stores and starts deliveries that are new or were not started. Returns how many were new. */
 async function startAll(
   services: RouteServices,
   wanted: DeliveryItem[],
@@ -113,7 +113,7 @@ async function startAll(
   return known.filter((item) => item === undefined).length;
 }
 
-/** What waiting runs are matched with. */
+/** The input against which waiting runs are matched. */
 export function waiterServices(services: RouteServices): WaiterServices {
   return {
     ...services,

@@ -49,7 +49,7 @@ const shown = () =>
   });
 const shownOnce = () => z.extend(shown(), { secret: field(z.string(), { description: 'Shown this once.' }) });
 
-/** The calls on subscriptions: REST hooks as Zapier-style clients use them. */
+/** The routes of subscriptions: REST hooks as Zapier-style clients use them. */
 export function subscriptionRoutes(services: SubscriptionRouteServices, vendors: EventCatalogue): Route[] {
   const shared = { tag: 'Subscriptions', area: 'subscriptions' } as const;
   const known = () => eventTypesOf(vendors);
@@ -139,7 +139,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
         const { enabled, ...rest } = input;
         const after = { ...item, ...definedOf(rest) };
         const changed = Object.fromEntries(Object.entries(after).filter(([, value]) => value !== null));
-        // A key changes a subscription only into what it might have made itself.
+        // A key can change a subscription only into one that it could have created itself.
         await check(principal, changed as Partial<SubscriptionItem>);
         return show(await changeSubscription(services.table, services.clock, item, input));
       },
@@ -186,11 +186,11 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
 
 function checkTarget(target: string, policy: AddressPolicy): void {
   const problem = checkUrl(target, policy);
-  // The policy of targets is not a setting of the caller's.
+  // The policy of targets is not a setting of the caller.
   if (problem !== undefined) throw refusedField('/url', problem.split(';')[0] ?? problem);
 }
 
-/** Without what was not given: an absent field is not one that is undefined. */
+/** Drops undefined fields: an absent field differs from an undefined one. */
 function definedOf<T extends object>(input: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;

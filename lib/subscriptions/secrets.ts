@@ -13,8 +13,8 @@ export interface SecretServices {
 }
 
 /**
- * Gives a subscription a new secret; for `overlap` seconds every delivery is signed with the old one too. Of two rotations at the
- * same time, one is a `conflict`.
+ * Rotates a subscription's secret. For `overlap` seconds, every delivery is also signed with the old one. Of two concurrent
+ * rotations, one fails with `conflict`.
  */
 export async function rotateSigningSecret(
   services: SecretServices & { table: Table; random: Random },
@@ -40,7 +40,7 @@ export async function rotateSigningSecret(
   return current;
 }
 
-/** The secrets that a delivery is signed with now, the newest first. */
+/** The secrets with which deliveries are currently signed, newest first. */
 export async function signingSecrets(services: SecretServices, item: SubscriptionItem): Promise<string[]> {
   const valid = await validSecrets(services, subscriptionSecret(item.id), item.secretVersion);
   if (valid.length === 0) throw new Error(`The secret of subscription ${item.id} is missing`);

@@ -16,7 +16,7 @@ export interface SubscriptionServices extends LogServices {
   random: Random;
 }
 
-/** A subscription as it lies in the table. Times are epoch milliseconds. */
+/** A subscription as stored in the table. Times are epoch milliseconds. */
 export interface SubscriptionItem extends Key {
   id: string;
   url: string;
@@ -24,18 +24,21 @@ export interface SubscriptionItem extends Key {
   types: string[];
   /** A connection's slug, or `vendor/slug`. */
   connection?: string;
-  /** JSONata over `event`; only a true one is delivered. */
+  /** JSONata over `event`; an event is delivered only if it is true. */
   filter?: string;
   description?: string;
-  /** `disabled` (after long failure) and `gone` (after a 410) are switched off by us, with a reason. `removed`: kept for its deliveries alone. */
+  /**
+   * `disabled` (after prolonged failure) and `gone` (after a 410) are set by Trunkline, with a reason. `removed`: kept only for
+   * its deliveries.
+   */
   state: 'active' | 'paused' | 'disabled' | 'gone' | 'removed';
   reason?: string;
-  /** The key that made it; its scopes bound what is delivered. */
+  /** The key that created it; its scopes limit what is delivered. */
   keyId: string;
   scopes: string[];
-  /** Counts the secrets; a cached one with another number is read again. */
+  /** The version of the secrets; a cached secret with another version is read again. */
   secretVersion: number;
-  /** Since when nothing has been accepted. */
+  /** Since when the target has accepted nothing. */
   failingSince?: number;
   /** Why the filter could not be evaluated the last time. */
   filterProblem?: string;
@@ -52,7 +55,7 @@ export interface NewSubscription {
   description?: string | undefined;
 }
 
-/** What of a subscription may be changed; null removes. */
+/** The fields of a subscription that can be changed; null removes one. */
 export interface SubscriptionChange {
   url?: string | undefined;
   types?: string[] | undefined;
@@ -62,7 +65,7 @@ export interface SubscriptionChange {
   enabled?: boolean | undefined;
 }
 
-/** Makes a subscription; its secret is shown this once. */
+/** Creates a subscription; its secret is returned only here. */
 export async function createSubscription(
   services: SubscriptionServices,
   principal: Principal,
@@ -93,12 +96,12 @@ export async function createSubscription(
   return { item, secret };
 }
 
-/** All subscriptions but the removed ones. */
+/** All subscriptions except removed ones. */
 export function listSubscriptions(table: Table): Promise<SubscriptionItem[]> {
   return table.queryAll<SubscriptionItem>({ pk: keys.subscriptions(), consistent: true });
 }
 
-/** The subscriptions that an event of one of these types may concern; `isFor` decides. */
+/** The subscriptions that an event of one of these types may match; `isFor` decides. */
 export function subscriptionsFor(table: Table, types: Iterable<string>): Promise<SubscriptionItem[]> {
   const triggers = new Set([...types].flatMap((type) => triggersOf({ type })));
   return triggered<SubscriptionItem>(table, 'subscription', triggers, {
@@ -107,14 +110,14 @@ export function subscriptionsFor(table: Table, types: Iterable<string>): Promise
   });
 }
 
-/** Subscriptions and those removed within the last 30 days, whose deliveries can still be read. */
+/** All subscriptions, including those removed within the last 30 days, whose deliveries can still be read. */
 export async function allSubscriptions(table: Table, clock: Clock): Promise<SubscriptionItem[]> {
   const removed = await table.queryAll<SubscriptionItem>({ pk: keys.removedSubscriptions() });
   const kept = removed.filter(({ expiresAt = 0 }) => isKept({ expiresAt }, clock.now()));
   return [...(await listSubscriptions(table)), ...kept];
 }
 
-/** A subscription, removed ones included. */
+/** A subscription; includes removed ones. */
 export async function readSubscription(table: Table, id: string): Promise<SubscriptionItem | undefined> {
   return (
     (await table.get<SubscriptionItem>(keys.subscription(id), true)) ??
@@ -138,7 +141,7 @@ export async function findSubscription(table: Table, principal: Principal, id: s
   );
 }
 
-/** Changes a subscription; switching it on forgets how long it had failed. */
+/** Changes a subscription; enabling it resets how long it has failed. */
 export async function changeSubscription(
   table: Table,
   clock: Clock,
@@ -165,7 +168,7 @@ export async function changeSubscription(
   const key = keys.subscription(item.id);
   const types = rest.types ?? item.types;
   const changed = await table.transact([
-    // Of two changes at once, the later must know which types it replaces.
+    // Of two concurrent changes, the later must know which types it replaces.
     { update: { key, expression }, condition: '#types = :before', values: { ...set, before: item.types } },
     ...triggerWrites('subscription', item.id, types),
   ]);
@@ -177,7 +180,7 @@ export async function changeSubscription(
   return now;
 }
 
-/** Removes a subscription with its secret; removing it again is no error. What waits to be delivered is not. */
+/** Removes a subscription with its secret; removing it again is not an error. Pending deliveries are not sent. */
 export async function removeSubscription(
   services: { table: Table; secrets: SecretStore; clock: Clock },
   id: string,

@@ -4,25 +4,25 @@ import { type DeliveryItem, startDelivery } from './deliveries.ts';
 import { type RouteServices, routeEvents, type StartRuns } from './route-events.ts';
 
 export interface SweepReport {
-  /** Events that the table's stream had not brought through. */
+  /** Events that the table's stream had not delivered. */
   found: number;
   routed: number;
   failed: number;
   /** Deliveries whose start was lost. */
   restarted: number;
-  /** The first of what failed. */
+  /** The first error. */
   unexpected: string[];
 }
 
 const batchLength = 25;
-/** A delivery that has had no attempt in this time is started again; starting one that runs does nothing. */
+/** A delivery without an attempt for this long is started again; starting one that is running has no effect. */
 const restartAfterMs = 2 * 60_000;
-/** Deliveries that one sweep starts again. */
+/** The maximum number of deliveries that one sweep restarts. */
 const maxRestarts = 500;
 
 /**
- * Routes the events that were stored and not routed, whatever became of them on the way: the stream gives up after a day, a queue of
- * starts may lose one. Everything happens once, so that a sweep may meet events that are being routed. `all`: without waiting.
+ * Routes events that were stored but not routed, whatever the reason: the stream gives up after a day, a queue of starts may lose
+ * one. Every part happens once, so a sweep may overlap with normal routing. `all`: without waiting.
  */
 export async function sweepEvents(
   services: RouteServices,
@@ -52,7 +52,7 @@ async function restartDeliveries(services: RouteServices, now: number, signal: A
   for await (const page of dueItems<DeliveryItem>(services.table, 'delivery-pending', now - restartAfterMs)) {
     for (const delivery of page) {
       if (signal.aborted || restarted >= maxRestarts) return restarted;
-      // A target that is asked for more than it takes has a turn for each.
+      // A delivery to a target that is over its rate has a reserved turn.
       if (delivery.createdAt > now - restartAfterMs || delivery.nextAttemptAt !== undefined) continue;
       await startDelivery(services, delivery);
       restarted++;

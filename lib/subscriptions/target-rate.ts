@@ -1,10 +1,10 @@
 import { expiry, keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 
-/** Milliseconds between two requests to one target: 25 a second, below the 30 that hook receivers allow. */
+/** Milliseconds between two requests to one target: 25 per second, below the 30 that hook receivers allow. */
 const spacing = 40;
 
-/** Reserves the next turn at a target, across all processes; answers when it is, in epoch milliseconds. */
+/** Reserves the next turn at a target across all processes; returns its time in epoch milliseconds. */
 export async function reserveTurn(table: Table, url: string, now: number): Promise<number> {
   const key = keys.targetRate(url);
   const expiresAt = expiry(now + 24 * 60 * 60_000);
