@@ -146,8 +146,8 @@ describe('built functions', () => {
   });
 
   it('site serves the document and the page with its files', async () => {
-    // No clock has ticked here.
-    expect(await ask('site', { path: '/health' })).toMatchObject({ status: 503, body: { status: 'starting' } });
+    // Nothing reads the table's stream here, and `watch` has seen that.
+    expect(await ask('site', { path: '/health' })).toMatchObject({ status: 503, body: { status: 'failing' } });
     expect(await ask('site', { path: '/openapi.json' })).toMatchObject({
       status: 200,
       body: { openapi: expect.stringMatching(/^3\.1/) },
