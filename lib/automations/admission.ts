@@ -29,21 +29,21 @@ export interface AdmissionServices {
   connections: Connections;
   table: Table;
   vendorNames: readonly string[];
-  /** The hooks there are. */
+  /** The existing hooks. */
   listHooks(): Promise<{ id: string; name: string }[]>;
 }
 
 export interface AdmissionOptions {
-  /** Epoch milliseconds; a moment before it is refused. */
+  /** Epoch milliseconds; a scheduled time before it is rejected. */
   now: number;
-  /** Accept a moment that has passed: what is stored already stays valid. */
+  /** Accepts a time in the past: what is already stored remains valid. */
   pastMoments?: boolean;
 }
 
-/** The longest that a run may take, in seconds: what Lambda allows a durable execution, less an hour for the steps themselves. */
+/** The maximum duration of a run, in seconds: Lambda's limit for a durable execution, less an hour for the steps themselves. */
 const longestRunSeconds = 31 * 86_400 - 3_600;
 
-/** The event of a run that another automation started; an automation may be made for such runs alone. */
+/** The event of a run that another automation started; an automation may be created for such runs alone. */
 const startedType = 'trunkline.automation.started';
 
 interface Check {
@@ -55,9 +55,9 @@ interface Check {
 }
 
 /**
- * Checks that an automation can run: every expression compiles and names steps and functions that exist, every call names an
+ * Checks that an automation can run: every expression compiles and refers to existing steps and functions, every call names an
  * operation and a connection and fits its schema, every event type and hook exists, the schedule fires, and its creator's key
- * covers it all. Throws `invalid_input` or `forbidden` with every problem.
+ * covers all of it. Throws `invalid_input` or `forbidden` with every problem.
  */
 export async function admit(
   services: AdmissionServices,
@@ -95,7 +95,7 @@ function codeOf(errors: readonly FieldError[]): ErrorCode {
   return errors.some((error) => error.message.startsWith('needs the scope')) ? 'forbidden' : 'invalid_input';
 }
 
-/** The names of all steps; a name that is used twice is refused. */
+/** The names of all steps; duplicate names are rejected. */
 function checkNames(definition: Definition, { refuse }: Check): Set<string> {
   const names = new Set<string>();
   for (const { step, pointer, at } of everyStep(definition.do)) {
@@ -139,7 +139,7 @@ async function checkCall(
     );
   }
   const input = step.input ?? {};
-  // What an expression gives is known only in a run; every other field is checked as the direct call checks it.
+  // The result of an expression is known only at run time; every other field is checked as in a direct call.
   const open = Object.keys(input).filter((field) => hasExpression(input[field]));
   for (const error of inputErrors(schemasOf(operation).input, input)) {
     const [, field = ''] = error.pointer.split('/');
@@ -196,7 +196,7 @@ async function checkEvent(
   if (problem !== undefined) refuse(`${at}/connection`, problem);
 }
 
-/** Waits that together outlast a durable execution would lose the steps after them. */
+/** Waits that together exceed the lifetime of a durable execution would lose the steps after them. */
 function checkDuration(definition: Definition, { refuse }: Check): void {
   let seconds = 0;
   for (const { step, pointer } of everyStep(definition.do)) {

@@ -9,22 +9,22 @@ import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './runs/fl
 import { linkNames, newLinkSecret } from './runs/links.ts';
 import { findRun, type RunCause, type RunServices, startRun } from './runs/runs.ts';
 
-/** An automation as it lies in the table. Times are ISO 8601 but for `anchor` and `dueAt`, epoch milliseconds. */
+/** An automation as stored in the table. Times are ISO 8601, except for `anchor` and `dueAt`, which are epoch milliseconds. */
 export interface AutomationItem extends Key {
   id: string;
   name: string;
   enabled: boolean;
-  /** The definition as packed JSON: the table cannot hold every JSON value. */
+  /** The definition as packed JSON, because the table cannot store every JSON value. */
   definition: string;
   /** What its creator's key could do: the automation can do no more. */
   scopes: string[];
   creator: string;
-  /** Since when a schedule of a rate counts. */
+  /** The time from which a rate schedule counts. */
   anchor: number;
   createdAt: string;
   updatedAt: string;
   version: number;
-  /** Whether a step raises an alarm; absent in items of earlier versions, which are taken to. */
+  /** Whether a step raises an alarm; absent in items of earlier versions, which are treated as if one does. */
   alarm?: boolean;
   duePk?: string;
   dueAt?: number;
@@ -39,7 +39,7 @@ export interface AutomationStatus extends Key {
   endedAt: number;
 }
 
-/** An event as the log has it, with what decides who hears of it. */
+/** An event as stored in the log, with the fields that determine who receives it. */
 export interface Cause {
   id: string;
   type: string;
@@ -47,11 +47,11 @@ export interface Cause {
   connection: string;
   appendedAt: number;
   about?: { vendor: string; connection: string };
-  /** The hook that it came through. */
+  /** The hook that received it. */
   hook?: string;
   /** An account of this installation did it. */
   own?: true;
-  /** When it happened, where it was found late because nobody had listened. */
+  /** When it happened, if it was found late because its source had no listener. */
   happenedAt?: number;
   /** When another source last added to it. */
   completedAt?: number;
@@ -62,11 +62,11 @@ export async function listAutomations(table: Table): Promise<AutomationItem[]> {
 }
 
 export function definitionOf(item: AutomationItem): Definition {
-  // Written by the control call, after its schema had accepted it.
+  // Written by the control call after its schema accepted it.
   return JSON.parse(unpackText(item.definition)) as Definition;
 }
 
-/** Starts a run of every automation that an event sets going; repeating it starts nothing twice. Answers the ids of the runs. */
+/** Starts a run of every automation that an event triggers; repeating it starts nothing twice. Returns the ids of the runs. */
 export async function startRunsFor(services: RunServices, event: Cause): Promise<string[]> {
   const ids: string[] = [];
   const items = await triggered<AutomationItem>(services.table, 'automation', triggersOf(event), {
@@ -86,7 +86,7 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
     };
     const id = await startOne(services, item, cause);
     ids.push(id);
-    // What the condition missed may be what another source has added.
+    // A condition may have failed because of data that another source has added since.
     if (event.completedAt === undefined || (await findRun(services.table, id))?.state !== 'skipped') continue;
     ids.push(await startOne(services, item, { ...cause, cause: `event ${event.id} completed ${event.completedAt}` }));
   }
@@ -94,8 +94,8 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
 }
 
 /**
- * Starts one run of an automation; where far too many have begun in this minute, the run is kept as suppressed. An automation that
- * raises an alarm is capped only where it says so itself.
+ * Starts one run of an automation. If far too many have started in this minute, the run is stored as suppressed. An automation
+ * that raises an alarm is capped only if it sets its own limit.
  */
 export async function startOne(
   services: RunServices,
@@ -129,7 +129,7 @@ export async function startOne(
   });
 }
 
-/** What sets an automation going; nothing while it is switched off, or on a schedule. */
+/** What triggers an automation; nothing while it is disabled, or when it has a schedule. */
 export function triggersFor(item: AutomationItem): string[] {
   const { when } = definitionOf(item);
   if (!item.enabled) return [];

@@ -6,7 +6,9 @@ import { listAutomations } from './automations.ts';
 import { removeAutomation } from './records.ts';
 import type { RunServices } from './runs/runs.ts';
 
-/** What keys have created beside other keys, in the order in which it can be removed: nothing that is left refers to what is gone. */
+/**
+ * Everything that keys have created other than keys, in an order in which it can be removed without leaving dangling references.
+ */
 export function creations(services: SubscriptionServices & RunServices, hooks: () => Hooks): Creations {
   const { table, secrets } = services;
   return async (keyIds) => {

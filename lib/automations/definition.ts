@@ -24,10 +24,10 @@ const callInput = () =>
 const seconds = (most: number) => integer(1, most);
 const day = 86_400;
 
-/** The most items of a `forEach`. */
+/** The maximum number of items of a `forEach`. */
 export const maxItems = 500;
 
-/** What every kind of step may have. */
+/** The fields that all kinds of steps share. */
 const common = () => ({
   if: z.optional(expression()),
   after: z.optional(
@@ -55,7 +55,7 @@ const secret = () =>
   );
 const list = () =>
   field(expression(), { description: `A list; the step runs once for each \`item\`, at most ${maxItems}.` });
-/** How a list is worked through. */
+/** How a list is processed. */
 const listOptions = () => ({
   concurrency: z.optional(
     field(integer(1, 10), { description: 'Items at a time. With 1 each item begins when the one before has ended.' }),
@@ -68,7 +68,7 @@ const listOptions = () => ({
   ),
 });
 
-/** A call that is carried out once wherever it stands. */
+/** A call that is carried out once wherever it appears. */
 const singleCall = () =>
   z.strictObject({
     name: stepName(),
@@ -147,7 +147,7 @@ const waitForStep = () =>
     ]),
     ...common(),
   });
-/** The steps inside a list that is gone through, or inside `repeat`. */
+/** The steps inside `forEach` or `repeat`. */
 const innerStep = () => z.union([singleCall(), setStep(), rememberStep(), waitStep(), waitForStep()]);
 const innerSteps = () => z.array(innerStep()).check(z.minLength(1), z.maxLength(20));
 const forEachStep = () =>
@@ -170,7 +170,7 @@ const repeatStep = () =>
     }),
     ...common(),
   });
-/** The steps that may stand in a branch of `parallel`. */
+/** The steps that are allowed in a branch of `parallel`. */
 const branchStep = () =>
   z.union([callStep(), setStep(), rememberStep(), startStep(), waitStep(), waitForStep(), forEachStep(), repeatStep()]);
 const parallelStep = () =>
@@ -216,7 +216,7 @@ const when = () =>
     }),
   ]);
 
-/** An automation as it is written: when → if → do. */
+/** An automation in its source form: when → if → do. */
 export const automationFields = () =>
   ({
     name: text(100),
@@ -285,11 +285,11 @@ export type Schedule = Extract<Definition['when'], { schedule: unknown }>;
 export const isCall = (step: Step): step is CallStep => 'call' in step;
 export const isWaitFor = (step: Step): step is WaitForStep => 'waitFor' in step;
 export const isParallel = (step: Step): step is ParallelStep => 'parallel' in step;
-/** A list of steps for each item; a single call with `forEach` is none. */
+/** A list of steps for each item; a single call with `forEach` is not one. */
 export const isForEach = (step: Step): step is ForEachStep => 'do' in step;
 export const isRepeat = (step: Step): step is RepeatStep => 'repeat' in step;
 
-/** The events that end a run of an automation, each with its place. */
+/** The events that end a run of an automation, each with its location. */
 export function cancelledBy({ cancelOn }: Pick<Definition, 'cancelOn'>): (Awaited & { pointer: string })[] {
   if (cancelOn === undefined) return [];
   return Array.isArray(cancelOn)
@@ -297,14 +297,14 @@ export function cancelledBy({ cancelOn }: Pick<Definition, 'cancelOn'>): (Awaite
     : [{ ...cancelOn, pointer: '/cancelOn' }];
 }
 
-/** The events of which a step waits for the first, each with its place below the step. */
+/** The alternative events that a step waits for, each with its location below the step. */
 export function awaitedBy({ waitFor }: WaitForStep): (Awaited & { pointer: string })[] {
   return 'any' in waitFor
     ? waitFor.any.map((one, at) => ({ ...one, pointer: `/waitFor/any/${at}` }))
     : [{ ...waitFor, pointer: '/waitFor' }];
 }
 
-/** The name under which a step's result is found; a step without one is named after its number. */
+/** The name under which a step's result is available; a step without one is named after its number. */
 export function nameOf(step: Step, at: number): string {
   return step.name ?? `step${at + 1}`;
 }

@@ -3,7 +3,7 @@ import type { Table } from '../store/table.ts';
 import { type AutomationItem, definitionOf, listAutomations } from './automations.ts';
 import { type Awaited, awaitedBy, isCall, isWaitFor } from './definition.ts';
 
-/** The events that automations are triggered by, wait for, or look back on. */
+/** The events that trigger automations, that they wait for, or that they look back on. */
 export async function automationListening(table: Table): Promise<Listening[]> {
   return (await listAutomations(table)).flatMap(eventsOf);
 }

@@ -17,7 +17,7 @@ import { nextFiring } from './schedule.ts';
 
 export type RecordServices = RunServices & { random: Random; vendors: Catalogue };
 
-/** Stores a new automation; a name that another one has is a `conflict`. */
+/** Stores a new automation; a name that is already taken is a `conflict`. */
 export async function createAutomation(
   services: RecordServices,
   definition: Definition,
@@ -46,7 +46,7 @@ export async function createAutomation(
   return item;
 }
 
-/** Replaces the definition of an automation. Switching it on or off alone keeps its creator and rights. */
+/** Replaces the definition of an automation. Only enabling or disabling it keeps its creator and rights. */
 export async function replaceAutomation(
   services: RecordServices,
   item: AutomationItem,
@@ -83,7 +83,7 @@ export async function replaceAutomation(
   return next;
 }
 
-/** Deletes an automation; its runs stay listed for as long as runs are kept. */
+/** Deletes an automation; its runs remain listed until their retention ends. */
 export async function removeAutomation({ table, clock }: RunServices, item: AutomationItem): Promise<void> {
   const expiresAt = expiry(clock.now() + retentionMs);
   await table.transact([
@@ -119,7 +119,10 @@ async function automationById(table: Table, id: string): Promise<AutomationItem 
   return /^[a-z0-9]{1,40}$/.test(id) ? table.get<AutomationItem>(keys.automation(id), true) : undefined;
 }
 
-/** Throws `forbidden` unless the caller's key could have created the automation: nobody may redirect rights that are not theirs. */
+/**
+ * Throws `forbidden` unless the caller's key could have created the automation: a key must not redirect rights that it does not
+ * have.
+ */
 export function mayChange(item: AutomationItem, principal: Principal): void {
   if (item.creator === principal.keyId || item.scopes.every((scope) => within(scope, principal.scopes))) return;
   throw new GatewayError(
@@ -133,7 +136,7 @@ export function onlySwitches(before: Definition, after: Definition): boolean {
   return canonical({ ...before, enabled: true }) === canonical({ ...after, enabled: true });
 }
 
-/** JSON with sorted keys, so that equal definitions have equal texts. */
+/** JSON with sorted keys, so that equal definitions serialize identically. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) =>
     typeof member === 'object' && member !== null && !Array.isArray(member)
@@ -156,7 +159,7 @@ function fieldsOf({ vendors }: RecordServices, definition: Definition, principal
   };
 }
 
-/** An item of its own keeps a name unique; the automation that has it may claim it again. */
+/** A separate item keeps a name unique; the automation that holds the name may claim it again. */
 function nameClaim({ id, name }: AutomationItem) {
   const item: Key & { id: string } = { ...keys.automationName(name), id };
   return { put: { ...item }, condition: 'attribute_not_exists(#pk) OR #id = :id', values: { id } };

@@ -6,7 +6,7 @@ import type { Catalogue } from '../core/vendor.ts';
 import { evaluate } from '../expressions/expression.ts';
 import { awaitedBy, type Definition, isCall, isWaitFor, nameOf, target } from './definition.ts';
 
-/** What one step would do. */
+/** The expected outcome of one step. */
 interface Rehearsed {
   name: string;
   call?: string;
@@ -14,14 +14,17 @@ interface Rehearsed {
   inputs?: unknown[];
   runs?: boolean;
   waits?: string;
-  /** What stands in the way: an expression that fails, an input that is refused. */
+  /** What would prevent the step: a failing expression or a rejected input. */
   problem?: string;
   effect?: string;
 }
 
 const maxShown = 20;
 
-/** Renders what an automation would do with a sample event; calls nobody. Steps that read earlier ones see the given outputs. */
+/**
+ * Renders what an automation would do with a sample event, without calling any vendor. Steps that read earlier ones see the given
+ * outputs.
+ */
 export async function rehearse(
   vendors: Catalogue,
   definition: Definition,

@@ -35,7 +35,7 @@ const shown = () =>
     createdAt: z.string(),
     updatedAt: z.string(),
   });
-/** What a GET shows beside the definition; a PUT accepts and ignores it, so that the body of a GET can be sent back. */
+/** What a GET returns beside the definition. A PUT accepts and ignores it, so that the body of a GET can be sent back. */
 const readOnly = () => {
   const ignored = () => z.optional(field(z.unknown(), { description: 'Read-only; ignored in a request.' }));
   return {
@@ -62,7 +62,7 @@ const sampleFields = () => ({
   ),
 });
 
-/** The calls on automations. An automation does no more than its creator's key could. */
+/** The routes of automations. An automation can do no more than its creator's key. */
 export function automationRoutes(
   services: Services,
   vendors: EventCatalogue,
@@ -270,7 +270,7 @@ function show(item: AutomationItem, firedAt: number | undefined, status: Automat
   };
 }
 
-/** The event of a run that was requested; it is not in the event log. */
+/** The event of a manually requested run; it is not in the event log. */
 function requestedEvent(item: AutomationItem, requestId: string, now: number): TrunklineEvent {
   const timestamp = new Date(now).toISOString();
   return {

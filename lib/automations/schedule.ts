@@ -2,18 +2,18 @@ import { Cron } from 'croner';
 import type { FieldError } from '../core/errors.ts';
 import type { Schedule } from './definition.ts';
 
-/** How many missed firings `missed: "all"` runs; older ones are dropped and counted. */
+/** The maximum number of missed firings that `missed: "all"` runs; older ones are dropped and counted. */
 const maxFirings = 100;
 /** A firing that starts later than this counts as missed, in milliseconds. */
 const graceMs = 5 * 60_000;
 
-/** The firings to run now, oldest first, and how many were dropped because there were too many. */
+/** The firings to run now, oldest first, and how many were dropped because of the limit. */
 export interface Firings {
   times: number[];
   dropped: number;
 }
 
-/** Why a schedule can never fire, with its place in the automation; undefined when it can. */
+/** Why a schedule can never fire, with its location in the automation; undefined when it can. */
 export function scheduleProblem({ schedule }: Schedule, now: number): FieldError | undefined {
   if ('at' in schedule) {
     return Date.parse(schedule.at) > now
@@ -36,7 +36,10 @@ export function scheduleProblem({ schedule }: Schedule, now: number): FieldError
   }
 }
 
-/** The first firing after a moment, in epoch milliseconds; undefined when there is none. `anchor` is when a rate started. */
+/**
+ * The first firing after a time, in epoch milliseconds; undefined when there is none. `anchor` is the time at which a rate
+ * started.
+ */
 export function nextFiring(when: Schedule, after: number, anchor: number): number | undefined {
   const { schedule } = when;
   if ('at' in schedule) {
@@ -51,8 +54,8 @@ export function nextFiring(when: Schedule, after: number, anchor: number): numbe
 }
 
 /**
- * The firings to run at `now`, given the first one that is due. Of several, all but the most recent were missed: its successor is
- * due already. The most recent one was missed when it is more than five minutes late.
+ * The firings to run at `now`, given the first one that is due. If several are due, all but the most recent were missed, because
+ * their successors are already due. The most recent one was missed if it is more than five minutes late.
  */
 export function firings(when: Schedule, dueAt: number, now: number, anchor: number): Firings {
   const latest = lastFiring(when, dueAt, now, anchor);
@@ -103,7 +106,7 @@ function everyFiring(when: Schedule, dueAt: number, now: number, anchor: number)
   };
 }
 
-/** Lists and ranges of hours fire once in the night that repeats an hour, and in the one that skips it. */
+/** Lists and ranges of hours fire once in the night that repeats an hour, and once in the night that skips it. */
 function cronOf(schedule: { cron: string; timeZone?: string | undefined }): Cron {
   return new Cron(schedule.cron, {
     timezone: schedule.timeZone ?? 'UTC',

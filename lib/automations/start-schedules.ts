@@ -6,17 +6,17 @@ import { type AutomationItem, definitionOf, startOne } from './automations.ts';
 import type { RunServices } from './runs/runs.ts';
 import { type Firings, firings, nextFiring } from './schedule.ts';
 
-/** What one tick started. */
+/** The outcome of one tick. */
 export interface ScheduleReport extends DueReport {
   started: number;
-  /** Missed firings that were too many to run. */
+  /** Missed firings beyond the limit. */
   dropped: number;
   unexpected: string[];
 }
 
 const concurrency = 8;
 
-/** One tick of the clock over all schedules that are due. A firing is identified by automation and time: two ticks start one run. */
+/** Starts the runs of all due schedules. A firing is identified by automation and time, so two ticks start only one run. */
 export async function startSchedules(services: RunServices, tick: Tick): Promise<ScheduleReport> {
   const now = services.clock.now();
   const counts = { started: 0, dropped: 0, unexpected: [] as string[] };
@@ -58,7 +58,7 @@ async function fire(services: RunServices, item: AutomationItem): Promise<Firing
   return fired;
 }
 
-/** The event that a scheduled run sees; it is not in the event log. */
+/** The event of a scheduled run; it is not in the event log. */
 function firingEvent(item: AutomationItem, time: number): TrunklineEvent {
   const timestamp = new Date(time).toISOString();
   return {

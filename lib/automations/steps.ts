@@ -1,16 +1,16 @@
 import { isForEach, isParallel, isRepeat, nameOf, type Step } from './definition.ts';
 
-/** A step with its number in the whole definition, which its records carry, and its place as a JSON pointer. */
+/** A step with its number in the whole definition, which its records use, and its location as a JSON pointer. */
 export interface PlacedStep {
   step: Step;
   at: number;
   name: string;
   pointer: string;
-  /** The steps inside, as lists that each run in order. */
+  /** The nested steps, as lists that each run in order. */
   inside: readonly (readonly PlacedStep[])[];
 }
 
-/** The steps of a definition with those inside them, numbered in the order in which they are written. */
+/** The steps of a definition, including nested ones, numbered in the order in which they are written. */
 export function placeSteps(steps: readonly Step[], pointer = '/do', number = { next: 0 }): PlacedStep[] {
   return steps.map((step, index) => {
     const at = number.next++;
@@ -27,7 +27,7 @@ function listsIn(step: Step): { list: readonly Step[]; under: string }[] {
   return [];
 }
 
-/** Every step of a list, those inside other steps included, in the order in which they are written. */
+/** All steps of a list, including nested ones, in the order in which they are written. */
 export function everyStep(steps: readonly Step[]): PlacedStep[] {
   const flat = (placed: readonly PlacedStep[]): PlacedStep[] =>
     placed.flatMap((each) => [each, ...each.inside.flatMap(flat)]);

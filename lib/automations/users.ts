@@ -4,7 +4,7 @@ import type { Table } from '../store/table.ts';
 import { listSubscriptions } from '../subscriptions/subscriptions.ts';
 import { type AutomationItem, definitionOf, listAutomations } from './automations.ts';
 
-/** What uses a connection, in words: `automation "Alarm opened"`, `hook "Panel"`. */
+/** Describes what uses a connection: `automation "Alarm opened"`, `hook "Panel"`. */
 export async function connectionUsers(table: Table, vendor: string, name: string): Promise<string[]> {
   const hooks = await table.queryAll<HookItem>({ pk: keys.hooks(), consistent: true });
   const automations = await automationsThat(
@@ -27,7 +27,7 @@ export async function connectionUsers(table: Table, vendor: string, name: string
   ];
 }
 
-/** What uses a hook, in the same words. */
+/** Describes what uses a hook, in the same form. */
 export async function hookUsers(table: Table, id: string): Promise<string[]> {
   const subscriptions = (await listSubscriptions(table)).filter(({ connection }) => connection === id);
   return [
@@ -41,7 +41,7 @@ async function automationsThat(table: Table, uses: (part: Record<string, unknown
   return using.map(({ name }) => `automation ${JSON.stringify(name)}`);
 }
 
-/** Every object of a definition but the inputs of calls, whose fields are the vendor's. */
+/** Every object of a definition except the inputs of calls, whose fields are the vendor's. */
 function partsOf(item: AutomationItem): Record<string, unknown>[] {
   const { when, do: steps } = definitionOf(item);
   const parts: Record<string, unknown>[] = [];

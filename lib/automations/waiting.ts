@@ -5,7 +5,7 @@ import type { Table } from '../store/table.ts';
 
 const pageSize = 500;
 
-/** What waits for the end of a pause: runs that came to a step that sends, and deliveries whose turn came. */
+/** What is waiting for a pause to end: runs that reached a sending step, and deliveries whose turn came. */
 export async function waitingFor(table: Table, { since }: PauseState): Promise<Waiting> {
   const [runs, pending, retrying] = await Promise.all([
     countPaused(table, 'run-running', since),

@@ -24,8 +24,8 @@ export interface Installation {
 }
 
 /**
- * Creates the hooks and automations of a recipe, or brings those of an earlier installation of the same name up to date. What
- * was created is removed again when something is refused.
+ * Creates the hooks and automations of a recipe, or updates those of an earlier installation with the same name. If any of them
+ * is rejected, what was created is removed again.
  */
 export async function install(
   services: InstallServices,

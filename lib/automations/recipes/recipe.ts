@@ -1,20 +1,20 @@
 import { refusedField } from '../../core/errors.ts';
 
-/** One value that an installation fills in. */
+/** A value that an installation supplies. */
 export interface RecipeInput {
   title: string;
   type: 'text' | 'number' | 'boolean' | 'list';
-  /** Where its choices come from, as a path below `/v1/choices/`; `{name}` is another input. */
+  /** The source of its choices, as a path below `/v1/choices/`; `{name}` refers to another input. */
   choices?: string;
-  /** Used when nothing is given; an input without one is required. */
+  /** The default value; an input without one is required. */
   default?: unknown;
 }
 
-/** Hooks and automations with inputs to fill in. `{{name}}` stands for an input, `{{hook.KEY}}` for the id of a hook. */
+/** Hooks and automations with inputs. `{{name}}` stands for an input, `{{hook.KEY}}` for the id of a hook. */
 export interface Recipe {
   title: string;
   summary: string;
-  /** What must exist before it is installed, one sentence each. */
+  /** The prerequisites for installation, one sentence each. */
   requirements: readonly string[];
   inputs: Readonly<Record<string, RecipeInput>>;
   /** Settings of hooks by key; each is named after the installation and its `name`. */
@@ -25,7 +25,7 @@ export interface Recipe {
 /** The recipes by name. */
 export type Recipes = Readonly<Record<string, Recipe>>;
 
-/** The inputs of an installation with their defaults; a missing, unknown or ill-typed one is refused by name. */
+/** The inputs of an installation with defaults applied. Rejects missing, unknown or ill-typed inputs by name. */
 export function readInputs(recipe: Recipe, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(recipe.inputs, name));
   if (unknown !== undefined) throw refusedField(`/inputs/${unknown}`, 'is not an input of this recipe');
@@ -51,8 +51,8 @@ function fits({ type }: RecipeInput, value: unknown): boolean {
 }
 
 /**
- * A copy of a template with its placeholders filled in. A text that is one placeholder becomes the value itself, whatever its
- * type; inside an expression a value becomes a JSONata literal, elsewhere text.
+ * Returns a copy of a template with its placeholders replaced. A string that is a single placeholder becomes the value itself,
+ * whatever its type. Inside an expression a value becomes a JSONata literal, elsewhere text.
  */
 export function fill(template: unknown, values: Readonly<Record<string, unknown>>): unknown {
   if (typeof template === 'string') return fillText(template, values);
@@ -70,7 +70,7 @@ function fillText(text: string, values: Readonly<Record<string, unknown>>): unkn
   };
   const [, whole] = /^\{\{([\w.]+)\}\}$/.exec(text) ?? [];
   if (whole !== undefined) return inputOf(whole);
-  // Odd parts are expressions.
+  // Parts with odd indexes are expressions.
   return text
     .split(/(\{%[\s\S]*?%\})/)
     .map((part, index) =>

@@ -18,7 +18,7 @@ const shown = () =>
     inputs: z.record(z.string(), z.looseObject({ title: z.string(), type: z.string() })),
   });
 
-/** The calls on the recipes that ship with Trunkline. */
+/** The routes of the recipes that ship with Trunkline. */
 export function recipeRoutes(services: InstallServices, vendors: EventCatalogue, recipes: Recipes): Route[] {
   const shared = { tag: 'Recipes', area: 'automations' } as const;
   const find = (name = ''): Recipe => {

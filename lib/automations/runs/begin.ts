@@ -22,13 +22,13 @@ export interface HeldKey {
   waits?: boolean;
 }
 
-/** What the first durable step of a run works out; plain JSON, remembered by the execution. */
+/** The result of the first durable step of a run; plain JSON, remembered by the execution. */
 export type Beginning =
   | { go: false; state: RunState; reason: string; dedupeKey?: string; held?: HeldKey }
   /** `turn`: the run waits until that other run has ended. */
   | { go: true; facts: RunFacts; held?: HeldKey; turn?: string };
 
-/** Everything before the first step: the run's event, whether it is meant, and whether its dedupe key is free. */
+/** Everything before the first step: loading the run's event, and checking that the run applies and that its dedupe key is free. */
 export async function beginRun(services: RunServices, runId: string): Promise<Beginning> {
   const stored = await findRun(services.table, runId);
   if (stored?.state !== 'running')
@@ -39,7 +39,7 @@ export async function beginRun(services: RunServices, runId: string): Promise<Be
   const event = await eventOf(services, run);
   if (event === undefined && (run.eventId !== undefined || run.event !== undefined))
     return { go: false, state: 'failed', reason: 'Its event is no longer kept.' };
-  // The time of a run is that of its cause: an answer may be quicker than the run that waits for it.
+  // The time of a run is that of its cause: an answer may arrive before the run that waits for it starts.
   const facts: RunFacts = {
     run,
     event: event ?? null,
@@ -68,7 +68,7 @@ async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginni
     const refusal = refusalOf(await evaluate(definition.if, bindings, options));
     if (refusal !== undefined) return { go: false, state: 'skipped', reason: refusal };
   }
-  // A replay was asked for by a person: what it repeats is neither one too many nor a duplicate.
+  // A person requested the replay: what it repeats is neither over the cap nor a duplicate.
   if (run.replayOf !== undefined) return { go: true, facts };
   const held = await keyOf(definition, bindings, options);
   const claim = held && (await claimKey(services, run.owner, held.key, run, run.createdAt));
@@ -84,7 +84,7 @@ async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginni
   if (held && modeOf(definition) === 'restart') await restart(services, run, held.key, turn);
   const max = definition.maxPerMinute;
   if (max !== undefined && (await countRun(services, run.owner, 'acting')) > max) {
-    // The key is given back: the next event with it may act when there is room again.
+    // The key is released: the next event with it may act when there is capacity again.
     const reason = tooMany(max);
     await countSuppressed(services, run);
     return { go: false, state: 'suppressed', reason, ...(held && { held, dedupeKey: held.key }) };
@@ -92,7 +92,7 @@ async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginni
   return { go: true, facts, ...(held && { held }), ...(turn !== undefined && { turn }) };
 }
 
-/** Cancels the run with a key and those that wait for it: the newest takes their place. */
+/** Cancels the run with a key and those that wait for it: the newest replaces them. */
 async function restart(services: RunServices, run: RunItem, key: string, going: string | undefined): Promise<void> {
   for (const id of [...(await runsInTurn(services.table, run.owner, key)), going]) {
     const other = id === undefined || id === run.id ? undefined : await findRun(services.table, id);
@@ -100,7 +100,7 @@ async function restart(services: RunServices, run: RunItem, key: string, going: 
   }
 }
 
-/** The key that a run must hold: that of its `dedupe`, or one for the whole automation where its runs must not overlap. */
+/** The key that a run must hold: that of its `dedupe`, or one for the whole automation if its runs must not overlap. */
 async function keyOf(
   definition: RunDefinition,
   bindings: Record<string, unknown>,
@@ -111,7 +111,7 @@ async function keyOf(
   const mode = modeOf(definition);
   const waits = mode === 'queue' || mode === 'restart';
   if (dedupe && key !== undefined) return { key, seconds: dedupe.seconds, waits };
-  // Without a window, a run that has ended keeps no other from starting.
+  // Without a window, a run that has ended does not prevent another from starting.
   return dedupe || mode === 'parallel' ? undefined : { key: '', seconds: -1, waits: true };
 }
 
@@ -120,11 +120,11 @@ function modeOf({ mode, dedupe }: RunDefinition): NonNullable<RunDefinition['mod
 }
 
 export function definitionOfRun(run: RunItem): RunDefinition {
-  // Written when the run was made, from a definition that its schema had accepted.
+  // Written when the run was created, from a definition that its schema had accepted.
   return JSON.parse(run.definition) as RunDefinition;
 }
 
-/** The event that a run is about; undefined where there is none, or none any more. */
+/** The event of a run; undefined if there is none, or if it no longer exists. */
 export async function eventOf(services: RunServices, run: RunItem): Promise<TrunklineEvent | undefined> {
   // Written by `startRun`.
   if (run.event !== undefined) return JSON.parse(unpackText(run.event)) as TrunklineEvent;
@@ -133,7 +133,7 @@ export async function eventOf(services: RunServices, run: RunItem): Promise<Trun
   return item && shownEvent(services.files, item);
 }
 
-/** What the log says of a run wherever it is named. */
+/** The log fields that identify a run. */
 export function runInLog({ id, name, owner, eventId, source }: RunItem): Record<string, unknown> {
   return {
     run: id,
@@ -144,7 +144,7 @@ export function runInLog({ id, name, owner, eventId, source }: RunItem): Record<
   };
 }
 
-/** Four hexadecimal digits that people can read out: `7F3A`. */
+/** Four hexadecimal digits that can be read out: `7F3A`. */
 export function refOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 4).toUpperCase();
 }

@@ -1,7 +1,7 @@
 import type { SlowCall } from '../../connections/invoke.ts';
 import { callsOwner, type RunServices, startRun } from './runs.ts';
 
-/** Makes a run of one step of a call that takes longer than a call may; answers the run's id. */
+/** Creates a run of one step for a long-running call; returns the run's id. */
 export function startCallRun(services: RunServices, call: SlowCall): Promise<string> {
   return startRun(services, {
     owner: callsOwner,

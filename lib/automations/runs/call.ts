@@ -17,7 +17,7 @@ import { type AutomationServices, type RunContext, refusalOf, type StepEnd } fro
 import type { StepError, StepState } from './runs.ts';
 import { inputHash, type StepPlace } from './step-records.ts';
 
-/** How one attempt of a call ended; plain JSON, remembered by the execution. */
+/** The outcome of one attempt of a call; plain JSON, remembered by the execution. */
 interface Attempt {
   state: StepState | 'cancelled';
   output?: unknown;
@@ -26,18 +26,21 @@ interface Attempt {
   next?: number;
   /** True when nothing was attempted because sending is paused. */
   paused?: true;
-  /** When the first attempt began, in epoch milliseconds. */
+  /** When the first attempt started, in epoch milliseconds. */
   firstAt: number;
 }
 
 type ItemEnd = Pick<Attempt, 'state' | 'output' | 'error'>;
 
-/** An operation that may take long has the whole of an invocation, less a margin; others have the gateway's 25 s. */
+/** A long-running operation has the whole of an invocation, less a margin; others have the gateway's 25 s. */
 const longCallMs = 13 * 60_000;
 const callMs = 25_000;
-/** An alarm is not waited for as long: there are attempts left, and others to be told. */
+/** An alarm has a shorter timeout: further attempts remain, and other recipients are waiting. */
 const alarmCallMs = 10_000;
-/** Runs a step that calls an operation: once, or once for each item of a list. `attempted` is told when the first attempt is over. */
+/**
+ * Runs a step that calls an operation: once, or once for each item of a list. `attempted` is called when the first attempt is
+ * over.
+ */
 export async function runCall(
   run: RunContext,
   context: DurableContext,
@@ -78,14 +81,17 @@ export async function runCall(
   });
 }
 
-/** Where the run must not go on after an error, no further item is begun either; nor after an error that ends the list. */
+/** If the run must not continue after an error, no further item is started; nor after an error that ends the list. */
 function isLast(step: CallStep, { state, error }: ItemEnd): boolean {
   if (state === 'cancelled') return true;
   if (state === 'succeeded' || state === 'skipped') return false;
   return step.onError !== 'continue' || (error !== undefined && step.stopOn?.includes(error.code) === true);
 }
 
-/** One call with its repeats. Each attempt is a durable step of its own, and so is known to a replay while the next is due. */
+/**
+ * One call with its retries. Each attempt is a durable step of its own, so a replay knows its result while the next one is
+ * pending.
+ */
 async function callUntilDone(
   run: RunContext,
   context: DurableContext,
@@ -104,7 +110,7 @@ async function callUntilDone(
     const ended = await tryOnce(run, context, step, operation, place, durableName, item, number, firstAt);
     attempted();
     if (ended.next === undefined) return ended;
-    // While sending is paused nothing is attempted, and no time runs out.
+    // While sending is paused, nothing is attempted and no time limit runs down.
     if (ended.paused) uncounted++;
     firstAt = ended.paused ? undefined : ended.firstAt;
     if (await pause(run, context, `${name} pause ${attempt}`, ended.next)) return { ...ended, state: 'cancelled' };
@@ -128,16 +134,19 @@ async function tryOnce(
       atMostOnce: isWrite,
     });
   } catch (error) {
-    // The attempt left no result: it was cut off, or the execution could not keep it.
+    // The attempt left no result: it was interrupted, or the execution could not store it.
     const ended = await context.step<Attempt | undefined>(`${name} ended`, () =>
       afterInterruption(run, step, operation, place, attempt, error),
     );
-    // A run that an earlier version began remembers nothing here.
+    // A run that an earlier version started has no stored value here.
     return ended ?? { ...failureOf(error, isWrite), firstAt: run.facts.startedAt };
   }
 }
 
-/** One attempt: cancelled or not, condition, input, `unless`, the vendor. Its record is written before the vendor is asked, and after. */
+/**
+ * One attempt: cancellation, condition, input, `unless`, the vendor. Its record is written before and after the request to the
+ * vendor.
+ */
 async function callOnce(
   run: RunContext,
   step: CallStep,
@@ -159,7 +168,7 @@ async function callOnce(
     const refusal = step.if === undefined ? undefined : refusalOf(await run.render(step.if, place, firstAt, item));
     if (refusal !== undefined) return await skip(refusal);
     const rendered = (await run.render(step.input ?? {}, place, firstAt, item)) ?? {};
-    // The definition's schema asks for an object, and rendering keeps its form.
+    // The definition's schema requires an object, and rendering preserves its shape.
     const input = rendered as Record<string, unknown>;
     const secret = step.secret === true;
     const kept =
@@ -186,7 +195,7 @@ async function callOnce(
   }
 }
 
-/** Sends the request; `asked` is set as soon as anything goes out to the vendor. */
+/** Sends the request; `asked` is set as soon as anything is sent to the vendor. */
 async function askVendor(
   run: RunContext,
   step: CallStep,
@@ -199,7 +208,7 @@ async function askVendor(
   const { vendor: vendorName, connection, operation: operationName } = target(step);
   const vendor = vendorIn(run.vendors, vendorName);
   if (!vendor || !operation) throw new GatewayError('not_found', `There is no ${step.call}.`);
-  // A call that takes long is this step itself; it starts no run of its own.
+  // A long-running call is this step itself; it does not start a run of its own.
   const { startRun: _, ...kit } = services;
   const { keyId, name, scopes } = run.run;
   const isSlow = operation.slow !== undefined;
@@ -219,7 +228,7 @@ async function askVendor(
   }
 }
 
-/** A signal that is aborted when the time is up, unless it is cancelled before. */
+/** A signal that aborts after a timeout, unless it is cancelled first. */
 function deadlineOf(clock: Clock, ms: number): { signal: AbortSignal; cancel: () => void } {
   const late = new AbortController();
   const done = new AbortController();
@@ -228,7 +237,7 @@ function deadlineOf(clock: Clock, ms: number): { signal: AbortSignal; cancel: ()
   return { signal: late.signal, cancel: () => done.abort() };
 }
 
-/** The vendor has done it: a database that is in trouble now must not make it a failure. */
+/** The vendor has carried the request out: a database error at this point must not turn it into a failure. */
 async function recordSuccess(
   run: RunContext,
   place: StepPlace,
@@ -285,7 +294,7 @@ async function fail(
   return { state, ...(error && { error }), ...(next !== undefined && { next }), firstAt };
 }
 
-/** Sending is paused: the step is tried again later, and the run is counted among those that wait. */
+/** Sending is paused: the step is tried again later, and the run counts as waiting. */
 async function waitForResumption(
   run: RunContext,
   place: StepPlace,
@@ -307,7 +316,7 @@ async function waitForResumption(
   return { state: 'running', error, next: retryAfter, paused: true, firstAt };
 }
 
-/** What follows an attempt that was cut off. Its record tells whether the vendor can have been asked. */
+/** Determines what follows an interrupted attempt. Its record shows whether a request can have reached the vendor. */
 async function afterInterruption(
   run: RunContext,
   step: CallStep,
@@ -334,7 +343,7 @@ async function afterInterruption(
   return fail(run, step, operation, place, attempt, { error, elapsedMs: now - firstAt, asked, firstAt });
 }
 
-/** The same client, which notes that a request went out. */
+/** The same client; also notes that a request was sent. */
 function watched(http: HttpClient, asked: { yes: boolean }): HttpClient {
   const noting =
     <Args extends unknown[], Result>(send: (...args: Args) => Result) =>
@@ -345,7 +354,7 @@ function watched(http: HttpClient, asked: { yes: boolean }): HttpClient {
   return { ...http, request: noting(http.request.bind(http)), stream: noting(http.stream.bind(http)) };
 }
 
-/** Writes how far a transfer has come into the run, once a second at most. */
+/** Writes the progress of a transfer into the run, at most once a second. */
 function progressOf(run: RunContext): (done: number, total: number) => Promise<void> {
   const { services } = run;
   let last = 0;
@@ -358,7 +367,7 @@ function progressOf(run: RunContext): (done: number, total: number) => Promise<v
   };
 }
 
-/** A file that a step was answered with lies beside the run; later steps see where. */
+/** A file that a step received is stored beside the run; later steps see its location. */
 async function storedFile(
   services: AutomationServices,
   run: RunContext,

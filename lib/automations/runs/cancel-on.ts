@@ -6,12 +6,12 @@ import { cancelRun } from './pause.ts';
 import type { RunContext } from './run-context.ts';
 import { register } from './wait.ts';
 
-/** Longer than any run: what Lambda allows a durable execution. */
+/** Longer than any run: Lambda's limit for a durable execution. */
 const maxRunSeconds = 31 * 86_400;
 
 /**
- * Cancels a run when one of the events of its `cancelOn` comes, or has come since its cause. Resolves when it watches; the run then
- * begins its steps.
+ * Cancels a run when one of the events of its `cancelOn` arrives, or has arrived since its cause. Resolves once it is watching;
+ * the run then starts its steps.
  */
 export async function watchForCancel(run: RunContext, context: DurableContext): Promise<void> {
   const awaited = cancelledBy(definitionOfRun(run.run));
@@ -30,7 +30,7 @@ export async function watchForCancel(run: RunContext, context: DurableContext): 
     watching.resolve();
     if ((await waited).done) await inner.step('cancel on ends', () => cancelIfOccurred(run, awaited));
   });
-  // The steps go on beside it: it ends with the run, and only what keeps it from watching matters to them.
+  // The steps run in parallel with it: it ends with the run, and the steps only depend on errors that prevent it from watching.
   watch.then(watching.resolve, watching.reject);
   await watching.promise;
 }

@@ -5,24 +5,24 @@ import { findRun, type RunServices } from './runs.ts';
 interface ClaimItem extends Key {
   runId: string;
   state: 'running' | 'done';
-  /** Events that arrived until then are duplicates, epoch milliseconds; without meaning while the run goes on. */
+  /** Events that arrived until then are duplicates, epoch milliseconds; not meaningful while the run is active. */
   until: number;
-  /** When the event arrived that the run is about. */
+  /** When the run's event arrived. */
   claimedAt: number;
   expiresAt: number;
 }
 
-/** `isGoing`: the run that has the key has not ended. */
+/** `isGoing`: the run that holds the key has not ended. */
 export type Claim = { mine: true } | { mine: false; takenBy: string; isGoing: boolean };
 
-/** No run lives longer than its execution. */
+/** No run outlives its execution. */
 const longestRunMs = 31 * 24 * 60 * 60_000;
-/** A claim is kept this much longer than it counts, for events whose runs begin late. */
+/** A claim is kept this much longer than it counts, for events whose runs start late. */
 const lateMs = 60 * 60_000;
 
 /**
- * Claims a dedupe key for the run of an event that arrived at a time. Duplicates are judged by their arrival: whatever arrived
- * while the run with the key was going, or within its window, is one. A repeat by the same run is its own again.
+ * Claims a dedupe key for the run of an event that arrived at a given time. Duplicates are determined by arrival: any event that
+ * arrived while the run with the key was active, or within its window, is one. A repeat by the same run gets its own claim again.
  */
 export async function claimKey(
   services: RunServices,
@@ -47,7 +47,7 @@ export async function claimKey(
   if (claimed.done) return { mine: true };
   const held = claimed.item;
   if (held?.state !== 'running') return { mine: false, takenBy: held?.runId ?? '', isGoing: false };
-  // A run that has ended without giving its key back holds it no longer.
+  // A run that ended without releasing its key no longer holds it.
   if ((await findRun(services.table, held.runId))?.state === 'running')
     return { mine: false, takenBy: held.runId, isGoing: true };
   const taken = await services.table.put<ClaimItem>(mine, '#runId = :held AND #state = :running', {
@@ -58,8 +58,8 @@ export async function claimKey(
 }
 
 /**
- * Ends a claim: one that counts does so for its window from the event's arrival and, unless events with the key wait for their turn,
- * for what arrived while the run went on.
+ * Ends a claim. A claim that counts does so for its window from the event's arrival and, unless events with the key wait for
+ * their turn, for events that arrived while the run was active.
  */
 export async function endClaim(
   services: RunServices,

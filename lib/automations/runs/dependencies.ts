@@ -2,7 +2,7 @@ import { expressionIn, partsIn } from '../../expressions/template.ts';
 import { isCall, type Step } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 
-/** The steps that a template reads: their names, or `all` where it looks at `steps` as a whole. */
+/** The steps that a template reads: their names, or `all` if it reads `steps` as a whole. */
 export function referencedSteps(template: unknown): ReadonlySet<string> | 'all' {
   const names = new Set<string>();
   for (const expression of expressionsIn(template)) {
@@ -20,7 +20,7 @@ export function mentions(template: unknown, binding: string): boolean {
   return expressionsIn(template).some((expression) => name.test(expression));
 }
 
-/** The steps among the earlier ones that a step waits for: those it names in `after`, and those whose results it reads. */
+/** The earlier steps that a step waits for: those named in `after`, and those whose results it reads. */
 export function dependenciesOf(step: Step, earlier: readonly PlacedStep[]): PlacedStep[] {
   const read = referencedSteps(step);
   const named = new Set(step.after ?? []);
@@ -28,8 +28,8 @@ export function dependenciesOf(step: Step, earlier: readonly PlacedStep[]): Plac
 }
 
 /**
- * The steps of a list that run beside it when they are in trouble: calls whose errors do not stop the run, and what only works
- * out a value from them. It depends on the definition alone, so that every replay numbers its operations alike.
+ * The steps of a list that may run beside it while they fail and retry: calls whose errors do not stop the run, and steps that
+ * only compute a value from them. This depends on the definition alone, so that every replay numbers its operations alike.
  */
 export function stepsBeside(steps: readonly PlacedStep[], outside: ReadonlySet<PlacedStep>): Set<PlacedStep> {
   const beside = new Set<PlacedStep>();

@@ -21,7 +21,7 @@ export interface RunEnd {
   failures?: { step: string; reason: string }[];
 }
 
-/** What the ends of its steps make of a run. */
+/** Derives the outcome of a run from the outcomes of its steps. */
 export function endOf(ends: readonly StepEnd[], sequence: { stop?: string; cancelled: boolean }): RunEnd {
   const failures = ends.flatMap(({ name, reason }) => (reason === undefined ? [] : [{ step: name, reason }]));
   const reason = sequence.stop ?? (failures.map((each) => each.reason).join(' ') || undefined);
@@ -37,7 +37,7 @@ export function endOf(ends: readonly StepEnd[], sequence: { stop?: string; cance
   return { state, ...(reason !== undefined && failed && { reason }), ...(failed && { failures }) };
 }
 
-/** Only what was delivered counts as seen: a run that wrote something, and whose alarms, if it has any, were all raised. */
+/** Only a delivered event counts as seen: the run wrote something, and all of its alarms, if any, were raised. */
 export function countsForDedupe(ends: readonly StepEnd[]): boolean {
   return ends.some(({ wrote }) => wrote) && !ends.some(({ alarm }) => alarm === 'silent');
 }
@@ -84,8 +84,8 @@ async function reportFailure(services: RunServices, run: RunItem, end: RunEnd): 
 }
 
 /**
- * Ends a run whose execution cannot go on, whatever its steps have done. A dedupe key that it held is free then, since a claim
- * counts only as long as its run goes on.
+ * Ends a run whose execution cannot continue, whatever its steps have done. This frees its dedupe key, since a claim counts only
+ * while its run is active.
  */
 export async function abandonRun(services: RunServices, runId: string, reason: string): Promise<void> {
   const run = await findRun(services.table, runId);

@@ -5,13 +5,13 @@ import { due, newestListed } from '../../store/due.ts';
 import { expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 
-/** Runs of an automation that may act in a minute where it does not say and raises no alarm. */
+/** The maximum number of runs of an automation that may act per minute, unless it sets its own limit or raises an alarm. */
 export const defaultPerMinute = 60;
 
-/** Runs that may begin for each that may act: many find only at their condition that they are not meant. */
+/** How many runs may start for each that may act: many find out only from their condition that they do not apply. */
 export const beginningsPerRun = 10;
 
-/** Counts one run of an automation in this minute, among those that begin or those that act, and answers how many there are. */
+/** Counts one run of an automation in this minute, among those that start or those that act, and returns the count. */
 export async function countRun(
   { table, clock }: { table: Table; clock: Clock },
   automation: string,
@@ -36,7 +36,7 @@ interface SuppressedMinute extends Key {
   dueAt: number;
 }
 
-/** Counts a run that a cap suppressed; `reportSuppressed` tells how many there were when the minute is over. */
+/** Counts a run that a cap suppressed; `reportSuppressed` reports the count when the minute is over. */
 export async function countSuppressed(
   { table, clock }: { table: Table; clock: Clock },
   { owner, name }: { owner: string; name: string },
@@ -58,7 +58,7 @@ export async function countSuppressed(
   );
 }
 
-/** Emits one event for each automation and minute in which runs were suppressed; answers how many. */
+/** Emits one event for each automation and minute in which runs were suppressed; returns how many. */
 export async function reportSuppressed(services: LogServices): Promise<number> {
   let reported = 0;
   const over = newestListed<SuppressedMinute>(services.table, 'run-flood', 0, services.clock.now(), 100);
@@ -75,5 +75,5 @@ export async function reportSuppressed(services: LogServices): Promise<number> {
   return reported;
 }
 
-/** Why a run of too many does nothing. */
+/** The reason recorded for a run that exceeds the cap. */
 export const tooMany = (max: number): string => `More than ${max} runs within a minute (maxPerMinute).`;

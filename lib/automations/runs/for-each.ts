@@ -13,8 +13,8 @@ interface ItemEnd extends SequenceEnd {
 }
 
 /**
- * Runs steps for each item of a list. The output has, for each item, what its steps gave by name; `errors` has the first error of
- * each, null where it has none.
+ * Runs steps for each item of a list. The output contains the outputs of each item's steps by name; `errors` contains each item's
+ * first error, or null.
  */
 export async function runForEach(
   run: RunContext,
@@ -85,7 +85,7 @@ export async function runForEach(
     },
   );
 
-  /** Where the run must not go on after an error, no further item is begun either. */
+  /** If the run must not continue after an error, no further item is started. */
   function isLast(end: ItemEnd): boolean {
     if (end.ends.some(({ code }) => code !== undefined && step.stopOn?.includes(code))) return true;
     return step.onError !== 'continue' && (end.stop !== undefined || end.ends.some(({ failed }) => failed > 0));

@@ -6,10 +6,10 @@ import type { RunContext } from './run-context.ts';
 import type { StepError } from './runs.ts';
 import type { StepPlace } from './step-records.ts';
 
-/** The items that a `forEach` gives, worked out once, or why it gives none. */
+/** The items of a `forEach`, evaluated once, or why there are none. */
 export type Items = { list: unknown[] } | { error: StepError };
 
-/** Works out a `forEach` as a durable step; what is no list is a list of one, and nothing is an empty list. */
+/** Evaluates a `forEach` as a durable step. A value that is not a list becomes a list of one, and nothing becomes an empty list. */
 export function itemsOf(
   run: RunContext,
   context: DurableContext,
@@ -35,8 +35,8 @@ export function itemsOf(
 }
 
 /**
- * Works through a list, so many items at a time: the next ones begin when all of these have ended, so that every replay begins the
- * same ones. Ends early where `isEnough` says so; answers what there is.
+ * Processes a list in batches. The next batch starts when all items of the current one have ended, so that every replay starts
+ * the same ones. Ends early if `isEnough` returns true; returns the results so far.
  */
 export async function eachItem<T>(
   run: RunContext,

@@ -7,7 +7,7 @@ import { findRun, type RunServices } from './runs.ts';
 
 const linkPrefix = '/links/';
 
-/** No script, nothing from elsewhere, and no way to put the page into a frame over something else. */
+/** No scripts, no external content, and no framing (clickjacking). */
 const headers = {
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy':
@@ -18,8 +18,8 @@ const headers = {
 };
 
 /**
- * Answers a link of a run. Opening it only asks: chat programs fetch what they show a preview of. Confirming it appends
- * `trunkline.link.opened`, once for each link.
+ * Serves a link of a run. Opening it only asks for confirmation, because chat programs fetch links to render previews. Confirming
+ * it appends `trunkline.link.opened`, once for each link.
  */
 export async function answerLink(services: RunServices, request: HttpRequest): Promise<JsonAnswer> {
   const { method, path } = request;

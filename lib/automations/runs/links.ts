@@ -3,17 +3,17 @@ import { equalInConstantTime } from '../../core/constant-time.ts';
 import type { RunItem, RunServices } from './runs.ts';
 
 export interface LinkServices {
-  /** Where people reach this gateway, without a slash at the end; links are relative without it. */
+  /** The public base URL of this gateway, without a trailing slash; links are relative without it. */
   publicUrl?: string;
 }
 
-/** A link that a person opens: which run it is of, and its name there. */
+/** A link that a person opens: its run, and its name within the run. */
 export interface RunLink {
   runId: string;
   name: string;
 }
 
-/** The addresses of the links that a template asks for with `$link('NAME')`, by name; undefined where it asks for none. */
+/** The addresses of the links that a template requests with `$link('NAME')`, by name; undefined if it requests none. */
 export async function linksFor(
   services: RunServices & LinkServices,
   run: RunItem,
@@ -37,19 +37,19 @@ export function linkNames(template: unknown): string[] {
   ];
 }
 
-/** A new secret to sign the links of a run with. */
+/** Creates a secret that signs the links of a run. */
 export function newLinkSecret(): string {
   return randomBytes(24).toString('base64url');
 }
 
-/** What a token says it is a link to. It is not to be believed before `isGenuine`. */
+/** The link that a token claims to be. It must not be trusted before `isGenuine`. */
 export function linkOf(token: string): RunLink | undefined {
   const [, runId, name] =
     /^(run_[a-z0-9]{1,40}_[a-z0-9]{1,10}_[0-9a-f]{12})\.([A-Za-z]\w{0,49})\.[\w-]{22}$/.exec(token) ?? [];
   return runId === undefined || name === undefined ? undefined : { runId, name };
 }
 
-/** Whether a token was made for a run by us. */
+/** Whether Trunkline issued a token for a run. */
 export function isGenuine(token: string, run: RunItem, link: RunLink): boolean {
   return run.linkSecret !== undefined && equalInConstantTime(token, tokenOf(run.linkSecret, link));
 }

@@ -4,25 +4,25 @@ import type { Key, Table } from '../../store/table.ts';
 import { listAutomations } from '../automations.ts';
 import { callsOwner, type RunItem, type RunState, runKey } from './runs.ts';
 
-/** Which runs are asked for. Times are epoch milliseconds of a run's start, both inclusive. */
+/** The query parameters of a run list. Times are epoch milliseconds of a run's start, both inclusive. */
 export interface RunFilter {
   /** The id of an automation, or `calls`. */
   owner?: string | undefined;
   state?: RunState | undefined;
   since?: number | undefined;
   until?: number | undefined;
-  /** Only runs that are listed after this one: older ones. */
+  /** Only runs listed after this one: older ones. */
   before?: string | undefined;
   limit: number;
 }
 
-/** The runs that fit, newest first. Runs of deleted automations are among them. */
+/** The matching runs, newest first. Includes runs of deleted automations. */
 export async function listRuns(table: Table, filter: RunFilter): Promise<RunItem[]> {
   const cursor = filter.before === undefined ? undefined : placeOf(filter.before);
   const from = filter.since ?? 0;
   const to = Math.min(filter.until ?? Number.MAX_SAFE_INTEGER, cursor?.createdAt ?? Number.MAX_SAFE_INTEGER);
   const found: RunItem[] = [];
-  // Runs that started in the same millisecond are in order of their ids.
+  // Runs that started in the same millisecond are ordered by id.
   let together: RunItem[] = [];
   const flush = () => {
     together.sort((one, other) => (one.id < other.id ? 1 : -1));
@@ -47,7 +47,7 @@ async function* candidates(table: Table, filter: RunFilter, from: number, to: nu
   const { owner, state, limit } = filter;
   if (state !== undefined) {
     for await (const run of newestListed<RunItem>(table, `run-${state}`, from, to, limit)) {
-      // The index is a moment behind the table.
+      // The index is eventually consistent with the table.
       if (run.state === state) yield run;
     }
     return;
@@ -63,7 +63,7 @@ async function* candidates(table: Table, filter: RunFilter, from: number, to: nu
   yield* mergeNewest(lists, (run) => run.createdAt);
 }
 
-/** The automations there are and were while their runs are kept, and the single calls. */
+/** All automations, including deleted ones whose runs are still kept, and the single calls. */
 async function everyOwner(table: Table): Promise<string[]> {
   const [current, former] = await Promise.all([
     listAutomations(table),

@@ -2,16 +2,16 @@ import { expiry, keys } from '../../store/items.ts';
 import type { Key } from '../../store/table.ts';
 import type { RunServices } from './runs.ts';
 
-/** One thing that an automation remembers. Times are epoch milliseconds. */
+/** One entry of an automation's memory. Times are epoch milliseconds. */
 interface MemoItem extends Key {
   key: string;
-  /** JSON: the table cannot hold every value. */
+  /** JSON, because the table cannot store every value. */
   value: string;
   until: number;
   expiresAt: number;
 }
 
-/** What a write came to: whether it was made, and what the memory holds now. */
+/** The outcome of a write: whether it was applied, and the current value. */
 export interface Remembered {
   written: boolean;
   value: unknown;
@@ -21,7 +21,7 @@ export const maxKeyLength = 200;
 export const maxValueBytes = 50_000;
 const defaultSeconds = 365 * 86_400;
 
-/** What an automation remembers just now, by key. */
+/** The current memory of an automation, by key. */
 export async function memoryOf(services: RunServices, automationId: string): Promise<Record<string, unknown>> {
   const now = services.clock.now();
   const items = await services.table.queryAll<MemoItem>({ pk: keys.memos(automationId), consistent: true });
@@ -31,8 +31,8 @@ export async function memoryOf(services: RunServices, automationId: string): Pro
 }
 
 /**
- * Remembers a value under a key, or forgets the key when the value is null. With `expect` it writes only where the memory holds
- * that value at this moment, null standing for none: so of several runs one wins.
+ * Stores a value under a key, or deletes the key if the value is null. With `expect`, it writes only if the current value equals
+ * it, with null meaning no value: of several concurrent runs, one succeeds.
  */
 export async function remember(
   services: RunServices,

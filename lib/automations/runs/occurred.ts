@@ -6,7 +6,7 @@ import { expressionIn } from '../../expressions/template.ts';
 import type { Awaited } from '../definition.ts';
 import type { AutomationServices, RunContext } from './run-context.ts';
 
-/** An event that has come since the event that started the run and meets what is awaited; undefined when there is none. */
+/** An event that arrived after the event that started the run and meets the awaited condition; undefined when there is none. */
 export async function hasOccurred(
   run: RunContext,
   awaited: Awaited,
@@ -17,7 +17,7 @@ export async function hasOccurred(
   return found && shownEvent(run.services.files, found);
 }
 
-/** What the log is searched for, and what later events are held against. Only what came since the run's cause counts. */
+/** The criteria for searching the log and for matching later events. Only events since the run's cause count. */
 export async function wantedOf(
   run: RunContext,
   { event: type, connection, if: condition }: Awaited,
@@ -38,7 +38,7 @@ export async function wantedOf(
   };
 }
 
-/** What registering a wait and searching the log work with. */
+/** The services used to register a wait and search the log. */
 export function waitServices(services: AutomationServices) {
   return {
     ...services,

@@ -4,10 +4,10 @@ import type { Key, Table } from '../../store/table.ts';
 import type { RunContext } from './run-context.ts';
 import { findRun, type RunItem, type RunServices } from './runs.ts';
 
-/** A wait of a run that cancelling the run ends. */
+/** A wait that cancelling the run ends. */
 interface WaitItem extends Key {
   callbackId: string;
-  /** The event types that it waits for, in their order. */
+  /** The event types that it waits for, in order. */
   types: string[];
   expiresAt: number;
 }
@@ -16,7 +16,7 @@ interface Cancelled {
   cancelled: true;
 }
 
-/** Lets time pass, in whole seconds; true when the run was cancelled meanwhile. */
+/** Waits for a duration in whole seconds; true when the run was cancelled in the meantime. */
 export async function pause(run: RunContext, context: DurableContext, name: string, seconds: number): Promise<boolean> {
   if (run.sequential) {
     await context.wait(name, seconds);
@@ -27,7 +27,7 @@ export async function pause(run: RunContext, context: DurableContext, name: stri
   return waited.done;
 }
 
-/** Has cancelling a run end one of its waits; one that was cancelled before ends at once. */
+/** Makes one of a run's waits end when the run is cancelled; if the run is already cancelled, it ends immediately. */
 export async function endOnCancel(
   { services, run }: Pick<RunContext, 'services' | 'run'>,
   callbackId: string,
@@ -35,11 +35,11 @@ export async function endOnCancel(
 ): Promise<void> {
   const { expiresAt } = run;
   await services.table.put<WaitItem>({ ...keys.runWait(run.id, callbackId), callbackId, types, expiresAt });
-  // Cancelling marks the run before it looks for waits: so either it finds this one, or this one finds the mark.
+  // Cancelling marks the run before it searches for waits: either it finds this wait, or this wait finds the mark.
   if ((await findRun(services.table, run.id))?.cancelRequested) await endWait(services, callbackId);
 }
 
-/** Removes what a run has waited for, so that no later event is held against a run that has ended. */
+/** Removes the waiters of a run, so that no later event is matched against a run that has ended. */
 export async function forgetWaits({ table }: RunServices, runId: string): Promise<void> {
   for (const { pk, sk, callbackId, types } of await waitsOf(table, runId)) {
     for (const [alternative, type] of types.entries()) await table.delete(keys.waiter(type, callbackId, alternative));
@@ -47,7 +47,7 @@ export async function forgetWaits({ table }: RunServices, runId: string): Promis
   }
 }
 
-/** Asks a run to end: its waits end at once, and no further step begins. False when it has ended already. */
+/** Requests the end of a run: its waits end immediately, and no further step starts. False when it has already ended. */
 export async function cancelRun(services: RunServices, run: RunItem, reason: string): Promise<boolean> {
   const asked = await services.table.update<RunItem>(
     { pk: run.pk, sk: run.sk },

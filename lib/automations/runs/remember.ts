@@ -6,7 +6,7 @@ import { maxKeyLength, maxValueBytes, type Remembered, remember } from './memory
 import type { RunContext, StepEnd } from './run-context.ts';
 import { runLocally } from './set.ts';
 
-/** Writes into the automation's memory; the output tells whether it was written, and what the memory holds. */
+/** Writes to the automation's memory; the output contains whether it was written, and the current value. */
 export function runRemember(
   run: RunContext,
   context: DurableContext,
@@ -15,7 +15,7 @@ export function runRemember(
 ): Promise<StepEnd> {
   return runLocally(run, context, placed, { step, call: 'remember' }, async (place, now): Promise<Remembered> => {
     const { seconds, ...texts } = step.remember;
-    // A template keeps its form; only the values of its expressions can be anything.
+    // A template keeps its shape; only the values of its expressions can be anything.
     const { key, value, expect } = (await run.render(texts, place, now)) as Record<string, unknown>;
     if (typeof key !== 'string' || key === '' || key.length > maxKeyLength) {
       throw new GatewayError(
@@ -29,7 +29,7 @@ export function runRemember(
       key,
       value: value ?? null,
       ...(seconds !== undefined && { seconds }),
-      // Where an expression finds nothing, the memory is expected to hold nothing.
+      // If an expression finds nothing, the memory is expected to be empty.
       ...('expect' in texts && { expect: expect ?? null }),
     });
   });

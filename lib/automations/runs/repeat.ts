@@ -8,7 +8,7 @@ import { isExpressionFailure } from './retry.ts';
 import { type RunContext, refusalOf, type StepEnd, type StepResult } from './run-context.ts';
 import type { RunSteps } from './sequence.ts';
 
-/** Whether the rounds are over: yes, no, or a condition that fails. */
+/** Whether the rounds are over: yes, no, or a failing condition. */
 type Verdict = { done: boolean } | { problem: string };
 
 /**

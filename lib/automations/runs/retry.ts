@@ -3,17 +3,19 @@ import type { Operation } from '../../core/operation.ts';
 import { ExpressionFailure } from '../../expressions/pool.ts';
 import type { CallStep } from '../definition.ts';
 
-/** How a call is repeated. */
+/** How a call is retried. */
 export interface RetryPolicy {
   attempts: number;
-  /** Seconds before the attempt after the n-th, from 1; the last one stays. */
+  /** Seconds before the attempt after the n-th, from 1; the last value repeats. */
   delays: readonly number[];
-  /** No attempt begins later than this after the first, in milliseconds. */
+  /** No attempt starts later than this after the first, in milliseconds. */
   withinMs: number;
 }
 
 const ordinary: RetryPolicy = { attempts: 6, delays: [2, 5, 15, 60, 180], withinMs: Number.POSITIVE_INFINITY };
-/** What raises an alarm is tried for half a minute and then reported: somebody must still be able to do something else. */
+/**
+ * A call that raises an alarm is retried for half a minute and then reported: somebody must still have time to do something else.
+ */
 const alarm: RetryPolicy = { attempts: 20, delays: [1, 2, 4], withinMs: 30_000 };
 
 export function retryPolicy(step: Pick<CallStep, 'retry'>, operation: Pick<Operation, 'alarm'>): RetryPolicy {
@@ -24,20 +26,20 @@ export function retryPolicy(step: Pick<CallStep, 'retry'>, operation: Pick<Opera
   return operation.alarm ? alarm : ordinary;
 }
 
-/** One attempt that failed. */
+/** A failed attempt. */
 export interface FailedAttempt {
   error: unknown;
   /** From 1. */
   attempt: number;
-  /** Since the first attempt began, in milliseconds. */
+  /** Since the start of the first attempt, in milliseconds. */
   elapsedMs: number;
-  /** Whether any request has gone out to the vendor; false means that it certainly did nothing. */
+  /** Whether any request has been sent to the vendor; false means that it certainly did nothing. */
   asked: boolean;
 }
 
 /**
- * Seconds until the next attempt, or undefined where there is none. A write goes again only when it certainly did not reach the
- * vendor; the one exception is an operation that says so itself: an SOS whose answer was lost.
+ * Seconds until the next attempt; undefined if there is none. A write is retried only if it certainly did not reach the vendor.
+ * The only exception is an operation that declares it: an SOS whose answer was lost.
  */
 export function secondsToNextAttempt(
   failed: FailedAttempt,
@@ -56,7 +58,7 @@ export function secondsToNextAttempt(
   return elapsedMs + seconds * 1000 <= policy.withinMs ? seconds : undefined;
 }
 
-/** True when nobody can know whether the vendor carried the request out. */
+/** True when it is unknown whether the vendor carried the request out. */
 export function isLost(error: unknown, asked: boolean): boolean {
   if (error instanceof GatewayError) return error.outcome === 'unknown';
   return asked && !isExpressionFailure(error);
@@ -64,11 +66,11 @@ export function isLost(error: unknown, asked: boolean): boolean {
 
 function mayRepeat(error: unknown, asked: boolean, effect: Operation['effect']): boolean {
   if (error instanceof GatewayError) return error.retryable && (effect === 'read' || error.outcome === 'no');
-  // A database that did not answer, before the vendor was asked for anything.
+  // A database that did not respond before any request was sent to the vendor.
   return !isExpressionFailure(error) && (effect === 'read' || !asked);
 }
 
-/** An expression that fails however often it is evaluated; where no process could evaluate it, it is tried again. */
+/** An expression that fails on every evaluation; if no process could evaluate it, it is retried. */
 export function isExpressionFailure(error: unknown): error is ExpressionFailure {
   return error instanceof ExpressionFailure && error.kind !== 'crashed';
 }

@@ -52,7 +52,7 @@ const whole = () =>
 const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
 const runIdField = () => z.string().check(z.refine((id) => runKey(id) !== undefined, 'must be the id of a run'));
 
-/** The calls on runs: what was done, step by step, and doing it again. */
+/** The routes of runs: what was done, step by step, and replays. */
 export function runRoutes(services: AutomationServices, vendors: Catalogue): Route[] {
   const tag = 'Runs';
   return [
@@ -129,7 +129,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         if (run.state === 'running')
           throw new GatewayError('conflict', 'The run has not ended yet. Wait for it or cancel it first.');
         const now = services.clock.now();
-        // Written by us when the run was made; an edited event is the caller's own.
+        // Written by Trunkline when the run was created; an edited event is supplied by the caller.
         const event = input.event
           ? ({ ...(input.event as object) } as unknown as TrunklineEvent)
           : run.event
@@ -166,7 +166,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       handle: async ({ params, principal }) => {
         const run = await find(services, params.id ?? '');
         mayUse(run, principal, true);
-        // Loaded on use: nobody else of the control function renders inputs.
+        // Loaded on demand: nothing else in the control function renders inputs.
         const { undoRun } = await import('./undo.ts');
         return { id: await undoRun(services, vendors, run), undoOf: run.id };
       },
@@ -206,7 +206,7 @@ function isOwn(run: RunItem, principal: Principal): boolean {
   return run.owner === callsOwner && run.keyId === principal.keyId;
 }
 
-/** What went to a vendor and came back is for keys that could make the call themselves. */
+/** Vendor requests and responses are visible only to keys that could make the call themselves. */
 function mayReadStep(run: RunItem, { call }: StepItem, principal: Principal): boolean {
   const [vendor, connection, operation] = call?.split('/') ?? [];
   if (isOwn(run, principal) || vendor === undefined || connection === undefined || operation === undefined) return true;
@@ -219,7 +219,7 @@ async function find(services: RunServices, id: string): Promise<RunItem> {
   return withDefinition(services.files, run);
 }
 
-/** A run as the API shows it, without its steps. */
+/** A run as the API returns it, without its steps. */
 export function showRun(run: RunItem) {
   const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, progress } = run;
   return {
@@ -237,7 +237,7 @@ export function showRun(run: RunItem) {
   };
 }
 
-/** A step; what a key may not read of it is left out, and `hidden` says so. */
+/** A step; parts that a key may not read are omitted, and `hidden` says so. */
 async function showStep(services: RunServices, step: StepItem, readable: boolean) {
   const { name, call, state, reason, attempts, index, kept, nextAttemptAt } = step;
   const output = async () =>

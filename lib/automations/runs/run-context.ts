@@ -20,61 +20,61 @@ import { type StepPlace, StepRecords } from './step-records.ts';
 
 export interface AutomationServices extends RunServices, GatewayServices, LinkServices {
   vendorNames: readonly string[];
-  /** Polls the source of an event type now, where it is polled at all, so that a wait does not end with news unread. */
+  /** Polls the source of an event type now, if it is polled at all, so that a wait does not end with unread events. */
   pollNow?(type: string, connection: string | undefined): Promise<void>;
 }
 
-/** What expressions read of a step that ended. */
+/** What expressions see of a step that has ended. */
 export interface StepResult {
   output: unknown;
   error?: StepError;
-  /** For a list: the error of each item, null where it has none. */
+  /** For a list: the error of each item, or null. */
   errors?: (StepError | null)[];
 }
 
-/** How a step ended, for the run as a whole. */
+/** How a step ended, as it affects the whole run. */
 export interface StepEnd {
   name: string;
   state: StepState | 'cancelled';
-  /** Calls that succeeded and failed: one, or one for each item. */
+  /** The number of calls that succeeded and failed: one, or one for each item. */
   succeeded: number;
   failed: number;
   /** Whether a vendor has carried out a write. */
   wrote: boolean;
-  /** For a step that raises an alarm: whether all of it was raised. */
+  /** For a step that raises an alarm: whether the whole alarm was raised. */
   alarm?: 'raised' | 'silent';
   /** Why it failed. */
   reason?: string;
   /** The code of the error that it failed with. */
   code?: string;
-  /** Set where the run must stop here. */
+  /** Set if the run must stop here. */
   stop?: string;
 }
 
-/** What a run's first durable step worked out; plain JSON. */
+/** The result of a run's first durable step; plain JSON. */
 export interface RunFacts {
   run: RunItem;
   event: TrunklineEvent | null;
-  /** Epoch milliseconds of the run's cause: what happened since then counts for its waits. */
+  /** The time of the run's cause, in epoch milliseconds: its waits count events from then on. */
   startedAt: number;
   ref: string;
 }
 
-/** The item of a list, or the round of a repetition, that steps run for. */
+/** The list item or the round of a repetition for which steps run. */
 interface Round {
   index: number;
   item: unknown;
 }
 
-/** What the steps of one run share. It is made anew by every replay, from what the durable steps remember. */
+/** The shared state of one run's steps. Every replay recreates it from the results of the durable steps. */
 export class RunContext {
   readonly services: AutomationServices;
   readonly vendors: Catalogue;
   readonly facts: RunFacts;
   readonly records: StepRecords;
-  /** A run that an earlier version began: its operations are numbered without branches. */
+  /** A run that an earlier version started: its operations are numbered without branches. */
   readonly sequential: boolean;
-  /** Which of the steps around it this is, where they run more than once. */
+  /** The iteration of the enclosing steps, if they run more than once. */
   readonly index: number;
   readonly item: unknown;
   readonly ends: StepEnd[] = [];
@@ -118,7 +118,7 @@ export class RunContext {
     return this.facts.run;
   }
 
-  /** The same run for one item or round: its steps see each other's results, and what ended before. */
+  /** The same run for one item or round: its steps see each other's results, and those of earlier steps. */
   inside(round: Round, steps: readonly PlacedStep[]): RunContext {
     return new RunContext(this.services, this.vendors, this.facts, this.sequential, { outer: this, round, steps });
   }
@@ -127,37 +127,40 @@ export class RunContext {
     return { at, index: this.index, name, call };
   }
 
-  /** The name of a durable operation of a step; of several rounds, each has its own. */
+  /** The name of a step's durable operation; each round has its own. */
   nameOf({ name }: PlacedStep): string {
     return this.#outer ? `${name}[${this.index}]` : name;
   }
 
-  /** Keeps how a step ended, for the expressions of later steps and for the end of the run. */
+  /** Stores how a step ended, for the expressions of later steps and for the end of the run. */
   finishStep(end: StepEnd, result: StepResult): void {
     this.ends.push(end);
     this.#results.set(end.name, result);
     this.#endOf(end.name).resolve();
   }
 
-  /** What the steps of this context gave, by name. */
+  /** The outputs of the steps of this context, by name. */
   get results(): Record<string, StepResult> {
     return Object.fromEntries(this.#results);
   }
 
-  /** Resolves when a step of this round or around it has ended, or will never run. */
+  /** Resolves when a step of this or an enclosing round has ended, or will never run. */
   ended(name: string): Promise<void> {
     return this.#outer && !this.#own?.has(name) ? this.#outer.ended(name) : this.#endOf(name).promise;
   }
 
-  /** For a step that is passed over, so that nobody waits for it. */
+  /** Marks a skipped step, so that nothing waits for it. */
   passOver(placed: PlacedStep): void {
     this.#endOf(placed.name).resolve();
     for (const list of placed.inside) for (const each of list) this.passOver(each);
   }
 
-  /** Fills in a template. `now` is the time at which the step first ran: it advances from step to step, not from attempt to attempt. */
+  /**
+   * Renders a template. `now` is the time at which the step first ran: it advances from step to step, not from attempt to
+   * attempt.
+   */
   async render(template: unknown, place: StepPlace, now: number, item: unknown = this.item): Promise<unknown> {
-    // The inputs of an undo were rendered from what vendors answered: texts in them are no expressions.
+    // The inputs of an undo were rendered from vendor responses, so strings in them are not expressions.
     if (this.run.isLiteral) return template;
     const options: EvaluateOptions = {
       now,
@@ -168,7 +171,10 @@ export class RunContext {
     return evaluate(template, { ...(await this.bindings(template)), item: item ?? null }, options);
   }
 
-  /** What an expression sees. The outputs of steps that it does not read are left out: they can be long, and are copied for each evaluation. */
+  /**
+   * The bindings of an expression. Outputs of steps that it does not read are omitted: they can be long, and are copied for each
+   * evaluation.
+   */
   async bindings(template: unknown): Promise<Record<string, unknown>> {
     const { run, event, startedAt, ref } = this.facts;
     const read = referencedSteps(template);
@@ -181,7 +187,7 @@ export class RunContext {
     };
   }
 
-  /** What whoever asked for a replay says that a step gave; it is not carried out. */
+  /** The output that the requester of a replay supplied for a step; the step is not carried out. */
   givenOutput(name: string): { output: unknown } | undefined {
     if (this.#outer) return undefined;
     // Written by `startRun` from an object.
@@ -189,22 +195,22 @@ export class RunContext {
     return Object.hasOwn(given, name) ? { output: given[name] } : undefined;
   }
 
-  /** Whether somebody has asked for the run to end. */
+  /** Whether the run has been asked to end. */
   async isCancelled(): Promise<boolean> {
     return (await findRun(this.services.table, this.run.id))?.cancelRequested === true;
   }
 
-  /** What the replayed run has for a step or item with this very input; undefined where it must be carried out. */
+  /** The replayed run's result for a step or item with this exact input; undefined if it must be carried out. */
   async keptOutput(place: StepPlace, hash: string, shown: string): Promise<{ output: unknown } | undefined> {
     if (!this.run.reuse || this.run.replayOf === undefined) return undefined;
     if (this.#outer) return this.#outer.keptOutput(place, hash, shown);
     this.#replayed ??= stepsOf(this.services.table, this.run.replayOf);
     const alike = (await this.#replayed).filter(
-      // Records of an earlier version have no hash; what they show of the input tells then.
+      // Records of an earlier version have no hash; their recorded input is compared instead.
       (record) => record.name === place.name && (record.inputHash ? record.inputHash === hash : record.input === shown),
     );
     const same = alike.find(({ index }) => index === place.index);
-    // An item may have moved in its list; two with the same input are told apart by their places.
+    // An item may have moved in its list; two items with the same input are distinguished by position.
     const kept = same ?? (alike.every(({ state }) => state === 'succeeded') ? alike[0] : undefined);
     if (kept?.state !== 'succeeded' || kept.withheld) return undefined;
     return { output: (await outputOf(this.services.files, kept)) ?? null };
@@ -223,7 +229,7 @@ export class RunContext {
   }
 }
 
-/** Why a condition lets nothing through, in words; undefined when it holds. */
+/** Explains why a condition does not hold; undefined when it does. */
 export function refusalOf(value: unknown): string | undefined {
   if (value === true) return undefined;
   if (value === false) return 'Its condition does not hold.';

@@ -12,7 +12,7 @@ import { takeTurn } from './turn.ts';
 
 export type { AutomationServices } from './run-context.ts';
 
-/** What the first step of a run remembered in earlier versions. */
+/** The result of the first step of a run in earlier versions. */
 interface FormerBeginning {
   go: true;
   frame: { run: RunItem; bindings: { event: TrunklineEvent | null; run: { ref: string } }; startedAt: number };
@@ -20,8 +20,8 @@ interface FormerBeginning {
 }
 
 /**
- * Carries out one run, step by step. May be run again from the top at any time: what a step gave is remembered. Whatever is thrown
- * here ends the execution for good, and so ends the run too.
+ * Carries out one run, step by step. May be restarted from the top at any time: the results of steps are remembered. An error
+ * thrown here ends the execution permanently, and therefore also ends the run.
  */
 export async function runAutomation(
   services: AutomationServices,
@@ -64,7 +64,7 @@ async function carryOut(
   });
 }
 
-/** A run that an earlier version began goes on as that version numbered its operations: one step after the other. */
+/** A run that an earlier version started continues with that version's numbering of operations: one step after the other. */
 function beginningOf(remembered: Beginning | FormerBeginning): { beginning: Beginning; sequential: boolean } {
   if (!remembered.go || 'facts' in remembered) return { beginning: remembered, sequential: false };
   const { frame, dedupe } = remembered;

@@ -14,7 +14,7 @@ import { countSuppressed } from './flood.ts';
 export const runStates = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
 export type RunState = (typeof runStates)[number];
 
-/** One execution of an automation, or of one call that takes long. Times are epoch milliseconds. */
+/** One execution of an automation, or of one long-running call. Times are epoch milliseconds. */
 export interface RunItem extends Key {
   id: string;
   /** The automation's id, or `calls`. */
@@ -23,51 +23,51 @@ export interface RunItem extends Key {
   state: RunState;
   /** Why it was suppressed, skipped, failed or cancelled. */
   reason?: string;
-  /** What was run: the automation as it stood, as packed JSON. */
+  /** What was run: a snapshot of the automation, as packed JSON. */
   definition: string;
-  /** Where the definition lies when it does not fit into the item: that of a call with much input. */
+  /** Where the definition is stored if it does not fit into the item: that of a call with a large input. */
   definitionFile?: string;
   scopes: string[];
   /** Who caused it: the key of a call, or `automation_{id}`. */
   keyId: string;
   eventId?: string;
-  /** The event itself where no log has it (a schedule, an edited replay), as packed JSON. */
+  /** The event itself if it is not in the log (a schedule, an edited replay), as packed JSON. */
   event?: string;
   replayOf?: string;
-  /** For a replay of what failed: steps that succeeded with the same input are taken from the run that is replayed. */
+  /** For a replay of failed steps: results of steps that succeeded with the same input are taken from the replayed run. */
   reuse?: boolean;
-  /** For a replay: what steps gave that were carried out by other means, by name, as JSON. */
+  /** For a replay: the outputs of steps that were carried out by other means, by name, as JSON. */
   outputs?: string;
-  /** Whether a step of it raises an alarm. */
+  /** Whether any of its steps raises an alarm. */
   alarm?: boolean;
-  /** Where its event came from, for the log. */
+  /** The origin of its event, for the log. */
   source?: RunSource;
   /** While it waits for its turn, until when it does; epoch milliseconds. */
   restsUntil?: number;
-  /** When it was started once more, because nothing showed that it was carried out. */
+  /** When it was restarted because there was no sign that it was being carried out. */
   startedAgainAt?: number;
-  /** Signs the links that its steps give out. */
+  /** The secret that signs the links its steps issue. */
   linkSecret?: string;
-  /** How many runs started one another before this one. */
+  /** The length of the chain of runs that started one another before this one. */
   depth?: number;
   /** For an undo: its inputs are values, not templates. */
   isLiteral?: boolean;
   undoOf?: string;
   dedupeKey?: string;
   cancelRequested?: boolean;
-  /** When a step last found that sending is paused. */
+  /** When a step last found that sending was paused. */
   pausedAt?: number;
   createdAt: number;
   endedAt?: number;
-  /** How far a long transfer has come, in bytes. */
+  /** The progress of a long transfer, in bytes. */
   progress?: { done: number; total: number };
   expiresAt: number;
-  /** Its place in the list of runs in its state. */
+  /** Its position in the list of runs in its state. */
   duePk?: string;
   dueAt?: number;
 }
 
-/** Where the event of a run came from. */
+/** The origin of a run's event. */
 export interface RunSource {
   /** The id of a hook. */
   hook?: string;
@@ -93,23 +93,23 @@ export interface StepItem extends Key {
   call?: string;
   state: StepState;
   attempts: number;
-  /** While another attempt follows. */
+  /** Set while another attempt follows. */
   nextAttemptAt?: number;
-  /** For a wait: until when it rests, epoch milliseconds. */
+  /** For a wait: until when it lasts, epoch milliseconds. */
   restsUntil?: number;
   /** Why it was skipped. */
   reason?: string;
   /** Redacted, as JSON. */
   input?: string;
-  /** Tells the input as it was rendered from any other. */
+  /** Distinguishes the rendered input from any other. */
   inputHash?: string;
-  /** As JSON, in the table or, when it is long, in a file. */
+  /** As JSON, in the table or, if it is long, in a file. */
   output?: string;
   outputFile?: string;
   error?: StepError;
-  /** True where the output is kept out of the record, so that a replay must carry the step out again. */
+  /** True if the output is kept out of the record, so that a replay must carry the step out again. */
   withheld?: boolean;
-  /** True where the result was taken from the run that is replayed. */
+  /** True if the result was taken from the replayed run. */
   kept?: boolean;
   startedAt: number;
   endedAt?: number;
@@ -133,14 +133,14 @@ export const retentionMs = 30 * 24 * 60 * 60_000;
 export type RunDefinition = Pick<Definition, 'do'> &
   Partial<Pick<Definition, 'if' | 'dedupe' | 'mode' | 'cancelOn' | 'maxPerMinute'>>;
 
-/** What makes a run: the same cause gives the same id, so that it is started once. */
+/** The input from which a run is created. The same cause gives the same id, so that it starts once. */
 export interface RunCause {
   owner: string;
   name: string;
   definition: RunDefinition;
   scopes: readonly string[];
   keyId: string;
-  /** What tells this run from every other of its owner: event id, firing, replay number. */
+  /** Distinguishes this run from every other of its owner: event id, firing, replay number. */
   cause: string;
   createdAt: number;
   eventId?: string;
@@ -149,7 +149,7 @@ export interface RunCause {
   reuse?: boolean;
   /** For a replay: the outputs of steps that were carried out by other means, by name. */
   outputs?: Record<string, unknown>;
-  /** Whether a step of it raises an alarm: such runs have a lane of their own and no flood cap unless they say so. */
+  /** Whether any of its steps raises an alarm: such runs have their own lane, and no flood cap unless they set one. */
   alarm?: boolean;
   source?: RunSource;
   linkSecret?: string;
@@ -158,7 +158,7 @@ export interface RunCause {
   undoOf?: string;
 }
 
-/** `run_{owner}_{time}_{hash}`: the id says where the run lies. */
+/** `run_{owner}_{time}_{hash}`: the id determines where the run is stored. */
 export function runId(owner: string, createdAt: number, cause: string): string {
   const hash = createHash('sha256')
     .update(JSON.stringify([owner, cause]))
@@ -167,7 +167,7 @@ export function runId(owner: string, createdAt: number, cause: string): string {
   return `run_${owner}_${createdAt.toString(36)}_${hash}`;
 }
 
-/** The key of a run by its id, or undefined for what is no id. */
+/** The key of a run by its id; undefined if it is not a run id. */
 export function runKey(id: string): Key | undefined {
   const [, owner, time, hash] = id.match(/^run_([a-z0-9]{1,40})_([a-z0-9]{1,10})_([0-9a-f]{12})$/) ?? [];
   if (owner === undefined || time === undefined || hash === undefined) return undefined;
@@ -175,8 +175,9 @@ export function runKey(id: string): Key | undefined {
 }
 
 /**
- * Stores and starts a run; a cause that has one already starts nothing new. The item is written before the execution, so a repeat
- * after a crash in between starts what was stored. `admit` is asked about a new run alone: a reason keeps it from being started.
+ * Stores and starts a run; a cause that already has a run starts nothing new. The item is written before the execution, so a
+ * repeat after a crash in between starts the stored run. `admit` is called for new runs only: if it returns a reason, the run is
+ * not started.
  */
 export async function startRun(
   services: RunServices,
@@ -198,14 +199,14 @@ export async function startRun(
   return item.id;
 }
 
-/** Starts the execution of a run that is stored; one that has an execution gets no other. */
+/** Starts the execution of a stored run; a run that already has an execution gets no second one. */
 export async function startRunAgain(services: RunServices, run: RunItem): Promise<void> {
   const { pk, sk, id, alarm } = run;
   await services.starter.startRun(executionName(id), { runId: id, ...(alarm && { alarm: true as const }) });
   await services.table.update({ pk, sk }, 'SET #startedAgainAt = :now', { now: services.clock.now() });
 }
 
-/** Writes how a run ended, once; false when it has ended otherwise. */
+/** Records how a run ended, once; false when it has already ended differently. */
 export async function endRun(
   services: RunServices,
   run: Key,
@@ -218,7 +219,7 @@ export async function endRun(
     { pk: run.pk, sk: run.sk },
     `SET #state = :state, #duePk = :duePk, #endedAt = :endedAt${reason === undefined ? '' : ', #reason = :reason'}${dedupeKey === undefined ? '' : ', #dedupeKey = :dedupeKey'}`,
     { state, duePk: due(`run-${state}`, run.sk, 0).duePk, endedAt, reason, dedupeKey, running: 'running' },
-    // A repeat after a crash finds its own state.
+    // A repeat after a crash finds the state that it wrote itself.
     '#state = :running OR #state = :state',
   );
   if (!ended.done) return false;
@@ -270,7 +271,7 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
 }
 
 function storedDefinition({ owner, name, definition }: RunCause, id: string) {
-  // A call brings its input along, which may be a file.
+  // A call includes its input, which may be a file.
   if (owner !== callsOwner) return { definition: packed(definition, 'automation') };
   const text = packText(JSON.stringify(definition));
   return text === undefined
@@ -284,7 +285,7 @@ function packed(value: object, what: string): string {
   throw new GatewayError('payload_too_large', `The ${what} is too large for a run.`);
 }
 
-/** The run with its definition as plain JSON, wherever it lies. */
+/** The run with its definition as plain JSON, wherever it is stored. */
 export async function withDefinition(files: FileStore, run: RunItem): Promise<RunItem> {
   const { definitionFile } = run;
   const definition =
@@ -306,7 +307,7 @@ export async function stepsOf(table: Table, id: string): Promise<StepItem[]> {
   return table.queryAll<StepItem>({ pk: keys.runSteps(id), consistent: true });
 }
 
-/** What a step gave, from the table or from its file. */
+/** The output of a step, from the table or from its file. */
 export async function outputOf(files: FileStore, step: StepItem): Promise<unknown> {
   if (step.outputFile === undefined) return step.output === undefined ? undefined : JSON.parse(step.output);
   return JSON.parse(await readFileText(files, step.outputFile));

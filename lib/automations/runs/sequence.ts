@@ -12,7 +12,7 @@ import { runSet } from './set.ts';
 import { runStart } from './start.ts';
 import { runWait, runWaitFor } from './wait.ts';
 
-/** A step that may run beside the others holds up what follows for no longer than this while it has no answer, in milliseconds. */
+/** The maximum time for which an unanswered step that may run beside the others delays the following steps, in milliseconds. */
 const patienceMs = 500;
 
 /** How a list of steps ended. */
@@ -22,7 +22,7 @@ export interface SequenceEnd {
   cancelled: boolean;
 }
 
-/** A step that runs beside the list. The flags are of this replay alone: they tell when to begin, never what. */
+/** A step that runs beside the list. The flags belong to this replay alone: they determine when steps start, never which. */
 interface Going {
   placed: PlacedStep;
   attempted: Promise<void>;
@@ -31,19 +31,19 @@ interface Going {
   isOver: boolean;
 }
 
-/** Runs the steps inside another. */
+/** Runs nested steps. */
 export type RunSteps = (run: RunContext, context: DurableContext, steps: readonly PlacedStep[]) => Promise<SequenceEnd>;
 
-/** The steps that were written before a list, inside and around which it runs. */
+/** The steps that precede a list, within it and around it. */
 export interface Surroundings {
   earlier: readonly PlacedStep[];
-  /** Those among them that may be going still. */
+  /** Those among them that may still be running. */
   beside: ReadonlySet<PlacedStep>;
 }
 
 /**
- * Runs steps in their order. A call whose errors do not stop the run gets a branch of its own: what follows begins as soon as its
- * first attempt is over, or half a second after it began, and only steps that read its result wait for its end.
+ * Runs steps in order. A call whose errors do not stop the run gets its own branch: the following steps start as soon as its
+ * first attempt is over, or half a second after it started. Only steps that read its result wait for its end.
  */
 export async function runSequence(
   run: RunContext,
@@ -73,7 +73,7 @@ export async function runSequence(
     const attempted = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
     void attempted.promise.then(released.resolve);
-    // A step that waits for another in trouble holds up nobody either.
+    // A step that waits for another one in trouble does not delay the others either.
     const blockers = dependenciesOf(placed.step, earlier);
     if (before.length > 0 || going.some((each) => !each.isOver && blockers.includes(each.placed))) released.resolve();
     const ended = context.branch(placed.name, async (inner) => {
@@ -98,7 +98,7 @@ export async function runSequence(
   for (const { placed, ended } of going) {
     const end = await ended;
     if (end.state === 'cancelled') cancelled = true;
-    // What only works out a value stops the run like any other step, once nothing goes on beside it.
+    // A step that only computes a value stops the run like any other step, once nothing runs beside it.
     if (!isCall(placed.step)) stop ??= end.stop;
   }
   return { ...(stop !== undefined && { stop }), cancelled };
@@ -130,7 +130,7 @@ async function runStep(
   return runSet(run, context, placed, step);
 }
 
-/** Starts lists of steps together. One that stops stops no other; the run stops when all have ended. */
+/** Runs lists of steps in parallel. A list that stops does not stop the others; the run stops when all have ended. */
 async function runParallel(
   run: RunContext,
   context: DurableContext,
@@ -165,7 +165,7 @@ async function runParallel(
   });
   return finished({ state: cancelled ? 'cancelled' : state, ...(stop !== undefined && { stop }) });
 
-  /** The steps inside have each been counted; the whole adds nothing. */
+  /** The nested steps are counted individually, so the enclosing step adds nothing. */
   function finished(end: Pick<StepEnd, 'state' | 'stop'>): StepEnd {
     const whole: StepEnd = { name, succeeded: 0, failed: 0, wrote: false, ...end };
     run.finishStep(whole, { output: null });
@@ -173,7 +173,7 @@ async function runParallel(
   }
 }
 
-/** Takes a step as carried out by other means, as whoever asked for the replay said. */
+/** Treats a step as carried out by other means, as requested with a replay. */
 async function takeOver(
   run: RunContext,
   context: DurableContext,
@@ -192,8 +192,8 @@ async function takeOver(
 }
 
 /**
- * The first attempts that a call waits for: those of earlier steps at the same connection, so that messages keep their order. What
- * raises an alarm waits for none.
+ * The first attempts that a call waits for: those of earlier steps at the same connection, so that messages keep their order. A
+ * call that raises an alarm waits for none.
  */
 function sameConnection(run: RunContext, { step }: PlacedStep, going: readonly Going[]): Promise<void>[] {
   if (!isCall(step)) return [];

@@ -10,7 +10,7 @@ import type { StepPlace } from './step-records.ts';
 
 type Outcome = { output: unknown } | { error: StepError } | { skipped: true };
 
-/** Works out a value once; later steps read it as the step's output. */
+/** Computes a value once; later steps read it as the step's output. */
 export function runSet(run: RunContext, context: DurableContext, placed: PlacedStep, step: SetStep): Promise<StepEnd> {
   return runLocally(run, context, placed, { step, call: 'set', secret: step.secret === true }, (place, now) =>
     run.render(step.set, place, now),
@@ -18,8 +18,8 @@ export function runSet(run: RunContext, context: DurableContext, placed: PlacedS
 }
 
 /**
- * Carries out a step that asks no vendor, as one durable step: its condition, its work, its record. What it cannot do for a reason
- * that lies in the definition or the event fails the step; anything else is tried again.
+ * Carries out a step without a vendor call as one durable step: its condition, its work, its record. An error caused by the
+ * definition or the event fails the step; any other error is retried.
  */
 export async function runLocally(
   run: RunContext,

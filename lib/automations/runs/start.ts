@@ -12,13 +12,13 @@ import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
 import type { StepError } from './runs.ts';
 import type { StepPlace } from './step-records.ts';
 
-/** How one start ended. */
+/** The outcome of one start. */
 type Started = { runId: string } | { error: StepError } | { skipped: true };
 
-/** Automations that start one another go no deeper than this. */
+/** The maximum depth of automations that start one another. */
 const maxDepth = 5;
 
-/** Starts another automation, once or for each item of a list; its runs are not waited for. The output has their ids. */
+/** Starts another automation, once or for each item of a list, without waiting for its runs. The output contains their ids. */
 export async function runStart(
   run: RunContext,
   context: DurableContext,
@@ -58,7 +58,7 @@ export async function runStart(
       state: first ? 'failed' : succeeded > 0 ? 'succeeded' : 'skipped',
       succeeded,
       failed: errors.filter((error) => error !== null).length,
-      // What the started runs write is theirs; that they were started must not happen twice.
+      // The started runs are responsible for their own writes; starting them must not happen twice.
       wrote: succeeded > 0,
       ...(first && { code: first.code }),
       ...(reason !== undefined && { reason }),
@@ -84,11 +84,11 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
     const { startedAt } = await records.write(place, { state: 'running', attempts: 1, input });
     const automation = await automationFor(run, step.start);
     const cause = `start ${run.run.id}/${place.at}/${place.index}`;
-    // A repeat after a crash finds the time at which this step first ran, and so the same run.
+    // A repeat after a crash finds the time at which this step first ran, and therefore the same run.
     const runId = await startOne(services, automation, {
       cause,
       createdAt: startedAt,
-      // An input is an object: the schema asks for one, and rendering keeps its form.
+      // An input is an object: the schema requires one, and rendering preserves its shape.
       event: eventFor(automation, cause, startedAt, input as Record<string, unknown>),
       depth: (run.run.depth ?? 0) + 1,
     });
@@ -105,7 +105,7 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
   }
 }
 
-/** The automation with an id or a name, if this run's rights reach as far as its own. */
+/** The automation with an id or a name, if this run's rights cover the automation's own. */
 async function automationFor(run: RunContext, idOrName: string): Promise<AutomationItem> {
   if ((run.run.depth ?? 0) >= maxDepth)
     throw new GatewayError('conflict', `Automations may start one another ${maxDepth} deep, and no deeper.`);
@@ -118,7 +118,7 @@ async function automationFor(run: RunContext, idOrName: string): Promise<Automat
   throw new GatewayError('forbidden', `The automation ${item.name} has more scopes than the one that starts it.`);
 }
 
-/** What the started run sees as its event; it is not in the event log. */
+/** The event of the started run; it is not in the event log. */
 function eventFor(
   automation: AutomationItem,
   cause: string,

@@ -3,16 +3,16 @@ import { redact, redactText } from '../../core/redaction/redact.ts';
 import { expiry, keys } from '../../store/items.ts';
 import { type RunServices, retentionMs, type StepError, type StepItem, type StepState } from './runs.ts';
 
-/** Which record of a run: a step, or one item of it. */
+/** Identifies a record of a run: a step, or one item of it. */
 export interface StepPlace {
   at: number;
   index: number;
   name: string;
-  /** What the step does, as people read it: `vendor/connection/operation`, `wait 60 s`. */
+  /** A readable description of the step: `vendor/connection/operation`, `wait 60 s`. */
   call?: string;
 }
 
-/** What is written of a step; what is absent stays as it was recorded. */
+/** The fields to write; absent fields keep their recorded values. */
 export interface StepChange {
   state: StepState;
   attempts?: number;
@@ -24,19 +24,19 @@ export interface StepChange {
   kept?: boolean;
   /** The output is kept out of the record. */
   withheld?: boolean;
-  /** Hides the input; `inputHash` still tells it from another. */
+  /** Hides the input; `inputHash` still distinguishes it from others. */
   secret?: boolean;
   /** Epoch milliseconds. */
   nextAttemptAt?: number;
-  /** Until when a wait rests, epoch milliseconds. */
+  /** Until when a wait lasts, epoch milliseconds. */
   restsUntil?: number;
   ended?: boolean;
 }
 
-/** The most bytes of an input or output that stay in the table. */
+/** The maximum size of an input or output stored in the table, in bytes. */
 const maxInlineBytes = 100_000;
 
-/** The only writer of a run's step records. Each write adds what it knows and leaves the rest, so no later one loses an input. */
+/** The only writer of a run's step records. Each write adds what it knows and leaves the rest, so no later write loses an input. */
 export class StepRecords {
   readonly #services: RunServices;
   readonly #runId: string;
@@ -46,7 +46,7 @@ export class StepRecords {
     this.#runId = runId;
   }
 
-  /** Writes how a step stands, and answers the whole record. Inputs and errors are redacted first. */
+  /** Writes the state of a step and returns the whole record. Inputs and errors are redacted first. */
   async write(place: StepPlace, change: StepChange): Promise<StepItem> {
     const { table, clock } = this.#services;
     const now = clock.now();
@@ -82,7 +82,7 @@ export class StepRecords {
     return written.item;
   }
 
-  /** The record as it stands; undefined for a step that was never begun. */
+  /** The current record; undefined for a step that was never started. */
   read({ at, index }: Pick<StepPlace, 'at' | 'index'>): Promise<StepItem | undefined> {
     return this.#services.table.get<StepItem>(keys.runStep(this.#runId, at, index), true);
   }
@@ -97,7 +97,10 @@ export class StepRecords {
   }
 }
 
-/** Tells one rendered input of a step from another. That of a secret input takes long to compute, so that nobody can guess at it. */
+/**
+ * Distinguishes one rendered input of a step from another. The hash of a secret input is slow to compute, so that it cannot be
+ * guessed.
+ */
 export function inputHash(name: string, input: unknown, secret = false): string {
   const text = JSON.stringify([name, input]);
   const digest = secret ? scryptSync(text, `trunkline step ${name}`, 32) : createHash('sha256').update(text).digest();

@@ -2,7 +2,7 @@ import { newestListed } from '../../store/due.ts';
 import { abandonRun } from './finish.ts';
 import { findRun, type RunItem, type RunServices, type StepItem, startRunAgain, stepsOf } from './runs.ts';
 
-/** What one look for lost runs came to. */
+/** The outcome of one search for lost runs. */
 export interface SweepReport {
   looked: number;
   startedAgain: number;
@@ -10,17 +10,17 @@ export interface SweepReport {
 }
 
 const minuteMs = 60_000;
-/** An invocation ends within a quarter of an hour: whatever has shown no sign for longer has nobody to carry it out. */
+/** An invocation ends within a quarter of an hour: a run without activity for longer is no longer being carried out. */
 const silentMs = 20 * minuteMs;
 /** A run without a single record this long after its start may never have been started. */
 const unstartedMs = 2 * minuteMs;
-/** Runs that are older are looked at once an hour: those that wait for days are many. */
+/** Older runs are checked once an hour, because many runs wait for days. */
 const youngMs = 60 * minuteMs;
 const pageSize = 250;
 
 /**
- * Looks for runs that nobody carries out: those that were stored and not started are started, and those whose execution shows no
- * sign of life any more end as failed.
+ * Finds runs that are not being carried out. Runs that were stored but not started are started. Runs whose execution is no longer
+ * active end as failed.
  */
 export async function sweepRuns(services: RunServices, signal: AbortSignal): Promise<SweepReport> {
   const report: SweepReport = { looked: 0, startedAgain: 0, ended: 0 };
@@ -30,12 +30,12 @@ export async function sweepRuns(services: RunServices, signal: AbortSignal): Pro
   for await (const listed of newestListed<RunItem>(services.table, 'run-running', from, now - unstartedMs, pageSize)) {
     if (signal.aborted) return report;
     report.looked++;
-    // The index is a moment behind the table.
+    // The index is eventually consistent with the table.
     const run = await findRun(services.table, listed.id);
     if (run?.state !== 'running') continue;
     const steps = await stepsOf(services.table, run.id);
     if (steps.length === 0 && run.startedAgainAt === undefined) {
-      // Starting an execution twice starts it once.
+      // Starting an execution twice has no further effect.
       await startRunAgain(services, run);
       report.startedAgain++;
     } else if (lastSign(run, steps) + silentMs < now) {
@@ -46,13 +46,13 @@ export async function sweepRuns(services: RunServices, signal: AbortSignal): Pro
   return report;
 }
 
-/** The latest time at which a run is known to have been carried out, or to rest until; epoch milliseconds. */
+/** The latest time at which a run is known to have been active, or until which it rests; epoch milliseconds. */
 function lastSign(run: RunItem, steps: readonly StepItem[]): number {
   const signs = steps.flatMap(({ startedAt, endedAt, nextAttemptAt, restsUntil }) => [
     startedAt,
     endedAt ?? 0,
     nextAttemptAt ?? 0,
-    // A wait that has ended rests no longer.
+    // A wait that has ended is no longer a rest.
     endedAt === undefined ? (restsUntil ?? 0) : 0,
   ]);
   return Math.max(run.createdAt, run.startedAgainAt ?? 0, run.restsUntil ?? 0, ...signs);

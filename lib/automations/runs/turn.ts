@@ -7,14 +7,14 @@ import { endOnCancel } from './pause.ts';
 import type { RunContext } from './run-context.ts';
 import { findRun, type RunServices } from './runs.ts';
 
-/** A run that waits for others with its key to end. */
+/** A run that waits for others with the same key to end. */
 interface TurnItem extends Key {
   runId: string;
   callbackId: string;
   expiresAt: number;
 }
 
-/** What asking for a turn came to. */
+/** The outcome of requesting a turn. */
 type Outcome = 'mine' | 'again' | Refused;
 
 /** Why a run is not carried out after all. */
@@ -23,12 +23,12 @@ interface Refused {
   reason: string;
 }
 
-/** A turn is asked for again after this long, whatever happens; in seconds. */
+/** The interval after which a turn is requested again in any case, in seconds. */
 const maxWaitSeconds = 86_400;
 
 /**
- * Waits until the runs with the same key that came before have ended, in the order in which they came. It takes a durable operation
- * or two, however long it waits. Answers why the run must not be carried out after all.
+ * Waits until the earlier runs with the same key have ended, in order of arrival. Takes one or two durable operations, however
+ * long it waits. Returns the reason if the run must not be carried out after all.
  */
 export async function takeTurn(run: RunContext, context: DurableContext, held: HeldKey): Promise<Refused | undefined> {
   const { services } = run;
@@ -49,7 +49,7 @@ export async function takeTurn(run: RunContext, context: DurableContext, held: H
         const { pk, sk } = run.run;
         const restsUntil = services.clock.now() + maxWaitSeconds * 1000;
         await services.table.update({ pk, sk }, 'SET #restsUntil = :restsUntil', { restsUntil });
-        // The run before may have ended just now, and found nobody who waits.
+        // The previous run may have ended just now without finding a waiter.
         if ((await firstInTurn(services.table, owner, held.key))?.runId !== id) return;
         const claim = await claimKey(services, owner, held.key, run.run, services.clock.now());
         if (claim.mine || !claim.isGoing) await services.starter.complete(callbackId, null);
@@ -63,7 +63,7 @@ export async function takeTurn(run: RunContext, context: DurableContext, held: H
         await passTurn(services, owner, held.key);
         return { state: 'cancelled', reason: now.reason ?? 'It was cancelled.' };
       }
-      // It waited for its turn, so that only what was done within the window makes it a duplicate.
+      // The run waited for its turn, so only what was done within the window makes it a duplicate.
       const claim = await claimKey(services, owner, held.key, run.run, services.clock.now());
       if (!claim.mine && claim.isGoing) return 'again';
       await leaveTurn(services.table, run, held.key);
@@ -81,7 +81,7 @@ export async function runsInTurn(table: Table, owner: string, key: string): Prom
   return items.map(({ runId }) => runId);
 }
 
-/** Tells the first run that waits for a key that the run with it has ended. */
+/** Notifies the first run that waits for a key that the run holding it has ended. */
 export async function passTurn({ table, starter }: RunServices, owner: string, key: string): Promise<void> {
   const next = await firstInTurn(table, owner, key);
   if (next) await starter.complete(next.callbackId, null);

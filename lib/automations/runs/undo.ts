@@ -7,8 +7,8 @@ import { type AutomationServices, RunContext, type StepResult } from './run-cont
 import { outputOf, type RunItem, type StepItem, startRun, stepsOf } from './runs.ts';
 
 /**
- * Starts a run that takes back what a run has done: for each step that succeeded and says how, newest first, its `undo`. Asking
- * again answers the same run. Throws `conflict` where nothing can be undone.
+ * Starts a run that reverses a run: it carries out the `undo` of each step that succeeded and declares one, newest first.
+ * Repeating the request returns the same run. Throws `conflict` if nothing can be undone.
  */
 export async function undoRun(services: AutomationServices, vendors: Catalogue, run: RunItem): Promise<string> {
   if (run.state === 'running')
@@ -26,7 +26,7 @@ export async function undoRun(services: AutomationServices, vendors: Catalogue, 
     scopes: run.scopes,
     keyId: run.keyId,
     cause: `undo ${run.id}`,
-    // The same each time, so that asking twice undoes once.
+    // Always the same, so that repeated requests undo once.
     createdAt: run.createdAt + 1,
     undoOf: run.id,
     isLiteral: true,
@@ -51,7 +51,7 @@ async function undoCalls(services: AutomationServices, vendors: Catalogue, run: 
     if (!step || !isCall(step) || !step.undo) continue;
     const context = new RunContext(services, vendors, facts, false).inside({ index: record.index, item: null }, []);
     for (const [other, output] of outputs) {
-      // Of a list, the step sees the results for its own item.
+      // In a list, the step sees the results for its own item.
       if (other.index !== record.index && other.index !== 0) continue;
       const result: StepResult = { output };
       const end = { name: other.name, state: 'succeeded', succeeded: 0, failed: 0, wrote: false } as const;
@@ -62,7 +62,7 @@ async function undoCalls(services: AutomationServices, vendors: Catalogue, run: 
     const call: CallStep = {
       name: `undo_${record.name}${record.index === 0 ? '' : `_${record.index}`}`,
       call: step.undo.call,
-      // An input is an object: the schema asks for one, and rendering keeps its form.
+      // An input is an object: the schema requires one, and rendering preserves its shape.
       input: input as Record<string, unknown>,
       onError: 'continue',
     };

@@ -9,7 +9,7 @@ import { endOnCancel, pause } from './pause.ts';
 import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
 import type { StepPlace } from './step-records.ts';
 
-/** Lets time pass. */
+/** Waits for a duration. */
 export async function runWait(
   run: RunContext,
   context: DurableContext,
@@ -33,7 +33,7 @@ export async function runWait(
   return ended(run, name, cancelled ? 'cancelled' : 'succeeded', null);
 }
 
-/** Waits for an event that meets a condition; the step's output is that event, or null when the time is over. */
+/** Waits for an event that meets a condition; the step's output is that event, or null on timeout. */
 export async function runWaitFor(
   run: RunContext,
   context: DurableContext,
@@ -66,7 +66,7 @@ export async function runWaitFor(
   return ended(run, name, cancelled ? 'cancelled' : 'succeeded', event);
 }
 
-/** Has one callback wait for the first of several events, or for the run to be cancelled. */
+/** Registers one callback for the first of several events or for the cancellation of the run. */
 export async function register(
   run: RunContext,
   wanted: readonly Awaited[],
@@ -89,7 +89,7 @@ export async function register(
   }
 }
 
-/** Before a wait ends without its event: polled sources are read now, and the log is searched once more. */
+/** Before a wait times out, polled sources are read now and the log is searched once more. */
 async function lastLook(run: RunContext, step: WaitForStep): Promise<TrunklineEvent | null> {
   const wanted = awaitedBy(step);
   await Promise.all(
@@ -102,7 +102,7 @@ async function lastLook(run: RunContext, step: WaitForStep): Promise<TrunklineEv
   return null;
 }
 
-/** Records that a wait begins, unless its condition or a cancelled run keeps it from it. */
+/** Records the start of a wait, unless its condition does not hold or the run is cancelled. */
 async function begin(
   run: RunContext,
   context: DurableContext,
@@ -133,7 +133,7 @@ async function begin(
       return { startedAt: now };
     },
   );
-  // An earlier version remembered the time alone.
+  // An earlier version remembered only the time.
   return typeof begun === 'number' ? { startedAt: begun } : begun;
 }
 
