@@ -25,7 +25,7 @@ interface AuditItem extends Key {
 
 const retentionMs = 400 * 24 * 60 * 60_000;
 
-/** What an entry tells of a call beside who made it. */
+/** What an entry records about a call, in addition to the caller. */
 export interface Audited {
   route: Route;
   params: Readonly<Record<string, string>>;

@@ -78,7 +78,7 @@ export async function once(
   const claimed = await table.put<StoredCall>(claim, 'attribute_not_exists(#pk) OR #keptUntil < :now', { now });
   if (!claimed.done) return repeat(services, claimed.item, fingerprint, now, request.seal);
 
-  // An answer that cannot be stored leaves the key claimed: the next use of it hears that the outcome is not known.
+  // A response that cannot be stored leaves the key claimed. The next use of the key reports that the outcome is unknown.
   const keep = (answer: { status: number; body: unknown }) =>
     finish(services, request, key, fence, answer).catch(() => undefined);
   let vendorWasAsked = false;

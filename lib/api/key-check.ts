@@ -31,7 +31,7 @@ export interface Principal {
   keyHash?: string;
 }
 
-/** A key as it lies in the table: its secret only as a hash. Times are ISO 8601. */
+/** A key as stored in the table, with its secret only as a hash. Times are ISO 8601. */
 export interface KeyItem extends Key {
   id: string;
   name: string;
@@ -134,7 +134,7 @@ export class KeyCheck {
     );
   }
 
-  /** The admin key's hash, read once in ten seconds at most: texts that are no key at all are held against it. */
+  /** The admin key's hash, read at most once every ten seconds. Every text that is not an API key is compared with it. */
   async #readAdminHash(now: number): Promise<string | undefined> {
     if (!this.#adminHash || this.#adminHash.until <= now) {
       const value = await this.#secrets.read(adminKeySecret, true);

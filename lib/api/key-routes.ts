@@ -24,7 +24,7 @@ const shown = () =>
   });
 const shownOnce = () => z.extend(shown(), { key: field(z.string(), { description: 'Shown this once.' }) });
 
-/** What keys have created beside other keys; each can be removed. */
+/** What keys can create in addition to other keys. Each can be removed. */
 export type Creations = (
   keyIds: readonly string[],
 ) => Promise<{ type: string; id: string; name: string; remove(): Promise<unknown> }[]>;

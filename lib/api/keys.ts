@@ -14,7 +14,7 @@ export class ApiKeys {
   readonly #check: KeyCheck;
   readonly #mustBeNamed: MustBeNamed | undefined;
 
-  /** `check` is the one of this process, which is told of every change. */
+  /** `check` is this process's key check, which is notified of every change. */
   constructor(table: Table, clock: Clock, random: Random, check: KeyCheck, mustBeNamed?: MustBeNamed) {
     this.#mustBeNamed = mustBeNamed;
     this.#table = table;

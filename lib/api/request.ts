@@ -16,7 +16,7 @@ export interface HttpRequest {
 }
 
 const mebibyte = 1024 * 1024;
-/** Limits of a JSON body in bytes: as a rule, and where a file stands in it as Base64. */
+/** Limits of a JSON body in bytes: the default, and the limit when it contains a file as Base64. */
 export const bodyLimit = mebibyte;
 export const bodyLimitWithFile = 5 * mebibyte;
 

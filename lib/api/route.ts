@@ -48,7 +48,7 @@ export function route<S extends Shape>(
   return declaration as unknown as Route;
 }
 
-/** An answer with a status or headers of its own. */
+/** A response with its own status or headers. */
 export class Answer implements JsonAnswer {
   readonly status: number;
   readonly body: unknown;
@@ -63,7 +63,7 @@ export class Answer implements JsonAnswer {
 
 export type Dispatcher = (request: HttpRequest, principal: Principal) => Promise<JsonAnswer>;
 
-/** Finds the route of a request, checks scope and input, and runs it. `audit` is told of every write that succeeded or was denied. */
+/** Finds the route of a request, checks scope and input, and runs it. `audit` receives every write that succeeded or was denied. */
 export function dispatcher(
   routes: readonly Route[],
   services: IdempotencyServices,

@@ -2,7 +2,7 @@ import type { HttpRequest } from './request.ts';
 
 /**
  * Where the caller reaches this gateway, without a slash at the end: `TRUNKLINE_PUBLIC_URL`, or what the request says. Behind API
- * Gateway that is always https; a header that is no host leaves it empty, and so relative.
+ * Gateway that is always https; an invalid host header leaves the URL empty, and so relative.
  */
 export function serverUrl(request: Pick<HttpRequest, 'headers'>): string {
   const { TRUNKLINE_PUBLIC_URL: publicUrl } = process.env;

@@ -26,7 +26,7 @@ interface SignInItem extends Key, SignInKey {
   expiresAt: number;
 }
 
-/** What a cookie or a link carries. */
+/** The payload of a cookie or a link. */
 export interface SignInToken {
   id: string;
   secret: string;

@@ -5,7 +5,7 @@ import type { Connection, VendorName } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 
-/** A connection as it lies in the table: everything but its credentials. Times are ISO 8601. */
+/** A connection as stored in the table: everything except its credentials. Times are ISO 8601. */
 export interface ConnectionItem extends Key {
   vendor: VendorName;
   name: string;

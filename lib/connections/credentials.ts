@@ -38,7 +38,7 @@ export function outsideOf(given: Bounds, wanted: Bounds): string | undefined {
   return undefined;
 }
 
-/** The text of one set of credentials, to be stored beside those that must stay. */
+/** The serialized form of one set of credentials, stored next to those that must be kept. */
 export async function storeCredentials(
   secrets: SecretStore,
   vendor: VendorAddresses,
@@ -55,7 +55,7 @@ export async function storeCredentials(
     await secrets.write(pushSecret(vendorName, name), JSON.stringify(pushSets(sets, pushCredentials)));
 }
 
-/** The same sets with what verifies pushes alone. */
+/** The same sets, reduced to the credentials that verify pushes. */
 function pushSets(sets: CredentialSets, fields: readonly string[]): CredentialSets {
   const reduced = (credentials: object) =>
     Object.fromEntries(Object.entries(credentials).filter(([field]) => fields.includes(field)));

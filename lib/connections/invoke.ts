@@ -115,7 +115,7 @@ export async function invoke(
   );
 }
 
-/** The vendor part alone, for callers that have checked scope and input: one call under the retry rule of its effect. */
+/** Only the vendor part, for callers that have checked scope and input: one call under the retry rule of its effect. */
 export function perform(
   services: CallServices & { connections: Connections },
   vendor: Vendor,

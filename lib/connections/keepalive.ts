@@ -51,7 +51,7 @@ export async function keepSessions(
   return { ...report, ...counts };
 }
 
-/** Keeps one session alive, or makes it anew; answers the error that it met. */
+/** Keeps one session alive, or recreates it. Returns the error, if there was one. */
 async function keepOne(
   services: CallServices & { store: SessionStore },
   vendor: Vendor,

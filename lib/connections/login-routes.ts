@@ -25,7 +25,7 @@ import {
 } from './records.ts';
 import { vendorCall } from './vendor-calls.ts';
 
-/** What the caller carries between the two steps, sealed. `settings` are there for a connection that is still to be made. */
+/** The encrypted state that the caller passes between the two steps. `settings` is present if the connection does not exist yet. */
 interface PendingLogin {
   state: object;
   /** Where the connection's credentials went when the login began. */
@@ -42,7 +42,7 @@ const storeAttempts = 3;
 const endedFor = 60 * 60;
 const anyObject = () => z.record(z.string(), z.unknown());
 
-/** The login in the browser: begun with an address to open, finished with what was granted there. */
+/** The login in the browser: it starts with a URL to open, and finishes with the access granted there. */
 export function loginRoutes(services: ConnectionServices, vendors: Catalogue, onChange: ConnectionChange): Route[] {
   return [
     route({
@@ -145,7 +145,7 @@ async function finish(
       'This login was not begun for this connection. Begin again, without `login`.',
     );
   }
-  // The vendor grants it once. Whoever asks again, since the answer was lost, is told how it ended.
+  // The vendor returns the grant once. A caller that repeats the request after a lost response receives the stored outcome.
   const ended = `login ${reference}`;
   const notes = notesOf(services.table, services.clock, { vendor: vendor.name, name });
   if (await notes.read(ended)) {
@@ -167,7 +167,7 @@ async function finish(
       'The address of the connection was changed since this login began. Begin again.',
     );
   }
-  // What was stored before may be missing or bound to another address: the login is there to mend that.
+  // The stored credentials may be missing or bound to another address. The login is meant to fix that.
   const before = exists ? await readCredentials(services.secrets, vendor, connection, true).catch(nothing) : {};
   const credentials = {
     ...before,
@@ -206,7 +206,7 @@ function toBeMade(vendor: Vendor, call: RouteCall<LoginInput>, settings: Record<
   return connection;
 }
 
-/** The login as text that its caller carries: encrypted, and good for this connection only. */
+/** The login state as encrypted text for the caller to pass back, valid only for this connection. */
 async function sealLogin(secrets: SecretStore, { vendor, name }: Connection, login: PendingLogin): Promise<string> {
   const key = await cipherKey(secrets, vendor, 'tokens');
   return seal(key, `login ${vendor}/${name}`, JSON.stringify(login)).toString('base64url');

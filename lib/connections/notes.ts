@@ -3,7 +3,7 @@ import type { Connection, Notes } from '../core/vendor.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 
-/** Something noted, as it lies in the table. Times are epoch milliseconds. */
+/** A note as stored in the table. Times are epoch milliseconds. */
 interface NoteItem extends Key {
   /** JSON. */
   value?: string;

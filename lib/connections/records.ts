@@ -38,7 +38,7 @@ export const shownConnection = () =>
     updatedAt: z.string(),
   });
 
-/** Tells how the looks at a connection's events go. */
+/** Reports the state of a connection's event polling. */
 export type ConnectionPolls = (vendor: VendorName, connection: string) => Promise<object[]>;
 
 /** Told after a connection was made, changed or (`gone`) deleted. */
@@ -86,7 +86,7 @@ export async function createConnection(
   return shown(services, item);
 }
 
-/** Changes settings, credentials or both; the session starts anew. A change that is refused changes nothing. */
+/** Changes settings, credentials or both; the session is recreated. A rejected change has no effect. */
 export async function changeConnection(
   services: ConnectionServices,
   vendors: Catalogue,
@@ -160,7 +160,7 @@ function requireSameBounds(vendor: Vendor, before: Bounds, { settings }: Connect
   });
 }
 
-/** Plain http and private networks are opened for a connection by the admin key alone, and for the address that it saw. */
+/** Only the admin key can enable plain http and private networks for a connection, and only for the address in that request. */
 export function requireOpenNetwork({ scopes }: Principal, wanted: Bounds, before?: Bounds): void {
   if (!wanted.allowHttp && !wanted.allowPrivateNetwork) return;
   if (scopes.includes(adminScope) || (before && outsideOf(before, wanted) === undefined)) return;
@@ -193,7 +193,7 @@ export async function storedConnection(
   return item;
 }
 
-/** A connection with what may be told of its session. */
+/** A connection with the part of its session that may be shown. */
 export async function shown(services: ConnectionServices, item: ConnectionItem) {
   const session = await services.store.read(item.vendor, item.name);
   const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());

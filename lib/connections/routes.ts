@@ -27,7 +27,7 @@ const slug = () =>
   field(z.string().check(z.regex(new RegExp(`^${slugPattern}$`), `must be ${slugRule}`)), { examples: ['dispatch'] });
 const anyObject = () => z.record(z.string(), z.unknown());
 
-/** Connections of which a list reads the state at once. */
+/** How many connections a list reads the state of concurrently. */
 const maxReads = 25;
 
 /** The calls on connections. No answer ever shows a credential. */

@@ -8,7 +8,7 @@ import type { Lease, Leased } from '../store/lease.ts';
 import type { Key, Table } from '../store/table.ts';
 import { cipherKey } from './cipher-key.ts';
 
-/** One connection's session as it lies in the table. Times are epoch milliseconds. */
+/** One connection's session as stored in the table. Times are epoch milliseconds. */
 export interface SessionItem extends Key, Leased {
   vendor: VendorName;
   connection: string;

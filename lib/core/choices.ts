@@ -4,7 +4,7 @@ import type { Shape } from './operation.ts';
 export interface Choice {
   readonly id: string | number;
   readonly name: string;
-  /** What tells two of the same name apart. */
+  /** Distinguishes two entries with the same name. */
   readonly detail?: string;
   /** Values of other fields that this choice settles, by field name: a book also names its owner. */
   readonly with?: Readonly<Record<string, string | number>>;
@@ -38,7 +38,7 @@ export interface ChoiceParts {
 
 export type ChoiceSources = Readonly<Record<string, ChoiceSource>>;
 
-/** The objects of a list that lies at a path of an answer; empty where there is no such list. */
+/** The objects in the list at a path of a response. Empty if there is no such list. */
 export function entriesAt(answer: unknown, ...path: string[]): Record<string, unknown>[] {
   const list = path.reduce((value, step) => (isRecord(value) ? value[step] : undefined), answer);
   return Array.isArray(list) ? list.filter(isRecord) : [];

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** Whether two values are equal, in a time that tells nothing about where or in length they differ. */
+/** Whether two values are equal, in a time that does not reveal where they differ or whether their lengths do. */
 export function equalInConstantTime(one: string | Uint8Array, other: string | Uint8Array): boolean {
   return timingSafeEqual(digest(one), digest(other));
 }

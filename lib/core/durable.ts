@@ -21,14 +21,14 @@ export interface DurableContext {
     options: { concurrency: number },
   ): Promise<Settled<T>[]>;
   /**
-   * Runs something beside what follows, with a context of its own, and answers what it answered. Branches must be asked for in
+   * Runs a branch concurrently, with its own context, and returns its result. Branches must be asked for in
    * the same order every time; when each of them ends makes no difference. It runs again from the top with everything else.
    */
   branch<T>(name: string, run: (context: DurableContext) => Promise<T>): Promise<T>;
 }
 
 export interface StepOptions {
-  /** For writes: what was begun and not seen to end is never begun again, but fails with `StepInterrupted`. */
+  /** For writes: a step that started and did not finish is never restarted. It fails with `StepInterrupted`. */
   atMostOnce?: boolean;
   /**
    * Seconds until the next attempt after an error, or undefined to give up; `attempt` is the one that failed, from 1.

@@ -25,13 +25,13 @@ export interface FoundEvent {
   unidentified?: { subject: string; told: unknown };
 }
 
-/** What is known of a subject after one more event, and that event under its id; undefined where it tells nothing new. */
+/** The state of a subject after one more event, and that event with its id. Undefined if the event adds nothing new. */
 export interface Identified {
   known: unknown;
   event: FoundEvent | undefined;
 }
 
-/** What one look at a vendor gives: events oldest first and the cursor that covers them. */
+/** The result of one poll of a vendor: events, oldest first, and the cursor that covers them. */
 export interface PollResult {
   events: FoundEvent[];
   /** Plain JSON, at most 300 kB; stored in the same transaction as the last of the events. */
@@ -42,11 +42,11 @@ export interface PollResult {
   nextIn?: number;
 }
 
-/** What a source may go by beside its cursor. */
+/** What a source can use in addition to its cursor. */
 export interface PollContext {
   /** When the connection was made, in epoch milliseconds. */
   readonly since?: number | undefined;
-  /** Whether an automation, a subscription or a waiting run listens to one of these types: what nobody hears need not be asked for. */
+  /** Whether an automation, a subscription or a waiting run listens to one of these types. Types without a listener need not be polled. */
   isHeard?(types: readonly string[]): Promise<boolean>;
 }
 
@@ -62,22 +62,22 @@ export interface EventType {
   readonly summary: string;
   readonly data: () => z.ZodMiniType;
   readonly sample: Readonly<Record<string, unknown>>;
-  /** What the connection's own account did is no event of this type. */
+  /** Actions of the connection's own account are not events of this type. */
   readonly ofOthers?: true;
 }
 
 /**
  * How events are found at one connection: by a read on the clock, by the vendor's call, or both. One source may feed several
- * types (one poll of a Talk room gives messages, reactions and joins), so types are listed beside the roads.
+ * types (one poll of a Talk room gives messages, reactions and joins), so types are listed separately from sources.
  */
 export interface EventSource<Settings = object, Credentials = object, Session = object> {
   readonly types: Readonly<Record<string, EventType>>;
   readonly poll?: {
     /** Milliseconds between two polls at the least. */
     readonly every: number;
-    /** The vendor counts calls: whoever merely reads the list of all events is no reason to poll. */
+    /** The vendor counts calls, so a reader of the list of all events is not a reason to poll. */
     readonly metered?: true;
-    /** The first poll tells what happened since the connection was made; of other sources, its events are left out. */
+    /** The first poll reports what happened since the connection was created. For other sources, the events of the first poll are discarded. */
     readonly tellsSince?: true;
     /**
      * Called with `undefined` on the first poll: it must give a cursor and no history.

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { FieldChoices } from './choices.ts';
 
-/** What stands beside a field in the OpenAPI document. */
+/** Extra properties of a field in the OpenAPI document. */
 export interface FieldNotes {
   description?: string;
   examples?: unknown[];
@@ -46,7 +46,7 @@ export const pathSegment = (most = 200) =>
     z.refine((value) => value.isWellFormed(), 'must be well-formed Unicode: it holds half of a surrogate pair'),
   );
 
-/** A whole number within what JSON carries exactly. */
+/** An integer that JSON represents exactly. */
 export const integer = (least = Number.MIN_SAFE_INTEGER, most = Number.MAX_SAFE_INTEGER) =>
   z.int().check(z.gte(least), z.lte(most));
 

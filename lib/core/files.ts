@@ -32,7 +32,7 @@ export interface StoredFile {
 }
 
 /**
- * Files beside the table: the bucket on AWS, a directory on one machine. Keys are paths such as `answers/{requestId}`.
+ * File storage next to the table: the bucket on AWS, a directory on one machine. Keys are paths such as `answers/{requestId}`.
  * Reading what is not there, or is older than its retention, throws `not_found`.
  */
 export interface FileStore {
@@ -43,7 +43,7 @@ export interface FileStore {
   put(key: string, content: Uint8Array | Readable, type: string): Promise<void>;
   /** A URL that gives the file to whoever has it, for so many seconds, as a download under the name. */
   link(key: string, seconds: number, downloadName?: string): Promise<string>;
-  /** Removing what is not there is no error. */
+  /** Removing a missing file is not an error. */
   remove(key: string): Promise<void>;
 }
 

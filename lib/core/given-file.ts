@@ -92,7 +92,7 @@ function decoded(path: string): string {
   }
 }
 
-/** A file of the web: public addresses over https alone, whatever the connection itself may reach. */
+/** A file from the web. Only public addresses over https are allowed, whatever the connection itself may reach. */
 async function fromUrl(
   given: { url: string; name?: string | undefined; type?: string | undefined },
   call: Reader,

@@ -34,7 +34,7 @@ function nearestForm(forms: readonly (readonly z.core.$ZodIssue[])[]): readonly 
   return first.issues;
 }
 
-/** How many fields of its own are missing or not known there; a value of another kind is not near at all. */
+/** How many of its own fields are missing or unknown there. A value of another kind is not a match at all. */
 function distanceOf(issues: readonly z.core.$ZodIssue[]): number {
   return issues.reduce((sum, issue) => {
     if (issue.code === 'unrecognized_keys' && issue.path.length === 0) return sum + issue.keys.length;

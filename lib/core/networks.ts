@@ -10,7 +10,7 @@ export function networkProblem(text: string): string | undefined {
   return /^\d{1,3}$/.test(length) && Number(length) <= most ? undefined : `must have a prefix of 0 to ${most} bits`;
 }
 
-/** Whether an address lies in one of the networks; an IPv4 address may come in the form of an IPv6 one. */
+/** Whether an address is in one of the networks. An IPv4 address may be given as an IPv4-mapped IPv6 address. */
 export function isWithin(networks: readonly string[], address: string): boolean {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
   const family = isIP(plain);

@@ -30,7 +30,7 @@ export interface Operation<Call = unknown> {
   /** Of a function: its one telling request, as a raw request would name it; null for one that cannot be made raw. */
   readonly route?: Call | null;
   readonly input: () => Shape;
-  /** What no field alone can say: the problem of an input, or nothing. */
+  /** Checks across fields: returns the problem of an input, or nothing. */
   readonly rule?: (input: Record<string, unknown>) => FieldError | undefined;
   readonly output: () => z.ZodMiniType;
   /** The first server version that has it. */

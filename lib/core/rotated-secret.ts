@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { SecretStore } from './secrets.ts';
 
-/** A secret of which the one before stays valid while a rotation overlaps. `version` counts the rotations. */
+/** A secret whose predecessor stays valid during the overlap of a rotation. `version` counts the rotations. */
 interface RotatedSecret {
   version: number;
   current: string;

@@ -4,7 +4,7 @@ export interface SecretStore {
   read(name: string, fresh?: boolean): Promise<string | undefined>;
   /** Creates or replaces. */
   write(name: string, value: string): Promise<void>;
-  /** Deletes at once; deleting what is not there is no error. */
+  /** Deletes immediately. Deleting a missing secret is not an error. */
   delete(name: string): Promise<void>;
 }
 

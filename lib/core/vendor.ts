@@ -101,7 +101,7 @@ export interface SessionControl<Session = object> {
   lock(reason: string): Promise<void>;
 }
 
-/** What may be told of a session: never its key. Times are ISO 8601. */
+/** The part of a session that may be shown: never its key. Times are ISO 8601. */
 export type SessionState = {
   generation: number;
   expiresAt: string;
@@ -135,7 +135,7 @@ export interface LiveSession<Session> {
   readonly data: Session;
   readonly expiresAt: number;
   readonly lazy?: boolean;
-  /** The server's version where the login told it. */
+  /** The server's version, if the login reported it. */
   readonly serverVersion?: string;
   /** Whose session it is, as `FoundEvent.by` names accounts: what this account does is the installation's own doing. */
   readonly account?: string | undefined;
@@ -152,7 +152,7 @@ export interface Finding {
 export interface BrowserLogin<Settings, Credentials> {
   /** Begins: the address to open, and until when (epoch milliseconds) it may be completed. */
   start(call: LoginCall<Settings, Partial<Credentials>>): Promise<{ url: string; state: object; expiresAt: number }>;
-  /** What the person has granted, or undefined while the answer is out. The vendor tells it once. */
+  /** What the person granted, or undefined while the answer is pending. The vendor returns it once. */
   finish(
     state: object,
     call: LoginCall<Settings, Partial<Credentials>>,
@@ -226,7 +226,7 @@ export interface Vendor<
   check(call: VendorCall<Settings, Credentials, Session>): Promise<Finding[]>;
 }
 
-/** What a vendor tells by itself, or is asked for by the clock; the function that carries out its calls does without. */
+/** What a vendor pushes or the clock polls. The function that carries out the vendor's calls does not load it. */
 export interface VendorEvents<
   Settings extends object = object,
   Credentials extends object = object,
@@ -238,7 +238,7 @@ export interface VendorEvents<
   readonly pushes?: Readonly<Record<string, Push<Settings, Credentials>>>;
   /**
    * Gives an id to a fact for which the vendor has none that every source knows. `known` is what earlier calls for the same subject
-   * left (plain JSON, undefined at first). The same fact, told again, must give the same id.
+   * left (plain JSON, undefined at first). The same fact, reported again, must give the same id.
    */
   identify?(known: unknown, event: FoundEvent): Identified;
 }

@@ -11,7 +11,7 @@ const clockSkewMs = 5 * minuteMs;
 /**
  * A date with or without a time as epoch milliseconds: ISO 8601 in its extended and basic forms, with a space instead of the `T`
  * too, as databases write it. The zone counts where the text has no offset; without both it throws, as it does for an unknown zone.
- * Undefined when the text is no such time.
+ * Undefined if the text is not such a time.
  *
  * In the hour that a change of clocks repeats, the later reading is meant unless it lies after `now`: what a vendor reports has
  * happened. Without `now` it is the earlier one. A time that the change skips is taken as if the clocks had not changed.
@@ -19,7 +19,7 @@ const clockSkewMs = 5 * minuteMs;
 export function parseTime(text: string, zone?: string, now?: number): number | undefined {
   const trimmed = text.trim();
   const parts = form.exec(trimmed)?.groups;
-  // Digits alone are a number, not a date.
+  // A text of only digits is a number, not a date.
   if (parts === undefined || /^\d+$/.test(trimmed)) return undefined;
   const date = dateOf(parts);
   const time = timeOf(parts);

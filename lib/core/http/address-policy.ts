@@ -72,7 +72,7 @@ const privateRanges = [
   ['fc00::', 7],
 ] as const;
 
-/** Where an IPv6 address carries an IPv4 address: the prefix as groups of 16 bits, and the group at which the inner one starts. */
+/** Where an IPv6 address embeds an IPv4 address: the prefix as groups of 16 bits, and the group at which the inner one starts. */
 const carriers = [
   { prefix: [0, 0, 0, 0, 0, 0], at: 6 },
   { prefix: [0, 0, 0, 0, 0, 0xffff], at: 6 },
@@ -95,7 +95,7 @@ interface Deployment {
 let openNetworks: BlockList | undefined;
 let loopbackIsClosed = false;
 
-/** Sets for this process what the deployment opens. Throws for a text that is no network. */
+/** Sets the networks that the deployment allows, for this process. Throws for a text that is not a network. */
 export function setDeploymentAddresses({ privateNetworks = [], closeLoopback = false }: Deployment): void {
   loopbackIsClosed = closeLoopback;
   openNetworks = undefined;

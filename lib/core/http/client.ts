@@ -21,7 +21,7 @@ export interface HttpRequestOptions {
   timeoutMs: number;
   /** Longest answer body that is taken, 10 MB when absent; it holds before and after decompression. */
   maxBytes?: number;
-  /** What may be reached; absent allows public addresses over https alone, `any` checks nothing. */
+  /** The allowed addresses. Absent allows only public addresses over https; `any` checks nothing. */
   address?: 'any' | AddressPolicy;
 }
 

@@ -11,7 +11,7 @@ export type HttpFailureKind =
 
 /**
  * An outgoing request that brought no whole answer. `sent` is false only when not one byte of it left this process, so that
- * sending it again cannot do its work twice. The message names the host alone: paths and queries may hold secrets.
+ * sending it again cannot do its work twice. The message names only the host: paths and queries may hold secrets.
  */
 export class HttpFailure extends Error {
   override name = 'HttpFailure';

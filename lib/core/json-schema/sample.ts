@@ -24,7 +24,7 @@ const textOfFormat: Readonly<Record<string, string>> = {
   uuid: '3f0c3a52-6a1f-4a0e-9d7e-0c9d1c7a5b11',
 };
 
-/** A value that fits a schema as far as the schema tells: samples first, then defaults, then the least that is asked for. */
+/** A value that satisfies a schema as far as the schema is known: samples first, then defaults, then the minimum required. */
 export function sampleOf(schema: JsonSchema): unknown {
   if (Array.isArray(schema.examples) && schema.examples.length > 0) return schema.examples[0];
   if (Object.hasOwn(schema, 'default')) return schema.default;

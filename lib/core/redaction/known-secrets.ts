@@ -1,4 +1,4 @@
-/** Shorter values would be found in innocent text; they are masked by their names alone. */
+/** Shorter values would match innocent text, so they are masked only by their names. */
 const window = 6;
 
 /** Many more than spellings, so that most places of a text are dismissed at once. */
@@ -93,7 +93,7 @@ function encodings(value: string): string[] {
 }
 
 /**
- * What a value looks like inside Base64, wherever it begins: alone, or behind a user name and a colon. Where it begins between
+ * What a value looks like inside Base64, wherever it starts: on its own, or after a user name and a colon. Where it begins between
  * two characters, those at its ends carry something else as well and are left out.
  */
 function base64Forms(value: string): string[] {

@@ -114,7 +114,7 @@ class Walk {
   }
 }
 
-/** What was not there, and yes or no, tells no secret and helps the reader. */
+/** Missing values and booleans reveal no secret and help the reader. */
 function maskAll(value: unknown): unknown {
   return value === undefined || value === null || typeof value === 'boolean' || value === '' ? value : mask;
 }

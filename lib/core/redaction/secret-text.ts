@@ -1,4 +1,4 @@
-/** What stands in a log where a secret was. */
+/** The text that replaces a secret in a log. */
 export const mask = '[redacted]';
 
 const secretNames =
