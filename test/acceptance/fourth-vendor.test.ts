@@ -28,6 +28,7 @@ beforeAll(async () => {
     'lib',
     'functions',
     'cdk',
+    'cli',
     'local',
     'sandbox',
     'recipes',

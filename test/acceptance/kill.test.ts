@@ -68,7 +68,9 @@ const runOf = async (eventId: string): Promise<ShownRun | undefined> => {
   const found = (await runs()).find((run) => run.eventId === eventId);
   return found && call<ShownRun>('GET', `/v1/runs/${found.id}`);
 };
-const statesOf = (run: ShownRun | undefined) => (run?.steps ?? []).map(({ name, state }) => `${name} ${state}`);
+/** The steps that call something; waits are steps too. */
+const statesOf = (run: ShownRun | undefined) =>
+  (run?.steps ?? []).filter(({ call }) => call !== undefined).map(({ name, state }) => `${name} ${state}`);
 /** What the vendor has taken, as it stands on the disk. */
 const texts = () => {
   const file = readFileSync(join(directory, 'sandbox', 'proptt2.json'), 'utf8');

@@ -25,6 +25,8 @@ interface Turn {
   removedPush?: string | undefined;
   /** Its line was read after it had been taken back: the next removal is its own. */
   over?: boolean | undefined;
+  /** Its removal has the id of a turn of its own, because a line was read before a push said which of several emoji it was. */
+  closed?: boolean | undefined;
   /** When it was added, epoch seconds. */
   at: number;
 }
@@ -79,6 +81,7 @@ export function identifyReaction(known: unknown, event: FoundEvent): Identified 
       if (told.emoji === undefined) turn.over = true;
     }
   } else {
+    if (told.push !== undefined && isUnpaired(turn)) closeTurn(turns, turn, told.emoji);
     turn.removedLine ??= told.line;
     turn.removedPush ??= told.push;
   }
@@ -96,7 +99,8 @@ function findAdded(turns: readonly Turn[], { line, push, emoji, at }: Told): Tur
   const fits = (turn: Turn) => turn.emoji === undefined || emoji === undefined || turn.emoji === emoji;
   if (line !== undefined) {
     return (
-      turns.find((turn) => turn.addedLine === line) ?? turns.find((turn) => turn.addedLine === undefined && fits(turn))
+      turns.find((turn) => turn.addedLine === line) ??
+      turns.find((turn) => turn.addedLine === undefined && turn.removedLine === undefined && fits(turn))
     );
   }
   return (
@@ -113,7 +117,7 @@ function findAdded(turns: readonly Turn[], { line, push, emoji, at }: Told): Tur
 
 function findRemoved(turns: readonly Turn[], { line, push, emoji, at }: Told): Turn | undefined {
   if (line !== undefined) {
-    const open = turns.filter((turn) => turn.removedLine === undefined);
+    const open = turns.filter((turn) => turn.removedLine === undefined && !turn.closed);
     return (
       turns.find((turn) => turn.removedLine === line) ??
       open.find((turn) => turn.over || turn.removedPush !== undefined) ??
@@ -121,11 +125,33 @@ function findRemoved(turns: readonly Turn[], { line, push, emoji, at }: Told): T
       (open.length === 1 ? open[0] : undefined)
     );
   }
-  const same = turns.filter((turn) => turn.removedPush === undefined && (turn.emoji ?? emoji) === emoji);
+  const same = turns.filter(
+    (turn) => turn.removedPush === undefined && !turn.closed && (turn.emoji ?? emoji) === emoji,
+  );
   return (
     turns.find((turn) => turn.removedPush === push) ??
+    turns.find((turn) => isUnpaired(turn) && Math.abs(turn.at - at) <= pushWindow) ??
     same.find((turn) => turn.addedPush !== undefined) ??
     same.find((turn) => turn.removedLine === undefined) ??
     same.find((turn) => Math.abs(turn.at - at) <= pushWindow)
   );
+}
+
+/** True for a removal that a line told of when several emoji were open, so that nobody knew which of them it was. */
+function isUnpaired(turn: Turn): boolean {
+  const { addedLine, addedPush, removedLine, removedPush } = turn;
+  return addedLine === undefined && addedPush === undefined && removedLine !== undefined && removedPush === undefined;
+}
+
+/** Ends the open turn of an emoji whose removal was told under another turn. */
+function closeTurn(turns: readonly Turn[], removal: Turn, emoji: string | undefined): void {
+  const open = turns.find(
+    (turn) =>
+      turn !== removal &&
+      turn.removedLine === undefined &&
+      turn.removedPush === undefined &&
+      !turn.closed &&
+      turn.emoji === emoji,
+  );
+  if (open) open.closed = true;
 }
