@@ -9,7 +9,7 @@ import { mergeStart, type StartFile } from './bundle-start.ts';
 const root = dirname(import.meta.dirname);
 const { resolve } = createRequire(import.meta.url);
 
-/** What a source file expects beside the bundle that it has become part of: entries to build, files of packages to copy, a folder of its own. */
+/** What a source file expects next to the bundle that contains it: entries to build, package files to copy, its own folder. */
 const companions: Readonly<
   Record<
     string,
@@ -60,7 +60,7 @@ const options = {
 } satisfies BuildOptions;
 
 /**
- * Builds `functions/{name}.ts` for Lambda, each into a folder of its own. A build for each, because in one build for all a
+ * Builds `functions/{name}.ts` for Lambda, each into its own folder. Each has its own build, because in one build for all a
  * function would load whatever the others need of a shared file; only what is loaded on use is built once.
  */
 export async function bundle(
@@ -107,7 +107,7 @@ async function buildMain(name: string) {
 
 const fileOf = (entry: string): string => `${entry}.mjs`;
 
-/** The output files that entries load: by static imports alone, or whatever they may load. */
+/** The output files that entries load: only by static imports, or everything they may load. */
 function reached({ metafile }: Built, entries: readonly string[], onUse: boolean): string[] {
   const found = new Set<string>();
   const waiting = [...entries];
@@ -128,7 +128,7 @@ function write({ outputFiles }: Built, paths: readonly string[], folder: string)
   }
 }
 
-/** What the entry loads at its start beside itself. */
+/** What the entry loads at startup in addition to itself. */
 function sharedFiles(built: Built, entry: string): StartFile[] {
   return reached(built, [entry], false)
     .filter((file) => file !== entry)

@@ -33,7 +33,7 @@ export interface GatewayStackProps extends StackProps {
 
 const hookPath = '/hooks/{proxy+}';
 
-/** What may be thrown away and made anew: the HTTP API, the functions and what starts them. */
+/** What can be deleted and recreated: the HTTP API, the functions and their triggers. */
 export class GatewayStack extends Stack {
   readonly api: HttpApi;
   readonly functions: readonly LambdaFunction[];
@@ -67,7 +67,7 @@ export class GatewayStack extends Stack {
     new CfnOutput(this, 'ApiUrl', { description: 'Where the gateway answers', value: this.api.apiEndpoint });
   }
 
-  /** Durable functions come first, in the order of their declaration: what starts them is told their names. */
+  /** Durable functions come first, in declaration order, because the functions that start them need their names. */
   #functions({ functions, code, storage, settings }: GatewayStackProps): LambdaFunction[] {
     const make = (declaration: FunctionDeclaration, durable: readonly LambdaFunction[]) => {
       const folder = code(declaration.name);

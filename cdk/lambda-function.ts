@@ -25,7 +25,7 @@ export interface LambdaFunctionProps {
   /** The durable functions. */
   durable: readonly LambdaFunction[];
   reservedConcurrency?: number | undefined;
-  /** Variables beside those that every function gets. */
+  /** Variables in addition to those that every function gets. */
   environment?: Record<string, string>;
 }
 
@@ -97,7 +97,7 @@ export class LambdaFunction extends Construct {
     this.target = (isDurable(declaration) ? this.#durableAlias(role) : this.lambda) as IFunction;
   }
 
-  /** A tick starts workers of its own function when more is due than one process can do. */
+  /** A tick invokes its own function as workers when more is due than one process can handle. */
   #mayInvokeItself(role: Role): void {
     // Apart from the role's own policy, which the function waits for while this one waits for the function.
     new Policy(this, 'Workers', {

@@ -43,7 +43,7 @@ export function statementsOf(
   ].filter((statement) => statement.resources.length > 0);
 }
 
-/** The ARN of the secrets of a name; Secrets Manager adds six characters of its own to each. */
+/** The ARN of the secrets of a name; Secrets Manager appends six characters to each. */
 export function secretArn(scope: Construct, name: string): string {
   return Arn.format(
     {

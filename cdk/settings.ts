@@ -18,12 +18,12 @@ const settings = z.strictObject({
   hookThrottle: z._default(z.strictObject({ rate: positive, burst: positive }), { rate: 200, burst: 400 }),
 });
 
-/** What a deployment may choose, from the context: `cdk.json` or `-c name=value`, where a value that is no text is JSON. */
+/** The settings of a deployment, from the context: `cdk.json` or `-c name=value`, where a value that is not a string is JSON. */
 export type Settings = z.output<typeof settings>;
 
 /** Reads the settings; a wrong one is refused by name. */
 export function settingsFrom(node: Node): Settings {
-  // The CDK keeps flags and look-ups of its own in the same place; each of their names has a prefix.
+  // The CDK stores its own flags and lookups in the same place. Each of their names has a prefix.
   const given = Object.entries(node.getAllContext() as Record<string, unknown>).filter(
     ([name]) => !/^(@|aws|cli-)/.test(name),
   );

@@ -113,7 +113,7 @@ export class StorageStack extends Stack {
       description,
       encryptionKey: this.key,
       generateSecretString: { passwordLength: 43, excludePunctuation: true },
-      // Made anew with the stack; a retained one would bar its name to the next deployment.
+      // Recreated with the stack. A retained one would block its name for the next deployment.
       removalPolicy: RemovalPolicy.DESTROY,
     });
     Validations.of(secret).acknowledge({

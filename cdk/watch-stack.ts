@@ -46,7 +46,7 @@ export class WatchStack extends Stack {
     CrossStackReferences.of(this).consume(ReferenceStrength.WEAK);
     const { gateway, settings, storage } = props;
     const topic = new Topic(this, 'Alarms', { displayName: 'Trunkline alarms', enforceSSL: true });
-    // A topic with a policy of its own is closed to alarms unless the policy lets them in.
+    // A topic with its own policy rejects alarms unless the policy allows them.
     topic.addToResourcePolicy(
       new PolicyStatement({
         principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],

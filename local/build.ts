@@ -6,7 +6,7 @@ import { buildConsole, localConsole } from '../build/console.ts';
 const root = dirname(import.meta.dirname);
 
 /**
- * Builds what runs on one machine into `dist/`: the product with the worker and the console that stand beside it, and the command line. Built files
+ * Builds what runs on one machine into `dist/`: the product with the worker and the console next to it, and the command line. Built files
  * start faster than sources whose types Node strips, and take 40 MB less memory.
  */
 export async function buildLocal(): Promise<void> {
@@ -28,7 +28,7 @@ export async function buildLocal(): Promise<void> {
       ...options,
       entryPoints: { start: 'local/start.ts', main: 'local/main.ts' },
       outdir: 'dist/local',
-      // The entry loads the product as a file of its own.
+      // The entry loads the product as a separate file.
       external: ['./main.mjs'],
     }),
     // Its process may read no other file, so that everything it needs is in it.

@@ -76,7 +76,7 @@ const tableName = 'trunkline';
 
 type StreamHandler = EventStreamOptions['handler'];
 
-/** Starts everything in this process but the database, which is a process of its own. One product a process. */
+/** Starts everything in this process except the database, which runs in a separate process. Only one product per process. */
 export async function startProduct(options: ProductOptions): Promise<Product> {
   prepareDirectory(options.directory);
   const closers: (() => Promise<void>)[] = [];

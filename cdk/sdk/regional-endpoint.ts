@@ -7,7 +7,7 @@ interface EndpointParameters {
   UseDualStack?: boolean | undefined;
 }
 
-/** Domains of the partitions beside `amazonaws.com`, by how the names of their regions begin. */
+/** Domains of the partitions other than `amazonaws.com`, by the prefix of their region names. */
 const domains: readonly [string, string][] = [
   ['cn-', 'amazonaws.com.cn'],
   ['us-iso-', 'c2s.ic.gov'],

@@ -91,7 +91,7 @@ export const moduleEdits: Readonly<Record<string, readonly [from: string, to: st
 export const packageReplacements: Readonly<Record<string, string>> = {
   // On Lambda credentials are always in the environment, so the rest of the chain of sources (130 kB) stays out.
   '@aws-sdk/credential-provider-node': "export { fromEnv as defaultProvider } from '@aws-sdk/credential-provider-env';",
-  // DynamoDB's clients discover endpoints only when configuration tells them to, which a Lambda has not.
+  // DynamoDB's clients discover endpoints only when configured to, and a Lambda has no such configuration.
   '@aws-sdk/middleware-endpoint-discovery': `
     export const resolveEndpointDiscoveryConfig = (config) => config;
     export const NODE_ENDPOINT_DISCOVERY_CONFIG_OPTIONS = {

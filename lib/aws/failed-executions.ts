@@ -2,7 +2,7 @@ import type { RunStart } from '../core/durable.ts';
 import { log } from './log.ts';
 import { services } from './services.ts';
 
-/** Ends the run whose execution failed, so that somebody hears of it and the next alarm with its key is not taken for a duplicate. */
+/** Ends the run whose execution failed, so that the failure is reported and the next alarm with its key is not treated as a duplicate. */
 export async function endFailedExecution(functionName: string, payload: unknown, error: Error): Promise<void> {
   // What an execution of runs is started with.
   const { runId } = payload as Partial<RunStart>;

@@ -2,7 +2,7 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { FileAnswer } from '../connections/invoke.ts';
 import type { FileStore } from '../core/files.ts';
 
-/** What a Lambda answer carries as Base64 without passing its 6 MB. */
+/** How many bytes fit into a Lambda response as Base64 without exceeding 6 MB. */
 const largestInline = 4_400_000;
 /** How long a link to a larger file works, in seconds. */
 const linkTime = 15 * 60;

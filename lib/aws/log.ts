@@ -22,12 +22,12 @@ function textOf(line: LogLine): string {
   try {
     return sourceStack(JSON.stringify(redact(line)));
   } catch (error) {
-    // A line never fails the call that it tells of.
+    // A log line never fails the call that it describes.
     return JSON.stringify({ level: 'error', message: 'a line could not be written', reason: String(error) });
   }
 }
 
-/** A CloudWatch metric as a log line (embedded metric format): no request of its own. */
+/** A CloudWatch metric as a log line (embedded metric format), which needs no extra request. */
 export function metric(
   name: string,
   value: number,

@@ -11,7 +11,7 @@ const recoveryDays = 7;
 
 /**
  * Secrets Manager behind a short cache. Its client is loaded at the first miss, so that a cold start that needs no secret
- * pays nothing for it. `onRead` is told every value, for the redactor.
+ * pays nothing for it. `onRead` receives every value, for the redactor.
  */
 export function secretsManager(settings: FunctionSettings, clock: Clock, onRead: (value: string) => void): SecretStore {
   const cache = new LruMap<string, { value: string | undefined; until: number }>(20_000);

@@ -122,7 +122,7 @@ function make(): Services {
   };
 }
 
-/** Secrets are texts, or JSON with texts in it: each is masked wherever it turns up, but for what tells where they may go. */
+/** Secrets are strings, or JSON that contains strings. Each is masked wherever it appears, except the fields that say where they may be sent. */
 function registerSecretText(text: string): void {
   let value: unknown = text;
   try {

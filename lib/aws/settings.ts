@@ -1,4 +1,4 @@
-/** What a function is told through its environment; the same names on AWS and on one machine. */
+/** A function's settings from its environment, with the same names on AWS and on one machine. */
 export interface FunctionSettings {
   tableName: string;
   /** The vendors of this installation, as its catalogue names them. */
@@ -36,7 +36,7 @@ export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
     bucket: env.TRUNKLINE_BUCKET ?? 'trunkline',
     secretsKey: env.TRUNKLINE_KMS_KEY,
     deliverFunction: env.TRUNKLINE_DELIVER_FUNCTION ?? 'deliver-event',
-    // The function that carries runs out starts runs too, and cannot be told its own alias by the stack that makes it.
+    // The function that executes runs also starts runs, and the stack that creates it cannot pass it its own alias.
     runFunction: env.TRUNKLINE_RUN_FUNCTION ?? ownAlias(env) ?? 'run-automation',
     publicUrl: env.TRUNKLINE_PUBLIC_URL ?? '',
     privateNetworks: (env.TRUNKLINE_PRIVATE_NETWORKS ?? '').split(/[\s,]+/).filter((text) => text !== ''),

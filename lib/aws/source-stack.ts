@@ -3,7 +3,7 @@ import type { SourceMap } from 'node:module';
 const maps = new Map<string, SourceMap | undefined>();
 
 /**
- * A text whose stacks name the sources instead of the bundle, where the bundle has a map beside it. Maps are read at the first
+ * A text whose stacks name the sources instead of the bundle, where the bundle has a map next to it. Maps are read at the first
  * need: Node's own `--enable-source-maps` reads them all at the start, and a cold start takes a quarter longer for it.
  */
 export function sourceStack(text: string): string {

@@ -58,7 +58,7 @@ function probeIn(record: DynamoDBRecord): number | undefined {
   return Number(image.sentAt?.N);
 }
 
-/** The event that a record tells of, or undefined. AWS filters the same before the function is called; a local pump may not. */
+/** The event in a record, or undefined. AWS filters the same before the function is called; a local pump may not. */
 function eventOf<T>(record: DynamoDBRecord): T | undefined {
   const image = record.dynamodb?.NewImage;
   if (!image || !isEventItem(image.pk?.S ?? '') || isProbe(image.pk?.S ?? '')) return undefined;

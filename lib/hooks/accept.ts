@@ -118,7 +118,7 @@ async function acceptMessage(
   const { message, problem } = await messageOf(hook, { headers, rawBody, id: verdict.id, event: about }, now);
   const already = message?.by === 'id' ? await ownEvent(services, message.value) : undefined;
   const id = `${now}-${Buffer.from(services.random.bytes(12)).toString('base64url')}`;
-  // What the owner keeps out of events still tells repeats apart.
+  // Values that the owner redacts from events still count for deduplication.
   const kept = redactPaths(data, hook.redact ?? []);
   const events = [{ ...about, data: kept, id, hook: hook.id }];
   return { events, message, already, status: hook.answer ?? 202, body: kept.body, problem };
@@ -188,7 +188,7 @@ function pushRefusal(error: unknown): unknown {
   return error.status === 400 || error.code === 'unavailable' ? error : outOfOrder(error.message);
 }
 
-/** What came through a hook and a subscription delivers to a hook again is the same fact; anew, it would go round for ever. */
+/** An event from a hook that a subscription delivers back to a hook is the same fact. As a new event it would loop forever. */
 async function ownEvent(services: LogServices, id: string): Promise<string | undefined> {
   const event = /^evt_[\w-]{27}$/.test(id) ? await findEvent(services, id) : undefined;
   return event?.type === receivedType ? event.id : undefined;

@@ -3,7 +3,7 @@ import type { HttpRequest } from '../api/request.ts';
 import { GatewayError, problemOf } from '../core/errors.ts';
 import type { RunProgress, RunResult } from './wait.ts';
 
-/** What a sender hears of a stored message whose runs were waited for: 200, 202 while one goes on, 424 when one failed, wholly or in part. */
+/** The response for a stored message whose runs were waited for: 200, 202 while a run is in progress, or 424 if one failed fully or partially. */
 export function resultAnswer(
   eventId: string | undefined,
   runs: readonly RunProgress[],

@@ -32,7 +32,7 @@ export interface Taken {
   repeated: boolean;
 }
 
-/** A claim that vanishes between two looks at it can do so only as often. */
+/** How often a claim may disappear between two reads before the attempt fails. */
 const attempts = 3;
 
 /** SHA-256 of bytes. */

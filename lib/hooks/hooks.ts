@@ -29,7 +29,7 @@ export type HookVerify = {
   topicArn?: string;
 } & ({ vendor?: undefined } | { vendor: VendorName; connection: string });
 
-/** What tells a repeated message from a new one; without any, the sender's own id of the message does. */
+/** What distinguishes a repeated message from a new one. Without it, the sender's message id does. */
 export interface HookDedupe {
   header?: string | undefined;
   /** `{% … %}` over `event`. */
@@ -47,7 +47,7 @@ export interface HookSettings {
   allowFrom?: string[];
   /** Requests a minute that one process takes. */
   perMinute: number;
-  /** The methods that bring a message; POST alone when absent. */
+  /** The methods that deliver a message. Only POST if absent. */
   methods?: HookMethod[];
   /** How a handshake of the sender is answered. */
   challenge?: ChallengePreset | Challenge;
@@ -59,7 +59,7 @@ export interface HookSettings {
   silentAfterSeconds?: number;
 }
 
-/** A hook as it lies in the table. Times are ISO 8601. */
+/** A hook as stored in the table. Times are ISO 8601. */
 export interface HookItem extends Key, HookSettings {
   id: string;
   /** Goes up with every change. */
@@ -225,7 +225,7 @@ export class Hooks {
   }
 }
 
-/** An item of its own keeps a name unique; the hook that has it may claim it again. */
+/** A separate item keeps a name unique. The hook that owns it may claim it again. */
 function nameClaim({ id, name }: Pick<HookItem, 'id' | 'name'>): Write {
   return { put: { ...keys.hookName(name), id }, condition: 'attribute_not_exists(#pk) OR #id = :id', values: { id } };
 }

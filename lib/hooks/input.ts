@@ -139,7 +139,7 @@ export const userAndPassword = () => ({
   password: given(text(500), 'What the sender gives as the password.'),
 });
 
-/** What tells a repeated message from a new one. */
+/** What distinguishes a repeated message from a new one. */
 export const dedupeInput = () =>
   field(
     z

@@ -22,7 +22,7 @@ const idHeaders = ['webhook-id', 'svix-id'] as const;
 
 /**
  * By what a message is known when it comes again: what the hook says, else the sender's own id, else an `Idempotency-Key`. A key
- * that cannot be worked out loses no message; `problem` tells why.
+ * that cannot be evaluated does not lose the message; `problem` says why.
  */
 export async function messageOf(
   hook: HookItem,

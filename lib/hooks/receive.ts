@@ -75,7 +75,7 @@ async function handshake(services: HookServices, hook: HookItem, answer: JsonAns
   return answer;
 }
 
-/** What needs no look at the message itself. */
+/** Checks that do not read the message itself. */
 function checkSurface({ allowFrom }: HookItem, { rawBody, sourceIp }: HttpRequest): void {
   if (rawBody.length > hookBodyLimit) {
     throw new GatewayError(

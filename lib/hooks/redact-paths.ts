@@ -1,4 +1,4 @@
-/** What stands in place of a value that the owner of a hook keeps out of its events. */
+/** Replaces a value that the owner of a hook redacts from its events. */
 export const redactedValue = '[redacted]';
 
 /** A copy of an event's data in which the values at the paths are masked; `*` stands for every member. */

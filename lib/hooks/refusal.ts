@@ -1,6 +1,6 @@
 import { type ErrorCode, type ErrorOptions, GatewayError } from '../core/errors.ts';
 
-/** A request that a hook does not take. The sender is told the message, the hook's owner the reason, which may say more. */
+/** A request that a hook rejects. The sender receives the message. The hook's owner sees the reason, which may be more detailed. */
 export class HookRefusal extends GatewayError {
   readonly reason: string;
 

@@ -47,7 +47,7 @@ const secretField = () => z.optional(field(z.string(), { description: 'Shown thi
 const overlapSeconds = () =>
   z._default(field(integer(0, 604_800), { description: 'How long the old one works on. Default one day.' }), 86_400);
 
-/** What a GET shows beside the settings; a PUT accepts and ignores it, so that the body of a GET can be sent back. */
+/** What a GET returns in addition to the settings. A PUT accepts and ignores it, so that the body of a GET can be sent back. */
 const readOnly = () => {
   const ignored = () => z.optional(field(z.unknown(), { description: 'Read-only; ignored in a request.' }));
   return Object.fromEntries(

@@ -4,7 +4,7 @@ import { validSecrets } from '../core/rotated-secret.ts';
 import { hookSecret, type SecretStore } from '../core/secrets.ts';
 import type { HookItem, HookVerify } from './hooks.ts';
 
-/** Whether a hook has a secret of its own: kinds `none` and `sns` need none, and a vendor's calls are verified by its connection. */
+/** Whether a hook has its own secret: kinds `none` and `sns` need none, and a vendor's calls are verified by its connection. */
 export function hasSecret({ kind, vendor }: HookVerify): boolean {
   return kind !== 'none' && kind !== 'sns' && vendor === undefined;
 }

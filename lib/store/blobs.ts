@@ -15,7 +15,7 @@ export async function storeText(files: FileStore, text: string, file: string): P
   return { file };
 }
 
-/** Reads the whole text of a file. */
+/** Reads the full text of a file. */
 export async function readFileText(files: FileStore, file: string): Promise<string> {
   return readAll((await files.get(file)).stream);
 }

@@ -4,7 +4,7 @@ import type { Item, Query, Table } from './table.ts';
 /** What the clock looks for. Each kind has its own partitions, so that one kind's backlog hides no other. */
 export type DueKind = 'keepalive' | 'poll' | 'schedule' | 'timer' | 'route';
 
-/** Partitions of each kind: one takes 1,000 writes a second, and each may get a worker of its own. */
+/** Partitions of each kind: one takes 1,000 writes a second, and each may get its own worker. */
 export const dueShards = 64;
 const listedShards = 8;
 

@@ -8,7 +8,7 @@ const probePartition = `${eventPrefix}probe`;
 
 /** Every key of the table is built here. A vendor's own items start with a word and the vendor, so that rights can be cut by leading key. */
 export const keys = {
-  /** What the last look at everything found. */
+  /** What the last health check found. */
   health: (): Key => ({ pk: 'health', sk: 'report' }),
   /** The last tick of a function of the clock. */
   /** Whose database this is, on one machine. */
@@ -29,7 +29,7 @@ export const keys = {
     pk: `session#${vendor}#${connection}`,
     sk: `counter#${name}`,
   }),
-  /** What a vendor's code notes for a connection; beside the session, so that the same rights cover it. */
+  /** What a vendor's code notes for a connection. Stored next to the session, so that the same permissions cover it. */
   note: (vendor: string, connection: string, name: string): Key => ({
     pk: `session#${vendor}#${connection}`,
     sk: `note#${digest(name)}`,
@@ -137,7 +137,7 @@ export const keys = {
   /** The most recent run of an automation that did something. */
   automationStatus: (id: string): Key => ({ pk: 'automations#status', sk: id }),
   automationStatuses: (): string => 'automations#status',
-  /** A run beside the others of its automation (or of plain calls), in the order of their start. */
+  /** A run in the list of its automation's runs (or of plain calls), in start order. */
   run: (owner: string, createdAt: number, name: string): Key => ({
     pk: keys.runs(owner),
     sk: `${logPosition(createdAt)}#${name}`,

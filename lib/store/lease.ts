@@ -1,6 +1,6 @@
 import type { Item, Key, Table } from './table.ts';
 
-/** A right to act alone, for a time. Every holder has a higher fence than the one before, so that a stalled one can be told apart. */
+/** An exclusive right to act, for a limited time. Every holder has a higher fence than the one before, so that a stalled holder can be detected. */
 export interface Lease<T> {
   readonly fence: number;
   readonly owner: string;

@@ -66,7 +66,7 @@ export class Table {
   readonly #name: string;
   /** Requests made since the start, for benchmarks and for the test that a warm call makes none. */
   requests = 0;
-  /** Told of every item that this process has written, and of the key alone where it was written in a transaction. */
+  /** Receives every item that this process has written, or only its key if it was written in a transaction. */
   onWrite: ((key: Key, item?: Item) => void) | undefined;
 
   constructor(name: string, config: DynamoDBClientConfig = {}) {

@@ -18,7 +18,7 @@ export interface DuePage {
 export interface Tick {
   signal: AbortSignal;
   pages?: readonly DuePage[];
-  /** Starts a worker in a process of its own. Absent: this process does everything. */
+  /** Starts a worker in a separate process. If absent, this process does everything. */
   startWorker?: (pages: readonly DuePage[]) => Promise<void>;
 }
 
@@ -32,12 +32,12 @@ export interface DueReport {
 export interface DueOptions<T> {
   /** Given the oldest items of each shard before the work begins. */
   seen?: (items: T[]) => void;
-  /** When an item is due anew after the clock was set back; what was planned by the wrong time would come days late. */
+  /** When an item is due again after the clock was set back. Items planned by the wrong time would be days late. */
   dueAgain?: (item: T) => number | undefined;
 }
 
 /**
- * Works on what is due. A tick looks at every shard first; when there is more than one process can do in time, each shard goes to a
+ * Processes what is due. A tick reads every shard first. When there is more than one process can do in time, each shard goes to a
  * worker, which starts the next one for what lies behind its own page. So no shard waits for another one's backlog.
  */
 export async function forEachDue<T extends Key & { dueAt?: number }>(
@@ -91,7 +91,7 @@ export async function forEachDue<T extends Key & { dueAt?: number }>(
   return report;
 }
 
-/** Shards together until they hold a page's worth, so that there are no more workers than the work needs. */
+/** Groups shards until they hold a page of items, so that there are no more workers than the work needs. */
 function groupsOf<T extends { items: readonly unknown[] }>(read: readonly T[]): T[][] {
   const groups: T[][] = [];
   let size = pageSize;

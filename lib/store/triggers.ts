@@ -59,7 +59,7 @@ interface Cache {
 const caches = new WeakMap<Table, Map<TriggerKind, Cache>>();
 
 /**
- * The stored items that one of the triggers concerns, however many there are. One small read tells whether what this process
+ * The stored items that one of the triggers concerns, however many there are. One small read shows whether what this process
  * remembers still holds; `all` reads every item while the index is not complete.
  */
 export async function triggered<T extends Key>(

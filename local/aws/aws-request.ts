@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 /** An error as an AWS service answers it; `name` is the class that the SDK throws at the caller. */
 export class ServiceError extends Error {
   readonly status: number;
-  /** What stands in the answer beside the message. */
+  /** Extra fields of the response, next to the message. */
   readonly fields: object;
 
   constructor(name: string, message: string, status = 400, fields: object = {}) {
@@ -30,7 +30,7 @@ export function createLocalCredentials(): LocalCredentials {
 }
 
 /**
- * Throws unless the request was signed with the access key and comes from no web page. The key id alone is compared: it is
+ * Throws unless the request was signed with the access key and does not come from a web page. Only the key id is compared: it is
  * random, and everything stays on this machine; this keeps out other users' programs and web pages that guess the port.
  */
 export function requireAccessKey(request: IncomingMessage, credentials: LocalCredentials): void {

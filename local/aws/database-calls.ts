@@ -11,7 +11,7 @@ const implied: Readonly<Record<string, readonly unknown[]>> = {
   ReturnConsumedCapacity: ['NONE'],
   ReturnItemCollectionMetrics: ['NONE'],
 };
-/** JSON.stringify escapes surrogates only where they stand alone, and those have no UTF-8 form. */
+/** JSON.stringify escapes only unpaired surrogates, which have no UTF-8 form. */
 const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
 
 /**
@@ -54,7 +54,7 @@ export function databaseCalls(current: () => Promise<DatabaseProcess>) {
       names = Table.KeySchema.map(({ AttributeName }) => AttributeName);
       keyNames.set(table, names);
     }
-    // The write was refused for its condition alone, so the item is one with all its key attributes.
+    // Only the condition rejected the write, so the item is one with all its key attributes.
     const item = input.Item as Parameters;
     return Object.fromEntries(names.map((name) => [name, item[name]]));
   }

@@ -41,7 +41,7 @@ const protocolVersion = '2025-06-18';
 
 /** Starts the binary on a data file and resolves when it answers. */
 export async function startDatabaseProcess(binary: string, dataFile: string): Promise<DatabaseProcess> {
-  // A session of its own, so that Ctrl-C at the terminal does not end it before `stop` does.
+  // A separate session, so that Ctrl-C at the terminal does not end it before `stop` does.
   const child = spawn(binary, ['mcp', '--db-path', dataFile], { detached: true, stdio: 'pipe' });
   const waiting = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
   let sent = 0;
@@ -49,7 +49,7 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
   child.stderr.on('data', (chunk: Buffer) => {
     output = `${output}${chunk}`.slice(-4000);
   });
-  // A write to a process that has just ended; `ended` tells everybody who waits.
+  // A write to a process that has just ended; `ended` notifies everyone who waits.
   child.stdin.on('error', () => {});
   const ended = endOf(child).then((how) => {
     const reason = `${how}: ${output.trim()}`;

@@ -85,7 +85,7 @@ export function diskFiles(directory: string, now: () => number): DiskFiles {
     },
     async sweep() {
       const parts = (await readdir(directory)).filter((name) => /\.data(\.new)?$/.test(name));
-      // In this order: what is in work now is left alone, and what was finished before now has its record below.
+      // In this order: a file that is being written now is skipped, and a file that was finished before has its record below.
       const inWork = new Set(writing);
       const used = new Set<string>();
       for (const name of await readdir(directory)) {

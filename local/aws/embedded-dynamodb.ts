@@ -32,7 +32,7 @@ export interface EmbeddedDynamodb {
 export interface EmbeddedDynamodbOptions {
   /** Where the data stays; absent keeps it in a temporary directory until `stop()`. */
   directory?: string;
-  /** What callers must sign with; made anew when absent. */
+  /** The key that callers must sign with. Generated if absent. */
   credentials?: LocalCredentials;
   /** Called when the database keeps crashing and is not started again. */
   onGiveUp?: (error: Error) => void;

@@ -8,7 +8,7 @@ import { lambdaContexts } from './lambda-context.ts';
 
 export interface EventStream {
   route: StreamRoute;
-  /** Something has changed: every open connection is told soon. */
+  /** Something has changed. Every open connection is notified soon. */
   changed(): void;
   /** Ends every open connection. */
   close(): void;
@@ -66,7 +66,7 @@ export function eventStream(options: EventStreamOptions): EventStream {
         body?: string;
       };
       if (answer.statusCode !== 200) {
-        // A stream that has begun can only end; the client comes back and is told why.
+        // A stream that has started can only end. The client reconnects and then receives the reason.
         if (response.headersSent) response.end();
         else writeAnswer(response, answer);
         return;

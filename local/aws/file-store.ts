@@ -32,7 +32,7 @@ type DownloadTicket = { key: string; name?: string };
 
 const hour = 60 * 60 * 1000;
 
-/** Opens the file store of a directory for this process alone. */
+/** Opens the file store of a directory exclusively for this process. */
 export async function startFileStore(options: FileStoreOptions): Promise<LocalFileStore> {
   const now = options.now ?? Date.now;
   const { directory } = options;

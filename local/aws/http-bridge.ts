@@ -11,7 +11,7 @@ import { type Route, routeTable } from './route-table.ts';
 
 /** A route to a function, as API Gateway has it. */
 export interface FunctionRoute extends Route {
-  // The handler knows the form of its own event.
+  // The handler knows the type of its own event.
   handler: (event: APIGatewayProxyEventV2, context: Context) => Promise<unknown>;
   functionName: string;
   /** Milliseconds after which Lambda would stop the function; what its context counts down. 29,000 when absent. */
@@ -30,7 +30,7 @@ export interface HttpBridgeOptions {
   /** The address that callers outside this machine use; its name is then one of ours. */
   publicUrl?: string;
   routes: readonly (FunctionRoute | StreamRoute)[];
-  /** Files that are served here; `attach` is told the address. */
+  /** Files that are served here; `attach` receives the address. */
   files?: { routes: readonly StreamRoute[]; attach(url: string): void };
   /** Milliseconds that API Gateway waits for a function; 30,000 when absent. */
   limit?: number;
@@ -66,7 +66,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
   const onCrash = options.onCrash ?? reportCrash;
   const names = new Set(['localhost', options.host, options.publicUrl && new URL(options.publicUrl).hostname]);
   const find = routeTable([...options.routes, ...(options.files?.routes ?? [])].map(prepare));
-  // In the order of their start, so that a look at the first ones finds what is overdue.
+  // In start order, so that checking the first ones finds what is overdue.
   const running = new Set<Exchange>();
 
   const server = createServer(
@@ -115,7 +115,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     },
   };
 
-  /** A name that resolves to this machine without being ours is another site's (DNS rebinding). An address is no such name. */
+  /** A name that resolves to this machine without being ours is another site's (DNS rebinding). An IP address is not such a name. */
   function isOurs(host = ''): boolean {
     const name = host.toLowerCase().replace(/:\d+$/, '');
     return isIP(name.replace(/^\[|\]$/g, '')) !== 0 || names.has(name);

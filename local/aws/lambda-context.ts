@@ -53,7 +53,7 @@ export function lambdaContexts(identity: FunctionIdentity): (requestId?: string)
 let requestIdPrefix = '';
 let requestCount = 0;
 
-/** Like a UUID: its last four digits count, the rest is drawn anew when they are through. One is taken for each request. */
+/** Like a UUID: its last four digits count, the rest is regenerated when they are used up. One is taken for each request. */
 function nextRequestId(): string {
   if (requestCount % 9000 === 0) requestIdPrefix = randomUUID().slice(0, 32);
   requestCount += 1;

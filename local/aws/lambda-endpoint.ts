@@ -22,7 +22,7 @@ export interface DurableStart {
 }
 
 /**
- * A durable function. `start` resolves once the execution is stored, so that a caller who was told 202 has lost nothing; it
+ * A durable function. `start` resolves once the execution is stored, so that a caller that received 202 has lost nothing; it
  * throws a `ServiceError` named `DurableExecutionAlreadyStartedException` (409) when the name is taken by another payload.
  */
 export interface DurableFunction {
@@ -35,7 +35,7 @@ export interface LambdaEndpointOptions {
   port?: number;
   /** Completes the callback of a durable execution; false when it is over. */
   completeCallback?: (callbackId: string, result: string) => Promise<boolean>;
-  /** What callers must sign with; made anew when absent. */
+  /** The key that callers must sign with. Generated if absent. */
   credentials?: LocalCredentials;
   /** Milliseconds that a function that is not durable may take; 60,000 when absent. */
   timeout?: number;

@@ -38,10 +38,10 @@ export interface SecretVault {
   close(): void;
 }
 
-// Sealed under a name that no secret can have; it tells a wrong key from a damaged secret.
+// Sealed under a name that no secret can have; it distinguishes a wrong key from a damaged secret.
 const checkName = '';
 
-/** Opens the vault of a directory for this process alone; the key is the file `key` in it, made at the first start. */
+/** Opens the vault of a directory exclusively for this process. Its key is the file `key` in the directory, created at the first start. */
 export function openSecretVault(directory: string): SecretVault {
   const lock = lockDirectory(directory);
   try {

@@ -16,7 +16,7 @@ export interface SecretsEndpointOptions {
   /** Where the sealed secrets and their key stay. */
   directory: string;
   port?: number;
-  /** What callers must sign with; made anew when absent. */
+  /** The key that callers must sign with. Generated if absent. */
   credentials?: LocalCredentials;
   /** Epoch milliseconds; recovery windows end by it. */
   now?: () => number;

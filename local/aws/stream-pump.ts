@@ -42,7 +42,7 @@ const longestPause = 1000;
 const describeEvery = 30_000;
 const defaultDelays = [200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
 
-/** What a look at a shard brought: `other` is no event, such as a session or a counter. */
+/** What a read of a shard returned: `other` is not an event, such as a session or a counter. */
 type Portion = 'events' | 'other' | 'nothing';
 
 interface Shard {

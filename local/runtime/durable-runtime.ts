@@ -21,7 +21,7 @@ import { DurableStore, type ExecutionItem } from './durable-store.ts';
 import { ExecutionQueue, type Lane } from './execution-queue.ts';
 
 export interface DurableRuntimeOptions {
-  /** The table of the product; executions live beside everything else. */
+  /** The table of the product; executions are stored there as well. */
   table: Table;
   /** The durable handlers as they run on AWS, by function name. */
   handlers: Readonly<Record<string, DurableLambdaHandler>>;
@@ -30,7 +30,7 @@ export interface DurableRuntimeOptions {
   concurrency?: number;
   /** Invocations of one group at a time, 8 when absent. */
   perGroup?: number;
-  /** Told when an execution failed for good, before that is stored; told again where it throws. */
+  /** Called when an execution has failed permanently, before that is stored. Called again if it throws. */
   onFailed?: (functionName: string, payload: unknown, error: Error) => Promise<void>;
   /** Told when an execution failed, or an invocation broke down and is tried again. */
   onFault?: (functionName: string, name: string, error: unknown) => void;
@@ -51,7 +51,7 @@ export interface DurableRuntime {
 
 /** As on AWS, in milliseconds. */
 const invocationTime = 15 * 60_000;
-/** What waits for a callback alone is looked at again after this; in milliseconds. */
+/** An execution that waits only for a callback is checked again after this; in milliseconds. */
 const farOff = 366 * 24 * 60 * 60_000;
 /** As on AWS, in bytes. */
 const largestPayload = 256 * 1024;
@@ -62,7 +62,7 @@ const persistAttempts = 35;
 interface Running {
   operations: Map<string, Operation>;
   token: string;
-  /** Completed while the invocation ran, and not yet told to it: it may suspend without having seen it. */
+  /** Completed while the invocation ran, and not yet passed to it: it may suspend without having seen it. */
   unseen: Set<string>;
 }
 
@@ -170,7 +170,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     output: Exclude<Awaited<ReturnType<DurableLambdaHandler>>, { Status: InvocationStatus.PENDING }>,
   ): Promise<void> {
     const { pk, functionName, name } = execution;
-    // After the end is stored: whoever still reads `running` has put itself among those who are told here.
+    // After the end is stored: a reader that still saw `running` has registered among those notified here.
     const waiting = () => {
       lanes.delete(pk);
       const result = results.get(pk);

@@ -3,7 +3,7 @@ import { due, dueItems } from '../../lib/store/due.ts';
 import { expiry, keys } from '../../lib/store/items.ts';
 import type { Item, Key, Table } from '../../lib/store/table.ts';
 
-/** A durable execution as it lies in the table. While it runs it stands in the `due` index: so a restart finds it. Times are epoch milliseconds. */
+/** A durable execution as stored in the table. While it runs it is in the `due` index, so a restart finds it. Times are epoch milliseconds. */
 export interface ExecutionItem extends Key {
   functionName: string;
   name: string;

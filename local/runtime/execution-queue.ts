@@ -35,7 +35,7 @@ const grain = 10;
 
 /**
  * Which executions run, wait for their turn or rest until a time. Groups take turns, so that one whose executions take long holds up
- * no other. Kept in memory alone: what must last lies in the table.
+ * no other. Kept only in memory: what must persist is in the table.
  */
 export class ExecutionQueue {
   readonly #options: ExecutionQueueOptions;

@@ -8,7 +8,7 @@ export interface ProcessLock {
 }
 
 /**
- * Takes a directory for this process alone, creating it (0700) if needed, and throws an error that names the process that has it.
+ * Locks a directory for this process, creating it (0700) if needed, and throws an error that names the process that has it.
  * SQLite's file lock is used because it is the one lock that Node can take on every system without a stale state to clean up.
  */
 export function lockDirectory(directory: string): ProcessLock {

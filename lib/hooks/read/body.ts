@@ -7,7 +7,7 @@ import { readXml, xmlCharset } from './xml.ts';
 
 /** What a hook takes in bytes. */
 export const hookBodyLimit = 10 * 1024 * 1024;
-/** Up to this many bytes a body stands in its event; a larger one goes to the file store. */
+/** A body of up to this many bytes is included in its event. A larger one is written to the file store. */
 export const inlineBodyLimit = 256 * 1024;
 
 const maxFields = 1000;
@@ -24,8 +24,8 @@ export interface StoredBody {
 export type StoreBody = (bytes: Buffer, type: string, name?: string) => Promise<StoredBody>;
 
 /**
- * A body as it stands in an event: JSON as it is, lines of JSON as a list, a form and XML as objects, any other text as text, nothing
- * as null. A text that is wholly a JSON object or list is read as JSON whatever its type says. Files, bytes of another type and
+ * A body as included in an event: JSON unchanged, lines of JSON as a list, a form and XML as objects, any other text as text, nothing
+ * as null. A text that is entirely a JSON object or list is read as JSON whatever its type says. Files, bytes of another type and
  * what is too large for an event are stored. Throws `invalid_json`, `invalid_request` or `unsupported_media_type`.
  */
 export async function readBody(body: Buffer, contentType: string | undefined, store: StoreBody): Promise<unknown> {

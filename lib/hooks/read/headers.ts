@@ -7,7 +7,7 @@ const credentialHeader =
   /^(?:(?:proxy-)?authorization|cookie|set-cookie|x-amz-security-token|.*(?:api|access|app|auth|hook|shared)-?key|(?:x-)?(?:.+-)?(?:token|secret|signature|signature-\d+|hmac(?:-sha\d+)?|password|sig))$/;
 /** Query parameters that do. */
 const credentialParameter = /^(?:access_token|token|api_?key|secret|password|signature|sig|hmac)$/i;
-/** What tells of the way that a request took, or of its bytes, and nothing of the message. */
+/** Headers that describe the route of a request or its encoding, and say nothing about the message. */
 const transportName =
   /^(?:host|content-(?:type|length|encoding)|accept.*|connection|keep-alive|te|trailer|transfer-encoding|upgrade.*|via|forwarded|expect|pragma|cache-control|dnt|priority|traceparent|tracestate|x-forwarded-.*|x-real-ip|x-request-id|x-amzn-.*|cf-.*|cdn-loop|sec-.*|true-client-ip)$/i;
 const maxHeaders = 60;

@@ -7,7 +7,7 @@ export interface ContentType {
   charset?: string;
 }
 
-/** Reads a `Content-Type`; what is no such thing counts as none. */
+/** Reads a `Content-Type`. An invalid one counts as absent. */
 export function contentTypeOf(header: string | undefined): ContentType {
   const media = /^\s*([\w.+-]+\/[\w.+*-]+)\s*(?:;|$)/.exec(header ?? '')?.[1]?.toLowerCase() ?? '';
   const charset = /;\s*charset\s*=\s*"?([\w.:-]{1,40})/i.exec(header ?? '')?.[1];

@@ -8,12 +8,12 @@ const attributePrefix = '@';
 /** Elements inside each other, at most. */
 const maxDepth = 50;
 
-/** A child as the parser gives it: one property with the name of the element, and its attributes beside it. */
+/** A child as the parser gives it: one property with the name of the element, and its attributes next to it. */
 type Child = Record<string, unknown>;
 
 /**
  * XML as plain data: an element with attributes or children is an object, any other its text; repeated elements are a list,
- * attributes begin with `@`, text beside them is `#text`. A document type is passed over: no entity but XML's own is known.
+ * attributes start with `@`, text next to them is `#text`. A document type is ignored: only XML's predefined entities are known.
  * Throws `invalid_request`.
  */
 export function readXml(text: string): Record<string, unknown> {
@@ -42,7 +42,7 @@ function parse(text: string): Child[] {
     maxNestedTags: maxDepth,
     // As texts the paths of deep elements would grow with the square of the document.
     jPath: false,
-    // Harmless here: the result is built below, from own properties alone.
+    // Harmless here: the result is built below, only from own properties.
     onDangerousProperty: (name: string) => name,
   });
   try {

@@ -24,7 +24,7 @@ export const verifyStripe: Verifier = ({ headers, rawBody }, secrets, now) => {
   return refused('no signature fits the body and the secret');
 };
 
-/** The id of the event stands in the signed body. */
+/** The id of the event is in the signed body. */
 function eventId(rawBody: Uint8Array): { id?: string } {
   try {
     const body = parseJson(Buffer.from(rawBody).toString());

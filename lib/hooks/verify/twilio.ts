@@ -4,7 +4,7 @@ import { refused, type Verifier } from '../../core/verifier.ts';
 
 /**
  * Twilio's `X-Twilio-Signature`: HMAC-SHA1 in Base64 over the address and the sorted form fields. A JSON body is signed by its SHA-256,
- * which stands in the address as `bodySHA256`.
+ * which is in the URL as `bodySHA256`.
  */
 export const verifyTwilio: Verifier = ({ headers, rawBody, url = '' }, secrets) => {
   const signature = headers['x-twilio-signature'];
