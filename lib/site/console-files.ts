@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { type Asset, asset } from './docs/assets.ts';
 
-/** Nothing may come from another host, and no script or style stands in the page itself. */
+/** Nothing may be loaded from another host, and the page contains no inline script or style. */
 export const consolePolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -20,7 +20,7 @@ const types: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
 };
 
-/** The built console lies beside this code where both are bundled; otherwise where `npm start` and the tests build it. */
+/** The built console is next to this code if both are bundled. Otherwise it is where `npm start` and the tests build it. */
 const folders = [new URL('console/', import.meta.url), new URL('../../dist/local/console/', import.meta.url)];
 
 let loaded: Promise<Readonly<Record<string, Asset>>> | undefined;

@@ -12,20 +12,20 @@ import { type Asset, asset, docsAssets } from './docs/assets.ts';
 import { contentSecurityPolicy } from './docs/page.ts';
 import type { ApiDescription, OpenApiDocument } from './openapi/document.ts';
 
-/** What the site asks of its surroundings. */
+/** What the site needs from its environment. */
 export interface SiteServices {
   table: Pick<Table, 'get'>;
   clock: Pick<Clock, 'now'>;
 }
 
-/** A year, in seconds: for what has its version in its address. */
+/** A year, in seconds: for files with their version in the URL. */
 const forever = 'public, max-age=31536000, immutable';
-/** To be asked for again each time; unchanged, it is answered with 304. */
+/** Revalidated on each request. Unchanged content returns 304. */
 const fresh = 'no-cache';
-/** The texts for so many hosts are kept; they differ by the server's address alone. */
+/** How many hosts' texts are cached. They differ only by the server's URL. */
 const maxHosts = 20;
 
-/** Makes the answerer of everything that needs no key: `/`, `/docs`, `/console`, `/openapi.json`, `/health`. `describe` is called once, at the first request that needs it. */
+/** Creates the handler of everything that needs no key: `/`, `/docs`, `/console`, `/openapi.json`, `/health`. `describe` is called once, at the first request that needs it. */
 export function site<S extends SiteServices>(
   describe: (services: S) => ApiDescription,
 ): (request: HttpRequest, services: S) => Promise<JsonAnswer> {
@@ -53,7 +53,7 @@ export function site<S extends SiteServices>(
   };
 }
 
-/** What is public may be read by a page of any origin. */
+/** Public content can be read by a page from any origin. */
 function open(answer: JsonAnswer): JsonAnswer {
   return { ...answer, headers: { ...answer.headers, 'access-control-allow-origin': '*' } };
 }
@@ -96,7 +96,7 @@ async function consoleFile(path: string, request: HttpRequest): Promise<JsonAnsw
   });
 }
 
-/** The whole text, or 304 where the caller has it already. */
+/** The full text, or 304 if the caller already has it. */
 function send(request: HttpRequest, file: Asset, cache: string, more: Record<string, string> = {}): JsonAnswer {
   const tag = `"${file.tag}"`;
   const headers = { etag: tag, 'cache-control': cache, 'x-content-type-options': 'nosniff', ...more };
@@ -105,7 +105,7 @@ function send(request: HttpRequest, file: Asset, cache: string, more: Record<str
   return { status: 200, headers: { 'content-type': file.type, ...headers }, body: file.text };
 }
 
-/** 200 while the last minute's work was really done, 503 with the reasons when it was not. */
+/** 200 while the last minute's work was completed, otherwise 503 with the reasons. */
 async function health({ table, clock }: SiteServices): Promise<JsonAnswer> {
   let report: HealthReport | undefined;
   try {

@@ -9,7 +9,7 @@ export interface SignIn {
   expiresAt: string;
 }
 
-/** What an answer says went wrong: the problem document of the API, or that there was no answer. */
+/** What went wrong with a call: the API's problem document, or that there was no response. */
 export class Problem extends Error {
   readonly status: number;
   readonly code: string;
@@ -23,11 +23,11 @@ export class Problem extends Error {
   }
 }
 
-/** Undefined until it is known whether somebody is signed in; null when nobody is. */
+/** Undefined until it is known whether someone is signed in. Null if nobody is. */
 export const signIn = signal<SignIn | null | undefined>(undefined);
 const scopes = computed(() => signIn.value?.scopes ?? []);
 
-/** Whether the key may read or write an area of Trunkline's own. */
+/** Whether the key may read or write one of Trunkline's control areas. */
 export function may(area: string, access: 'read' | 'write'): boolean {
   return scopes.value.some((scope) => {
     const [vendor, connection, operation] = scope.split('/');
@@ -61,7 +61,7 @@ async function request(method: string, path: string, body?: unknown, headers: Re
   const text = await answer.text();
   const json = /json/.test(answer.headers.get('content-type') ?? '');
   const read: unknown = json && text !== '' ? JSON.parse(text) : undefined;
-  // The health is told with 503 where it is bad, and is an answer all the same.
+  // Failing health has status 503, but is still a valid response.
   if (answer.ok || (path === '/health' && read !== undefined)) return read;
   if (answer.status === 401 && signIn.peek()) signIn.value = null;
   // The form of every problem document of the API.
@@ -88,7 +88,7 @@ export async function begin(): Promise<void> {
       await signInWith(token);
       return;
     } catch {
-      // Used already, perhaps by this browser: its cookie then still holds.
+      // The link was already used, perhaps by this browser. Its cookie is then still valid.
     }
   }
   try {
@@ -98,7 +98,7 @@ export async function begin(): Promise<void> {
   }
 }
 
-/** Exchanges a key for the cookie; throws a `Problem` when it is refused. */
+/** Exchanges a key for the cookie. Throws a `Problem` if the key is rejected. */
 export async function signInWith(key: string): Promise<void> {
   signIn.value = (await request('POST', '/v1/sign-in', undefined, { authorization: `Bearer ${key}` })) as SignIn;
 }

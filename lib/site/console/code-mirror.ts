@@ -23,8 +23,8 @@ const look = EditorView.theme({
 });
 
 /**
- * Opens CodeMirror in a place of its own. It lies in a shadow root, where its styles are constructed by script: as elements of
- * the page, the page's policy would refuse them.
+ * Opens CodeMirror in a shadow root, where its styles are constructed by script. As elements of
+ * the page, the page's policy would block them.
  */
 export function openEditor(place: HTMLElement, label: string, text: string, onChange: (text: string) => void) {
   const root = place.shadowRoot ?? place.attachShadow({ mode: 'open' });
@@ -63,7 +63,7 @@ export function openEditor(place: HTMLElement, label: string, text: string, onCh
   };
 }
 
-/** Where the value of a JSON pointer stands, or the nearest thing around it. */
+/** The position of the value at a JSON pointer, or of the nearest value that contains it. */
 function placeOf(state: EditorState, pointer: string): { from: number; to: number } {
   let node = syntaxTree(state).topNode.firstChild;
   for (const part of pointer.split('/').slice(1)) {

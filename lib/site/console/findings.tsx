@@ -3,7 +3,7 @@ import type { Finding } from './readings.ts';
 
 const tones: Readonly<Record<Finding['state'], Tone>> = { good: 'good', warning: 'warn', bad: 'bad' };
 
-/** What a check found, the worst first. */
+/** The findings of a check, worst first. */
 export function Findings({ ok, findings }: { ok: boolean; findings: readonly Finding[] }) {
   const order: readonly Finding['state'][] = ['bad', 'warning', 'good'];
   const sorted = [...findings].sort((one, other) => order.indexOf(one.state) - order.indexOf(other.state));

@@ -94,7 +94,7 @@ const shapes = {
 
 export type IconName = keyof typeof shapes;
 
-/** A drawing beside a text that says the same. */
+/** An icon next to a text that says the same. */
 export function Icon({ name, class: className = '' }: { name: IconName; class?: string }) {
   return (
     <svg class={`icon ${className}`} viewBox="0 0 24 24" aria-hidden="true" focusable="false">

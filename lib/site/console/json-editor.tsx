@@ -4,11 +4,11 @@ interface EditorProps {
   label: string;
   value: string;
   onChange: (value: string) => void;
-  /** What the API refused, by JSON pointer; marked where it stands. */
+  /** What the API rejected, by JSON pointer. It is marked in place. */
   errors: readonly { pointer: string; message: string }[];
 }
 
-/** An editor for JSON that marks what is wrong where it stands. CodeMirror is loaded when it is first shown. */
+/** A JSON editor that marks errors in place. CodeMirror is loaded when the editor is first shown. */
 export function JsonEditor({ label, value, onChange, errors }: EditorProps) {
   const place = useRef<HTMLDivElement>(null);
   const mark = useRef<(errors: EditorProps['errors']) => void>(undefined);

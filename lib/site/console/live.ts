@@ -2,11 +2,11 @@ import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { call, Problem, signIn } from './api.ts';
 
-/** What was read last, and what went wrong since. */
+/** The last data, and the error since then, if any. */
 export interface Live<T> {
   data: T | undefined;
   problem: Problem | undefined;
-  /** Reads again now. */
+  /** Reloads now. */
   reload: () => Promise<void>;
 }
 
@@ -21,31 +21,31 @@ interface Entry {
   again: boolean;
 }
 
-/** Readings that nobody looks at any more are kept for the way back, so many of them. */
+/** How many entries that are no longer shown stay cached, for going back. */
 const maxKept = 40;
 const longestWaitMs = 60_000;
 const entries = new Map<string, Entry>();
 
-/** Whether the last readings of what is on the page succeeded, and when one last did (epoch milliseconds). */
+/** Whether the last reads for the page succeeded, and when one last did (epoch milliseconds). */
 export const connected = signal(true);
 export const lastReadAt = signal<number | undefined>(undefined);
 
-/** What is read again when the stream tells of a change. */
+/** What is reloaded when the stream reports a change. */
 export const concerned: Readonly<Record<string, readonly string[]>> = {
   event: ['/v1/events', '/v1/hooks'],
   run: ['/v1/runs', '/v1/automations'],
   delivery: ['/v1/deliveries'],
 };
 const told = Object.values(concerned).flat();
-/** Whether changes are told live; what is told is then asked for less often. */
+/** Whether changes arrive live. What the stream covers is then polled less often. */
 export const streaming = signal(false);
 const slowerWhenStreaming = 6;
-/** Changes are gathered for so long, in milliseconds, before anything is read again. */
+/** How long changes are collected before anything is reloaded, in milliseconds. */
 const gatherMs = 250;
 const stale = new Set<string>();
 let gathering: ReturnType<typeof setTimeout> | undefined;
 
-/** Reads again what is shown of some paths: something there has changed. */
+/** Reloads what is shown from some paths, after something there has changed. */
 export function changed(paths: readonly string[]): void {
   for (const path of paths) stale.add(path);
   if (gathering !== undefined) return;
@@ -82,7 +82,7 @@ function entryOf(path: string, everyMs: number): Entry {
 
 function read(path: string, entry: Entry): Promise<void> {
   clearTimeout(entry.timer);
-  // A reading that is under way may have begun before the change that asks for this one.
+  // A read in progress may have started before the change that triggered this one.
   if (entry.reading) entry.again = true;
   entry.reading ??= readNow(path, entry).finally(() => {
     entry.reading = undefined;
@@ -96,7 +96,7 @@ async function readNow(path: string, entry: Entry): Promise<void> {
   entry.again = false;
   try {
     const data = await call('GET', path);
-    // What is unchanged redraws nothing.
+    // Unchanged data does not trigger a redraw.
     if (JSON.stringify(data) !== JSON.stringify(entry.data.peek())) entry.data.value = data;
     entry.problem.value = undefined;
     entry.failures = 0;
@@ -114,7 +114,7 @@ function plan(path: string, entry: Entry): void {
   clearTimeout(entry.timer);
   if (entry.users === 0 || entry.everyMs === 0 || document.hidden || !signIn.peek()) return;
   const { status = 200 } = entry.problem.peek() ?? {};
-  // What is missing or forbidden stays so until something is done about it.
+  // Missing or forbidden data stays so until someone acts on it.
   if (status === 403 || status === 404) return;
   const isTold = streaming.peek() && told.some((prefix) => path.startsWith(prefix));
   const every = entry.everyMs * (isTold ? slowerWhenStreaming : 1);
@@ -122,7 +122,7 @@ function plan(path: string, entry: Entry): void {
   entry.timer = setTimeout(() => void read(path, entry), wait);
 }
 
-/** Reads everything on the page again, after something was done. */
+/** Reloads everything on the page after an action. */
 export function reloadAll(): void {
   for (const [path, entry] of entries) {
     if (entry.users > 0) void read(path, entry);
@@ -134,13 +134,13 @@ document.addEventListener('visibilitychange', () => {
   if (!document.hidden) reloadAll();
 });
 
-/** Forgets everything that was read: somebody else may sign in. */
+/** Clears everything that was read, because someone else may sign in. */
 export function forgetAll(): void {
   for (const { timer } of entries.values()) clearTimeout(timer);
   entries.clear();
 }
 
-/** Reads a path now and every so many milliseconds while it is shown; 0 reads once. An absent path reads nothing. */
+/** Reads a path now and at an interval in milliseconds while it is shown. 0 reads once. An absent path reads nothing. */
 export function useLive<T>(path: string | undefined, everyMs = 5000): Live<T> {
   const entry = path === undefined ? undefined : entryOf(path, everyMs);
   useEffect(() => {

@@ -21,7 +21,7 @@ interface Entry {
   load: () => Promise<PageComponent> | PageComponent;
 }
 
-/** Every page; all but the first are loaded when they are opened. */
+/** Every page. All except the first are loaded when they are opened. */
 const pages: readonly Entry[] = [
   { pattern: /^\/$/, load: () => Status },
   { pattern: /^\/runs$/, area: 'runs', load: async () => (await import('./pages/runs.tsx')).Runs },

@@ -16,7 +16,7 @@ function moved(): void {
 
 addEventListener('popstate', moved);
 
-/** Goes to a page; the reader lands at its top, with the focus on it. */
+/** Navigates to a page, scrolls to its top and moves the focus to it. */
 export function go(to: string): void {
   history.pushState(null, '', `${root}${to === '/' ? '' : to}`);
   moved();
@@ -24,7 +24,7 @@ export function go(to: string): void {
   document.querySelector<HTMLElement>('main')?.focus({ preventScroll: true });
 }
 
-/** Changes the query of the page without a new entry in the history. Empty values are left out. */
+/** Changes the query of the page without a new entry in the history. Empty values are omitted. */
 export function setQuery(change: Record<string, string | undefined>): void {
   const next = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(change)) {

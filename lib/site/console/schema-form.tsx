@@ -9,19 +9,19 @@ interface FormProps {
   schema: Schema;
   value: Values;
   onChange: (value: Values) => void;
-  /** What the API refused, by JSON pointer. */
+  /** What the API rejected, by JSON pointer. */
   errors?: readonly { pointer: string; message: string }[];
-  /** Where the value stands in the request. */
+  /** The position of the value in the request. */
   pointer?: string;
   /** Whose choices a field is picked from. */
   connection?: { vendor: string; name: string } | undefined;
-  /** Fields that the form around it takes care of. */
+  /** Fields that the surrounding form handles. */
   without?: readonly string[];
-  /** Optional fields that are shown all the same, because most fill them in. */
+  /** Optional fields that are always shown, because most people fill them in. */
   usual?: readonly string[];
 }
 
-/** Fields for an object as the API's document describes it: the required ones first, the others folded away. */
+/** Fields for an object as the API's document describes it: the required ones first, the others collapsed. */
 export function SchemaForm(props: FormProps) {
   const { document, schema, value, without = [], usual = [] } = props;
   const entries = Object.entries(schema.properties ?? {})
@@ -34,7 +34,7 @@ export function SchemaForm(props: FormProps) {
   const one = ([name, each]: readonly [string, Schema]) => (
     <Field key={name} {...props} name={name} schema={each} required={isRequired(name)} />
   );
-  // A form in which nothing stands out shows all that it has.
+  // A form without required or usual fields shows all of its fields.
   if (needed.length === 0) return <>{others.map(one)}</>;
   return (
     <>
@@ -148,7 +148,7 @@ interface InputProps {
   set: (value: unknown) => void;
   shared: { id: string; required: boolean; 'aria-invalid': boolean; 'aria-describedby': string };
   connection: FormProps['connection'];
-  /** The other fields beside it, on which its choices may depend. */
+  /** The sibling fields that its choices may depend on. */
   value: Values;
   document: ApiDocument;
 }
@@ -238,7 +238,7 @@ interface Choice {
   detail?: string;
 }
 
-/** A list to pick from, as the vendor has it now; where it cannot be read, the id is typed. */
+/** A list of the vendor's current values. If it cannot be read, the id is typed. */
 function Pick({ source, current, set, shared, connection, value }: PickProps) {
   const of = (source.of ?? []).map((name) => [name, value[name]] as const);
   const ready = connection && of.every(([, given]) => given !== undefined && given !== '');
@@ -279,7 +279,7 @@ function exampleOf({ examples, default: preset }: Schema): string {
   return example === undefined || typeof example === 'object' ? '' : String(example);
 }
 
-/** What is typed stays text until it is JSON. */
+/** The input stays text until it is valid JSON. */
 function fromJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,6 +1,6 @@
 import { call } from './api.ts';
 
-/** As much of JSON Schema as the API's document uses. */
+/** The part of JSON Schema that the API's document uses. */
 export interface Schema {
   $ref?: string;
   type?: string | string[];
@@ -37,7 +37,7 @@ interface Operation {
   };
 }
 
-/** The API's own document, which says what each call takes. */
+/** The API's own document, which describes the input of each call. */
 export interface ApiDocument {
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, Schema> };
@@ -45,7 +45,7 @@ export interface ApiDocument {
 
 let loaded: Promise<ApiDocument> | undefined;
 
-/** Reads the document once a visit. */
+/** Reads the document once per visit. */
 export function apiDocument(): Promise<ApiDocument> {
   loaded ??= call<ApiDocument>('GET', '/openapi.json').catch((error: unknown) => {
     loaded = undefined;
@@ -54,7 +54,7 @@ export function apiDocument(): Promise<ApiDocument> {
   return loaded;
 }
 
-/** The schema itself, where it is a reference into the document. */
+/** Resolves a schema that is a reference into the document. */
 export function resolved(document: ApiDocument, schema: Schema | undefined): Schema {
   let found = schema ?? {};
   for (let depth = 0; found.$ref !== undefined && depth < 10; depth++) {
@@ -65,7 +65,7 @@ export function resolved(document: ApiDocument, schema: Schema | undefined): Sch
   return found;
 }
 
-/** What a call takes as its body. */
+/** The schema of a call's body. */
 export function bodyOf(document: ApiDocument, method: string, path: string): Schema {
   return resolved(document, document.paths[path]?.[method]?.requestBody?.content['application/json']?.schema);
 }

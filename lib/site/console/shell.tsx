@@ -26,12 +26,12 @@ const places: readonly Place[] = [
   { to: '/subscriptions', name: 'Subscriptions', icon: 'deliveries', area: 'subscriptions' },
   { to: '/keys', name: 'Keys and audit', icon: 'keys', area: 'keys' },
 ];
-/** How many places fit at the bottom of a phone before the rest is folded. */
+/** How many links fit at the bottom of a phone before the rest is collapsed. */
 const phonePlaces = 4;
 
 const isHere = (to: string) => (to === '/' ? path.value === '/' : path.value === to || path.value.startsWith(`${to}/`));
 
-/** The frame around every page: where one can go, whether what is shown is fresh, and the switch that stops all sending. */
+/** The frame around every page: the navigation, whether the data is current, and the switch that pauses all sending. */
 export function Shell({ children }: { children: ComponentChildren }) {
   const shown = places.filter(({ area }) => area === undefined || may(area, 'read'));
   return (
@@ -84,7 +84,7 @@ function Navigation({ places: shown }: { places: readonly Place[] }) {
     <nav class={`nav ${open ? 'open' : ''}`} aria-label="Pages">
       <ul>
         {shown.map(({ to, name, icon }, at) => (
-          // Any click in here leads to a page, which closes the folded part.
+          // Any click in here leads to a page, which closes the collapsed part.
           // biome-ignore lint/a11y/useKeyWithClickEvents: the link inside takes the keyboard
           <li key={to} class={at >= phonePlaces ? 'folded' : ''} onClick={() => setOpen(false)}>
             <Link to={to} current={isHere(to)}>
@@ -125,7 +125,7 @@ function Clock() {
   );
 }
 
-/** Says when what is shown may be old. */
+/** Shows when the data may be stale. */
 function Freshness() {
   const at = lastReadAt.value;
   if (connected.value) return <p class="fresh good">Live</p>;

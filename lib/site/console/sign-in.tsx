@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { signInWith } from './api.ts';
 import { Notice, useAction } from './parts.tsx';
 
-/** Asks for a key. It is exchanged for a cookie and kept nowhere in the page. */
+/** Asks for a key. It is exchanged for a cookie and not kept in the page. */
 export function SignInPage() {
   const [key, setKey] = useState('');
   const action = useAction();

@@ -5,7 +5,7 @@ import { changed, concerned, streaming } from './live.ts';
 /** Without a word for so long, in milliseconds, the stream is not relied on: where answers end, it comes back every five seconds. */
 const silenceMs = 20_000;
 
-/** Follows the live stream while somebody is signed in and the page is in sight, so that what changes is read again at once. */
+/** Follows the live stream while someone is signed in and the page is visible, so that changes are reloaded at once. */
 export function followStream(): void {
   let source: EventSource | undefined;
   let silence: ReturnType<typeof setTimeout> | undefined;
@@ -27,7 +27,7 @@ export function followStream(): void {
     source = new EventSource('/v1/stream');
     source.onopen = heard;
     source.onerror = () => {
-      // A refusal closes it for good; the pages then go on asking by themselves.
+      // A rejection closes the stream permanently. The pages then keep polling.
       if (source?.readyState === EventSource.CLOSED) stop();
     };
     for (const [kind, paths] of Object.entries(concerned)) {

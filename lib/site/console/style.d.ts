@@ -1,2 +1,2 @@
-/** Styles are gathered by the bundler into a file of their own. */
+/** The bundler collects styles into a separate file. */
 declare module '*.css';

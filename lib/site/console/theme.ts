@@ -25,6 +25,6 @@ export function nextTheme(): void {
   try {
     localStorage.setItem(storageKey, theme.value);
   } catch {
-    // Then it holds for this visit alone.
+    // Then it applies only to this visit.
   }
 }

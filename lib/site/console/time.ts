@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-/** The time, moved on every second while the page is in sight (epoch milliseconds). */
+/** The current time, updated every second while the page is visible (epoch milliseconds). */
 export const now = signal(Date.now());
 setInterval(() => {
   if (!document.hidden) now.value = Date.now();

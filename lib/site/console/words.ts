@@ -2,7 +2,7 @@ import type { Tone } from './parts.tsx';
 import type { Connection, Run, RunState, RunStep } from './readings.ts';
 import { ago, moment, span, until } from './time.ts';
 
-/** How the vendors are called. */
+/** The names of the vendors. */
 const titles: Readonly<Record<string, string>> = { proptt2: 'ProPTT2', talk: 'Nextcloud Talk', timetonic: 'TimeTonic' };
 export const vendorTitle = (vendor: string): string => titles[vendor] ?? vendor;
 
@@ -46,7 +46,7 @@ export const stepWords: Readonly<Record<RunStep['state'], string>> = {
   skipped: 'Skipped',
 };
 
-/** How a connection is, and a sentence that says so. */
+/** The state of a connection, and a sentence that describes it. */
 export function connectionState(connection: Connection): { tone: Tone; word: string; sentence: string } {
   const { session, events = [] } = connection;
   const failing = events.find(({ failures }) => failures > 0);

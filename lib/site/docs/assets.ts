@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { type AssetVersions, docsPage, pageScript, pageStyle } from './page.ts';
 
-/** A text file as it is served; the tag changes with the text. */
+/** A text file as served. The ETag changes with the text. */
 export interface Asset {
   text: string;
   type: string;
@@ -12,7 +12,7 @@ export interface Asset {
 
 const require = createRequire(import.meta.url);
 
-/** Where the two files of Swagger UI that the page needs lie on this machine; a bundle of this code must have them beside itself. */
+/** Where the two files of Swagger UI that the page needs are on this machine. A bundle of this code must have them next to it. */
 const swaggerFiles = {
   'swagger-ui.css': () => require.resolve('swagger-ui-dist/swagger-ui.css'),
   'swagger-ui-bundle.js': () => require.resolve('swagger-ui-dist/swagger-ui-bundle.js'),
@@ -23,7 +23,7 @@ async function readSwaggerFile(name: keyof typeof swaggerFiles): Promise<string>
     return await readFile(new URL(name, import.meta.url), 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    // Not bundled: the package itself is at hand.
+    // Not bundled: the package itself is available.
     return readFile(swaggerFiles[name](), 'utf8');
   }
 }

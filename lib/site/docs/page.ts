@@ -3,7 +3,7 @@ export type AssetVersions = Readonly<
   Record<'swagger-ui.css' | 'swagger-ui-bundle.js' | 'page.css' | 'page.js', string>
 >;
 
-/** Nothing may come from another host, and no script stands in the page itself. React sets styles through the DOM, which needs no exception. */
+/** Nothing may be loaded from another host, and the page contains no inline script. React sets styles through the DOM, which needs no exception. */
 export const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",

@@ -51,7 +51,7 @@ function operationObject(route: Route, vendors: Catalogue, schemas: SchemaCompon
   };
 }
 
-/** Every call may meet these; the others depend on what it is. */
+/** Every call can return these. The others depend on the call. */
 function statusesOf(route: Route, hasBody: boolean): number[] {
   return [
     400,
@@ -76,7 +76,7 @@ function withPathParameters(path: string, vendors: Catalogue): Part {
   return names.length === 0 ? {} : { parameters: names.map((name) => pathParameter(name, vendors)) };
 }
 
-/** One step of a path; `vendor` is one of those that there are. */
+/** One step of a path; `vendor` is one of the existing vendors. */
 function pathParameter(name: string, vendors: Catalogue): Part {
   const schema = name === 'vendor' ? { type: 'string', enum: Object.keys(vendors) } : { type: 'string', minLength: 1 };
   return { name, in: 'path', required: true, schema };

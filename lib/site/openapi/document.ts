@@ -21,7 +21,7 @@ export interface ApiDescription {
 /** An OpenAPI 3.1 document, plain JSON. */
 export type OpenApiDocument = { openapi: '3.1.1'; paths: Record<string, Part> } & Part;
 
-/** The OpenAPI document of the gateway, all from the declarations. Its server is relative; who serves it may say where it is reached. */
+/** The OpenAPI document of the gateway, all from the declarations. Its server URL is relative; the code that serves it can set the actual one. */
 export function openApiDocument({ vendors, routes, eventTypes }: ApiDescription): OpenApiDocument {
   const known = Object.values(vendors);
   const schemas = new SchemaComponents();
@@ -127,7 +127,7 @@ const fileElsewhere: Part = {
   },
 };
 
-/** Takes out what nothing refers to, until nothing more falls away. */
+/** Removes unreferenced components until none are left. */
 function dropUnused(document: OpenApiDocument, components: Record<string, Part>): void {
   for (;;) {
     const used = new Set(JSON.stringify(document).match(/"#\/components\/[^"]+"/g));

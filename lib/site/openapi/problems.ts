@@ -4,7 +4,7 @@ import type { JsonSchema } from '../../core/json-schema/schema.ts';
 /** An OpenAPI object; the parts of the document are plain JSON. */
 export type Part = Record<string, unknown>;
 
-/** What each code tells the caller to do; a code without a sentence is described by its own words. */
+/** What the caller should do about each code. A code without a sentence is described by its own words. */
 const meanings: Partial<Record<ErrorCode, string>> = {
   invalid_json: 'the body is not a JSON object in UTF-8',
   invalid_request: 'a header or the path is not usable',
@@ -130,7 +130,7 @@ export function headerComponents(): Part {
   };
 }
 
-/** Headers that stand on every answer of a call with a key. */
+/** Headers on every response to a call with a key. */
 export const answerHeaders = (...more: string[]): Part =>
   Object.fromEntries(
     ['RequestId', 'RateLimit', 'RateLimitPolicy', ...more].map((name) => [

@@ -7,7 +7,7 @@ interface Seen extends SchemaName {
   count: number;
 }
 
-/** Collects the schemas of the document; what repeats, or refers to itself, moves to `components/schemas` under a name of its own. */
+/** Collects the schemas of the document; what repeats, or refers to itself, moves to `components/schemas` under its own name. */
 export class SchemaComponents {
   readonly components: Record<string, JsonSchema> = {};
   readonly #roots: { schema: JsonSchema; place: Place }[] = [];
@@ -29,7 +29,7 @@ export class SchemaComponents {
   }
 
   /**
-   * Moves every answer, and every object that stands at two places or more, to the components. An input is never moved whole.
+   * Moves every answer, and every object that occurs at least twice, to the components. An input is never moved whole.
    * Called once, when all schemas are in.
    */
   share(): void {
@@ -37,7 +37,7 @@ export class SchemaComponents {
       const called = rootName(schema, place);
       if (place.answer) {
         this.#count(schema, place.prefix, called);
-        // An answer is worth a name even where it stands but once: clients are generated from it.
+        // A response deserves a name even if it occurs only once: clients are generated from it.
         const seen = this.#seenOf(schema, place.prefix);
         if (seen) seen.count++;
       } else this.#countInner(schema, place.prefix, called.name);

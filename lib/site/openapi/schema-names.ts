@@ -1,13 +1,13 @@
 import { isSchema, type JsonSchema, subSchemas } from '../../core/json-schema/schema.ts';
 
-/** Where a schema stands: its name under `components/schemas` derives from it. */
+/** The place of a schema: its name under `components/schemas` derives from it. */
 export interface Place {
   /** Put before every name: the vendor's, or nothing for our own. */
   prefix: string;
   operation: string;
-  /** What the operation answers with, not what it takes. */
+  /** The schema is the operation's output, not its input. */
   answer: boolean;
-  /** A name of its own, where the operation's would not do. */
+  /** An explicit name, if the operation's name does not fit. */
   name?: string;
 }
 
@@ -29,7 +29,7 @@ export function rootName(schema: JsonSchema, { prefix, operation, answer, name }
 
 /**
  * The sub-schemas of a schema with their names: those in a list in the singular of the field that holds it, the forms of a union
- * after what tells them apart, others after their field.
+ * after what distinguishes them, others after their field.
  */
 export function* namedSubSchemas(
   schema: JsonSchema,
@@ -44,7 +44,7 @@ export function* namedSubSchemas(
   }
 }
 
-/** What tells one form of a union from the others: its one constant, else its first field that must be there. */
+/** What distinguishes one form of a union from the others: its only constant, else its first required field. */
 function mark(form: JsonSchema): string {
   const properties = isSchema(form.properties) ? form.properties : {};
   const constant = Object.values(properties).find((each) => isSchema(each) && typeof each.const === 'string');

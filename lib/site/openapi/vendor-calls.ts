@@ -6,10 +6,10 @@ import { answerHeaders, type Part, problemsOf } from './problems.ts';
 import type { SchemaComponents } from './schema-components.ts';
 import { pascalCase } from './schema-names.ts';
 
-/** What the document knows beside the declarations. */
+/** What the document knows in addition to the declarations. */
 export interface Surroundings {
   schemas: SchemaComponents;
-  /** True where runs exist: then a call may be handed on to one and answer 202. */
+  /** True if runs exist. A call can then become a run and return 202. */
   runs: boolean;
 }
 
@@ -61,7 +61,7 @@ function pathItem(vendor: Vendor, name: string, operation: Operation, { schemas,
 }
 
 /**
- * Headers that change what a call does. They are described in the introduction and are no parameters: importers of collections send
+ * Headers that change what a call does. They are described in the introduction and are not parameters: importers of collections send
  * every parameter, filled in with a placeholder.
  */
 export function optionalHeaders(writes: boolean, runs: boolean): string[] {
@@ -76,7 +76,7 @@ export function jsonRequestBody(input: JsonSchema, sample: unknown): Part {
   };
 }
 
-/** The fields of an input as query parameters; lists and objects travel as JSON. */
+/** The fields of an input as query parameters; lists and objects are sent as JSON. */
 export function queryParameters(input: JsonSchema, sample?: unknown): Part[] {
   const required = requiredOf(input);
   return Object.entries(isSchema(input.properties) ? input.properties : {}).map(([name, declared]) => {

@@ -71,7 +71,7 @@ export function hookPath(tag: string): Record<string, Part> {
   };
 }
 
-/** What a subscription's target is sent: one webhook per event type, signed after Standard Webhooks. */
+/** What a subscription's target receives: one webhook per event type, signed after Standard Webhooks. */
 export function eventWebhooks(
   types: readonly DescribedEventType[],
   schemas: SchemaComponents,
@@ -134,7 +134,7 @@ function webhook(described: DescribedEventType, schemas: SchemaComponents, tag: 
   };
 }
 
-/** Makes the answers of the event log a union of the event types, told apart by `type`, so that a client knows `data`. */
+/** Makes the answers of the event log a union of the event types, discriminated by `type`, so that a client knows `data`. */
 export function joinEvents(
   schemas: SchemaComponents,
   webhooks: Record<string, Part>,

@@ -10,7 +10,7 @@ import { isAlarm } from '../words.ts';
 import { Switch, triggerWords } from './automations.tsx';
 import { RunRow } from './runs.tsx';
 
-/** What is no part of a definition: the API adds it. */
+/** Fields that the API adds and that are not part of a definition. */
 const readOnly = ['id', 'scopes', 'creator', 'nextRunAt', 'lastFired', 'lastRun', 'createdAt', 'updatedAt'];
 const noErrors: Problem['errors'] = [];
 
@@ -21,7 +21,7 @@ const template = {
   do: [{ name: 'siren', call: 'proptt2/demo/sendSosToChannel', input: { channelId: 1 } }],
 };
 
-/** One automation, or with the id `new` the place to write one. */
+/** One automation, or with the id `new` the editor for a new one. */
 export function AutomationPage({ params: [id = ''] }: { params: readonly string[] }) {
   return id === 'new' ? <NewAutomation /> : <KnownAutomation id={id} />;
 }
@@ -158,7 +158,7 @@ function KnownAutomation({ id }: { id: string }) {
   );
 }
 
-/** The definition as JSON, with what the API refuses marked in place. */
+/** The definition as JSON, with the API's errors marked in place. */
 function Definition({ text, save }: { text: string; save: (value: unknown) => Promise<void> }) {
   const [edited, setEdited] = useState(text);
   const [unreadable, setUnreadable] = useState<string>();

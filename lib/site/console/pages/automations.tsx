@@ -7,7 +7,7 @@ import { Link } from '../router.tsx';
 import { ago, until } from '../time.ts';
 import { runTone, runWords } from '../words.ts';
 
-/** What is done when something happens. */
+/** The list of automations. */
 export function Automations() {
   const { data, problem, reload } = useLive<Automation[]>('/v1/automations', 5000);
   const hooks = useLive<Hook[]>(may('hooks', 'read') ? '/v1/hooks' : undefined, 0);
@@ -78,7 +78,7 @@ function AutomationRow({ automation, hooks }: { automation: Automation; hooks: r
   );
 }
 
-/** Switches an automation on or off, at once. */
+/** Turns an automation on or off immediately. */
 export function Switch({ automation: { id, name, enabled } }: { automation: Automation }) {
   const action = useAction();
   const toggle = () =>
@@ -105,7 +105,7 @@ export function Switch({ automation: { id, name, enabled } }: { automation: Auto
   );
 }
 
-/** What sets an automation going, in words. */
+/** What triggers an automation, in words. */
 export function triggerWords({ when }: Automation, hooks: readonly Hook[]): string {
   if (when.hook !== undefined) {
     return `When “${hooks.find(({ id }) => id === when.hook)?.name ?? when.hook}” is posted to`;

@@ -19,7 +19,7 @@ import { SchemaForm, type Values } from '../schema-form.tsx';
 import { ago, until } from '../time.ts';
 import { connectionState, connectionTitle, vendorTitle } from '../words.ts';
 
-/** One connection: its session, how its events are read, its settings, and a check in words. */
+/** One connection: its session, how its events are read, its settings, and a check with an explanation. */
 export function ConnectionPage({ params: [vendor = '', name = ''] }: { params: readonly string[] }) {
   const id = `${vendor}/${name}`;
   const { data: connection, problem, reload } = useLive<Connection>(`/v1/connections/${id}`, 3000);

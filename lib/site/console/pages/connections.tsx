@@ -89,7 +89,7 @@ const blurbs: Readonly<Record<string, string>> = {
   timetonic: 'Tables, rows, files and messages',
 };
 
-/** From the choice of a vendor to a connection that was checked. */
+/** The steps from choosing a vendor to a checked connection. */
 function Wizard({ onClose }: { onClose: () => void }) {
   const [document, setDocument] = useState<ApiDocument>();
   const [value, setValue] = useState<Values>({});
@@ -183,7 +183,7 @@ function Wizard({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** Checks what was just created, and says in words what is right and wrong with it. */
+/** Checks what was just created, and explains what works and what does not. */
 function FirstCheck({ connection, onClose }: { connection: Connection; onClose: () => void }) {
   const [result, setResult] = useState<{ ok: boolean; findings: Finding[] }>();
   const action = useAction();

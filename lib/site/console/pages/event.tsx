@@ -9,7 +9,7 @@ import { RunRow } from './runs.tsx';
 /** How long after an event its runs are looked for, in milliseconds. */
 const startsWithinMs = 10 * 60_000;
 
-/** One event: what it says, and what it started. */
+/** One event: its content, and what it started. */
 export function EventPage({ params: [id = ''] }: { params: readonly string[] }) {
   const { data: event, problem, reload } = useLive<TrunklineEvent>(`/v1/events/${id}`, 0);
   const back = { to: '/events', name: 'Events' };

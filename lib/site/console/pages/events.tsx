@@ -8,7 +8,7 @@ import { vendorTitle } from '../words.ts';
 
 const pageSize = 100;
 
-/** What happened, newest first, with a search through what is on the page. */
+/** The event log, newest first, with a search within the page. */
 export function Events() {
   const type = query.value.get('type') ?? '';
   const connection = query.value.get('connection') ?? '';
@@ -118,7 +118,7 @@ export function Events() {
   );
 }
 
-/** A line of what an event says: its plain values, as many as fit. */
+/** A one-line summary of an event: as many of its plain values as fit. */
 function gist({ data }: TrunklineEvent): string {
   const inner = data.body !== null && typeof data.body === 'object' ? (data.body as Record<string, unknown>) : data;
   const parts = Object.entries(inner).flatMap(([name, value]) =>

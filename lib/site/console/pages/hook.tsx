@@ -21,7 +21,7 @@ import { go, Link } from '../router.tsx';
 import { ago } from '../time.ts';
 import { kindWords, MadeHook, type NewHook } from './hooks.tsx';
 
-/** One hook: what came in, what was refused and why, and its address. */
+/** One hook: its messages, rejected posts with the reason, and its URL. */
 export function HookPage({ params: [id = ''] }: { params: readonly string[] }) {
   const { data: hook, problem, reload } = useLive<Hook>(`/v1/hooks/${id}`, 3000);
   const readsEvents = may('events', 'read');

@@ -19,7 +19,7 @@ import {
 import { SchemaForm, type Values } from '../schema-form.tsx';
 import { ago } from '../time.ts';
 
-/** The addresses that others post to. */
+/** The URLs that third parties post to. */
 export function Hooks() {
   const { data: hooks, problem, reload } = useLive<Hook[]>('/v1/hooks', 5000);
   const creating = query.value.has('new');
@@ -97,13 +97,13 @@ const kinds: Readonly<Record<string, string>> = {
 };
 export const kindWords = (kind: string): string => kinds[kind] ?? fieldTitle(kind.replaceAll('-', '_'));
 
-/** A hook as it is answered when its address or secret is new. */
+/** The response for a hook whose URL or secret is new. */
 export interface NewHook extends Hook {
   url: string;
   secret?: string;
 }
 
-/** Asks for a name and for how the sender proves who it is; shows address and secret once. */
+/** Asks for a name and how the sender is verified. Shows the URL and the secret once. */
 function CreateHook({ onClose }: { onClose: () => void }) {
   const [document, setDocument] = useState<ApiDocument>();
   const [name, setName] = useState('');
@@ -182,7 +182,7 @@ function CreateHook({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** What is shown this once, with a post to try it. */
+/** The values that are shown only once, with a test post. */
 export function MadeHook({ hook, onClose }: { hook: NewHook; onClose: () => void }) {
   const [answer, setAnswer] = useState<string>();
   const [busy, setBusy] = useState(false);

@@ -25,7 +25,7 @@ interface Entry {
   outcome?: 'done' | 'denied';
 }
 
-/** Keys for callers and people, and what was changed with them. */
+/** Keys for programs and people, and the audit log of their changes. */
 export function Keys() {
   const { data, problem, reload } = useLive<Key[]>('/v1/keys', 10_000);
   const [making, setMaking] = useState(false);

@@ -8,7 +8,7 @@ import { go, Link } from '../router.tsx';
 import { now, span } from '../time.ts';
 import { duration, isAlarm, isSiren, runIn, runTone, runWords, stepTone, stepWords } from '../words.ts';
 
-/** One run: why it started, what each step sent and got, and doing it again. */
+/** One run: why it started, what each step sent and received, and replay. */
 export function RunPage({ params: [id = ''] }: { params: readonly string[] }) {
   const { data: run, problem, reload } = useLive<WholeRun>(`/v1/runs/${id}`, 2000);
   const [replaying, setReplaying] = useState(false);
@@ -139,7 +139,7 @@ export function RunPage({ params: [id = ''] }: { params: readonly string[] }) {
   );
 }
 
-/** How long it took from the post to the siren, and to whoever acknowledged it. */
+/** How long it took from the post to the siren, and to its acknowledgement. */
 function Response({ run }: { run: WholeRun }) {
   const siren = run.steps.find((step) => isSiren(step.call) && step.state === 'succeeded');
   if (!siren?.endedAt) return null;

@@ -18,10 +18,10 @@ const shows: readonly { id: Show; name: string }[] = [
   { id: 'skipped', name: 'Not meant' },
 ];
 const pageSize = 100;
-/** Failures are grouped over so many of each kind. */
+/** How many failures of each kind are grouped. */
 const maxFailures = 200;
 
-/** What was done, newest first; failures by their cause. */
+/** Runs, newest first, and failures by cause. */
 export function Runs() {
   const show = (shows.find(({ id }) => id === query.value.get('show'))?.id ?? 'all') satisfies Show;
   const automation = query.value.get('automation') ?? '';
@@ -78,13 +78,13 @@ function List({ state, automation }: { state: RunState | undefined; automation: 
   const [end, setEnd] = useState(false);
   const filters = { state, automation, limit: String(pageSize) };
   const { data, problem, reload } = useLive<Run[]>(listPath(filters), 3000);
-  // What slides out of the newest page while it is read again stays below it, once older ones are shown.
+  // Once older runs are shown, runs that drop out of the newest page on a reload stay below it.
   useEffect(() => {
     if (data) setOlder((before) => (before.length === 0 ? before : merge(data, before)));
   }, [data]);
   const all = merge(data ?? [], older);
   const last = all.at(-1);
-  // Every automation of a hook looks at each post; those that it was not meant for would hide the others.
+  // Every automation of a hook evaluates each post. Skipped runs would hide the others.
   const runs = state === undefined ? all.filter((run) => run.state !== 'skipped') : all;
   const more = async () => {
     if (!last) return;
@@ -128,7 +128,7 @@ function List({ state, automation }: { state: RunState | undefined; automation: 
   );
 }
 
-/** The newer reading of each run, newest first. */
+/** The newer version of each run, newest first. */
 function merge(newer: readonly Run[], older: readonly Run[]): Run[] {
   const all = new Map([...older, ...newer].map((run) => [run.id, run]));
   return [...all.values()].sort((one, other) => (one.createdAt < other.createdAt ? 1 : -1));
@@ -166,7 +166,7 @@ interface Group {
   runs: Run[];
 }
 
-/** The failures of a week by what caused them, to be replayed together once the cause is gone. */
+/** A week's failures by cause, to be replayed together once the cause is fixed. */
 function Failures({ automation }: { automation: string }) {
   const [since] = useState(() => daysAgo(7));
   const [replayed, setReplayed] = useState<Group>();

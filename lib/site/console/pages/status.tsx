@@ -8,7 +8,7 @@ import { Link } from '../router.tsx';
 import { ago, daysAgo, moment, now, span } from '../time.ts';
 import { causeOf, connectionState, connectionTitle, isSiren, runTone } from '../words.ts';
 
-/** Hooks are called silent after so long, in milliseconds, where they used to be busy. */
+/** How long a previously busy hook may receive nothing before it is shown as silent, in milliseconds. */
 const silentMs = 24 * 60 * 60 * 1000;
 /** The first question at two in the morning: is it working? */
 export function Status() {
@@ -100,7 +100,7 @@ export function Status() {
   );
 }
 
-/** What Trunkline says of itself: the checks of its last minute. */
+/** Trunkline's own health: the checks of the last minute. */
 interface Health {
   status: string;
   checks?: { name: string; ok: boolean; message: string }[];
@@ -109,7 +109,7 @@ interface Health {
 const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
 const weight = (tone: Tone) => ['bad', 'warn', 'busy', 'idle', 'good', 'same'].indexOf(tone);
 
-/** True where a later replay of the same run is among the failures instead: then that one is the open one. */
+/** True if a later replay of the same run also failed: then the replay is the open failure. */
 const isAnswered = (run: Run, all: readonly Run[]) => all.some(({ replayOf }) => replayOf === run.id);
 
 function Headline({
@@ -204,7 +204,7 @@ function HookRow({ hook }: { hook: Hook }) {
   );
 }
 
-/** Failures of the last day by what caused them, the largest group first. */
+/** Failures of the last day by cause, largest group first. */
 function Failures({ runs }: { runs: readonly Run[] }) {
   const groups = [...Map.groupBy(runs, causeOf)].sort(([, one], [, other]) => other.length - one.length).slice(0, 4);
   return (
@@ -239,7 +239,7 @@ function Failures({ runs }: { runs: readonly Run[] }) {
   );
 }
 
-/** Looks back over so many runs for the one that last sounded a siren. */
+/** How many runs are searched for the last one that sounded a siren. */
 const alarmRuns = 12;
 
 /** Did the siren sound? The newest run that called for one, and how long it took. */
