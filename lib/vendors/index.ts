@@ -6,12 +6,12 @@ import { talk } from './talk/index.ts';
 import * as timetonicEvents from './timetonic/events/index.ts';
 import { timetonic } from './timetonic/index.ts';
 
-/** Every vendor that Trunkline speaks to. Read this first: an operation is found by following its vendor's index. */
+/** Every vendor that Trunkline supports. Start reading here: an operation is found through its vendor's index. */
 export const vendors: EventCatalogue = {
   proptt2: { ...proptt2, ...proptt2Events },
   talk: { ...talk, ...talkEvents },
   timetonic: { ...timetonic, ...timetonicEvents },
 };
 
-/** The catalogue's keys, for those that need to know which vendors there are and nothing about them. */
+/** The catalogue's keys, for code that needs only the names of the vendors. */
 export const vendorNames: readonly VendorName[] = Object.keys(vendors);

@@ -12,8 +12,8 @@ import type { RunSteps } from './sequence.ts';
 type Verdict = { done: boolean } | { problem: string };
 
 /**
- * Runs steps again and again until a condition holds. `item` is the number of the round, from 1; the output has, for each round,
- * what its steps gave by name, and `until` sees the round's steps under their names.
+ * Repeats steps until a condition holds. `item` is the number of the round, from 1. The output contains the outputs of each
+ * round's steps by name, and `until` sees the round's steps under their names.
  */
 export async function runRepeat(
   run: RunContext,

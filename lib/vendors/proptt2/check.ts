@@ -3,10 +3,10 @@ import type { Finding } from '../../core/vendor.ts';
 import { parseTime } from '../../core/zone-time.ts';
 import { exchange, type Proptt2Call, request } from './wire/exchange.ts';
 
-/** How a server that does not answer, or is no ProPTT2, shows. */
+/** How a server that does not respond, or is not a ProPTT2 server, shows. */
 const unreachable: ReadonlySet<ErrorCode> = new Set(['vendor_unreachable', 'vendor_timeout', 'vendor_malformed']);
 
-/** Says what is right and wrong with a ProPTT2 connection: reach, key, session, clock, time zone, version. */
+/** Diagnoses a ProPTT2 connection: reachability, key, session, clock, time zone, version. */
 export async function check(call: Proptt2Call): Promise<Finding[]> {
   const { settings } = call.connection;
   const findings: Finding[] = [];
@@ -56,7 +56,7 @@ function clockFinding(date: string | string[] | undefined, now: number): Finding
   ];
 }
 
-/** A position in the future means that the dates are read in the wrong zone. */
+/** A position in the future means that the dates are read in the wrong time zone. */
 async function positionFindings(call: Proptt2Call): Promise<Finding[]> {
   const body = (await exchange(call, 'read', 'GET', '/users', '', undefined, 'GET /users')) as {
     users?: { locationDate?: string }[];

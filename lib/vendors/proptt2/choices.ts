@@ -3,7 +3,7 @@ import { channelId } from './fields.ts';
 
 const person = ({ id, name, strId }: Record<string, unknown>) => ({ id, name, detail: strId });
 
-/** Lists to choose from. */
+/** The selectable lists. */
 export const choices: ChoiceSources = {
   channels: {
     operation: 'getChannelList',

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { field, integer, text } from '../../core/field.ts';
 
-/** Settings of a ProPTT2 connection, beside those that every vendor takes. */
+/** The settings of a ProPTT2 connection, in addition to those of every vendor. */
 export interface Proptt2Settings {
   cloudUrl: string;
   ownerId: string;
@@ -16,7 +16,7 @@ export interface Proptt2Credentials {
   interactionKey: string;
 }
 
-/** The schemas are functions so that no cold start builds what it does not use. */
+/** The schemas are functions, so that a cold start builds only the ones it uses. */
 export const settings = () => ({
   cloudUrl: field(z.url(), {
     description: 'The cloud or your own server, without /openapi.',

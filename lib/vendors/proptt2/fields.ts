@@ -27,11 +27,11 @@ export const organizationId = () =>
   field(integer(0), { wire: 'oid', examples: [1], choices: { kind: 'organizations' } });
 export const recordId = () => field(integer(0), { wire: 'rid', examples: [1] });
 
-/** Number of a message, 1 to 32767; left out, the connection counts. */
+/** The number of a message, 1 to 32767; by default, the connection counts. */
 export const messageId = () =>
   z.optional(field(integer(1, 32_767), { description: 'Left out, the connection counts on.' }));
 
-/** Plain text in, Base64 of its UTF-8 bytes on the wire. */
+/** Accepts plain text; sends Base64 of its UTF-8 bytes. */
 export const message = () =>
   z.optional(
     field(
@@ -47,7 +47,7 @@ export const message = () =>
     ),
   );
 
-/** Plain password in, lower-case hexadecimal SHA-512 of its UTF-8 bytes on the wire. */
+/** Accepts a plain password; sends lower-case hexadecimal SHA-512 of its UTF-8 bytes. */
 export const password = () =>
   field(
     z.pipe(
@@ -57,7 +57,7 @@ export const password = () =>
     { wire: 'hashedPassword', description: 'Plain; only its SHA-512 leaves the gateway.', writeOnly: true },
   );
 
-/** A channel number: text, a number is taken too. */
+/** A channel number: text; a number is accepted too. */
 export const channelNo = () =>
   field(
     z.pipe(
@@ -67,19 +67,19 @@ export const channelNo = () =>
     { description: 'Channel number as people dial it.', examples: ['12'] },
   );
 
-/** A user's type that may be given: 50 normal, 70 channel leader, 80 dispatcher, 90 manager. */
+/** An assignable user type: 50 normal, 70 channel leader, 80 dispatcher, 90 manager. */
 export const userType = () =>
   field(z.union([z.literal(50), z.literal(70), z.literal(80), z.literal(90)]), {
     description: '50 normal, 70 channel leader, 80 dispatcher, 90 manager.',
   });
 
-/** A member's role: 10 normal, 20 receiver, 90 operator. Needs server 3.2.0. */
+/** A member's role: 10 normal, 20 receiver, 90 operator. Requires server 3.2.0. */
 export const role = () =>
   field(z.union([z.literal(10), z.literal(20), z.literal(90)]), {
     description: '10 normal, 20 receiver, 90 operator. Default 10.',
   });
 
-/** Index of the first record and how many to give. */
+/** The index of the first record and the number of records to return. */
 export const paging = () => ({
   start: z.optional(field(integer(0), { description: 'Index of the first record, from 0.' })),
   pageSize: z.optional(integer(1, 1000)),
@@ -98,7 +98,7 @@ export const no = () =>
     drifting(),
     z.transform((value: number | string) => String(value)),
   );
-/** A coordinate in degrees, null where it is empty, zero or no number. */
+/** A coordinate in degrees; null if it is empty, zero or not a number. */
 export const coordinate = () =>
   z.pipe(
     z.nullable(drifting()),
@@ -138,7 +138,7 @@ export const record = () =>
     channelName: z.optional(z.string()),
   });
 
-/** The entries of a list in an answer; none where it has another form. */
+/** The entries of a list in a response; none if it has another form. */
 export function recordsIn(body: unknown, name: string): Record<string, unknown>[] {
   const list: unknown = body !== null && typeof body === 'object' ? Reflect.get(body, name) : undefined;
   if (!Array.isArray(list)) return [];

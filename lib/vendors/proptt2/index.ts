@@ -27,7 +27,7 @@ export const proptt2: Vendor<Proptt2Settings, Proptt2Credentials, Proptt2Session
   },
   session,
   send,
-  // Loaded on use: raw requests are rare, and the check is asked for by the control function alone.
+  // Loaded on demand: raw requests are rare, and only the control function runs the check.
   matchRaw: async (request) => (await import('./raw.ts')).matchRaw(request, operations),
   sendRaw: async (request, call) => (await import('./raw.ts')).sendRaw(request, call),
   check: async (call) => (await import('./check.ts')).check(call),

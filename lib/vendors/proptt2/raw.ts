@@ -5,17 +5,17 @@ import { pathTemplate } from '../../core/path-template.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './wire/exchange.ts';
 
-/** What the gateway puts into each query; a raw request may not bring its own. */
+/** The parameters that the gateway adds to each query; a raw request must not contain them. */
 const supplied = ['id', 'hid', 'skey'];
 
-/** The declared operation that a request below `/openapi/1` is, with its input under our names. */
+/** The declared operation that corresponds to a request below `/openapi/1`, with its input under our field names. */
 export function matchRaw(request: RawRequest, operations: Readonly<Record<string, Operation>>): RawMatch | undefined {
   const path = pathOf(request);
   for (const [name, operation] of Object.entries(operations)) {
     const [method, template = ''] = (rawRouteOf(operation) ?? '').split(' ');
     const params = pathTemplate(template).matchAnyCase(path);
     if (!params) continue;
-    // Whatever the method: these requests make, keep or end sessions.
+    // Regardless of the method: these requests create, keep or end sessions.
     if (operation.effect === 'session') return 'session';
     if (method === request.method) return { operation: name, input: inputOf(operation, params, request) };
   }
@@ -23,7 +23,7 @@ export function matchRaw(request: RawRequest, operations: Readonly<Record<string
 }
 
 /**
- * The path as it is sent. Throws for one that the vendor's server could read as another: it merges empty segments, drops what
+ * The path as it is sent. Throws for a path that the vendor's server could read differently: it merges empty segments, drops what
  * follows a semicolon and blanks at the ends, and resolves dots.
  */
 function pathOf({ path, query }: RawRequest): string {
@@ -48,7 +48,7 @@ function pathOf({ path, query }: RawRequest): string {
   return `/${clean}`;
 }
 
-/** Sends what is not declared, with the session put in. GET is a read, the rest a write. */
+/** Sends an undeclared request with the session added. GET is a read, all other methods are writes. */
 export async function sendRaw(request: RawRequest, call: Proptt2Call): Promise<VendorAnswer> {
   const path = pathOf(request);
   const query = [...request.query].filter(([name]) => !isSupplied(name));
@@ -89,7 +89,7 @@ function inputOf(operation: Operation, path: Record<string, string>, request: Ra
   return 'messageContent' in input && !names.has('messageContent') ? rawFrame(input) : input;
 }
 
-/** A custom message given in the vendor's own form is its bytes. */
+/** A custom message in the vendor's own form consists of its bytes. */
 function rawFrame(input: Record<string, unknown>): Record<string, unknown> {
   const { messageContent, ...rest } = input;
   return { ...rest, data: messageContent, raw: true };

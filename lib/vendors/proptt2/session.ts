@@ -5,7 +5,7 @@ import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts
 import type { Proptt2Credentials, Proptt2Settings } from './connection.ts';
 import { ask, type Proptt2Answer, title } from './wire/protocol.ts';
 
-/** What a live session consists of; `serverUrl` may change with each login. */
+/** The parts of a live session; `serverUrl` may change with each login. */
 export interface Proptt2Session {
   serverUrl: string;
   id: string;
@@ -15,12 +15,12 @@ export interface Proptt2Session {
 
 type Call = LoginCall<Proptt2Settings, Proptt2Credentials>;
 
-/** Ten minutes by the document, less one for the way. */
+/** Ten minutes according to the document, less one for transit. */
 const lifetime = 9 * 60_000;
 const keepAliveEvery = 2 * 60_000;
 const loginRounds = 2;
 
-/** Sessions by `/server` and `/auth`. A Rand is used once: after an answer that was lost, the round starts again from `/server`. */
+/** Sessions through `/server` and `/auth`. A Rand is used once: after a lost response, the login restarts from `/server`. */
 export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
   refusalsUntilLocked: 2,
   keepAliveEvery,
@@ -81,7 +81,7 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
   },
 };
 
-/** `POST /server`: the server to talk to and a Rand that one login may use. */
+/** `POST /server`: the server to use and a Rand for one login. */
 export async function getServer(call: Call): Promise<{ url: string; rand: string }> {
   const { settings } = call.connection;
   const base = settings.cloudUrl.replace(/\/+$/, '');

@@ -9,7 +9,7 @@ const good = (subject: string, message: string): Finding => ({ subject, state: '
 const warning = (subject: string, message: string): Finding => ({ subject, state: 'warning', message });
 const bad = (subject: string, message: string): Finding => ({ subject, state: 'bad', message });
 
-/** Says what is right and wrong with a Talk connection: reach, maintenance, password (tried once), Talk, version, bot, clock. */
+/** Diagnoses a Talk connection: reachability, maintenance, password (tried once), Talk, version, bot, clock. */
 export async function check(call: TalkCall): Promise<Finding[]> {
   const root = rootOf(call.connection.settings);
   let status: OcsAnswer;
@@ -77,7 +77,7 @@ function dialectFindings(session: TalkSession): Finding[] {
   ];
 }
 
-/** The first version that has all the features of a server which does not tell its version. */
+/** The first version that has all the features of a server that does not report its version. */
 function newestFeature(session: TalkSession): string {
   const dialect = dialectOf(session);
   const versions = Object.entries(features).flatMap(([name, since]) => (dialect.has(name as Feature) ? [since] : []));
@@ -96,7 +96,7 @@ async function botFindings(call: TalkCall, session: TalkSession): Promise<Findin
     : [warning('bot', 'A bot secret is stored, but this server has no bots (Talk 17.1 has).')];
 }
 
-/** The capabilities tell what failures of our address cost now; all connections of a gateway share it. */
+/** The capabilities show the current delay for failures from our address; all connections of a gateway share it. */
 function throttleFinding(offered: Readonly<Record<string, unknown>>): Finding[] {
   const protection = recordOf(recordOf(offered.capabilities)?.bruteforce);
   const delay = Number(protection?.delay ?? 0);

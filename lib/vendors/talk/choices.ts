@@ -3,7 +3,7 @@ import { token } from './fields.ts';
 
 const roomTypes: Readonly<Record<number, string>> = { 1: 'one-to-one', 2: 'group', 3: 'public', 4: 'changelog' };
 
-/** Lists to choose from. */
+/** The selectable lists. */
 export const choices: ChoiceSources = {
   rooms: {
     operation: 'getRooms',

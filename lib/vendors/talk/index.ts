@@ -42,7 +42,8 @@ export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
   title,
   documentation: 'https://nextcloud-talk.readthedocs.io/',
   operations,
-  // A Talk server answers the polls of one account one after the other; a second one makes both wait. Messages to a room keep their order.
+  // A Talk server answers the polls of one account sequentially; a second poll makes both wait. Messages to a room keep their
+  // order.
   concurrency: { polls: 1, stepItems: 1 },
   choices,
   connection: {
@@ -56,7 +57,7 @@ export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
   session,
   send,
   takesAnyBody: true,
-  // Loaded on use: raw requests are rare, and the check is asked for by the control function alone.
+  // Loaded on demand: raw requests are rare, and only the control function runs the check.
   matchRaw: async (request) => (await import('./raw.ts')).matchRaw(request, operations),
   sendRaw: async (request, call) => (await import('./raw.ts')).sendRaw(request, call),
   check: async (call) => (await import('./check.ts')).check(call),

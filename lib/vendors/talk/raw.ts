@@ -13,18 +13,18 @@ import { notJoined } from './wire/missing.ts';
 import { askPlain, readAnswer } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
 
-/** What makes, changes or ends credentials; only the gateway itself does that. */
+/** Requests that create, change or end credentials; only the gateway itself sends them. */
 const ofSession =
   /^(index\.php\/)*(login(\/|$)|logout|settings\/(personal\/)?authtokens|ocs\/v[12]\.php\/(core\/(get)?apppassword|settings\/))/i;
 
 const talkPath = /^(?:index\.php\/)*ocs\/v[12]\.php\/apps\/spreed\/api\/v\d+\/(.+)$/i;
 
 const accountPath = /^(?:index\.php\/)*ocs\/v[12]\.php\/cloud\/users\/([^/]+)(\/|$)/i;
-/** What of its own account a raw request may change: nothing that its password hangs on. */
+/** What a raw request may change of its own account: nothing that its password depends on. */
 const accountFields =
   /^(displayname|phone|address|website|twitter|bluesky|fediverse|organisation|role|headline|biography|birthdate|pronouns|profile_enabled|language|locale)$/;
 
-/** The declared operation that a request below the server's root is, whatever version its path names. */
+/** The declared operation that corresponds to a request below the server's root, whatever version its path names. */
 export function matchRaw(request: RawRequest, operations: Readonly<Record<string, Operation>>): RawMatch | undefined {
   const path = stepsOf(request.path);
   if (ofSession.test(path)) return 'session';
@@ -36,11 +36,11 @@ export function matchRaw(request: RawRequest, operations: Readonly<Record<string
   for (const [name, operation] of Object.entries(operations)) {
     const route = rawRouteOf(operation);
     if (route === undefined) continue;
-    // Declared with the vendor's own form of call, so it is one of its routes.
+    // Declared with the vendor's own call type, so it is one of its routes.
     for (const form of formsOf(route as TalkRoute)) {
       const [method, template = ''] = form.split(' ');
       const params = method === request.method ? pathTemplate(template).matchAnyCase(below) : undefined;
-      // What a bot says is signed by the operation; everything else goes out as it came.
+      // The operation signs bot messages; everything else is sent as received.
       if (params && routeOf(route as TalkRoute).bot)
         return { operation: name, input: { ...fieldsOf(request), ...ids(params) } };
       if (params) return { operation: name };
@@ -49,11 +49,11 @@ export function matchRaw(request: RawRequest, operations: Readonly<Record<string
   return undefined;
 }
 
-/** Paths that belong to the session of a joined room, which the cookies of the connection name. */
+/** Paths that belong to the session of a joined room, which the connection's cookies identify. */
 const ofRoomSession =
   /^(?:index\.php\/)*ocs\/v[12]\.php\/apps\/spreed\/api\/v\d+\/(guest|call|signaling|room\/[^/]+\/participants\/(active|state))(\/|$)/i;
 
-/** Sends a request as the account, and answers in the form of the server. GET is a read, the rest a write. */
+/** Sends a request as the account, and returns the response in the server's form. GET is a read, all other methods are writes. */
 export async function sendRaw(request: RawRequest, call: TalkCall): Promise<VendorAnswer> {
   const path = stepsOf(request.path);
   const ocs = path.startsWith('ocs/');
@@ -92,7 +92,7 @@ export async function sendRaw(request: RawRequest, call: TalkCall): Promise<Vend
   return { body: answer.data ?? null, status: answer.status === 201 ? 201 : 200 };
 }
 
-/** Whether a request changes what the connection's own account is known by: password, e-mail address, devices. */
+/** Whether a request changes what authenticates the connection's own account: password, e-mail address, devices. */
 function changesPassword(path: string, request: RawRequest, own: readonly (string | undefined)[]): boolean {
   const account = accountPath.exec(path)?.[1]?.trim().toLowerCase();
   const isOwn = account !== undefined && own.some((name) => name?.toLowerCase() === account);
@@ -109,7 +109,7 @@ function ownAccount(): GatewayError {
   );
 }
 
-/** A 401 of any endpoint may be about the endpoint; one of the account's own name is about the app password. */
+/** A 401 may be specific to the endpoint; a 401 for the account's own data is about the app password. */
 async function lockIfRefused(call: TalkCall): Promise<void> {
   if (call.connection.settings.guest) return;
   const answer = readAnswer(
@@ -135,7 +135,7 @@ function fileOf({ bytes, headers }: HttpAnswer): VendorAnswer {
   return { file: { stream: Readable.from([bytes]), type, size: bytes.length } };
 }
 
-/** The path without slashes around it. Throws for steps that would lead somewhere else than they seem to. */
+/** The path without leading and trailing slashes. Throws for segments that would lead elsewhere than they appear to. */
 function stepsOf(path: string): string {
   const clean = path.replace(/^\/+|\/+$/g, '');
   if (/[?#\\]/.test(clean) || clean.split('/').some((step) => step === '' || step === '.' || step === '..')) {
@@ -147,7 +147,7 @@ function stepsOf(path: string): string {
   return clean;
 }
 
-/** A route as the v1 document has it and as later servers do. */
+/** A route in the form of the v1 document and in that of later servers. */
 function formsOf(route: TalkRoute): string[] {
   const { elsewhere } = routeOf(route);
   const shared = {
@@ -168,7 +168,7 @@ function fieldsOf({ query, body }: RawRequest): Record<string, unknown> {
   return fields;
 }
 
-/** What stands in the path: ids of messages are numbers. */
+/** The values in the path: ids of messages are numbers. */
 function ids(params: Readonly<Record<string, string>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(params).map(([name, value]) => [name, name === 'messageId' ? Number(value) : value]),

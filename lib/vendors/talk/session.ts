@@ -16,34 +16,34 @@ import { ask, type OcsAnswer, recordOf, textOf } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
 
 /**
- * What is known of an account at a server. Talk has no session for ordinary calls; this is the cookie jar that calls need
- * and the capabilities, read once and shared by all processes. Times are epoch milliseconds.
+ * The stored state of an account at a server. Talk has no session for ordinary calls; this is the cookie jar that calls need, and
+ * the capabilities, read once and shared by all processes. Times are epoch milliseconds.
  */
 export interface TalkSession extends ServerFacts {
   /** The account's id, which may differ from its login name; empty for a guest. */
   readonly userId: string;
   readonly cookies: Cookies;
-  /** `X-Nextcloud-Talk-Hash` as last seen; another one means that the capabilities have changed. */
+  /** The last `X-Nextcloud-Talk-Hash`; a different one means that the capabilities have changed. */
   readonly hash?: string | undefined;
   readonly readAt: number;
 }
 
 type Call = LoginCall<TalkSettings, TalkCredentials>;
 
-/** The jar has no end of its own; the server forgets it when it likes, and a join then makes a new one. */
+/** The jar does not expire by itself; the server may drop it at any time, and a join then creates a new one. */
 const lifetime = 365 * 24 * 60 * 60_000;
-/** A hash that is seen within this time, in milliseconds, belongs to the capabilities that were read. */
+/** A hash seen within this time, in milliseconds, belongs to the capabilities that were read. */
 const hashWindow = 60_000;
-/** A lock that another process set is seen after this long. */
+/** The delay after which a lock set by another process is noticed. */
 const trustFor = 60_000;
 
 /**
- * A locked connection is tried once again after this long: an account may be disabled for a while, and Nextcloud holds an address
- * back only after several failures within half an hour.
+ * A locked connection is tried once more after this long: an account may be disabled temporarily, and Nextcloud throttles an
+ * address only after several failures within half an hour.
  */
 const retryLockedAfter = 60 * 60_000;
 
-/** The first use of a connection reads who the account is and what the server can do, and fills the cookie jar on the way. */
+/** The first use of a connection reads the account and the server's capabilities, and fills the cookie jar in the process. */
 export const session: SessionPolicy<TalkSettings, TalkCredentials, TalkSession> = {
   refusalsUntilLocked: 1,
   retryLockedAfter,
@@ -56,12 +56,12 @@ export const session: SessionPolicy<TalkSettings, TalkCredentials, TalkSession> 
   },
 };
 
-/** Changes the stored session, one process at a time, on the ground of what is stored now. */
+/** Changes the stored session, one process at a time, based on its currently stored state. */
 export async function changeSession(
   call: TalkCall,
   change: (stored: TalkSession) => TalkSession | Promise<TalkSession>,
 ): Promise<TalkSession> {
-  // It must be there before the lease is taken: making it needs the lease, too.
+  // It must exist before the lease is taken: creating it needs the lease, too.
   await call.session.latest();
   return call.session.exclusively(async () => {
     const changed = await change(await call.session.latest());
@@ -70,7 +70,10 @@ export async function changeSession(
   });
 }
 
-/** Reads the capabilities again, unless somebody did since `seen`, and keeps the cookies. Callers of one process share it. */
+/**
+ * Reads the capabilities again, unless another call did since `seen`, and keeps the cookies. Callers of one process share the
+ * read.
+ */
 export function refreshSession(call: TalkCall, seen: TalkSession, hash?: string): Promise<TalkSession> {
   // Only this function writes it.
   const pending = call.memory.get('refresh') as Promise<TalkSession> | undefined;
@@ -83,7 +86,7 @@ export function refreshSession(call: TalkCall, seen: TalkSession, hash?: string)
   return mine;
 }
 
-/** Reads the capabilities now, and hands on what the server said. */
+/** Reads the capabilities now, and returns the server's response. */
 export async function readCapabilities(call: TalkCall): Promise<Account> {
   let read: Account | undefined;
   const session = await changeSession(call, async (stored) => {
@@ -93,12 +96,12 @@ export async function readCapabilities(call: TalkCall): Promise<Account> {
   return { offered: read?.offered ?? {}, session };
 }
 
-/** Another hash than the one that was seen with the capabilities: they have changed. The answer that told it stands anyway. */
+/** A hash that differs from the one seen with the capabilities: they have changed. The response that carried it remains valid. */
 export async function noteHash(call: TalkCall, seen: TalkSession, hash: unknown): Promise<void> {
   if (typeof hash !== 'string' || hash === seen.hash || call.memory.has('noting')) return;
   call.memory.set('noting', true);
   try {
-    // The first hash belongs to capabilities that were read just now, and to no older ones.
+    // The first hash belongs to the capabilities that were just read, and not to older ones.
     const isFirst = seen.hash === undefined && call.clock.now() - seen.readAt < hashWindow;
     if (isFirst) await changeSession(call, (stored) => ({ ...stored, hash: stored.hash ?? hash }));
     else await refreshSession(call, seen, hash);
@@ -109,7 +112,10 @@ export async function noteHash(call: TalkCall, seen: TalkSession, hash: unknown)
   }
 }
 
-/** The account as it is now. A refused password locks at once, unless a newer one is stored: then the next call has it. */
+/**
+ * The current account. A refused password locks the connection immediately, unless a newer one is stored: then the next call uses
+ * it.
+ */
 async function readAgain(call: TalkCall, stored: TalkSession): Promise<Account> {
   try {
     return await readAccount(call, stored.cookies);
@@ -127,8 +133,8 @@ interface Account {
 }
 
 /**
- * Who the account is and what the server offers it. The second request carries the cookies of the first, which primes the jar:
- * Nextcloud 13 forgets what a session has joined whose first request is the join.
+ * Reads the account and what the server offers it. The second request carries the cookies of the first, which primes the jar: in
+ * Nextcloud 13, a session whose first request is the join loses what it has joined.
  */
 async function readAccount(call: Call, before: Cookies): Promise<Account> {
   const user = call.connection.settings.guest ? undefined : await read(call, before, '/ocs/v2.php/cloud/user');
@@ -147,7 +153,7 @@ async function readAccount(call: Call, before: Cookies): Promise<Account> {
     talk: textOf(spreed.version) || undefined,
     nextcloud: textOf(recordOf(offered.version)?.string) || 'of unknown version',
     features: Array.isArray(spreed.features) ? spreed.features.filter((each) => typeof each === 'string') : [],
-    // Servers that do not tell their limit are older than 6.0.1 and take 1,000 characters.
+    // Servers that do not report their limit are older than 6.0.1 and accept 1,000 characters.
     maxLength: typeof chat?.['max-length'] === 'number' ? chat['max-length'] : 1000,
     attachmentFolder: textOf(recordOf(config?.attachments)?.folder) || undefined,
     descriptionLength: typeof described === 'number' ? described : undefined,
@@ -156,7 +162,10 @@ async function readAccount(call: Call, before: Cookies): Promise<Account> {
   return { session, offered };
 }
 
-/** No `spreed` in the capabilities: Talk 3.0.0, Talk not for this account, or no Talk at all. Two requests tell. */
+/**
+ * No `spreed` in the capabilities: Talk 3.0.0, Talk not enabled for this account, or no Talk at all. Two requests distinguish
+ * them.
+ */
 async function whereTalkIs(call: Call): Promise<Record<string, unknown>> {
   for (const version of ['v1', 'v4']) {
     const answer = await read(call, {}, `/ocs/v2.php/apps/spreed/api/${version}/room`, [403, 404]);
@@ -190,7 +199,7 @@ async function read(call: Call, jar: Cookies, path: string, expected: readonly n
   throw refusalOf(answer, { doing, effect: 'read', now: call.clock.now() });
 }
 
-/** What a 401 amounts to, for whoever has to mend it. */
+/** The meaning of a 401, for the person who has to fix it. */
 export function refusedWords({ user }: TalkSettings): string {
   return `the app password of ${user ?? 'the account'} is wrong or was revoked.`;
 }

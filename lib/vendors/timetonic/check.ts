@@ -4,7 +4,7 @@ import { baseOf, type TimetonicCall } from './connection.ts';
 import { budgetOf } from './wire/budget.ts';
 import { defaultVersion, exchange } from './wire/exchange.ts';
 
-/** Says what is right and wrong with a TimeTonic connection: reach, keys, calls left, version, upload host. */
+/** Diagnoses a TimeTonic connection: reachability, keys, remaining calls, version, upload host. */
 export async function check(call: TimetonicCall): Promise<Finding[]> {
   const { settings } = call.connection;
   const findings: Finding[] = [];

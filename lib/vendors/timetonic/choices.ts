@@ -1,7 +1,7 @@
 import { type ChoiceSources, entriesAt } from '../../core/choices.ts';
 import { book, tableId } from './fields.ts';
 
-/** A list of a table: its views or its fields. */
+/** A list that belongs to a table: its views or its fields. */
 function inTable(list: 'views' | 'fields', input: Record<string, unknown> = {}) {
   return {
     operation: 'getBookTables',
@@ -15,7 +15,7 @@ function inTable(list: 'views' | 'fields', input: Record<string, unknown> = {}) 
   };
 }
 
-/** Lists to choose from. */
+/** The selectable lists. */
 export const choices: ChoiceSources = {
   books: {
     operation: 'getAllBooks',

@@ -5,7 +5,7 @@ import type { LoginCall, VendorCall } from '../../core/vendor.ts';
 
 export const title = 'TimeTonic';
 
-/** Settings of a TimeTonic connection, beside those that every vendor takes. */
+/** The settings of a TimeTonic connection, in addition to those of every vendor. */
 export interface TimetonicSettings {
   baseUrl: string;
   user: string;
@@ -19,8 +19,8 @@ export interface TimetonicSettings {
 }
 
 /**
- * What is stored: the oauthkey with the appkey it was made with, or a pasted sesskey. `login` and `password` stand here only
- * until they are exchanged. Keys of SMS gateways are stored beside them as `gateway:{phone number}`.
+ * The stored credentials: the oauthkey with the appkey that created it, or a pasted sesskey. `login` and `password` are present
+ * only until they are exchanged. Keys of SMS gateways are stored beside them as `gateway:{phone number}`.
  */
 export type TimetonicCredentials = {
   login?: string | undefined;
@@ -33,7 +33,7 @@ export type TimetonicCredentials = {
   [gateway: `gateway:${string}`]: string;
 };
 
-/** The key that goes with every request. */
+/** The key that is sent with every request. */
 export interface TimetonicSession {
   sesskey: string;
 }
@@ -43,7 +43,7 @@ export type TimetonicLogin = LoginCall<TimetonicSettings, TimetonicCredentials>;
 
 const defaultSocketPort = 10_100;
 
-/** The schemas are functions so that no cold start builds what it does not use. */
+/** The schemas are functions, so that a cold start builds only the ones it uses. */
 export const settings = () => ({
   baseUrl: field(z.url(), {
     description: 'The server up to /live, without api.php.',
@@ -107,7 +107,7 @@ export const credentials = () => ({
   ),
 });
 
-/** Exactly one way in: login with password, an oauthkey, or a sesskey. */
+/** Requires exactly one credential: login with password, an oauthkey, or a sesskey. */
 export function validate(_settings: TimetonicSettings, given: TimetonicCredentials): void {
   const { login, password, oauthkey, sesskey } = given;
   const pair = login !== undefined && password !== undefined;
@@ -120,13 +120,13 @@ export function validate(_settings: TimetonicSettings, given: TimetonicCredentia
   });
 }
 
-/** Every address that is called, sockets as the https address that they start from. */
+/** Every address that is called; sockets as the https address from which they start. */
 export function addresses(given: TimetonicSettings): string[] {
   const { uploadUrl } = given;
   return [given.baseUrl, socketUrlOf(given).replace(/^ws/, 'http'), ...(uploadUrl === undefined ? [] : [uploadUrl])];
 }
 
-/** `baseUrl` without slashes at its end. */
+/** `baseUrl` without trailing slashes. */
 export const baseOf = (given: TimetonicSettings): string => given.baseUrl.replace(/\/+$/, '');
 
 /** The socket's address, by default on port 10100 of the same host. */

@@ -7,7 +7,7 @@ import type { TimetonicRequest } from './wire/send.ts';
 /** A declaration of TimeTonic: a request of api.php, a file address below `/live`, or a function of several of them. */
 export const operation = operationsOf<TimetonicRequest, TimetonicCall>();
 
-/** A book is named by its owner and its code; both are asked for, since TimeTonic guesses where one is missing. */
+/** A book is identified by its owner and its code; both are required, since TimeTonic guesses a missing one. */
 export const bookOwner = () =>
   field(pathSegment(), { wire: 'b_o', description: 'Owner of the book.', examples: ['demo'] });
 export const bookCode = () =>
@@ -18,7 +18,7 @@ export const bookCode = () =>
     choices: { kind: 'books' },
   });
 export const book = () => ({ bookOwner: bookOwner(), bookCode: bookCode() });
-/** For requests whose ids say enough; giving the book makes the vendor check it. */
+/** For requests whose ids are sufficient; naming the book makes the vendor check it. */
 export const maybeBook = () => ({ bookOwner: z.optional(bookOwner()), bookCode: z.optional(bookCode()) });
 
 const digits = (pattern: RegExp, message: string) =>
@@ -27,7 +27,7 @@ const digits = (pattern: RegExp, message: string) =>
     z.transform((value: number | string) => String(value)),
   );
 
-/** An id of 64 bits: a number or its digits in, always its digits onwards. */
+/** A 64-bit id: accepts a number or its digits, and always yields its digits. */
 export const id = () => digits(/^\d{1,19}$/, 'must be an id: a whole number');
 export const tableId = () =>
   field(id(), {
@@ -44,7 +44,7 @@ export const fieldId = () =>
     choices: { kind: 'fields', of: ['bookOwner', 'bookCode', 'tableId'] },
   });
 
-/** An existing row, or one to be made. */
+/** An existing row, or one to create. */
 export const anyRowId = () =>
   field(
     digits(/^(?:\d{1,19}|tmp[^\s/]{0,120})$/, 'must be the id of a row, or a text of your own that begins with tmp'),
@@ -68,7 +68,7 @@ export const idList = (description: string) =>
     { description, examples: ['1367490,1367491'] },
   );
 
-/** A server stamp of 64 bits. */
+/** A 64-bit server stamp. */
 export const sstamp = () =>
   z.optional(
     field(bigInteger(), {
@@ -77,7 +77,7 @@ export const sstamp = () =>
     }),
   );
 
-/** Someone else to act for; left out, the connection's user. */
+/** The user to act for; defaults to the connection's user. */
 export const sender = () =>
   z.optional(
     field(text(200), {
@@ -93,7 +93,7 @@ export const uuid = () =>
     }),
   );
 
-/** Whether the table's URL triggers stay silent; they do when nothing is said, so that no loop arises. */
+/** Whether the table's URL triggers are suppressed; by default they are, to prevent loops. */
 export const bypassUrlTrigger = () =>
   z.optional(
     field(z.boolean(), {

@@ -41,7 +41,7 @@ export const timetonic: Vendor<TimetonicSettings, TimetonicCredentials, Timetoni
   connection: { settings, credentials, validate, addresses, exchange: exchangeLogin },
   session,
   send,
-  // Loaded on use: raw requests are rare, and the check is asked for by the control function alone.
+  // Loaded on demand: raw requests are rare, and only the control function runs the check.
   matchRaw: async (request) => (await import('./raw.ts')).matchRaw(request, operations),
   sendRaw: async (request, call) => (await import('./raw.ts')).sendRaw(request, call),
   check: async (call) => (await import('./check.ts')).check(call),

@@ -8,18 +8,18 @@ import { download } from './files/downloads.ts';
 import { exchange } from './wire/exchange.ts';
 import { fieldText } from './wire/send.ts';
 
-/** What the gateway puts into each request; a raw one may not bring its own. */
+/** The fields that the gateway adds to each request; a raw request must not contain them. */
 const supplied = ['version', 'req', 'r', 'o_u', 'u_c', 'sesskey', 'oauthkey', 'appkey'];
-/** A request for a key that is no operation. */
+/** A request that creates a session key and is not a declared operation. */
 const keyRequest = 'getorcreatesesskey';
 
-/** The declared operation that a request by name, or a file address below `/live`, is. */
+/** The declared operation that corresponds to a request name, or to a file address below `/live`. */
 export function matchRaw(request: RawRequest, operations: Readonly<Record<string, Operation>>): RawMatch | undefined {
   const path = request.path.replace(/^\/+|\/+$/g, '');
   checkNames(request);
   if (path.toLowerCase() === keyRequest) return 'session';
   if (path.startsWith('dbi/')) return matchFile(path, operations);
-  // The vendor may not tell upper from lower case in a name; the scope of the declared operation must hold all the same.
+  // The vendor may treat names as case-insensitive; the scope of the declared operation must apply all the same.
   const found = Object.entries(operations).find(
     ([, operation]) => rawRouteOf(operation)?.toLowerCase() === `req=${path.toLowerCase()}`,
   );
@@ -29,8 +29,8 @@ export function matchRaw(request: RawRequest, operations: Readonly<Record<string
 }
 
 /**
- * Refuses field names that PHP would change into others: it trims blanks, ends a name at NUL and turns dots, blanks and brackets
- * into underscores or lists, so that ` req` becomes `req`.
+ * Rejects field names that PHP would rewrite: it trims blanks, ends a name at NUL, and turns dots, blanks and brackets into
+ * underscores or lists, so that ` req` becomes `req`.
  */
 function checkNames(request: RawRequest): void {
   const strange = fieldsOf(request).find(([name]) => !/^[A-Za-z_]\w*$/.test(name))?.[0];
@@ -41,7 +41,7 @@ function checkNames(request: RawRequest): void {
   );
 }
 
-/** Sends what is not declared, with the session put in. GET is a read, the rest a write. */
+/** Sends an undeclared request with the session added. GET is a read, all other methods are writes. */
 export function sendRaw(request: RawRequest, call: TimetonicCall): Promise<VendorAnswer> {
   const path = request.path.replace(/^\/+|\/+$/g, '');
   if (path.startsWith('dbi/')) {
@@ -58,7 +58,7 @@ export function sendRaw(request: RawRequest, call: TimetonicCall): Promise<Vendo
   return exchange(call, { req: path, fields, effect, repeatDeadlock: effect === 'read' }).then((body) => ({ body }));
 }
 
-/** Fields of query and body, without those that the gateway supplies. */
+/** The fields of query and body, except those that the gateway supplies. */
 function given(request: RawRequest): [string, unknown][] {
   return fieldsOf(request).filter(([name]) => !supplied.includes(name.toLowerCase()));
 }
@@ -87,7 +87,7 @@ function matchFile(
   return undefined;
 }
 
-/** A raw input under our names; JSON that came as text in its form field is JSON again. */
+/** A raw input under our field names; JSON text in a form field is parsed. */
 function inputOf(operation: Operation, request: RawRequest): Record<string, unknown> {
   const { shape } = schemasOf(operation);
   const names = new Map(Object.entries(shape).map(([name, schema]) => [wireName(name, schema), name]));
@@ -101,7 +101,7 @@ function inputOf(operation: Operation, request: RawRequest): Record<string, unkn
 
 const texts = ['msg', 'body', 'value', 'search_string', 'linkSeparator', 'uuid'];
 
-/** What stands in a form field as text: numbers stay text where they are ids, switches and JSON are what they mean. */
+/** The value of a form field: ids stay text, switches and JSON are converted. */
 function read(value: string, name: string): unknown {
   if (texts.includes(name)) return value;
   if (value === 'true' || value === 'false') return value === 'true';

@@ -9,12 +9,12 @@ import {
 } from './connection.ts';
 import { ask, exchangeIn } from './wire/exchange.ts';
 
-/** Keys have no fixed life; after this long a fresh one is made all the same. */
+/** Keys have no fixed lifetime; they are replaced after this long in any case. */
 const lifetime = 30 * 24 * 60 * 60_000;
-/** No stamp is higher, so that the answer holds nothing but the stamp. */
+/** No stamp is higher, so the response contains only the stamp. */
 const highestStamp = '9223372036854775807';
 
-/** Sessions from the oauthkey, or the pasted key for as long as it lives. TimeTonic knows no keepalive. */
+/** Sessions from the oauthkey, or the pasted key for as long as it lives. TimeTonic has no keepalive. */
 export const session: SessionPolicy<TimetonicSettings, TimetonicCredentials, TimetonicSession> = {
   refusalsUntilLocked: 1,
 
@@ -37,7 +37,7 @@ export const session: SessionPolicy<TimetonicSettings, TimetonicCredentials, Tim
   },
 };
 
-/** A session key made from an oauthkey. */
+/** Creates a session key from an oauthkey. */
 async function createSesskey(call: TimetonicLogin, oauthkey: string): Promise<string> {
   const { user } = call.connection.settings;
   const body = await ask(call, {
@@ -53,7 +53,7 @@ async function createSesskey(call: TimetonicLogin, oauthkey: string): Promise<st
   return keyIn(body, 'sesskey');
 }
 
-/** A key of an answer; one without it is no login. */
+/** The key in a response; a response without one is not a login. */
 export function keyIn(body: Record<string, unknown>, name: string): string {
   const key = body[name];
   if (typeof key === 'string' && key !== '') return key;

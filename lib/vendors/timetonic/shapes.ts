@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-/** A number of 64 bits in an answer: always its digits. */
+/** A 64-bit number in a response: always its digits. */
 export const big = () =>
   z.pipe(
     z.union([z.number(), z.string()]),
@@ -15,7 +15,7 @@ const mapOf = <T extends z.ZodMiniType>(value: T) =>
   );
 const map = () => mapOf(z.unknown());
 
-/** What every `ok` answers. */
+/** The fields of every `ok` response. */
 const answer = <S extends Record<string, z.ZodMiniType>>(shape: S) =>
   z.looseObject({ status: z.literal('ok'), ...shape });
 
@@ -74,7 +74,7 @@ const table = () => z.looseObject({ id: z.optional(z.unknown()), name: z.optiona
 export const tables = () =>
   answer({ sstamp: z.optional(big()), bookTables: z.looseObject({ categories: z.array(table()) }) });
 
-/** Where a reading of all rows stopped, and how many rows it has. */
+/** Where a read of all rows stopped, and how many rows it returned. */
 const reading = () => ({
   complete: z.optional(z.boolean()),
   rowCount: z.optional(z.int()),
@@ -82,7 +82,7 @@ const reading = () => ({
   warning: z.optional(z.string()),
 });
 
-/** Values in one of three formats: maps that PHP wrote as empty lists are maps again. */
+/** Values in one of three formats: maps that PHP wrote as empty lists are restored to maps. */
 export const tableValues = () =>
   answer({
     sstamp: z.optional(big()),
@@ -103,7 +103,7 @@ export const deletedRow = () => answer({ deletedRow: z.optional(z.looseObject({ 
 export const comments = () =>
   answer({ sstamp: z.optional(big()), fieldId: big(), rowId: big(), data: z.looseObject({}) });
 
-/** A file as the vendor tells of it, names as it has them: `row_id` here, `rowId` there. */
+/** A file as the vendor describes it, under the vendor's names: `row_id` here, `rowId` there. */
 const uploadedShape = () =>
   z.looseObject({
     uuid: z.optional(z.string()),

@@ -7,7 +7,7 @@ import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
 
 const sender = () => ({ senderId: z.nullable(z.string()), senderName: z.nullable(z.string()) });
 
-/** What the vendor's CallbackAPI tells: names and addresses decoded, a position of 0, 0 unknown. */
+/** The content of the vendor's CallbackAPI: names and addresses decoded, a position of 0, 0 unknown. */
 export const callbackTypes: Readonly<Record<string, EventType>> = {
   'proptt2.function_key.pressed': {
     summary: 'Somebody pressed a function key in a channel',
@@ -32,10 +32,10 @@ export const callbackTypes: Readonly<Record<string, EventType>> = {
   },
 };
 
-/** Byte-identical bodies within this many seconds are one press: the vendor gives no id and no time. */
+/** Byte-identical bodies within this many seconds are one key press: the vendor sends no id and no time. */
 const sameWithin = 2;
 
-/** The vendor's CallbackAPI has no signature: the secret in the hook's own address is what it is known by. */
+/** The vendor's CallbackAPI has no signature: the secret in the hook's own address authenticates it. */
 export const callback: Push<Proptt2Settings, Proptt2Credentials> = {
   summary: "The CallbackAPI of ProPTT2: enter the hook's address as the callback URL at adminWeb",
   async receive(request) {
@@ -57,7 +57,7 @@ function read(rawBody: Buffer): Record<string, unknown> {
       const body = parse(text);
       if (body !== null && typeof body === 'object' && !Array.isArray(body)) return body as Record<string, unknown>;
     } catch {
-      // The lenient reading comes next; after it the body is refused.
+      // The lenient parser runs next; if it fails too, the body is rejected.
     }
   }
   throw new GatewayError('invalid_json', 'A ProPTT2 callback must be a JSON object.');
@@ -91,7 +91,7 @@ function textOf(value: unknown): string | null {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
 }
 
-/** Percent-encoded text; where the encoding is broken, the text as it came. */
+/** Percent-decoded text; if the encoding is broken, the text as received. */
 function decoded(value: unknown): string | null {
   const text = textOf(value);
   if (text === null) return null;

@@ -5,7 +5,7 @@ import { id, no } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
 import { changesOf, itemsById, type ListCursor, readList } from './lists.ts';
 
-/** The ids alone. */
+/** Only the ids. */
 type Cursor = ListCursor<number>;
 
 const listed = () => z.looseObject({ id: id(), no: no(), name: z.string() });

@@ -6,7 +6,7 @@ import { channelSource } from './channels.ts';
 import { recordSource } from './records.ts';
 import { userSource } from './users.ts';
 
-/** The event sources of ProPTT2, by name: three lists that are read on the clock, and what the vendor calls by itself. */
+/** The event sources of ProPTT2, by name: three polled lists, and the vendor's callback. */
 export const events: Readonly<Record<string, EventSource<Proptt2Settings, Proptt2Credentials, Proptt2Session>>> = {
   users: userSource,
   channels: channelSource,
@@ -14,7 +14,7 @@ export const events: Readonly<Record<string, EventSource<Proptt2Settings, Proptt
   callback: { types: callbackTypes },
 };
 
-/** The vendor's callback, taken by hooks of the kind `proptt2-callback`. */
+/** The vendor's callback, received by hooks of the kind `proptt2-callback`. */
 export const pushes: Readonly<Record<string, Push<Proptt2Settings, Proptt2Credentials>>> = {
   'proptt2-callback': callback,
 };

@@ -3,15 +3,15 @@ import { GatewayError } from '../../../core/errors.ts';
 import { exchange, type Proptt2Call } from '../wire/exchange.ts';
 import { title } from '../wire/protocol.ts';
 
-/** What a poll of a list keeps in its cursor. */
+/** The cursor of a list's poll. */
 export interface ListCursor<State> {
-  /** What is remembered of each item, by id. */
+  /** The remembered state of each item, by id. */
   items: Record<string, State>;
-  /** How many times items had come or gone: part of their event ids, since one that was restored can be deleted again. */
+  /** How many times items were added or removed: part of their event ids, since a restored item can be deleted again. */
   turns: number;
 }
 
-/** What has changed between two polls. */
+/** The changes between two polls. */
 export interface ListChanges<Item> {
   created: Item[];
   deleted: number[];
@@ -20,10 +20,10 @@ export interface ListChanges<Item> {
   pending: number[];
 }
 
-/** Absences that one poll confirms, each with a request. */
+/** The maximum number of absences that one poll confirms, with one request each. */
 const maxConfirmations = 20;
 
-/** Reads a list of the vendor. An answer without the list is an error, not an empty list. */
+/** Reads a list from the vendor. A response without the list is an error, not an empty list. */
 export async function readList(
   call: Proptt2Call,
   path: string,
@@ -39,7 +39,7 @@ export async function readList(
   });
 }
 
-/** The items of a list by id. One that does not fit its schema is kept as it came: it must not look like a deleted one. */
+/** The items of a list by id. An item that does not match its schema is kept as received, so that it does not look deleted. */
 export function itemsById<Schema extends z.ZodMiniType<{ id: number }>>(
   list: readonly Record<string, unknown>[],
   schema: Schema,
@@ -47,7 +47,7 @@ export function itemsById<Schema extends z.ZodMiniType<{ id: number }>>(
   const items = new Map<number, z.output<Schema>>();
   for (const each of list) {
     const parsed = schema.safeParse(each);
-    // Whoever uses the item checks the fields that it needs.
+    // The code that uses the item checks the fields that it needs.
     const item = parsed.success ? parsed.data : ({ ...each, id: Number(each.id) } as z.output<Schema>);
     if (Number.isSafeInteger(item.id)) items.set(item.id, item);
   }
@@ -55,8 +55,8 @@ export function itemsById<Schema extends z.ZodMiniType<{ id: number }>>(
 }
 
 /**
- * What is new and what is gone since the last poll. A missing item counts as deleted only when the vendor does not know its id
- * either. A list that has become empty is taken for a fault of the vendor.
+ * What was added and removed since the last poll. A missing item counts as deleted only if the vendor does not know its id
+ * either. A list that has become empty is treated as a fault of the vendor.
  */
 export async function changesOf<Item>(
   call: Proptt2Call,
@@ -76,7 +76,7 @@ export async function changesOf<Item>(
   return { created, deleted, pending, turns: before.turns + (created.length + deleted.length > 0 ? 1 : 0) };
 }
 
-/** Whether the vendor knows an id. It answers 500 for one that it does not know. */
+/** Whether the vendor knows an id. It answers 500 for an unknown one. */
 async function exists(call: Proptt2Call, path: string): Promise<boolean> {
   try {
     await exchange(call, 'read', 'GET', path, '', undefined, `GET ${path}`);

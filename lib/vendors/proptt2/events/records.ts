@@ -24,21 +24,21 @@ const recorded = () =>
 interface Cursor {
   /** The highest id that was read. */
   highest: number;
-  /** How many records a list had that is oldest first. */
+  /** The number of records in a list that is sorted oldest first. */
   length: number;
-  /** The end of the list was not reached yet since the first poll: what is found is history. */
+  /** The end of the list has not been reached since the first poll: what is found is history. */
   seeking?: boolean;
 }
 
 type Recording = z.output<ReturnType<typeof record>>;
 
 const pageSize = 100;
-/** Pages overlap by so many, since the list shifts while it is read. */
+/** The overlap between pages, since the list shifts while it is read. */
 const overlap = 20;
-/** Pages that one poll reads. */
+/** The number of pages that one poll reads. */
 const maxPages = 100;
 
-/** New recordings. The vendor does not say how its list is ordered, so the first page decides. */
+/** New recordings. The vendor does not document the order of its list, so the first page decides. */
 export const recordSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
   types: {
     'proptt2.record.created': {
@@ -98,7 +98,8 @@ async function readNewer(
     const next = await read(start);
     length = Math.max(length, start + next.length);
     short = next.length < pageSize;
-    // Newest first: a page without anything new is followed by older ones. Oldest first: only the end of the list is the end.
+    // Newest first: a page without new recordings is followed by older ones. Oldest first: only the end of the list ends the
+    // read.
     more = rising || (known !== undefined && next.fresh.length > 0);
     start += pageSize - overlap;
   }

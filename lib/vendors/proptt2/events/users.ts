@@ -80,7 +80,7 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
       ];
       for (const { id, strId, name, latitude, longitude, locationDate } of users.values()) {
         const last = before.items[id];
-        // Any other date is news: when clocks go back, a newer one is the smaller text.
+        // Any other date is new: when clocks are set back, a newer one is the smaller text.
         const moved = locationDate !== undefined && locationDate !== '' && locationDate !== last;
         if (!moved || typeof latitude !== 'number' || typeof longitude !== 'number') continue;
         const at = parseTime(locationDate, zone, call.clock.now());

@@ -32,7 +32,7 @@ const channelChange = () => ({
   merge: z.optional(z.boolean()),
 });
 
-/** Channels, their members and what is said in them. */
+/** Channels, their members and their messages. */
 export const channels = {
   getChannelList: operation({
     summary: 'List the channels',

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation, paging, record, recordId } from '../fields.ts';
 
-/** Recordings. The vendor tells where a file lies on its server and offers no download. */
+/** Recordings. The vendor returns the location of a file on its server and offers no download. */
 export const records = {
   getRecordList: operation({
     summary: 'List the recordings',

@@ -4,7 +4,7 @@ import { getServer } from '../session.ts';
 
 const sessionState = () => z.looseObject({ generation: z.int(), expiresAt: z.iso.datetime() });
 
-/** The session itself, for operators: every call logs in by itself when it must. */
+/** The session itself, for operators: every call logs in by itself when necessary. */
 export const sessionOperations = {
   getServerUrl: operation({
     summary: 'Ask which server this account is on',

@@ -92,7 +92,7 @@ export const users = {
     call: async ({ merge, ...fields }, send) => {
       const known = merge ? await send('GET /users/{userId}', { userId: fields.userId }) : {};
       const { type: knownType, email, description } = known as Record<string, unknown>;
-      // Types 20 and 21 are devices: the vendor returns them but accepts them from nobody.
+      // Types 20 and 21 are devices: the vendor returns them but does not accept them as input.
       const type = Number(knownType) >= 50 ? Number(knownType) : undefined;
       const body = { type, email, description, ...fields };
       return (await send('PUT /users/{userId}', body)) as { code: string };

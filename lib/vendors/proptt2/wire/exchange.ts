@@ -9,7 +9,7 @@ import { ask, type Proptt2Answer, title } from './protocol.ts';
 
 export type Proptt2Call = VendorCall<Proptt2Settings, Proptt2Credentials, Proptt2Session>;
 
-/** Makes a request below `/openapi/1` with the session in its query, and answers its body. */
+/** Sends a request below `/openapi/1` with the session in its query, and returns the response body. */
 export async function exchange(
   call: Proptt2Call,
   effect: Effect,
@@ -23,7 +23,7 @@ export async function exchange(
   return (await request(call, effect, method, route, query, body, doing, meanings)).body;
 }
 
-/** The same, answering with the headers, too. */
+/** The same, and also returns the headers. */
 export function request(
   call: Proptt2Call,
   effect: Effect,
@@ -76,7 +76,7 @@ function refusal(
       retryAfter: retryAfter(String(answer.headers['retry-after'] ?? ''), now, 30),
     });
   }
-  // An ended session may look like 403, 500 or a page of HTML: a keepalive tells.
+  // An ended session may appear as 403, 500 or an HTML page: a keepalive distinguishes them.
   const suspect = status === 403 || status >= 500 || html ? ({ session: 'suspect' } as const) : {};
   const known = kept[status];
   if (known) {

@@ -7,14 +7,17 @@ interface Listed {
   name?: string;
 }
 
-/** The list in which an id of the input must stand. */
+/** The list that must contain an id of the input. */
 const lists: Readonly<Record<string, { path: string; key: string; noun: string }>> = {
   channelId: { path: '/channels', key: 'channels', noun: 'channel' },
   userId: { path: '/users', key: 'users', noun: 'user' },
   organizationId: { path: '/organizations', key: 'organizations', noun: 'organization' },
 };
 
-/** After a 500, the vendor's only word for anything: says 404 where an id of the request does not exist, else hands the error back. */
+/**
+ * Explains a 500, which the vendor sends for every error: returns 404 if an id of the request does not exist, otherwise the
+ * original error.
+ */
 export async function lookUp(
   error: GatewayError,
   template: string,

@@ -5,10 +5,10 @@ import { failureOf } from '../../../core/vendor-failure.ts';
 
 export const title = 'ProPTT2';
 
-/** An answer as it was meant: the status that counts is the body's `code` where HTTP said 200. */
+/** A response with its effective status: the body's `code` where HTTP said 200. */
 export interface Proptt2Answer {
   status: number;
-  /** Parsed body, undefined where it was no JSON. */
+  /** The parsed body; undefined if it was not JSON. */
   body: unknown;
   html: boolean;
   /** At most 512 characters of the body, for messages. */
@@ -16,7 +16,7 @@ export interface Proptt2Answer {
   headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** One request of the ProPTT2 protocol. Throws what `failureOf` makes of an answer that never came whole. */
+/** Sends one request of the ProPTT2 protocol. Throws the error from `failureOf` for an incomplete response. */
 export async function ask(
   call: { http: HttpClient },
   method: string,
@@ -61,7 +61,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** 200 only where the body agrees: no `code`, or one that reads 200; a body that is no JSON counts as 502. */
+/** 200 only if the body agrees: no `code`, or one that equals 200; a body that is not JSON counts as 502. */
 function codeOf(body: unknown): number {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) return 502;
   const code = (body as Record<string, unknown>).code;

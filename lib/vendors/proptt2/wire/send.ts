@@ -5,7 +5,7 @@ import { pathTemplate } from '../../../core/path-template.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
 
-/** Method and path below `/openapi/1`, with `{fields}` of the input in the path; the rest goes into body or query. */
+/** Method and path below `/openapi/1`, with `{fields}` of the input in the path; the rest is sent in the body or query. */
 export type Proptt2Path = `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`;
 
 /** Ids in the message frame have two bytes. */
@@ -25,7 +25,7 @@ export async function send(
       : input;
   const one: SendCall<Proptt2Path> = (path, fields) => request(operation, path, fields, call);
   if (typeof operation.call === 'function') {
-    // Declared as a function: its own schema has checked the input it is given.
+    // Declared as a function: its own schema has validated the input.
     const composed = operation.call as Composed<Proptt2Path, Record<string, unknown>, unknown, Proptt2Call>;
     return { body: await composed(filled, one, call) };
   }
@@ -34,7 +34,7 @@ export async function send(
 
 const wireNames = new WeakMap<Operation, ReadonlyMap<string, string>>();
 
-/** The names of an operation's fields on the wire, worked out once. */
+/** The wire names of an operation's fields, computed once. */
 function wireNamesOf(operation: Operation): ReadonlyMap<string, string> {
   let names = wireNames.get(operation);
   if (!names) {
@@ -45,7 +45,7 @@ function wireNamesOf(operation: Operation): ReadonlyMap<string, string> {
   return names;
 }
 
-/** One vendor request in a live session; what the document calls an error is thrown. */
+/** Sends one vendor request in a live session; throws what the document defines as an error. */
 async function request(
   operation: Operation,
   path: Proptt2Path,

@@ -7,15 +7,15 @@ import { request } from '../wire/send.ts';
 import { type ChatMessage, chatMessages } from './message.ts';
 import { type ChatPosition, isNew, isUnseen, movedTo, secondsOfOverlap, start } from './position.ts';
 
-/** What one read of a chat gives: messages oldest first, and the position behind the last of them. */
+/** The result of one chat read: messages oldest first, and the position after the last of them. */
 export interface ChatPage {
   messages: ChatMessage[];
   position: ChatPosition;
-  /** True when the server had a full page: there may be more at once. */
+  /** True when the server returned a full page: there may be more immediately. */
   full: boolean;
 }
 
-/** Where to read, how much, and how many seconds to wait when there is nothing. */
+/** Where to read, how much, and how many seconds to wait if there is nothing. */
 export interface ChatPoll {
   token: string;
   /** Only the messages of a thread. */
@@ -25,21 +25,21 @@ export interface ChatPoll {
   doing: string;
 }
 
-/** The longest page that servers give. */
+/** The maximum page size of servers. */
 export const longestPage = 200;
-/** The most pages that are read for one answer. */
+/** The maximum number of pages read for one response. */
 const maxPages = 25;
-/** Milliseconds that an answer may take beyond the wait that was asked for. */
+/** Milliseconds that a response may take beyond the requested wait. */
 const grace = 2_500;
 
-/** What came after a position, whichever kind of chat made it and whichever the server has now. */
+/** The messages after a position, whichever kind of chat created it and whichever the server has now. */
 export function readAfter(call: TalkCall, query: ChatPoll, after: ChatPosition): Promise<ChatPage> {
   return inDialect(call, ({ chat }) =>
     chat === 'modern' ? readForward(call, query, after) : readWithOverlap(call, query, after),
   );
 }
 
-/** The newest messages, and the position from which the next read goes on. */
+/** The newest messages, and the position from which the next read continues. */
 export function readNewest(call: TalkCall, query: ChatPoll): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
     if (chat === 'offset') return readWithOverlap(call, query, start, 'newest');
@@ -62,7 +62,7 @@ export function readBefore(call: TalkCall, query: ChatPoll, { id, at }: ChatPosi
   });
 }
 
-/** The messages since a time in seconds, that second included. */
+/** The messages since a time in seconds, inclusive. */
 export function readSince(call: TalkCall, query: ChatPoll, time: number): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
     const found =
@@ -72,7 +72,7 @@ export function readSince(call: TalkCall, query: ChatPoll, time: number): Promis
   });
 }
 
-/** The messages after the oldest `skip`, counted as chat v1 does: of those since a time, or of all. */
+/** The messages after the oldest `skip`, counted as in chat v1: of those since a time, or of all. */
 export function readSkipping(call: TalkCall, query: ChatPoll, skip: number, after: number): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
     const found =
@@ -89,7 +89,7 @@ export function readSkipping(call: TalkCall, query: ChatPoll, skip: number, afte
   });
 }
 
-/** The id of the newest message where a server must be told how far an account has read (before Talk 19). */
+/** The id of the newest message, for servers that must be told how far an account has read (before Talk 19). */
 export async function newestToMark(call: TalkCall, token: string): Promise<number | undefined> {
   const dialect = dialectOf(await sessionFor(call));
   if (!dialect.has('chat-read-marker') || dialect.has('chat-read-last')) return undefined;
@@ -97,7 +97,7 @@ export async function newestToMark(call: TalkCall, token: string): Promise<numbe
   return messages.at(-1)?.id ?? 0;
 }
 
-/** chat-v2: the server counts by message id. */
+/** chat-v2: the server pages by message id. */
 async function readForward(call: TalkCall, query: ChatPoll, after: ChatPosition): Promise<ChatPage> {
   const page = await readPage(call, query, {
     lookIntoFuture: 1,
@@ -107,7 +107,7 @@ async function readForward(call: TalkCall, query: ChatPoll, after: ChatPosition)
   });
   const messages = page.messages.filter((message) => isNew(after, message));
   const position = { ...movedTo(after, page.messages, messages, 'in order'), ...(page.last && { id: page.last }) };
-  // Lines that the account may not see are missing from a page, so that a full one may be short.
+  // Lines that the account may not see are omitted from a page, so a full page may look short.
   return { messages, position, full: page.messages.length * 2 >= query.limit };
 }
 
@@ -142,7 +142,7 @@ async function readFromStart(call: TalkCall, query: ChatPoll, wanted: number): P
   return found;
 }
 
-/** Chat v1: everything after a time but the oldest of it, oldest first. With a wait of 0 the server would not look at all. */
+/** Chat v1: everything after a time except the oldest of it, oldest first. With a wait of 0 the server would not check at all. */
 async function readOffset(call: TalkCall, query: ChatPoll, after: number, offset: number, wait: number) {
   const fields = { offset, notOlderThanTimestamp: Math.max(0, after), timeout: Math.max(1, wait) };
   const { messages } = await readPage(call, { ...query, wait: fields.timeout }, fields);
@@ -150,8 +150,8 @@ async function readOffset(call: TalkCall, query: ChatPoll, after: number, offset
 }
 
 /**
- * Chat v1: everything since a little before the position, and what was seen is left out. Seconds are too coarse to count by
- * alone, and `offset` alone would read the whole history each time.
+ * Chat v1: everything since slightly before the position, without what was seen. Seconds are too coarse as the only position, and
+ * `offset` alone would read the whole history each time.
  */
 async function readWithOverlap(
   call: TalkCall,
@@ -164,7 +164,7 @@ async function readWithOverlap(
   let known = await readOffset(call, query, since, 0, expectsSeen ? 1 : query.wait);
   let fresh = known.filter((message) => isUnseen(after, message));
   if (fresh.length === 0 && known.length > 0 && query.wait > 1) {
-    // What was seen already would end the wait at once: the server is told to skip it.
+    // Messages that were already seen would end the wait immediately: the server is told to skip them.
     const more = await readOffset(call, query, since, known.length, query.wait);
     known = [...known, ...more];
     fresh = more.filter((message) => isUnseen(after, message));
@@ -176,11 +176,11 @@ async function readWithOverlap(
 
 interface Page {
   messages: ChatMessage[];
-  /** `X-Chat-Last-Given`: how far the server came, lines included that the account may not see. */
+  /** `X-Chat-Last-Given`: how far the server read, including lines that the account may not see. */
   last?: number;
 }
 
-/** One request for messages. 304 and a wait that a proxy cut short are an empty page. */
+/** One request for messages. 304, and a wait that a proxy interrupts, are an empty page. */
 async function readPage(
   call: TalkCall,
   query: ChatPoll,
@@ -211,13 +211,13 @@ async function readPage(
   }
 }
 
-/** Nothing that a person would notice: not online, not read, notifications left alone. */
+/** No effects that a person would notice: not online, not read, notifications left alone. */
 function quietly(dialect: Dialect): Record<string, number> {
   const quiet = { setReadMarker: 0, noStatusUpdate: 1 };
   return dialect.has('chat-keep-notifications') ? { ...quiet, markNotificationsAsRead: 0 } : quiet;
 }
 
-/** Reads in the server's dialect. The chat's address never changed: a server that was upgraded answers chat v1 with 500. */
+/** Reads in the server's dialect. The chat's address never changed: an upgraded server answers chat v1 with 500. */
 async function inDialect<T>(call: TalkCall, read: (dialect: Dialect) => Promise<T>): Promise<T> {
   const session = await sessionFor(call);
   const dialect = dialectOf(session);

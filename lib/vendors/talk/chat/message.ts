@@ -1,6 +1,6 @@
 import { recordOf, textOf } from '../wire/protocol.ts';
 
-/** A line of a chat in one shape, whatever the server's age; what else the server sends stays beside these fields. */
+/** A chat line in one shape for all server versions; other fields of the server remain beside these. */
 export interface ChatMessage extends Record<string, unknown> {
   id: number;
   token: string;
@@ -9,24 +9,24 @@ export interface ChatMessage extends Record<string, unknown> {
   actorDisplayName: string;
   /** Seconds since the epoch, UTC. */
   timestamp: number;
-  /** With `{placeholders}` where something is named. */
+  /** With `{placeholders}` for named objects. */
   message: string;
-  /** What stands behind the placeholders. */
+  /** The objects behind the placeholders. */
   messageParameters: Record<string, unknown>;
-  /** The message as people read it. */
+  /** The readable message. */
   text: string;
-  /** The name of a system message, empty for what somebody wrote. */
+  /** The name of a system message; empty for a user's message. */
   systemMessage: string;
   referenceId: string;
   reactions: Record<string, unknown>;
 }
 
-/** The lines of an answer; anything but a list is none. */
+/** The lines of a response; none if it is not a list. */
 export function chatMessages(data: unknown): ChatMessage[] {
   return Array.isArray(data) ? data.map(chatMessage) : [];
 }
 
-/** One line in our shape: ids as numbers, `[]` of PHP as the empty map that it means, no nulls. */
+/** One line in our shape: ids as numbers, PHP's `[]` as the empty map that it means, no nulls. */
 export function chatMessage(value: unknown): ChatMessage {
   const given = recordOf(value) ?? {};
   const message = textOf(given.message);
@@ -46,12 +46,12 @@ export function chatMessage(value: unknown): ChatMessage {
     systemMessage: textOf(given.systemMessage),
     referenceId: textOf(given.referenceId),
     reactions: recordOf(given.reactions) ?? {},
-    // A parent that was deleted for good is only told by its id.
+    // For a parent that was deleted permanently, only the id is known.
     ...(parent && { parent: parent.message === undefined ? parent : chatMessage(parent) }),
   };
 }
 
-/** A message as people read it: names instead of placeholders, with an @ before those that are mentioned. */
+/** A readable message: names instead of placeholders, with an @ before mentions. */
 export function renderText(message: string, parameters: Readonly<Record<string, unknown>>): string {
   return message.replace(/\{([\w-]+)\}/g, (placeholder, key: string) => {
     const named = Object.hasOwn(parameters, key) ? recordOf(parameters[key]) : undefined;

@@ -2,8 +2,8 @@ import { refusedField } from '../../../core/errors.ts';
 import type { ChatMessage } from './message.ts';
 
 /**
- * A place in a chat, good for both kinds: behind the message `id`, which was written at `at` (seconds). `seen` are the
- * messages around that time that were given already; chat v1 tells times to the second only.
+ * A position in a chat, valid for both kinds: after the message `id`, which was written at `at` (seconds). `seen` are the
+ * messages around that time that were already returned; chat v1 has a time resolution of one second.
  */
 export interface ChatPosition {
   readonly id: number;
@@ -14,23 +14,23 @@ export interface ChatPosition {
 /** Before everything. */
 export const start: ChatPosition = { id: 0, at: 0, seen: [] };
 
-/** Chat v1 is read from this many seconds before the last message: clocks of several web servers differ a little. */
+/** Chat v1 is read from this many seconds before the last message: clocks of several web servers differ slightly. */
 export const secondsOfOverlap = 2;
 
-/** Whether a message lies behind a position: later or with a higher id, since both orders are met. */
+/** Whether a message is after a position: later or with a higher id, since both orders occur. */
 export function isNew({ id, at, seen }: ChatPosition, message: ChatMessage): boolean {
   return !seen?.includes(message.id) && (message.id > id || message.timestamp > at);
 }
 
-/** The same where only times count: what was not seen around the position's second is new, too. */
+/** The same where only times count: messages of the position's second that were not seen are new, too. */
 export function isUnseen(position: ChatPosition, message: ChatMessage): boolean {
   if (position.seen === undefined) return isNew(position, message);
   return message.timestamp > position.at - secondsOfOverlap && !position.seen.includes(message.id);
 }
 
 /**
- * The position behind the messages that were passed. `known` is all that the server showed, `passed` what of it was given now.
- * `in order`: the server counts on from the last it showed, in its own order.
+ * The position after the messages that were passed. `known` is everything that the server returned, `passed` the part returned to
+ * the caller now. `in order`: the server continues from the last message it returned, in its own order.
  */
 export function movedTo(
   before: ChatPosition,
@@ -46,15 +46,15 @@ export function movedTo(
   return { id: last.id, at, seen: [...new Set(around.map((message) => message.id))] };
 }
 
-/** A position as callers carry it about. */
+/** A position as an opaque cursor. */
 export function encodePosition({ id, at, seen }: ChatPosition): string {
   return Buffer.from(JSON.stringify([1, id, at, ...(seen ? [seen] : [])])).toString('base64url');
 }
 
-/** Whether `encodePosition` made a cursor. */
+/** Whether `encodePosition` created a cursor. */
 export const isPosition = (cursor: string): boolean => positionIn(cursor) !== undefined;
 
-/** Throws `invalid_input` for anything that `encodePosition` did not make. */
+/** Throws `invalid_input` for anything that `encodePosition` did not create. */
 export function decodePosition(cursor: string): ChatPosition {
   const position = positionIn(cursor);
   if (position) return position;
@@ -69,7 +69,7 @@ function positionIn(cursor: string): ChatPosition | undefined {
       return { id, at, ...(seen !== undefined && { seen }) };
     }
   } catch {
-    // Not one of ours.
+    // Not one of our cursors.
   }
   return undefined;
 }

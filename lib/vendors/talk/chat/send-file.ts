@@ -19,7 +19,7 @@ interface FileToSend {
   threadId?: number | undefined;
 }
 
-/** The line of the chat, where it was found, with what is known of the file. */
+/** The chat line, if it was found, with what is known of the file. */
 interface SentFile {
   [field: string]: unknown;
   id: number | null;
@@ -32,14 +32,14 @@ interface SentFile {
 const doing = 'sendFile';
 /** `shareType` of a Talk room. */
 const roomShare = 10;
-/** The longest file, in milliseconds. */
+/** The time limit for a file, in milliseconds. */
 const uploadTime = 14 * 60_000;
 /** How often another name is tried for a file whose name is taken. */
 const maxNames = 5;
 
 /**
- * Uploads a file into the account's folder for attachments and shares it into a room. The server answers the share, not the message:
- * that is found by its reference.
+ * Uploads a file into the account's attachment folder and shares it into a room. The server returns the share, not the message;
+ * the message is found by its reference.
  */
 export async function sendFile(input: FileToSend, call: TalkCall): Promise<SentFile> {
   if (call.connection.settings.guest) {
@@ -73,12 +73,12 @@ export async function sendFile(input: FileToSend, call: TalkCall): Promise<SentF
     throw error;
   });
   const isMessage = recordOf(share)?.referenceId === sent.referenceId;
-  // It was sent: that its message cannot be read now is no failure.
+  // The file was sent: failing to read its message now is not a failure.
   const line = isMessage ? (share as ChatMessage) : await findSent(call, sent).catch(() => undefined);
   return { ...line, id: line?.id ?? null, token, referenceId: sent.referenceId, path, size: source.size };
 }
 
-/** Puts a file where no other lies, and answers its path below the account's files. */
+/** Stores a file without overwriting another, and returns its path below the account's files. */
 async function upload(call: TalkCall, userId: string, folder: string, source: Source): Promise<string> {
   for (let attempt = 0; attempt < maxNames; attempt++) {
     const path = `${folder}/${nameFor(source.name, attempt, call)}`;
@@ -94,7 +94,7 @@ async function upload(call: TalkCall, userId: string, folder: string, source: So
   throw refusedField('/file/name', 'is taken, and so are the names like it');
 }
 
-/** The name as it is, then with a few digits of chance before its ending. */
+/** The name as given, then with a few random digits before its extension. */
 function nameFor(name: string, attempt: number, call: TalkCall): string {
   if (attempt === 0) return name;
   const at = name.lastIndexOf('.') > 0 ? name.lastIndexOf('.') : name.length;
@@ -125,13 +125,13 @@ async function dav(
       signal: call.signal,
     })
     .catch((error: unknown) => {
-      // A file that lies there unshared is seen by nobody.
+      // An unshared file is visible to nobody.
       throw failureOf(error, { name: 'talk', title }, 'read', 'the upload of the file');
     });
   return readAnswer(answer);
 }
 
-/** Takes back a file that could not be shared. */
+/** Removes a file that could not be shared. */
 async function discard(call: TalkCall, userId: string, path: string): Promise<void> {
   await dav(call, 'DELETE', userId, path).catch(() => undefined);
 }

@@ -6,12 +6,12 @@ import { sessionFor } from '../wire/exchange.ts';
 import { readNewest } from './history.ts';
 import type { ChatMessage } from './message.ts';
 
-/** Milliseconds before each search for a message whose answer was lost. */
+/** Milliseconds before each search for a message whose response was lost. */
 const pauses = [300, 1_200, 3_000];
-/** How many of the newest messages are searched. */
+/** The number of newest messages to search. */
 const searched = 50;
 
-/** A message that goes out with a reference by which it can be found again. */
+/** A message that is sent with a reference by which it can be found again. */
 export interface Sent {
   token: string;
   referenceId: string;
@@ -19,9 +19,9 @@ export interface Sent {
 }
 
 /**
- * Sends a message once. Where the answer is lost, the newest messages are searched for its reference: what is there was sent. What is
- * not there after a connection that broke is sent again; a request that may still be under way is not. Answers what `send` answers,
- * or the message that was found.
+ * Sends a message once. If the response is lost, the newest messages are searched for its reference: if it is found, the message
+ * was sent. If it is not found after a broken connection, it is sent again; a request that may still be in progress is not.
+ * Returns the result of `send`, or the message that was found.
  */
 export async function sendOnce<T>(call: TalkCall, sent: Sent, send: () => Promise<T>): Promise<T | ChatMessage> {
   try {
@@ -42,13 +42,13 @@ export async function sendOnce<T>(call: TalkCall, sent: Sent, send: () => Promis
   }
 }
 
-/** The newest message with a reference, or undefined where it is not among the newest. */
+/** The newest message with a reference; undefined if it is not among the newest. */
 export async function findSent(call: TalkCall, { token, referenceId, doing }: Sent): Promise<ChatMessage | undefined> {
   const { messages } = await readNewest(call, { token, limit: searched, wait: 0, doing });
   return messages.find((message) => message.referenceId === referenceId);
 }
 
-/** Searches for a while: the server may only be writing it. Undefined where the chat could not be read in the end. */
+/** Searches for a while, because the server may still be writing it. Undefined if the chat could not be read at the end. */
 async function search(call: TalkCall, sent: Sent): Promise<ChatMessage | 'absent' | undefined> {
   // Chat v1 has no references.
   if (dialectOf(await sessionFor(call)).chat !== 'modern') return undefined;
@@ -61,7 +61,7 @@ async function search(call: TalkCall, sent: Sent): Promise<ChatMessage | 'absent
       if (found) return found;
       outcome = 'absent';
     } catch {
-      // What cannot be read now may be readable in a moment.
+      // A read that fails now may succeed in a moment.
       if (call.signal.aborted) return undefined;
     }
   }
@@ -72,7 +72,7 @@ function isLost(error: unknown): error is GatewayError {
   return error instanceof GatewayError && error.code === 'outcome_unknown';
 }
 
-/** True when the connection broke: the server works on nothing that it would still carry out long after. */
+/** True when the connection broke: the server does not continue any work that it would carry out much later. */
 function hasBroken({ cause }: GatewayError): boolean {
   return cause instanceof HttpFailure && (cause.kind === 'reset' || cause.kind === 'cut-body');
 }

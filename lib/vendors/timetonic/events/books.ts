@@ -16,11 +16,11 @@ import {
 /** A book in the cursor. Times are epoch milliseconds. */
 interface SeenBook {
   smid: string;
-  /** `changed` since its tables were looked through, or `reading` them over several polls. */
+  /** `changed` since its tables were compared, or `reading` them over several polls. */
   tables?: 'changed' | 'reading';
-  /** The last change came with a message. */
+  /** The last change included a message. */
   messaged?: boolean;
-  /** From when on every table is to be read whatever its stamp. */
+  /** When every table is to be read next, regardless of its stamp. */
   readAllAt?: number;
   /** When every table was last read. */
   allReadAt?: number;
@@ -32,8 +32,8 @@ interface Cursor {
   /** Tables by `owner/code`, then by id. */
   seen: Record<string, Record<string, SeenTable>>;
   /**
-   * Whether a table's stamp moves when values change. TimeTonic does not say; the first change of a value that is found tells.
-   * Until then, and where it does not move, a change of the book makes every table of it be read.
+   * Whether a table's stamp moves when values change. TimeTonic does not document it; the first value change that is found shows
+   * it. Until then, and if the stamp does not move, a change of the book causes all of its tables to be read.
    */
   stamps?: 'move' | 'stay';
 }
@@ -45,16 +45,16 @@ interface Book {
   lastMsg?: { smid?: unknown } | null;
 }
 
-/** Tables that are read in one poll; the others wait for the next, which follows at once. */
+/** The number of tables read in one poll; the others wait for the next, which follows immediately. */
 const maxTables = 15;
-/** Calls that a poll makes when something has changed. */
+/** The number of calls that a poll makes when something has changed. */
 const callsPerPoll = 3;
-/** Snapshots are kept for a month as files; those of quiet tables are written again before that. */
+/** Snapshots are kept as files for a month; those of quiet tables are rewritten before that. */
 const renewAfterMs = 14 * 24 * 60 * 60_000;
-/** While it is not known whether stamps move, a book whose change a message explains has its tables read this rarely. */
+/** While it is unknown whether stamps move, a book whose change is explained by a message has its tables read at this interval. */
 const readAllEveryMs = 15 * 60_000;
 
-/** One request says whether anything has changed; only then are messages, lists of tables and changed tables read. */
+/** One request shows whether anything has changed; only then are messages, table lists and changed tables read. */
 export async function pollBooks(given: unknown, call: TimetonicCall, every: number): Promise<PollResult> {
   const cursor = (given ?? undefined) as Cursor | undefined;
   const budget = await budgetOf(call);
@@ -97,7 +97,7 @@ function forget(cursor: Cursor, name: string): void {
   delete cursor.seen[name];
 }
 
-/** Takes note of a book that has changed, and finds its new messages. */
+/** Records that a book has changed, and finds its new messages. */
 async function readBook(call: TimetonicCall, book: Book, name: string, next: Cursor): Promise<FoundEvent[]> {
   const known = next.books[name];
   const before = known?.smid ?? '0';
@@ -151,7 +151,7 @@ async function readTables(call: TimetonicCall, next: Cursor): Promise<{ events: 
   return { events, more: false };
 }
 
-/** When every table of a book is to be read, whatever the stamps say; undefined where the stamps are enough. */
+/** When all tables of a book are to be read regardless of their stamps; undefined if the stamps are sufficient. */
 function readAllTime(book: SeenBook, stamps: Cursor['stamps'], moved: boolean, now: number): number | undefined {
   if (stamps === 'move' || book.tables !== 'changed') return book.readAllAt;
   const explained = stamps === undefined && (moved || book.messaged === true);
@@ -159,14 +159,14 @@ function readAllTime(book: SeenBook, stamps: Cursor['stamps'], moved: boolean, n
   return Math.min(at, book.readAllAt ?? at);
 }
 
-/** Learns from a change of a table whether stamps move with values. */
+/** Learns from a table change whether stamps move with values. */
 function learn(cursor: Cursor, moved: boolean, { kinds }: TableReading): void {
   if (cursor.stamps !== undefined) return;
   if (moved && kinds.has('updated')) cursor.stamps = 'move';
   else if (!moved && kinds.size > 0) cursor.stamps = 'stay';
 }
 
-/** Writes one old snapshot of a quiet table again in each poll. */
+/** Rewrites one old snapshot of a quiet table in each poll. */
 async function renewOldest(call: TimetonicCall, next: Cursor): Promise<void> {
   for (const [name, tables] of Object.entries(next.seen)) {
     for (const [id, seen] of Object.entries(tables)) {

@@ -8,7 +8,7 @@ const tableFields = () => ({ ...bookFields(), tableId: z.string(), tableName: z.
 const values = { '1367490': 'E-991', '1367496': 'Open' };
 const cells = () => z.record(z.string(), z.unknown());
 
-/** What one look at the books of a user may find. */
+/** The event types that one poll of a user's books may find. */
 export const bookTypes: Readonly<Record<string, EventType>> = {
   'timetonic.message.created': {
     summary: 'There is a new message in a book; what this connection itself sent is left out',
@@ -45,7 +45,7 @@ export const bookTypes: Readonly<Record<string, EventType>> = {
   },
 };
 
-/** What the socket alone tells, while somebody listens. */
+/** The event types that only the socket reports, while the connection listens. */
 export const socketTypes: Readonly<Record<string, EventType>> = {
   'timetonic.message.received': {
     summary: 'The socket brought a message, new, changed or deleted',

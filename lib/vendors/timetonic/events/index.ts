@@ -5,8 +5,8 @@ import { bookTypes, socketTypes } from './event-types.ts';
 const minute = 60_000;
 
 /**
- * The event sources of TimeTonic, by name: the books, read on the clock, and the socket, where a setting asks for it. What looks
- * is loaded on use: the functions behind HTTP know the types alone.
+ * The event sources of TimeTonic, by name: the books, which are polled, and the socket, if a setting enables it. The polling code
+ * is loaded on demand: the functions behind HTTP need only the types.
  */
 export const events: Readonly<Record<string, EventSource<TimetonicSettings, TimetonicCredentials, TimetonicSession>>> =
   {

@@ -16,7 +16,7 @@ interface Message {
 
 const pageSize = 50;
 
-/** Messages of a book above the highest id that was seen, oldest first. */
+/** The messages of a book above the highest known id, oldest first. */
 export async function newMessages(call: TimetonicCall, b_o: string, b_c: string, seen: string): Promise<FoundEvent[]> {
   const found = new Map<string, Message>();
   const { next } = await readPages(call, {
@@ -39,7 +39,7 @@ export async function newMessages(call: TimetonicCall, b_o: string, b_c: string,
       };
     },
   });
-  // The rest is found by the next poll, from the same place.
+  // The next poll finds the rest, from the same position.
   if (next !== undefined) call.signal.throwIfAborted();
   return [...found]
     .sort(([one], [other]) => (BigInt(one) < BigInt(other) ? -1 : 1))
@@ -47,7 +47,7 @@ export async function newMessages(call: TimetonicCall, b_o: string, b_c: string,
     .map(([smid, message]) => eventOf(smid, message, b_o, b_c, call.clock.now()));
 }
 
-/** Whether this connection sent a message: by its uuid, or by the API in the name of its user. */
+/** Whether this connection sent a message: by its uuid, or through the API in the name of its user. */
 function isOwn({ uuid, u_c, msgMethod }: Message, call: TimetonicCall): boolean {
   return String(uuid).startsWith(uuidPrefix) || (u_c === call.connection.settings.user && msgMethod === '_api');
 }

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { digestOf } from '../writes/own-writes.ts';
 
-/** A table as it was read last: digests in place of values. */
+/** A table as of its last read: digests instead of values. */
 export interface Snapshot {
   /** When it was first taken, in epoch milliseconds: part of the ids of later changes. */
   since: number;
-  /** How many times rows had come or gone: part of their ids, since a row that was restored can be deleted again. */
+  /** How many times rows were added or removed: part of their ids, since a restored row can be deleted again. */
   turns?: number;
   rows: Record<string, RowSnapshot>;
 }
@@ -13,7 +13,7 @@ export interface Snapshot {
 export interface RowSnapshot {
   /** Digest by field id. */
   cells: Record<string, string>;
-  /** How many changes were found. */
+  /** The number of changes found. */
   changes: number;
   /** The last comment's stamp by field id. */
   comments: Record<string, string>;
@@ -32,7 +32,7 @@ export interface RowChange {
   values: Record<string, unknown>;
 }
 
-/** Cells with comments that were not there before. */
+/** Cells with new comments. */
 export interface Commented {
   rowId: string;
   fieldId: string;
@@ -40,7 +40,7 @@ export interface Commented {
   after: string;
 }
 
-/** The rows of a snapshot that a later reading does not have. */
+/** The rows of a snapshot that are missing from a later read. */
 export function missingRows(before: Snapshot | undefined, rows: TableRows): string[] {
   return Object.keys(before?.rows ?? {}).filter((rowId) => !Object.hasOwn(rows, rowId));
 }
@@ -87,7 +87,7 @@ export function compare(
   return { snapshot, changes, commented };
 }
 
-/** Values that people write, apart from comments and from the vendor's own log of changes, which depend on who reads. */
+/** User-written values, except comments and the vendor's own change log, which depend on the reader. */
 function partsOf(all: Readonly<Record<string, unknown>>): {
   values: Record<string, unknown>;
   comments: Record<string, string>;

@@ -6,7 +6,7 @@ import { listen } from '../writes/socket-operations.ts';
 
 const day = 24 * 60 * 60_000;
 
-/** Listens for some seconds, where the connection's settings ask for it. What comes in between is not heard. */
+/** Listens for some seconds, if the connection's settings enable it. Frames between two listening periods are missed. */
 export async function pollSocket(cursor: unknown, call: TimetonicCall): Promise<PollResult> {
   const { listenSeconds } = call.connection.settings;
   if (listenSeconds === undefined) return { events: [], cursor: cursor ?? null, nextIn: day };
@@ -24,7 +24,7 @@ function eventOf({ type, u_c, b_o, b_c, smid, ...rest }: Frame, now: number): Fo
     const data = { ...more, ...place, smid: String(smid ?? ''), msg: String(msg ?? ''), del: del === true, user };
     return { type: 'timetonic.message.received', id: `${data.smid}-${digest}`, timestamp, data };
   }
-  // These frames have no id of their own: the second they came in tells them apart.
+  // These frames have no id of their own: the second in which they arrived distinguishes them.
   const id = `${Math.floor(now / 1000)}-${user}-${digest}`;
   if (type === 8) return { type: 'timetonic.book.updated', id, timestamp, data: { ...place, user } };
   return {

@@ -11,19 +11,19 @@ import { fieldText, type TimetonicRequest } from '../wire/send.ts';
 import { isOwnDelete, isOwnRow, isOwnWrite, markOf, ownRowMarks } from '../writes/own-writes.ts';
 import { type Commented, compare, missingRows, type RowChange, type Snapshot, type TableRows } from './snapshot.ts';
 
-/** A table in the cursor: the stamp of its last change, and where its snapshot lies. */
+/** A table in the cursor: the stamp of its last change, and the location of its snapshot. */
 export interface SeenTable {
   stamp: string;
-  /** False where it changed in the second in which it was read: then it is read again. */
+  /** False if it changed in the second in which it was read: then it is read again. */
   settled: boolean;
   file: string;
-  /** The snapshot before, which is removed when the next one is written. */
+  /** The previous snapshot, which is removed when the next one is written. */
   before?: string;
-  /** Epoch milliseconds; files are kept for a month, so an older snapshot is written again. */
+  /** Epoch milliseconds; files are kept for a month, so an older snapshot is rewritten. */
   writtenAt: number;
 }
 
-/** A table of a book, without pivots and the vendor's system tables. */
+/** A table of a book, except pivots and the vendor's system tables. */
 export interface BookTable {
   id: string;
   name: string;
@@ -31,12 +31,12 @@ export interface BookTable {
 }
 
 const settleMs = 5_000;
-/** How TimeTonic may refuse an id that is not there any more. */
+/** How TimeTonic may refuse an id that no longer exists. */
 const meansUnknownRow: ReadonlySet<ErrorCode> = new Set(['vendor_not_found', 'vendor_bad_request']);
-/** Rows that one request asks for by their ids. */
+/** The maximum number of rows per request by id. */
 const maxRowIds = 500;
 
-/** The tables of a book that hold people's rows. */
+/** The tables of a book that contain user rows. */
 export async function tablesOf(call: TimetonicCall, b_o: string, b_c: string): Promise<BookTable[]> {
   const body = await exchange(call, { req: 'getBookTables', fields: { b_o, b_c }, effect: 'read' });
   const { categories = [] } = (body.bookTables ?? {}) as { categories?: Record<string, unknown>[] };
@@ -49,14 +49,14 @@ export async function tablesOf(call: TimetonicCall, b_o: string, b_c: string): P
     }));
 }
 
-/** What a comparison found: events, the table's new place in the cursor, and the kinds of changes, our own included. */
+/** The result of a comparison: events, the table's new entry in the cursor, and the kinds of changes, including our own. */
 export interface TableReading {
   events: FoundEvent[];
   seen?: SeenTable;
   kinds: ReadonlySet<RowChange['kind']>;
 }
 
-/** Compares a table with its snapshot. A table that is too large to read gives no events. */
+/** Compares a table with its snapshot. A table that is too large to read produces no events. */
 export async function compareTable(
   call: TimetonicCall,
   place: { bookOwner: string; bookCode: string },
@@ -71,7 +71,7 @@ export async function compareTable(
   if (missing.length > 0 && Object.keys(read).length === 0 && !(await isEmpty(call, table.id))) {
     return { events: [], kinds: new Set(), ...(seen && { seen }) };
   }
-  // Rows move between pages while these are read: only a row that is not found by its id is deleted.
+  // Rows move between pages during a read: only a row that is not found by its id is deleted.
   const rows = { ...read, ...(await rowsById(call, table.id, missing)) };
   const { snapshot, changes, commented } = compare(before, rows, startedAt);
   const about = { ...place, tableId: table.id, tableName: table.name };
@@ -87,7 +87,7 @@ export async function compareTable(
   };
 }
 
-/** The rows that exist among the given ids. Where TimeTonic refuses a list because of one id, each half is asked for. */
+/** The existing rows among the given ids. If TimeTonic refuses a list because of one id, each half is requested. */
 async function rowsById(call: TimetonicCall, catId: string, rowIds: readonly string[]): Promise<TableRows> {
   const found: Record<string, Readonly<Record<string, unknown>>> = {};
   const ask = async (ids: readonly string[]): Promise<void> => {
@@ -118,11 +118,11 @@ async function rowsOf(call: TimetonicCall, catId: string): Promise<TableRows | u
       effect: 'read',
     });
   const body = await readAllValues('req=getTableValues', { catId, format: 'diff_ready_rows', all: true }, send, call);
-  // What is not complete, or has another form, shows no deletion.
+  // An incomplete read, or one in another format, shows no deletions.
   return body.complete === true ? ((body.tableValues?.rows ?? {}) as TableRows) : undefined;
 }
 
-/** An answer without rows may be a fault of the vendor: a count is asked for before every row counts as deleted. */
+/** A response without rows may be a fault of the vendor: a count is requested before every row counts as deleted. */
 async function isEmpty(call: TimetonicCall, catId: string): Promise<boolean> {
   const body = await exchange(call, {
     req: 'computeTableOperation',
@@ -172,7 +172,7 @@ async function commentEvents(call: TimetonicCall, about: object, commented: Comm
   return events;
 }
 
-/** The snapshot of a table, or undefined where its file has expired: then the table is read as for the first time. */
+/** The snapshot of a table; undefined if its file has expired: then the table is read as if for the first time. */
 export async function readSnapshot(call: TimetonicCall, file: string): Promise<Snapshot | undefined> {
   try {
     const { stream } = await call.files.get(file);
@@ -183,7 +183,7 @@ export async function readSnapshot(call: TimetonicCall, file: string): Promise<S
   }
 }
 
-/** Writes a snapshot under a new name: until the cursor has moved, the old one counts. */
+/** Writes a snapshot under a new name: until the cursor has moved, the old one is valid. */
 export async function writeSnapshot(
   call: TimetonicCall,
   tableId: string,
@@ -197,7 +197,7 @@ export async function writeSnapshot(
   return { file, writtenAt: call.clock.now(), ...(seen && { before: seen.file }) };
 }
 
-/** The time of a last change, given as seconds or as a date of UTC; now where it cannot be read. */
+/** The time of a last change, given as seconds or as a UTC date; now if it cannot be parsed. */
 function modifiedAt(stamp: string): number {
   if (/^\d+$/.test(stamp)) return Number(stamp) * 1000;
   const at = Date.parse(`${stamp.replace(' ', 'T')}Z`);

@@ -3,18 +3,18 @@ import { type TimetonicCall, type TimetonicSession, title } from '../connection.
 import { callerFields, defaultVersion, exchangeIn } from '../wire/exchange.ts';
 import { openSocket, SocketClosed, type Wire } from '../wire/socket.ts';
 
-/** Attach has no answer, and the document names two numbers for it: its example one, its text the other. */
+/** Attach has no response, and the document gives two numbers for it: one in its example, the other in its text. */
 const attachTypes = [7, 4];
 const ping = 9;
 const pingAck = 10;
-/** How long a ping may take. */
+/** The timeout for a ping. */
 const answerTime = 2_500;
 const highestStamp = '9223372036854775807';
 
-/** What an attached socket sends with every frame. */
+/** The fields that an attached socket sends with every frame. */
 export type Caller = { version: string; o_u: string; u_c: string; sesskey: string };
 
-/** Runs something on a socket that is attached; a dead session is renewed once, before anything else was sent. */
+/** Runs a function on an attached socket; a dead session is renewed once, before anything else was sent. */
 export function onSocket<T>(call: TimetonicCall, run: (wire: Wire, caller: Caller) => Promise<T>): Promise<T> {
   return call.withSession(async (session) => {
     const wire = await openSocket(call);
@@ -28,7 +28,7 @@ export function onSocket<T>(call: TimetonicCall, run: (wire: Wire, caller: Calle
   });
 }
 
-/** Attaches and makes sure by a ping; where neither number is heard, asks over HTTP whether the key is dead. */
+/** Attaches and confirms with a ping; if neither number is answered, checks over HTTP whether the key is dead. */
 async function attach(call: TimetonicCall, wire: Wire, caller: Caller, session: TimetonicSession): Promise<void> {
   const known = call.memory.get('attach') as number | undefined;
   const types = known === undefined ? attachTypes : [known, ...attachTypes.filter((type) => type !== known)];

@@ -25,7 +25,7 @@ export function placeProblem({ smid, rowId, fieldId }: Partial<AttachInput>): Fi
   return { pointer: '/smid', message: 'is needed alone, or rowId and fieldId together' };
 }
 
-/** Attaches a file to a message or a cell; one with a uuid of the caller's only once. */
+/** Attaches a file to a message or a cell; a file with a caller-supplied uuid only once. */
 export async function attachFile(input: AttachInput, call: TimetonicCall): Promise<Ok> {
   const { bookOwner, bookCode, smid, rowId, fieldId, uuid } = input;
   const source = await openSource(input.file, call);

@@ -10,16 +10,16 @@ import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { formText, statusError } from '../wire/protocol.ts';
 import { refusalOf } from '../wire/refusal.ts';
 
-/** The address of a file below `/live`, with `{fields}` of the input; `{name?}` may be missing. */
+/** The address of a file below `/live`, with `{fields}` of the input; `{name?}` is optional. */
 export type FileAddress = `/dbi/${string}`;
 
-/** Files by internal name are open to everybody who knows it: they are asked for without a key. */
+/** Files by internal name are public to everybody who knows it: they are requested without a key. */
 const open = /^\/dbi\/(?:o?in|o?dn)\//;
 const longestDownload = 14 * 60_000;
-/** A no, or a page in place of a file, is no longer than this. */
+/** The maximum size of a refusal, or of a page in place of a file. */
 const longestNo = 64 * 1024;
 
-/** Fetches a file as a stream, content type and all. A no in place of it is thrown. */
+/** Fetches a file as a stream with its content type. A refusal in its place is thrown. */
 export async function download(
   address: FileAddress,
   input: Record<string, unknown>,
@@ -95,7 +95,7 @@ async function fetchFile(
   return { ...answer, body: Readable.from(joined(start, answer.body)) };
 }
 
-/** The first bytes of a body, at most as many as a no may have; the rest stays in it. */
+/** The first bytes of a body, up to the maximum size of a refusal; the rest remains in it. */
 async function startOf(body: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -115,7 +115,7 @@ async function* joined(start: Buffer, rest: Readable): AsyncGenerator<Buffer> {
   if (!rest.readableEnded && !rest.destroyed) yield* rest as AsyncIterable<Buffer>;
 }
 
-/** A stream whose break is told as an error of the vendor. */
+/** A stream whose interruption is reported as an error of the vendor. */
 function told(body: Readable, doing: string): Readable {
   return Readable.from(
     (async function* () {

@@ -6,7 +6,7 @@ import { spend } from '../wire/budget.ts';
 import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { readAnswer } from '../wire/protocol.ts';
 
-/** Where a file belongs: to a message, or to a cell. */
+/** What a file is attached to: a message or a cell. */
 export interface UploadPlace {
   b_o: string;
   b_c: string;
@@ -15,10 +15,10 @@ export interface UploadPlace {
   fieldId?: string | undefined;
 }
 
-/** For a file of any size: the call's own end comes first. */
+/** For a file of any size: the call's own deadline comes first. */
 const longestUpload = 14 * 60_000;
 
-/** Sends a file in one multipart request, its bytes as they come. */
+/** Sends a file in one multipart request, streaming its bytes. */
 export function uploadFile(
   call: TimetonicCall,
   source: Source,
@@ -62,7 +62,7 @@ export function uploadFile(
   });
 }
 
-/** The body part by part, with word of how far it is. */
+/** The body part by part, with progress reports. */
 async function* told(
   call: TimetonicCall,
   size: number,

@@ -13,21 +13,23 @@ import { type Cell, createUpload, offsetOf, type Place, readMeta } from './uploa
 
 type Ok = { status: 'ok'; [field: string]: unknown };
 
-/** An upload that has begun, as it is noted: whoever sends the same file to the same cell goes on with it. */
+/** The record of a started upload: a call that sends the same file to the same cell continues it. */
 interface Begun {
   url: string;
   uuid: string;
   size: number;
 }
 
-/** Bytes of one PATCH; after a cut nothing of what arrived is sent again, whatever the size. */
+/** Bytes per PATCH; after an interruption, nothing that arrived is sent again, whatever the size. */
 const partSize = 32 * 1024 * 1024;
 /** As long as uploaded files are kept for sending. */
 const keptSeconds = 24 * 60 * 60;
-/** Pauses before the tries after a cut, in milliseconds; each byte of progress starts them anew. */
+/** Delays before the attempts after an interruption, in milliseconds; any progress restarts them. */
 const retryDelays = [0, 500, 1500, 4000, 8000];
 
-/** Uploads a file to a cell by TUS. A cut at any byte is survived, and so is the end of this process: the next call goes on. */
+/**
+ * Uploads a file to a cell by TUS. It survives an interruption at any byte, and the end of this process: the next call continues.
+ */
 export async function resumableUpload(
   { file, uuid: given, ...cell }: Cell & { file: GivenFile; uuid?: string | undefined },
   call: TimetonicCall,
@@ -91,7 +93,7 @@ async function* counted(content: Readable, start: number, sum: Checksum): AsyncG
 }
 
 async function transfer(call: TimetonicCall, source: Source, url: string, sum: Checksum): Promise<void> {
-  // Loaded on use: no other call needs it.
+  // Loaded on demand: no other call needs it.
   const { Upload } = await import('tus-js-client');
   let last: unknown;
   await new Promise<void>((resolve, reject) => {
@@ -131,18 +133,18 @@ async function transfer(call: TimetonicCall, source: Source, url: string, sum: C
   });
 }
 
-/** What the host has and this process has not read yet: only for the checksum. */
+/** Bytes that the host has and this process has not read yet: needed only for the checksum. */
 async function catchUp(source: Source, start: number, sum: Checksum): Promise<void> {
   for await (const chunk of counted(await source.open(sum.upTo, start), sum.upTo, sum)) void chunk;
 }
 
 function mayRecover(error: Error | DetailedError): boolean {
   const status = statusOf(error);
-  // 409 is an offset that the host counts otherwise: asked again, it tells.
+  // 409 means that the host has a different offset; querying it again returns that offset.
   return status === undefined ? !isOurs(error) : status >= 500 || status === 409 || status === 423 || status === 429;
 }
 
-/** The file itself could not be read on: trying again changes nothing. */
+/** Reading the file itself failed: another attempt would not help. */
 function isOurs(error: Error | DetailedError): boolean {
   const cause = 'causingError' in error ? error.causingError : error;
   return cause instanceof GatewayError || (cause instanceof HttpFailure && cause.kind === 'refused-address');
@@ -190,7 +192,7 @@ function errorOf(error: unknown, last: unknown): unknown {
   });
 }
 
-/** Throws where the vendor's own figures are not those of the file. */
+/** Throws if the vendor's own figures do not match the file. */
 function check(meta: Ok, { size, name }: Source, sha256: string): void {
   const sizeThere = /^\d+$/.test(String(meta.filesize)) ? Number(meta.filesize) : size;
   const sumThere = typeof meta.checksum === 'string' ? /^sha256:([0-9a-f]{64})$/i.exec(meta.checksum)?.[1] : undefined;

@@ -3,13 +3,13 @@ import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client';
 import type { HttpAnswer } from '../../../core/http/client.ts';
 import type { TimetonicCall } from '../connection.ts';
 
-/** A part of a file on its way, with its length, which tus-js-client asks for. */
+/** A chunk of a file with its length, which tus-js-client requires. */
 export type SizedStream = Readable & { size: number };
 
-/** One PATCH carries at most one part of the file; the call's own end comes first. */
+/** One PATCH carries at most one chunk of the file; the call's own deadline comes first. */
 const longestRequest = 14 * 60_000;
 
-/** Lets tus-js-client send through the connection's own client, so that its address policy and its end hold here too. */
+/** Makes tus-js-client send through the connection's own client, so that its address policy and its deadline apply here too. */
 export function tusHttp(call: TimetonicCall, report: (error: unknown) => void): HttpStack {
   return { getName: () => 'trunkline', createRequest: (method, url) => requestOf(call, method, url, report) };
 }

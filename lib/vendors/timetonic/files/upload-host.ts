@@ -13,13 +13,13 @@ type Ok = { status: 'ok'; [field: string]: unknown };
 
 export const tusHeaders = { 'tus-resumable': '1.0.0' };
 
-/** Where an upload goes on. */
+/** Where an upload continues. */
 export interface Place {
   url: string;
   offset: number;
 }
 
-/** The cell that a file is for. */
+/** The cell to which a file belongs. */
 export interface Cell {
   bookOwner: string;
   bookCode: string;
@@ -38,7 +38,10 @@ export function hostOf(call: TimetonicCall): string {
   );
 }
 
-/** Creates an upload: by POST as TUS has it, or by HEAD as TimeTonic's document has it, which also finds one of the same uuid again. */
+/**
+ * Creates an upload: by POST as in TUS, or by HEAD as in TimeTonic's document, which also finds an existing upload with the same
+ * uuid.
+ */
 export async function createUpload(call: TimetonicCall, source: Source, cell: Cell, uuid: string): Promise<Place> {
   const known = call.memory.get('creation') as 'POST' | 'HEAD' | undefined;
   const methods = known === undefined ? (['POST', 'HEAD'] as const) : [known];
@@ -77,7 +80,7 @@ function placeOf(answer: HttpAnswer, host: string): Place {
   return { url: new URL(headers.location, `${host}/`).href, offset: Number.isSafeInteger(offset) ? offset : 0 };
 }
 
-/** How far an upload is, or undefined where the host has forgotten it. */
+/** The offset of an upload; undefined if the host no longer knows it. */
 export async function offsetOf(call: TimetonicCall, url: string): Promise<number | undefined> {
   const answer = await request(call, 'HEAD', url, tusHeaders, 'read');
   if (answer.status === 404 || answer.status === 410 || answer.status === 403) return undefined;
@@ -86,7 +89,7 @@ export async function offsetOf(call: TimetonicCall, url: string): Promise<number
   return Number(offset);
 }
 
-/** What became of an upload; the session key that the host repeats is left out. */
+/** The outcome of an upload; the session key that the host echoes is removed. */
 export async function readMeta(call: TimetonicCall, fileId: string): Promise<Ok> {
   const host = hostOf(call);
   const asking = { effect: 'read', doing: 'getUploadMeta', now: call.clock.now() } as const;
@@ -111,7 +114,7 @@ function request(
   });
 }
 
-/** The host's no: 403 is a dead key, all else as the words or the status say. */
+/** The host's refusal: 403 is a dead key; otherwise its message or status decides. */
 export function tusError(answer: Pick<HttpAnswer, 'status' | 'headers'> & { text(): string }): GatewayError {
   const text = answer.text();
   if (answer.status === 403) {
@@ -125,12 +128,12 @@ export function tusError(answer: Pick<HttpAnswer, 'status' | 'headers'> & { text
     const body = parseJson(text) as Record<string, unknown> | null;
     if (body?.status === 'nok') return refusalOf(body, 'resumableUpload');
   } catch {
-    // Not every no has words.
+    // Not every refusal has a message.
   }
   return statusError(answer, text, { effect: 'session', doing: 'resumableUpload', now: 0 });
 }
 
-/** Names and Base64 values, as TUS has them. */
+/** Names and Base64 values, as in TUS. */
 function metadataOf(call: TimetonicCall, session: TimetonicSession, source: Source, cell: Cell, uuid: string): string {
   const { apiVersion } = call.connection.settings;
   const values = {

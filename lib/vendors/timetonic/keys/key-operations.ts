@@ -7,7 +7,7 @@ import { applicationName, createAppkey, logIn } from './keys.ts';
 
 type Done = { status: 'ok'; [field: string]: unknown };
 
-/** Changes the stored credentials while no login can cross: read past every cache, changed, written. */
+/** Changes the stored credentials while no login can interfere: read past every cache, changed, written. */
 function changing<T>(
   call: TimetonicCall,
   change: (stored: TimetonicCredentials) => Promise<{ stored: TimetonicCredentials; answer: T }>,
@@ -35,7 +35,7 @@ export async function makeOauthkey(call: TimetonicCall, login: string, password:
   return call.session.renew();
 }
 
-/** A phone as SMS gateway; its key is stored and taken out of the answer. */
+/** Registers a phone as an SMS gateway; its key is stored and removed from the response. */
 export function registerGateway(
   call: TimetonicCall,
   input: { phoneNumber: string; appname: string; bookOwner?: string | undefined; bookCode?: string | undefined },
@@ -75,8 +75,8 @@ export function unregisterGateway(call: TimetonicCall, phoneNumber: string): Pro
 }
 
 /**
- * Drops every session but this one, and all oauthkeys. The key that is left is stored in place of the dead oauthkey, so that
- * nothing tries to renew from that; the answer warns of it.
+ * Drops every session except this one, and all oauthkeys. The remaining key is stored in place of the dead oauthkey, so that
+ * nothing tries to renew from that; the response warns of it.
  */
 export function dropAllSessions(call: TimetonicCall): Promise<Done> {
   return call.withSession((session) =>

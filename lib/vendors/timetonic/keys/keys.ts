@@ -5,7 +5,7 @@ import { ask } from '../wire/exchange.ts';
 
 export const applicationName = 'trunkline';
 
-/** Turns login and password into the keys to store; they themselves are kept nowhere. Other credentials stay as they are. */
+/** Exchanges login and password for the keys to store; login and password are not stored. Other credentials are left unchanged. */
 export async function exchangeLogin(given: TimetonicCredentials, call: TimetonicLogin): Promise<TimetonicCredentials> {
   const { login, password } = given;
   if (login === undefined || password === undefined) return given;
@@ -17,7 +17,7 @@ export async function createAppkey(call: TimetonicLogin, appname: string): Promi
   return keyIn(await ask(call, { req: 'createAppkey', fields: { appname }, effect: 'session' }), 'appkey');
 }
 
-/** The oauthkey of a user, with the appkey that it was made with. */
+/** The oauthkey of a user, with the appkey that created it. */
 export async function logIn(
   call: TimetonicLogin,
   login: string,
@@ -27,7 +27,7 @@ export async function logIn(
   const fields = { login, pwd: password, appkey };
   const body = await ask(call, { req: 'createOauthkey', fields, effect: 'session' }).catch((error: unknown) => {
     if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
-    // The login was wrong, not the connection's session: nothing is renewed or locked for it.
+    // The login was wrong, not the connection's session: nothing is renewed or locked because of it.
     throw new GatewayError('connection_needs_attention', `${error.message} Correct login and password.`, {
       vendor: 'timetonic',
       ...(error.vendorCode !== undefined && { vendorCode: error.vendorCode }),

@@ -39,7 +39,7 @@ const uploadHost = {
   message: 'This connection has no uploadUrl. Ask TimeTonic for your upload host and set it, or use fileUpload.',
 };
 
-/** Files out, as streams with their content type, and files in. */
+/** File downloads, as streams with their content type, and uploads. */
 export const fileOperations = {
   getMessageImage: operation({
     summary: 'Get an image of a message',

@@ -18,7 +18,7 @@ const phoneNumber = () =>
 const appname = () => field(text(100), { description: 'Name of the application.', examples: ['trunkline'] });
 const deviceType = () => z.enum(['gcm_rid', 'gcm_nk', 'ios_dt', 'ios_dt_v2', 'bb_dt', 'win_uri']);
 
-/** The chain of keys, for operators: every call makes what it needs by itself. */
+/** The chain of keys, for operators: every call creates the keys that it needs by itself. */
 export const keyOperations = {
   createAppkey: operation({
     summary: 'Make and store a new application key',

@@ -12,7 +12,7 @@ const ack = () =>
 const frames = () => z.array(z.looseObject({ type: z.int(), smid: z.optional(big()), sstamp: z.optional(big()) }));
 const types = () => z.array(z.union([z.literal(1), z.literal(8), z.literal(11)])).check(z.minLength(1));
 
-/** Loaded on use: most calls need no socket. */
+/** Loaded on demand: most calls need no socket. */
 const socket = () => import('../writes/socket-operations.ts');
 
 /** Each attaches a socket of its own, sends, waits for the ack and closes. */

@@ -13,7 +13,7 @@ const filter = () =>
     }),
   });
 
-/** A saved view, the one last selected (`true`), or one made up for this request. */
+/** A saved view, the last selected one (`true`), or one defined for this request. */
 const view = () =>
   z.union([
     z.literal(true),
@@ -48,7 +48,7 @@ const given = () =>
       ),
   ]);
 
-/** Every form that the document shows; it goes out as one form field. */
+/** Every form that the document shows; it is sent as one form field. */
 export const filterRowIds = () =>
   field(
     z.pipe(
@@ -62,7 +62,7 @@ export const filterRowIds = () =>
     },
   );
 
-/** The ids alone, for `rowIds` of getTableRows. */
+/** Only the ids, for `rowIds` of getTableRows. */
 export const rowIds = () =>
   field(
     z.pipe(
@@ -72,7 +72,7 @@ export const rowIds = () =>
     { description: 'Only these rows.', examples: [['19975055']] },
   );
 
-/** The view of a pivot table, given again as a filter (the document asks for it). */
+/** The view of a pivot table, repeated as a filter (the document requires it). */
 export const pivotFilter = () =>
   field(
     z.pipe(
@@ -82,7 +82,7 @@ export const pivotFilter = () =>
     { description: '`{"applyViewFilters": viewId}`, the same view again.', examples: [{ applyViewFilters: 264449 }] },
   );
 
-/** JSON with ids as numbers of all their digits. */
+/** JSON with ids as numbers with all their digits. */
 function filterText({ row_ids, exclude, applyViewFilters }: RowFilter): string {
   const parts: string[] = [];
   if (row_ids) parts.push(`"row_ids":[${row_ids.join(',')}]`);

@@ -1,11 +1,11 @@
 import { GatewayError } from '../../../core/errors.ts';
 import type { TimetonicCall } from '../connection.ts';
 
-/** A page that TimeTonic answers with 500 is halved down to this. */
+/** A page that TimeTonic answers with 500 is halved down to this size. */
 const minPageRows = 8;
 /** Smaller pages could not overlap. */
 const minFirstPageRows = 16;
-/** The limits of one reading. */
+/** The limits of one read. */
 const maxRows = 50_000;
 const maxCharacters = 20_000_000;
 
@@ -13,7 +13,7 @@ const maxCharacters = 20_000_000;
 export interface Page<Body> {
   body: Body;
   ids: string[];
-  /** True where the rows have another form than the one that was asked for. */
+  /** True if the rows have a format other than the requested one. */
   unreadable?: boolean;
   /** Adds the page to the result. */
   keep(): void;
@@ -22,19 +22,18 @@ export interface Page<Body> {
 
 /** How a list is paged. */
 export interface Paging<Body> {
-  /** The first row to be read, from 0. */
+  /** The first row to read, from 0. */
   start: number;
   pageRows: number;
-  /** A page of about so many rows that begins at a row, or a little before it, and reaches beyond the rows read so far. */
+  /** A page of about this many rows that starts at a row, or slightly before it, and extends beyond the rows read so far. */
   place(at: number, rows: number, end: number): { offset: number; rows: number };
   read(offset: number, rows: number): Promise<Page<Body>>;
 }
 
 /**
- * Reads on from a row until a page is short, a limit is reached or the time is up. A page that is too much is halved.
- *
- * Rows may be deleted while the pages are read, which moves every later row forward. So pages overlap: a page counts only when
- * it shows a row that was read before, and is read again from further back when it does not.
+ * Reads from a row until a page is short, a limit is reached or the time is up. A page that is too large is halved. Rows may be
+ * deleted while the pages are read, which moves every later row forward. Pages therefore overlap: a page counts only if it
+ * contains a row that was read before, and is otherwise read again from further back.
  */
 export async function readPages<Body>(
   call: TimetonicCall,
@@ -69,7 +68,7 @@ export async function readPages<Body>(
     characters += JSON.stringify(page.body).length;
     await call.progress?.(known.size, known.size);
     if (page.last && !page.unreadable) return { first, rowCount: known.size };
-    // A server that ignores the offset gives the same page without end.
+    // A server that ignores the offset returns the same page endlessly.
     const stuck = page.unreadable || known.size === before;
     if (stuck || known.size >= maxRows || characters >= maxCharacters)
       return { first, rowCount: known.size, next: end };
@@ -77,8 +76,8 @@ export async function readPages<Body>(
 }
 
 /**
- * A page where pages are counted: it can begin only at a multiple of its size, so the size is chosen with which it begins at or
- * before the row and reaches furthest.
+ * A page in numbered paging: it can start only at a multiple of its size, so the size is chosen with which it starts at or before
+ * the row and extends furthest.
  */
 export function countedPage(at: number, rows: number, end: number): { offset: number; rows: number } {
   const reaching = (from: number, to: number) => {

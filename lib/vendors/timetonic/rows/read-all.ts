@@ -8,11 +8,11 @@ import { hasRows, joinValues, rowIdsOf, rowName, type TableValues } from './tabl
 
 type Send = SendCall<TimetonicRequest>;
 type Ok = { status: 'ok'; [field: string]: unknown };
-/** What the operations' own schemas, which check every answer, take. */
+/** The input of the operations' own schemas, which validate every response. */
 type ValuesAnswer = z.input<ReturnType<typeof tableValues>>;
 type RowsAnswer = z.input<ReturnType<typeof tableRows>>;
 
-/** Rows of a page to begin with: it is halved while TimeTonic answers 500. */
+/** The initial number of rows per page: it is halved while TimeTonic answers 500. */
 const firstPageRows = 512;
 
 interface ValuesInput {
@@ -47,7 +47,7 @@ export async function readAllValues(
         keep: () => {
           joined = joined ? joinValues(joined, body.tableValues ?? {}) : body.tableValues;
         },
-        // With all views every row comes at once, whatever the page.
+        // With all views, every row is returned at once, regardless of the page.
         last: input.getAllViews === true || rowIds.length < rows,
       };
     },
@@ -56,7 +56,7 @@ export async function readAllValues(
   return { ...whole, ...ending(rowCount, next, (at) => ({ offset: at })) } as ValuesAnswer;
 }
 
-/** A row of an answer, which may be anything. */
+/** A row of a response; its shape is not checked. */
 type Row = Record<string, unknown> | null;
 
 interface RowsInput {
@@ -66,7 +66,7 @@ interface RowsInput {
   [field: string]: unknown;
 }
 
-/** The same for whole rows, whose pages are counted from 1. */
+/** The same for whole rows, whose pages are numbered from 1. */
 export async function readAllRows({ all, ...input }: RowsInput, send: Send, call: TimetonicCall): Promise<RowsAnswer> {
   if (all !== true) return (await send('req=getTableRows', input)) as RowsAnswer;
   const pageRows = input.pageSize ?? firstPageRows;
@@ -100,7 +100,7 @@ export async function readAllRows({ all, ...input }: RowsInput, send: Send, call
   } as RowsAnswer;
 }
 
-/** The request whose name the document lost goes by the one that the connection's settings know. */
+/** The request whose name is missing from the document uses the name in the connection's settings. */
 export async function readPivot(
   input: object,
   send: Send,
@@ -116,9 +116,9 @@ function ending(rowCount: number, next: number | undefined, place: (at: number) 
   return { complete: false, rowCount, next: place(next), warning };
 }
 
-/** Values under the name that the server gives them (its document says `values`), with maps that PHP wrote as lists as maps. */
+/** Values under the name that the server uses (its document says `values`), with maps that PHP wrote as lists restored to maps. */
 export function normalized({ values, ...body }: Record<string, unknown>): Ok & { tableValues?: TableValues } {
-  // Both names hold the same; what neither fits is passed on as it came.
+  // Both names contain the same; a value that fits neither is passed through unchanged.
   const found = (body.tableValues ?? values) as TableValues | undefined;
   if (found === null || typeof found !== 'object') return { ...body, ...(values !== undefined && { values }) } as Ok;
   const { fields, rows } = found;

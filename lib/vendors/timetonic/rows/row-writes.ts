@@ -11,13 +11,13 @@ import { noteOwnDelete, noteOwnRows, noteOwnWrite } from '../writes/own-writes.t
 type Send = SendCall<TimetonicRequest>;
 type Values = Record<string, unknown>;
 type Ok = { status: 'ok'; [field: string]: unknown };
-/** The new row of an answer, as it is noted. */
+/** The new row of a response, as it is recorded. */
 type Made = {
   newRows?: { id: string; tmpId?: string | undefined; existing?: boolean | undefined }[];
   [field: string]: unknown;
 };
 
-/** TimeTonic bears ten rows at a time; with more it ends in deadlocks. */
+/** TimeTonic handles ten rows at a time; more end in deadlocks. */
 const batchSize = 10;
 
 const link = () => z.strictObject({ row_id: z.union([z.string(), z.int()]), value: z.optional(z.string()) });
@@ -56,7 +56,7 @@ export const rowsToWrite = () =>
     },
   );
 
-/** True for more rows than go in one request. */
+/** True for more rows than fit in one request. */
 export const isBulk = ({ rows }: { rows: Values }): boolean => Object.keys(rows).length > batchSize;
 
 interface RowInput {
@@ -66,14 +66,14 @@ interface RowInput {
   [field: string]: unknown;
 }
 
-/** Only a new row may be empty, and then its table has to be named. */
+/** Only a new row may be empty, and then its table must be named. */
 export function rowProblem({ rowId, fieldValues = {}, tableId }: RowInput): FieldError | undefined {
   if (isFilled(fieldValues) || (tableId !== undefined && isNew(rowId))) return undefined;
   const message = isNew(rowId) ? 'is needed, or tableId for an empty row' : 'is needed to change a row';
   return { pointer: '/fieldValues', message };
 }
 
-/** One row, made once for its tmp id and values. */
+/** Writes one row, created once for its tmp id and values. */
 export async function writeRow(input: RowInput, send: Send, call: TimetonicCall): Promise<Ok> {
   const { rowId, fieldValues = {}, tableId } = input;
   const empty = !isFilled(fieldValues);
@@ -82,7 +82,7 @@ export async function writeRow(input: RowInput, send: Send, call: TimetonicCall)
   return withId(rowId, await writeOnce(call, rowId, [tableId ?? null, fieldValues], fieldValues, write));
 }
 
-/** One value, which makes a row where the row id begins with tmp. */
+/** Writes one value; creates a row if the row id starts with tmp. */
 export async function writeValue(
   input: { rowId: string; fieldId: string; value: unknown; [field: string]: unknown },
   send: Send,
@@ -94,12 +94,12 @@ export async function writeValue(
   return withId(rowId, await writeOnce(call, rowId, [fieldId, given], { [fieldId]: given }, write));
 }
 
-/** The answer with the id of the row that was written at its top, as everything that is created has it. */
+/** The response with the id of the written row at its top level, as for everything that is created. */
 function withId(rowId: string, answer: Ok): Ok {
   return { ...answer, id: newRowsOf(answer)[0]?.id ?? rowId };
 }
 
-/** Deletes a row, and remembers that it was done here. */
+/** Deletes a row, and records that it was deleted here. */
 export async function deleteRow(
   input: { rowId: string; [field: string]: unknown },
   send: Send,
@@ -122,7 +122,7 @@ async function writeOnce(
     await noteOwnWrite(call, rowId, written);
     return answer;
   }
-  // `tmp` alone names nothing: each is a row of its own.
+  // `tmp` alone does not name a row: each one is a separate row.
   if (rowId === 'tmp') return noted(call, await write(`tmp${call.random.bytes(12).toString('hex')}`), written);
   let whole: Ok | undefined;
   const { answer } = await makeOnce<Made>(call, nameOf('row', [rowId, properties]), `the row ${rowId}`, async () => {
@@ -152,8 +152,9 @@ interface Entry {
 }
 
 /**
- * Many rows in batches of ten, one after another. A batch of known rows may be sent again after a deadlock; one of new rows may
- * not, since nobody knows how many of them were made. What was written is noted row by row, so that the same call sent again goes on.
+ * Writes many rows in batches of ten, one after another. A batch of known rows may be sent again after a deadlock. A batch of new
+ * rows may not, since it is unknown how many of them were created. Written rows are recorded one by one, so that repeating the
+ * same call continues.
  */
 export async function writeRows(
   input: { rows: Record<string, Values>; [field: string]: unknown },
@@ -239,7 +240,7 @@ function halfDone(cause: unknown): GatewayError {
   });
 }
 
-/** The error of a bulk write that stopped: how far it came, and which rows are concerned. */
+/** The error of a bulk write that stopped: its progress, and the affected rows. */
 function stopped(error: unknown, batch: Entry[], sums: Record<string, number>, total: number): unknown {
   if (!(error instanceof GatewayError)) return error;
   const written = Object.values(sums).reduce((sum, each) => sum + each, 0);
@@ -252,7 +253,7 @@ function stopped(error: unknown, batch: Entry[], sums: Record<string, number>, t
       retryable: error.retryable,
       vendor: 'timetonic',
       cause: error,
-      // After some rows were written this is no clean refusal any more.
+      // After some rows were written, this is no longer a clean refusal.
       outcome: written > 0 && error.outcome === 'no' ? 'refused' : error.outcome,
       errors: batch.map(({ rowId }) => ({ pointer: `/rows/${rowId}`, message })),
       ...(error.vendorCode !== undefined && { vendorCode: error.vendorCode }),

@@ -1,23 +1,23 @@
-/** A value or a row of an answer, which may be anything. */
+/** A value or a row of a response; its shape is not checked. */
 type Entry = { id?: unknown } | null;
 type Field = { id?: unknown; values?: Entry[] };
 
 /** Values of a table in one of the vendor's three formats. */
 export interface TableValues {
-  /** `columns` and `rows`; in `columns` each holds its values. */
+  /** `columns` and `rows`; in `columns` each contains its values. */
   fields?: Field[];
-  /** `rows` a list, `diff_ready_rows` a map by row id. */
+  /** `rows` is a list, `diff_ready_rows` a map by row id. */
   rows?: Entry[] | Record<string, unknown> | null;
   rowInfos?: Record<string, unknown> | unknown[];
   [field: string]: unknown;
 }
 
-/** Whether an answer has its rows in one of the three formats. */
+/** Whether a response contains its rows in one of the three formats. */
 export function hasRows(values: TableValues | undefined): boolean {
   return Array.isArray(values?.rows) || isMap(values?.rows) || Array.isArray(values?.fields);
 }
 
-/** The names of an answer's rows, whichever its format: their ids, or their place where a row has none. */
+/** The keys of a response's rows in any format: their ids, or the position of a row without one. */
 export function rowIdsOf({ fields, rows }: TableValues, offset: number): string[] {
   if (isMap(rows)) return Object.keys(rows);
   const columns = listOf<Field>(fields).map((field) => listOf<Entry>(field?.values));
@@ -25,12 +25,12 @@ export function rowIdsOf({ fields, rows }: TableValues, offset: number): string[
   return (Array.isArray(rows) ? rows : longest).map((entry, at) => rowName(entry?.id, offset + at));
 }
 
-/** What tells a row from others while pages are read. */
+/** Identifies a row while pages are read. */
 export function rowName(id: unknown, place: number): string {
   return id === undefined ? `at ${place}` : String(id);
 }
 
-/** Joins two pages; a row that is on both is there once, as the later page has it. */
+/** Joins two pages; a row on both appears once, as in the later page. */
 export function joinValues(one: TableValues, other: TableValues): TableValues {
   const joined: TableValues = { ...one };
   if (Array.isArray(one.rows)) joined.rows = unique([...one.rows, ...listOf<Entry>(other.rows)]);
@@ -48,7 +48,7 @@ function joinField(field: Field, other: TableValues): Field {
   return { ...field, values: unique([...listOf<Entry>(field?.values), ...listOf<Entry>(same?.values)]) };
 }
 
-/** An entry without an id is kept: only an id tells two entries to be the same. */
+/** An entry without an id is kept: only an id shows that two entries are the same. */
 function unique(items: Entry[]): Entry[] {
   return [...new Map(items.map((item, at) => [rowName(item?.id, at), item])).values()];
 }

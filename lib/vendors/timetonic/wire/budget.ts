@@ -1,6 +1,6 @@
 import type { TimetonicLogin } from '../connection.ts';
 
-/** Calls of this month that are not noted yet, and the sum as it was noted last. */
+/** Calls of this month that are not recorded yet, and the total as last recorded. */
 interface Count {
   month: string;
   pending: number;
@@ -8,16 +8,16 @@ interface Count {
   noted: boolean;
 }
 
-/** Calls are noted in lots of this many, so that not every call costs a write; a process that ends forgets fewer. */
+/** Calls are recorded in batches of this size, so that not every call costs a write; a process that ends loses fewer. */
 const lot = 10;
 const keptSeconds = 62 * 24 * 60 * 60;
 
-/** Share of the month's calls from which on events are polled less often. */
+/** The share of the month's calls above which events are polled less often. */
 const sparingShare = 0.8;
-/** Share from which on what remains is kept for calls that matter: no polls and no writes of low priority. */
+/** The share above which the remainder is reserved for calls that matter: no polls and no low-priority writes. */
 export const reservedShare = 0.95;
 
-/** Counts one call against the month's budget; nothing where the connection names none. */
+/** Counts one call against the month's budget; no-op if the connection sets none. */
 export async function spend(call: TimetonicLogin): Promise<void> {
   if (call.connection.settings.monthlyCalls === undefined) return;
   const count = countOf(call);
@@ -25,7 +25,7 @@ export async function spend(call: TimetonicLogin): Promise<void> {
   if (count.pending >= lot || !count.noted) await note(call, count);
 }
 
-/** How much of the month's budget is used, or undefined where the connection names none. */
+/** The used share of the month's budget; undefined if the connection sets none. */
 export async function budgetOf(call: TimetonicLogin): Promise<{ used: number; limit: number } | undefined> {
   const { monthlyCalls } = call.connection.settings;
   if (monthlyCalls === undefined) return undefined;
@@ -35,8 +35,8 @@ export async function budgetOf(call: TimetonicLogin): Promise<{ used: number; li
 }
 
 /**
- * Milliseconds until the next poll: `every` while calls abound; from 80 % on so long that polls use up no more than half of what
- * is left below 95 %; from 95 % on, until the month is over.
+ * Milliseconds until the next poll: `every` while the budget is ample; above 80 %, long enough that polls use at most half of
+ * what remains below 95 %; above 95 %, until the end of the month.
  */
 export function pauseFor(
   budget: { used: number; limit: number },

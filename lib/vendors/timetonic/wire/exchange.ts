@@ -8,25 +8,25 @@ import { deadlock } from './refusal.ts';
 
 export const defaultVersion = '1.47';
 
-/** How often a request is repeated that the vendor ended in a deadlock. */
+/** How often a request that the vendor ended in a deadlock is repeated. */
 const deadlockRepeats = 3;
 
-/** One request of api.php: what it is called, its fields, and whether a deadlock means that nothing was done. */
+/** One request of api.php: its name, its fields, and whether a deadlock means that nothing was done. */
 export interface ApiRequest {
   req: string;
   fields: FormFields;
   effect: Effect;
   timeoutMs?: number;
-  /** False where a deadlock may have left half of the work done: then it is not repeated. */
+  /** False if a deadlock may leave the work half done: then it is not repeated. */
   repeatDeadlock?: boolean;
 }
 
-/** A request in a live session, as the connection's user. */
+/** Sends a request in a live session, as the connection's user. */
 export function exchange(call: TimetonicCall, request: ApiRequest): Promise<Record<string, unknown>> {
   return call.withSession((session) => exchangeIn(session, call, request));
 }
 
-/** The same in a session that is given: nothing is renewed. */
+/** The same in a given session: nothing is renewed. */
 export function exchangeIn(
   session: TimetonicSession,
   call: TimetonicLogin,
@@ -37,7 +37,7 @@ export function exchangeIn(
   return ask(call, { ...request, fields: { ...caller, ...request.fields, o_u, sesskey } });
 }
 
-/** A request without a session. */
+/** Sends a request without a session. */
 export async function ask(call: TimetonicLogin, request: ApiRequest): Promise<Record<string, unknown>> {
   const { req, fields, effect, timeoutMs, repeatDeadlock = true } = request;
   const { settings } = call.connection;
@@ -56,7 +56,7 @@ export async function ask(call: TimetonicLogin, request: ApiRequest): Promise<Re
   }
 }
 
-/** Who calls, as every request says it. */
+/** The caller's identity, which every request contains. */
 export function callerFields(
   call: TimetonicLogin,
   session: TimetonicSession,

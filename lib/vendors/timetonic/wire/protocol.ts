@@ -7,7 +7,7 @@ import { failureOf, retryAfter } from '../../../core/vendor-failure.ts';
 import { title } from '../connection.ts';
 import { refusalOf } from './refusal.ts';
 
-/** What one request is called and how it may be treated. */
+/** The name of a request and how it may be handled. */
 export interface Asking {
   effect: Effect;
   /** Its name, for messages. */
@@ -16,13 +16,13 @@ export interface Asking {
   now: number;
 }
 
-/** Fields of a form as they are sent; what is undefined is left out. */
+/** The fields of a form as they are sent; undefined ones are omitted. */
 export type FormFields = Readonly<Record<string, string | undefined>>;
 
 const vendor = { name: 'timetonic', title };
 const longestAnswer = 32 * 1024 * 1024;
 
-/** Posts a form and answers the body of an `ok`; everything else throws. Keys go into the body, never into the address. */
+/** Posts a form and returns the body of an `ok`; everything else throws. Keys are sent in the body, never in the address. */
 export async function postForm(
   call: { http: HttpClient },
   url: string,
@@ -53,18 +53,18 @@ export function formText(fields: FormFields): string {
     .join('&');
 }
 
-/** The body of an answer that says `status: "ok"`. */
+/** The body of a response that says `status: "ok"`. */
 export function readAnswer(answer: HttpAnswer, asking: Asking): Record<string, unknown> {
   const text = answer.text();
   const body = parsed(text);
-  // A no may come with any status; its words say more than the number.
+  // A refusal can have any status; its message says more than the number.
   if (body?.status === 'nok') throw refusalOf(body, asking.doing);
   if (answer.status < 200 || answer.status >= 300) throw statusError(answer, text, asking);
   if (body?.status === 'ok') return body;
   throw noAnswer(text, body !== undefined, asking);
 }
 
-/** The error that a status other than 2xx is. */
+/** The error for a status other than 2xx. */
 export function statusError(
   answer: Pick<HttpAnswer, 'status' | 'headers'>,
   text: string,
@@ -137,7 +137,7 @@ function parsed(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** What is no answer of the API at all: a page, half a body, or JSON without a status. */
+/** The error for a response that is not from the API: a page, half a body, or JSON without a status. */
 function noAnswer(text: string, json: boolean, { effect, doing }: Asking): GatewayError {
   if (!json && /maintenance/i.test(text)) {
     return new GatewayError('vendor_maintenance', `${title} is under maintenance.`, {

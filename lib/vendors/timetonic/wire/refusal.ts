@@ -2,19 +2,19 @@ import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
 import { redactText } from '../../../core/redaction/redact.ts';
 import { title } from '../connection.ts';
 
-/** What marks a deadlock among the vendor's codes. */
+/** Identifies a deadlock among the vendor's codes. */
 export const deadlock = 'deadlock';
 
-/** A month's quota is not back in a minute; asking once an hour finds out soon enough. */
+/** A monthly quota does not recover within a minute; retrying once an hour is soon enough. */
 const quotaPause = 3600;
 
-/** Keys that the vendor says are dead; it puts the words first, so that text of a user cannot pass for them. */
+/** Keys that the vendor reports as dead. It puts these words first, so that user text cannot pass for them. */
 const deadKey =
   /^(?:apiProcess\d+:\s*)?(?:(?:invalid|expired|unknown|wrong|missing|bad)\s+(?:sess(?:ion)?|oauth|app)\s?key\b|invalid\s+(?:o_u|login|session)\b|session\s+(?:has\s+)?(?:expired|not\s+found|invalid))/i;
 const quota =
   /\bquota\b|too many (?:requests|calls)|(?:monthly|daily|api|call)s? limit|limit (?:is )?(?:reached|exceeded)/i;
 
-/** What a no means, by its first words that fit; the vendor has no catalogue of them. */
+/** The meaning of a refusal, by the first words that match; the vendor has no catalogue of them. */
 const meanings: readonly (readonly [RegExp, ErrorCode])[] = [
   [
     /no access|not allowed|forbidden|permission|no rights?\b|denied|not yours|takes no writes|read ?only|unauthori[sz]ed/i,
@@ -29,7 +29,7 @@ const meanings: readonly (readonly [RegExp, ErrorCode])[] = [
   [/invalid|missing|must |expected|needed|malformed|unknown|empty|not a |announced|only /i, 'vendor_bad_request'],
 ];
 
-/** The words of a no, in either of its two shapes. */
+/** The message of a refusal, in either of its two shapes. */
 export function wordsOf(body: Record<string, unknown>): { words: string; code?: string } {
   const { error, errorMsg, errorCode } = body;
   const words =
@@ -39,7 +39,7 @@ export function wordsOf(body: Record<string, unknown>): { words: string; code?: 
   return { words: redactText(text.slice(0, 500)), ...(code && { code }) };
 }
 
-/** The error that a `status: "nok"` is. Its words decide, since the status is 200 whatever happened. */
+/** The error for a `status: "nok"`. Its message decides, since the HTTP status is always 200. */
 export function refusalOf(body: Record<string, unknown>, doing: string): GatewayError {
   const { words, code } = wordsOf(body);
   const shared = { vendor: 'timetonic', ...(code && { vendorCode: code }) };

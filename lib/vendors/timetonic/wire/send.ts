@@ -6,7 +6,7 @@ import { download, type FileAddress } from '../files/downloads.ts';
 import { type ApiRequest, exchange } from './exchange.ts';
 import type { FormFields } from './protocol.ts';
 
-/** A request of api.php by its name, or the address of a file with `{fields}` of the input, `{name?}` where one may be missing. */
+/** A request of api.php by its name, or the address of a file with `{fields}` of the input, where `{name?}` is optional. */
 export type TimetonicRequest = `req=${string}` | FileAddress;
 
 /** Carries out one declared operation. */
@@ -20,7 +20,7 @@ export async function send(
   const one: SendCall<TimetonicRequest> = (request, fields) =>
     exchange(call, requestOf(request.replace(/^req=/, ''), operation, fieldsOf(shape, fields)));
   if (typeof operation.call === 'function') {
-    // Declared as a function: its own schema has checked the input it is given.
+    // Declared as a function: its own schema has validated the input.
     const composed = operation.call as Composed<TimetonicRequest, Record<string, unknown>, unknown, TimetonicCall>;
     return { body: await composed(input, one, call) };
   }
@@ -33,7 +33,7 @@ function requestOf(req: string, { effect }: Operation, fields: FormFields): ApiR
   return { req, fields, effect };
 }
 
-/** An input under the vendor's names, as a form has it. */
+/** An input under the vendor's field names, as form fields. */
 export function fieldsOf(shape: Shape, input: Record<string, unknown>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(input).flatMap(([name, value]) =>
@@ -42,7 +42,7 @@ export function fieldsOf(shape: Shape, input: Record<string, unknown>): Record<s
   );
 }
 
-/** A value in a form field: JSON inside it for lists and objects, `true` and `false` for switches. */
+/** The value of a form field: JSON for lists and objects, `true` and `false` for switches. */
 export function fieldText(value: unknown): string {
   return value !== null && typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

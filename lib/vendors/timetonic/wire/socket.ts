@@ -4,15 +4,15 @@ import { checkUrl, pinnedLookup } from '../../../core/http/address-policy.ts';
 import { parseJson } from '../../../core/json.ts';
 import { socketUrlOf, type TimetonicCall, title } from '../connection.ts';
 
-/** A frame as it came, integers beyond 2^53 as their digits. */
+/** A received frame, with integers beyond 2^53 as their digits. */
 export type Frame = Record<string, unknown> & { type: number };
 
-/** A socket of one call: frames out, frames in one after another. */
+/** A socket for one call: sends frames, and reads frames one after another. */
 export interface Wire {
   send(frame: Record<string, unknown>): void;
-  /** The next frame that fits, or undefined when none came in time. Throws when the socket closes. */
+  /** The next matching frame; undefined if none arrived in time. Throws when the socket closes. */
   next(fits: (frame: Frame) => boolean, milliseconds: number): Promise<Frame | undefined>;
-  /** What came and was no frame at all. */
+  /** Received data that was not a frame. */
   readonly garbage: number;
   close(): void;
 }
@@ -27,7 +27,7 @@ export async function openSocket(call: TimetonicCall): Promise<Wire> {
   const policy = { allowHttp: settings.allowHttp ?? false, allowPrivateNetwork: settings.allowPrivateNetwork ?? false };
   const problem = checkUrl(url.replace(/^ws/, 'http'), policy);
   if (problem !== undefined) throw refusedAddress(problem);
-  // Loaded on use: no other call needs it.
+  // Loaded on demand: no other call needs it.
   const { WebSocket } = await import('ws');
   const socket = new WebSocket(url, {
     lookup: pinnedLookup(policy),
@@ -70,7 +70,7 @@ function wireOf(socket: WebSocket, call: TimetonicCall): Wire {
     const frame = binary ? undefined : frameIn(data);
     if (frame) waiting.push(frame);
     else garbage++;
-    // Whoever sends without end must not fill the memory.
+    // A sender without limits must not fill the memory.
     if (waiting.length > 10_000) socket.terminate();
     tell();
   });
@@ -107,7 +107,7 @@ function wireOf(socket: WebSocket, call: TimetonicCall): Wire {
     },
     close() {
       socket.close(1000);
-      // A server that does not answer the farewell is left after a moment.
+      // If a server does not answer the close handshake, the socket is dropped after a moment.
       setTimeout(() => socket.terminate(), 500).unref();
     },
   };
@@ -131,7 +131,7 @@ function frameText(frame: Record<string, unknown>): string {
   return `{${members.join(',')}}`;
 }
 
-/** The vendor hung up; what was sent before may or may not have been done. */
+/** The vendor closed the socket; what was sent before may or may not have been carried out. */
 export class SocketClosed extends GatewayError {}
 
 function socketClosed(why: string): SocketClosed {

@@ -2,21 +2,21 @@ import { createHash } from 'node:crypto';
 import { GatewayError } from '../../../core/errors.ts';
 import { type TimetonicCall, title } from '../connection.ts';
 
-/** What became of something that was to be made under a name of the caller's. */
+/** The outcome of a creation under a name that the caller chose. */
 type Fate = { state: 'making' } | { state: 'made'; answer: unknown } | { state: 'unknown' };
 
 const keptSeconds = 24 * 60 * 60;
-/** Longer than a request can take: what is still being made after that was lost with its process. */
+/** Longer than any request can take: a creation that is still pending after that was lost with its process. */
 const makingTime = 30_000;
 
-/** The name under which something with these properties is noted. */
+/** The name under which an object with these properties is recorded. */
 export function nameOf(kind: string, properties: unknown): string {
   return `${kind} ${createHash('sha256').update(JSON.stringify(properties)).digest('base64url')}`;
 }
 
 /**
- * Makes something at most once for a name within a day: TimeTonic makes it anew each time it is asked. A repeat gets the first
- * answer; where that was lost, `recover` may find what was made, else it stays `outcome_unknown`.
+ * Creates something at most once per name within a day, because TimeTonic creates it again with every request. A repeat receives
+ * the first response. If that was lost, `recover` may find what was created; otherwise the outcome stays `outcome_unknown`.
  */
 export async function makeOnce<T extends object>(
   call: TimetonicCall,
@@ -43,7 +43,7 @@ export async function makeOnce<T extends object>(
   }
 }
 
-/** Claims a name, or says what became of it earlier. Throws while another is at it. */
+/** Claims a name, or returns its earlier outcome. Throws while another call holds the claim. */
 export async function claim(call: TimetonicCall, name: string, what: string): Promise<Fate | undefined> {
   const making: Fate = { state: 'making' };
   if (await call.notes.claim(name, making, keptSeconds)) return undefined;
@@ -65,7 +65,7 @@ export async function settle(call: TimetonicCall, name: string, answer: unknown)
   await call.notes.write(name, { state: 'made', answer }, keptSeconds);
 }
 
-/** Frees the name where nothing was made for certain; else notes that it may have been. */
+/** Frees the name if nothing was created for certain; otherwise records that it may have been. */
 export async function giveUp(call: TimetonicCall, name: string, error: unknown): Promise<void> {
   const certain = error instanceof GatewayError && error.outcome !== 'unknown';
   await (certain ? call.notes.remove(name) : call.notes.write(name, { state: 'unknown' }, keptSeconds));

@@ -21,10 +21,10 @@ interface MessageInput {
   [field: string]: unknown;
 }
 
-/** Begins the uuids that are made here, so that the look for events knows its own messages again. */
+/** The prefix of the uuids created here, by which polls recognise our own messages. */
 export const uuidPrefix = 'tl-';
 
-/** Sends or changes a message; with files, it announces them, finds out its own id and hangs them on. */
+/** Sends or changes a message; with files, it announces them, determines its own id and attaches them. */
 export async function sendMessage(
   input: MessageInput,
   send: SendCall<TimetonicRequest>,
@@ -40,7 +40,7 @@ async function sendOnce(
   send: SendCall<TimetonicRequest>,
   call: TimetonicCall,
 ): Promise<Ok> {
-  // A change is the same however often it is made.
+  // A change is idempotent.
   if (input.msg_id !== undefined && !files) return (await send('req=sendMsg', input)) as Ok;
   const sources = await Promise.all((files ?? []).map((each) => openSource(each, call)));
   const uuid = input.uuid ?? `${uuidPrefix}${call.random.bytes(16).toString('hex')}`;
@@ -56,7 +56,7 @@ async function sendOnce(
   return attach(call, input, sources, answer, (await smidOf(answer, find)) ?? '');
 }
 
-/** After a lost answer, the message itself tells that it arrived. */
+/** After a lost response, the message itself shows that it arrived. */
 async function makeAndFind(
   make: () => Promise<Ok>,
   find: () => Promise<Ok | undefined>,
@@ -86,7 +86,7 @@ async function smidOf(answer: Ok, find: () => Promise<Ok | undefined>): Promise<
   return smid === undefined ? undefined : String(smid);
 }
 
-/** The message of a uuid among the newest of its book. */
+/** The message with a uuid among the newest of its book. */
 async function findMessage(
   call: TimetonicCall,
   { bookOwner, bookCode }: MessageInput,

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { TimetonicCall } from '../connection.ts';
 
-/** As long as a look for events may be away, and some more. */
+/** As long as the interval between two polls may be, plus a margin. */
 const keptSeconds = 24 * 60 * 60;
 
 /**
- * Notes what this connection itself wrote into a row, so that the look for events does not tell it as news: an automation that
- * writes back into the row it came from must not start itself. Nothing is noted where nobody looks.
+ * Records what this connection itself wrote into a row, so that polls do not report it as an event: an automation that writes
+ * back into the row that triggered it must not trigger itself. Records nothing if the connection is not polled.
  */
 export async function noteOwnWrite(
   call: TimetonicCall,
@@ -20,7 +20,7 @@ export async function noteOwnWrite(
   await call.notes.write(name, { ...before, ...written }, keptSeconds);
 }
 
-/** Notes a row that was deleted here. */
+/** Records a row that was deleted here. */
 export async function noteOwnDelete(call: TimetonicCall, rowId: string): Promise<void> {
   if (call.connection.settings.pollEvents === false) return;
   await call.notes.write(`own delete ${rowId}`, true, keptSeconds);
@@ -30,16 +30,16 @@ export async function isOwnDelete(call: TimetonicCall, rowId: string): Promise<b
   return (await call.notes.read(`own delete ${rowId}`)) !== undefined;
 }
 
-/** True for a row that was made here: its id was noted when the vendor answered it. */
+/** True for a row that was created here: its id was recorded when the vendor returned it. */
 export async function isOwnRow(call: TimetonicCall, rowId: string): Promise<boolean> {
   return (await call.notes.read(`own write ${rowId}`)) !== undefined;
 }
 
-/** The last rows that were made in bulk, whose ids the vendor does not tell. */
+/** The last rows created in bulk, whose ids the vendor does not return. */
 const maxBulk = 1000;
 const bulkNote = 'own rows in bulk';
 
-/** Notes rows by what is in them: which fields, and a digest of their values. */
+/** Records rows by their content: which fields, and a digest of their values. */
 export async function noteOwnRows(
   call: TimetonicCall,
   rows: readonly Readonly<Record<string, unknown>>[],
@@ -49,12 +49,12 @@ export async function noteOwnRows(
   await call.notes.write(bulkNote, [...before, ...rows.map(markOf)].slice(-maxBulk), keptSeconds);
 }
 
-/** Those marks; a row made in bulk is known by one of them. */
+/** Those marks; they identify a row that was created in bulk. */
 export async function ownRowMarks(call: TimetonicCall): Promise<ReadonlySet<string>> {
   return new Set(((await call.notes.read(bulkNote))?.value ?? []) as string[]);
 }
 
-/** Which fields of a row hold something, and a digest of what. */
+/** Which fields of a row have values, and a digest of the values. */
 export function markOf(values: Readonly<Record<string, unknown>>): string {
   const filled = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== '');
   const text = filled
@@ -64,7 +64,7 @@ export function markOf(values: Readonly<Record<string, unknown>>): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 
-/** True when every one of these values is what this connection wrote last into its cell. */
+/** True when this connection was the last to write each of these values into its cell. */
 export async function isOwnWrite(
   call: TimetonicCall,
   rowId: string,
@@ -74,7 +74,7 @@ export async function isOwnWrite(
   return written !== undefined && Object.entries(values).every(([field, value]) => written[field] === digestOf(value));
 }
 
-/** A value as both sides know it: numbers and their text alike, dates without `T` and zone, links by the rows they name. */
+/** A value in a form that both sides share: numbers equal their text, dates have no `T` and zone, links are the rows they name. */
 export function digestOf(value: unknown): string {
   return createHash('sha256').update(plain(value)).digest('base64url').slice(0, 16);
 }

@@ -6,9 +6,9 @@ import { type Frame, SocketClosed, type Wire } from '../wire/socket.ts';
 import { uuidPrefix } from './message-writes.ts';
 import { noteOwnWrite } from './own-writes.ts';
 
-/** How long an ack may take. */
+/** The timeout for an ack. */
 const ackTime = 8_000;
-/** The document shows no ack for values of tables: a ping behind them tells that they were read. */
+/** The document shows no ack for table values: a ping sent after them shows that they were read. */
 const valueAckTime = 1_500;
 
 interface MessageFrame {
@@ -56,7 +56,7 @@ export function sendSystemMessage(input: Record<string, unknown>, call: Timetoni
 }
 
 export function sendPing(call: TimetonicCall): Promise<Ack> {
-  // Attaching makes sure by a ping of its own; this one is the second.
+  // Attaching already confirms with a ping; this is the second one.
   return onSocket(call, (wire, caller) => {
     wire.send({ type: 9, ...caller });
     return acked(wire, 'sendPing', (frame) => frame.type === 10, ackTime);
@@ -72,7 +72,7 @@ interface ValueFrame {
   [field: string]: unknown;
 }
 
-/** Writes a value; where the vendor sends no ack for it, a ping behind it shows that it was taken. */
+/** Writes a value; if the vendor sends no ack for it, a subsequent ping shows that it was accepted. */
 export function updateTableValue(
   { bookOwner, bookCode, rowId, fieldId, ...input }: ValueFrame,
   call: TimetonicCall,
@@ -94,10 +94,10 @@ export function updateTableValue(
   });
 }
 
-/** Frames that the vendor sends by itself. */
+/** Frames that the vendor sends unprompted. */
 export const spontaneous = [1, 8, 11];
 
-/** Listens so many seconds; what came before a socket closed is answered all the same. */
+/** Listens for a number of seconds; frames received before a socket closed are returned all the same. */
 export function listen(call: TimetonicCall, seconds: number, types: readonly number[] = spontaneous) {
   return onSocket(call, async (wire) => {
     const frames: Frame[] = [];
@@ -125,7 +125,7 @@ async function acked(wire: Wire, doing: string, fits: (frame: Frame) => boolean,
   );
 }
 
-/** An ack, or undefined where none came. A no is thrown; a socket that closes leaves the outcome open. */
+/** An ack; undefined if none arrived. A refusal is thrown; if the socket closes, the outcome is unknown. */
 async function answered(
   wire: Wire,
   doing: string,
