@@ -6,7 +6,7 @@ import { auditEntries } from './audit.ts';
 import { type Route, route } from './route.ts';
 import { adminScope } from './scopes.ts';
 
-/** Who the caller is, and what was changed by whom. */
+/** Who the caller is, and the audit log of changes. */
 export function accountRoutes(table: Table): Route[] {
   return [
     route({

@@ -35,7 +35,7 @@ export interface Audited {
   answer?: unknown;
 }
 
-/** Writes who changed what, or was not let; never what was given, which may be a credential. */
+/** Records who changed what or was denied. Never records the values, which may be credentials. */
 export async function audit(
   services: { table: Table; clock: Clock; random: Random },
   principal: Principal,

@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts';
 
-/** What tools send where nobody filled a key in: all requests would have the same one, and only the first would be done. */
+/** Placeholders that tools send when no key was filled in: all requests would share one key, and only the first would run. */
 const placeholder =
   /^(?:<[^<>]*>|\{\{.*\}\}|\{[\w-]+\}|\$\{.*\}|:[\w-]+|string|text|key|null|undefined|idempotency[-_ ]?key)$/i;
 

@@ -7,7 +7,7 @@ import { readFileText, storeText } from '../store/blobs.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 
-/** A JSON answer as it goes out. */
+/** A JSON response as sent. */
 export interface JsonAnswer {
   status: number;
   headers?: Record<string, string>;
@@ -23,7 +23,7 @@ interface StoredCall extends Key {
   keptUntil: number;
   status?: number;
   answer?: string;
-  /** Where an answer too big for the table lies. */
+  /** Where a response that is too large for the table is stored. */
   file?: string;
   expiresAt: number;
 }
@@ -39,9 +39,9 @@ export interface IdempotencyServices {
   random: Random;
 }
 
-/** A write that is to be done once. */
+/** A write that must run only once. */
 export interface OnceRequest {
-  /** The vendor that is asked, or `control`. */
+  /** The vendor that is called, or `control`. */
   area: string;
   keyId: string;
   key: string;
@@ -172,7 +172,7 @@ function hashOf(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** JSON with sorted keys, so that the order of fields makes no other request. */
+/** JSON with sorted keys, so that the order of fields does not make a different request. */
 function stable(value: unknown): string {
   return JSON.stringify(value, (_, each: unknown) =>
     each !== null && typeof each === 'object' && !Array.isArray(each)

@@ -27,7 +27,7 @@ export interface Principal {
   scopes: readonly string[];
   /** Requests a minute that one process grants the key. */
   perMinute: number;
-  /** The hash of the secret that the caller gave; absent where a cookie stands for the key. */
+  /** The hash of the secret that the caller gave; absent if a cookie represents the key. */
   keyHash?: string;
 }
 
@@ -37,28 +37,28 @@ export interface KeyItem extends Key {
   name: string;
   scopes: string[];
   perMinute: number;
-  /** The current secret, and while a rotation overlaps the one before. */
+  /** The current secret, and the previous one during the overlap of a rotation. */
   hashes: { hash: string; until?: number }[];
-  /** The id of the key that made it; absent for keys from before this was noted. */
+  /** The id of the key that created it. Absent for keys that are older than this field. */
   createdBy?: string;
   createdAt: string;
   rotatedAt?: string;
 }
 
 const form = /^tl_([a-z0-9]{16})_([A-Za-z0-9_-]{43})$/;
-/** The id that stands for the admin key, which lies among the secrets. */
+/** The id of the admin key, which is stored as a secret. */
 export const adminKeyId = 'admin';
-/** How long a process may use a key that it has checked, in milliseconds: a revoked key dies everywhere within this. */
+/** How long a process may use a key that it has checked, in milliseconds: a revoked key stops working everywhere within this time. */
 const cacheTime = 10_000;
 export const defaultPerMinute = 6_000;
 
-/** Tells who calls, for ten seconds from memory. */
+/** Identifies the caller, from memory for ten seconds. */
 export class KeyCheck {
   readonly #table: Table;
   readonly #secrets: SecretStore;
   readonly #clock: Clock;
   readonly #recent: Recent<Principal | undefined>;
-  /** Keys that are not known, with until when that stands: apart, so that no flood of them drives out those that are. */
+  /** Unknown keys and how long that is cached. Kept separately, so that a flood of them does not evict the known keys. */
   readonly #unknown = new LruMap<string, number>(1_000);
   #adminHash: { value: string | undefined; until: number } | undefined;
 
@@ -93,7 +93,7 @@ export class KeyCheck {
     throw new GatewayError('unauthorized', 'This key is not known or was revoked.');
   }
 
-  /** Forgets what it remembers: a key was changed. */
+  /** Clears the cache after a key was changed. */
   forget(): void {
     this.#recent.clear();
     this.#unknown.clear();
@@ -143,7 +143,7 @@ export class KeyCheck {
     return this.#adminHash.value;
   }
 
-  /** Who holds a key, and until when (epoch milliseconds) its secret is good; undefined where it is not. */
+  /** The holder of a key, and until when (epoch milliseconds) its secret is valid. Undefined if it is not valid. */
   async #holder(
     { keyId, keyHash }: SignInKey,
     now: number,

@@ -29,7 +29,7 @@ export type Creations = (
   keyIds: readonly string[],
 ) => Promise<{ type: string; id: string; name: string; remove(): Promise<unknown> }[]>;
 
-/** The calls on keys. A key is shown when it is made or rotated and never again. `scopeProblem` says why a scope can never be used. */
+/** The calls on keys. A key is shown only when it is created or rotated. `scopeProblem` says why a scope can never be used. */
 export function keyRoutes(
   keys: ApiKeys,
   vendorNames: readonly string[],
@@ -140,7 +140,7 @@ export function keyRoutes(
       handle: async ({ params, input, principal }) => {
         const id = params.id ?? '';
         const children = input.cascade ? await keys.madeBy(id) : [];
-        // The keys first, so that nothing new is made meanwhile.
+        // The keys first, so that nothing new is created in the meantime.
         for (const each of [id, ...children.map((child) => child.id)]) await keys.revoke(principal, each);
         if (!input.cascade) return;
         for (const each of await creations([id, ...children.map((child) => child.id)])) await each.remove();

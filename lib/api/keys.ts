@@ -6,7 +6,7 @@ import type { Table } from '../store/table.ts';
 import { hashOf, type KeyCheck, type KeyItem, type Principal } from './key-check.ts';
 import { adminScope, type MustBeNamed, within } from './scopes.ts';
 
-/** Makes, rotates and revokes the keys of our own API. */
+/** Creates, rotates and revokes Trunkline's API keys. */
 export class ApiKeys {
   readonly #table: Table;
   readonly #clock: Clock;
@@ -23,7 +23,7 @@ export class ApiKeys {
     this.#check = check;
   }
 
-  /** A new key; the text is shown this once and stored hashed. The maker's scopes bound the new key's. */
+  /** A new key. Its text is shown once and stored hashed. The creator's scopes limit the new key's scopes. */
   async create(
     maker: Principal,
     name: string,
@@ -71,7 +71,7 @@ export class ApiKeys {
     return item;
   }
 
-  /** A new secret for the same key; the old one works on for `overlap` seconds. */
+  /** A new secret for the same key; the old one keeps working for `overlap` seconds. */
   async rotate(maker: Principal, id: string, overlap: number): Promise<{ item: KeyItem; key: string }> {
     const item = await this.get(id);
     this.#requireWeaker(item, maker);
@@ -93,7 +93,7 @@ export class ApiKeys {
     return { item: rotated.item, key: `tl_${id}_${secret}` };
   }
 
-  /** The keys that a key has made, and those that these have made. */
+  /** The keys that a key has created, directly or indirectly. */
   async madeBy(id: string): Promise<KeyItem[]> {
     const all = await this.list();
     const makers = [id];
@@ -105,14 +105,14 @@ export class ApiKeys {
 
   /** Revokes a key: at once in this process, everywhere within ten seconds. */
   async revoke(maker: Principal, id: string): Promise<void> {
-    // A key may always give itself up.
+    // A key may always revoke itself.
     if (id !== maker.keyId) this.#requireWeaker(await this.get(id), maker);
     const gone = await this.#table.delete(itemKeys.apiKey(id), 'attribute_exists(#pk)');
     this.#check.forget();
     if (!gone.done) throw new GatewayError('not_found', `There is no key with the id ${JSON.stringify(id)}.`);
   }
 
-  /** Nobody takes over, or away, a key that can do more than their own. */
+  /** A caller cannot rotate or revoke a key that can do more than its own. */
   #requireWeaker(item: KeyItem, { scopes }: Principal): void {
     if (item.scopes.every((scope) => within(scope, scopes, this.#mustBeNamed))) return;
     throw new GatewayError(

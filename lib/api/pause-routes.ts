@@ -3,7 +3,7 @@ import { field, text } from '../core/field.ts';
 import type { Pause, PauseState } from './pause.ts';
 import { type Route, route } from './route.ts';
 
-/** How much waits for the end of a pause. */
+/** How many items wait for the end of a pause. */
 export interface Waiting {
   runs: number;
   deliveries: number;

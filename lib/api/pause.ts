@@ -13,7 +13,7 @@ export interface PauseState {
 }
 
 interface PauseItem extends Key, PauseState {
-  /** False where sending was resumed although the product was started paused. */
+  /** False if sending was resumed although the product was started paused. */
   paused: boolean;
 }
 
@@ -22,11 +22,11 @@ const cacheMs = 5_000;
 const shortestWaitSeconds = 5;
 const longestWaitSeconds = 30 * 60;
 
-/** Whether all sending is stopped: calls that write, raw writes, steps of runs and deliveries. Reads and sessions go on. */
+/** Whether all sending is stopped: calls that write, raw writes, steps of runs and deliveries. Reads and sessions continue. */
 export class Pause {
   readonly #table: Table;
   readonly #clock: Clock;
-  /** Set while `TRUNKLINE_PAUSED` is on: sending is paused from the start and until somebody resumes it. */
+  /** Set while `TRUNKLINE_PAUSED` is on: sending is paused from the start and until someone resumes it. */
   readonly #startPaused: boolean;
   readonly #startedAt: number;
   #known: { state: PauseState | undefined; until: number } | undefined;
@@ -60,13 +60,13 @@ export class Pause {
     );
   }
 
-  /** When to look again, in seconds: soon after a pause began, and every half an hour in one that lasts. */
+  /** When to check again, in seconds: soon after a pause started, and every half an hour in a long one. */
   waitSeconds({ since }: PauseState): number {
     const quarter = Math.ceil((this.#clock.now() - since) / 4000);
     return Math.min(longestWaitSeconds, Math.max(shortestWaitSeconds, quarter));
   }
 
-  /** Stops all sending; a pause that lasts already keeps its beginning. */
+  /** Pauses all sending. An existing pause keeps its start time. */
   async pause(by: string, reason: string | undefined): Promise<PauseState> {
     const before = await this.state();
     const state: PauseState = before ?? { since: this.#clock.now(), by, ...(reason !== undefined && { reason }) };
@@ -82,7 +82,7 @@ export class Pause {
     this.#known = undefined;
   }
 
-  /** Forgets that sending was resumed: a start with `TRUNKLINE_PAUSED` begins paused each time. */
+  /** Clears the record that sending was resumed: every start with `TRUNKLINE_PAUSED` is paused. */
   async begin(): Promise<void> {
     if (this.#startPaused) await this.#table.delete(keys.pause());
     this.#known = undefined;

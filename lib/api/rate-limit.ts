@@ -13,7 +13,7 @@ interface Window {
 export class RateLimit {
   readonly #windows = new LruMap<string, Window>(10_000);
 
-  /** Counts one call and answers the `RateLimit` headers; throws `rate_limited` where the key's figure is used up. */
+  /** Counts one call and returns the `RateLimit` headers. Throws `rate_limited` if the key's quota is used up. */
   take(principal: Principal, now: number): Record<string, string> {
     let window = this.#windows.get(principal.keyId);
     if (!window || now - window.startedAt >= windowSeconds * 1000) {

@@ -10,7 +10,7 @@ import type { Principal } from './key-check.ts';
 import { type HttpRequest, jsonBody } from './request.ts';
 import { type ControlArea, controlNeed, requireScope } from './scopes.ts';
 
-/** What a control call is given: the caller, the path's parts and the parsed input. */
+/** The arguments of a control call: the caller, the path's parts and the parsed input. */
 export interface RouteCall<Input = Record<string, unknown>> {
   request: HttpRequest;
   principal: Principal;

@@ -17,7 +17,7 @@ const shown = () =>
     expiresAt: z.string(),
   });
 
-/** How a browser signs in with a key, stays so for twelve hours, and signs out. */
+/** How a browser signs in with a key, stays signed in for twelve hours, and signs out. */
 export function signInRoutes(services: { table: Table; clock: Clock; random: Random; keys: KeyCheck }): Route[] {
   const { table, clock } = services;
   const signIns = new SignIns(table, clock, services.random);

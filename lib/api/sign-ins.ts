@@ -19,7 +19,7 @@ export interface SignInKey {
   keyHash: string;
 }
 
-/** A browser that is signed in, or a link that was not used yet. Its secret lies here only as a hash; `until` is in epoch milliseconds. */
+/** A browser that is signed in, or a link that was not used yet. Its secret is stored only as a hash; `until` is in epoch milliseconds. */
 interface SignInItem extends Key, SignInKey {
   hash: string;
   until: number;
@@ -71,7 +71,7 @@ export class SignIns {
   }
 }
 
-/** The key behind a cookie, or undefined where it signs in no more. */
+/** The key behind a cookie, or undefined if the cookie is no longer valid. */
 export async function findSignIn(
   table: Table,
   { id, secret }: SignInToken,
@@ -81,7 +81,7 @@ export async function findSignIn(
   return item && item.until > now && equalInConstantTime(item.hash, digest(secret)) ? item : undefined;
 }
 
-/** Uses up a link's token and answers the key behind it, or undefined where it is used, too old or unknown. */
+/** Consumes a link's token and returns the key behind it, or undefined if the token is used, too old or unknown. */
 export async function useLink(table: Table, text: string, now: number): Promise<SignInKey | undefined> {
   const token = tokenOf(text.slice(linkPrefix.length));
   if (!token) return undefined;

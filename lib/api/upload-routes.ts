@@ -3,7 +3,7 @@ import { field, integer, text } from '../core/field.ts';
 import { type FileStore, maximumUpload } from '../core/files.ts';
 import { type Route, route } from './route.ts';
 
-/** Where to put a file that an operation is to send on: `file: {uploadId}`. */
+/** Where to upload a file that an operation will send: `file: {uploadId}`. */
 export function uploadRoutes(files: FileStore): Route[] {
   return [
     route({

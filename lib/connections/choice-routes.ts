@@ -31,7 +31,7 @@ const choice = () =>
     ),
   });
 
-/** The calls that list what a field may take: for forms, completion and drop-downs. A search without a hit answers `[]`. */
+/** The calls that list what a field may take: for forms, completion and drop-downs. A search without matches returns `[]`. */
 export function choiceRoutes(
   services: GatewayServices,
   vendors: Catalogue,

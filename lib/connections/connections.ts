@@ -22,7 +22,7 @@ export interface ConnectionItem extends Key {
 /** How long a process may use what it read before, in milliseconds. */
 const cacheTime = 10_000;
 
-/** Reads connections, through a cache of ten seconds. */
+/** Reads connections, through a ten-second cache. */
 export class Connections {
   readonly #table: Table;
   readonly #clock: Clock;
@@ -34,7 +34,7 @@ export class Connections {
     this.#recent = new Recent(clock, 20_000);
   }
 
-  /** The connection, or `not_found` that says how to make one. */
+  /** The connection, or a `not_found` that explains how to create one. */
   async find(vendor: VendorName, name: string): Promise<Connection> {
     const found = await this.#recent.get(`${vendor}/${name}`, async () => {
       const until = this.#clock.now() + cacheTime;

@@ -2,7 +2,7 @@ import { GatewayError } from '../core/errors.ts';
 import { credentialsSecret, pushSecret, type SecretStore } from '../core/secrets.ts';
 import type { CommonSettings, Connection, Vendor } from '../core/vendor.ts';
 
-/** Where credentials may be sent: nowhere but to the origins, and under the rules, that they were entered for. */
+/** Where credentials may be sent: only to the origins, and under the rules, that they were entered for. */
 export interface Bounds {
   origins: string[];
   allowHttp: boolean;
@@ -29,7 +29,7 @@ export function boundsOf(vendor: VendorAddresses, settings: Connection['settings
   return { origins: [...new Set(origins)], allowHttp, allowPrivateNetwork };
 }
 
-/** What of the wanted bounds lies outside the given ones, as words for a message; undefined when nothing does. */
+/** The part of the requested bounds that is outside the given ones, as words for a message. Undefined if there is none. */
 export function outsideOf(given: Bounds, wanted: Bounds): string | undefined {
   const strange = wanted.origins.find((origin) => !given.origins.includes(origin));
   if (strange !== undefined) return strange;
@@ -74,14 +74,14 @@ export async function deleteCredentials(
   if (vendor.connection.pushCredentials) await secrets.delete(pushSecret(connection.vendor, connection.name));
 }
 
-/** Every stored set of a connection, past the cache. */
+/** Every stored set of a connection, bypassing the cache. */
 export async function readSets(secrets: SecretStore, { vendor, name }: Connection): Promise<CredentialSets> {
   return parseSets(await secrets.read(credentialsSecret(vendor, name), true));
 }
 
 /**
  * The credentials that belong to the settings of a connection. Throws `connection_needs_attention` when there are none, or when
- * the settings would send them elsewhere than they were entered for.
+ * the settings would send them to an address that they were not entered for.
  */
 export async function readCredentials(
   secrets: SecretStore,

@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts';
 import { KeyedLimit } from '../core/limit.ts';
 
-/** Requests of one tick to one server at once. */
+/** Concurrent requests of one tick to one server. */
 const perHost = 8;
 
 /**
@@ -12,7 +12,7 @@ export class HostLimit {
   readonly #limit = new KeyedLimit();
   readonly #silences = new Map<string, number>();
 
-  /** Runs a task, which answers the error that it met; false when its server is silent and the task was not run. */
+  /** Runs a task, which returns its error, if any. False if its server does not respond and the task was not run. */
   async run(host: string, task: () => Promise<unknown>): Promise<boolean> {
     return this.#limit.run(host, perHost, async () => {
       const silences = this.#silences.get(host) ?? 0;

@@ -29,7 +29,7 @@ export const commonSettings = () => ({
   ),
 });
 
-/** Settings as the vendor's schema has them, their addresses held against the address policy. */
+/** Settings as the vendor's schema has them, with their addresses checked against the address policy. */
 export function readSettings(vendor: Vendor, given: Record<string, unknown>): Connection['settings'] {
   const schema = z.strictObject({ ...vendor.connection.settings(), ...commonSettings() });
   const settings = under('/settings', () => parseInput<object>(schema, given)) as CommonSettings;
@@ -46,7 +46,7 @@ export function readSettings(vendor: Vendor, given: Record<string, unknown>): Co
   return settings;
 }
 
-/** Given credentials as they are to be stored; a vendor may exchange what was given for something better. */
+/** The credentials to store. A vendor may exchange the given ones for better ones. */
 export async function acceptCredentials(
   services: CallServices,
   vendor: Vendor,

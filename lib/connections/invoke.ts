@@ -15,7 +15,7 @@ import { type CallScope, type CallServices, withVendorCall } from './vendor-call
 export interface GatewayServices extends CallServices, IdempotencyServices {
   connections: Connections;
   pause: Pause;
-  /** Starts a one-step run for what takes longer than a call may; answers its id. */
+  /** Starts a one-step run for a call that takes too long. Returns the run's id. */
   startRun?(request: SlowCall): Promise<string>;
 }
 
@@ -29,7 +29,7 @@ export interface SlowCall {
   requestId: string;
 }
 
-/** One call of an operation, from whatever road: HTTP, an automation's step, a run. */
+/** One call of an operation, from any source: HTTP, an automation's step, a run. */
 export interface Invocation {
   principal: Principal;
   connection: string;
@@ -40,7 +40,7 @@ export interface Invocation {
   later?: boolean;
 }
 
-/** Bytes that a vendor answered with. */
+/** Bytes that a vendor returned. */
 export interface FileAnswer {
   status: number;
   file: { stream: Readable; type: string; name?: string; size?: number };
@@ -156,7 +156,7 @@ async function attempts(
   }
 }
 
-/** The answer in the declared form. What does not fit goes out as the vendor sent it, named in a header and in one log line. */
+/** The response in the declared form. Parts that do not match are returned as the vendor sent them, and named in a header and one log line. */
 async function answerOf(
   services: CallServices,
   { connection, requestId }: VendorCall,
@@ -199,7 +199,7 @@ function worthAnother(error: GatewayError): boolean {
   );
 }
 
-/** A write may go again when no connection was ever made: then the vendor cannot have seen it. */
+/** A write can be retried if no connection was established: then the vendor cannot have received it. */
 function neverArrived(error: GatewayError): boolean {
   return error.code === 'vendor_unreachable';
 }

@@ -10,16 +10,16 @@ export interface KeepReport extends DueReport {
   kept: number;
   renewed: number;
   failed: number;
-  /** The longest that a due session had gone without a good keepalive when the tick began. */
+  /** The longest that a due session had gone without a good keepalive when the tick started. */
   longestGap: number;
-  /** What went wrong that nobody had thought of. */
+  /** Unexpected errors. */
   unexpected: string[];
 }
 
-/** A keepalive that failed is tried again with the next tick. */
+/** A keepalive that failed is retried in the next tick. */
 const retryInMs = 55_000;
 
-/** One tick of the clock over all sessions that are due: keepalives, and new sessions for those that died. */
+/** One tick of the clock over all sessions that are due: keepalives, and new sessions for those that ended. */
 export async function keepSessions(
   services: CallServices & { store: SessionStore },
   vendors: Catalogue,

@@ -28,7 +28,7 @@ import { vendorCall } from './vendor-calls.ts';
 /** The encrypted state that the caller passes between the two steps. `settings` is present if the connection does not exist yet. */
 interface PendingLogin {
   state: object;
-  /** Where the connection's credentials went when the login began. */
+  /** Where the connection's credentials went when the login started. */
   bounds: Bounds;
   /** Epoch milliseconds. */
   expiresAt: number;
@@ -36,9 +36,9 @@ interface PendingLogin {
   credentials?: Record<string, unknown>;
 }
 
-/** How often storing is tried: the vendor gives the credentials away once. */
+/** How often storing is attempted: the vendor returns the credentials only once. */
 const storeAttempts = 3;
-/** How long it is known that a login has ended, in seconds: beyond the time in which it may be asked for. */
+/** How long the outcome of a login is kept, in seconds: longer than it can be requested. */
 const endedFor = 60 * 60;
 const anyObject = () => z.record(z.string(), z.unknown());
 
@@ -191,13 +191,13 @@ async function finish(
   }
 }
 
-/** No credentials, where the stored ones cannot be used; any other failure stays one. */
+/** No credentials if the stored ones cannot be used. Any other failure is thrown. */
 function nothing(error: unknown): object {
   if (error instanceof GatewayError && error.code === 'connection_needs_attention') return {};
   throw error;
 }
 
-/** A connection that is not stored yet; its name and settings are held against the same rules. */
+/** A connection that is not stored yet; its name and settings are checked by the same rules. */
 function toBeMade(vendor: Vendor, call: RouteCall<LoginInput>, settings: Record<string, unknown>): Connection {
   const name = call.params.name ?? '';
   if (!isSlug(name)) throw new GatewayError('invalid_request', `The name of a connection is ${slugRule}.`);

@@ -13,7 +13,7 @@ interface NoteItem extends Key {
   expiresAt: number;
 }
 
-/** The notes of a connection, in the table; one whose time is over counts as none, whether or not it was deleted yet. */
+/** The notes of a connection, in the table; an expired one counts as absent, whether or not it is deleted yet. */
 export function notesOf(
   table: Table,
   clock: Clock,

@@ -10,7 +10,7 @@ import { withVendorCall } from './vendor-calls.ts';
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** Sends a request to a vendor's endpoint with the session put in. What is declared goes the way of its operation. */
+/** Sends a request to a vendor's endpoint with the session added. A declared request runs as its operation. */
 export async function answerRaw(
   services: GatewayServices,
   vendor: Vendor,
@@ -90,7 +90,7 @@ export async function answerRaw(
   );
 }
 
-/** The body of a raw request: its fields where it has some, and what came where the vendor takes anything. */
+/** The body of a raw request: its fields if it has any, and the raw body if the vendor accepts any body. */
 function bodyOf(vendor: Vendor, request: HttpRequest): Pick<RawRequest, 'body' | 'content'> {
   if (request.rawBody.length === 0) return { body: undefined };
   if (!vendor.takesAnyBody) return { body: jsonBody(request) };

@@ -41,13 +41,13 @@ export const shownConnection = () =>
 /** Reports the state of a connection's event polling. */
 export type ConnectionPolls = (vendor: VendorName, connection: string) => Promise<object[]>;
 
-/** Told after a connection was made, changed or (`gone`) deleted. */
+/** Called after a connection was created, changed or (`gone`) deleted. */
 export type ConnectionChange = (vendor: Vendor, connection: Connection, gone: boolean) => Promise<void>;
 
-/** Who makes or changes a connection. */
+/** The caller that creates or changes a connection. */
 type Author = Pick<RouteCall, 'principal' | 'request'>;
 
-/** Stores credentials and then the connection, while no other request makes or changes it. */
+/** Stores credentials and then the connection, while no other request creates or changes it. */
 export async function createConnection(
   services: ConnectionServices,
   vendor: Vendor,
@@ -128,7 +128,7 @@ export async function changeConnection(
       '#version = :version',
     );
     if (!updated.done) throw changedMeanwhile();
-    // Nothing names the old set any more; where taking it away fails, the next change does it.
+    // Nothing refers to the old set any more. If removing it fails, the next change removes it.
     if (credentials) await storeCredentials(services.secrets, vendor, connection, credentials).catch(() => undefined);
     await services.store.plan(connection, isWarm(vendor, connection), services.clock.now());
     return updated.item;
@@ -138,7 +138,7 @@ export async function changeConnection(
   return shown(services, changed);
 }
 
-/** Runs a change under the connection's lease, so that no other change, and no login, crosses it. */
+/** Runs a change under the connection's lease, so that no other change or login interferes. */
 function alone<T>(
   services: ConnectionServices,
   vendor: Vendor,
@@ -150,7 +150,7 @@ function alone<T>(
   return vendorCall(services, vendor, connection, scope).session.exclusively(change);
 }
 
-/** Stored credentials go to no other place than they were entered for. */
+/** Stored credentials are sent only to the address that they were entered for. */
 function requireSameBounds(vendor: Vendor, before: Bounds, { settings }: Connection): void {
   const outside = outsideOf(before, boundsOf(vendor, settings));
   if (outside === undefined) return;
@@ -218,7 +218,7 @@ export async function shown(services: ConnectionServices, item: ConnectionItem) 
   };
 }
 
-/** Drops what this process remembers of a connection. */
+/** Clears this process's cache for a connection. */
 export function forget(services: ConnectionServices, item: ConnectionItem): void {
   services.connections.forget(item.vendor, item.name);
   services.sessions.forget(connectionOf(item));

@@ -155,7 +155,7 @@ export function connectionRoutes(
         const item = await storedConnection(services, vendors, call);
         const vendor = vendorOf(vendors, item.vendor);
         const scope = { requestId: call.request.requestId, signal: call.request.signal };
-        // Somebody asks: a locked connection is tried once, and opens when it is let in.
+        // An explicit request: a locked connection is tried once, and unlocked if the vendor accepts it.
         if (vendor.session) await services.sessions.allowRetry(connectionOf(item));
         const findings = await vendor.check(vendorCall(services, vendor, connectionOf(item), scope));
         const session = await services.store.read(item.vendor, item.name);

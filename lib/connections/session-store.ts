@@ -30,7 +30,7 @@ export interface SessionItem extends Key, Leased {
   refusals?: number;
   /** When a locked connection may be tried once more. */
   retryAt?: number;
-  /** Why it is locked, or what the last keepalive met. */
+  /** Why it is locked, or the error of the last keepalive. */
   reason?: string;
   /** Times of early deaths, newest last: what a second user of the same hid looks like. */
   earlyDeaths?: number[];
@@ -38,7 +38,7 @@ export interface SessionItem extends Key, Leased {
   dueAt?: number;
 }
 
-/** A session in the hand: decrypted, with the generation that it is known by. */
+/** A decrypted session with its generation. */
 export interface HeldSession {
   generation: number;
   data: object;
@@ -64,7 +64,7 @@ export class SessionStore {
     return this.#table.get<SessionItem>(keys.session(vendor, connection), true);
   }
 
-  /** The live session of an item, or undefined where there is none or it has ended. */
+  /** The live session of an item, or undefined if there is none or it has ended. */
   async held(item: SessionItem | undefined, now: number): Promise<HeldSession | undefined> {
     if (item?.state !== 'live' || !item.data || (item.expiresAt ?? 0) <= now) return undefined;
     const data = await this.#decrypt(item);
@@ -137,7 +137,7 @@ export class SessionStore {
     return stored.done ? { generation, data: live.data, expiresAt: live.expiresAt, liveSince: now } : undefined;
   }
 
-  /** Counts a refused login under the lease; answers how many there are now, or undefined when the lease was lost. */
+  /** Counts a refused login under the lease; returns the new count, or undefined if the lease was lost. */
   async countRefusal(connection: Connection, lease: Lease<SessionItem>): Promise<number | undefined> {
     const counted = await this.#table.update<SessionItem>(
       keys.session(connection.vendor, connection.name),
@@ -177,7 +177,7 @@ export class SessionStore {
     return locked.done;
   }
 
-  /** Keeps a connection locked that was tried once more in vain, and ends the lease. */
+  /** Keeps a connection locked after another failed attempt, and ends the lease. */
   async keepLocked(connection: Connection, fence: number, retryAt: number | undefined): Promise<void> {
     await this.#table.update(
       keys.session(connection.vendor, connection.name),
@@ -187,7 +187,7 @@ export class SessionStore {
     );
   }
 
-  /** Lets a locked connection be tried once more: somebody asked for it. */
+  /** Allows one more attempt for a locked connection, on request. */
   async allowRetry(connection: Connection): Promise<void> {
     await this.#table.update(
       keys.session(connection.vendor, connection.name),
@@ -273,7 +273,7 @@ export class SessionStore {
       registerSecrets(session);
       return session;
     } catch {
-      // Sealed under another key: as good as no session.
+      // Encrypted under another key: treated as no session.
       return undefined;
     }
   }

@@ -10,7 +10,7 @@ import type { HeldSession, SessionItem, SessionStore } from './session-store.ts'
 const leaseTime = 20_000;
 /** How long a caller waits for another's login, in milliseconds. */
 const leaseWaitMs = 8_000;
-/** A keepalive that was good this recently answers the question whether the session lives. */
+/** A keepalive that succeeded this recently shows that the session is live. */
 const keepAliveTrustMs = 5_000;
 
 export interface SessionServices {
@@ -18,18 +18,18 @@ export interface SessionServices {
   store: SessionStore;
   clock: Clock;
   random: Random;
-  /** Tells the world that a connection needs a person; called once for each lock. */
+  /** Reports that a connection needs attention. Called once per lock. */
   needsAttention(connection: Connection, reason: string): Promise<void>;
 }
 
-/** What a process remembers of a session, and until when it may go by that. */
+/** A process's cached session, and until when it may be used. */
 type Remembered = HeldSession & { version: number; until: number };
 
 type AnyLoginCall = LoginCall<object, object> & { credentialsAfresh?: () => Promise<boolean> };
 
 /**
  * Owns every session: one per connection, shared by all processes through the table, renewed by one of them at a time.
- * A write is repeated only after the vendor refused the session.
+ * A write is repeated only after the vendor rejected the session.
  */
 export class Sessions {
   readonly #services: SessionServices;
@@ -43,7 +43,7 @@ export class Sessions {
     this.#owner = services.random.bytes(9).toString('base64url');
   }
 
-  /** Runs one vendor request with a live session; after a refused session there is one login and one repeat. */
+  /** Runs one vendor request with a live session; after a rejected session there is one login and one repeat. */
   async run<T>(vendor: Vendor, call: AnyLoginCall, attempt: (session: object) => Promise<T>): Promise<T> {
     const policy = policyOf(vendor);
     const held = await this.current(vendor, call);
@@ -75,13 +75,13 @@ export class Sessions {
     return this.#obtain(vendor, call, undefined);
   }
 
-  /** The live session as it is stored, past what this process remembers. */
+  /** The live session as stored, bypassing this process's cache. */
   latest(vendor: Vendor, call: AnyLoginCall): Promise<HeldSession> {
     this.#held.delete(idOf(call.connection));
     return this.#obtain(vendor, call, undefined);
   }
 
-  /** Makes a new session even if the old one lives. */
+  /** Creates a new session even if the old one is live. */
   async renew(vendor: Vendor, call: AnyLoginCall): Promise<HeldSession> {
     const item = await this.#services.store.read(vendor.name, call.connection.name);
     return this.#obtain(vendor, call, item?.generation ?? 0);
@@ -92,7 +92,7 @@ export class Sessions {
     return this.#obtain(vendor, call, generation);
   }
 
-  /** Runs something that no login may cross, such as a request that resets the vendor's Rand. */
+  /** Runs something that no login may interrupt, such as a request that resets the vendor's Rand. */
   async exclusively<T>(vendor: Vendor, call: AnyLoginCall, run: () => Promise<T>): Promise<T> {
     const { table, clock, random } = this.#services;
     const key = keys.session(vendor.name, call.connection.name);
@@ -110,7 +110,7 @@ export class Sessions {
     }
   }
 
-  /** One keepalive now, stored; renews when it is refused. */
+  /** One keepalive now, stored; renews the session if it is rejected. */
   async keepAlive(vendor: Vendor, call: AnyLoginCall): Promise<HeldSession> {
     const policy = policyOf(vendor);
     const { store, clock } = this.#services;
@@ -135,7 +135,7 @@ export class Sessions {
     await this.#services.store.replace(call.connection, moved, data);
   }
 
-  /** Locks a connection whose vendor takes credentials with every request and has just refused them. */
+  /** Locks a connection whose vendor takes credentials with every request and has just rejected them. */
   async lock(vendor: Vendor, connection: Connection, reason: string): Promise<void> {
     this.forget(connection);
     const retryAt = this.#retryAt(policyOf(vendor));
@@ -153,7 +153,7 @@ export class Sessions {
     return retryLockedAfter === undefined ? undefined : this.#services.clock.now() + retryLockedAfter;
   }
 
-  /** Drops what this process remembers, after a change of the connection. */
+  /** Clears this process's cache after a change of the connection. */
   forget(connection: Connection): void {
     this.#held.delete(idOf(connection));
     this.#provenAt.delete(idOf(connection));
@@ -176,7 +176,7 @@ export class Sessions {
       this.#provenAt.set(name, now);
       return true;
     } catch (error) {
-      // Only a refusal proves it dead; with anything else the caller gets the first answer.
+      // Only a rejection proves that the session has ended. In all other cases the caller gets the first response.
       return !(error instanceof GatewayError && error.session === 'refused');
     }
   }
@@ -228,7 +228,7 @@ export class Sessions {
     }
   }
 
-  /** Logs in under the lease; undefined when another took the lease meanwhile: then theirs is the session. */
+  /** Logs in under the lease; undefined if another process took the lease meanwhile: then its session is used. */
   async #login(
     vendor: Vendor,
     call: AnyLoginCall,

@@ -36,13 +36,13 @@ export interface VendorShape {
   requestId: string;
 }
 
-/** What one call has left and how it is named in logs. */
+/** The remaining time of one call and its name in logs. */
 export interface CallScope {
   requestId: string;
   signal: AbortSignal;
-  /** Told before each HTTP request goes out: from then on the vendor may have done what it was asked. */
+  /** Called before each HTTP request is sent: from then on the vendor may have carried it out. */
   onRequest?: () => void;
-  /** Told how far a long transfer has come. */
+  /** Receives the progress of a long transfer. */
   progress?: (done: number, total: number) => Promise<void>;
 }
 
@@ -55,7 +55,7 @@ const countBlock = 1000;
 const memories = new LruMap<string, Map<string, unknown>>(5_000);
 const blocks = new WeakMap<Table, Map<string, { next: number; end: number }>>();
 
-/** Puts together what one call of a vendor may use. */
+/** Builds the context of one vendor call. */
 export function vendorCall(
   services: CallServices,
   vendor: Vendor,
@@ -128,7 +128,7 @@ function observed(http: HttpClient, onRequest: (() => void) | undefined): HttpCl
   };
 }
 
-/** The credentials of a connection were replaced after the call that meets this had read its settings. */
+/** The credentials of a connection were replaced after this call had read its settings. */
 class StaleConnection extends GatewayError {
   constructor({ vendor, name }: Connection) {
     super('unavailable', `The ${vendor} connection ${name} was changed a moment ago. Try again.`, { retryAfter: 1 });
@@ -141,7 +141,7 @@ async function requireCurrent(table: Table, connection: Connection): Promise<voi
   if (item && item.credentialsId !== connection.credentialsId) throw new StaleConnection(connection);
 }
 
-/** Runs a call of a vendor; where the credentials were replaced meanwhile, once more with the connection as it is now. */
+/** Runs a vendor call. If the credentials were replaced meanwhile, runs it again with the current connection. */
 export async function withVendorCall<T>(
   services: CallServices & { connections: Connections },
   vendor: Vendor,
