@@ -9,7 +9,7 @@ export async function conditionHolds(
   return (await evaluate(templateOf(expression), bindings, { now })) === true;
 }
 
-/** What is wrong with an expression, as a sentence; undefined when it can be evaluated. */
+/** Explains in a sentence what is wrong with an expression; undefined when it can be evaluated. */
 export async function conditionProblem(expression: string): Promise<string | undefined> {
   const [problem] = await validate(templateOf(expression));
   return problem?.message;

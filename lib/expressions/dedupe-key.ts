@@ -1,4 +1,7 @@
-/** What an evaluated dedupe key tells events apart by; undefined where it found nothing, or an empty text: that is no key. */
+/**
+ * The text by which an evaluated dedupe key distinguishes events; undefined if the value is missing or an empty text: that is not
+ * a key.
+ */
 export function dedupeKeyOf(value: unknown): string | undefined {
   if (value === undefined || value === null || value === '') return undefined;
   return typeof value === 'string' ? value : JSON.stringify(value);

@@ -3,19 +3,19 @@ import type { ExpressionInspection, ExpressionProblem } from './job.ts';
 import { ExpressionPool } from './pool.ts';
 import { hasExpression } from './template.ts';
 
-/** What bounds an evaluation, and what makes it repeatable. */
+/** The limits of an evaluation, and what makes it repeatable. */
 export interface EvaluateOptions {
-  /** A second when absent. The start of a process and waiting for one do not count. */
+  /** Defaults to one second. The start of a process and waiting for one do not count. */
   timeMs?: number;
-  /** Largest result as JSON, 200,000 when absent. */
+  /** The maximum size of the result as JSON; defaults to 200,000. */
   maxBytes?: number;
   /** Epoch milliseconds for `$now()` and `$millis()`; a durable step gives the time at which it first ran. */
   now?: number;
   /** For `$random()` and `$shuffle()`; a durable step gives something that stays the same, such as run and step. */
   seed?: string;
-  /** The addresses that `$link(name)` gives, by name. */
+  /** The addresses that `$link(name)` returns, by name. */
   links?: Readonly<Record<string, string>> | undefined;
-  /** Whose evaluation it is, such as an automation's id: those of different shares take turns. */
+  /** The owner of the evaluation, such as an automation's id: different shares take turns. */
   share?: string;
 }
 
@@ -26,9 +26,10 @@ const validateTimeMs = 5000;
 let shared: ExpressionPool | undefined;
 
 /**
- * A copy of a template in which every text that is wholly `{% … %}` is replaced by the value of its JSONata expression; in a text
- * with expressions among other words, their values take their places as text. Expressions see the bindings (`event`, `steps`, `item`, `run`) as fields and as variables. An expression that finds
- * nothing leaves its member out, or null in a list. Throws `ExpressionFailure`.
+ * Returns a copy of a template in which every text that is wholly `{% … %}` is replaced by the value of its JSONata expression.
+ * In a text that mixes expressions and other words, the expressions are replaced by their values as text. Expressions see the
+ * bindings (`event`, `steps`, `item`, `run`) as fields and as variables. An expression that finds nothing omits its member, or
+ * becomes null in a list. Throws `ExpressionFailure`.
  */
 export async function evaluate(
   template: unknown,
@@ -46,7 +47,7 @@ export async function evaluate(
   return 'json' in reply && reply.json !== undefined ? JSON.parse(reply.json) : undefined;
 }
 
-/** Every expression of a template that cannot run, with its JSON pointer; an empty list when all are good. */
+/** Every expression of a template that cannot run, with its JSON pointer; an empty list when all are valid. */
 export async function validate(
   template: unknown,
   pool: ExpressionPool = sharedPool(),
@@ -62,7 +63,7 @@ export async function inspect(template: unknown, pool: ExpressionPool = sharedPo
   return 'problems' in reply ? reply : nothing;
 }
 
-/** A text with only one of the two delimiters is reported as a mistake. */
+/** A text with only one of the two delimiters is reported as an error. */
 function hasDelimiter(template: unknown): boolean {
   if (typeof template === 'string') return template.includes('{%') || template.endsWith('%}');
   return typeof template === 'object' && template !== null && Object.values(template).some(hasDelimiter);

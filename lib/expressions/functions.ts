@@ -17,7 +17,7 @@ const functions: readonly Row[] = [
   ['hash', (text?: string) => (text === undefined ? undefined : sha256(text)), '<s-:s>'],
   ['ref', (event?: { id?: unknown } | string) => reference(event), '<(os)-:s>'],
   ['base64', encodeBase64, '<s-:s>'],
-  // JSONata's own two take each character for a byte, so that every text beyond Latin-1 comes out wrong.
+  // JSONata's own two functions treat each character as a byte, so text beyond Latin-1 is garbled.
   ['base64encode', encodeBase64, '<s-:s>'],
   ['base64decode', decodeBase64, '<s-:s>'],
   ['link', link, '<s:s>'],

@@ -1,38 +1,38 @@
-/** What the process that evaluates is asked; everything in it is JSON. */
+/** A request to the evaluating process; everything in it is JSON. */
 export type ExpressionJob =
   | { readonly task: 'validate'; readonly template: unknown }
   | {
       readonly task: 'evaluate';
       readonly template: unknown;
       readonly bindings: Readonly<Record<string, unknown>>;
-      /** Epoch milliseconds that `$now()` and `$millis()` tell. */
+      /** Epoch milliseconds that `$now()` and `$millis()` return. */
       readonly now: number;
       /** The same seed gives the same `$random()` and `$shuffle()`. */
       readonly seed: string;
       readonly timeMs: number;
       readonly maxBytes: number;
-      /** The addresses that `$link(name)` gives, by name. */
+      /** The addresses that `$link(name)` returns, by name. */
       readonly links?: Readonly<Record<string, string>>;
     };
 
-/** What it answers, after one `ready` at its start. An absent `json` is JSONata's "nothing". */
+/** Its responses, after one `ready` at startup. An absent `json` is JSONata's "nothing". */
 export type ExpressionReply =
   | { readonly ready: true }
   | { readonly json?: string }
   | ExpressionInspection
   | { readonly failure: ExpressionProblem & { readonly kind: ExpressionFailureKind } };
 
-/** `memory` and `crashed` end the process that evaluated, `timeout` may. */
+/** `memory` and `crashed` end the evaluating process, `timeout` may. */
 export type ExpressionFailureKind = 'syntax' | 'evaluation' | 'timeout' | 'memory' | 'too-large' | 'crashed';
 
-/** What can be said of the expressions of a template without evaluating them. */
+/** What is known about the expressions of a template without evaluating them. */
 export interface ExpressionInspection {
   readonly problems: readonly ExpressionProblem[];
   /** Every `steps.NAME` with the pointer of its expression. */
   readonly steps: readonly { readonly pointer: string; readonly name: string }[];
 }
 
-/** What is wrong with one expression. */
+/** An error in one expression. */
 export interface ExpressionProblem {
   /** JSON pointer of the expression in its template; empty when the template is the expression, or when it is not known. */
   readonly pointer: string;

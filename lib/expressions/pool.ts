@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExpressionFailureKind, ExpressionJob, ExpressionProblem, ExpressionReply } from './job.ts';
 
-/** An expression that gave no result. */
+/** The error of an expression without a result. */
 export class ExpressionFailure extends Error {
   override name = 'ExpressionFailure';
   readonly kind: ExpressionFailureKind;
@@ -22,11 +22,11 @@ export class ExpressionFailure extends Error {
 
 /** Settings of a pool; all have defaults. */
 export interface ExpressionPoolOptions {
-  /** Processes at a time, 2 when absent. */
+  /** The maximum number of processes; defaults to 2. */
   size?: number;
-  /** Heap of one process in MB, 64 when absent. */
+  /** The heap of one process in MB; defaults to 64. */
   memoryMb?: number;
-  /** Milliseconds after which an unused process ends, a minute when absent. */
+  /** The idle timeout of a process in milliseconds; defaults to one minute. */
   idleMs?: number;
   /** The file that evaluates: `expression-worker.ts` beside this one, or `expression-worker.mjs` beside the bundle. */
   entry?: URL;
@@ -36,7 +36,7 @@ interface Waiting {
   share: string;
   job: ExpressionJob;
   timeMs: number;
-  /** An evaluation changes nothing outside, so one that a dying process took with it is simply done again, once. */
+  /** An evaluation has no side effects, so one that was lost with its process is repeated once. */
   again: boolean;
   resolve: (reply: ExpressionReply) => void;
   reject: (failure: unknown) => void;
@@ -47,21 +47,22 @@ type Reason = 'start' | 'time' | 'idle' | 'close' | 'error';
 interface Evaluator {
   process: ChildProcess;
   state: 'starting' | 'ready' | 'dying';
-  /** Why we killed it. */
+  /** Why the pool killed it. */
   killedFor: Reason | undefined;
   current: Waiting | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
 const bootMs = 15_000;
-/** Pauses before a process is started again, in milliseconds. */
+/** The delays before a process is restarted, in milliseconds. */
 const startPausesMs = [100, 400, 1_500];
-/** JSONata's own deadline comes first and knows which expression it was; this much later the process is killed. */
+/** JSONata's own deadline comes first and identifies the expression; this much later the process is killed. */
 const killAfterMs = 150;
 
 /**
- * Processes that evaluate one expression job at a time, kept and reused, killed and replaced when one takes too long. Processes
- * and not threads: one allocation beyond a thread's heap limit ends the whole process, and with it everybody's requests.
+ * Processes that evaluate one expression job at a time; they are reused, and killed and replaced when a job takes too long. The
+ * pool uses processes instead of threads: one allocation beyond a thread's heap limit ends the whole process, and with it all
+ * requests.
  */
 export class ExpressionPool {
   readonly #size: number;
@@ -69,9 +70,9 @@ export class ExpressionPool {
   readonly #idleMs: number;
   readonly #entry: URL;
   readonly #evaluators = new Set<Evaluator>();
-  /** What waits, by whose it is; the share whose turn is next comes first. */
+  /** Waiting jobs by share; the share whose turn is next comes first. */
   readonly #shares = new Map<string, Waiting[]>();
-  /** How often in a row no process could be started. */
+  /** The number of consecutive failures to start a process. */
   #failedStarts = 0;
   #restart: NodeJS.Timeout | undefined;
 
@@ -82,14 +83,14 @@ export class ExpressionPool {
     this.#entry = options.entry ?? defaultEntry();
   }
 
-  /** Processes that live at the moment. */
+  /** The number of live processes. */
   get alive(): number {
     return this.#evaluators.size;
   }
 
   /**
-   * Runs a job in the next free process. Waiting and the start of a process do not count as its time. Shares take turns: whoever has
-   * a thousand jobs waiting delays nobody else's by more than the one that runs.
+   * Runs a job in the next free process. Waiting and the start of a process do not count towards its time limit. Shares take
+   * turns: a share with a thousand waiting jobs delays the jobs of others by no more than the one that is running.
    */
   run(job: ExpressionJob, timeMs: number, share = ''): Promise<ExpressionReply> {
     return new Promise((resolve, reject) => {
@@ -98,7 +99,7 @@ export class ExpressionPool {
     });
   }
 
-  /** Ends all processes; jobs that run or wait fail. */
+  /** Ends all processes; running and waiting jobs fail. */
   close(): void {
     clearTimeout(this.#restart);
     this.#rejectAll(crashed('the pool was closed'));
@@ -118,7 +119,7 @@ export class ExpressionPool {
     this.#shares.set(waiting.share, jobs);
   }
 
-  /** The next job of the share whose turn it is; the share comes last from then on. */
+  /** The next job of the share whose turn it is; the share then moves to the end. */
   #take(): Waiting | undefined {
     const [next] = this.#shares;
     if (!next) return undefined;
@@ -168,7 +169,7 @@ export class ExpressionPool {
     });
   }
 
-  /** No code from texts, a linear engine for regular expressions that run away, no files but its own, no processes, no threads. */
+  /** No code from strings, a linear engine for runaway regular expressions, no files but its own, no processes, no threads. */
   #flags(): string[] {
     const file = fileURLToPath(this.#entry);
     const readable = file.endsWith('.ts') ? fileURLToPath(new URL('../..', this.#entry)) : dirname(file);
@@ -230,7 +231,7 @@ export class ExpressionPool {
     this.#next();
   }
 
-  /** A machine that is short of processes may have one a moment later; what never starts must not be started for ever. */
+  /** A machine without free processes may have one a moment later; a process that never starts must not be retried forever. */
   #afterFailedStart(): void {
     const pause = startPausesMs[this.#failedStarts++];
     if (pause === undefined) {

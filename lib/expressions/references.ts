@@ -1,4 +1,4 @@
-/** What an expression refers to by name, read from its syntax tree. */
+/** The names that an expression refers to, read from its syntax tree. */
 export interface References {
   /** Functions that are called and not defined in the expression itself. */
   functions: Set<string>;

@@ -3,7 +3,7 @@ import { below, expressionIn, type Part, partsIn } from './template.ts';
 
 const maxDepth = 100;
 
-/** An evaluation that cannot go on, with the place where it stopped. */
+/** An evaluation that cannot continue, with the location where it stopped. */
 export class Stopped extends Error {
   readonly kind: ExpressionFailureKind;
   readonly pointer: string;
@@ -16,8 +16,8 @@ export class Stopped extends Error {
 }
 
 /**
- * Builds a result as plain data: no functions, no `__proto__`, no more bytes than allowed. It counts while it builds, because
- * a value that repeats itself can be far larger as text than in memory.
+ * Builds a result as plain data: no functions, no `__proto__`, no more bytes than allowed. It counts while it builds, because a
+ * value that repeats itself can be far larger as text than in memory.
  */
 export class ResultBuilder {
   readonly #maxBytes: number;
@@ -27,7 +27,7 @@ export class ResultBuilder {
     this.#maxBytes = maxBytes;
   }
 
-  /** The template with each expression replaced by what `evaluate` makes of it; "nothing" leaves a member out. */
+  /** The template with each expression replaced by the result of `evaluate`; "nothing" leaves a member out. */
   async fill(
     template: unknown,
     evaluate: (expression: string, pointer: string) => Promise<unknown>,
@@ -57,7 +57,7 @@ export class ResultBuilder {
     return record;
   }
 
-  /** A text with the values of its expressions in their places; "nothing" and null leave theirs empty. */
+  /** A text with its expressions replaced by their values; "nothing" and null become empty. */
   async #join(
     parts: readonly Part[],
     evaluate: (expression: string, pointer: string) => Promise<unknown>,

@@ -1,7 +1,9 @@
-/** The moment, the chance and the links that an expression sees; set before each evaluation, so that a replay sees the same. */
+/**
+ * The time, the random source and the links that an expression sees; set before each evaluation, so that a replay sees the same.
+ */
 export const given = { now: 0, random: (): number => 0, links: {} as Readonly<Record<string, string>> };
 
-/** Globals that JSONata and our functions work with. Everything else is taken away, `process` and `fetch` among it. */
+/** Globals that JSONata and our functions need. All others are removed, including `process` and `fetch`. */
 const kept = new Set([
   'Array',
   'BigInt',
@@ -46,8 +48,8 @@ const kept = new Set([
 ]);
 
 /**
- * Makes this process poor: time and chance come from `given`, no text becomes code, most globals are gone, and what is left
- * cannot be changed. An expression cannot reach JavaScript anyway; this is for the day on which it can.
+ * Restricts this process: time and randomness come from `given`, no text is evaluated as code, most globals are removed, and the
+ * rest cannot be changed. Expressions cannot reach JavaScript anyway; this is defence in depth.
  */
 export function closeSandbox(): void {
   const RealDate = Date;

@@ -1,4 +1,4 @@
-/** A part of a text: literal words, or an expression whose value takes its place. */
+/** A part of a text: a literal, or an expression whose value replaces it. */
 export type Part = { readonly text: string } | { readonly expression: string };
 
 /** The expression in a text that is wholly `{% … %}`, or undefined. */
@@ -8,7 +8,7 @@ export function expressionIn(text: string): string | undefined {
   return inner.includes('{%') ? undefined : inner.trim();
 }
 
-/** The parts of a text with embedded expressions (`Alarm {% event.data.zone %}!`), or undefined for a text that has none. */
+/** The parts of a text with embedded expressions (`Alarm {% event.data.zone %}!`); undefined for a text without any. */
 export function partsIn(text: string): readonly Part[] | undefined {
   const pieces = text.split(/\{%([\s\S]*?)%\}/);
   if (pieces.length === 1) return undefined;
@@ -18,14 +18,14 @@ export function partsIn(text: string): readonly Part[] | undefined {
   });
 }
 
-/** Whether a template holds anything to evaluate, at any depth. */
+/** Whether a template contains anything to evaluate, at any depth. */
 export function hasExpression(template: unknown): boolean {
   if (typeof template === 'string') return expressionIn(template) !== undefined || partsIn(template) !== undefined;
   if (typeof template !== 'object' || template === null) return false;
   return Object.values(template).some(hasExpression);
 }
 
-/** A JSON pointer one step further down. */
+/** Appends a segment to a JSON pointer. */
 export function below(pointer: string, key: string | number): string {
   return `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }

@@ -11,7 +11,7 @@ import { below, expressionIn, partsIn } from './template.ts';
 // The entry of the process that evaluates expressions: it takes one job at a time and is killed when it takes too long.
 
 const maxLength = 20_000;
-/** Nested evaluations; a recursion that is deeper eats its memory before its time. */
+/** The nesting limit; deeper recursion exhausts its memory before its time. */
 const maxStack = 10_000;
 
 process.on('message', (job: ExpressionJob) => void answer(job));
@@ -109,7 +109,7 @@ function failureFrom(error: unknown): Extract<ExpressionReply, { failure: unknow
   return { kind, pointer, ...problem };
 }
 
-/** JSONata throws plain objects; their texts can repeat data of any length. */
+/** JSONata throws plain objects; their messages can repeat data of any length. */
 function describe(error: unknown): Omit<ExpressionProblem, 'pointer'> {
   if (typeof error !== 'object' || error === null) return { message: 'The expression failed' };
   const { code, message, position } = error as { code?: unknown; message?: unknown; position?: unknown };
@@ -120,7 +120,7 @@ function describe(error: unknown): Omit<ExpressionProblem, 'pointer'> {
   };
 }
 
-/** Numbers from 0 to 1 (the generator sfc32) that depend on the seed alone. */
+/** Numbers from 0 to 1 (the generator sfc32) that depend only on the seed. */
 function seededRandom(seed: string): () => number {
   const digest = createHash('sha256').update(seed).digest();
   let [a, b, c, d] = [digest.readInt32LE(0), digest.readInt32LE(4), digest.readInt32LE(8), 1];

@@ -11,17 +11,17 @@ import { maySeeDelivery } from '../subscriptions/delivery-list.ts';
 import type { RecentChanges } from './recent-changes.ts';
 
 export interface StreamServices extends LogServices {
-  /** Where one process makes all changes: what it changed lately. Without it, lists are read. */
+  /** If one process makes all changes: its recent changes. Otherwise, lists are read. */
   recentChanges?: RecentChanges<Item>;
 }
 
-/** How far a reader has come: the place of the last event, and the time of the last change of a run or delivery. */
+/** A reader's progress: the position of the last event, and the time of the last change of a run or delivery. */
 export interface StreamCursor {
   position: number;
   stamp: number;
 }
 
-/** Something that has happened, in the order in which it did. */
+/** A change, in the order in which the changes happened. */
 export type StreamFrame =
   | { kind: 'event'; item: EventItem; body: object }
   | { kind: 'run'; item: RunItem }
@@ -30,18 +30,18 @@ export type StreamFrame =
 export interface StreamPage {
   frames: StreamFrame[];
   cursor: StreamCursor;
-  /** More events are there at once. */
+  /** More events are available immediately. */
   more: boolean;
 }
 
-/** Events of one page. */
+/** The number of events per page. */
 const maxEvents = 200;
-/** The newest runs, and deliveries, of each state in which a change is looked for. */
+/** The number of newest runs, and deliveries, per state that are searched for a change. */
 const maxListed = 25;
-/** The index of states is a moment behind the table, and clocks differ: a change may be told twice, but none is missed. */
+/** The index of states lags slightly behind the table, and clocks differ: a change may be reported twice, but none is missed. */
 const overlapMs = 5_000;
 
-/** Where a reader begins who wants nothing of the past. */
+/** The start position of a reader that does not want past events. */
 export async function streamStart(services: StreamServices): Promise<StreamCursor> {
   return {
     position: await lastPosition(services),
@@ -49,7 +49,7 @@ export async function streamStart(services: StreamServices): Promise<StreamCurso
   };
 }
 
-/** What a key may see of what happened since. */
+/** What a key may see of the changes since then. */
 export async function changesSince(
   services: StreamServices,
   { scopes }: Principal,
@@ -68,7 +68,7 @@ export async function changesSince(
   const frames = changed.flatMap((item): StreamFrame[] => {
     if (isRunItem(item)) return may('runs') ? [{ kind: 'run', item: item as Item & RunItem }] : [];
     if (!isDeliveryItem(item) || !may('deliveries')) return [];
-    // Its key says what it is.
+    // Its key determines its type.
     const delivery = item as Item & DeliveryItem;
     return maySeeDelivery({ scopes }, delivery) ? [{ kind: 'delivery', item: delivery }] : [];
   });

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 
-/** A change that this process made, with a stamp that no other change has. */
+/** A change that this process made, with a unique stamp. */
 export interface Change<Item> {
   stamp: number;
   item: Item;
@@ -8,7 +8,7 @@ export interface Change<Item> {
 
 const maxChanges = 1_000;
 
-/** The last changes of runs and deliveries, where one process makes them all: what changed is then known without a query. */
+/** The last changes of runs and deliveries, for a process that makes all of them: changes are then known without a query. */
 export class RecentChanges<Item> {
   readonly #clock: Clock;
   readonly #changes: Change<Item>[] = [];

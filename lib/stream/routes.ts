@@ -4,12 +4,12 @@ import { showRun } from '../automations/runs/routes.ts';
 import { showDelivery } from '../subscriptions/delivery-routes.ts';
 import { changesSince, type StreamCursor, type StreamFrame, type StreamServices, streamStart } from './changes.ts';
 
-/** Milliseconds after which a browser asks again, once an answer has ended. */
+/** The delay after which a browser reconnects once a response has ended, in milliseconds. */
 const retryMs = 5_000;
 
 /**
- * Live updates as server-sent events. The answer ends, and the client comes back with `Last-Event-ID`, as every `EventSource` does
- * by itself; on one machine the connection stays open instead (`docs/decisions/032-live-stream.md`).
+ * Live updates as server-sent events. The response ends, and the client reconnects with `Last-Event-ID`, as every `EventSource`
+ * does by itself; on one machine the connection stays open instead (`docs/decisions/032-live-stream.md`).
  */
 export function streamRoutes(services: StreamServices): Route[] {
   return [
@@ -31,7 +31,7 @@ export function streamRoutes(services: StreamServices): Route[] {
         const text = [
           `retry: ${page.more ? 0 : retryMs}\n\n`,
           ...page.frames.map(frameText),
-          // Last, so that a client whose connection breaks before it asks for everything again.
+          // Last, so that a client whose connection breaks before it receives this line requests everything again.
           `id: ${position}-${stamp}\n\n`,
         ].join('');
         return new Answer(200, text, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
@@ -46,7 +46,7 @@ function frameText(frame: StreamFrame): string {
   return `event: ${frame.kind}\ndata: ${JSON.stringify(body)}\n\n`;
 }
 
-/** The cursor in a `Last-Event-ID`; one that is not ours begins at the present. */
+/** The cursor in a `Last-Event-ID`; an unknown one starts at the present. */
 function cursorOf(id: string | undefined): StreamCursor | undefined {
   const [, position, stamp] = /^(\d{1,15})-(\d{1,15})$/.exec(id ?? '') ?? [];
   return position === undefined ? undefined : { position: Number(position), stamp: Number(stamp) };

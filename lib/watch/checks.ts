@@ -3,25 +3,25 @@ import { type DueKind, oldestDue } from '../store/due.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 
-/** One thing that must be so while Trunkline works. */
+/** A condition that must hold while Trunkline works. */
 export interface Check {
   name: string;
   ok: boolean;
-  /** What was measured, or what is wrong. */
+  /** The measured value, or the problem. */
   message: string;
 }
 
-/** What the last look at everything found; times are epoch milliseconds. */
+/** The result of the last full check; times are epoch milliseconds. */
 export interface HealthReport extends Key {
   checkedAt: number;
   checks: Check[];
 }
 
-/** The last tick of a function of the clock. */
+/** The last tick of a scheduled function. */
 export interface ClockTick extends Key {
   startedAt: number;
   finishedAt: number;
-  /** What went wrong that nobody had foreseen. */
+  /** An unexpected error. */
   unexpected: string[];
 }
 
@@ -29,12 +29,12 @@ interface ProbeSeen extends Key {
   sentAt: number;
 }
 
-/** A tick that began longer ago than this is late: one may take 55 s, and the next begins within a minute. */
+/** A tick that started longer ago than this is late: one may take 55 s, and the next starts within a minute. */
 export const lateAfterMs = 150_000;
 const oldestDueMs = 120_000;
 const watched: readonly DueKind[] = ['keepalive', 'poll', 'schedule'];
 
-/** Looks at everything that must work: the database, the clocks, what is due, and the stream that events go through. */
+/** Checks everything that must work: the database, the scheduled functions, due work, and the stream that carries events. */
 export async function runChecks(
   { table, clock }: { table: Table; clock: Clock },
   clocks: readonly string[],
@@ -48,13 +48,13 @@ export async function runChecks(
   ]);
 }
 
-/** Sends a probe through the table's stream; the function at its end notes that it came. */
+/** Sends a probe through the table's stream; the function at its end records the arrival. */
 export async function sendProbe({ table, clock }: { table: Table; clock: Clock }): Promise<void> {
   const now = clock.now();
   await table.put({ ...keys.probe(now), sentAt: now, expiresAt: expiry(now + 3_600_000) });
 }
 
-/** Notes the probe that came through the stream. */
+/** Records the probe that arrived through the stream. */
 export async function noteProbe(table: Table, sentAt: number): Promise<void> {
   await table.put<ProbeSeen>({ ...keys.streamProbe(), sentAt }, 'attribute_not_exists(#pk) OR #sentAt < :sentAt', {
     sentAt,

@@ -10,20 +10,20 @@ export interface WatchServices {
   http: HttpClient;
 }
 
-/** What one look found, for the log. */
+/** The outcome of one check, for the log. */
 export interface WatchReport {
   failed: string[];
-  /** Whether the monitor outside was called, where there is one. */
+  /** Whether the external monitor was called, if there is one. */
   heartbeat: 'sent' | 'withheld' | 'failed' | 'off';
 }
 
-/** The clocks tick at the same moment as this one: what fails is looked at again after these pauses, in milliseconds. */
+/** The clocks tick at the same moment as this one: failed checks are repeated after these delays, in milliseconds. */
 const lookAgainMs = [1_000, 3_000, 8_000];
 const heartbeatTimeMs = 10_000;
 
 /**
- * Checks that the last minute's work was really done, stores the result for `/health`, and calls the monitor outside only when
- * it was: the monitor raises the alarm when no call comes.
+ * Checks that the last minute's work was done, stores the result for `/health`, and calls the external monitor only if it was:
+ * the monitor raises the alarm when no call arrives.
  */
 export async function watch(
   services: WatchServices,

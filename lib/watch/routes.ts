@@ -22,7 +22,7 @@ const shown = () =>
     ),
   });
 
-/** The calls on the self-test: a harmless automation that runs on a schedule and whose latency is measured. */
+/** The routes of the self-test: a harmless automation that runs on a schedule and whose latency is measured. */
 export function selfTestRoutes({ table }: { table: Table }): Route[] {
   const shared = { tag: 'Self-test', area: 'automations', path: '/v1/self-test' } as const;
   return [

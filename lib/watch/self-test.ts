@@ -6,18 +6,18 @@ import { keys } from '../store/items.ts';
 import type { Key } from '../store/table.ts';
 import type { Check } from './checks.ts';
 
-/** What the self-test runs and what it found. Times are epoch milliseconds. */
+/** The configuration and the result of the self-test. Times are epoch milliseconds. */
 export interface SelfTestItem extends Key {
   automationId: string;
   automation: string;
   everySeconds: number;
   withinSeconds: number;
-  /** The test that has started and is not judged yet. */
+  /** The test that has started and has no result yet. */
   pending?: { eventId: string; startedAt: number };
   last?: { startedAt: number; ok: boolean; latencyMs?: number; reason?: string };
 }
 
-/** The event that an automation for the self-test starts with. */
+/** The event that starts an automation for the self-test. */
 export const selfTestType = 'trunkline.self_test.started';
 
 /** Whether an automation can serve as the self-test. */
@@ -27,8 +27,8 @@ export function isSelfTest(item: AutomationItem): boolean {
 }
 
 /**
- * Judges the test that is running and starts the next one when it is due: an event goes through log, stream and engine to the
- * vendor like every alarm, and the run's end is held against its time.
+ * Evaluates the running test and starts the next one when it is due. An event passes through log, stream and engine to the vendor
+ * like every alarm, and the end of the run is compared with its start time.
  */
 export async function runSelfTest(services: LogServices): Promise<Check[]> {
   const { table, clock } = services;
@@ -60,7 +60,7 @@ export async function runSelfTest(services: LogServices): Promise<Check[]> {
   return [{ name: 'self-test', ok: last.ok, message }];
 }
 
-/** How a test ended; undefined while it may still succeed. */
+/** The result of a test; undefined while it may still succeed. */
 async function judge(
   services: LogServices,
   item: SelfTestItem,

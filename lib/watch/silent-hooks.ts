@@ -4,7 +4,10 @@ import type { HookItem } from '../hooks/hooks.ts';
 import { readStatuses } from '../hooks/status.ts';
 import { keys } from '../store/items.ts';
 
-/** Tells of every hook that is to be busy and has received nothing for longer than its `silentAfterSeconds`: once per silence. */
+/**
+ * Reports every hook that is expected to be busy and has received nothing for longer than its `silentAfterSeconds`: once per
+ * silence.
+ */
 export async function tellSilentHooks(services: LogServices): Promise<string[]> {
   const { table, clock } = services;
   const hooks = (await table.queryAll<HookItem>({ pk: keys.hooks() })).filter(
@@ -15,7 +18,7 @@ export async function tellSilentHooks(services: LogServices): Promise<string[]> 
   const silent: string[] = [];
   for (const { id, name, silentAfterSeconds = 0, updatedAt } of hooks) {
     const lastReceivedAt = statuses.get(id)?.lastReceivedAt;
-    // A hook that was changed has had no chance to be busy since.
+    // A changed hook has had no chance to receive anything since.
     const since = Math.max(Date.parse(lastReceivedAt ?? updatedAt), Date.parse(updatedAt));
     if (clock.now() - since <= silentAfterSeconds * 1000) continue;
     silent.push(name);

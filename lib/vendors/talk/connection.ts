@@ -4,7 +4,7 @@ import { field, text } from '../../core/field.ts';
 import type { VendorCall } from '../../core/vendor.ts';
 import type { TalkSession } from './session.ts';
 
-/** Settings of a Talk connection, beside those that every vendor takes. */
+/** The settings of a Talk connection, in addition to those of every vendor. */
 export interface TalkSettings {
   serverUrl: string;
   user?: string | undefined;
@@ -24,7 +24,7 @@ export const title = 'Nextcloud Talk';
 const webAddress = () =>
   z.url().check(z.refine((url: string) => !/[?#]/.test(url), 'must be an address without a query or fragment'));
 
-/** The schemas are functions so that no cold start builds what it does not use. */
+/** The schemas are functions, so that a cold start builds only the ones it uses. */
 export const settings = () => ({
   serverUrl: field(webAddress(), {
     description: 'Where Nextcloud is, with its folder if it has one, without /index.php or /ocs.',
@@ -74,18 +74,18 @@ export function validate(given: TalkSettings, secret: TalkCredentials): void {
   if (secret.appPassword === undefined) throw refusedField('/credentials/appPassword', 'is required');
 }
 
-/** The server's root, without a slash at the end and without `/index.php`. */
+/** The server's root, without a trailing slash and without `/index.php`. */
 export function rootOf({ serverUrl }: TalkSettings): string {
   return serverUrl.replace(/\/+$/, '').replace(/\/index\.php$/, '');
 }
 
-/** The host and folder of the server, as event ids carry it. */
+/** The host and folder of the server, as event ids contain it. */
 export function placeOf(given: TalkSettings): string {
   const { host, pathname } = new URL(rootOf(given));
   return `${host}${pathname === '/' ? '' : pathname}`;
 }
 
-/** How an account of a server is named among all accounts. */
+/** The unique name of an account of a server among all accounts. */
 export function accountAt(place: string, userId: string): string {
   return `${place}/users/${userId}`;
 }

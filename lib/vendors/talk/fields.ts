@@ -15,10 +15,10 @@ export const token = () =>
     choices: { kind: 'rooms' },
   });
 
-/** Text that is more than blanks. */
+/** Text that is not blank. */
 export const words = (most: number) => text(most).check(z.regex(/\S/, 'must not be blank'));
 
-/** What is said. The server's own limit (1,000 or 32,000 characters) is checked before anything is sent. */
+/** The text of a message. The server's own limit (1,000 or 32,000 characters) is checked before anything is sent. */
 export const message = () =>
   field(words(100_000), {
     description:
@@ -35,7 +35,7 @@ export const threadId = () =>
     examples: [121],
   });
 
-/** A person by user id; where there is none, by what else names a participant. */
+/** A person by user id or, without one, by another name of a participant. */
 export const participant = () =>
   field(text(600), {
     description:

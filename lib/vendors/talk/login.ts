@@ -4,11 +4,11 @@ import { rootOf, type TalkCredentials, type TalkSettings, title } from './connec
 import { askPlain, type OcsAnswer, readAnswer, recordOf, textOf, userAgent } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
 
-/** How long a server keeps a login that was started, in milliseconds. */
+/** How long a server keeps a started login, in milliseconds. */
 const lifetime = 20 * 60_000;
 const startPath = '/index.php/login/v2';
 
-/** Login Flow v2 (Nextcloud 16): the person grants access in the browser, and we fetch an app password of our own. */
+/** Login Flow v2 (Nextcloud 16): the person grants access in the browser, and the gateway fetches its own app password. */
 export const login: BrowserLogin<TalkSettings, TalkCredentials> = {
   async start(call) {
     const root = rootOf(call.connection.settings);
@@ -55,7 +55,7 @@ async function post(call: Call, url: string, form: string, doing: string): Promi
   return readAnswer(await askPlain(call, { method: 'POST', url, headers, form, effect: 'session', doing }));
 }
 
-/** The server names addresses itself; a credential goes to nobody but the server of the connection. */
+/** The server supplies addresses itself; credentials are sent only to the server of the connection. */
 function requireSameHost(address: string, root: string): void {
   const named = URL.parse(address);
   const own = new URL(root);

@@ -2,24 +2,24 @@ import * as z from 'zod/mini';
 import { chatMessage } from './chat/message.ts';
 import { recordOf, textOf } from './wire/protocol.ts';
 
-/** A schema that first brings what servers of any age send into one shape. */
+/** A schema that first normalises the responses of all server versions to one shape. */
 function shaped<S extends z.ZodMiniType>(into: (value: unknown) => unknown, schema: S) {
   return z.pipe(z.transform(into), schema);
 }
 
 const listOf = <S extends z.ZodMiniType>(item: S) => shaped((value) => value ?? [], z.array(item));
 
-/** What a server answers that has nothing to say: `[]` or null, or since Talk 21 the room as it is now. */
+/** The response of a server without content: `[]` or null, or since Talk 21 the current room. */
 export const done = () => shaped((value) => recordOf(value) ?? {}, z.looseObject({}));
 
-/** Who reacted with what to a message: a list for each emoji. */
+/** The reactions to a message: a list of actors for each emoji. */
 export const reactions = () =>
   shaped(
     (value) => recordOf(value) ?? {},
     z.record(z.string(), z.array(z.looseObject({ actorType: z.string(), actorId: z.string() }))),
   );
 
-/** A room that was made. Old servers tell its token alone, which then is its id, too. */
+/** A created room. Old servers return only its token, which is then also its id. */
 export const newRoom = () =>
   shaped(
     (value) => {
@@ -29,7 +29,7 @@ export const newRoom = () =>
     z.looseObject({ token: z.string() }),
   );
 
-/** A room: the fields that every server tells, in one form. */
+/** A room: the fields that every server returns, in one form. */
 export const room = () =>
   shaped(
     roomOf,
@@ -55,11 +55,11 @@ export const room = () =>
 
 export const rooms = () => listOf(room());
 
-/** What a join gives: the session, and since Talk 7 the room. */
+/** The result of a join: the session, and since Talk 7 the room. */
 export const joined = () =>
   shaped((value) => (recordOf(value)?.token ? roomOf(value) : value), z.looseObject({ sessionId: z.string() }));
 
-/** A participant: `userId` is empty for anybody but an account, `sessionId` is '0' for who is not connected. */
+/** A participant: `userId` is empty for everybody except accounts, `sessionId` is '0' for participants who are not connected. */
 export const participants = () =>
   listOf(
     shaped(
@@ -79,7 +79,7 @@ export const participants = () =>
     ),
   );
 
-/** Who takes part in a call. */
+/** The participants of a call. */
 export const callParticipants = () =>
   listOf(
     shaped(
@@ -97,7 +97,7 @@ export const callParticipants = () =>
     ),
   );
 
-/** What a post gives: chat v1 tells nothing of the new message, so its id is null there. */
+/** The result of a post: chat v1 returns nothing about the new message, so its id is null there. */
 export const posted = () =>
   z.looseObject({
     id: z.nullable(z.int()),
@@ -107,10 +107,10 @@ export const posted = () =>
     referenceId: z.string(),
   });
 
-/** A message that was changed: servers answer with the line that tells of the change, and have the message in it. */
+/** A changed message: servers return the line that reports the change, with the message inside. */
 export const changedMessage = () => shaped((value) => recordOf(value)?.parent ?? value, message());
 
-/** A line of a chat; `text` is the message with its placeholders filled in. */
+/** A chat line; `text` is the message with its placeholders replaced. */
 export const message = () =>
   shaped(
     chatMessage,
@@ -133,7 +133,7 @@ export const message = () =>
 /** Messages around one of them, oldest first. */
 export const messages = () => listOf(message());
 
-/** A file that was sent: the line of the chat where the server shows it, else with a null id. */
+/** A sent file: the chat line if the server shows it, otherwise with a null id. */
 export const sentFile = () =>
   z.looseObject({
     id: z.nullable(z.int()),
@@ -143,7 +143,7 @@ export const sentFile = () =>
     size: z.int(),
   });
 
-/** A thread with its first and last message, where they are still there. */
+/** A thread with its first and last message, if they still exist. */
 export const thread = () =>
   shaped(
     (value) => {
@@ -186,7 +186,7 @@ export const poll = () =>
     }),
   );
 
-/** A room in one shape: `[]` for empty maps mended, what younger fields say also under the name of the older ones. */
+/** A room in one shape: `[]` for empty maps corrected, values of newer fields also under the older names. */
 export function roomOf(value: unknown): Record<string, unknown> {
   const given = recordOf(value) ?? {};
   const inCall = given.participantInCall ?? isInCall(given.participantFlags);
@@ -197,7 +197,7 @@ export function roomOf(value: unknown): Record<string, unknown> {
     participantInCall: inCall,
     participantFlags: numberOf(given.participantFlags ?? (inCall ? 1 : 0)),
     lastPing,
-    // Talk 3 knows no activity; its own order was by the last ping.
+    // Talk 3 has no activity; its own order was by the last ping.
     lastActivity: numberOf(given.lastActivity ?? lastPing),
     sessionId: String(given.sessionId ?? '0'),
     readOnly: numberOf(given.readOnly),
@@ -220,7 +220,7 @@ function participantOf(value: unknown): Record<string, unknown> {
   };
 }
 
-/** Old servers tell accounts by `userId`, empty for guests; v4 tells actors of any kind. */
+/** Old servers identify accounts by `userId`, empty for guests; v4 identifies actors of any kind. */
 function personOf(value: unknown): Record<string, unknown> {
   const given = recordOf(value) ?? {};
   const userId = textOf(given.userId);

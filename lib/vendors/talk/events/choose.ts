@@ -7,7 +7,7 @@ import type { RoomsCursor } from './cursor.ts';
 export interface ListedRoom {
   token: string;
   name: string;
-  /** `lastActivity`; undefined on servers that do not tell it (Talk 3). */
+  /** `lastActivity`; undefined on servers that do not report it (Talk 3). */
   activity: number | undefined;
   /** Id of the last message that counts; reactions and some lines of calls do not. */
   last: number | undefined;
@@ -19,7 +19,7 @@ export interface ListedRoom {
   isOwner: boolean;
 }
 
-/** Rooms without a sign of movement that are read all the same in one poll: the latest ones, and some of the rest in turn. */
+/** The rooms without signs of movement that one poll reads anyway: the latest ones, and some of the rest in turn. */
 const quietLatest = 10;
 const quietInTurn = 10;
 
@@ -41,8 +41,8 @@ export function listedRoom(value: unknown): ListedRoom {
 }
 
 /**
- * The rooms to read in this poll, in order. Those that moved come first; reactions and some lines of calls move nothing in the
- * list, so that some quiet rooms are read, too: all of them where there are at most 20.
+ * The rooms to read in this poll, in order. Rooms that moved come first. Reactions and some call lines move nothing in the list,
+ * so some quiet rooms are read, too: all of them if there are at most 20.
  */
 export function chooseRooms(
   rooms: readonly ListedRoom[],

@@ -2,41 +2,41 @@ import type { ChatPosition } from '../chat/position.ts';
 import { recordOf } from '../wire/protocol.ts';
 import type { ListedRoom } from './choose.ts';
 
-/** How far a room was read, and what its place in the list looked like then. Times are seconds of the server's clock. */
+/** How far a room was read, and its state in the list at that time. Times are seconds of the server's clock. */
 export interface RoomState {
   id: number;
   at: number;
   seen?: readonly number[] | undefined;
-  /** `lastActivity` and the last message of the list; -1 for a room that is still to be read. */
+  /** `lastActivity` and the last message of the list; -1 for a room that has not been read yet. */
   activity?: number | undefined;
   last?: number | undefined;
-  /** Who was in the room and whether it had a call, for servers that tell it in the list alone. */
+  /** Who was in the room and whether it had a call, for servers that report it only in the list. */
   people?: readonly string[] | undefined;
   call?: boolean | undefined;
-  /** The list alone told where the chat ended: some lines that it leaves out may be history. */
+  /** The end of the chat is known only from the list: some lines that the list omits may be history. */
   listed?: true | undefined;
-  /** For the event that the room is gone. */
+  /** For the event that reports the room's removal. */
   name?: string | undefined;
 }
 
-/** What one poll hands to the next: plain JSON, at most 100 kB. */
+/** The state that one poll passes to the next: plain JSON, at most 100 kB. */
 export interface RoomsCursor {
-  /** What was before is history. */
+  /** Anything earlier is history. */
   since: number;
   /** The last poll. */
   at: number;
   polls: number;
-  /** The token from which the rooms without a sign of movement are gone through next. */
+  /** The token from which the scan of rooms without signs of movement continues. */
   turn: string;
   rooms: Record<string, RoomState>;
-  /** The last poll for which nobody listened to what happens quietly. */
+  /** The last poll without a listener for quiet events. */
   deafUntil?: number | undefined;
 }
 
-/** Rooms beyond this many are forgotten, the quietest first; they come back when they move. */
+/** Rooms beyond this number are dropped, the quietest first; they return when they move. */
 const maxRooms = 1_000;
 const maxPeople = 100;
-/** Characters that the cursor may have. */
+/** The maximum size of the cursor in characters. */
 const longest = 95_000;
 
 /** The state of a room as the list shows it now, read up to a position. */
@@ -56,13 +56,13 @@ export function positionOf({ id, at, seen }: RoomState): ChatPosition {
   return seen === undefined ? { id, at } : { id, at, seen };
 }
 
-/** A stored cursor, or undefined for the first poll. */
+/** A stored cursor; undefined for the first poll. */
 export function readCursor(stored: unknown): RoomsCursor | undefined {
   // Only `storedCursor` writes it.
   return recordOf(stored)?.rooms === undefined ? undefined : (stored as RoomsCursor);
 }
 
-/** A cursor that is small enough to be stored, without what can be found out again. */
+/** A cursor that is small enough to store, without state that can be determined again. */
 export function storedCursor(cursor: RoomsCursor, listed: readonly ListedRoom[]): RoomsCursor {
   const byActivity = [...listed].sort((a, b) => (b.activity ?? 0) - (a.activity ?? 0));
   let kept = byActivity.slice(0, maxRooms).map(({ token }) => [token, cursor.rooms[token]] as const);
@@ -74,12 +74,12 @@ export function storedCursor(cursor: RoomsCursor, listed: readonly ListedRoom[])
   }
 }
 
-/** The state of a room of which only the list tells where its chat ends. */
+/** The state of a room for which only the list shows where its chat ends. */
 export function listedState(room: ListedRoom, now: number): RoomState {
   return { ...stateOf(room, listedEnd(room, now)), listed: true };
 }
 
-/** Behind the last message that the list tells of, else at this moment. */
+/** After the last message in the list; without one, the present. */
 export function listedEnd({ lastMessage }: ListedRoom, now: number): ChatPosition {
   return lastMessage ? { id: lastMessage.id, at: lastMessage.timestamp } : { id: 0, at: now, seen: [] };
 }

@@ -5,7 +5,7 @@ import { types } from './event-types.ts';
 import { poll } from './poll.ts';
 import { botPush } from './push.ts';
 
-/** One poll goes over all rooms of an account and feeds every type; two at a time would slow the server down. */
+/** One poll covers all rooms of an account and all event types; two concurrent polls would slow the server down. */
 export const events: Readonly<Record<string, EventSource<TalkSettings, TalkCredentials, TalkSession>>> = {
   rooms: { types, poll: { every: 60_000, tellsSince: true, poll } },
 };

@@ -5,7 +5,7 @@ import { recordOf, textOf } from '../wire/protocol.ts';
 import type { TalkEventType } from './event-types.ts';
 import { reactionEvent } from './reactions.ts';
 
-/** A line of a chat, from whichever source: what was written, or what the server tells of the room. */
+/** A chat line from any source: a user's message, or the server's report about the room. */
 export interface Line
   extends Pick<
     ChatMessage,
@@ -22,25 +22,25 @@ export interface Line
   roomName: string;
   /** ISO 8601. */
   time: string;
-  /** The message that it answers or is about. */
+  /** The message that it replies to or is about. */
   parentId?: number | undefined;
-  /** That message as it is now, where the source shows it. */
+  /** The current form of that message, if the source shows it. */
   parent?: ChatMessage | undefined;
   threadId?: number | undefined;
-  /** It was taken back before it was seen. */
+  /** It was withdrawn before it was seen. */
   deleted?: boolean;
 }
 
-/** Whose eyes see the line. */
+/** The account from whose view the line is read. */
 export interface Viewer {
   /** Host and folder of the server. */
   place: string;
 }
 
-/** System messages about another message, which a source must name. */
+/** System messages about another message, which the source must identify. */
 const aboutMessage = new Set(['message_edited', 'message_deleted', 'reaction', 'reaction_deleted', 'reaction_revoked']);
 
-/** System messages that are told as they read. */
+/** System messages that are reported with their text. */
 const toldAsText: Readonly<Record<string, TalkEventType>> = {
   call_started: 'talk.call.started',
   call_ended: 'talk.call.ended',
@@ -52,20 +52,20 @@ const toldAsText: Readonly<Record<string, TalkEventType>> = {
   read_only_off: 'talk.room.reopened',
 };
 
-/** What a line amounts to, or nothing. Ids come from the server's own, so that every source gives the same. */
+/** The event for a line, if any. Ids are derived from the server's own, so that every source gives the same. */
 export function eventOf(line: Line, viewer: Viewer): FoundEvent | undefined {
-  // What bots do is left out: they would answer each other for ever.
+  // Bot messages are ignored: bots would otherwise reply to each other endlessly.
   if (line.actorType === 'bots') return undefined;
   const found = line.systemMessage === '' ? writtenOf(line, viewer) : toldOf(line, viewer);
   return found && { ...found, by: actorOf(line, viewer) };
 }
 
-/** The account that did something, as connections name theirs; none for guests and for the server itself. */
+/** The acting account, in the form that connections use; none for guests and for the server itself. */
 export function actorOf({ actorType, actorId }: Pick<Line, 'actorType' | 'actorId'>, { place }: Viewer) {
   return actorType === 'users' ? accountAt(place, actorId) : undefined;
 }
 
-/** What the server tells of a room. */
+/** The server's reports about a room. */
 function toldOf(line: Line, viewer: Viewer): FoundEvent | undefined {
   const { systemMessage, parentId, parent, token, roomName, messageParameters } = line;
   const found = (type: TalkEventType, data: object, id = lineId(line, viewer)): FoundEvent => ({
@@ -122,7 +122,7 @@ function toldOf(line: Line, viewer: Viewer): FoundEvent | undefined {
   }
 }
 
-/** What somebody wrote. */
+/** A user's message. */
 function writtenOf(line: Line, viewer: Viewer): FoundEvent | undefined {
   if (line.deleted) return undefined;
   return {
@@ -151,7 +151,7 @@ function lineId({ token, id }: Line, { place }: Viewer): string {
   return `${place}/${token}/${id}`;
 }
 
-/** The id of a room's making: there is one of it, however it is heard of. */
+/** The id of a room's creation: it is the same from every source. */
 export function roomId({ place }: Viewer, token: string): string {
   return `${place}/${token}`;
 }

@@ -12,11 +12,11 @@ import { eventOf, type Line, type Viewer } from './line.ts';
 import { findEnd, readRoom } from './read-room.ts';
 import { changesOf, goneRooms } from './room-changes.ts';
 
-/** Milliseconds after which a poll reads no further room. */
+/** The time after which a poll reads no further room, in milliseconds. */
 const readingTime = 12_000;
-/** Events after which a poll reads no further room. */
+/** The number of events after which a poll reads no further room. */
 const manyEvents = 400;
-/** What moves no room in the server's list: found only where quiet rooms are read, too. */
+/** Event types that do not move a room in the server's list: found only if quiet rooms are read, too. */
 const quietTypes: readonly string[] = [
   'talk.reaction.added',
   'talk.reaction.removed',
@@ -25,12 +25,15 @@ const quietTypes: readonly string[] = [
   'talk.call.started',
   'talk.call.ended',
 ] satisfies TalkEventType[];
-/** A room that shows for the first time is read from this many seconds before the last poll: the list is older than its answer. */
+/**
+ * A room that appears for the first time is read from this many seconds before the last poll: the list is older than its
+ * response.
+ */
 const margin = 2;
 
 /**
- * One poll over all rooms of the account: which have moved since the last, and what happened there. The first one tells what
- * happened since the connection was made, where that is given.
+ * One poll over all rooms of the account: which have moved since the last poll, and what happened there. The first poll reports
+ * what happened since the connection was created, if that time is given.
  */
 export async function poll(stored: unknown, call: TalkCall, around: PollContext = {}): Promise<PollResult> {
   // A guest has no list of rooms.
@@ -42,19 +45,22 @@ export async function poll(stored: unknown, call: TalkCall, around: PollContext 
   return nextPoll(call, rooms, now, known, (await around.isHeard?.(quietTypes)) ?? true);
 }
 
-/** A cursor at the time when the connection was made, in seconds of the server's clock; every room stands at its end then. */
+/** A cursor at the time when the connection was created, in seconds of the server's clock; every room is at its end as of then. */
 function startedAtConnection(call: TalkCall, rooms: readonly ListedRoom[], now: number, since: number): RoomsCursor {
   const at = Math.floor((since - (call.clock.now() - now * 1000)) / 1000) + 1;
   const cursor: RoomsCursor = { since: at, at: at + margin, polls: 0, turn: '', rooms: {} };
   for (const room of rooms) {
-    // Talk 3 tells no activity: its rooms are known, and read from that time on.
+    // Talk 3 does not report activity: its rooms are known, and read from that time on.
     if (room.activity === undefined) cursor.rooms[room.token] = stateOf(room, { id: 0, at, seen: [] });
     else if (room.activity < at) cursor.rooms[room.token] = listedState(room, at);
   }
   return cursor;
 }
 
-/** Every room stands at its end; nothing is told. The latest rooms are asked where that is, the list tells it of the others. */
+/**
+ * Every room is at its end; no events are reported. The latest rooms are queried for that position; for the others, the list
+ * shows it.
+ */
 async function firstPoll(call: TalkCall, rooms: readonly ListedRoom[], now: number): Promise<PollResult> {
   const startedAt = call.clock.now();
   const cursor: RoomsCursor = { since: now, at: now, polls: 1, turn: '', rooms: {} };
@@ -81,12 +87,12 @@ async function nextPoll(
   // Talk 3 does not say which rooms have moved.
   const isBlind = rooms.some(({ activity }) => activity === undefined);
   const wanted = hears || isBlind ? [...chosen.moved, ...chosen.quiet] : chosen.moved;
-  // What happened quietly while nobody listened is history to whoever does now.
+  // Quiet events from before there was a listener are history to current listeners.
   const deafUntil = hears ? known.deafUntil : now;
   const next: RoomsCursor = { ...known, at: now, polls: known.polls + 1, turn, rooms: {}, deafUntil };
   for (const room of rooms) {
     const before = known.rooms[room.token];
-    // Until it has been read, a room looks as it did before, so that it still counts as moved.
+    // Until it has been read, a room keeps its previous state, so that it still counts as moved.
     next.rooms[room.token] = before
       ? { ...stateOf(room, positionOf(before)), activity: before.activity, last: before.last, listed: before.listed }
       : { ...stateOf(room, { id: 0, at: known.at - margin, seen: [] }), activity: -1 };
@@ -117,12 +123,12 @@ async function nextPoll(
   return { events: inOrder(found), cursor: storedCursor(next, rooms), ...(more && { more }) };
 }
 
-/** False for what happened quietly before somebody listened. */
+/** False for quiet events from before there was a listener. */
 function isNews(type: string, timestamp: string, { deafUntil = 0 }: RoomsCursor): boolean {
   return !quietTypes.includes(type) || Date.parse(timestamp) > deafUntil * 1000;
 }
 
-/** The events of all rooms by time. Those of one room keep their order: clocks of a server's machines differ. */
+/** The events of all rooms by time. Those of one room keep their order, because the clocks of a server's machines differ. */
 function inOrder(rooms: readonly FoundEvent[][]): FoundEvent[] {
   const timed = rooms.flatMap((events) => {
     let latest = 0;

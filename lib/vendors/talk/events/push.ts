@@ -8,10 +8,10 @@ import { recordOf, textOf } from '../wire/protocol.ts';
 import { actorOf, eventOf, type Line, type Viewer } from './line.ts';
 import { reactionEvent } from './reactions.ts';
 
-/** Names of `Activity` lines that are what somebody shared, not something that happened to the room. */
+/** Names of `Activity` lines for content that a user shared, as opposed to changes of the room. */
 const shared = new Set(['object_shared', 'file_shared']);
 
-/** What the server tells a bot: ActivityStreams, signed over a random text and the raw bytes. It tells nothing twice. */
+/** The server's notifications to a bot: ActivityStreams, signed over a random text and the raw bytes. Each is sent only once. */
 export const botPush: Push<TalkSettings, TalkCredentials> = {
   summary: 'A Talk bot: messages, reactions, calls and participants of the rooms in which it is enabled',
   problem: ({ botSecret }) =>
@@ -23,12 +23,12 @@ export const botPush: Push<TalkSettings, TalkCredentials> = {
     const nonce = verify(request, settings, (await credentials()).botSecret);
     const body = bodyOf(request.rawBody);
     const event = read(body, { place: placeOf(settings) }, new Date(request.receivedAt).toISOString(), nonce);
-    // A push does not say when it happened, nor all that the chat shows.
+    // A push contains neither the time of the event nor everything that the chat shows.
     return { events: event === undefined ? [] : [{ ...event, partial: true }], nonce, status: 200 };
   },
 };
 
-/** Throws `unauthorized` unless our server signed these very bytes. Answers the random text, which names the delivery. */
+/** Throws `unauthorized` unless our server signed exactly these bytes. Returns the random text, which identifies the delivery. */
 function verify({ headers, rawBody }: PushRequest, settings: TalkSettings, secret: string | undefined): string {
   if (secret === undefined) {
     throw new GatewayError(
@@ -54,7 +54,7 @@ function verify({ headers, rawBody }: PushRequest, settings: TalkSettings, secre
   return random;
 }
 
-/** An address as it is compared: the case of the host and a slash at the end do not count. */
+/** An address in comparable form: the case of the host and a trailing slash do not count. */
 function sameAddress(address: string): string {
   return (URL.parse(address)?.href ?? address).replace(/\/+$/, '');
 }
@@ -64,7 +64,7 @@ function bodyOf(rawBody: Buffer): Record<string, unknown> {
     const body = recordOf(parseJson(rawBody.toString('utf8')));
     if (body !== undefined) return body;
   } catch {
-    // Signed, and yet no JSON.
+    // Signed, but not JSON.
   }
   throw new GatewayError('invalid_json', 'The call of the bot is no JSON object.');
 }
@@ -79,7 +79,7 @@ function read(body: Record<string, unknown>, viewer: Viewer, time: string, nonce
       return eventOf(lineOf(body.type, object, around), viewer);
     case 'Like':
     case 'Undo': {
-      // An `Undo` holds the `Like` that it takes back.
+      // An `Undo` contains the `Like` that it reverses.
       const added = body.type === 'Like';
       const like = added ? body : object;
       const messageId = Number(recordOf(like.object)?.id);
@@ -93,7 +93,7 @@ function read(body: Record<string, unknown>, viewer: Viewer, time: string, nonce
   }
 }
 
-/** Who did it: `users/bob`. */
+/** The actor: `users/bob`. */
 function whoOf(value: unknown): Pick<Line, 'actorType' | 'actorId' | 'actorDisplayName'> {
   const actor = recordOf(value) ?? {};
   const [actorType = '', ...rest] = textOf(actor.id).split('/');

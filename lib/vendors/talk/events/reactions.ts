@@ -3,8 +3,8 @@ import type { TalkEventType } from './event-types.ts';
 import type { Line, Viewer } from './line.ts';
 
 /**
- * What a source tells of one reaction. A read of the chat knows the line (`line`), and not the emoji of one that was taken back;
- * a push knows the emoji, and not the line.
+ * One source's report of a reaction. A chat read knows the line (`line`), but not the emoji of a removed reaction; a push knows
+ * the emoji, but not the line.
  */
 interface Told {
   added: boolean;
@@ -16,14 +16,14 @@ interface Told {
   at: number;
 }
 
-/** One reaction from its adding to its removal, with the line and the push that told of either. */
+/** One reaction from its addition to its removal, with the line and the push that reported either. */
 interface Turn {
   emoji?: string | undefined;
   addedLine?: number | undefined;
   addedPush?: string | undefined;
   removedLine?: number | undefined;
   removedPush?: string | undefined;
-  /** Its line was read after it had been taken back: the next removal is its own. */
+  /** Its line was read after the reaction had been removed: the next removal belongs to it. */
   over?: boolean | undefined;
   /** Its removal has the id of a turn of its own, because a line was read before a push said which of several emoji it was. */
   closed?: boolean | undefined;
@@ -31,7 +31,7 @@ interface Turn {
   at: number;
 }
 
-/** The reactions of one actor to one message, oldest first. */
+/** The number of reactions dropped from the list. */
 interface Ledger {
   /** How many were forgotten. */
   first: number;

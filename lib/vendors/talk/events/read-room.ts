@@ -10,7 +10,7 @@ import { listedEnd } from './cursor.ts';
 
 const maxPages = 5;
 const doing = 'reading the chat';
-/** Refusals of one room that do not concern the others: gone, in the lobby, closed. */
+/** Refusals that concern only one room: gone, in the lobby, closed. */
 const ofOneRoom = new Set([
   'room_not_found',
   'not_participant',
@@ -19,7 +19,7 @@ const ofOneRoom = new Set([
   'vendor_forbidden',
 ]);
 
-/** What came in a room since a position, at most 1,000 messages; `full` says that there may be more. */
+/** The lines of a room since a position, at most 1,000 messages; `full` means that there may be more. */
 export async function readRoom(
   call: TalkCall,
   room: ListedRoom,
@@ -32,7 +32,7 @@ export async function readRoom(
   let full = true;
   try {
     for (let pages = 0; full && pages < maxPages; pages++) {
-      // Message 0 would be the beginning of a history that may be long.
+      // Message 0 would be the start of a potentially long history.
       const byTime = chat === 'modern' && position.id === 0;
       const page = await (byTime ? readSince(call, query, position.at) : readAfter(call, query, position));
       messages.push(...page.messages);
@@ -42,13 +42,13 @@ export async function readRoom(
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     if (ofOneRoom.has(error.code)) return { messages, position, full: false };
-    // Too much for one poll since the room came into view: it goes on from where it stands now.
+    // Too much for one poll since the room appeared: it continues from the current end.
     if (error.code === 'invalid_input') return { messages, position: listedEnd(room, position.at), full: false };
     throw error;
   }
 }
 
-/** Where a room's chat ends now, or undefined where the account may not see it. */
+/** The current end of a room's chat; undefined if the account may not see it. */
 export async function findEnd(call: TalkCall, token: string, now: number): Promise<ChatPosition | undefined> {
   const { chat } = dialectOf(await sessionFor(call));
   const query = { token, wait: 0, doing };

@@ -6,7 +6,10 @@ import { roomId, type Viewer } from './line.ts';
 
 const nobody = { actorType: '', actorId: '', actorDisplayName: '' };
 
-/** Rooms that are in the list no more: deleted, or the account was removed from them. Nobody says which, nor who did it. */
+/**
+ * Rooms that are no longer in the list: deleted, or the account was removed from them. The server reports neither which, nor who
+ * did it.
+ */
 export function goneRooms(
   rooms: readonly ListedRoom[],
   known: RoomsCursor,
@@ -19,7 +22,7 @@ export function goneRooms(
     token,
     event: {
       type: 'talk.room.gone' satisfies TalkEventType,
-      // A room that the account comes back to may go again.
+      // A room that the account rejoins may disappear again.
       id: `${roomId(viewer, token)}/gone/${known.polls}`,
       timestamp,
       data: { token, roomName: name, ...nobody },
@@ -28,9 +31,9 @@ export function goneRooms(
 }
 
 /**
- * What the list of rooms tells on servers without system messages (Talk 3): rooms that were not there, who is in them, whether
- * they have a call. Nobody says who did it, but the owner of a room has made it. Ids carry the number of the poll, so that a poll
- * that is repeated gives the same.
+ * The events of the room list on servers without system messages (Talk 3): new rooms, who is in them, whether they have a call.
+ * The server does not report the actor, but a room's owner created it. Ids contain the number of the poll, so that a repeated
+ * poll gives the same.
  */
 export function changesOf(
   rooms: readonly ListedRoom[],

@@ -10,7 +10,7 @@ const readOnly = {
 
 const notModerator = { 403: 'The account is no moderator of the room' };
 
-/** Calls. The gateway keeps the seat of a connection in a call; sound and pictures are not its business. */
+/** Calls. The gateway keeps a connection's place in a call; it does not handle audio or video. */
 export const callOperations = {
   getCallParticipants: operation({
     summary: 'List who takes part in the call of a room',

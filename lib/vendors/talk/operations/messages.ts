@@ -13,7 +13,7 @@ const notMine = {
 
 const notModerator = { 403: 'The account is no moderator of the room' };
 
-/** What is done to messages that are there. */
+/** Changes to existing messages. */
 export const messageOperations = {
   editChatMessage: operation({
     summary: 'Change a message',

@@ -7,7 +7,7 @@ const notModerator = { 403: 'The account is no moderator of the room' };
 /** Servers refuse both with the same status and no reason. */
 const notOther = { 403: 'The account is no moderator of the room, or the participant is the account itself' };
 
-/** Who is in a room, and in what role. */
+/** The participants of a room and their roles. */
 export const participantOperations = {
   getParticipants: operation({
     summary: 'List the participants of a room',

@@ -7,7 +7,7 @@ const notModerator = { 403: 'The account is no moderator of the room' };
 const roomName = () =>
   field(words(255), { description: '1 to 255 characters, 200 before Talk 12.', examples: ['INC-42'] });
 
-/** What Talk sets while it makes a room. */
+/** The settings that Talk applies while it creates a room. */
 const atOnce = { description: 'Talk 21.1 and newer.' };
 const invitations = () =>
   z.partialRecord(

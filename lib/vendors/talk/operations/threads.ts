@@ -3,7 +3,7 @@ import { field, integer } from '../../../core/field.ts';
 import { operation, threadId, token, words } from '../fields.ts';
 import { thread, threads } from '../shapes.ts';
 
-/** Threads. `sendChatMessage` with `threadTitle` starts one, with `threadId` it answers in one. */
+/** Threads. `sendChatMessage` starts one with `threadTitle`, and replies in one with `threadId`. */
 export const threadOperations = {
   getThreads: operation({
     summary: 'List the threads of a room, the latest first',

@@ -4,7 +4,7 @@ import { type Exchange, exchange } from './exchange.ts';
 import { userNotFound } from './missing.ts';
 import { recordOf } from './protocol.ts';
 
-/** A row of a v4 participant list, as far as it is read. */
+/** A row of a v4 participant list, limited to the fields that are read. */
 interface Row {
   attendeeId?: unknown;
   actorType?: unknown;
@@ -12,12 +12,12 @@ interface Row {
   sessionIds?: unknown;
 }
 
-/** `attendees/17`: a row of the participant list, for whom no user id or session stands. */
+/** `attendees/17`: a row of the participant list that has no user id or session. */
 const byAttendee = /^attendees\/(\d{1,15})$/;
 /** Longer than any user id: the session id of a guest. */
 const longestUserId = 64;
 
-/** The fields of a request as the server wants them: v4 names the participant by attendee id, which the list tells. */
+/** The fields of a request in the server's form: v4 names the participant by attendee id, which the list contains. */
 export async function targetOf(
   call: TalkCall,
   request: Exchange,
@@ -26,7 +26,7 @@ export async function targetOf(
   const { target } = routeOf(request.route);
   if (target === undefined) return request.fields;
   const { participant, ...fields } = request.fields;
-  // Everybody is meant.
+  // The request addresses everybody.
   if (participant === undefined) return fields;
   const wanted = String(participant);
   if (dialect.rooms === 'v1') {
@@ -60,6 +60,6 @@ const hasSession: Test = (row, wanted) => Array.isArray(row.sessionIds) && row.s
 const isGuest: Test = (row, wanted) => row.actorType === 'guests' && row.actorId === wanted;
 const isUser: Test = (row, wanted) => row.actorType === 'users' && row.actorId === wanted;
 
-/** Tried in this order: an account before a guest's session, and those before groups, circles and e-mail guests of that id. */
+/** Tried in this order: an account before a guest's session, and both before groups, circles and e-mail guests with that id. */
 const personTests: readonly Test[] = [isUser, hasSession, isGuest, (row, wanted) => row.actorId === wanted];
 const guestTests: readonly Test[] = [(row, wanted) => row.actorType === 'guests' && hasSession(row, wanted), isGuest];

@@ -7,7 +7,7 @@ import type { Exchange } from './exchange.ts';
 import { ask, type OcsAnswer } from './protocol.ts';
 import { wireRequest } from './request.ts';
 
-/** A request that a bot signs: over a random text and the field itself, not over the body. No account stands behind it. */
+/** A request that a bot signs: over a random text and the field itself, not over the body. It is not sent as an account. */
 export async function askAsBot(call: TalkCall, request: Exchange, session: TalkSession): Promise<OcsAnswer> {
   const { botSecret } = await call.credentials();
   if (botSecret === undefined) {

@@ -1,7 +1,7 @@
-/** The cookies of one connection, by name. Values stay as the server wrote them. */
+/** The cookies of one connection, by name. Values remain as the server wrote them. */
 export type Cookies = Readonly<Record<string, string>>;
 
-/** The jar after an answer: what it sets is kept, what it deletes or lets expire goes. */
+/** The jar after a response: cookies that it sets are kept, those that it deletes or expires are removed. */
 export function withCookies(jar: Cookies, setCookie: readonly string[] | undefined, now: number): Cookies {
   if (setCookie === undefined || setCookie.length === 0) return jar;
   const kept = new Map(Object.entries(jar));
@@ -17,13 +17,13 @@ export function withCookies(jar: Cookies, setCookie: readonly string[] | undefin
   return Object.fromEntries(kept);
 }
 
-/** The `Cookie` header of a jar, or none for an empty one. */
+/** The `Cookie` header of a jar; none for an empty one. */
 export function cookieHeader(jar: Cookies): Record<string, string> {
   const pairs = Object.entries(jar).map(([name, value]) => `${name}=${value}`);
   return pairs.length === 0 ? {} : { cookie: pairs.join('; ') };
 }
 
-/** Whether two jars hold the same. */
+/** Whether two jars have the same contents. */
 export function sameCookies(one: Cookies, other: Cookies): boolean {
   const names = Object.keys(one);
   return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);

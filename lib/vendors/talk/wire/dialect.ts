@@ -1,39 +1,39 @@
 import type { ErrorCode } from '../../../core/errors.ts';
 
-/** What a server says of itself to one account. */
+/** What a server reports about itself to one account. */
 export interface ServerFacts {
-  /** Talk's version, where the server tells it (Talk 15 and newer). */
+  /** Talk's version, if the server reports it (Talk 15 and newer). */
   readonly talk?: string | undefined;
   readonly nextcloud: string;
   /** `spreed.features` of the capabilities. */
   readonly features: readonly string[];
-  /** Characters that a message may have. */
+  /** The maximum length of a message, in characters. */
   readonly maxLength: number;
-  /** Characters that the description of a room may have, where the server tells it (Talk 21 and newer). */
+  /** The maximum length of a room's description, in characters, if the server reports it (Talk 21 and newer). */
   readonly descriptionLength?: number | undefined;
-  /** The folder of the account for files that it shares, where the server tells it. */
+  /** The account's folder for files that it shares, if the server reports it. */
   readonly attachmentFolder?: string | undefined;
 }
 
-/** How to speak to a server: everything that differs between the versions of Talk, decided once from its features. */
+/** How to communicate with a server: all differences between the versions of Talk, decided once from its features. */
 export interface Dialect {
   readonly rooms: 'v1' | 'v4';
   readonly signaling: 'v1' | 'v3';
   /** `offset`: Talk 3.0 and 3.1 count the oldest messages; `modern`: position by message id. */
   readonly chat: 'offset' | 'modern';
-  /** Calls are kept by `ping` (Talk 3), not by a signaling pull. */
+  /** Calls are kept alive by `ping` (Talk 3), not by a signaling pull. */
   readonly ping: boolean;
-  /** What happens in a room stands in its chat as system messages. */
+  /** Room changes appear in its chat as system messages. */
   readonly systemMessages: boolean;
-  /** Characters that a message may have. */
+  /** The maximum length of a message, in characters. */
   readonly maxLength: number;
-  /** Characters that the name of a room may have; bytes on servers of v1. */
+  /** The maximum length of a room's name, in characters; in bytes on servers of v1. */
   readonly nameLength: number;
   readonly descriptionLength: number;
   has(feature: Feature): boolean;
 }
 
-/** Features that decide something here, with the first Talk version that has them. */
+/** Features that are used for decisions here, with the first Talk version that has them. */
 export const features = {
   'chat-v2': '3.2',
   'no-ping': '4',
@@ -80,7 +80,7 @@ export type Feature = keyof typeof features;
 
 const dialects = new WeakMap<ServerFacts, Dialect>();
 
-/** The dialect of a server; the same facts give the same object. */
+/** The dialect of a server; the same input gives the same object. */
 export function dialectOf(server: ServerFacts): Dialect {
   let dialect = dialects.get(server);
   if (dialect === undefined) {
@@ -104,33 +104,33 @@ export function dialectOf(server: ServerFacts): Dialect {
 }
 
 interface Route {
-  /** Where it lies on servers of another dialect, as a key of this table or with a version of its own. */
+  /** The route on servers of another dialect, as a key of this table or with its own version. */
   readonly elsewhere?: (dialect: Dialect) => string | undefined;
   readonly needs?: Feature;
-  /** Goes with the cookies of the connection: the server ties rooms that are joined to them. */
+  /** Sent with the cookies of the connection: the server ties joined rooms to them. */
   readonly cookies?: true;
-  /** `participant` names a person or a guest, which v4 knows by attendee id alone. */
+  /** `participant` names a person or a guest, which v4 identifies only by attendee id. */
   readonly target?: 'person' | 'guest';
-  /** Held open by the server; it has done its work when it begins. */
+  /** The server holds the request open; its effect takes place at the start. */
   readonly held?: true;
-  /** Signed by the bot over this field instead of being made as the account. */
+  /** Signed by the bot over this field instead of being sent as the account. */
   readonly bot?: 'message' | 'reaction';
-  /** Fields that are sent along. */
+  /** Additional fields that are sent. */
   readonly adds?: (dialect: Dialect) => Readonly<Record<string, unknown>>;
-  /** Fields that only newer servers know, and values of one. */
+  /** Fields that only newer servers support, and values of one. */
   readonly fields?: Readonly<Record<string, Feature | Readonly<Record<string, Feature>>>>;
-  /** The most of a field, in the server's own unit, and the refusal that more would be. */
+  /** The maximum of a field, in the server's own unit, and the refusal for exceeding it. */
   readonly most?: {
     field: string;
     code: ErrorCode;
     of: (dialect: Dialect) => number;
     inBytes?: (dialect: Dialect) => boolean;
   };
-  /** What a refusal means here, by status and the server's reason or by status, where that has changed over the versions. */
+  /** The meaning of a refusal, by status and the server's reason or by status alone, where it has changed between versions. */
   readonly means?: Readonly<Record<string, ErrorCode>>;
   /** A 404 counts against our address (brute-force protection). */
   readonly counted?: true;
-  /** The account is out of the room when it is done. */
+  /** The account is no longer in the room afterwards. */
   readonly leaves?: true;
 }
 
@@ -155,8 +155,8 @@ const inThread = { threadId: 'threads', threadTitle: 'threads' } as const;
 const wrongType = { 400: 'vendor_precondition_failed', 412: 'vendor_precondition_failed' } as const;
 
 /**
- * Every request that is made, as the v1 document has it, and what other dialects make of it. Paths are below
- * `/ocs/v2.php/apps/spreed/api/{version}/`; the first step decides which version that is.
+ * All requests, as in the v1 document, and their forms in other dialects. Paths are below
+ * `/ocs/v2.php/apps/spreed/api/{version}/`; the first step determines the version.
  */
 export const routes = {
   'POST room': {
@@ -175,10 +175,10 @@ export const routes = {
   },
   'GET room': { adds: ({ rooms }) => (rooms === 'v4' ? { noStatusUpdate: 1 } : {}) },
   'GET room/{token}': { counted: true },
-  // A one-to-one room cannot be renamed: 405 to Talk 5, 400 since. A name that is too long is refused before.
+  // A one-to-one room cannot be renamed: 405 up to Talk 5, 400 since. A name that is too long is rejected before.
   'PUT room/{token}': { most: nameLength, means: { 400: 'vendor_method_not_allowed' } },
   'DELETE room/{token}': { leaves: true },
-  // Not a public room: 403 to Talk 20, 400 since.
+  // Not a public room: 403 up to Talk 20, 400 since.
   'PUT room/{token}/password': { means: { '400 type': 'vendor_forbidden' } },
   'POST room/{token}/public': { fields: { password: 'conversation-creation-password' } },
   'DELETE room/{token}/public': {},
@@ -261,7 +261,7 @@ export const routes = {
 /** A request of the table; anything else does not compile. */
 export type TalkRoute = keyof typeof routes;
 
-/** What the table says of a request. */
+/** The table's entry for a request. */
 export function routeOf(route: TalkRoute): Route {
   return routes[route];
 }

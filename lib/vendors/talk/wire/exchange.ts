@@ -18,24 +18,24 @@ export interface Exchange {
   readonly effect: Effect;
   /** The operation, for messages. */
   readonly doing: string;
-  /** What its refusals mean, by status. */
+  /** The meaning of its refusals, by status. */
   readonly meanings?: Readonly<Record<string, string>> | undefined;
   readonly timeoutMs?: number;
-  /** Turns the fields into those of a dialect where that takes a look-up. */
+  /** Converts the fields to those of a dialect if that requires a look-up. */
   readonly fieldsIn?: (dialect: Dialect) => Promise<Fields>;
 }
 
 /** Capabilities older than this are read again, in milliseconds. */
 const freshFor = 24 * 60 * 60_000;
-/** Before something is refused as too new for the server, capabilities older than this are read again, in milliseconds. */
+/** Before a request is refused as too new for the server, capabilities older than this are read again, in milliseconds. */
 const certainFor = 60_000;
-/** A route that is not there is not asked for again this soon, in milliseconds. */
+/** A missing route is not requested again within this time, in milliseconds. */
 const absentFor = 60_000;
-/** How long a held request is waited for: it has done its work when it begins. */
+/** The timeout of a held request: its effect takes place at the start. */
 const heldFor = 2_500;
 
 /**
- * Makes one request in the server's dialect. Answers 2xx and 304; everything else is thrown as the problem it is, a 404 as
+ * Sends one request in the server's dialect. Returns 2xx and 304; throws all others as the corresponding problem, a 404 as
  * `vendor_not_found`.
  */
 export async function exchange(call: TalkCall, request: Exchange): Promise<OcsAnswer> {
@@ -46,7 +46,7 @@ export async function exchange(call: TalkCall, request: Exchange): Promise<OcsAn
   session = await checkedSession(call, request, session);
   let answer = await attempt(call, request, session);
   if (isNoRoute(answer) && !isKnownAbsent(call, route)) {
-    // The server was upgraded, or this is its word for something else.
+    // The server was upgraded, or this is its answer for something else.
     const before = session.features.join();
     session = await refreshSession(call, session);
     if (session.features.join() !== before)
@@ -60,13 +60,13 @@ export async function exchange(call: TalkCall, request: Exchange): Promise<OcsAn
   throw problemOf(call, request, session, answer);
 }
 
-/** The session that a request needs: the stored one where cookies go along, since another process may have moved them on. */
+/** The session that a request needs: the stored one if cookies are sent, since another process may have changed them. */
 export function sessionFor(call: TalkCall, route?: TalkRoute): Promise<TalkSession> {
   const cookies = call.connection.settings.guest || (route !== undefined && routeOf(route).cookies);
   return cookies ? call.session.latest() : call.withSession((session) => Promise.resolve(session));
 }
 
-/** The session whose server has and takes what is asked for; it may have been upgraded since it was asked what it can do. */
+/** The session whose server supports the request; the server may have been upgraded since its capabilities were read. */
 async function checkedSession(call: TalkCall, request: Exchange, session: TalkSession): Promise<TalkSession> {
   const { route, fields, doing } = request;
   try {
@@ -88,7 +88,7 @@ async function attempt(call: TalkCall, request: Exchange, session: TalkSession):
   const once = () => (routeOf(route).bot ? askAsBot(call, request, session) : askOnce(call, request, fields, session));
   const answer = await once();
   if (answer.status !== 401 || routeOf(route).bot || call.connection.settings.guest) return answer;
-  // Refused before anything was done. Another process may have stored a new app password; else nothing is tried again.
+  // Refused before anything was done. Another process may have stored a new app password; otherwise nothing is retried.
   const again = (await call.credentialsAfresh()) ? await once() : answer;
   if (again.status !== 401 || !again.enveloped) return again;
   const reason = refusedWords(call.connection.settings);
@@ -124,7 +124,7 @@ async function askOnce(call: TalkCall, request: Exchange, fields: Fields, sessio
   }
 }
 
-/** Stores what an answer has set, for all processes. */
+/** Stores the cookies that a response has set, for all processes. */
 export async function keepCookies(call: TalkCall, session: TalkSession, answer: OcsAnswer): Promise<void> {
   const set = answer.headers['set-cookie'];
   const now = call.clock.now();
@@ -173,7 +173,7 @@ function isKnownAbsent(call: TalkCall, route: TalkRoute): boolean {
   return typeof until === 'number' && until > call.clock.now();
 }
 
-/** After a 429 the same request is not sent again before its time: every one of them counts for all tenants of our address. */
+/** After a 429, the same request is not sent again early: each one counts against all tenants of our address. */
 function refuseInPause(call: TalkCall, { route, doing }: Exchange): void {
   const until = call.memory.get(`pause ${route}`);
   const left = typeof until === 'number' ? Math.ceil((until - call.clock.now()) / 1000) : 0;

@@ -1,8 +1,8 @@
 import type { TalkCall } from '../connection.ts';
 
 /**
- * Lets one caller of a connection wait at a time: two waiting requests of one account slow a whole Nextcloud down. Another one
- * is answered at once with what is there.
+ * Lets one caller of a connection wait at a time: two waiting requests of one account slow a whole Nextcloud down. Another caller
+ * immediately receives what is available.
  */
 export async function alone<T>(call: TalkCall, wait: number, run: (wait: number) => Promise<T>): Promise<T> {
   if (wait === 0 || call.memory.has('waiting')) return run(0);

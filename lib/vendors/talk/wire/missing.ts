@@ -6,20 +6,20 @@ import { type Exchange, exchange } from './exchange.ts';
 import { recordOf } from './protocol.ts';
 
 /**
- * How long a token that was not found is not asked for again, in milliseconds: servers count every such question against our
- * address, and after ten in half an hour shut out everybody behind it. Each further time doubles it.
+ * How long an unknown token is not requested again, in milliseconds: servers count every such request against our address, and
+ * after ten in half an hour block everybody behind it. Each repetition doubles it.
  */
 const missingFor = 30_000;
 const longestMissing = 16 * 60_000;
 const maxMissing = 1_000;
 
-/** A token that was not found: until when that counts, and how often in a row it was so. */
+/** An unknown token: until when this counts, and how often in a row it was unknown. */
 interface Missing {
   until: number;
   times: number;
 }
 
-/** Throws `room_not_found` for a token that was not found a moment ago. */
+/** Throws `room_not_found` for a token that was recently unknown. */
 export function refuseKnownMissing(call: TalkCall, token: unknown): void {
   const known = missingTokens(call).get(String(token));
   if (known && known.until > call.clock.now()) throw roomNotFound(String(token));
@@ -49,12 +49,12 @@ export async function explainMissing(call: TalkCall, request: Exchange, problem:
   return notFound('vendor_not_found', 'message, or no such reaction to it:', fields.messageId, doing, 'messageId');
 }
 
-/** The refusal for a person who is not there. */
+/** The refusal for a person who does not exist. */
 export function userNotFound(person: unknown, doing: string, name = 'participant'): GatewayError {
   return notFound('user_not_found', 'participant or user', person, doing, name);
 }
 
-/** Whether the account is in a room, by its list of rooms; undefined where that cannot be said. A guest has no list. */
+/** Whether the account is in a room, by its list of rooms; undefined if unknown. A guest has no list. */
 async function isInRoom(call: TalkCall, token: string): Promise<boolean | undefined> {
   try {
     const list = { route: 'GET room', fields: {}, effect: 'read', doing: 'the list of rooms' } as const;
@@ -81,7 +81,7 @@ function missingTokens(call: TalkCall): Map<string, Missing> {
   return made;
 }
 
-/** The refusal of what belongs to the session of a joined room. */
+/** The refusal for requests that need the session of a joined room. */
 export function notJoined(token: string, doing: string): GatewayError {
   const ended = `This connection has not joined the room ${token}, or its session there has ended: call joinRoom first`;
   return typed('not_participant', `${ended} (${doing}).`, 'token');

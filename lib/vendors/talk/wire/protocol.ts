@@ -8,15 +8,15 @@ import { title } from '../connection.ts';
 /** The name that servers and their log know us by; one of the official clients' names could be refused as outdated. */
 export const userAgent = 'Trunkline';
 
-/** An answer of Nextcloud as it was meant, out of its envelope. */
+/** A response of Nextcloud with its effective meaning, without its envelope. */
 export interface OcsAnswer {
-  /** The status that counts: that of the envelope where `/ocs/v1.php` says 200 for everything. */
+  /** The effective status: that of the envelope where `/ocs/v1.php` says 200 for everything. */
   readonly status: number;
-  /** True when it came in an OCS envelope, as JSON or XML. */
+  /** True when it arrived in an OCS envelope, as JSON or XML. */
   readonly enveloped: boolean;
-  /** The server's words, empty where it has none. */
+  /** The server's message; empty if there is none. */
   readonly message: string;
-  /** `ocs.data`, or the body of an answer that is JSON without an envelope; undefined where there is none. */
+  /** `ocs.data`, or the body of a JSON response without an envelope; undefined if there is neither. */
   readonly data: unknown;
   readonly headers: IncomingHttpHeaders;
   /** At most 300 characters of the body, for messages. */
@@ -27,7 +27,7 @@ export interface OcsRequest {
   method: string;
   url: string;
   headers?: Readonly<Record<string, string>>;
-  /** Sent as it is. */
+  /** Sent unchanged. */
   content?: { readonly bytes: Uint8Array; readonly type: string } | undefined;
   /** Sent as JSON. */
   body?: object | undefined;
@@ -38,12 +38,12 @@ export interface OcsRequest {
   doing: string;
 }
 
-/** One request of the OCS protocol. Throws what `failureOf` makes of an answer that never came whole. */
+/** Sends one request of the OCS protocol. Throws the error from `failureOf` for an incomplete response. */
 export async function ask(call: { http: HttpClient }, request: OcsRequest): Promise<OcsAnswer> {
   return readAnswer(await askPlain(call, request));
 }
 
-/** The same for an answer that may be anything: bytes and all. */
+/** The same for any kind of response, including bytes. */
 export async function askPlain(call: { http: HttpClient }, request: OcsRequest): Promise<HttpAnswer> {
   const json = request.body === undefined ? undefined : JSON.stringify(request.body);
   const body = request.content?.bytes ?? request.form ?? json;
@@ -68,7 +68,7 @@ export async function askPlain(call: { http: HttpClient }, request: OcsRequest):
   });
 }
 
-/** Takes an answer apart: JSON with or without the envelope, XML, or nothing at all. */
+/** Parses a response: JSON with or without the envelope, XML, or nothing at all. */
 export function readAnswer(answer: HttpAnswer): OcsAnswer {
   const { status, headers } = answer;
   const text = answer.text();
@@ -96,7 +96,7 @@ export function recordOf(value: unknown): Record<string, unknown> | undefined {
     : undefined;
 }
 
-/** Text as it is, anything else as none. */
+/** A string as it is; undefined for other values. */
 export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
@@ -109,7 +109,7 @@ function fromXml(text: string, plain: OcsAnswer): OcsAnswer {
   return { ...plain, enveloped: true, message: words, status: statusOf(plain.status, Number(code)) };
 }
 
-/** `/ocs/v1.php` answers 200 and means its code: 100 is good, 997 is 401. */
+/** `/ocs/v1.php` answers 200 and its code counts: 100 is success, 997 is 401. */
 function statusOf(http: number, code: number): number {
   if (http !== 200 || code === 100 || Number.isNaN(code)) return http;
   if (code === 997) return 401;

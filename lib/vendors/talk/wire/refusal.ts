@@ -5,21 +5,21 @@ import { retryAfter } from '../../../core/vendor-failure.ts';
 import { title } from '../connection.ts';
 import { type OcsAnswer, recordOf, textOf } from './protocol.ts';
 
-/** What stands around an answer that is a no. */
+/** The context of a refusal. */
 export interface Refused {
   doing: string;
   effect: Effect;
   /** Epoch milliseconds. */
   now: number;
-  /** What the operation's own refusals mean, by status and the server's reason (`400 type`), or by status alone. */
+  /** The meaning of the operation's own refusals, by status and the server's reason (`400 type`), or by status alone. */
   meanings?: Readonly<Record<string, string>> | undefined;
-  /** Codes of refusals that have changed over the versions, by the same keys. */
+  /** Codes of refusals that have changed between versions, by the same keys. */
   codes?: Readonly<Record<string, ErrorCode>> | undefined;
-  /** The server has a lobby, so that a 412 means it. */
+  /** The server has a lobby, so a 412 means the lobby. */
   lobby?: boolean;
 }
 
-/** Seconds to wait after a 429: brute-force protection sends no `Retry-After` and looks back over half an hour. */
+/** Seconds to wait after a 429: brute-force protection sends no `Retry-After` and considers the last half hour. */
 const pause = 60;
 const maintenancePause = 300;
 
@@ -34,7 +34,7 @@ const documented: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   413: ['vendor_too_large', 'says that it is too long'],
 };
 
-/** The problem that an answer of the server is. A 404 about rooms and people is explained in `missing.ts`. */
+/** The problem for a server response. A 404 about rooms and people is explained in `missing.ts`. */
 export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
   const { status } = answer;
   const { doing } = refused;
@@ -101,7 +101,7 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
   return failure(answer, refused, shared);
 }
 
-/** 5xx and what is no answer of Nextcloud at all: for a write it may have been done nevertheless. */
+/** 5xx and responses that are not from Nextcloud: a write may have been carried out nevertheless. */
 function failure(answer: OcsAnswer, { doing, effect }: Refused, shared: ErrorOptions): GatewayError {
   const { status } = answer;
   const reads = effect === 'read' || effect === 'session';
@@ -118,7 +118,7 @@ function failure(answer: OcsAnswer, { doing, effect }: Refused, shared: ErrorOpt
   return new GatewayError(
     good ? 'vendor_malformed' : 'vendor_failed',
     `${title} answered ${doing} ${what}${reasonOf(answer) || `: ${redactText(answer.excerpt.slice(0, 150)) || 'nothing'}`}.`,
-    // 503 without the maintenance header comes before any work: a pending upgrade, or no free worker.
+    // 503 without the maintenance header precedes any work: a pending upgrade, or no free worker.
     {
       ...shared,
       outcome: status === 503 ? 'no' : reads ? 'refused' : 'unknown',
@@ -127,23 +127,23 @@ function failure(answer: OcsAnswer, { doing, effect }: Refused, shared: ErrorOpt
   );
 }
 
-/** A page for people, as firewalls and proxies write it; Nextcloud itself answers with an envelope, JSON or nothing. */
+/** An HTML page from a firewall or proxy; Nextcloud itself responds with an envelope, JSON or nothing. */
 function isPage({ enveloped, headers, excerpt }: OcsAnswer): boolean {
   return !enveloped && (/html/i.test(String(headers['content-type'] ?? '')) || /^\s*<(!doctype|html)/i.test(excerpt));
 }
 
-/** The word for the reason that servers give since Talk 20. */
+/** The message for a reason that servers give since Talk 20. */
 function errorOf({ data }: OcsAnswer): string {
   return textOf(recordOf(data)?.error);
 }
 
-/** The words of a policy that stand beside the reason. */
+/** The message of a policy that accompanies the reason. */
 function detailOf({ data }: OcsAnswer): string {
   const words = textOf(recordOf(data)?.message).trim();
   return words === '' ? '' : `: ${words.slice(0, 200)}`;
 }
 
-/** The server's own reason: `data.error`, `data.message` of a password policy, or the envelope's words. */
+/** The server's own reason: `data.error`, `data.message` of a password policy, or the envelope's message. */
 function reasonOf(answer: OcsAnswer): string {
   const { message } = answer;
   const reason =

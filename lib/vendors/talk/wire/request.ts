@@ -2,13 +2,13 @@ import { GatewayError } from '../../../core/errors.ts';
 import { pathTemplate } from '../../../core/path-template.ts';
 import { type Dialect, type Feature, features, routeOf, type ServerFacts, type TalkRoute } from './dialect.ts';
 
-/** Where a request lies on a server: its method, and its path with the version in front. */
+/** The route of a request on a server: its method, and its path with the version in front. */
 export function addressOf(route: TalkRoute, dialect: Dialect): { method: string; path: string } {
   const [method = 'GET', path = ''] = (routeOf(route).elsewhere?.(dialect) ?? route).split(' ');
   return { method, path: /^v\d+\//.test(path) ? path : `${versionOf(path, dialect)}/${path}` };
 }
 
-/** A request as it goes to a server. */
+/** A request in the form in which it is sent to a server. */
 export interface WireRequest {
   readonly method: string;
   /** Below `/ocs/v2.php/apps/spreed/api/`. */
@@ -17,7 +17,7 @@ export interface WireRequest {
   readonly body: object | undefined;
 }
 
-/** Puts a request into the form that a server understands. Throws `vendor_too_old` for what it does not have. */
+/** Puts a request into a form that the server understands. Throws `vendor_too_old` for features that it does not have. */
 export function wireRequest(
   route: TalkRoute,
   fields: Readonly<Record<string, unknown>>,
@@ -39,7 +39,7 @@ export function wireRequest(
   };
 }
 
-/** Holds a request against what the server has and takes, before anything is sent. */
+/** Checks a request against what the server supports, before anything is sent. */
 export function checkRequest(
   route: TalkRoute,
   given: Readonly<Record<string, unknown>>,
@@ -64,7 +64,7 @@ export function checkRequest(
   );
 }
 
-/** Throws `vendor_too_old` for fields, and values of fields, that only newer servers know. */
+/** Throws `vendor_too_old` for fields, and values of fields, that only newer servers support. */
 export function checkFields(
   fields: Readonly<Record<string, Feature | Readonly<Record<string, Feature>>>>,
   given: Readonly<Record<string, unknown>>,
@@ -82,7 +82,7 @@ export function checkFields(
   }
 }
 
-/** The refusal of what only newer servers have. */
+/** The refusal for features that only newer servers have. */
 function tooOld(what: string, feature: Feature, server: ServerFacts): GatewayError {
   const has = server.talk === undefined ? `Nextcloud ${server.nextcloud}` : `Talk ${server.talk}`;
   return new GatewayError(

@@ -25,13 +25,13 @@ export async function send(
     );
     const effect = route.startsWith('GET ') ? 'read' : operation.effect;
     const answer = await request(call, { route, fields, effect, doing: name, meanings: operation.errors });
-    // 202 of a room: it was made, but somebody could not be invited.
+    // 202 for a room: it was created, but somebody could not be invited.
     if (routeOf(route).leaves) await noteLeft(call, String(fields.token));
     created = answer.status === 201 || (answer.status === 202 && route === 'POST room');
     return answer.data;
   };
   if (typeof operation.call === 'function') {
-    // Declared as a function: its own schema has checked the input it is given.
+    // Declared as a function: its own schema has validated the input.
     const composed = operation.call as Composed<TalkRoute, Record<string, unknown>, unknown, TalkCall>;
     return answered(await composed(input, one, call));
   }
@@ -42,20 +42,20 @@ export async function send(
   }
 }
 
-/** How long it is known that a room was left by this connection itself, in seconds: until a poll has surely seen it. */
+/** How long this connection remembers that it left a room itself, in seconds: until a poll has certainly seen it. */
 const leftFor = 30 * 60;
 
-/** Whether this connection left or deleted a room itself a while ago. */
+/** Whether this connection recently left or deleted a room itself. */
 export async function hasLeft({ notes }: TalkCall, token: string): Promise<boolean> {
   return (await notes.read(`left ${token}`)) !== undefined;
 }
 
 async function noteLeft({ notes }: TalkCall, token: string): Promise<void> {
-  // It is done at the server; that it could not be noted must not say otherwise.
+  // The server has carried it out; failing to record it must not report otherwise.
   await notes.write(`left ${token}`, true, leftFor).catch(() => undefined);
 }
 
-/** One request of the dialect table: participants found by the name they were given, a 404 said in plain words. */
+/** One request of the dialect table: finds participants by the given name, and explains a 404. */
 export async function request(call: TalkCall, wanted: Exchange): Promise<OcsAnswer> {
   const { counted, target } = routeOf(wanted.route);
   if (counted) refuseKnownMissing(call, wanted.fields.token);
