@@ -28,7 +28,7 @@ export interface Bundle {
   /** The folder with `{name}.mjs` and everything it may load. */
   folder: string;
   entry: string;
-  /** What the entry loads before it can answer: itself and its static imports. */
+  /** What the entry loads before it can respond: itself and its static imports. */
   start: {
     bytes: number;
     /** Bytes by source file or package. */

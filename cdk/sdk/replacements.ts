@@ -30,7 +30,7 @@ export const moduleReplacements: Readonly<Record<string, string>> = {
       if (typeof length === 'number') return length;
       throw new Error('The length of the body is not known');
     };`,
-  // The original loads `zlib` at once.
+  // The original loads `zlib` immediately.
   [`${checksum}/crc32/Crc32Node.js`]: `
     export class Crc32Node {
       digestLength = 4;
@@ -68,14 +68,14 @@ export const moduleEdits: Readonly<Record<string, readonly [from: string, to: st
     ['import { getInstanceMetadataRegion } from "./getInstanceMetadataRegion";', ''],
     ['await getInstanceMetadataRegion()', 'undefined'],
   ],
-  // The prefix is for partitions of one's own.
+  // The prefix is for custom partitions.
   [`${client}/middleware-user-agent/user-agent-middleware.js`]: [
     [
       'import { getUserAgentPrefix } from "../util-endpoints/lib/aws/partition";',
       "const getUserAgentPrefix = () => '';",
     ],
   ],
-  // S3's client, which needs the partitions, says so itself.
+  // S3's client, which needs the partitions, registers them itself.
   [`${client}/util-endpoints/aws.js`]: [['customEndpointFunctions.aws = awsEndpointFunctions;', '']],
   // No call that is made here sends or answers with a stream of events.
   '@smithy/signature-v4/dist-es/SignatureV4.js': [

@@ -8,7 +8,7 @@ import type { Services } from './services.ts';
 export function controlFunction(routes: (services: Services) => Route[]) {
   let dispatch: Dispatcher | undefined;
   return httpFunction((request, principal, services) => {
-    // What was done is done, and its answer may show a secret that is shown once: a failing audit goes to the log instead.
+    // The call has taken effect, and its response may contain a secret that is shown only once. A failed audit entry goes to the log instead.
     dispatch ??= dispatcher(routes(services), services, (caller, audited, asked) =>
       audit(services, caller, audited, asked).catch((error: unknown) =>
         log({

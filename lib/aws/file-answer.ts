@@ -4,10 +4,10 @@ import type { FileStore } from '../core/files.ts';
 
 /** How many bytes fit into a Lambda response as Base64 without exceeding 6 MB. */
 const largestInline = 4_400_000;
-/** How long a link to a larger file works, in seconds. */
+/** How long a link to a larger file is valid, in seconds. */
 const linkTime = 15 * 60;
 
-/** A file as an answer: its bytes with their content type, or 303 to a short-lived link where they are too many. */
+/** A file as an answer: its bytes with their content type, or a 303 to a short-lived link if it is too large. */
 export async function encodeFile(
   answer: FileAnswer,
   headers: Record<string, string>,
@@ -24,7 +24,7 @@ export async function encodeFile(
         statusCode: answer.status,
         headers: {
           'content-type': type,
-          // What a vendor keeps must not act as a page of ours.
+          // A file from a vendor must not run as a page of this origin.
           'x-content-type-options': 'nosniff',
           'content-security-policy': 'sandbox',
           ...(name && { 'content-disposition': disposition(name) }),

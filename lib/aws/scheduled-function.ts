@@ -6,7 +6,7 @@ import type { ClockTick } from '../watch/checks.ts';
 import { log, metric } from './log.ts';
 import { type Services, services } from './services.ts';
 
-/** A tick's time, in milliseconds: it ends before the next one begins. */
+/** The time limit of a tick, in milliseconds: it ends before the next one starts. */
 const tickTime = 55_000;
 
 /** The clock's own event, or what a tick started a worker with. */

@@ -11,9 +11,9 @@ export interface FunctionSettings {
   runFunction: string;
   /** Private networks that every connection may reach. */
   privateNetworks: readonly string[];
-  /** Whether sending is paused until somebody resumes it. */
+  /** Whether sending is paused until someone resumes it. */
   startPaused: boolean;
-  /** Where people reach the gateway, without a slash at the end; empty where it is not known. */
+  /** The public URL of the gateway, without a trailing slash. Empty if unknown. */
   publicUrl: string;
   /** Set on one machine only: the embedded endpoints and the credentials they ask for, so that no AWS account can be reached by accident. */
   local?: LocalEndpoints;

@@ -1,12 +1,12 @@
 import * as z from 'zod/mini';
 
-/** A vendor's answer in the declared form as far as it has it, and the JSON pointers of what does not. */
+/** A vendor's response, normalised where it matches the declared form, and the JSON pointers of the parts that do not match. */
 export interface Shaped {
   body: unknown;
   misfits: string[];
 }
 
-/** How many places are named; one answer may hold thousands that differ in the same way. */
+/** How many mismatches are named. One response may contain thousands of the same kind. */
 const maxMisfits = 20;
 
 /**
@@ -19,7 +19,7 @@ export function shapeAnswer(schema: z.core.$ZodType, answer: unknown): Shaped {
   return { body, misfits: [...misfits].slice(0, maxMisfits) };
 }
 
-/** `original` is the same place in the answer as it came, where a transform has already changed `value`. */
+/** `original` is the same place in the raw response, because a transform may already have changed `value`. */
 function shape(
   schema: z.core.$ZodType,
   value: unknown,

@@ -28,7 +28,7 @@ export interface ChoiceSource {
   readonly read: (answer: unknown, of: Readonly<Record<string, unknown>>) => readonly ChoiceParts[];
 }
 
-/** What an answer says of a choice, before it is known to be one. */
+/** The unvalidated fields of a choice in a response. */
 export interface ChoiceParts {
   readonly id: unknown;
   readonly name?: unknown;

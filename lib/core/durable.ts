@@ -44,7 +44,7 @@ export type Waited<T> = { done: true; value: T } | { done: false };
 /** How one item of a `map` ended; the error is what the item's own code threw, a `GatewayError` as such. */
 export type Settled<T> = { done: true; value: T } | { done: false; error: Error };
 
-/** A step that must not be repeated was cut off in the middle: nobody knows what became of it. */
+/** A step that must not be repeated was interrupted. Its outcome is unknown. */
 export class StepInterrupted extends Error {
   override name = 'StepInterrupted';
   readonly step: string;

@@ -87,7 +87,7 @@ const retryableCodes: ReadonlySet<ErrorCode> = new Set([
   'paused',
 ]);
 
-/** The one error that becomes an answer; anything else that is thrown is a bug and answers a bare 500. */
+/** The only error that becomes a response with details. Any other thrown error is a bug and returns a plain 500. */
 export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
@@ -159,7 +159,7 @@ export interface Problem {
   referenceId?: string;
 }
 
-/** The error that a caller is answered with; one that nobody meant to be seen says nothing about itself. */
+/** The error that is returned to a caller. An unexpected error reveals no details. */
 export function answeredError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
   if (isOutage(error)) {
@@ -188,7 +188,7 @@ function isOutage(error: unknown): boolean {
   );
 }
 
-/** The document that answers for an error. */
+/** The problem document of an error. */
 export function problemOf(error: unknown, requestId: string): Problem {
   const known = answeredError(error);
   return {

@@ -36,7 +36,7 @@ export interface PollResult {
   events: FoundEvent[];
   /** Plain JSON, at most 300 kB; stored in the same transaction as the last of the events. */
   cursor: unknown;
-  /** True when there is more at once: the next look need not wait for the clock. */
+  /** True if there is more to read: the next poll need not wait for the clock. */
   more?: boolean;
   /** Milliseconds until the next look, where the source knows better than its interval (a call budget, an outage). */
   nextIn?: number;
@@ -50,7 +50,7 @@ export interface PollContext {
   isHeard?(types: readonly string[]): Promise<boolean>;
 }
 
-/** An inbound push as it came, before anything was parsed. */
+/** A raw inbound push, before any parsing. */
 export interface PushRequest {
   headers: Readonly<Record<string, string>>;
   rawBody: Buffer;

@@ -5,7 +5,7 @@ import type { FieldChoices } from './choices.ts';
 export interface FieldNotes {
   description?: string;
   examples?: unknown[];
-  /** The vendor's own name of the field where ours differs. */
+  /** The vendor's name of the field, if ours differs. */
   wire?: string;
   writeOnly?: boolean;
   /** Where its values come from; `GET /v1/choices` lists them. */

@@ -13,7 +13,7 @@ export interface UploadTarget {
   method: 'PUT';
   url: string;
   headers: Record<string, string>;
-  /** ISO 8601; the upload must begin before. */
+  /** ISO 8601. The upload must start before this time. */
   expiresAt: string;
 }
 
@@ -41,7 +41,7 @@ export interface FileStore {
   get(key: string, range?: ByteRange): Promise<StoredFile>;
   /** Takes a stream of any length in constant memory; replaces what is there. */
   put(key: string, content: Uint8Array | Readable, type: string): Promise<void>;
-  /** A URL that gives the file to whoever has it, for so many seconds, as a download under the name. */
+  /** A URL from which anyone can download the file under the name, for a number of seconds. */
   link(key: string, seconds: number, downloadName?: string): Promise<string>;
   /** Removing a missing file is not an error. */
   remove(key: string): Promise<void>;
@@ -50,13 +50,13 @@ export interface FileStore {
 /** The largest upload in bytes: what a bucket takes in one request. */
 export const maximumUpload = 5 * 1024 ** 3;
 
-/** Seconds in which an upload must begin. */
+/** Seconds within which an upload must start. */
 export const uploadTime = 60 * 60;
 
 /** The key of an uploaded file. */
 export const uploadKey = (uploadId: string): string => `uploads/${uploadId}`;
 
-/** Days that files are kept, by how their key begins; the bucket's lifecycle rules and the local sweep follow it. */
+/** Days that files are kept, by key prefix. The bucket's lifecycle rules and the local sweep follow it. */
 export const retentionDays: Readonly<Record<string, number>> = {
   'uploads/': 1,
   'answers/': 1,

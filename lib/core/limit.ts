@@ -22,7 +22,7 @@ export class Limit {
       return await task();
     } finally {
       const [next] = this.#waiting;
-      // The next task takes over this one's place, so that nobody can slip in between.
+      // The next task takes over this slot, so that no other task can take it in between.
       if (next && this.#running <= this.max) next();
       else this.#running--;
     }
@@ -45,7 +45,7 @@ export class Limit {
   }
 }
 
-/** One `Limit` for each key, such as a host. Keys that nobody uses take no memory. */
+/** One `Limit` for each key, such as a host. Unused keys take no memory. */
 export class KeyedLimit {
   readonly #limits = new Map<string, Limit>();
 

@@ -16,7 +16,7 @@ export type Composed<Call, Input, Output, Context> = (
   call: Context,
 ) => Promise<Output>;
 
-/** One vendor request inside a composed operation; answers the vendor's body. */
+/** One vendor request inside a composed operation. Returns the vendor's body. */
 export type SendCall<Call> = (call: Call, input: Record<string, unknown>) => Promise<unknown>;
 
 /** One thing a vendor can do, declared once. Schemas are built on first use, so that a cold start pays for none of them. */
@@ -24,7 +24,7 @@ export interface Operation<Call = unknown> {
   readonly summary: string;
   readonly description?: string;
   readonly effect: Effect;
-  /** The vendor may answer 201, for something that was not there before. */
+  /** The vendor may return 201, for something that did not exist before. */
   readonly creates?: true;
   readonly call: Call;
   /** Of a function: its one telling request, as a raw request would name it; null for one that cannot be made raw. */

@@ -3,7 +3,7 @@ export const slugPattern = '[a-z][a-z0-9-]{0,39}';
 
 const slug = new RegExp(`^${slugPattern}$`);
 
-/** Completes "The name of a connection" or "must be" for whoever is refused. */
+/** Completes "The name of a connection" or "must be" in an error message. */
 export const slugRule = 'a slug: a-z, 0-9 and hyphens, at most 40, a letter first';
 
 /** True for the name of a connection. */

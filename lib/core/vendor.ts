@@ -64,18 +64,18 @@ export interface VendorCall<Settings = object, Credentials = object, Session = o
   /** The next number of a counter of this connection, 1 to `most`, then 1 again. */
   count(name: string, most: number): Promise<number>;
   readonly notes: Notes;
-  /** Tells how far a long transfer is, in bytes; absent where nobody asks. */
+  /** Reports the progress of a long transfer, in bytes. Absent if not needed. */
   progress?(done: number, total: number): Promise<void>;
 }
 
-/** What a connection remembers between calls and processes, by name and each for so many seconds. Values are plain JSON, at most 300 kB. */
+/** What a connection remembers between calls and processes, by name, each with a lifetime in seconds. Values are plain JSON, at most 300 kB. */
 export interface Notes {
   read(name: string): Promise<Note | undefined>;
   /** Writes where nothing is noted; of several callers at once, one gets true. */
   claim(name: string, value: unknown, seconds: number): Promise<boolean>;
   write(name: string, value: unknown, seconds: number): Promise<void>;
   remove(name: string): Promise<void>;
-  /** Adds to a sum and answers it. */
+  /** Adds to a sum and returns it. */
   add(name: string, amount: number, seconds: number): Promise<number>;
 }
 
@@ -166,7 +166,7 @@ export interface RawRequest {
   readonly query: URLSearchParams;
   /** The fields of the body, where it is JSON or a form. */
   readonly body: unknown;
-  /** The body as it came, for vendors that take any. */
+  /** The raw body, for vendors that accept any. */
   readonly content?: { readonly bytes: Buffer; readonly type: string } | undefined;
 }
 

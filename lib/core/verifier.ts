@@ -1,9 +1,9 @@
 /** A request on a hook as its verifier sees it. Header names are lower case. */
 export interface SignedRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** The body as it came, before any parsing. */
+  /** The raw body, before any parsing. */
   readonly rawBody: Uint8Array;
-  /** The address that was called, as the sender wrote it; absent where nobody signs it. */
+  /** The URL that was called, as the sender wrote it. Absent if no sender signs it. */
   readonly url?: string;
 }
 
@@ -19,7 +19,7 @@ export type Verdict =
  */
 export type Verifier = (request: SignedRequest, secrets: readonly string[], now: number) => Verdict;
 
-/** Seconds by which a signed time may lie before or after ours. */
+/** Seconds by which a signed time may differ from ours. */
 export const toleranceSeconds = 300;
 
 /** A refusal of the sender. */

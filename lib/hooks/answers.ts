@@ -22,7 +22,7 @@ export function resultAnswer(
   return problemAnswer(error, request, headers, told);
 }
 
-/** Some senders give user and password only after they were asked for them. */
+/** Some senders send user and password only after a challenge. */
 export function basicChallenge(error: GatewayError, request: HttpRequest): JsonAnswer {
   return problemAnswer(error, request, { 'www-authenticate': 'Basic realm="hook", charset="UTF-8"' });
 }

@@ -8,7 +8,7 @@ export interface Challenge {
   method: 'GET' | 'HEAD' | 'OPTIONS' | 'POST';
   /** Places with the text that must stand there, or true for any. */
   match?: Readonly<Record<string, string | true>> | undefined;
-  /** The answer's status; 200 when absent. */
+  /** The response status. 200 if absent. */
   status?: number | undefined;
   /** With `{place}` for what stands there, in headers and body. */
   headers?: Readonly<Record<string, string>> | undefined;
@@ -73,7 +73,7 @@ export function signedChallenges(kind: string, named: ChallengePreset | Challeng
   return challengesOf(kind, named).filter((each) => needsSignature(kind, each));
 }
 
-/** What answers with an HMAC would sign any text for a stranger. */
+/** Whether a handshake needs a verified sender: an HMAC response would otherwise sign any text for a stranger. */
 function needsSignature(kind: string, challenge: Challenge): boolean {
   return (signing.has(kind) && challenge.method === 'POST') || JSON.stringify(challenge).includes('{hmac ');
 }
@@ -85,7 +85,7 @@ function challengesOf(kind: string, named: ChallengePreset | Challenge | undefin
   return [...own, ...(typeof named === 'string' ? challengePresets[named] : [named])];
 }
 
-/** The answer to a handshake; undefined for a request that is none. */
+/** The response to a handshake. Undefined for a request that is not one. */
 export function answerChallenge(
   challenges: readonly Challenge[],
   request: HttpRequest,

@@ -51,7 +51,7 @@ export interface HookSettings {
   methods?: HookMethod[];
   /** How a handshake of the sender is answered. */
   challenge?: ChallengePreset | Challenge;
-  /** The status of the answer to a stored message; 202 when absent. */
+  /** The response status for a stored message. 202 if absent. */
   answer?: HookAnswer;
   /** Paths below the event's data whose values are not stored. */
   redact?: string[];
@@ -145,7 +145,7 @@ export class Hooks {
     throw new GatewayError('not_found', `There is no hook with the id ${JSON.stringify(id.slice(0, 80))}.`);
   }
 
-  /** Changes a hook that nobody else has changed since it was read; `conflict` otherwise. */
+  /** Changes a hook if it has not changed since it was read. Otherwise throws `conflict`. */
   async change(item: HookItem, change: HookChange): Promise<HookItem> {
     const set: Record<string, unknown> = { updatedAt: this.#at() };
     const remove: string[] = [];

@@ -13,7 +13,7 @@ export interface Received {
   rawBody: Buffer;
   /** The sender's own id, where its verification gave one. */
   id?: string | undefined;
-  /** The event that it becomes, but for its id. */
+  /** The event that it becomes, without its id. */
   event: Record<string, unknown>;
 }
 

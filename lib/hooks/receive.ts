@@ -25,7 +25,7 @@ export interface HookServices extends AcceptServices {
 
 /** What a stored event sets going, and how that ended. */
 export interface HookRuns {
-  /** Starts the runs that an event is meant for and answers their ids; doing it again starts nothing twice. */
+  /** Starts the runs that an event triggers and returns their ids. Repeating it starts nothing twice. */
   startRuns(event: EventItem): Promise<string[]>;
   /** How a run ended; undefined while it goes on. */
   runResult(runId: string): Promise<RunResult | undefined>;

@@ -3,10 +3,10 @@ import { Transform } from 'node:stream';
 import type { HttpAnswer, HttpRequestOptions, HttpStream } from './client.ts';
 import { HttpFailure, type HttpFailureKind } from './failure.ts';
 
-/** Longest answer body that is taken when the caller names no limit. */
+/** The largest response body that is accepted if the caller sets no limit. */
 export const defaultMaxBytes = 10_000_000;
 
-/** An answer that began and did not end. */
+/** A response that started and did not finish. */
 export const cut = { kind: 'cut-body', message: 'broke off in the middle of the answer' } as const;
 
 /** What a receiver of an answer may do with the exchange it belongs to. */
@@ -15,13 +15,13 @@ export interface Incoming<Result> {
   readonly maxBytes: number;
   resolve(result: Result): void;
   fail(kind: HttpFailureKind, message: string, cause?: unknown): void;
-  /** Ends deadline and abort; nothing of the answer is to come. */
+  /** Clears the deadline and the abort: no more of the response is expected. */
   complete(): void;
-  /** Where a failure goes from now on, instead of rejecting the promise. */
+  /** Receives a failure from now on, instead of rejecting the promise. */
   reportTo(report: (failure: HttpFailure) => void): void;
 }
 
-/** Takes an answer whose headers are there. */
+/** Receives a response once its headers have arrived. */
 export type Receive<Result> = (incoming: Incoming<Result>) => void;
 
 /** Collects the body and resolves with the whole answer. */
@@ -47,7 +47,7 @@ export function receiveWhole({ response, maxBytes, resolve, fail, complete }: In
   });
 }
 
-/** Resolves at once with the body as a stream that counts what passes. */
+/** Resolves immediately with the body as a stream that counts its bytes. */
 export function receiveStream({ response, maxBytes, resolve, fail, complete, reportTo }: Incoming<HttpStream>): void {
   let size = 0;
   const body = new Transform({

@@ -19,13 +19,13 @@ export interface HttpRequestOptions {
   signal?: AbortSignal;
   /** For everything together: waiting, connecting, headers and body, in milliseconds. */
   timeoutMs: number;
-  /** Longest answer body that is taken, 10 MB when absent; it holds before and after decompression. */
+  /** The largest response body that is accepted, 10 MB if absent. Applies before and after decompression. */
   maxBytes?: number;
   /** The allowed addresses. Absent allows only public addresses over https; `any` checks nothing. */
   address?: 'any' | AddressPolicy;
 }
 
-/** A whole answer, whatever its status; redirects are answers too. */
+/** A complete response with any status, including redirects. */
 export interface HttpAnswer {
   readonly status: number;
   /** Lower-case names; `set-cookie` is a list, other repeated headers are joined. */
@@ -35,7 +35,7 @@ export interface HttpAnswer {
   text(): string;
 }
 
-/** An answer whose body is still to be read; it fails with `HttpFailure` when it is cut, too long or too late. */
+/** A response whose body is not read yet. Reading fails with `HttpFailure` if the body is cut off, too long or too late. */
 export interface HttpStream {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;

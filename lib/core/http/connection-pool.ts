@@ -164,7 +164,7 @@ export class ConnectionPool {
     socket.on('error', (error) => {
       failure ??= error;
     });
-    // Bytes that nobody asked for would be taken for the answer to the next request.
+    // Unsolicited bytes would be taken for the response to the next request.
     socket.on('data', () => {
       if (socket[state].request === undefined) socket.destroy();
     });

@@ -1,4 +1,4 @@
-/** How an outgoing request can fail before a whole answer is there. A status such as 500 is an answer, not a failure. */
+/** How an outgoing request can fail before its response is complete. A status such as 500 is a response, not a failure. */
 export type HttpFailureKind =
   | 'refused-address'
   | 'not-connected'

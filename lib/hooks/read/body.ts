@@ -114,7 +114,7 @@ function readJson(text: string): unknown {
   }
 }
 
-/** Whether a body begins as a JSON object or list does. */
+/** Whether a body starts like a JSON object or list. */
 function opensJson(body: Buffer): boolean {
   return /^\s*[{[]/.test(body.toString('latin1', 0, 100));
 }

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 
-/** What is said of the form of a body in `Content-Type`. */
+/** What `Content-Type` declares about a body. */
 export interface ContentType {
   /** `type/subtype` in lower case, or empty. */
   media: string;
