@@ -3,5 +3,5 @@ import { controlRoutes } from '../lib/aws/control-routes.ts';
 import { vendors } from '../lib/vendors/index.ts';
 import { recipes } from '../recipes/index.ts';
 
-/** Connections, keys and what goes on with them. */
+/** Connections, keys and their status. */
 export const handler = controlFunction((services) => controlRoutes(services, vendors, recipes));

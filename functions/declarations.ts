@@ -1,18 +1,18 @@
 import { adminKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames, vendors } from '../lib/vendors/index.ts';
 
-/** What starts a function. */
+/** The triggers of a function. */
 export type Trigger =
-  /** Routes of the HTTP API, every method. */
+  /** Routes of the HTTP API, for every method. */
   | { readonly http: readonly string[] }
   /** The one-minute tick. */
   | 'clock'
-  /** Event items as they enter the table's stream. */
+  /** Event items as they appear in the table's stream. */
   | 'event-stream'
   /** Other functions, which find its alias in this variable: a durable execution of up to 31 days. */
   | { readonly durable: string };
 
-/** Patterns of partition keys, `*` for the rest of one. */
+/** Patterns of partition keys; `*` matches the rest of a key. */
 export interface TableRights {
   readonly read?: readonly string[];
   /** Read and write. */
@@ -21,10 +21,10 @@ export interface TableRights {
   readonly due?: readonly string[];
 }
 
-/** Names of secrets, `*` for the rest of one. */
+/** Names of secrets; `*` matches the rest of a name. */
 export interface SecretRights {
   readonly read?: readonly string[];
-  /** New values for secrets that exist. */
+  /** Writes new values for existing secrets. */
   readonly change?: readonly string[];
   readonly remove?: readonly string[];
   /** Create, read, change and remove. */
@@ -38,31 +38,31 @@ export interface FileRights {
   readonly write?: readonly string[];
 }
 
-/** A metric that a function writes as a log line (`lib/aws/log.ts`), and when an operator must look at it. */
+/** A metric that a function writes as a log line (`lib/aws/log.ts`), and when an operator must respond to it. */
 export interface Signal {
   readonly metric: string;
   readonly dimensions?: Readonly<Record<string, string>>;
-  /** What it means, for the mail. */
+  /** Its meaning, for the alarm mail. */
   readonly meaning: string;
-  /** The alarm sounds beyond this sum of five minutes, or this largest value; 0 when absent. */
+  /** The alarm fires above this sum over five minutes, or above this maximum; defaults to 0. */
   readonly above?: number;
   readonly largest?: true;
-  /** Written at each tick: five minutes without it are an alarm too. */
+  /** Written at each tick: five minutes without it also fire the alarm. */
   readonly steady?: true;
 }
 
-/** One Lambda: the handler in `functions/{name}.ts`, what starts it, what it gets and what it may do. */
+/** One Lambda: the handler in `functions/{name}.ts`, its triggers, its configuration and its permissions. */
 export interface FunctionDeclaration {
   readonly name: string;
   readonly trigger: Trigger;
-  /** Megabytes; processor time goes with it. */
+  /** Memory in megabytes; CPU scales with it. */
   readonly memory: number;
   /** Seconds. */
   readonly timeout: number;
   readonly table?: TableRights;
   readonly secrets?: SecretRights;
   readonly files?: FileRights;
-  /** Names of the durable functions that it may start, and of those whose waits it may end. */
+  /** Names of the durable functions that it may start, and of those whose waits it may complete. */
   readonly starts?: readonly string[];
   readonly completes?: readonly string[];
   /** A durable function that starts executions of its own. */
@@ -70,22 +70,22 @@ export interface FunctionDeclaration {
   readonly signals?: readonly Signal[];
 }
 
-/** API Gateway gives up after 30 s; a call ends itself after 25. */
+/** API Gateway times out after 30 s; a call ends itself after 25 s. */
 const http = { memory: 1024, timeout: 29 } as const;
-/** A tick ends itself after 55 s, before the next begins. */
+/** A tick ends itself after 55 s, before the next one starts. */
 const clock = { trigger: 'clock', memory: 512, timeout: 58 } as const;
 
-/** Items that go together, as patterns of their partition keys. */
+/** Items that belong together, as patterns of their partition keys. */
 const items = {
-  /** Appending an event takes no more; its place in the order is given later, by whoever needs it first. */
+  /** Appending an event requires nothing else; its position is assigned later, by the first process that needs it. */
   events: ['event#*'],
-  /** What tells facts without an id of the vendor's own apart. */
+  /** Distinguishes facts for which the vendor has no id. */
   subjects: ['subject#*'],
   eventOrder: ['log', 'log#*'],
   deliveries: ['delivery#*', 'rate#*'],
-  /** Who reacts to which event. */
+  /** The consumers of each event. */
   triggers: ['trigger', 'trigger#*'],
-  /** Starting a run, or keeping it from being started. */
+  /** Starting a run, or preventing its start. */
   runStarts: ['runs#*', 'flood#*', 'automations#status'],
   runs: ['runs#*', 'run#*', 'dedupe#*', 'memo#*', 'waiter#*', 'flood#*', 'automations#status'],
 };
@@ -99,7 +99,7 @@ const oldestDue = (name: string, meaning: string, minutes: number): Signal => ({
   steady: true,
 });
 
-/** What routing events takes: from the table's stream, and by the sweep after it. */
+/** The permissions to route events: from the table's stream, and by the sweep after it. */
 const routing = {
   table: {
     read: ['automations', ...items.triggers],
@@ -121,7 +121,7 @@ const routing = {
 /** Vendors whose code replaces stored credentials. */
 const renewing = vendorNames.filter((name) => vendors[name]?.renewsCredentials);
 const secretsOf = (names: readonly string[]) => names.map((name) => `trunkline/${name}/*`);
-/** Whoever calls vendors of every kind. */
+/** The configuration of functions that call vendors of every kind. */
 const allVendors = { read: secretsOf(vendorNames), change: secretsOf(renewing) };
 
 const vendorFunction = (vendor: string): FunctionDeclaration => ({
@@ -148,7 +148,7 @@ const vendorFunction = (vendor: string): FunctionDeclaration => ({
 });
 
 /**
- * Every function of the product, read by the deployment and by the local product alike. A new one is a file in `functions/` and an
+ * Every function of the product, used by both the deployment and the local product. A new one is a file in `functions/` and an
  * entry here; a vendor's function is declared by the vendor's entry in the catalogue.
  */
 export const functions: readonly FunctionDeclaration[] = [
@@ -199,7 +199,7 @@ export const functions: readonly FunctionDeclaration[] = [
       write: ['hooks#status', 'hook#*', ...items.events, ...items.subjects, ...items.runStarts],
     },
     secrets: { read: secretsOf(['hooks', 'push']) },
-    // Files of messages become uploads, which operations take by their id.
+    // Files of messages become uploads, which operations accept by id.
     files: { write: ['events/', 'uploads/'] },
     starts: ['run-automation'],
   },
@@ -326,7 +326,7 @@ export const functions: readonly FunctionDeclaration[] = [
         ...items.events,
         ...items.eventOrder,
       ],
-      // Events that a wait looks for and that have no place in the log yet.
+      // Events that a wait searches for and that have no position in the log yet.
       due: ['route'],
     },
     secrets: allVendors,

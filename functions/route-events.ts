@@ -3,7 +3,10 @@ import { streamFunction } from '../lib/aws/stream-function.ts';
 import type { EventItem } from '../lib/events/log.ts';
 import { routeEvents } from '../lib/subscriptions/route-events.ts';
 
-/** The table's stream: each new event gets its place in the log and goes to subscriptions, waiting runs and automations. */
+/**
+ * The table's stream: assigns each new event its position in the log and passes it to subscriptions, waiting runs and
+ * automations.
+ */
 export const handler = streamFunction<EventItem>('route-events', async (services, events) => {
   const { failed } = await routeEvents(services, events, async (event) => {
     await startRunsFor(services, event);

@@ -4,13 +4,13 @@ import { log, metric } from '../lib/aws/log.ts';
 import type { RunStart } from '../lib/core/durable.ts';
 import { vendors } from '../lib/vendors/index.ts';
 
-/** A last poll before a wait ends has this long, in milliseconds: what follows may be an alarm. */
+/** The time limit of the last poll before a wait ends, in milliseconds: an alarm may follow. */
 const pollMs = 3_000;
 
-/** One run, step by step; durable: it outlives waits of days and the death of its process. */
+/** Carries out one run, step by step. The execution is durable: it survives waits of days and the death of its process. */
 export const handler = durableFunction<RunStart>('run-automation', async (services, context, payload) => {
   const pollNow = async (type: string, connection: string | undefined) => {
-    // Loaded on use: most runs wait for nothing.
+    // Loaded on demand: most runs wait for nothing.
     const { pollTypeNow } = await import('../lib/events/poll.ts');
     const scope = { requestId: payload.runId, signal: AbortSignal.timeout(pollMs) };
     await pollTypeNow(services, vendors, { type, connection }, scope);

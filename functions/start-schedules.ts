@@ -4,10 +4,10 @@ import { startSchedules } from '../lib/automations/start-schedules.ts';
 import { log } from '../lib/aws/log.ts';
 import { scheduledFunction } from '../lib/aws/scheduled-function.ts';
 
-/** Every minute: the automations whose time has come, and what became of runs that nobody carries out any more. */
+/** Every minute: starts the automations that are due, and resolves runs that are no longer being carried out. */
 export const handler = scheduledFunction('start-schedules', async (services, tick) => {
   const report = await startSchedules(services, tick);
-  // A worker has its share of the schedules alone.
+  // A worker handles only its share of the schedules.
   if (tick.pages) return report;
   const swept = await sweepRuns({ ...services, log }, tick.signal);
   return { ...report, suppressedMinutes: await reportSuppressed(services), lostRuns: swept };

@@ -4,10 +4,10 @@ import { watch } from '../lib/watch/heartbeat.ts';
 import { runSelfTest } from '../lib/watch/self-test.ts';
 import { tellSilentHooks } from '../lib/watch/silent-hooks.ts';
 
-/** The functions of the clock whose ticks are watched. */
+/** The scheduled functions whose ticks are watched. */
 export const watchedClocks = ['keep-sessions', 'poll-events', 'start-schedules', 'sweep-events'];
 
-/** Every minute: checks that the last minute's work was really done and, if so, calls the monitor outside. */
+/** Every minute: checks that the last minute's work was done and, if so, calls the external monitor. */
 export const handler = scheduledFunction('watch', async (services) => {
   const report = await watch(services, watchedClocks, process.env.TRUNKLINE_HEARTBEAT_URL, () => runSelfTest(services));
   const silentHooks = await tellSilentHooks(services);

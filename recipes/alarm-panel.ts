@@ -10,7 +10,7 @@ const isClosed = `${body}.state = 'closed'`;
 const channelId = "{% steps.channels.output.channels[no = $replace($event.data.body.site, /[^0-9]/, '')].id %}";
 const goOn = { onError: 'continue' };
 
-/** R1: the radios, the chat and the table are told at the same moment, and none waits for another. */
+/** R1: the radios, the chat and the table are notified in parallel, and none waits for another. */
 export const alarmPanel: Recipe = {
   title: 'Alarm panel',
   summary:

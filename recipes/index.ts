@@ -3,7 +3,7 @@ import { alarmPanel } from './alarm-panel.ts';
 import { functionKey } from './function-key.ts';
 import { talkKeyword } from './talk-keyword.ts';
 
-/** The recipes that ship with Trunkline, by the name that installs them. */
+/** The recipes that ship with Trunkline, by installation name. */
 export const recipes: Recipes = {
   'alarm-panel': alarmPanel,
   'talk-keyword': talkKeyword,

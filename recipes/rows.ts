@@ -1,6 +1,6 @@
 const book = { bookOwner: '{{bookOwner}}', bookCode: '{{bookCode}}' };
 
-/** Reads the tables of the book with their fields: writing takes field ids, people know names. */
+/** Reads the tables of the book with their fields: writes take field ids, while people know names. */
 export const readFields = (more: object = {}) => ({
   name: 'tables',
   call: 'timetonic/{{tables}}/getBookTables',
@@ -18,7 +18,7 @@ export const cells = (values: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `$lookup($id, '${name}'): ${value}`)
     .join(', ')}}`;
 
-/** A step that writes one row. TimeTonic's own automations hear of it only where `bypassUrlTrigger` is false. */
+/** A step that writes one row. TimeTonic's own automations are triggered only if `bypassUrlTrigger` is false. */
 export const writeRow = (
   name: string,
   tableInput: string,

@@ -1,16 +1,16 @@
 import type { ServerResponse } from 'node:http';
 import type { Fault } from './sandbox-server.ts';
 
-/** The faults that wait for a request, in the order they were added; the first that matches hits. */
+/** The pending faults, in the order in which they were added; the first match applies. */
 export interface FaultQueue {
-  /** Throws a SyntaxError when `path` is no regular expression. */
+  /** Throws a SyntaxError when `path` is not a regular expression. */
   add(fault: Fault): void;
   clear(): void;
-  /** Answers the fault that hits this request and counts it, or nothing. */
+  /** Returns the fault that applies to this request and counts it; undefined if none does. */
   take(method: string, target: string): Fault | undefined;
 }
 
-/** Makes an empty fault queue; `random` decides about faults with a probability. */
+/** Creates an empty fault queue; `random` decides about faults with a probability. */
 export function createFaultQueue(random: () => number): FaultQueue {
   let waiting: { fault: Fault; path: RegExp | undefined }[] = [];
   return {
@@ -35,7 +35,7 @@ export function createFaultQueue(random: () => number): FaultQueue {
   };
 }
 
-/** Carries a fault out. Answers the status it sent (0 for a cut connection), or nothing when the vendor still has to answer. */
+/** Applies a fault. Returns the status it sent (0 for a cut connection), or undefined when the vendor still has to respond. */
 export async function misbehave(fault: Fault, response: ServerResponse): Promise<number | undefined> {
   switch (fault.kind) {
     case 'latency':

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Fault, SandboxReply } from './sandbox-server.ts';
 
-/** Sends what the vendor answered, cut or slowed when a `truncate` or `slow-body` fault hits the request. */
+/** Sends the vendor's response, cut or slowed if a `truncate` or `slow-body` fault applies to the request. */
 export async function sendReply(response: ServerResponse, reply: SandboxReply, fault?: Fault): Promise<void> {
   if (reply.write) return reply.write(response);
   const { status, body: given } = reply;

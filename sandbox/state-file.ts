@@ -1,17 +1,17 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 
-/** Where a stand-in vendor keeps its state between starts. Without a path it keeps nothing. */
+/** Stores the state of a sandbox vendor between starts. Without a path, it stores nothing. */
 export interface StateFile<State> {
   load(): State | undefined;
-  /** Writes the state before it returns, unless it is as it was. */
+  /** Writes the state before it returns, unless it is unchanged. */
   save(state: State): void;
-  /** Writes the state within a second, many calls at once. */
+  /** Writes the state within a second; batches calls. */
   saveLater(state: State): void;
-  /** Writes what `saveLater` still owes. */
+  /** Writes pending changes of `saveLater`. */
   close(): void;
 }
 
-/** Opens a state file. A file that cannot be read counts as absent. */
+/** Opens a state file. An unreadable file counts as absent. */
 export function openStateFile<State extends object>(path: string | undefined): StateFile<State> {
   if (path === undefined) return { load: () => undefined, save: () => {}, saveLater: () => {}, close: () => {} };
   let saved = '';

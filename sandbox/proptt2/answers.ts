@@ -8,7 +8,7 @@ export function done(): SandboxReply {
   return { status: 200, body: { code: '200' } };
 }
 
-/** A failure as a servlet container shows it; with `refusal` it goes down in the journal as the caller's mistake. */
+/** A failure in the form of a servlet container; with `refusal`, the journal records it as a client error. */
 export function errorPage(status: number, message: string, refusal?: string): SandboxReply {
   return {
     status,
@@ -18,14 +18,14 @@ export function errorPage(status: number, message: string, refusal?: string): Sa
   };
 }
 
-/** A no of the login and session calls: JSON with `code` and `message` from server 9.0.x, before that an error page. */
+/** A refusal of the login and session calls: JSON with `code` and `message` from server 9.0.x, an error page before. */
 export function sessionError(state: Proptt2State, status: 401 | 403, refusal?: string): SandboxReply {
   const message = status === 401 ? 'Authentication failure' : 'Request forbidden';
   if (!hasVersion(state.settings.serverVersion, '9.0.x')) return errorPage(status, message, refusal);
   return { status, body: { code: String(status), message }, ...(refusal === undefined ? {} : { refusal }) };
 }
 
-/** What an ordinary call with a dead session gets, as the settings say. */
+/** The response to an ordinary call with a dead session, as configured. */
 export function deadSession(state: Proptt2State): SandboxReply {
   state.totals.deadSessionCalls += 1;
   switch (state.settings.sessionTimeoutStatus) {

@@ -5,22 +5,22 @@ import { type CompanyOptions, demoCompany, newCompany } from './demo-company.ts'
 import { insertRecord, type NewRecord } from './records.ts';
 import { companyData, findCompany, type Proptt2Settings, type Proptt2State, settingsFault } from './state.ts';
 
-/** What tests and demos do to the vendor behind its API. Where `company` (an owner id) is absent, the demo company is meant. */
+/** Controls for tests and demos behind the vendor's API. `company` (an owner id) defaults to the demo company. */
 export interface Proptt2Controls {
   /** Changes how the vendor behaves. Throws a TypeError for a setting or value it does not have. */
   configure(settings: Partial<Proptt2Settings>): void;
   company(company?: string): Company;
-  /** Channels, users, organisations and records, made now if nobody looked before. */
+  /** Channels, users, organisations and records, created on first access. */
   data(company?: string): CompanyData;
-  /** Adds a company, or changes key, licence and mode of one that is there; its data and sessions stay. */
+  /** Adds a company, or changes key, licence and mode of an existing one; its data and sessions are kept. */
   putCompany(options: CompanyOptions): void;
-  /** Ends the sessions of (company, hid), of all hids without `hid`; answers how many were live. */
+  /** Ends the sessions of (company, hid), or of all hids without `hid`; returns how many were live. */
   killSession(company?: string, hid?: number): number;
   /** Adds a recording of now. */
   insertRecord(record?: NewRecord & { company?: string }): VoiceRecord;
   /** Gives a user a new last location as of now, or of `at` (epoch milliseconds). */
   moveUser(move: UserMove): User;
-  /** Posts a callback to a loopback URL; sender is the owner unless told. */
+  /** Posts a callback to a loopback URL; the sender defaults to the owner. */
   sendCallback(url: string, callback: PartialSender<Callback>): Promise<CallbackResult>;
 }
 
@@ -96,7 +96,7 @@ export function httpControls(of: () => Proptt2Controls): SandboxControls<Proptt2
   return {
     'GET settings': (_input, sandbox) => sandbox.state.settings,
     'POST settings': (input) => of().configure(input),
-    // What comes over HTTP has no type; the controls throw on what they cannot use.
+    // HTTP input has no type; the controls throw for invalid values.
     'POST companies': (input) => of().putCompany(input as unknown as CompanyOptions),
     'POST kill-session': (input) => {
       const { company, hid } = input as { company?: string; hid?: number };

@@ -4,9 +4,9 @@ import { type CompanyOptions, demoCompany, derivedCompany, newCompany } from './
 import { dispatch } from './dispatch.ts';
 import { companyData, defaultSettings, type Proptt2Settings, type Proptt2State } from './state.ts';
 
-/** How the stand-in ProPTT2 starts. What is given wins over what the state file says. */
+/** The options of the sandbox ProPTT2. They override the state file. */
 export interface Proptt2SandboxOptions extends Partial<Proptt2Settings> {
-  /** Absent is the demo company, owner `owner@company.com` with key `bb00cc`. */
+  /** Defaults to the demo company, owner `owner@company.com` with key `bb00cc`. */
   companies?: CompanyOptions[];
   /**
    * So many small companies more, for load: the n-th (from 1) has owner `owner{n}@company{n}.example` and key `key-{n}`,
@@ -17,10 +17,10 @@ export interface Proptt2SandboxOptions extends Partial<Proptt2Settings> {
   undocumented?: Record<string, object>;
 }
 
-/** A running stand-in ProPTT2. */
+/** A running sandbox ProPTT2. */
 export interface Proptt2Sandbox extends Sandbox<Proptt2State>, Proptt2Controls {}
 
-/** Starts a stand-in ProPTT2 on loopback: all calls of the vendor's document, as strict as the document. */
+/** Starts a sandbox ProPTT2 on loopback: all calls of the vendor's document, as strict as the document. */
 export async function startProptt2Sandbox(
   options: SandboxOptions & Proptt2SandboxOptions = {},
 ): Promise<Proptt2Sandbox> {
@@ -54,7 +54,7 @@ export async function startProptt2Sandbox(
   controls = proptt2Controls(sandbox);
   controls.configure(settings);
   const { ownerId } = demoCompany;
-  // A company that was not asked for is left as the state file has it.
+  // A company that was not requested is left as in the state file.
   for (const company of companies ?? (sandbox.state.companies[ownerId] ? [] : [demoCompany])) {
     controls.putCompany(company);
     companyData(controls.company(company.ownerId), sandbox.state, sandbox.now());

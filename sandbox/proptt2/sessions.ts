@@ -19,7 +19,7 @@ const authFields = {
 /** The parameters that every call but /server and /auth carries. */
 export const sessionParameters = ['id', 'hid', 'skey'] as const;
 
-/** POST /server: a new Rand for (id, hid); the one before it is void. */
+/** POST /server: a new Rand for (id, hid); the previous one becomes void. */
 export async function answerServer(request: SandboxRequest, sandbox: Sandbox<Proptt2State>): Promise<SandboxReply> {
   const { state } = sandbox;
   const read = await readLogin(request, state, serverFields);
@@ -35,7 +35,7 @@ export async function answerServer(request: SandboxRequest, sandbox: Sandbox<Pro
   return loginReply(state, { ServerURL: state.settings.serverUrl ?? sandbox.url, Rand: host.rand });
 }
 
-/** POST /auth: a session for the Rand of the last /server, which is void afterwards whatever the answer. */
+/** POST /auth: a session for the Rand of the last /server, which becomes void whatever the response. */
 export async function answerAuth(request: SandboxRequest, sandbox: Sandbox<Proptt2State>): Promise<SandboxReply> {
   const { state } = sandbox;
   const read = await readLogin(request, state, authFields);
@@ -100,7 +100,7 @@ export function findSession(
   return session && session.expiresAt > now ? { company, host, session, hid: Number(hid) } : undefined;
 }
 
-/** Gives a session its full time again. */
+/** Resets a session's lifetime. */
 export function extendSession(state: Proptt2State, session: Session, now: number): void {
   session.aliveAt = now;
   session.expiresAt = now + state.settings.sessionMinutes * 60_000;
@@ -147,7 +147,7 @@ function spendRand(company: Company, host: Host, why: 'used' | 'superseded'): vo
   delete host.rand;
 }
 
-/** Says why a key that would have been right is not; a key that never was right is no mistake in the protocol. */
+/** Explains why a formerly valid key is not valid; a key that never was valid is not a protocol error. */
 function foreignRand(company: Company, host: Host, authKey: string): string | undefined {
   const spent = host.spent.find((key) => key.authKey === authKey);
   if (spent) return spent.why === 'used' ? 'this Rand was used before' : 'this Rand was reset by a later /server';

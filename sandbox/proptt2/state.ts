@@ -1,7 +1,7 @@
 import type { Company, CompanyData } from './company.ts';
 import { seedCompany } from './demo-company.ts';
 
-/** How the vendor behaves; every one of them can be changed at run time. */
+/** The vendor's behaviour; every setting can be changed at run time. */
 export interface Proptt2Settings {
   /** Decides which endpoints and fields exist. */
   serverVersion: string;
@@ -71,7 +71,7 @@ export interface Proptt2State {
   callbacks: { at: number; url: string; body: object; status: number }[];
 }
 
-/** How the vendor behaves unless told. */
+/** The default behaviour of the vendor. */
 export const defaultSettings: Proptt2Settings = {
   serverVersion: '9.0.1',
   serverUrl: null,
@@ -93,7 +93,7 @@ const choices: Record<string, readonly unknown[]> = {
   recordOrder: ['newest', 'oldest'],
 };
 
-/** Answers what is wrong with settings that came from outside, or nothing. */
+/** Explains what is wrong with external settings; undefined if they are valid. */
 export function settingsFault(settings: Record<string, unknown>): string | undefined {
   for (const [name, value] of Object.entries(settings)) {
     if (!Object.hasOwn(defaultSettings, name)) return `No setting ${name}`;
@@ -105,12 +105,12 @@ export function settingsFault(settings: Record<string, unknown>): string | undef
   return undefined;
 }
 
-/** The company of an owner, or nothing. */
+/** The company of an owner, if any. */
 export function findCompany(state: Proptt2State, ownerId: string): Company | undefined {
   return Object.hasOwn(state.companies, ownerId) ? state.companies[ownerId] : undefined;
 }
 
-/** What a company has, made now if nobody looked before. */
+/** The data of a company, created on first access. */
 export function companyData(company: Company, state: Proptt2State, now: number): CompanyData {
   company.data ??= seedCompany(company, now, state.settings.utcOffsetMinutes);
   return company.data;

@@ -6,7 +6,7 @@ import { touchRow } from './row-changes.ts';
 import type { Field, Message, Row, StoredFile, Table } from './state.ts';
 import { nextId, now, type Vendor } from './vendor.ts';
 
-/** What a file is hung on. */
+/** The target of an attachment. */
 export type Target = { message: Message } | { table: Table; row: Row; field: Field } | Record<string, never>;
 
 /** A file on its way into the vendor's store. */
@@ -16,18 +16,18 @@ export interface Arrived {
   contentType: string;
   by: string;
   book: { b_o: string; b_c: string };
-  /** Set when the bytes are made from this seed instead of kept. */
+  /** Set when the bytes are generated from this seed instead of stored. */
   seed?: number;
 }
 
 const mediaTypes = /^(?:image|audio|video)\//;
 
-/** Whether the vendor counts a file as a medium or as a document. */
+/** Whether the vendor classifies a file as a medium or as a document. */
 function kindOf(contentType: string): 'media' | 'doc' {
   return mediaTypes.test(contentType) ? 'media' : 'doc';
 }
 
-/** Refuses a file where none may be hung: a field of another type, or a message that announced no more of its kind. */
+/** Rejects a file that cannot be attached: a field of another type, or a message that announced no more of its kind. */
 export function checkTarget(vendor: Vendor, target: Target, contentType: string): void {
   if ('field' in target && target.field.type !== 'file') throw refused(`field ${target.field.id} is not a file field`);
   if (!('message' in target)) return;
@@ -38,7 +38,7 @@ export function checkTarget(vendor: Vendor, target: Target, contentType: string)
   if (there >= announced) throw refused(`message ${smid} announced ${announced} of ${kind} and has ${there}`);
 }
 
-/** Stores a finished file and hangs it on its message or cell. */
+/** Stores a finished file and attaches it to its message or cell. */
 export function storeFile(
   vendor: Vendor,
   arrived: Arrived,

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 /** Bytes above this are hashed and counted only. */
 const kept = 16 * 1024 * 1024;
 
-/** Where the bytes of small files are: beside the state file when there is one, else in memory. */
+/** The storage of small files' bytes: beside the state file if there is one, otherwise in memory. */
 export interface ByteStore {
   put(fileId: string, bytes: Buffer): void;
   get(fileId: string): Buffer | undefined;
 }
 
-/** Opens the store that goes with a state file. */
+/** Opens the store that belongs to a state file. */
 export function openByteStore(stateFile: string | undefined): ByteStore {
   if (stateFile === undefined) {
     const files = new Map<string, Buffer>();
@@ -56,7 +56,7 @@ export class FileSink {
 
 const blockSize = 65_536;
 
-/** The bytes of a made-up file, in blocks; the same seed and size give the same bytes, and no two blocks are alike. */
+/** The bytes of a generated file, in blocks; the same seed and size give the same bytes, and no two blocks are alike. */
 export function* generatedBytes(seed: number, size: number): Generator<Buffer> {
   const block = Buffer.alloc(blockSize);
   for (let at = 0; at < blockSize; at += 32) createHash('sha256').update(`${seed}:${at}`).digest().copy(block, at);

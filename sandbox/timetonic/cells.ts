@@ -5,7 +5,7 @@ import { refused, VendorNo } from './nok.ts';
 import type { Cell, Field, LinkValue, Row } from './state.ts';
 import { findTable, type Vendor } from './vendor.ts';
 
-/** How a cell is read: who asks, and how many comments come along. */
+/** How a cell is read: by whom, and with how many comments. */
 export interface CellReading {
   reader: string | undefined;
   maxComments?: number;
@@ -53,13 +53,13 @@ function activityJson(vendor: Vendor, row: Row): { value: unknown; text?: string
   return { value: { last, total: row.changes }, text };
 }
 
-/** The text that filters and links look at. */
+/** The text that filters and links use. */
 export function cellText(cell: Cell | undefined): string {
   if (cell === undefined) return '';
   return typeof cell === 'string' ? cell : cell.map(({ value }) => value).join(', ');
 }
 
-/** What a written value becomes in a field; nothing when it empties the cell. Throws the vendor's no for what cannot stand there. */
+/** The stored form of a written value; undefined when it empties the cell. Throws the vendor's refusal for invalid values. */
 export function parseCell(vendor: Vendor, field: Field, value: unknown, linkSeparator: string): Cell | undefined {
   if (field.type === 'file') throw refused(`field ${field.id}: files are not set by value, use fileUpload`);
   if (field.type === 'comments' || field.type === 'activity') throw refused(`field ${field.id} is read only`);

@@ -1,10 +1,10 @@
 import type { Field } from './state.ts';
 
-/** A demo table by names; ids are given out when the state is made. */
+/** A demo table by names; ids are assigned when the state is created. */
 export interface DemoTable {
   name: string;
   code: string;
-  /** Absent is the demo book. */
+  /** Defaults to the demo book. */
   book?: { b_o: string; b_c: string };
   fields: (Omit<Field, 'id' | 'order' | 'linkTableId'> & { link?: string })[];
   views: { name: string; operator?: 'and' | 'or'; filters?: [field: string, predicate: string, operand: string][] }[];
@@ -47,7 +47,7 @@ const readings = Array.from({ length: 260 }, (_, at) => ({
   At: `2026-01-05 ${String(Math.floor(at / 12)).padStart(2, '0')}:${String((at % 12) * 5).padStart(2, '0')}:00`,
 }));
 
-/** The tables that a new stand-in TimeTonic has, linked ones after those they link to. */
+/** The tables of a new sandbox TimeTonic; linked ones come after those they link to. */
 export const demoTables: readonly DemoTable[] = [
   {
     name: 'Incidents',

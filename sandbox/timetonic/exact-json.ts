@@ -1,5 +1,5 @@
 /**
- * Writes JSON in which a bigint becomes a number with all its digits and a Map an object in its own order (plain objects
+ * Writes JSON in which a bigint becomes a number with all its digits, and a Map becomes an object in its own order (plain objects
  * would sort ids that look like numbers).
  */
 export function exactJson(value: unknown): string {
@@ -15,7 +15,7 @@ function object(entries: [unknown, unknown][]): string {
   return `{${written.map(([key, item]) => `${JSON.stringify(String(key))}:${exactJson(item)}`).join(',')}}`;
 }
 
-/** Reads JSON and keeps integers beyond 2^53 as bigint. Throws a SyntaxError on anything else than JSON. */
+/** Parses JSON and keeps integers beyond 2^53 as bigint. Throws a SyntaxError for anything other than JSON. */
 export function parseExact(text: string): unknown {
   const revive = (_key: string, value: unknown, context?: { source?: string }) =>
     typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? '')

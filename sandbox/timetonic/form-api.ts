@@ -23,7 +23,7 @@ const requests: Record<string, ApiRequest> = {
   ...writeRequests,
 };
 
-/** Names that must never stand in a URL. */
+/** Names that must never appear in a URL. */
 const secrets = ['sesskey', 'oauthkey', 'appkey', 'pwd', 'login'];
 
 /** What a request's query holds that belongs in its body; nothing when the query is empty. */
@@ -34,14 +34,14 @@ export function queryRefusal(query: URLSearchParams): string | undefined {
   return names.length > 0 ? `parameters in the URL: ${names.join(', ')}` : undefined;
 }
 
-/** Answers `/live/api.php`. */
+/** Serves `/live/api.php`. */
 export async function answerForm(request: SandboxRequest, vendor: Vendor): Promise<SandboxReply> {
   const { switches } = vendor.sandbox.state;
   let req = '';
   let failure: RequestFailure | undefined;
   try {
     const { values, file } = await readRequest(request);
-    // The vendor takes what stands in the URL as well; only the journal tells.
+    // The vendor also accepts fields in the URL; only the journal reports them.
     for (const [name, value] of request.query) if (!values.has(name)) values.set(name, value);
     req = takeName(values);
     failure = vendor.misdeeds.takeFailure(req);
@@ -104,7 +104,7 @@ function checkVersion(vendor: Vendor, values: Map<string, string>): void {
   if (version !== undefined && !/^\d+\.\d+[a-z]?(?:\/\d+\.\d+[a-z]?)?$/.test(version)) throw refused('invalid version');
 }
 
-/** Every call counts against the month's quota, also those that end in a no. */
+/** Every call counts against the month's quota, including refused ones. */
 function countCall(vendor: Vendor): void {
   const { quota, switches } = vendor.sandbox.state;
   const month = new Date(vendor.sandbox.now()).toISOString().slice(0, 7);
@@ -115,7 +115,7 @@ function countCall(vendor: Vendor): void {
 
 const callerFields = ['o_u', 'u_c', 'sesskey'];
 
-/** Finds out who calls, and checks the fields. */
+/** Determines the caller, and checks the fields. */
 function open(vendor: Vendor, rule: ApiRequest, values: Map<string, string>): Call {
   const { state } = vendor.sandbox;
   const { o_u = '', u_c = '', sesskey = '' } = Object.fromEntries(values);

@@ -17,22 +17,24 @@ import type { Switches, TimetonicState } from './state.ts';
 import { createTusHost } from './tus-host.ts';
 import type { Vendor } from './vendor.ts';
 
-/** How a stand-in TimeTonic is started; `switches` are set over the kept ones. */
+/** The options of a sandbox TimeTonic; `switches` override the stored ones. */
 export interface TimetonicSandboxOptions extends SandboxOptions {
   switches?: Partial<Switches>;
 }
 
-/** A running stand-in TimeTonic. Each of its controls also answers at `POST /__sandbox/{name}`, its one argument as JSON. */
+/**
+ * A running sandbox TimeTonic. Each of its controls is also available at `POST /__sandbox/{name}`, with its one argument as JSON.
+ */
 export interface TimetonicSandbox extends Sandbox<TimetonicState> {
   /** To `…/live`: the form API is at `{baseUrl}/api.php`, files at `{baseUrl}/dbi/…`. */
   baseUrl: string;
-  /** Where resumable uploads are created; what came of one is at `/upload_meta/{id}` of the same host, and below this address. */
+  /** Where resumable uploads are created; their results are at `/upload_meta/{id}` of the same host, and below this address. */
   uploadUrl: string;
   socketUrl: string;
   control: TimetonicControls;
 }
 
-/** Starts the stand-in TimeTonic: form API, files, resumable uploads and socket on one port of 127.0.0.1. */
+/** Starts the sandbox TimeTonic: form API, files, resumable uploads and socket on one port of 127.0.0.1. */
 export async function startTimetonicSandbox(options: TimetonicSandboxOptions = {}): Promise<TimetonicSandbox> {
   const { switches, ...shared } = options;
   const controls: SandboxControls<TimetonicState> = {};
@@ -90,7 +92,7 @@ export async function startTimetonicSandbox(options: TimetonicSandboxOptions = {
   }
 }
 
-/** The demo files' bytes stand beside the state, not in it. */
+/** The demo files' bytes are stored beside the state, not in it. */
 function keepDemoFiles({ bytes, sandbox }: Vendor): void {
   for (const { stored, bytes: content } of demoFiles) {
     const file = sandbox.state.files.find(({ uuid }) => uuid === stored.uuid);

@@ -3,7 +3,7 @@ import { VendorNo } from './nok.ts';
 import type { TimetonicState } from './state.ts';
 import { type ApiRequest, nextId } from './vendor.ts';
 
-/** The requests that give out keys and take them back. */
+/** The requests that issue and revoke keys. */
 export const keyRequests: Record<string, ApiRequest> = {
   createAppkey: {
     session: 'none',
@@ -89,7 +89,7 @@ export const keyRequests: Record<string, ApiRequest> = {
   },
 };
 
-/** Forgets keys of a user (absent: of everyone) but one, or only the one named as `only`; answers how many. */
+/** Removes the keys of a user (of all users if absent) except one, or only the one named as `only`; returns how many. */
 export function dropKeys(
   keys: TimetonicState['sesskeys'] | TimetonicState['oauthkeys'],
   user: string | undefined,

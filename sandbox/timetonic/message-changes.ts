@@ -4,7 +4,7 @@ import { VendorNo } from './nok.ts';
 import type { Book, Message } from './state.ts';
 import { findBook, nextId, nextStamp, now, readersOf, touchBook, type Vendor } from './vendor.ts';
 
-/** A message as it is handed in. */
+/** The input of a new message. */
 export interface Draft {
   msg: string;
   by: string;
@@ -14,11 +14,11 @@ export interface Draft {
   nbMedias?: number;
   nbDocs?: number;
   event?: Record<string, unknown>;
-  /** The socket it came through, which hears nothing of it but the ack. */
+  /** The socket that sent it, which receives only the ack. */
   except?: unknown;
 }
 
-/** Puts a message into a book and tells the attached sockets. A uuid that comes twice makes two messages. */
+/** Adds a message to a book and notifies the attached sockets. A repeated uuid creates two messages. */
 export function postMessage(vendor: Vendor, book: Book, draft: Draft): Message {
   const at = now(vendor);
   const message: Message = {
@@ -69,7 +69,7 @@ function tell(vendor: Vendor, book: Book, message: Message, except: unknown): vo
   vendor.broadcast(frame, { users: readersOf(book), except });
 }
 
-/** The message with that id in a book, or the vendor's no. */
+/** The message with that id in a book, or the vendor's refusal. */
 export function findMessage(vendor: Vendor, book: Book, smid: string): Message {
   const message = vendor.sandbox.state.messages.find(
     (candidate) => candidate.smid === smid && candidate.b_o === book.b_o && candidate.b_c === book.b_c,

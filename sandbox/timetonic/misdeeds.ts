@@ -2,28 +2,28 @@ import type { SandboxReply } from '../sandbox-server.ts';
 import { jsonHeaders, nokBody } from './nok.ts';
 import type { Switches } from './state.ts';
 
-/** A way for the next requests of one name to fail. `after` lets the vendor act first, so that the answer is lost. */
+/** A failure of the next requests of one name. With `after`, the vendor acts first, so that the response is lost. */
 export interface RequestFailure {
   /** The request's name (`getTableValues`); absent hits every request of the form API. */
   req?: string;
   kind: 'nok' | 'html' | 'status' | 'reset' | 'garbage';
   when?: 'before' | 'after';
-  /** The words of a `nok`, or the body of `status` and `html`. */
+  /** The message of a `nok`, or the body of `status` and `html`. */
   text?: string;
   status?: number;
   headers?: Record<string, string>;
-  /** Absent is once. */
+  /** Defaults to once. */
   times?: number;
 }
 
 /** A cut in the middle of a transfer, after so many bytes of it. */
 export interface Cut {
   afterBytes: number;
-  /** Absent is once. */
+  /** Defaults to once. */
   times?: number;
 }
 
-/** What goes wrong on demand beyond the faults every stand-in vendor knows. */
+/** Failures on demand, in addition to the faults of every sandbox vendor. */
 export interface Misdeeds {
   failRequest(failure: RequestFailure): void;
   takeFailure(req: string): RequestFailure | undefined;

@@ -1,6 +1,6 @@
 import { refused } from './nok.ts';
 
-/** One part of a multipart body as it begins. */
+/** The header of a part of a multipart body. */
 export interface Part {
   name: string;
   /** Set when the part is a file. */
@@ -8,19 +8,19 @@ export interface Part {
   contentType: string;
 }
 
-/** Takes the bytes of a part as they arrive. */
+/** Receives the bytes of a part as they arrive. */
 export interface PartReader {
   write(chunk: Buffer): void;
   end(): void;
 }
 
-/** The boundary of a multipart content type, or nothing when it is none. */
+/** The boundary of a multipart content type; undefined for other types. */
 export function boundaryOf(contentType: string): string | undefined {
   const found = /^multipart\/form-data;.*?boundary=(?:"([^"]{1,70})"|([^\s;]{1,70}))/i.exec(contentType);
   return found?.[1] ?? found?.[2];
 }
 
-/** Reads a multipart body part by part in constant memory; throws the vendor's no when it is not well formed. */
+/** Parses a multipart body part by part in constant memory; throws the vendor's refusal when it is malformed. */
 export async function readMultipart(
   source: AsyncIterable<Buffer>,
   boundary: string,
@@ -38,7 +38,7 @@ export async function readMultipart(
   }
   if (state !== 'done') throw refused('multipart body ends too early');
 
-  /** Answers false when more bytes are needed. */
+  /** Returns false when more bytes are needed. */
   function step(): boolean {
     switch (state) {
       case 'preamble':

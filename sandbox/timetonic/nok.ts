@@ -2,10 +2,10 @@ import type { SandboxReply } from '../sandbox-server.ts';
 import { exactJson } from './exact-json.ts';
 import type { Switches } from './state.ts';
 
-/** The vendor's no. `refusal` marks the ones that only a careless client gets: the journal shows them. */
+/** The vendor's refusal. `refusal` marks refusals caused by a client error: the journal shows them. */
 export class VendorNo extends Error {
   readonly refusal: boolean;
-  /** Set when it is said with a status and a page instead of `status: "nok"`. */
+  /** Set when it is sent as a status and a page instead of `status: "nok"`. */
   readonly page: { status: number; html: string } | undefined;
 
   constructor(text: string, options: { refusal?: boolean; page?: { status: number; html: string } } = {}) {
@@ -15,12 +15,12 @@ export class VendorNo extends Error {
   }
 }
 
-/** A no to a request that the document does not allow. */
+/** The refusal of a request that the document does not allow. */
 export function refused(text: string): VendorNo {
   return new VendorNo(text, { refusal: true });
 }
 
-/** The body of a no, in the form that the switch asks for. */
+/** The body of a refusal, in the form that the switch selects. */
 export function nokBody(text: string, req: string, switches: Switches): string {
   const coded = /^apiProcess(\d+): (.*)$/s.exec(text);
   const said =
@@ -28,10 +28,10 @@ export function nokBody(text: string, req: string, switches: Switches): string {
   return exactJson({ status: 'nok', ...said, createdVNB: serverVersion, req });
 }
 
-/** What the server calls itself in every answer. */
+/** The server's name in every response. */
 export const serverVersion = 'live-6.49q/6.49';
 
-/** Turns whatever a request threw into the vendor's answer; a bug of the sandbox itself is thrown on. */
+/** Converts an error of a request into the vendor's response; a bug of the sandbox itself is rethrown. */
 export function replyTo(error: unknown, req: string, switches: Switches): SandboxReply {
   if (!(error instanceof VendorNo)) throw error;
   const refusal = error.refusal ? { refusal: error.message } : {};
@@ -45,7 +45,7 @@ export function replyTo(error: unknown, req: string, switches: Switches): Sandbo
 /** Headers of every JSON answer. */
 export const jsonHeaders = { 'content-type': 'application/json; charset=utf-8' };
 
-/** The page that a web server shows when the program behind it ran out of memory. */
+/** The page of a web server whose program ran out of memory. */
 export const tooBigPage =
   '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN"><html><head><title>500 Internal Server Error</title></head>' +
   '<body><h1>Internal Server Error</h1><p>The server encountered an internal error or misconfiguration.</p></body></html>';

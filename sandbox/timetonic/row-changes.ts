@@ -3,20 +3,20 @@ import { VendorNo } from './nok.ts';
 import type { Cell, Row, Table } from './state.ts';
 import { findBook, nextId, nextStamp, now, touchBook, type Vendor } from './vendor.ts';
 
-/** Who changes a row, and how it is told. */
+/** Who changes a row, and who is notified. */
 export interface Change {
   by: string;
   linkSeparator?: string;
-  /** The socket that asked for it, which is told nothing. */
+  /** The socket that requested it, which is not notified. */
   except?: unknown;
-  /** Whether the table's URL trigger fires, as `bypassUrlTrigger=false` asks. */
+  /** Whether the table's URL trigger fires, as `bypassUrlTrigger=false` requests. */
   trigger?: boolean;
 }
 
-/** Values by field id, read for one table; an absent cell is emptied. */
+/** Values by field id, parsed for one table; an absent cell is emptied. */
 export type Values = Map<string, Cell | undefined>;
 
-/** Reads values for the fields of a table, so that nothing is written when one of them cannot stand there. */
+/** Parses values for the fields of a table, so that nothing is written when one of them is invalid. */
 export function readValues(vendor: Vendor, table: Table, values: Record<string, unknown>, linkSeparator = ','): Values {
   if (table.sysFunc || table.pivot) throw new VendorNo(`category ${table.id} takes no writes`);
   return new Map(
@@ -48,7 +48,7 @@ export function createRow(vendor: Vendor, table: Table, values: Values, change: 
   return row;
 }
 
-/** Writes values into a row, with what follows: stamps, the activity field, word to the attached sockets. */
+/** Writes values into a row, with the side effects: stamps, the activity field, notifications to the attached sockets. */
 export function setValues(vendor: Vendor, table: Table, row: Row, values: Values, change: Change): void {
   for (const [fieldId, cell] of values) {
     const before = cellText(row.values[fieldId]);
@@ -68,7 +68,7 @@ export function touchRow(vendor: Vendor, table: Table, row: Row, change: Change)
     vendor.sandbox.state.urlTriggers.push({ at: vendor.sandbox.now(), tableId: table.id, rowId: row.id });
 }
 
-/** Takes a row away with its comments and files. */
+/** Removes a row with its comments and files. */
 export function removeRow(vendor: Vendor, table: Table, row: Row, change: Change): void {
   const { state } = vendor.sandbox;
   delete table.rows[row.id];

@@ -19,7 +19,7 @@ import {
 
 const inBook = { b_o: 'text?', b_c: 'text?' } as const;
 
-/** The reads of single rows and cells, counts, comments and pivots. */
+/** Reads of single rows and cells, counts, comments and pivots. */
 export const rowRequests: Record<string, ApiRequest> = {
   getTableRows: {
     session: 'public',
@@ -69,7 +69,7 @@ export const rowRequests: Record<string, ApiRequest> = {
   },
 };
 
-/** The request whose name the document lost; its field is `catID`, unlike everywhere else. */
+/** The request whose name is missing from the document; its field is `catID`, unlike everywhere else. */
 export const pivotRequest: ApiRequest = {
   session: 'public',
   fields: { catID: 'id', viewId: 'id', filterRowIds: 'json', ...inBook },
@@ -148,7 +148,7 @@ function readableTable(call: Call, name: string): Table {
   return table;
 }
 
-/** A field of that table, or the vendor's no. */
+/** A field of that table, or the vendor's refusal. */
 export function fieldOf(table: Table, id: string): Table['fields'][number] {
   const field = table.fields.find((candidate) => candidate.id === id);
   if (!field) throw new VendorNo(`field ${id} is not in category ${table.id}`);
@@ -161,7 +161,7 @@ function rowOf(table: Table, id: string): Row {
   return row;
 }
 
-/** The table that field ids belong to; all must be of one. */
+/** The table that field ids belong to; all must belong to the same one. */
 export function tableOfFields(vendor: Vendor, fieldIds: string[]): Table {
   const [first = '', ...others] = fieldIds;
   const table = findTableOfField(vendor, first);

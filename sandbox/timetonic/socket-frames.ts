@@ -16,10 +16,10 @@ import {
   type Vendor,
 } from './vendor.ts';
 
-/** A frame as it came in, numbers of 64 bits kept whole. */
+/** A received frame, with 64-bit numbers kept exact. */
 export type Frame = Record<string, unknown>;
 
-/** A no that goes back as a frame. */
+/** A refusal that is sent back as a frame. */
 export class SocketNo extends VendorNo {
   readonly answer: Record<string, unknown>;
 
@@ -29,7 +29,7 @@ export class SocketNo extends VendorNo {
   }
 }
 
-/** Reads a frame, or refuses what is no JSON object with a type. */
+/** Parses a frame, or rejects data that is not a JSON object with a type. */
 export function readFrame(text: string): Frame {
   let frame: unknown;
   try {
@@ -103,7 +103,7 @@ const rules: Record<number, FrameRule> = {
   },
 };
 
-/** What the vendor answers to a frame of an attached user; a no is thrown, with its ack where the frame has one. */
+/** The vendor's response to a frame of an attached user; a refusal is thrown, with its ack if the frame has one. */
 export function answerFrame(
   vendor: Vendor,
   frame: Frame,
@@ -111,7 +111,7 @@ export function answerFrame(
   socket: unknown,
 ): Record<string, unknown> | undefined {
   const rule = rules[frame.type as number];
-  // An attach of the number that is not taken falls in here as well, and is passed over like any unknown type.
+  // An attach with the number that is not accepted also arrives here, and is ignored like any unknown type.
   if (!rule) return undefined;
   try {
     const form = formOf(frame, { ...caller, ...rule.fields });

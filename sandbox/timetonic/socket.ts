@@ -6,19 +6,19 @@ import { VendorNo } from './nok.ts';
 import { answerFrame, checkAttach, isAttach, readFrame, SocketNo } from './socket-frames.ts';
 import type { Vendor } from './vendor.ts';
 
-/** The stand-in's socket: raw WebSocket on every path of the server. */
+/** The sandbox socket: raw WebSocket on every path of the server. */
 export interface SocketHost {
   broadcast: Vendor['broadcast'];
-  /** Sends text as it stands to the attached sockets of a user (absent: of everyone); answers how many got it. */
+  /** Sends raw text to the attached sockets of a user (of all users if absent); returns the number of recipients. */
   sendText(text: string, user?: string): number;
   /** Who is attached, one entry for each socket. */
   attached(): string[];
-  /** Closes every socket, attached or not; answers how many. */
+  /** Closes every socket, attached or not; returns how many. */
   closeAll(code?: number): number;
   close(): void;
 }
 
-/** Takes WebSocket connections over from the server of the stand-in vendor. */
+/** Accepts WebSocket connections on the server of the sandbox vendor. */
 export function createSocketHost(vendor: Vendor): SocketHost {
   const { sandbox } = vendor;
   const users = new Map<WebSocket, string>();
@@ -81,7 +81,7 @@ export function createSocketHost(vendor: Vendor): SocketHost {
       if (attach && mode === 'close-on-attach') socket.close(1008, 'session expired');
       if (mode === 'garbage' || mode === 'silent' || (attach && mode === 'close-on-attach')) return;
       if (attach) return void users.set(socket, checkAttach(vendor, frame));
-      // Without an attach the vendor hears nothing: it answers neither yes nor no.
+      // Without an attach, the vendor ignores all frames: it sends neither an ack nor a refusal.
       const user = users.get(socket);
       if (user === undefined) return;
       const answer = answerFrame(vendor, frame, user, socket);

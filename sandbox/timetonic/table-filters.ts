@@ -9,7 +9,7 @@ export function rowsOf(table: Table): Row[] {
   return Object.values(table.rows).sort((a, b) => a.order - b.order);
 }
 
-/** The rows that `filterRowIds` leaves, in the order of the view it names. Takes every form the document shows. */
+/** The rows that `filterRowIds` keeps, in the order of the view it names. Accepts every form the document shows. */
 export function selectRows(table: Table, filterRowIds: string | undefined, user: User | undefined): Row[] {
   const rows = rowsOf(table);
   if (filterRowIds === undefined || filterRowIds.trim() === '') return rows;
@@ -54,7 +54,7 @@ function rowIdsOf(value: unknown): Set<string> | undefined {
   return new Set(ids);
 }
 
-/** The view that `applyViewFilters` means: a saved one, the one last selected, or one made up for this request. */
+/** The view that `applyViewFilters` refers to: a saved one, the last selected one, or one defined for this request. */
 function viewOf(table: Table, value: unknown, user: User | undefined): Pick<View, 'filterGroup'> {
   if (value === true) return selectedView(table, user);
   if (typeof value === 'number' || typeof value === 'bigint' || (typeof value === 'string' && /^\d+$/.test(value))) {
@@ -84,7 +84,7 @@ function madeUpFilter(value: unknown): Filter {
   };
 }
 
-/** The view a user last selected in a table, else its first. */
+/** The view that a user last selected in a table; otherwise its first. */
 export function selectedView(table: Table, user: User | undefined): View {
   const id = user?.selectedViews[table.id];
   const view = table.views.find((candidate) => candidate.id === id) ?? table.views[0];
@@ -92,7 +92,7 @@ export function selectedView(table: Table, user: User | undefined): View {
   return view;
 }
 
-/** Rows filtered and ordered as a view has it. */
+/** Rows filtered and ordered by a view. */
 export function applyView(table: Table, rows: Row[], view: Pick<View, 'filterGroup'>): Row[] {
   const group = view.filterGroup;
   if (!group) return rows;
@@ -102,7 +102,7 @@ export function applyView(table: Table, rows: Row[], view: Pick<View, 'filterGro
     tests.length === 0 ||
     (group.operator === 'and' ? tests.every((check) => check(row)) : tests.some((check) => check(row)));
   const kept = rows.filter(passes);
-  // The first order counts most, and sorting is stable: so the last is applied first.
+  // The first order has precedence, and sorting is stable: so the last is applied first.
   for (const filter of group.filters.filter(isOrder).reverse()) sortBy(table, kept, filter);
   return kept;
 }

@@ -100,7 +100,7 @@ function readValues(call: Call, table: Table, fields: Field[]): Record<string, u
   return { sstamp: raw(sstamp), catId: raw(table.id), [switches.valuesName]: tableValues };
 }
 
-/** What a read of too many cells ends in. */
+/** The response to a read of too many cells. */
 export function tooBig(): VendorNo {
   return new VendorNo('too many values at once', { page: { status: 500, html: tooBigPage } });
 }

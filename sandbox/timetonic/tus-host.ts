@@ -13,18 +13,18 @@ import type { Vendor } from './vendor.ts';
 const tus = { 'tus-resumable': '1.0.0' };
 const maxSize = 50 * 1024 ** 3;
 
-/** The stand-in's host for resumable uploads: TUS 1.0.0 with creation, expiration and termination. */
+/** The sandbox host for resumable uploads: TUS 1.0.0 with creation, expiration and termination. */
 export interface TusHost {
-  /** Answers `/uploads`, `/uploads/{id}` and `/upload_meta/{id}`. */
+  /** Serves `/uploads`, `/uploads/{id}` and `/upload_meta/{id}`. */
   answer(request: SandboxRequest): Promise<SandboxReply>;
-  /** Lets all unfinished uploads expire at once; answers how many. */
+  /** Expires all unfinished uploads immediately; returns how many. */
   expire(): number;
 }
 
 /** Starts the upload host. Bytes that arrived before a restart are lost with it: such an upload is gone, as after its expiry. */
 export function createTusHost(vendor: Vendor): TusHost {
   const sinks = new Map<string, FileSink>();
-  /** The request that is writing to an upload just now. */
+  /** The request that is currently writing to an upload. */
   const writers = new Map<string, { raw: IncomingMessage; over: Promise<unknown> }>();
   const { state } = vendor.sandbox;
 
@@ -135,7 +135,7 @@ export function createTusHost(vendor: Vendor): TusHost {
     }
     const claimed = request.headers['upload-offset'];
     if (typeof claimed !== 'string' || !/^\d+$/.test(claimed)) throw new TusNo(400, 'Upload-Offset is expected', true);
-    // A client that lost its connection comes back before we noticed: the old request must not write any more.
+    // A client that lost its connection returns before the host notices: the old request must not continue to write.
     const before = writers.get(upload.id);
     before?.raw.destroy();
     await before?.over;

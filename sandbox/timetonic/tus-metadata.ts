@@ -19,7 +19,7 @@ const rules: Record<string, FieldRule> = {
   filelastmodified: 'any?',
 };
 
-/** A no that TUS says with a status. */
+/** A refusal that TUS expresses with a status. */
 export class TusNo extends VendorNo {
   readonly status: number;
 
@@ -29,7 +29,7 @@ export class TusNo extends VendorNo {
   }
 }
 
-/** Reads an `Upload-Metadata` header: names with Base64 values, parted by commas. */
+/** Parses an `Upload-Metadata` header: names with Base64 values, separated by commas. */
 export function metadataOf(header: string | string[] | undefined): Record<string, string> {
   if (typeof header !== 'string' || header === '') throw refused('Upload-Metadata is expected');
   const values: Record<string, string> = {};
@@ -44,7 +44,7 @@ export function metadataOf(header: string | string[] | undefined): Record<string
   return values;
 }
 
-/** Checks who uploads, and what for, before a byte is taken. */
+/** Checks the uploader and the target before any byte is accepted. */
 export function checkMetadata(vendor: Vendor, metadata: Record<string, string>): void {
   const { state } = vendor.sandbox;
   const form = checkFields(new Map(Object.entries(metadata)), rules);
@@ -57,7 +57,7 @@ export function checkMetadata(vendor: Vendor, metadata: Record<string, string>):
   checkTarget(vendor, targetOfUpload(vendor, metadata), form.text('filetype'));
 }
 
-/** The cell that an upload is for. */
+/** The target cell of an upload. */
 export function targetOfUpload(vendor: Vendor, metadata: Record<string, string>): Target {
   const { rowId = '', fieldId = '', b_o, b_c } = metadata;
   const { table, row } = findRow(vendor, rowId);

@@ -5,20 +5,23 @@ import type { Misdeeds } from './misdeeds.ts';
 import { refused, VendorNo } from './nok.ts';
 import type { Book, IdKind, Row, Table, TimetonicState, User } from './state.ts';
 
-/** What every part of the stand-in vendor works on. */
+/** The context of every part of the sandbox vendor. */
 export interface Vendor {
   sandbox: Sandbox<TimetonicState>;
   bytes: ByteStore;
   misdeeds: Misdeeds;
-  /** Sends a frame to the attached sockets of these users (absent: everyone's) but for one socket; answers how many got it. */
+  /**
+   * Sends a frame to the attached sockets of these users (all users if absent) except one socket; returns the number of
+   * recipients.
+   */
   broadcast(frame: Record<string, unknown>, to?: { users?: string[]; except?: unknown }): number;
 }
 
-/** One request of the form API on its way through its handler. */
+/** One request of the form API as its handler receives it. */
 export interface Call {
   vendor: Vendor;
   form: Form;
-  /** Who calls; absent where no session is needed and none was given. */
+  /** The caller; absent if no session is needed and none was given. */
   user: User | undefined;
   /** The telephone number when an SMS gateway calls. */
   gateway: string | undefined;
@@ -69,28 +72,28 @@ export function bookKey(book: { b_o: string; b_c: string }): string {
   return `${book.b_o}/${book.b_c}`;
 }
 
-/** The book of that owner and code, or the vendor's no. */
+/** The book of that owner and code, or the vendor's refusal. */
 export function findBook(vendor: Vendor, b_o: string, b_c: string): Book {
   const book = vendor.sandbox.state.books.find((candidate) => candidate.b_o === b_o && candidate.b_c === b_c);
   if (!book) throw new VendorNo(`unknown book ${b_c}.${b_o}`);
   return book;
 }
 
-/** The table with that id, or the vendor's no. */
+/** The table with that id, or the vendor's refusal. */
 export function findTable(vendor: Vendor, id: string): Table {
   const table = vendor.sandbox.state.tables.find((candidate) => candidate.id === id);
   if (!table) throw new VendorNo(`unknown category ${id}`);
   return table;
 }
 
-/** The table that has a field, or the vendor's no. */
+/** The table that has a field, or the vendor's refusal. */
 export function findTableOfField(vendor: Vendor, fieldId: string): Table {
   const table = vendor.sandbox.state.tables.find((candidate) => candidate.fields.some((field) => field.id === fieldId));
   if (!table) throw new VendorNo(`unknown field ${fieldId}`);
   return table;
 }
 
-/** A row and its table, or the vendor's no. */
+/** A row and its table, or the vendor's refusal. */
 export function findRow(vendor: Vendor, id: string): { table: Table; row: Row } {
   for (const table of vendor.sandbox.state.tables) {
     const row = Object.hasOwn(table.rows, id) ? table.rows[id] : undefined;
@@ -99,7 +102,7 @@ export function findRow(vendor: Vendor, id: string): { table: Table; row: Row } 
   throw new VendorNo(`unknown row ${id}`);
 }
 
-/** Throws the vendor's no unless the caller may read (or write) the book. */
+/** Throws the vendor's refusal unless the caller may read (or write) the book. */
 export function checkAccess(book: Book, user: User | undefined, what: 'read' | 'write'): void {
   if (book.public) return;
   if (!user) throw refused('missing parameter sesskey: the tables are not public');
@@ -124,7 +127,7 @@ export function readersOf(book: Book): string[] {
   return book.members.filter(({ invite }) => invite === 'accepted').map(({ u_c }) => u_c);
 }
 
-/** Stamps a book after a change in it; a change in its tables is also told to the attached sockets. */
+/** Stamps a book after a change in it; attached sockets are also notified of changes in its tables. */
 export function touchBook(
   vendor: Vendor,
   book: Book,

@@ -8,7 +8,7 @@ import { type ApiRequest, bookOfTable, type Call, findRow, findTable } from './v
 
 const everywhere = { b_o: 'text?', b_c: 'text?', bypassUrlTrigger: 'boolean?' } as const;
 
-/** The requests that write rows. A row id that begins with `tmp` makes a new row, every time it is sent. */
+/** The requests that write rows. A row id that starts with `tmp` creates a new row each time it is sent. */
 export const writeRequests: Record<string, ApiRequest> = {
   updateTableValue: {
     session: 'public',
@@ -51,7 +51,7 @@ export const writeRequests: Record<string, ApiRequest> = {
   },
 };
 
-/** Link values come as a JSON list, even where one value stands alone in its form field. */
+/** Link values are a JSON list, even if a form field contains only one value. */
 function jsonList(text: string): unknown[] | undefined {
   if (!text.trim().startsWith('[')) return undefined;
   try {
@@ -72,7 +72,7 @@ interface Planned {
   values: Values;
 }
 
-/** Finds out what one row's write would do, or throws the vendor's no, before anything is written. */
+/** Determines what one row's write would do, or throws the vendor's refusal, before anything is written. */
 function plan(call: Call, rowId: string, given: Record<string, unknown>, catId?: string): Planned {
   const { vendor, form } = call;
   const found = rowId.startsWith('tmp') ? undefined : findRow(vendor, rowId);

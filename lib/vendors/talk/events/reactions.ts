@@ -25,24 +25,24 @@ interface Turn {
   removedPush?: string | undefined;
   /** Its line was read after the reaction had been removed: the next removal belongs to it. */
   over?: boolean | undefined;
-  /** Its removal has the id of a turn of its own, because a line was read before a push said which of several emoji it was. */
+  /** Its removal has the id of a separate turn, because a line was read before a push identified the emoji among several. */
   closed?: boolean | undefined;
   /** When it was added, epoch seconds. */
   at: number;
 }
 
-/** The number of reactions dropped from the list. */
+/** The reactions of one actor to one message, oldest first. */
 interface Ledger {
-  /** How many were forgotten. */
+  /** The number of reactions dropped from the list. */
   first: number;
   turns: Turn[];
 }
 
 const maxTurns = 50;
-/** A push and the line that it tells of are at most this many seconds apart, the difference of the clocks included. */
+/** The maximum distance in seconds between a push and the line of the same reaction, including clock differences. */
 const pushWindow = 300;
 
-/** A reaction that was added or taken back; `identifyReaction` decides which of the actor's reactions it is. */
+/** A reaction that was added or removed; `identifyReaction` decides which of the actor's reactions it is. */
 export function reactionEvent(
   viewer: Viewer,
   on: Pick<Line, 'token' | 'roomName' | 'actorType' | 'actorId' | 'actorDisplayName' | 'time'> & { messageId: number },
@@ -61,8 +61,8 @@ export function reactionEvent(
 }
 
 /**
- * Pairs what pushes and reads tell of the same reaction. A reaction may be added, taken back and added again: each turn is a fact of
- * its own, and has one id whichever source tells it first.
+ * Pairs the reports of pushes and reads about the same reaction. A reaction may be added, removed and added again: each turn is a
+ * separate fact, with the same id whichever source reports it first.
  */
 export function identifyReaction(known: unknown, event: FoundEvent): Identified {
   // Only this function and `reactionEvent` write these.
@@ -88,7 +88,7 @@ export function identifyReaction(known: unknown, event: FoundEvent): Identified 
   const number = before.first + turns.indexOf(turn);
   const forgotten = Math.max(0, turns.length - maxTurns);
   const ledger: Ledger = { first: before.first + forgotten, turns: turns.slice(forgotten) };
-  // A line whose reaction was taken back does not say what it was: only a push can tell that it was added.
+  // A line whose reaction was removed does not show its emoji: only a push can report the addition.
   if (told.added && told.emoji === undefined) return { known: ledger, event: undefined };
   const { unidentified: _, ...rest } = event;
   const data = { ...rest.data, reaction: turn.emoji ?? null };
@@ -121,7 +121,7 @@ function findRemoved(turns: readonly Turn[], { line, push, emoji, at }: Told): T
     return (
       turns.find((turn) => turn.removedLine === line) ??
       open.find((turn) => turn.over || turn.removedPush !== undefined) ??
-      // With several emoji at once, the server does not say which of them it was.
+      // With several emoji at once, the server does not report which of them it was.
       (open.length === 1 ? open[0] : undefined)
     );
   }
@@ -137,13 +137,13 @@ function findRemoved(turns: readonly Turn[], { line, push, emoji, at }: Told): T
   );
 }
 
-/** True for a removal that a line told of when several emoji were open, so that nobody knew which of them it was. */
+/** True for a removal that a line reported while several emoji were open, so that its emoji was unknown. */
 function isUnpaired(turn: Turn): boolean {
   const { addedLine, addedPush, removedLine, removedPush } = turn;
   return addedLine === undefined && addedPush === undefined && removedLine !== undefined && removedPush === undefined;
 }
 
-/** Ends the open turn of an emoji whose removal was told under another turn. */
+/** Ends the open turn of an emoji whose removal was reported under another turn. */
 function closeTurn(turns: readonly Turn[], removal: Turn, emoji: string | undefined): void {
   const open = turns.find(
     (turn) =>

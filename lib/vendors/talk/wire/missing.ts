@@ -26,8 +26,8 @@ export function refuseKnownMissing(call: TalkCall, token: unknown): void {
 }
 
 /**
- * What a 404 means: the room, the account's place in it, or the person or message that was named. The list of rooms tells, which
- * servers do not count as an attempt to guess a token; nothing that counts is asked to explain anything.
+ * Determines the cause of a 404: the room, the account's membership, or the person or message that was named. It uses the list of
+ * rooms, which servers do not count as an attempt to guess a token; no counted request is sent to explain an error.
  */
 export async function explainMissing(call: TalkCall, request: Exchange, problem: GatewayError): Promise<GatewayError> {
   const { route, fields, doing } = request;
