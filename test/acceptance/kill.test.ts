@@ -70,7 +70,7 @@ const runOf = async (eventId: string): Promise<ShownRun | undefined> => {
 };
 /** The steps that call something; waits are steps too. */
 const statesOf = (run: ShownRun | undefined) =>
-  (run?.steps ?? []).filter(({ call }) => call !== undefined).map(({ name, state }) => `${name} ${state}`);
+  (run?.steps ?? []).filter(({ call }) => call?.startsWith('proptt2/')).map(({ name, state }) => `${name} ${state}`);
 /** What the vendor has taken, as it stands on the disk. */
 const texts = () => {
   const file = readFileSync(join(directory, 'sandbox', 'proptt2.json'), 'utf8');
