@@ -121,7 +121,7 @@ const routing = {
 /** Vendors whose code replaces stored credentials. */
 const renewing = vendorNames.filter((name) => vendors[name]?.renewsCredentials);
 const secretsOf = (names: readonly string[]) => names.map((name) => `trunkline/${name}/*`);
-/** The configuration of functions that call vendors of every kind. */
+/** The secrets that functions calling all vendors may access. */
 const allVendors = { read: secretsOf(vendorNames), change: secretsOf(renewing) };
 
 const vendorFunction = (vendor: string): FunctionDeclaration => ({

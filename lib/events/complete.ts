@@ -12,8 +12,8 @@ export interface Version {
 }
 
 /**
- * What two sources know of one fact together, whichever told it first. The one that knows all of it has precedence; the other fills
- * in what is null or missing there.
+ * Merges what two sources know about one fact, in any order. The source with complete data has precedence; the other supplies
+ * values that are null or missing there.
  */
 export function merge(stored: Version, given: Version): Version {
   const [first, second] = stored.partial && !given.partial ? [given, stored] : [stored, given];
@@ -22,15 +22,15 @@ export function merge(stored: Version, given: Version): Version {
 }
 
 /**
- * Completes a stored event with what another source knows of it. Where that adds to its data, the table's stream routes the event
- * once more: runs whose condition did not hold are judged anew, nothing that was done is repeated.
+ * Completes a stored event with data from another source. If this adds to its data, the table's stream routes the event again:
+ * runs whose condition did not hold are evaluated again, and nothing that was done is repeated.
  */
 export async function completeEvent(
   { table, clock }: { table: Table; clock: Clock },
   stored: EventItem,
   given: EventItem,
 ): Promise<void> {
-  // What is too long for the table is kept as it was told first.
+  // Data that is too long for the table is kept as first reported.
   if (stored.data === undefined || given.data === undefined) return;
   if (stored.data === given.data && (!stored.partial || given.partial)) return;
   const before: Version = { ...stored, data: JSON.parse(stored.data) };

@@ -6,7 +6,10 @@ import { identifyEvents } from './identify.ts';
 import type { NewEvent } from './log.ts';
 import { markOwn } from './own-doing.ts';
 
-/** What a source has found at a connection, ready for the log: every fact under its id, the installation's own doing marked. */
+/**
+ * What a source has found at a connection, ready for the log: every fact under its id, with the installation's own actions
+ * marked.
+ */
 export async function newEvents(
   services: { table: Table; clock: Clock },
   vendor: Pick<EventfulVendor, 'events' | 'identify'>,
