@@ -175,17 +175,8 @@ program
   .description('show the run that an event would start; nothing is sent')
   .option('--event <id>', 'a stored event')
   .option('-d, --data <json>', 'an event as JSON, @file, or - for standard input')
-  .option('--reads', 'really make the reads')
   .action(async (automation: string, options) =>
     (await import('./commands/runs.ts')).rehearse(apiNow(), outputNow(), automation, options),
-  );
-
-program
-  .command('backtest <automation>')
-  .description('show the runs that past events would have started')
-  .requiredOption('--since <time>', 'ISO 8601, or an age such as 12h or 7d')
-  .action(async (automation: string, { since }: { since: string }) =>
-    (await import('./commands/runs.ts')).backtest(apiNow(), outputNow(), automation, since),
   );
 
 program

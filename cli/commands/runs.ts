@@ -16,34 +16,15 @@ export async function automationId(api: Api, nameOrId: string): Promise<string> 
 export interface RehearseOptions {
   event?: string;
   data?: string;
-  reads?: boolean;
 }
 
 /** `trunkline rehearse AUTOMATION`: the run that an event would start, without sending anything. */
 export async function rehearse(api: Api, output: Output, automation: string, options: RehearseOptions): Promise<void> {
   const id = await automationId(api, automation);
-  const event = options.data === undefined ? undefined : jsonArgument(options.data);
-  const body = {
-    ...(event !== undefined && { event }),
-    ...(options.event !== undefined && { eventId: options.event }),
-    ...(options.reads && { reads: true }),
-  };
-  output.result(await api.post(`/v1/automations/${id}/test`, body));
-}
-
-/** `trunkline backtest AUTOMATION --since TIME`: the runs that past events would have started. */
-export async function backtest(api: Api, output: Output, automation: string, since: string): Promise<void> {
-  const id = await automationId(api, automation);
-  output.result(await api.post(`/v1/automations/${id}/backtest`, { since: sinceOf(since) }));
-}
-
-/** A time as ISO 8601, or an age such as 30m, 12h or 7d. */
-export function sinceOf(text: string, now = Date.now()): string {
-  const age = /^(\d+)([mhd])$/.exec(text);
-  const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 }[age?.[2] ?? ''];
-  const at = age && unitMs !== undefined ? now - Number(age[1]) * unitMs : Date.parse(text);
-  if (Number.isNaN(at)) throw new UsageError(`${text} is no time. Write 2026-01-05T02:00:00Z, or an age such as 12h.`);
-  return new Date(at).toISOString();
+  const stored = options.event === undefined ? undefined : await api.get(`/v1/events/${options.event}`);
+  const event = options.data === undefined ? stored : jsonArgument(options.data);
+  if (event === undefined) throw new UsageError('Name a stored event with --event, or give one with --data.');
+  output.result(await api.post(`/v1/automations/${id}/test`, { event }));
 }
 
 /** `trunkline replay RUN`: repeats what failed, after a question, because a siren may sound again. */
