@@ -173,8 +173,9 @@ program
 program
   .command('rehearse <automation>')
   .description('show the run that an event would start; nothing is sent')
-  .option('--event <id>', 'a stored event')
+  .option('--event <id>', 'a stored event, at its time; without an event, a sample is used')
   .option('-d, --data <json>', 'an event as JSON, @file, or - for standard input')
+  .option('--reads', 'really perform the operations that only read')
   .action(async (automation: string, options) =>
     (await import('./commands/runs.ts')).rehearse(apiNow(), outputNow(), automation, options),
   );

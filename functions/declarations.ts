@@ -181,8 +181,8 @@ export const functions: readonly FunctionDeclaration[] = [
         ...items.runStarts,
         ...items.runs,
       ],
-      // Runs and deliveries by their state.
-      due: ['run-*', 'delivery-*'],
+      // Runs and deliveries by their state; for rehearsals, events that have no position in the log yet.
+      due: ['run-*', 'delivery-*', 'route'],
     },
     secrets: { read: [adminKeySecret], manage: secretsOf([...vendorNames, 'subscriptions', 'hooks', 'push']) },
     files: { read: ['runs/'], write: ['calls/', 'uploads/', 'events/', 'idempotency/control/'] },

@@ -16,15 +16,20 @@ export async function automationId(api: Api, nameOrId: string): Promise<string> 
 export interface RehearseOptions {
   event?: string;
   data?: string;
+  reads?: boolean;
 }
 
 /** `trunkline rehearse AUTOMATION`: the run that an event would start, without sending anything. */
 export async function rehearse(api: Api, output: Output, automation: string, options: RehearseOptions): Promise<void> {
   const id = await automationId(api, automation);
-  const stored = options.event === undefined ? undefined : await api.get(`/v1/events/${options.event}`);
-  const event = options.data === undefined ? stored : jsonArgument(options.data);
-  if (event === undefined) throw new UsageError('Name a stored event with --event, or give one with --data.');
-  output.result(await api.post(`/v1/automations/${id}/test`, { event }));
+  if (options.event !== undefined && options.data !== undefined)
+    throw new UsageError('Name a stored event with --event, or give one with --data, not both.');
+  const body = {
+    ...(options.event !== undefined && { eventId: options.event }),
+    ...(options.data !== undefined && { event: jsonArgument(options.data) }),
+    ...(options.reads && { reads: true }),
+  };
+  output.result(await api.post(`/v1/automations/${id}/test`, body));
 }
 
 /** `trunkline replay RUN`: repeats what failed, after a question, because a siren may sound again. */

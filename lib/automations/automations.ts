@@ -100,7 +100,7 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
 export async function startOne(
   services: RunServices,
   item: AutomationItem,
-  trigger: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'source' | 'depth'>,
+  trigger: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'source' | 'depth' | 'outputs'>,
 ): Promise<string> {
   const definition = definitionOf(item);
   const alarm = item.alarm !== false;
@@ -137,7 +137,8 @@ export function triggersFor(item: AutomationItem): string[] {
   return 'event' in when ? [when.event] : [];
 }
 
-function isMeant(item: AutomationItem, event: Cause): boolean {
+/** Whether an event starts an automation. */
+export function isMeant(item: AutomationItem, event: Cause): boolean {
   if (isHistory(event, Date.parse(item.createdAt), Date.parse(item.updatedAt))) return false;
   const { when } = definitionOf(item);
   if (event.own && !('own' in when && when.own)) return false;

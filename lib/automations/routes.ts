@@ -17,7 +17,6 @@ import {
   removeAutomation,
   replaceAutomation,
 } from './records.ts';
-import { rehearse } from './rehearsal.ts';
 import { newestRun, type RunServices } from './runs/runs.ts';
 
 type Services = RunServices & GatewayServices;
@@ -48,20 +47,6 @@ const readOnly = () => {
     updatedAt: ignored(),
   };
 };
-const rehearsed = () =>
-  z.looseObject({
-    runs: z.boolean(),
-    steps: z.array(z.looseObject({ name: z.string(), call: z.optional(z.string()) })),
-  });
-const sampleFields = () => ({
-  event: z.optional(
-    field(z.record(z.string(), z.unknown()), { description: 'A sample event: {type, data, …} as in the event list.' }),
-  ),
-  outputs: z.optional(
-    field(z.record(z.string(), z.unknown()), { description: 'What steps are taken to have given, by name.' }),
-  ),
-});
-
 /** The routes of automations. An automation can do no more than its creator's key. */
 export function automationRoutes(
   services: Services,
@@ -215,27 +200,6 @@ export function automationRoutes(
         });
         return { id };
       },
-    }),
-    route({
-      ...shared,
-      method: 'POST',
-      path: '/v1/automations/test',
-      operationId: 'testAutomation',
-      summary: 'Show what an automation would do with a sample, and call nobody',
-      input: () => ({ automation: automationSchema(), ...sampleFields() }),
-      output: rehearsed,
-      handle: ({ input }) => rehearse(vendors, input.automation, input, services.clock.now()),
-    }),
-    route({
-      ...shared,
-      method: 'POST',
-      path: '/v1/automations/{id}/test',
-      operationId: 'testStoredAutomation',
-      summary: 'Show what a stored automation would do with a sample, and call nobody',
-      input: sampleFields,
-      output: rehearsed,
-      handle: async ({ params, input }) =>
-        rehearse(vendors, definitionOf(await find(params)), input, services.clock.now()),
     }),
   ];
 }

@@ -11,6 +11,8 @@ import { creations } from '../automations/created-by.ts';
 import type { Recipes } from '../automations/recipes/recipe.ts';
 import { recipeRoutes } from '../automations/recipes/routes.ts';
 
+import { rehearsalRoutes } from '../automations/rehearsal/routes.ts';
+
 import { automationRoutes } from '../automations/routes.ts';
 import { runRoutes } from '../automations/runs/routes.ts';
 import { connectionUsers, hookUsers } from '../automations/users.ts';
@@ -56,6 +58,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
     ),
     ...hookRoutes({ ...services, hooks: hooksOf(services) }, vendors, (id) => hookUsers(services.table, id)),
     ...automationRoutes(services, vendors, () => hooksOf(services).list()),
+    ...rehearsalRoutes(services, vendors, () => hooksOf(services).list()),
     ...recipeRoutes(
       {
         ...services,

@@ -71,15 +71,7 @@ export async function invoke(
   invocation: Invocation,
   scope: CallScope,
 ): Promise<InvokeAnswer> {
-  const operation = operationOf(vendor, invocation.operation);
-  requireScope(
-    invocation.principal.scopes,
-    operationNeed(vendor.name, invocation.connection, invocation.operation, operation.effect),
-  );
-  const input = parseInput(schemasOf(operation).input, invocation.input);
-  const connection = await services.connections.find(vendor.name, invocation.connection);
-  checkConnection(vendor, connection, invocation.operation, operation);
-
+  const { operation, input, connection } = await prepare(services, vendor, invocation);
   const run = async (asked?: () => void): Promise<InvokeAnswer> => {
     if (services.startRun && (invocation.later || operation.slow?.(input))) {
       const id = await services.startRun({
@@ -113,6 +105,20 @@ export async function invoke(
       return answer;
     },
   );
+}
+
+/** Everything before a call of a vendor that can refuse it: the scope, the input, the connection. */
+export async function prepare(
+  services: { connections: Connections },
+  vendor: Vendor,
+  { principal, connection: name, operation: operationName, input: given }: Invocation,
+): Promise<{ operation: Operation; input: Record<string, unknown>; connection: Connection }> {
+  const operation = operationOf(vendor, operationName);
+  requireScope(principal.scopes, operationNeed(vendor.name, name, operationName, operation.effect));
+  const input = parseInput(schemasOf(operation).input, given);
+  const connection = await services.connections.find(vendor.name, name);
+  checkConnection(vendor, connection, operationName, operation);
+  return { operation, input, connection };
 }
 
 /** Only the vendor part, for callers that have checked scope and input: one call under the retry rule of its effect. */

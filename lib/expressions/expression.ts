@@ -17,6 +17,8 @@ export interface EvaluateOptions {
   links?: Readonly<Record<string, string>> | undefined;
   /** The owner of the evaluation, such as an automation's id: different shares take turns. */
   share?: string;
+  /** True for what somebody only wants to look at: it delays no run. */
+  isBackground?: boolean;
 }
 
 const defaultTimeMs = 1000;
@@ -42,7 +44,7 @@ export async function evaluate(
   const reply = await pool.run(
     { task: 'evaluate', template, bindings, now, seed, timeMs, maxBytes, ...(links && { links }) },
     timeMs,
-    options.share,
+    options,
   );
   return 'json' in reply && reply.json !== undefined ? JSON.parse(reply.json) : undefined;
 }
@@ -55,11 +57,11 @@ export async function validate(
   return (await inspect(template, pool)).problems;
 }
 
-/** The problems of a template's expressions, and the steps that they refer to. */
+/** The problems of a template's expressions, and what they refer to. */
 export async function inspect(template: unknown, pool: ExpressionPool = sharedPool()): Promise<ExpressionInspection> {
-  const nothing = { problems: [], steps: [] };
+  const nothing = { problems: [], steps: [], paths: [] };
   if (!hasDelimiter(template)) return nothing;
-  const reply = await pool.run({ task: 'validate', template }, validateTimeMs);
+  const reply = await pool.run({ task: 'validate', template }, validateTimeMs, { isBackground: true });
   return 'problems' in reply ? reply : nothing;
 }
 

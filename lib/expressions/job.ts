@@ -30,6 +30,8 @@ export interface ExpressionInspection {
   readonly problems: readonly ExpressionProblem[];
   /** Every `steps.NAME` with the pointer of its expression. */
   readonly steps: readonly { readonly pointer: string; readonly name: string }[];
+  /** Every path that starts at a binding, such as `event.data.body.severity`, once. */
+  readonly paths: readonly string[];
 }
 
 /** An error in one expression. */

@@ -129,6 +129,21 @@ test('whoever has many expressions waiting delays nobody else', async () => {
   expect(order.lastIndexOf('one')).toBeLessThan(6);
 });
 
+test('background jobs leave a process free for the others', async () => {
+  const pool = startPool({ size: 2 });
+  const bombs = Promise.allSettled(
+    ['one', 'other', 'third'].map((share) =>
+      evaluate(stubborn, {}, { share, isBackground: true, timeMs: 60_000 }, pool),
+    ),
+  );
+  const urgent = Array.from({ length: 5 }, (_, n) => evaluate(`{% ${n} %}`, {}, {}, pool));
+  expect(await Promise.all(urgent)).toEqual([0, 1, 2, 3, 4]);
+  pool.close();
+  await bombs;
+  // Where there is one process only, it serves them all.
+  expect(await evaluate('{% 2 %}', {}, { isBackground: true }, startPool({ size: 1 }))).toBe(2);
+});
+
 test('closing ends what runs and what waits', async () => {
   const pool = startPool({ size: 1 });
   await evaluate('{% 1 %}', {}, {}, pool);

@@ -32,8 +32,17 @@ export interface ExpressionPoolOptions {
   entry?: URL;
 }
 
+/** Whose job it is, and how urgent. */
+export interface JobOptions {
+  /** Different shares take turns. */
+  share?: string | undefined;
+  /** True for a job that somebody only wants to look at. Such jobs never occupy the last process, so they delay no run. */
+  isBackground?: boolean | undefined;
+}
+
 interface Waiting {
   share: string;
+  isBackground: boolean;
   job: ExpressionJob;
   timeMs: number;
   /** An evaluation has no side effects, so one that was lost with its process is repeated once. */
@@ -90,11 +99,13 @@ export class ExpressionPool {
 
   /**
    * Runs a job in the next free process. Waiting and the start of a process do not count towards its time limit. Shares take
-   * turns: a share with a thousand waiting jobs delays the jobs of others by no more than the one that is running.
+   * turns: a share with a thousand waiting jobs delays the jobs of others by no more than the one that is running. Background jobs
+   * together leave one process free for the others.
    */
-  run(job: ExpressionJob, timeMs: number, share = ''): Promise<ExpressionReply> {
+  run(job: ExpressionJob, timeMs: number, options: JobOptions = {}): Promise<ExpressionReply> {
+    const { share = '', isBackground = false } = options;
     return new Promise((resolve, reject) => {
-      this.#add({ share, job, timeMs, again: true, resolve, reject });
+      this.#add({ share, isBackground, job, timeMs, again: true, resolve, reject });
       this.#next();
     });
   }
@@ -113,15 +124,24 @@ export class ExpressionPool {
   }
 
   #add(waiting: Waiting, first = false): void {
-    const jobs = this.#shares.get(waiting.share) ?? [];
+    const share = `${waiting.isBackground ? 'background' : 'urgent'} ${waiting.share}`;
+    const jobs = this.#shares.get(share) ?? [];
     if (first) jobs.unshift(waiting);
     else jobs.push(waiting);
-    this.#shares.set(waiting.share, jobs);
+    this.#shares.set(share, jobs);
+  }
+
+  /** Whether another background job would leave no process for the others. */
+  get #isBackgroundFull(): boolean {
+    let busy = 0;
+    for (const { current } of this.#evaluators) if (current?.isBackground) busy++;
+    return busy >= Math.max(1, this.#size - 1);
   }
 
   /** The next job of the share whose turn it is; the share then moves to the end. */
   #take(): Waiting | undefined {
-    const [next] = this.#shares;
+    const isFull = this.#isBackgroundFull;
+    const next = [...this.#shares].find(([, [first]]) => !(isFull && first?.isBackground));
     if (!next) return undefined;
     const [share, jobs] = next;
     const waiting = jobs.shift();

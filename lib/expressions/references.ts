@@ -4,13 +4,15 @@ export interface References {
   functions: Set<string>;
   /** `NAME` of every `steps.NAME` and `$steps.NAME`. */
   steps: Set<string>;
+  /** Paths that start at a binding, up to the first filter: `event.data.body.severity` of `event.data.body.severity[0] = 'high'`. */
+  paths: Set<string>;
 }
 
 type Node = Readonly<Record<string, unknown>>;
 
 /** Reads the names that a JSONata syntax tree refers to. */
 export function referencesOf(ast: unknown): References {
-  const found: References = { functions: new Set(), steps: new Set() };
+  const found: References = { functions: new Set(), steps: new Set(), paths: new Set() };
   const bound = new Set<string>();
   collectBound(ast, bound);
   visit(ast, true, bound, found);
@@ -35,6 +37,7 @@ function visit(value: unknown, atTop: boolean, bound: ReadonlySet<string>, found
   if (!isNode(value)) return;
   if (value.type === 'path' && Array.isArray(value.steps)) {
     addStep(value.steps, atTop, bound, found);
+    addPath(value.steps, atTop, bound, found);
     for (const [at, step] of value.steps.entries()) visit(step, atTop && at === 0, bound, found);
     visit([value.group, value.stages, value.predicate], false, bound, found);
     return;
@@ -58,6 +61,31 @@ function addStep(path: readonly unknown[], atTop: boolean, bound: ReadonlySet<st
   const asField = atTop && first.type === 'name' && first.value === 'steps';
   const asVariable = variableName(first) === 'steps' && !bound.has('steps');
   if ((asField || asVariable) && typeof second.value === 'string') found.steps.add(second.value);
+}
+
+/** The bindings of an expression; whatever else a path starts with is a field of something unknown. */
+const bindings: ReadonlySet<unknown> = new Set(['event', 'steps', 'item', 'memo', 'run']);
+
+function addPath(path: readonly unknown[], atTop: boolean, bound: ReadonlySet<string>, found: References): void {
+  const [first, ...others] = path;
+  if (!isNode(first)) return;
+  const variable = variableName(first);
+  const root =
+    variable !== undefined && !bound.has(variable) ? variable : atTop && first.type === 'name' && first.value;
+  if (!bindings.has(root)) return;
+  const names = [String(root)];
+  if (!isFiltered(first)) {
+    for (const step of others) {
+      if (!isNode(step) || step.type !== 'name') break;
+      names.push(/^[A-Za-z_]\w*$/.test(String(step.value)) ? String(step.value) : `\`${String(step.value)}\``);
+      if (isFiltered(step)) break;
+    }
+  }
+  found.paths.add(names.join('.'));
+}
+
+function isFiltered({ predicate, stages }: Node): boolean {
+  return predicate !== undefined || stages !== undefined;
 }
 
 function addVariable(value: unknown, names: Set<string>): void {

@@ -59,6 +59,7 @@ function compile(text: string, options?: jsonata.JsonataOptions): jsonata.Expres
 async function inspect(template: unknown): Promise<ExpressionInspection> {
   const problems: ExpressionProblem[] = [];
   const steps: { pointer: string; name: string }[] = [];
+  const paths = new Set<string>();
   for (const { text, pointer } of textsIn(template, '')) {
     const whole = expressionIn(text);
     for (const part of whole === undefined ? (partsIn(text) ?? [{ text }]) : [{ expression: whole }]) {
@@ -73,6 +74,7 @@ async function inspect(template: unknown): Promise<ExpressionInspection> {
         try {
           const references = referencesOf(compile(part.expression).ast());
           for (const name of references.steps) steps.push({ pointer, name });
+          for (const path of references.paths) paths.add(path);
           for (const name of await unknownFunctions([...references.functions])) {
             problems.push({ pointer, message: `There is no function $${name}` });
           }
@@ -82,7 +84,7 @@ async function inspect(template: unknown): Promise<ExpressionInspection> {
       }
     }
   }
-  return { problems, steps };
+  return { problems, steps, paths: [...paths] };
 }
 
 function* textsIn(template: unknown, pointer: string): Generator<{ text: string; pointer: string }> {

@@ -62,8 +62,9 @@ const maxTransactRepeats = 7;
 
 /** The one table, with marshalling, `#name` and `:value` placeholders, and refusals as values instead of exceptions. */
 export class Table {
-  readonly #client: DynamoDBClient;
+  readonly #config: DynamoDBClientConfig;
   readonly #name: string;
+  #made: DynamoDBClient | undefined;
   /** Requests made since the start, for benchmarks and for the test that a warm call makes none. */
   requests = 0;
   /** Receives every item that this process has written, or only its key if it was written in a transaction. */
@@ -71,7 +72,12 @@ export class Table {
 
   constructor(name: string, config: DynamoDBClientConfig = {}) {
     this.#name = name;
-    this.#client = new DynamoDBClient(config);
+    this.#config = config;
+  }
+
+  get #client(): DynamoDBClient {
+    this.#made ??= new DynamoDBClient(this.#config);
+    return this.#made;
   }
 
   async get<T extends object = Item>(key: Key, consistent = false): Promise<T | undefined> {
@@ -254,7 +260,7 @@ export class Table {
   }
 
   destroy(): void {
-    this.#client.destroy();
+    this.#made?.destroy();
   }
 
   #transactItem(write: Write): TransactWriteItem {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import { findEvent, shownEvent } from '../../events/log.ts';
 import { dedupeKeyOf } from '../../expressions/dedupe-key.ts';
-import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
+import { evaluate } from '../../expressions/expression.ts';
 import { unpackText } from '../../store/blobs.ts';
 import { claimKey } from './dedupe.ts';
 import { mentions } from './dependencies.ts';
@@ -27,6 +27,9 @@ export type Beginning =
   | { go: false; state: RunState; reason: string; dedupeKey?: string; held?: HeldKey }
   /** `turn`: the run waits until that other run has ended. */
   | { go: true; facts: RunFacts; held?: HeldKey; turn?: string };
+
+/** Evaluates over what is known before the first step. */
+type Evaluate = (template: string) => Promise<unknown>;
 
 /** Everything before the first step: loading the run's event, and checking that the run applies and that its dedupe key is free. */
 export async function beginRun(services: RunServices, runId: string): Promise<Beginning> {
@@ -64,18 +67,24 @@ async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginni
     : {};
   const bindings = { event, steps: {}, run: shown, ...memo };
   const options = { now: services.clock.now(), seed: run.id, share: run.owner };
+  const evaluateNow: Evaluate = (template) => (services.hands?.evaluate ?? evaluate)(template, bindings, options);
   if (definition.if !== undefined) {
-    const refusal = refusalOf(await evaluate(definition.if, bindings, options));
-    if (refusal !== undefined) return { go: false, state: 'skipped', reason: refusal };
+    const refusal = refusalOf(await evaluateNow(definition.if));
+    if (refusal !== undefined) {
+      await services.hands?.refused({ runId: run.id, condition: definition.if, bindings });
+      return { go: false, state: 'skipped', reason: refusal };
+    }
   }
   // A person requested the replay: what it repeats is neither over the cap nor a duplicate.
   if (run.replayOf !== undefined) return { go: true, facts };
-  const held = await keyOf(definition, bindings, options);
+  const held = await keyOf(definition, evaluateNow);
   const claim = held && (await claimKey(services, run.owner, held.key, run, run.createdAt));
   let turn: string | undefined;
   if (held && claim && !claim.mine) {
     const dedupeKey = definition.dedupe && { dedupeKey: held.key };
     if (!claim.isGoing || modeOf(definition) === 'single') {
+      if (definition.dedupe)
+        await services.hands?.refused({ runId: run.id, condition: definition.dedupe.key, bindings });
       const words = definition.dedupe ? 'Suppressed as a duplicate of' : 'Suppressed: another run was going,';
       return { go: false, state: 'suppressed', reason: `${words} ${claim.takenBy}.`, ...dedupeKey };
     }
@@ -101,13 +110,9 @@ async function restart(services: RunServices, run: RunItem, key: string, going: 
 }
 
 /** The key that a run must hold: that of its `dedupe`, or one for the whole automation if its runs must not overlap. */
-async function keyOf(
-  definition: RunDefinition,
-  bindings: Record<string, unknown>,
-  options: EvaluateOptions,
-): Promise<HeldKey | undefined> {
+async function keyOf(definition: RunDefinition, evaluateNow: Evaluate): Promise<HeldKey | undefined> {
   const { dedupe } = definition;
-  const key = dedupe && dedupeKeyOf(await evaluate(dedupe.key, bindings, options));
+  const key = dedupe && dedupeKeyOf(await evaluateNow(dedupe.key));
   const mode = modeOf(definition);
   const waits = mode === 'queue' || mode === 'restart';
   if (dedupe && key !== undefined) return { key, seconds: dedupe.seconds, waits };

@@ -13,7 +13,7 @@ import { hasOccurred } from './occurred.ts';
 import { operationIn, vendorIn } from './operations.ts';
 import { pause } from './pause.ts';
 import { isExpressionFailure, isLost, retryPolicy, secondsToNextAttempt } from './retry.ts';
-import { type AutomationServices, type RunContext, refusalOf, type StepEnd } from './run-context.ts';
+import type { AutomationServices, RunContext, StepEnd } from './run-context.ts';
 import type { StepError, StepState } from './runs.ts';
 import { inputHash, type StepPlace } from './step-records.ts';
 
@@ -165,7 +165,7 @@ async function callOnce(
       await records.write(place, { state: 'skipped', reason: 'The run was cancelled.', ended: true });
       return { state: 'cancelled', firstAt };
     }
-    const refusal = step.if === undefined ? undefined : refusalOf(await run.render(step.if, place, firstAt, item));
+    const refusal = await run.refusal(step.if, place, firstAt, item);
     if (refusal !== undefined) return await skip(refusal);
     const rendered = (await run.render(step.input ?? {}, place, firstAt, item)) ?? {};
     // The definition's schema requires an object, and rendering preserves its shape.
@@ -180,7 +180,10 @@ async function callOnce(
     }
     await records.write(place, { state: 'running', attempts: attempt, input, secret });
     const occurred = step.unless && (await hasOccurred(run, step.unless, item));
-    if (occurred !== undefined) return await skip(`${occurred.type} has come: ${occurred.id}.`);
+    if (occurred !== undefined) {
+      if (step.unless?.if) await run.tellRefusal(step.unless.if, place, { event: occurred, item: item ?? null });
+      return await skip(`${occurred.type} has come: ${occurred.id}.`);
+    }
     const output = await askVendor(run, step, operation, place, input, asked);
     await recordSuccess(run, place, attempt, output, secret && operation?.effect === 'read');
     return { state: 'succeeded', output, firstAt };
@@ -216,11 +219,12 @@ async function askVendor(
   const principal = { keyId, name, scopes, perMinute: Number.POSITIVE_INFINITY };
   const deadline = deadlineOf(services.clock, step.timeout === undefined ? defaultMs : step.timeout * 1000);
   try {
-    const answer = await invoke(
+    const answer = await (services.hands?.invoke ?? invoke)(
       { ...kit, http: watched(services.http, asked) },
       vendor,
       { principal, connection, operation: operationName, input },
       { requestId: randomUUID(), signal: deadline.signal, ...(isSlow && { progress: progressOf(run) }) },
+      { runId: run.run.id, step, at: place.at, index: place.index },
     );
     return 'file' in answer ? await storedFile(services, run, place, answer.file) : answer.body;
   } finally {

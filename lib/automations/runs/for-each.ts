@@ -2,7 +2,7 @@ import type { DurableContext } from '../../core/durable.ts';
 import type { ForEachStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { eachItem, itemsOf } from './items.ts';
-import { type RunContext, refusalOf, type StepEnd, type StepResult } from './run-context.ts';
+import type { RunContext, StepEnd, StepResult } from './run-context.ts';
 import type { StepError } from './runs.ts';
 import type { RunSteps, SequenceEnd } from './sequence.ts';
 
@@ -27,8 +27,7 @@ export async function runForEach(
   const [steps = []] = placed.inside;
   const place = run.place(placed, 'forEach');
   const refusal = await context.step(`${name} begins`, async () => {
-    const condition = step.if === undefined ? true : await run.render(step.if, place, run.services.clock.now());
-    const words = refusalOf(condition);
+    const words = await run.refusal(step.if, place, run.services.clock.now());
     await run.records.write(
       place,
       words === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason: words, ended: true },

@@ -44,6 +44,8 @@ export function waitServices(services: AutomationServices) {
     ...services,
     shown: (event: EventItem) => shownEvent(services.files, event),
     holds: async (expression: string, input: Record<string, unknown>) =>
-      (await evaluate(`{% ${expression} %}`, input, { now: services.clock.now() }).catch(() => false)) === true,
+      (await (services.hands?.evaluate ?? evaluate)(`{% ${expression} %}`, input, { now: services.clock.now() }).catch(
+        () => false,
+      )) === true,
   };
 }

@@ -5,7 +5,7 @@ import type { PlacedStep } from '../steps.ts';
 import { alarmOf } from './for-each.ts';
 import { pause } from './pause.ts';
 import { isExpressionFailure } from './retry.ts';
-import { type RunContext, refusalOf, type StepEnd, type StepResult } from './run-context.ts';
+import type { RunContext, StepEnd, StepResult } from './run-context.ts';
 import type { RunSteps } from './sequence.ts';
 
 /** Whether the rounds are over: yes, no, or a failing condition. */
@@ -27,8 +27,7 @@ export async function runRepeat(
   const [steps = []] = placed.inside;
   const place = run.place(placed, 'repeat');
   const refusal = await context.step(`${name} begins`, async () => {
-    const condition = step.if === undefined ? true : await run.render(step.if, place, run.services.clock.now());
-    const words = refusalOf(condition);
+    const words = await run.refusal(step.if, place, run.services.clock.now());
     await run.records.write(
       place,
       words === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason: words, ended: true },

@@ -168,7 +168,28 @@ export class RunContext {
       share: this.run.owner,
       links: await linksFor(this.services, this.run, template),
     };
-    return evaluate(template, { ...(await this.bindings(template)), item: item ?? null }, options);
+    return this.#evaluate(template, { ...(await this.bindings(template)), item: item ?? null }, options);
+  }
+
+  /** Why a condition keeps a step from being carried out; undefined where it does not, or where there is none. */
+  async refusal(
+    condition: string | undefined,
+    place: StepPlace,
+    now: number,
+    item: unknown = this.item,
+  ): Promise<string | undefined> {
+    if (condition === undefined) return undefined;
+    const refusal = refusalOf(await this.render(condition, place, now, item));
+    if (refusal !== undefined) await this.tellRefusal(condition, place, { item: item ?? null });
+    return refusal;
+  }
+
+  /** Tells a rehearsal over what a condition was evaluated that keeps a step back. */
+  async tellRefusal(condition: string, { at, index }: StepPlace, more: Record<string, unknown>): Promise<void> {
+    const { hands } = this.services;
+    if (!hands) return;
+    const bindings = { ...(await this.bindings(condition)), ...more };
+    await hands.refused({ runId: this.run.id, place: { at, index }, condition, bindings });
   }
 
   /**
@@ -214,6 +235,10 @@ export class RunContext {
     const kept = same ?? (alike.every(({ state }) => state === 'succeeded') ? alike[0] : undefined);
     if (kept?.state !== 'succeeded' || kept.withheld) return undefined;
     return { output: (await outputOf(this.services.files, kept)) ?? null };
+  }
+
+  get #evaluate() {
+    return this.services.hands?.evaluate ?? evaluate;
   }
 
   #visible(): Map<string, StepResult> {

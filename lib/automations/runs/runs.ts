@@ -10,6 +10,7 @@ import { expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 import type { Definition } from '../definition.ts';
 import { countSuppressed } from './flood.ts';
+import type { Hands } from './hands.ts';
 
 export const runStates = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
 export type RunState = (typeof runStates)[number];
@@ -82,7 +83,8 @@ export interface StepError {
   retryable?: boolean;
 }
 
-export type StepState = 'running' | 'succeeded' | 'failed' | 'unknown' | 'skipped';
+export const stepStates = ['running', 'succeeded', 'failed', 'unknown', 'skipped'] as const;
+export type StepState = (typeof stepStates)[number];
 
 /** One step of a run, or one item of a step with `forEach`. */
 export interface StepItem extends Key {
@@ -121,6 +123,8 @@ export interface RunServices {
   files: FileStore;
   clock: Clock;
   starter: Starter;
+  /** What a rehearsal does in place of a run's own evaluations and calls. */
+  hands?: Hands;
   /** Writes one line of the log. */
   log?(line: Record<string, unknown>): void;
 }

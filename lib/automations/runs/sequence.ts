@@ -7,7 +7,7 @@ import { runForEach } from './for-each.ts';
 import { operationIn } from './operations.ts';
 import { runRemember } from './remember.ts';
 import { runRepeat } from './repeat.ts';
-import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
+import type { RunContext, StepEnd } from './run-context.ts';
 import { runSet } from './set.ts';
 import { runStart } from './start.ts';
 import { runWait, runWaitFor } from './wait.ts';
@@ -141,8 +141,7 @@ async function runParallel(
   const { name, inside } = placed;
   const place = run.place(placed, 'parallel');
   const refusal = await context.step(`${name} begins`, async () => {
-    const condition = step.if === undefined ? true : await run.render(step.if, place, run.services.clock.now());
-    const words = refusalOf(condition);
+    const words = await run.refusal(step.if, place, run.services.clock.now());
     await run.records.write(
       place,
       words === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason: words, ended: true },

@@ -4,7 +4,7 @@ import { redactText } from '../../core/redaction/redact.ts';
 import type { SetStep, Step } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { isExpressionFailure } from './retry.ts';
-import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
+import type { RunContext, StepEnd } from './run-context.ts';
 import type { StepError } from './runs.ts';
 import type { StepPlace } from './step-records.ts';
 
@@ -33,7 +33,7 @@ export async function runLocally(
   const outcome = await context.step(run.nameOf(placed), async (): Promise<Outcome> => {
     const now = run.services.clock.now();
     try {
-      const refusal = step.if === undefined ? undefined : refusalOf(await run.render(step.if, place, now));
+      const refusal = await run.refusal(step.if, place, now);
       if (refusal !== undefined) {
         await run.records.write(place, { state: 'skipped', reason: refusal, ended: true });
         return { skipped: true };

@@ -8,7 +8,7 @@ import type { StartStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { eachItem, itemsOf } from './items.ts';
 import { isExpressionFailure } from './retry.ts';
-import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
+import type { RunContext, StepEnd } from './run-context.ts';
 import type { StepError } from './runs.ts';
 import type { StepPlace } from './step-records.ts';
 
@@ -74,8 +74,7 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
   const now = services.clock.now();
   try {
     if (await run.isCancelled()) throw new GatewayError('conflict', 'The run was cancelled.');
-    const condition = step.if === undefined ? true : await run.render(step.if, place, now, item);
-    const refusal = refusalOf(condition);
+    const refusal = await run.refusal(step.if, place, now, item);
     if (refusal !== undefined) {
       await records.write(place, { state: 'skipped', reason: refusal, ended: true });
       return { skipped: true };

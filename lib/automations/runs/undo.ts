@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Catalogue } from '../../core/vendor.ts';
-import { type CallStep, isCall, type Step } from '../definition.ts';
+import { type CallStep, isCall } from '../definition.ts';
 import { everyStep } from '../steps.ts';
 import { definitionOfRun, eventOf, refOf } from './begin.ts';
 import { type AutomationServices, RunContext, type StepResult } from './run-context.ts';
@@ -34,7 +34,8 @@ export async function undoRun(services: AutomationServices, vendors: Catalogue, 
   });
 }
 
-async function undoCalls(services: AutomationServices, vendors: Catalogue, run: RunItem): Promise<Step[]> {
+/** The calls that reverse what a run has done, newest first. */
+export async function undoCalls(services: AutomationServices, vendors: Catalogue, run: RunItem): Promise<CallStep[]> {
   const placed = everyStep(definitionOfRun(run).do);
   const records = (await stepsOf(services.table, run.id)).filter(({ state }) => state === 'succeeded');
   const facts = {
@@ -45,7 +46,7 @@ async function undoCalls(services: AutomationServices, vendors: Catalogue, run: 
   };
   const outputs = new Map<StepItem, unknown>();
   for (const record of records) outputs.set(record, (await outputOf(services.files, record)) ?? null);
-  const calls: Step[] = [];
+  const calls: CallStep[] = [];
   for (const record of records.reverse()) {
     const step = placed.find(({ at }) => at === record.at)?.step;
     if (!step || !isCall(step) || !step.undo) continue;
@@ -69,5 +70,5 @@ async function undoCalls(services: AutomationServices, vendors: Catalogue, run: 
     calls.push(call);
   }
   // Newest first, one after the other: a channel is deleted after its members are removed.
-  return calls.map((call, index) => (index === 0 ? call : { ...call, after: [(calls[index - 1] as CallStep).name] }));
+  return calls.map((call, index) => (index === 0 ? call : { ...call, after: [calls[index - 1]?.name ?? ''] }));
 }

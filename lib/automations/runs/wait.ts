@@ -6,7 +6,7 @@ import { type Awaited, awaitedBy, type WaitForStep, type WaitStep } from '../def
 import type { PlacedStep } from '../steps.ts';
 import { hasOccurred, waitServices, wantedOf } from './occurred.ts';
 import { endOnCancel, pause } from './pause.ts';
-import { type RunContext, refusalOf, type StepEnd } from './run-context.ts';
+import type { RunContext, StepEnd } from './run-context.ts';
 import type { StepPlace } from './step-records.ts';
 
 /** Waits for a duration. */
@@ -119,7 +119,7 @@ async function begin(
         await run.records.write(place, { state: 'skipped', reason: 'The run was cancelled.', ended: true });
         return { end: 'cancelled' };
       }
-      const refusal = step.if === undefined ? undefined : refusalOf(await run.render(step.if, place, now));
+      const refusal = await run.refusal(step.if, place, now);
       if (refusal !== undefined) {
         await run.records.write(place, { state: 'skipped', reason: refusal, ended: true });
         return { end: 'skipped' };

@@ -193,9 +193,18 @@ function Definition({ text, save }: { text: string; save: (value: unknown) => Pr
 
 interface Rehearsed {
   runs: boolean;
+  reason?: string;
   problem?: string;
-  dedupeKey?: unknown;
-  steps: { name: string; call?: string; runs?: boolean; inputs?: unknown[]; problem?: string; waits?: string }[];
+  steps: {
+    name: string;
+    index: number;
+    call?: string;
+    state: string;
+    reason?: string;
+    problem?: string;
+    input?: unknown;
+    afterSeconds: number;
+  }[];
 }
 
 /** What the automation would do with an event, without sending anything. */
@@ -277,26 +286,22 @@ function Outcome({ result }: { result: Rehearsed }) {
   return (
     <div role="status" class="outcome">
       <p class={`word ${result.runs ? 'good' : 'idle'}`}>
-        {result.runs ? 'It would run.' : 'It would not run: its condition does not hold.'}
+        {result.runs ? 'It would run.' : `It would not run. ${result.reason ?? ''}`}
       </p>
       {result.problem && <p class="wrong">{result.problem}</p>}
       <ol class="rows">
-        {result.steps.map(({ name, call: made, runs, inputs = [], problem, waits }) => (
-          <li key={name} class={`row ${problem ? 'bad' : ''}`}>
+        {result.steps.map(({ name, index, call: made, state, reason, problem, input, afterSeconds }) => (
+          <li key={`${name} ${index}`} class={`row ${problem ? 'bad' : ''}`}>
             <div class="row-in stacked">
               <p>
-                <strong>{name}</strong> <span class="mono muted">{made ?? waits}</span>{' '}
-                {made && runs === false && !problem && <span class="muted">is left out</span>}
+                <strong>{name}</strong> <span class="mono muted">{made}</span>{' '}
+                {afterSeconds > 0 && <span class="muted">after {afterSeconds} s</span>}{' '}
+                {state === 'skipped' && <span class="muted">is left out. {reason}</span>}
               </p>
               {problem && <p class="wrong">{problem}</p>}
-              {inputs.map((input, at) => (
-                <Json
-                  key={at}
-                  label={inputs.length > 1 ? `Would send, item ${at + 1}` : 'Would send'}
-                  value={input}
-                  open={result.runs}
-                />
-              ))}
+              {input !== undefined && made?.includes('/') && (
+                <Json label="Would send" value={input} open={result.runs} />
+              )}
             </div>
           </li>
         ))}

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import type { Principal } from '../../api/key-check.ts';
+import { mayRead, within } from '../../api/scopes.ts';
+import { GatewayError, refusedField } from '../../core/errors.ts';
+import type { TrunklineEvent } from '../../core/event-type.ts';
+import type { EventCatalogue } from '../../core/vendor.ts';
+import { eventTypesOf } from '../../events/event-types.ts';
+import { mayReadEvent } from '../../events/list.ts';
+import { type EventItem, findEvent, shownEvent } from '../../events/log.ts';
+import { ownEventTypes } from '../../events/own-event-types.ts';
+import { keys } from '../../store/items.ts';
+import { type AutomationItem, definitionOf, isMeant, startOne } from '../automations.ts';
+import { type Definition, isCall } from '../definition.ts';
+import { raisesAlarm } from '../raises-alarm.ts';
+import type { AutomationServices } from '../runs/run-context.ts';
+import { everyStep } from '../steps.ts';
+import type { Rehearsal, RehearsalInput } from './schemas.ts';
+import { showRehearsed, showUndo, unsavedId } from './shown-run.ts';
+import { RehearsalStage } from './stage.ts';
+
+/**
+ * The run that an event would start, carried out by the engine itself with nothing performed: no vendor is called, unless `reads`
+ * says so, nothing is stored, and waits take no time.
+ */
+export async function rehearse(
+  services: AutomationServices,
+  vendors: EventCatalogue,
+  item: AutomationItem,
+  input: RehearsalInput,
+  caller: { principal: Principal; signal: AbortSignal },
+): Promise<Rehearsal> {
+  const definition = definitionOf(item);
+  if (input.event && input.eventId !== undefined)
+    throw refusedField('/eventId', 'cannot stand beside event: give one of the two');
+  const stored =
+    input.eventId === undefined ? undefined : await readableEvent(services, input.eventId, caller.principal);
+  const now = stored?.appendedAt ?? services.clock.now();
+  const event = stored ? await shownEvent(services.files, stored) : sampleEvent(vendors, item, input.event ?? {}, now);
+  const stage = new RehearsalStage(services, vendors, {
+    now,
+    owner: item.id,
+    principal: caller.principal,
+    signal: caller.signal,
+    ...(input.reads !== undefined && { reads: input.reads }),
+    ...(input.outputs && { outputs: input.outputs }),
+    hidden: hiddenFor(item, caller.principal, stored !== undefined),
+  });
+  let runId: string | undefined;
+  const start = async () => {
+    runId = await startOne(stage.services, item, {
+      cause: `rehearsal ${randomUUID()}`,
+      createdAt: now,
+      ...(stored ? { eventId: stored.id } : { event }),
+      ...otherOutputs(definition, input.outputs),
+    });
+  };
+  await stage.play([{ at: now, start }]);
+  if (runId === undefined) throw new GatewayError('unavailable', 'The rehearsal could not begin. Try again.');
+  const others = stage.runIds.filter((id) => id !== runId);
+  const isStarted = stored === undefined || isMeant({ ...item, createdAt: '1970', updatedAt: '1970' }, stored);
+  return {
+    ...(await showRehearsed(stage, vendors, runId)),
+    complete: stage.isComplete,
+    ...(!isStarted && { problem: 'Its `when` does not match this event, so the event starts no run.' }),
+    event: { ...event },
+    undo: await showUndo(stage, vendors, runId),
+    started: await Promise.all(others.map((id) => showRehearsed(stage, vendors, id))),
+  };
+}
+
+/** An automation that is not stored, with the rights of whoever tries it. */
+export function unsavedAutomation(
+  vendors: EventCatalogue,
+  definition: Definition,
+  principal: Principal,
+): AutomationItem {
+  return {
+    ...keys.automation(unsavedId),
+    id: unsavedId,
+    name: definition.name,
+    enabled: true,
+    definition: JSON.stringify(definition),
+    scopes: [...principal.scopes],
+    creator: principal.keyId,
+    anchor: 0,
+    createdAt: new Date(0).toISOString(),
+    updatedAt: new Date(0).toISOString(),
+    version: 1,
+    alarm: raisesAlarm(vendors, definition),
+  };
+}
+
+/**
+ * What a rehearsal must not see: at the time of a past event, the runs of that time; and for a key with fewer rights than the
+ * automation, what the automation remembers.
+ */
+export function hiddenFor(item: AutomationItem, principal: Principal, isPast: boolean): (pk: string) => boolean {
+  const seesMemory = item.scopes.every((scope) => within(scope, principal.scopes));
+  return (pk) =>
+    (isPast && (pk.startsWith(`dedupe#${item.id}#`) || pk === keys.flood(item.id, 0).pk)) ||
+    (!seesMemory && pk.startsWith('memo#'));
+}
+
+async function readableEvent(services: AutomationServices, id: string, { scopes }: Principal): Promise<EventItem> {
+  const item = await findEvent(services, id);
+  if (item && mayReadEvent((vendor, connection) => mayRead(scopes, vendor, connection), item)) return item;
+  throw refusedField('/eventId', 'names no event that this key may see. Events are kept 30 days');
+}
+
+/** A call takes its output from the hands, so that it is rendered all the same; every other step is taken over by the run. */
+function otherOutputs({ do: steps }: Definition, outputs: Record<string, unknown> = {}) {
+  const calls = new Set(everyStep(steps).flatMap(({ step, name }) => (isCall(step) ? [name] : [])));
+  const names = new Set(everyStep(steps).map(({ name }) => name));
+  const unknown = Object.keys(outputs).find((name) => !names.has(name));
+  if (unknown !== undefined)
+    throw refusedField(`/outputs/${unknown}`, `names no step; there are ${[...names].join(', ')}`);
+  return { outputs: Object.fromEntries(Object.entries(outputs).filter(([name]) => !calls.has(name))) };
+}
+
+function sampleEvent(
+  vendors: EventCatalogue,
+  item: AutomationItem,
+  given: Record<string, unknown>,
+  now: number,
+): TrunklineEvent {
+  const { when } = definitionOf(item);
+  const timestamp = new Date(now).toISOString();
+  const own = { vendor: 'trunkline', connection: item.id, timestamp, id: `sample-${item.id}` };
+  if ('hook' in when) {
+    const data = { ...ownEventTypes['trunkline.hook.received'].sample, hookId: when.hook, body: {} };
+    return { ...own, type: 'trunkline.hook.received', connection: when.hook, data, ...given };
+  }
+  if ('schedule' in when)
+    return {
+      ...own,
+      type: 'trunkline.schedule.fired',
+      data: { automationId: item.id, dueAt: timestamp },
+      ...given,
+    };
+  const known = eventTypesOf(vendors).find(({ type }) => type === (given.type ?? when.event));
+  return {
+    ...own,
+    type: when.event,
+    data: {},
+    ...(known && { vendor: known.vendor, data: { ...known.sample } }),
+    ...(when.connection !== undefined && { connection: when.connection.split('/').at(-1) ?? '' }),
+    ...given,
+  };
+}

@@ -1,0 +1,56 @@
+import { type Route, type RouteCall, route } from '../../api/route.ts';
+import type { EventCatalogue } from '../../core/vendor.ts';
+import { type AdmissionServices, admit } from '../admission.ts';
+import { automationSchema, type Definition } from '../definition.ts';
+import { findAutomation } from '../records.ts';
+import type { AutomationServices } from '../runs/run-context.ts';
+import { rehearsalFields, rehearsed } from './schemas.ts';
+
+/** The routes that show what an automation would do. Nothing that they do has an effect. */
+export function rehearsalRoutes(
+  services: AutomationServices,
+  vendors: EventCatalogue,
+  listHooks: AdmissionServices['listHooks'],
+): Route[] {
+  const shared = { tag: 'Automations', area: 'automations', method: 'POST' } as const;
+  const admission = { ...services, vendorNames: Object.keys(vendors), listHooks };
+  const find = (params: RouteCall['params']) => findAutomation(services.table, params.id ?? '');
+  /** One that is not stored: what would be refused when it is stored is refused here, with the same words. */
+  async function unsaved(definition: Definition, { principal }: RouteCall<unknown>) {
+    await admit(admission, vendors, definition, principal, { now: services.clock.now(), pastMoments: true });
+    // Loaded on demand: most control calls carry no run out.
+    const { unsavedAutomation } = await import('./rehearse.ts');
+    return unsavedAutomation(vendors, definition, principal);
+  }
+  return [
+    route({
+      ...shared,
+      path: '/v1/automations/test',
+      operationId: 'testAutomation',
+      summary: 'Rehearse an automation that is not stored: the run that an event would start, with nothing performed',
+      input: () => ({ automation: automationSchema(), ...rehearsalFields() }),
+      output: rehearsed,
+      handle: async (call) => {
+        const { automation, ...input } = call.input;
+        const { rehearse } = await import('./rehearse.ts');
+        return rehearse(services, vendors, await unsaved(automation, call), input, callerOf(call));
+      },
+    }),
+    route({
+      ...shared,
+      path: '/v1/automations/{id}/test',
+      operationId: 'testStoredAutomation',
+      summary: 'Rehearse an automation: the run that an event would start, with nothing performed',
+      input: rehearsalFields,
+      output: rehearsed,
+      handle: async (call) => {
+        const { rehearse } = await import('./rehearse.ts');
+        return rehearse(services, vendors, await find(call.params), call.input, callerOf(call));
+      },
+    }),
+  ];
+}
+
+function callerOf({ principal, request: { signal } }: RouteCall<unknown>) {
+  return { principal, signal };
+}

@@ -1,0 +1,102 @@
+import * as z from 'zod/mini';
+import { field, integer } from '../../core/field.ts';
+import { eventIdField } from '../../events/routes.ts';
+import { runStates, stepStates } from '../runs/runs.ts';
+
+/** The maximum number of steps of one run in an answer. */
+export const maxShownSteps = 500;
+
+const saw = () =>
+  z.optional(
+    field(z.record(z.string(), z.unknown()), {
+      description: 'The values that the condition, or the dedupe key, which kept it back was evaluated over, by path.',
+    }),
+  );
+
+const shownStep = () =>
+  z.looseObject({
+    name: z.string(),
+    index: field(z.int(), { description: 'The item of a list, or the round of a repetition, from 0.' }),
+    call: z.optional(field(z.string(), { description: '`vendor/connection/operation`, or what else the step does.' })),
+    effect: z.optional(
+      field(z.enum(['read', 'write', 'destructive', 'session']), { description: 'The effect of the call.' }),
+    ),
+    state: field(z.enum(stepStates), { description: 'How it would end if every vendor accepted its calls.' }),
+    reason: z.optional(field(z.string(), { description: 'Why it would be skipped.' })),
+    problem: z.optional(field(z.string(), { description: 'What would make it fail, or what cannot be known.' })),
+    startedAt: field(z.string(), { description: 'When it would start; waits take no time in a rehearsal.' }),
+    afterSeconds: field(z.number(), { description: 'Seconds from the start of the run.' }),
+    input: z.optional(field(z.unknown(), { description: 'The rendered input, redacted.' })),
+    output: z.optional(field(z.unknown(), { description: 'Its output; absent where it is not known.' })),
+    performed: z.optional(field(z.boolean(), { description: 'True for a read that was really made.' })),
+    unknown: z.optional(
+      field(z.array(z.string()), {
+        description: 'Earlier steps that it reads whose output is not known. Give it in `outputs`, or set `reads`.',
+      }),
+    ),
+    saw: saw(),
+  });
+
+/** A run that was rehearsed. */
+const shownRunSchema = () => ({
+  runs: field(z.boolean(), { description: 'False where the event would start nothing: skipped or suppressed.' }),
+  state: field(z.enum(runStates), { description: 'How it would end; `running` where the rehearsal ended first.' }),
+  reason: z.optional(z.string()),
+  dedupeKey: z.optional(z.string()),
+  saw: saw(),
+  automation: z.string(),
+  automationId: z.optional(z.string()),
+  eventId: z.optional(z.string()),
+  startedAt: z.string(),
+  endedAt: z.optional(z.string()),
+  steps: field(z.array(shownStep()), { description: `In the order of their start; at most ${maxShownSteps}.` }),
+  stepCount: field(integer(0, Number.MAX_SAFE_INTEGER), { description: 'The number of steps, shown or not.' }),
+});
+export type ShownRun = z.output<z.ZodMiniObject<ReturnType<typeof shownRunSchema>>>;
+
+/** What a rehearsal starts with. */
+export const rehearsalFields = () => ({
+  event: z.optional(
+    field(z.record(z.string(), z.unknown()), {
+      description:
+        'A sample event: {type, data, …} as in the event list. What it lacks is filled in; without one, a sample of the type that starts the automation is used.',
+    }),
+  ),
+  eventId: z.optional(
+    field(eventIdField(), {
+      description: 'A stored event instead. The rehearsal takes place at its time, without the runs of that time.',
+    }),
+  ),
+  reads: z.optional(
+    field(z.boolean(), {
+      description:
+        'True really performs the operations whose effect is a read, with the scopes of your key. Nothing else is ever performed.',
+    }),
+  ),
+  outputs: z.optional(
+    field(z.record(z.string(), z.unknown()), {
+      description:
+        'What steps are taken to have given, by name: the answer of a call (a list with one for each item, where it has `forEach`), or the event that a wait ended with.',
+    }),
+  ),
+});
+export type RehearsalInput = z.output<z.ZodMiniObject<ReturnType<typeof rehearsalFields>>>;
+
+/** What a rehearsal answers. */
+export const rehearsed = () =>
+  z.looseObject({
+    ...shownRunSchema(),
+    complete: field(z.boolean(), { description: 'False where the limits of a rehearsal ended it before the run.' }),
+    problem: z.optional(field(z.string(), { description: 'Why the event would not start the automation at all.' })),
+    event: field(z.looseObject({ type: z.string(), data: z.optional(z.unknown()) }), {
+      description: 'The event that the run sees.',
+    }),
+    undo: field(z.array(z.looseObject({ call: z.string(), input: z.unknown() })), {
+      description: 'The calls with which POST /v1/runs/{id}/undo would reverse the run, in their order.',
+    }),
+    started: field(z.array(z.looseObject(shownRunSchema())), {
+      description: 'The runs of other automations that its `start` steps would start.',
+    }),
+  });
+
+export type Rehearsal = z.output<ReturnType<typeof rehearsed>>;

@@ -1,0 +1,141 @@
+import { meetsCondition, updatedItem } from './item-expressions.ts';
+import { type Item, type Key, type Query, Table, type Values, type Write, type Written } from './table.ts';
+
+/**
+ * A table over another one that keeps every write to itself: what is written here is read here, everything else is read from the
+ * table below, and nothing ever reaches it. Partitions that are `hidden` look empty until something is written to them.
+ */
+export class ScratchTable extends Table {
+  readonly #below: Table;
+  readonly #isHidden: (pk: string) => boolean;
+  /** What was written here; undefined where it was deleted. */
+  readonly #own = new Map<string, { key: Key; item: Item | undefined }>();
+
+  constructor(below: Table, hidden: (pk: string) => boolean = () => false) {
+    super('scratch');
+    this.#below = below;
+    this.#isHidden = hidden;
+  }
+
+  override async get<T extends object = Item>(key: Key, consistent = false): Promise<T | undefined> {
+    const own = this.#own.get(nameOf(key));
+    if (own) return copy(own.item) as T | undefined;
+    return this.#isHidden(key.pk) ? undefined : this.#below.get<T>(key, consistent);
+  }
+
+  override async getMany<T extends object = Item>(wanted: readonly Key[]): Promise<(T | undefined)[]> {
+    return Promise.all(wanted.map(({ pk, sk }) => this.get<T>({ pk, sk }, true)));
+  }
+
+  override async put<T extends object = Item>(
+    item: Key & T,
+    condition?: string,
+    values: Values = {},
+  ): Promise<Written<T>> {
+    const refused = await this.#refusal<T>(item, condition, values);
+    if (refused) return refused;
+    this.#write(item, item as Key as Item);
+    return { done: true, item };
+  }
+
+  override async update<T extends object = Item>(
+    key: Key,
+    expression: string,
+    values: Values = {},
+    condition?: string,
+  ): Promise<Written<T>> {
+    const refused = await this.#refusal<T>(key, condition, values);
+    if (refused) return refused;
+    const item = updatedItem(expression, (await this.get(key)) ?? { pk: key.pk, sk: key.sk }, values);
+    this.#write(key, item);
+    return { done: true, item: copy(item) as object as T };
+  }
+
+  override async delete<T extends object = Item>(
+    key: Key,
+    condition?: string,
+    values: Values = {},
+  ): Promise<Written<T | undefined>> {
+    const refused = await this.#refusal<T | undefined>(key, condition, values);
+    if (refused) return refused;
+    const item = await this.get<T>(key);
+    this.#write(key, undefined);
+    return { done: true, item };
+  }
+
+  override async query<T extends object = Item>(query: Query): Promise<{ items: T[]; next?: Record<string, unknown> }> {
+    const [partition, sort] = query.index === 'due' ? (['duePk', 'dueAt'] as const) : (['pk', 'sk'] as const);
+    const own = [...this.#own.values()].filter(
+      ({ key, item }) => item?.[partition] === query.pk || (query.index === undefined && key.pk === query.pk),
+    );
+    const isHidden = query.index === undefined && this.#isHidden(query.pk);
+    // An item of an index may have moved away from it by a write here.
+    if (own.length === 0 && !isHidden && (query.index === undefined || this.#own.size === 0))
+      return this.#below.query<T>(query);
+    const { limit, after, ...everything } = query;
+    const items = new Map<string, Item>();
+    if (!isHidden) for (const item of await this.#below.queryAll<Item>(everything)) items.set(nameOf(item), item);
+    for (const { key, item } of this.#own.values()) {
+      items.delete(nameOf(key));
+      if (item?.[partition] === query.pk && isWithin(item[sort], query)) items.set(nameOf(key), item);
+    }
+    const direction = query.forward === false ? -1 : 1;
+    const order = (one: Record<string, unknown>, other: Record<string, unknown>) =>
+      direction * (compare(one[sort], other[sort]) || compare(nameOf(one), nameOf(other)));
+    const sorted = [...items.values()].sort(order).filter((item) => !after || order(item, after) > 0);
+    const page = sorted.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: page.map((item) => copy(item) as object as T),
+      ...(last && page.length < sorted.length && { next: { ...last } }),
+    };
+  }
+
+  override async transact(writes: Write[]): Promise<{ done: boolean; refused: number[] }> {
+    const refused: number[] = [];
+    for (const [at, write] of writes.entries()) {
+      const key = write.put ?? write.update?.key ?? write.delete ?? write.check;
+      if (key && (await this.#refusal(key, write.condition, write.values))) refused.push(at);
+    }
+    if (refused.length > 0) return { done: false, refused };
+    for (const { put, update, delete: removed, values } of writes) {
+      if (put) await this.put(put);
+      else if (update) await this.update(update.key, update.expression, values);
+      else if (removed) await this.delete(removed);
+    }
+    return { done: true, refused };
+  }
+
+  async #refusal<T>({ pk, sk }: Key, condition: string | undefined, values: Values = {}) {
+    if (condition === undefined) return undefined;
+    const item = await this.get({ pk, sk }, true);
+    if (meetsCondition(condition, item, values)) return undefined;
+    return { done: false as const, item: item as object | undefined as T | undefined };
+  }
+
+  #write({ pk, sk }: Key, item: Item | undefined): void {
+    this.#own.set(nameOf({ pk, sk }), { key: { pk, sk }, item: copy(item) });
+  }
+}
+
+function nameOf({ pk, sk }: { pk?: unknown; sk?: unknown }): string {
+  return `${String(pk)} ${String(sk)}`;
+}
+
+/** As DynamoDB keeps it: without what is undefined, and apart from the original. */
+function copy<T>(item: T): T {
+  return item === undefined ? item : JSON.parse(JSON.stringify(item));
+}
+
+function isWithin(value: unknown, { prefix, from, to }: Query): boolean {
+  if (prefix !== undefined) return String(value).startsWith(prefix);
+  // With both bounds DynamoDB includes both; `from` alone excludes it.
+  if (from !== undefined && compare(value, from) < (to === undefined ? 1 : 0)) return false;
+  return to === undefined || compare(value, to) <= 0;
+}
+
+function compare(one: unknown, other: unknown): number {
+  if (typeof one === 'number' && typeof other === 'number') return one - other;
+  const [left, right] = [String(one), String(other)];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
