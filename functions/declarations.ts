@@ -316,7 +316,8 @@ export const functions: readonly FunctionDeclaration[] = [
     memory: 1024,
     timeout: 15 * 60,
     table: {
-      read: ['connection#*', 'pause', 'automations'],
+      // A poll at the end of a wait looks at what listens to the events that it may find.
+      read: ['connection#*', 'pause', 'automations', ...items.triggers],
       write: [
         'session#*',
         'account#*',

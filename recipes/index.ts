@@ -1,6 +1,7 @@
 import type { Recipes } from '../lib/automations/recipes/recipe.ts';
 import { alarmPanel } from './alarm-panel.ts';
 import { functionKey } from './function-key.ts';
+import { loneWorker } from './lone-worker.ts';
 import { talkKeyword } from './talk-keyword.ts';
 
 /** The recipes that ship with Trunkline, by installation name. */
@@ -8,4 +9,5 @@ export const recipes: Recipes = {
   'alarm-panel': alarmPanel,
   'talk-keyword': talkKeyword,
   'function-key': functionKey,
+  'lone-worker': loneWorker,
 };

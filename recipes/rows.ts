@@ -8,30 +8,58 @@ export const readFields = (more: object = {}) => ({
   ...more,
 });
 
-/** JSONata: the ids of the fields of a table, by name, as `$id`. */
-export const fieldIds = (tableInput: string): string =>
-  `$id := $merge($steps.tables.output.bookTables.categories[code = {{${tableInput}}}].fields.{name: $string(id)})`;
+/** Reads all rows of a table, with its fields. */
+export const readRows = (name: string, tableInput: string, more: object = {}) => ({
+  name,
+  call: 'timetonic/{{tables}}/getNamedTableValues',
+  input: { ...book, tableCode: `{{${tableInput}}}`, format: 'rows', all: true },
+  ...more,
+});
 
-/** JSONata: an object of cells keyed by field id, from JSONata values by field name. Put it after `fieldIds`. */
+/** JSONata: an object with the id of each field by name, from a step of `readFields`. */
+export const fieldIds = (tableInput: string): string =>
+  `$merge($steps.tables.output.bookTables.categories[code = {{${tableInput}}}].fields.{name: $string(id)})`;
+
+/** The same, from a step of `readRows`. */
+export const fieldIdsRead = (step: string): string =>
+  `$merge($steps.${step}.output.tableValues.fields.{name: $string(id)})`;
+
+/** JSONata: `$field(name)` gives the id of a field, from an object of ids by name. A missing field fails by name. */
+export const fieldFrom = (ids: string): string =>
+  `$ids := ${ids}; $field := function($name) {
+    $exists($lookup($ids, $name)) ? $lookup($ids, $name) : $error('The table has no field ' & $name)}`;
+
+/** JSONata: an object of cells keyed by field id, from JSONata values by field name. Put it after `fieldFrom`. */
 export const cells = (values: Readonly<Record<string, string>>): string =>
   `{${Object.entries(values)
-    .map(([name, value]) => `$lookup($id, '${name}'): ${value}`)
+    .map(([name, value]) => `$field('${name}'): ${value}`)
     .join(', ')}}`;
 
-/** A step that writes one row. TimeTonic's own automations are triggered only if `bypassUrlTrigger` is false. */
-export const writeRow = (
+/** JSONata: a time in epoch milliseconds as the text of a date cell, in UTC. */
+export const dateCell = (millis: string): string => `$fromMillis(${millis}, '[Y0001]-[M01]-[D01] [H01]:[m01]:[s01]')`;
+
+/**
+ * A step that writes one row, with the field ids that a JSONata expression gives. TimeTonic's own automations are triggered only
+ * if `bypassUrlTrigger` is false.
+ */
+export const writeRowWith = (
   name: string,
-  tableInput: string,
+  ids: string,
   rowId: string,
   values: Readonly<Record<string, string>>,
   more: object = {},
 ) => ({
   name,
   call: 'timetonic/{{tables}}/createOrUpdateTableRow',
-  input: {
-    rowId,
-    bypassUrlTrigger: true,
-    fieldValues: `{% (${fieldIds(tableInput)}; ${cells(values)}) %}`,
-  },
+  input: { rowId, bypassUrlTrigger: true, fieldValues: `{% (${fieldFrom(ids)}; ${cells(values)}) %}` },
   ...more,
 });
+
+/** A step that writes one row of a table; put it after `readFields`. */
+export const writeRow = (
+  name: string,
+  tableInput: string,
+  rowId: string,
+  values: Readonly<Record<string, string>>,
+  more: object = {},
+) => writeRowWith(name, fieldIds(tableInput), rowId, values, more);

@@ -263,4 +263,20 @@ export const demoTables: readonly DemoTable[] = [
       { Title: 'Fire drill', Text: 'First Monday of the month' },
     ],
   },
+  {
+    name: 'Lone workers',
+    code: 'lone_workers',
+    fields: [
+      text('Person', 'person'),
+      text('TalkUser', 'talk_user'),
+      text('OnShift', 'on_shift', ['Yes', 'No']),
+      text('Status', 'status', ['OK', 'Overdue']),
+      text('Ref', 'ref'),
+      date('OverdueAt', 'overdue_at'),
+      date('ClosedAt', 'closed_at'),
+      ...comments,
+    ],
+    views: [everything],
+    rows: [{ Person: 'user8@company.com', TalkUser: 'bob', OnShift: 'No' }],
+  },
 ];

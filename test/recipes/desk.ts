@@ -54,7 +54,10 @@ export async function startRecipeDesk() {
       return { ...answer.body, idOf, post };
     },
     /** Runs an automation now and waits for its end. */
-    runNow: async (automation: string, event?: object): Promise<ShownRun> => {
+    runNow: async (automation: string, event?: object): Promise<ShownRun> =>
+      desk.ended(await desk.start(automation, event)),
+    /** Runs an automation now; answers the id of its run. */
+    start: async (automation: string, event?: object): Promise<string> => {
       const started = await bench.call<{ id: string }>(
         'POST',
         `/v1/automations/${automation}/run`,
@@ -62,7 +65,13 @@ export async function startRecipeDesk() {
         { authorization },
       );
       expect(started.status, JSON.stringify(started.body)).toBe(202);
-      return desk.ended(started.body.id);
+      return started.body.id;
+    },
+    /** Takes an automation off its schedule, so that it runs only when a test says so. */
+    onlyByHand: async (automation: string) => {
+      const path = `/v1/automations/${automation}`;
+      const changed = await bench.call('PATCH', path, { enabled: false }, { authorization });
+      expect(changed.status, JSON.stringify(changed.body)).toBe(200);
     },
     /** The run of an automation for an event, once it has ended. */
     runOf: async (automation: string, eventId: string): Promise<ShownRun> => {

@@ -12,6 +12,7 @@ afterAll(() => desk.close());
 const more: Record<string, object> = {
   'talk-keyword': { people: ['alice'] },
   'function-key': { videoRoom: 'controlroom', supervisors: 1 },
+  'lone-worker': { supervisors: 1 },
 };
 
 test.each(Object.keys(recipes))(

@@ -84,10 +84,10 @@ export function enforceRights(): EnforcedRights {
   patch(LambdaClient, (command) => {
     const { FunctionName } = command.input as { FunctionName?: string };
     const action = command.constructor.name;
-    const allowed = ({ starts = [], completes = [], trigger }: FunctionDeclaration) =>
+    const allowed = ({ name, starts = [], startsItself, completes = [], trigger }: FunctionDeclaration) =>
       FunctionName === undefined
         ? completes.length > 0 || (typeof trigger === 'object' && 'durable' in trigger)
-        : starts.includes(FunctionName);
+        : starts.includes(FunctionName) || (startsItself === true && FunctionName === name);
     require(allowed, action, FunctionName ?? 'a callback');
   });
 
