@@ -30,11 +30,11 @@ import { createTable } from './aws/table.ts';
 import { type Demo, startDemo } from './demo.ts';
 import { claimDatabase } from './installation.ts';
 import { startDurableRuntime } from './runtime/durable-runtime.ts';
+import { batchResponses } from './runtime/event-loop-batch.ts';
 import { type Around, clockFunctions, type Functions, httpRoutes, loadFunctions } from './runtime/functions.ts';
 import { startClock } from './runtime/local-clock.ts';
 import { gatherLines } from './runtime/log-lines.ts';
 import { effectLine, terminalLine } from './runtime/terminal-lines.ts';
-import { undiciClient } from './runtime/undici-client.ts';
 
 /** How the whole product is started on one machine. */
 export interface ProductOptions {
@@ -146,13 +146,9 @@ async function start(
   const files = await startFileStore({ directory: join(directory, 'files') });
   closers.push(files.close);
   useFiles(files);
-  const base = httpClient();
-  const http = undiciClient(base);
+  const http = batchResponses(httpClient());
   useHttp(http);
-  closers.push(async () => {
-    await http.close();
-    base.close();
-  });
+  closers.push(async () => http.close());
   const { adminKey, isNew } = await ensureSecrets(options.adminKey);
   const { table, secrets: stored } = services();
   await claimDatabase(table, stored);

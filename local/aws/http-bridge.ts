@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { isIP } from 'node:net';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { redactText } from '../../lib/core/redaction/redact.ts';
+import { inBatch } from '../runtime/event-loop-batch.ts';
 import { listen } from '../runtime/loopback-server.ts';
-import { together } from '../runtime/together.ts';
 import { lambdaPayloadLimit, writeAnswer, writeMessage } from './gateway-answer.ts';
 import { gatewayEvent, type RoutedRequest } from './gateway-event.ts';
 import { lambdaContexts } from './lambda-context.ts';
@@ -134,7 +134,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     request.on('end', () => {
       const body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
       if (size > bodyLimit) refuse();
-      else together(() => void invoke(exchange, size === 0 ? undefined : body));
+      else inBatch(() => void invoke(exchange, size === 0 ? undefined : body));
     });
     function refuse(): void {
       running.delete(exchange);
