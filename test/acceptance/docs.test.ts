@@ -6,11 +6,12 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Bench, startBench } from './product.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 const root = dirname(dirname(import.meta.dirname));
 const pages = [
   ...readdirSync(root),
-  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
+  ...['docs', 'examples'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),
+  ),
 ].filter((name) => name.endsWith('.md'));
 
 /** Commands that other tests run, or that need an account or a machine of their own. */
@@ -93,6 +94,17 @@ test.each(pages)('links of %s lead somewhere', (page) => {
   const markdown = readFileSync(join(root, page), 'utf8').replace(/^```.*?^```/gms, '');
   const targets = [...markdown.matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)/g)].map(([, target = '']) => target);
   expect(targets.filter((target) => !existsSync(join(root, dirname(page), target)))).toEqual([]);
+});
+
+test('every file and folder that a page names in backticks exists', () => {
+  const missing = pages.flatMap((page) => {
+    const markdown = readFileSync(join(root, page), 'utf8').replace(/^```.*?^```/gms, '');
+    const named = [
+      ...markdown.matchAll(/`((?:lib|functions|local|sandbox|cli|cdk|build|recipes|examples|test|docs)\/[\w./-]+)`/g),
+    ];
+    return named.flatMap(([, path = '']) => (existsSync(join(root, path)) ? [] : [`${page}: ${path}`]));
+  });
+  expect(missing).toEqual([]);
 });
 
 test('the index of decisions names every page, and the numbers have no gap', () => {
