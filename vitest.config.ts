@@ -5,7 +5,9 @@ export default defineConfig({
     include: ['{cdk,cli,lib,local,sandbox,test}/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // A limit for what hangs, not for what is slow: the suite passes on a machine that is ten times slower.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 120_000 } },
   },
 });

@@ -6,7 +6,7 @@ import { settingsFrom } from './settings.ts';
 let backends: Awaited<ReturnType<typeof startBackends>>;
 beforeAll(async () => {
   backends = await startBackends();
-}, 60_000);
+});
 afterAll(() => backends.stop());
 
 const store = () => secretsManager(settingsFrom(backends.env), new TestClock(), () => undefined);

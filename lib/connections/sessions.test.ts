@@ -83,7 +83,7 @@ describe('one session for all', () => {
     } finally {
       await real.close();
     }
-  }, 60_000);
+  });
 
   test('a warm call makes no request to the table', async () => {
     const one = newProcess();

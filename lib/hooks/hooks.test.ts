@@ -260,7 +260,8 @@ describe('waiting', () => {
     const hook = await kit.make(none);
     const id = `run_${hook.id.slice(5)}`;
     kit.runs.of = (event) => (event.connection === hook.id ? [id] : []);
-    setTimeout(() => kit.runs.results.set(id, { id, state, ...more } as never), 150);
+    kit.runs.unfinished.add(id);
+    kit.runs.results.set(id, { id, state, ...more } as never);
     return { id, hook, told: await kit.post({ path: hook.path, body: {}, query: 'wait=20' }) };
   };
 

@@ -68,7 +68,8 @@ test('one small read is all that an event costs while nothing changes', async ()
 });
 
 test('none of very many is left out', async () => {
-  const ids = Array.from({ length: 12_000 }, (_, at) => `n${String(at).padStart(5, '0')}`);
+  // Keys this long fill more than one page of 1 MB.
+  const ids = Array.from({ length: 2_000 }, (_, at) => `n${at}-${'x'.repeat(700)}`);
   for (let at = 0; at < ids.length; at += 50) {
     await table.transact(
       ids
@@ -80,7 +81,7 @@ test('none of very many is left out', async () => {
     );
   }
   await store('last', '', []);
-  expect(await found(`many.${pk}`)).toHaveLength(12_000);
+  expect(await found(`many.${pk}`)).toHaveLength(2_000);
 });
 
 test('items from before the index are found until it is complete, and after', async () => {

@@ -72,7 +72,7 @@ test('a sweep in the middle of a write takes nothing of it', async () => {
     })(),
   );
   const writing = used.files.put('answers/slow', slow, 'text/plain');
-  await vi.waitFor(() => expect(used.dataFiles()).toHaveLength(1));
+  await vi.waitFor(() => expect(used.dataFiles()).toHaveLength(1), { timeout: 60_000 });
   await used.files.sweep();
   resolve();
   await writing;
@@ -83,7 +83,7 @@ test('a second process is refused', async () => {
   await expect(startFileStore({ directory: used.directory })).rejects.toThrow(`in use by process ${process.pid}`);
 });
 
-test('128 MB up and down take constant memory in the server', { timeout: 60_000 }, async () => {
+test('128 MB up and down take constant memory in the server', async () => {
   await used.close();
   const here = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
   const megabytes = 128;

@@ -44,7 +44,10 @@ describe('limits', () => {
     const size = 12 * 1024 * 1024;
     const slow = (async function* () {
       yield Buffer.alloc(size);
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      // A call whose body does not come has meanwhile been given up.
+      const call = connect(used.bridge.port, '127.0.0.1');
+      call.write(`POST ${used.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc`);
+      expect(await text(call)).toMatch(/^HTTP\/1.1 408 /);
       yield Buffer.alloc(1);
     })();
     const response = await used.call(

@@ -5,6 +5,7 @@ import type { DynamoDBStreamEvent } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Table } from '../../lib/store/table.ts';
 import { startBackends, testCredentials } from '../../test/support/harness.ts';
+import { until } from '../../test/support/until.ts';
 import { type StreamPump, startStreamPump } from './stream-pump.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'trunkline-pump-'));
@@ -132,7 +133,7 @@ test('it stops in the middle of a failing batch, and that batch is the first of 
   const ids = await put('middle', 3);
   failing = new Map([['middle-1', 1]]);
   const pump = await start({ retryDelays: [60_000] });
-  while (mine('middle').length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => mine('middle').length >= 2);
   await pump.stop();
   seen = [];
   const again = await start();

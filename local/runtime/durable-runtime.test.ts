@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { StepInterrupted } from '../../lib/core/durable.ts';
 import { GatewayError } from '../../lib/core/errors.ts';
 import { durableStage } from '../../test/support/durable-stage.ts';
+import { until } from '../../test/support/until.ts';
 
 const { clock, running } = durableStage();
 
@@ -138,9 +139,12 @@ test('what was cut off in the middle is done again, unless it must not be: then 
       return { outcome };
     });
     await app.start();
-    while (calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => calls.length > 0);
     // The start of a step that may be repeated is stored beside it, not before it.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(async () => {
+      const { items } = await app.table.query({ pk: `execution#${app.name}#one` });
+      return items.some((item) => String(item.operation).includes('write'));
+    });
     hang = false;
     await app.restart();
     await app.idle();
@@ -150,7 +154,7 @@ test('what was cut off in the middle is done again, unless it must not be: then 
     expect(calls).toHaveLength(atMostOnce ? 1 : 2);
     await app.stop();
   }
-}, 20_000);
+});
 
 test('an execution that fails says so, and leaves nothing that runs', async () => {
   const app = await running(async (context) => {

@@ -56,6 +56,8 @@ export interface TalkControls {
   resetThrottle(): void;
   /** The most chat requests that each account had open at once. */
   peakPolls(): Record<string, number>;
+  /** How many chat requests and signaling pulls are held open now. */
+  heldRequests(): number;
 }
 
 /** Makes the controls of a running stand-in. */
@@ -146,6 +148,7 @@ export function createControls(talk: Talk): TalkControls {
       state.attempts = [];
     },
     peakPolls: () => Object.fromEntries(talk.polls.peak),
+    heldRequests: () => talk.waiting.count,
   };
 }
 
@@ -172,6 +175,7 @@ export function httpControls(controls: () => TalkControls): SandboxControls<Talk
     'POST config': pass('configure'),
     'DELETE throttle': () => controls().resetThrottle(),
     'GET polls': () => controls().peakPolls(),
+    'GET held-requests': () => controls().heldRequests(),
   };
 }
 

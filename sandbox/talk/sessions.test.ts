@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Replay } from '../../test/support/talk-replay.ts';
+import { until } from '../../test/support/until.ts';
 import { demoRoomToken as room, startTalkSandbox, type TalkSandbox, type TalkSandboxOptions } from './index.ts';
 
 let talk: TalkSandbox;
@@ -94,7 +95,7 @@ describe('cookies carry the Talk session', () => {
     const client = await start({ signalingHold: 20_000 });
     await client.data('alice', 'POST', join, { jar: 'alice' });
     const pull = client.status('alice', 'GET', `/v3/signaling/${room}`, { jar: 'alice' });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => talk.heldRequests() === 1);
     expect(talk.killSession({ token: room, user: 'alice' })).toEqual({ killed: 1 });
     expect(await pull).toBe(409);
   });

@@ -2,6 +2,8 @@ import type { Socket } from 'node:net';
 
 /** Requests that are held open until something happens in a room, their time is up or their caller hangs up. */
 export interface Waiting {
+  /** How many requests are held now. */
+  readonly count: number;
   /** Holds until `ready` answers true, `seconds` have passed on the vendor's clock, or the socket closes. */
   until(token: string, seconds: number, socket: Socket, ready: () => boolean): Promise<void>;
   /** Something happened in that room; without a token, the clock was moved. */
@@ -15,6 +17,9 @@ export interface Waiting {
 export function createWaiting(now: () => number, moves: boolean): Waiting {
   const waiters = new Set<{ token: string; check: () => void }>();
   return {
+    get count() {
+      return waiters.size;
+    },
     until: (token, seconds, socket, ready) =>
       new Promise((resolve) => {
         const deadline = now() + seconds * 1000;

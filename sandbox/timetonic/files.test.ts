@@ -121,7 +121,7 @@ describe('files by URL', () => {
       response.headers.get('content-type'),
       Number(response.headers.get('content-length')),
     ]).toEqual([200, type, bytes]);
-    if (size !== undefined) expect(bytes).toBe(size);
+    expect(bytes).toBe(size ?? bytes);
     expect(demo.refusal()).toBeUndefined();
   });
 

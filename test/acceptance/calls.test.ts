@@ -1,20 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { until } from '../support/until.ts';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
 let bench: Bench;
 beforeAll(async () => {
   bench = await startBench();
-}, 60_000);
+});
 afterAll(() => bench.close());
 beforeEach(() => bench.demo.proptt2.reset());
 
 async function ended(path: string): Promise<ShownRun> {
-  for (;;) {
-    const { body } = await bench.call<ShownRun>('GET', path);
-    if (body.state !== 'running') return body;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  let run: ShownRun | undefined;
+  await until(async () => {
+    run = (await bench.call<ShownRun>('GET', path)).body;
+    return run.state !== 'running';
+  });
+  return run as ShownRun;
 }
 
 describe('a call that is answered later', () => {
@@ -79,7 +81,7 @@ describe('a call that is answered later', () => {
     const run = await ended(`/v1/runs/${told.body.id}`);
     expect(run).toMatchObject({ state: 'succeeded', steps: [{ attempts: 2 }] });
     expect(bench.demo.proptt2.counts()['POST /openapi/1/channels/1/sendSOS']).toBe(2);
-  }, 20_000);
+  });
 
   test('another write whose answer was lost is not sent again and says so', async () => {
     bench.demo.proptt2.fault({ kind: 'reset', when: 'after', path: '/sendMessage', times: 1 });

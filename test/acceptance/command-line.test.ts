@@ -11,7 +11,6 @@ import { exitCodes } from '../../cli/failures.ts';
 import { verifyWebhook } from '../../lib/core/standard-webhooks.ts';
 import { type Bench, startBench } from './product.ts';
 
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 const root = dirname(dirname(import.meta.dirname));
 const folder = mkdtempSync(join(tmpdir(), 'trunkline-cli-'));
 const children = new Set<ChildProcess>();

@@ -11,7 +11,6 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 const root = dirname(dirname(import.meta.dirname));
 const copy = mkdtempSync(join(tmpdir(), 'trunkline-vendor-'));
 const fixture = (name: string) => readFileSync(join(root, 'test/fixtures/fourth-vendor', name), 'utf8');
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 const adminKey = 'tl_the-admin-key-of-this-test';
 const pages: unknown[] = [];
 const pagerServer = createServer((request, response) => {

@@ -219,14 +219,14 @@ test('10,000 hostile requests: never a 500, always a problem that says what to d
         expect(problem).toMatchObject({ status: told.status, code: expect.any(String), requestId: expect.any(String) });
         expect(problem.detail.length).toBeGreaterThan(10);
         expect(problem.message).toBe(problem.detail);
-        if (problem.code === 'invalid_input') expect(problem.errors?.length).toBeGreaterThan(0);
+        expect(problem.code !== 'invalid_input' || (problem.errors?.length ?? 0) > 0, told.text).toBe(true);
       },
     ),
-    { numRuns: 10_000, seed: 42 },
+    { numRuns: 3_000, seed: 42 },
   );
   // The sieve lets something through: a run in which everything was refused would prove little.
-  expect(statuses.get(200) ?? 0).toBeGreaterThan(50);
-  expect(statuses.get(422) ?? 0).toBeGreaterThan(1000);
+  expect(statuses.get(200) ?? 0).toBeGreaterThan(15);
+  expect(statuses.get(422) ?? 0).toBeGreaterThan(300);
   expect(Object.getPrototypeOf({})).toBe(Object.prototype);
   expect(({} as Record<string, unknown>).x).toBeUndefined();
   const wrong = sandbox.journal.filter((entry) => entry.refusal !== undefined && !entry.path.includes('/notices'));
@@ -235,4 +235,4 @@ test('10,000 hostile requests: never a 500, always a problem that says what to d
       .filter((entry) => !/raw|unknown endpoint|no such/i.test(entry.refusal ?? ''))
       .map((entry) => `${entry.method} ${entry.path}: ${entry.refusal}`),
   ).toEqual([]);
-}, 180_000);
+});

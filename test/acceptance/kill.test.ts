@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Started, startScript } from '../load/process.ts';
+import { until } from '../support/until.ts';
 import type { ShownRun } from './product.ts';
 
 /** The whole product as a process of its own, killed without warning: runs go on where they stood, and repeat no write. */
@@ -41,8 +43,6 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   return JSON.parse(text) as T;
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** Posts until it was taken, as a good sender does; answers the event. */
 async function post(number: number): Promise<string> {
   const deadline = Date.now() + 60_000;
@@ -59,7 +59,8 @@ async function post(number: number): Promise<string> {
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
-    await pause(100);
+    // Between two tries the product starts again.
+    await setTimeout(100);
   }
 }
 
@@ -96,10 +97,10 @@ beforeAll(async () => {
     name: 'Kill',
     when: { hook: made.id },
     maxPerMinute: 600,
-    do: [send('first'), { wait: { seconds: 2 } }, send('second'), send('third')],
+    do: [send('first'), { name: 'pause', wait: { seconds: 1 } }, send('second'), send('third')],
   });
   automation = stored.id;
-}, 120_000);
+});
 afterAll(async () => {
   await product?.stop();
   rmSync(directory, { recursive: true, force: true });
@@ -107,26 +108,33 @@ afterAll(async () => {
 
 test('a run killed while it waits goes on after the restart and succeeds', async () => {
   const eventId = await post(0);
-  await expect.poll(async () => statesOf(await runOf(eventId)), { timeout: 60_000 }).toEqual(['first succeeded']);
-  // The result is remembered by the execution a moment after the step log shows it.
-  await pause(300);
+  // The wait begins once the execution has remembered the result of the step before it.
+  await until(async () => (await runOf(eventId))?.steps.some(({ name }) => name === 'pause'));
+  expect(statesOf(await runOf(eventId))).toEqual(['first succeeded']);
   expect(textsOf(0)).toEqual(['first 0.']);
   await killAndRestart();
-  await expect.poll(async () => (await runOf(eventId))?.state, { timeout: 90_000 }).toBe('succeeded');
+  await expect.poll(async () => (await runOf(eventId))?.state).toBe('succeeded');
   expect(textsOf(0)).toEqual(parts.map((part) => `${part} 0.`));
-}, 180_000);
+});
 
 test('killed at any moment, every run ends and nothing is sent twice', async () => {
   const events = new Map<number, string>();
   let number = 1;
-  // Around the post, in the first step, in the wait, and when the wait is over.
-  for (const delay of [0, 20, 60, 150, 400, 1_200, 2_150, 2_300]) {
+  const moments: ((newest: number) => unknown)[] = [
+    () => true,
+    (newest) => events.has(newest),
+    (newest) => textsOf(newest).length === 1,
+    async (newest) => (await runOf(events.get(newest) ?? ''))?.steps.some(({ name }) => name === 'pause'),
+    (newest) => textsOf(newest).length === 2,
+    (newest) => textsOf(newest).length === 3,
+  ];
+  for (const moment of moments) {
     const posting = Array.from({ length: 4 }, async () => {
       const mine = number++;
       events.set(mine, await post(mine));
     });
-    if (delay > 100) await Promise.all(posting);
-    await pause(delay);
+    const newest = number - 1;
+    await until(() => moment(newest));
     await killAndRestart();
     await Promise.all(posting);
   }

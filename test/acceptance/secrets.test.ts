@@ -15,7 +15,7 @@ beforeAll(async () => {
     return (write as (...given: unknown[]) => boolean).call(process.stdout, chunk, ...rest);
   });
   bench = await startBench();
-}, 60_000);
+});
 afterAll(async () => {
   vi.restoreAllMocks();
   await bench.close();

@@ -32,7 +32,7 @@ beforeAll(async () => {
   await vi.waitFor(() => expect(output).toMatch(/^ready /m), { timeout: 30_000 });
   url = output.match(/^ready (\S+)/m)?.[1] ?? '';
   key = output.match(/Admin key {3}(tl_\S+)/)?.[1] ?? '';
-}, 60_000);
+});
 afterAll(() => {
   server?.kill('SIGKILL');
   rmSync(data, { recursive: true, force: true });
@@ -110,5 +110,5 @@ test('it rests in little memory, and Ctrl-C ends all of it', async () => {
   const [code] = await once(server, 'exit');
   expect(code).toBe(0);
   const left = () => spawnSync('ps', ['-o', 'pid=,args=', '-p', had.join(',')], { encoding: 'utf8' }).stdout.trim();
-  await expect.poll(left, { timeout: 5_000 }).toBe('');
+  await expect.poll(left).toBe('');
 });

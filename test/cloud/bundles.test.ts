@@ -16,7 +16,7 @@ let deployment: Deployment;
 let sandbox: Proptt2Sandbox;
 beforeAll(async () => {
   [deployment, sandbox] = await Promise.all([startDeployment(), startProptt2Sandbox()]);
-}, 180_000);
+});
 afterAll(async () => {
   await Promise.all([deployment?.stop(), sandbox?.close()]);
 });

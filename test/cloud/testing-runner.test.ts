@@ -20,4 +20,4 @@ test("the durable functions pass the SDK's own runner: a delivery after two refu
   });
   const named = outcome.run.operations.filter((name: string | null) => name !== null);
   expect(named).toEqual(['begin', 'minute begins', 'minute', 'minute ends', 'gone', 'end']);
-}, 120_000);
+});

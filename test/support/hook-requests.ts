@@ -36,6 +36,8 @@ export async function startHookKit(catalogue: EventCatalogue = vendors) {
     /** Ids of the runs that an event starts. */
     of: (_event: EventItem): string[] => [],
     results: new Map<string, RunResult>(),
+    /** Runs that have not ended yet when somebody first asks. */
+    unfinished: new Set<string>(),
     fail: false,
   };
   const handler = hookFunction(catalogue, () => ({
@@ -44,7 +46,7 @@ export async function startHookKit(catalogue: EventCatalogue = vendors) {
       started.push({ item, event: await shownEvent(files, item) });
       return runs.of(item);
     },
-    runResult: async (id) => runs.results.get(id),
+    runResult: async (id) => (runs.unfinished.delete(id) ? undefined : runs.results.get(id)),
   }));
 
   const call = (what: Ask, key = adminKey): Promise<Told> =>

@@ -178,7 +178,7 @@ describe('a flood', () => {
     const item = stage.automation({ do: [siren] });
     for (let at = 0; at < 70; at++) await stage.finish(await stage.start(item));
     expect(calls()).toHaveLength(70);
-  }, 20_000);
+  });
 
   test('that a cap holds back is told once a minute, with its size', async () => {
     const item = stage.automation({ maxPerMinute: 2, do: [siren] });
@@ -318,9 +318,9 @@ describe('a run that is cut off', () => {
       // What was not carried out is told: by a step that is unknown, and by the run.
       const unknown = Object.values(run.steps).filter(({ state }) => state === 'unknown');
       expect(['succeeded', 'partial', 'failed']).toContain(run.state);
-      if (unknown.length > 0) expect(run.state).not.toBe('succeeded');
+      expect(run.state === 'succeeded' && unknown.length > 0, `cut at ${boundary}`).toBe(false);
     }
-  }, 120_000);
+  });
 
   test('several times over ends all the same', async () => {
     await fc.assert(
@@ -336,5 +336,5 @@ describe('a run that is cut off', () => {
       ),
       { numRuns: 10 },
     );
-  }, 120_000);
+  });
 });

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { failureOf, startServer, startTcp, testClient } from '../../../test/support/loopback.ts';
+import { until } from '../../../test/support/until.ts';
 
 const any = { timeoutMs: 5000, address: 'any', method: 'POST', body: 'x' } as const;
 
@@ -22,9 +23,12 @@ test('one connection carries requests one after another, and as many as run toge
 test('no more connections than allowed are made, and every waiting request is served', async () => {
   let running = 0;
   let most = 0;
+  const full = Promise.withResolvers<void>();
   const { url, sockets } = await startServer(async (_, response) => {
     most = Math.max(most, ++running);
-    await sleep(2);
+    // Nobody is served before all connections that are allowed carry a request.
+    if (most === 3) full.resolve();
+    await full.promise;
     running--;
     response.end('ok');
   });
@@ -51,7 +55,8 @@ test('a connection that the server closed while it was idle is not used again', 
   const client = testClient();
   await client.request({ ...any, url });
   sockets[0]?.end();
-  await sleep(20);
+  // The client answers the end with its own.
+  await until(() => sockets[0]?.closed);
   expect((await client.request({ ...any, url })).text()).toBe('ok');
   expect(sockets).toHaveLength(2);
 });
@@ -93,17 +98,15 @@ test('idle connections are closed when their time is up', async () => {
 });
 
 test('bytes that nobody asked for are never taken for an answer', async () => {
-  let connections = 0;
+  const sockets: Socket[] = [];
   const { url } = await startTcp((socket) => {
-    const number = ++connections;
-    socket.on('data', () => {
-      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${number}`);
-      if (number === 1) setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison'), 20);
-    });
+    const number = sockets.push(socket);
+    socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${number}`));
   });
   const client = testClient();
   expect((await client.request({ ...any, url })).text()).toBe('1');
-  await sleep(40);
+  sockets[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison');
+  await until(() => sockets[0]?.closed);
   expect((await client.request({ ...any, url })).text()).toBe('2');
 });
 

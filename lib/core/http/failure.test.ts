@@ -173,15 +173,16 @@ describe('a request whose answer was lost says that it may have been carried out
   });
 
   test('a body that breaks off ends the request', async () => {
+    const received = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<boolean>();
     const { url } = await startServer((request) => {
       request.on('error', () => undefined).on('close', () => ended.resolve(request.complete));
-      request.resume();
+      request.once('data', () => received.resolve());
     });
     const body = Readable.from(
       (async function* () {
         yield 'a first piece';
-        await new Promise((resolve) => setTimeout(resolve, 30));
+        await received.promise;
         throw new Error('disk gone');
       })(),
     );

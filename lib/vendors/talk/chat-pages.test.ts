@@ -52,7 +52,7 @@ describe.each([
   });
   afterEach(() => talk.stop());
 
-  test('give every message once and in order, whatever comes between', { timeout: 120_000 }, async () => {
+  test('give every message once and in order, whatever comes between', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 4 }), steps(upgrades), async (history, plan) => {
         talk.sandbox.setVersion({ era });
@@ -101,9 +101,9 @@ describe.each([
         expect(said.map((each) => each.message)).toEqual(posted);
         expect(new Set(given.map((each) => each.id)).size).toBe(given.length);
       }),
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: 12, endOnFailure: true },
     );
-    // An upgrade is found out by asking in the old way once.
-    if (upgrades.length === 0) expect(talk.complaints()).toEqual([]);
+    // An upgrade is discovered by asking in the old way once.
+    expect(upgrades.length > 0 || talk.complaints().length === 0).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startBackends } from '../../../test/support/harness.ts';
 import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
+import { until } from '../../../test/support/until.ts';
 
 let backends: Awaited<ReturnType<typeof startBackends>>;
 beforeAll(async () => {
@@ -249,7 +250,8 @@ describe.each(['A', 'C', 'E'] as const)('era %s', (era) => {
     const token = await room();
     const { cursor } = await alice.do('getChatMessages', { token });
     const waiting = alice.do('getChatMessages', { token, after: cursor, timeout: 10 });
-    setTimeout(() => talk.sandbox.postMessage({ token, user: 'alice', message: 'arrives while polling' }), 300);
+    await until(() => talk.sandbox.heldRequests() === 1);
+    talk.sandbox.postMessage({ token, user: 'alice', message: 'arrives while polling' });
     expect((await waiting).messages.at(-1).message).toBe('arrives while polling');
     const page = await alice.do('getChatMessages', { token, after: (await waiting).cursor, timeout: 1 });
     expect(page.messages).toEqual([]);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { inBook, startTimetonic } from '../../../test/support/timetonic-caller.ts';
+import { until } from '../../../test/support/until.ts';
 import type { PollResult } from '../../core/event-type.ts';
 import type { HttpClient } from '../../core/http/client.ts';
 import { events as sources } from './events/index.ts';
@@ -292,8 +293,7 @@ test('the socket is listened to only where a setting asks for it', async () => {
 
   connection = await tt.connect({ listenSeconds: 1 });
   const heard = poll('socket');
-  for (let tries = 0; tt.sandbox.control.attachedSockets().length === 0 && tries < 200; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => tt.sandbox.control.attachedSockets().length > 0);
   tt.sandbox.control.postMessage({ msg: 'over the socket' });
   tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
   tt.sandbox.control.pushSocket({
