@@ -1,5 +1,25 @@
 import type { ServerResponse } from 'node:http';
-import type { Fault } from './sandbox-server.ts';
+
+/**
+ * A way for the vendor to misbehave. `before` faults never reach the vendor's code; `after` faults let it act first, so that
+ * the work is done and the answer lost.
+ */
+export interface Fault {
+  kind: 'latency' | 'reset' | 'status' | 'html' | 'truncate' | 'slow-body' | 'garbage';
+  when?: 'before' | 'after';
+  method?: string;
+  /** Regular expression source, tried against path and query. */
+  path?: string;
+  status?: number;
+  body?: string;
+  headers?: Record<string, string>;
+  /** Milliseconds, for `latency` and `slow-body`. */
+  ms?: number;
+  /** How many requests it hits; absent is every one until `clearFaults`. */
+  times?: number;
+  /** 0 to 1; absent is always. */
+  probability?: number;
+}
 
 /** The pending faults, in the order in which they were added; the first match applies. */
 export interface FaultQueue {

@@ -1,5 +1,20 @@
 import type { ServerResponse } from 'node:http';
-import type { Fault, SandboxReply } from './sandbox-server.ts';
+import type { Fault } from './faults.ts';
+
+/** What a vendor answers. A plain object is sent as JSON; `write` takes over the response for streams. */
+export interface SandboxReply {
+  status: number;
+  headers?: Record<string, string | string[]>;
+  body?: string | Buffer | object | null;
+  write?: (response: ServerResponse) => Promise<void> | void;
+  /** Why a strict check refused the request; recorded in the journal, never sent. */
+  refusal?: string;
+  /**
+   * When the state file is written: absent is before the answer leaves, `later` within a second. For requests that are
+   * many and change nothing a restart must remember.
+   */
+  save?: 'later';
+}
 
 /** Sends the vendor's response, cut or slowed if a `truncate` or `slow-body` fault applies to the request. */
 export async function sendReply(response: ServerResponse, reply: SandboxReply, fault?: Fault): Promise<void> {

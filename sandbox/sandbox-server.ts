@@ -1,8 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { createFaultQueue, misbehave } from './faults.ts';
-import { sendReply } from './sandbox-reply.ts';
+import { createFaultQueue, type Fault, misbehave } from './faults.ts';
+import { type SandboxReply, sendReply } from './sandbox-reply.ts';
 import { openStateFile } from './state-file.ts';
+
+export type { Fault } from './faults.ts';
+export type { SandboxReply } from './sandbox-reply.ts';
 
 /** What every stand-in vendor is started with. Times are epoch milliseconds. */
 export interface SandboxOptions {
@@ -29,42 +32,6 @@ export interface SandboxRequest {
   headers: IncomingMessage['headers'];
   raw: IncomingMessage;
   body(): Promise<Buffer>;
-}
-
-/** What a vendor answers. A plain object is sent as JSON; `write` takes over the response for streams. */
-export interface SandboxReply {
-  status: number;
-  headers?: Record<string, string | string[]>;
-  body?: string | Buffer | object | null;
-  write?: (response: ServerResponse) => Promise<void> | void;
-  /** Why a strict check refused the request; recorded in the journal, never sent. */
-  refusal?: string;
-  /**
-   * When the state file is written: absent is before the answer leaves, `later` within a second. For requests that are
-   * many and change nothing a restart must remember.
-   */
-  save?: 'later';
-}
-
-/**
- * A way for the vendor to misbehave. `before` faults never reach the vendor's code; `after` faults let it act first, so that
- * the work is done and the answer lost.
- */
-export interface Fault {
-  kind: 'latency' | 'reset' | 'status' | 'html' | 'truncate' | 'slow-body' | 'garbage';
-  when?: 'before' | 'after';
-  method?: string;
-  /** Regular expression source, tried against path and query. */
-  path?: string;
-  status?: number;
-  body?: string;
-  headers?: Record<string, string>;
-  /** Milliseconds, for `latency` and `slow-body`. */
-  ms?: number;
-  /** How many requests it hits; absent is every one until `clearFaults`. */
-  times?: number;
-  /** 0 to 1; absent is always. */
-  probability?: number;
 }
 
 /** One request as it was seen, newest last. At most 20,000 are kept. */

@@ -3,7 +3,7 @@ import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { Principal } from './key-check.ts';
 import type { HttpRequest } from './request.ts';
-import type { Route } from './route.ts';
+import type { Audited } from './route.ts';
 
 interface AuditItem extends Key {
   id: string;
@@ -24,16 +24,6 @@ interface AuditItem extends Key {
 }
 
 const retentionMs = 400 * 24 * 60 * 60_000;
-
-/** What an entry records about a call, in addition to the caller. */
-export interface Audited {
-  route: Route;
-  params: Readonly<Record<string, string>>;
-  input: Readonly<Record<string, unknown>>;
-  outcome: 'done' | 'denied';
-  /** The answer, for the id of what was created. */
-  answer?: unknown;
-}
 
 /** Records who changed what or was denied. Never records the values, which may be credentials. */
 export async function audit(

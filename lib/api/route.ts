@@ -3,7 +3,6 @@ import { coerceQuery } from '../core/coerce.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import { parseInput, type Shape } from '../core/operation.ts';
 import { pathTemplate } from '../core/path-template.ts';
-import type { Audited } from './audit.ts';
 import { type IdempotencyServices, type JsonAnswer, once } from './idempotency.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import type { Principal } from './key-check.ts';
@@ -35,6 +34,16 @@ export interface Route {
   readonly output?: () => z.ZodMiniType;
   readonly status?: 200 | 201 | 202 | 204;
   readonly handle: (call: RouteCall) => Promise<JsonAnswer | unknown>;
+}
+
+/** What an entry records about a call, in addition to the caller. */
+export interface Audited {
+  route: Route;
+  params: Readonly<Record<string, string>>;
+  input: Readonly<Record<string, unknown>>;
+  outcome: 'done' | 'denied';
+  /** The answer, for the id of what was created. */
+  answer?: unknown;
 }
 
 /** Declares a route; the handler's input has the type of its schema. */

@@ -1,5 +1,6 @@
 import type * as z from 'zod/mini';
-import type { Connection, VendorCall, VendorName } from './vendor.ts';
+import type { Connection, VendorName } from './connection.ts';
+import type { VendorCall } from './vendor-call.ts';
 
 /** One fact. `id` comes from the vendor's own ids, so that it is the same on every road; `timestamp` is ISO 8601. */
 export interface TrunklineEvent {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import type { Table } from '../store/table.ts';
-import type { EventItem } from './log.ts';
+import type { EventItem } from './event-item.ts';
 import { unrouted } from './unrouted.ts';
 
 /** What one source knows of a fact. */

@@ -4,9 +4,12 @@ import type { TrunklineEvent } from '../core/event-type.ts';
 import type { FileStore } from '../core/files.ts';
 import { readFileText, storeText } from '../store/blobs.ts';
 import { expiry, keys } from '../store/items.ts';
-import type { Item, Key, Table, Write } from '../store/table.ts';
+import type { Item, Table, Write } from '../store/table.ts';
 import { completeEvent } from './complete.ts';
+import type { EventItem } from './event-item.ts';
 import { unrouted } from './unrouted.ts';
+
+export type { EventItem } from './event-item.ts';
 
 export interface LogServices {
   table: Table;
@@ -27,30 +30,6 @@ export interface NewEvent extends Omit<TrunklineEvent, 'id'> {
   partial?: true;
   /** When it happened, if it was found late because its source had no listener; epoch milliseconds. */
   happenedAt?: number;
-}
-
-/** An event as stored in the table. Times are epoch milliseconds. */
-export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
-  /** JSON, because the table cannot store every JSON value. */
-  data?: string;
-  /** Where the data is stored when it is too long for the table. */
-  dataFile?: string;
-  about?: { vendor: string; connection: string };
-  hook?: string;
-  own?: true;
-  partial?: true;
-  happenedAt?: number;
-  appendedAt: number;
-  /** Its index among the events that were appended together. */
-  order: number;
-  /** Its position in the order of all events, gapless from 1; absent until `settleEvents` has assigned it. */
-  position?: number;
-  /** When another source last added to its data; the event is then routed again. */
-  completedAt?: number;
-  expiresAt: number;
-  /** While it is not routed: when the sweep routes it. */
-  duePk?: string;
-  dueAt?: number;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { due, dueItems, shardsOf } from '../store/due.ts';
 import type { Table } from '../store/table.ts';
-import type { EventItem } from './log.ts';
+import type { EventItem } from './event-item.ts';
 
 /** An event that the table's stream has not delivered within this time is routed by the sweep, which repeats at this interval. */
 const sweepAfterMs = 2 * 60_000;

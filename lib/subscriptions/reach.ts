@@ -2,7 +2,7 @@ import type { Principal } from '../api/key-check.ts';
 import { adminScope, mayRead } from '../api/scopes.ts';
 import { type EventOwner, isHistory, matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
 import { hookPrefix, type OwnEventType } from '../events/own-events.ts';
-import type { SubscriptionItem } from './subscriptions.ts';
+import type { SubscriptionItem } from './records.ts';
 
 /** The fields that determine which events a subscription covers. */
 export type Reach = { types: readonly string[]; connection?: string | undefined };

@@ -2,23 +2,10 @@ import { createHmac } from 'node:crypto';
 import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { displayNameOf, richText } from './message-format.ts';
-import { type Author, findMessage } from './messages.ts';
+import { findMessage } from './messages.ts';
 import { roomNames } from './room-format.ts';
-import { type Bot, type Message, type Room, randomText, wordAlphabet } from './state.ts';
-import { isTalk, seconds, serverUrl, type Talk } from './talk.ts';
-
-/** What the server tells its bots. Nothing is sent twice: a lost push is lost. */
-export interface BotPushes {
-  chatMessage(room: Room, line: Message): void;
-  systemMessage(room: Room, line: Message): void;
-  reaction(room: Room, author: Author, line: Message, emoji: string, added: boolean): void;
-  /** A bot was switched on or off in a room (told since Talk 20). */
-  membership(room: Room, bot: Bot, added: boolean): void;
-  /** Sends what was held while pushes were paused. */
-  release(): void;
-  /** Resolves once every request that is under way was answered or gave up. */
-  settled(): Promise<void>;
-}
+import { type Author, type Bot, type Message, type Room, randomText, wordAlphabet } from './state.ts';
+import { type BotPushes, isTalk, seconds, serverUrl, type Talk } from './talk.ts';
 
 const feature = { webhook: 1, reaction: 8 };
 

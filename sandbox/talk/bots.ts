@@ -1,9 +1,9 @@
 import { createHash, createHmac } from 'node:crypto';
 import { isReplyable, maxLength } from './chat.ts';
-import { type Author, addMessage, findMessage } from './messages.ts';
+import { addMessage, findMessage } from './messages.ts';
 import { type Answer, Stop } from './ocs.ts';
 import { addReaction, removeReaction } from './reactions.ts';
-import { type Bot, nextId, type Room } from './state.ts';
+import { type Author, type Bot, nextId, type Room } from './state.ts';
 import { bool, findRoom, int, requireSeat, type Talk, type TalkRequest, text } from './talk.ts';
 import { countFailure } from './throttle.ts';
 

@@ -1,8 +1,8 @@
-import { type Author, addSystemMessage, authorOf } from './messages.ts';
+import { addSystemMessage, authorOf } from './messages.ts';
 import type { Answer } from './ocs.ts';
 import { Stop } from './ocs.ts';
 import { sessionsInCall } from './room-format.ts';
-import type { Attendee, Room, TalkSession } from './state.ts';
+import type { Attendee, Author, Room, TalkSession } from './state.ts';
 import {
   bool,
   bySession,

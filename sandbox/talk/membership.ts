@@ -1,5 +1,5 @@
-import { type Author, addSystemMessage } from './messages.ts';
-import { type ActorType, type Attendee, nextId, type Room, randomText, tokenAlphabet } from './state.ts';
+import { addSystemMessage } from './messages.ts';
+import { type ActorType, type Attendee, type Author, nextId, type Room, randomText, tokenAlphabet } from './state.ts';
 import { seconds, type Talk } from './talk.ts';
 
 /** Makes an empty room; `token` is drawn when absent. */

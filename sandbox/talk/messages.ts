@@ -1,12 +1,5 @@
-import { type ActorType, type Attendee, type Message, nextId, type Room, type Verb } from './state.ts';
+import { type Attendee, type Author, type Message, nextId, type Room, type Verb } from './state.ts';
 import { currentEra, seconds, type Talk, userIn } from './talk.ts';
-
-/** Who writes a line. */
-export interface Author {
-  actorType: ActorType;
-  actorId: string;
-  actorName: string;
-}
 
 /** System lines that do not count as the room's last message. */
 const aside = new Set(['message_deleted', 'message_edited', 'reaction_revoked']);

@@ -1,8 +1,8 @@
 import { isReplyable } from './chat.ts';
 import { displayNameOf } from './message-format.ts';
-import { type Author, addMessage, addSystemMessage, authorOf, findMessage } from './messages.ts';
+import { addMessage, addSystemMessage, authorOf, findMessage } from './messages.ts';
 import { type Answer, Stop } from './ocs.ts';
-import type { Message, Room } from './state.ts';
+import type { Author, Message, Room } from './state.ts';
 import { int, requireSeat, type Talk, type TalkRequest, text } from './talk.ts';
 
 /** `POST`, `DELETE` and `GET /reaction/{token}/{messageId}` of an attendee. */

@@ -224,3 +224,10 @@ export const letters = 'abcdefghijklmnopqrstuvwxyz';
 /** What room tokens are made of: no letter or digit that can be mistaken for another. */
 export const tokenAlphabet = 'abcdefghijkmnopqrstwxyz23456789';
 export const wordAlphabet = `${letters}${letters.toUpperCase()}0123456789`;
+
+/** Who writes a line. */
+export interface Author {
+  actorType: ActorType;
+  actorId: string;
+  actorName: string;
+}

@@ -1,10 +1,22 @@
 import type { Sandbox, SandboxRequest } from '../sandbox-server.ts';
-import type { BotPushes } from './bot-pushes.ts';
 import { Stop } from './ocs.ts';
 import { keepPhpSession } from './php-session.ts';
-import type { Attendee, PhpSession, Room, TalkSession, TalkState, TalkUser } from './state.ts';
+import type { Attendee, Author, Bot, Message, PhpSession, Room, TalkSession, TalkState, TalkUser } from './state.ts';
 import { atLeast, type Era, eraOf } from './versions.ts';
 import type { Waiting } from './waiting.ts';
+
+/** What the server tells its bots. Nothing is sent twice: a lost push is lost. */
+export interface BotPushes {
+  chatMessage(room: Room, line: Message): void;
+  systemMessage(room: Room, line: Message): void;
+  reaction(room: Room, author: Author, line: Message, emoji: string, added: boolean): void;
+  /** A bot was switched on or off in a room (told since Talk 20). */
+  membership(room: Room, bot: Bot, added: boolean): void;
+  /** Sends what was held while pushes were paused. */
+  release(): void;
+  /** Resolves once every request that is under way was answered or gave up. */
+  settled(): Promise<void>;
+}
 
 /** The running stand-in, as every part of it sees it. */
 export interface Talk {

@@ -4,7 +4,7 @@ import { findEvent, shownEvent } from '../../events/log.ts';
 import { dedupeKeyOf } from '../../expressions/dedupe-key.ts';
 import { evaluate } from '../../expressions/expression.ts';
 import { unpackText } from '../../store/blobs.ts';
-import { claimKey } from './dedupe.ts';
+import { claimKey, type HeldKey } from './dedupe.ts';
 import { mentions } from './dependencies.ts';
 import { countRun, countSuppressed, tooMany } from './flood.ts';
 import { memoryOf } from './memory.ts';
@@ -13,14 +13,6 @@ import { isExpressionFailure } from './retry.ts';
 import { type RunFacts, refusalOf } from './run-context.ts';
 import { findRun, type RunDefinition, type RunItem, type RunServices, type RunState, withDefinition } from './runs.ts';
 import { runsInTurn } from './turn.ts';
-
-/** A dedupe key that a run holds. */
-export interface HeldKey {
-  key: string;
-  seconds: number;
-  /** Whether others with the key wait for their turn instead of being duplicates. */
-  waits?: boolean;
-}
 
 /** The result of the first durable step of a run; plain JSON, remembered by the execution. */
 export type Beginning =

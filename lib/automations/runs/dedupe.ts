@@ -2,6 +2,14 @@ import { expiry, keys } from '../../store/items.ts';
 import type { Key } from '../../store/table.ts';
 import { findRun, type RunServices } from './runs.ts';
 
+/** A dedupe key that a run holds. */
+export interface HeldKey {
+  key: string;
+  seconds: number;
+  /** Whether others with the key wait for their turn instead of being duplicates. */
+  waits?: boolean;
+}
+
 interface ClaimItem extends Key {
   runId: string;
   state: 'running' | 'done';

@@ -1,8 +1,8 @@
 import type { DurableContext } from '../../core/durable.ts';
 import { redactText } from '../../core/redaction/redact.ts';
 import { appendOwnEvent } from '../../events/own-events.ts';
-import { eventOf, type HeldKey, runInLog } from './begin.ts';
-import { endClaim } from './dedupe.ts';
+import { eventOf, runInLog } from './begin.ts';
+import { endClaim, type HeldKey } from './dedupe.ts';
 import { forgetWaits } from './pause.ts';
 import type { StepEnd } from './run-context.ts';
 import { callsOwner, endRun, findRun, type RunItem, type RunServices, type RunState } from './runs.ts';

@@ -3,8 +3,8 @@ import type { ForEachStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { eachItem, itemsOf } from './items.ts';
 import type { RunContext, StepEnd, StepResult } from './run-context.ts';
+import type { RunSteps, SequenceEnd } from './run-steps.ts';
 import type { StepError } from './runs.ts';
-import type { RunSteps, SequenceEnd } from './sequence.ts';
 
 /** How the steps for one item ended. */
 interface ItemEnd extends SequenceEnd {

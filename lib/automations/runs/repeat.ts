@@ -6,7 +6,7 @@ import { alarmOf } from './for-each.ts';
 import { pause } from './pause.ts';
 import { isExpressionFailure } from './retry.ts';
 import type { RunContext, StepEnd, StepResult } from './run-context.ts';
-import type { RunSteps } from './sequence.ts';
+import type { RunSteps } from './run-steps.ts';
 
 /** Whether the rounds are over: yes, no, or a failing condition. */
 type Verdict = { done: boolean } | { problem: string };

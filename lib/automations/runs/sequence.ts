@@ -8,19 +8,13 @@ import { operationIn } from './operations.ts';
 import { runRemember } from './remember.ts';
 import { runRepeat } from './repeat.ts';
 import type { RunContext, StepEnd } from './run-context.ts';
+import type { RunSteps, SequenceEnd } from './run-steps.ts';
 import { runSet } from './set.ts';
 import { runStart } from './start.ts';
 import { runWait, runWaitFor } from './wait.ts';
 
 /** The maximum time for which an unanswered step that may run beside the others delays the following steps, in milliseconds. */
 const patienceMs = 500;
-
-/** How a list of steps ended. */
-export interface SequenceEnd {
-  /** Why the run must stop. */
-  stop?: string;
-  cancelled: boolean;
-}
 
 /** A step that runs beside the list. The flags belong to this replay alone: they determine when steps start, never which. */
 interface Going {
@@ -30,9 +24,6 @@ interface Going {
   isAttempted: boolean;
   isOver: boolean;
 }
-
-/** Runs nested steps. */
-export type RunSteps = (run: RunContext, context: DurableContext, steps: readonly PlacedStep[]) => Promise<SequenceEnd>;
 
 /** The steps that precede a list, within it and around it. */
 export interface Surroundings {

@@ -1,8 +1,7 @@
 import type { DurableContext } from '../../core/durable.ts';
 import { keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
-import type { HeldKey } from './begin.ts';
-import { claimKey } from './dedupe.ts';
+import { claimKey, type HeldKey } from './dedupe.ts';
 import { endOnCancel } from './pause.ts';
 import type { RunContext } from './run-context.ts';
 import { findRun, type RunServices } from './runs.ts';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Transform } from 'node:stream';
-import type { HttpAnswer, HttpRequestOptions, HttpStream } from './client.ts';
 import { HttpFailure, type HttpFailureKind } from './failure.ts';
+import type { HttpAnswer, HttpRequestOptions, HttpStream } from './messages.ts';
 
 /** The largest response body that is accepted if the caller sets no limit. */
 export const defaultMaxBytes = 10_000_000;

@@ -2,9 +2,9 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { Readable } from 'node:stream';
 import { RefusedAddress } from './address-policy.ts';
 import { cut, defaultMaxBytes, type Receive } from './answer.ts';
-import type { HttpRequestOptions } from './client.ts';
 import { ConnectFailure, type ConnectionPool, wasSent } from './connection-pool.ts';
 import { HttpFailure, type HttpFailureKind } from './failure.ts';
+import type { HttpRequestOptions } from './messages.ts';
 
 /** Node turns longer timers into one of a millisecond. */
 const longestTimer = 2 ** 31 - 1;

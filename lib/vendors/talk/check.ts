@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
-import { rootOf, type TalkCall } from './connection.ts';
-import { readCapabilities, type TalkSession } from './session.ts';
+import { rootOf, type TalkCall, type TalkSession } from './connection.ts';
+import { readCapabilities } from './session.ts';
 import { type Dialect, dialectOf, type Feature, features } from './wire/dialect.ts';
 import { ask, type OcsAnswer, recordOf, textOf } from './wire/protocol.ts';
 

@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 import { refusedField } from '../../core/errors.ts';
 import { field, text } from '../../core/field.ts';
 import type { VendorCall } from '../../core/vendor.ts';
-import type { TalkSession } from './session.ts';
+import type { Cookies } from './wire/cookies.ts';
+import type { ServerFacts } from './wire/dialect.ts';
 
 /** The settings of a Talk connection, in addition to those of every vendor. */
 export interface TalkSettings {
@@ -15,6 +16,19 @@ export interface TalkSettings {
 export interface TalkCredentials {
   appPassword?: string | undefined;
   botSecret?: string | undefined;
+}
+
+/**
+ * The stored state of an account at a server. Talk has no session for ordinary calls; this is the cookie jar that calls need, and
+ * the capabilities, read once and shared by all processes. Times are epoch milliseconds.
+ */
+export interface TalkSession extends ServerFacts {
+  /** The account's id, which may differ from its login name; empty for a guest. */
+  readonly userId: string;
+  readonly cookies: Cookies;
+  /** The last `X-Nextcloud-Talk-Hash`; a different one means that the capabilities have changed. */
+  readonly hash?: string | undefined;
+  readonly readAt: number;
 }
 
 export type TalkCall = VendorCall<TalkSettings, TalkCredentials, TalkSession>;

@@ -5,6 +5,7 @@ import {
   rootOf,
   settings,
   type TalkCredentials,
+  type TalkSession,
   type TalkSettings,
   title,
   validate,
@@ -20,7 +21,7 @@ import { roomOperations } from './operations/rooms.ts';
 import { scheduledOperations } from './operations/scheduled.ts';
 import { serverOperations } from './operations/server.ts';
 import { threadOperations } from './operations/threads.ts';
-import { session, type TalkSession } from './session.ts';
+import { session } from './session.ts';
 import { send } from './wire/send.ts';
 
 const operations = {

@@ -7,26 +7,13 @@ import {
   rootOf,
   type TalkCall,
   type TalkCredentials,
+  type TalkSession,
   type TalkSettings,
   title,
 } from './connection.ts';
 import { type Cookies, cookieHeader, withCookies } from './wire/cookies.ts';
-import type { ServerFacts } from './wire/dialect.ts';
 import { ask, type OcsAnswer, recordOf, textOf } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
-
-/**
- * The stored state of an account at a server. Talk has no session for ordinary calls; this is the cookie jar that calls need, and
- * the capabilities, read once and shared by all processes. Times are epoch milliseconds.
- */
-export interface TalkSession extends ServerFacts {
-  /** The account's id, which may differ from its login name; empty for a guest. */
-  readonly userId: string;
-  readonly cookies: Cookies;
-  /** The last `X-Nextcloud-Talk-Hash`; a different one means that the capabilities have changed. */
-  readonly hash?: string | undefined;
-  readonly readAt: number;
-}
 
 type Call = LoginCall<TalkSettings, TalkCredentials>;
 

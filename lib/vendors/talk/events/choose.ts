@@ -1,23 +1,7 @@
 import { chatMessage } from '../chat/message.ts';
 import { roomOf } from '../shapes.ts';
 import { recordOf } from '../wire/protocol.ts';
-import type { RoomsCursor } from './cursor.ts';
-
-/** A room as a poll sees it in the list. */
-export interface ListedRoom {
-  token: string;
-  name: string;
-  /** `lastActivity`; undefined on servers that do not report it (Talk 3). */
-  activity: number | undefined;
-  /** Id of the last message that counts; reactions and some lines of calls do not. */
-  last: number | undefined;
-  lastMessage: { id: number; timestamp: number } | undefined;
-  /** User ids, on servers that list them with the room. */
-  people: string[] | undefined;
-  call: boolean;
-  /** The account itself owns the room. */
-  isOwner: boolean;
-}
+import type { ListedRoom, RoomsCursor } from './cursor.ts';
 
 /** The rooms without signs of movement that one poll reads anyway: the latest ones, and some of the rest in turn. */
 const quietLatest = 10;

@@ -1,6 +1,21 @@
 import type { ChatPosition } from '../chat/position.ts';
 import { recordOf } from '../wire/protocol.ts';
-import type { ListedRoom } from './choose.ts';
+
+/** A room as a poll sees it in the list. */
+export interface ListedRoom {
+  token: string;
+  name: string;
+  /** `lastActivity`; undefined on servers that do not report it (Talk 3). */
+  activity: number | undefined;
+  /** Id of the last message that counts; reactions and some lines of calls do not. */
+  last: number | undefined;
+  lastMessage: { id: number; timestamp: number } | undefined;
+  /** User ids, on servers that list them with the room. */
+  people: string[] | undefined;
+  call: boolean;
+  /** The account itself owns the room. */
+  isOwner: boolean;
+}
 
 /** How far a room was read, and its state in the list at that time. Times are seconds of the server's clock. */
 export interface RoomState {

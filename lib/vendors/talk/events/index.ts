@@ -1,6 +1,5 @@
 import type { EventSource, Push } from '../../../core/event-type.ts';
-import type { TalkCredentials, TalkSettings } from '../connection.ts';
-import type { TalkSession } from '../session.ts';
+import type { TalkCredentials, TalkSession, TalkSettings } from '../connection.ts';
 import { types } from './event-types.ts';
 import { poll } from './poll.ts';
 import { botPush } from './push.ts';

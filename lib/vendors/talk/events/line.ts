@@ -1,41 +1,9 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
-import type { ChatMessage } from '../chat/message.ts';
 import { accountAt } from '../connection.ts';
 import { recordOf, textOf } from '../wire/protocol.ts';
+import type { Line, Viewer } from './chat-line.ts';
 import type { TalkEventType } from './event-types.ts';
 import { reactionEvent } from './reactions.ts';
-
-/** A chat line from any source: a user's message, or the server's report about the room. */
-export interface Line
-  extends Pick<
-    ChatMessage,
-    | 'id'
-    | 'token'
-    | 'actorType'
-    | 'actorId'
-    | 'actorDisplayName'
-    | 'message'
-    | 'messageParameters'
-    | 'text'
-    | 'systemMessage'
-  > {
-  roomName: string;
-  /** ISO 8601. */
-  time: string;
-  /** The message that it replies to or is about. */
-  parentId?: number | undefined;
-  /** The current form of that message, if the source shows it. */
-  parent?: ChatMessage | undefined;
-  threadId?: number | undefined;
-  /** It was withdrawn before it was seen. */
-  deleted?: boolean;
-}
-
-/** The account from whose view the line is read. */
-export interface Viewer {
-  /** Host and folder of the server. */
-  place: string;
-}
 
 /** System messages about another message, which the source must identify. */
 const aboutMessage = new Set(['message_edited', 'message_deleted', 'reaction', 'reaction_deleted', 'reaction_revoked']);

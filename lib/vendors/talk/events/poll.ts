@@ -5,10 +5,19 @@ import { dialectOf } from '../wire/dialect.ts';
 import { sessionFor } from '../wire/exchange.ts';
 import { recordOf } from '../wire/protocol.ts';
 import { hasLeft, request } from '../wire/send.ts';
-import { chooseRooms, type ListedRoom, listedRoom } from './choose.ts';
-import { listedState, positionOf, type RoomsCursor, readCursor, stateOf, storedCursor } from './cursor.ts';
+import type { Line, Viewer } from './chat-line.ts';
+import { chooseRooms, listedRoom } from './choose.ts';
+import {
+  type ListedRoom,
+  listedState,
+  positionOf,
+  type RoomsCursor,
+  readCursor,
+  stateOf,
+  storedCursor,
+} from './cursor.ts';
 import type { TalkEventType } from './event-types.ts';
-import { eventOf, type Line, type Viewer } from './line.ts';
+import { eventOf } from './line.ts';
 import { findEnd, readRoom } from './read-room.ts';
 import { changesOf, goneRooms } from './room-changes.ts';
 

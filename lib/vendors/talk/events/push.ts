@@ -5,7 +5,8 @@ import { parseJson } from '../../../core/json.ts';
 import { renderText } from '../chat/message.ts';
 import { placeOf, rootOf, type TalkCredentials, type TalkSettings } from '../connection.ts';
 import { recordOf, textOf } from '../wire/protocol.ts';
-import { actorOf, eventOf, type Line, type Viewer } from './line.ts';
+import type { Line, Viewer } from './chat-line.ts';
+import { actorOf, eventOf } from './line.ts';
 import { reactionEvent } from './reactions.ts';
 
 /** Names of `Activity` lines for content that a user shared, as opposed to changes of the room. */

@@ -1,6 +1,6 @@
 import type { FoundEvent, Identified } from '../../../core/event-type.ts';
+import type { Line, Viewer } from './chat-line.ts';
 import type { TalkEventType } from './event-types.ts';
-import type { Line, Viewer } from './line.ts';
 
 /**
  * One source's report of a reaction. A chat read knows the line (`line`), but not the emoji of a removed reaction; a push knows

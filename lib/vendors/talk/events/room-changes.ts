@@ -1,8 +1,8 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
-import type { ListedRoom } from './choose.ts';
-import type { RoomsCursor } from './cursor.ts';
+import type { Viewer } from './chat-line.ts';
+import type { ListedRoom, RoomsCursor } from './cursor.ts';
 import type { TalkEventType } from './event-types.ts';
-import { roomId, type Viewer } from './line.ts';
+import { roomId } from './line.ts';
 
 const nobody = { actorType: '', actorId: '', actorDisplayName: '' };
 

@@ -1,8 +1,9 @@
 import type { TalkCall } from '../connection.ts';
 import { type Dialect, routeOf } from './dialect.ts';
-import { type Exchange, exchange } from './exchange.ts';
+import { exchange } from './exchange.ts';
 import { userNotFound } from './missing.ts';
 import { recordOf } from './protocol.ts';
+import type { Exchange } from './request.ts';
 
 /** A row of a v4 participant list, limited to the fields that are read. */
 interface Row {

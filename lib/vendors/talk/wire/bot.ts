@@ -1,11 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { GatewayError } from '../../../core/errors.ts';
-import { rootOf, type TalkCall } from '../connection.ts';
-import type { TalkSession } from '../session.ts';
+import { rootOf, type TalkCall, type TalkSession } from '../connection.ts';
 import { dialectOf, routeOf } from './dialect.ts';
-import type { Exchange } from './exchange.ts';
 import { ask, type OcsAnswer } from './protocol.ts';
-import { wireRequest } from './request.ts';
+import { type Exchange, wireRequest } from './request.ts';
 
 /** A request that a bot signs: over a random text and the field itself, not over the body. It is not sent as an account. */
 export async function askAsBot(call: TalkCall, request: Exchange, session: TalkSession): Promise<OcsAnswer> {

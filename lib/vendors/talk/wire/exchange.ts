@@ -1,29 +1,12 @@
 import { GatewayError } from '../../../core/errors.ts';
-import type { Effect } from '../../../core/operation.ts';
-import { authorization, rootOf, type TalkCall, title } from '../connection.ts';
-import { changeSession, noteHash, refreshSession, refusedWords, type TalkSession } from '../session.ts';
+import { authorization, rootOf, type TalkCall, type TalkSession, title } from '../connection.ts';
+import { changeSession, noteHash, refreshSession, refusedWords } from '../session.ts';
 import { askAsBot } from './bot.ts';
 import { cookieHeader, sameCookies, withCookies } from './cookies.ts';
-import { type Dialect, dialectOf, routeOf, type TalkRoute } from './dialect.ts';
+import { dialectOf, routeOf, type TalkRoute } from './dialect.ts';
 import { ask, type OcsAnswer } from './protocol.ts';
 import { refusalOf } from './refusal.ts';
-import { checkRequest, wireRequest } from './request.ts';
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** One request of the dialect table. */
-export interface Exchange {
-  readonly route: TalkRoute;
-  readonly fields: Fields;
-  readonly effect: Effect;
-  /** The operation, for messages. */
-  readonly doing: string;
-  /** The meaning of its refusals, by status. */
-  readonly meanings?: Readonly<Record<string, string>> | undefined;
-  readonly timeoutMs?: number;
-  /** Converts the fields to those of a dialect if that requires a look-up. */
-  readonly fieldsIn?: (dialect: Dialect) => Promise<Fields>;
-}
+import { checkRequest, type Exchange, type Fields, wireRequest } from './request.ts';
 
 /** Capabilities older than this are read again, in milliseconds. */
 const freshFor = 24 * 60 * 60_000;

@@ -2,8 +2,9 @@ import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
 import { LruMap } from '../../../core/lru-map.ts';
 import type { TalkCall } from '../connection.ts';
 import { routeOf } from './dialect.ts';
-import { type Exchange, exchange } from './exchange.ts';
+import { exchange } from './exchange.ts';
 import { recordOf } from './protocol.ts';
+import type { Exchange } from './request.ts';
 
 /**
  * How long an unknown token is not requested again, in milliseconds: servers count every such request against our address, and

@@ -1,6 +1,23 @@
 import { GatewayError } from '../../../core/errors.ts';
+import type { Effect } from '../../../core/operation.ts';
 import { pathTemplate } from '../../../core/path-template.ts';
 import { type Dialect, type Feature, features, routeOf, type ServerFacts, type TalkRoute } from './dialect.ts';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** One request of the dialect table. */
+export interface Exchange {
+  readonly route: TalkRoute;
+  readonly fields: Fields;
+  readonly effect: Effect;
+  /** The operation, for messages. */
+  readonly doing: string;
+  /** The meaning of its refusals, by status. */
+  readonly meanings?: Readonly<Record<string, string>> | undefined;
+  readonly timeoutMs?: number;
+  /** Converts the fields to those of a dialect if that requires a look-up. */
+  readonly fieldsIn?: (dialect: Dialect) => Promise<Fields>;
+}
 
 /** The route of a request on a server: its method, and its path with the version in front. */
 export function addressOf(route: TalkRoute, dialect: Dialect): { method: string; path: string } {

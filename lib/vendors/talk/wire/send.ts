@@ -5,9 +5,10 @@ import type { VendorAnswer } from '../../../core/vendor.ts';
 import type { TalkCall } from '../connection.ts';
 import { targetOf } from './attendee.ts';
 import { routeOf, type TalkRoute } from './dialect.ts';
-import { type Exchange, exchange } from './exchange.ts';
+import { exchange } from './exchange.ts';
 import { explainMissing, refuseKnownMissing } from './missing.ts';
 import type { OcsAnswer } from './protocol.ts';
+import type { Exchange } from './request.ts';
 
 /** Carries out one declared operation. */
 export async function send(
