@@ -181,6 +181,16 @@ program
   );
 
 program
+  .command('backtest <automation>')
+  .description('show the runs that past events would have started; nothing is sent')
+  .requiredOption('--since <time>', 'from this time on: 2026-01-05T02:11:09Z, 24h or 7d')
+  .option('--until <time>', 'up to this time')
+  .option('-n, --limit <count>', 'events at most', positive)
+  .action(async (automation: string, options) =>
+    (await import('./commands/runs.ts')).backtest(apiNow(), outputNow(), automation, options),
+  );
+
+program
   .command('replay <run>')
   .description('repeat what failed in a run')
   .option('--all', 'repeat every step')

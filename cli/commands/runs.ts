@@ -2,7 +2,7 @@ import { confirm, isCancel } from '@clack/prompts';
 import type { Api } from '../api.ts';
 import { UsageError } from '../failures.ts';
 import { jsonArgument } from '../input.ts';
-import { isRecord, type Output } from '../output.ts';
+import { isRecord, type Output, tableOf } from '../output.ts';
 
 /** The id of an automation by its name or id. */
 export async function automationId(api: Api, nameOrId: string): Promise<string> {
@@ -30,6 +30,50 @@ export async function rehearse(api: Api, output: Output, automation: string, opt
     ...(options.reads && { reads: true }),
   };
   output.result(await api.post(`/v1/automations/${id}/test`, body));
+}
+
+export interface BacktestOptions {
+  since: string;
+  until?: string;
+  limit?: number;
+}
+
+interface Backtest {
+  next?: string;
+  summary: { runs: Record<string, number>; calls: Record<string, number> };
+  runs: { startedAt: string; state: string; automation: string; eventId?: string; reason?: string; steps: unknown[] }[];
+}
+
+/** `trunkline backtest AUTOMATION`: the runs that past events would have started; nothing is sent. */
+export async function backtest(api: Api, output: Output, automation: string, options: BacktestOptions): Promise<void> {
+  const id = await automationId(api, automation);
+  const body = {
+    since: momentOf(options.since),
+    ...(options.until !== undefined && { until: momentOf(options.until) }),
+    ...(options.limit !== undefined && { limit: options.limit }),
+  };
+  const shown = await api.post<Backtest>(`/v1/automations/${id}/backtest`, body);
+  const rows = shown.runs.map(({ startedAt, state, eventId = '', reason = '', steps }) => ({
+    startedAt,
+    state,
+    event: eventId,
+    steps: steps.length,
+    reason,
+  }));
+  const counts = Object.entries({ ...shown.summary.runs, ...shown.summary.calls }).map(([name, n]) => `${n} ${name}`);
+  const more =
+    shown.next === undefined ? '' : '\nThere are more: choose an earlier --until, a later --since or a higher --limit.';
+  output.result(shown, `${rows.length > 0 ? `${tableOf(rows)}\n\n` : ''}${counts.join(', ') || 'No runs.'}${more}`);
+}
+
+/** A time in ISO 8601; `24h`, `7d` and `30m` count back from now. */
+function momentOf(text: string): string {
+  const [, count, unit = ''] = /^(\d+)([mhd])$/.exec(text) ?? [];
+  const unitMs: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+  if (count !== undefined) return new Date(Date.now() - Number(count) * (unitMs[unit] ?? 0)).toISOString();
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) throw new UsageError(`${text} is no time: write 2026-01-05T02:11:09Z, 24h or 7d.`);
+  return new Date(time).toISOString();
 }
 
 /** `trunkline replay RUN`: repeats what failed, after a question, because a siren may sound again. */

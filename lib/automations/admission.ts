@@ -1,5 +1,5 @@
 import type { Principal } from '../api/key-check.ts';
-import { controlNeed, covers, mayRead, operationNeed } from '../api/scopes.ts';
+import { controlNeed, covers, mayRead, operationNeed, within } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
 import { noOperation, operationOf } from '../connections/invoke.ts';
 import { type ErrorCode, type FieldError, GatewayError } from '../core/errors.ts';
@@ -11,6 +11,7 @@ import { connectionProblem, typeProblem } from '../events/references.ts';
 import { inspect } from '../expressions/expression.ts';
 import { hasExpression } from '../expressions/template.ts';
 import type { Table } from '../store/table.ts';
+import { listAutomations } from './automations.ts';
 import {
   type Awaited,
   awaitedBy,
@@ -20,7 +21,9 @@ import {
   isCall,
   isWaitFor,
   nameOf,
+  type Trigger,
   target,
+  triggersOf,
 } from './definition.ts';
 import { scheduleProblem } from './schedule.ts';
 import { everyStep } from './steps.ts';
@@ -38,6 +41,8 @@ export interface AdmissionOptions {
   now: number;
   /** Accepts a time in the past: what is already stored remains valid. */
   pastMoments?: boolean;
+  /** The names of automations that are stored together with this one, which may start them. */
+  alongside?: readonly string[];
 }
 
 /** The maximum duration of a run, in seconds: Lambda's limit for a durable execution, less an hour for the steps themselves. */
@@ -78,12 +83,15 @@ export async function admit(
       if (step.undo) await checkCall(step.undo, `${pointer}/undo`, check);
       if (step.unless) await checkAwaited(step.unless, `${pointer}/unless`, check);
     }
+    if ('start' in step) await checkStart(step.start, `${pointer}/start`, definition, check, options);
     checkAfter(step.after ?? [], names, `${pointer}/after`, check);
     for (const { pointer: below, ...awaited } of isWaitFor(step) ? awaitedBy(step) : [])
       await checkAwaited(awaited, `${pointer}${below}`, check);
   }
   for (const { pointer, ...awaited } of cancelledBy(definition)) await checkAwaited(awaited, pointer, check);
-  await checkWhen(definition.when, check, options);
+  const isList = Array.isArray(definition.when);
+  for (const [at, trigger] of triggersOf(definition).entries())
+    await checkTrigger(trigger, isList ? `/when/${at}` : '/when', check, options);
   checkDuration(definition, check);
 
   const [first] = errors;
@@ -148,6 +156,25 @@ async function checkCall(
   }
 }
 
+/** A run must find the automation that it starts, and have its rights. */
+async function checkStart(
+  idOrName: string,
+  pointer: string,
+  { name }: Definition,
+  { services, maker, refuse }: Check,
+  { alongside = [] }: AdmissionOptions,
+): Promise<void> {
+  if (idOrName === name || alongside.includes(idOrName)) return;
+  const all = await listAutomations(services.table);
+  const item = all.find(({ id }) => id === idOrName) ?? all.find((each) => each.name === idOrName);
+  if (!item) {
+    const names = all.map((each) => each.name);
+    return refuse(pointer, `names no automation: ${idOrName}.${didYouMean(idOrName, names)}`);
+  }
+  if (!item.scopes.every((scope) => within(scope, maker.scopes)))
+    refuse(pointer, `names an automation that has more scopes than your key: ${item.name}`);
+}
+
 async function checkAwaited({ event, connection }: Awaited, pointer: string, check: Check): Promise<void> {
   if (event.includes('*')) check.refuse(`${pointer}/event`, 'must be one type, without a wildcard');
   else await checkEvent(event, connection, pointer, check);
@@ -158,22 +185,22 @@ function checkAfter(after: readonly string[], names: ReadonlySet<string>, pointe
     if (!names.has(name)) refuse(`${pointer}/${at}`, `names no step: ${name}.${didYouMean(name, names)}`);
 }
 
-async function checkWhen(when: Definition['when'], check: Check, options: AdmissionOptions): Promise<void> {
+async function checkTrigger(when: Trigger, pointer: string, check: Check, options: AdmissionOptions): Promise<void> {
   const { services, maker, refuse } = check;
   if ('hook' in when) {
     const hooks = await services.listHooks();
     if (!hooks.some(({ id }) => id === when.hook)) {
       const named = hooks.find(({ name }) => name === when.hook);
       const near = named ? ` Did you mean ${named.id}?` : ' Create it with POST /v1/hooks';
-      refuse('/when/hook', `is not the id of a hook.${near}`);
+      refuse(`${pointer}/hook`, `is not the id of a hook.${near}`);
     } else if (!covers(maker.scopes, controlNeed('hooks', false)))
-      refuse('/when/hook', 'needs the scope trunkline/hooks/read, which your key lacks');
+      refuse(`${pointer}/hook`, 'needs the scope trunkline/hooks/read, which your key lacks');
   }
-  if ('event' in when && when.event !== startedType) await checkEvent(when.event, when.connection, '/when', check);
+  if ('event' in when && when.event !== startedType) await checkEvent(when.event, when.connection, pointer, check);
   if ('schedule' in when) {
     const problem = scheduleProblem(when, options.now);
     const passed = problem?.pointer.endsWith('/at') && options.pastMoments;
-    if (problem && !passed) refuse(problem.pointer, problem.message);
+    if (problem && !passed) refuse(`${pointer}${problem.pointer}`, problem.message);
   }
 }
 

@@ -3,8 +3,8 @@ import { isHistory, matchesConnection, matchesType, mayReadEvent } from '../even
 import { unpackText } from '../store/blobs.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
-import { triggered, triggersOf } from '../store/triggers.ts';
-import type { Definition } from './definition.ts';
+import { triggersOf as eventTriggers, triggered } from '../store/triggers.ts';
+import { type Definition, triggersOf } from './definition.ts';
 import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './runs/flood.ts';
 import { linkNames, newLinkSecret } from './runs/links.ts';
 import { findRun, type RunCause, type RunServices, startRun } from './runs/runs.ts';
@@ -69,7 +69,7 @@ export function definitionOf(item: AutomationItem): Definition {
 /** Starts a run of every automation that an event triggers; repeating it starts nothing twice. Returns the ids of the runs. */
 export async function startRunsFor(services: RunServices, event: Cause): Promise<string[]> {
   const ids: string[] = [];
-  const items = await triggered<AutomationItem>(services.table, 'automation', triggersOf(event), {
+  const items = await triggered<AutomationItem>(services.table, 'automation', eventTriggers(event), {
     key: keys.automation,
     all: () => listAutomations(services.table),
   });
@@ -129,22 +129,24 @@ export async function startOne(
   });
 }
 
-/** What triggers an automation; nothing while it is disabled, or when it has a schedule. */
+/** What triggers an automation; nothing while it is disabled, or for schedules. */
 export function triggersFor(item: AutomationItem): string[] {
-  const { when } = definitionOf(item);
   if (!item.enabled) return [];
-  if ('hook' in when) return [`hook#${when.hook}`];
-  return 'event' in when ? [when.event] : [];
+  return triggersOf(definitionOf(item)).flatMap((when) => {
+    if ('hook' in when) return [`hook#${when.hook}`];
+    return 'event' in when ? [when.event] : [];
+  });
 }
 
 /** Whether an event starts an automation. */
 export function isMeant(item: AutomationItem, event: Cause): boolean {
   if (isHistory(event, Date.parse(item.createdAt), Date.parse(item.updatedAt))) return false;
-  const { when } = definitionOf(item);
-  if (event.own && !('own' in when && when.own)) return false;
-  if ('hook' in when) return event.hook === when.hook;
-  if (!('event' in when)) return false;
-  if (!matchesType(when.event, event.type)) return false;
-  if (when.connection !== undefined && !matchesConnection(when.connection, event)) return false;
-  return mayReadEvent((vendor, connection) => mayRead(item.scopes, vendor, connection), event);
+  return triggersOf(definitionOf(item)).some((when) => {
+    if (event.own && !('own' in when && when.own)) return false;
+    if ('hook' in when) return event.hook === when.hook;
+    if (!('event' in when)) return false;
+    if (!matchesType(when.event, event.type)) return false;
+    if (when.connection !== undefined && !matchesConnection(when.connection, event)) return false;
+    return mayReadEvent((vendor, connection) => mayRead(item.scopes, vendor, connection), event);
+  });
 }

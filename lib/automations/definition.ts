@@ -191,7 +191,7 @@ const ownDoing = () =>
     }),
   );
 
-const when = () =>
+const trigger = () =>
   z.union([
     z.strictObject({ hook: field(text(60), { description: 'The id of a hook.' }), own: ownDoing() }),
     z.strictObject({
@@ -213,6 +213,14 @@ const when = () =>
           description: 'Which firings run that came due while Trunkline was down. Default once.',
         }),
       ),
+    }),
+  ]);
+
+const when = () =>
+  z.union([
+    trigger(),
+    field(z.array(trigger()).check(z.minLength(1), z.maxLength(10)), {
+      description: 'Several triggers, each of which starts a run.',
     }),
   ]);
 
@@ -280,7 +288,8 @@ export type ForEachStep = z.output<ReturnType<typeof forEachStep>>;
 export type RepeatStep = z.output<ReturnType<typeof repeatStep>>;
 export type ParallelStep = z.output<ReturnType<typeof parallelStep>>;
 export type Awaited = z.output<ReturnType<typeof awaitedEvent>>;
-export type Schedule = Extract<Definition['when'], { schedule: unknown }>;
+export type Trigger = z.output<ReturnType<typeof trigger>>;
+export type Schedule = Extract<Trigger, { schedule: unknown }>;
 
 export const isCall = (step: Step): step is CallStep => 'call' in step;
 export const isWaitFor = (step: Step): step is WaitForStep => 'waitFor' in step;
@@ -288,6 +297,16 @@ export const isParallel = (step: Step): step is ParallelStep => 'parallel' in st
 /** A list of steps for each item; a single call with `forEach` is not one. */
 export const isForEach = (step: Step): step is ForEachStep => 'do' in step;
 export const isRepeat = (step: Step): step is RepeatStep => 'repeat' in step;
+
+/** What starts runs of an automation: one trigger, or several. */
+export function triggersOf({ when }: Pick<Definition, 'when'>): readonly Trigger[] {
+  return Array.isArray(when) ? when : [when];
+}
+
+/** The triggers of an automation that are schedules. */
+export function schedulesOf(definition: Pick<Definition, 'when'>): Schedule[] {
+  return triggersOf(definition).filter((trigger) => 'schedule' in trigger);
+}
 
 /** The events that end a run of an automation, each with its location. */
 export function cancelledBy({ cancelOn }: Pick<Definition, 'cancelOn'>): (Awaited & { pointer: string })[] {

@@ -10,10 +10,10 @@ import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { completeTriggers, removeTriggers, triggerWrites } from '../store/triggers.ts';
 import { type AutomationItem, definitionOf, listAutomations, triggersFor } from './automations.ts';
-import type { Definition } from './definition.ts';
+import { type Definition, schedulesOf } from './definition.ts';
 import { raisesAlarm } from './raises-alarm.ts';
 import { type RunServices, retentionMs } from './runs/runs.ts';
-import { nextFiring } from './schedule.ts';
+import { firstFiring } from './schedule.ts';
 
 export type RecordServices = RunServices & { random: Random; vendors: Catalogue };
 
@@ -174,7 +174,6 @@ function nameTaken(name: string): GatewayError {
 
 /** The next firing of a schedule is an entry in the index of due items. */
 function dueOf(id: string, definition: Definition, now: number, anchor: number): { duePk?: string; dueAt?: number } {
-  if (!definition.enabled || !('schedule' in definition.when)) return {};
-  const next = nextFiring(definition.when, now, anchor);
+  const next = definition.enabled ? firstFiring(schedulesOf(definition), now, anchor) : undefined;
   return next === undefined ? {} : due('schedule', id, next);
 }

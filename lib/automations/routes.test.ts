@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ControlDesk, startControlDesk } from '../../test/support/control-desk.ts';
 import { admin } from '../../test/support/harness.ts';
 import type { RunState } from './runs/runs.ts';
-import { endRun, findRun } from './runs/runs.ts';
+import { endRun, findRun, runKey } from './runs/runs.ts';
 
 let desk: ControlDesk;
 
@@ -60,6 +60,22 @@ describe('PUT', () => {
       expect(answer.status, JSON.stringify(answer.body)).toBe(200);
       expect(answer.body).toEqual(shown.body);
     }
+  });
+
+  test('takes several triggers, and reports what is wrong with each', async () => {
+    const when = [{ event: 'talk.message.created' }, { schedule: { cron: '0 6 * * *' } }];
+    const { body } = await put('Several', { when });
+    expect(body).toMatchObject({ when, nextRunAt: '2026-01-05T06:00:00.000Z' });
+    expect((await desk.call('PUT', '/v1/automations/Several', body)).body).toEqual(body);
+    const wrong = await put('Several', {
+      when: [{ event: 'talk.message.creatd' }, { schedule: { cron: '0 6 * *' } }, { hook: 'hook-none' }],
+    });
+    expect(wrong.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
+      '/when/0/event',
+      '/when/1/schedule/cron',
+      '/when/2/hook',
+    ]);
+    expect((await put('Several', { when: [] })).status).toBe(422);
   });
 
   test('accepts the body of a GET whose moment has passed', async () => {
@@ -275,6 +291,96 @@ describe('run now', () => {
     await put('Guarded');
     const weak = { ...admin, keyId: 'weak', scopes: ['trunkline/automations/write'] };
     expect((await desk.call('POST', '/v1/automations/Guarded/run', {}, weak)).status).toBe(403);
+  });
+});
+
+describe('disabling', () => {
+  test('can end the runs in progress', async () => {
+    const { body } = await put('Escalation');
+    const ids: string[] = [];
+    for (let n = 0; n < 2; n++) ids.push((await desk.call('POST', `/v1/automations/${body.id}/run`, {})).body.id);
+    const [first = '', second = ''] = ids;
+    await endRun(desk.services, runKey(first) ?? { pk: '', sk: '' }, 'succeeded');
+    const path = `/v1/automations/${body.id}`;
+    const enabled = await desk.call('PATCH', path, { endRuns: true });
+    expect([enabled.status, enabled.body.errors]).toEqual([
+      422,
+      [{ pointer: '/endRuns', message: 'goes with enabled: false only' }],
+    ]);
+    expect((await desk.call('PATCH', path, { enabled: false })).body).not.toHaveProperty('endedRuns');
+    expect((await findRun(desk.services.table, second))?.cancelRequested).toBeUndefined();
+    const weak = { ...admin, scopes: ['trunkline/automations/write'] };
+    expect((await desk.call('PATCH', path, { enabled: false, endRuns: true }, weak)).status).toBe(403);
+    const ended = await desk.call('PATCH', path, { enabled: false, endRuns: true });
+    expect(ended.body).toMatchObject({ enabled: false, endedRuns: 1 });
+    expect(await findRun(desk.services.table, second)).toMatchObject({
+      cancelRequested: true,
+      reason: 'Its automation was disabled.',
+    });
+  });
+});
+
+test('a `start` step names an automation that exists and has no more scopes', async () => {
+  const { body: target } = await put('Started');
+  const starting = (start: string) => ({ do: [{ name: 'go', start }] });
+  for (const start of [target.id, 'Started', 'Starting'])
+    expect((await put('Starting', starting(start))).status).toBeLessThan(300);
+  const unknown = await put('Starting', starting('Startet'));
+  expect(unknown.body.errors).toEqual([
+    { pointer: '/do/0/start', message: 'names no automation: Startet. Did you mean Started?' },
+  ]);
+  const weak = { ...admin, keyId: 'weak', scopes: ['talk/*/*', 'trunkline/automations/write'] };
+  const refused = await desk.call(
+    'POST',
+    '/v1/automations',
+    { name: 'Weak', ...definition(starting('Started')) },
+    weak,
+  );
+  expect(refused.body.errors).toEqual([
+    { pointer: '/do/0/start', message: 'names an automation that has more scopes than your key: Started' },
+  ]);
+});
+
+describe('a rehearsal', () => {
+  const sample = { event: { data: { text: 'x' } } };
+
+  test('of a stored automation, and of one that is not stored', async () => {
+    const { body } = await put('Rehearsed');
+    const stored = await desk.call('POST', `/v1/automations/${body.id}/test`, sample);
+    expect(stored.body).toMatchObject({ runs: true, automationId: body.id, steps: [{ input: { message: 'x' } }] });
+    const automation = { name: 'Draft', ...definition() };
+    const draft = await desk.call('POST', '/v1/automations/test', { automation, ...sample });
+    expect(draft.body).toMatchObject({ runs: true, automation: 'Draft', steps: [{ call: line.call }] });
+    expect(draft.body).not.toHaveProperty('automationId');
+    const wrong = { ...automation, do: [{ ...line, call: 'talk/none/sendChatMessage' }] };
+    expect((await desk.call('POST', '/v1/automations/test', { automation: wrong, ...sample })).status).toBe(422);
+    expect(desk.started.filter(({ payload }) => JSON.stringify(payload).includes(body.id))).toEqual([]);
+  });
+
+  test('names what is wrong with the request', async () => {
+    await put('Rehearsed');
+    for (const [input, pointer] of [
+      [{ ...sample, eventId: `evt_${'a'.repeat(27)}` }, '/eventId'],
+      [{ eventId: `evt_${'a'.repeat(27)}` }, '/eventId'],
+      [{ eventId: 'x' }, '/eventId'],
+      [{ outputs: { lin: 1 } }, '/outputs/lin'],
+    ] as const) {
+      const answer = await desk.call('POST', '/v1/automations/Rehearsed/test', input);
+      expect([answer.status, answer.body.errors?.[0]?.pointer]).toEqual([422, pointer]);
+    }
+    const back = await desk.call('POST', '/v1/automations/Rehearsed/backtest', { since: 'yesterday' });
+    expect([back.status, back.body.errors?.[0]?.pointer]).toEqual([422, '/since']);
+  });
+
+  test('over past events', async () => {
+    await put('Rehearsed');
+    const since = new Date(desk.clock.now() - 60_000).toISOString();
+    const automation = { name: 'Draft', ...definition({ when: { schedule: { everySeconds: 60 } } }) };
+    const shown = await desk.call('POST', '/v1/automations/backtest', { automation, since });
+    expect(shown.body.summary).toMatchObject({ calls: { [line.call]: shown.body.events } });
+    expect((await desk.call('POST', '/v1/automations/Rehearsed/backtest', { since })).body).toMatchObject({
+      events: 0,
+    });
   });
 });
 

@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { Answer, type Route, type RouteCall, route } from '../api/route.ts';
+import { controlNeed, requireScope } from '../api/scopes.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, refusedField } from '../core/errors.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { field } from '../core/field.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
@@ -17,6 +18,7 @@ import {
   removeAutomation,
   replaceAutomation,
 } from './records.ts';
+import { cancelRuns } from './runs/pause.ts';
 import { newestRun, type RunServices } from './runs/runs.ts';
 
 type Services = RunServices & GatewayServices;
@@ -143,19 +145,38 @@ export function automationRoutes(
       operationId: 'changeAutomation',
       summary: 'Change an automation, or switch it on or off',
       write: true,
-      input: () =>
-        Object.fromEntries(
+      input: () => ({
+        ...Object.fromEntries(
           Object.entries(automationFields()).map(([name, schema]) => [name, z.optional(withoutDefault(schema))]),
         ),
-      output: shown,
-      handle: async ({ params, input, principal }) => {
+        endRuns: z.optional(
+          field(z.boolean(), {
+            description:
+              'With `enabled: false`, true also cancels the runs in progress: waits end at once and no further step starts.',
+          }),
+        ),
+      }),
+      output: () =>
+        z.extend(shown(), {
+          endedRuns: z.optional(
+            field(z.int(), { description: 'With `endRuns`, the number of runs that were cancelled.' }),
+          ),
+        }),
+      handle: async ({ params, input: { endRuns, ...changes }, principal }) => {
         const item = await find(params);
         const definition = automationSchema().parse({
           ...definitionOf(item),
           enabled: item.enabled,
-          ...(input as Partial<Definition>),
+          ...(changes as Partial<Definition>),
         });
-        return showOne(services, await change(item, definition, principal));
+        if (endRuns === true) {
+          if (definition.enabled) throw refusedField('/endRuns', 'goes with enabled: false only');
+          requireScope(principal.scopes, controlNeed('runs', true));
+        }
+        const changed = await change(item, definition, principal);
+        const reason = 'Its automation was disabled.';
+        const endedRuns = endRuns === true ? { endedRuns: await cancelRuns(services, item.id, reason) } : {};
+        return { ...(await showOne(services, changed)), ...endedRuns };
       },
     }),
     route({

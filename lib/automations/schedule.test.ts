@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Schedule } from './definition.ts';
-import { firings, nextFiring, scheduleProblem } from './schedule.ts';
+import { firings, firingsOf, firstFiring, nextFiring, scheduleProblem } from './schedule.ts';
 
 const at = (text: string) => Date.parse(text);
 const iso = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
@@ -146,24 +146,44 @@ describe('a schedule that cannot be kept', () => {
     ['0 0 30 2 *', 'never fires'],
   ])('cron %s is refused', (expression, message) => {
     expect(scheduleProblem(cron(expression), now)).toEqual({
-      pointer: '/when/schedule/cron',
+      pointer: '/schedule/cron',
       message: expect.stringContaining(message),
     });
   });
 
   test.each(['Mars/Base', 'Paris'])('zone %s is refused', (zone) => {
     expect(scheduleProblem(cron('* * * * *', zone), now)).toEqual({
-      pointer: '/when/schedule/timeZone',
+      pointer: '/schedule/timeZone',
       message: 'must be an IANA time zone such as Europe/Paris',
     });
   });
 
   test('a moment in the past is refused, one in the future is not', () => {
     expect(scheduleProblem({ schedule: { at: '2020-01-01T00:00:00Z' } }, now)).toEqual({
-      pointer: '/when/schedule/at',
+      pointer: '/schedule/at',
       message: 'must be in the future',
     });
     expect(scheduleProblem({ schedule: { at: '2026-01-10T12:00:00Z' } }, now)).toBeUndefined();
     expect(scheduleProblem(cron('0 6 * * 1-5'), now)).toBeUndefined();
+  });
+});
+
+describe('several schedules', () => {
+  const morning = cron('0 6 * * *', 'UTC');
+  const hourly: Schedule = { schedule: { everySeconds: 3600 }, missed: 'all' };
+  const once: Schedule = { schedule: { at: '2026-01-05T06:00:00Z' } };
+  const six = at('2026-01-05T06:00:00Z');
+
+  test('are due with the first of them', () => {
+    expect(firstFiring([morning, hourly], six - 90 * 60_000, 0)).toBe(six - 60 * 60_000);
+    expect(firstFiring([once], six, 0)).toBeUndefined();
+    expect(firstFiring([], six, 0)).toBeUndefined();
+  });
+
+  test('fire each by its own rule, and a moment that they share is one firing', () => {
+    expect(firingsOf([morning, hourly, once], six, six + 1000, 0)).toEqual({ times: [six], dropped: 0 });
+    const late = firingsOf([morning, hourly], six - 3_600_000, six + 3_600_000, 0);
+    expect(late).toEqual({ times: [six - 3_600_000, six, six + 3_600_000], dropped: 0 });
+    expect(firingsOf([morning, hourly], six + 3_600_000, six + 3_600_000, 0).times).toEqual([six + 3_600_000]);
   });
 });

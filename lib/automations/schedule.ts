@@ -13,18 +13,16 @@ export interface Firings {
   dropped: number;
 }
 
-/** Why a schedule can never fire, with its location in the automation; undefined when it can. */
+/** Why a schedule can never fire, with its location in the trigger; undefined when it can. */
 export function scheduleProblem({ schedule }: Schedule, now: number): FieldError | undefined {
   if ('at' in schedule) {
-    return Date.parse(schedule.at) > now
-      ? undefined
-      : { pointer: '/when/schedule/at', message: 'must be in the future' };
+    return Date.parse(schedule.at) > now ? undefined : { pointer: '/schedule/at', message: 'must be in the future' };
   }
   if (!('cron' in schedule)) return undefined;
   if (!isTimeZone(schedule.timeZone ?? 'UTC')) {
-    return { pointer: '/when/schedule/timeZone', message: 'must be an IANA time zone such as Europe/Paris' };
+    return { pointer: '/schedule/timeZone', message: 'must be an IANA time zone such as Europe/Paris' };
   }
-  const pointer = '/when/schedule/cron';
+  const pointer = '/schedule/cron';
   if (schedule.cron.trim().split(/\s+/).length !== 5) {
     return { pointer, message: 'must have five fields: minute hour day month weekday, such as 0 6 * * 1-5' };
   }
@@ -51,6 +49,29 @@ export function nextFiring(when: Schedule, after: number, anchor: number): numbe
     return anchor + (Math.floor((after - anchor) / step) + 1) * step;
   }
   return cronOf(schedule).nextRun(new Date(after))?.getTime();
+}
+
+/** The first firing of several schedules after a time; undefined when there is none. */
+export function firstFiring(schedules: readonly Schedule[], after: number, anchor: number): number | undefined {
+  const next = schedules.flatMap((each) => nextFiring(each, after, anchor) ?? []);
+  return next.length === 0 ? undefined : Math.min(...next);
+}
+
+/**
+ * The firings of several schedules to run at `now`, oldest first, given the first one that is due. Firings of two schedules at the
+ * same moment are one.
+ */
+export function firingsOf(schedules: readonly Schedule[], dueAt: number, now: number, anchor: number): Firings {
+  const all = schedules.flatMap((each) => {
+    // The item was due with the first of them: the others had not fired before.
+    const due = nextFiring(each, dueAt - 1, anchor);
+    return due === undefined || due > now ? [] : [firings(each, due, now, anchor)];
+  });
+  const times = new Set(all.flatMap((each) => each.times));
+  return {
+    times: [...times].sort((one, other) => one - other),
+    dropped: all.reduce((sum, each) => sum + each.dropped, 0),
+  };
 }
 
 /**

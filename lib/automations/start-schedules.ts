@@ -3,8 +3,9 @@ import { forEachLimited } from '../core/limit.ts';
 import { due } from '../store/due.ts';
 import { type DueReport, forEachDue, type Tick } from '../store/tick.ts';
 import { type AutomationItem, definitionOf, startOne } from './automations.ts';
+import { schedulesOf } from './definition.ts';
 import type { RunServices } from './runs/runs.ts';
-import { type Firings, firings, nextFiring } from './schedule.ts';
+import { type Firings, firingsOf, firstFiring } from './schedule.ts';
 
 /** The outcome of one tick. */
 export interface ScheduleReport extends DueReport {
@@ -32,23 +33,20 @@ export async function startSchedules(services: RunServices, tick: Tick): Promise
       }
     });
   const report = await forEachDue(services.table, 'schedule', now, tick, start, {
-    dueAgain: (item: AutomationItem) => {
-      const { when } = definitionOf(item);
-      return 'schedule' in when ? nextFiring(when, now, item.anchor) : undefined;
-    },
+    dueAgain: (item: AutomationItem) => firstFiring(schedulesOf(definitionOf(item)), now, item.anchor),
   });
   return { ...report, ...counts };
 }
 
 async function fire(services: RunServices, item: AutomationItem): Promise<Firings> {
-  const { when } = definitionOf(item);
-  if (!('schedule' in when) || item.dueAt === undefined || !item.enabled) return { times: [], dropped: 0 };
+  const schedules = schedulesOf(definitionOf(item));
+  if (item.dueAt === undefined || !item.enabled) return { times: [], dropped: 0 };
   const now = services.clock.now();
-  const fired = firings(when, item.dueAt, now, item.anchor);
+  const fired = firingsOf(schedules, item.dueAt, now, item.anchor);
   for (const time of fired.times) {
     await startOne(services, item, { cause: `firing ${time}`, createdAt: time, event: firingEvent(item, time) });
   }
-  const next = nextFiring(when, Math.max(now, item.dueAt), item.anchor);
+  const next = firstFiring(schedules, Math.max(now, item.dueAt), item.anchor);
   await services.table.update(
     { pk: item.pk, sk: item.sk },
     next === undefined ? 'REMOVE #duePk, #dueAt' : 'SET #duePk = :duePk, #dueAt = :dueAt',
@@ -59,7 +57,7 @@ async function fire(services: RunServices, item: AutomationItem): Promise<Firing
 }
 
 /** The event of a scheduled run; it is not in the event log. */
-function firingEvent(item: AutomationItem, time: number): TrunklineEvent {
+export function firingEvent(item: AutomationItem, time: number): TrunklineEvent {
   const timestamp = new Date(time).toISOString();
   return {
     id: `${item.id}-${time.toString(36)}`,

@@ -130,17 +130,26 @@ export async function* entriesSince(services: LogServices, from: number): AsyncG
   }
 }
 
-/** The log positions of the events of a type stored since a time (epoch milliseconds), oldest first; reads no further back. */
+/** The log positions of the events of a type stored since a time (epoch milliseconds), newest first; reads no further back. */
+export async function* entriesOfTypeSince(
+  services: LogServices,
+  type: string,
+  since: number,
+): AsyncGenerator<LogEntry> {
+  for await (const entry of read(services, keys.typeLog(type), { forward: false, pageSize: pageLength })) {
+    if (entry.settledAt < since) return;
+    if (entry.appendedAt >= since && isKept(entry, services.clock.now())) yield entry;
+  }
+}
+
+/** The log positions of the events of a type that match, stored since a time (epoch milliseconds), oldest first. */
 export async function entriesMatching(
   services: LogServices,
   query: Pick<EventQuery, 'connection' | 'readable'> & { type: string },
   since: number,
 ): Promise<LogEntry[]> {
   const found: LogEntry[] = [];
-  for await (const entry of read(services, keys.typeLog(query.type), { forward: false, pageSize: pageLength })) {
-    if (entry.settledAt < since) break;
-    if (entry.appendedAt >= since && isKept(entry, services.clock.now()) && fits(query, entry)) found.push(entry);
-  }
+  for await (const entry of entriesOfTypeSince(services, query.type, since)) if (fits(query, entry)) found.push(entry);
   return found.reverse();
 }
 

@@ -17,7 +17,7 @@ export async function* unroutedEvents(table: Table, now: number, all = false): A
   yield* dueItems<EventItem>(table, 'route', all ? now + foreverMs : now);
 }
 
-/** The same, unordered and strongly consistent: includes events stored a moment ago. */
+/** The same, unordered, with those stored a moment ago. */
 export async function allUnrouted(table: Table): Promise<EventItem[]> {
   const shards = Array.from({ length: shardsOf('route') }, (_, shard) =>
     table.queryAll<EventItem>({ index: 'due', pk: `route#${shard}` }),

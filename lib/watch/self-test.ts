@@ -1,4 +1,5 @@
 import { type AutomationItem, definitionOf } from '../automations/automations.ts';
+import { triggersOf } from '../automations/definition.ts';
 import { findRun, runId } from '../automations/runs/runs.ts';
 import type { LogServices } from '../events/log.ts';
 import { appendOwnEvent } from '../events/own-events.ts';
@@ -22,8 +23,7 @@ export const selfTestType = 'trunkline.self_test.started';
 
 /** Whether an automation can serve as the self-test. */
 export function isSelfTest(item: AutomationItem): boolean {
-  const { when } = definitionOf(item);
-  return 'event' in when && when.event === selfTestType;
+  return triggersOf(definitionOf(item)).some((when) => 'event' in when && when.event === selfTestType);
 }
 
 /**

@@ -49,11 +49,12 @@ export async function install(
     }
     const values: Record<string, unknown> = { ...inputs, installation: name };
     for (const { key, written } of hooks) values[`hook.${key}`] = written.item.id;
+    const alongside = recipe.automations.map((template) => nameOf(name, template.name));
     for (const template of recipe.automations) {
       const filled = { ...(fill(template, values) as object), name: nameOf(name, template.name) };
       const definition = parseInput(automationSchema(), filled, `The automation ${template.name}`);
       const before = await automationByName(services.table, definition.name);
-      automations.push(await store(services, vendors, principal, definition, before, undo));
+      automations.push(await store(services, vendors, principal, definition, before, undo, alongside));
     }
     return { hooks, automations };
   } catch (error) {
@@ -69,9 +70,10 @@ async function store(
   definition: Definition,
   before: AutomationItem | undefined,
   undo: (() => Promise<unknown>)[],
+  alongside: readonly string[],
 ): Promise<AutomationItem> {
   if (before) mayChange(before, principal);
-  await admit(services, vendors, definition, principal, { now: services.clock.now() });
+  await admit(services, vendors, definition, principal, { now: services.clock.now(), alongside });
   if (!before) {
     const created = await createAutomation(services, definition, principal);
     undo.push(() => removeAutomation(services, created));

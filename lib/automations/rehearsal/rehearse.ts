@@ -10,7 +10,7 @@ import { type EventItem, findEvent, shownEvent } from '../../events/log.ts';
 import { ownEventTypes } from '../../events/own-event-types.ts';
 import { keys } from '../../store/items.ts';
 import { type AutomationItem, definitionOf, isMeant, startOne } from '../automations.ts';
-import { type Definition, isCall } from '../definition.ts';
+import { type Definition, isCall, triggersOf } from '../definition.ts';
 import { raisesAlarm } from '../raises-alarm.ts';
 import type { AutomationServices } from '../runs/run-context.ts';
 import { everyStep } from '../steps.ts';
@@ -108,7 +108,7 @@ async function readableEvent(services: AutomationServices, id: string, { scopes 
 }
 
 /** A call takes its output from the hands, so that it is rendered all the same; every other step is taken over by the run. */
-function otherOutputs({ do: steps }: Definition, outputs: Record<string, unknown> = {}) {
+export function otherOutputs({ do: steps }: Definition, outputs: Record<string, unknown> = {}) {
   const calls = new Set(everyStep(steps).flatMap(({ step, name }) => (isCall(step) ? [name] : [])));
   const names = new Set(everyStep(steps).map(({ name }) => name));
   const unknown = Object.keys(outputs).find((name) => !names.has(name));
@@ -123,20 +123,15 @@ function sampleEvent(
   given: Record<string, unknown>,
   now: number,
 ): TrunklineEvent {
-  const { when } = definitionOf(item);
+  const [when] = triggersOf(definitionOf(item));
   const timestamp = new Date(now).toISOString();
   const own = { vendor: 'trunkline', connection: item.id, timestamp, id: `sample-${item.id}` };
+  if (!when || 'schedule' in when)
+    return { ...own, type: 'trunkline.schedule.fired', data: { automationId: item.id, dueAt: timestamp }, ...given };
   if ('hook' in when) {
     const data = { ...ownEventTypes['trunkline.hook.received'].sample, hookId: when.hook, body: {} };
     return { ...own, type: 'trunkline.hook.received', connection: when.hook, data, ...given };
   }
-  if ('schedule' in when)
-    return {
-      ...own,
-      type: 'trunkline.schedule.fired',
-      data: { automationId: item.id, dueAt: timestamp },
-      ...given,
-    };
   const known = eventTypesOf(vendors).find(({ type }) => type === (given.type ?? when.event));
   return {
     ...own,

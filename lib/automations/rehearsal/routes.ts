@@ -4,7 +4,7 @@ import { type AdmissionServices, admit } from '../admission.ts';
 import { automationSchema, type Definition } from '../definition.ts';
 import { findAutomation } from '../records.ts';
 import type { AutomationServices } from '../runs/run-context.ts';
-import { rehearsalFields, rehearsed } from './schemas.ts';
+import { backtested, backtestFields, rehearsalFields, rehearsed } from './schemas.ts';
 
 /** The routes that show what an automation would do. Nothing that they do has an effect. */
 export function rehearsalRoutes(
@@ -46,6 +46,31 @@ export function rehearsalRoutes(
       handle: async (call) => {
         const { rehearse } = await import('./rehearse.ts');
         return rehearse(services, vendors, await find(call.params), call.input, callerOf(call));
+      },
+    }),
+    route({
+      ...shared,
+      path: '/v1/automations/backtest',
+      operationId: 'backtestAutomation',
+      summary: 'Show the runs that past events would have started of an automation that is not stored',
+      input: () => ({ automation: automationSchema(), ...backtestFields() }),
+      output: backtested,
+      handle: async (call) => {
+        const { automation, ...input } = call.input;
+        const { backtest } = await import('./backtest.ts');
+        return backtest(services, vendors, await unsaved(automation, call), input, callerOf(call));
+      },
+    }),
+    route({
+      ...shared,
+      path: '/v1/automations/{id}/backtest',
+      operationId: 'backtestStoredAutomation',
+      summary: 'Show the runs that past events would have started',
+      input: backtestFields,
+      output: backtested,
+      handle: async (call) => {
+        const { backtest } = await import('./backtest.ts');
+        return backtest(services, vendors, await find(call.params), call.input, callerOf(call));
       },
     }),
   ];

@@ -99,4 +99,48 @@ export const rehearsed = () =>
     }),
   });
 
+/** What a backtest starts with. */
+export const backtestFields = () => ({
+  since: field(moment(), { description: 'Events stored at or after this time.', examples: ['2026-01-05T00:00:00Z'] }),
+  until: z.optional(field(moment(), { description: 'Events stored at or before this time. Default now.' })),
+  limit: z._default(field(integer(1, 200), { description: 'Events at most. Default 50.' }), 50),
+  after: z.optional(
+    field(z.string().check(z.regex(/^\d{1,16}~[\w-]{1,80}$/, 'must be the `next` of another page')), {
+      description: 'The `next` of the page before.',
+    }),
+  ),
+  outputs: z.optional(
+    field(z.record(z.string(), z.unknown()), {
+      description: 'What steps are taken to have given in every run, by name, as in a rehearsal.',
+    }),
+  ),
+});
+export type BacktestInput = z.output<z.ZodMiniObject<ReturnType<typeof backtestFields>>>;
+
+const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
+
+/** What a backtest answers. */
+export const backtested = () =>
+  z.looseObject({
+    since: z.string(),
+    until: z.string(),
+    events: field(z.int(), { description: 'The events and firings on this page that start the automation.' }),
+    next: z.optional(
+      field(z.string(), {
+        description:
+          'Where the next page begins, for `after`; absent on the last. Each page begins with an empty memory and without dedupe keys.',
+      }),
+    ),
+    summary: z.looseObject({
+      runs: field(z.record(z.string(), z.int()), { description: 'The number of runs by how they would have ended.' }),
+      calls: field(z.record(z.string(), z.int()), {
+        description: 'The number of calls that would have been made, by `vendor/connection/operation`.',
+      }),
+    }),
+    runs: field(z.array(z.looseObject(shownRunSchema())), {
+      description: 'Every run, oldest first, with those that they would have started.',
+    }),
+  });
+export type Backtest = z.output<ReturnType<typeof backtested>>;
+
 export type Rehearsal = z.output<ReturnType<typeof rehearsed>>;

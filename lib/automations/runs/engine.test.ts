@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
+import { appendEvents } from '../../events/log.ts';
 
 const stage = engineStage();
 const { go, when, calls, sent, clock, publish } = stage;
@@ -261,6 +262,27 @@ describe('unless', () => {
       reason: expect.stringContaining('test.answered has come'),
     });
     expect(calls()).toEqual(['chat/say']);
+  });
+
+  test('keeps a call back, and a wait from timing out, when the event has no place in the log yet', async () => {
+    const id = await stage.start(
+      stage.automation({
+        do: [
+          { name: 'answer', waitFor: { event: 'test.answered', seconds: 60 } },
+          { ...siren, unless: { event: 'test.answered' } },
+        ],
+      }),
+    );
+    await stage.execution(id).invoke(stage.handlerOf(id));
+    const { ids } = await appendEvents(stage.services(), [
+      { vendor: 'chat', connection: 'demo', type: 'test.answered', id: 'unsettled', timestamp: '', data: {} },
+    ]);
+    await stage.finish(id);
+    expect((await stage.read(id)).steps).toMatchObject({
+      answer: { output: { id: ids[0] } },
+      siren: { state: 'skipped', reason: `test.answered has come: ${ids[0]}.` },
+    });
+    expect(calls()).toEqual([]);
   });
 
   test('lets it go when the event came before, or is another', async () => {

@@ -1,4 +1,5 @@
 import type { DurableContext } from '../../core/durable.ts';
+import { newestListed } from '../../store/due.ts';
 import { keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 import type { RunContext } from './run-context.ts';
@@ -11,6 +12,8 @@ interface WaitItem extends Key {
   types: string[];
   expiresAt: number;
 }
+
+const newestLength = 200;
 
 interface Cancelled {
   cancelled: true;
@@ -58,6 +61,23 @@ export async function cancelRun(services: RunServices, run: RunItem, reason: str
   if (!asked.done) return false;
   for (const { callbackId } of await waitsOf(services.table, run.id)) await endWait(services, callbackId);
   return true;
+}
+
+/** Requests the end of every run of an automation, as `cancelRun` does for one; returns how many. */
+export async function cancelRuns(services: RunServices, owner: string, reason: string): Promise<number> {
+  let ended = 0;
+  // The newest are read from the table itself, because the index of what is running lags behind it.
+  const newest = await services.table.query<RunItem>({
+    pk: keys.runs(owner),
+    forward: false,
+    limit: newestLength,
+    consistent: true,
+  });
+  const runs = new Map(newest.items.map((run) => [run.id, run]));
+  const listed = newestListed<RunItem>(services.table, 'run-running', 0, Number.MAX_SAFE_INTEGER, newestLength);
+  for await (const run of listed) if (run.owner === owner) runs.set(run.id, run);
+  for (const run of runs.values()) if (run.state === 'running' && (await cancelRun(services, run, reason))) ended++;
+  return ended;
 }
 
 function waitsOf(table: Table, runId: string): Promise<WaitItem[]> {

@@ -95,11 +95,18 @@ export interface TrunklineEvent {
   data: Record<string, unknown>;
 }
 
+export interface Trigger {
+  hook?: string;
+  event?: string;
+  connection?: string;
+  schedule?: Record<string, unknown>;
+}
+
 export interface Automation {
   id: string;
   name: string;
   enabled: boolean;
-  when: { hook?: string; event?: string; connection?: string; schedule?: Record<string, unknown> };
+  when: Trigger | Trigger[];
   if?: string;
   do: { name?: string; call?: string; wait?: unknown; waitFor?: unknown }[];
   nextRunAt?: string;

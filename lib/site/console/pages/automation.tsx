@@ -209,7 +209,7 @@ interface Rehearsed {
 
 /** What the automation would do with an event, without sending anything. */
 function Rehearsal({ automation }: { automation: Automation }) {
-  const { hook, event: type } = automation.when;
+  const { hook, event: type } = [automation.when].flat()[0] ?? {};
   const source = hook !== undefined ? `connection=${hook}` : type !== undefined ? `type=${type}` : undefined;
   const eventsPath = source !== undefined && may('events', 'read') ? `/v1/events?${source}&limit=20` : undefined;
   const { data: events, problem } = useLive<TrunklineEvent[]>(eventsPath, 0);

@@ -2,7 +2,7 @@ import { call, may } from '../api.ts';
 import { Icon } from '../icons.tsx';
 import { reloadAll, useLive } from '../live.ts';
 import { Empty, Loading, Mark, Notice, Page, say, type Tone, useAction } from '../parts.tsx';
-import type { Automation, Hook } from '../readings.ts';
+import type { Automation, Hook, Trigger } from '../readings.ts';
 import { Link } from '../router.tsx';
 import { ago, until } from '../time.ts';
 import { runTone, runWords } from '../words.ts';
@@ -107,6 +107,13 @@ export function Switch({ automation: { id, name, enabled } }: { automation: Auto
 
 /** What triggers an automation, in words. */
 export function triggerWords({ when }: Automation, hooks: readonly Hook[]): string {
+  return [when]
+    .flat()
+    .map((each) => wordsOf(each, hooks))
+    .join('; ');
+}
+
+function wordsOf(when: Trigger, hooks: readonly Hook[]): string {
   if (when.hook !== undefined) {
     return `When “${hooks.find(({ id }) => id === when.hook)?.name ?? when.hook}” is posted to`;
   }

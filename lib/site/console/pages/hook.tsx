@@ -41,7 +41,7 @@ export function HookPage({ params: [id = ''] }: { params: readonly string[] }) {
       </Page>
     );
   }
-  const using = automations.data?.filter(({ when }) => when.hook === id) ?? [];
+  const using = automations.data?.filter(({ when }) => [when].flat().some(({ hook: each }) => each === id)) ?? [];
   const refusedLast = hook.lastRefusal !== undefined && hook.lastRefusal.at > (hook.lastReceivedAt ?? '');
   const tone: Tone = refusedLast ? 'warn' : hook.lastReceivedAt ? 'good' : 'idle';
   return (
