@@ -1,7 +1,9 @@
 import type { Recipes } from '../lib/automations/recipes/recipe.ts';
 import { alarmPanel } from './alarm-panel.ts';
 import { functionKey } from './function-key.ts';
+import { jobDispatch } from './job-dispatch.ts';
 import { loneWorker } from './lone-worker.ts';
+import { rota } from './rota.ts';
 import { talkKeyword } from './talk-keyword.ts';
 
 /** The recipes that ship with Trunkline, by installation name. */
@@ -10,4 +12,6 @@ export const recipes: Recipes = {
   'talk-keyword': talkKeyword,
   'function-key': functionKey,
   'lone-worker': loneWorker,
+  'job-dispatch': jobDispatch,
+  rota,
 };

@@ -8,11 +8,17 @@ export const readFields = (more: object = {}) => ({
   ...more,
 });
 
-/** Reads all rows of a table, with its fields. */
-export const readRows = (name: string, tableInput: string, more: object = {}) => ({
+/** Reads all rows of a table, or those that `filter` names, with its fields. */
+export const readRows = (name: string, tableInput: string, more: object = {}, filter?: string) => ({
   name,
   call: 'timetonic/{{tables}}/getNamedTableValues',
-  input: { ...book, tableCode: `{{${tableInput}}}`, format: 'rows', all: true },
+  input: {
+    ...book,
+    tableCode: `{{${tableInput}}}`,
+    format: 'rows',
+    all: true,
+    ...(filter !== undefined && { filterRowIds: filter }),
+  },
   ...more,
 });
 

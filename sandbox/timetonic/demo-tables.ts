@@ -279,4 +279,21 @@ export const demoTables: readonly DemoTable[] = [
     views: [everything],
     rows: [{ Person: 'user8@company.com', TalkUser: 'bob', OnShift: 'No' }],
   },
+  {
+    name: 'PTT Recordings',
+    code: 'ptt_recordings',
+    fields: [
+      text('RecordId', 'record_id'),
+      text('Kind', 'kind', ['Audio', 'Video', 'Shared video']),
+      number('SizeKB', 'size_kb'),
+      text('ChannelNo', 'channel_no'),
+      text('Channel', 'channel'),
+      text('Speaker', 'speaker'),
+      date('RecordedAt', 'recorded_at'),
+      text('Path', 'path'),
+      ...comments,
+    ],
+    views: [everything],
+    rows: [],
+  },
 ];
