@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonError, parseJson, parseLenientJson } from './json.ts';
+import { hasTooManyValues, JsonError, maxJsonValues, parseJson, parseLenientJson } from './json.ts';
 
 const nested = (levels: number, open = '[', close = ']') => open.repeat(levels) + close.repeat(levels);
 
@@ -167,5 +167,24 @@ describe('reading JSON leniently', () => {
       expect(() => parseLenientJson(text)).toThrow(JsonError);
     }
     expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+describe('more values than fit into memory', () => {
+  const list = (count: number) => `[${'{},'.repeat(count - 1)}{}]`;
+
+  test('are refused by their number, not by their length', () => {
+    // Each of half a million objects is preceded by a comma.
+    expect(parseJson(list(maxJsonValues / 2))).toHaveLength(maxJsonValues / 2);
+    expect(() => parseJson(list(maxJsonValues / 2 + 1))).toThrow('JSON with more than 1000000 values');
+    expect(parseJson(JSON.stringify('{,['.repeat(maxJsonValues)))).toHaveLength(3 * maxJsonValues);
+  });
+
+  test('are counted in bytes just so, without reading them, and only in JSON', () => {
+    const isExcess = (text: string) => hasTooManyValues(Buffer.from(text));
+    expect(isExcess(` \n${list(maxJsonValues / 2)}`)).toBe(false);
+    expect(isExcess(`\ufeff${list(maxJsonValues / 2 + 1)}`)).toBe(true);
+    expect(isExcess(`[${JSON.stringify(`\\"${'{,['.repeat(maxJsonValues)}`)}]`)).toBe(false);
+    expect(isExcess('a,b\n'.repeat(2 * maxJsonValues))).toBe(false);
   });
 });

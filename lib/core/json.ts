@@ -12,14 +12,20 @@ export class JsonError extends SyntaxError {
 
 /** Arrays and objects inside each other, at most. */
 const maxDepth = 200;
+/**
+ * Values in one text, at most: its commas and opening brackets. Each value takes some 60 to 100 bytes in memory, though it may have
+ * only two in the text.
+ */
+export const maxJsonValues = 1_000_000;
 
 /**
  * Reads JSON without loss: an integer beyond ±(2^53−1) becomes a string of its decimal digits, every other value is what
- * `JSON.parse` makes of it. Keys named `__proto__` are left out. Throws `JsonError`, also for more than 200 levels.
+ * `JSON.parse` makes of it. Keys named `__proto__` are left out. Throws `JsonError`, also for more than 200 levels and for more than
+ * a million values.
  */
 export function parseJson(text: string): unknown {
   // A shorter text has no room for so many pairs of brackets.
-  if (text.length > 2 * maxDepth) refuseDepth(text);
+  if (text.length > 2 * maxDepth) refuseExcess(text);
   try {
     return needsCare(text) ? (JSON.parse(text, keepExact as Reviver) as unknown) : JSON.parse(text);
   } catch (error) {
@@ -62,17 +68,39 @@ function needsCare(text: string): boolean {
   return /\d{16}|__proto__|\\u00(?:5[fF]|70|72|6[fF]|74)/.test(text);
 }
 
-function refuseDepth(text: string): void {
+/** Whether an answer is JSON with more values than fit into memory. `bytes` are UTF-8. */
+export function hasTooManyValues(bytes: Uint8Array): boolean {
+  // A shorter text has no room for so many.
+  if (bytes.length <= maxJsonValues) return false;
+  const first = bytes.find((byte) => byte > 0x20 && byte < 0x80);
+  if (first !== 0x5b && first !== 0x7b) return false;
+  let values = 0;
+  let isInString = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const code = bytes[at];
+    if (code === 0x22) isInString = !isInString;
+    else if (code === 0x5c) at++;
+    else if (!isInString && (code === 0x2c || code === 0x5b || code === 0x7b)) values++;
+  }
+  return values > maxJsonValues;
+}
+
+function refuseExcess(text: string): void {
   let depth = 0;
+  let values = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === 0x22) {
       at = endOfString(text, at);
     } else if (code === 0x5b || code === 0x7b) {
       if (++depth > maxDepth) throw new JsonError(`JSON with more than ${maxDepth} levels`, at);
+      values++;
     } else if (code === 0x5d || code === 0x7d) {
       depth--;
+    } else if (code === 0x2c) {
+      values++;
     }
+    if (values > maxJsonValues) throw new JsonError(`JSON with more than ${maxJsonValues} values`, at);
   }
 }
 

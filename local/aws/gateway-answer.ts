@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { type GatewayError, problemOf } from '../../lib/core/errors.ts';
 
 /** What a Lambda may answer at most, in bytes of its payload. */
 export const lambdaPayloadLimit = 6 * 1024 * 1024;
@@ -42,6 +44,17 @@ export function writeMessage(response: ServerResponse, status: number, message: 
   response
     .writeHead(status, ['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body))])
     .end(body);
+}
+
+/** Writes the problem document of an error, unless there is an answer. */
+export function writeProblem(response: ServerResponse, error: GatewayError): void {
+  if (response.headersSent || response.destroyed) return;
+  const requestId = randomUUID();
+  const problem = problemOf(error, requestId);
+  const body = JSON.stringify(problem);
+  const lines = ['content-type', 'application/problem+json', 'x-request-id', requestId];
+  if (problem.status === 401) lines.push('www-authenticate', 'Bearer');
+  response.writeHead(problem.status, [...lines, 'content-length', String(Buffer.byteLength(body))]).end(body);
 }
 
 // API Gateway sets these itself.

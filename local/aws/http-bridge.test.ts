@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { get } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test, vi } from 'vitest';
+import { GatewayError } from '../../lib/core/errors.ts';
 import { useBridge } from '../../test/support/bridge-fixture.ts';
 import { startHttpBridge } from './http-bridge.ts';
 
@@ -55,6 +57,85 @@ describe('limits', () => {
       '/uploads/t0ken',
     );
     expect(await response.text()).toBe('t0ken');
+  });
+});
+
+describe('the memory for bodies', () => {
+  const unknown = new GatewayError('unauthorized', 'This key is not known.');
+  /** Sends what it is given and nothing more; the body may be incomplete. */
+  const begin = (lines: string, body: string | Buffer = '') => {
+    const socket = connect(used.bridge.port, '127.0.0.1');
+    socket.write(`POST ${used.path} HTTP/1.1\r\nHost: localhost\r\n${lines}\r\n\r\n`);
+    socket.write(body);
+    return socket;
+  };
+  const refusal = /^HTTP\/1.1 401 [\s\S]*"code":"unauthorized"/;
+
+  test('a long body of an unknown sender is refused before it is read', async () => {
+    used.admit.mockRejectedValue(unknown);
+    expect(await text(begin('Authorization: Bearer tl_x\r\nContent-Length: 10000000', 'the first bytes'))).toMatch(
+      refusal,
+    );
+    expect(used.admit.mock.calls[0]?.[0]).toMatchObject({
+      rawPath: used.path,
+      headers: { authorization: 'Bearer tl_x' },
+    });
+    expect(used.event).toBeUndefined();
+  });
+
+  test('so is one whose length is not stated, once it is long', async () => {
+    used.admit.mockRejectedValue(unknown);
+    const chunk = `${(20_000).toString(16)}\r\n${'x'.repeat(20_000)}\r\n`;
+    expect(await text(begin('Transfer-Encoding: chunked', chunk))).toMatch(refusal);
+    expect(used.event).toBeUndefined();
+  });
+
+  test('a short body asks nobody', async () => {
+    used.admit.mockRejectedValue(unknown);
+    expect((await used.call({ method: 'POST', body: 'x'.repeat(16_384) })).status).toBe(200);
+    expect(used.admit).not.toHaveBeenCalled();
+  });
+
+  test('is limited for all together: who finds no room waits for it', async () => {
+    const started: (() => void)[] = [];
+    const route = {
+      method: 'ANY',
+      path: '/v1/proptt2/{proxy+}',
+      functionName: 'proptt2',
+      handler: () => new Promise((resolve) => started.push(() => resolve({ statusCode: 200 }))),
+    };
+    const small = await startHttpBridge({ routes: [route], maxBodyBytes: 250_000 });
+    const post = () => fetch(`${small.url}${used.path}`, { method: 'POST', body: Buffer.alloc(100_000) });
+    // One that is given up in the middle takes its room with it.
+    const lost = connect(small.port, '127.0.0.1');
+    lost.write(`POST ${used.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n`);
+    lost.write('x'.repeat(50_000));
+    const answers = [post(), post(), post()];
+    lost.destroy();
+    await expect.poll(() => started.length).toBe(2);
+    const short = fetch(`${small.url}${used.path}`, { method: 'POST', body: 'alarm' });
+    await expect.poll(() => started.length).toBe(3);
+    started[0]?.();
+    await expect.poll(() => started.length).toBe(4);
+    for (const end of started) end();
+    const statuses = (await Promise.all([...answers, short])).map(({ status }) => status);
+    expect(statuses).toEqual([200, 200, 200, 200]);
+    await small.close();
+  });
+
+  test('connections beyond the limit are refused, and idle ones make room', async () => {
+    const small = await startHttpBridge({ routes: [], maxConnections: 3 });
+    const ask = () => {
+      const socket = connect(small.port, '127.0.0.1');
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      return socket;
+    };
+    const idle = [ask(), ask(), ask()];
+    await Promise.all(idle.map((socket) => once(socket, 'data')));
+    await Promise.all([...idle, ask()].map((socket) => once(socket, 'close')));
+    const [answer] = (await once(ask(), 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 404/);
+    await small.close();
   });
 });
 

@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { GatewayError } from '../../lib/core/errors.ts';
 import { redactText } from '../../lib/core/redaction/redact.ts';
 import { inBatch } from '../runtime/event-loop-batch.ts';
 import { listen } from '../runtime/loopback-server.ts';
-import { lambdaPayloadLimit, writeAnswer, writeMessage } from './gateway-answer.ts';
+import { ByteBudget } from './byte-budget.ts';
+import { lambdaPayloadLimit, writeAnswer, writeMessage, writeProblem } from './gateway-answer.ts';
 import { gatewayEvent, type RoutedRequest } from './gateway-event.ts';
 import { lambdaContexts } from './lambda-context.ts';
 import { type Route, routeTable } from './route-table.ts';
@@ -34,6 +36,15 @@ export interface HttpBridgeOptions {
   files?: { routes: readonly StreamRoute[]; attach(url: string): void };
   /** Milliseconds that API Gateway waits for a function; 30,000 when absent. */
   limit?: number;
+  /**
+   * Asked before a body of more than 16 kB is read, with the request's event without its body. Throws what the caller is answered
+   * instead, such as `unauthorized`.
+   */
+  admit?: (event: APIGatewayProxyEventV2) => Promise<unknown>;
+  /** Bytes of such bodies that are in memory at a time, 32 MB when absent; others wait. */
+  maxBodyBytes?: number;
+  /** Open connections, 4,096 when absent. */
+  maxConnections?: number;
   /** Told what a function threw; the caller sees only a 500. */
   onCrash?: (error: unknown, functionName: string) => void;
 }
@@ -53,10 +64,16 @@ interface PreparedRoute extends FunctionRoute {
 interface Exchange extends RoutedRequest {
   response: ServerResponse;
   route: PreparedRoute;
+  /** Bytes that its body may take in memory. */
+  reserved?: number;
 }
 
 const bodyLimit = 10 * 1024 * 1024;
+/** How much of a body is read of anybody, in bytes: what most alarms need, and nothing that fills the memory. */
+const smallBody = 16 * 1024;
 const closeGrace = 10_000;
+/** How long a body that was refused is discarded, in milliseconds. */
+const discardMs = 5_000;
 /** How much of a body that is too long is read, so that the client comes to hear of it. */
 const drainLimit = 64 * 1024 * 1024;
 
@@ -68,10 +85,17 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
   const find = routeTable([...options.routes, ...(options.files?.routes ?? [])].map(prepare));
   // In start order, so that checking the first ones finds what is overdue.
   const running = new Set<Exchange>();
+  const bodies = new ByteBudget(options.maxBodyBytes ?? 32 * 1024 * 1024);
 
   const server = createServer(
     // Uploads may take their time; what goes to a function is bounded by `limit`.
-    { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 65_000, maxHeaderSize: 10_240 },
+    {
+      requestTimeout: 0,
+      headersTimeout: 30_000,
+      keepAliveTimeout: 65_000,
+      maxHeaderSize: 10_240,
+      connectionsCheckingInterval: 5_000,
+    },
     (request, response) => {
       if (!isOurs(request.headers.host)) {
         return writeMessage(response, 421, 'Misdirected Request: set TRUNKLINE_PUBLIC_URL to use this name.', true);
@@ -103,6 +127,9 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     },
   );
 
+  server.maxConnections = options.maxConnections ?? 4_096;
+  // Those that keep their connections without using them make room first.
+  server.on('drop', () => server.closeIdleConnections());
   const { url, port, close } = await listen(server, options);
   options.files?.attach(url);
   const watch = setInterval(() => cutOverdue(Date.now()), Math.min(1000, limit / 4)).unref();
@@ -122,6 +149,15 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
   }
 
   function collect(exchange: Exchange): void {
+    const { request } = exchange;
+    request.on('close', () => {
+      if (!request.complete) leave(exchange);
+    });
+    if (Number(request.headers['content-length'] ?? 0) <= smallBody) read(exchange);
+    else void makeRoom(exchange, () => read(exchange));
+  }
+
+  function read(exchange: Exchange): void {
     const { request, response } = exchange;
     const chunks: Buffer[] = [];
     let size = 0;
@@ -130,16 +166,57 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
       if (size <= bodyLimit) chunks.push(chunk);
       else chunks.length = 0;
       if (size > drainLimit) refuse();
+      else if (size > smallBody && exchange.reserved === undefined) {
+        // Its length was not stated.
+        exchange.reserved = 0;
+        request.pause();
+        void makeRoom(exchange, () => request.resume());
+      }
     });
     request.on('end', () => {
       const body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+      chunks.length = 0;
       if (size > bodyLimit) refuse();
       else inBatch(() => void invoke(exchange, size === 0 ? undefined : body));
     });
     function refuse(): void {
-      running.delete(exchange);
+      leave(exchange);
       writeMessage(response, 413, 'Request Entity Too Large', size > drainLimit);
     }
+  }
+
+  /** Goes on with a body that is not small once its sender is known and there is room for it. */
+  async function makeRoom(exchange: Exchange, goOn: () => void): Promise<void> {
+    const { request, response } = exchange;
+    try {
+      await options.admit?.(gatewayEvent(exchange, undefined));
+    } catch (error) {
+      if (!leave(exchange)) return;
+      if (error instanceof GatewayError) writeProblem(response, error);
+      else {
+        onCrash(error, exchange.route.functionName);
+        writeMessage(response, 500, 'Internal Server Error');
+      }
+      // What still comes is discarded, so that the client reads its answer; but not for ever.
+      request.resume();
+      const cut = setTimeout(() => request.socket.destroy(), Math.min(limit, discardMs));
+      request.on('close', () => clearTimeout(cut));
+      return;
+    }
+    const bytes = Math.min(Number(request.headers['content-length'] ?? bodyLimit), bodyLimit);
+    if (!(await bodies.take(bytes, () => running.has(exchange)))) return;
+    // Between its grant and this turn it may have come to its end.
+    if (running.has(exchange)) {
+      exchange.reserved = bytes;
+      goOn();
+    } else bodies.giveBack(bytes);
+  }
+
+  /** Forgets an exchange and the memory that was set apart for it; false when that has happened. */
+  function leave(exchange: Exchange): boolean {
+    if (!running.delete(exchange)) return false;
+    bodies.giveBack(exchange.reserved ?? 0);
+    return true;
   }
 
   async function invoke(exchange: Exchange, body: Buffer | undefined): Promise<void> {
@@ -157,14 +234,14 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
       onCrash(error, route.functionName);
       if (running.has(exchange)) writeMessage(response, 500, 'Internal Server Error');
     } finally {
-      running.delete(exchange);
+      leave(exchange);
     }
   }
 
   function cutOverdue(now: number): void {
     for (const exchange of running) {
       if (now - exchange.start < limit) return;
-      running.delete(exchange);
+      leave(exchange);
       if (exchange.request.complete) writeMessage(exchange.response, 503, 'Service Unavailable');
       else writeMessage(exchange.response, 408, 'Request Timeout', true);
     }

@@ -5,6 +5,7 @@ import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { listeningPorts, processTree } from '../support/listening-ports.ts';
 
 /**
@@ -30,10 +31,10 @@ async function call(method: string, path: string, body?: unknown, key = adminKey
     headers: { authorization: `Bearer ${key}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
-  const text = await answer.text();
+  const words = await answer.text();
   return {
     status: answer.status,
-    body: /json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(text) : text,
+    body: /json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(words) : words,
   };
 }
 
@@ -68,6 +69,25 @@ function statusOf(port: number, method: string, path: string, headers: Record<st
       resolve({ status: opened === undefined ? (response.statusCode ?? 0) : 200, body: `${opened ?? ''}` });
     });
     asked.on('error', reject).end();
+  });
+}
+
+/** Sends a long body to the API or to a hook, both unknown, for as long as it is taken; answers the status, 0 where it is cut off before. */
+function floodWith(port: number, isHook: boolean, bytes: number): Promise<number> {
+  return new Promise((resolve) => {
+    const path = isHook ? '/hooks/of-nobody' : '/v1/talk/demo/sendChatMessage';
+    const headers = { 'content-length': bytes, 'content-type': 'application/json', authorization: 'Bearer tl_unknown' };
+    const asked = httpRequest({ host: '127.0.0.1', port, method: 'POST', path, headers, agent: false });
+    let status = 0;
+    asked.on('response', (response) => {
+      status = response.statusCode ?? 0;
+      response.resume();
+    });
+    // A connection that is cut off while it still sends has been refused as well.
+    asked.on('error', () => undefined);
+    asked.on('close', () => resolve(status));
+    // The answer comes before the body is through, which goes on until it is cut off.
+    asked.end(Buffer.alloc(bytes, 'x'));
   });
 }
 
@@ -237,6 +257,40 @@ async function attackAll(pid: number): Promise<void> {
       asked.map(async ([what, sent]) => ({ what, ...(await (sent as Promise<Answer>)) })),
     );
     return through.filter(({ status }) => status >= 500).map(({ what, status }) => `${what}: ${status}`);
+  });
+  const memory = (): number =>
+    Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  /** The megabytes by which the most memory that the product ever had grew; more than the limit is a finding. */
+  const grown = async (limit: number, run: () => Promise<string[]>): Promise<string[]> => {
+    const before = memory();
+    const through = await run();
+    const growth = Math.round(memory() - before);
+    return growth > limit ? [...through, `memory grew by ${growth} MB`] : through;
+  };
+  await attack('long bodies without a known key fill no memory', () =>
+    grown(100, async () => {
+      const flood = Array.from({ length: short ? 40 : 200 }, (_, at) => floodWith(own, at % 2 === 0, 10_000_000));
+      const answers = await Promise.all(flood);
+      return answers.filter((status) => ![0, 401, 404].includes(status)).map((status) => `answered ${status}`);
+    }),
+  );
+  await attack('an answer with millions of values is refused before it is read', async () => {
+    const huge = Buffer.from(`{"status":"ok","x":[${'{},'.repeat(short ? 5_000_000 : 10_000_000)}{}]}`);
+    const vendor = createServer((request, response) => {
+      void text(request).then((form) =>
+        response.end(/req=createSesskey/.test(form) ? '{"status":"ok","sesskey":"s"}' : huge),
+      );
+    }).listen(0, '127.0.0.1');
+    await once(vendor, 'listening');
+    const baseUrl = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}/live`;
+    const settings = { baseUrl, user: 'u', allowHttp: true, allowPrivateNetwork: true };
+    const made = { vendor: 'timetonic', name: 'huge', settings, credentials: { oauthkey: 'x' } };
+    const through = await refused([201], { connection: call('POST', '/v1/connections', made) });
+    const asked = await grown(250, () =>
+      refused([502], { answer: call('POST', '/v1/timetonic/huge/getAllBooks', {}) }),
+    );
+    vendor.close();
+    return [...through, ...asked];
   });
   await attack('wrong keys open nothing', () =>
     refused([401], {

@@ -16,6 +16,8 @@ export function useBridge() {
     /** What the function does. */
     answer: (): unknown => undefined,
     onCrash: vi.fn(),
+    /** Who may send a long body. */
+    admit: vi.fn<(event: APIGatewayProxyEventV2) => Promise<unknown>>(),
     path,
     call: (init: RequestInit = {}, target = path): Promise<Response> => fetch(`${used.bridge.url}${target}`, init),
     /** Sends headers as they are, repeated ones included. */
@@ -30,11 +32,14 @@ export function useBridge() {
   };
   beforeEach(async () => {
     used.answer = () => ({ statusCode: 200, body: 'ok' });
+    used.event = undefined as unknown as APIGatewayProxyEventV2;
     used.onCrash.mockReset();
+    used.admit.mockReset();
     used.bridge = await startHttpBridge({
       limit: 300,
       publicUrl: 'http://gateway.example',
       onCrash: used.onCrash,
+      admit: used.admit,
       routes: [
         {
           method: 'ANY',

@@ -1,10 +1,14 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Transform } from 'node:stream';
+import { hasTooManyValues, maxJsonValues } from '../json.ts';
 import { HttpFailure, type HttpFailureKind } from './failure.ts';
 import type { HttpAnswer, HttpRequestOptions, HttpStream } from './messages.ts';
 
 /** The largest response body that is accepted if the caller sets no limit. */
 export const defaultMaxBytes = 10_000_000;
+
+/** Why an answer is refused that fits its limit in bytes, and not into memory. */
+export const tooManyValues = `answers with more than ${maxJsonValues} values: ask for less at a time`;
 
 /** A response that started and did not finish. */
 export const cut = { kind: 'cut-body', message: 'broke off in the middle of the answer' } as const;
@@ -41,8 +45,12 @@ export function receiveWhole({ response, maxBytes, resolve, fail, complete }: In
       fail(cut.kind, cut.message);
       return;
     }
-    complete();
     const bytes = chunks === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks, size);
+    if (hasTooManyValues(bytes)) {
+      fail('too-large', tooManyValues);
+      return;
+    }
+    complete();
     resolve(new WholeAnswer(response.statusCode ?? 0, response.headers, bytes));
   });
 }
@@ -103,7 +111,9 @@ export async function decoded(answer: HttpAnswer, wanted: HttpRequestOptions): P
   } catch (error) {
     throw error instanceof HttpFailure ? error : failure('cut-body', `answers with broken ${coding} data`, error);
   }
-  return new WholeAnswer(status, headers, Buffer.concat(chunks, size));
+  const plain = Buffer.concat(chunks, size);
+  if (hasTooManyValues(plain)) throw failure('too-large', tooManyValues);
+  return new WholeAnswer(status, headers, plain);
 }
 
 /** An answer whose body is in memory. */

@@ -185,6 +185,22 @@ describe('a request', () => {
     expect(await failureOf(get('broken'))).toMatchObject({ kind: 'cut-body', sent: true });
   });
 
+  test('refuses JSON that is short enough and has too many values, compressed or not', async () => {
+    const many = `[${'{},'.repeat(700_000)}{}]`;
+    const { url } = await startServer((request, response) => {
+      const isPlain = request.headers['accept-encoding'] === 'identity';
+      if (!isPlain) response.setHeader('content-encoding', 'gzip');
+      response.end(isPlain ? many : gzipSync(many));
+    });
+    const get = (coding: string) =>
+      testClient().request({ ...any, method: 'GET', url, headers: { 'accept-encoding': coding } });
+    for (const coding of ['identity', 'gzip']) {
+      const failure = await failureOf(get(coding));
+      expect(failure).toMatchObject({ kind: 'too-large', sent: true });
+      expect(failure.message).toContain('more than 1000000 values');
+    }
+  });
+
   test('drops a byte order mark from text and keeps it in bytes', async () => {
     const { url } = await startServer((_, response) => response.end('\ufeff{"a":1}'));
     const answer = await testClient().request({ ...any, method: 'GET', url });

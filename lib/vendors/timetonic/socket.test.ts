@@ -90,3 +90,15 @@ test('what the vendor sends by itself is heard, filtered by type', async () => {
   expect(frames.map(({ type }) => type)).toEqual([1, 11]);
   expect(garbage).toBe(1);
 });
+
+test('a socket that floods is closed after four megabytes, and what it sent so far is answered', async () => {
+  const { call } = await tt.connect();
+  const heard = call('listenSocket', { seconds: 10 });
+  for (let tries = 0; tt.sandbox.control.attachedSockets().length === 0 && tries < 100; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  const msg = 'x'.repeat(700_000);
+  for (let sent = 0; sent < 40; sent++) tt.sandbox.control.pushSocket({ frame: { type: 1, msg } });
+  const { frames, complete, warning } = (await heard) as { frames: object[]; complete: boolean; warning: string };
+  expect([frames.length, complete]).toEqual([5, false]);
+  expect(warning).toContain('it sent more than 4194304 bytes');
+});

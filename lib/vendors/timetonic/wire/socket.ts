@@ -19,6 +19,8 @@ export interface Wire {
 
 const connectTime = 5_000;
 const longestFrame = 1024 * 1024;
+/** What one call reads from its socket at most, in bytes: more would not fit into its answer. */
+const maxReceivedBytes = 4 * 1024 * 1024;
 
 /** Opens the connection's socket under its address policy. */
 export async function openSocket(call: TimetonicCall): Promise<Wire> {
@@ -59,6 +61,7 @@ export async function openSocket(call: TimetonicCall): Promise<Wire> {
 function wireOf(socket: WebSocket, call: TimetonicCall): Wire {
   const waiting: Frame[] = [];
   let garbage = 0;
+  let received = 0;
   let closed: string | undefined;
   let wake = () => undefined as unknown;
   const tell = () => {
@@ -67,11 +70,17 @@ function wireOf(socket: WebSocket, call: TimetonicCall): Wire {
     woken();
   };
   socket.on('message', (data: RawData, binary: boolean) => {
+    received += sizeOf(data);
+    if (received > maxReceivedBytes) {
+      // A sender without limits must not fill the memory.
+      closed = `it sent more than ${maxReceivedBytes} bytes`;
+      socket.terminate();
+      tell();
+      return;
+    }
     const frame = binary ? undefined : frameIn(data);
     if (frame) waiting.push(frame);
     else garbage++;
-    // A sender without limits must not fill the memory.
-    if (waiting.length > 10_000) socket.terminate();
     tell();
   });
   socket.on('close', (code: number, reason: Buffer) => {
@@ -111,6 +120,11 @@ function wireOf(socket: WebSocket, call: TimetonicCall): Wire {
       setTimeout(() => socket.terminate(), 500).unref();
     },
   };
+}
+
+function sizeOf(data: RawData): number {
+  if (!Array.isArray(data)) return data.byteLength;
+  return data.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 function frameIn(data: RawData): Frame | undefined {

@@ -1,0 +1,40 @@
+/** Who waits for a share. `isWanted` turns false when nobody waits any more. */
+interface Waiting {
+  bytes: number;
+  isWanted(): boolean;
+  resolve(granted: boolean): void;
+}
+
+/** Memory that is set apart for what comes in, shared by everybody; who finds too little waits for its turn. */
+export class ByteBudget {
+  #left: number;
+  #waiting: Waiting[] = [];
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /** Resolves to true once so many bytes are set apart, in the order in which they were asked for; to false when it is not wanted any more. */
+  take(bytes: number, isWanted: () => boolean): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ bytes, isWanted, resolve });
+      this.#serve();
+    });
+  }
+
+  /** Also to be called when something that waited is not wanted any more. */
+  giveBack(bytes: number): void {
+    this.#left += bytes;
+    this.#serve();
+  }
+
+  #serve(): void {
+    for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
+      const isWanted = first.isWanted();
+      if (isWanted && first.bytes > this.#left) return;
+      this.#waiting.shift();
+      if (isWanted) this.#left -= first.bytes;
+      first.resolve(isWanted);
+    }
+  }
+}
