@@ -1,11 +1,12 @@
 import type { Principal } from '../api/key-check.ts';
 import { mayRead } from '../api/scopes.ts';
+import { GatewayError } from '../core/errors.ts';
 import { mayReadEvent } from '../events/list.ts';
-import { isKept, type LogServices } from '../events/log.ts';
+import { findEvent, isKept, type LogServices } from '../events/log.ts';
+import { mergeNewest, newestListed, newestOf } from '../store/due.ts';
 import { keys, logPosition } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
-import { type DeliveryItem, type DeliveryState, deliveryKey } from './deliveries.ts';
-import { allSubscriptions } from './subscriptions.ts';
+import { type DeliveryItem, type DeliveryState, deliveryKey, deliveryStates } from './deliveries.ts';
 
 export interface DeliveryQuery {
   subscription?: string | undefined;
@@ -17,25 +18,42 @@ export interface DeliveryQuery {
 }
 
 const pageLength = 200;
-/** The maximum number of deliveries of one subscription that a filter scans. */
-const maxRead = 20_000;
+/** Items that are read of each list at a time, where several lists are merged. */
+const mergedPageLength = 20;
 
-/** The deliveries that a key may see, those of the newest events first. */
+/** The deliveries that a key may see, those of the newest events first. Reads on until it has found as many as are asked for. */
 export async function listDeliveries(
   services: LogServices,
   principal: Principal,
   query: DeliveryQuery,
+  signal?: AbortSignal,
 ): Promise<DeliveryItem[]> {
-  const ids =
-    query.subscription === undefined
-      ? (await allSubscriptions(services.table, services.clock)).map(({ id }) => id)
-      : [query.subscription];
-  const found = await Promise.all(ids.map((id) => ofSubscription(services, principal, id, query)));
-  return found
-    .flat()
-    .sort((one, other) => (one.sk < other.sk ? 1 : one.sk > other.sk ? -1 : one.pk < other.pk ? 1 : -1))
-    .filter((item) => isBefore(item, query.before))
-    .slice(0, query.limit);
+  const now = services.clock.now();
+  const found: DeliveryItem[] = [];
+  // Those of one moment come from several lists, in any order.
+  let together = new Map<string, DeliveryItem>();
+  const flush = () => {
+    found.push(...[...together.values()].sort(byPlace));
+    together = new Map();
+  };
+  let time: number | undefined;
+  for await (const item of candidates(services, query)) {
+    if (signal?.aborted) {
+      throw new GatewayError(
+        'unavailable',
+        'The list could not be read in time. Ask for less with subscription, event or state, or a smaller limit.',
+      );
+    }
+    if (!fits(item, query) || !isKept(item, now) || !maySeeDelivery(principal, item)) continue;
+    if (timeOf(item) !== time) {
+      flush();
+      if (found.length >= query.limit) break;
+      time = timeOf(item);
+    }
+    together.set(item.id, item);
+  }
+  flush();
+  return found.slice(0, query.limit);
 }
 
 /** True when a key may read the event of a delivery. */
@@ -64,37 +82,53 @@ export async function* deliveriesBetween(
   } while (after);
 }
 
-async function ofSubscription(
-  { table, clock }: LogServices,
-  principal: Principal,
-  id: string,
-  query: DeliveryQuery,
-): Promise<DeliveryItem[]> {
-  const end = query.before === undefined ? undefined : deliveryKey(query.before)?.sk;
-  const found: DeliveryItem[] = [];
-  let looked = 0;
-  let after: Record<string, unknown> | undefined;
-  do {
-    const page: { items: DeliveryItem[]; next?: Record<string, unknown> } = await table.query<DeliveryItem>({
-      pk: keys.deliveries(id),
-      forward: false,
-      limit: pageLength,
-      ...(end !== undefined && { to: end }),
-      ...(after && { after }),
-    });
-    for (const item of page.items) {
-      const fits =
-        (query.state === undefined || item.state === query.state) &&
-        (query.event === undefined || item.eventId === query.event) &&
-        isBefore(item, query.before) &&
-        isKept(item, clock.now()) &&
-        maySeeDelivery(principal, item);
-      if (fits) found.push(item);
-    }
-    looked += page.items.length;
-    after = page.next;
-  } while (after && found.length < query.limit && looked < maxRead);
-  return found;
+/** The deliveries among which those of a query are, newest first; read page by page as they are asked for. */
+async function* candidates(services: LogServices, query: DeliveryQuery): AsyncGenerator<DeliveryItem> {
+  const { table } = services;
+  const { subscription, event, state, before } = query;
+  const cursor = before === undefined ? undefined : deliveryKey(before)?.sk;
+  const until = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number.parseInt(cursor, 10);
+  if (event !== undefined) {
+    const stored = await findEvent(services, event);
+    if (stored) yield* ofStates(table, state, stored.appendedAt, Math.min(until, stored.appendedAt));
+  } else if (subscription !== undefined && (state === undefined || state === 'delivered')) {
+    const pk = keys.deliveries(subscription);
+    yield* newestOf<DeliveryItem>(table, { pk, ...(cursor !== undefined && { to: cursor }) }, pageLength);
+  } else {
+    yield* ofStates(table, state, 0, until);
+  }
+}
+
+/** The deliveries in a state, or in any, of events that were stored between two times, both inclusive. */
+async function* ofStates(
+  table: Table,
+  state: DeliveryState | undefined,
+  from: number,
+  to: number,
+): AsyncGenerator<DeliveryItem> {
+  const lists = (state === undefined ? deliveryStates : [state]).map((each) =>
+    newestListed<DeliveryItem>(table, `delivery-${each}`, from, to, mergedPageLength),
+  );
+  yield* mergeNewest(lists, timeOf);
+}
+
+function fits(item: DeliveryItem, { subscription, event, state, before }: DeliveryQuery): boolean {
+  return (
+    (subscription === undefined || item.subscriptionId === subscription) &&
+    (event === undefined || item.eventId === event) &&
+    // The index is eventually consistent with the table.
+    (state === undefined || item.state === state) &&
+    isBefore(item, before)
+  );
+}
+
+/** When the event of a delivery was stored, in epoch milliseconds. */
+function timeOf({ sk }: DeliveryItem): number {
+  return Number.parseInt(sk, 10);
+}
+
+function byPlace(one: DeliveryItem, other: DeliveryItem): number {
+  return one.sk === other.sk ? (one.pk < other.pk ? 1 : -1) : one.sk < other.sk ? 1 : -1;
 }
 
 function isBefore(item: DeliveryItem, before: string | undefined): boolean {

@@ -63,7 +63,8 @@ export function deliveryRoutes(services: ReplayServices): Route[] {
         before: z.optional(field(deliveryField(), { description: 'What comes after this delivery in the list.' })),
       }),
       output: () => z.array(shown()),
-      handle: async ({ input, principal }) => (await listDeliveries(services, principal, input)).map(showDelivery),
+      handle: async ({ input, principal, request }) =>
+        (await listDeliveries(services, principal, input, request.signal)).map(showDelivery),
     }),
     route({
       ...shared,

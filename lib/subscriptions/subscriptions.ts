@@ -5,7 +5,7 @@ import { newId } from '../core/ids.ts';
 import { storeSecret } from '../core/rotated-secret.ts';
 import { type SecretStore, subscriptionSecret } from '../core/secrets.ts';
 import { newSigningSecret } from '../core/standard-webhooks.ts';
-import { isKept, type LogServices, retentionMs } from '../events/log.ts';
+import { type LogServices, retentionMs } from '../events/log.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { completeTriggers, removeTriggers, triggered, triggersOf, triggerWrites } from '../store/triggers.ts';
@@ -80,13 +80,6 @@ export function subscriptionsFor(table: Table, types: Iterable<string>): Promise
     key: keys.subscription,
     all: () => listSubscriptions(table),
   });
-}
-
-/** All subscriptions, including those removed within the last 30 days, whose deliveries can still be read. */
-export async function allSubscriptions(table: Table, clock: Clock): Promise<SubscriptionItem[]> {
-  const removed = await table.queryAll<SubscriptionItem>({ pk: keys.removedSubscriptions() });
-  const kept = removed.filter(({ expiresAt = 0 }) => isKept({ expiresAt }, clock.now()));
-  return [...(await listSubscriptions(table)), ...kept];
 }
 
 /** A subscription; includes removed ones. */
