@@ -82,10 +82,26 @@ export async function* mergeNewest<T>(
   }
 }
 
+/** The oldest listed items between two times (epoch milliseconds, both inclusive), so many of each partition. */
+export async function oldestListed<T extends object>(
+  table: Table,
+  kind: ListedKind,
+  from: number,
+  to: number,
+  perShard: number,
+): Promise<T[]> {
+  const pages = await Promise.all(
+    Array.from({ length: listedShards }, (_, shard) =>
+      table.query<T>({ index: 'due', pk: `${kind}#${shard}`, from, to, limit: perShard }),
+    ),
+  );
+  return pages.flatMap(({ items }) => items);
+}
+
 /** When the oldest item of a kind was due, in epoch milliseconds; undefined when there is none. */
 export async function oldestDue(table: Table, kind: DueKind): Promise<number | undefined> {
   const pages = await Promise.all(
-    Array.from({ length: dueShards }, (_, shard) =>
+    Array.from({ length: shardsOf(kind) }, (_, shard) =>
       table.query<{ dueAt: number }>({ index: 'due', pk: `${kind}#${shard}`, limit: 1 }),
     ),
   );

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
-import { type DueKind, oldestDue } from '../store/due.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
+import { checkQueues } from './queues.ts';
 
 /** A condition that must hold while Trunkline works. */
 export interface Check {
@@ -31,21 +31,22 @@ interface ProbeSeen extends Key {
 
 /** A tick that started longer ago than this is late: one may take 55 s, and the next starts within a minute. */
 export const lateAfterMs = 150_000;
-const oldestDueMs = 120_000;
-const watched: readonly DueKind[] = ['keepalive', 'poll', 'schedule'];
 
-/** Checks everything that must work: the database, the scheduled functions, due work, and the stream that carries events. */
+/** Checks everything that must work: the database, the scheduled functions, the stream that carries events, and every queue. */
 export async function runChecks(
   { table, clock }: { table: Table; clock: Clock },
   clocks: readonly string[],
 ): Promise<Check[]> {
   const now = clock.now();
-  return Promise.all([
-    checkDatabase(table, now),
-    ...clocks.map((name) => checkClock(table, name, now)),
-    ...watched.map((kind) => checkDue(table, kind, now)),
-    checkStream(table, now),
+  const [checks, queues] = await Promise.all([
+    Promise.all([
+      checkDatabase(table, now),
+      ...clocks.map((name) => checkClock(table, name, now)),
+      checkStream(table, now),
+    ]),
+    checkQueues(table, now),
   ]);
+  return [...checks, ...queues];
 }
 
 /** Sends a probe through the table's stream; the function at its end records the arrival. */
@@ -83,15 +84,6 @@ async function checkClock(table: Table, clock: string, now: number): Promise<Che
   const [problem] = tick.unexpected;
   if (problem !== undefined) return { name, ok: false, message: `met an unexpected error: ${problem.split('\n')[0]}` };
   return { name, ok: true, message: `ticked ${seconds(age)} ago` };
-}
-
-async function checkDue(table: Table, kind: DueKind, now: number): Promise<Check> {
-  const name = `due ${kind}`;
-  const oldest = await oldestDue(table, kind);
-  const age = oldest === undefined ? 0 : now - oldest;
-  if (age <= oldestDueMs)
-    return { name, ok: true, message: age > 0 ? `oldest for ${seconds(age)}` : 'nothing is late' };
-  return { name, ok: false, message: `the oldest has been due for ${seconds(age)}` };
 }
 
 async function checkStream(table: Table, now: number): Promise<Check> {

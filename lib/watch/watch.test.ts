@@ -8,7 +8,7 @@ import { endRun, findRun } from '../automations/runs/runs.ts';
 import { findEvent } from '../events/log.ts';
 import { noteReceived } from '../hooks/status.ts';
 import { site } from '../site/routes.ts';
-import { due } from '../store/due.ts';
+import { due, type ListedKind } from '../store/due.ts';
 import { isProbe, keys } from '../store/items.ts';
 import type { Item, Table } from '../store/table.ts';
 import { type ClockTick, noteProbe } from './checks.ts';
@@ -65,12 +65,43 @@ test('every function of the clock but this one is watched', () => {
   expect([...watchedClocks].sort()).toEqual(declared.sort());
 });
 
+/** An item that waits in a queue, for longer than it should. */
+const listed = (kind: ListedKind, item: object) =>
+  desk.services.table.put({
+    pk: 'late',
+    sk: 'late',
+    id: 'late',
+    createdAt: desk.clock.now() - 400_000,
+    ...due(kind, 'late', desk.clock.now() - 400_000),
+    ...item,
+  });
+
 describe('health and heartbeat', () => {
   beforeEach(async () => {
     monitor.received.length = 0;
     desk.clock.advance(600_000);
     await desk.services.table.delete(keys.clockTick('late'));
+    await desk.services.table.delete({ pk: 'late', sk: 'late' });
     await goodMinute();
+  });
+
+  test.each<[string, ListedKind, (now: number) => object]>([
+    ['a delivery that waits for its turn', 'delivery-pending', (now) => ({ nextAttemptAt: now + 60_000 })],
+    ['a delivery whose next attempt is still to come', 'delivery-retrying', (now) => ({ nextAttemptAt: now + 60_000 })],
+    ['a run that waits for its turn', 'run-running', (now) => ({ restsUntil: now + 60_000 })],
+    ['a run while sending is paused', 'run-running', (now) => ({ pausedAt: now - 60_000 })],
+    ['a run that was started just now', 'run-running', (now) => ({ ...due('run-running', 'late', now - 60_000) })],
+  ])('%s blocks no queue', async (_name, kind, item) => {
+    await listed(kind, item(desk.clock.now()));
+    expect((await look()).failed).toEqual([]);
+  });
+
+  test('a run with a step blocks no queue', async () => {
+    await listed('run-running', {});
+    const step = keys.runStep('late', 0, 0);
+    await desk.services.table.put({ ...step });
+    expect((await look()).failed).toEqual([]);
+    await desk.services.table.delete(step);
   });
 
   test('before the first look health answers 503', async () => {
@@ -92,6 +123,18 @@ describe('health and heartbeat', () => {
   });
 
   const cases: [string, string, () => Promise<unknown>][] = [
+    [
+      'an event that nobody routes',
+      'queue events',
+      () => desk.services.table.put({ pk: 'late', sk: 'late', ...due('route', 'x', desk.clock.now() - 190_000) }),
+    ],
+    ['a delivery that is not begun', 'queue deliveries', () => listed('delivery-pending', {})],
+    [
+      'a delivery whose next attempt does not come',
+      'queue deliveries',
+      () => listed('delivery-retrying', { nextAttemptAt: desk.clock.now() - 310_000 }),
+    ],
+    ['a run that is not begun', 'queue runs', () => listed('run-running', {})],
     [
       'a clock that stands still',
       'clock keep-sessions',
