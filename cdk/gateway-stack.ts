@@ -19,6 +19,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import type { FunctionDeclaration } from '../functions/declarations.ts';
+import { brokenStatuses, statusChange } from '../lib/core/durable.ts';
 import { isDurable, LambdaFunction } from './lambda-function.ts';
 import type { Settings } from './settings.ts';
 import type { StorageStack } from './storage-stack.ts';
@@ -52,6 +53,7 @@ export class GatewayStack extends Stack {
     for (const each of this.functions) {
       const { name, trigger } = each.declaration;
       if (typeof trigger === 'object' && 'http' in trigger) this.#route(each, trigger.http);
+      if (trigger === 'broken-executions') this.#watchExecutions(each);
       if (trigger === 'event-stream') {
         this.failedEvents ??= this.#failedEvents();
         this.#readEvents(each, name, storage, this.failedEvents);
@@ -75,6 +77,7 @@ export class GatewayStack extends Stack {
       const reservedConcurrency = settings.reservedConcurrency[declaration.name];
       const environment = {
         ...(declaration.startsItself && { TRUNKLINE_PUBLIC_URL: this.api.apiEndpoint }),
+        ...(settings.privateNetworks.length > 0 && { TRUNKLINE_PRIVATE_NETWORKS: settings.privateNetworks.join(',') }),
         ...(settings.paused === 'on' && { TRUNKLINE_PAUSED: 'on' }),
         ...(declaration.name === 'watch' && settings.heartbeat && { TRUNKLINE_HEARTBEAT_URL: settings.heartbeat }),
       };
@@ -154,6 +157,23 @@ export class GatewayStack extends Stack {
       targets: clock.map(
         ({ target }) => new LambdaTarget(target, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
       ),
+    });
+  }
+
+  /** Lambda reports the status of executions on the default bus. It delivers each report at least once, and tries for a day. */
+  #watchExecutions({ target }: LambdaFunction): void {
+    const durable = this.functions.filter(({ declaration }) => isDurable(declaration));
+    new Rule(this, 'BrokenExecutions', {
+      description: 'Durable executions of Trunkline that ended without finishing their work',
+      eventPattern: {
+        source: ['aws.lambda'],
+        detailType: [statusChange],
+        detail: {
+          status: [...brokenStatuses],
+          functionArn: durable.map(({ lambda }) => ({ prefix: `${lambda.functionArn}:` })),
+        },
+      },
+      targets: [new LambdaTarget(target)],
     });
   }
 

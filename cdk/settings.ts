@@ -1,6 +1,7 @@
 import type { Node } from 'constructs';
 import * as z from 'zod/mini';
 import { functions } from '../functions/declarations.ts';
+import { networkProblem } from '../lib/core/networks.ts';
 
 const positive = z.int().check(z.minimum(1));
 const settings = z.strictObject({
@@ -8,6 +9,18 @@ const settings = z.strictObject({
   alarmEmail: z.optional(z.email()),
   /** A monitor that is called once a minute while everything works, such as a check at Healthchecks. */
   heartbeat: z.optional(z.url()),
+  /** Private networks that every connection may reach, for functions that a VPC lets into them. */
+  privateNetworks: z._default(
+    z.array(
+      z.string().check(
+        z.superRefine((text, context) => {
+          const problem = networkProblem(text);
+          if (problem !== undefined) context.addIssue(`${JSON.stringify(text)} ${problem}`);
+        }),
+      ),
+    ),
+    [],
+  ),
   /** Starts with all sending paused, for a restored copy. */
   paused: z.optional(z.enum(['on', 'off'])),
   /** Lambda instances set apart for a function, which are also the most it gets. */

@@ -9,6 +9,8 @@ export type Trigger =
   | 'clock'
   /** Event items as they appear in the table's stream. */
   | 'event-stream'
+  /** Durable executions that Lambda ended without their code. */
+  | 'broken-executions'
   /** Other functions, which find its alias in this variable: a durable execution of up to 31 days. */
   | { readonly durable: string };
 
@@ -257,9 +259,9 @@ export const functions: readonly FunctionDeclaration[] = [
     ...clock,
     name: 'watch',
     table: {
-      read: ['hooks', 'hooks#status', 'runs#*'],
+      read: ['hooks', 'hooks#status', 'runs#*', 'run#*'],
       write: ['health', ...items.events],
-      due: ['keepalive', 'poll', 'schedule'],
+      due: ['keepalive', 'poll', 'schedule', 'route', 'delivery-*', 'run-running'],
     },
     files: { write: ['events/'] },
     signals: [
@@ -340,5 +342,14 @@ export const functions: readonly FunctionDeclaration[] = [
         meaning: 'A run of an automation failed, wholly or in part; its steps say where.',
       },
     ],
+  },
+  {
+    name: 'end-executions',
+    trigger: 'broken-executions',
+    memory: 512,
+    timeout: 60,
+    table: { read: ['subscriptions'], write: [...items.runs, ...items.events, ...items.deliveries] },
+    files: { write: ['events/'] },
+    completes: ['run-automation'],
   },
 ];

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { requireKnownSettings } from './environment.ts';
 import { type Product, startProduct } from './product.ts';
 
 const {
@@ -70,6 +71,7 @@ function endWithNpm(end: () => void): void {
 }
 
 async function main(): Promise<void> {
+  requireKnownSettings(process.env);
   const directory = resolve(TRUNKLINE_DATA ?? '.trunkline');
   const product = await startProduct({
     directory,

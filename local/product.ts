@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { localAccountFile, storeAccount } from '../cli/account.ts';
-import { endFailedExecution } from '../lib/aws/failed-executions.ts';
-import { log, logTo } from '../lib/aws/log.ts';
+import type { StatusChangeEvent } from '../lib/aws/ended-executions.ts';
+import { hooksOf } from '../lib/aws/hooks.ts';
+import { log, logTo, onLog } from '../lib/aws/log.ts';
+import { metricsFunction } from '../lib/aws/metrics-function.ts';
 import { services, useFiles, useHttp } from '../lib/aws/services.ts';
 import { signInLink } from '../lib/aws/sign-in-link.ts';
+import { statusChange } from '../lib/core/durable.ts';
+import { GatewayError } from '../lib/core/errors.ts';
 import { httpClient } from '../lib/core/http/client.ts';
 import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
 import { isDeliveryItem, isEventItem, isRunItem, keys } from '../lib/store/items.ts';
@@ -18,6 +23,7 @@ import { type EventStreamOptions, eventStream } from './aws/event-stream.ts';
 import { startExpirySweep } from './aws/expired-items.ts';
 import { startFileStore } from './aws/file-store.ts';
 import { startHttpBridge } from './aws/http-bridge.ts';
+import { createLambdaContext, functionArn } from './aws/lambda-context.ts';
 import {
   type DurableFunction,
   type LambdaEndpointOptions,
@@ -29,9 +35,18 @@ import { startStreamPump } from './aws/stream-pump.ts';
 import { createTable } from './aws/table.ts';
 import { type Demo, startDemo } from './demo.ts';
 import { claimDatabase } from './installation.ts';
-import { startDurableRuntime } from './runtime/durable-runtime.ts';
+import { Metrics } from './metrics.ts';
+import { type DurableRuntime, startDurableRuntime } from './runtime/durable-runtime.ts';
 import { batchResponses } from './runtime/event-loop-batch.ts';
-import { type Around, clockFunctions, type Functions, httpRoutes, loadFunctions } from './runtime/functions.ts';
+import type { QueueState } from './runtime/execution-queue.ts';
+import {
+  type Around,
+  clockFunctions,
+  type Functions,
+  httpRoutes,
+  type LocalHandler,
+  loadFunctions,
+} from './runtime/functions.ts';
 import { startClock } from './runtime/local-clock.ts';
 import { gatherLines } from './runtime/log-lines.ts';
 import { effectLine, terminalLine } from './runtime/terminal-lines.ts';
@@ -112,6 +127,8 @@ async function start(
   const write = (line: () => string) => lines.write(options.readable ? () => readable(line()) : line);
   // Of the calls that the product makes to itself while it starts, only what goes wrong is worth a line.
   let isStarting = true;
+  const metrics = new Metrics();
+  onLog((line) => metrics.note(line));
   logTo((line) => write(isStarting ? () => onlyErrors(line()) : line));
   closers.push(async () => lines.flush());
   const credentials = createLocalCredentials();
@@ -158,13 +175,17 @@ async function start(
   const control = functions.plain.control;
   const live =
     control && eventStream({ path: '/v1/stream', functionName: 'control', handler: control as StreamHandler });
+  let queues: () => Readonly<Record<string, QueueState>> = () => ({});
+  const scrape = metricsFunction(async () => metrics.text(table, queues(), Date.now()));
   for (const name of clockFunctions) Object.assign(lambda.functions, { [name]: functions.plain[name] });
   const bridge = await startHttpBridge({
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 8787,
     ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }),
+    admit: knownSender,
     routes: [
       ...(live ? [live.route] : []),
+      { method: 'ANY', path: '/metrics', handler: scrape, functionName: 'metrics' },
       ...httpRoutes.flatMap(({ path, functionName }) => {
         const handler = functions.plain[functionName];
         return handler ? [{ method: 'ANY', path, handler, functionName }] : [];
@@ -176,11 +197,8 @@ async function start(
   process.env.TRUNKLINE_PUBLIC_URL = options.publicUrl ?? bridge.url;
   // An open stream would keep the bridge from closing.
   if (live) closers.push(async () => live.close());
-  await startDurableHalf(
-    functions,
-    { directory, dynamodb, lambda, credentials, changed: () => live?.changed() },
-    closers,
-  );
+  const ground = { directory, dynamodb, lambda, credentials, metrics, changed: () => live?.changed() };
+  queues = (await startDurableHalf(functions, ground, closers)).queues;
   const onEffect = options.readable ? (effect: string) => lines.write(() => `${effectLine(effect)}\n`) : undefined;
   const demo = options.sandbox
     ? await startDemo({ directory, gatewayUrl: bridge.url, adminKey, ...(onEffect && { onEffect }) })
@@ -215,12 +233,17 @@ interface Ground {
   dynamodb: string;
   lambda: LambdaEndpointOptions;
   credentials: LocalCredentials;
+  metrics: Metrics;
   /** Told that an event, a run or a delivery has changed. */
   changed(): void;
 }
 
 /** What Lambda's durable executions and the table's stream are on AWS; takes up what an earlier process left unfinished. */
-async function startDurableHalf(functions: Functions, ground: Ground, closers: (() => Promise<void>)[]): Promise<void> {
+async function startDurableHalf(
+  functions: Functions,
+  ground: Ground,
+  closers: (() => Promise<void>)[],
+): Promise<DurableRuntime> {
   const { table, clock } = services();
   const recentChanges = new RecentChanges<Item>(clock);
   services().recentChanges = recentChanges;
@@ -236,7 +259,12 @@ async function startDurableHalf(functions: Functions, ground: Ground, closers: (
     clock,
     handlers: functions.durable,
     onFault,
-    onFailed: endFailedExecution,
+    onSucceeded: (functionName, result) => {
+      // What the delivery returns.
+      const end = functionName === 'deliver-event' && (JSON.parse(result ?? '{}') as { state?: string });
+      if (end) ground.metrics.noteDelivery(String(end.state));
+    },
+    onFailed: (execution) => endExecution(functions.plain['end-executions'], execution),
   });
   closers.push(runtime.stop);
   Object.assign(ground.lambda.functions, runtime.functions);
@@ -257,6 +285,38 @@ async function startDurableHalf(functions: Functions, ground: Ground, closers: (
     if (isListed || key.pk === keys.log()) ground.changed();
   };
   closers.push(pump.stop);
+  return runtime;
+}
+
+/** Throws unless a request names a key or a hook that is known: a long body is read from nobody else. */
+async function knownSender({ rawPath, headers, cookies, requestContext }: APIGatewayProxyEventV2): Promise<void> {
+  const kit = services();
+  const token = /^\/hooks\/([^/]+)\/?$/.exec(rawPath)?.[1];
+  if (token === undefined) {
+    const cookie = cookies?.join('; ');
+    const { method } = requestContext.http;
+    await kit.keys.check({ method, path: rawPath, headers: { ...headers, ...(cookie && { cookie }) } });
+  } else if (!(await hooksOf(kit).byToken(token))) {
+    throw new GatewayError('not_found', 'There is no hook at this address.');
+  }
+}
+
+/** What EventBridge does on AWS when an execution has failed. */
+async function endExecution(
+  handler: LocalHandler | undefined,
+  { name, arn, functionName }: { name: string; arn: string; functionName: string },
+): Promise<void> {
+  const event: Pick<StatusChangeEvent, 'source' | 'detail-type' | 'detail'> = {
+    source: 'aws.lambda',
+    'detail-type': statusChange,
+    detail: {
+      durableExecutionArn: arn,
+      durableExecutionName: name,
+      functionArn: functionArn(functionName),
+      status: 'FAILED',
+    },
+  };
+  await handler?.(event, createLambdaContext({ name: 'end-executions', timeout: 60_000 }));
 }
 
 /** The secrets that the storage stack makes on AWS. */

@@ -15,6 +15,7 @@ export const controlAreas = [
   'events',
   'uploads',
   'pause',
+  'metrics',
 ] as const;
 export type ControlArea = (typeof controlAreas)[number];
 

@@ -12,9 +12,17 @@ export function logTo(sink: (line: () => string) => void): void {
   write = sink;
 }
 
+let observe: ((line: LogLine) => void) | undefined;
+
+/** Tells somebody of every line, before it is redacted: on one machine what is counted is counted from the log. */
+export function onLog(observer: (line: LogLine) => void): void {
+  observe = observer;
+}
+
 /** Writes one redacted JSON line to standard output, where CloudWatch reads it. What it is given must not change any more. */
 export function log(line: LogLine): void {
   const time = Date.now();
+  observe?.(line);
   write(() => `{"time":"${new Date(time).toISOString()}",${textOf(line).slice(1)}\n`);
 }
 

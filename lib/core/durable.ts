@@ -68,7 +68,8 @@ export interface RunStart {
 }
 
 /**
- * Starts durable executions and completes their waits. A name is 1 to 64 of `[A-Za-z0-9_-]`; starting the same name again
+ * Starts durable executions and completes their waits. A name is 1 to 64 of `[A-Za-z0-9_-]`, and what the execution carries out: who
+ * hears of its end knows no more of it. Starting the same name again
  * starts nothing, so that every start may be repeated.
  */
 export interface Starter {
@@ -77,3 +78,10 @@ export interface Starter {
   /** Ends a `waitFor`; false when it is over already. */
   complete(callbackId: string, value: unknown): Promise<boolean>;
 }
+
+/** What EventBridge calls the news of a durable execution. */
+export const statusChange = 'Durable Execution Status Change';
+
+/** The statuses of executions that ended without finishing their work. */
+export const brokenStatuses = ['FAILED', 'TIMED_OUT', 'STOPPED'] as const;
+export type BrokenStatus = (typeof brokenStatuses)[number];

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
-import { deliveryStage, hour, status, verifies } from '../../test/support/delivery-stage.ts';
+import { deliveryStage, hour, second, status, verifies } from '../../test/support/delivery-stage.ts';
+import { admin } from '../../test/support/harness.ts';
 import { startReceiver } from '../../test/support/receiver.ts';
 import { registerSecret } from '../core/redaction/redact.ts';
+import { keys } from '../store/items.ts';
+import { listDeliveries } from './delivery-list.ts';
 import { rotateSigningSecret } from './secrets.ts';
 import { removeSubscription } from './subscriptions.ts';
 
@@ -34,6 +37,33 @@ test('a target that does not answer, breaks off or does not exist fails with a r
   expect(reasons[0]).toBe('The target did not answer within 15 seconds.');
   expect(reasons[1]).toContain('The target broke off');
   expect(reasons[2]).toContain('The target could not be reached');
+});
+
+test('a target that hangs gets two requests a second instead of 25, until it answers again', async () => {
+  stage.world.setPatience(50);
+  const { table } = stage.world.services;
+  const receiver = await stage.receive(() => undefined);
+  const { item } = await stage.world.subscribe({ url: receiver.url });
+  const spacing = async () => (await table.get<{ spacing?: number }>(keys.targetRate(receiver.url)))?.spacing;
+  await stage.world.publish([stage.world.event()]);
+  await stage.world.runtime.idle();
+  // 15 seconds without an answer, 32 open requests: processes that wait for this target stay few.
+  expect(await spacing()).toBe(469);
+
+  stage.clock.advance(60 * second);
+  const start = stage.clock.now();
+  await stage.world.publish(Array.from({ length: 8 }, () => stage.world.event()));
+  await stage.world.runtime.idle();
+  const deliveries = await listDeliveries(stage.world.services, admin, { subscription: item.id, limit: 20 });
+  const turns = deliveries.flatMap(({ reserved }) => (reserved ? [reserved.at - start] : []));
+  expect(turns.sort((a, b) => a - b)).toEqual([5, 6, 7].map((turn) => turn * 469));
+
+  receiver.reply = (response) => response.writeHead(200).end();
+  stage.world.setPatience(15 * second);
+  stage.clock.advance(60 * second);
+  await stage.world.publish([stage.world.event()]);
+  await stage.world.runtime.idle();
+  expect(await spacing()).toBe(40);
 });
 
 test('an answer counts by its status, though its body never ends or is huge', async () => {

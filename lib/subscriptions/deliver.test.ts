@@ -9,7 +9,7 @@ import { ownEventTypes } from '../events/own-event-types.ts';
 import type { OwnEventType } from '../events/own-events.ts';
 import { keys } from '../store/items.ts';
 import { Table } from '../store/table.ts';
-import { deliver } from './deliver.ts';
+import { abandonDelivery, deliver } from './deliver.ts';
 import { readDelivery } from './deliveries.ts';
 import { listDeliveries } from './delivery-list.ts';
 import { scheduleLength } from './delivery-schedule.ts';
@@ -70,6 +70,20 @@ test('ten attempts over 75 hours, each signed anew under the same id, then given
   });
   // A hook's URL is often a secret in itself.
   expect(JSON.stringify(told)).not.toContain('/hook');
+});
+
+test('a delivery whose execution has ended is given up, once, and an event says so', async () => {
+  const receiver = await stage.receive(status(503));
+  const { item } = await stage.world.subscribe({ url: receiver.url });
+  await stage.world.publish([stage.world.event()]);
+  await stage.world.runtime.idle();
+  const { id } = await stage.deliveryOf(item.id);
+  for (let times = 0; times < 2; times++) await abandonDelivery(stage.world.services, id, 'It ran out of time.');
+  expect(await stage.deliveryOf(item.id)).toMatchObject({ state: 'given_up', reason: 'It ran out of time.' });
+  expect(await ownEvent('trunkline.delivery.given_up', id)).toMatchObject({
+    data: { deliveryId: id, attempts: 1, reason: 'It ran out of time.' },
+  });
+  await abandonDelivery(stage.world.services, 'run_abc_1_000000000000', 'Of no delivery.');
 });
 
 test('giving up on the news of a given-up delivery makes no more news', async () => {

@@ -15,7 +15,7 @@ import { noteFailure, noteGone, noteSuccess } from './health.ts';
 import { targetOf } from './reach.ts';
 import { signingSecrets } from './secrets.ts';
 import type { SubscriptionItem, SubscriptionServices } from './subscriptions.ts';
-import { reserveTurn } from './target-rate.ts';
+import { noteAnswerTime, patienceWith, reserveTurn, type Turn as TargetTurn } from './target-rate.ts';
 
 export interface DeliverServices extends SubscriptionServices {
   http: HttpClient;
@@ -37,6 +37,13 @@ const maxBody = 65_536;
 /** The outcome of a turn of the execution: an end, or the seconds until the next turn. */
 type Turn = { state: DeliveryState } | { seconds: number };
 
+/** An attempt, the milliseconds that the target asked to wait, and whether the time for its answer was over. */
+interface Sent {
+  attempt: Attempt;
+  waitFor?: number;
+  timedOut?: boolean;
+}
+
 /** Delivers one event to one subscription: attempts it until it is accepted, given up or cancelled. */
 export async function deliver(
   services: DeliverServices,
@@ -48,6 +55,14 @@ export async function deliver(
     if ('state' in result) return result;
     await context.wait(`pause ${turn}`, result.seconds);
   }
+}
+
+/** Gives up a delivery whose execution cannot continue. Does nothing for one that has ended, and for an id of anything else. */
+export async function abandonDelivery(services: SubscriptionServices, id: string, reason: string): Promise<void> {
+  const { delivery, subscription } = await readAll(services.table, id);
+  if (!delivery || !isOpen(delivery)) return;
+  if (subscription) await tellGivenUp(services, delivery, subscription, delivery.attempts.length, reason);
+  await end(services, delivery, 'given_up', reason);
 }
 
 async function takeTurn(services: DeliverServices, id: string, turn: number): Promise<Turn> {
@@ -76,16 +91,42 @@ async function takeTurn(services: DeliverServices, id: string, turn: number): Pr
     return { seconds };
   }
   const now = clock.now();
-  const mayGoAt = delivery.notBefore ?? (await reserveTurn(table, subscription.url, now));
-  if (mayGoAt - now > shortWait) {
-    await table.update(key(delivery), 'SET #notBefore = :at, #nextAttemptAt = :at', { at: mayGoAt });
-    return { seconds: (mayGoAt - now) / 1000 };
+  const target = delivery.reserved ?? (await reserveTurn(table, subscription.url, now));
+  if (target.at - now > shortWait) {
+    await table.update(key(delivery), 'SET #reserved = :target, #nextAttemptAt = :at', { target, at: target.at });
+    return { seconds: (target.at - now) / 1000 };
   }
-  if (mayGoAt > now) await clock.sleep(mayGoAt - now);
+  if (target.at > now) await clock.sleep(target.at - now);
   const body = JSON.stringify(await shownEvent(services.files, event));
   const secrets = await signingSecrets(services, subscription);
-  const { attempt, waitFor } = await send(services, delivery, subscription, body, secrets, turn);
+  const { attempt, waitFor } = await watched(services, subscription.url, target, () =>
+    send(services, delivery, subscription, body, secrets, turn),
+  );
   return judge(services, delivery, subscription, attempt, waitFor);
+}
+
+/** Makes an attempt and notes how quickly the target answers: at once when it takes long, because others are about to ask it, too. */
+async function watched(
+  { table, clock }: DeliverServices,
+  url: string,
+  { spacing }: TargetTurn,
+  attempt: () => Promise<Sent>,
+): Promise<Sent> {
+  let known = Promise.resolve(spacing);
+  const note = (ms: number) => {
+    known = known.then((before) =>
+      noteAnswerTime(table, url, ms, { known: before, now: clock.now() }).catch(() => before),
+    );
+  };
+  const timer = setTimeout(() => note(attemptTime), patienceWith(spacing));
+  try {
+    const done = await attempt();
+    note(done.timedOut ? attemptTime : done.attempt.ms);
+    return done;
+  } finally {
+    clearTimeout(timer);
+    await known;
+  }
 }
 
 /** Reads delivery, subscription and event in one request. */
@@ -104,7 +145,7 @@ async function send(
   body: string,
   secrets: string[],
   turn: number,
-): Promise<{ attempt: Attempt; waitFor?: number }> {
+): Promise<Sent> {
   const { clock, http, targets } = services;
   const at = clock.now();
   const begun = performance.now();
@@ -133,7 +174,7 @@ async function send(
     };
   } catch (error) {
     if (!(error instanceof HttpFailure)) throw error;
-    return { attempt: { ...common, ms: took(), error: sentence(error) } };
+    return { attempt: { ...common, ms: took(), error: sentence(error) }, timedOut: error.kind === 'timeout' };
   }
 }
 
@@ -167,7 +208,7 @@ async function judge(
   await table.update(
     key(delivery),
     `SET #state = :retrying, #duePk = :duePk, #reason = :reason, #nextAttemptAt = :next,
-     #attempts = list_append(#attempts, :attempt) REMOVE #notBefore`,
+     #attempts = list_append(#attempts, :attempt) REMOVE #reserved`,
     {
       retrying: 'retrying',
       duePk: listedAs('retrying', delivery.eventId, 0).duePk,
@@ -182,7 +223,7 @@ async function judge(
 }
 
 async function end(
-  services: DeliverServices,
+  services: SubscriptionServices,
   delivery: DeliveryItem,
   state: DeliveryState,
   reason: string | undefined,
@@ -192,7 +233,7 @@ async function end(
     key(delivery),
     `SET #state = :state, #duePk = :duePk, #finishedAt = :now, #attempts = list_append(#attempts, :attempts)${
       reason === undefined ? '' : ', #reason = :reason'
-    } REMOVE #notBefore, #nextAttemptAt${reason === undefined ? ', #reason' : ''}`,
+    } REMOVE #reserved, #nextAttemptAt${reason === undefined ? ', #reason' : ''}`,
     {
       state,
       duePk: listedAs(state, delivery.eventId, 0).duePk,
@@ -207,7 +248,7 @@ async function end(
 }
 
 async function tellGivenUp(
-  services: DeliverServices,
+  services: SubscriptionServices,
   delivery: DeliveryItem,
   subscription: SubscriptionItem,
   attempts: number,

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Starter } from '../core/durable.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { type EventItem, type LogServices, retentionMs } from '../events/log.ts';
@@ -44,7 +43,7 @@ export interface DeliveryItem extends Key {
   reason?: string;
   attempts: Attempt[];
   /** The reserved turn at the target, so that it receives no more requests than it can handle. */
-  notBefore?: number;
+  reserved?: { at: number; spacing: number };
   nextAttemptAt?: number;
   createdAt: number;
   finishedAt?: number;
@@ -83,13 +82,6 @@ export function deliveryKeys(id: string): { delivery: Key; subscription: Key; ev
   };
 }
 
-/** The name of a delivery's execution: the same for every start of the same delivery. */
-function executionName({ eventId, subscriptionId, replay }: DeliveryItem): string {
-  return createHash('sha256')
-    .update(JSON.stringify([eventId, subscriptionId, replay]))
-    .digest('base64url');
-}
-
 /** A delivery that is not stored yet. */
 export function newDelivery(
   event: EventItem,
@@ -121,7 +113,7 @@ export function listedAs(state: DeliveryState, eventId: string, appendedAt: numb
   return due(`delivery-${state}`, eventId, appendedAt);
 }
 
-/** Stores a delivery once and starts it. If a start is interrupted between the two, a repeat completes it. */
+/** Stores a delivery once and starts it; its execution has its id as a name. If a start is interrupted between the two, a repeat completes it. */
 export async function startDelivery(
   services: { table: Table; starter: Starter },
   delivery: DeliveryItem,
@@ -129,7 +121,7 @@ export async function startDelivery(
   const stored = await services.table.put<DeliveryItem>(delivery, 'attribute_not_exists(#pk)');
   const known = stored.done ? delivery : stored.item;
   if (known?.state !== 'pending') return;
-  await services.starter.startDelivery(executionName(delivery), { deliveryId: delivery.id });
+  await services.starter.startDelivery(delivery.id, { deliveryId: delivery.id });
 }
 
 export async function readDelivery(services: LogServices, id: string): Promise<DeliveryItem | undefined> {

@@ -153,7 +153,7 @@ test('a burst to one target takes turns of 25 a second', async () => {
   // Those that are more than two seconds off let their process go until their turn.
   expect(receiver.received).toHaveLength(51);
   const deliveries = await listDeliveries(world.services, admin, { subscription: id, state: 'pending', limit: 100 });
-  const turns = deliveries.map(({ notBefore = 0 }) => notBefore - start).sort((a, b) => a - b);
+  const turns = deliveries.map(({ reserved }) => (reserved?.at ?? 0) - start).sort((a, b) => a - b);
   expect(turns).toEqual(Array.from({ length: 24 }, (_, index) => (51 + index) * 40));
   clock.advance(5000);
   world.runtime.wake();

@@ -2,26 +2,68 @@ import { expiry, keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 
 /** Milliseconds between two requests to one target: 25 per second, below the 30 that hook receivers allow. */
-const spacing = 40;
+const shortestSpacing = 40;
+/** How many requests a target may have open at a time, about: a slower one gets fewer requests. */
+const openRequests = 32;
 
-/** Reserves the next turn at a target across all processes; returns its time in epoch milliseconds. */
-export async function reserveTurn(table: Table, url: string, now: number): Promise<number> {
+/** What is known of a target, across all processes. */
+interface TargetRate {
+  /** When the next request to it may go out, in epoch milliseconds. */
+  next: number;
+  /** Milliseconds between two requests; absent while it answers quickly. */
+  spacing?: number;
+}
+
+/** The time of a turn at a target, in epoch milliseconds, and the spacing that led to it. */
+export interface Turn {
+  at: number;
+  spacing: number;
+}
+
+/** Reserves the next turn at a target across all processes. */
+export async function reserveTurn(table: Table, url: string, now: number): Promise<Turn> {
   const key = keys.targetRate(url);
-  const expiresAt = expiry(now + 24 * 60 * 60_000);
+  const values = { shortest: shortestSpacing, now, expiresAt: expiry(now + 24 * 60 * 60_000) };
   for (;;) {
-    const queued = await table.update<{ next: number }>(
+    const queued = await table.update<TargetRate>(
       key,
-      'SET #next = #next + :spacing, #expiresAt = :expiresAt',
-      { spacing, now, expiresAt },
+      'SET #next = #next + if_not_exists(#spacing, :shortest), #expiresAt = :expiresAt',
+      values,
       '#next > :now',
     );
-    if (queued.done) return queued.item.next - spacing;
-    const fresh = await table.update(
+    if (queued.done) {
+      const { next, spacing = shortestSpacing } = queued.item;
+      return { at: next - spacing, spacing };
+    }
+    const fresh = await table.update<TargetRate>(
       key,
-      'SET #next = :next, #expiresAt = :expiresAt',
-      { next: now + spacing, now, expiresAt },
+      'SET #next = :now + if_not_exists(#spacing, :shortest), #expiresAt = :expiresAt',
+      values,
       'attribute_not_exists(#next) OR #next <= :now',
     );
-    if (fresh.done) return now;
+    if (fresh.done) return { at: now, spacing: fresh.item.spacing ?? shortestSpacing };
   }
+}
+
+/** How long a target with a spacing may take to answer before it counts as slower, in milliseconds. */
+export function patienceWith(spacing: number): number {
+  return 2 * spacing * openRequests;
+}
+
+/**
+ * Adjusts a target's spacing to the time that it takes to answer, so that one that hangs keeps only a few processes waiting. Returns
+ * the spacing that applies. `known` is the spacing that applied so far; nothing is written while it still fits.
+ */
+export async function noteAnswerTime(
+  table: Table,
+  url: string,
+  ms: number,
+  { known, now }: { known: number; now: number },
+): Promise<number> {
+  const wanted = Math.max(shortestSpacing, Math.ceil(ms / openRequests));
+  if (wanted < known * 2 && wanted > known / 2) return known;
+  // Whoever comes after a recovery need not wait for the turns that were given out before.
+  const turns = wanted < known ? ', #next = :now' : '';
+  await table.update(keys.targetRate(url), `SET #spacing = :wanted${turns}`, { wanted, now }, 'attribute_exists(#pk)');
+  return wanted;
 }

@@ -164,6 +164,9 @@ test('an execution that fails says so, and leaves nothing that runs', async () =
   const started = await app.start();
   await expect(started?.result).rejects.toThrow('A bug.');
   expect(app.faults).toHaveLength(1);
+  expect(app.failed).toEqual([
+    expect.objectContaining({ functionName: app.name, name: 'one', arn: started?.executionArn }),
+  ]);
   const { items } = await app.table.query({ pk: `execution#${app.name}#one` });
   expect(items).toMatchObject([{ state: 'failed', result: 'A bug.' }]);
   expect(items[0]).not.toHaveProperty('dueAt');

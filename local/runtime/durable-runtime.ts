@@ -18,7 +18,7 @@ import { createLambdaContext } from '../aws/lambda-context.ts';
 import type { DurableFunction } from '../aws/lambda-endpoint.ts';
 import { applyUpdate, completed, earliestTimer, fired } from './durable-operations.ts';
 import { DurableStore, type ExecutionItem } from './durable-store.ts';
-import { ExecutionQueue, type Lane } from './execution-queue.ts';
+import { ExecutionQueue, type Lane, type QueueState } from './execution-queue.ts';
 
 export interface DurableRuntimeOptions {
   /** The table of the product; executions are stored there as well. */
@@ -31,7 +31,9 @@ export interface DurableRuntimeOptions {
   /** Invocations of one group at a time, 8 when absent. */
   perGroup?: number;
   /** Called when an execution has failed permanently, before that is stored. Called again if it throws. */
-  onFailed?: (functionName: string, payload: unknown, error: Error) => Promise<void>;
+  onFailed?: (execution: { functionName: string; name: string; arn: string }) => Promise<void>;
+  /** Told what an execution returned, as JSON. */
+  onSucceeded?: (functionName: string, result: string | undefined) => void;
   /** Told when an execution failed, or an invocation broke down and is tried again. */
   onFault?: (functionName: string, name: string, error: unknown) => void;
 }
@@ -46,6 +48,8 @@ export interface DurableRuntime {
   wake(): void;
   /** Resolves when nothing runs and nothing is due. */
   idle(): Promise<void>;
+  /** How the queues are now, by function name. */
+  queues(): Record<string, QueueState>;
   stop(): Promise<void>;
 }
 
@@ -75,6 +79,8 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     functionNames: Object.keys(handlers),
     concurrency: options.concurrency ?? 256,
     perGroup: options.perGroup ?? 8,
+    placeMs: 1_000,
+    maxOpen: 4_096,
     laneOf: (pk) => lanes.get(pk) ?? { group: pk, isAlarm: false },
     run: invoke,
     onFault: (functionName, pk, error) => options.onFault?.(functionName, pk, error),
@@ -179,12 +185,13 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     };
     if (output.Status === InvocationStatus.SUCCEEDED) {
       await store.finish(execution, 'succeeded', output.Result, clock.now(), mine.operations.keys());
+      options.onSucceeded?.(functionName, output.Result);
       waiting()?.resolve(output.Result === undefined ? undefined : JSON.parse(output.Result));
       return;
     }
     const { ErrorMessage = 'The execution failed', ErrorType = 'Error' } = output.Error;
     const error = Object.assign(new Error(ErrorMessage), { name: ErrorType });
-    await options.onFailed?.(functionName, JSON.parse(execution.payload), error);
+    await options.onFailed?.(execution);
     await store.finish(execution, 'failed', ErrorMessage, clock.now(), mine.operations.keys());
     options.onFault?.(functionName, name, error);
     waiting()?.reject(error);
@@ -310,6 +317,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     },
     wake: () => queue.wake(),
     idle: () => queue.idle(),
+    queues: () => queue.states(),
     stop: () => queue.stop(),
   };
 }

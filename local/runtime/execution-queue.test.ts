@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { TestClock } from '../../test/support/harness.ts';
 import { ExecutionQueue } from './execution-queue.ts';
 
-function queueOf(concurrency = 1, perGroup = concurrency) {
+function queueOf(concurrency = 1, perGroup = concurrency, { placeMs = 60_000, maxOpen = 1_000 } = {}) {
   const clock = new TestClock(1_000_000);
   const ran: string[] = [];
   const faults: unknown[] = [];
@@ -12,6 +12,8 @@ function queueOf(concurrency = 1, perGroup = concurrency) {
     functionNames: ['f', 'g'],
     concurrency,
     perGroup,
+    placeMs,
+    maxOpen,
     // `alarm x` is of the lane of alarms, `siren:x` of the group of sirens.
     laneOf: (pk) => ({ group: pk.split(':')[0] ?? pk, isAlarm: pk.startsWith('alarm') }),
     run: async (pk) => {
@@ -82,6 +84,26 @@ test('an alarm waits behind no other execution', async () => {
   expect(ran).toEqual(['slow:0', 'slow:1', 'alarm 1', 'alarm 2']);
   open();
   await queue.idle();
+});
+
+test('executions that wait for an answer leave their places to others, up to a bound', async () => {
+  vi.useFakeTimers();
+  const { queue, ran, close } = queueOf(2, 2, { placeMs: 1_000, maxOpen: 5 });
+  const open = close();
+  for (const pk of ['hangs:0', 'hangs:1', 'hangs:2', 'stalls:0', 'stalls:1', 'late:0', 'late:1'])
+    queue.enqueue(pk, 'f');
+  expect(ran).toEqual(['hangs:0', 'hangs:1']);
+  vi.advanceTimersByTime(1_000);
+  // Its own group stays held to two.
+  expect(ran).toEqual(['hangs:0', 'hangs:1', 'stalls:0', 'late:0']);
+  vi.advanceTimersByTime(1_000);
+  expect(ran).toHaveLength(5);
+  vi.advanceTimersByTime(10_000);
+  expect(ran).toHaveLength(5);
+  vi.useRealTimers();
+  open();
+  await queue.idle();
+  expect(ran).toHaveLength(7);
 });
 
 test('what rests runs when its time has come, and being asked for wakes it early', async () => {

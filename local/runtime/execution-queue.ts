@@ -3,8 +3,15 @@ import type { Clock } from '../../lib/core/clock.ts';
 export interface ExecutionQueueOptions {
   clock: Clock;
   functionNames: readonly string[];
-  /** Executions of one function at a time, in each of its two lanes. */
+  /** Executions of one function at a time, in each of its two lanes; one that takes longer than `placeMs` is no longer counted. */
   concurrency: number;
+  /**
+   * How long an execution counts as busy, in milliseconds: what takes longer waits for an answer, and must not take the place of
+   * one that has work to do.
+   */
+  placeMs: number;
+  /** Executions of one function at a time in each lane, those that wait for an answer included. */
+  maxOpen: number;
   /** Executions of one group at a time; those of alarms are not held to it. */
   perGroup: number;
   /** Where an execution waits for its turn. */
@@ -20,12 +27,28 @@ export interface Lane {
   isAlarm: boolean;
 }
 
+/** How many executions of a lane run: all of them, and those that are counted as busy. */
+interface Running {
+  open: number;
+  busy: number;
+}
+
+/** The executions of one function at a moment. */
+export interface QueueState {
+  running: number;
+  waiting: number;
+  /** Waiting for a time or a callback. */
+  resting: number;
+  /** How long the first of those that wait for a place has waited, in milliseconds; 0 when none does. */
+  oldestWaitingMs: number;
+}
+
 /** The executions of one function that wait, and how many run. */
 interface FunctionQueue {
   alarms: string[];
   /** By group; the one whose turn is next comes first. */
   groups: Map<string, { waiting: string[]; running: number }>;
-  running: { alarms: number; others: number };
+  running: { alarms: Running; others: Running };
 }
 
 const longestTimer = 2 ** 31 - 1;
@@ -41,6 +64,8 @@ export class ExecutionQueue {
   readonly #options: ExecutionQueueOptions;
   readonly #queues: Map<string, FunctionQueue>;
   readonly #busy = new Set<string>();
+  /** Since when those that wait for a place do, in epoch milliseconds. */
+  readonly #waitingSince = new Map<string, number>();
   /** Asked for while they ran: they run once more. */
   readonly #again = new Set<string>();
   readonly #resting = new Map<string, { functionName: string; until: number }>();
@@ -52,7 +77,10 @@ export class ExecutionQueue {
   constructor(options: ExecutionQueueOptions) {
     this.#options = options;
     this.#queues = new Map(
-      options.functionNames.map((name) => [name, { alarms: [], groups: new Map(), running: { alarms: 0, others: 0 } }]),
+      options.functionNames.map((name) => {
+        const running = { alarms: { open: 0, busy: 0 }, others: { open: 0, busy: 0 } };
+        return [name, { alarms: [], groups: new Map(), running }];
+      }),
     );
   }
 
@@ -70,6 +98,7 @@ export class ExecutionQueue {
       return;
     }
     this.#busy.add(pk);
+    this.#waitingSince.set(pk, this.#options.clock.now());
     const { group, isAlarm } = this.#options.laneOf(pk);
     if (isAlarm) queue.alarms.push(pk);
     else {
@@ -89,6 +118,25 @@ export class ExecutionQueue {
   /** Whether an execution runs, waits or rests here. */
   knows(pk: string): boolean {
     return this.#busy.has(pk) || this.#resting.has(pk);
+  }
+
+  /** How the queues are now, by function name. */
+  states(): Record<string, QueueState> {
+    const now = this.#options.clock.now();
+    return Object.fromEntries(
+      [...this.#queues].map(([name, { alarms, groups, running }]) => {
+        const waiting = [...alarms, ...[...groups.values()].flatMap((group) => group.waiting)];
+        const since = Math.min(now, ...waiting.map((pk) => this.#waitingSince.get(pk) ?? now));
+        const resting = [...this.#resting.values()].filter(({ functionName }) => functionName === name).length;
+        const state = {
+          running: running.alarms.open + running.others.open,
+          waiting: waiting.length,
+          resting,
+          oldestWaitingMs: now - since,
+        };
+        return [name, state];
+      }),
+    );
   }
 
   restingFunction(pk: string): string | undefined {
@@ -130,24 +178,23 @@ export class ExecutionQueue {
   #drain(functionName: string): void {
     const queue = this.#queues.get(functionName);
     if (!queue) return;
-    const { concurrency } = this.#options;
-    while (!this.#stopping && queue.running.alarms < concurrency) {
+    const { alarms, others } = queue.running;
+    while (this.#hasRoom(alarms)) {
       const pk = queue.alarms.shift();
       if (pk === undefined) break;
-      queue.running.alarms++;
-      this.#run(pk, functionName, () => queue.running.alarms--);
+      this.#run(pk, functionName, alarms);
     }
-    while (!this.#stopping && queue.running.others < concurrency) {
+    while (this.#hasRoom(others)) {
       const next = this.#nextGroup(queue);
       const pk = next?.waiting.shift();
       if (!next || pk === undefined) break;
-      queue.running.others++;
       next.running++;
-      this.#run(pk, functionName, () => {
-        queue.running.others--;
-        next.running--;
-      });
+      this.#run(pk, functionName, others, () => next.running--);
     }
+  }
+
+  #hasRoom({ open, busy }: Running): boolean {
+    return !this.#stopping && busy < this.#options.concurrency && open < this.#options.maxOpen;
   }
 
   /** The group whose turn it is; it comes last from then on. */
@@ -164,8 +211,20 @@ export class ExecutionQueue {
     return undefined;
   }
 
-  #run(pk: string, functionName: string, leave: () => void): void {
+  #run(pk: string, functionName: string, lane: Running, leave: () => void = () => undefined): void {
     this.#again.delete(pk);
+    this.#waitingSince.delete(pk);
+    lane.open++;
+    lane.busy++;
+    let isBusy = true;
+    const givePlace = () => {
+      if (isBusy) lane.busy--;
+      isBusy = false;
+    };
+    const timer = setTimeout(() => {
+      givePlace();
+      this.#drain(functionName);
+    }, this.#options.placeMs);
     this.#options
       .run(pk, functionName)
       .then(
@@ -177,6 +236,9 @@ export class ExecutionQueue {
         },
       )
       .finally(() => {
+        clearTimeout(timer);
+        givePlace();
+        lane.open--;
         leave();
         this.#busy.delete(pk);
         const { until = Number.POSITIVE_INFINITY } = this.#resting.get(pk) ?? {};
@@ -196,7 +258,7 @@ export class ExecutionQueue {
 
   #settleIdlers(): void {
     for (const { alarms, groups, running } of this.#queues.values()) {
-      if (running.alarms + running.others > 0 || alarms.length > 0) return;
+      if (running.alarms.open + running.others.open > 0 || alarms.length > 0) return;
       for (const { waiting } of groups.values()) if (waiting.length > 0) return;
     }
     for (const done of this.#idlers) done();

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { listeningPorts, processTree } from '../support/listening-ports.ts';
+import { series } from '../support/prometheus.ts';
 
 type Ports = Record<'proptt2' | 'talk' | 'timetonic', number>;
 
@@ -48,6 +49,25 @@ test('the command that it prints works as it stands', () => {
   const [command = ''] = output.match(/curl \S+\/hooks\/\S+ .*/) ?? [];
   const { stdout } = spawnSync('sh', ['-c', `${command} --silent`], { encoding: 'utf8' });
   expect(JSON.parse(stdout)).toMatchObject({ eventId: expect.any(String) });
+});
+
+test('metrics are there for a key that may read them, and count what happened', async () => {
+  const scrape = async (scopes: string[]) => {
+    const made = await post('/v1/keys', { name: 'scraper', scopes });
+    return fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${made.body.key}` } });
+  };
+  expect((await fetch(`${url}/metrics`)).status).toBe(401);
+  expect((await scrape(['trunkline/events/read'])).status).toBe(403);
+  const read = async () => series(await (await scrape(['trunkline/metrics/read'])).text());
+  await vi.waitFor(async () => expect((await read())['trunkline_runs_ended_total{state="succeeded"}']).toBe(1), {
+    timeout: 30_000,
+  });
+  const found = await read();
+  expect(found['trunkline_hook_posts_total{status="202"}']).toBe(1);
+  expect(found['trunkline_requests_total{kind="other",status="401"}']).toBe(1);
+  expect(found['trunkline_executions{function="run-automation",state="running"}']).toBe(0);
+  expect(found['trunkline_queue_age_seconds{function="deliver-event"}']).toBe(0);
+  expect(found.process_resident_memory_bytes).toBeGreaterThan(1e7);
 });
 
 test('the admin key is shown once', () => {

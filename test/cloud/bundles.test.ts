@@ -191,6 +191,35 @@ describe('built functions', () => {
     expect(JSON.parse(output.Result)).toMatchObject(result);
   });
 
+  it('end-executions ends the run whose execution Lambda ended, and tells of it', async () => {
+    const headers = { prefer: 'respond-async' };
+    const path = '/v1/proptt2/dispatch/sendSosToChannel';
+    const started = await ask('proptt2', { path, body: { channelId: 1 }, headers });
+    expect(started.status).toBe(202);
+    const { id } = started.body as { id: string };
+    const lambda = await deployment.function('end-executions');
+    const arn = `arn:aws:lambda:eu-central-1:123456789012:function:run-automation:3`;
+    const detail = {
+      durableExecutionArn: `${arn}/durable-execution/${id}/9f7d84c9`,
+      durableExecutionName: id,
+      functionArn: arn,
+      status: 'TIMED_OUT',
+      startTimestamp: '2026-01-05T02:11:09.345Z',
+      endTimestamp: '2026-01-05T02:26:09.345Z',
+    };
+    const event = { version: '0', 'detail-type': 'Durable Execution Status Change', source: 'aws.lambda', detail };
+    // EventBridge delivers at least once.
+    for (let times = 0; times < 2; times++) expect(await lambda.invoke(event)).toBeNull();
+    expect(await ask('control', { path: `/v1/runs/${id}` })).toMatchObject({
+      body: { state: 'failed', reason: 'Its execution ran out of time.' },
+    });
+    const written = deployment.aws.requests.filter(({ sessionToken }) => sessionToken === tokenOf('end-executions'));
+    const events = written.flatMap(({ needs }) => needs).filter(({ action }) => action === 'dynamodb:PutItem');
+    expect(events.map(({ context }) => context)).toEqual([
+      { 'dynamodb:LeadingKeys': [expect.stringMatching(/^event#/)] },
+    ]);
+  });
+
   it('were all asked', () => {
     expect(deployment.started().sort()).toEqual(functions.map(({ name }) => name).sort());
   });

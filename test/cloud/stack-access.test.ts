@@ -178,6 +178,8 @@ describe('executions', () => {
     // A cancelled run ends its wait at once.
     expect(may('control', 'SendDurableExecutionCallbackSuccess', 'run-automation')).toBe(true);
     expect(may('hooks', 'SendDurableExecutionCallbackSuccess', 'run-automation')).toBe(false);
+    // A run that ends lets the next one with its key begin.
+    expect(may('end-executions', 'SendDurableExecutionCallbackSuccess', 'run-automation')).toBe(true);
   });
 });
 

@@ -25,7 +25,11 @@ let chosen: Templates;
 beforeAll(() => {
   templates = templatesOf(app);
   chosen = templatesOf(
-    makeApp({ alarmEmail: 'ops@example.com', reservedConcurrency: '{"proptt2":20,"keep-sessions":1}' }),
+    makeApp({
+      alarmEmail: 'ops@example.com',
+      reservedConcurrency: '{"proptt2":20,"keep-sessions":1}',
+      privateNetworks: '["10.1.0.0/16","fd00:1::/32"]',
+    }),
   );
 });
 
@@ -134,7 +138,9 @@ describe('functions', () => {
   });
 
   it('on the clock run every minute and make up for nothing', () => {
-    const { properties } = only(templates.ofType('AWS::Events::Rule'));
+    const { properties } = only(
+      templates.ofType('AWS::Events::Rule').filter((rule) => rule.properties.ScheduleExpression !== undefined),
+    );
     expect(properties.ScheduleExpression).toBe('rate(1 minute)');
     const targets = properties.Targets as { Arn: string; RetryPolicy: object }[];
     const named = new Map([...lambdas()].map(([name, { id }]) => [id, name]));
@@ -147,6 +153,14 @@ describe('functions', () => {
     }
   });
 
+  it('reach the private networks that the context allows, and none without it', () => {
+    const variables = ({ properties }: { properties: Record<string, unknown> }) =>
+      (properties.Environment as { Variables: Record<string, string> }).Variables;
+    for (const each of lambdas(chosen).values())
+      expect(variables(each).TRUNKLINE_PRIVATE_NETWORKS).toBe('10.1.0.0/16,fd00:1::/32');
+    for (const each of lambdas().values()) expect(variables(each)).not.toHaveProperty('TRUNKLINE_PRIVATE_NETWORKS');
+  });
+
   it('get the concurrency that the context sets apart for them', () => {
     const reserved = [...lambdas(chosen)].map(([name, { properties }]) => [
       name,
@@ -154,6 +168,9 @@ describe('functions', () => {
     ]);
     expect(Object.fromEntries(reserved)).toMatchObject({ proptt2: 20, 'keep-sessions': 1, control: undefined });
     expect(() => makeApp({ reservedConcurrency: { proptt: 1 } })).toThrow('The context reservedConcurrency');
+    expect(() => makeApp({ privateNetworks: '["10.1.0.0/16","office"]' })).toThrow(
+      'The context privateNetworks.1 is not valid: "office" must be an IP address or a network',
+    );
     expect(() => makeApp({ throttle: { rate: 0, burst: 1 } })).toThrow('The context throttle.rate');
     expect(() => makeApp({ alarmMail: 'ops@example.com' })).toThrow(
       /^The context alarmMail is not a setting\. Settings are alarmEmail, /,
@@ -182,6 +199,24 @@ describe('durable functions and the event stream', () => {
       .find(({ id }) => alias?.properties.FunctionVersion === `${id}.Version`);
     expect(version?.resource.DeletionPolicy).toBe('Retain');
     expect(lambda('route-events')?.properties.Environment).toMatchObject({ Variables: { [variable]: alias?.id } });
+  });
+
+  it('are watched: whichever ends without its code, end-executions hears of it at once', () => {
+    const { properties } = only(
+      templates.ofType('AWS::Events::Rule').filter((rule) => rule.properties.EventPattern !== undefined),
+    );
+    const durable = ['deliver-event', 'run-automation'].map((name) => ({
+      prefix: expect.stringMatching(new RegExp(`${lambda(name)?.id}:$`)),
+    }));
+    expect(properties.EventPattern).toEqual({
+      source: ['aws.lambda'],
+      'detail-type': ['Durable Execution Status Change'],
+      detail: { status: ['FAILED', 'TIMED_OUT', 'STOPPED'], functionArn: durable },
+    });
+    const [target] = properties.Targets as { Arn: string; RetryPolicy?: object }[];
+    expect(target?.Arn).toMatch(new RegExp(`${lambda('end-executions')?.id}$`));
+    // Unlike a tick, news that came to nothing must come again.
+    expect(target?.RetryPolicy).toBeUndefined();
   });
 
   it('reads inserted and completed events alone from the stream, with halving, partial failures and a queue for what fails', () => {

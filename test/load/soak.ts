@@ -3,12 +3,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { faultMinute } from './fault-minute.ts';
 import { type Started, startScript } from './process.ts';
 
 /**
  * Posts webhooks while the product is killed with -9 every few seconds and its target fails every third first attempt. At the end
  * every event that was accepted must have been delivered, none twice to a receiver that honours the id, every run must have
- * ended, and no message may have been sent twice. `--short` is for CI.
+ * ended, and no message may have been sent twice. Then alarms are posted for a minute while the database throttles and loses
+ * answers. `--short` is for CI.
  */
 const short = process.argv.includes('--short');
 const seconds = short ? 25 : 600;
@@ -161,8 +163,13 @@ if (doubles.length > 0) problems.push(`sent twice: ${doubles.slice(0, 5).join(',
 
 receiver.close();
 rmSync(directory, { recursive: true, force: true });
+const { line, problems: faultProblems } = await faultMinute(
+  short ? { seconds: 10, everyMs: 500, seed: 1 } : { seconds: 60, everyMs: 320, seed: Date.now() % 1_000_000 },
+);
+problems.push(...faultProblems);
 process.stdout.write(
   `Soak of ${seconds} s: ${accepted.size} events, ${kills} kills, ${[...attempts.values()].filter((count) => count > 1).length} delivered after a failure, ` +
-    `${repeated} delivered again after their answer was lost, ${texts.length} messages sent, ${problems.length === 0 ? 'nothing lost and nothing done twice' : problems.join('; ')}\n`,
+    `${repeated} delivered again after their answer was lost, ${texts.length} messages sent\n${line}\n` +
+    `${problems.length === 0 ? 'Nothing was lost and nothing done twice.' : problems.join('; ')}\n`,
 );
 process.exit(problems.length === 0 ? 0 : 1);

@@ -37,15 +37,22 @@ export function durableStage() {
     const ground = { table, clock };
     const name = `function-${++number}`;
     const faults: unknown[] = [];
+    const failed: object[] = [];
     const handlers = { [name]: durableFunction<object>(name, (_services, context) => body(context)) };
     let runtime = await make();
     function make(): Promise<DurableRuntime> {
-      return startDurableRuntime({ ...ground, handlers, onFault: (...fault) => faults.push(fault[2]) });
+      return startDurableRuntime({
+        ...ground,
+        handlers,
+        onFault: (...fault) => faults.push(fault[2]),
+        onFailed: async (execution) => void failed.push(execution),
+      });
     }
     return {
       name,
       table,
       faults,
+      failed,
       start: (payload: object = {}, execution = 'one') =>
         runtime.functions[name]?.start(payload, {
           name: execution,

@@ -162,7 +162,7 @@ export interface RunCause {
   undoOf?: string;
 }
 
-/** `run_{owner}_{time}_{hash}`: the id determines where the run is stored. */
+/** `run_{owner}_{time}_{hash}`: the id determines where the run is stored, and is the name of its execution. */
 export function runId(owner: string, createdAt: number, cause: string): string {
   const hash = createHash('sha256')
     .update(JSON.stringify([owner, cause]))
@@ -173,7 +173,7 @@ export function runId(owner: string, createdAt: number, cause: string): string {
 
 /** The key of a run by its id; undefined if it is not a run id. */
 export function runKey(id: string): Key | undefined {
-  const [, owner, time, hash] = id.match(/^run_([a-z0-9]{1,40})_([a-z0-9]{1,10})_([0-9a-f]{12})$/) ?? [];
+  const [, owner, time, hash] = id.match(/^run_([a-z0-9]{1,36})_([a-z0-9]{1,10})_([0-9a-f]{12})$/) ?? [];
   if (owner === undefined || time === undefined || hash === undefined) return undefined;
   return keys.run(owner, Number.parseInt(time, 36), hash);
 }
@@ -198,7 +198,7 @@ export async function startRun(
     await countSuppressed(services, item);
   } else if (written.done || written.item?.state === 'running') {
     const { id, alarm } = written.done ? item : (written.item ?? item);
-    await services.starter.startRun(executionName(id), { runId: id, ...(alarm && { alarm: true as const }) });
+    await services.starter.startRun(id, { runId: id, ...(alarm && { alarm: true as const }) });
   }
   return item.id;
 }
@@ -206,7 +206,7 @@ export async function startRun(
 /** Starts the execution of a stored run; a run that already has an execution gets no second one. */
 export async function startRunAgain(services: RunServices, run: RunItem): Promise<void> {
   const { pk, sk, id, alarm } = run;
-  await services.starter.startRun(executionName(id), { runId: id, ...(alarm && { alarm: true as const }) });
+  await services.starter.startRun(id, { runId: id, ...(alarm && { alarm: true as const }) });
   await services.table.update({ pk, sk }, 'SET #startedAgainAt = :now', { now: services.clock.now() });
 }
 
@@ -295,11 +295,6 @@ export async function withDefinition(files: FileStore, run: RunItem): Promise<Ru
   const definition =
     definitionFile === undefined ? unpackText(run.definition) : await readFileText(files, definitionFile);
   return { ...run, definition };
-}
-
-/** The name of an execution: 1 to 64 of the characters that AWS allows. */
-function executionName(id: string): string {
-  return createHash('sha256').update(id).digest('base64url');
 }
 
 export async function findRun(table: Table, id: string): Promise<RunItem | undefined> {

@@ -1,5 +1,6 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { networkProblem } from '../networks.ts';
 
 /** What an outgoing request may reach beyond public addresses over https. Metadata and link-local addresses are never open. */
 export interface AddressPolicy {
@@ -100,14 +101,12 @@ export function setDeploymentAddresses({ privateNetworks = [], closeLoopback = f
   loopbackIsClosed = closeLoopback;
   openNetworks = undefined;
   for (const text of privateNetworks) {
-    const [base = '', prefix, ...rest] = text.split('/');
-    const bits = isIP(base) === 4 ? 32 : isIP(base) === 6 ? 128 : -1;
-    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
-    if (rest.length > 0 || length < 0 || length > bits) {
-      throw new Error(`TRUNKLINE_PRIVATE_NETWORKS: ${JSON.stringify(text)} is no network such as 10.1.0.0/16.`);
-    }
+    const problem = networkProblem(text);
+    if (problem !== undefined) throw new Error(`TRUNKLINE_PRIVATE_NETWORKS: ${JSON.stringify(text)} ${problem}.`);
+    const [base = '', prefix] = text.split('/');
+    const type = isIP(base) === 4 ? 'ipv4' : 'ipv6';
     openNetworks ??= new BlockList();
-    openNetworks.addSubnet(base, length, bits === 32 ? 'ipv4' : 'ipv6');
+    openNetworks.addSubnet(base, Number(prefix ?? (type === 'ipv4' ? 32 : 128)), type);
   }
 }
 

@@ -94,6 +94,12 @@ export async function getServer(call: Call): Promise<{ url: string; rand: string
   if (answer.status === 403)
     throw refused(`the owner id ${JSON.stringify(settings.ownerId)} or the hid ${settings.hid} is not valid.`);
   const url = textOf(answer, 'ServerURL').replace(/\/+$/, '');
+  // Paths are added to it, and a query would take them in.
+  if (/[?#]/.test(url)) {
+    throw new GatewayError('vendor_malformed', `${title} named a ServerURL with a query or a fragment.`, {
+      vendor: 'proptt2',
+    });
+  }
   return { url, rand: textOf(answer, 'Rand') };
 }
 
