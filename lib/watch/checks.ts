@@ -1,15 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
+import type { Check } from './check.ts';
 import { checkQueues } from './queues.ts';
-
-/** A condition that must hold while Trunkline works. */
-export interface Check {
-  name: string;
-  ok: boolean;
-  /** The measured value, or the problem. */
-  message: string;
-}
 
 /** The result of the last full check; times are epoch milliseconds. */
 export interface HealthReport extends Key {

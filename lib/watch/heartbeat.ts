@@ -2,7 +2,8 @@ import type { Clock } from '../core/clock.ts';
 import type { HttpClient } from '../core/http/client.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
-import { type Check, type HealthReport, runChecks, sendProbe } from './checks.ts';
+import type { Check } from './check.ts';
+import { type HealthReport, runChecks, sendProbe } from './checks.ts';
 
 export interface WatchServices {
   table: Table;

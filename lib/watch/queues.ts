@@ -1,7 +1,7 @@
 import { type DueKind, type ListedKind, oldestDue, oldestListed } from '../store/due.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
-import type { Check } from './checks.ts';
+import type { Check } from './check.ts';
 
 /** The fields of a run or a delivery that tell whether it is being carried out; times are epoch milliseconds. */
 interface Queued extends Key {

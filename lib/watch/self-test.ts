@@ -5,7 +5,7 @@ import type { LogServices } from '../events/log.ts';
 import { appendOwnEvent } from '../events/own-events.ts';
 import { keys } from '../store/items.ts';
 import type { Key } from '../store/table.ts';
-import type { Check } from './checks.ts';
+import type { Check } from './check.ts';
 
 /** The configuration and the result of the self-test. Times are epoch milliseconds. */
 export interface SelfTestItem extends Key {
