@@ -24,6 +24,7 @@ import {
   type Trigger,
   target,
   triggersOf,
+  unlessOf,
 } from './definition.ts';
 import { scheduleProblem } from './schedule.ts';
 import { everyStep } from './steps.ts';
@@ -81,11 +82,10 @@ export async function admit(
     if (isCall(step)) {
       await checkCall(step, pointer, check);
       if (step.undo) await checkCall(step.undo, `${pointer}/undo`, check);
-      if (step.unless) await checkAwaited(step.unless, `${pointer}/unless`, check);
     }
     if ('start' in step) await checkStart(step.start, `${pointer}/start`, definition, check, options);
     checkAfter(step.after ?? [], names, `${pointer}/after`, check);
-    for (const { pointer: below, ...awaited } of isWaitFor(step) ? awaitedBy(step) : [])
+    for (const { pointer: below, ...awaited } of isWaitFor(step) ? awaitedBy(step) : unlessOf(step))
       await checkAwaited(awaited, `${pointer}${below}`, check);
   }
   for (const { pointer, ...awaited } of cancelledBy(definition)) await checkAwaited(awaited, pointer, check);

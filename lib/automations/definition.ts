@@ -42,6 +42,7 @@ const awaitedEvent = () =>
     connection: z.optional(text(60)),
     if: z.optional(expression()),
   });
+const oneOrMoreEvents = () => z.union([awaitedEvent(), z.array(awaitedEvent()).check(z.minLength(1), z.maxLength(10))]);
 const onError = () =>
   z.optional(
     field(z.enum(['stop', 'continue']), {
@@ -76,7 +77,7 @@ const singleCall = () =>
     input: z.optional(callInput()),
     ...common(),
     unless: z.optional(
-      field(awaitedEvent(), {
+      field(oneOrMoreEvents(), {
         description: 'The call is skipped when such an event has come since the event that started the run.',
       }),
     ),
@@ -247,7 +248,7 @@ export const automationFields = () =>
       }),
     ),
     cancelOn: z.optional(
-      field(z.union([awaitedEvent(), z.array(awaitedEvent()).check(z.minLength(1), z.maxLength(10))]), {
+      field(oneOrMoreEvents(), {
         description:
           'Events that end the run. In their `if`, `event` is such an event and `run.event` the one that started the run.',
       }),
@@ -290,6 +291,8 @@ export type ParallelStep = z.output<ReturnType<typeof parallelStep>>;
 export type Awaited = z.output<ReturnType<typeof awaitedEvent>>;
 export type Trigger = z.output<ReturnType<typeof trigger>>;
 export type Schedule = Extract<Trigger, { schedule: unknown }>;
+/** An awaited event with its location as a JSON pointer. */
+export type PlacedEvent = Awaited & { pointer: string };
 
 export const isCall = (step: Step): step is CallStep => 'call' in step;
 export const isWaitFor = (step: Step): step is WaitForStep => 'waitFor' in step;
@@ -309,15 +312,24 @@ export function schedulesOf(definition: Pick<Definition, 'when'>): Schedule[] {
 }
 
 /** The events that end a run of an automation, each with its location. */
-export function cancelledBy({ cancelOn }: Pick<Definition, 'cancelOn'>): (Awaited & { pointer: string })[] {
-  if (cancelOn === undefined) return [];
-  return Array.isArray(cancelOn)
-    ? cancelOn.map((one, at) => ({ ...one, pointer: `/cancelOn/${at}` }))
-    : [{ ...cancelOn, pointer: '/cancelOn' }];
+export function cancelledBy({ cancelOn }: Pick<Definition, 'cancelOn'>): PlacedEvent[] {
+  return eventsAt(cancelOn, '/cancelOn');
+}
+
+/** The events that make a call unnecessary, each with its location below the step. */
+export function unlessOf(step: Step): PlacedEvent[] {
+  return isCall(step) ? eventsAt(step.unless, '/unless') : [];
+}
+
+function eventsAt(events: Awaited | readonly Awaited[] | undefined, pointer: string): PlacedEvent[] {
+  if (events === undefined) return [];
+  // Only a list has a length; `Array.isArray` does not narrow a readonly one.
+  if ('length' in events) return events.map((one, at) => ({ ...one, pointer: `${pointer}/${at}` }));
+  return [{ ...events, pointer }];
 }
 
 /** The alternative events that a step waits for, each with its location below the step. */
-export function awaitedBy({ waitFor }: WaitForStep): (Awaited & { pointer: string })[] {
+export function awaitedBy({ waitFor }: WaitForStep): PlacedEvent[] {
   return 'any' in waitFor
     ? waitFor.any.map((one, at) => ({ ...one, pointer: `/waitFor/any/${at}` }))
     : [{ ...waitFor, pointer: '/waitFor' }];

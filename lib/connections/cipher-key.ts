@@ -2,8 +2,15 @@ import { createHash } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
 import { type SecretStore, sessionKeySecret } from '../core/secrets.ts';
 
+/** What is put before the secret, so that the uses have different keys. */
+const prefixes = { tokens: 'sealed', outputs: 'outputs' } as const;
+
 /** The AES key for one use of a vendor's session secret; no use can open what another has sealed. */
-export async function cipherKey(secrets: SecretStore, vendor: string, use: 'sessions' | 'tokens'): Promise<Buffer> {
+export async function cipherKey(
+  secrets: SecretStore,
+  vendor: string,
+  use: 'sessions' | 'tokens' | 'outputs',
+): Promise<Buffer> {
   const secret = await secrets.read(sessionKeySecret(vendor));
   if (secret === undefined) {
     throw new GatewayError(
@@ -12,6 +19,6 @@ export async function cipherKey(secrets: SecretStore, vendor: string, use: 'sess
     );
   }
   return createHash('sha256')
-    .update(use === 'sessions' ? secret : `sealed ${secret}`)
+    .update(use === 'sessions' ? secret : `${prefixes[use]} ${secret}`)
     .digest();
 }

@@ -20,6 +20,7 @@ import {
 import type { DurableContext, Starter } from '../../lib/core/durable.ts';
 import { GatewayError } from '../../lib/core/errors.ts';
 import type { Operation } from '../../lib/core/operation.ts';
+import { sessionKeySecret } from '../../lib/core/secrets.ts';
 import type { Catalogue, Vendor } from '../../lib/core/vendor.ts';
 import { appendEvents, type EventItem, type NewEvent } from '../../lib/events/log.ts';
 import { settleEvents } from '../../lib/events/settle.ts';
@@ -136,7 +137,9 @@ export function engineStage() {
 
   beforeAll(async () => {
     const backends = await startBackends();
-    kit = processOf(backends.endpoint, memorySecrets(), clock, catalogue);
+    const secrets = memorySecrets();
+    await secrets.write(sessionKeySecret('radio'), 'the key of this stage');
+    kit = processOf(backends.endpoint, secrets, clock, catalogue);
     for (const vendor of ['radio', 'chat', 'table']) await putConnection(kit, vendor as Vendor['name'], 'demo', {}, {});
     // What the engine itself appends waits for `settle`.
     const { put } = kit.table;

@@ -55,6 +55,11 @@ export class FakeExecution {
     this.#clock = clock;
   }
 
+  /** All that it keeps, as JSON. */
+  get kept(): string {
+    return JSON.stringify([...this.#operations.values()]);
+  }
+
   /** The names of the operations, in the order in which they were first asked for. */
   get names(): string[] {
     return [...this.#operations.values()].map(({ name }) => name);

@@ -84,7 +84,9 @@ async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginni
   }
   if (held && modeOf(definition) === 'restart') await restart(services, run, held.key, turn);
   const max = definition.maxPerMinute;
-  if (max !== undefined && (await countRun(services, run.owner, 'acting')) > max) {
+  // A run that waits for another with its dedupe key is about the same thing, not one more.
+  const counts = turn === undefined || definition.dedupe === undefined;
+  if (max !== undefined && counts && (await countRun(services, run.owner, 'acting')) > max) {
     // The key is released: the next event with it may act when there is capacity again.
     const reason = tooMany(max);
     await countSuppressed(services, run);

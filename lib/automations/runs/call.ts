@@ -6,21 +6,24 @@ import { GatewayError } from '../../core/errors.ts';
 import type { HttpClient } from '../../core/http/client.ts';
 import type { Operation } from '../../core/operation.ts';
 import { redact, redactText } from '../../core/redaction/redact.ts';
-import { type CallStep, target } from '../definition.ts';
+import { type CallStep, target, unlessOf } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { eachItem, itemsOf } from './items.ts';
-import { hasOccurred } from './occurred.ts';
+import { firstOccurred } from './occurred.ts';
 import { operationIn, vendorIn } from './operations.ts';
 import { pause } from './pause.ts';
 import { isExpressionFailure, isLost, retryPolicy, secondsToNextAttempt } from './retry.ts';
 import type { AutomationServices, RunContext, StepEnd } from './run-context.ts';
 import type { StepError, StepState } from './runs.ts';
+import { opened, sealed } from './sealed.ts';
 import { inputHash, type StepPlace } from './step-records.ts';
 
 /** The outcome of one attempt of a call; plain JSON, remembered by the execution. */
 interface Attempt {
   state: StepState | 'cancelled';
   output?: unknown;
+  /** The output of a secret read, encrypted, in place of `output`. */
+  sealed?: string;
   error?: StepError;
   /** Seconds until the next attempt. */
   next?: number;
@@ -129,10 +132,18 @@ async function tryOnce(
   firstAt: number | undefined,
 ): Promise<Attempt> {
   const isWrite = operation !== undefined && operation.effect !== 'read';
+  const isHidden = step.secret === true && !isWrite;
   try {
-    return await context.step(name, () => callOnce(run, step, operation, place, item, attempt, firstAt), {
-      atMostOnce: isWrite,
-    });
+    const { sealed: hidden, ...ended } = await context.step(
+      name,
+      async (): Promise<Attempt> => {
+        const { output, ...rest } = await callOnce(run, step, operation, place, item, attempt, firstAt);
+        if (output === undefined) return rest;
+        return isHidden ? { ...rest, sealed: await sealed(run, output) } : { ...rest, output };
+      },
+      { atMostOnce: isWrite },
+    );
+    return hidden === undefined ? ended : { ...ended, output: await opened(run, hidden) };
   } catch (error) {
     // The attempt left no result: it was interrupted, or the execution could not store it.
     const ended = await context.step<Attempt | undefined>(`${name} ended`, () =>
@@ -179,10 +190,11 @@ async function callOnce(
       return { state: 'succeeded', output: kept.output, firstAt };
     }
     await records.write(place, { state: 'running', attempts: attempt, input, secret });
-    const occurred = step.unless && (await hasOccurred(run, step.unless, item));
+    const occurred = await firstOccurred(run, unlessOf(step), item);
     if (occurred !== undefined) {
-      if (step.unless?.if) await run.tellRefusal(step.unless.if, place, { event: occurred, item: item ?? null });
-      return await skip(`${occurred.type} has come: ${occurred.id}.`);
+      const { event, awaited } = occurred;
+      if (awaited.if) await run.tellRefusal(awaited.if, place, { event, item: item ?? null });
+      return await skip(`${event.type} has come: ${event.id}.`);
     }
     const output = await askVendor(run, step, operation, place, input, asked);
     await recordSuccess(run, place, attempt, output, secret && operation?.effect === 'read');

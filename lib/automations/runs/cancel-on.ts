@@ -1,7 +1,7 @@
 import type { DurableContext } from '../../core/durable.ts';
 import { type Awaited, cancelledBy } from '../definition.ts';
 import { definitionOfRun } from './begin.ts';
-import { hasOccurred } from './occurred.ts';
+import { firstOccurred } from './occurred.ts';
 import { cancelRun } from './pause.ts';
 import type { RunContext } from './run-context.ts';
 import { register } from './wait.ts';
@@ -36,11 +36,7 @@ export async function watchForCancel(run: RunContext, context: DurableContext): 
 }
 
 async function cancelIfOccurred(run: RunContext, awaited: readonly Awaited[]): Promise<boolean> {
-  for (const each of awaited) {
-    const found = await hasOccurred(run, each);
-    if (!found) continue;
-    await cancelRun(run.services, run.run, `${found.type} has come: ${found.id}.`);
-    return true;
-  }
-  return false;
+  const found = await firstOccurred(run, awaited);
+  if (found) await cancelRun(run.services, run.run, `${found.event.type} has come: ${found.event.id}.`);
+  return found !== undefined;
 }

@@ -175,6 +175,29 @@ describe('start', () => {
     expect(new Set(texts())).toEqual(new Set(['after', 'a', 'b']));
   });
 
+  test('gives the started run the time of its own cause, so that an early answer counts, until it has waited', async () => {
+    const answered = { event: 'test.answered', if: '{% event.data.key = run.event.data.key %}', seconds: 60 };
+    const child = { name: 'Asks', do: [{ name: 'answer', waitFor: answered }] };
+    const item = stage.automation(child);
+    await stage.table().put(item);
+    const answerOf = async (key: string, before: object[]) => {
+      const id = await stage.start(
+        stage.automation({ do: [...before, { name: 'it', start: item.id, input: { key } }] }),
+      );
+      clock.advance(10);
+      await publish({ data: { key } });
+      clock.advance(10);
+      await stage.finish(id);
+      const runs = await stage.runs(item.id);
+      const runId = runs.at(-1)?.id ?? '';
+      await stage.finish(runId);
+      return (await stage.read(runId)).steps.answer?.output;
+    };
+    expect(await answerOf('early', [])).toMatchObject({ data: { key: 'early' } });
+    expect(await answerOf('old', [{ wait: { seconds: 5 } }])).toBeNull();
+    await stage.table().delete({ pk: item.pk, sk: item.sk });
+  });
+
   test('refuses one that may do more than itself, and one that does not exist', async () => {
     const strong = await other(['radio/demo/*', 'talk/*/*']);
     const weak = { ...stage.automation({ do: [{ name: 'it', start: strong.id }] }), scopes: ['radio/demo/*'] };
@@ -300,6 +323,12 @@ describe('mode', () => {
     expect(texts()).toEqual(['1', '-1', '2', '-2', '3', '-3']);
   });
 
+  test('queue: those that wait for their dedupe key are not counted as more runs, others are', async () => {
+    const dedupe = { key: '{% "k" %}', seconds: 1 };
+    expect(await three('queue', { dedupe, maxPerMinute: 1 })).toEqual(['succeeded', 'succeeded', 'succeeded']);
+    expect(await three('queue', { maxPerMinute: 1 })).toEqual(['succeeded', 'suppressed', 'suppressed']);
+  });
+
   test('restart: the newest in the place of those before', async () => {
     const item = slow('restart');
     const ids: string[] = [];
@@ -340,6 +369,8 @@ describe('secret steps', () => {
     expect(run.steps.make).toMatchObject({ input: '(secret)', output: { ok: true } });
     const { items } = await stage.table().query({ pk: `run#${run.id}` });
     expect(JSON.stringify(items)).not.toContain('7Yp4');
+    expect(stage.execution(run.id).kept).toContain('sealed');
+    expect(stage.execution(run.id).kept).not.toContain('7Yp4');
     expect(await findRun(stage.table(), run.id)).toBeDefined();
   });
 });

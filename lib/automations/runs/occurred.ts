@@ -7,14 +7,23 @@ import type { Awaited } from '../definition.ts';
 import type { AutomationServices, RunContext } from './run-context.ts';
 
 /** An event that arrived after the event that started the run and meets the awaited condition; undefined when there is none. */
-export async function hasOccurred(
-  run: RunContext,
-  awaited: Awaited,
-  item?: unknown,
-): Promise<TrunklineEvent | undefined> {
+async function hasOccurred(run: RunContext, awaited: Awaited, item?: unknown): Promise<TrunklineEvent | undefined> {
   const wanted = await wantedOf(run, awaited, run.services.clock.now(), item);
   const found = await findOccurred(waitServices(run.services), wanted);
   return found && shownEvent(run.services.files, found);
+}
+
+/** The first of several awaited events that has occurred. */
+export async function firstOccurred(
+  run: RunContext,
+  alternatives: readonly Awaited[],
+  item?: unknown,
+): Promise<{ event: TrunklineEvent; awaited: Awaited } | undefined> {
+  for (const awaited of alternatives) {
+    const event = await hasOccurred(run, awaited, item);
+    if (event) return { event, awaited };
+  }
+  return undefined;
 }
 
 /** The criteria for searching the log and for matching later events. Only events since the run's cause count. */

@@ -6,9 +6,10 @@ import type { PlacedStep } from '../steps.ts';
 import { isExpressionFailure } from './retry.ts';
 import type { RunContext, StepEnd } from './run-context.ts';
 import type { StepError } from './runs.ts';
+import { opened, sealed } from './sealed.ts';
 import type { StepPlace } from './step-records.ts';
 
-type Outcome = { output: unknown } | { error: StepError } | { skipped: true };
+type Outcome = { output: unknown } | { sealed: string } | { error: StepError } | { skipped: true };
 
 /** Computes a value once; later steps read it as the step's output. */
 export function runSet(run: RunContext, context: DurableContext, placed: PlacedStep, step: SetStep): Promise<StepEnd> {
@@ -30,7 +31,7 @@ export async function runLocally(
 ): Promise<StepEnd> {
   const { name } = placed;
   const place = run.place(placed, call);
-  const outcome = await context.step(run.nameOf(placed), async (): Promise<Outcome> => {
+  const remembered = await context.step(run.nameOf(placed), async (): Promise<Outcome> => {
     const now = run.services.clock.now();
     try {
       const refusal = await run.refusal(step.if, place, now);
@@ -41,7 +42,7 @@ export async function runLocally(
       const output = (await work(place, now)) ?? null;
       const shown = secret ? { withheld: true } : { output };
       await run.records.write(place, { state: 'succeeded', attempts: 1, ...shown, ended: true });
-      return { output };
+      return secret ? { sealed: await sealed(run, output) } : { output };
     } catch (cause) {
       const error = reasonFor(cause);
       if (!error) throw cause;
@@ -49,6 +50,7 @@ export async function runLocally(
       return { error };
     }
   });
+  const outcome = 'sealed' in remembered ? { output: await opened(run, remembered.sealed) } : remembered;
   const failed = 'error' in outcome;
   const reason = failed ? `Step ${name}: ${outcome.error.message}` : undefined;
   const end: StepEnd = {

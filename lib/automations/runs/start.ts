@@ -83,10 +83,11 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
     const { startedAt } = await records.write(place, { state: 'running', attempts: 1, input });
     const automation = await automationFor(run, step.start);
     const cause = `start ${run.run.id}/${place.at}/${place.index}`;
-    // A repeat after a crash finds the time at which this step first ran, and therefore the same run.
+    // A repeat after a crash finds the time at which this step first ran, and therefore the same run. A run that has not waited
+    // passes on the time of its own cause: an answer may arrive before the started run waits for it.
     const runId = await startOne(services, automation, {
       cause,
-      createdAt: startedAt,
+      createdAt: run.hasWaited ? startedAt : run.facts.startedAt,
       // An input is an object: the schema requires one, and rendering preserves its shape.
       event: eventFor(automation, cause, startedAt, input as Record<string, unknown>),
       depth: (run.run.depth ?? 0) + 1,

@@ -4,7 +4,7 @@ import { findEvent, shownEvent } from '../../events/log.ts';
 import { registerWaiter, type WaitedEvent } from '../../events/waiters.ts';
 import { type Awaited, awaitedBy, type WaitForStep, type WaitStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
-import { hasOccurred, waitServices, wantedOf } from './occurred.ts';
+import { firstOccurred, waitServices, wantedOf } from './occurred.ts';
 import { endOnCancel, pause } from './pause.ts';
 import type { RunContext, StepEnd } from './run-context.ts';
 import type { StepPlace } from './step-records.ts';
@@ -95,11 +95,7 @@ async function lastLook(run: RunContext, step: WaitForStep): Promise<TrunklineEv
   await Promise.all(
     wanted.map(({ event, connection }) => run.services.pollNow?.(event, connection).catch(() => undefined)),
   );
-  for (const awaited of wanted) {
-    const found = await hasOccurred(run, awaited);
-    if (found) return found;
-  }
-  return null;
+  return (await firstOccurred(run, wanted))?.event ?? null;
 }
 
 /** Records the start of a wait, unless its condition does not hold or the run is cancelled. */
