@@ -183,6 +183,17 @@ describe('conveniences', () => {
     expect(users.find((user) => user.id === 5)?.role).toBe(90);
   });
 
+  test.each([
+    // The server is down behind its proxy: nothing was done, and the request may be made again.
+    [503, { code: 'vendor_failed', outcome: 'no', retryable: true }],
+    [502, { code: 'outcome_unknown', outcome: 'unknown', retryable: false }],
+    [504, { code: 'outcome_unknown', outcome: 'unknown', retryable: false }],
+    [500, { code: 'vendor_failed', outcome: 'refused', retryable: false }],
+  ])('a write that is answered with a page of status %s', async (status, expected) => {
+    sandbox.fault({ kind: 'html', status, path: '/sendSOS', times: 1 });
+    await expect(call('sendSosToChannel', { channelId: 1 })).rejects.toMatchObject(expected);
+  });
+
   test('the licence that is used up is 406', async () => {
     sandbox.putCompany({ ownerId: 'owner@company.com', interactionKey: 'bb00cc', licenceLimit: 1 });
     await expect(

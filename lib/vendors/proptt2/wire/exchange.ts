@@ -100,13 +100,13 @@ function refusal(
       },
     );
   }
-  return new GatewayError(
-    'vendor_failed',
-    `${title} answered ${doing} with ${status}: ${redactText(excerpt.slice(0, 200))}`,
-    {
-      ...shared,
-      ...suspect,
-      retryable: status > 500 && effect === 'read',
-    },
-  );
+  const message = `${title} answered ${doing} with ${status}: ${redactText(excerpt.slice(0, 200))}`;
+  // 503 precedes any work. With 502 and 504 a proxy tells that it has lost the answer.
+  if (status === 503) {
+    return new GatewayError('vendor_failed', message, { ...shared, ...suspect, outcome: 'no', retryable: true });
+  }
+  if (status > 500 && effect !== 'read') {
+    return new GatewayError('outcome_unknown', message, { ...shared, ...suspect, outcome: 'unknown' });
+  }
+  return new GatewayError('vendor_failed', message, { ...shared, ...suspect, retryable: status > 500 });
 }
