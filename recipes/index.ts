@@ -3,8 +3,10 @@ import { alarmPanel } from './alarm-panel.ts';
 import { functionKey } from './function-key.ts';
 import { jobDispatch } from './job-dispatch.ts';
 import { loneWorker } from './lone-worker.ts';
+import { monitoringAlert } from './monitoring-alert.ts';
 import { rota } from './rota.ts';
 import { talkKeyword } from './talk-keyword.ts';
+import { warRoom } from './war-room.ts';
 
 /** The recipes that ship with Trunkline, by installation name. */
 export const recipes: Recipes = {
@@ -14,4 +16,6 @@ export const recipes: Recipes = {
   'lone-worker': loneWorker,
   'job-dispatch': jobDispatch,
   rota,
+  'monitoring-alert': monitoringAlert,
+  'war-room': warRoom,
 };

@@ -13,6 +13,8 @@ const more: Record<string, object> = {
   'talk-keyword': { people: ['alice'] },
   'function-key': { videoRoom: 'controlroom', supervisors: 1 },
   'lone-worker': { supervisors: 1 },
+  'war-room': { talkUsers: ['bob'], radioUsers: ['user2@company.com'] },
+  'monitoring-alert': { onCall: 1, next: 2, everybody: 3 },
 };
 
 test.each(Object.keys(recipes))(
