@@ -1,6 +1,9 @@
 import { maskKnown } from './redaction/redact.ts';
 
-/** Every code a problem can carry, with its HTTP status. A vendor's own status may replace it where the code starts with `vendor_`. */
+/**
+ * The codes that every vendor shares, with their HTTP status. A vendor's own status may replace it where the code starts with `vendor_`.
+ * A vendor declares further ones in `Vendor.errorCodes`.
+ */
 export const statusOfCode = {
   invalid_json: 400,
   invalid_request: 400,
@@ -22,20 +25,15 @@ export const statusOfCode = {
   vendor_bad_request: 400,
   vendor_forbidden: 403,
   vendor_not_found: 404,
-  room_not_found: 404,
-  not_participant: 404,
-  user_not_found: 404,
   vendor_method_not_allowed: 405,
   vendor_not_acceptable: 406,
   vendor_conflict: 409,
   vendor_precondition_failed: 412,
-  vendor_lobby: 412,
   vendor_too_large: 413,
   internal: 500,
   vendor_failed: 502,
   vendor_malformed: 502,
   vendor_unreachable: 502,
-  auth_ambiguous: 502,
   vendor_maintenance: 503,
   unavailable: 503,
   paused: 503,
@@ -43,7 +41,30 @@ export const statusOfCode = {
   outcome_unknown: 504,
 } as const satisfies Record<string, number>;
 
-export type ErrorCode = keyof typeof statusOfCode;
+export type SharedErrorCode = keyof typeof statusOfCode;
+
+/** The name of a code that a vendor declares. */
+export type VendorErrorCode = string & { readonly declaredBy: 'vendor' };
+
+/** Every code that a problem can carry. */
+export type ErrorCode = SharedErrorCode | VendorErrorCode;
+
+/** A code that one vendor has in addition to the shared ones, with its HTTP status and a sentence for callers. */
+export interface DeclaredCode {
+  readonly code: VendorErrorCode;
+  readonly status: number;
+  readonly meaning: string;
+  readonly retryable?: boolean;
+}
+
+/** Declares the codes of a vendor, by name. */
+export function declareCodes<Name extends string>(
+  codes: Readonly<Record<Name, Omit<DeclaredCode, 'code'>>>,
+): Readonly<Record<Name, DeclaredCode>> {
+  const declared = Object.entries<Omit<DeclaredCode, 'code'>>(codes).map(([code, rest]) => [code, { code, ...rest }]);
+  // The same names, each with itself as its code.
+  return Object.fromEntries(declared) as Readonly<Record<Name, DeclaredCode>>;
+}
 
 /** One refused field: a JSON pointer into the input and a sentence. */
 export interface FieldError {
@@ -75,14 +96,13 @@ export interface ErrorOptions {
   cause?: unknown;
 }
 
-const retryableCodes: ReadonlySet<ErrorCode> = new Set([
+const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'idempotency_in_progress',
   'rate_limited',
   'vendor_rate_limited',
   'vendor_unreachable',
   'vendor_maintenance',
   'vendor_timeout',
-  'auth_ambiguous',
   'unavailable',
   'paused',
 ]);
@@ -101,13 +121,15 @@ export class GatewayError extends Error {
   readonly session?: 'refused' | 'suspect';
   readonly headers?: Record<string, string>;
 
-  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+  constructor(given: ErrorCode | DeclaredCode, message: string, options: ErrorOptions = {}) {
     // A vendor's words may repeat what it was sent.
     super(maskKnown(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'GatewayError';
-    this.code = code;
-    this.status = options.status ?? statusOfCode[code];
-    this.retryable = options.retryable ?? retryableCodes.has(code);
+    const declared = typeof given === 'object' ? given : undefined;
+    this.code = typeof given === 'object' ? given.code : given;
+    // A remembered error has its status with it.
+    this.status = options.status ?? declared?.status ?? statusOfCode[this.code as SharedErrorCode];
+    this.retryable = options.retryable ?? declared?.retryable ?? retryableCodes.has(this.code);
     this.outcome = options.outcome ?? 'no';
     if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
     if (options.vendor !== undefined) this.vendor = options.vendor;

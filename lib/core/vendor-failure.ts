@@ -1,6 +1,18 @@
-import { GatewayError } from './errors.ts';
+import { GatewayError, type SharedErrorCode } from './errors.ts';
 import { HttpFailure } from './http/failure.ts';
 import type { Effect } from './operation.ts';
+
+/** The statuses with which a vendor refuses a request that callers see unchanged, each with its code. */
+export const codeOfStatus: Readonly<Record<number, SharedErrorCode>> = {
+  400: 'vendor_bad_request',
+  403: 'vendor_forbidden',
+  404: 'vendor_not_found',
+  405: 'vendor_method_not_allowed',
+  406: 'vendor_not_acceptable',
+  409: 'vendor_conflict',
+  412: 'vendor_precondition_failed',
+  413: 'vendor_too_large',
+};
 
 /**
  * What a request without a full answer means for the caller. A write that may have arrived is `outcome_unknown` and never

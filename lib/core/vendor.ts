@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { ChoiceSources } from './choices.ts';
 import type { VendorName } from './connection.ts';
+import type { DeclaredCode } from './errors.ts';
 import type { EventSource, FoundEvent, Identified, Push } from './event-type.ts';
 import type { Operation, Shape } from './operation.ts';
 import type { VendorCall } from './vendor-call.ts';
@@ -99,6 +100,8 @@ export interface Vendor<
   readonly title: string;
   /** The vendor page that the declarations follow. */
   readonly documentation: string;
+  /** Codes that its problems may carry in addition to those of every vendor. */
+  readonly errorCodes?: readonly DeclaredCode[];
   readonly operations: Readonly<Record<string, Operation>>;
   /** How many requests of one connection may be under way at once: polls of its event sources, and items of one step. */
   readonly concurrency: { readonly polls: number; readonly stepItems: number };

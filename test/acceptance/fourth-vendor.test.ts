@@ -16,7 +16,8 @@ const pages: unknown[] = [];
 const pagerServer = createServer((request, response) => {
   void json(request).then((body) => {
     pages.push({ path: request.url, token: request.headers.authorization, body });
-    response.end(JSON.stringify({ id: pages.length }));
+    const isOff = (body as { to: string }).to === 'off';
+    response.writeHead(isOff ? 410 : 200).end(JSON.stringify({ id: pages.length }));
   });
 });
 let product: ChildProcess;
@@ -103,8 +104,17 @@ test('the API takes connections, scopes and calls of it', async () => {
   });
 });
 
+test('its own error codes reach the caller', async () => {
+  expect(await call('POST', '/v1/pager/tower/sendPage', { to: 'off', text: 'Fire' })).toMatchObject({
+    status: 409,
+    body: { code: 'pager_off', vendor: 'pager', retryable: false },
+  });
+});
+
 test('the OpenAPI document describes it', async () => {
   const { body } = await call('GET', '/openapi.json');
+  const codes = ['components', 'schemas', 'Problem', 'properties', 'code', 'enum'];
+  expect(body).toHaveProperty(codes, expect.arrayContaining(['pager_off', 'room_not_found', 'not_found']));
   expect(body).toHaveProperty(['paths', '/v1/pager/{connection}/sendPage', 'post', 'operationId'], 'pager.sendPage');
 });
 

@@ -25,7 +25,8 @@ export type OpenApiDocument = { openapi: '3.1.1'; paths: Record<string, Part> } 
 export function openApiDocument({ vendors, routes, eventTypes }: ApiDescription): OpenApiDocument {
   const known = Object.values(vendors);
   const schemas = new SchemaComponents();
-  schemas.define('Problem', problemSchema());
+  const declaredCodes = known.flatMap(({ errorCodes = [] }) => errorCodes);
+  schemas.define('Problem', problemSchema(declaredCodes));
   // What is called without a route of its own belongs to the area of the call that makes it possible.
   const areaOf = (path: string) => routes.find((route) => route.path === path)?.tag;
   const hooks = areaOf('/v1/hooks');
@@ -58,7 +59,7 @@ export function openApiDocument({ vendors, routes, eventTypes }: ApiDescription)
     },
     schemas: schemas.components,
     headers: headerComponents(),
-    responses: { ...problemResponses(), Accepted: accepted, FileElsewhere: fileElsewhere },
+    responses: { ...problemResponses(declaredCodes), Accepted: accepted, FileElsewhere: fileElsewhere },
     parameters: parameters(),
   };
   const document = {

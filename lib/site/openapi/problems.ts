@@ -1,11 +1,18 @@
-import { type ErrorCode, type Problem, problemOf, refusedField, statusOfCode } from '../../core/errors.ts';
+import {
+  type DeclaredCode,
+  type Problem,
+  problemOf,
+  refusedField,
+  type SharedErrorCode,
+  statusOfCode,
+} from '../../core/errors.ts';
 import type { JsonSchema } from '../../core/json-schema/schema.ts';
 
 /** An OpenAPI object; the parts of the document are plain JSON. */
 export type Part = Record<string, unknown>;
 
-/** What the caller should do about each code. A code without a sentence is described by its own words. */
-const meanings: Partial<Record<ErrorCode, string>> = {
+/** What the caller should do about each code. */
+const meanings: Readonly<Record<SharedErrorCode, string>> = {
   invalid_json: 'the body is not a JSON object in UTF-8',
   invalid_request: 'a header or the path is not usable',
   unauthorized: 'the key is missing, unknown or revoked',
@@ -26,22 +33,18 @@ const meanings: Partial<Record<ErrorCode, string>> = {
   vendor_bad_request: 'the vendor refused a value',
   vendor_forbidden: 'the vendor forbids it to this account',
   vendor_not_found: 'the vendor knows no such thing',
-  room_not_found: 'there is no such room, or the account is not in it',
-  not_participant: 'the account or the one named is no participant of the room',
-  user_not_found: 'the vendor knows no such user',
   vendor_method_not_allowed: 'the vendor does not allow it on this thing',
   vendor_not_acceptable: "the vendor's licence or settings do not allow it",
   vendor_conflict: 'it is so already at the vendor',
   vendor_precondition_failed: 'something else must be changed at the vendor first',
-  vendor_lobby: 'the room has a lobby, and only moderators may enter',
   vendor_too_large: 'longer than the vendor takes',
   internal: 'a fault of the gateway; quote the requestId',
   vendor_failed: 'the vendor failed without saying why',
   vendor_malformed: 'the vendor answered in a form that its documentation does not have',
   vendor_unreachable: 'no connection to the vendor; nothing was sent',
-  auth_ambiguous: "the vendor's answer to the login was lost; the next call logs in anew",
   vendor_maintenance: 'the vendor is under maintenance',
   unavailable: 'the gateway is not ready; try again',
+  paused: 'all sending is paused; try again once it is resumed',
   vendor_timeout: 'the vendor did not answer in time',
   outcome_unknown: 'the answer to a write was lost: look before you send it again',
 };
@@ -66,11 +69,19 @@ const nameOfStatus: Readonly<Record<number, string>> = {
   504: 'GatewayTimeout',
 };
 
-const codes = Object.keys(statusOfCode) as ErrorCode[];
+/** A code as the document describes it. */
+type DescribedCode = Omit<DeclaredCode, 'code'> & { readonly code: string };
 
-/** The schema of every problem document, with the closed list of codes. */
-export function problemSchema(): JsonSchema {
-  const sentences = codes.map((code) => `- \`${code}\` (${statusOfCode[code]}): ${meaningOf(code)}`);
+const sharedCodes: readonly DescribedCode[] = Object.entries(meanings).map(([code, meaning]) => ({
+  code,
+  status: statusOfCode[code as SharedErrorCode],
+  meaning,
+}));
+
+/** The schema of every problem document, with the closed list of codes; `declared` are those of the vendors. */
+export function problemSchema(declared: readonly DeclaredCode[]): JsonSchema {
+  const codes = [...sharedCodes, ...declared];
+  const sentences = codes.map(({ code, status, meaning }) => `- \`${code}\` (${status}): ${meaning}`);
   return {
     type: 'object',
     description: 'An RFC 9457 problem document. `message` repeats `detail` for clients that show the raw body.',
@@ -82,7 +93,7 @@ export function problemSchema(): JsonSchema {
       status: { type: 'integer', minimum: 400, maximum: 599 },
       detail: { type: 'string', description: 'What went wrong and what to do next.' },
       message: { type: 'string', description: 'The same as `detail`.' },
-      code: { type: 'string', enum: codes, description: sentences.join('\n') },
+      code: { type: 'string', enum: codes.map(({ code }) => code), description: sentences.join('\n') },
       retryable: { type: 'boolean', description: 'Whether the same request may be sent again as it is.' },
       requestId: { type: 'string', description: 'Also in the header X-Request-Id.' },
       vendor: { type: 'string' },
@@ -147,21 +158,25 @@ const headerNames: Readonly<Record<string, string>> = {
 };
 
 /** `components.responses`: one per status that a problem can have, and `Problem` for whatever else. */
-export function problemResponses(): Part {
+export function problemResponses(declared: readonly DeclaredCode[]): Part {
   const statuses = [...new Set(Object.values(statusOfCode))].sort((one, other) => one - other);
   const responses = Object.fromEntries(
-    statuses.map((status) => [componentOf(status), problemResponse(status, describeStatus(status))]),
+    statuses.map((status) => [componentOf(status), problemResponse(status, describeStatus(status, declared))]),
   );
   return { ...responses, Problem: problemResponse(0, 'Any other problem.') };
 }
 
 /** The responses of an operation: those statuses as references, and where the vendor's own no has a meaning here, that meaning first. */
-export function problemsOf(statuses: Iterable<number>, meaningHere: ReadonlyMap<number, string> = new Map()): Part {
+export function problemsOf(
+  statuses: Iterable<number>,
+  meaningHere: ReadonlyMap<number, string> = new Map(),
+  declared: readonly DeclaredCode[] = [],
+): Part {
   const all = [...new Set([...statuses, ...meaningHere.keys()])].sort((one, other) => one - other);
   const responses = all.map((status): [string, Part] => {
     const meaning = meaningHere.get(status);
     if (meaning === undefined) return [String(status), { $ref: `#/components/responses/${componentOf(status)}` }];
-    return [String(status), problemResponse(status, `${meaning}.\n\n${describeStatus(status)}`.trim())];
+    return [String(status), problemResponse(status, `${meaning}.\n\n${describeStatus(status, declared)}`.trim())];
   });
   return { ...Object.fromEntries(responses), default: { $ref: '#/components/responses/Problem' } };
 }
@@ -182,13 +197,9 @@ function componentOf(status: number): string {
   return nameOfStatus[status] ?? `Status${status}`;
 }
 
-function describeStatus(status: number): string {
-  return codes
-    .filter((code) => statusOfCode[code] === status)
-    .map((code) => `- \`${code}\`: ${meaningOf(code)}`)
+function describeStatus(status: number, declared: readonly DeclaredCode[]): string {
+  return [...sharedCodes, ...declared]
+    .filter((each) => each.status === status)
+    .map(({ code, meaning }) => `- \`${code}\`: ${meaning}`)
     .join('\n');
-}
-
-function meaningOf(code: ErrorCode): string {
-  return meanings[code] ?? code.replaceAll('_', ' ');
 }

@@ -2,6 +2,7 @@ import { sampleOf } from '../../core/json-schema/sample.ts';
 import { isSchema, type JsonSchema } from '../../core/json-schema/schema.ts';
 import { type Operation, schemasOf } from '../../core/operation.ts';
 import type { Vendor } from '../../core/vendor.ts';
+import { codeOfStatus } from '../../core/vendor-failure.ts';
 import { answerHeaders, type Part, problemsOf } from './problems.ts';
 import type { SchemaComponents } from './schema-components.ts';
 import { pascalCase } from './schema-names.ts';
@@ -31,7 +32,7 @@ function pathItem(vendor: Vendor, name: string, operation: Operation, { schemas,
   const reads = operation.effect === 'read';
   const answers = (method: 'GET' | 'POST') => {
     const output = schemas.of(built.output, { ...place, answer: true });
-    return responses(operation, output, method, runs);
+    return responses(vendor, operation, output, method, runs);
   };
   const shared = {
     tags: [vendor.title],
@@ -110,13 +111,16 @@ function inputSample(operation: Operation, input: JsonSchema): unknown {
   return schemasOf(operation).input.safeParse(sample).success ? sample : undefined;
 }
 
-/** The vendor statuses that callers see as they are; the others become one of our own. */
-const kept = [400, 403, 404, 405, 406, 409, 412, 413];
-
-function responses(operation: Operation, output: JsonSchema, method: 'GET' | 'POST', runs: boolean): Part {
+function responses(
+  vendor: Vendor,
+  operation: Operation,
+  output: JsonSchema,
+  method: 'GET' | 'POST',
+  runs: boolean,
+): Part {
   const meanings = new Map<number, string>();
   for (const [code, meaning] of Object.entries(operation.errors ?? {})) {
-    const status = kept.includes(Number(code)) ? Number(code) : ({ 401: 424, 426: 424, 429: 429 }[code] ?? 502);
+    const status = Object.hasOwn(codeOfStatus, code) ? Number(code) : ({ 401: 424, 426: 424, 429: 429 }[code] ?? 502);
     if (!/^[45]\d\d$/.test(code)) continue;
     const before = meanings.get(status);
     meanings.set(status, before === undefined ? meaning : `${before}; ${meaning}`);
@@ -136,7 +140,7 @@ function responses(operation: Operation, output: JsonSchema, method: 'GET' | 'PO
     ...(bytes && { 303: { $ref: '#/components/responses/FileElsewhere' } }),
     // Unasked; whoever asks with `Prefer: respond-async` knows what comes.
     ...(runs && operation.slow && { 202: { $ref: '#/components/responses/Accepted' } }),
-    ...problemsOf([...own, ...withBody, ...(writes ? [409] : [])], meanings),
+    ...problemsOf([...own, ...withBody, ...(writes ? [409] : [])], meanings, vendor.errorCodes),
   };
 }
 

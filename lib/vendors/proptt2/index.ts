@@ -1,6 +1,7 @@
 import type { Vendor } from '../../core/vendor.ts';
 import { choices } from './choices.ts';
 import { credentials, type Proptt2Credentials, type Proptt2Settings, settings, supports } from './connection.ts';
+import { errorCodes } from './error-codes.ts';
 import { channels } from './operations/channels.ts';
 import { organizations } from './operations/organizations.ts';
 import { records } from './operations/records.ts';
@@ -16,6 +17,7 @@ export const proptt2: Vendor<Proptt2Settings, Proptt2Credentials, Proptt2Session
   name: 'proptt2',
   title: 'ProPTT2',
   documentation: 'https://dev.proptt2.com/sdk-server-reference.html',
+  errorCodes: Object.values(errorCodes),
   operations,
   concurrency: { polls: 4, stepItems: 4 },
   choices,

@@ -3,6 +3,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { redactText } from '../../core/redaction/redact.ts';
 import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts';
 import type { Proptt2Credentials, Proptt2Settings } from './connection.ts';
+import { errorCodes } from './error-codes.ts';
 import { ask, type Proptt2Answer, title } from './wire/protocol.ts';
 
 /** The parts of a live session; `serverUrl` may change with each login. */
@@ -54,7 +55,7 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
       }
     }
     throw new GatewayError(
-      'auth_ambiguous',
+      errorCodes.auth_ambiguous,
       'ProPTT2 did not answer the login twice. Whether it was carried out is not known; the next call starts afresh.',
       {
         vendor: 'proptt2',

@@ -10,6 +10,7 @@ import {
   title,
   validate,
 } from './connection.ts';
+import { errorCodes } from './error-codes.ts';
 import { login } from './login.ts';
 import { botOperations } from './operations/bots.ts';
 import { callOperations } from './operations/calls.ts';
@@ -42,6 +43,7 @@ export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
   name: 'talk',
   title,
   documentation: 'https://nextcloud-talk.readthedocs.io/',
+  errorCodes: Object.values(errorCodes),
   operations,
   // A Talk server answers the polls of one account sequentially; a second poll makes both wait. Messages to a room keep their
   // order.

@@ -2,7 +2,7 @@ import { GatewayError } from '../../../core/errors.ts';
 import type { Effect } from '../../../core/operation.ts';
 import { redactText } from '../../../core/redaction/redact.ts';
 import type { VendorCall } from '../../../core/vendor.ts';
-import { retryAfter } from '../../../core/vendor-failure.ts';
+import { codeOfStatus, retryAfter } from '../../../core/vendor-failure.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
 import { type Proptt2Session, sessionQuery } from '../session.ts';
 import { ask, type Proptt2Answer, title } from './protocol.ts';
@@ -42,15 +42,15 @@ export function request(
   });
 }
 
-const kept: Readonly<Record<number, [ConstructorParameters<typeof GatewayError>[0], string]>> = {
-  400: ['vendor_bad_request', 'says that a parameter is not valid'],
-  403: ['vendor_forbidden', 'forbids the request'],
-  404: ['vendor_not_found', 'does not know the request or what it names'],
-  405: ['vendor_method_not_allowed', 'does not take the request'],
-  406: ['vendor_not_acceptable', 'does not accept it: the licence may be used up'],
-  409: ['vendor_conflict', 'says that it exists already'],
-  412: ['vendor_precondition_failed', 'says that the id is taken'],
-  413: ['vendor_too_large', 'says that it is too large'],
+const wordsOfStatus: Readonly<Record<number, string>> = {
+  400: 'says that a parameter is not valid',
+  403: 'forbids the request',
+  404: 'does not know the request or what it names',
+  405: 'does not take the request',
+  406: 'does not accept it: the licence may be used up',
+  409: 'says that it exists already',
+  412: 'says that the id is taken',
+  413: 'says that it is too large',
 };
 
 function refusal(
@@ -78,10 +78,10 @@ function refusal(
   }
   // An ended session may appear as 403, 500 or an HTML page: a keepalive distinguishes them.
   const suspect = status === 403 || status >= 500 || html ? ({ session: 'suspect' } as const) : {};
-  const known = kept[status];
+  const known = codeOfStatus[status];
   if (known) {
-    const meaning = meanings?.[String(status)] ?? `${title} ${known[1]}`;
-    return new GatewayError(known[0], `${meaning} (${doing}).`, { ...shared, ...suspect });
+    const meaning = meanings?.[String(status)] ?? `${title} ${wordsOfStatus[status]}`;
+    return new GatewayError(known, `${meaning} (${doing}).`, { ...shared, ...suspect });
   }
   const missing = excerpt.match(/JSONObject\[&?(?:quot;|")?(\w+)[^\]]*\] (?:not found|is not [\w ]+)/);
   if (missing) {

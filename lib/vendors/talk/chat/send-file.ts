@@ -2,6 +2,7 @@ import { GatewayError, refusedField } from '../../../core/errors.ts';
 import { type GivenFile, openSource, type Source } from '../../../core/given-file.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
 import { authorization, rootOf, type TalkCall, title } from '../connection.ts';
+import { errorCodes } from '../error-codes.ts';
 import { type Dialect, dialectOf } from '../wire/dialect.ts';
 import { sessionFor } from '../wire/exchange.ts';
 import { ask, type OcsAnswer, readAnswer, recordOf } from '../wire/protocol.ts';
@@ -155,7 +156,7 @@ async function shareInto(call: TalkCall, body: object): Promise<unknown> {
     effect: 'write',
     now: call.clock.now(),
     meanings,
-    codes: { 404: 'room_not_found' },
+    codes: { 404: errorCodes.room_not_found },
   });
 }
 

@@ -1,8 +1,9 @@
-import { GatewayError } from '../../../core/errors.ts';
+import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
 import { longestPage, readAfter, readNewest, readSince } from '../chat/history.ts';
 import type { ChatMessage } from '../chat/message.ts';
 import type { ChatPosition } from '../chat/position.ts';
 import type { TalkCall } from '../connection.ts';
+import { errorCodes } from '../error-codes.ts';
 import { dialectOf } from '../wire/dialect.ts';
 import { sessionFor } from '../wire/exchange.ts';
 import type { ListedRoom } from './cursor.ts';
@@ -11,11 +12,11 @@ import { listedEnd } from './cursor.ts';
 const maxPages = 5;
 const doing = 'reading the chat';
 /** Refusals that concern only one room: gone, in the lobby, closed. */
-const ofOneRoom = new Set([
-  'room_not_found',
-  'not_participant',
+const ofOneRoom: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  errorCodes.room_not_found.code,
+  errorCodes.not_participant.code,
   'vendor_not_found',
-  'vendor_lobby',
+  errorCodes.vendor_lobby.code,
   'vendor_forbidden',
 ]);
 

@@ -1,6 +1,7 @@
-import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
+import { type DeclaredCode, type ErrorCode, GatewayError } from '../../../core/errors.ts';
 import { LruMap } from '../../../core/lru-map.ts';
 import type { TalkCall } from '../connection.ts';
+import { errorCodes } from '../error-codes.ts';
 import { routeOf } from './dialect.ts';
 import { exchange } from './exchange.ts';
 import { recordOf } from './protocol.ts';
@@ -32,7 +33,8 @@ export function refuseKnownMissing(call: TalkCall, token: unknown): void {
  */
 export async function explainMissing(call: TalkCall, request: Exchange, problem: GatewayError): Promise<GatewayError> {
   const { route, fields, doing } = request;
-  if (fields.token === undefined) return notFound('user_not_found', 'user or group', fields.invite, doing, 'invite');
+  if (fields.token === undefined)
+    return notFound(errorCodes.user_not_found, 'user or group', fields.invite, doing, 'invite');
   const token = String(fields.token);
   if (routeOf(route).counted) {
     noteMissing(call, token);
@@ -52,7 +54,7 @@ export async function explainMissing(call: TalkCall, request: Exchange, problem:
 
 /** The refusal for a person who does not exist. */
 export function userNotFound(person: unknown, doing: string, name = 'participant'): GatewayError {
-  return notFound('user_not_found', 'participant or user', person, doing, name);
+  return notFound(errorCodes.user_not_found, 'participant or user', person, doing, name);
 }
 
 /** Whether the account is in a room, by its list of rooms; undefined if unknown. A guest has no list. */
@@ -85,19 +87,25 @@ function missingTokens(call: TalkCall): Map<string, Missing> {
 /** The refusal for requests that need the session of a joined room. */
 export function notJoined(token: string, doing: string): GatewayError {
   const ended = `This connection has not joined the room ${token}, or its session there has ended: call joinRoom first`;
-  return typed('not_participant', `${ended} (${doing}).`, 'token');
+  return typed(errorCodes.not_participant, `${ended} (${doing}).`, 'token');
 }
 
 function roomNotFound(token: string): GatewayError {
-  return typed('room_not_found', `There is no room ${token}, or the account is not in it.`, 'token');
+  return typed(errorCodes.room_not_found, `There is no room ${token}, or the account is not in it.`, 'token');
 }
 
-function notFound(code: ErrorCode, noun: string, value: unknown, doing: string, name: string): GatewayError {
+function notFound(
+  code: ErrorCode | DeclaredCode,
+  noun: string,
+  value: unknown,
+  doing: string,
+  name: string,
+): GatewayError {
   const shown = value === undefined ? '' : ` ${JSON.stringify(String(value).slice(0, 80))}`;
   return typed(code, `There is no such ${noun}${shown} (${doing}).`, name);
 }
 
-function typed(code: ErrorCode, message: string, name: string): GatewayError {
+function typed(code: ErrorCode | DeclaredCode, message: string, name: string): GatewayError {
   const errors = [{ pointer: `/${name}`, message: 'was not found' }];
   return new GatewayError(code, message, { vendor: 'talk', vendorCode: '404', outcome: 'refused', errors });
 }

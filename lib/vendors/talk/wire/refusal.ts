@@ -1,8 +1,9 @@
-import { type ErrorCode, type ErrorOptions, GatewayError } from '../../../core/errors.ts';
+import { type DeclaredCode, type ErrorCode, type ErrorOptions, GatewayError } from '../../../core/errors.ts';
 import type { Effect } from '../../../core/operation.ts';
 import { redactText } from '../../../core/redaction/redact.ts';
-import { retryAfter } from '../../../core/vendor-failure.ts';
+import { codeOfStatus, retryAfter } from '../../../core/vendor-failure.ts';
 import { title } from '../connection.ts';
+import { errorCodes } from '../error-codes.ts';
 import { type OcsAnswer, recordOf, textOf } from './protocol.ts';
 
 /** The context of a refusal. */
@@ -14,7 +15,7 @@ export interface Refused {
   /** The meaning of the operation's own refusals, by status and the server's reason (`400 type`), or by status alone. */
   meanings?: Readonly<Record<string, string>> | undefined;
   /** Codes of refusals that have changed between versions, by the same keys. */
-  codes?: Readonly<Record<string, ErrorCode>> | undefined;
+  codes?: Readonly<Record<string, ErrorCode | DeclaredCode>> | undefined;
   /** The server has a lobby, so a 412 means the lobby. */
   lobby?: boolean;
 }
@@ -23,15 +24,15 @@ export interface Refused {
 const pause = 60;
 const maintenancePause = 300;
 
-const documented: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  400: ['vendor_bad_request', 'says that a value is not valid'],
-  403: ['vendor_forbidden', 'forbids it to this account'],
-  404: ['vendor_not_found', 'does not know what is named'],
-  405: ['vendor_method_not_allowed', 'does not allow it for this room or message'],
-  406: ['vendor_not_acceptable', 'does not offer it for a room of another server'],
-  409: ['vendor_conflict', 'says that another session is in the way'],
-  412: ['vendor_precondition_failed', 'says that the present state does not allow it'],
-  413: ['vendor_too_large', 'says that it is too long'],
+const wordsOfStatus: Readonly<Record<number, string>> = {
+  400: 'says that a value is not valid',
+  403: 'forbids it to this account',
+  404: 'does not know what is named',
+  405: 'does not allow it for this room or message',
+  406: 'does not offer it for a room of another server',
+  409: 'says that another session is in the way',
+  412: 'says that the present state does not allow it',
+  413: 'says that it is too long',
 };
 
 /** The problem for a server response. A 404 about rooms and people is explained in `missing.ts`. */
@@ -39,7 +40,7 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
   const { status } = answer;
   const { doing } = refused;
   const shared: ErrorOptions = { vendor: 'talk', vendorCode: String(status), outcome: 'refused' };
-  const make = (code: ErrorCode, words: string, more: ErrorOptions = {}) =>
+  const make = (code: ErrorCode | DeclaredCode, words: string, more: ErrorOptions = {}) =>
     new GatewayError(code, `${title} ${words}${reasonOf(answer)} (${doing}).`, { ...shared, ...more });
 
   if (isPage(answer) && status > 401 && status < 500 && status !== 429) {
@@ -66,7 +67,7 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
     });
   }
   if (status === 412 && refused.lobby && refused.codes?.[412] === undefined) {
-    return make('vendor_lobby', 'holds this account in the lobby of the room until a moderator opens it');
+    return make(errorCodes.vendor_lobby, 'holds this account in the lobby of the room until a moderator opens it');
   }
   if (status === 426) {
     return make('vendor_too_old', `wants a newer client${answer.message ? `, version ${answer.message}` : ''}`);
@@ -85,15 +86,14 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
     return make('vendor_failed', 'was not asked: a proxy before it wants a login of its own', { outcome: 'no' });
   }
   if (status === 401) return make('vendor_forbidden', 'does not know who asks');
-  const known = documented[status];
-  if (known) {
-    const [code, words] = known;
+  const code = codeOfStatus[status];
+  if (code) {
     const { meanings = {}, codes = {} } = refused;
     const reason = errorOf(answer);
     const told = meanings[`${status} ${reason}`];
     const meaning = told ?? meanings[status];
     const chosen = codes[`${status} ${reason}`] ?? codes[status] ?? code;
-    if (meaning === undefined) return make(chosen, words);
+    if (meaning === undefined) return make(chosen, wordsOfStatus[status] ?? 'refused it');
     return told === undefined
       ? make(chosen, `says: ${meaning}`)
       : new GatewayError(chosen, `${title} says: ${told}${detailOf(answer)} (${doing}).`, shared);

@@ -3,7 +3,7 @@ import type { HttpAnswer, HttpClient } from '../../../core/http/client.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { Effect } from '../../../core/operation.ts';
 import { redactText } from '../../../core/redaction/redact.ts';
-import { failureOf, retryAfter } from '../../../core/vendor-failure.ts';
+import { codeOfStatus, failureOf, retryAfter } from '../../../core/vendor-failure.ts';
 import { title } from '../connection.ts';
 import { refusalOf } from './refusal.ts';
 
@@ -96,17 +96,7 @@ export function statusError(
       ...shared,
       retryAfter: retryAfter(after, asking.now, 60),
     });
-  const kept = (
-    {
-      400: 'vendor_bad_request',
-      403: 'vendor_forbidden',
-      404: 'vendor_not_found',
-      405: 'vendor_method_not_allowed',
-      409: 'vendor_conflict',
-      412: 'vendor_precondition_failed',
-      413: 'vendor_too_large',
-    } as const
-  )[status];
+  const kept = codeOfStatus[status];
   if (kept)
     return new GatewayError(kept, `${title} answered ${doing} with ${status}: ${said}`, {
       ...shared,
