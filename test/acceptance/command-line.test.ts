@@ -9,6 +9,7 @@ import { json, text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { exitCodes } from '../../cli/failures.ts';
 import { verifyWebhook } from '../../lib/core/standard-webhooks.ts';
+import { until } from '../support/until.ts';
 import { type Bench, startBench } from './product.ts';
 
 const root = dirname(dirname(import.meta.dirname));
@@ -240,6 +241,62 @@ test('doctor checks every connection', async () => {
   expect([code, stdout]).toEqual([0, expect.stringMatching(/✓ proptt2\/demo: works/)]);
   const nobody = await start(['doctor'], { TRUNKLINE_URL: 'http://127.0.0.1:9' }).ended;
   expect(nobody).toMatchObject({ code: exitCodes.failed, stdout: expect.stringContaining('does not answer') });
+});
+
+describe('connect on a terminal', () => {
+  /** Runs the command line on a terminal of its own, and types an answer each time that it shows a question. */
+  async function onTerminal(words: string[], answers: [question: string, keys: string][]) {
+    const { url, adminKey } = bench.product;
+    const command = [process.execPath, join(root, 'cli/main.ts'), ...words].join(' ');
+    const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
+      cwd: folder,
+      env: { ...process.env, TRUNKLINE_URL: url, TRUNKLINE_KEY: adminKey, TERM: 'xterm', COLUMNS: '200' },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    children.add(child);
+    const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8');
+    });
+    let shown = 0;
+    for (const [question, keys] of answers) {
+      await until(() => output.indexOf(question, shown) >= 0);
+      shown = output.length;
+      child.stdin.write(keys);
+    }
+    return { code: await closed, output };
+  }
+  const enter = '\r';
+
+  test('asks for what is missing, hides the secret, and shows the check', async () => {
+    const { url } = bench.demo.proptt2;
+    const words = ['connect', 'proptt2', 'asked', 'allowHttp:=true', 'allowPrivateNetwork:=true'];
+    const { code, output } = await onTerminal(words, [
+      ['cloudUrl', url + enter],
+      ['ownerId', `owner@company.com${enter}`],
+      ['hid', `5${enter}`],
+      ['interactionKey', `bb00cc${enter}`],
+    ]);
+    expect(output).toContain('Stored. Call it as proptt2/asked/');
+    expect(output).not.toContain('bb00cc');
+    expect(output).toContain('✓');
+    expect(code).toBe(exitCodes.done);
+    const { body } = await bench.call('GET', '/v1/connections/proptt2/asked');
+    expect(body).toMatchObject({ settings: { cloudUrl: url, ownerId: 'owner@company.com', hid: 5 } });
+  });
+
+  test('stores nothing when it is cancelled', async () => {
+    const { code, output } = await onTerminal(
+      ['connect'],
+      [
+        ['Vendor', enter],
+        ['Name of the connection', '\u0003'],
+      ],
+    );
+    expect(output).toContain('Cancelled. Nothing was stored.');
+    expect(code).toBe(exitCodes.usage);
+  });
 });
 
 test('connect creates a connection from words and checks it', async () => {
