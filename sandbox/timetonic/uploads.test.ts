@@ -236,12 +236,12 @@ describe('resumable uploads', () => {
     expect(await (await demo.file('oin/full/UP-1')).text()).toBe('abcdef');
   });
 
-  it('take 400 MB in little memory', async () => {
+  it('take 200 MB in little memory', async () => {
     const child = fork(new URL('../../test/support/timetonic-process.ts', import.meta.url));
     try {
       const [{ baseUrl, uploadUrl }] = await once(child, 'message');
       const { me } = await logIn({ baseUrl, journal: [] });
-      const size = 400 * 1024 * 1024;
+      const size = 200 * 1024 * 1024;
       const values = { ...metadata, sesskey: me.sesskey };
       const headers = { ...tus, 'upload-length': String(size), 'upload-metadata': encoded(values) };
       const url = (await fetch(uploadUrl, { method: 'POST', headers })).headers.get('location') ?? '';
