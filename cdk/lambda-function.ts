@@ -153,12 +153,12 @@ function allow(actions: string[], resources: string[]): PolicyStatement {
 }
 
 function grant(role: Role, statements: readonly PolicyStatement[], reason: string): void {
-  const meant = statements.filter(({ resources }) => resources.length > 0);
-  for (const statement of meant) role.addToPolicy(statement);
-  acknowledgeWildcards(role, meant, reason);
+  const granted = statements.filter(({ resources }) => resources.length > 0);
+  for (const statement of granted) role.addToPolicy(statement);
+  acknowledgeWildcards(role, granted, reason);
 }
 
-/** Tells the rule check that the wildcards in these resources are meant. */
+/** Tells the rule check that the wildcards in these resources are intended. */
 function acknowledgeWildcards(scope: Construct, statements: readonly PolicyStatement[], reason: string): void {
   const resources = statements.flatMap((statement) => statement.resources);
   const flat = new Set(resources.map((each) => flattenCfnReference(Stack.of(scope).resolve(each))));

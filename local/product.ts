@@ -197,8 +197,8 @@ async function start(
   process.env.TRUNKLINE_PUBLIC_URL = options.publicUrl ?? bridge.url;
   // An open stream would keep the bridge from closing.
   if (live) closers.push(async () => live.close());
-  const ground = { directory, dynamodb, lambda, credentials, metrics, changed: () => live?.changed() };
-  queues = (await startDurableHalf(functions, ground, closers)).queues;
+  const environment = { directory, dynamodb, lambda, credentials, metrics, changed: () => live?.changed() };
+  queues = (await startDurableHalf(functions, environment, closers)).queues;
   const onEffect = options.readable ? (effect: string) => lines.write(() => `${effectLine(effect)}\n`) : undefined;
   const demo = options.sandbox
     ? await startDemo({ directory, gatewayUrl: bridge.url, adminKey, ...(onEffect && { onEffect }) })
@@ -228,7 +228,7 @@ function onlyErrors(text: string): string {
   return text.includes('"level":"error"') ? text : '';
 }
 
-interface Ground {
+interface Environment {
   directory: string;
   dynamodb: string;
   lambda: LambdaEndpointOptions;
@@ -241,7 +241,7 @@ interface Ground {
 /** What Lambda's durable executions and the table's stream are on AWS; takes up what an earlier process left unfinished. */
 async function startDurableHalf(
   functions: Functions,
-  ground: Ground,
+  environment: Environment,
   closers: (() => Promise<void>)[],
 ): Promise<DurableRuntime> {
   const { table, clock } = services();
@@ -262,19 +262,19 @@ async function startDurableHalf(
     onSucceeded: (functionName, result) => {
       // What the delivery returns.
       const end = functionName === 'deliver-event' && (JSON.parse(result ?? '{}') as { state?: string });
-      if (end) ground.metrics.noteDelivery(String(end.state));
+      if (end) environment.metrics.noteDelivery(String(end.state));
     },
     onFailed: (execution) => endExecution(functions.plain['end-executions'], execution),
   });
   closers.push(runtime.stop);
-  Object.assign(ground.lambda.functions, runtime.functions);
-  ground.lambda.completeCallback = runtime.complete;
+  Object.assign(environment.lambda.functions, runtime.functions);
+  environment.lambda.completeCallback = runtime.complete;
   const pump = await startStreamPump({
-    endpoint: ground.dynamodb,
-    credentials: ground.credentials,
+    endpoint: environment.dynamodb,
+    credentials: environment.credentials,
     tableName,
     handler: functions.stream,
-    positionFile: join(ground.directory, 'stream.json'),
+    positionFile: join(environment.directory, 'stream.json'),
     onGiveUp: (records) => log({ level: 'error', message: 'events were not routed', count: records.length }),
   });
   table.onWrite = (key, item) => {
@@ -282,7 +282,7 @@ async function startDurableHalf(
     // An event is in the log once it has its place there.
     const isListed = isRunItem(key) || isDeliveryItem(key);
     if (item && isListed) recentChanges.note(item);
-    if (isListed || key.pk === keys.log()) ground.changed();
+    if (isListed || key.pk === keys.log()) environment.changed();
   };
   closers.push(pump.stop);
   return runtime;

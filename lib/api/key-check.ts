@@ -122,10 +122,10 @@ export class KeyCheck {
     return { value: found?.principal, until: Math.min(now + cacheTime, until) };
   }
 
-  /** A link's token is used up by this, so it is taken only where it is meant for. */
-  async #linked(token: string, meant: boolean): Promise<Principal> {
+  /** A link's token is used up by this, so it is accepted only by the call that it was made for. */
+  async #linked(token: string, isExpected: boolean): Promise<Principal> {
     const now = this.#clock.now();
-    const key = meant ? await useLink(this.#table, token, now) : undefined;
+    const key = isExpected ? await useLink(this.#table, token, now) : undefined;
     const found = key && (await this.#holder(key, now));
     if (found) return { ...found.principal, keyHash: key.keyHash };
     throw new GatewayError(

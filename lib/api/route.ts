@@ -119,9 +119,9 @@ export function dispatcher(
           throw error;
         },
       );
-      const told = answer instanceof Answer ? answer.body : answer;
+      const body = answer instanceof Answer ? answer.body : answer;
       if (chosen.write)
-        await audit(principal, { route: chosen, params, input, outcome: 'done', answer: told }, request);
+        await audit(principal, { route: chosen, params, input, outcome: 'done', answer: body }, request);
       if (answer instanceof Answer) return answer;
       return { status: chosen.status ?? 200, body: chosen.status === 204 ? undefined : answer };
     };

@@ -36,9 +36,9 @@ export function durableFunction<Payload>(
   run: (services: Services, context: DurableContext, payload: Payload) => Promise<object>,
 ): DurableLambdaHandler {
   return withDurableExecution<Payload, object>(async (payload, context) => {
-    const kit = services();
+    const provided = services();
     try {
-      return await run(kit, wrap(context, kit.files), payload);
+      return await run(provided, wrap(context, provided.files), payload);
     } catch (error) {
       const { message, stack } = error instanceof Error ? error : new Error(String(error));
       log({ level: 'error', durable: name, execution: context.executionContext.durableExecutionArn, message, stack });

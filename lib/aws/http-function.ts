@@ -35,18 +35,18 @@ type Chain = MiddlewareObj<
 
 /** A Lambda handler behind API Gateway for callers with a key: request, key, rate, problem document, one log line. */
 export function httpFunction(handle: HttpHandler) {
-  return chain((progress, kit) => {
+  return chain((progress, provided) => {
     if (!progress.principal) throw new Error('The key check did not run');
-    return handle(progress.request, progress.principal, kit);
+    return handle(progress.request, progress.principal, provided);
   }).use(keyCheck());
 }
 
 /** The same without a key: what the public may see, and hooks, which check their own secret. */
 export function openHttpFunction(handle: OpenHttpHandler) {
-  return chain((progress, kit) => handle(progress.request, kit));
+  return chain((progress, provided) => handle(progress.request, provided));
 }
 
-function chain(run: (progress: Progress, kit: Services) => Promise<HttpAnswer>) {
+function chain(run: (progress: Progress, provided: Services) => Promise<HttpAnswer>) {
   return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context, Record<string, unknown>>({
     timeoutEarlyInMillis: 0,
   })
@@ -54,8 +54,8 @@ function chain(run: (progress: Progress, kit: Services) => Promise<HttpAnswer>) 
     .use(problems())
     .handler(async (event, context) => {
       const progress = progressOf(event, context);
-      const kit = services();
-      return encode(await run(progress, kit), progress, kit);
+      const provided = services();
+      return encode(await run(progress, provided), progress, provided);
     });
 }
 
@@ -84,9 +84,9 @@ function keyCheck(): Chain {
   return {
     before: async ({ event, context }) => {
       const progress = progressOf(event, context);
-      const kit = services();
-      progress.principal = await kit.keys.check(progress.request);
-      progress.rateHeaders = kit.rates.take(progress.principal, kit.clock.now());
+      const provided = services();
+      progress.principal = await provided.keys.check(progress.request);
+      progress.rateHeaders = provided.rates.take(progress.principal, provided.clock.now());
     },
   };
 }
@@ -142,12 +142,12 @@ function requestLog(): Chain {
 async function encode(
   answer: HttpAnswer,
   progress: Progress,
-  kit: Services,
+  provided: Services,
 ): Promise<APIGatewayProxyStructuredResultV2> {
   const headers = { 'x-request-id': progress.request.requestId, ...progress.rateHeaders };
   if ('file' in answer) {
     const { encodeFile } = await import('./file-answer.ts');
-    return encodeFile(answer, headers, kit.files);
+    return encodeFile(answer, headers, provided.files);
   }
   const type = typeof answer.body === 'string' ? undefined : 'application/json';
   return {

@@ -34,19 +34,19 @@ export function scheduledFunction(
     })
     .handler(async (event, context) => {
       const startedAt = performance.now();
-      const kit = services();
-      const before = kit.table.requests;
-      const report = await run(kit, {
+      const provided = services();
+      const before = provided.table.requests;
+      const report = await run(provided, {
         requestId: context.awsRequestId,
         signal: AbortSignal.timeout(tickTime),
-        startWorker: (pages) => kit.starter.startWorker(context.functionName, { pages }),
+        startWorker: (pages) => provided.starter.startWorker(context.functionName, { pages }),
         ...('pages' in event && { pages: event.pages }),
         all: 'all' in event,
       });
       if (!('pages' in event)) {
         if (report.oldestDueMs !== undefined) metric('OldestDue', report.oldestDueMs, 'Milliseconds', { clock: name });
-        const finishedAt = kit.clock.now();
-        await kit.table.put<ClockTick>({
+        const finishedAt = provided.clock.now();
+        await provided.table.put<ClockTick>({
           ...keys.clockTick(name),
           startedAt: finishedAt - Math.round(performance.now() - startedAt),
           finishedAt,
@@ -58,7 +58,7 @@ export function scheduledFunction(
         tick: name,
         requestId: context.awsRequestId,
         ms: Math.round(performance.now() - startedAt),
-        dynamodbRequests: kit.table.requests - before,
+        dynamodbRequests: provided.table.requests - before,
         ...report,
       });
       return report;

@@ -142,7 +142,7 @@ async function finish(
   if (pending === undefined) {
     throw new GatewayError(
       'invalid_request',
-      'This login was not begun for this connection. Begin again, without `login`.',
+      'This login was not started for this connection. Start again, without `login`.',
     );
   }
   // The vendor returns the grant once. A caller that repeats the request after a lost response receives the stored outcome.
@@ -167,7 +167,7 @@ async function finish(
       'The address of the connection was changed since this login began. Begin again.',
     );
   }
-  // The stored credentials may be missing or bound to another address. The login is meant to fix that.
+  // The stored credentials may be missing or bound to another address. The login fixes that.
   const before = exists ? await readCredentials(services.secrets, vendor, connection, true).catch(nothing) : {};
   const credentials = {
     ...before,

@@ -13,13 +13,13 @@ export async function scopeProblem(
 ): Promise<string | undefined> {
   const [vendorName = '', connection = '', operation = ''] = scope.split('/');
   if (vendorName === 'trunkline') return undefined;
-  const meant = Object.values(vendors).filter(({ name }) => vendorName === '*' || vendorName === name);
-  const [first] = meant;
-  if (first && operation !== '*' && operation !== 'raw' && !meant.some((vendor) => has(vendor, operation))) {
+  const matching = Object.values(vendors).filter(({ name }) => vendorName === '*' || vendorName === name);
+  const [first] = matching;
+  if (first && operation !== '*' && operation !== 'raw' && !matching.some((vendor) => has(vendor, operation))) {
     return `names an operation that does not exist: ${noOperation(first, operation)}`;
   }
   if (connection === '*') return undefined;
-  const names = (await Promise.all(meant.map(({ name }) => connections.list(name)))).flat().map(({ name }) => name);
+  const names = (await Promise.all(matching.map(({ name }) => connections.list(name)))).flat().map(({ name }) => name);
   if (names.includes(connection)) return undefined;
   return `names a connection that does not exist: ${connection}.${didYouMean(connection, names)}`;
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { definitionOf } from './schema-definition.ts';
 
 /** A vendor's response, normalised where it matches the declared form, and the JSON pointers of the parts that do not match. */
 export interface Shaped {
@@ -29,7 +30,7 @@ function shape(
 ): unknown {
   const parsed = attempt(() => z.safeParse(schema, value));
   if (parsed?.success) return parsed.data;
-  const { def } = schema._zod as { def: Definition };
+  const def = definitionOf(schema);
   if (def.innerType && value !== undefined && value !== null) {
     return shape(def.innerType, value, original, pointer, misfits);
   }
@@ -68,17 +69,6 @@ function shape(
   }
   misfits.add(pointer);
   return original === undefined ? value : original;
-}
-
-interface Definition {
-  type: string;
-  innerType?: z.core.$ZodType;
-  in?: z.core.$ZodType;
-  out?: z.core.$ZodType;
-  options?: z.core.$ZodType[];
-  element?: z.core.$ZodType;
-  shape?: Readonly<Record<string, z.core.$ZodType>>;
-  valueType?: z.core.$ZodType;
 }
 
 function attempt<T>(run: () => T): T | undefined {

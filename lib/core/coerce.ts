@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { refusedField } from './errors.ts';
+import { definitionOf } from './schema-definition.ts';
 
 /**
  * An input as tools send it, brought to what its schema asks for: numbers and booleans that are written as text, JSON text for
@@ -7,8 +8,7 @@ import { refusedField } from './errors.ts';
  */
 export function coerce(schema: z.core.$ZodType, value: unknown): unknown {
   if (z.safeParse(schema, value).success) return value;
-  // Every schema of zod has a definition of this form.
-  const def = schema._zod.def as Definition;
+  const def = definitionOf(schema);
   if (def.innerType) {
     const empty = value === null || (value === '' && !takesText(def.innerType));
     if (empty && def.type !== 'nullable') return undefined;
@@ -34,15 +34,15 @@ export function coerce(schema: z.core.$ZodType, value: unknown): unknown {
       return Object.fromEntries(
         Object.entries(record).flatMap(([name, each]) => {
           const field = def.shape && Object.hasOwn(def.shape, name) ? def.shape[name] : def.valueType;
-          const meant = field ? coerce(field, each) : each;
-          return meant === undefined ? [] : [[name, meant]];
+          const coerced = field ? coerce(field, each) : each;
+          return coerced === undefined ? [] : [[name, coerced]];
         }),
       );
     }
     case 'union':
       for (const option of def.options ?? []) {
-        const meant = coerce(option, value);
-        if (z.safeParse(option, meant).success) return meant;
+        const coerced = coerce(option, value);
+        if (z.safeParse(option, coerced).success) return coerced;
       }
       return value;
     default:
@@ -70,22 +70,11 @@ export function coerceQuery(
     if (!field) entries.push([name, text]);
     else if (texts.length > 1) entries.push([name, coerce(field, texts)]);
     else if (text !== '' || field._zod.optin !== 'optional') {
-      const meant = coerce(field, text);
-      entries.push([name, meant === text && takesList(field) && !takesText(field) ? coerce(field, [text]) : meant]);
+      const coerced = coerce(field, text);
+      entries.push([name, coerced === text && takesList(field) && !takesText(field) ? coerce(field, [text]) : coerced]);
     }
   }
   return Object.fromEntries(entries);
-}
-
-interface Definition {
-  type: string;
-  innerType?: z.core.$ZodType;
-  in?: z.core.$ZodType;
-  element?: z.core.$ZodType;
-  shape?: Readonly<Record<string, z.core.$ZodType>>;
-  valueType?: z.core.$ZodType;
-  options?: readonly z.core.$ZodType[];
-  values?: readonly unknown[];
 }
 
 const takesText = (schema: z.core.$ZodType) => takes(schema, 'string');
@@ -93,7 +82,7 @@ const takesList = (schema: z.core.$ZodType) => takes(schema, 'array');
 
 /** Whether one of the forms of a value is of a type. */
 function takes(schema: z.core.$ZodType, type: 'string' | 'array'): boolean {
-  const def = schema._zod.def as Definition;
+  const def = definitionOf(schema);
   if (def.type === type) return true;
   const inner = [...(def.options ?? []), ...[def.innerType, def.type === 'pipe' ? def.in : undefined]];
   return inner.some((each) => each !== undefined && takes(each, type));

@@ -1,5 +1,6 @@
 import type * as z from 'zod/mini';
 import type { FieldError } from './errors.ts';
+import { type Definition, definitionOf } from './schema-definition.ts';
 
 /** What keeps an input from its schema, in sentences that go on from a field's name. */
 export function errorsOf(error: z.core.$ZodError, schema: z.core.$ZodType): FieldError[] {
@@ -49,7 +50,7 @@ function sentence(issue: z.core.$ZodIssue, root: z.core.$ZodType): string {
     case 'invalid_type': {
       if (issue.input === undefined) return 'is required';
       const schema = schemaAt(root, issue.path);
-      return schema && definitionOf(schema).format === 'safeint'
+      return schema && innermostOf(schema).format === 'safeint'
         ? 'must be an integer'
         : `must be of type ${issue.expected}`;
     }
@@ -78,30 +79,18 @@ function bound(how: string, count: number, origin: string): string {
   return `be ${how} ${count}`;
 }
 
-interface Definition {
-  type: string;
-  format?: string;
-  innerType?: z.core.$ZodType;
-  in?: z.core.$ZodType;
-  element?: z.core.$ZodType;
-  shape?: Readonly<Record<string, z.core.$ZodType>>;
-  valueType?: z.core.$ZodType;
-  options?: readonly z.core.$ZodType[];
-  values?: readonly unknown[];
-}
-
-function definitionOf(schema: z.core.$ZodType): Definition {
-  // Every schema of zod has a definition of this form.
-  const definition = schema._zod.def as Definition;
+/** The definition of what a value has to be, below `optional`, `nullable`, `default` and conversions. */
+function innermostOf(schema: z.core.$ZodType): Definition {
+  const definition = definitionOf(schema);
   const inner = definition.innerType ?? (definition.type === 'pipe' ? definition.in : undefined);
-  return inner ? definitionOf(inner) : definition;
+  return inner ? innermostOf(inner) : definition;
 }
 
 /** The schema of a place in an input; of several forms, that of the first that has the place. */
 function schemaAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.core.$ZodType | undefined {
   const [step, ...rest] = path;
   if (step === undefined) return schema;
-  const { shape, element, valueType, options } = definitionOf(schema);
+  const { shape, element, valueType, options } = innermostOf(schema);
   for (const option of options ?? []) {
     const found = schemaAt(option, path);
     if (found) return found;
@@ -112,7 +101,7 @@ function schemaAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.core
 
 /** The forms that a value may have, each in a few words: `{url, name?}`, `text`, `"all"`. */
 function formsOf(schema: z.core.$ZodType): string[] {
-  const { type, shape, options, values, format } = definitionOf(schema);
+  const { type, shape, options, values, format } = innermostOf(schema);
   if (options) return [...new Set(options.flatMap(formsOf))];
   if (type === 'literal') return (values ?? []).map((value) => JSON.stringify(value));
   if (type === 'string') return ['text'];

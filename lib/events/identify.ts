@@ -33,8 +33,8 @@ export async function identifyEvents(
   const identified = new Map<FoundEvent, FoundEvent | undefined>();
   for (const [subject, events] of subjects) {
     const key = keys.subject(connection.vendor, connection.name, subject);
-    const told = await changeSubject(services, key, events, identify);
-    for (const [index, event] of events.entries()) identified.set(event, told[index]);
+    const results = await changeSubject(services, key, events, identify);
+    for (const [index, event] of events.entries()) identified.set(event, results[index]);
   }
   return found.flatMap((event) => (event.unidentified ? (identified.get(event) ?? []) : event));
 }
@@ -48,7 +48,7 @@ async function changeSubject(
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const item = await table.get<SubjectItem>(key, true);
     let known: unknown = item && JSON.parse(item.known);
-    const told = events.map((event) => {
+    const results = events.map((event) => {
       const next = identify(known, event);
       known = next.known;
       return next.event;
@@ -62,7 +62,7 @@ async function changeSubject(
           version: item?.version ?? 0,
         })
       ).done;
-    if (written) return told;
+    if (written) return results;
   }
   throw new Error(`The subject ${key.pk} changes all the time`);
 }

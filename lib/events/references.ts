@@ -32,11 +32,11 @@ export async function connectionProblem(
   types: readonly string[],
   mayRead: (vendor: string, connection: string) => boolean = () => true,
 ): Promise<string | undefined> {
-  const meant = connectionsMeant(services, wanted, types).filter(({ vendor, connection }) =>
+  const matching = matchingConnections(services, wanted, types).filter(({ vendor, connection }) =>
     mayRead(vendor, connection),
   );
   const found = await Promise.all(
-    meant.map(({ vendor, connection }) => services.connections.find(vendor, connection).then(() => true, isMissing)),
+    matching.map(({ vendor, connection }) => services.connections.find(vendor, connection).then(() => true, isMissing)),
   );
   if (found.includes(true)) return undefined;
   const asHook = wanted.startsWith(hookPrefix) && types.some((pattern) => matchesType(pattern, hookType));
@@ -46,7 +46,7 @@ export async function connectionProblem(
 }
 
 /** The connections that `name` or `vendor/name` may refer to, given the requested types. */
-function connectionsMeant(
+function matchingConnections(
   { vendorNames }: ReferenceServices,
   wanted: string,
   types: readonly string[],

@@ -106,7 +106,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
 
   async function invoke(pk: string, functionName: string): Promise<void> {
     const handler = handlers[functionName];
-    const begun = await inTurn(pk, async () => {
+    const started = await inTurn(pk, async () => {
       const made = fresh.get(pk);
       fresh.delete(pk);
       const execution = made ?? (await store.read(pk));
@@ -117,8 +117,8 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
       running.set(pk, mine);
       return { execution, mine, updated };
     });
-    if (!begun || !handler) return;
-    const { execution, mine, updated } = begun;
+    if (!started || !handler) return;
+    const { execution, mine, updated } = started;
     let output: Awaited<ReturnType<DurableLambdaHandler>> | undefined;
     let fault: unknown;
     try {

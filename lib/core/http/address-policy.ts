@@ -9,19 +9,19 @@ export interface AddressPolicy {
   allowPrivateNetwork?: boolean | undefined;
 }
 
-/** How far away an address is: `private` opens with `allowPrivateNetwork`, `never` with nothing. */
+/** The class of an address: `private` is allowed with `allowPrivateNetwork`, `never` is always refused. */
 export type AddressClass = 'public' | 'private' | 'never';
 
-/** One answer of the name service. */
+/** One address that DNS returned. */
 export interface ResolvedAddress {
   address: string;
   family: number;
 }
 
-/** Asks the name service for every address of a host; tests hand in their own. */
+/** Resolves every address of a host. Tests pass their own. */
 export type Resolve = (hostname: string) => Promise<readonly ResolvedAddress[]>;
 
-/** A name that resolved to an address which the policy refuses. */
+/** A name that resolved to an address that the policy refuses. */
 export class RefusedAddress extends Error {
   override name = 'RefusedAddress';
   readonly code = 'ERR_REFUSED_ADDRESS';
@@ -87,9 +87,9 @@ const isatapMarks = ['0:5efe', '200:5efe'];
 
 /** What this deployment opens beyond its connections' own settings. */
 interface Deployment {
-  /** Private networks, such as `10.1.0.0/16`, that every connection may reach, by address over plain http, too. */
+  /** Private networks, such as `10.1.0.0/16`, that every connection may reach. URLs that name an address in them may use plain http. */
   privateNetworks?: readonly string[];
-  /** True where loopback belongs to the platform (a Lambda's runtime API) and opens with nothing. */
+  /** True where loopback belongs to the platform (a Lambda's runtime API) and is always refused. */
   closeLoopback?: boolean;
 }
 
@@ -116,7 +116,7 @@ function isOpen(address: string): boolean {
 
 let knownLists: Record<'never' | 'private' | 'loopback', BlockList> | undefined;
 
-/** Made at the first address: a function that starts has no time for them. */
+/** Built when the first address is checked, to keep cold starts short. */
 function blockLists() {
   knownLists ??= {
     never: blockList(neverRanges),
@@ -129,7 +129,7 @@ function blockLists() {
 const neverNames = new Set(['metadata', 'metadata.google.internal', 'metadata.goog', 'instance-data']);
 const loopbackNames = new Set(['localhost', 'localhost.localdomain', 'ip6-localhost', 'ip6-loopback']);
 
-/** Sorts a literal IPv4 or IPv6 address, an IPv4 address hidden in an IPv6 one by what is inside; anything else is `never`. */
+/** Classifies a literal address. An IPv4 address embedded in an IPv6 one decides for both; anything that is not an address is `never`. */
 export function classifyAddress(address: string): AddressClass {
   const bare = address.split('%', 1)[0] ?? '';
   const family = isIP(bare);
@@ -144,8 +144,8 @@ export function classifyAddress(address: string): AddressClass {
 }
 
 /**
- * Checks what can be known without asking the name service: scheme, credentials, forbidden names and literal addresses. The
- * answer is a phrase that says what is wrong and what to do, or undefined when the URL is allowed.
+ * Checks everything that needs no DNS: scheme, credentials, forbidden names and literal addresses. Returns what is wrong and what
+ * to do about it, or undefined if the URL is allowed.
  */
 export function checkUrl(url: string | URL, policy: AddressPolicy): string | undefined {
   const parsed = typeof url === 'string' ? URL.parse(url) : url;
@@ -166,9 +166,9 @@ export function checkUrl(url: string | URL, policy: AddressPolicy): string | und
 }
 
 /**
- * A `lookup` for sockets: it resolves a name once, refuses it with `RefusedAddress` if any of the answers is refused, and hands
- * on exactly the addresses that were checked, so that no second answer of the name service can be connected to. Without a
- * policy it only resolves.
+ * A `lookup` for sockets. It resolves a name once, fails with `RefusedAddress` if any of its addresses is refused, and returns
+ * exactly the addresses that were checked, so that a second DNS answer cannot redirect the connection. Without a policy it only
+ * resolves.
  */
 export function pinnedLookup(policy: AddressPolicy | undefined, resolve: Resolve = resolveBySystem): LookupFunction {
   return (hostname, options, callback) => {
@@ -190,7 +190,7 @@ export function pinnedLookup(policy: AddressPolicy | undefined, resolve: Resolve
   };
 }
 
-/** The operating system's answers for a name, in its own order. */
+/** The operating system's addresses for a name, in its own order. */
 export async function resolveBySystem(hostname: string): Promise<ResolvedAddress[]> {
   return systemLookup(hostname, { all: true });
 }
@@ -226,7 +226,7 @@ function dotted(high: number, low: number): string {
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 }
 
-/** The eight groups of an IPv6 address; the URL parser brings every spelling, dotted tails included, into one. */
+/** The eight groups of an IPv6 address. The URL parser normalises every spelling, including dotted tails. */
 function groupsOf(address: string): number[] {
   const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
   const left = parseGroups(head);

@@ -38,7 +38,7 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient & { clos
     const rule = address === 'any' ? 'any' : `${address.allowHttp === true} ${address.allowPrivateNetwork === true}`;
     const key = `${url.protocol}${url.host} ${rule}`;
     const known = pools.get(key);
-    // A pool stands for an origin that its policy allows; only credentials differ between URLs of one origin.
+    // The policy has allowed the origin of a known pool. URLs of one origin can differ only in their credentials.
     if (known !== undefined && url.username === '' && url.password === '') return known;
     if (address !== 'any') refuseIf(checkUrl(url, address));
     else if (!/^https?:$/.test(url.protocol)) refuseIf(`${url.protocol} is not a protocol that can be called`);
@@ -85,8 +85,8 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient & { clos
 }
 
 /**
- * Lets the event loop read what the kernel has for it, such as the end of a connection that ended while this process was frozen.
- * The first turn may be the rest of one whose reading is over.
+ * Lets the event loop read pending input, such as the end of a connection that was closed while this process was frozen. Waits two
+ * turns, because the reading of the current one may be over.
  */
 async function lookAtSockets(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => afterReading(resolve));

@@ -5,21 +5,21 @@ import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 /** One origin and how to reach it. */
 export interface PoolOptions {
   secure: boolean;
-  /** Host as certificates and the name service know it, without brackets. */
+  /** The host name as in DNS and certificates, without brackets. */
   host: string;
   port: number;
   lookup?: LookupFunction;
   ca?: ConnectionOptions['ca'];
-  /** More requests than this at a time wait for a connection. */
+  /** The maximum number of connections; further requests wait for one. */
   maxSockets: number;
-  /** How long an unused connection is kept when the server does not announce less, in milliseconds. */
+  /** How long an unused connection is kept unless the server announces less, in milliseconds. */
   idleMs: number;
 }
 
 /** A connection that was never established: no byte of any request was written to it. */
 export class ConnectFailure extends Error {
   override name = 'ConnectFailure';
-  /** `tls` once TCP stood: a bad certificate or a broken handshake. */
+  /** `tls` after the TCP connection was made: a bad certificate or a failed handshake. */
   readonly phase: 'tcp' | 'tls';
 
   constructor(phase: 'tcp' | 'tls', cause: unknown) {
@@ -32,27 +32,27 @@ const state = Symbol('state');
 
 interface ConnectionState {
   request: ClientRequest | undefined;
-  /** `bytesWritten` of the socket when the current request got it. */
+  /** The socket's `bytesWritten` when the current request was assigned to it. */
   writtenBefore: number;
   idleMs: number;
   /** The last `Keep-Alive` header that was read. */
   announced: string | undefined;
-  /** Epoch milliseconds; wall time, because a frozen Lambda's timers do not run while its connections die. */
+  /** Epoch milliseconds. Wall time, because the timers of a frozen Lambda do not run while its connections end. */
   idleUntil: number;
 }
 
 type PooledSocket = Socket & { [state]: ConnectionState };
 
-/** A server's promise is cut short by this much, so that its closing and our next request do not cross. */
+/** A connection is given up this long before the time that the server announced, in milliseconds, so that its closing and the next request do not cross. */
 const announcedMargin = 1000;
 
 /**
- * The connections to one origin, handed to `http.request` as its agent. Unlike `http.Agent` a request gets a socket only once
- * that is connected (and its certificate verified), so whether a request was sent is known and not guessed; and an idle
- * connection is judged by the clock at the moment of its reuse. It costs a quarter less CPU per request than `http.Agent`.
+ * The connections to one origin, passed to `http.request` as its agent. Unlike with `http.Agent`, a request gets a socket only once
+ * it is connected and its certificate is verified, so it is always known whether a request was sent. Whether an idle connection
+ * may be reused is decided by the clock at that moment. It costs a quarter less CPU per request than `http.Agent`.
  */
 export class ConnectionPool {
-  /** The members that `ClientRequest` reads of an agent. */
+  /** The members of an agent that `ClientRequest` reads. */
   readonly keepAlive = true;
   readonly maxSockets = Number.POSITIVE_INFINITY;
   readonly options = {};
@@ -73,7 +73,7 @@ export class ConnectionPool {
     this.defaultPort = target.secure ? 443 : 80;
   }
 
-  /** This pool as the type that `http.request` asks for; at run time Node accepts any object with `addRequest`. */
+  /** This pool, typed as `http.request` requires. At run time Node accepts any object with `addRequest`. */
   get agent(): Agent {
     return this as unknown as Agent;
   }
@@ -95,7 +95,7 @@ export class ConnectionPool {
     this.#connectForWaiting();
   }
 
-  /** Whether the connection that would be reused has been idle so long that its end may wait unread in the kernel. */
+  /** Whether the next idle connection has been unused for so long that it may have ended without this process having noticed. */
   mayBeStale(now: number): boolean {
     const socket = this.#idle.at(-1);
     return socket !== undefined && now - (socket[state].idleUntil - socket[state].idleMs) > announcedMargin;
@@ -111,7 +111,7 @@ export class ConnectionPool {
     socket[state].idleMs = Math.min(this.#target.idleMs, Number(seconds) * 1000 - announcedMargin);
   }
 
-  /** Forgets a request that gave up waiting, and the attempt to connect that was made for it. */
+  /** Removes a request that no longer waits, and cancels the connection attempt that was made for it. */
   abandon(request: ClientRequest): void {
     const index = this.#waiting.indexOf(request);
     if (index === -1) return;
@@ -124,7 +124,7 @@ export class ConnectionPool {
     }
   }
 
-  /** Closes idle connections now and busy ones at once too; what is in flight fails. */
+  /** Closes every connection. Requests in flight fail. */
   close(): void {
     clearTimeout(this.#sweep);
     for (const socket of this.#sockets) socket.destroy();
@@ -164,7 +164,7 @@ export class ConnectionPool {
     socket.on('error', (error) => {
       failure ??= error;
     });
-    // Unsolicited bytes would be taken for the response to the next request.
+    // Unsolicited bytes would be read as the response to the next request.
     socket.on('data', () => {
       if (socket[state].request === undefined) socket.destroy();
     });
@@ -188,7 +188,7 @@ export class ConnectionPool {
 
   #openSocket(): Socket {
     const { secure, host, port, lookup, ca } = this.#target;
-    // A second address is tried after one second: Node's quarter of a second gives distant servers up too early.
+    // The next address is tried after one second. Node's default, a quarter of that, gives up on distant servers too early.
     const options = { host, port, autoSelectFamilyAttemptTimeout: 1000, ...(lookup && { lookup }) };
     if (!secure) return netConnect(options);
     return tlsConnect({
@@ -232,7 +232,7 @@ export class ConnectionPool {
   }
 }
 
-/** Whether any byte of this request was handed to a connection. */
+/** Whether any byte of this request was written to a connection. */
 export function wasSent(request: ClientRequest): boolean {
   const { socket } = request;
   return isPooled(socket) && socket.bytesWritten > socket[state].writtenBefore;

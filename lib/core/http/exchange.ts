@@ -6,10 +6,10 @@ import { ConnectFailure, type ConnectionPool, wasSent } from './connection-pool.
 import { HttpFailure, type HttpFailureKind } from './failure.ts';
 import type { HttpRequestOptions } from './messages.ts';
 
-/** Node turns longer timers into one of a millisecond. */
+/** The longest timer that Node supports, in milliseconds; it turns longer ones into one millisecond. */
 const longestTimer = 2 ** 31 - 1;
 
-/** Makes one request over a pool, from the first byte to the end of the answer, under its deadline. */
+/** Makes one request over a pool, within its deadline. */
 export function exchange<Result>(
   pool: ConnectionPool,
   url: URL,
@@ -91,7 +91,7 @@ export function exchange<Result>(
   });
 }
 
-/** Header names and values in one flat list: `ClientRequest` takes that with a fifth less work than an object. */
+/** Header names and values as one flat list, which costs `ClientRequest` a fifth less work than an object. */
 function headerList(url: URL, { method, headers = {}, body }: HttpRequestOptions): string[] {
   const list = ['Host', url.host, 'Connection', 'keep-alive'];
   const streamed = body instanceof Readable;

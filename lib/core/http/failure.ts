@@ -10,8 +10,8 @@ export type HttpFailureKind =
   | 'tls';
 
 /**
- * An outgoing request that brought no whole answer. `sent` is false only when not one byte of it left this process, so that
- * sending it again cannot do its work twice. The message names only the host: paths and queries may hold secrets.
+ * An outgoing request without a complete response. `sent` is false only if no byte of it left this process, so that sending it
+ * again cannot repeat its effect. The message names only the host, because paths and queries may contain secrets.
  */
 export class HttpFailure extends Error {
   override name = 'HttpFailure';
