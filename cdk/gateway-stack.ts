@@ -78,6 +78,9 @@ export class GatewayStack extends Stack {
       const environment = {
         ...(declaration.startsItself && { TRUNKLINE_PUBLIC_URL: this.api.apiEndpoint }),
         ...(settings.privateNetworks.length > 0 && { TRUNKLINE_PRIVATE_NETWORKS: settings.privateNetworks.join(',') }),
+        ...(typeof declaration.trigger === 'object' &&
+          'http' in declaration.trigger &&
+          settings.allowedOrigins && { TRUNKLINE_ALLOWED_ORIGINS: settings.allowedOrigins.join(',') }),
         ...(settings.paused === 'on' && { TRUNKLINE_PAUSED: 'on' }),
         ...(declaration.name === 'watch' && settings.heartbeat && { TRUNKLINE_HEARTBEAT_URL: settings.heartbeat }),
       };

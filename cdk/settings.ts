@@ -1,12 +1,17 @@
 import type { Node } from 'constructs';
 import * as z from 'zod/mini';
 import { functions } from '../functions/declarations.ts';
+import { isOrigin } from '../lib/api/allowed-origins.ts';
 import { networkProblem } from '../lib/core/networks.ts';
 
 const positive = z.int().check(z.minimum(1));
 const settings = z.strictObject({
   /** Gets the alarms; the address has to confirm a mail first. */
   alarmEmail: z.optional(z.email()),
+  /** Origins whose web pages may call the API with a key, such as `https://desk.example.com`. */
+  allowedOrigins: z.optional(
+    z.array(z.string().check(z.refine(isOrigin, 'must be an origin or *'))).check(z.minLength(1)),
+  ),
   /** A monitor that is called once a minute while everything works, such as a check at Healthchecks. */
   heartbeat: z.optional(z.url()),
   /** Private networks that every connection may reach, for functions that a VPC lets into them. */

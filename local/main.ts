@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { readOrigins } from '../lib/api/allowed-origins.ts';
 import { requireKnownSettings } from './environment.ts';
 import { type Product, startProduct } from './product.ts';
 
@@ -72,6 +73,8 @@ function endWithNpm(end: () => void): void {
 
 async function main(): Promise<void> {
   requireKnownSettings(process.env);
+  // Read by the functions; a typo must not come to light only when a browser is refused.
+  readOrigins(process.env.TRUNKLINE_ALLOWED_ORIGINS);
   const directory = resolve(TRUNKLINE_DATA ?? '.trunkline');
   const product = await startProduct({
     directory,

@@ -27,12 +27,7 @@ export function jsonBody(request: HttpRequest): Record<string, unknown> {
   const { rawBody } = request;
   if (rawBody.length === 0) return {};
   if (rawBody.length > bodyLimitWithFile) throw tooLarge(rawBody.length);
-  const coding = request.headers['content-encoding'];
-  if (coding !== undefined && coding.toLowerCase() !== 'identity') {
-    throw new GatewayError('unsupported_media_type', 'Send the body without a Content-Encoding.', {
-      headers: { 'accept-encoding': 'identity' },
-    });
-  }
+  requireUncompressed(request);
   const type = request.headers['content-type'];
   if (type !== undefined && !/^[\w.+-]+\/(?:[\w.+-]+\+)?json\b/i.test(type.trim())) {
     throw new GatewayError(
@@ -56,6 +51,15 @@ export function jsonBody(request: HttpRequest): Record<string, unknown> {
   const file = Object.hasOwn(body, 'file') ? (body.file as { base64?: unknown } | null) : undefined;
   if (rawBody.length > bodyLimit && typeof file?.base64 !== 'string') throw tooLarge(rawBody.length);
   return body;
+}
+
+/** Throws `unsupported_media_type` for a body with a `Content-Encoding`. */
+export function requireUncompressed({ headers }: Pick<HttpRequest, 'headers'>): void {
+  const coding = headers['content-encoding'];
+  if (coding === undefined || coding.toLowerCase() === 'identity') return;
+  throw new GatewayError('unsupported_media_type', 'Send the body without a Content-Encoding.', {
+    headers: { 'accept-encoding': 'identity' },
+  });
 }
 
 function readJson(text: string): unknown {

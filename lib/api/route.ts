@@ -144,7 +144,9 @@ export function dispatcher(
 
 function noSuchCall(request: HttpRequest, methods: string[]): GatewayError {
   if (methods.length > 0) {
-    return methodNotAllowed(request.path, request.method, methods);
+    // A HEAD reaches this place as a GET.
+    const allowed = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : method));
+    return methodNotAllowed(request.path, request.method, allowed);
   }
   return new GatewayError('not_found', `There is no ${request.path.slice(0, 200)}. See /docs for every call.`);
 }

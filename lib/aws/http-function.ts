@@ -1,5 +1,6 @@
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { originHeaders, preflightHeaders } from '../api/allowed-origins.ts';
 import type { Principal } from '../api/key-check.ts';
 import type { HttpRequest } from '../api/request.ts';
 import type { InvokeAnswer } from '../connections/invoke.ts';
@@ -7,6 +8,7 @@ import { answeredError, GatewayError, problemOf } from '../core/errors.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 import { endAfter } from './system.ts';
+import { encodeText, weakTag } from './text-answer.ts';
 
 /** An answer of our own form; a body that is a string goes out as it is under its `content-type`. */
 export type HttpAnswer = InvokeAnswer;
@@ -33,12 +35,18 @@ type Chain = MiddlewareObj<
   Record<string, unknown>
 >;
 
-/** A Lambda handler behind API Gateway for callers with a key: request, key, rate, problem document, one log line. */
+/**
+ * A Lambda handler behind API Gateway for callers with a key: request, key, rate, problem document, one log line. A HEAD is answered
+ * like the GET: the server in front sends its headers and leaves out the body.
+ */
 export function httpFunction(handle: HttpHandler) {
-  return chain((progress, provided) => {
-    if (!progress.principal) throw new Error('The key check did not run');
-    return handle(progress.request, progress.principal, provided);
-  }).use(keyCheck());
+  return chain(
+    ({ request, principal }, provided) => {
+      if (!principal) throw new Error('The key check did not run');
+      return handle(request.method === 'HEAD' ? { ...request, method: 'GET' } : request, principal, provided);
+    },
+    [crossOrigin()],
+  ).use(keyCheck());
 }
 
 /** The same without a key: what the public may see, and hooks, which check their own secret. */
@@ -46,12 +54,11 @@ export function openHttpFunction(handle: OpenHttpHandler) {
   return chain((progress, provided) => handle(progress.request, provided));
 }
 
-function chain(run: (progress: Progress, provided: Services) => Promise<HttpAnswer>) {
+function chain(run: (progress: Progress, provided: Services) => Promise<HttpAnswer>, around: readonly Chain[] = []) {
   return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context, Record<string, unknown>>({
     timeoutEarlyInMillis: 0,
   })
-    .use(requestLog())
-    .use(problems())
+    .use([requestLog(), ...around, problems()])
     .handler(async (event, context) => {
       const progress = progressOf(event, context);
       const provided = services();
@@ -77,6 +84,31 @@ function requestOf(event: APIGatewayProxyEventV2, context: Context): HttpRequest
     requestId: event.requestContext.requestId ?? context.awsRequestId,
     signal: endAfter(callTime),
     sourceIp: event.requestContext.http.sourceIp,
+  };
+}
+
+/** Lets pages of the allowed origins call the API: answers their preflight requests and marks every answer, errors included. */
+function crossOrigin(): Chain {
+  const mark: NonNullable<Chain['after']> = (state) => {
+    const { request } = progressOf(state.event, state.context);
+    const { response } = state;
+    if (response === null || typeof response !== 'object') return;
+    const { vary, ...allowed } = originHeaders(services().allowedOrigins, request.headers.origin);
+    const before = response.headers?.vary;
+    response.headers = {
+      ...response.headers,
+      ...allowed,
+      ...(vary !== undefined && { vary: before === undefined ? vary : `${before}, ${vary}` }),
+    };
+  };
+  return {
+    before: ({ event, context }) => {
+      const { method, headers, requestId } = progressOf(event, context).request;
+      const preflight = preflightHeaders(services().allowedOrigins, method, headers);
+      return preflight && { statusCode: 204, headers: { ...preflight, 'x-request-id': requestId } };
+    },
+    after: mark,
+    onError: mark,
   };
 }
 
@@ -114,7 +146,7 @@ function problems(): Chain {
           }),
           ...(problem.status === 401 && { 'www-authenticate': 'Bearer' }),
         },
-        ...(progress.request.method !== 'HEAD' && { body: JSON.stringify(problem) }),
+        body: JSON.stringify(problem),
       };
     },
   };
@@ -149,12 +181,20 @@ async function encode(
     const { encodeFile } = await import('./file-answer.ts');
     return encodeFile(answer, headers, provided.files);
   }
-  const type = typeof answer.body === 'string' ? undefined : 'application/json';
-  return {
-    statusCode: answer.status,
-    headers: { ...(type && answer.body !== undefined && { 'content-type': type }), ...headers, ...answer.headers },
-    ...(answer.body !== undefined && {
-      body: typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body),
-    }),
+  const { status, body } = answer;
+  if (body === undefined) return { statusCode: status, headers: { ...headers, ...answer.headers } };
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const given: Record<string, string> = {
+    ...(typeof body !== 'string' && { 'content-type': 'application/json' }),
+    ...headers,
+    ...answer.headers,
   };
+  const { method } = progress.request;
+  const isTagged = progress.principal && status === 200 && /^(?:GET|HEAD)$/.test(method) && !given['cache-control'];
+  return encodeText(
+    status,
+    isTagged ? { ...given, etag: weakTag(text), 'cache-control': 'private, no-cache' } : given,
+    text,
+    progress.request,
+  );
 }

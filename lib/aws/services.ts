@@ -21,6 +21,8 @@ import { systemClock, systemRandom } from './system.ts';
 /** Everything a function works with, made once per process. */
 export interface Services extends GatewayServices {
   keys: KeyCheck;
+  /** Origins whose web pages may call the API with a key. */
+  allowedOrigins: readonly string[];
   vendorNames: readonly string[];
   publicUrl: string;
   rates: RateLimit;
@@ -96,6 +98,7 @@ function make(): Services {
   const starter = lambdaStarter(settings);
   return {
     table,
+    allowedOrigins: settings.allowedOrigins,
     vendorNames: settings.vendorNames,
     // On one machine it is known only once the port is.
     get publicUrl() {

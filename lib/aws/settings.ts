@@ -1,3 +1,5 @@
+import { readOrigins } from '../api/allowed-origins.ts';
+
 /** A function's settings from its environment, with the same names on AWS and on one machine. */
 export interface FunctionSettings {
   tableName: string;
@@ -15,6 +17,8 @@ export interface FunctionSettings {
   startPaused: boolean;
   /** The public URL of the gateway, without a trailing slash. Empty if unknown. */
   publicUrl: string;
+  /** Origins whose web pages may call the API with a key. */
+  allowedOrigins: readonly string[];
   /** Set on one machine only: the embedded endpoints and the credentials they ask for, so that no AWS account can be reached by accident. */
   local?: LocalEndpoints;
 }
@@ -39,6 +43,7 @@ export function settingsFrom(env: NodeJS.ProcessEnv): FunctionSettings {
     // The function that executes runs also starts runs, and the stack that creates it cannot pass it its own alias.
     runFunction: env.TRUNKLINE_RUN_FUNCTION ?? ownAlias(env) ?? 'run-automation',
     publicUrl: env.TRUNKLINE_PUBLIC_URL ?? '',
+    allowedOrigins: readOrigins(env.TRUNKLINE_ALLOWED_ORIGINS),
     privateNetworks: (env.TRUNKLINE_PRIVATE_NETWORKS ?? '').split(/[\s,]+/).filter((text) => text !== ''),
     startPaused: env.TRUNKLINE_PAUSED === 'on',
   };

@@ -29,7 +29,7 @@ export async function answerVendorRequest(
   const operation = operationOf(vendor, name);
   const given = inputOf(request, operation);
   if (given === undefined) {
-    throw methodNotAllowed(name, request.method, operation.effect === 'read' ? ['GET', 'POST'] : ['POST']);
+    throw methodNotAllowed(name, request.method, operation.effect === 'read' ? ['GET', 'HEAD', 'POST'] : ['POST']);
   }
   return invoke(
     services,

@@ -1,7 +1,7 @@
 import { once } from '../api/idempotency.ts';
 import { idempotencyKey } from '../api/idempotency-key.ts';
 import type { Principal } from '../api/key-check.ts';
-import { type HttpRequest, jsonBody } from '../api/request.ts';
+import { type HttpRequest, jsonBody, requireUncompressed } from '../api/request.ts';
 import { operationNeed, requireScope } from '../api/scopes.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import type { RawRequest, Vendor } from '../core/vendor.ts';
@@ -94,6 +94,7 @@ export async function answerRaw(
 function bodyOf(vendor: Vendor, request: HttpRequest): Pick<RawRequest, 'body' | 'content'> {
   if (request.rawBody.length === 0) return { body: undefined };
   if (!vendor.takesAnyBody) return { body: jsonBody(request) };
+  requireUncompressed(request);
   const type = request.headers['content-type'] ?? 'application/json';
   const content = { bytes: request.rawBody, type };
   if (/^application\/x-www-form-urlencoded\b/i.test(type)) {

@@ -52,7 +52,7 @@ describe('the document', () => {
     expect(first.headers).toMatchObject({
       'content-type': 'application/json',
       'cache-control': 'no-cache',
-      vary: 'host',
+      vary: 'host, accept-encoding',
     });
     const tag = first.headers.etag ?? '';
     for (const known of [tag, `W/${tag}`, `"other", ${tag}`]) {
@@ -125,6 +125,10 @@ describe('the page', () => {
       '/docs/../package.json',
       '/docs/constructor',
       '/docsx',
+      '//v1/me',
+      '/v1',
+      '/healthz',
+      '/favicon.ico',
       '/robots.txt',
     ]) {
       const answer = await ask({ path });

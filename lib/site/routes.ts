@@ -66,42 +66,39 @@ async function find<S extends SiteServices>(
 ): Promise<JsonAnswer | undefined> {
   if (path === '' || path === '/') return { status: 302, headers: { location: '/docs' }, body: undefined };
   if (path === '/health') return health(services);
-  if (path === '/openapi.json') return send(request, await documentFor(request, services), fresh, { vary: 'host' });
-  if (path === '/console' || path.startsWith('/console/')) return consoleFile(path, request);
+  if (path === '/openapi.json') return send(await documentFor(request, services), fresh, { vary: 'host' });
+  if (path === '/console' || path.startsWith('/console/')) return consoleFile(path);
   if (!path.startsWith('/docs')) return undefined;
   const assets = await docsAssets();
   const file = Object.hasOwn(assets, path) ? assets[path] : undefined;
   if (!file) return undefined;
   if (path === '/docs') {
-    return send(request, file, fresh, {
+    return send(file, fresh, {
       'content-security-policy': contentSecurityPolicy,
       'referrer-policy': 'no-referrer',
       'cross-origin-opener-policy': 'same-origin',
     });
   }
-  return send(request, file, request.query.get('v') === file.tag ? forever : fresh);
+  return send(file, request.query.get('v') === file.tag ? forever : fresh);
 }
 
 /** A file of the console; every other address below it is the page, which finds its own way. */
-async function consoleFile(path: string, request: HttpRequest): Promise<JsonAnswer | undefined> {
+async function consoleFile(path: string): Promise<JsonAnswer | undefined> {
   const files = await consoleFiles();
   const name = path.match(/^\/console\/assets\/([\w.-]+)$/)?.[1];
   const file = name === undefined ? files['index.html'] : Object.hasOwn(files, name) ? files[name] : undefined;
   if (!file) return undefined;
-  if (name !== undefined) return send(request, file, forever);
-  return send(request, file, fresh, {
+  if (name !== undefined) return send(file, forever);
+  return send(file, fresh, {
     'content-security-policy': consolePolicy,
     'referrer-policy': 'no-referrer',
     'cross-origin-opener-policy': 'same-origin',
   });
 }
 
-/** The full text, or 304 if the caller already has it. */
-function send(request: HttpRequest, file: Asset, cache: string, more: Record<string, string> = {}): JsonAnswer {
-  const tag = `"${file.tag}"`;
-  const headers = { etag: tag, 'cache-control': cache, 'x-content-type-options': 'nosniff', ...more };
-  const known = (request.headers['if-none-match'] ?? '').split(',').map((each) => each.trim().replace(/^W\//, ''));
-  if (known.includes(tag) || known.includes('*')) return { status: 304, headers, body: undefined };
+/** A file with its tag, by which a caller that already has it gets a 304. */
+function send(file: Asset, cache: string, more: Record<string, string> = {}): JsonAnswer {
+  const headers = { etag: `"${file.tag}"`, 'cache-control': cache, 'x-content-type-options': 'nosniff', ...more };
   return { status: 200, headers: { 'content-type': file.type, ...headers }, body: file.text };
 }
 

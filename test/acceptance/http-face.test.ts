@@ -13,7 +13,7 @@ const lines: string[] = [];
 
 beforeAll(async () => {
   backends = await startBackends();
-  Object.assign(process.env, backends.env);
+  Object.assign(process.env, backends.env, { TRUNKLINE_ALLOWED_ORIGINS: 'https://desk.example,http://localhost:5173' });
   const { services, useFiles } = await import('../../lib/aws/services.ts');
   useFiles(memoryFiles());
   const { secrets } = services();
@@ -80,9 +80,9 @@ describe('operations', () => {
     const told = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', query: 'channelId=1', method: 'GET' });
     expect(told).toMatchObject({ status: 405, headers: { allow: 'POST' }, body: { code: 'method_not_allowed' } });
     const read = await ask({ path: '/v1/proptt2/dispatch/getRecordList', method: 'PUT' });
-    expect(read).toMatchObject({ status: 405, headers: { allow: 'GET, POST' } });
+    expect(read).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD, POST' } });
     const control = await ask({ path: '/v1/keys', method: 'PUT' });
-    expect(control).toMatchObject({ status: 405, headers: { allow: 'POST, GET' } });
+    expect(control).toMatchObject({ status: 405, headers: { allow: 'POST, GET, HEAD' } });
     expect(sandbox.counts()).toEqual({});
   });
 
@@ -293,6 +293,111 @@ describe('idempotency', () => {
     });
     const all = (await ask({ path: '/v1/keys' })).body as { name: string }[];
     expect(all.filter((key) => key.name === 'once')).toHaveLength(1);
+  });
+});
+
+describe('responses', () => {
+  const channels = { path: '/v1/proptt2/dispatch/getChannelList' };
+
+  test('a long one is compressed as the caller prefers, a short one is not', async () => {
+    const long = { path: '/v1/event-types' };
+    const plain = await ask(long);
+    expect(plain.headers['content-encoding']).toBeUndefined();
+    expect(plain.text.length).toBeGreaterThan(1400);
+    for (const [accepted, coding] of [
+      ['gzip, deflate, br', 'br'],
+      ['gzip', 'gzip'],
+      ['br;q=0.1, gzip', 'gzip'],
+      ['br;q=0, *', 'gzip'],
+      ['identity, br;q=0, gzip;q=0', undefined],
+    ] as const) {
+      const told = await ask({ ...long, headers: { 'accept-encoding': accepted } });
+      expect(told.headers['content-encoding'], accepted).toBe(coding);
+      expect(told.headers).toMatchObject({ vary: 'accept-encoding, origin', etag: plain.headers.etag });
+      expect(told.text).toBe(plain.text);
+    }
+    const short = await ask({ path: '/v1/me', headers: { 'accept-encoding': 'gzip' } });
+    expect(short.headers['content-encoding']).toBeUndefined();
+  });
+
+  test.each([channels, { path: '/v1/event-types' }, { path: '/v1/connections' }])(
+    '$path is sent once to a caller that keeps it, and HEAD tells the same',
+    async (read) => {
+      const first = await ask(read);
+      const { etag = '' } = first.headers;
+      expect(first.headers).toMatchObject({
+        etag: expect.stringMatching(/^W\/"/),
+        'cache-control': 'private, no-cache',
+      });
+      for (const known of [etag, `"other", ${etag.slice(2)}`, '*']) {
+        const again = await ask({ ...read, headers: { 'if-none-match': known } });
+        expect(again).toMatchObject({ status: 304, text: '', headers: { etag } });
+      }
+      expect(await ask({ ...read, headers: { 'if-none-match': '"other"' } })).toMatchObject({ status: 200 });
+      const head = await ask({ ...read, method: 'HEAD' });
+      expect(head).toMatchObject({ status: 200, text: first.text, headers: { etag } });
+    },
+  );
+
+  test('a HEAD of what is no read is refused as its GET is', async () => {
+    const sos = { path: '/v1/proptt2/dispatch/sendSosToChannel', query: 'channelId=1' };
+    for (const method of ['GET', 'HEAD']) {
+      expect(await ask({ ...sos, method })).toMatchObject({ status: 405, headers: { allow: 'POST' } });
+    }
+    expect(sandbox.counts()).toEqual({});
+  });
+
+  test('a body in a coding that is not taken is 415', async () => {
+    const key = await keyWith('trunkline/keys/write', 'proptt2/dispatch/*', 'proptt2/dispatch/raw');
+    for (const path of ['/v1/keys', '/v1/proptt2/dispatch/sendSosToChannel', '/v1/proptt2/dispatch/raw/notices']) {
+      const told = await ask({ path, body: { channelId: 1 }, headers: { 'content-encoding': 'gzip' } }, key);
+      expect(told).toMatchObject({
+        status: 415,
+        headers: { 'accept-encoding': 'identity' },
+        body: { code: 'unsupported_media_type' },
+      });
+    }
+  });
+
+  test('pages of the allowed origins may call, others may not', async () => {
+    const preflight = (origin: string) =>
+      ask(
+        {
+          path: '/v1/proptt2/dispatch/sendSosToChannel',
+          method: 'OPTIONS',
+          headers: { origin, 'access-control-request-method': 'POST' },
+        },
+        '',
+      );
+    const allowed = await preflight('https://desk.example');
+    expect(allowed).toMatchObject({
+      status: 204,
+      headers: {
+        'access-control-allow-origin': 'https://desk.example',
+        'access-control-allow-headers': expect.stringContaining('idempotency-key'),
+        'access-control-allow-methods': expect.stringContaining('POST'),
+        vary: 'origin',
+      },
+    });
+    const refused = await preflight('https://evil.example');
+    expect(refused.status).toBe(401);
+    expect(refused.headers['access-control-allow-origin']).toBeUndefined();
+
+    const called = await ask({ ...channels, headers: { origin: 'http://localhost:5173' } });
+    expect(called.headers).toMatchObject({
+      'access-control-allow-origin': 'http://localhost:5173',
+      'access-control-expose-headers': expect.stringContaining('x-request-id'),
+    });
+    const failed = await ask({ path: '/v1/nowhere', headers: { origin: 'https://desk.example' } });
+    expect(failed).toMatchObject({
+      status: 404,
+      headers: { 'access-control-allow-origin': 'https://desk.example', vary: 'origin' },
+    });
+    const other = await ask({ ...channels, headers: { origin: 'https://desk.example.evil' } });
+    expect(other.headers['access-control-allow-origin']).toBeUndefined();
+    for (const { headers } of [allowed, called, failed]) {
+      expect(headers['access-control-allow-credentials']).toBeUndefined();
+    }
   });
 });
 

@@ -27,6 +27,7 @@ beforeAll(() => {
   chosen = templatesOf(
     makeApp({
       alarmEmail: 'ops@example.com',
+      allowedOrigins: '["https://desk.example"]',
       reservedConcurrency: '{"proptt2":20,"keep-sessions":1}',
       privateNetworks: '["10.1.0.0/16","fd00:1::/32"]',
     }),
@@ -161,6 +162,14 @@ describe('functions', () => {
     for (const each of lambdas().values()) expect(variables(each)).not.toHaveProperty('TRUNKLINE_PRIVATE_NETWORKS');
   });
 
+  it('that answer calls learn which web pages may call them', () => {
+    const told = [...lambdas(chosen)].flatMap(([name, { properties }]) => {
+      const { Variables } = properties.Environment as { Variables: Record<string, unknown> };
+      return Variables.TRUNKLINE_ALLOWED_ORIGINS === 'https://desk.example' ? [name] : [];
+    });
+    expect(told.sort()).toEqual(['control', 'hooks', 'site', ...vendorNames].sort());
+  });
+
   it('get the concurrency that the context sets apart for them', () => {
     const reserved = [...lambdas(chosen)].map(([name, { properties }]) => [
       name,
@@ -171,6 +180,7 @@ describe('functions', () => {
     expect(() => makeApp({ privateNetworks: '["10.1.0.0/16","office"]' })).toThrow(
       'The context privateNetworks.1 is not valid: "office" must be an IP address or a network',
     );
+    expect(() => makeApp({ allowedOrigins: ['desk.example'] })).toThrow('The context allowedOrigins.0');
     expect(() => makeApp({ throttle: { rate: 0, burst: 1 } })).toThrow('The context throttle.rate');
     expect(() => makeApp({ alarmMail: 'ops@example.com' })).toThrow(
       /^The context alarmMail is not a setting\. Settings are alarmEmail, /,

@@ -33,6 +33,7 @@ export async function startControlDesk(clock = new TestClock()) {
   const services: Services = {
     ...base,
     publicUrl: 'https://gateway.example',
+    allowedOrigins: [],
     starter,
     rates: { take: () => undefined } as never,
     targets: { allowHttp: true, allowPrivateNetwork: true },

@@ -1,3 +1,4 @@
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 
 /** A request as a test writes it. */
@@ -61,14 +62,21 @@ export async function tell(handler: Handler, ask: Ask): Promise<Told> {
     getRemainingTimeInMillis: () => 29_000,
   } as Context;
   const result = (await handler(eventOf(ask), context)) as APIGatewayProxyStructuredResultV2;
-  const text = result.isBase64Encoded ? Buffer.from(result.body ?? '', 'base64').toString('utf8') : (result.body ?? '');
   const headers = Object.fromEntries(
     Object.entries(result.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]),
   );
+  const text = result.isBase64Encoded
+    ? unpacked(Buffer.from(result.body ?? '', 'base64'), headers['content-encoding']).toString('utf8')
+    : (result.body ?? '');
   return {
     status: result.statusCode ?? 200,
     headers,
     text,
     body: text !== '' && /json/.test(headers['content-type'] ?? '') ? JSON.parse(text) : text,
   };
+}
+
+function unpacked(bytes: Buffer, coding: string | undefined): Buffer {
+  if (coding === 'br') return brotliDecompressSync(bytes);
+  return coding === 'gzip' ? gunzipSync(bytes) : bytes;
 }
