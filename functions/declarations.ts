@@ -200,7 +200,8 @@ export const functions: readonly FunctionDeclaration[] = [
       read: ['hooks', 'connection#*', 'account#*', 'automations', ...items.triggers],
       write: ['hooks#status', 'hook#*', ...items.events, ...items.subjects, ...items.runStarts],
     },
-    secrets: { read: secretsOf(['hooks', 'push']) },
+    // A handshake may bring the secret of its hook.
+    secrets: { read: secretsOf(['hooks', 'push']), change: secretsOf(['hooks']) },
     // Files of messages become uploads, which operations accept by id.
     files: { write: ['events/', 'uploads/'] },
     starts: ['run-automation'],

@@ -47,6 +47,42 @@ describe('stored credentials stay with the address that they were entered for', 
     expect(await item(name)).toEqual(before);
   });
 
+  test('credentials are merged by name, and null removes one', async () => {
+    const name = await made();
+    const change = (body: object) => desk.call('PATCH', `/v1/connections/talk/${name}`, body);
+    const botSecret = 'b'.repeat(40);
+    expect(await change({ credentials: { botSecret } })).toMatchObject({
+      status: 200,
+      body: { credentials: ['appPassword', 'botSecret'] },
+    });
+    expect(storedCredentials(await secret(name))).toEqual({ appPassword: 'alice-app-password', botSecret });
+    await change({ credentials: { appPassword: 'next' } });
+    expect(storedCredentials(await secret(name))).toEqual({ appPassword: 'next', botSecret });
+    await change({ credentials: { botSecret: null } });
+    expect(storedCredentials(await secret(name))).toEqual({ appPassword: 'next' });
+    const refused = await change({ credentials: { appPassword: null } });
+    expect([refused.status, refused.body.errors?.[0]?.pointer]).toEqual([422, '/credentials/appPassword']);
+  });
+
+  test('at another address none of the stored ones is added', async () => {
+    const name = await made();
+    const refused = await desk.call('PATCH', `/v1/connections/talk/${name}`, {
+      settings: { serverUrl: 'https://other.example' },
+      credentials: { botSecret: 'b'.repeat(40) },
+    });
+    expect([refused.status, refused.body.errors?.[0]?.pointer]).toEqual([422, '/credentials/appPassword']);
+    expect(storedCredentials(await secret(name))).toEqual({ appPassword: 'alice-app-password' });
+  });
+
+  test('one way to log in to TimeTonic replaces another', async () => {
+    const name = `way-${++count}`;
+    const settings = { baseUrl: 'https://timetonic.example.com/live', user: 'u' };
+    const body = { vendor: 'timetonic', name, settings, credentials: { oauthkey: 'o' } };
+    expect((await desk.call('POST', '/v1/connections', body)).status).toBe(201);
+    const changed = await desk.call('PATCH', `/v1/connections/timetonic/${name}`, { credentials: { sesskey: 's' } });
+    expect(changed).toMatchObject({ status: 200, body: { credentials: ['sesskey'] } });
+  });
+
   test('with credentials it moves, and the old ones are gone', async () => {
     const name = await made();
     const moved = await desk.call('PATCH', `/v1/connections/talk/${name}`, {

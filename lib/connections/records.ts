@@ -106,8 +106,8 @@ export async function changeConnection(
   const before = boundsOf(vendor, item.settings);
   requireOpenNetwork(call.principal, boundsOf(vendor, connection.settings), before);
   if (!input.credentials) requireSameBounds(vendor, before, connection);
-  const credentials =
-    input.credentials && (await acceptCredentials(services, vendor, connection, input.credentials, call.request));
+  const given = input.credentials && (await mergedCredentials(services, vendor, item, connection, input.credentials));
+  const credentials = given && (await acceptCredentials(services, vendor, connection, given, call.request));
   const changed = await alone(services, vendor, connection, call, async () => {
     const key = keys.connection(item.vendor, item.name);
     if ((await services.table.get<ConnectionItem>(key, true))?.version !== item.version) throw changedMeanwhile();
@@ -136,6 +136,25 @@ export async function changeConnection(
   forget(services, item);
   await onChange(vendor, connection, false);
   return shown(services, changed);
+}
+
+/**
+ * The given credentials with the stored ones that they do not name; null removes one. Where they may be sent to other addresses than
+ * the stored ones were entered for, and where each is a way of its own to log in, the given ones stand alone.
+ */
+async function mergedCredentials(
+  { secrets }: ConnectionServices,
+  vendor: Vendor,
+  item: ConnectionItem,
+  changed: Connection,
+  given: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
+  const stored = vendor.connection.alternatives
+    ? undefined
+    : (await readSets(secrets, connectionOf(item)))[item.credentialsId ?? ''];
+  const isKept = stored && outsideOf(stored, boundsOf(vendor, changed.settings)) === undefined;
+  const all = Object.entries({ ...(isKept && stored.credentials), ...given });
+  return Object.fromEntries(all.filter(([, value]) => value !== null));
 }
 
 /** Runs a change under the connection's lease, so that no other change or login interferes. */

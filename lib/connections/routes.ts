@@ -112,7 +112,11 @@ export function connectionRoutes(
       input: () => ({
         settings: z.optional(field(anyObject(), { description: 'Merged into the settings; null removes one.' })),
         credentials: z.optional(
-          field(anyObject(), { description: 'Replaces all credentials and unlocks the connection.', writeOnly: true }),
+          field(anyObject(), {
+            description:
+              'Merged into the credentials and unlocks the connection; null removes one. Another address, and a TimeTonic connection, need all of them.',
+            writeOnly: true,
+          }),
         ),
       }),
       output: shownConnection,

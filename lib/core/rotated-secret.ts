@@ -27,6 +27,14 @@ export async function rotateSecret(
   await write(secrets, name, { version, current, ...(previous && { previous }) });
 }
 
+/** Fills in a current secret that was stored empty, and answers whether the given one is the current one then. */
+export async function fillSecret(secrets: SecretStore, name: string, current: string): Promise<boolean> {
+  const stored = await read(secrets, name, true);
+  if (stored?.current !== '') return stored?.current === current;
+  await write(secrets, name, { ...stored, current });
+  return true;
+}
+
 /** The secrets that are valid now, the newest first; none when the name has none. A cached one of another version is read again. */
 export async function validSecrets(
   { secrets, clock }: { secrets: SecretStore; clock: Clock },

@@ -27,6 +27,8 @@ export interface VendorCall<Settings = object, Credentials = object, Session = o
   /** The next number of a counter of this connection, 1 to `most`, then 1 again. */
   count(name: string, most: number): Promise<number>;
   readonly notes: Notes;
+  /** Notes that all connections of the vendor share. A name must say to which server or account it belongs. */
+  readonly sharedNotes: Notes;
   /** Reports the progress of a long transfer, in bytes. Absent if not needed. */
   progress?(done: number, total: number): Promise<void>;
 }
@@ -34,6 +36,8 @@ export interface VendorCall<Settings = object, Credentials = object, Session = o
 /** What a connection remembers between calls and processes, by name, each with a lifetime in seconds. Values are plain JSON, at most 300 kB. */
 export interface Notes {
   read(name: string): Promise<Note | undefined>;
+  /** The notes under many names, in their order. */
+  readMany(names: readonly string[]): Promise<(Note | undefined)[]>;
   /** Writes where nothing is noted; of several callers at once, one gets true. */
   claim(name: string, value: unknown, seconds: number): Promise<boolean>;
   write(name: string, value: unknown, seconds: number): Promise<void>;

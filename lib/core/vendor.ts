@@ -112,6 +112,8 @@ export interface Vendor<
   readonly connection: {
     readonly settings: () => Shape;
     readonly credentials: () => Shape;
+    /** The credentials are ways to log in of which one counts: a change replaces them instead of merging by name. */
+    readonly alternatives?: true;
     /** A rule that one schema cannot say (one of several credentials); throws `invalid_input`. */
     validate?(settings: Settings, credentials: Credentials): void;
     /** The fields of the credentials that verify what the vendor pushes. */

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tell } from '../../test/support/face.ts';
 import { type HookKit, startHookKit } from '../../test/support/hook-requests.ts';
@@ -109,7 +110,7 @@ describe('what comes in', () => {
       });
       expect(Object.keys(told.headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
     }
-    expect(await kit.post({ path: hook.path, method: 'HEAD' })).toMatchObject({ status: 405, text: '' });
+    expect(await kit.post({ path: hook.path, method: 'HEAD' })).toMatchObject({ status: 405 });
     expect(kit.eventsOf(hook.id)).toEqual([]);
   });
 
@@ -371,6 +372,56 @@ describe('the calls on hooks', () => {
     expect(made.secret).toMatch(/^[0-9a-f]{64}$/);
     expect((await post('first-secret')).status).toBe(401);
     expect((await post(made.secret)).status).toBe(202);
+  });
+
+  test('a change of the same kind keeps the secret and what else is not named', async () => {
+    const change = async (id: string, verify: object) => {
+      const told = await kit.call({ path: `/v1/hooks/${id}`, method: 'PATCH', body: { verify } });
+      expect(told.status, told.text).toBe(200);
+      expect(told.body).not.toHaveProperty('secret');
+      return told.body as { verify: object };
+    };
+    const signed = await kit.make({
+      verify: { kind: 'hmac', header: 'X-One', algorithm: 'sha512', secret: 'sender-secret' },
+    });
+    expect(await change(signed.id, { header: 'X-Two', encoding: 'base64' })).toMatchObject({
+      verify: { kind: 'hmac', hmac: { header: 'X-Two', algorithm: 'sha512', encoding: 'base64' } },
+    });
+    const signature = createHmac('sha512', 'sender-secret').update('{}').digest('base64');
+    expect(await kit.post({ path: signed.path, body: {}, headers: { 'x-two': signature } })).toMatchObject({
+      status: 202,
+    });
+
+    const basic = await kit.make({ verify: { kind: 'basic', user: 'panel', password: 'a:b' } });
+    const post = (pair: string) =>
+      kit.post({
+        path: basic.path,
+        body: {},
+        headers: { authorization: `Basic ${Buffer.from(pair).toString('base64')}` },
+      });
+    await change(basic.id, { user: 'door' });
+    expect([(await post('panel:a:b')).status, (await post('door:a:b')).status]).toEqual([401, 202]);
+    await change(basic.id, { kind: 'basic', password: 'next' });
+    expect([(await post('door:a:b')).status, (await post('door:next')).status]).toEqual([401, 202]);
+
+    const wrong = await kit.call({
+      path: `/v1/hooks/${basic.id}`,
+      method: 'PATCH',
+      body: { verify: { kind: 'github', user: 'door' } },
+    });
+    expect(wrong).toMatchObject({ status: 422, body: { errors: [{ pointer: '/verify/user' }] } });
+  });
+
+  test('the same secret given again leaves the one before it good for its overlap', async () => {
+    const hook = await kit.make({ verify: { kind: 'bearer', secret: 'first-secret' } });
+    const body = { what: 'secret', secret: 'second-secret' };
+    expect((await kit.call({ path: `/v1/hooks/${hook.id}/rotate`, body })).status).toBe(200);
+    const verify = { kind: 'bearer', secret: 'second-secret' };
+    expect((await kit.call({ path: `/v1/hooks/${hook.id}`, method: 'PATCH', body: { verify } })).status).toBe(200);
+    for (const token of ['first-secret', 'second-secret']) {
+      const headers = { authorization: `Bearer ${token}` };
+      expect(await kit.post({ path: hook.path, body: {}, headers })).toMatchObject({ status: 202 });
+    }
   });
 
   test('a deleted hook is gone with its secret and its figures', async () => {

@@ -102,7 +102,12 @@ function presetKinds() {
       kind: z.literal(kind),
       secret: preset.theirs
         ? given(plainSecret(), 'The signing secret that the sender shows.')
-        : z.optional(given(plainSecret(), madeIfAbsent)),
+        : z.optional(
+            given(
+              plainSecret(),
+              preset.handshake ? 'The secret; without one the first handshake brings it.' : madeIfAbsent,
+            ),
+          ),
     }),
   );
 }

@@ -4,6 +4,9 @@ import { fingerprintOf, type Message } from './claim.ts';
 import type { HookItem } from './hooks.ts';
 
 const day = 86_400;
+/** Evaluates the expression of a key. */
+type Evaluate = typeof evaluate;
+
 /** How long a message counts where the hook does not say, in seconds. */
 export const defaultSeconds = { id: 7 * day, header: 7 * day, key: day, body: day, 'idempotency-key': day } as const;
 
@@ -22,12 +25,13 @@ const idHeaders = ['webhook-id', 'svix-id'] as const;
 
 /**
  * By what a message is known when it comes again: what the hook says, else the sender's own id, else an `Idempotency-Key`. A key
- * that cannot be evaluated does not lose the message; `problem` says why.
+ * that cannot be evaluated, or not soon enough, does not lose the message; `problem` says why.
  */
 export async function messageOf(
   hook: HookItem,
   received: Received,
   now: number,
+  run: Evaluate = evaluate,
 ): Promise<{ message?: Message; problem?: string }> {
   const { dedupe = {} } = hook;
   const message = (by: keyof typeof defaultSeconds, value: string): { message: Message } => ({
@@ -35,7 +39,7 @@ export async function messageOf(
   });
   if (dedupe.body) return message('body', fingerprintOf(received.rawBody));
   if (dedupe.key !== undefined) {
-    const { value, problem } = await keyOf(dedupe.key, received.event, now, hook.id);
+    const { value, problem } = await keyOf(dedupe.key, received.event, { now, share: hook.id }, run);
     return value === undefined ? { ...byId(), ...(problem !== undefined && { problem }) } : message('key', value);
   }
   const header = dedupe.header && received.headers[dedupe.header.toLowerCase()];
@@ -69,11 +73,11 @@ async function soon<T>(value: Promise<T>): Promise<T> {
 async function keyOf(
   expression: string,
   event: Record<string, unknown>,
-  now: number,
-  share: string,
+  around: { now: number; share: string },
+  run: Evaluate,
 ): Promise<{ value?: string; problem?: string }> {
   try {
-    const value = await soon(evaluate(expression, { event }, { now, seed: 'dedupe', share }));
+    const value = await soon(run(expression, { event }, { ...around, seed: 'dedupe' }));
     const key = dedupeKeyOf(value);
     return key === undefined ? { problem: 'The dedupe key found nothing.' } : { value: key };
   } catch (error) {

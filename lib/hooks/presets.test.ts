@@ -1,10 +1,25 @@
 import { createHash, createHmac, createSign, generateKeyPairSync, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type HookKit, type MadeHook, startHookKit } from '../../test/support/hook-requests.ts';
+import { HttpFailure } from '../core/http/failure.ts';
 
 let kit: HookKit;
+/** What SNS answers at its addresses, and which of them were asked. */
+const sns = { answers: new Map<string, { status: number; text: string }>(), asked: [] as string[] };
+
 beforeAll(async () => {
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  const { useHttp } = await import('../aws/services.ts');
+  useHttp({
+    request: async ({ url }) => {
+      sns.asked.push(String(url));
+      const answer = sns.answers.get(String(url));
+      if (!answer) throw new HttpFailure('not-connected', false, 'ECONNREFUSED');
+      return { status: answer.status, headers: {}, bytes: Buffer.from(answer.text), text: () => answer.text };
+    },
+    stream: () => Promise.reject(new Error('not in this test')),
+  });
   kit = await startHookKit();
 });
 afterAll(async () => {
@@ -42,6 +57,7 @@ const senders: Record<string, { verify?: object; headers(body: string): Record<s
   grafana: { headers: (body) => ({ 'x-grafana-alerting-signature': mac(body) }) },
   typeform: { headers: (body) => ({ 'typeform-signature': `sha256=${mac(body, 'base64')}` }) },
   dropbox: { headers: (body) => ({ 'x-dropbox-signature': mac(body) }) },
+  asana: { headers: (body) => ({ 'x-hook-signature': mac(body) }) },
   telegram: { headers: () => ({ 'x-telegram-bot-api-secret-token': secret }) },
   header: { verify: { header: 'X-Panel-Key' }, headers: () => ({ 'x-panel-key': secret }) },
   hmac: {
@@ -168,6 +184,94 @@ test('sendgrid signs with a key whose public half the hook has', async () => {
   });
 });
 
+describe('sns', () => {
+  const topicArn = 'arn:aws:sns:eu-west-1:123456789012:alarms';
+  const place = 'https://sns.eu-west-1.amazonaws.com';
+  const fixture = (name: string) =>
+    readFileSync(new URL(`../../test/fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
+  const certificate = { status: 200, text: fixture('vendor-cert') };
+  let certificates = 0;
+
+  /** A message as SNS signs it: the named fields in order, each on a line after its name. */
+  const message = (given: Record<string, string> = {}, version = '2') => {
+    const about = {
+      Type: 'Notification',
+      MessageId: '22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324',
+      TopicArn: topicArn,
+      Message: '{"AlarmName":"CPU"}',
+      Timestamp: new Date().toISOString(),
+      SigningCertURL: `${place}/SimpleNotificationService-${++certificates}.pem`,
+      ...given,
+    };
+    const names = Object.hasOwn(given, 'SubscribeURL')
+      ? ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type']
+      : ['Message', 'MessageId', 'Subject', 'Timestamp', 'TopicArn', 'Type'];
+    const fields: Record<string, string> = about;
+    const text = names.flatMap((name) => (fields[name] === undefined ? [] : `${name}\n${fields[name]}\n`)).join('');
+    const signature = createSign(version === '2' ? 'sha256' : 'sha1')
+      .update(text)
+      .sign(fixture('vendor-key'), 'base64');
+    return { ...fields, SigningCertURL: about.SigningCertURL, SignatureVersion: version, Signature: signature };
+  };
+  const post = (hook: MadeHook, body: object) =>
+    kit.post({ path: hook.path, body: JSON.stringify(body), headers: { 'content-type': 'text/plain; charset=UTF-8' } });
+  const make = () => kit.make({ verify: { kind: 'sns', topicArn } });
+
+  test.each(['1', '2'])(
+    'a message is known by the certificate of AWS (version %s), and its repeats by its id',
+    async (version) => {
+      const hook = await make();
+      const sent = message({ Subject: 'ALARM' }, version);
+      sns.answers.set(sent.SigningCertURL, certificate);
+      const first = await post(hook, sent);
+      expect(first, first.text).toMatchObject({ status: 202 });
+      expect(await post(hook, sent)).toMatchObject({ body: first.body as object });
+      expect(kit.eventsOf(hook.id)).toHaveLength(1);
+      expect(sns.asked.filter((url) => url === sent.SigningCertURL)).toHaveLength(1);
+      expect(await post(hook, { ...sent, Message: 'forged' })).toMatchObject({ status: 401 });
+    },
+  );
+
+  test.each([
+    [{ TopicArn: `${topicArn}2` }, 'another topic'],
+    [{ Timestamp: '2026-01-01T00:00:00.000Z' }, 'an hour old'],
+    [{ SigningCertURL: 'https://sns.eu-west-1.amazonaws.com.evil.example/c.pem' }, 'not an address of SNS'],
+    [{ SigningCertURL: 'http://sns.eu-west-1.amazonaws.com/c.pem' }, 'not an address of SNS'],
+    [{ Type: 'Other' }, 'not a message of SNS'],
+  ])('%j is refused', async (given, reason) => {
+    const hook = await make();
+    const before = sns.asked.length;
+    expect(await post(hook, message(given))).toMatchObject({ status: 401 });
+    expect(await kit.read(hook.id)).toMatchObject({ lastRefusal: { reason: expect.stringContaining(reason) } });
+    expect(sns.asked).toHaveLength(before);
+  });
+
+  test('a subscription is confirmed at the address that SNS gives, and is no message', async () => {
+    const hook = await make();
+    const url = `${place}/?Action=ConfirmSubscription&Token=abc`;
+    const sent = message({ Type: 'SubscriptionConfirmation', SubscribeURL: url, Token: 'abc' });
+    sns.answers.set(sent.SigningCertURL, certificate).set(url, { status: 200, text: '<ok/>' });
+    expect(await post(hook, sent)).toMatchObject({ status: 200 });
+    expect(sns.asked.at(-1)).toBe(url);
+    expect(await kit.read(hook.id)).toMatchObject({ handshakes: 1, received: 0 });
+  });
+
+  test('where its certificate cannot be had, SNS is asked to send again, and then it is taken', async () => {
+    const hook = await make();
+    const sent = message();
+    expect(await post(hook, sent)).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+    for (const answer of [
+      { status: 500, text: '' },
+      { status: 200, text: '<html>' },
+    ]) {
+      sns.answers.set(sent.SigningCertURL, answer);
+      expect(await post(hook, sent)).toMatchObject({ status: 503 });
+    }
+    sns.answers.set(sent.SigningCertURL, certificate);
+    expect(await post(hook, sent)).toMatchObject({ status: 202 });
+  });
+});
+
 test('Standard Webhooks may sign with Ed25519', async () => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const key = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
@@ -241,6 +345,38 @@ describe('handshakes', () => {
     const told = await ask(plain, request);
     expect([202, 405]).toContain(told.status);
     expect(await kit.read(hook.id)).toMatchObject({ handshakes: 1, lastHandshakeAt: expect.any(String), received: 0 });
+  });
+
+  test('Asana brings its secret in the first handshake, and nobody else does later', async () => {
+    const hook = await kit.make({ verify: { kind: 'asana' } });
+    expect(hook.secret).toBeUndefined();
+    const signed = (body: string, by: string) => ({
+      ...json,
+      'x-hook-signature': createHmac('sha256', by).update(body).digest('hex'),
+    });
+    for (const by of ['', 'guessed-secret']) {
+      expect(await ask(hook, { body: '{}', headers: signed('{}', by) })).toMatchObject({ status: 401 });
+    }
+    const shake = (given: string) => ask(hook, { headers: { 'x-hook-secret': given } });
+    const answered = { status: 200, headers: { 'x-hook-secret': 'asana-own-secret' } };
+    expect(await shake('asana-own-secret')).toMatchObject(answered);
+    expect(await shake('asana-own-secret')).toMatchObject(answered);
+    expect(await shake('another-secret')).toMatchObject({ status: 401 });
+    expect(await kit.read(hook.id)).toMatchObject({
+      handshakes: 2,
+      lastRefusal: { reason: expect.stringContaining('rotate its secret') },
+    });
+    const body = '{"events":[{"action":"added"}]}';
+    expect(await ask(hook, { body, headers: signed(body, 'asana-own-secret') })).toMatchObject({ status: 202 });
+    expect(await ask(hook, { body, headers: signed(body, 'another-secret') })).toMatchObject({ status: 401 });
+    expect(JSON.stringify(kit.eventsOf(hook.id))).not.toContain('asana-own-secret');
+
+    const rotated = await kit.call({ path: `/v1/hooks/${hook.id}/rotate`, body: { what: 'secret' } });
+    expect(rotated.status, rotated.text).toBe(200);
+    expect(await shake('another-secret')).toMatchObject({ status: 200 });
+    for (const by of ['another-secret', 'asana-own-secret']) {
+      expect(await ask(hook, { body, headers: signed(body, by) })).toMatchObject({ status: 202 });
+    }
   });
 
   test('a handshake of any form may be described', async () => {

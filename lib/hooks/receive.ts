@@ -12,6 +12,7 @@ import { takeMessage } from './claim.ts';
 import type { HookItem, Hooks } from './hooks.ts';
 import { hookBodyLimit } from './read/body.ts';
 import { HookRefusal } from './refusal.ts';
+import { keepHandshakeSecret } from './secrets.ts';
 import { noteHandshake, noteReceived, noteRefused, noteRepeated } from './status.ts';
 import { type RunResult, secondsToWait, waitForRuns } from './wait.ts';
 
@@ -51,7 +52,10 @@ export async function receiveHook(
     checkSurface(hook, request);
     const open = openChallenges(hook.verify.kind, hook.challenge);
     const answer = answerChallenge(open, request, []);
-    if (answer) return await handshake(services, hook, answer, now);
+    if (answer) {
+      await keepHandshakeSecret(services, hook, request.headers);
+      return await handshake(services, hook, answer, now);
+    }
     const methods: readonly string[] = hook.methods ?? ['POST'];
     if (!methods.includes(request.method)) {
       const others = open.map(({ method }) => method);

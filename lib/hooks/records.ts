@@ -1,15 +1,15 @@
 import * as z from 'zod/mini';
 import type { Principal } from '../api/key-check.ts';
 import type { Connections } from '../connections/connections.ts';
-import type { Random } from '../core/clock.ts';
+import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { text } from '../core/field.ts';
 import { type InputOf, parseInput } from '../core/operation.ts';
-import { storeSecret } from '../core/rotated-secret.ts';
+import { storeSecret, validSecrets } from '../core/rotated-secret.ts';
 import { hookSecret, type SecretStore } from '../core/secrets.ts';
 import { newSigningSecret } from '../core/standard-webhooks.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
-import type { HookChange, HookItem, Hooks } from './hooks.ts';
+import type { HookChange, HookItem, Hooks, HookVerify } from './hooks.ts';
 import {
   checkDedupe,
   dedupeInput,
@@ -21,11 +21,13 @@ import {
   verifyInput,
 } from './input.ts';
 import { hasSecret, newPlainSecret } from './secrets.ts';
+import { handshakeHeader } from './verify/presets.ts';
 
 export interface HookRecordServices {
   hooks: Hooks;
   secrets: SecretStore;
   connections: Connections;
+  clock: Clock;
   random: Random;
 }
 
@@ -72,7 +74,39 @@ export async function createHook(
   return { item, token, ...(secret?.made && { secret: secret.value }) };
 }
 
-/** Changes a hook; another way to verify takes effect without overlap. */
+/**
+ * Changes what is named of a hook. Of a `verify` of the same kind, or without one, what is not named stays, the secret included;
+ * another kind replaces it.
+ */
+export async function patchHook(
+  services: HookRecordServices,
+  vendors: EventCatalogue,
+  principal: Principal,
+  before: HookItem,
+  { verify: given, ...rest }: Omit<HookChange, 'verify'> & { verify?: Record<string, unknown> | undefined },
+): Promise<WrittenHook> {
+  if (!given) return changeHook(services, vendors, principal, before, rest);
+  const isSameKind = given.kind === undefined || given.kind === before.verify.kind;
+  const stored = isSameKind ? await storedVerify(services, before) : {};
+  const all = Object.entries({ ...stored, ...given }).filter(([, value]) => value !== null);
+  const input = { verify: Object.fromEntries(all) };
+  const { verify } = parseInput(z.strictObject({ verify: verifyInput(vendors) }), input);
+  return changeHook(services, vendors, principal, before, { ...rest, verify });
+}
+
+/** How a hook is verified, as it was written, with its secret. */
+async function storedVerify(services: HookRecordServices, { id, verify, secretVersion }: HookItem): Promise<object> {
+  const [secret] = hasSecret(verify) ? await validSecrets(services, hookSecret(id), secretVersion) : [];
+  return { ...settingsOf(verify), ...(secret !== undefined && credentialsOf(verify.kind, secret)) };
+}
+
+function credentialsOf(kind: string, secret: string): object {
+  if (kind !== 'basic') return secret === '' ? {} : { secret };
+  const [user = ''] = secret.split(':', 1);
+  return { user, password: secret.slice(user.length + 1) };
+}
+
+/** Changes a hook; another secret takes effect without overlap. */
 export async function changeHook(
   services: HookRecordServices,
   vendors: EventCatalogue,
@@ -85,6 +119,11 @@ export async function changeHook(
   await checkDedupe(rest.dedupe === undefined ? before.dedupe : rest.dedupe, verify);
   if (!given) return { item: await hooks.change(before, rest) };
   const secret = secretOf(given, random);
+  const [known] = hasSecret(before.verify)
+    ? await validSecrets(services, hookSecret(before.id), before.secretVersion)
+    : [];
+  // The same secret stays with its predecessor, which a rotation may have left good for a while.
+  if (secret !== undefined && secret.value === known) return { item: await hooks.change(before, { ...rest, verify }) };
   const secretVersion = before.secretVersion + 1;
   const item = await hooks.change(before, { ...rest, verify, secretVersion });
   if (secret) await storeSecret(secrets, hookSecret(item.id), secretVersion, secret.value);
@@ -133,6 +172,7 @@ export async function findHook(hooks: Hooks, idOrName: string): Promise<HookItem
 export function secretOf(verify: VerifyInput, random: Random): { value: string; made: boolean } | undefined {
   if ('user' in verify) return { value: `${verify.user}:${verify.password}`, made: false };
   if ('secret' in verify && verify.secret !== undefined) return { value: verify.secret, made: false };
+  if (handshakeHeader(verify.kind) !== undefined) return { value: '', made: false };
   switch (verify.kind) {
     case 'standard-webhooks':
       return { value: newSigningSecret(random.bytes), made: true };
@@ -142,6 +182,17 @@ export function secretOf(verify: VerifyInput, random: Random): { value: string; 
         ? { value: newPlainSecret(random), made: true }
         : undefined;
   }
+}
+
+/** How a hook is verified, in the form in which it was written, but for its secret. */
+export function settingsOf({ kind, hmac, header, topicArn, vendor, ...rest }: HookVerify): object {
+  return {
+    kind,
+    ...hmac,
+    ...(header !== undefined && { header }),
+    ...(topicArn !== undefined && { topicArn }),
+    ...(vendor !== undefined && 'connection' in rest && { connection: `${vendor}/${rest.connection}` }),
+  };
 }
 
 function settingOf(item: HookItem, name: string): unknown {

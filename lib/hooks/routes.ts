@@ -11,9 +11,18 @@ import type { SecretStore } from '../core/secrets.ts';
 import { hookSecret } from '../core/secrets.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import type { Table } from '../store/table.ts';
-import type { HookItem, Hooks, HookVerify } from './hooks.ts';
+import type { HookItem, Hooks } from './hooks.ts';
 import { dedupeInput, limitInputs, receivingInputs, userAndPassword, verifyInput } from './input.ts';
-import { changeHook, createHook, findHook, hookFields, putHook, secretOf, type WrittenHook } from './records.ts';
+import {
+  createHook,
+  findHook,
+  hookFields,
+  patchHook,
+  putHook,
+  secretOf,
+  settingsOf,
+  type WrittenHook,
+} from './records.ts';
 import { hasSecret } from './secrets.ts';
 import { type HookStatus, readStatus, readStatuses } from './status.ts';
 
@@ -109,11 +118,17 @@ export function hookRoutes(
       method: 'PATCH',
       path: '/v1/hooks/{id}',
       operationId: 'changeHook',
-      summary: 'Change a hook; another way to verify takes effect within ten seconds, without overlap',
+      summary:
+        'Change a hook; another way to verify, or another secret, takes effect within ten seconds, without overlap',
       write: true,
       input: () => ({
         name: z.optional(text(100)),
-        verify: z.optional(verifyInput(vendors)),
+        verify: z.optional(
+          field(z.looseObject({ kind: z.optional(text(60)) }), {
+            description:
+              'As for a new hook. Of the same kind, what is not named stays, the secret included; another kind replaces it.',
+          }),
+        ),
         dedupe: z.optional(z.nullable(dedupeInput())),
         allowFrom: z.optional(z.nullable(limitInputs().allowFrom)),
         silentAfterSeconds: z.optional(z.nullable(limitInputs().silentAfterSeconds)),
@@ -126,7 +141,7 @@ export function hookRoutes(
       output: () => z.extend(shown(), { secret: secretField() }),
       handle: async ({ params, input, principal, request }) => {
         const before = await find(params);
-        const written = await changeHook(services, vendors, principal, before, input);
+        const written = await patchHook(services, vendors, principal, before, input);
         return showWritten(written, await readStatus(table, before.id), request);
       },
     }),
@@ -241,11 +256,6 @@ function showWritten({ item, token, secret }: WrittenHook, status: HookStatus, r
 
 function absent(error: unknown): undefined {
   if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
-}
-
-/** How a hook is verified, in the form in which it was written, but for its secret. */
-function settingsOf({ kind, hmac, header, topicArn }: HookVerify): object {
-  return { kind, ...hmac, ...(header !== undefined && { header }), ...(topicArn !== undefined && { topicArn }) };
 }
 
 export function urlOf(request: HttpRequest, token: string): string {

@@ -292,10 +292,10 @@ describe('talk-bot', () => {
       kit.call({
         path: '/v1/connections/talk/team',
         method: 'PATCH',
-        body: { credentials: { appPassword: 'abcde-abcde', ...credentials } },
+        body: { credentials },
       });
     const post = () => kit.post({ path: hook.path, body: rawBody, headers: lower(headers) });
-    await change({});
+    await change({ botSecret: null });
     const told = await post();
     expect(told).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
     expect(told.text).not.toContain('botSecret');

@@ -66,9 +66,10 @@ describe('secrets', () => {
     expect(maySecret('deliver-event', 'PutSecretValue', secret)).toBe(false);
   });
 
-  it('of hooks are read where hooks are received', () => {
+  it('of hooks are read where hooks are received, and filled in where a handshake brings them', () => {
     expect(readersOf(hookSecret('hook_x')).sort()).toEqual(['control', 'hooks']);
-    expect(maySecret('hooks', 'PutSecretValue', hookSecret('hook_x'))).toBe(false);
+    expect(maySecret('hooks', 'PutSecretValue', hookSecret('hook_x'))).toBe(true);
+    expect(maySecret('hooks', 'PutSecretValue', pushSecret('talk', 'team'))).toBe(false);
   });
 
   it('are created and deleted by control alone', () => {

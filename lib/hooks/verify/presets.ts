@@ -5,6 +5,8 @@ export type Preset = ({ hmac: HmacScheme } | { header: string }) & {
   id?: string;
   /** The sender makes the secret, so it has to be given. */
   theirs?: true;
+  /** The header of a handshake in which the sender gives its secret: the first one is kept. */
+  handshake?: string;
 };
 
 const bodyInHex = (header: string, prefix?: string): HmacScheme => ({
@@ -38,7 +40,14 @@ export const presets = {
   grafana: { hmac: bodyInHex('x-grafana-alerting-signature') },
   typeform: { hmac: bodyInBase64('typeform-signature', 'sha256='), id: 'body.event_id' },
   dropbox: { hmac: bodyInHex('x-dropbox-signature'), theirs: true },
+  asana: { hmac: bodyInHex('x-hook-signature'), handshake: 'x-hook-secret' },
   telegram: { header: 'x-telegram-bot-api-secret-token', id: 'body.update_id' },
 } as const satisfies Readonly<Record<string, Preset>>;
 
 export type PresetName = keyof typeof presets;
+
+/** The header in which senders of a kind give their secret themselves, in a handshake. */
+export function handshakeHeader(kind: string): string | undefined {
+  const preset: Preset | undefined = Object.hasOwn(presets, kind) ? presets[kind as PresetName] : undefined;
+  return preset?.handshake;
+}

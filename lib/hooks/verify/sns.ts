@@ -1,11 +1,12 @@
-import { verify, X509Certificate } from 'node:crypto';
+import { type KeyObject, verify, X509Certificate } from 'node:crypto';
+import { GatewayError } from '../../core/errors.ts';
 import type { HttpClient } from '../../core/http/client.ts';
 import { parseJson } from '../../core/json.ts';
 import { LruMap } from '../../core/lru-map.ts';
 import { refused, type SignedRequest, type Verdict } from '../../core/verifier.ts';
 
-/** Certificates by their address; AWS gives a new one a new address. */
-const certificates = new LruMap<string, string>(100);
+/** Public keys by the address of their certificate; AWS gives a new one a new address. */
+const publicKeys = new LruMap<string, KeyObject>(100);
 /** SNS repeats a delivery for an hour at most. */
 const toleranceMs = 3_600_000;
 const fetchTimeoutMs = 5_000;
@@ -40,7 +41,7 @@ export async function verifySns(
     .flatMap((name) => (message[name] === undefined ? [] : [`${name}\n${message[name]}\n`]))
     .join('');
   const algorithm = message.SignatureVersion === '2' ? 'sha256' : 'sha1';
-  const key = new X509Certificate(await certificateAt(http, certificateUrl)).publicKey;
+  const key = await publicKeyAt(http, certificateUrl);
   if (!verify(algorithm, Buffer.from(signed), key, Buffer.from(message.Signature ?? '', 'base64'))) {
     return refused('the signature does not fit the message and the certificate');
   }
@@ -54,22 +55,38 @@ export async function verifySns(
 
 /** Confirms a subscription by the address that SNS gave for it. */
 export async function confirmSns(http: HttpClient, url: string): Promise<void> {
-  await http.request({ method: 'GET', url, timeoutMs: fetchTimeoutMs, address: {} });
+  await fetchFromSns(http, url);
 }
 
-async function certificateAt(http: HttpClient, url: string): Promise<string> {
-  const known = certificates.get(url);
+async function publicKeyAt(http: HttpClient, url: string): Promise<KeyObject> {
+  const known = publicKeys.get(url);
   if (known !== undefined) return known;
-  const answer = await http.request({
-    method: 'GET',
-    url,
-    timeoutMs: fetchTimeoutMs,
-    maxBytes: 64 * 1024,
-    address: {},
+  const text = await fetchFromSns(http, url);
+  let publicKey: KeyObject;
+  try {
+    ({ publicKey } = new X509Certificate(text));
+  } catch (cause) {
+    throw unavailable('answered without a certificate', cause);
+  }
+  publicKeys.set(url, publicKey);
+  return publicKey;
+}
+
+/** A text from SNS. Throws `unavailable` if it cannot be had: SNS sends its message again. */
+async function fetchFromSns(http: HttpClient, url: string): Promise<string> {
+  const request = { method: 'GET', url, timeoutMs: fetchTimeoutMs, maxBytes: 64 * 1024, address: {} };
+  const answer = await http.request(request).catch((cause: unknown) => {
+    throw unavailable('could not be reached', cause);
   });
-  const text = answer.text();
-  certificates.set(url, text);
-  return text;
+  if (answer.status !== 200) throw unavailable(`answered ${answer.status}`);
+  return answer.text();
+}
+
+function unavailable(why: string, cause?: unknown): GatewayError {
+  return new GatewayError('unavailable', `SNS ${why}, so its message could not be verified. Send it again.`, {
+    retryAfter: 5,
+    cause,
+  });
 }
 
 function isOfSns(url: string): boolean {

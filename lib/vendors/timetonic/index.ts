@@ -38,7 +38,7 @@ export const timetonic: Vendor<TimetonicSettings, TimetonicCredentials, Timetoni
   concurrency: { polls: 2, stepItems: 2 },
   renewsCredentials: true,
   choices,
-  connection: { settings, credentials, validate, addresses, exchange: exchangeLogin },
+  connection: { settings, credentials, alternatives: true, validate, addresses, exchange: exchangeLogin },
   session,
   send,
   // Loaded on demand: raw requests are rare, and only the control function runs the check.
