@@ -74,6 +74,7 @@ export async function invoke(
   const { operation, input, connection } = await prepare(services, vendor, invocation);
   const run = async (asked?: () => void): Promise<InvokeAnswer> => {
     if (services.startRun && (invocation.later || operation.slow?.(input))) {
+      if ('file' in input) await (await import('../core/given-file.ts')).requireUpload(services.files, input);
       const id = await services.startRun({
         principal: invocation.principal,
         vendor: vendor.name,

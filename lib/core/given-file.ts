@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import * as z from 'zod/mini';
 import { GatewayError, refusedField } from './errors.ts';
 import { base64, field, text } from './field.ts';
-import { maximumUpload } from './files.ts';
+import { type FileStore, maximumUpload, type StoredFile } from './files.ts';
 import type { VendorCall } from './vendor.ts';
 import { failureOf } from './vendor-failure.ts';
 
@@ -64,14 +64,7 @@ async function fromUpload(
   call: Reader,
 ): Promise<Source> {
   const { uploadId } = given;
-  const { stream, size, type, name } = await call.files
-    .openRead(uploadId, { start: 0, end: 0 })
-    .catch((error: unknown) => {
-      // An empty file has no first byte to ask for.
-      if (error instanceof GatewayError && error.code === 'not_found') throw error;
-      return call.files.openRead(uploadId);
-    });
-  stream.destroy();
+  const { size, type, name } = await findUpload(call.files, uploadId);
   return {
     name: given.name ?? name ?? 'file',
     type: given.type ?? type,
@@ -79,6 +72,32 @@ async function fromUpload(
     open: async (start, end) =>
       start >= end ? Readable.from([]) : (await call.files.openRead(uploadId, { start, end: end - 1 })).stream,
   };
+}
+
+/** What is known of an upload. Throws `invalid_input` for one that is not there. */
+async function findUpload(files: FileStore, uploadId: string): Promise<Omit<StoredFile, 'stream'>> {
+  const isAbsent = (error: unknown) => error instanceof GatewayError && error.code === 'not_found';
+  try {
+    const { stream, ...known } = await files.openRead(uploadId, { start: 0, end: 0 }).catch((error: unknown) => {
+      // An empty file has no first byte to ask for.
+      if (isAbsent(error)) throw error;
+      return files.openRead(uploadId);
+    });
+    stream.destroy();
+    return known;
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    throw refusedField('/file/uploadId', 'names no upload: put the bytes first, and send them within a day');
+  }
+}
+
+/**
+ * Throws `invalid_input` if the input sends an upload that is not there. A call that is handed on to a run checks this first: the
+ * caller of a 202 would not hear of it.
+ */
+export async function requireUpload(files: FileStore, { file: given }: Record<string, unknown>): Promise<void> {
+  if (given === null || typeof given !== 'object' || !('uploadId' in given)) return;
+  if (typeof given.uploadId === 'string') await findUpload(files, given.uploadId);
 }
 
 const maxRedirects = 3;

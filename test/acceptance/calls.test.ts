@@ -143,6 +143,17 @@ test('a file goes from where it was staged into a cell, and the run shows how fa
   expect(run.progress).toEqual({ done: bytes.length, total: bytes.length });
 });
 
+test('an upload that is not there is refused before the call is handed on', async () => {
+  const input = { bookOwner: 'demo', bookCode: 'operations', smid: '1', file: { uploadId: 'none' } };
+  for (const headers of [{}, { prefer: 'respond-async' }]) {
+    const told = await bench.call('POST', '/v1/timetonic/demo/fileUpload', input, headers);
+    expect(told, JSON.stringify(told.body)).toMatchObject({
+      status: 422,
+      body: { code: 'invalid_input', errors: [{ pointer: '/file/uploadId' }] },
+    });
+  }
+});
+
 test('all rows of a table come in a run', async () => {
   const input = {
     bookOwner: 'demo',

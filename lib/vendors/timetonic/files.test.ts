@@ -83,7 +83,8 @@ test('a place for the file is asked for before anything is sent', async () => {
     expect(await failure(upload('fileUpload', { ...inBook, ...place, file }))).toMatchObject({ code: 'invalid_input' });
   }
   expect(await failure(upload('fileUpload', { ...inBook, smid: '1', file: { uploadId: 'none' } }))).toMatchObject({
-    code: 'not_found',
+    code: 'invalid_input',
+    errors: [{ pointer: '/file/uploadId' }],
   });
 });
 
