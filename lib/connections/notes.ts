@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { Connection, Notes } from '../core/vendor.ts';
+import type { Connection, Note, Notes } from '../core/vendor.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 
@@ -14,12 +14,16 @@ interface NoteItem extends Key {
 }
 
 /** The notes of a connection, in the table; an expired one counts as absent, whether or not it is deleted yet. */
-export function notesOf(
-  table: Table,
-  clock: Clock,
-  { vendor, name: connection }: Pick<Connection, 'vendor' | 'name'>,
-): Notes {
-  const keyOf = (name: string) => keys.note(vendor, connection, name);
+export function notesOf(table: Table, clock: Clock, { vendor, name }: Pick<Connection, 'vendor' | 'name'>): Notes {
+  return notesAt(table, clock, (note) => keys.note(vendor, name, note));
+}
+
+/** The notes that all connections of a vendor share. */
+export function sharedNotesOf(table: Table, clock: Clock, vendor: string): Notes {
+  return notesAt(table, clock, (note) => keys.sharedNote(vendor, note));
+}
+
+function notesAt(table: Table, clock: Clock, keyOf: (name: string) => Key): Notes {
   const times = (seconds: number) => {
     const at = clock.now();
     const keptUntil = at + seconds * 1000;
@@ -30,12 +34,13 @@ export function notesOf(
     value: JSON.stringify(value),
     ...times(seconds),
   });
+  const noteOf = (item: NoteItem | undefined): Note | undefined => {
+    if (!item || item.keptUntil <= clock.now()) return undefined;
+    return { value: item.value === undefined ? item.sum : JSON.parse(item.value), at: item.at };
+  };
   return {
-    async read(name) {
-      const item = await table.get<NoteItem>(keyOf(name), true);
-      if (!item || item.keptUntil <= clock.now()) return undefined;
-      return { value: item.value === undefined ? item.sum : JSON.parse(item.value), at: item.at };
-    },
+    read: async (name) => noteOf(await table.get<NoteItem>(keyOf(name), true)),
+    readMany: async (names) => (await table.getMany<NoteItem>(names.map(keyOf))).map(noteOf),
     async claim(name, value, seconds) {
       const put = await table.put<NoteItem>(
         itemOf(name, value, seconds),

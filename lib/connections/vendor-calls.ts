@@ -9,7 +9,7 @@ import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { limitConcurrency } from './concurrency.ts';
 import type { ConnectionItem, Connections } from './connections.ts';
-import { notesOf } from './notes.ts';
+import { notesOf, sharedNotesOf } from './notes.ts';
 import type { HeldSession } from './session-store.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -110,6 +110,7 @@ export function vendorCall(
     },
     count: (name, most) => nextNumber(services.table, connection, name, most),
     notes: notesOf(services.table, services.clock, connection),
+    sharedNotes: sharedNotesOf(services.table, services.clock, connection.vendor),
   };
   return call;
 }

@@ -39,6 +39,11 @@ export interface PollResult {
   cursor: unknown;
   /** True if there is more to read: the next poll need not wait for the clock. */
   more?: boolean;
+  /**
+   * What of the source is not read, and why, as a sentence for the operator. It appears in the polling status and, once, as an event.
+   * The same problem must be worded the same at each poll.
+   */
+  problem?: string | undefined;
   /** Milliseconds until the next look, where the source knows better than its interval (a call budget, an outage). */
   nextIn?: number;
 }

@@ -8,6 +8,16 @@ export const ownEventTypes = {
     data: () => z.looseObject({ vendor: z.string(), connection: z.string(), reason: z.string() }),
     sample: { vendor: 'proptt2', connection: 'dispatch', reason: 'ProPTT2 refused the interaction key.' },
   },
+  'trunkline.polling.incomplete': {
+    summary: 'Part of what an event source should find cannot be read',
+    data: () => z.looseObject({ vendor: z.string(), connection: z.string(), source: z.string(), reason: z.string() }),
+    sample: {
+      vendor: 'timetonic',
+      connection: 'desk',
+      source: 'books',
+      reason: 'No events come from the table Readings (126190): it has more than 50,000 rows.',
+    },
+  },
   'trunkline.delivery.given_up': {
     summary: 'An event could not be delivered to a subscription and is tried no more',
     data: () =>

@@ -22,6 +22,8 @@ export interface PollItem extends Key, Leased {
   /** The number of consecutive failed polls, and why the last one failed. */
   failures?: number;
   problem?: string;
+  /** What of the source is not read, although polls succeed. */
+  unread?: string;
   duePk?: string;
   dueAt?: number;
 }
@@ -93,7 +95,7 @@ function stateOf({ dueAt, resting, failures = 0, polledAt }: Partial<PollItem>):
 }
 
 function messageOf(
-  { polledAt, dueAt, failures = 0, problem }: Partial<PollItem>,
+  { polledAt, dueAt, failures = 0, problem, unread }: Partial<PollItem>,
   state: PollState,
   now: number,
 ): string {
@@ -109,7 +111,7 @@ function messageOf(
     case 'waiting':
       return `Not polled yet. First poll ${next}.`;
     case 'polling':
-      return `Polled ${last}. Next poll ${next}.`;
+      return `Polled ${last}. Next poll ${next}.${unread === undefined ? '' : ` ${unread}`}`;
   }
 }
 

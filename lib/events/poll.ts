@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Connections } from '../connections/connections.ts';
 import { HostLimit } from '../connections/host-limit.ts';
 import { type CallScope, type CallServices, vendorCall } from '../connections/vendor-calls.ts';
@@ -15,6 +16,7 @@ import { newEvents } from './found.ts';
 import { isHeard } from './heard.ts';
 import { isWanted, type Listeners } from './listening.ts';
 import { appendEvents, type Cover } from './log.ts';
+import { appendOwnEvent } from './own-events.ts';
 import { type PollItem, planAllPolls } from './poll-plan.ts';
 import { settleEvents } from './settle.ts';
 
@@ -251,9 +253,12 @@ async function pollSource(
           next,
           now: clock.now(),
           behind: catchingUp && result.more === true,
+          unread: result.problem,
         }),
       );
       if (!stored.covered) return undefined;
+      if (result.problem !== undefined && result.problem !== lease.item.unread)
+        await reportUnread(services, item, result.problem);
       report.found += stored.fresh.length;
       // They are settled early and routed as usual.
       if (turn.isNow) await settleEvents(services, stored.items, () => false);
@@ -287,6 +292,7 @@ interface Move {
   now: number;
   /** Events from before the source had a listener are not read to the end. */
   behind: boolean;
+  unread: string | undefined;
 }
 
 /**
@@ -294,16 +300,27 @@ interface Move {
  * available immediately.
  */
 function coverOf(item: PollItem, lease: Lease<PollItem>, move: Move): Cover {
-  const { cursor, again, next, now, behind } = move;
+  const { cursor, again, next, now, behind, unread } = move;
   const key: Key = { pk: item.pk, sk: item.sk };
   const condition = '#leaseFence = :fence';
-  const expression = `SET #cursor = :cursor, #polledAt = :now, #failures = :zero, #duePk = :duePk, #dueAt = :dueAt${behind ? ', #resting = :behind' : ''}
-    REMOVE #problem${behind ? '' : ', #resting'}${again ? '' : ', #leaseOwner, #leaseUntil'}`;
-  const values = { cursor, now, behind, zero: 0, fence: lease.fence, ...due('poll', dueName(item), next) };
+  const expression = `SET #cursor = :cursor, #polledAt = :now, #failures = :zero, #duePk = :duePk, #dueAt = :dueAt${behind ? ', #resting = :behind' : ''}${unread === undefined ? '' : ', #unread = :unread'}
+    REMOVE #problem${unread === undefined ? ', #unread' : ''}${behind ? '' : ', #resting'}${again ? '' : ', #leaseOwner, #leaseUntil'}`;
+  const values = { cursor, now, behind, unread, zero: 0, fence: lease.fence, ...due('poll', dueName(item), next) };
   return {
     move: { update: { key, expression }, condition, values },
     guard: { check: key, condition, values: { fence: lease.fence } },
   };
+}
+
+/** Tells the operator, once, that part of a source is not read. */
+async function reportUnread(services: PollServices, { vendor, connection, source }: PollItem, reason: string) {
+  const about = { vendor, connection };
+  await appendOwnEvent(services, {
+    type: 'trunkline.polling.incomplete',
+    id: `${vendor}/${connection}/${source}/${createHash('sha256').update(reason).digest('base64url')}`,
+    data: { ...about, source, reason },
+    about,
+  });
 }
 
 /** Schedules another attempt: at the time the vendor names, otherwise with exponential backoff. The cursor does not move. */

@@ -34,6 +34,8 @@ export const keys = {
     pk: `session#${vendor}#${connection}`,
     sk: `note#${digest(name)}`,
   }),
+  /** The same for all connections of a vendor. No connection's name contains an `@`. */
+  sharedNote: (vendor: string, name: string): Key => ({ pk: `session#${vendor}#@${digest(name)}`, sk: 'note' }),
   apiKey: (id: string): Key => ({ pk: 'keys', sk: id }),
   apiKeys: (): string => 'keys',
   /** `area` is the vendor that is asked, or `control`: the function of one vendor cannot reach the records of another. */

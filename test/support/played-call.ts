@@ -83,6 +83,7 @@ export function playedCall(
     },
     count: async () => 1,
     notes: memoryNotes(() => at),
+    sharedNotes: memoryNotes(() => at),
   };
   return { call, left: () => left };
 }
@@ -92,6 +93,7 @@ export function memoryNotes(now: () => number): Notes {
   const kept = new Map<string, Note>();
   return {
     read: async (name) => kept.get(name),
+    readMany: async (names) => names.map((name) => kept.get(name)),
     claim: async (name, value) => {
       if (kept.has(name)) return false;
       kept.set(name, { value, at: now() });

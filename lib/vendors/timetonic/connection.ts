@@ -135,3 +135,14 @@ export function socketUrlOf(given: TimetonicSettings): string {
   const { protocol, hostname } = new URL(given.baseUrl);
   return `${protocol === 'http:' ? 'ws' : 'wss'}://${hostname}:${defaultSocketPort}`;
 }
+
+/** The unique name of a user of a server among all accounts. */
+export function accountOf({ settings }: { settings: TimetonicSettings }, user = settings.user): string {
+  return `${placeOf(settings)}/users/${user}`;
+}
+
+/** The host and folder of the server: its rows and messages have ids of their own. */
+export function placeOf(given: TimetonicSettings): string {
+  const { host, pathname } = new URL(baseOf(given));
+  return `${host}${pathname}`;
+}

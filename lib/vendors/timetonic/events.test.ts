@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { inBook, startTimetonic } from '../../../test/support/timetonic-caller.ts';
+import { logIn } from '../../../test/support/timetonic-client.ts';
 import { until } from '../../../test/support/until.ts';
-import type { PollResult } from '../../core/event-type.ts';
 import type { HttpClient } from '../../core/http/client.ts';
+import { newEvents } from '../../events/found.ts';
+import type { NewEvent } from '../../events/log.ts';
 import { events as sources } from './events/index.ts';
 import { timetonic } from './index.ts';
 import { pauseFor } from './wire/budget.ts';
@@ -19,19 +21,22 @@ afterAll(() => tt.stop());
 
 /** One look as the clock makes it, with the cursor that it left; `more` is followed at once. */
 async function poll(source = 'books', services: Parameters<typeof connection.vendorCall>[0] = {}) {
-  const events: PollResult['events'] = [];
+  const events: NewEvent[] = [];
+  const listener = connection.connection;
   let nextIn: number | undefined;
+  let problem: string | undefined;
   for (let more = true; more; ) {
     const result = await sources[source]?.poll?.poll(cursor, connection.vendorCall(services) as never);
     if (!result) throw new Error('no source');
     cursor = JSON.parse(JSON.stringify(result.cursor));
-    events.push(...result.events);
+    events.push(...(await newEvents(tt.kit, { events: sources as never }, listener, result.events)));
     more = result.more === true;
-    nextIn = result.nextIn;
+    ({ nextIn, problem } = result);
   }
   return {
     events,
     nextIn,
+    problem,
     found: events.map(({ type, data }) => [type.replace('timetonic.', ''), data.rowId ?? data.smid]),
   };
 }
@@ -249,6 +254,67 @@ describe('looking at the books', () => {
   });
 });
 
+test('what another account of the installation wrote is marked as own, and what a person wrote is not', async () => {
+  connection = await tt.connect();
+  cursor = undefined;
+  await poll();
+  tt.clock.advance(minute);
+  await poll();
+  tt.clock.advance(minute);
+  const other = await tt.connect({ user: 'alex' }, { oauthkey: (await logIn(tt.sandbox, 'alex')).oauthkey });
+  const { rows, fields } = incidents();
+  const [first = '', second = '', third = ''] = rows;
+  await other.call('createOrUpdateTableRow', { rowId: first, fieldValues: { [fields.Site ?? '']: 'by another' } });
+  await other.call('createOrUpdateTableRow', { rowId: 'tmpOther', fieldValues: { [fields.EventId ?? '']: 'other' } });
+  await other.call('createOrUpdateTableRows', { rows: { tmpOtherB: { [fields.EventId ?? '']: 'other in bulk' } } });
+  await other.call('sendMsg', { ...inBook, msg: 'from another', uuid: 'other' });
+  await other.call('deleteTableRow', { rowId: second });
+  tt.sandbox.control.updateRow({ rowId: third, values: { Site: 'by hand' } });
+  const { events } = await poll();
+  expect(events.map(({ type, own }) => [type.replace('timetonic.', ''), own ?? false]).sort()).toEqual([
+    ['message.created', true],
+    ['row.created', true],
+    ['row.created', true],
+    ['row.deleted', true],
+    ['row.updated', false],
+    ['row.updated', true],
+  ]);
+  expect(events.find(({ own }) => !own)?.data).toMatchObject({ rowId: third });
+});
+
+test('a table that cannot be read to its end is named, and read again once it can', async () => {
+  connection = await tt.connect();
+  cursor = undefined;
+  const jobs = tt.sandbox.control.tables().Jobs?.id ?? '';
+  const http: HttpClient = {
+    ...tt.kit.http,
+    request: async (options) => {
+      const answer = await tt.kit.http.request(options);
+      const sent = String(options.body);
+      if (!sent.includes(`catId=${jobs}`)) return answer;
+      const text = sent.includes('req=computeTableOperation')
+        ? '{"status":"ok","result":{"count":50001}}'
+        : '{"status":"ok","tableValues":{"rows":"too many"}}';
+      return { ...answer, text: () => text };
+    },
+  };
+  const words = `No events come from the table Jobs (${jobs})`;
+  expect(await poll('books', { http })).toMatchObject({ problem: expect.stringContaining(words) });
+  tt.clock.advance(minute);
+  tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
+  tt.sandbox.reset();
+  expect(await poll('books', { http })).toMatchObject({ found: [], problem: expect.stringContaining(words) });
+  const asked = tt.sandbox.journal.filter(({ body }) => body.includes(`catId=${jobs}`));
+  expect(asked.map(({ body }) => /req=(\w+)/.exec(body)?.[1])).toEqual(['computeTableOperation']);
+
+  tt.clock.advance(minute);
+  tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
+  expect(await poll()).toMatchObject({ found: [], problem: undefined });
+  tt.clock.advance(minute);
+  const { rowId } = tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
+  expect(await poll()).toMatchObject({ found: [['row.created', rowId]] });
+});
+
 test('books that are not watched are not looked at', async () => {
   connection = await tt.connect({ watchBooks: ['alex/noticeboard'] });
   cursor = undefined;
@@ -276,8 +342,9 @@ describe('a monthly budget', () => {
     cursor = undefined;
     for (let calls = 0; calls < 96; calls++) await connection.call('getBookInfo', inBook);
     tt.sandbox.reset();
-    const { nextIn } = await poll();
+    const { nextIn, problem } = await poll();
     expect(nextIn).toBeGreaterThan(24 * 60 * minute);
+    expect(problem).toMatch(/^95 % of the monthly calls are used\. Events are polled again on \d{4}-\d\d-01;/);
     expect(tt.sandbox.journal).toEqual([]);
     const findings = await timetonic.check(connection.vendorCall() as never);
     expect(findings.find(({ subject }) => subject === 'budget')).toMatchObject({ state: 'bad' });

@@ -1,6 +1,7 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { LiveSession, SessionPolicy } from '../../core/vendor.ts';
 import {
+  accountOf,
   type TimetonicCredentials,
   type TimetonicLogin,
   type TimetonicSession,
@@ -20,8 +21,8 @@ export const session: SessionPolicy<TimetonicSettings, TimetonicCredentials, Tim
 
   async login(call): Promise<LiveSession<TimetonicSession>> {
     const { oauthkey, sesskey, oauthkeyDroppedAt } = await call.credentials();
-    const expiresAt = call.clock.now() + lifetime;
-    if (oauthkey !== undefined) return { data: { sesskey: await createSesskey(call, oauthkey) }, expiresAt };
+    const shared = { expiresAt: call.clock.now() + lifetime, account: accountOf(call.connection) };
+    if (oauthkey !== undefined) return { data: { sesskey: await createSesskey(call, oauthkey) }, ...shared };
     if (sesskey === undefined) throw refused('no oauthkey and no sesskey is stored.');
     try {
       await exchangeIn({ sesskey }, call, { req: 'getUserInfo', fields: { sstamp: highestStamp }, effect: 'session' });
@@ -33,7 +34,7 @@ export const session: SessionPolicy<TimetonicSettings, TimetonicCredentials, Tim
           : `the session key is dead, and the oauthkey behind it was killed by dropAllSessions on ${oauthkeyDroppedAt}: store login and password again.`,
       );
     }
-    return { data: { sesskey }, expiresAt };
+    return { data: { sesskey }, ...shared };
   },
 };
 

@@ -223,18 +223,52 @@ test('many rows go in batches of ten, one after another', async () => {
   expect(tt.sandbox.journal.filter(({ body }) => body.includes('createOrUpdateTableRows'))).toHaveLength(3);
 });
 
-test('a deadlock among known rows is repeated; among new rows nothing is sent twice and the rows are named', async () => {
+test('a deadlock among known rows is repeated', async () => {
   const { fields, rows } = table('Readings');
   const known = Object.fromEntries(rows.slice(0, 12).map((id) => [id, { [fields.Sensor ?? '']: 'K' }]));
   tt.sandbox.control.deadlock({ times: 2, rowsWritten: 3 });
   expect(await call('createOrUpdateTableRows', { rows: known })).toMatchObject({ modified: 12 });
+});
+
+const sensors = () => {
+  const { fields } = table('Readings');
+  const stored = tt.sandbox.state.tables.find(({ name }) => name === 'Readings')?.rows ?? {};
+  return Object.values(stored).map(({ values }) => String(values[fields.Sensor ?? '']));
+};
+
+test.each([0, 1, 4, 10])(
+  'a deadlock among new rows after %i of them is read back and completed, and none is doubled',
+  async (rowsWritten) => {
+    const prefix = `L${rowsWritten}-`;
+    const rows = bulk(prefix, 12);
+    tt.sandbox.control.deadlock({ times: 2, rowsWritten });
+    expect(await call('createOrUpdateTableRows', { rows, ...inBook })).toMatchObject({ created: 12, existing: 0 });
+    const wanted = Array.from({ length: 12 }, (_, at) => `${prefix}${at}`);
+    expect(
+      sensors()
+        .filter((name) => name.startsWith(prefix))
+        .sort(),
+    ).toEqual(wanted.sort());
+    expect(await call('createOrUpdateTableRows', { rows, ...inBook })).toMatchObject({ created: 0, existing: 12 });
+    tt.sandbox.clearFaults();
+  },
+);
+
+test('rows that cannot be told apart, or whose table is not known, are named and left alone', async () => {
+  const { fields } = table('Readings');
+  const twin = { [fields.Sensor ?? '']: 'twin' };
+  for (const rowId of ['tmpTwin1', 'tmpTwin2']) await call('createOrUpdateTableRow', { rowId, fieldValues: twin });
+  tt.sandbox.control.deadlock({ rowsWritten: 1 });
+  const rows = { ...bulk('T', 3), tmpTwin3: twin };
+  const stopped = await failure(call('createOrUpdateTableRows', { rows, ...inBook }));
+  expect(stopped).toMatchObject({ code: 'outcome_unknown', retryable: false });
+  expect((stopped.errors as { pointer: string }[]).map(({ pointer }) => pointer)).toContain('/rows/tmpTwin3');
+  expect(sensors().filter((name) => name === 'twin')).toHaveLength(2);
 
   const before = table('Readings').rows.length;
   const twelve = bulk('D', 12);
   tt.sandbox.control.deadlock({ rowsWritten: 4 });
-  const stopped = await failure(call('createOrUpdateTableRows', { rows: twelve }));
-  expect(stopped).toMatchObject({ code: 'outcome_unknown', retryable: false });
-  expect(stopped.errors).toHaveLength(10);
+  expect((await failure(call('createOrUpdateTableRows', { rows: twelve }))).errors).toHaveLength(10);
   expect(table('Readings').rows.length).toBe(before + 4);
   // The rest is written by the same call sent again; the ten in doubt are left alone.
   expect(await failure(call('createOrUpdateTableRows', { rows: twelve }))).toMatchObject({ code: 'outcome_unknown' });

@@ -1,6 +1,7 @@
 import type { FoundEvent, PollResult } from '../../../core/event-type.ts';
 import type { TimetonicCall } from '../connection.ts';
-import { budgetOf, pauseFor, reservedShare } from '../wire/budget.ts';
+import { maxRows } from '../rows/overlapping-pages.ts';
+import { budgetOf, pauseFor, reservedShare, spentProblem } from '../wire/budget.ts';
 import { exchange } from '../wire/exchange.ts';
 import { newMessages } from './messages.ts';
 import {
@@ -60,7 +61,7 @@ export async function pollBooks(given: unknown, call: TimetonicCall, every: numb
   const budget = await budgetOf(call);
   const pause = budget && pauseFor(budget, every, callsPerPoll, call.clock.now());
   if (budget && budget.used >= budget.limit * reservedShare)
-    return { events: [], cursor: cursor ?? null, nextIn: pause ?? every };
+    return { events: [], cursor: cursor ?? null, nextIn: pause ?? every, problem: spentProblem(call.clock.now()) };
 
   const fields = cursor ? { sstamp: cursor.sstamp } : {};
   const body = await exchange(call, { req: 'getAllBooks', fields, effect: 'read' });
@@ -82,9 +83,21 @@ export async function pollBooks(given: unknown, call: TimetonicCall, every: numb
   return {
     events: cursor ? [...events, ...tables.events] : [],
     cursor: next,
+    problem: problemOf(next),
     ...(tables.more && { more: true }),
     ...(pause !== undefined && pause !== every && !tables.more && { nextIn: pause }),
   };
+}
+
+/** The tables without events, as a sentence. */
+function problemOf({ seen }: Cursor): string | undefined {
+  const names = Object.values(seen)
+    .flatMap((tables) => Object.entries(tables))
+    .flatMap(([id, { unread }]) => (unread === undefined ? [] : [`${unread} (${id})`]))
+    .sort();
+  if (names.length === 0) return undefined;
+  const tables = names.length === 1 ? 'the table' : 'the tables';
+  return `No events come from ${tables} ${names.join(', ')}: more than ${maxRows} rows or 20 MB, or not readable within one poll.`;
 }
 
 function isWatched(name: string, call: TimetonicCall): boolean {
@@ -171,7 +184,7 @@ async function renewOldest(call: TimetonicCall, next: Cursor): Promise<void> {
   for (const [name, tables] of Object.entries(next.seen)) {
     for (const [id, seen] of Object.entries(tables)) {
       if (call.clock.now() - seen.writtenAt < renewAfterMs) continue;
-      const snapshot = await readSnapshot(call, seen.file);
+      const snapshot = seen.file === undefined ? undefined : await readSnapshot(call, seen.file);
       if (!snapshot) continue;
       next.seen[name] = { ...tables, [id]: { ...seen, ...(await writeSnapshot(call, id, snapshot, seen)) } };
       return;

@@ -3,6 +3,7 @@ import type { EventType } from '../../../core/event-type.ts';
 
 const book = { bookOwner: 'demo', bookCode: 'operations' };
 const bookFields = () => ({ bookOwner: z.string(), bookCode: z.string() });
+const maybeBook = () => ({ bookOwner: z.optional(z.string()), bookCode: z.optional(z.string()) });
 const table = { ...book, tableId: '126185', tableName: 'Incidents' };
 const tableFields = () => ({ ...bookFields(), tableId: z.string(), tableName: z.string() });
 const values = { '1367490': 'E-991', '1367496': 'Open' };
@@ -12,21 +13,33 @@ const cells = () => z.record(z.string(), z.unknown());
 export const bookTypes: Readonly<Record<string, EventType>> = {
   'timetonic.message.created': {
     summary: 'There is a new message in a book; what this connection itself sent is left out',
-    data: () => z.looseObject({ ...bookFields(), smid: z.string(), msg: z.string(), user: z.string() }),
+    ofOthers: true,
+    data: () =>
+      z.looseObject({
+        ...bookFields(),
+        smid: z.string(),
+        uuid: z.optional(z.string()),
+        msg: z.string(),
+        user: z.string(),
+        created: z.optional(z.number()),
+      }),
     sample: { ...book, smid: '346917', uuid: 'm-1', msg: 'Fire on level 3', user: 'alex', created: 1767579069 },
   },
   'timetonic.row.created': {
     summary: 'There is a new row; values go by field id',
+    ofOthers: true,
     data: () => z.looseObject({ ...tableFields(), rowId: z.string(), values: cells() }),
     sample: { ...table, rowId: '19975327', values },
   },
   'timetonic.row.updated': {
     summary: 'A row has changed; `changed` names the fields',
+    ofOthers: true,
     data: () => z.looseObject({ ...tableFields(), rowId: z.string(), changed: z.array(z.string()), values: cells() }),
     sample: { ...table, rowId: '19975327', changed: ['1367496'], values },
   },
   'timetonic.row.deleted': {
     summary: 'A row is gone',
+    ofOthers: true,
     data: () => z.looseObject({ ...tableFields(), rowId: z.string() }),
     sample: { ...table, rowId: '19975327' },
   },
@@ -49,17 +62,25 @@ export const bookTypes: Readonly<Record<string, EventType>> = {
 export const socketTypes: Readonly<Record<string, EventType>> = {
   'timetonic.message.received': {
     summary: 'The socket brought a message, new, changed or deleted',
-    data: () => z.looseObject({ smid: z.string(), msg: z.string(), del: z.boolean(), user: z.string() }),
+    data: () =>
+      z.looseObject({
+        ...maybeBook(),
+        smid: z.string(),
+        uuid: z.optional(z.string()),
+        msg: z.string(),
+        del: z.boolean(),
+        user: z.string(),
+      }),
     sample: { smid: '346917', uuid: 'm-1', msg: 'Fire on level 3', del: false, user: 'alex', ...book },
   },
   'timetonic.book.updated': {
     summary: 'Something in one of the books has changed',
-    data: () => z.looseObject({ user: z.string() }),
+    data: () => z.looseObject({ ...maybeBook(), user: z.string() }),
     sample: { user: 'alex' },
   },
   'timetonic.system.received': {
     summary: 'The socket brought a system message',
-    data: () => z.looseObject({ msg: z.string(), user: z.string() }),
+    data: () => z.looseObject({ ...maybeBook(), msg: z.string(), user: z.string() }),
     sample: { msg: 'clearNotRead', user: 'alex', ...book },
   },
 };

@@ -1,5 +1,5 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
-import type { TimetonicCall } from '../connection.ts';
+import { accountOf, type TimetonicCall } from '../connection.ts';
 import { countedPage, readPages } from '../rows/overlapping-pages.ts';
 import { exchange } from '../wire/exchange.ts';
 import { uuidPrefix } from '../writes/message-writes.ts';
@@ -43,22 +43,34 @@ export async function newMessages(call: TimetonicCall, b_o: string, b_c: string,
   if (next !== undefined) call.signal.throwIfAborted();
   return [...found]
     .sort(([one], [other]) => (BigInt(one) < BigInt(other) ? -1 : 1))
-    .filter(([, message]) => message.del !== true && !isOwn(message, call))
-    .map(([smid, message]) => eventOf(smid, message, b_o, b_c, call.clock.now()));
+    .filter(([, message]) => message.del !== true)
+    .map(([smid, message]) => ({
+      ...eventOf(smid, message, b_o, b_c, call.clock.now()),
+      by: isFromApi(message) ? accountOf(call.connection, String(message.u_c)) : undefined,
+    }));
 }
 
-/** Whether this connection sent a message: by its uuid, or through the API in the name of its user. */
-function isOwn({ uuid, u_c, msgMethod }: Message, call: TimetonicCall): boolean {
-  return String(uuid).startsWith(uuidPrefix) || (u_c === call.connection.settings.user && msgMethod === '_api');
+/** Whether a program sent a message. What a person writes by hand as the same user is somebody else's. */
+function isFromApi({ uuid, msgMethod }: Message): boolean {
+  return String(uuid).startsWith(uuidPrefix) || msgMethod === '_api';
 }
 
 function eventOf(smid: string, message: Message, bookOwner: string, bookCode: string, now: number): FoundEvent {
-  const { smid: _, u_c, msg, del: __, ...rest } = message;
-  const at = typeof message.created === 'number' ? message.created * 1000 : now;
+  const { smid: _, u_c, msg, del: __, uuid, created, ...rest } = message;
+  const at = typeof created === 'number' ? created * 1000 : now;
   return {
     type: 'timetonic.message.created',
     id: smid,
     timestamp: new Date(at).toISOString(),
-    data: { ...rest, bookOwner, bookCode, smid, msg: String(msg ?? ''), user: String(u_c ?? '') },
+    data: {
+      ...rest,
+      ...(typeof uuid === 'string' && { uuid }),
+      ...(typeof created === 'number' && { created }),
+      bookOwner,
+      bookCode,
+      smid,
+      msg: String(msg ?? ''),
+      user: String(u_c ?? ''),
+    },
   };
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { TableRows } from '../rows/whole-table.ts';
 import { digestOf } from '../writes/own-writes.ts';
 
 /** A table as of its last read: digests instead of values. */
@@ -18,9 +19,6 @@ export interface RowSnapshot {
   /** The last comment's stamp by field id. */
   comments: Record<string, string>;
 }
-
-/** Values by row id and field id, as `diff_ready_rows` has them. */
-export type TableRows = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** One change of one row. */
 export interface RowChange {

@@ -14,14 +14,26 @@ export async function pollSocket(cursor: unknown, call: TimetonicCall): Promise<
   return { events: frames.map((frame) => eventOf(frame, call.clock.now())), cursor: call.clock.now() };
 }
 
-function eventOf({ type, u_c, b_o, b_c, smid, ...rest }: Frame, now: number): FoundEvent {
+function eventOf({ type, u_c, b_o, b_c, smid, uuid, ...rest }: Frame, now: number): FoundEvent {
   const timestamp = new Date(now).toISOString();
-  const place = { ...(b_o !== undefined && { bookOwner: b_o }), ...(b_c !== undefined && { bookCode: b_c }) };
+  const place = {
+    ...(b_o !== undefined && { bookOwner: String(b_o) }),
+    ...(b_c !== undefined && { bookCode: String(b_c) }),
+  };
+  const name = typeof uuid === 'string' ? { uuid } : {};
   const user = String(u_c ?? '');
   const digest = createHash('sha256').update(JSON.stringify(rest)).digest('base64url').slice(0, 16);
   if (type === 1) {
     const { msg, del, ...more } = rest;
-    const data = { ...more, ...place, smid: String(smid ?? ''), msg: String(msg ?? ''), del: del === true, user };
+    const data = {
+      ...more,
+      ...place,
+      ...name,
+      smid: String(smid ?? ''),
+      msg: String(msg ?? ''),
+      del: del === true,
+      user,
+    };
     return { type: 'timetonic.message.received', id: `${data.smid}-${digest}`, timestamp, data };
   }
   // These frames have no id of their own: the second in which they arrived distinguishes them.
@@ -31,6 +43,6 @@ function eventOf({ type, u_c, b_o, b_c, smid, ...rest }: Frame, now: number): Fo
     type: 'timetonic.system.received',
     id,
     timestamp,
-    data: { ...rest, ...place, msg: String(rest.msg ?? ''), user },
+    data: { ...rest, ...place, ...name, msg: String(rest.msg ?? ''), user },
   };
 }

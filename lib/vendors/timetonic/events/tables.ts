@@ -3,24 +3,27 @@ import { text } from 'node:stream/consumers';
 import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
 import type { FoundEvent } from '../../../core/event-type.ts';
 import { parseJson } from '../../../core/json.ts';
-import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
-import { normalized, readAllValues } from '../rows/read-all.ts';
+import { maxRows } from '../rows/overlapping-pages.ts';
+import { normalized } from '../rows/read-all.ts';
+import { readWholeTable, type TableRows } from '../rows/whole-table.ts';
 import { exchange } from '../wire/exchange.ts';
-import { fieldText, type TimetonicRequest } from '../wire/send.ts';
-import { isOwnDelete, isOwnRow, isOwnWrite, markOf, ownRowMarks } from '../writes/own-writes.ts';
-import { type Commented, compare, missingRows, type RowChange, type Snapshot, type TableRows } from './snapshot.ts';
+import { authorsOf } from '../writes/own-writes.ts';
+import { type Commented, compare, missingRows, type RowChange, type Snapshot } from './snapshot.ts';
 
 /** A table in the cursor: the stamp of its last change, and the location of its snapshot. */
 export interface SeenTable {
   stamp: string;
   /** False if it changed in the second in which it was read: then it is read again. */
   settled: boolean;
-  file: string;
+  /** Absent for a table that was never read. */
+  file?: string;
   /** The previous snapshot, which is removed when the next one is written. */
   before?: string;
   /** Epoch milliseconds; files are kept for a month, so an older snapshot is rewritten. */
   writtenAt: number;
+  /** The name of a table that cannot be compared, because it could not be read to its end. */
+  unread?: string;
 }
 
 /** A table of a book, except pivots and the vendor's system tables. */
@@ -56,7 +59,7 @@ export interface TableReading {
   kinds: ReadonlySet<RowChange['kind']>;
 }
 
-/** Compares a table with its snapshot. A table that is too large to read produces no events. */
+/** Compares a table with its snapshot. One that cannot be read to its end produces no events, and is marked as unread. */
 export async function compareTable(
   call: TimetonicCall,
   place: { bookOwner: string; bookCode: string },
@@ -64,11 +67,16 @@ export async function compareTable(
   seen: SeenTable | undefined,
 ): Promise<TableReading> {
   const startedAt = call.clock.now();
-  const read = await rowsOf(call, table.id);
-  if (!read) return { events: [], kinds: new Set() };
-  const before = seen && (await readSnapshot(call, seen.file));
+  // A count costs one call, reading a table that is too large a hundred.
+  const isTooLarge = seen?.unread !== undefined && ((await countOf(call, table.id)) ?? 0) > maxRows;
+  const read = isTooLarge ? undefined : await readWholeTable(call, table.id);
+  if (!read) {
+    const { name: unread, stamp } = table;
+    return { events: [], kinds: new Set(), seen: { ...seen, stamp, settled: true, writtenAt: startedAt, unread } };
+  }
+  const before = seen?.file === undefined ? undefined : await readSnapshot(call, seen.file);
   const missing = missingRows(before, read);
-  if (missing.length > 0 && Object.keys(read).length === 0 && !(await isEmpty(call, table.id))) {
+  if (missing.length > 0 && Object.keys(read).length === 0 && (await countOf(call, table.id)) !== 0) {
     return { events: [], kinds: new Set(), ...(seen && { seen }) };
   }
   // Rows move between pages during a read: only a row that is not found by its id is deleted.
@@ -110,47 +118,33 @@ async function rowsById(call: TimetonicCall, catId: string, rowIds: readonly str
   return found;
 }
 
-async function rowsOf(call: TimetonicCall, catId: string): Promise<TableRows | undefined> {
-  const send: SendCall<TimetonicRequest> = (request, fields) =>
-    exchange(call, {
-      req: request.replace(/^req=/, ''),
-      fields: Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, fieldText(value)])),
-      effect: 'read',
-    });
-  const body = await readAllValues('req=getTableValues', { catId, format: 'diff_ready_rows', all: true }, send, call);
-  // An incomplete read, or one in another format, shows no deletions.
-  return body.complete === true ? ((body.tableValues?.rows ?? {}) as TableRows) : undefined;
-}
-
-/** A response without rows may be a fault of the vendor: a count is requested before every row counts as deleted. */
-async function isEmpty(call: TimetonicCall, catId: string): Promise<boolean> {
+/** How many rows a table has; undefined if the answer does not say. A response without rows may be a fault of the vendor. */
+async function countOf(call: TimetonicCall, catId: string): Promise<number | undefined> {
   const body = await exchange(call, {
     req: 'computeTableOperation',
     fields: { catId, operation: 'count' },
     effect: 'read',
   });
   const { result } = body as { result?: { count?: unknown } | number };
-  return Number(typeof result === 'object' ? result.count : result) === 0;
+  const count = Number(typeof result === 'object' ? result?.count : result);
+  return Number.isNaN(count) ? undefined : count;
 }
 
 async function rowEvents(call: TimetonicCall, about: object, changes: RowChange[], now: number): Promise<FoundEvent[]> {
   const timestamp = new Date(now).toISOString();
-  const marks = changes.some(({ kind }) => kind === 'created') ? await ownRowMarks(call) : new Set<string>();
-  const events: FoundEvent[] = [];
-  for (const { kind, rowId, id, changed, values } of changes) {
-    const shared = { id, timestamp };
-    if (kind === 'created') {
-      if (marks.has(markOf(values)) || (await isOwnRow(call, rowId))) continue;
-      events.push({ ...shared, type: 'timetonic.row.created', data: { ...about, rowId, values } });
-    } else if (kind === 'updated') {
-      if (await isOwnWrite(call, rowId, Object.fromEntries(changed.map((field) => [field, values[field]])))) continue;
-      events.push({ ...shared, type: 'timetonic.row.updated', data: { ...about, rowId, changed, values } });
-    } else {
-      if (await isOwnDelete(call, rowId)) continue;
-      events.push({ ...shared, type: 'timetonic.row.deleted', data: { ...about, rowId } });
-    }
-  }
-  return events;
+  const authors = changes.length === 0 ? [] : await authorsOf(call, changes);
+  return changes.map(({ kind, rowId, id, changed, values }, at) => ({
+    type: `timetonic.row.${kind}`,
+    id,
+    timestamp,
+    data: {
+      ...about,
+      rowId,
+      ...(kind === 'updated' && { changed }),
+      ...(kind !== 'deleted' && { values }),
+    },
+    by: authors[at],
+  }));
 }
 
 async function commentEvents(call: TimetonicCall, about: object, commented: Commented[]): Promise<FoundEvent[]> {
@@ -194,7 +188,7 @@ export async function writeSnapshot(
   const file = `events/timetonic/${connection}/${tableId}-${call.random.bytes(9).toString('hex')}`;
   await call.files.put(file, Buffer.from(JSON.stringify(snapshot)), 'application/json');
   if (seen?.before !== undefined) await call.files.remove(seen.before);
-  return { file, writtenAt: call.clock.now(), ...(seen && { before: seen.file }) };
+  return { file, writtenAt: call.clock.now(), ...(seen?.file !== undefined && { before: seen.file }) };
 }
 
 /** The time of a last change, given as seconds or as a UTC date; now if it cannot be parsed. */

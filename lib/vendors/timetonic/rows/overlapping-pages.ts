@@ -6,7 +6,7 @@ const minPageRows = 8;
 /** Smaller pages could not overlap. */
 const minFirstPageRows = 16;
 /** The limits of one read. */
-const maxRows = 50_000;
+export const maxRows = 50_000;
 const maxCharacters = 20_000_000;
 
 /** One page of a list. */

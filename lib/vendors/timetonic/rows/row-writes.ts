@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { backoff } from '../../../core/clock.ts';
 import { type FieldError, GatewayError } from '../../../core/errors.ts';
 import { field } from '../../../core/field.ts';
 import type { SendCall } from '../../../core/operation.ts';
@@ -7,6 +8,7 @@ import { exchange, isDeadlock } from '../wire/exchange.ts';
 import { fieldText, type TimetonicRequest } from '../wire/send.ts';
 import { claim, giveUp, makeOnce, nameOf, settle } from '../writes/made-once.ts';
 import { noteOwnDelete, noteOwnRows, noteOwnWrite } from '../writes/own-writes.ts';
+import { type Trace, tracesOf } from './read-back.ts';
 
 type Send = SendCall<TimetonicRequest>;
 type Values = Record<string, unknown>;
@@ -19,6 +21,8 @@ type Made = {
 
 /** TimeTonic handles ten rows at a time; more end in deadlocks. */
 const batchSize = 10;
+/** How often a batch that a deadlock ended is completed. */
+const completions = 3;
 
 const link = () => z.strictObject({ row_id: z.union([z.string(), z.int()]), value: z.optional(z.string()) });
 /** A value of a cell; link fields take `[{row_id, value}]`. */
@@ -152,9 +156,9 @@ interface Entry {
 }
 
 /**
- * Writes many rows in batches of ten, one after another. A batch of known rows may be sent again after a deadlock. A batch of new
- * rows may not, since it is unknown how many of them were created. Written rows are recorded one by one, so that repeating the
- * same call continues.
+ * Writes many rows in batches of ten, one after another. A batch of known rows may be sent again after a deadlock. Of a batch of new
+ * rows it is unknown how many were created: they are read back, and only those that are missing are sent again. Written rows are
+ * recorded one by one, so that repeating the same call continues.
  */
 export async function writeRows(
   input: { rows: Record<string, Values>; [field: string]: unknown },
@@ -194,19 +198,17 @@ export async function writeRows(
         );
     }
     if (mine.length === 0) continue;
-    try {
-      const body = await sendBatch(mine, false);
-      sums.created += numberOf(body.created, mine.length);
-    } catch (error) {
-      const failure = isDeadlock(error) ? halfDone(error) : error;
-      for (const { name } of mine) if (name !== undefined) await giveUp(call, name, failure);
-      throw stopped(failure, mine, sums, total);
-    }
-    for (const { name } of mine) if (name !== undefined) await settle(call, name, {});
+    const { made, unsure, failure } = await createBatch(mine);
+    sums.created += made.length;
+    for (const { name } of made) if (name !== undefined) await settle(call, name, {});
     await noteOwnRows(
       call,
-      mine.map(({ written }) => written),
+      made.map(({ written }) => written),
     );
+    if (failure !== undefined) {
+      for (const { name } of unsure) if (name !== undefined) await giveUp(call, name, failure);
+      throw stopped(failure, unsure, sums, total);
+    }
     await tell();
   }
   if (doubtful.length > 0) {
@@ -218,6 +220,36 @@ export async function writeRows(
     );
   }
   return { status: 'ok', ...sums };
+
+  /** Creates rows. If a deadlock ends the batch, the rows that are missing are sent again; those that are unclear are not. */
+  async function createBatch(batch: Entry[]): Promise<{ made: Entry[]; unsure: Entry[]; failure?: unknown }> {
+    const made: Entry[] = [];
+    const unclear: Entry[] = [];
+    const ended = (missing: Entry[], error: unknown) => ({
+      made,
+      unsure: [...unclear, ...missing],
+      failure: unclear.length > 0 ? halfDone(error) : error,
+    });
+    let missing = batch;
+    for (let repeat = 0; missing.length > 0; repeat++) {
+      try {
+        await sendBatch(missing, false);
+        made.push(...missing);
+        missing = [];
+      } catch (error) {
+        if (!isDeadlock(error)) return ended(missing, error);
+        const written = missing.map((entry) => entry.written);
+        const traces = await tracesOf(call, shared, written);
+        const withTrace = (trace: Trace) => missing.filter((_, at) => traces[at] === trace);
+        made.push(...withTrace('made'));
+        unclear.push(...withTrace('unclear'));
+        missing = withTrace('missing');
+        if (missing.length > 0 && repeat >= completions) return ended(missing, halfDone(error));
+        await call.clock.sleep(backoff(repeat, 100, 1500, call.random), call.signal).catch(() => undefined);
+      }
+    }
+    return unclear.length > 0 ? ended([], undefined) : { made, unsure: [] };
+  }
 
   function sendBatch(batch: Entry[], repeatDeadlock: boolean): Promise<Record<string, unknown>> {
     const text = JSON.stringify(Object.fromEntries(batch.map(({ rowId, written }) => [rowId, written])));

@@ -51,6 +51,12 @@ export function pauseFor(
   return calls <= 0 ? left : Math.min(left, Math.max(every, (left * callsPerPoll * 2) / calls));
 }
 
+/** Why nothing is polled above the reserved share, worded the same until the month is over. */
+export function spentProblem(now: number): string {
+  const until = new Date(monthEnd(now)).toISOString().slice(0, 10);
+  return `${reservedShare * 100} % of the monthly calls are used. Events are polled again on ${until}; raise monthlyCalls if your plan has more.`;
+}
+
 function countOf(call: TimetonicLogin): Count {
   const month = new Date(call.clock.now()).toISOString().slice(0, 7);
   const known = call.memory.get('calls') as Count | undefined;

@@ -1,77 +1,90 @@
 import { createHash } from 'node:crypto';
-import type { TimetonicCall } from '../connection.ts';
+import { accountOf, placeOf, type TimetonicCall } from '../connection.ts';
 
 /** As long as the interval between two polls may be, plus a margin. */
 const keptSeconds = 24 * 60 * 60;
 
+/** What was last written into the cells of a row here: digest and account by field id. */
+type Written = Record<string, readonly [digest: string, account: string]>;
+
+const noteOf = ({ connection }: TimetonicCall, what: string) => `${placeOf(connection.settings)} ${what}`;
+const rowNote = (call: TimetonicCall, rowId: string) => noteOf(call, `own write ${rowId}`);
+const deleteNote = (call: TimetonicCall, rowId: string) => noteOf(call, `own delete ${rowId}`);
+const contentNote = (call: TimetonicCall, mark: string) => noteOf(call, `own row ${mark}`);
+
 /**
- * Records what this connection itself wrote into a row, so that polls do not report it as an event: an automation that writes
- * back into the row that triggered it must not trigger itself. Records nothing if the connection is not polled.
+ * Records what a connection wrote into a row, so that polls know who did it: an automation that writes back into the row that
+ * triggered it must not trigger itself, whichever of the installation's accounts writes and whichever listens.
  */
 export async function noteOwnWrite(
   call: TimetonicCall,
   rowId: string,
   values: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  if (call.connection.settings.pollEvents === false) return;
-  const name = `own write ${rowId}`;
-  const before = (await call.notes.read(name))?.value as Record<string, string> | undefined;
-  const written = Object.fromEntries(Object.entries(values).map(([field, value]) => [field, digestOf(value)]));
-  await call.notes.write(name, { ...before, ...written }, keptSeconds);
+  const account = accountOf(call.connection);
+  const before = (await call.sharedNotes.read(rowNote(call, rowId)))?.value as Written | undefined;
+  const written = Object.entries(values).map(([field, value]) => [field, [digestOf(value), account]]);
+  await call.sharedNotes.write(rowNote(call, rowId), { ...before, ...Object.fromEntries(written) }, keptSeconds);
 }
 
 /** Records a row that was deleted here. */
 export async function noteOwnDelete(call: TimetonicCall, rowId: string): Promise<void> {
-  if (call.connection.settings.pollEvents === false) return;
-  await call.notes.write(`own delete ${rowId}`, true, keptSeconds);
+  await call.sharedNotes.write(deleteNote(call, rowId), accountOf(call.connection), keptSeconds);
 }
 
-export async function isOwnDelete(call: TimetonicCall, rowId: string): Promise<boolean> {
-  return (await call.notes.read(`own delete ${rowId}`)) !== undefined;
-}
-
-/** True for a row that was created here: its id was recorded when the vendor returned it. */
-export async function isOwnRow(call: TimetonicCall, rowId: string): Promise<boolean> {
-  return (await call.notes.read(`own write ${rowId}`)) !== undefined;
-}
-
-/** The last rows created in bulk, whose ids the vendor does not return. */
-const maxBulk = 1000;
-const bulkNote = 'own rows in bulk';
-
-/** Records rows by their content: which fields, and a digest of their values. */
+/** Records rows that were created in bulk by their content, because the vendor does not return their ids. */
 export async function noteOwnRows(
   call: TimetonicCall,
   rows: readonly Readonly<Record<string, unknown>>[],
 ): Promise<void> {
-  if (call.connection.settings.pollEvents === false) return;
-  const before = ((await call.notes.read(bulkNote))?.value ?? []) as string[];
-  await call.notes.write(bulkNote, [...before, ...rows.map(markOf)].slice(-maxBulk), keptSeconds);
+  const account = accountOf(call.connection);
+  await Promise.all(rows.map((row) => call.sharedNotes.write(contentNote(call, markOf(row)), account, keptSeconds)));
 }
 
-/** Those marks; they identify a row that was created in bulk. */
-export async function ownRowMarks(call: TimetonicCall): Promise<ReadonlySet<string>> {
-  return new Set(((await call.notes.read(bulkNote))?.value ?? []) as string[]);
+/** A change of a row, as far as it tells its author. */
+interface Change {
+  kind: 'created' | 'updated' | 'deleted';
+  rowId: string;
+  changed: readonly string[];
+  values: Readonly<Record<string, unknown>>;
+}
+
+/** The accounts that made changes through this installation, in the order of the changes; undefined for what others did. */
+export async function authorsOf(call: TimetonicCall, changes: readonly Change[]): Promise<(string | undefined)[]> {
+  const notes = await call.sharedNotes.readMany(
+    changes.flatMap(({ kind, rowId, values }) => {
+      if (kind === 'deleted') return [deleteNote(call, rowId)];
+      return [rowNote(call, rowId), ...(kind === 'created' ? [contentNote(call, markOf(values))] : [])];
+    }),
+  );
+  const next = () => notes.shift()?.value;
+  return changes.map(({ kind, changed, values }) => {
+    if (kind === 'deleted') return next() as string | undefined;
+    const written = next() as Written | undefined;
+    if (kind === 'updated') return writerOf(written, changed, values);
+    const creator = next() as string | undefined;
+    return Object.values(written ?? {})[0]?.[1] ?? creator;
+  });
+}
+
+/** The account that was the last to write each of the changed values into its cell. */
+function writerOf(
+  written: Written | undefined,
+  changed: readonly string[],
+  values: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const isOwn = changed.every((field) => written?.[field]?.[0] === digestOf(values[field]));
+  return isOwn ? written?.[changed[0] ?? '']?.[1] : undefined;
 }
 
 /** Which fields of a row have values, and a digest of the values. */
-export function markOf(values: Readonly<Record<string, unknown>>): string {
+function markOf(values: Readonly<Record<string, unknown>>): string {
   const filled = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== '');
   const text = filled
     .map(([field, value]) => `${field}=${digestOf(value)}`)
     .sort()
     .join('&');
   return createHash('sha256').update(text).digest('base64url').slice(0, 16);
-}
-
-/** True when this connection was the last to write each of these values into its cell. */
-export async function isOwnWrite(
-  call: TimetonicCall,
-  rowId: string,
-  values: Readonly<Record<string, unknown>>,
-): Promise<boolean> {
-  const written = (await call.notes.read(`own write ${rowId}`))?.value as Record<string, string> | undefined;
-  return written !== undefined && Object.entries(values).every(([field, value]) => written[field] === digestOf(value));
 }
 
 /** A value in a form that both sides share: numbers equal their text, dates have no `T` and zone, links are the rows they name. */
