@@ -3,6 +3,7 @@ import { type Proptt2Sandbox, startProptt2Sandbox } from '../../../sandbox/propt
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../../test/support/harness.ts';
 import { vendorCall } from '../../connections/vendor-calls.ts';
 import type { PollResult } from '../../core/event-type.ts';
+import type { HttpClient } from '../../core/http/client.ts';
 import { events, pushes } from './events/index.ts';
 import { proptt2 } from './index.ts';
 
@@ -10,7 +11,8 @@ let backends: Awaited<ReturnType<typeof startBackends>>;
 let sandbox: Proptt2Sandbox;
 let process: ReturnType<typeof processOf>;
 let clock: TestClock;
-let poll: (source: string, cursor?: unknown) => Promise<PollResult>;
+let poll: (source: string, cursor?: unknown, services?: { http: HttpClient }) => Promise<PollResult>;
+const name = () => `events-${number - 1}`;
 let number = 0;
 
 beforeAll(async () => {
@@ -33,10 +35,10 @@ beforeEach(async () => {
   const connection = await putConnection(process, 'proptt2', `events-${number++}`, settings, {
     interactionKey: 'bb00cc',
   });
-  poll = (source, cursor) => {
+  poll = (source, cursor, more) => {
     const poll = events[source]?.poll;
     if (!poll) throw new Error(`${source} has no poll`);
-    const call = vendorCall(process, proptt2 as never, connection, {
+    const call = vendorCall({ ...process, ...more }, proptt2 as never, connection, {
       requestId: 'test',
       signal: AbortSignal.timeout(20_000),
     });
@@ -233,4 +235,106 @@ test('every event type has a sample that fits its schema', () => {
   expect(types.length).toBe(9);
   for (const [type, declared] of types)
     expect(declared.data().safeParse(declared.sample).error?.issues, type).toBeUndefined();
+});
+
+describe('odd answers', () => {
+  const oddities: Record<string, (item: Record<string, unknown>, field: string) => void> = {
+    missing: (item, field) => delete item[field],
+    renamed: (item, field) => {
+      item[`${field}New`] = item[field];
+      delete item[field];
+    },
+    ...Object.fromEntries(
+      [null, 'a text', 7.5, 1_767_579_069, true, ['list'], { an: 'object' }].map((value) => [
+        JSON.stringify(value),
+        (item: Record<string, unknown>, field: string) => {
+          item[field] = value;
+        },
+      ]),
+    ),
+  };
+
+  /** An answer to a list in which `change` has altered the last item, after one that nobody can read. */
+  const odd = (key: string, change: (item: Record<string, unknown>) => void): HttpClient => ({
+    ...process.http,
+    request: async (options) => {
+      const answer = await process.http.request(options);
+      const body = JSON.parse(answer.text()) as Record<string, Record<string, unknown>[]>;
+      const list = body[key];
+      if (!Array.isArray(list)) return answer;
+      const last = list.at(-1);
+      if (last) change(last);
+      const text = JSON.stringify({ ...body, [key]: [null, 'text', { id: null }, ...list] });
+      return { ...answer, bytes: Buffer.from(text), text: () => text };
+    },
+  });
+  const fits = ({ events: found }: PollResult) => {
+    const types = Object.assign({}, ...Object.values(events).map((source) => source.types));
+    for (const { type, data } of found) {
+      expect(types[type]?.data().safeParse(data).error?.issues, JSON.stringify(data)).toBeUndefined();
+    }
+    return found.map(({ type, data }) => [
+      type.replace('proptt2.', ''),
+      data.userId ?? data.channelId ?? data.recordId,
+    ]);
+  };
+
+  test.each(Object.entries(oddities))('a user with a field that is %s hides nobody', async (_, change) => {
+    const first = await poll('users');
+    clock.advance(60_000);
+    for (const userId of [1, 2]) sandbox.moveUser({ userId, latitude: '37.5', longitude: '127.1' });
+    const added = await process.call('proptt2', name(), 'createUser', {
+      strId: 'odd@company.com',
+      password: 'p',
+      name: 'Odd',
+      type: 50,
+    });
+    const { id } = added as { id: number };
+    for (const field of Object.keys(sandbox.data().users[id] ?? {})) {
+      const http = odd('users', (item) => change(item, field));
+      const found = fits(await poll('users', first.cursor, { http }));
+      expect(found, field).toEqual(
+        expect.arrayContaining([
+          ['user.located', 1],
+          ['user.located', 2],
+        ]),
+      );
+      if (field !== 'id') expect(found, field).toContainEqual(['user.created', id]);
+    }
+  });
+
+  test.each(Object.entries(oddities))(
+    'a channel and a recording with a field that is %s are told',
+    async (_, change) => {
+      sandbox.configure({ recordOrder: 'oldest' });
+      const channels = await poll('channels');
+      let records = await poll('records');
+      while (records.more) records = await poll('records', records.cursor);
+      const made = await process.call('proptt2', name(), 'createChannel', { no: '7001', name: 'Odd' });
+      const { id } = made as { id: number };
+      const recording = sandbox.insertRecord({}).id;
+      for (const field of ['no', 'name', 'type', 'ownerId']) {
+        const http = odd('channels', (item) => change(item, field));
+        expect(fits(await poll('channels', channels.cursor, { http })), field).toContainEqual(['channel.created', id]);
+      }
+      for (const field of [
+        'type',
+        'status',
+        'fileSize',
+        'channelId',
+        'channelNo',
+        'ownerId',
+        'ownerName',
+        'createDate',
+      ]) {
+        const http = odd('records', (item) => change(item, field));
+        const { events: found } = await poll('records', records.cursor, { http });
+        fits({ events: found, cursor: undefined });
+        expect(
+          found.map(({ data }) => data.recordId),
+          field,
+        ).toContain(recording);
+      }
+    },
+  );
 });

@@ -3,7 +3,7 @@ import type { EventSource } from '../../../core/event-type.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
 import { id, no } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
-import { changesOf, itemsById, type ListCursor, readList } from './lists.ts';
+import { changesOf, itemsById, type ListCursor, readList, textIn } from './lists.ts';
 
 /** Only the ids. */
 type Cursor = ListCursor<number>;
@@ -37,11 +37,11 @@ export const channelSource: EventSource<Proptt2Settings, Proptt2Credentials, Pro
       for (const id of pending) items[id] = 1;
       return {
         events: [
-          ...created.map(({ id, no, name }) => ({
+          ...created.map((channel) => ({
             type: 'proptt2.channel.created',
-            id: `${id}-${turns}`,
+            id: `${channel.id}-${turns}`,
             timestamp,
-            data: { channelId: id, no: String(no ?? ''), name: String(name ?? '') },
+            data: { channelId: channel.id, no: textIn(channel, 'no'), name: textIn(channel, 'name') },
           })),
           ...deleted.map((channelId) => ({
             type: 'proptt2.channel.deleted',

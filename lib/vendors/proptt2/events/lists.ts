@@ -1,5 +1,7 @@
 import type * as z from 'zod/mini';
+import { shapeAnswer } from '../../../core/answer-shape.ts';
 import { GatewayError } from '../../../core/errors.ts';
+import { recordsIn } from '../fields.ts';
 import { exchange, type Proptt2Call } from '../wire/exchange.ts';
 import { title } from '../wire/protocol.ts';
 
@@ -23,6 +25,12 @@ export interface ListChanges<Item> {
 /** The maximum number of absences that one poll confirms, with one request each. */
 const maxConfirmations = 20;
 
+/** An item of a list in its declared form. Fields that have another form are as received. */
+export interface ListItem {
+  readonly id: number;
+  readonly [field: string]: unknown;
+}
+
 /** Reads a list from the vendor. A response without the list is an error, not an empty list. */
 export async function readList(
   call: Proptt2Call,
@@ -30,28 +38,36 @@ export async function readList(
   key: string,
   query = '',
 ): Promise<Record<string, unknown>[]> {
-  const body = (await exchange(call, 'read', 'GET', path, query, undefined, `GET ${path}`)) as Record<string, unknown>;
-  const list = body[key];
-  if (Array.isArray(list)) return list as Record<string, unknown>[];
+  const body = await exchange(call, 'read', 'GET', path, query, undefined, `GET ${path}`);
+  if (Array.isArray(Reflect.get(Object(body), key))) return recordsIn(body, key);
   throw new GatewayError('vendor_malformed', `${title} answered GET ${path} without ${key}.`, {
     vendor: 'proptt2',
     retryable: true,
   });
 }
 
-/** The items of a list by id. An item that does not match its schema is kept as received, so that it does not look deleted. */
-export function itemsById<Schema extends z.ZodMiniType<{ id: number }>>(
-  list: readonly Record<string, unknown>[],
-  schema: Schema,
-): Map<number, z.output<Schema>> {
-  const items = new Map<number, z.output<Schema>>();
+/** The items of a list by id, each field normalised for itself: one odd field hides neither its item nor the other fields. */
+export function itemsById(list: readonly Record<string, unknown>[], schema: z.core.$ZodType): Map<number, ListItem> {
+  const items = new Map<number, ListItem>();
   for (const each of list) {
-    const parsed = schema.safeParse(each);
-    // The code that uses the item checks the fields that it needs.
-    const item = parsed.success ? parsed.data : ({ ...each, id: Number(each.id) } as z.output<Schema>);
-    if (Number.isSafeInteger(item.id)) items.set(item.id, item);
+    const item = shapeAnswer(schema, each).body as Record<string, unknown>;
+    const id = integerIn(item, 'id');
+    if (id !== undefined) items.set(id, { ...item, id });
   }
   return items;
+}
+
+/** A field as a whole number; undefined if it is none. */
+export function integerIn(item: Readonly<Record<string, unknown>>, name: string): number | undefined {
+  const value = item[name];
+  const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined;
+}
+
+/** A field as text; empty if it has none. */
+export function textIn(item: Readonly<Record<string, unknown>>, name: string): string {
+  const value = item[name];
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
 /**

@@ -5,19 +5,19 @@ import { type Proptt2Credentials, type Proptt2Settings, supports } from '../conn
 import { record } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
 import type { Proptt2Call } from '../wire/exchange.ts';
-import { itemsById, readList } from './lists.ts';
+import { integerIn, itemsById, type ListItem, readList, textIn } from './lists.ts';
 
 const recorded = () =>
   z.looseObject({
     recordId: z.int(),
-    type: z.int(),
-    status: z.int(),
-    fileSize: z.int(),
+    type: z.optional(z.int()),
+    status: z.optional(z.int()),
+    fileSize: z.optional(z.int()),
     channelId: z.optional(z.int()),
     channelNo: z.optional(z.string()),
     channelName: z.optional(z.string()),
-    ownerId: z.int(),
-    ownerName: z.string(),
+    ownerId: z.optional(z.int()),
+    ownerName: z.optional(z.string()),
     createDate: z.string(),
   });
 
@@ -29,8 +29,6 @@ interface Cursor {
   /** The end of the list has not been reached since the first poll: what is found is history. */
   seeking?: boolean;
 }
-
-type Recording = z.output<ReturnType<typeof record>>;
 
 const pageSize = 100;
 /** The overlap between pages, since the list shifts while it is read. */
@@ -79,8 +77,8 @@ export const recordSource: EventSource<Proptt2Settings, Proptt2Credentials, Prop
 async function readNewer(
   call: Proptt2Call,
   known: Cursor | undefined,
-): Promise<{ fresh: Recording[]; length: number; more: boolean }> {
-  const seen = new Map<number, Recording>();
+): Promise<{ fresh: ListItem[]; length: number; more: boolean }> {
+  const seen = new Map<number, ListItem>();
   const read = async (start: number) => {
     const list = await readList(call, '/records', 'records', `&start=${start}&pageSize=${pageSize}`);
     const page = [...itemsById(list, record()).values()];
@@ -106,13 +104,24 @@ async function readNewer(
   return { fresh: [...seen.values()], length: rising ? length : 0, more: rising && !short };
 }
 
-function found(each: Recording, call: Proptt2Call): FoundEvent {
-  const { id, ...rest } = each;
-  const at = parseTime(each.createDate ?? '', call.connection.settings.timeZone ?? 'UTC', call.clock.now());
+const integers = ['type', 'status', 'fileSize', 'channelId', 'ownerId'] as const;
+const texts = ['channelNo', 'channelName', 'ownerName'] as const;
+
+/** A recording as an event. Of its declared fields, those that the vendor left out or wrote in another form are missing. */
+function found(each: ListItem, call: Proptt2Call): FoundEvent {
+  const createDate = textIn(each, 'createDate');
+  const at = parseTime(createDate, call.connection.settings.timeZone ?? 'UTC', call.clock.now());
+  const { id, ...given } = each;
+  const declared = new Set<string>([...integers, ...texts]);
+  const rest = Object.entries(given).filter(([name]) => !declared.has(name));
+  const known = [
+    ...integers.map((name) => [name, integerIn(each, name)] as const),
+    ...texts.map((name) => [name, textIn(each, name) || undefined] as const),
+  ].filter(([, value]) => value !== undefined);
   return {
     type: 'proptt2.record.created',
     id: String(id),
     timestamp: new Date(at ?? call.clock.now()).toISOString(),
-    data: { recordId: id, ...rest },
+    data: { recordId: id, ...Object.fromEntries([...rest, ...known]), createDate },
   };
 }

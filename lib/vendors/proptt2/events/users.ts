@@ -4,7 +4,7 @@ import { parseTime } from '../../../core/zone-time.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
 import { user } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
-import { changesOf, itemsById, type ListCursor, readList } from './lists.ts';
+import { changesOf, integerIn, itemsById, type ListCursor, type ListItem, readList, textIn } from './lists.ts';
 
 /** The date of each user's last position; empty where there is none. */
 type Cursor = ListCursor<string>;
@@ -51,7 +51,7 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
     async poll(given, call) {
       const zone = call.connection.settings.timeZone ?? 'UTC';
       const users = itemsById(await readList(call, '/users', 'users'), user());
-      const items = Object.fromEntries([...users.values()].map(({ id, locationDate }) => [id, locationDate ?? '']));
+      const items = Object.fromEntries([...users.values()].map((user) => [user.id, textIn(user, 'locationDate')]));
       if (given === undefined) return { events: [], cursor: { items, turns: 0 } satisfies Cursor };
       const before = given as Cursor;
       if (users.size === 0) return { events: [], cursor: before };
@@ -60,17 +60,15 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
       const { created, deleted, pending, turns } = await changesOf(call, '/users', before, users);
       for (const id of pending) items[id] = before.items[id] ?? '';
       const found: FoundEvent[] = [
-        ...created.map(({ id, strId, name, type }) => ({
-          type: 'proptt2.user.created',
-          id: `${id}-${turns}`,
-          timestamp: now,
-          data: {
-            userId: id,
-            strId: String(strId ?? ''),
-            name: String(name ?? ''),
-            ...(type !== undefined && { type }),
-          },
-        })),
+        ...created.map((user) => {
+          const type = integerIn(user, 'type');
+          return {
+            type: 'proptt2.user.created',
+            id: `${user.id}-${turns}`,
+            timestamp: now,
+            data: { ...personOf(user), ...(type !== undefined && { type }) },
+          };
+        }),
         ...deleted.map((userId) => ({
           type: 'proptt2.user.deleted',
           id: `${userId}-${turns}`,
@@ -78,20 +76,25 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
           data: { userId },
         })),
       ];
-      for (const { id, strId, name, latitude, longitude, locationDate } of users.values()) {
-        const last = before.items[id];
+      for (const user of users.values()) {
+        const { id, latitude, longitude } = user;
+        const locationDate = textIn(user, 'locationDate');
         // Any other date is new: when clocks are set back, a newer one is the smaller text.
-        const moved = locationDate !== undefined && locationDate !== '' && locationDate !== last;
+        const moved = locationDate !== '' && locationDate !== before.items[id];
         if (!moved || typeof latitude !== 'number' || typeof longitude !== 'number') continue;
         const at = parseTime(locationDate, zone, call.clock.now());
         found.push({
           type: 'proptt2.user.located',
           id: `${id}-${locationDate}`,
           timestamp: at === undefined ? now : new Date(at).toISOString(),
-          data: { userId: id, strId, name, latitude, longitude, locationDate },
+          data: { ...personOf(user), latitude, longitude, locationDate },
         });
       }
       return { events: found, cursor: { items, turns } satisfies Cursor };
     },
   },
 };
+
+function personOf(user: ListItem): { userId: number; strId: string; name: string } {
+  return { userId: user.id, strId: textIn(user, 'strId'), name: textIn(user, 'name') };
+}
