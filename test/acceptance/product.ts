@@ -5,6 +5,7 @@ import { services } from '../../lib/aws/services.ts';
 import { keys } from '../../lib/store/items.ts';
 import type { Demo } from '../../local/demo.ts';
 import { type Product, startProduct } from '../../local/product.ts';
+import { unlikePublished } from '../support/published-events.ts';
 import { enforceRights } from '../support/rights.ts';
 
 /** A run as the API shows it. */
@@ -48,6 +49,19 @@ export interface Bench {
   /** The runs of an automation once so many have ended; throws when they have not within a hundred seconds. */
   runs(automation: string, count: number): Promise<ShownRun[]>;
   close(): Promise<void>;
+}
+
+/** Whatever a test made happen must be as `GET /v1/event-types` describes it. */
+async function strayEvents(call: Bench['call']): Promise<string[]> {
+  const unlike: string[] = [];
+  for (let before = ''; ; ) {
+    const { status, body } = await call<{ id: string }[]>('GET', `/v1/events?limit=500${before}`);
+    if (status !== 200) throw new Error(`The events cannot be listed: ${JSON.stringify(body)}`);
+    unlike.push(...unlikePublished(body));
+    const last = body.at(-1);
+    if (body.length < 500 || !last) return unlike;
+    before = `&before=${last.id}`;
+  }
 }
 
 /** Starts a product in a folder of its own. */
@@ -110,8 +124,10 @@ export async function startBench(): Promise<Bench> {
       }
     },
     close: async () => {
+      const unlike = await strayEvents(call);
       await product.close();
       rights.stop();
+      if (unlike.length > 0) throw new Error(`Events that differ from their published types: ${unlike.join('\n')}`);
       if (rights.denials.length > 0) throw new Error(`Requests that AWS refuses: ${JSON.stringify(rights.denials)}`);
       rmSync(directory, { recursive: true, force: true });
     },

@@ -212,6 +212,44 @@ describe('every control call', () => {
   });
 });
 
+describe('every sample', () => {
+  /** The places of the document that hold what `is` accepts, as steps from its root. */
+  function* places(
+    is: (value: object) => boolean,
+    value: unknown = document,
+    steps: string[] = [],
+  ): Generator<string[]> {
+    if (value === null || typeof value !== 'object') return;
+    if (!Array.isArray(value) && is(value)) yield steps;
+    for (const [key, inner] of Object.entries(value)) yield* places(is, inner, [...steps, key]);
+  }
+  const at = (steps: readonly string[]): Record<string, unknown> =>
+    steps.reduce<unknown>((here, step) => Reflect.get(Object(here), step), document) as Record<string, unknown>;
+  const unfit = (schema: string[], values: readonly unknown[]) => {
+    const check = compile(...schema);
+    return values.flatMap((value) =>
+      check(value) ? [] : [`${schema.join('/')}: ${JSON.stringify(value)} ${JSON.stringify(check.errors)}`],
+    );
+  };
+
+  test('of a body, an answer and a parameter fits its schema', () => {
+    const found = [...places((value) => 'schema' in value && ('example' in value || 'examples' in value))];
+    const problems = found.flatMap((steps) => {
+      const { example, examples } = at(steps);
+      const named = Object.values(Object(examples) as Record<string, { value: unknown }>).map(({ value }) => value);
+      return unfit([...steps, 'schema'], example === undefined ? named : [example, ...named]);
+    });
+    expect(problems).toEqual([]);
+    expect(found.length).toBeGreaterThan(150);
+  });
+
+  test('in a schema fits that schema', () => {
+    const found = [...places((value) => Array.isArray(Reflect.get(value, 'examples')))];
+    expect(found.flatMap((steps) => unfit(steps, at(steps).examples as unknown[]))).toEqual([]);
+    expect(found.length).toBeGreaterThan(50);
+  });
+});
+
 describe('every event type', () => {
   test.each(api.eventTypes)('$type is a webhook whose sample fits its schema', ({ type, sample }) => {
     const media = ['webhooks', type, 'post', 'requestBody', 'content', 'application/json'] as const;
@@ -221,6 +259,11 @@ describe('every event type', () => {
     expect(example.data).toEqual(sample);
     const fits = compile(...media, 'schema');
     expect(fits(example), JSON.stringify(fits.errors)).toBe(true);
+  });
+
+  test.each(api.eventTypes)('$type has a sample of declared fields alone', ({ data, sample }) => {
+    const { shape } = data()._zod.def as unknown as { shape: object };
+    expect(Object.keys(sample).filter((field) => !Object.hasOwn(shape, field))).toEqual([]);
   });
 });
 

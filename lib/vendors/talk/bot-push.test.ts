@@ -283,7 +283,9 @@ describe('pushes and polls feed one log', () => {
         pushes.push({ headers, rawBody, receivedAt: clock.now() + 400 }),
       );
       running.push(ear.close, talk.stop);
-      const acts = ['say', 'reply', 'rename', 'lock', 'carol', 'call', '👍', '🎉'] as const;
+      const old = ['say', 'reply', 'delete', 'rename', 'lock', 'carol', 'call', 'poll', '👍', '🎉'] as const;
+      // Talk 17 knows neither.
+      const acts = talkVersion === '17.1.10' ? old : ([...old, 'edit', 'thread'] as const);
       await fc.assert(
         fc.asyncProperty(
           fc.array(fc.constantFrom(...acts), { minLength: 1, maxLength: 10 }),
@@ -292,7 +294,9 @@ describe('pushes and polls feed one log', () => {
             clock.advance(600_000);
             const { token: room } = talk.sandbox.createRoom({ name: 'P', owner: 'bob', users: ['alice'] });
             talk.sandbox.installBot({ name: 'Ear', secret: botSecret, url: ear.url, features: 1 | 8, rooms: [room] });
-            const { id: messageId } = talk.sandbox.postMessage({ token: room, user: 'bob', message: 'history' });
+            const post = () => talk.sandbox.postMessage({ token: room, user: 'bob', message: 'history' }).id;
+            const messageId = post();
+            const toDelete = plan.filter((act) => act === 'delete').map(post);
             await talk.sandbox.pushesSettled();
             pushes.splice(0);
             const names = ['pushed first', 'polled first', 'polled in between', 'polled alone'] as const;
@@ -307,7 +311,20 @@ describe('pushes and polls feed one log', () => {
               if (act === 'say') await bob.do('sendChatMessage', { token: room, message: `m${at}` });
               else if (act === 'reply')
                 await bob.do('sendChatMessage', { token: room, message: 'r', replyTo: messageId });
-              else if (act === 'rename') await bob.do('renameRoom', { token: room, roomName: `P${at}` });
+              else if (act === 'edit')
+                await bob.do('editChatMessage', { token: room, messageId, message: `edited ${at}` });
+              else if (act === 'delete') await bob.do('deleteChatMessage', { token: room, messageId: toDelete.pop() });
+              else if (act === 'thread')
+                await bob.do('sendChatMessage', { token: room, message: `t${at}`, threadTitle: 'T' });
+              else if (act === 'poll') {
+                const { id: pollId } = await bob.do('createPoll', {
+                  token: room,
+                  question: 'Who?',
+                  options: ['a', 'b'],
+                });
+                await bob.do('votePoll', { token: room, pollId, optionIds: [0] });
+                await bob.do('closePoll', { token: room, pollId });
+              } else if (act === 'rename') await bob.do('renameRoom', { token: room, roomName: `P${at}` });
               else if (act === 'lock') {
                 await bob.do('setReadOnly', { token: room, readOnly: true });
                 await bob.do('setReadOnly', { token: room, readOnly: false });
