@@ -45,8 +45,20 @@ export interface Operation<Call = unknown> {
   readonly repeatWhenLost?: { readonly attempts: number; readonly seconds: number };
   /** A setting without which the connection cannot do this, and what to say then. */
   readonly needs?: { readonly setting: string; readonly message: string };
+  /** The page of the vendor's documentation that describes it. */
+  readonly documentation?: string;
   /** A sample input for documents and for the contract test. */
   readonly example?: Readonly<Record<string, unknown>>;
+}
+
+/** The same operations with the page of the vendor's documentation that describes them. */
+export function documentedAt<Operations extends Readonly<Record<string, object>>>(
+  documentation: string,
+  operations: Operations,
+): Operations {
+  const all = Object.entries(operations).map(([name, operation]) => [name, { ...operation, documentation }]);
+  // Each is what it was, with one field more.
+  return Object.fromEntries(all) as Operations;
 }
 
 /** Gives a vendor its `operation(…)`: the declaration is checked against the vendor's own form of call and of context. */

@@ -162,6 +162,11 @@ describe('every operation of every vendor', () => {
       expect(media(output), JSON.stringify(media.errors)).toBe(true);
     });
 
+    test("leads to the vendor's documentation", () => {
+      const { documentation } = vendors[vendor as keyof typeof vendors] ?? {};
+      expect(Reflect.get(post(), 'externalDocs')).toEqual({ url: operation.documentation ?? documentation });
+    });
+
     test("tells the vendor's own refusals", () => {
       const refusals = Object.entries(operation.errors ?? {});
       for (const [, meaning] of refusals) {

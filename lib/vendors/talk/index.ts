@@ -1,3 +1,4 @@
+import { documentedAt } from '../../core/operation.ts';
 import type { Vendor } from '../../core/vendor.ts';
 import { choices } from './choices.ts';
 import {
@@ -25,24 +26,29 @@ import { threadOperations } from './operations/threads.ts';
 import { session } from './session.ts';
 import { send } from './wire/send.ts';
 
+const documentation = 'https://nextcloud-talk.readthedocs.io/';
+const page = (name: string) => `${documentation}en/latest/${name}/`;
+
+const { addReaction, removeReaction, ...otherMessageOperations } = messageOperations;
 const operations = {
-  ...roomOperations,
-  ...participantOperations,
-  ...callOperations,
-  ...chatOperations,
+  ...documentedAt(page('conversation'), roomOperations),
+  ...documentedAt(page('participant'), participantOperations),
+  ...documentedAt(page('call'), callOperations),
+  ...documentedAt(page('chat'), chatOperations),
   ...threadOperations,
-  ...messageOperations,
+  ...documentedAt(page('chat'), otherMessageOperations),
+  ...documentedAt(page('reaction'), { addReaction, removeReaction }),
   ...scheduledOperations,
-  ...pollOperations,
-  ...botOperations,
-  ...serverOperations,
+  ...documentedAt(page('poll'), pollOperations),
+  ...documentedAt(page('bots'), botOperations),
+  ...documentedAt(page('capabilities'), serverOperations),
 };
 
 /** Nextcloud Talk, chat and calls, on every server since 2018. */
 export const talk: Vendor<TalkSettings, TalkCredentials, TalkSession> = {
   name: 'talk',
   title,
-  documentation: 'https://nextcloud-talk.readthedocs.io/',
+  documentation,
   errorCodes: Object.values(errorCodes),
   operations,
   // A Talk server answers the polls of one account sequentially; a second poll makes both wait. Messages to a room keep their
