@@ -43,7 +43,13 @@ describe('what the server says becomes the right problem', () => {
     [426, envelope(426, '18.0.1'), 424, 'vendor_too_old', 'version 18.0.1'],
     [429, envelope(429, 'Reached maximum delay'), 429, 'vendor_rate_limited', 'Reached maximum delay'],
     [301, '', 424, 'connection_needs_attention', 'https://elsewhere.example/'],
-    [403, '<html>Blocked by the firewall</html>', 403, 'vendor_forbidden', 'a firewall or proxy before it answered 403'],
+    [
+      403,
+      '<html>Blocked by the firewall</html>',
+      403,
+      'vendor_forbidden',
+      'a firewall or proxy before it answered 403',
+    ],
     [403, envelope(403, 'Can not use Talk'), 424, 'connection_needs_attention', 'limited it to groups'],
     [418, envelope(418), 502, 'vendor_failed', '418'],
   ])('%i %s', async (status, body, expected, code, words) => {
