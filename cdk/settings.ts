@@ -1,7 +1,7 @@
 import type { Node } from 'constructs';
 import * as z from 'zod/mini';
 import { functions } from '../functions/declarations.ts';
-import { isOrigin } from '../lib/api/allowed-origins.ts';
+import { isOrigin } from '../lib/core/http/allowed-origins.ts';
 import { networkProblem } from '../lib/core/networks.ts';
 
 const positive = z.int().check(z.minimum(1));

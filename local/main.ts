@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { readOrigins } from '../lib/api/allowed-origins.ts';
+import { readOrigins } from '../lib/core/http/allowed-origins.ts';
 import { requireKnownSettings } from './environment.ts';
 import { type Product, startProduct } from './product.ts';
 

@@ -1,10 +1,10 @@
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import { originHeaders, preflightHeaders } from '../api/allowed-origins.ts';
 import type { Principal } from '../api/key-check.ts';
 import type { HttpRequest } from '../api/request.ts';
 import type { InvokeAnswer } from '../connections/invoke.ts';
 import { answeredError, GatewayError, problemOf } from '../core/errors.ts';
+import { originHeaders, preflightHeaders } from '../core/http/allowed-origins.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 import { endAfter } from './system.ts';

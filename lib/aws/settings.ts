@@ -1,4 +1,4 @@
-import { readOrigins } from '../api/allowed-origins.ts';
+import { readOrigins } from '../core/http/allowed-origins.ts';
 
 /** A function's settings from its environment, with the same names on AWS and on one machine. */
 export interface FunctionSettings {
