@@ -5,12 +5,19 @@ export const radio: RecipeInput = {
   title: 'The ProPTT2 connection',
   type: 'text',
   choices: 'connections?vendor=proptt2',
+  pick: 'name',
 };
-export const chat: RecipeInput = { title: 'The Talk connection', type: 'text', choices: 'connections?vendor=talk' };
+export const chat: RecipeInput = {
+  title: 'The Talk connection',
+  type: 'text',
+  choices: 'connections?vendor=talk',
+  pick: 'name',
+};
 export const tables: RecipeInput = {
   title: 'The TimeTonic connection',
   type: 'text',
   choices: 'connections?vendor=timetonic',
+  pick: 'name',
 };
 export const room: RecipeInput = {
   title: 'The Talk room that is told, by its token',
@@ -18,7 +25,12 @@ export const room: RecipeInput = {
   choices: 'talk/{chat}/rooms',
 };
 export const book: Readonly<Record<'bookOwner' | 'bookCode', RecipeInput>> = {
-  bookOwner: { title: 'The owner of the book (b_o)', type: 'text', choices: 'timetonic/{tables}/books' },
+  bookOwner: {
+    title: 'The owner of the book (b_o)',
+    type: 'text',
+    choices: 'timetonic/{tables}/books',
+    pick: 'detail',
+  },
   bookCode: { title: 'The code of the book (b_c)', type: 'text', choices: 'timetonic/{tables}/books' },
 };
 export const channel = (title: string): RecipeInput => ({
@@ -31,4 +43,5 @@ export const table = (title: string, code: string): RecipeInput => ({
   type: 'text',
   default: code,
   choices: 'timetonic/{tables}/tables?bookOwner={bookOwner}&bookCode={bookCode}',
+  pick: 'detail',
 });

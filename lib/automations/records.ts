@@ -14,6 +14,7 @@ import { type Definition, schedulesOf } from './definition.ts';
 import { raisesAlarm } from './raises-alarm.ts';
 import { type RunServices, retentionMs } from './runs/runs.ts';
 import { firstFiring } from './schedule.ts';
+import { removeVersions, versionWrites } from './versions.ts';
 
 export type RecordServices = RunServices & { random: Random; vendors: Catalogue };
 
@@ -41,6 +42,7 @@ export async function createAutomation(
     { put: { ...item }, condition: 'attribute_not_exists(#pk)' },
     nameClaim(item),
     ...triggerWrites('automation', id, triggersFor(item)),
+    ...versionWrites(item, principal),
   ]);
   if (!written.done) throw nameTaken(item.name);
   return item;
@@ -74,6 +76,7 @@ export async function replaceAutomation(
     nameClaim(next),
     ...(renamed ? [{ delete: keys.automationName(item.name) }] : []),
     ...triggerWrites('automation', item.id, triggersFor(next)),
+    ...versionWrites(next, principal),
   ]);
   if (written.refused.includes(1)) throw nameTaken(next.name);
   if (!written.done)
@@ -93,6 +96,7 @@ export async function removeAutomation({ table, clock }: RunServices, item: Auto
     ...triggerWrites('automation', item.id, []),
   ]);
   await removeTriggers(table, 'automation', item.id, triggersFor(item));
+  await removeVersions(table, item.id);
 }
 
 function ensureTriggers(table: Table): Promise<void> {

@@ -20,6 +20,7 @@ import {
 } from './records.ts';
 import { cancelRuns } from './runs/pause.ts';
 import { newestRun, type RunServices } from './runs/runs.ts';
+import { keptVersions, listVersions, shownVersion } from './versions.ts';
 
 type Services = RunServices & GatewayServices;
 
@@ -28,6 +29,7 @@ const shown = () =>
   z.looseObject({
     id: z.string(),
     ...automationFields(),
+    alarm: field(z.boolean(), { description: 'Whether any of its steps raises an alarm.' }),
     nextRunAt: z.optional(field(z.string(), { description: 'When its schedule fires next.' })),
     lastFired: z.optional(
       field(z.string(), { description: 'When its trigger last started a run, skipped ones included.' }),
@@ -42,6 +44,7 @@ const readOnly = () => {
   return {
     id: ignored(),
     scopes: ignored(),
+    alarm: ignored(),
     nextRunAt: ignored(),
     lastFired: ignored(),
     lastRun: ignored(),
@@ -181,6 +184,15 @@ export function automationRoutes(
     }),
     route({
       ...shared,
+      method: 'GET',
+      path: '/v1/automations/{id}/versions',
+      operationId: 'listAutomationVersions',
+      summary: `List the last ${keptVersions} versions of an automation with who stored them, newest first`,
+      output: () => z.array(shownVersion()),
+      handle: async ({ params }) => listVersions(services.table, (await find(params)).id),
+    }),
+    route({
+      ...shared,
       method: 'DELETE',
       path: '/v1/automations/{id}',
       operationId: 'deleteAutomation',
@@ -241,6 +253,7 @@ function show(item: AutomationItem, firedAt: number | undefined, status: Automat
     ...definitionOf(item),
     enabled,
     scopes,
+    alarm: item.alarm !== false,
     nextRunAt: at(dueAt),
     lastFired: at(firedAt),
     lastRun: status && {

@@ -39,7 +39,7 @@ export async function keepSessions(
         );
         if (asked) return;
         counts.failed++;
-        await services.store.postpone(item, 'The server does not answer.', services.clock.now() + retryInMs);
+        await services.store.postpone(item, 'The server does not answer.', services.clock.now(), retryInMs);
       }),
     );
   };
@@ -89,7 +89,7 @@ async function keepOne(
     report.failed++;
     const reason = error instanceof GatewayError ? error.message : 'An unexpected error; see the log.';
     if (!(error instanceof GatewayError && error.code === 'connection_needs_attention')) {
-      await store.postpone(item, reason, clock.now() + retryInMs);
+      await store.postpone(item, reason, clock.now(), retryInMs);
     }
     if (!(error instanceof GatewayError))
       report.unexpected.push(error instanceof Error ? (error.stack ?? error.message) : String(error));

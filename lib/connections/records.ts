@@ -230,6 +230,7 @@ export async function shown(services: ConnectionServices, item: ConnectionItem) 
       nextKeepAliveAt: at(session?.dueAt),
       expiresAt: at(session?.expiresAt),
       lazy: session?.lazy,
+      serverVersion: session?.serverVersion,
       reason: session?.reason,
     },
     createdAt: item.createdAt,

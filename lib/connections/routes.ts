@@ -21,6 +21,7 @@ import {
   storedConnection,
   vendorOf,
 } from './records.ts';
+import { listChanges, listedChanges } from './session-changes.ts';
 import { vendorCall } from './vendor-calls.ts';
 
 const slug = () =>
@@ -139,6 +140,26 @@ export function connectionRoutes(
         await services.store.remove(item.vendor, item.name);
         forget(services, item);
         await onChange(vendorOf(vendors, item.vendor), connectionOf(item), true);
+      },
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/connections/{vendor}/{name}/sessions',
+      operationId: 'listSessionChanges',
+      summary: `List the logins, failed keepalives and locks of a connection in the last 30 days, newest first, at most ${listedChanges}`,
+      output: () =>
+        z.array(
+          z.looseObject({
+            at: z.string(),
+            kind: z.enum(['live', 'failed', 'locked']),
+            generation: z.optional(field(z.int(), { description: 'The number of the session that a login created.' })),
+            reason: z.optional(z.string()),
+          }),
+        ),
+      handle: async (call) => {
+        const { vendor, name } = await storedConnection(services, vendors, call);
+        return listChanges(services.table, vendor, name, services.clock.now());
       },
     }),
     route({

@@ -7,6 +7,7 @@ import { keys } from '../store/items.ts';
 import type { Lease, Leased } from '../store/lease.ts';
 import type { Key, Table } from '../store/table.ts';
 import { cipherKey } from './cipher-key.ts';
+import { noteChange } from './session-changes.ts';
 
 /** One connection's session as stored in the table. Times are epoch milliseconds. */
 export interface SessionItem extends Key, Leased {
@@ -134,7 +135,9 @@ export class SessionStore {
       },
       '#leaseFence = :fence',
     );
-    return stored.done ? { generation, data: live.data, expiresAt: live.expiresAt, liveSince: now } : undefined;
+    if (!stored.done) return undefined;
+    await noteChange(this.#table, connection, now, { kind: 'live', generation });
+    return { generation, data: live.data, expiresAt: live.expiresAt, liveSince: now };
   }
 
   /** Counts a refused login under the lease; returns the new count, or undefined if the lease was lost. */
@@ -155,7 +158,7 @@ export class SessionStore {
   async lock(
     connection: Connection,
     reason: string,
-    { fence, retryAt }: { fence?: number | undefined; retryAt?: number | undefined } = {},
+    { now, fence, retryAt }: { now: number; fence?: number | undefined; retryAt?: number | undefined },
   ): Promise<boolean> {
     const locked = await this.#table.update<SessionItem>(
       keys.session(connection.vendor, connection.name),
@@ -174,6 +177,7 @@ export class SessionStore {
       },
       `(attribute_not_exists(#state) OR #state <> :locked)${fence === undefined ? '' : ' AND #leaseFence = :fence'}`,
     );
+    if (locked.done) await noteChange(this.#table, connection, now, { kind: 'locked', reason });
     return locked.done;
   }
 
@@ -226,13 +230,18 @@ export class SessionStore {
   }
 
   /** Tries a keepalive again later and remembers why the last one did not succeed. */
-  async postpone(item: SessionItem, reason: string, until: number): Promise<void> {
-    await this.#table.update(
+  async postpone(item: SessionItem, reason: string, now: number, retryInMs: number): Promise<void> {
+    const until = now + retryInMs;
+    const postponed = await this.#table.update(
       { pk: item.pk, sk: item.sk },
       'SET #duePk = :duePk, #dueAt = :dueAt, #reason = :reason',
       { ...due('keepalive', item.connection, until), reason, generation: item.generation ?? 0, locked: 'locked' },
       '#state <> :locked AND #generation = :generation',
     );
+    // While the reason stays the same, it is one failure.
+    if (!postponed.done || item.reason === reason) return;
+    const { vendor, connection: name } = item;
+    await noteChange(this.#table, { vendor, name }, now, { kind: 'failed', reason });
   }
 
   /** Replaces the data of a live session in place, same generation. */

@@ -11,6 +11,7 @@ import { GatewayError } from '../core/errors.ts';
 import { sessionKeySecret } from '../core/secrets.ts';
 import { vendors } from '../vendors/index.ts';
 import { keepSessions } from './keepalive.ts';
+import { listChanges } from './session-changes.ts';
 
 const owner = 'owner@company.com';
 let backends: Awaited<ReturnType<typeof startBackends>>;
@@ -32,6 +33,7 @@ function newProcess() {
   return process;
 }
 
+const changesOf = (process: ReturnType<typeof newProcess>) => listChanges(process.table, 'proptt2', name, clock.now());
 const logins = () => sandbox.company(owner).hosts[1] ?? { serverCalls: 0, logins: 0, failedLogins: 0 };
 
 beforeAll(async () => {
@@ -276,6 +278,7 @@ describe('the clock', () => {
     clock.advance(10 * 60_000);
     await expect(keepSessions(one, vendors, tick())).resolves.toMatchObject({ due: 0 });
     expect(sandbox.counts()['POST /openapi/1/auth']).toBe(2);
+    expect(await changesOf(one)).toMatchObject([{ kind: 'locked', reason: expect.stringContaining('key') }]);
   });
 
   test('tries a vendor that is down again with each tick and keeps the session that it has', async () => {
@@ -291,6 +294,11 @@ describe('the clock', () => {
     clock.advance(60_000);
     await expect(keepSessions(one, vendors, tick())).resolves.toMatchObject({ due: 1, kept: 1 });
     expect(logins().logins).toBe(1);
+    // Three failures for one reason are one entry of the history.
+    expect(await changesOf(one)).toMatchObject([
+      { kind: 'failed', reason: expect.any(String) },
+      { kind: 'live', generation: 2 },
+    ]);
   });
 });
 

@@ -139,7 +139,7 @@ export class Sessions {
   async lock(vendor: Vendor, connection: Connection, reason: string): Promise<void> {
     this.forget(connection);
     const retryAt = this.#retryAt(policyOf(vendor));
-    if (await this.#services.store.lock(connection, reason, { retryAt }))
+    if (await this.#services.store.lock(connection, reason, { now: this.#services.clock.now(), retryAt }))
       await this.#services.needsAttention(connection, reason);
   }
 
@@ -273,7 +273,7 @@ export class Sessions {
         this.forget(connection);
         const retryAt = this.#retryAt(policy);
         if (item.state === 'locked') await store.keepLocked(connection, lease.fence, retryAt);
-        else if (await store.lock(connection, reason, { fence: lease.fence, retryAt }))
+        else if (await store.lock(connection, reason, { now: clock.now(), fence: lease.fence, retryAt }))
           await this.#services.needsAttention(connection, reason);
         throw locked(vendor, { reason });
       }

@@ -47,7 +47,7 @@ export interface Accepted {
 }
 
 /** What our own type of event is called. */
-const receivedType = 'trunkline.hook.received';
+export const receivedType = 'trunkline.hook.received';
 /** How long a vendor's name for a call counts where the vendor does not say. */
 const nonceSeconds = 86_400;
 

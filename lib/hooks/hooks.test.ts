@@ -6,6 +6,7 @@ import { systemClock, systemRandom } from '../aws/system.ts';
 import { hookSecret } from '../core/secrets.ts';
 import { type EventItem, findEvent, shownEvent } from '../events/log.ts';
 import { keys } from '../store/items.ts';
+import { keptRefusals } from './refusals.ts';
 
 let kit: HookKit;
 const lines: string[] = [];
@@ -144,6 +145,36 @@ describe('what comes in', () => {
       refused: 1,
       lastRefusal: { reason: '192.0.2.1 is not on the list allowFrom.' },
     });
+  });
+
+  test('the last refused posts are kept with reason and body, without secrets, for their owner alone', async () => {
+    const hook = await kit.make({ verify: { kind: 'bearer', secret: 'right-secret' } });
+    const authorization = 'Bearer wrong-secret';
+    for (let number = 1; number <= keptRefusals + 2; number++) {
+      const body = number === 1 ? 'no JSON' : { number, password: 'hunter2hunter2' };
+      expect((await kit.post({ path: hook.path, body, headers: { authorization } })).status).toBe(401);
+    }
+    const { body } = await kit.call({ path: `/v1/hooks/${hook.id}/refusals` });
+    const refusals = body as { status: number; reason: string; body: string; at: string }[];
+    expect(refusals).toHaveLength(keptRefusals);
+    expect(refusals.map((each) => JSON.parse(each.body).number)).toEqual(
+      Array.from({ length: keptRefusals }, (_, at) => keptRefusals + 2 - at),
+    );
+    expect(refusals[0]).toMatchObject({ status: 401, reason: expect.any(String), at: expect.any(String) });
+    expect(JSON.stringify(refusals)).not.toContain('hunter2');
+  });
+
+  test('a test is stored like a post, whatever the hook verifies, and is told from one by its sender', async () => {
+    const hook = await kit.make({ verify: { kind: 'bearer' }, redact: ['body.name'] });
+    const told = await kit.call({ path: `/v1/hooks/${hook.id}/test`, body: { body: { kind: 'fire', name: 'Kim' } } });
+    expect(told.status, told.text).toBe(202);
+    expect(await shown(idOf(told))).toMatchObject({
+      type: 'trunkline.hook.received',
+      connection: hook.id,
+      data: { body: { kind: 'fire' }, headers: { 'user-agent': 'Trunkline test' } },
+    });
+    expect(JSON.stringify(await shown(idOf(told)))).not.toContain('Kim');
+    expect(await kit.read(hook.id)).toMatchObject({ received: 1 });
   });
 
   test('a hook takes its figure of messages a minute, and refused ones do not count', async () => {

@@ -2,7 +2,9 @@ import type { JsonAnswer } from '../api/idempotency.ts';
 import type { RateLimit } from '../api/rate-limit.ts';
 import type { HttpRequest } from '../api/request.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
+import { parseJson } from '../core/json.ts';
 import { isWithin } from '../core/networks.ts';
+import { redactText } from '../core/redaction/redact.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { type EventItem, findEvent } from '../events/log.ts';
 import { type Accepted, type AcceptServices, acceptRequest } from './accept.ts';
@@ -13,7 +15,7 @@ import type { HookItem, Hooks } from './hooks.ts';
 import { hookBodyLimit } from './read/body.ts';
 import { HookRefusal } from './refusal.ts';
 import { keepHandshakeSecret } from './secrets.ts';
-import { noteHandshake, noteReceived, noteRefused, noteRepeated } from './status.ts';
+import { noteHandshake, noteReceived, noteRefused, noteRepeated, sampleOf } from './status.ts';
 import { type RunResult, secondsToWait, waitForRuns } from './wait.ts';
 
 export interface HookServices extends AcceptServices {
@@ -34,6 +36,9 @@ export interface HookRuns {
 
 /** How many refusals a minute are noted for the owner, in one process. */
 const notedPerMinute = 60;
+/** How much of a refused body is read, and shown if it is not JSON. */
+const maxRefusedBytes = 16_384;
+const maxRefusedShown = 2_000;
 
 /**
  * One request to `/hooks/{token}`: the sender is verified, the message stored, its runs started, and only then is it answered.
@@ -67,7 +72,7 @@ export async function receiveHook(
     return await store(services, runs, hook, request, accepted, now);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    await noteRefusal(services, hook, error, now);
+    await noteRefusal(services, hook, request, error, now);
     if (error.code === 'unauthorized' && hook.verify.kind === 'basic') return basicChallenge(error, request);
     throw error;
   }
@@ -105,7 +110,13 @@ function takeTurn({ hookRates }: HookServices, { id, perMinute }: HookItem, now:
   }
 }
 
-async function noteRefusal(services: HookServices, hook: HookItem, error: GatewayError, now: number): Promise<void> {
+async function noteRefusal(
+  services: HookServices,
+  hook: HookItem,
+  { rawBody }: HttpRequest,
+  error: GatewayError,
+  now: number,
+): Promise<void> {
   if (error.status >= 500) return;
   try {
     services.hookRates.take({ keyId: `${hook.id} refused`, name: '', scopes: [], perMinute: notedPerMinute }, now);
@@ -113,7 +124,17 @@ async function noteRefusal(services: HookServices, hook: HookItem, error: Gatewa
     return;
   }
   const reason = error instanceof HookRefusal ? error.reason : error.message;
-  await noteRefused(services.table, hook.id, now, { reason, status: error.status });
+  await noteRefused(services.table, hook.id, now, { reason, status: error.status, body: refusedSample(rawBody) });
+}
+
+/** The beginning of a refused body. It was not verified, so it is read as text or JSON and as nothing else. */
+function refusedSample(rawBody: Buffer): string {
+  const beginning = rawBody.toString('utf8', 0, maxRefusedBytes);
+  try {
+    return sampleOf(parseJson(beginning));
+  } catch {
+    return rawBody.length === 0 ? '' : redactText(beginning).slice(0, maxRefusedShown);
+  }
 }
 
 async function store(

@@ -3,14 +3,14 @@ import type { HttpRequest } from '../api/request.ts';
 import { Answer, type Route, type RouteCall, route } from '../api/route.ts';
 import { serverUrl } from '../api/server-url.ts';
 import type { Connections } from '../connections/connections.ts';
-import type { Clock, Random } from '../core/clock.ts';
+import type { Random } from '../core/clock.ts';
 import { GatewayError, inUse, refusedField } from '../core/errors.ts';
 import { field, integer, text } from '../core/field.ts';
 import { rotateSecret } from '../core/rotated-secret.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import { hookSecret } from '../core/secrets.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
-import type { Table } from '../store/table.ts';
+import type { LogServices } from '../events/log.ts';
 import type { HookItem, Hooks } from './hooks.ts';
 import { dedupeInput, limitInputs, receivingInputs, userAndPassword, verifyInput } from './input.ts';
 import {
@@ -23,15 +23,15 @@ import {
   settingsOf,
   type WrittenHook,
 } from './records.ts';
+import { keptRefusals, listRefusals } from './refusals.ts';
 import { hasSecret } from './secrets.ts';
+import { sendTest } from './send-test.ts';
 import { type HookStatus, readStatus, readStatuses } from './status.ts';
 
-export interface HookControlServices {
-  table: Table;
+export interface HookControlServices extends LogServices {
   hooks: Hooks;
   secrets: SecretStore;
   connections: Connections;
-  clock: Clock;
   random: Random;
 }
 
@@ -205,6 +205,35 @@ export function hookRoutes(
         await rotateSecret(services, hookSecret(item.id), secretVersion, secret.value, overlap);
         return { ...(await one(item)), ...(secret.made && { secret: secret.value }) };
       },
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/hooks/{id}/refusals',
+      operationId: 'listHookRefusals',
+      summary: `List the last ${keptRefusals} refused posts with their reasons, newest first`,
+      output: () =>
+        z.array(
+          z.looseObject({
+            at: z.string(),
+            status: z.int(),
+            reason: z.string(),
+            body: z.optional(field(z.string(), { description: 'The body as text, redacted and cut to 2 kB.' })),
+          }),
+        ),
+      handle: async ({ params }) => listRefusals(table, (await find(params)).id, services.clock.now()),
+    }),
+    route({
+      ...shared,
+      method: 'POST',
+      path: '/v1/hooks/{id}/test',
+      operationId: 'testHook',
+      summary: 'Store a message as if the sender had posted it; the automations that it starts are real',
+      write: true,
+      status: 202,
+      input: () => ({ body: field(z.unknown(), { description: 'The body of the message, any JSON value.' }) }),
+      output: () => z.looseObject({ eventId: z.string() }),
+      handle: async ({ params, input }) => ({ eventId: await sendTest(services, await find(params), input.body) }),
     }),
     route({
       ...shared,

@@ -1,6 +1,7 @@
 import { redact } from '../core/redaction/redact.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
+import { keepRefusal } from './refusals.ts';
 
 /** What has come through a hook. Times are ISO 8601. */
 export interface HookStatus {
@@ -57,18 +58,28 @@ export async function noteHandshake(table: Table, id: string, now: number): Prom
     .catch(() => undefined);
 }
 
-/** Counts a refusal and says why. */
+/** Counts a refusal, says why, and keeps the post for its owner to look at. */
 export async function noteRefused(
   table: Table,
   id: string,
   now: number,
-  refusal: { reason: string; status: number },
+  refusal: { reason: string; status: number; body: string },
 ): Promise<void> {
+  const at = iso(now);
+  const reason = refusal.reason.slice(0, 500);
   await table
-    .update(
+    .update<StatusItem>(
       keys.hookStatus(id),
       'SET #lastRefusedAt = :at, #lastRefusal = :reason, #lastRefusalStatus = :status ADD #refused :one',
-      { one: 1, at: iso(now), reason: refusal.reason.slice(0, 500), status: refusal.status },
+      { one: 1, at, reason, status: refusal.status },
+    )
+    .then(({ item }) =>
+      keepRefusal(table, id, item?.refused ?? 0, {
+        at,
+        status: refusal.status,
+        reason,
+        ...(refusal.body !== '' && { body: refusal.body }),
+      }),
     )
     .catch(() => undefined);
 }
@@ -89,7 +100,8 @@ function shown(item: StatusItem | undefined): HookStatus {
   return status;
 }
 
-function sampleOf(body: unknown): string {
+/** A body as JSON, redacted and cut. */
+export function sampleOf(body: unknown): string {
   const text = JSON.stringify(redact(body)) ?? 'null';
   const bytes = Buffer.from(text);
   if (bytes.length <= sampleLength) return text;

@@ -25,6 +25,11 @@ export const keys = {
   connection: (vendor: string, name: string): Key => ({ pk: `connection#${vendor}`, sk: name }),
   connections: (vendor: string): string => `connection#${vendor}`,
   session: (vendor: string, connection: string): Key => ({ pk: `session#${vendor}#${connection}`, sk: 'session' }),
+  /** A login, a failure or a lock of a connection's session. */
+  sessionChange: (vendor: string, connection: string, at: number): Key => ({
+    pk: `session#${vendor}#${connection}`,
+    sk: `change#${logPosition(at)}`,
+  }),
   counter: (vendor: string, connection: string, name: string): Key => ({
     pk: `session#${vendor}#${connection}`,
     sk: `counter#${name}`,
@@ -124,6 +129,9 @@ export const keys = {
   /** What has come through a hook; apart from it, so that a call and a change never meet in one item. */
   hookStatus: (id: string): Key => ({ pk: 'hooks#status', sk: id }),
   hookStatuses: (): string => 'hooks#status',
+  /** The last refused posts of a hook: a fixed number of places that are used in turn. */
+  hookRefusal: (id: string, place: number): Key => ({ pk: keys.hookRefusals(id), sk: `place#${place}` }),
+  hookRefusals: (id: string): string => `hook#${id}#refusals`,
   /** A message that was taken: `owner` is a hook's id, or a vendor's connection; `by` says what the value is. */
   hookClaim: (owner: string, by: string, value: string): Key => ({
     pk: `hook#${owner}#${digest(JSON.stringify([by, value]))}`,
@@ -131,6 +139,12 @@ export const keys = {
   }),
   automation: (id: string): Key => ({ pk: 'automations', sk: id }),
   automations: (): string => 'automations',
+  /** What an automation was at some time, and who stored it. */
+  automationVersion: (id: string, version: number): Key => ({
+    pk: keys.automationVersions(id),
+    sk: logPosition(version),
+  }),
+  automationVersions: (id: string): string => `automations#versions#${id}`,
   /** Claims a name, so that no two automations have the same. */
   automationName: (name: string): Key => ({ pk: 'automations#names', sk: digest(name) }),
   /** An automation that was deleted, for as long as its runs are kept. */

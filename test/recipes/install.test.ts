@@ -30,6 +30,25 @@ test.each(Object.keys(recipes))(
   60_000,
 );
 
+test('a preview shows what an installation would create, and creates nothing', async () => {
+  const inputs = { radio: 'demo', chat: 'demo', room: 'controlroom', people: ['bob'] };
+  const ask = () =>
+    desk.bench.call<{ automations: { name: string; exists: boolean; when: object; do: { call?: string }[] }[] }>(
+      'POST',
+      '/v1/recipes/talk-keyword/preview',
+      { name: 'Previewed', inputs },
+    );
+  const { status, body } = await ask();
+  expect(status).toBe(200);
+  expect(body.automations).toMatchObject([
+    { name: 'Previewed', exists: false, when: { event: 'talk.message.created', connection: 'talk/demo' } },
+  ]);
+  expect(JSON.stringify(body)).not.toContain('{{');
+  expect((await desk.bench.call('GET', '/v1/automations/Previewed')).status).toBe(404);
+  await desk.bench.call('POST', '/v1/recipes/talk-keyword/install', { name: 'Previewed', inputs });
+  expect((await ask()).body.automations[0]?.exists).toBe(true);
+});
+
 test('the recipes are listed with their inputs, and each input says where its choices come from or what it is', async () => {
   const { body } = await desk.bench.call<{ name: string; inputs: Record<string, { choices?: string }> }[]>(
     'GET',

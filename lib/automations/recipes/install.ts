@@ -63,6 +63,31 @@ export async function install(
   }
 }
 
+/** What an installation would create or update, with its inputs filled in. Throws `invalid_input` as `install` does. */
+export async function preview(
+  services: InstallServices,
+  recipe: Recipe,
+  name: string,
+  given: Readonly<Record<string, unknown>>,
+) {
+  const inputs = readInputs(recipe, given);
+  const known = new Set((await services.hooks.list()).map((hook) => hook.name));
+  const hooks = Object.entries(recipe.hooks ?? {}).map(([key, template]) => {
+    const full = nameOf(name, template.name);
+    return { ...(fill(template, inputs) as object), key, name: full, exists: known.has(full) };
+  });
+  const values: Record<string, unknown> = { ...inputs, installation: name };
+  for (const { key } of hooks) values[`hook.${key}`] = `the hook ${nameOf(name, recipe.hooks?.[key]?.name ?? '')}`;
+  const automations = await Promise.all(
+    recipe.automations.map(async (template) => {
+      const full = nameOf(name, template.name);
+      const before = await automationByName(services.table, full);
+      return { ...(fill(template, values) as object), name: full, exists: before !== undefined };
+    }),
+  );
+  return { hooks, automations };
+}
+
 async function store(
   services: InstallServices,
   vendors: EventCatalogue,

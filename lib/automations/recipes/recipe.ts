@@ -6,6 +6,8 @@ export interface RecipeInput {
   type: 'text' | 'number' | 'boolean' | 'list';
   /** The source of its choices, as a path below `/v1/choices/`; `{name}` refers to another input. */
   choices?: string;
+  /** The part of a choice that is the value; the id unless it is given. */
+  pick?: 'name' | 'detail';
   /** The default value; an input without one is required. */
   default?: unknown;
 }

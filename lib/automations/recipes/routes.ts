@@ -6,9 +6,16 @@ import { field, text } from '../../core/field.ts';
 import { didYouMean } from '../../core/nearest.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
 import { urlOf } from '../../hooks/routes.ts';
-import { type InstallServices, install } from './install.ts';
+import { type InstallServices, install, preview } from './install.ts';
 import type { Recipe, Recipes } from './recipe.ts';
 
+const installFields = () => ({
+  name: z.optional(
+    field(text(60), { description: 'How hooks and automations are named. Default: the title of the recipe.' }),
+  ),
+  inputs: z._default(z.record(z.string(), z.unknown()), {}),
+});
+const previewed = () => z.looseObject({ name: z.string(), exists: z.boolean() });
 const shown = () =>
   z.looseObject({
     name: z.string(),
@@ -52,17 +59,25 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
     route({
       ...shared,
       method: 'POST',
+      path: '/v1/recipes/{name}/preview',
+      operationId: 'previewRecipe',
+      summary: 'Show what an installation would create or update, without doing it',
+      input: installFields,
+      output: () => z.looseObject({ hooks: z.array(previewed()), automations: z.array(previewed()) }),
+      handle: async ({ params, input }) => {
+        const recipe = find(params.name);
+        return preview(services, recipe, input.name ?? recipe.title, input.inputs);
+      },
+    }),
+    route({
+      ...shared,
+      method: 'POST',
       path: '/v1/recipes/{name}/install',
       operationId: 'installRecipe',
       summary: 'Create the hooks and automations of a recipe; repeated under the same name it brings them up to date',
       write: true,
       status: 201,
-      input: () => ({
-        name: z.optional(
-          field(text(60), { description: 'How hooks and automations are named. Default: the title of the recipe.' }),
-        ),
-        inputs: z._default(z.record(z.string(), z.unknown()), {}),
-      }),
+      input: installFields,
       output: () =>
         z.looseObject({
           hooks: z.array(

@@ -8,7 +8,9 @@ import { field, integer, text } from '../../core/field.ts';
 import { redact } from '../../core/redaction/redact.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { unpackText } from '../../store/blobs.ts';
-import type { Definition } from '../definition.ts';
+import { type Definition, isCall } from '../definition.ts';
+import { everyStep } from '../steps.ts';
+import { alarmOf, listAlarms } from './alarms.ts';
 import { listRuns } from './list.ts';
 import { cancelRun } from './pause.ts';
 import type { AutomationServices } from './run-context.ts';
@@ -36,9 +38,13 @@ const summary = () =>
     createdAt: z.string(),
     endedAt: z.optional(z.string()),
     reason: z.optional(z.string()),
+    replayOf: z.optional(field(z.string(), { description: 'The run that it repeats.' })),
+    replayedBy: z.optional(field(z.string(), { description: 'The run that repeats it.' })),
+    undoOf: z.optional(field(z.string(), { description: 'The run that it takes back.' })),
   });
 const whole = () =>
   z.extend(summary(), {
+    undoable: field(z.boolean(), { description: 'Whether a step that succeeded declares an `undo`.' }),
     steps: z.array(
       z.looseObject({
         name: z.string(),
@@ -48,6 +54,20 @@ const whole = () =>
         output: z.optional(z.unknown()),
       }),
     ),
+  });
+const shownAlarm = () =>
+  z.looseObject({
+    runId: z.string(),
+    name: z.string(),
+    automationId: z.optional(z.string()),
+    call: z.string(),
+    state: z.enum(['raised', 'raising', 'unknown', 'failed']),
+    postedAt: field(z.string(), { description: 'When the event that caused it was stored.' }),
+    raisedAt: z.optional(field(z.string(), { description: 'When the vendor accepted the first alarm of the run.' })),
+    acknowledgedAt: z.optional(
+      field(z.string(), { description: 'When a `waitFor` step found an event after the alarm.' }),
+    ),
+    reason: z.optional(z.string()),
   });
 const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
 const runIdField = () => z.string().check(z.refine((id) => runKey(id) !== undefined, 'must be the id of a run'));
@@ -99,8 +119,27 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         const steps = await stepsOf(services.table, run.id);
         return {
           ...showRun(run),
+          undoable: run.state !== 'running' && run.undoOf === undefined && mayBeUndone(run, steps),
           steps: await Promise.all(steps.map((step) => showStep(services, step, mayReadStep(run, step, principal)))),
         };
+      },
+    }),
+    route({
+      tag,
+      area: 'runs',
+      method: 'GET',
+      path: '/v1/alarms',
+      operationId: 'listAlarms',
+      summary: 'List the newest runs that called for an alarm, with their response times',
+      input: () => ({
+        run: z.optional(field(runIdField(), { description: 'Only the alarm of this run.' })),
+        limit: z._default(field(integer(1, 100), { description: 'Default 20.' }), 20),
+      }),
+      output: () => z.array(shownAlarm()),
+      handle: async ({ input: { run, limit } }) => {
+        if (run === undefined) return listAlarms(services, vendors, { limit, to: services.clock.now() });
+        const alarm = await alarmOf(services, vendors, await find(services, run));
+        return alarm ? [alarm] : [];
       },
     }),
     route({
@@ -151,6 +190,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
           ...(run.alarm !== undefined && { alarm: run.alarm }),
           ...(run.source && { source: run.source }),
         });
+        await noteReplay(services.table, run, id);
         return { id, replayOf: run.id };
       },
     }),
@@ -191,6 +231,18 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
   ];
 }
 
+/** Notes on a run that it was replayed, so that its failure no longer counts as open. */
+async function noteReplay(table: RunServices['table'], { pk, sk }: RunItem, replayedBy: string): Promise<void> {
+  await table.update({ pk, sk }, 'SET #replayedBy = :replayedBy', { replayedBy }, 'attribute_exists(#pk)');
+}
+
+/** Whether a step succeeded that declares how it is undone. */
+function mayBeUndone(run: RunItem, steps: readonly StepItem[]): boolean {
+  const placed = everyStep((JSON.parse(run.definition) as Pick<Definition, 'do'>).do);
+  const done = new Set(steps.filter(({ state }) => state === 'succeeded').map(({ at }) => at));
+  return placed.some(({ at, step }) => isCall(step) && step.undo !== undefined && done.has(at));
+}
+
 function mayUse(run: RunItem, principal: Principal, write: boolean): void {
   if (isOwn(run, principal)) return;
   requireScope(principal.scopes, controlNeed('runs', write));
@@ -221,7 +273,7 @@ async function find(services: RunServices, id: string): Promise<RunItem> {
 
 /** A run as the API returns it, without its steps. */
 export function showRun(run: RunItem) {
-  const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, progress } = run;
+  const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, replayedBy, undoOf, progress } = run;
   return {
     id,
     name,
@@ -230,6 +282,8 @@ export function showRun(run: RunItem) {
     eventId,
     dedupeKey,
     replayOf,
+    replayedBy,
+    undoOf,
     progress,
     reason,
     createdAt: new Date(run.createdAt).toISOString(),

@@ -54,6 +54,8 @@ export interface RunItem extends Key {
   /** For an undo: its inputs are values, not templates. */
   isLiteral?: boolean;
   undoOf?: string;
+  /** The last replay of this run. */
+  replayedBy?: string;
   dedupeKey?: string;
   cancelRequested?: boolean;
   /** When a step last found that sending was paused. */

@@ -1,0 +1,111 @@
+import type { Catalogue } from '../../core/vendor.ts';
+import { mergeNewest, newestListed } from '../../store/due.ts';
+import type { Table } from '../../store/table.ts';
+import { isWaitFor } from '../definition.ts';
+import { everyStep } from '../steps.ts';
+import { definitionOfRun } from './begin.ts';
+import { operationIn } from './operations.ts';
+import { callsOwner, type RunItem, type RunServices, type StepItem, stepsOf, withDefinition } from './runs.ts';
+
+/** The states of runs in which an alarm may have been raised. */
+const alarmingStates = ['running', 'succeeded', 'partial', 'failed', 'cancelled'] as const;
+/** How many runs are searched for alarms. */
+const maxSearched = 1_000;
+
+type AlarmState = 'raised' | 'raising' | 'unknown' | 'failed';
+/** The worst first: it is what an operator must hear about. */
+const order: readonly AlarmState[] = ['failed', 'unknown', 'raising', 'raised'];
+
+/** What became of the alarm of a run. Times are ISO 8601. */
+export interface Alarm {
+  runId: string;
+  name: string;
+  automationId?: string | undefined;
+  /** The call that raised it, or failed to. */
+  call: string;
+  state: AlarmState;
+  /** When the event that caused it was stored. */
+  postedAt: string;
+  /** When the first of its alarms was accepted by the vendor. */
+  raisedAt?: string | undefined;
+  /** When a wait for an event ended with one after the alarm. */
+  acknowledgedAt?: string | undefined;
+  reason?: string | undefined;
+}
+
+/** The newest runs that called for an alarm, with their response times. */
+export async function listAlarms(
+  services: RunServices,
+  vendors: Catalogue,
+  { limit, to }: { limit: number; to: number },
+): Promise<Alarm[]> {
+  const alarms: Alarm[] = [];
+  let searched = 0;
+  for await (const run of newestRuns(services.table, to, limit)) {
+    if (++searched > maxSearched || alarms.length >= limit) break;
+    const alarm = run.alarm === false ? undefined : await alarmOf(services, vendors, run);
+    if (alarm) alarms.push(alarm);
+  }
+  return alarms;
+}
+
+async function* newestRuns(table: Table, to: number, pageSize: number): AsyncGenerator<RunItem> {
+  const lists = alarmingStates.map((state) => newestListed<RunItem>(table, `run-${state}`, 0, to, pageSize));
+  yield* mergeNewest(lists, (run) => run.createdAt);
+}
+
+/** The alarm of a run; undefined if none of its steps called for one. */
+export async function alarmOf(services: RunServices, vendors: Catalogue, run: RunItem): Promise<Alarm | undefined> {
+  const steps = await stepsOf(services.table, run.id);
+  const calls = steps.filter((step) => step.state !== 'skipped' && !step.kept && raisesAlarm(vendors, step));
+  const worst = order.flatMap((state) => calls.filter((step) => stateOf(step) === state))[0];
+  if (!worst) return undefined;
+  const raised = calls.filter(({ state, endedAt }) => state === 'succeeded' && endedAt !== undefined);
+  const raisedAt = raised.length > 0 ? Math.min(...raised.map(({ endedAt = 0 }) => endedAt)) : undefined;
+  const state = stateOf(worst);
+  return {
+    runId: run.id,
+    name: run.name,
+    automationId: run.owner === callsOwner ? undefined : run.owner,
+    call: worst.call ?? '',
+    state,
+    postedAt: iso(run.createdAt),
+    raisedAt: raisedAt === undefined ? undefined : iso(raisedAt),
+    acknowledgedAt: await acknowledgedAt(services, run, steps, raisedAt),
+    reason: worst.error?.message,
+  };
+}
+
+async function acknowledgedAt(
+  services: RunServices,
+  run: RunItem,
+  steps: readonly StepItem[],
+  raisedAt: number | undefined,
+): Promise<string | undefined> {
+  if (raisedAt === undefined) return undefined;
+  const { do: list } = definitionOfRun(await withDefinition(services.files, run));
+  const waits = new Set(
+    everyStep(list)
+      .filter(({ step }) => isWaitFor(step))
+      .map(({ at }) => at),
+  );
+  // A wait that ran out of time has no output.
+  const heard = steps.find(
+    ({ at, state, output, outputFile, endedAt = 0 }) =>
+      waits.has(at) && state === 'succeeded' && (outputFile ?? output ?? 'null') !== 'null' && endedAt >= raisedAt,
+  );
+  return heard?.endedAt === undefined ? undefined : iso(heard.endedAt);
+}
+
+function raisesAlarm(vendors: Catalogue, { call }: StepItem): boolean {
+  const [vendor, connection, operation] = call?.split('/') ?? [];
+  if (vendor === undefined || connection === undefined || operation === undefined) return false;
+  return operationIn(vendors, vendor, operation)?.alarm === true;
+}
+
+function stateOf({ state }: StepItem): AlarmState {
+  if (state === 'succeeded') return 'raised';
+  return state === 'failed' || state === 'unknown' ? state : 'raising';
+}
+
+const iso = (time: number): string => new Date(time).toISOString();
