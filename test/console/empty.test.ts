@@ -43,9 +43,11 @@ test('every page of a new installation names the next step', async () => {
     ['/events', 'Post to a hook'],
     ['/hooks', 'Create a hook'],
     ['/connections', 'Choose a vendor'],
-    ['/automations', 'Write an automation'],
+    ['/automations', 'Install a recipe'],
+    ['/schedules', 'Write an automation'],
+    ['/people', 'Connect ProPTT2'],
     ['/subscriptions', 'Subscribe a target'],
-    ['/keys', 'Make a key'],
+    ['/keys', 'Create a key'],
   ] as const) {
     await visitor.open(path);
     await visitor.page.locator('.empty', { hasText: words }).first().waitFor();

@@ -4,10 +4,14 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { buildConsole, localConsole } from '../../build/console.ts';
 import { services } from '../../lib/aws/services.ts';
+import { due } from '../../lib/store/due.ts';
 import { keys } from '../../lib/store/items.ts';
 import { type Bench, startBench } from '../acceptance/product.ts';
 import { startChromium } from '../support/chromium.ts';
 import { desktop, phone, signIn, type Visit, visit } from './browser.ts';
+
+// Each test is a conversation of many steps with a real browser.
+vi.setConfig({ testTimeout: 60_000 });
 
 let bench: Bench;
 let browser: Browser;
@@ -110,7 +114,7 @@ describe('an operator', () => {
     await page.keyboard.press('Enter');
     await page.locator('h1', { hasText: 'Fire alarm' }).waitFor();
     await page.locator('.step', { hasText: 'siren' }).waitFor();
-    expect(await textOf(visitor)).toContain('Siren after');
+    await page.locator('.facts', { hasText: 'Alarm after' }).waitFor();
     const before = sirens();
     await page.getByRole('button', { name: 'Replay' }).focus();
     await page.keyboard.press('Enter');
@@ -172,6 +176,63 @@ describe('an operator', () => {
     await page.locator('.row', { hasText: 'Door station' }).getByRole('link').click();
     await page.locator('pre', { hasText: '"from": "Trunkline console"' }).waitFor();
     expect(await textOf(visitor)).not.toContain(address);
+    // Later on, a test needs no address; what was refused stands there with its reason and its body.
+    expect((await fetch(address, { method: 'PUT', body: '{"door":7}' })).status).toBe(405);
+    await page.locator('.section', { hasText: 'Refused posts' }).getByText('Body').click();
+    await page.locator('pre', { hasText: '"door":7' }).waitFor();
+    await page.getByRole('button', { name: 'Send a test' }).click();
+    await page.getByRole('dialog').getByLabel('Body').fill('{"door": 8}');
+    await page.getByText('No automation that is switched on starts with this hook.').waitFor();
+    await visitor.expectAccessible();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await page.locator('h1', { hasText: 'trunkline.hook.received' }).waitFor();
+    await page.locator('pre', { hasText: '"door": 8' }).waitFor();
+    await visitor.end();
+  });
+
+  test('sees where people are, how old that is, who is nowhere, and who is in a channel', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('/people', 'People');
+    await page.getByRole('img', { name: /positions, north up$/ }).waitFor();
+    const { body } = await bench.call<{ users: { name: string; latitude: number | null }[] }>(
+      'GET',
+      '/v1/proptt2/demo/getUserList',
+    );
+    const seen = body.users.filter(({ latitude }) => latitude);
+    const positions = page.locator('.section', { hasText: 'Positions' });
+    expect(await positions.locator('.map .place').count()).toBe(seen.length);
+    const lost = body.users.filter(({ latitude }) => !latitude).map(({ name }) => name);
+    await page.locator('.section', { hasText: 'Position unknown' }).getByText(lost.join(', ')).waitFor();
+    await page.getByText('Members').first().click();
+    await page.getByText(/^\d+ members?: /).waitFor();
+    await visitor.end();
+  });
+
+  test('sees when the alarms of the last runs were raised', async () => {
+    const visitor = await operator();
+    await visitor.open('/runs?show=alarms', 'Runs');
+    await visitor.page.locator('.row', { hasText: 'on the radio after' }).first().waitFor();
+    await visitor.page.getByText('Post to alarm, median').waitFor();
+    await visitor.end();
+  });
+
+  test('chooses the time zone of a radio server by its newest date, and reads the history of its session', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('/connections/proptt2/demo', 'ProPTT2 · demo');
+    await page.getByText('Session history').click();
+    await page.locator('.row', { hasText: 'Logged in' }).first().waitFor();
+    await page.getByRole('button', { name: 'Set the time zone' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Time zone', { exact: true }).selectOption('Asia/Tokyo');
+    await dialog.getByText('Age in Asia/Tokyo').waitFor();
+    await visitor.expectAccessible();
+    await dialog.getByLabel('Time zone', { exact: true }).selectOption('UTC');
+    await dialog.getByRole('button', { name: 'Use this zone' }).click();
+    await page.locator('.facts', { hasText: 'Time zone' }).waitFor();
+    const { body } = await bench.call<{ settings: object }>('GET', '/v1/connections/proptt2/demo');
+    expect(body.settings).toMatchObject({ timeZone: 'UTC' });
     await visitor.end();
   });
 
@@ -195,6 +256,7 @@ describe('an operator', () => {
     await page.getByLabel('Name').fill('second');
     await page.getByLabel('Server URL').fill('nonsense');
     await page.getByLabel(/^User/).fill('alice');
+    await page.getByLabel('How to give access').selectOption('password');
     await page.getByLabel(/^App password/).fill('alice-app-password');
     await page.getByRole('button', { name: 'Connect and check' }).click();
     await page.locator('.wrong', { hasText: 'Server URL' }).waitFor();
@@ -216,12 +278,18 @@ describe('an operator', () => {
     await page.getByRole('switch', { name: 'Broken rota is on' }).press('Space');
     await page.getByRole('switch', { name: 'Broken rota is off' }).waitFor();
     await page.getByRole('link', { name: 'Fire alarm' }).click();
-    await page.getByText('The event, to be edited').click();
-    await page.getByLabel('Event', { exact: true }).fill('{"data":{"body":{"kind":"fire","site":"S9"}}}');
+    await page.getByLabel('Event', { exact: true }).selectOption({ label: 'A sample that you write' });
+    await page.getByLabel('Sample').fill('{"data":{"body":{"kind":"fire","site":"S9"}}}');
     const before = sirens();
     await page.getByRole('button', { name: 'Rehearse' }).click();
     await page.getByText('It would run.').waitFor();
     await page.locator('.outcome pre', { hasText: '"channelId": 1' }).waitFor();
+    expect(sirens()).toBe(before);
+    await page.getByRole('button', { name: 'Backtest' }).click();
+    await page
+      .locator('.outcome .row', { hasText: 'proptt2/demo/sendSosToChannel' })
+      .getByText(/^\d+ times?$/)
+      .waitFor();
     expect(sirens()).toBe(before);
 
     await page.getByRole('button', { name: 'Edit' }).click();
@@ -242,6 +310,19 @@ describe('an operator', () => {
     );
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Fire alarm is changed.').waitFor();
+    const changes = page.locator('.section', { hasText: 'Changes' });
+    await changes
+      .locator('.row', { hasText: /Changed .*do/ })
+      .getByRole('button', { name: 'Show' })
+      .click();
+    await page.locator('.diff .removed', { hasText: '"line"' }).waitFor();
+    await visitor.expectAccessible();
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).last().click();
+    await changes.locator('.row', { hasText: 'Created' }).getByRole('button', { name: 'Show' }).click();
+    await page.getByRole('button', { name: 'Restore this version' }).click();
+    await changes.locator('.row').nth(2).waitFor();
+    const { body } = await bench.call<{ do: object[] }>('GET', `/v1/automations/${alarmId}`);
+    expect(body.do).toHaveLength(2);
     await visitor.end();
   });
 
@@ -249,9 +330,9 @@ describe('an operator', () => {
     const visitor = await operator();
     const { page } = visitor;
     await visitor.open('/keys', 'Keys and audit');
-    await page.getByRole('button', { name: 'Make a key' }).click();
+    await page.getByRole('button', { name: 'Create a key' }).click();
     await page.getByLabel('Who it is for').fill('Wall screen');
-    await page.getByRole('dialog').getByRole('button', { name: 'Make the key' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Create the key' }).click();
     expect(await page.getByLabel('Key', { exact: true }).inputValue()).toMatch(/^tl_/);
     await page.getByRole('button', { name: 'I have copied it' }).click();
     await page.locator('.row', { hasText: 'Wall screen' }).waitFor();
@@ -265,7 +346,23 @@ describe('an operator', () => {
     await page.getByRole('button', { name: 'I have copied it' }).click();
     await post({ kind: 'none' });
     await page.locator('.row', { hasText: 'trunkline.hook.received' }).nth(1).waitFor();
+    await page.locator('.row a', { hasText: '/health' }).first().click();
+    await page.locator('.section', { hasText: 'Deliveries' }).getByText('Attempts').first().click();
+    await page
+      .locator('.attempts td', { hasText: /^(200|503|404|405)/ })
+      .first()
+      .waitFor();
+    await page.getByRole('button', { name: 'Replay a range' }).click();
+    await page.getByLabel('Also events that came while the subscription was off').check();
     await visitor.expectAccessible();
+    await page.getByRole('button', { name: 'Send again', exact: true }).last().click();
+    await page
+      .getByRole('status')
+      .getByText(/events? sent again|nothing to send/)
+      .waitFor();
+    await page.getByRole('button', { name: 'New secret' }).click();
+    await page.getByRole('button', { name: 'Create a new secret' }).click();
+    expect(await page.getByLabel('Secret', { exact: true }).inputValue()).toMatch(/^whsec_/);
     await visitor.end();
   });
 
@@ -273,11 +370,12 @@ describe('an operator', () => {
     const visitor = await operator();
     const { page } = visitor;
     await visitor.open('', 'Status');
-    await page.getByRole('button', { name: 'Pause all sending' }).click();
-    await page.getByLabel(/^Reason/).fill('Testing the panel');
-    await page.getByRole('dialog').getByRole('button', { name: 'Pause all sending' }).click();
-    await page.locator('.banner', { hasText: 'Admin key pressed it' }).waitFor();
     const second = await operator({ viewport: phone });
+    await second.open('/runs', 'Runs');
+    await page.getByRole('button', { name: 'Pause all sending' }).click();
+    await page.getByLabel('Reason, for the next operator').fill('Testing the panel');
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause all sending' }).click();
+    await page.locator('.banner', { hasText: 'Paused by Admin key' }).waitFor();
     await second.page.locator('.banner', { hasText: 'Testing the panel' }).waitFor();
     await second.expectAccessible();
     await second.page.getByRole('button', { name: 'Resume sending' }).click();
@@ -324,25 +422,63 @@ const everyPage = (): [string, string][] => [
   ['/connections?new=1', 'Connections'],
   ['/automations', 'Automations'],
   [`/automations/${alarmId}`, 'Fire alarm'],
+  ['/schedules', 'Schedules'],
+  ['/people', 'People'],
+  ['/recipes', 'Recipes'],
+  ['/recipes/alarm-panel', 'Alarm panel'],
+  ['/runs?show=alarms', 'Runs'],
   ['/subscriptions', 'Subscriptions'],
   ['/keys', 'Keys and audit'],
 ];
 
-describe.each([
-  { scheme: 'light', size: desktop, where: 'a desk' },
-  { scheme: 'dark', size: desktop, where: 'a desk' },
-  { scheme: 'light', size: phone, where: 'a phone' },
-  { scheme: 'dark', size: phone, where: 'a phone' },
-] as const)('in $scheme colours on $where', ({ scheme, size }) => {
-  test('every page can be read and used by everybody', async () => {
-    const visitor = await operator({ colorScheme: scheme, viewport: size });
-    for (const [path, title] of everyPage()) {
-      await visitor.open(path, title);
+test('every page can be read and used by everybody, in light and dark colours, at a desk and on a phone', async () => {
+  const visitor = await operator();
+  const { page } = visitor;
+  for (const [path, title] of everyPage()) {
+    await visitor.open(path, title);
+    for (const [colorScheme, size] of [
+      ['light', desktop],
+      ['dark', phone],
+    ] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize(size);
       await visitor.expectAccessible();
     }
-    await visitor.end();
-  });
-});
+  }
+  await visitor.end();
+}, 90_000);
+
+test('a tab that stays open for an hour of traffic keeps its memory', async () => {
+  const visitor = await visit(browser, bench.product.url);
+  const { page } = visitor;
+  await page.clock.install();
+  await signIn(visitor, await bench.product.consoleLink());
+  const debug = await page.context().newCDPSession(page);
+  const usedBytes = async () => {
+    await debug.send('HeapProfiler.collectGarbage');
+    return (await debug.send('Runtime.getHeapUsage')).usedSize;
+  };
+  const pass = async (minutes: number) => {
+    for (let minute = 0; minute < minutes; minute++) {
+      if (minute % 5 === 0) {
+        const body = JSON.stringify({ kind: 'fire', site: `${minutes} ${minute}` });
+        await fetch(hookUrl, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      }
+      await page.clock.fastForward(58_000);
+      await page.clock.runFor(2_000);
+    }
+  };
+  for (const path of ['', '/events', '/runs']) await visitor.open(path);
+  await pass(5);
+  const before = await usedBytes();
+  for (const path of ['', '/events', '/runs']) {
+    await visitor.open(path);
+    await pass(20);
+  }
+  // The lists have grown by some rows. A leak of one answer per poll would be many times this.
+  expect((await usedBytes()) - before).toBeLessThan(3_000_000);
+  await visitor.end();
+}, 90_000);
 
 test('everything that the first page needs is at most 100 kB', () => {
   const bytes = firstPage.reduce((sum, file) => sum + gzipSync(readFileSync(file)).length, 0);
@@ -350,16 +486,30 @@ test('everything that the first page needs is at most 100 kB', () => {
   expect(bytes).toBeLessThan(100_000);
 });
 
-test('says what is wrong when a vendor is down, and when Trunkline itself no longer answers', async () => {
+test('says what is wrong when any vendor is down, and when Trunkline itself no longer answers', async () => {
   const visitor = await operator();
   const { page } = visitor;
-  await bench.demo.proptt2.close();
+  for (const [vendor, title] of [
+    ['proptt2', 'ProPTT2'],
+    ['talk', 'Nextcloud Talk'],
+    ['timetonic', 'TimeTonic'],
+  ] as const) {
+    await bench.demo[vendor].close();
+    await visitor.open(`/connections/${vendor}/demo`, `${title} · demo`);
+    await page.getByRole('button', { name: 'Check it now' }).click();
+    await page.getByText('The connection does not work yet.').waitFor();
+  }
   await bench.poll('proptt2', 'demo');
   await visitor.open('/connections/proptt2/demo');
   await page.locator('.verdict', { hasText: 'Trouble' }).waitFor();
   await visitor.expectAccessible();
-  await page.getByRole('button', { name: 'Check it now' }).click();
-  await page.getByText('The connection does not work yet.').waitFor();
+  await visitor.open('/people', 'People');
+  await page.locator('.notice.bad').first().waitFor();
+  await visitor.open('/recipes/function-key', 'Function key');
+  await page
+    .getByText(/The list cannot be read|Fill in the fields above/)
+    .first()
+    .waitFor();
   await visitor.open('', 'Status');
   await page.locator('.row.warn', { hasText: 'ProPTT2 · demo' }).waitFor();
   await page.context().setOffline(true);
@@ -370,51 +520,45 @@ test('says what is wrong when a vendor is down, and when Trunkline itself no lon
 });
 
 test('with 300 connections and 2,000 runs the first page and the list of runs are still quick to use', async () => {
-  const { table } = services();
   const at = '2026-01-05T02:11:09.000Z';
-  const made: Promise<unknown>[] = [];
-  for (let number = 0; number < 300; number++) {
-    const name = `site-${number}`;
-    const settings = { serverUrl: 'https://cloud.example.com', user: 'gateway', pollEvents: false };
-    made.push(
-      table.put({
-        ...keys.connection('talk', name),
-        vendor: 'talk',
-        name,
-        version: 1,
-        settings,
-        credentials: ['appPassword'],
-        createdAt: at,
-        updatedAt: at,
-      }),
-    );
-  }
-  const { due } = await import('../../lib/store/due.ts');
+  const settings = { serverUrl: 'https://cloud.example.com', user: 'gateway', pollEvents: false };
+  const connections = Array.from({ length: 300 }, (_, number) => ({
+    ...keys.connection('talk', `site-${number}`),
+    vendor: 'talk',
+    name: `site-${number}`,
+    version: 1,
+    settings,
+    credentials: ['appPassword'],
+    createdAt: at,
+    updatedAt: at,
+  }));
   const start = Date.now() - 2 * 86_400_000;
-  for (let number = 0; number < 2000; number++) {
+  const runs = Array.from({ length: 2000 }, (_, number) => {
     const createdAt = start + number * 1000;
-    const id = `run_${alarmId}_${createdAt.toString(36)}_${number.toString(16).padStart(12, '0')}`;
-    const key = keys.run(alarmId, createdAt, number.toString(16).padStart(12, '0'));
-    made.push(
-      table.put({
-        ...key,
-        id,
-        owner: alarmId,
-        name: 'Fire alarm',
-        state: 'succeeded',
-        definition: '{"do":[]}',
-        scopes: [],
-        keyId: 'admin',
-        createdAt,
-        endedAt: createdAt + 500,
-        expiresAt: Math.ceil(Date.now() / 1000) + 86_400,
-        duePk: due('run-succeeded', key.sk, 0).duePk,
-        dueAt: createdAt,
-      }),
-    );
-    if (made.length % 100 === 0) await Promise.all(made.splice(0));
-  }
-  await Promise.all(made);
+    const hash = number.toString(16).padStart(12, '0');
+    const key = keys.run(alarmId, createdAt, hash);
+    return {
+      ...key,
+      id: `run_${alarmId}_${createdAt.toString(36)}_${hash}`,
+      owner: alarmId,
+      name: 'Fire alarm',
+      state: 'succeeded',
+      definition: '{"do":[]}',
+      scopes: [],
+      keyId: 'admin',
+      alarm: false,
+      createdAt,
+      endedAt: createdAt + 500,
+      expiresAt: Math.ceil(Date.now() / 1000) + 86_400,
+      duePk: due('run-succeeded', key.sk, 0).duePk,
+      dueAt: createdAt,
+    };
+  });
+  const items = [...connections, ...runs];
+  const batches = Array.from({ length: Math.ceil(items.length / 100) }, (_, batch) =>
+    items.slice(batch * 100, batch * 100 + 100),
+  );
+  for (const batch of batches) await services().table.transact(batch.map((put) => ({ put })));
   const visitor = await operator();
   await visitor.page.locator('.count', { hasText: '30' }).first().waitFor();
   expect(await visitor.page.locator('.section', { hasText: 'Connections' }).locator('.row').count()).toBeGreaterThan(

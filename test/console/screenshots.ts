@@ -24,6 +24,7 @@ try {
     { name: 'console-run', path: `/runs/${runId}`, scheme: 'dark', width: 1280, height: 860 },
     { name: 'console-failures', path: '/runs?show=failures', scheme: 'light', width: 1280, height: 640 },
     { name: 'console-automation', path: `/automations/${automationId}`, scheme: 'light', width: 1280, height: 860 },
+    { name: 'console-recipe', path: '/recipes/alarm-panel', scheme: 'light', width: 1280, height: 1000 },
     { name: 'console-connection', path: '/connections/proptt2/demo', scheme: 'light', width: 1280, height: 860 },
   ] as const;
   for (const { name, path, scheme, width, height } of shots) {
@@ -41,6 +42,12 @@ try {
     await page.waitForLoadState('load');
     await page.locator('.loading').first().waitFor({ state: 'detached' });
     if (path === '') await page.locator('.alarm').waitFor();
+    if (path.startsWith('/recipes/')) {
+      await page.getByLabel(/^The Talk room/).selectOption('controlroom');
+      await page.getByLabel(/^The code of the book/).selectOption('operations');
+      await page.getByRole('button', { name: 'Preview' }).click();
+      await page.getByRole('button', { name: 'Install', exact: true }).scrollIntoViewIfNeeded();
+    }
     const file = join(folder, `${name}.png`);
     await page.screenshot({ path: file });
     const { size } = statSync(file);

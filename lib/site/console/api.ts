@@ -40,10 +40,26 @@ export function may(area: string, access: 'read' | 'write'): boolean {
   });
 }
 
+/** Whether the key may call an operation of a vendor at a connection. */
+export function mayCall(vendor: string, connection: string, operation: string): boolean {
+  const need = [vendor, connection, operation];
+  return scopes.value.some((scope) => scope.split('/').every((part, at) => part === '*' || part === need[at]));
+}
+
 export const isAdmin = (): boolean => scopes.value.includes('*/*/*');
+
+/** By how much the clock of this computer is ahead of Trunkline's, in milliseconds; undefined until it is known. */
+export const clockDifferenceMs = signal<number | undefined>(undefined);
+
+/** Compares the clocks. The `Date` header has whole seconds, so the difference is taken from the middle of the second. */
+function compareClocks(date: string | null, sentAt: number): void {
+  const theirs = Date.parse(date ?? '');
+  if (!Number.isNaN(theirs)) clockDifferenceMs.value = Math.round((sentAt + Date.now()) / 2 - (theirs + 500));
+}
 
 async function request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   let answer: Response;
+  const sentAt = Date.now();
   try {
     answer = await fetch(path, {
       method,
@@ -58,6 +74,7 @@ async function request(method: string, path: string, body?: unknown, headers: Re
   } catch {
     throw new Problem(0, 'unreachable', 'Trunkline does not answer. Check that it runs and that you are online.');
   }
+  if (path === '/health') compareClocks(answer.headers.get('date'), sentAt);
   const text = await answer.text();
   const json = /json/.test(answer.headers.get('content-type') ?? '');
   const read: unknown = json && text !== '' ? JSON.parse(text) : undefined;

@@ -1,5 +1,7 @@
-import { Mark, type Tone } from './parts.tsx';
+import type { Tone } from './parts.tsx';
 import type { Finding } from './readings.ts';
+import { Row } from './rows.tsx';
+import { fieldTitle } from './schema.ts';
 
 const tones: Readonly<Record<Finding['state'], Tone>> = { good: 'good', warning: 'warn', bad: 'bad' };
 
@@ -12,15 +14,7 @@ export function Findings({ ok, findings }: { ok: boolean; findings: readonly Fin
       <p class="findings-word">{ok ? 'The connection works.' : 'The connection does not work yet.'}</p>
       <ul class="rows">
         {sorted.map(({ subject, state, message }) => (
-          <li key={`${subject} ${message}`} class={`row ${tones[state]}`}>
-            <div class="row-in">
-              <Mark tone={tones[state]} />
-              <span class="row-main">
-                <span class="row-title">{subject}</span>
-                <span class="row-text">{message}</span>
-              </span>
-            </div>
-          </li>
+          <Row key={`${subject} ${message}`} tone={tones[state]} title={fieldTitle(subject)} text={message} />
         ))}
       </ul>
     </div>

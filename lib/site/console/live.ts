@@ -33,10 +33,13 @@ export const lastReadAt = signal<number | undefined>(undefined);
 /** What is reloaded when the stream reports a change. */
 export const concerned: Readonly<Record<string, readonly string[]>> = {
   event: ['/v1/events', '/v1/hooks'],
-  run: ['/v1/runs', '/v1/automations'],
+  run: ['/v1/runs', '/v1/alarms', '/v1/automations'],
   delivery: ['/v1/deliveries'],
 };
-const told = Object.values(concerned).flat();
+/** A hook's refused posts are not on the stream. */
+const told = Object.values(concerned)
+  .flat()
+  .filter((path) => path !== '/v1/hooks');
 /** Whether changes arrive live. What the stream covers is then polled less often. */
 export const streaming = signal(false);
 const slowerWhenStreaming = 6;

@@ -35,6 +35,11 @@ const pages: readonly Entry[] = [
     area: 'subscriptions',
     load: async () => (await import('./pages/subscriptions.tsx')).Subscriptions,
   },
+  {
+    pattern: /^\/subscriptions\/([^/]+)$/,
+    area: 'subscriptions',
+    load: async () => (await import('./pages/subscription.tsx')).SubscriptionPage,
+  },
   { pattern: /^\/keys$/, area: 'keys', load: async () => (await import('./pages/keys.tsx')).Keys },
   {
     pattern: /^\/automations$/,
@@ -45,6 +50,22 @@ const pages: readonly Entry[] = [
     pattern: /^\/automations\/([^/]+)$/,
     area: 'automations',
     load: async () => (await import('./pages/automation.tsx')).AutomationPage,
+  },
+  {
+    pattern: /^\/schedules$/,
+    area: 'automations',
+    load: async () => (await import('./pages/schedules.tsx')).Schedules,
+  },
+  { pattern: /^\/people$/, area: 'connections', load: async () => (await import('./pages/people.tsx')).People },
+  {
+    pattern: /^\/recipes$/,
+    area: 'automations',
+    load: async () => (await import('./pages/recipes.tsx')).Recipes,
+  },
+  {
+    pattern: /^\/recipes\/([^/]+)$/,
+    area: 'automations',
+    load: async () => (await import('./pages/recipe.tsx')).RecipePage,
   },
   {
     pattern: /^\/connections$/,

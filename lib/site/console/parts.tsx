@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 import { Problem } from './api.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { Link } from './router.tsx';
@@ -140,6 +140,16 @@ export function Time({ iso, exact }: { iso: string | undefined; exact?: boolean 
   );
 }
 
+/** The moment and how long ago it was. */
+export function When({ iso }: { iso: string | undefined }) {
+  if (iso === undefined) return null;
+  return (
+    <>
+      <Time iso={iso} exact /> · <Time iso={iso} />
+    </>
+  );
+}
+
 /** The text of a value, indented; large values are folded. */
 export function Json({ value, open = true, label }: { value: unknown; open?: boolean; label: string }) {
   const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2);
@@ -192,57 +202,20 @@ export function CopyField({ value, label }: { value: string; label: string }) {
   );
 }
 
-interface DialogProps {
-  title: string;
-  onClose: () => void;
-  children: ComponentChildren;
-  wide?: boolean;
-}
-
-/** A dialog that keeps the focus and gives it back. */
-export function Dialog({ title, onClose, children, wide }: DialogProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const id = useId();
-  useEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    element?.querySelector<HTMLElement>('header ~ * :is(input, select, textarea)')?.focus();
-    return () => element?.close();
-  }, []);
-  return (
-    <dialog
-      ref={dialog}
-      class={wide ? 'wide' : ''}
-      aria-labelledby={id}
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
-    >
-      <header>
-        <h2 id={id}>{title}</h2>
-        <button type="button" class="icon-button" onClick={onClose} aria-label="Close">
-          <Icon name="close" />
-        </button>
-      </header>
-      {children}
-    </dialog>
-  );
-}
-
-/** Does something that takes a while: disabled meanwhile, and it keeps what went wrong. */
-export function useAction(): {
+/** Something that a button starts. `run` tells whether it succeeded. */
+export interface Action {
   busy: boolean;
   problem: Problem | undefined;
   run: (work: () => Promise<void>) => Promise<boolean>;
-  clear: () => void;
-} {
+}
+
+/** Does something that takes a while: disabled meanwhile, and it keeps what went wrong. */
+export function useAction(): Action {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | undefined>();
   return {
     busy,
     problem,
-    clear: () => setProblem(undefined),
     run: async (work) => {
       setBusy(true);
       setProblem(undefined);

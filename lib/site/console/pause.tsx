@@ -1,14 +1,17 @@
 import { useState } from 'preact/hooks';
 import { call, may } from './api.ts';
+import { FormDialog } from './dialog.tsx';
+import { TextField } from './fields.tsx';
 import { Icon } from './icons.tsx';
 import { reloadAll, useLive } from './live.ts';
-import { Dialog, Mark, Notice, say, Time, useAction } from './parts.tsx';
+import { Mark, Notice, say, Time, useAction } from './parts.tsx';
 import type { Pause } from './readings.ts';
+import { count } from './words.ts';
 
 const pausePath = '/v1/pause';
 const readable = () => (may('pause', 'read') ? pausePath : undefined);
 
-/** Stops all sending, after a question. */
+/** Pauses all sending, after a confirmation. */
 export function PauseButton() {
   const { data } = useLive<Pause>(readable(), 5000);
   const [asked, setAsked] = useState(false);
@@ -26,49 +29,37 @@ export function PauseButton() {
 
 function PauseDialog({ onClose }: { onClose: () => void }) {
   const [reason, setReason] = useState('');
-  const action = useAction();
-  const pause = () =>
-    action.run(async () => {
-      await call('POST', pausePath, reason.trim() === '' ? {} : { reason: reason.trim() });
-      reloadAll();
-      say('All sending is paused.');
-      onClose();
-    });
   return (
-    <Dialog title="Pause all sending?" onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void pause();
-        }}
-      >
-        <p>
-          Nothing is sent to any vendor or subscriber until you resume: <strong>no siren, no message, no row.</strong>{' '}
-          Hooks still take what comes in; runs and deliveries wait and are lost to nobody.
-        </p>
-        <label for="reason">Reason, for whoever comes next</label>
-        <input
-          id="reason"
-          maxLength={200}
-          value={reason}
-          placeholder="Testing the alarm panel until 03:00"
-          onInput={(event) => setReason(event.currentTarget.value)}
-        />
-        <Notice problem={action.problem} />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Go on sending
-          </button>
-          <button type="submit" class="button danger" disabled={action.busy}>
-            {action.busy ? 'Pausing…' : 'Pause all sending'}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Pause all sending?"
+      submit="Pause all sending"
+      busy="Pausing…"
+      cancel="Go on sending"
+      danger
+      onClose={onClose}
+      onSubmit={async () => {
+        await call('POST', pausePath, reason.trim() === '' ? {} : { reason: reason.trim() });
+        reloadAll();
+        say('All sending is paused.');
+        onClose();
+      }}
+    >
+      <p>
+        Nothing is sent to any vendor or subscriber until you resume: <strong>no siren, no message, no row.</strong>{' '}
+        Hooks still accept posts. Runs and deliveries wait, and none is lost.
+      </p>
+      <TextField
+        label="Reason, for the next operator"
+        maxLength={200}
+        placeholder="Testing the alarm panel until 03:00"
+        value={reason}
+        onChange={setReason}
+      />
+    </FormDialog>
   );
 }
 
-/** Says on every page that nothing is sent, who stopped it, and what waits. */
+/** Shows on every page that nothing is sent, who paused it, and what is waiting. */
 export function PauseBanner() {
   const { data } = useLive<Pause>(readable(), 5000);
   const action = useAction();
@@ -86,10 +77,10 @@ export function PauseBanner() {
       <div>
         <p class="banner-title">All sending is paused</p>
         <p>
-          {data.by && `${data.by} pressed it `}
+          Paused {data.by && `by ${data.by} `}
           <Time iso={data.since} />
-          {data.reason && `: “${data.reason}”`}. {runs} {runs === 1 ? 'run waits' : 'runs wait'}, {deliveries}{' '}
-          {deliveries === 1 ? 'delivery waits' : 'deliveries wait'}.
+          {data.reason && `: “${data.reason}”`}. {count(runs, 'run')} and {count(deliveries, 'delivery', 'deliveries')}{' '}
+          are waiting.
         </p>
         <Notice problem={action.problem} />
       </div>

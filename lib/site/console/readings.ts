@@ -10,6 +10,8 @@ export interface Run {
   eventId?: string;
   dedupeKey?: string;
   replayOf?: string;
+  replayedBy?: string;
+  undoOf?: string;
   reason?: string;
   progress?: { done: number; total: number };
   createdAt: string;
@@ -33,14 +35,30 @@ export interface RunStep {
 
 export interface WholeRun extends Run {
   steps: RunStep[];
+  /** Whether a step that succeeded can be taken back. */
+  undoable?: boolean;
+}
+
+/** A run that was to raise an alarm, with its response times. */
+export interface Alarm {
+  runId: string;
+  name: string;
+  automationId?: string;
+  call: string;
+  state: 'raised' | 'raising' | 'unknown' | 'failed';
+  postedAt: string;
+  raisedAt?: string;
+  acknowledgedAt?: string;
+  reason?: string;
 }
 
 export interface EventSourceStatus {
   source: string;
-  lookedAt?: string;
-  nextLookAt?: string;
+  state: 'waiting' | 'polling' | 'failing' | 'resting' | 'off';
+  message: string;
+  polledAt?: string;
+  nextPollAt?: string;
   failures: number;
-  problem?: string;
 }
 
 export interface Connection {
@@ -57,6 +75,7 @@ export interface Connection {
     nextKeepAliveAt?: string;
     expiresAt?: string;
     lazy?: boolean;
+    serverVersion?: string;
     reason?: string;
   };
   events?: EventSourceStatus[];
@@ -75,6 +94,7 @@ export interface Hook {
   name: string;
   verify: { kind: string; vendor?: string; connection?: string };
   perMinute: number;
+  silentAfterSeconds?: number;
   received: number;
   repeated: number;
   refused: number;
@@ -109,6 +129,8 @@ export interface Automation {
   when: Trigger | Trigger[];
   if?: string;
   do: { name?: string; call?: string; wait?: unknown; waitFor?: unknown }[];
+  /** Whether any of its steps raises an alarm. */
+  alarm?: boolean;
   nextRunAt?: string;
   lastRun?: { id: string; state: RunState; at?: string; createdAt?: string };
   createdAt: string;
@@ -121,4 +143,55 @@ export interface Pause {
   by?: string;
   reason?: string;
   waiting: { runs: number; deliveries: number };
+}
+
+export interface Subscription {
+  id: string;
+  url: string;
+  types: string[];
+  connection?: string;
+  filter?: string;
+  description?: string;
+  state: 'active' | 'paused' | 'disabled' | 'gone';
+  reason?: string;
+  failingSince?: string;
+  createdAt: string;
+}
+
+export interface Delivery {
+  id: string;
+  subscriptionId: string;
+  eventId: string;
+  eventType: string;
+  state: 'pending' | 'retrying' | 'delivered' | 'given_up' | 'cancelled';
+  reason?: string;
+  attempts: { number: number; at: string; ms: number; status?: number; excerpt?: string; error?: string }[];
+  nextAttemptAt?: string;
+  createdAt: string;
+}
+
+/** One value that a field may take. */
+export interface Choice {
+  id: string | number;
+  name: string;
+  detail?: string;
+  /** Values that it gives other fields. */
+  with?: Record<string, string | number>;
+}
+
+export interface RecipeInput {
+  title: string;
+  type: 'text' | 'number' | 'boolean' | 'list';
+  choices?: string;
+  /** The part of a choice that is the value; the id unless it is given. */
+  pick?: 'id' | 'name' | 'detail';
+  default?: unknown;
+}
+
+export interface Recipe {
+  name: string;
+  title: string;
+  summary: string;
+  requirements: string[];
+  inputs: Record<string, RecipeInput>;
 }

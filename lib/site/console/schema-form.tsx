@@ -1,5 +1,6 @@
 import { useId } from 'preact/hooks';
 import { useLive } from './live.ts';
+import type { Choice } from './readings.ts';
 import { type ApiDocument, fieldTitle, formsOf, resolved, type Schema } from './schema.ts';
 
 export type Values = Record<string, unknown>;
@@ -230,12 +231,6 @@ function Input({ schema, current, set, shared, connection, value, document }: In
 
 interface PickProps extends Omit<InputProps, 'schema' | 'document'> {
   source: { kind: string; of?: string[] };
-}
-
-interface Choice {
-  id: string | number;
-  name: string;
-  detail?: string;
 }
 
 /** A list of the vendor's current values. If it cannot be read, the id is typed. */

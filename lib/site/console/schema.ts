@@ -1,4 +1,5 @@
-import { call } from './api.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { call, Problem } from './api.ts';
 
 /** The part of JSON Schema that the API's document uses. */
 export interface Schema {
@@ -46,12 +47,29 @@ export interface ApiDocument {
 let loaded: Promise<ApiDocument> | undefined;
 
 /** Reads the document once per visit. */
-export function apiDocument(): Promise<ApiDocument> {
+function apiDocument(): Promise<ApiDocument> {
   loaded ??= call<ApiDocument>('GET', '/openapi.json').catch((error: unknown) => {
     loaded = undefined;
     throw error;
   });
   return loaded;
+}
+
+/** The API's own document, or why it could not be read. */
+export function useApiDocument(): { document: ApiDocument | undefined; problem: Problem | undefined } {
+  const [read, setRead] = useState<{ document?: ApiDocument; problem?: Problem }>({});
+  useEffect(() => {
+    let wanted = true;
+    apiDocument().then(
+      (document) => wanted && setRead({ document }),
+      (error: unknown) =>
+        wanted && setRead({ problem: error instanceof Problem ? error : new Problem(0, 'unknown', String(error)) }),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, []);
+  return { document: read.document, problem: read.problem };
 }
 
 /** Resolves a schema that is a reference into the document. */

@@ -14,6 +14,8 @@ interface Place {
   name: string;
   icon: IconName;
   area?: string;
+  /** Other places that belong to it. */
+  also?: readonly string[];
 }
 
 const places: readonly Place[] = [
@@ -21,15 +23,23 @@ const places: readonly Place[] = [
   { to: '/runs', name: 'Runs', icon: 'runs', area: 'runs' },
   { to: '/events', name: 'Events', icon: 'events', area: 'events' },
   { to: '/hooks', name: 'Hooks', icon: 'hooks', area: 'hooks' },
-  { to: '/automations', name: 'Automations', icon: 'automations', area: 'automations' },
+  {
+    to: '/automations',
+    also: ['/recipes', '/schedules'],
+    name: 'Automations',
+    icon: 'automations',
+    area: 'automations',
+  },
   { to: '/connections', name: 'Connections', icon: 'connections', area: 'connections' },
+  { to: '/people', name: 'People', icon: 'people', area: 'connections' },
   { to: '/subscriptions', name: 'Subscriptions', icon: 'deliveries', area: 'subscriptions' },
   { to: '/keys', name: 'Keys and audit', icon: 'keys', area: 'keys' },
 ];
 /** How many links fit at the bottom of a phone before the rest is collapsed. */
 const phonePlaces = 4;
 
-const isHere = (to: string) => (to === '/' ? path.value === '/' : path.value === to || path.value.startsWith(`${to}/`));
+const isBelow = (to: string) => path.value === to || (to !== '/' && path.value.startsWith(`${to}/`));
+const isHere = ({ to, also = [] }: Place) => [to, ...also].some(isBelow);
 
 /** The frame around every page: the navigation, whether the data is current, and the switch that pauses all sending. */
 export function Shell({ children }: { children: ComponentChildren }) {
@@ -79,17 +89,17 @@ export function Shell({ children }: { children: ComponentChildren }) {
 function Navigation({ places: shown }: { places: readonly Place[] }) {
   const [open, setOpen] = useState(false);
   const folded = shown.slice(phonePlaces);
-  const away = folded.some(({ to }) => isHere(to));
+  const away = folded.some(isHere);
   return (
     <nav class={`nav ${open ? 'open' : ''}`} aria-label="Pages">
       <ul>
-        {shown.map(({ to, name, icon }, at) => (
+        {shown.map((place, at) => (
           // Any click in here leads to a page, which closes the collapsed part.
           // biome-ignore lint/a11y/useKeyWithClickEvents: the link inside takes the keyboard
-          <li key={to} class={at >= phonePlaces ? 'folded' : ''} onClick={() => setOpen(false)}>
-            <Link to={to} current={isHere(to)}>
-              <Icon name={icon} />
-              <span>{name}</span>
+          <li key={place.to} class={at >= phonePlaces ? 'folded' : ''} onClick={() => setOpen(false)}>
+            <Link to={place.to} current={isHere(place)}>
+              <Icon name={place.icon} />
+              <span>{place.name}</span>
             </Link>
           </li>
         ))}

@@ -1,9 +1,14 @@
 import type { Tone } from './parts.tsx';
-import type { Connection, Run, RunState, RunStep } from './readings.ts';
-import { ago, moment, span, until } from './time.ts';
+import type { Connection, Hook, Run, RunState, RunStep } from './readings.ts';
+import { ago, moment, now, span, until } from './time.ts';
 
 /** The names of the vendors. */
-const titles: Readonly<Record<string, string>> = { proptt2: 'ProPTT2', talk: 'Nextcloud Talk', timetonic: 'TimeTonic' };
+const titles: Readonly<Record<string, string>> = {
+  trunkline: 'Trunkline',
+  proptt2: 'ProPTT2',
+  talk: 'Nextcloud Talk',
+  timetonic: 'TimeTonic',
+};
 export const vendorTitle = (vendor: string): string => titles[vendor] ?? vendor;
 
 /** The name of a connection by its id, `vendor/name`. */
@@ -24,7 +29,7 @@ export const runWords: Readonly<Record<RunState, string>> = {
   succeeded: 'Done',
   partial: 'Partly done',
   failed: 'Failed',
-  skipped: 'Not meant',
+  skipped: 'Condition not met',
   suppressed: 'Duplicate',
   cancelled: 'Cancelled',
 };
@@ -46,8 +51,26 @@ export const stepWords: Readonly<Record<RunStep['state'], string>> = {
   skipped: 'Skipped',
 };
 
-/** The state of a connection, and a sentence that describes it. */
-export function connectionState(connection: Connection): { tone: Tone; word: string; sentence: string } {
+/** A number with its noun: `1 run`, `3 runs`. */
+export const count = (number: number, one: string, many = `${one}s`): string =>
+  `${number} ${number === 1 ? one : many}`;
+
+/** A state with its colour, a word for it, and a sentence that describes it. */
+export interface Described {
+  tone: Tone;
+  word: string;
+  sentence: string;
+}
+
+/** How late a keepalive or a poll may be before it is shown as late, in milliseconds. */
+const lateMs = 60_000;
+/** The milliseconds by which something that was due is late; 0 if it is not. */
+const lateness = (due: string | undefined): number => {
+  const ms = due === undefined ? 0 : now.value - Date.parse(due);
+  return ms > lateMs ? ms : 0;
+};
+
+export function connectionState(connection: Connection): Described {
   const { session, events = [] } = connection;
   const failing = events.find(({ failures }) => failures > 0);
   if (session.state === 'locked') {
@@ -58,26 +81,49 @@ export function connectionState(connection: Connection): { tone: Tone; word: str
     };
   }
   if (failing) {
-    return {
-      tone: 'warn',
-      word: 'Trouble',
-      sentence: `Events of “${failing.source}” could not be read ${failing.failures} ${failing.failures === 1 ? 'time' : 'times'} in a row: ${failing.problem ?? 'see the log'}`,
-    };
+    return { tone: 'warn', word: 'Trouble', sentence: `Reading “${failing.source}”: ${failing.message}` };
   }
   if (session.state === 'none') {
     return { tone: 'idle', word: 'Not used yet', sentence: 'The first call logs in.' };
   }
+  const latePoll = Math.max(0, ...events.map(({ nextPollAt }) => lateness(nextPollAt)));
+  const lateKeepAlive = lateness(session.nextKeepAliveAt);
   const parts = [
     session.liveSince && `Live since ${moment(session.liveSince)}`,
     session.keptAliveAt && session.nextKeepAliveAt && `keepalive ${ago(session.keptAliveAt)}`,
-    session.nextKeepAliveAt && `next ${until(session.nextKeepAliveAt)}`,
+    session.nextKeepAliveAt &&
+      (lateKeepAlive > 0 ? `next one ${span(lateKeepAlive)} late` : `next ${until(session.nextKeepAliveAt)}`),
     typeof connection.settings.hid === 'number' && `host id ${connection.settings.hid}`,
+    session.serverVersion && `server ${session.serverVersion}`,
+    latePoll > 0 && `events polled ${span(latePoll)} late`,
+    session.reason,
   ];
-  const late = session.nextKeepAliveAt && Date.now() - Date.parse(session.nextKeepAliveAt) > 60_000;
+  const word = lateKeepAlive > 0 ? 'Keepalive late' : latePoll > 0 ? 'Polling late' : 'Live';
   return {
-    tone: late ? 'warn' : 'good',
-    word: late ? 'Keepalive late' : 'Live',
-    sentence: `${parts.filter(Boolean).join(', ')}.`,
+    tone: word === 'Live' && session.reason === undefined ? 'good' : 'warn',
+    word,
+    sentence: `${parts.filter(Boolean).join(', ')}.`.replace('..', '.'),
+  };
+}
+
+/** How long a hook may receive nothing before it is shown as silent, unless it has its own limit, in seconds. */
+const silentAfterSeconds = 24 * 60 * 60;
+
+export function hookState(hook: Hook): Described {
+  const { lastRefusal, lastReceivedAt } = hook;
+  if (lastRefusal && lastRefusal.at > (lastReceivedAt ?? '')) {
+    return {
+      tone: 'warn',
+      word: 'Refused',
+      sentence: `The last post was refused ${ago(lastRefusal.at)}: ${lastRefusal.reason}`,
+    };
+  }
+  if (lastReceivedAt === undefined) return { tone: 'idle', word: 'Unused', sentence: 'Nothing has come in yet.' };
+  const silent = now.value - Date.parse(lastReceivedAt) > (hook.silentAfterSeconds ?? silentAfterSeconds) * 1000;
+  return {
+    tone: silent ? 'warn' : 'good',
+    word: silent ? 'Silent' : 'Receiving',
+    sentence: `Last post ${ago(lastReceivedAt)}${silent ? ', silent since then' : ''}.`,
   };
 }
 
@@ -106,3 +152,13 @@ export function causeOf({ reason, state }: Pick<Run, 'reason' | 'state'>): strin
 /** The run that a suppressed run gives way to. */
 export const runIn = (text: string | undefined): string | undefined =>
   /\brun_[a-z0-9]+_[a-z0-9]+_[0-9a-f]{12}\b/.exec(text ?? '')?.[0];
+
+/** Why a text is not JSON; undefined if it is. */
+export function jsonProblem(text: string): string | undefined {
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : 'This is not JSON.';
+  }
+}

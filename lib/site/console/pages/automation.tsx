@@ -1,17 +1,19 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { call, may, type Problem } from '../api.ts';
+import { ChangeHistory, definitionOf } from '../change-history.tsx';
+import { FormDialog } from '../dialog.tsx';
 import { JsonEditor } from '../json-editor.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Dialog, Empty, Json, Loading, Mark, Notice, Page, Section, say, useAction } from '../parts.tsx';
-import type { Automation, Hook, Run, TrunklineEvent } from '../readings.ts';
+import { Empty, Json, Loading, Notice, Page, Section, say, useAction } from '../parts.tsx';
+import type { Automation, Hook, Run } from '../readings.ts';
+import { Backtest, Rehearsal } from '../rehearsal.tsx';
 import { go, Link } from '../router.tsx';
+import { LiveItem, LiveList, Row, Verdict } from '../rows.tsx';
 import { until } from '../time.ts';
 import { isAlarm } from '../words.ts';
 import { Switch, triggerWords } from './automations.tsx';
 import { RunRow } from './runs.tsx';
 
-/** Fields that the API adds and that are not part of a definition. */
-const readOnly = ['id', 'scopes', 'creator', 'nextRunAt', 'lastFired', 'lastRun', 'createdAt', 'updatedAt'];
 const noErrors: Problem['errors'] = [];
 
 const template = {
@@ -53,31 +55,32 @@ function NewAutomation() {
 }
 
 function KnownAutomation({ id }: { id: string }) {
-  const { data: automation, problem, reload } = useLive<Automation>(`/v1/automations/${id}`, 5000);
+  const automation = useLive<Automation>(`/v1/automations/${id}`, 5000);
+  return (
+    <LiveItem live={automation} title="Automation" back={back} missing={<p>It was deleted, or never existed.</p>}>
+      {(each) => <ShownAutomation automation={each} />}
+    </LiveItem>
+  );
+}
+
+function ShownAutomation({ automation }: { automation: Automation }) {
+  const { id, name, enabled, nextRunAt } = automation;
   const hooks = useLive<Hook[]>(may('hooks', 'read') ? '/v1/hooks' : undefined, 0);
   const runs = useLive<Run[]>(may('runs', 'read') ? `/v1/runs?automation=${id}&limit=100` : undefined, 5000);
   const [editing, setEditing] = useState(false);
   const [deleting, setDeleting] = useState(false);
-  if (!automation) {
-    return (
-      <Page title="Automation" back={back}>
-        {problem?.status === 404 ? (
-          <Empty title="There is no such automation." icon="automations" />
-        ) : problem ? (
-          <Notice problem={problem} onRetry={() => void reload()} />
-        ) : (
-          <Loading rows={4} />
-        )}
-      </Page>
-    );
-  }
   const write = may('automations', 'write');
-  const tone = automation.enabled ? 'good' : 'idle';
   const meant = runs.data?.filter(({ state }) => state !== 'skipped').slice(0, 8);
-  const definition = Object.fromEntries(Object.entries(automation).filter(([name]) => !readOnly.includes(name)));
+  const definition = definitionOf(automation);
+  const save = async (value: unknown) => {
+    await call('PUT', `/v1/automations/${id}`, value);
+    say(`${name} is changed.`);
+    reloadAll();
+    setEditing(false);
+  };
   return (
     <Page
-      title={automation.name}
+      title={name}
       back={back}
       lead={`${triggerWords(automation, hooks.data ?? [])}.`}
       actions={
@@ -91,24 +94,12 @@ function KnownAutomation({ id }: { id: string }) {
         )
       }
     >
-      <div class={`verdict ${tone}`}>
-        <Mark tone={tone} large />
-        <div>
-          <p class="verdict-word">{automation.enabled ? 'On' : 'Off: it starts no runs'}</p>
-          {automation.nextRunAt && automation.enabled && <p>Next run {until(automation.nextRunAt)}.</p>}
-        </div>
-      </div>
+      <Verdict tone={enabled ? 'good' : 'idle'} word={enabled ? 'On' : 'Off: it starts no runs'}>
+        {nextRunAt && enabled && <p>Next run {until(nextRunAt)}.</p>}
+      </Verdict>
       {editing ? (
         <Section title="Definition">
-          <Definition
-            text={JSON.stringify(definition, null, 2)}
-            save={async (value) => {
-              await call('PUT', `/v1/automations/${automation.id}`, value);
-              say(`${automation.name} is changed.`);
-              reloadAll();
-              setEditing(false);
-            }}
-          />
+          <Definition text={JSON.stringify(definition, null, 2)} save={save} />
         </Section>
       ) : (
         <Section title="Steps" count={automation.do.length}>
@@ -119,33 +110,31 @@ function KnownAutomation({ id }: { id: string }) {
           )}
           <ol class="rows">
             {automation.do.map((step, at) => (
-              <li key={step.name ?? at} class="row">
-                <div class="row-in stacked">
-                  <p>
-                    <strong>{step.name ?? `Step ${at + 1}`}</strong>{' '}
-                    <span class="mono muted">
-                      {step.call ?? (step.waitFor ? 'waits for an event' : step.wait ? 'waits' : 'sets a value')}
-                    </span>{' '}
-                    {isAlarm(step.call) && <span class="word bad">sounds or shows an alarm</span>}
-                  </p>
-                  <Json label="As written" value={step} open={false} />
-                </div>
-              </li>
+              <Row
+                key={step.name ?? at}
+                title={
+                  <>
+                    {step.name ?? `Step ${at + 1}`} <span class="mono muted">{stepKind(step)}</span>{' '}
+                    {isAlarm(step.call) && <span class="word bad">raises an alarm</span>}
+                  </>
+                }
+              >
+                <Json label="Definition" value={step} open={false} />
+              </Row>
             ))}
           </ol>
         </Section>
       )}
       <Rehearsal automation={automation} />
-      <Section title="Latest runs" actions={<Link to={`/runs?automation=${id}`}>All</Link>}>
-        {meant?.length === 0 && <Empty title="It has not run yet." />}
-        {meant && meant.length > 0 && (
-          <ul class="rows">
-            {meant.map((run) => (
-              <RunRow key={run.id} run={run} />
-            ))}
-          </ul>
-        )}
-      </Section>
+      <Backtest automation={automation} />
+      {may('runs', 'read') && (
+        <Section title="Latest runs" actions={<Link to={`/runs?automation=${id}`}>All</Link>}>
+          <LiveList live={{ ...runs, data: meant }} loading={2} empty={<Empty title="It has not run yet." />}>
+            {(run) => <RunRow key={run.id} run={run} />}
+          </LiveList>
+        </Section>
+      )}
+      <ChangeHistory automation={automation} restore={write ? save : undefined} />
       {write && (
         <p class="danger-row">
           <button type="button" class="button" onClick={() => setDeleting(true)}>
@@ -153,9 +142,42 @@ function KnownAutomation({ id }: { id: string }) {
           </button>
         </p>
       )}
-      {deleting && <Delete automation={automation} onClose={() => setDeleting(false)} />}
+      {deleting && (
+        <FormDialog
+          title={`Delete ${name}?`}
+          submit="Delete"
+          cancel="Keep it"
+          danger
+          onClose={() => setDeleting(false)}
+          onSubmit={async () => {
+            await call('DELETE', `/v1/automations/${id}`);
+            say(`${name} is deleted.`);
+            go('/automations');
+            reloadAll();
+          }}
+        >
+          <p>
+            It starts no more runs. Its runs stay listed for 30 days. To stop it for a while, switch it off instead.
+          </p>
+        </FormDialog>
+      )}
     </Page>
   );
+}
+
+/** What a step does, in a word. */
+function stepKind(step: Automation['do'][number]): string {
+  const words: Readonly<Record<string, string>> = {
+    waitFor: 'waits for an event',
+    wait: 'waits',
+    set: 'sets a value',
+    remember: 'remembers a value',
+    start: 'starts an automation',
+    forEach: 'repeats steps for each item',
+    repeat: 'repeats steps',
+    parallel: 'runs branches in parallel',
+  };
+  return step.call ?? Object.entries(words).find(([kind]) => kind in step)?.[1] ?? '';
 }
 
 /** The definition as JSON, with the API's errors marked in place. */
@@ -188,159 +210,5 @@ function Definition({ text, save }: { text: string; save: (value: unknown) => Pr
         </button>
       </div>
     </div>
-  );
-}
-
-interface Rehearsed {
-  runs: boolean;
-  reason?: string;
-  problem?: string;
-  steps: {
-    name: string;
-    index: number;
-    call?: string;
-    state: string;
-    reason?: string;
-    problem?: string;
-    input?: unknown;
-    afterSeconds: number;
-  }[];
-}
-
-/** What the automation would do with an event, without sending anything. */
-function Rehearsal({ automation }: { automation: Automation }) {
-  const { hook, event: type } = [automation.when].flat()[0] ?? {};
-  const source = hook !== undefined ? `connection=${hook}` : type !== undefined ? `type=${type}` : undefined;
-  const eventsPath = source !== undefined && may('events', 'read') ? `/v1/events?${source}&limit=20` : undefined;
-  const { data: events, problem } = useLive<TrunklineEvent[]>(eventsPath, 0);
-  const [chosen, setChosen] = useState<string>();
-  const [text, setText] = useState<string>();
-  const [result, setResult] = useState<Rehearsed>();
-  const action = useAction();
-  const event = events?.find(({ id }) => id === chosen) ?? events?.[0];
-  const sample =
-    text ?? JSON.stringify(event ?? { type: type ?? 'trunkline.hook.received', data: { body: {} } }, null, 2);
-  useEffect(() => setResult(undefined), [automation.updatedAt]);
-  const rehearse = () =>
-    action.run(async () => {
-      setResult(await call<Rehearsed>('POST', `/v1/automations/${automation.id}/test`, { event: JSON.parse(sample) }));
-    });
-  if (eventsPath !== undefined && !events && !problem) {
-    return (
-      <Section title="Rehearse">
-        <Loading rows={1} />
-      </Section>
-    );
-  }
-  return (
-    <Section title="Rehearse">
-      <form
-        class="panel"
-        onSubmit={(submitted) => {
-          submitted.preventDefault();
-          void rehearse();
-        }}
-      >
-        <p class="muted">Shows the calls that an event would lead to. Nothing is sent.</p>
-        {events && events.length > 0 && (
-          <div class="field">
-            <label for="past">With a past event</label>
-            <select
-              id="past"
-              value={event?.id}
-              onChange={(changed) => {
-                setChosen(changed.currentTarget.value);
-                setText(undefined);
-              }}
-            >
-              {events.map(({ id, timestamp, type: name }) => (
-                <option key={id} value={id}>
-                  {new Date(timestamp).toLocaleString()} · {name}
-                </option>
-              ))}
-            </select>
-          </div>
-        )}
-        <details class="further" open={!events || events.length === 0}>
-          <summary>The event, to be edited</summary>
-          <label for="sample">Event</label>
-          <textarea
-            id="sample"
-            rows={10}
-            spellcheck={false}
-            value={sample}
-            onInput={(changed) => setText(changed.currentTarget.value)}
-          />
-        </details>
-        <Notice problem={action.problem} />
-        <button type="submit" class="button" disabled={action.busy}>
-          {action.busy ? 'Rehearsing…' : 'Rehearse'}
-        </button>
-        {result && <Outcome result={result} />}
-      </form>
-    </Section>
-  );
-}
-
-function Outcome({ result }: { result: Rehearsed }) {
-  return (
-    <div role="status" class="outcome">
-      <p class={`word ${result.runs ? 'good' : 'idle'}`}>
-        {result.runs ? 'It would run.' : `It would not run. ${result.reason ?? ''}`}
-      </p>
-      {result.problem && <p class="wrong">{result.problem}</p>}
-      <ol class="rows">
-        {result.steps.map(({ name, index, call: made, state, reason, problem, input, afterSeconds }) => (
-          <li key={`${name} ${index}`} class={`row ${problem ? 'bad' : ''}`}>
-            <div class="row-in stacked">
-              <p>
-                <strong>{name}</strong> <span class="mono muted">{made}</span>{' '}
-                {afterSeconds > 0 && <span class="muted">after {afterSeconds} s</span>}{' '}
-                {state === 'skipped' && <span class="muted">is left out. {reason}</span>}
-              </p>
-              {problem && <p class="wrong">{problem}</p>}
-              {input !== undefined && made?.includes('/') && (
-                <Json label="Would send" value={input} open={result.runs} />
-              )}
-            </div>
-          </li>
-        ))}
-      </ol>
-    </div>
-  );
-}
-
-function Delete({ automation, onClose }: { automation: Automation; onClose: () => void }) {
-  const action = useAction();
-  return (
-    <Dialog title={`Delete ${automation.name}?`} onClose={onClose}>
-      <div>
-        <p>
-          It starts no more runs. What it has run stays in the list for 30 days. To stop it for a while, switch it off
-          instead.
-        </p>
-        <Notice problem={action.problem} />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Keep it
-          </button>
-          <button
-            type="button"
-            class="button danger"
-            disabled={action.busy}
-            onClick={() =>
-              void action.run(async () => {
-                await call('DELETE', `/v1/automations/${automation.id}`);
-                say(`${automation.name} is deleted.`);
-                go('/automations');
-                reloadAll();
-              })
-            }
-          >
-            Delete
-          </button>
-        </div>
-      </div>
-    </Dialog>
   );
 }

@@ -1,81 +1,92 @@
 import { call, may } from '../api.ts';
 import { Icon } from '../icons.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Empty, Loading, Mark, Notice, Page, say, type Tone, useAction } from '../parts.tsx';
+import { Empty, Page, say, type Tone, useAction } from '../parts.tsx';
 import type { Automation, Hook, Trigger } from '../readings.ts';
 import { Link } from '../router.tsx';
+import { LiveList, Row } from '../rows.tsx';
 import { ago, until } from '../time.ts';
-import { runTone, runWords } from '../words.ts';
+import { count, runTone, runWords } from '../words.ts';
 
 /** The list of automations. */
 export function Automations() {
-  const { data, problem, reload } = useLive<Automation[]>('/v1/automations', 5000);
+  const automations = useLive<Automation[]>('/v1/automations', 5000);
   const hooks = useLive<Hook[]>(may('hooks', 'read') ? '/v1/hooks' : undefined, 0);
-  const create = may('automations', 'write') && (
-    <Link to="/automations/new" class="button primary">
-      <Icon name="plus" />
-      Write an automation
+  const schedules = automations.data?.some(isScheduled) && (
+    <Link to="/schedules" class="button">
+      Schedules
     </Link>
+  );
+  const create = may('automations', 'write') && (
+    <>
+      <Link to="/recipes" class="button primary">
+        <Icon name="plus" />
+        Install a recipe
+      </Link>
+      <Link to="/automations/new" class="button">
+        Write an automation
+      </Link>
+    </>
   );
   return (
     <Page
       title="Automations"
-      lead="When a hook is posted to, an event happens or a time comes: do these steps."
-      actions={data && data.length > 0 && create}
+      lead="When a hook is posted to, an event happens or a time comes, an automation carries out its steps."
+      actions={
+        automations.data &&
+        automations.data.length > 0 && (
+          <>
+            {schedules}
+            {create}
+          </>
+        )
+      }
     >
-      <Notice problem={problem} onRetry={() => void reload()} />
-      {!data && !problem && <Loading rows={4} />}
-      {data?.length === 0 && (
-        <Empty title="Nothing happens by itself yet." icon="automations">
-          <p>An automation sounds a siren, writes a chat line or fills a row when a hook is posted to.</p>
-          {create}
-        </Empty>
-      )}
-      {data && data.length > 0 && (
-        <ul class="rows">
-          {data.map((automation) => (
-            <AutomationRow key={automation.id} automation={automation} hooks={hooks.data ?? []} />
-          ))}
-        </ul>
-      )}
+      <LiveList
+        live={automations}
+        empty={
+          <Empty title="Nothing happens by itself yet." icon="automations">
+            <p>
+              An automation sounds a siren, writes a chat message or fills a row when a hook is posted to. A recipe is a
+              finished one with a form.
+            </p>
+            <div class="actions">{create}</div>
+          </Empty>
+        }
+      >
+        {(automation) => {
+          const { id, name, enabled, lastRun, nextRunAt } = automation;
+          return (
+            <Row
+              key={id}
+              tone={automationTone(automation)}
+              to={`/automations/${id}`}
+              title={name}
+              text={`${triggerWords(automation, hooks.data ?? [])}${nextRunAt && enabled ? `, next ${until(nextRunAt)}` : ''}. ${count(automation.do.length, 'step')}.`}
+              side={[
+                lastRun ? (
+                  <Link to={`/runs/${lastRun.id}`}>
+                    {runWords[lastRun.state]} {lastRun.createdAt && ago(lastRun.createdAt)}
+                  </Link>
+                ) : (
+                  <span class="muted">has not run yet</span>
+                ),
+              ]}
+              actions={<Switch automation={automation} />}
+            />
+          );
+        }}
+      </LiveList>
     </Page>
   );
 }
 
+/** Whether a schedule starts it. */
+export const isScheduled = ({ when }: Automation): boolean =>
+  [when].flat().some(({ schedule }) => schedule !== undefined);
+
 function automationTone({ enabled, lastRun }: Automation): Tone {
   return !enabled ? 'idle' : lastRun ? runTone[lastRun.state] : 'good';
-}
-
-function AutomationRow({ automation, hooks }: { automation: Automation; hooks: readonly Hook[] }) {
-  const { id, name, enabled, lastRun, nextRunAt } = automation;
-  const tone = automationTone(automation);
-  return (
-    <li class={`row ${tone}`}>
-      <div class="row-in">
-        <Mark tone={tone} />
-        <span class="row-main">
-          <Link to={`/automations/${id}`} class="row-title">
-            {name}
-          </Link>
-          <span class="row-text">
-            {triggerWords(automation, hooks)}
-            {nextRunAt && enabled && `, next ${until(nextRunAt)}`}. {automation.do.length}{' '}
-            {automation.do.length === 1 ? 'step' : 'steps'}.
-          </span>
-        </span>
-        <span class="row-side">
-          {lastRun ? (
-            <Link to={`/runs/${lastRun.id}`}>
-              {runWords[lastRun.state]} {lastRun.createdAt && ago(lastRun.createdAt)}
-            </Link>
-          ) : (
-            <span class="muted">has not run yet</span>
-          )}
-        </span>
-        <Switch automation={automation} />
-      </div>
-    </li>
-  );
 }
 
 /** Turns an automation on or off immediately. */

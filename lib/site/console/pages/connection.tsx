@@ -1,53 +1,52 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { BrowserLogin } from '../browser-login.tsx';
+import { CredentialFields, SettingsFields, useAccessWay, waysOf } from '../connection-form.tsx';
+import { FormDialog } from '../dialog.tsx';
+import { TextField } from '../fields.tsx';
 import { Findings } from '../findings.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Dialog, Empty, Loading, Mark, Notice, Page, Section, say, Time, useAction } from '../parts.tsx';
-import type { Connection, Finding, TrunklineEvent } from '../readings.ts';
+import { Empty, Loading, Notice, Page, Section, say, Time, type Tone, useAction, When } from '../parts.tsx';
+import type { Connection, EventSourceStatus, Finding, TrunklineEvent } from '../readings.ts';
 import { go, Link } from '../router.tsx';
-import {
-  type ApiDocument,
-  apiDocument,
-  bodyOf,
-  exampleOf,
-  fieldTitle,
-  formsOf,
-  formWith,
-  resolved,
-} from '../schema.ts';
-import { SchemaForm, type Values } from '../schema-form.tsx';
+import { Fact, LiveItem, LiveList, Row, Verdict } from '../rows.tsx';
+import { fieldTitle, useApiDocument } from '../schema.ts';
+import type { Values } from '../schema-form.tsx';
 import { ago, until } from '../time.ts';
-import { connectionState, connectionTitle, vendorTitle } from '../words.ts';
+import { Calibration } from '../time-zone.tsx';
+import { connectionState, connectionTitle } from '../words.ts';
+
+const back = { to: '/connections', name: 'Connections' };
 
 /** One connection: its session, how its events are read, its settings, and a check with an explanation. */
 export function ConnectionPage({ params: [vendor = '', name = ''] }: { params: readonly string[] }) {
-  const id = `${vendor}/${name}`;
-  const { data: connection, problem, reload } = useLive<Connection>(`/v1/connections/${id}`, 3000);
-  const [editing, setEditing] = useState<'settings' | 'credentials'>();
-  const [deleting, setDeleting] = useState(false);
+  const connection = useLive<Connection>(`/v1/connections/${vendor}/${name}`, 3000);
+  return (
+    <LiveItem live={connection} title="Connection" back={back} missing={<p>It was deleted, or never existed.</p>}>
+      {(each) => <KnownConnection connection={each} />}
+    </LiveItem>
+  );
+}
+
+type Asked = 'settings' | 'credentials' | 'login' | 'delete' | 'timeZone';
+
+function KnownConnection({ connection }: { connection: Connection }) {
+  const { id, vendor, name, session, settings } = connection;
+  const [asked, setAsked] = useState<Asked>();
   const [result, setResult] = useState<{ ok: boolean; findings: Finding[] }>();
   const check = useAction();
-  const history = useLive<TrunklineEvent[]>(
+  const events = useLive<TrunklineEvent[]>(
     may('events', 'read') ? `/v1/events?connection=${encodeURIComponent(id)}&limit=10` : undefined,
     5000,
   );
-  const back = { to: '/connections', name: 'Connections' };
-  if (!connection) {
-    return (
-      <Page title={`${vendorTitle(vendor)} · ${name}`} back={back}>
-        {problem?.status === 404 ? (
-          <Empty title="There is no such connection." icon="connections" />
-        ) : problem ? (
-          <Notice problem={problem} onRetry={() => void reload()} />
-        ) : (
-          <Loading rows={4} />
-        )}
-      </Page>
-    );
-  }
   const { tone, word, sentence } = connectionState(connection);
   const write = may('connections', 'write');
-  const { session } = connection;
+  const onClose = () => setAsked(undefined);
+  const runCheck = () =>
+    check.run(async () => {
+      setResult(await call('POST', `/v1/connections/${id}/check`, {}));
+      reloadAll();
+    });
   return (
     <Page
       title={connectionTitle(connection)}
@@ -55,33 +54,24 @@ export function ConnectionPage({ params: [vendor = '', name = ''] }: { params: r
       actions={
         write && (
           <>
-            <button
-              type="button"
-              class="button primary"
-              disabled={check.busy}
-              onClick={() =>
-                void check.run(async () => {
-                  setResult(await call('POST', `/v1/connections/${id}/check`, {}));
-                  reloadAll();
-                })
-              }
-            >
+            <button type="button" class="button primary" disabled={check.busy} onClick={() => void runCheck()}>
               {check.busy ? 'Checking…' : 'Check it now'}
             </button>
-            <button type="button" class="button" onClick={() => setEditing('credentials')}>
+            {waysOf(vendor).some(({ browser }) => browser) && (
+              <button type="button" class="button" onClick={() => setAsked('login')}>
+                Log in again
+              </button>
+            )}
+            <button type="button" class="button" onClick={() => setAsked('credentials')}>
               New credentials
             </button>
           </>
         )
       }
     >
-      <div class={`verdict ${tone}`}>
-        <Mark tone={tone} large />
-        <div>
-          <p class="verdict-word">{word}</p>
-          <p>{sentence}</p>
-        </div>
-      </div>
+      <Verdict tone={tone} word={word}>
+        <p>{sentence}</p>
+      </Verdict>
       <Notice problem={check.problem} />
       {result && (
         <Section title="Check">
@@ -90,126 +80,152 @@ export function ConnectionPage({ params: [vendor = '', name = ''] }: { params: r
       )}
       <Section title="Session">
         <dl class="facts panel">
-          <Fact name="Live since" iso={session.liveSince} />
-          <Fact name="Last keepalive" iso={session.keptAliveAt} />
-          {session.nextKeepAliveAt && (
-            <div>
-              <dt>Next keepalive</dt>
-              <dd>{until(session.nextKeepAliveAt)}</dd>
-            </div>
-          )}
-          {session.expiresAt && (
-            <div>
-              <dt>Ends without a keepalive</dt>
-              <dd>{until(session.expiresAt)}</dd>
-            </div>
-          )}
-          {session.generation !== undefined && (
-            <div>
-              <dt>Logins so far</dt>
-              <dd>{session.generation}</dd>
-            </div>
-          )}
+          <Fact name="Live since">{session.liveSince && <When iso={session.liveSince} />}</Fact>
+          <Fact name="Last keepalive">{session.keptAliveAt && <When iso={session.keptAliveAt} />}</Fact>
+          <Fact name="Next keepalive">{session.nextKeepAliveAt && until(session.nextKeepAliveAt)}</Fact>
+          <Fact name="Ends without a keepalive">{session.expiresAt && until(session.expiresAt)}</Fact>
+          <Fact name="Server version">{session.serverVersion}</Fact>
+          <Fact name="Logins so far">{session.generation?.toString()}</Fact>
         </dl>
+        <SessionHistory id={id} />
       </Section>
       <Section title="Reading events">
-        {(connection.events ?? []).length === 0 ? (
-          <Empty title="No event is read from this connection.">
-            <p>
-              {connection.settings.pollEvents === false
-                ? 'The setting pollEvents switches it off.'
-                : 'Reading starts with the next minute.'}
-            </p>
-          </Empty>
-        ) : (
-          <ul class="rows">
-            {connection.events?.map(({ source, lookedAt, nextLookAt, failures, problem: why }) => (
-              <li key={source} class={`row ${failures > 0 ? 'warn' : 'good'}`}>
-                <div class="row-in">
-                  <Mark tone={failures > 0 ? 'warn' : 'good'} />
-                  <span class="row-main">
-                    <span class="row-title">{fieldTitle(source)}</span>
-                    <span class="row-text">
-                      {failures > 0
-                        ? `Failed ${failures} ${failures === 1 ? 'time' : 'times'} in a row: ${why ?? ''}`
-                        : 'Polled without a fault.'}
-                    </span>
-                  </span>
-                  <span class="row-side">
-                    <span>{lookedAt ? ago(lookedAt) : 'not yet'}</span>
-                    {nextLookAt && <span class="muted">next {until(nextLookAt)}</span>}
-                  </span>
-                </div>
-              </li>
-            ))}
-          </ul>
-        )}
+        <LiveList
+          live={{ data: connection.events, problem: undefined, reload: async () => undefined }}
+          empty={
+            <Empty title="No event is read from this connection.">
+              <p>
+                {settings.pollEvents === false
+                  ? 'The setting pollEvents switches it off.'
+                  : 'Reading starts within a minute.'}
+              </p>
+            </Empty>
+          }
+        >
+          {({ source, state, message, polledAt, nextPollAt }) => (
+            <Row
+              key={source}
+              tone={pollTone[state]}
+              title={fieldTitle(source)}
+              text={message}
+              side={[polledAt ? ago(polledAt) : 'not yet', nextPollAt && `next ${until(nextPollAt)}`]}
+            />
+          )}
+        </LiveList>
       </Section>
       <Section
         title="Settings"
         actions={
           write && (
-            <button type="button" class="button small" onClick={() => setEditing('settings')}>
-              Change
-            </button>
+            <span class="actions">
+              {vendor === 'proptt2' && (
+                <button type="button" class="button small" onClick={() => setAsked('timeZone')}>
+                  Set the time zone
+                </button>
+              )}
+              <button type="button" class="button small" onClick={() => setAsked('settings')}>
+                Change
+              </button>
+            </span>
           )
         }
       >
         <dl class="facts panel">
-          {Object.entries(connection.settings).map(([setting, value]) => (
-            <div key={setting}>
-              <dt>{fieldTitle(setting)}</dt>
-              <dd>{typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value)}</dd>
-            </div>
+          {Object.entries(settings).map(([setting, value]) => (
+            <Fact key={setting} name={fieldTitle(setting)}>
+              {typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value)}
+            </Fact>
           ))}
-          <div>
-            <dt>Stored credentials</dt>
-            <dd>{connection.credentials.map(fieldTitle).join(', ') || 'none'}</dd>
-          </div>
+          <Fact name="Stored credentials">{connection.credentials.map(fieldTitle).join(', ') || 'none'}</Fact>
         </dl>
       </Section>
-      {history.data && (
+      {may('events', 'read') && (
         <Section title="Latest events" actions={<Link to={`/events?connection=${encodeURIComponent(id)}`}>All</Link>}>
-          {history.data.length === 0 ? (
-            <Empty title="Nothing has happened here yet." />
-          ) : (
-            <ul class="rows">
-              {history.data.map((event) => (
-                <li key={event.id} class="row">
-                  <Link to={`/events/${event.id}`}>
-                    <span class="row-main mono">{event.type}</span>
-                    <span class="row-side">
-                      <Time iso={event.timestamp} />
-                    </span>
-                  </Link>
-                </li>
-              ))}
-            </ul>
-          )}
+          <LiveList live={events} loading={1} empty={<Empty title="Nothing has happened here yet." />}>
+            {(event) => (
+              <Row
+                key={event.id}
+                to={`/events/${event.id}`}
+                title={event.type}
+                mono
+                side={[<Time key="at" iso={event.timestamp} />]}
+              />
+            )}
+          </LiveList>
         </Section>
       )}
       {write && (
         <p class="danger-row">
-          <button type="button" class="button" onClick={() => setDeleting(true)}>
+          <button type="button" class="button" onClick={() => setAsked('delete')}>
             Delete this connection
           </button>
         </p>
       )}
-      {editing && <Edit connection={connection} part={editing} onClose={() => setEditing(undefined)} />}
-      {deleting && <Delete connection={connection} onClose={() => setDeleting(false)} />}
+      {(asked === 'settings' || asked === 'credentials') && (
+        <Edit connection={connection} part={asked} onClose={onClose} />
+      )}
+      {asked === 'login' && (
+        <BrowserLogin
+          vendor={vendor}
+          name={name}
+          onClose={onClose}
+          onDone={() => {
+            onClose();
+            reloadAll();
+            say('The new access is stored.');
+            void runCheck();
+          }}
+        />
+      )}
+      {asked === 'timeZone' && <Calibration connection={connection} onClose={onClose} />}
+      {asked === 'delete' && <Delete connection={connection} onClose={onClose} />}
     </Page>
   );
 }
 
-function Fact({ name, iso }: { name: string; iso: string | undefined }) {
-  if (iso === undefined) return null;
+const pollTone: Readonly<Record<EventSourceStatus['state'], Tone>> = {
+  waiting: 'busy',
+  polling: 'good',
+  failing: 'warn',
+  resting: 'idle',
+  off: 'idle',
+};
+
+interface SessionChange {
+  at: string;
+  kind: 'live' | 'failed' | 'locked';
+  generation?: number;
+  reason?: string;
+}
+
+const changeTone: Readonly<Record<SessionChange['kind'], Tone>> = { live: 'good', failed: 'warn', locked: 'bad' };
+const changeWords: Readonly<Record<SessionChange['kind'], string>> = {
+  live: 'Logged in',
+  failed: 'Keepalive failed',
+  locked: 'Locked',
+};
+
+/** Logins, failures and locks of the last 30 days with their reasons. */
+function SessionHistory({ id }: { id: string }) {
+  const [open, setOpen] = useState(false);
+  const history = useLive<SessionChange[]>(open ? `/v1/connections/${id}/sessions` : undefined, 10_000);
   return (
-    <div>
-      <dt>{name}</dt>
-      <dd>
-        <Time iso={iso} exact /> · <Time iso={iso} />
-      </dd>
-    </div>
+    <details class="further" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>Session history</summary>
+      {open && (
+        <LiveList live={history} loading={2} empty={<Empty title="Nothing was recorded in the last 30 days." />}>
+          {({ at, kind, generation, reason }) => (
+            <Row
+              key={at}
+              tone={changeTone[kind]}
+              title={`${changeWords[kind]}${kind === 'live' && generation !== undefined ? `, session ${generation}` : ''}`}
+              text={reason}
+              side={[<Time key="at" iso={at} exact />, <Time key="ago" iso={at} />]}
+            />
+          )}
+        </LiveList>
+      )}
+    </details>
   );
 }
 
@@ -223,95 +239,78 @@ function Edit({
   part: 'settings' | 'credentials';
   onClose: () => void;
 }) {
-  const [document, setDocument] = useState<ApiDocument>();
+  const { document, problem } = useApiDocument();
   const [value, setValue] = useState<Values>(part === 'settings' ? connection.settings : {});
-  const load = useAction();
+  const [way, setWay] = useAccessWay(connection.vendor);
+  const [loggingIn, setLoggingIn] = useState(false);
   const action = useAction();
-  useEffect(() => {
-    void load.run(async () => setDocument(await apiDocument()));
-  }, []);
-  const form =
-    document && formWith(formsOf(document, bodyOf(document, 'post', '/v1/connections')), 'vendor', connection.vendor);
-  const save = () =>
-    action.run(async () => {
-      const removed = Object.keys(connection.settings).filter((name) => part === 'settings' && !(name in value));
-      const change = { ...value, ...Object.fromEntries(removed.map((name) => [name, null])) };
-      await call('PATCH', `/v1/connections/${connection.id}`, { [part]: change });
-      reloadAll();
-      say(part === 'settings' ? 'The settings are changed.' : 'The new credentials are stored.');
-      onClose();
-    });
-  return (
-    <Dialog
-      title={part === 'settings' ? `Settings of ${connection.name}` : `New credentials for ${connection.name}`}
-      onClose={onClose}
-    >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
+  if (loggingIn) {
+    const { vendor, name } = connection;
+    return (
+      <BrowserLogin
+        vendor={vendor}
+        name={name}
+        onClose={onClose}
+        onDone={() => {
+          onClose();
+          reloadAll();
+          say('The new access is stored.');
         }}
-      >
-        {part === 'credentials' && <p>They replace the stored ones, and a locked connection is tried again.</p>}
-        <Notice problem={load.problem} />
-        {document && form ? (
-          <SchemaForm
-            document={document}
-            schema={resolved(document, form.properties?.[part])}
-            value={value}
-            onChange={setValue}
-            errors={action.problem?.errors ?? []}
-            pointer={`/${part}`}
-            usual={Object.keys(exampleOf(document, 'post', '/v1/connections', connection.vendor)[part] ?? {})}
-          />
-        ) : (
-          !load.problem && <Loading />
-        )}
-        <Notice problem={action.problem} />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="button primary" disabled={action.busy || !form}>
-            {action.busy ? 'Saving…' : 'Save'}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      />
+    );
+  }
+  const shared = document && { document, vendor: connection.vendor, value, problem: action.problem };
+  return (
+    <FormDialog
+      title={part === 'settings' ? `Settings of ${connection.name}` : `New credentials for ${connection.name}`}
+      submit={part === 'credentials' && way?.browser ? 'Log in' : 'Save'}
+      busy="Saving…"
+      disabled={!document}
+      action={action}
+      onClose={onClose}
+      onSubmit={async () => {
+        if (part === 'credentials' && way?.browser) {
+          setLoggingIn(true);
+          return;
+        }
+        const removed = Object.keys(connection.settings).filter((name) => part === 'settings' && !(name in value));
+        const change = { ...value, ...Object.fromEntries(removed.map((name) => [name, null])) };
+        await call('PATCH', `/v1/connections/${connection.id}`, { [part]: change });
+        reloadAll();
+        say(part === 'settings' ? 'The settings are changed.' : 'The new credentials are stored.');
+        onClose();
+      }}
+    >
+      {part === 'credentials' && <p>They replace the stored ones, and a locked connection is tried again.</p>}
+      <Notice problem={problem} />
+      {!document && !problem && <Loading />}
+      {shared && part === 'settings' && <SettingsFields {...shared} onChange={setValue} own={connection.id} />}
+      {shared && part === 'credentials' && (
+        <CredentialFields {...shared} onChange={setValue} way={way} onWay={setWay} />
+      )}
+    </FormDialog>
   );
 }
 
 function Delete({ connection, onClose }: { connection: Connection; onClose: () => void }) {
   const [typed, setTyped] = useState('');
-  const action = useAction();
   return (
-    <Dialog title={`Delete ${connectionTitle(connection)}?`} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void action.run(async () => {
-            await call('DELETE', `/v1/connections/${connection.id}`);
-            say(`${connection.name} is deleted.`);
-            go('/connections');
-            reloadAll();
-          });
-        }}
-      >
-        <p>Its credentials and its session go with it. Automations that call it fail from then on.</p>
-        <label for="typed">
-          Type <code>{connection.name}</code> to confirm
-        </label>
-        <input id="typed" autocomplete="off" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
-        <Notice problem={action.problem} />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Keep it
-          </button>
-          <button type="submit" class="button danger" disabled={action.busy || typed !== connection.name}>
-            Delete
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Delete ${connectionTitle(connection)}?`}
+      submit="Delete"
+      cancel="Keep it"
+      danger
+      disabled={typed !== connection.name}
+      onClose={onClose}
+      onSubmit={async () => {
+        await call('DELETE', `/v1/connections/${connection.id}`);
+        say(`${connection.name} is deleted.`);
+        go('/connections');
+        reloadAll();
+      }}
+    >
+      <p>Its credentials and its session are deleted with it.</p>
+      <TextField label={`Type ${connection.name} to confirm`} value={typed} onChange={setTyped} />
+    </FormDialog>
   );
 }

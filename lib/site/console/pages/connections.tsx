@@ -1,28 +1,25 @@
 import { useEffect, useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { BrowserLogin } from '../browser-login.tsx';
+import { CredentialFields, SettingsFields, useAccessWay } from '../connection-form.tsx';
+import { Dialog, FormDialog } from '../dialog.tsx';
+import { TextField } from '../fields.tsx';
 import { Findings } from '../findings.tsx';
 import { Icon } from '../icons.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Dialog, Empty, Loading, Mark, Notice, Page, useAction } from '../parts.tsx';
+import { Empty, Loading, Mark, Notice, Page, useAction } from '../parts.tsx';
 import type { Connection, Finding } from '../readings.ts';
-import { go, Link, query, setQuery } from '../router.tsx';
-import {
-  type ApiDocument,
-  apiDocument,
-  bodyOf,
-  constantsOf,
-  exampleOf,
-  formsOf,
-  formWith,
-  resolved,
-} from '../schema.ts';
-import { SchemaForm, type Values } from '../schema-form.tsx';
+import { go, query, setQuery } from '../router.tsx';
+import { LiveList, Row } from '../rows.tsx';
+import { type ApiDocument, bodyOf, constantsOf, formsOf, useApiDocument } from '../schema.ts';
+import type { Values } from '../schema-form.tsx';
 import { connectionState, connectionTitle, vendorTitle } from '../words.ts';
 
 /** The accounts at the vendors. */
 export function Connections() {
-  const { data, problem, reload } = useLive<Connection[]>('/v1/connections?events=true', 10_000);
+  const connections = useLive<Connection[]>('/v1/connections?events=true', 10_000);
   const search = (query.value.get('q') ?? '').toLowerCase();
+  const { data } = connections;
   const shown = data?.filter((each) => connectionTitle(each).toLowerCase().includes(search));
   const write = may('connections', 'write');
   const create = write && (
@@ -34,7 +31,7 @@ export function Connections() {
   return (
     <Page
       title="Connections"
-      lead="One account at a radio server, a chat or a table. Credentials are stored apart and never shown again."
+      lead="One account at a radio server, a chat or a table. Credentials are stored separately and never shown again."
       actions={data && data.length > 0 && create}
     >
       {data && data.length > 10 && (
@@ -48,36 +45,33 @@ export function Connections() {
           />
         </div>
       )}
-      <Notice problem={problem} onRetry={() => void reload()} />
-      {!data && !problem && <Loading rows={4} />}
-      {data?.length === 0 && (
-        <Empty title="No vendor is connected yet." icon="connections">
-          <p>Choose a vendor, enter the account, and let Trunkline check it.</p>
-          {create}
-        </Empty>
-      )}
-      {shown && data && data.length > 0 && shown.length === 0 && <Empty title="No connection has such a name." />}
-      {shown && shown.length > 0 && (
-        <ul class="rows">
-          {shown.map((connection) => {
-            const { tone, word, sentence } = connectionState(connection);
-            return (
-              <li key={connection.id} class={`row ${tone}`}>
-                <Link to={`/connections/${connection.id}`}>
-                  <Mark tone={tone} />
-                  <span class="row-main">
-                    <span class="row-title">{connectionTitle(connection)}</span>
-                    <span class="row-text">{sentence}</span>
-                  </span>
-                  <span class="row-side">
-                    <span class={`word ${tone}`}>{word}</span>
-                  </span>
-                </Link>
-              </li>
-            );
-          })}
-        </ul>
-      )}
+      <LiveList
+        live={{ ...connections, data: shown }}
+        empty={
+          search ? (
+            <Empty title="No connection has this name." />
+          ) : (
+            <Empty title="No vendor is connected yet." icon="connections">
+              <p>Choose a vendor, enter the account, and let Trunkline check it.</p>
+              {create}
+            </Empty>
+          )
+        }
+      >
+        {(connection) => {
+          const { tone, word, sentence } = connectionState(connection);
+          return (
+            <Row
+              key={connection.id}
+              tone={tone}
+              to={`/connections/${connection.id}`}
+              title={connectionTitle(connection)}
+              text={sentence}
+              side={[<span class={`word ${tone}`}>{word}</span>]}
+            />
+          );
+        }}
+      </LiveList>
       {query.value.has('new') && write && <Wizard onClose={() => setQuery({ new: undefined })} />}
     </Page>
   );
@@ -91,118 +85,137 @@ const blurbs: Readonly<Record<string, string>> = {
 
 /** The steps from choosing a vendor to a checked connection. */
 function Wizard({ onClose }: { onClose: () => void }) {
-  const [document, setDocument] = useState<ApiDocument>();
-  const [value, setValue] = useState<Values>({});
-  const [made, setMade] = useState<Connection>();
-  const load = useAction();
-  const action = useAction();
-  useEffect(() => {
-    void load.run(async () => setDocument(await apiDocument()));
-  }, []);
-  const forms = document ? formsOf(document, bodyOf(document, 'post', '/v1/connections')) : [];
-  const vendors = forms.flatMap((form) => constantsOf(form.properties?.vendor)).map(String);
-  const vendor = value.vendor === undefined ? undefined : String(value.vendor);
-  const form = formWith(forms, 'vendor', vendor);
-  if (made) return <FirstCheck connection={made} onClose={onClose} />;
-  if (!document || !form || vendor === undefined) {
+  const { document, problem } = useApiDocument();
+  const [vendor, setVendor] = useState<string>();
+  const [made, setMade] = useState<{ vendor: string; name: string }>();
+  if (made) return <FirstCheck {...made} onClose={onClose} />;
+  if (document && vendor !== undefined) {
     return (
-      <Dialog title="Connect a vendor" onClose={onClose}>
-        <div>
-          <Notice problem={load.problem} />
-          {!document && !load.problem && <Loading />}
-          <ul class="rows">
-            {vendors.map((each) => (
-              <li key={each} class="row">
-                <button type="button" class="row-in" onClick={() => setValue({ vendor: each })}>
-                  <span class="row-main">
-                    <span class="row-title">{vendorTitle(each)}</span>
-                    <span class="row-text">{blurbs[each]}</span>
-                  </span>
-                  <Icon name="chevron" />
-                </button>
-              </li>
-            ))}
-          </ul>
-        </div>
-      </Dialog>
+      <VendorForm
+        document={document}
+        vendor={vendor}
+        onBack={() => setVendor(undefined)}
+        onMade={(name) => setMade({ vendor, name })}
+        onClose={onClose}
+      />
     );
   }
-  const part = (name: 'settings' | 'credentials') => (
-    <SchemaForm
-      document={document}
-      schema={resolved(document, form.properties?.[name])}
-      value={(value[name] ?? {}) as Values}
-      onChange={(next) => setValue({ ...value, [name]: next })}
-      errors={action.problem?.errors ?? []}
-      pointer={`/${name}`}
-      usual={Object.keys(exampleOf(document, 'post', '/v1/connections', vendor)[name] ?? {})}
-    />
-  );
-  const create = () =>
-    action.run(async () => {
-      setMade(await call<Connection>('POST', '/v1/connections', { settings: {}, credentials: {}, ...value }));
-      reloadAll();
-    });
+  const vendors = document
+    ? formsOf(document, bodyOf(document, 'post', '/v1/connections')).flatMap((form) =>
+        constantsOf(form.properties?.vendor).map(String),
+      )
+    : [];
   return (
-    <Dialog title={`Connect ${vendorTitle(vendor)}`} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void create();
-        }}
-      >
-        <div class="field">
-          <label for="connection-name">Name</label>
-          <input
-            id="connection-name"
-            required
-            pattern="[a-z][a-z0-9\-]{0,39}"
-            title="a-z, 0-9 and hyphens, a letter first"
-            placeholder="dispatch"
-            value={String(value.name ?? '')}
-            onInput={(event) => setValue({ ...value, name: event.currentTarget.value })}
-          />
-          <p class="hint">
-            Part of every address of its calls: /v1/{vendor}/{String(value.name ?? 'dispatch')}/…
-          </p>
-        </div>
-        {part('settings')}
-        <h3>Credentials</h3>
-        {part('credentials')}
-        <Notice problem={action.problem} />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={() => setValue({})}>
-            Back
-          </button>
-          <button type="submit" class="button primary" disabled={action.busy}>
-            {action.busy ? 'Connecting…' : 'Connect and check'}
-          </button>
-        </div>
-      </form>
+    <Dialog title="Connect a vendor" onClose={onClose}>
+      <div>
+        <Notice problem={problem} />
+        {!document && !problem && <Loading />}
+        <ul class="rows">
+          {vendors.map((each) => (
+            <li key={each} class="row">
+              <button type="button" class="row-in" onClick={() => setVendor(each)}>
+                <span class="row-main">
+                  <span class="row-title">{vendorTitle(each)}</span>
+                  <span class="row-text">{blurbs[each]}</span>
+                </span>
+                <Icon name="chevron" />
+              </button>
+            </li>
+          ))}
+        </ul>
+      </div>
     </Dialog>
   );
 }
 
+interface VendorFormProps {
+  document: ApiDocument;
+  vendor: string;
+  onBack: () => void;
+  onMade: (name: string) => void;
+  onClose: () => void;
+}
+
+function VendorForm({ document, vendor, onBack, onMade, onClose }: VendorFormProps) {
+  const [name, setName] = useState('');
+  const [settings, setSettings] = useState<Values>({});
+  const [credentials, setCredentials] = useState<Values>({});
+  const [loggingIn, setLoggingIn] = useState(false);
+  const [way, setWay] = useAccessWay(vendor);
+  const action = useAction();
+  if (loggingIn) {
+    return (
+      <BrowserLogin
+        vendor={vendor}
+        name={name}
+        settings={settings}
+        credentials={credentials}
+        onDone={() => {
+          reloadAll();
+          onMade(name);
+        }}
+        onClose={() => setLoggingIn(false)}
+      />
+    );
+  }
+  const shared = { document, vendor, problem: action.problem };
+  return (
+    <FormDialog
+      title={`Connect ${vendorTitle(vendor)}`}
+      submit={way?.browser ? 'Log in' : 'Connect and check'}
+      busy="Connecting…"
+      action={action}
+      onClose={onClose}
+      onSubmit={async () => {
+        if (way?.browser) {
+          setLoggingIn(true);
+          return;
+        }
+        await call('POST', '/v1/connections', { vendor, name, settings, credentials });
+        reloadAll();
+        onMade(name);
+      }}
+    >
+      <button type="button" class="button small" onClick={onBack}>
+        Another vendor
+      </button>
+      <TextField
+        label="Name"
+        required
+        pattern="[a-z][a-z0-9\-]{0,39}"
+        title="a-z, 0-9 and hyphens, a letter first"
+        placeholder="dispatch"
+        hint={`Part of the address of each call: /v1/${vendor}/${name || 'dispatch'}/…`}
+        value={name}
+        onChange={setName}
+      />
+      <SettingsFields {...shared} value={settings} onChange={setSettings} />
+      <h3>Access</h3>
+      <CredentialFields {...shared} value={credentials} onChange={setCredentials} way={way} onWay={setWay} />
+    </FormDialog>
+  );
+}
+
 /** Checks what was just created, and explains what works and what does not. */
-function FirstCheck({ connection, onClose }: { connection: Connection; onClose: () => void }) {
+function FirstCheck({ vendor, name, onClose }: { vendor: string; name: string; onClose: () => void }) {
   const [result, setResult] = useState<{ ok: boolean; findings: Finding[] }>();
   const action = useAction();
   const check = () =>
     action.run(async () => {
       setResult(undefined);
-      setResult(await call('POST', `/v1/connections/${connection.id}/check`, {}));
+      setResult(await call('POST', `/v1/connections/${vendor}/${name}/check`, {}));
       reloadAll();
     });
   useEffect(() => {
     void check();
   }, []);
   return (
-    <Dialog title={connectionTitle(connection)} onClose={onClose}>
+    <Dialog title={connectionTitle({ vendor, name })} onClose={onClose}>
       <div>
         {action.busy && (
           <p class="notice busy" role="status">
             <Mark tone="busy" />
-            Asking {vendorTitle(connection.vendor)}…
+            Asking {vendorTitle(vendor)}…
           </p>
         )}
         {result && <Findings {...result} />}
@@ -216,7 +229,7 @@ function FirstCheck({ connection, onClose }: { connection: Connection; onClose: 
             class="button primary"
             onClick={() => {
               onClose();
-              go(`/connections/${connection.id}`);
+              go(`/connections/${vendor}/${name}`);
             }}
           >
             Show the connection

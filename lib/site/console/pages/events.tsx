@@ -1,10 +1,11 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
 import { useLive } from '../live.ts';
-import { Empty, Loading, Notice, Page, Time } from '../parts.tsx';
+import { Empty, Page, When } from '../parts.tsx';
 import type { Connection, TrunklineEvent } from '../readings.ts';
-import { Link, query, setQuery } from '../router.tsx';
-import { vendorTitle } from '../words.ts';
+import { query, setQuery } from '../router.tsx';
+import { LiveList, Row } from '../rows.tsx';
+import { connectionTitle } from '../words.ts';
 
 const pageSize = 100;
 
@@ -25,7 +26,8 @@ export function Events() {
     ...(type && { type }),
     ...(connection && { connection }),
   }).toString();
-  const { data, problem, reload } = useLive<TrunklineEvent[]>(`/v1/events?${filters}`, 3000);
+  const events = useLive<TrunklineEvent[]>(`/v1/events?${filters}`, 3000);
+  const { data } = events;
   const kept = older.of === filters ? older : { events: [], end: false };
   const known = new Set(data?.map(({ id }) => id));
   const all = [...(data ?? []), ...kept.events.filter(({ id }) => !known.has(id))];
@@ -38,12 +40,15 @@ export function Events() {
   };
   const filtered = type !== '' || connection !== '' || search !== '';
   return (
-    <Page title="Events" lead="What the vendors, the hooks and Trunkline itself told. Events are kept for 30 days.">
+    <Page
+      title="Events"
+      lead="What happened at the vendors, at the hooks and in Trunkline itself. Events are kept for 30 days."
+    >
       <div class="filters">
         <input
           type="search"
           aria-label="Search"
-          placeholder="Search in what is shown"
+          placeholder="Search the events shown"
           value={query.value.get('q') ?? ''}
           onInput={(event) => setQuery({ q: event.currentTarget.value })}
         />
@@ -63,50 +68,45 @@ export function Events() {
           <option value="">Every connection</option>
           {connections.data?.map(({ id, vendor, name }) => (
             <option key={id} value={id}>
-              {vendorTitle(vendor)} · {name}
+              {connectionTitle({ vendor, name })}
             </option>
           ))}
         </select>
       </div>
-      {problem && !data && <Notice problem={problem} onRetry={() => void reload()} />}
-      {!data && !problem && <Loading rows={6} />}
-      {data && found.length === 0 && (
-        <Empty title={filtered ? 'No event matches.' : 'Nothing has happened yet.'} icon="events">
-          {filtered ? (
-            <button
-              type="button"
-              class="button"
-              onClick={() => setQuery({ type: undefined, connection: undefined, q: undefined })}
-            >
-              Show every event
-            </button>
-          ) : (
-            <p>Post to a hook, write into a room or change a row, and it appears here.</p>
-          )}
-        </Empty>
-      )}
-      {found.length > 0 && (
-        <ul class="rows" aria-label="Events, newest first">
-          {found.map((event) => (
-            <li key={event.id} class="row">
-              <Link to={`/events/${event.id}`}>
-                <span class="row-main">
-                  <span class="row-title mono">{event.type}</span>
-                  <span class="row-text">{gist(event)}</span>
-                </span>
-                <span class="row-side">
-                  <span class="muted">
-                    {vendorTitle(event.vendor)} · {event.connection}
-                  </span>
-                  <span>
-                    <Time iso={event.timestamp} exact /> · <Time iso={event.timestamp} />
-                  </span>
-                </span>
-              </Link>
-            </li>
-          ))}
-        </ul>
-      )}
+      <LiveList
+        live={{ ...events, data: data && found }}
+        loading={6}
+        label="Events, newest first"
+        empty={
+          <Empty title={filtered ? 'No event matches.' : 'Nothing has happened yet.'} icon="events">
+            {filtered ? (
+              <button
+                type="button"
+                class="button"
+                onClick={() => setQuery({ type: undefined, connection: undefined, q: undefined })}
+              >
+                Show every event
+              </button>
+            ) : (
+              <p>Post to a hook, write into a room or change a row, and it appears here.</p>
+            )}
+          </Empty>
+        }
+      >
+        {(event) => (
+          <Row
+            key={event.id}
+            to={`/events/${event.id}`}
+            title={event.type}
+            mono
+            text={gist(event)}
+            side={[
+              connectionTitle({ vendor: event.vendor, name: event.connection }),
+              <When key="at" iso={event.timestamp} />,
+            ]}
+          />
+        )}
+      </LiveList>
       {data && data.length === pageSize && !kept.end && (
         <div class="more-row">
           <button type="button" class="button" onClick={() => void more()}>

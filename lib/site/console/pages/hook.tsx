@@ -1,262 +1,246 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
-import { Icon } from '../icons.tsx';
+import { FormDialog } from '../dialog.tsx';
+import { SelectField, TextArea } from '../fields.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import {
-  Dialog,
-  Empty,
-  Json,
-  Loading,
-  Mark,
-  Notice,
-  Page,
-  Section,
-  say,
-  Time,
-  type Tone,
-  useAction,
-} from '../parts.tsx';
+import { Empty, Json, Mark, Page, Section, say, Time, When } from '../parts.tsx';
 import type { Automation, Hook, TrunklineEvent } from '../readings.ts';
 import { go, Link } from '../router.tsx';
-import { ago } from '../time.ts';
+import { Fact, LiveItem, LiveList, Row, Verdict } from '../rows.tsx';
+import { span } from '../time.ts';
+import { hookState, isAlarm, jsonProblem } from '../words.ts';
 import { kindWords, MadeHook, type NewHook } from './hooks.tsx';
+
+interface Refusal {
+  at: string;
+  status: number;
+  reason: string;
+  body?: string;
+}
 
 /** One hook: its messages, rejected posts with the reason, and its URL. */
 export function HookPage({ params: [id = ''] }: { params: readonly string[] }) {
-  const { data: hook, problem, reload } = useLive<Hook>(`/v1/hooks/${id}`, 3000);
-  const readsEvents = may('events', 'read');
-  const { data: events } = useLive<TrunklineEvent[]>(
-    readsEvents ? `/v1/events?connection=${id}&limit=50` : undefined,
-    3000,
+  const hook = useLive<Hook>(`/v1/hooks/${id}`, 3000);
+  return (
+    <LiveItem
+      live={hook}
+      title="Hook"
+      back={{ to: '/hooks', name: 'Hooks' }}
+      missing={<p>It was deleted, or the address is wrong.</p>}
+    >
+      {(each) => <KnownHook hook={each} />}
+    </LiveItem>
   );
+}
+
+function KnownHook({ hook }: { hook: Hook }) {
+  const { id } = hook;
+  const readsEvents = may('events', 'read');
+  const events = useLive<TrunklineEvent[]>(readsEvents ? `/v1/events?connection=${id}&limit=50` : undefined, 3000);
+  const refusals = useLive<Refusal[]>(`/v1/hooks/${id}/refusals`, 3000);
   const automations = useLive<Automation[]>(may('automations', 'read') ? '/v1/automations' : undefined, 0);
-  const [rotating, setRotating] = useState(false);
-  const [deleting, setDeleting] = useState(false);
+  const [asked, setAsked] = useState<'rotate' | 'delete' | 'test'>();
   const [made, setMade] = useState<NewHook>();
-  const back = { to: '/hooks', name: 'Hooks' };
-  if (!hook) {
-    return (
-      <Page title="Hook" back={back}>
-        {problem ? <Notice problem={problem} onRetry={() => void reload()} /> : <Loading rows={4} />}
-      </Page>
-    );
-  }
   const using = automations.data?.filter(({ when }) => [when].flat().some(({ hook: each }) => each === id)) ?? [];
-  const refusedLast = hook.lastRefusal !== undefined && hook.lastRefusal.at > (hook.lastReceivedAt ?? '');
-  const tone: Tone = refusedLast ? 'warn' : hook.lastReceivedAt ? 'good' : 'idle';
+  const { tone, word, sentence } = hookState(hook);
+  const onClose = () => setAsked(undefined);
   return (
     <Page
       title={hook.name}
-      back={back}
+      back={{ to: '/hooks', name: 'Hooks' }}
       actions={
         may('hooks', 'write') && (
           <>
-            <button type="button" class="button" onClick={() => setRotating(true)}>
+            {hook.verify.connection === undefined && (
+              <button type="button" class="button primary" onClick={() => setAsked('test')}>
+                Send a test
+              </button>
+            )}
+            <button type="button" class="button" onClick={() => setAsked('rotate')}>
               New address
             </button>
-            <button type="button" class="button" onClick={() => setDeleting(true)}>
+            <button type="button" class="button" onClick={() => setAsked('delete')}>
               Delete
             </button>
           </>
         )
       }
     >
-      <div class={`verdict ${tone}`}>
-        <Mark tone={tone} large />
-        <div>
-          <p class="verdict-word">
-            {refusedLast
-              ? `The last post was refused ${ago(hook.lastRefusal?.at ?? '')}`
-              : hook.lastReceivedAt
-                ? `Last post ${ago(hook.lastReceivedAt)}`
-                : 'Nothing has come in yet'}
-          </p>
-          {refusedLast && (
-            <p>
-              Answered {hook.lastRefusal?.status}: {hook.lastRefusal?.reason}
-            </p>
-          )}
-          {!hook.lastReceivedAt && !refusedLast && (
-            <p>Paste the address into the sender and let it send. If the address is lost, make a new one.</p>
-          )}
-          {hook.lastProblem && <p>{hook.lastProblem}</p>}
-        </div>
-      </div>
+      <Verdict tone={tone} word={word}>
+        <p>{sentence}</p>
+        {!hook.lastReceivedAt && tone === 'idle' && (
+          <p>Paste the address into the sender. If the address is lost, create a new one.</p>
+        )}
+        {hook.lastProblem && <p>{hook.lastProblem}</p>}
+      </Verdict>
       <dl class="facts">
-        <div>
-          <dt>Received</dt>
-          <dd>{hook.received}</dd>
-        </div>
-        <div>
-          <dt>Repeated</dt>
-          <dd>{hook.repeated}</dd>
-        </div>
-        <div>
-          <dt>Refused</dt>
-          <dd>{hook.refused}</dd>
-        </div>
-        <div>
-          <dt>Verification</dt>
-          <dd>
-            {kindWords(hook.verify.kind)}
-            {hook.verify.connection && ` (${hook.verify.connection})`}
-          </dd>
-        </div>
-        <div>
-          <dt>Starts</dt>
-          <dd>
-            {using.length === 0
-              ? 'no automation yet'
-              : using.map(({ id: automation, name }, at) => (
-                  <>
-                    {at > 0 && ', '}
-                    <Link to={`/automations/${automation}`}>{name}</Link>
-                  </>
-                ))}
-          </dd>
-        </div>
-        <div>
-          <dt>Id</dt>
-          <dd class="mono small">{hook.id}</dd>
-        </div>
+        <Fact name="Received">{String(hook.received)}</Fact>
+        <Fact name="Repeated">{String(hook.repeated)}</Fact>
+        <Fact name="Refused">{String(hook.refused)}</Fact>
+        <Fact name="Verification">
+          {kindWords(hook.verify.kind)}
+          {hook.verify.connection && ` (${hook.verify.connection})`}
+        </Fact>
+        <Fact name="Silence alarm">
+          {hook.silentAfterSeconds === undefined ? 'off' : `after ${span(hook.silentAfterSeconds * 1000)}`}
+        </Fact>
+        <Fact name="Starts">
+          {using.length === 0
+            ? 'no automation yet'
+            : using.map(({ id: automation, name }, at) => (
+                <span key={automation}>
+                  {at > 0 && ', '}
+                  <Link to={`/automations/${automation}`}>{name}</Link>
+                </span>
+              ))}
+        </Fact>
+        <Fact name="Id" mono>
+          {hook.id}
+        </Fact>
       </dl>
-      {hook.lastRefusal && (
-        <Section title="Last refusal">
-          <div class="notice warn">
-            <Mark tone="warn" />
-            <div>
-              <p>
-                <Time iso={hook.lastRefusal.at} exact /> answered {hook.lastRefusal.status}: {hook.lastRefusal.reason}
-              </p>
-              {hook.lastBody && refusedLast && <Json label="Body" value={hook.lastBody} open={false} />}
-            </div>
-          </div>
+      {refusals.data && refusals.data.length > 0 && (
+        <Section title="Refused posts" count={refusals.data.length}>
+          <ul class="rows">
+            {refusals.data.map((refusal) => (
+              <Row
+                key={refusal.at}
+                tone="warn"
+                title={refusal.reason}
+                side={[<Time key="at" iso={refusal.at} exact />, `answered ${refusal.status}`]}
+              >
+                {refusal.body !== undefined && <Json label="Body" value={refusal.body} open={false} />}
+              </Row>
+            ))}
+          </ul>
+          <p class="muted">These are at most the last 20, kept for 30 days.</p>
         </Section>
       )}
-      <Section title="Recent posts" count={events?.length}>
-        {!readsEvents && (
+      <Section title="Recent posts" count={events.data?.length}>
+        {readsEvents ? (
+          <LiveList
+            live={events}
+            loading={2}
+            empty={
+              <Empty title="No post is in the log." icon="hooks">
+                <p>Posts are kept for 30 days.</p>
+              </Empty>
+            }
+          >
+            {(event) => (
+              <Row key={event.id} title={<When iso={event.timestamp} />} to={`/events/${event.id}`}>
+                <Json label="Body" value={event.data.body ?? event.data} open={(events.data?.length ?? 0) < 4} />
+              </Row>
+            )}
+          </LiveList>
+        ) : (
           <p class="muted">
             The posts are in the event log, which this key may not read. It needs <code>trunkline/events/read</code>.
           </p>
         )}
-        {events?.length === 0 && (
-          <Empty title="No post is in the log." icon="hooks">
-            <p>Posts are kept for 30 days.</p>
-          </Empty>
-        )}
-        {events && events.length > 0 && (
-          <ul class="rows">
-            {events.map((event) => (
-              <li key={event.id} class="row">
-                <div class="row-in stacked">
-                  <p>
-                    <Link to={`/events/${event.id}`}>
-                      <Time iso={event.timestamp} exact /> · <Time iso={event.timestamp} />
-                    </Link>
-                  </p>
-                  <Json label="Body" value={event.data.body ?? event.data} open={events.length < 4} />
-                </div>
-              </li>
-            ))}
-          </ul>
-        )}
       </Section>
-      {rotating && (
+      {asked === 'test' && <TestDialog hook={hook} using={using} onClose={onClose} />}
+      {asked === 'rotate' && (
         <RotateDialog
           hook={hook}
-          onClose={() => setRotating(false)}
+          onClose={onClose}
           onMade={(next) => {
-            setRotating(false);
+            onClose();
             setMade(next);
           }}
         />
       )}
-      {deleting && <DeleteDialog hook={hook} using={using} onClose={() => setDeleting(false)} />}
+      {asked === 'delete' && (
+        <FormDialog
+          title={`Delete ${hook.name}?`}
+          submit="Delete"
+          cancel="Keep it"
+          danger
+          onClose={onClose}
+          onSubmit={async () => {
+            await call('DELETE', `/v1/hooks/${hook.id}`);
+            reloadAll();
+            say(`${hook.name} is deleted.`);
+            go('/hooks');
+          }}
+        >
+          <p>Its address stops working everywhere within ten seconds and cannot be restored.</p>
+        </FormDialog>
+      )}
       {made && <MadeHook hook={made} onClose={() => setMade(undefined)} />}
     </Page>
   );
 }
 
-function RotateDialog({ hook, onClose, onMade }: { hook: Hook; onClose: () => void; onMade: (hook: NewHook) => void }) {
-  const [overlap, setOverlap] = useState(86_400);
-  const action = useAction();
+/** Stores a message as if the sender had posted it; what it starts is real. */
+function TestDialog({ hook, using, onClose }: { hook: Hook; using: readonly Automation[]; onClose: () => void }) {
+  const last = hook.lastBody !== undefined && jsonProblem(hook.lastBody) === undefined ? hook.lastBody : undefined;
+  const [text, setText] = useState(() =>
+    JSON.stringify(last === undefined ? { test: true } : JSON.parse(last), null, 2),
+  );
+  const wrong = jsonProblem(text);
+  const enabled = using.filter((each) => each.enabled);
+  const sounds = enabled.some((each) => each.do.some((step) => isAlarm(step.call)) || each.alarm === true);
   return (
-    <Dialog title={`A new address for ${hook.name}`} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void action.run(async () => {
-            onMade(
-              await call<NewHook>('POST', `/v1/hooks/${hook.id}/rotate`, { what: 'url', overlapSeconds: overlap }),
-            );
-            reloadAll();
-          });
-        }}
-      >
-        <div class="field">
-          <label for="overlap">The old address works for another</label>
-          <select id="overlap" value={overlap} onChange={(event) => setOverlap(Number(event.currentTarget.value))}>
-            <option value={86_400}>day</option>
-            <option value={604_800}>week</option>
-            <option value={3600}>hour</option>
-            <option value={0}>0 seconds: it is dead at once</option>
-          </select>
-        </div>
-        {overlap === 0 && (
-          <p class="notice warn">
-            <Mark tone="warn" />
-            <span>Alarms that still go to the old address are refused until the sender has the new one.</span>
-          </p>
-        )}
-        <Notice problem={action.problem} />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="button primary" disabled={action.busy}>
-            Make a new address
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Send a test to ${hook.name}`}
+      submit="Send"
+      busy="Sending…"
+      danger={sounds}
+      disabled={wrong !== undefined}
+      wide
+      onClose={onClose}
+      onSubmit={async () => {
+        const { eventId } = await call<{ eventId: string }>('POST', `/v1/hooks/${hook.id}/test`, {
+          body: JSON.parse(text),
+        });
+        reloadAll();
+        say('The test was received.');
+        onClose();
+        if (may('events', 'read')) go(`/events/${eventId}`);
+      }}
+    >
+      <TextArea label="Body" rows={10} value={text} onChange={setText} wrong={wrong} />
+      <div class={`notice ${sounds ? 'bad' : 'warn'}`}>
+        <Mark tone={sounds ? 'bad' : 'warn'} />
+        <p>
+          {enabled.length === 0
+            ? 'No automation that is switched on starts with this hook.'
+            : `This starts ${enabled.map(({ name }) => name).join(', ')} for real${sounds ? ', sirens and alerts included' : ''}. To send nothing, rehearse the automation instead.`}
+        </p>
+      </div>
+    </FormDialog>
   );
 }
 
-function DeleteDialog({ hook, using, onClose }: { hook: Hook; using: readonly Automation[]; onClose: () => void }) {
-  const action = useAction();
+function RotateDialog({ hook, onClose, onMade }: { hook: Hook; onClose: () => void; onMade: (hook: NewHook) => void }) {
+  const [overlap, setOverlap] = useState(86_400);
   return (
-    <Dialog title={`Delete ${hook.name}?`} onClose={onClose}>
-      <div>
-        <p>Its address is dead everywhere within ten seconds, and cannot be brought back.</p>
-        {using.length > 0 && (
-          <p class="notice warn">
-            <Mark tone="warn" />
-            <span>{using.map(({ name }) => name).join(', ')} would never start again.</span>
-          </p>
-        )}
-        <Notice problem={action.problem} />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Keep it
-          </button>
-          <button
-            type="button"
-            class="button danger"
-            disabled={action.busy}
-            onClick={() =>
-              void action.run(async () => {
-                await call('DELETE', `/v1/hooks/${hook.id}`);
-                reloadAll();
-                say(`${hook.name} is deleted.`);
-                go('/hooks');
-              })
-            }
-          >
-            <Icon name="close" />
-            Delete
-          </button>
-        </div>
-      </div>
-    </Dialog>
+    <FormDialog
+      title={`A new address for ${hook.name}`}
+      submit="Create a new address"
+      onClose={onClose}
+      onSubmit={async () => {
+        onMade(await call<NewHook>('POST', `/v1/hooks/${hook.id}/rotate`, { what: 'url', overlapSeconds: overlap }));
+        reloadAll();
+      }}
+    >
+      <SelectField
+        label="The old address keeps working for"
+        value={overlap}
+        onChange={setOverlap}
+        options={[
+          [86_400, 'a day'],
+          [604_800, 'a week'],
+          [3600, 'an hour'],
+          [0, 'no time: it stops at once'],
+        ]}
+      />
+      {overlap === 0 && (
+        <p class="notice warn">
+          <Mark tone="warn" />
+          <span>Alarms that still go to the old address are refused until the sender has the new one.</span>
+        </p>
+      )}
+    </FormDialog>
   );
 }

@@ -1,43 +1,42 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { FormDialog } from '../dialog.tsx';
+import { CheckField, TextArea } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Badge, Dialog, Empty, Json, Loading, Mark, Notice, Page, Section, say, Time, useAction } from '../parts.tsx';
-import type { RunStep, TrunklineEvent, WholeRun } from '../readings.ts';
+import { Badge, Empty, Json, Mark, Notice, Page, Section, say, Time, useAction, When } from '../parts.tsx';
+import type { Alarm, RunStep, TrunklineEvent, WholeRun } from '../readings.ts';
 import { go, Link } from '../router.tsx';
+import { Fact, LiveItem, Verdict } from '../rows.tsx';
 import { now, span } from '../time.ts';
-import { duration, isAlarm, isSiren, runIn, runTone, runWords, stepTone, stepWords } from '../words.ts';
+import { duration, isAlarm, jsonProblem, runIn, runTone, runWords, stepTone, stepWords } from '../words.ts';
+
+const back = { to: '/runs', name: 'Runs' };
 
 /** One run: why it started, what each step sent and received, and replay. */
 export function RunPage({ params: [id = ''] }: { params: readonly string[] }) {
-  const { data: run, problem, reload } = useLive<WholeRun>(`/v1/runs/${id}`, 2000);
-  const [replaying, setReplaying] = useState(false);
+  const run = useLive<WholeRun>(`/v1/runs/${id}`, 2000);
+  return (
+    <LiveItem live={run} title="Run" back={back} missing={<p>Runs are kept for 30 days.</p>}>
+      {(each) => <KnownRun run={each} />}
+    </LiveItem>
+  );
+}
+
+function KnownRun({ run }: { run: WholeRun }) {
+  const [asked, setAsked] = useState<'replay' | 'undo'>();
   const cancel = useAction();
-  if (problem && !run) {
-    return (
-      <Page title="Run" back={{ to: '/runs', name: 'Runs' }}>
-        {problem.status === 404 ? (
-          <Empty title="There is no such run." icon="runs">
-            <p>Runs are kept for 30 days.</p>
-          </Empty>
-        ) : (
-          <Notice problem={problem} onRetry={() => void reload()} />
-        )}
-      </Page>
-    );
-  }
-  if (!run) return <Loading rows={4} />;
   const tone = runTone[run.state];
-  const other = run.state === 'suppressed' || run.state === 'skipped' ? runIn(run.reason) : undefined;
-  const write = may('runs', 'write');
+  const earlier = run.state === 'suppressed' || run.state === 'skipped' ? runIn(run.reason) : undefined;
   const failed = run.steps.find(({ error }) => error);
   const reason = run.reason ?? (failed && `Step ${failed.name}: ${failed.error?.message}`);
+  const onClose = () => setAsked(undefined);
   return (
     <Page
       title={run.name}
-      back={{ to: '/runs', name: 'Runs' }}
+      back={back}
       actions={
-        write && (
+        may('runs', 'write') && (
           <>
             {run.state === 'running' && (
               <button
@@ -56,10 +55,15 @@ export function RunPage({ params: [id = ''] }: { params: readonly string[] }) {
                 Cancel the run
               </button>
             )}
-            {run.state !== 'running' && (
-              <button type="button" class="button primary" onClick={() => setReplaying(true)}>
+            {run.state !== 'running' && run.undoOf === undefined && (
+              <button type="button" class="button primary" onClick={() => setAsked('replay')}>
                 <Icon name="replay" />
                 Replay
+              </button>
+            )}
+            {run.undoable && (
+              <button type="button" class="button" onClick={() => setAsked('undo')}>
+                Undo
               </button>
             )}
           </>
@@ -67,60 +71,47 @@ export function RunPage({ params: [id = ''] }: { params: readonly string[] }) {
       }
     >
       <Notice problem={cancel.problem} />
-      <div class={`verdict ${tone}`}>
-        <Mark tone={tone} large />
-        <div>
-          <p class="verdict-word">{runWords[run.state]}</p>
-          {reason && <p>{reason}</p>}
-          {other && (
-            <p>
-              <Link to={`/runs/${other}`}>Show the earlier run</Link>
-            </p>
-          )}
-          {run.replayOf && (
-            <p>
-              A replay of <Link to={`/runs/${run.replayOf}`}>an earlier run</Link>.
-            </p>
-          )}
-        </div>
-      </div>
+      <Verdict tone={tone} word={runWords[run.state]}>
+        {reason && <p>{reason}</p>}
+        {earlier && (
+          <p>
+            <Link to={`/runs/${earlier}`}>Show the earlier run</Link>
+          </p>
+        )}
+        {run.replayOf && (
+          <p>
+            A replay of <Link to={`/runs/${run.replayOf}`}>an earlier run</Link>.
+          </p>
+        )}
+        {run.undoOf && (
+          <p>
+            Takes back what <Link to={`/runs/${run.undoOf}`}>an earlier run</Link> did.
+          </p>
+        )}
+      </Verdict>
       <dl class="facts">
-        <div>
-          <dt>Started</dt>
-          <dd>
-            <Time iso={run.createdAt} exact /> · <Time iso={run.createdAt} />
-          </dd>
-        </div>
-        <div>
-          <dt>{run.endedAt ? 'Took' : 'Running for'}</dt>
-          <dd>{duration(run, now.value)}</dd>
-        </div>
-        {run.eventId && (
-          <div>
-            <dt>Started by</dt>
-            <dd>
-              <Link to={`/events/${run.eventId}`}>an event</Link>
-            </dd>
-          </div>
-        )}
-        <Response run={run} />
-        {run.dedupeKey && (
-          <div>
-            <dt>Duplicates have the key</dt>
-            <dd class="mono">{run.dedupeKey}</dd>
-          </div>
-        )}
-        <div>
-          <dt>Id</dt>
-          <dd class="mono small">{run.id}</dd>
-        </div>
+        <Fact name="Started">
+          <When iso={run.createdAt} />
+        </Fact>
+        <Fact name={run.endedAt ? 'Took' : 'Running for'}>{duration(run, now.value)}</Fact>
+        <Fact name="Automation">
+          {run.automationId && <Link to={`/automations/${run.automationId}`}>{run.name}</Link>}
+        </Fact>
+        <Fact name="Started by">{run.eventId && <Link to={`/events/${run.eventId}`}>an event</Link>}</Fact>
+        <ResponseTimes run={run} />
+        <Fact name="Deduplication key" mono>
+          {run.dedupeKey}
+        </Fact>
+        <Fact name="Id" mono>
+          {run.id}
+        </Fact>
       </dl>
       <Section title="Steps" count={run.steps.length}>
         {run.steps.length === 0 ? (
-          <Empty title="No step was begun.">
+          <Empty title="No step was started.">
             <p>
               {run.state === 'skipped'
-                ? 'The condition of the automation did not hold for this event.'
+                ? 'The condition of the automation was not met by this event.'
                 : run.state === 'suppressed'
                   ? 'An earlier run with the same key does the work.'
                   : 'The run ended before its first step.'}
@@ -134,36 +125,23 @@ export function RunPage({ params: [id = ''] }: { params: readonly string[] }) {
           </ol>
         )}
       </Section>
-      {replaying && <ReplayDialog run={run} onClose={() => setReplaying(false)} />}
+      {asked === 'replay' && <ReplayDialog run={run} onClose={onClose} />}
+      {asked === 'undo' && <UndoDialog run={run} onClose={onClose} />}
     </Page>
   );
 }
 
-/** How long it took from the post to the siren, and to its acknowledgement. */
-function Response({ run }: { run: WholeRun }) {
-  const siren = run.steps.find((step) => isSiren(step.call) && step.state === 'succeeded');
-  if (!siren?.endedAt) return null;
-  const acknowledged = run.steps.find(
-    ({ call: made, state, output, startedAt }) =>
-      made === undefined &&
-      state === 'succeeded' &&
-      output !== null &&
-      output !== undefined &&
-      startedAt > siren.startedAt,
-  );
-  const after = (iso: string) => span(Date.parse(iso) - Date.parse(run.createdAt));
+/** How long it took from the post to the alarm, and to its acknowledgement. */
+function ResponseTimes({ run }: { run: WholeRun }) {
+  const raises = run.steps.some((step) => isAlarm(step.call) && step.state !== 'skipped');
+  const { data } = useLive<Alarm[]>(raises ? `/v1/alarms?run=${run.id}` : undefined, 5000);
+  const [alarm] = data ?? [];
+  if (!alarm) return null;
+  const after = (iso: string) => span(Date.parse(iso) - Date.parse(alarm.postedAt));
   return (
     <>
-      <div>
-        <dt>Siren after</dt>
-        <dd>{after(siren.endedAt)}</dd>
-      </div>
-      {acknowledged?.endedAt && (
-        <div>
-          <dt>Acknowledged after</dt>
-          <dd>{after(acknowledged.endedAt)}</dd>
-        </div>
-      )}
+      <Fact name="Alarm after">{alarm.raisedAt && after(alarm.raisedAt)}</Fact>
+      <Fact name="Acknowledged after">{alarm.acknowledgedAt && after(alarm.acknowledgedAt)}</Fact>
     </>
   );
 }
@@ -204,7 +182,7 @@ function Step({ step, run }: { step: RunStep; run: WholeRun }) {
           )}
           {step.state === 'unknown' && (
             <p class="step-error">
-              The answer was lost: the vendor may have done this or not. Look there before you replay it.
+              The response was lost, so the vendor may have carried this out. Check there before you replay it.
             </p>
           )}
           {step.input !== undefined && <Json label="Sent" value={step.input} open={isOpen(step)} />}
@@ -219,123 +197,130 @@ function Step({ step, run }: { step: RunStep; run: WholeRun }) {
 
 const isOpen = ({ state }: RunStep) => state === 'failed' || state === 'unknown';
 
+type Extent = 'failed' | 'all' | 'edited' | 'outputs';
+
 function ReplayDialog({ run, onClose }: { run: WholeRun; onClose: () => void }) {
-  const [what, setWhat] = useState<'failed' | 'all' | 'edited'>(run.state === 'succeeded' ? 'all' : 'failed');
+  const [extent, setExtent] = useState<Extent>(run.state === 'succeeded' ? 'all' : 'failed');
   const [sure, setSure] = useState(false);
-  const [text, setText] = useState<string>();
+  const [texts, setTexts] = useState<Partial<Record<Extent, string>>>({});
   const { data: event } = useLive<TrunklineEvent>(
     run.eventId && may('events', 'read') ? `/v1/events/${run.eventId}` : undefined,
     0,
   );
-  const action = useAction();
-  const edited = text ?? (event ? JSON.stringify(event, null, 2) : '');
-  const unreadable = what === 'edited' ? jsonProblem(edited) : undefined;
-  const sounded = run.steps.some((step) => isAlarm(step.call) && step.state === 'succeeded');
-  const repeats = what !== 'failed' && sounded;
-  const replay = () =>
-    action.run(async () => {
-      const body = what === 'all' ? { all: true } : what === 'edited' ? { all: true, event: JSON.parse(edited) } : {};
-      const { id } = await call<{ id: string }>('POST', `/v1/runs/${run.id}/replay`, body);
-      onClose();
-      say('The replay has started.');
-      go(`/runs/${id}`);
-    });
-  return (
-    <Dialog title="Replay this run" onClose={onClose} wide={what === 'edited'}>
-      <form
-        onSubmit={(submitted) => {
-          submitted.preventDefault();
-          void replay();
-        }}
-      >
-        <fieldset>
-          <legend>What is done again</legend>
-          <Choice id="failed" now={what} choose={setWhat} title="Only what failed">
-            Steps that were done are taken from this run and sent to nobody again.
-          </Choice>
-          <Choice id="all" now={what} choose={setWhat} title="Everything">
-            Every step, as if the event had come again.
-          </Choice>
-          {event && (
-            <Choice id="edited" now={what} choose={setWhat} title="Everything, with an edited event">
-              Change the event below first.
-            </Choice>
-          )}
-        </fieldset>
-        {what === 'edited' && (
-          <div class="field">
-            <label for="event">Event</label>
-            <textarea
-              id="event"
-              rows={16}
-              spellcheck={false}
-              value={edited}
-              aria-invalid={unreadable !== undefined}
-              aria-describedby="event-wrong"
-              onInput={(changed) => setText(changed.currentTarget.value)}
-            />
-            <p id="event-wrong" class="wrong">
-              {unreadable}
-            </p>
-          </div>
-        )}
-        {repeats && (
-          <div class="notice bad">
-            <Mark tone="bad" />
-            <label class="check">
-              <input type="checkbox" checked={sure} onChange={(changed) => setSure(changed.currentTarget.checked)} />
-              <span>
-                This <strong>sounds the siren again</strong> or shows the alarm again, though it was done already. I
-                mean it.
-              </span>
-            </label>
-          </div>
-        )}
-        <Notice problem={action.problem} />
-        <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Not now
-          </button>
-          <button
-            type="submit"
-            class={`button ${repeats ? 'danger' : 'primary'}`}
-            disabled={action.busy || (repeats && !sure) || unreadable !== undefined}
-          >
-            {action.busy ? 'Starting…' : 'Replay'}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+  const undone = run.steps.filter(({ state }) => state === 'failed' || state === 'unknown');
+  const presets: Partial<Record<Extent, string>> = {
+    edited: event ? JSON.stringify(event, null, 2) : '',
+    outputs: JSON.stringify(Object.fromEntries(undone.map(({ name }) => [name, {}])), null, 2),
+  };
+  const text = texts[extent] ?? presets[extent];
+  const wrong = text === undefined ? undefined : objectProblem(text);
+  const given = extent === 'outputs' && wrong === undefined && text !== undefined ? JSON.parse(text) : {};
+  // What is repeated although it was done, or may have been.
+  const sounds = run.steps.some(
+    ({ call: made, name, state }) =>
+      isAlarm(made) &&
+      !Object.hasOwn(given, name) &&
+      (state === 'unknown' || (state === 'succeeded' && extent !== 'failed' && extent !== 'outputs')),
   );
-}
-
-interface ChoiceProps<T extends string> {
-  id: T;
-  now: T;
-  choose: (id: T) => void;
-  title: string;
-  children: string;
-}
-
-function Choice({ id, now: chosen, choose, title, children }: ChoiceProps<'failed' | 'all' | 'edited'>) {
-  return (
+  const bodies: Readonly<Record<Extent, () => object>> = {
+    failed: () => ({}),
+    all: () => ({ all: true }),
+    edited: () => ({ all: true, event: JSON.parse(text ?? '') }),
+    outputs: () => ({ outputs: given }),
+  };
+  const choice = (id: Extent, title: string, words: string) => (
     <label class="check choice">
-      <input type="radio" name="what" checked={chosen === id} onChange={() => choose(id)} />
+      <input
+        type="radio"
+        name="extent"
+        checked={extent === id}
+        onChange={() => {
+          setExtent(id);
+          setSure(false);
+        }}
+      />
       <span>
         <strong>{title}</strong>
-        <span class="muted"> {children}</span>
+        <span class="muted"> {words}</span>
       </span>
     </label>
   );
+  return (
+    <FormDialog
+      title="Replay this run"
+      submit="Replay"
+      busy="Starting…"
+      danger={sounds}
+      disabled={(sounds && !sure) || wrong !== undefined}
+      wide={text !== undefined}
+      onClose={onClose}
+      onSubmit={async () => {
+        const { id } = await call<{ id: string }>('POST', `/v1/runs/${run.id}/replay`, bodies[extent]());
+        onClose();
+        say('The replay has started.');
+        go(`/runs/${id}`);
+      }}
+    >
+      <fieldset>
+        <legend>What to repeat</legend>
+        {choice('failed', 'Only what failed', 'Steps that succeeded keep their results and send nothing again.')}
+        {choice('all', 'Everything', 'Every step, as if the event had come again.')}
+        {event && choice('edited', 'Everything, with an edited event', 'Change the event below first.')}
+        {undone.length > 0 &&
+          choice(
+            'outputs',
+            'What failed, except steps you did by hand',
+            'Steps that you list with their results are not carried out.',
+          )}
+      </fieldset>
+      {text !== undefined && (
+        <TextArea
+          label={extent === 'edited' ? 'Event' : 'Results by step'}
+          rows={extent === 'edited' ? 16 : 6}
+          value={text}
+          wrong={wrong}
+          hint={extent === 'outputs' ? 'Remove the steps that should be carried out.' : undefined}
+          onChange={(next) => setTexts({ ...texts, [extent]: next })}
+        />
+      )}
+      {sounds && (
+        <div class="notice bad">
+          <Mark tone="bad" />
+          <CheckField checked={sure} onChange={setSure}>
+            This <strong>sounds the siren again</strong>, or shows the alarm again. I mean it.
+          </CheckField>
+        </div>
+      )}
+    </FormDialog>
+  );
 }
 
-function jsonProblem(text: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? undefined
-      : 'The event must be an object.';
-  } catch (error) {
-    return error instanceof Error ? error.message : 'This is not JSON.';
-  }
+function UndoDialog({ run, onClose }: { run: WholeRun; onClose: () => void }) {
+  return (
+    <FormDialog
+      title="Undo this run?"
+      submit="Undo"
+      busy="Starting…"
+      danger
+      onClose={onClose}
+      onSubmit={async () => {
+        const { id } = await call<{ id: string }>('POST', `/v1/runs/${run.id}/undo`, {});
+        onClose();
+        say('The undo has started.');
+        go(`/runs/${id}`);
+      }}
+    >
+      <p>
+        Each step that succeeded and declares how it is undone is taken back, newest first. Messages and sirens cannot
+        be taken back. A second undo of the same run does nothing.
+      </p>
+    </FormDialog>
+  );
+}
+
+function objectProblem(text: string): string | undefined {
+  const problem = jsonProblem(text);
+  if (problem !== undefined) return problem;
+  const value: unknown = JSON.parse(text);
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? undefined : 'It must be an object.';
 }

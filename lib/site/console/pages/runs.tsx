@@ -1,21 +1,25 @@
 import { useEffect, useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { Dialog } from '../dialog.tsx';
+import { Chips } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Dialog, Empty, Loading, Mark, Notice, Page, say, Time } from '../parts.tsx';
-import type { Automation, Run, RunState } from '../readings.ts';
+import { Empty, Loading, Mark, Notice, Page, say, type Tone, When } from '../parts.tsx';
+import type { Alarm, Automation, Run, RunState } from '../readings.ts';
 import { Link, query, setQuery } from '../router.tsx';
-import { daysAgo, now } from '../time.ts';
-import { causeOf, duration, runTone, runWords } from '../words.ts';
+import { Fact, LiveList, Row } from '../rows.tsx';
+import { daysAgo, now, span } from '../time.ts';
+import { causeOf, count, duration, isSiren, runTone, runWords } from '../words.ts';
 
-type Show = 'all' | 'failures' | RunState;
-const shows: readonly { id: Show; name: string }[] = [
-  { id: 'all', name: 'All that were meant' },
-  { id: 'failures', name: 'Failures' },
-  { id: 'running', name: 'Running' },
-  { id: 'succeeded', name: 'Done' },
-  { id: 'suppressed', name: 'Duplicates' },
-  { id: 'skipped', name: 'Not meant' },
+type Show = 'all' | 'failures' | 'alarms' | RunState;
+const shows: readonly (readonly [show: Show, name: string])[] = [
+  ['all', 'All'],
+  ['failures', 'Failures'],
+  ['alarms', 'Alarms'],
+  ['running', 'Running'],
+  ['succeeded', 'Done'],
+  ['suppressed', 'Duplicates'],
+  ['skipped', 'Condition not met'],
 ];
 const pageSize = 100;
 /** How many failures of each kind are grouped. */
@@ -23,26 +27,19 @@ const maxFailures = 200;
 
 /** Runs, newest first, and failures by cause. */
 export function Runs() {
-  const show = (shows.find(({ id }) => id === query.value.get('show'))?.id ?? 'all') satisfies Show;
+  const show = shows.find(([id]) => id === query.value.get('show'))?.[0] ?? 'all';
   const automation = query.value.get('automation') ?? '';
   const automations = useLive<Automation[]>(may('automations', 'read') ? '/v1/automations' : undefined, 0);
   return (
     <Page title="Runs" lead="Each run is one execution of an automation, or one long call. Open it for its steps.">
       <div class="filters">
-        <fieldset class="chips" aria-label="Which runs">
-          {shows.map(({ id, name }) => (
-            <button
-              key={id}
-              type="button"
-              class="chip"
-              aria-pressed={show === id}
-              onClick={() => setQuery({ show: id === 'all' ? undefined : id, cause: undefined })}
-            >
-              {name}
-            </button>
-          ))}
-        </fieldset>
-        {automations.data && automations.data.length > 0 && (
+        <Chips
+          label="Which runs"
+          value={show}
+          options={shows}
+          onChange={(id) => setQuery({ show: id === 'all' ? undefined : id, cause: undefined })}
+        />
+        {automations.data && automations.data.length > 0 && show !== 'alarms' && (
           <select
             aria-label="Automation"
             value={automation}
@@ -60,6 +57,8 @@ export function Runs() {
       </div>
       {show === 'failures' ? (
         <Failures automation={automation} />
+      ) : show === 'alarms' ? (
+        <Alarms />
       ) : (
         <List key={`${show} ${automation}`} state={show === 'all' ? undefined : show} automation={automation} />
       )}
@@ -137,29 +136,93 @@ function merge(newer: readonly Run[], older: readonly Run[]): Run[] {
 export function RunRow({ run }: { run: Run }) {
   const tone = runTone[run.state];
   return (
-    <li class={`row ${tone}`}>
-      <Link to={`/runs/${run.id}`}>
-        <Mark tone={tone} />
-        <span class="row-main">
-          <span class="row-title">{run.name}</span>
-          {run.reason && <span class="row-text">{run.reason}</span>}
-          {run.replayOf && <span class="row-text">Replay of an earlier run</span>}
-        </span>
-        <span class="row-side">
-          <span>
-            <span class={`word ${tone}`}>{runWords[run.state]}</span>{' '}
-            {run.state !== 'skipped' && run.state !== 'suppressed' && (
-              <span class="muted">{run.endedAt ? duration(run, 0) : `for ${duration(run, now.value)}`}</span>
-            )}
-          </span>
-          <span class="muted">
-            <Time iso={run.createdAt} exact /> · <Time iso={run.createdAt} />
-          </span>
-        </span>
-      </Link>
-    </li>
+    <Row
+      tone={tone}
+      to={`/runs/${run.id}`}
+      title={run.name}
+      text={[run.reason, run.replayOf && 'Replay of an earlier run', run.undoOf && 'Undo of an earlier run']}
+      side={[
+        <>
+          <span class={`word ${tone}`}>{runWords[run.state]}</span>{' '}
+          {run.state !== 'skipped' && run.state !== 'suppressed' && (
+            <span class="muted">{run.endedAt ? duration(run, 0) : `for ${duration(run, now.value)}`}</span>
+          )}
+        </>,
+        <When key="at" iso={run.createdAt} />,
+      ]}
+    />
   );
 }
+
+const alarmTone: Readonly<Record<Alarm['state'], Tone>> = {
+  raised: 'good',
+  raising: 'busy',
+  unknown: 'warn',
+  failed: 'bad',
+};
+
+/** The alarms of the last runs with their response times: from the post to the alarm, and to its acknowledgement. */
+function Alarms() {
+  const alarms = useLive<Alarm[]>('/v1/alarms?limit=50', 5000);
+  const times = (alarms.data ?? []).flatMap(({ raisedAt, postedAt }) =>
+    raisedAt === undefined ? [] : [Date.parse(raisedAt) - Date.parse(postedAt)],
+  );
+  times.sort((one, other) => one - other);
+  const [median, slowest] = [times[Math.floor(times.length / 2)], times.at(-1)];
+  return (
+    <>
+      {median !== undefined && slowest !== undefined && (
+        <dl class="facts alarm-times">
+          <Fact name="Alarms raised">
+            {times.length} of {alarms.data?.length}
+          </Fact>
+          <Fact name="Post to alarm, median">{span(median)}</Fact>
+          <Fact name="Post to alarm, slowest">{span(slowest)}</Fact>
+        </dl>
+      )}
+      <LiveList
+        live={alarms}
+        empty={
+          <Empty title="No alarm was raised in the last 30 days." icon="siren">
+            <p>A run that sounds a siren or shows an alert appears here with its response times.</p>
+          </Empty>
+        }
+      >
+        {({ runId, name, call: made, state, postedAt, raisedAt, acknowledgedAt, reason }) => {
+          const after = (iso: string) => span(Date.parse(iso) - Date.parse(postedAt));
+          return (
+            <Row
+              key={runId}
+              tone={alarmTone[state]}
+              to={`/runs/${runId}`}
+              title={name}
+              text={[
+                isSiren(made) ? 'Siren' : 'Alert',
+                raisedAt && ` on the radio after ${after(raisedAt)}`,
+                acknowledgedAt && `, acknowledged after ${after(acknowledgedAt)}`,
+                state === 'unknown' && ': the response was lost, so it may have sounded',
+                state === 'failed' && `: ${reason ?? 'it failed'}`,
+              ]
+                .filter(Boolean)
+                .join('')}
+              side={[
+                <span class={`word ${alarmTone[state]}`}>{alarmWords[state]}</span>,
+                <When key="at" iso={postedAt} />,
+              ]}
+            />
+          );
+        }}
+      </LiveList>
+    </>
+  );
+}
+
+const alarmWords: Readonly<Record<Alarm['state'], string>> = {
+  raised: 'Raised',
+  raising: 'In progress',
+  unknown: 'Unknown',
+  failed: 'Failed',
+};
 
 interface Group {
   cause: string;
@@ -177,15 +240,9 @@ function Failures({ automation }: { automation: string }) {
   if (problem && !failed.data) return <Notice problem={problem} onRetry={() => void failed.reload()} />;
   if (!failed.data || !partial.data) return <Loading rows={4} />;
   const all = [...failed.data, ...partial.data];
-  const again = new Set(all.map(({ replayOf }) => replayOf));
-  const open = all.filter(({ id }) => !again.has(id)).sort((one, other) => (one.createdAt < other.createdAt ? 1 : -1));
-  if (open.length === 0) {
-    return (
-      <Empty title="No run has failed in the last seven days." icon="good">
-        <p>A run that fails, or does only part of its work, appears here with its cause.</p>
-      </Empty>
-    );
-  }
+  const open = all
+    .filter(({ replayedBy }) => replayedBy === undefined)
+    .sort((one, other) => (one.createdAt < other.createdAt ? 1 : -1));
   const groups = [...Map.groupBy(open, causeOf)]
     .map(([cause, runs]) => ({ cause, runs }))
     .sort((one, other) => other.runs.length - one.runs.length);
@@ -196,6 +253,11 @@ function Failures({ automation }: { automation: string }) {
         <p class="muted">
           There are more failures than {maxFailures} of a kind; these are the newest of the last seven days.
         </p>
+      )}
+      {groups.length === 0 && (
+        <Empty title="No run has failed in the last seven days." icon="good">
+          <p>A run that fails, or does only part of its work, appears here with its cause.</p>
+        </Empty>
       )}
       {groups.map((group) => (
         <FailureGroup
@@ -220,8 +282,7 @@ function FailureGroup({ group, open, onReplay }: { group: Group; open: boolean; 
         <span class="row-main">
           <span class="row-title">{cause}</span>
           <span class="row-text">
-            {runs.length} {runs.length === 1 ? 'run' : 'runs'} of{' '}
-            {[...new Set(runs.map(({ name }) => name))].join(', ')}
+            {count(runs.length, 'run')} of {[...new Set(runs.map(({ name }) => name))].join(', ')}
           </span>
         </span>
         <Icon name="chevron" class="turn" />
@@ -262,20 +323,20 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
     }
     reloadAll();
     setState('over');
-    say(`${total} ${total === 1 ? 'run was' : 'runs were'} replayed.`);
+    say(`${count(total, 'run')} replayed.`);
   };
   return (
-    <Dialog title={`Replay ${total} ${total === 1 ? 'run' : 'runs'}?`} onClose={onClose}>
+    <Dialog title={`Replay ${count(total, 'run')}?`} onClose={onClose}>
       <div>
         {state === 'asked' ? (
           <>
             <p>
-              Each run repeats the steps that failed, oldest first; what was done is not done again. Make sure that the
-              cause is gone: <em>{group.cause}</em>
+              Each run repeats only the steps that failed, oldest run first. Make sure that the cause is fixed:{' '}
+              <em>{group.cause}</em>
             </p>
             <p class="notice warn">
               <Mark tone="warn" />
-              <span>A step that failed to sound a siren or send a message sends it now, however old the alarm is.</span>
+              <span>A siren or message that failed is sent now, however old its alarm is.</span>
             </p>
             <div class="dialog-actions">
               <button type="button" class="button" onClick={onClose}>

@@ -1,15 +1,17 @@
-import { useEffect, useState } from 'preact/hooks';
-import { call, may } from '../api.ts';
+import { useState } from 'preact/hooks';
+import { clockDifferenceMs, may } from '../api.ts';
 import { Icon } from '../icons.tsx';
 import { useLive } from '../live.ts';
-import { Empty, Loading, Mark, Notice, Page, Section, Time, type Tone } from '../parts.tsx';
-import type { Connection, Hook, Run, WholeRun } from '../readings.ts';
+import { Empty, Mark, Page, Section, Time, type Tone } from '../parts.tsx';
+import type { Alarm, Connection, Hook, Run } from '../readings.ts';
 import { Link } from '../router.tsx';
-import { ago, daysAgo, moment, now, span } from '../time.ts';
-import { causeOf, connectionState, connectionTitle, isSiren, runTone } from '../words.ts';
+import { LiveList, Row } from '../rows.tsx';
+import { ago, daysAgo, moment, span } from '../time.ts';
+import { causeOf, connectionState, connectionTitle, count, hookState, isSiren, runTone } from '../words.ts';
 
-/** How long a previously busy hook may receive nothing before it is shown as silent, in milliseconds. */
-const silentMs = 24 * 60 * 60 * 1000;
+/** By how much the clocks of this computer and of Trunkline may differ, in milliseconds. */
+const clockToleranceMs = 5_000;
+
 /** The first question at two in the morning: is it working? */
 export function Status() {
   const connections = useLive<Connection[]>(
@@ -26,7 +28,7 @@ export function Status() {
   const states = connections.data?.map((each) => ({ connection: each, ...connectionState(each) })) ?? [];
   const troubled = states.filter(({ tone }) => tone === 'bad' || tone === 'warn');
   const failures = [...(failed.data ?? []), ...(partial.data ?? [])];
-  const open = failures.filter((run) => !isAnswered(run, failures));
+  const open = failures.filter(({ replayedBy }) => replayedBy === undefined);
   const unhealthy = (health.data?.checks ?? []).filter(({ ok }) => !ok);
   const waiting =
     (connections.problem ?? failed.problem) === undefined && (may('connections', 'read') ? !connections.data : false);
@@ -54,63 +56,124 @@ export function Status() {
       {open.length > 0 && <Failures runs={open} />}
       {may('connections', 'read') && (
         <Section title="Connections" count={connections.data?.length} actions={<Link to="/connections">All</Link>}>
-          <Notice problem={connections.problem} onRetry={() => void connections.reload()} />
-          {!connections.data && !connections.problem && <Loading />}
-          {connections.data?.length === 0 && (
-            <Empty title="No vendor is connected yet." icon="connections">
-              <p>Connect a radio server, a chat or a table, and its state appears here.</p>
-              <Link to="/connections?new=" class="button primary">
-                Connect a vendor
-              </Link>
-            </Empty>
-          )}
-          {states.length > 0 && (
-            <ul class="rows">
-              {[...states]
-                .sort((one, other) => weight(one.tone) - weight(other.tone))
-                .map(({ connection }) => (
-                  <ConnectionRow key={connection.id} connection={connection} />
-                ))}
-            </ul>
-          )}
+          <LiveList
+            live={{
+              ...connections,
+              data: connections.data && states.toSorted((one, other) => weight(one.tone) - weight(other.tone)),
+            }}
+            empty={
+              <Empty title="No vendor is connected yet." icon="connections">
+                <p>Connect a radio server, a chat or a table, and its state appears here.</p>
+                <Link to="/connections?new=" class="button primary">
+                  Connect a vendor
+                </Link>
+              </Empty>
+            }
+          >
+            {({ connection, tone, word, sentence: words }) => (
+              <Row
+                key={connection.id}
+                tone={tone}
+                to={`/connections/${connection.id}`}
+                title={connectionTitle(connection)}
+                text={words}
+                side={[<span class={`word ${tone}`}>{word}</span>, lastPoll(connection)]}
+              />
+            )}
+          </LiveList>
         </Section>
       )}
       {may('hooks', 'read') && (
         <Section title="Hooks" count={hooks.data?.length} actions={<Link to="/hooks">All</Link>}>
-          <Notice problem={hooks.problem} onRetry={() => void hooks.reload()} />
-          {!hooks.data && !hooks.problem && <Loading rows={2} />}
-          {hooks.data?.length === 0 && (
-            <Empty title="Nobody can post to Trunkline yet." icon="hooks">
-              <p>A hook is an address that an alarm panel, a form or another service posts to.</p>
-              <Link to="/hooks?new=" class="button primary">
-                Create a hook
-              </Link>
-            </Empty>
-          )}
-          {hooks.data && hooks.data.length > 0 && (
-            <ul class="rows">
-              {hooks.data.map((hook) => (
-                <HookRow key={hook.id} hook={hook} />
-              ))}
-            </ul>
-          )}
+          <LiveList
+            live={hooks}
+            loading={2}
+            empty={
+              <Empty title="Nobody can post to Trunkline yet." icon="hooks">
+                <p>A hook is an address that an alarm panel, a form or another service posts to.</p>
+                <Link to="/hooks?new=" class="button primary">
+                  Create a hook
+                </Link>
+              </Empty>
+            }
+          >
+            {(hook) => {
+              const { tone, sentence: words } = hookState(hook);
+              return (
+                <Row
+                  key={hook.id}
+                  tone={tone}
+                  to={`/hooks/${hook.id}`}
+                  title={hook.name}
+                  text={words}
+                  side={[`${hook.received} received`, hook.refused > 0 && `${hook.refused} refused`]}
+                />
+              );
+            }}
+          </LiveList>
         </Section>
       )}
+      <SelfChecks health={health.data} />
     </Page>
+  );
+}
+
+/** When the events of a connection were last polled. */
+function lastPoll({ events = [] }: Connection): string | undefined {
+  const last = events
+    .map(({ polledAt }) => polledAt)
+    .filter((at) => at !== undefined)
+    .toSorted()
+    .at(-1);
+  return last && `polled ${ago(last)}`;
+}
+
+/** Trunkline's own checks of the last minute and the difference between the clocks. */
+function SelfChecks({ health }: { health: Health | undefined }) {
+  if (!health?.checks) return null;
+  const failed = health.checks.filter(({ ok }) => !ok);
+  const lag = clockDifferenceMs.value;
+  const isOff = lag !== undefined && Math.abs(lag) > clockToleranceMs;
+  return (
+    <Section title="Trunkline itself">
+      <details class="group good" open={failed.length > 0 || isOff}>
+        <summary>
+          <Mark tone={failed.length > 0 ? 'bad' : isOff ? 'warn' : 'good'} />
+          <span class="row-main">
+            <span class="row-title">
+              {failed.length > 0 ? `${count(failed.length, 'check')} failed` : 'All checks passed'}
+              {health.checkedAt && `, ${ago(health.checkedAt)}`}
+            </span>
+            <span class="row-text">
+              {lag === undefined
+                ? ''
+                : isOff
+                  ? `The clock of this computer is ${span(Math.abs(lag))} ${lag > 0 ? 'ahead of' : 'behind'} Trunkline’s, so the ages on this page are wrong.`
+                  : 'The clocks of Trunkline and this computer agree.'}
+            </span>
+          </span>
+          <Icon name="chevron" class="turn" />
+        </summary>
+        <div class="group-body">
+          <ul class="rows">
+            {health.checks.map(({ name, ok, message }) => (
+              <Row key={name} tone={ok ? 'good' : 'bad'} title={sentence(name)} text={message} />
+            ))}
+          </ul>
+        </div>
+      </details>
+    </Section>
   );
 }
 
 /** Trunkline's own health: the checks of the last minute. */
 interface Health {
   status: string;
+  checkedAt?: string;
   checks?: { name: string; ok: boolean; message: string }[];
 }
 
-const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
 const weight = (tone: Tone) => ['bad', 'warn', 'busy', 'idle', 'good', 'same'].indexOf(tone);
-
-/** True if a later replay of the same run also failed: then the replay is the open failure. */
-const isAnswered = (run: Run, all: readonly Run[]) => all.some(({ replayOf }) => replayOf === run.id);
 
 function Headline({
   loading,
@@ -155,55 +218,6 @@ function Headline({
 
 const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-function ConnectionRow({ connection }: { connection: Connection }) {
-  const { tone, word, sentence: words } = connectionState(connection);
-  const polled = (connection.events ?? []).map(({ lookedAt }) => lookedAt).filter((at) => at !== undefined);
-  const last = polled.toSorted().at(-1);
-  return (
-    <li class={`row ${tone}`}>
-      <Link to={`/connections/${connection.id}`}>
-        <Mark tone={tone} />
-        <span class="row-main">
-          <span class="row-title">{connectionTitle(connection)}</span>
-          <span class="row-text">{words}</span>
-        </span>
-        <span class="row-side">
-          <span class={`word ${tone}`}>{word}</span>
-          {last && <span class="muted">polled {ago(last)}</span>}
-        </span>
-      </Link>
-    </li>
-  );
-}
-
-function HookRow({ hook }: { hook: Hook }) {
-  const quiet = hook.lastReceivedAt !== undefined && now.value - Date.parse(hook.lastReceivedAt) > silentMs;
-  const refusedLast =
-    hook.lastRefusal !== undefined && (hook.lastReceivedAt === undefined || hook.lastRefusal.at > hook.lastReceivedAt);
-  const tone: Tone = refusedLast ? 'warn' : hook.lastReceivedAt === undefined ? 'idle' : quiet ? 'warn' : 'good';
-  return (
-    <li class={`row ${tone}`}>
-      <Link to={`/hooks/${hook.id}`}>
-        <Mark tone={tone} />
-        <span class="row-main">
-          <span class="row-title">{hook.name}</span>
-          <span class="row-text">
-            {refusedLast
-              ? `The last post was refused ${ago(hook.lastRefusal?.at ?? '')}: ${hook.lastRefusal?.reason}`
-              : hook.lastReceivedAt === undefined
-                ? 'Nothing has come in yet.'
-                : `Last post ${ago(hook.lastReceivedAt)}${quiet ? ', silent since then' : ''}.`}
-          </span>
-        </span>
-        <span class="row-side">
-          <span>{hook.received} received</span>
-          {hook.refused > 0 && <span class="muted">{hook.refused} refused</span>}
-        </span>
-      </Link>
-    </li>
-  );
-}
-
 /** Failures of the last day by cause, largest group first. */
 function Failures({ runs }: { runs: readonly Run[] }) {
   const groups = [...Map.groupBy(runs, causeOf)].sort(([, one], [, other]) => other.length - one.length).slice(0, 4);
@@ -219,19 +233,17 @@ function Failures({ runs }: { runs: readonly Run[] }) {
           const only = group.length === 1 ? newest : undefined;
           const tone = newest ? runTone[newest.state] : 'bad';
           return (
-            <li key={cause} class={`row ${tone}`}>
-              <Link to={only ? `/runs/${only.id}` : `/runs?show=failures&cause=${encodeURIComponent(cause)}`}>
-                <Mark tone={tone} />
-                <span class="row-main">
-                  <span class="row-title">{cause}</span>
-                  <span class="row-text">{[...new Set(group.map(({ name }) => name))].slice(0, 3).join(', ')}</span>
-                </span>
-                <span class="row-side">
-                  <span class={`word ${tone}`}>{count(group.length, 'run')}</span>
-                  <Time iso={newest?.createdAt} />
-                </span>
-              </Link>
-            </li>
+            <Row
+              key={cause}
+              tone={tone}
+              to={only ? `/runs/${only.id}` : `/runs?show=failures&cause=${encodeURIComponent(cause)}`}
+              title={cause}
+              text={[...new Set(group.map(({ name }) => name))].slice(0, 3).join(', ')}
+              side={[
+                <span class={`word ${tone}`}>{count(group.length, 'run')}</span>,
+                <Time key="at" iso={newest?.createdAt} />,
+              ]}
+            />
           );
         })}
       </ul>
@@ -239,75 +251,47 @@ function Failures({ runs }: { runs: readonly Run[] }) {
   );
 }
 
-/** How many runs are searched for the last one that sounded a siren. */
-const alarmRuns = 12;
+const alarmTone: Readonly<Record<Alarm['state'], Tone>> = {
+  raised: 'good',
+  raising: 'busy',
+  unknown: 'warn',
+  failed: 'bad',
+};
 
-/** Did the siren sound? The newest run that called for one, and how long it took. */
+/** Did the siren sound? The newest alarm, and how long it took. */
 function LatestAlarm() {
-  const { data: runs } = useLive<Run[]>('/v1/runs?limit=30', 5000);
-  const [alarm, setAlarm] = useState<WholeRun>();
-  const candidates = (runs ?? [])
-    .filter(({ state }) => state !== 'skipped' && state !== 'suppressed')
-    .slice(0, alarmRuns)
-    .map(({ id, state }) => `${id} ${state}`)
-    .join();
-  useEffect(() => {
-    let wanted = true;
-    const look = async () => {
-      for (const candidate of candidates.split(',').filter(Boolean)) {
-        const run = await call<WholeRun>('GET', `/v1/runs/${candidate.split(' ')[0]}`).catch(() => undefined);
-        if (!wanted) return;
-        if (run?.steps.some((step) => isSiren(step.call) && step.state !== 'skipped')) {
-          setAlarm(run);
-          return;
-        }
-      }
-    };
-    void look();
-    return () => {
-      wanted = false;
-    };
-  }, [candidates]);
+  const { data } = useLive<Alarm[]>('/v1/alarms?limit=1', 5000);
+  const [alarm] = data ?? [];
   if (!alarm) return null;
-  const sirens = alarm.steps.filter((step) => isSiren(step.call) && step.state !== 'skipped');
-  const siren = sirens.find(({ state }) => state === 'succeeded') ?? sirens.at(-1);
-  if (!siren) return null;
-  const acknowledged = alarm.steps.find(
-    (step) =>
-      step.call === undefined &&
-      step.state === 'succeeded' &&
-      step.output !== null &&
-      step.output !== undefined &&
-      step.startedAt > siren.startedAt,
-  );
-  const sounded = siren.state === 'succeeded';
-  const tone: Tone = sounded ? 'good' : siren.state === 'running' ? 'busy' : siren.state === 'unknown' ? 'warn' : 'bad';
-  const took = siren.endedAt === undefined ? undefined : Date.parse(siren.endedAt) - Date.parse(alarm.createdAt);
+  const { name, runId, state, postedAt, raisedAt, acknowledgedAt, reason } = alarm;
+  const what = isSiren(alarm.call) ? 'siren' : 'alert';
+  const after = (iso: string) => span(Date.parse(iso) - Date.parse(postedAt));
+  const words: Readonly<Record<Alarm['state'], string>> = {
+    raised: `The ${what} ${what === 'siren' ? 'sounded' : 'was shown'} ${ago(raisedAt ?? postedAt)}`,
+    raising: `A ${what} is being sent`,
+    unknown: `It is not known whether the ${what} ${what === 'siren' ? 'sounded' : 'was shown'}`,
+    failed: `The ${what} ${what === 'siren' ? 'did not sound' : 'was not shown'}`,
+  };
   return (
-    <section class={`alarm ${tone}`} aria-label="Latest alarm">
+    <section class={`alarm ${alarmTone[state]}`} aria-label="Latest alarm">
       <Icon name="siren" />
       <div>
-        <p class="alarm-title">
-          {sounded
-            ? `The siren sounded ${ago(siren.endedAt ?? siren.startedAt)}`
-            : siren.state === 'running'
-              ? 'A siren is being sounded'
-              : siren.state === 'unknown'
-                ? 'Nobody knows whether the siren sounded'
-                : 'The siren did not sound'}
-        </p>
+        <p class="alarm-title">{words[state]}</p>
         <p>
-          {alarm.name}, posted at {moment(alarm.createdAt)}
-          {took !== undefined && sounded && <>; on the radio after {span(took)}</>}
-          {acknowledged?.endedAt && (
-            <>; acknowledged after {span(Date.parse(acknowledged.endedAt) - Date.parse(alarm.createdAt))}</>
-          )}
-          {!sounded && siren.error && <>: {siren.error.message}</>}.
+          {name}, posted at {moment(postedAt)}
+          {raisedAt && `; on the radio after ${after(raisedAt)}`}
+          {acknowledgedAt && `; acknowledged after ${after(acknowledgedAt)}`}
+          {state !== 'raised' && reason && `: ${reason}`}.
         </p>
       </div>
-      <Link to={`/runs/${alarm.id}`} class="button small">
-        Show the run
-      </Link>
+      <div class="actions">
+        <Link to="/runs?show=alarms" class="button small">
+          All alarms
+        </Link>
+        <Link to={`/runs/${runId}`} class="button small">
+          Show the run
+        </Link>
+      </div>
     </section>
   );
 }

@@ -1,0 +1,91 @@
+import { useEffect, useState } from 'preact/hooks';
+import { call } from './api.ts';
+import { Dialog } from './dialog.tsx';
+import { Mark, Notice, useAction } from './parts.tsx';
+import { now, until } from './time.ts';
+import { vendorTitle } from './words.ts';
+
+interface Login {
+  state: 'waiting' | 'done' | 'expired';
+  url?: string;
+  login?: string;
+  expiresAt?: string;
+}
+
+interface LoginProps {
+  vendor: string;
+  name: string;
+  /** The settings of a connection that does not exist yet. */
+  settings?: Record<string, unknown>;
+  credentials?: Record<string, unknown>;
+  onDone: () => void;
+  onClose: () => void;
+}
+
+/** How often it is asked whether access was granted, in milliseconds. */
+const askEveryMs = 2_000;
+
+/** A login that a person completes at the vendor, in another tab. */
+export function BrowserLogin({ vendor, name, settings, credentials, onDone, onClose }: LoginProps) {
+  const [begun, setBegun] = useState<Login>();
+  const [ended, setEnded] = useState<'expired'>();
+  const action = useAction();
+  const path = `/v1/connections/${vendor}/${name}/login`;
+  const begin = () =>
+    action.run(async () => {
+      setEnded(undefined);
+      setBegun(undefined);
+      const given = credentials && Object.keys(credentials).length > 0;
+      setBegun(await call<Login>('POST', path, { ...(settings && { settings }), ...(given && { credentials }) }));
+    });
+  useEffect(() => {
+    void begin();
+  }, []);
+  useEffect(() => {
+    if (begun?.login === undefined || ended) return undefined;
+    const { login } = begun;
+    let timer: ReturnType<typeof setTimeout>;
+    const ask = async () => {
+      const { state } = await call<Login>('POST', path, { login }).catch((): Login => ({ state: 'waiting' }));
+      if (state === 'done') onDone();
+      else if (state === 'expired') setEnded('expired');
+      else timer = setTimeout(() => void ask(), askEveryMs);
+    };
+    timer = setTimeout(() => void ask(), askEveryMs);
+    return () => clearTimeout(timer);
+  }, [begun, ended]);
+  const isOver = ended || (begun?.expiresAt !== undefined && Date.parse(begun.expiresAt) < now.value);
+  return (
+    <Dialog title={`Log in to ${vendorTitle(vendor)}`} onClose={onClose}>
+      <div>
+        <Notice problem={action.problem} onRetry={() => void begin()} />
+        {begun?.url && !isOver && (
+          <>
+            <p>Open the vendor’s page, log in there and grant access. This page notices it by itself.</p>
+            <p class="notice busy" role="status">
+              <Mark tone="busy" />
+              <span>
+                Waiting for you to grant access{begun.expiresAt && `; the link expires ${until(begun.expiresAt)}`}.
+              </span>
+            </p>
+          </>
+        )}
+        {isOver && <p class="notice warn">The link has expired. Begin again.</p>}
+        <div class="dialog-actions">
+          <button type="button" class="button" onClick={onClose}>
+            Cancel
+          </button>
+          {begun?.url && !isOver ? (
+            <a class="button primary" href={begun.url} target="_blank" rel="noreferrer">
+              Open the login page
+            </a>
+          ) : (
+            <button type="button" class="button primary" disabled={action.busy} onClick={() => void begin()}>
+              Begin again
+            </button>
+          )}
+        </div>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,186 @@
+import { useState } from 'preact/hooks';
+import { call, may } from '../api.ts';
+import { FormDialog } from '../dialog.tsx';
+import { CheckField, SelectField, TextField } from '../fields.tsx';
+import { reloadAll, useLive } from '../live.ts';
+import { Notice, Page, say, useAction, When } from '../parts.tsx';
+import type { Subscription } from '../readings.ts';
+import { go } from '../router.tsx';
+import { Fact, LiveItem, Verdict } from '../rows.tsx';
+import { daysAgo } from '../time.ts';
+import { count } from '../words.ts';
+import { Deliveries, SigningSecret, subscriptionTone, subscriptionWords } from './subscriptions.tsx';
+
+const back = { to: '/subscriptions', name: 'Subscriptions' };
+
+/** One target of events with its deliveries. */
+export function SubscriptionPage({ params: [id = ''] }: { params: readonly string[] }) {
+  const subscription = useLive<Subscription>(`/v1/subscriptions/${id}`, 5000);
+  return (
+    <LiveItem live={subscription} title="Subscription" back={back} missing={<p>It was deleted.</p>}>
+      {(each) => <KnownSubscription subscription={each} />}
+    </LiveItem>
+  );
+}
+
+function KnownSubscription({ subscription }: { subscription: Subscription }) {
+  const { id, url, types, connection, filter, description, state, reason, failingSince, createdAt } = subscription;
+  const [asked, setAsked] = useState<'rotate' | 'replay' | 'delete'>();
+  const action = useAction();
+  const onClose = () => setAsked(undefined);
+  const toggle = () =>
+    action.run(async () => {
+      await call('PATCH', `/v1/subscriptions/${id}`, { enabled: state !== 'active' });
+      reloadAll();
+      say(state === 'active' ? 'The subscription is paused.' : 'The subscription is on again.');
+    });
+  return (
+    <Page
+      title={description ?? url}
+      back={back}
+      actions={
+        may('subscriptions', 'write') && (
+          <>
+            <button type="button" class="button" disabled={action.busy} onClick={() => void toggle()}>
+              {state === 'active' ? 'Pause' : 'Switch on'}
+            </button>
+            {may('deliveries', 'write') && state === 'active' && (
+              <button type="button" class="button" onClick={() => setAsked('replay')}>
+                Replay a range
+              </button>
+            )}
+            <button type="button" class="button" onClick={() => setAsked('rotate')}>
+              New secret
+            </button>
+            <button type="button" class="button" onClick={() => setAsked('delete')}>
+              Delete
+            </button>
+          </>
+        )
+      }
+    >
+      <Notice problem={action.problem} />
+      <Verdict tone={subscriptionTone[state]} word={subscriptionWords[state]}>
+        {reason && <p>{reason}</p>}
+        {failingSince && (
+          <p>
+            Failing since <When iso={failingSince} />.
+          </p>
+        )}
+      </Verdict>
+      <dl class="facts">
+        <Fact name="Address">{url}</Fact>
+        <Fact name="Event types">{types.join(', ')}</Fact>
+        <Fact name="Connection">{connection}</Fact>
+        <Fact name="Filter">{filter && <code>{filter}</code>}</Fact>
+        <Fact name="Created">
+          <When iso={createdAt} />
+        </Fact>
+        <Fact name="Id" mono>
+          {id}
+        </Fact>
+      </dl>
+      {may('deliveries', 'read') && <Deliveries subscription={id} />}
+      {asked === 'rotate' && <Rotate id={id} onClose={onClose} />}
+      {asked === 'replay' && <ReplayRange id={id} onClose={onClose} />}
+      {asked === 'delete' && (
+        <FormDialog
+          title="Delete this subscription?"
+          submit="Delete"
+          cancel="Keep it"
+          danger
+          onClose={onClose}
+          onSubmit={async () => {
+            await call('DELETE', `/v1/subscriptions/${id}`);
+            reloadAll();
+            say('The subscription is deleted.');
+            go('/subscriptions');
+          }}
+        >
+          <p>Deliveries that are still pending are cancelled.</p>
+        </FormDialog>
+      )}
+    </Page>
+  );
+}
+
+function Rotate({ id, onClose }: { id: string; onClose: () => void }) {
+  const [overlap, setOverlap] = useState(86_400);
+  const [secret, setSecret] = useState<string>();
+  if (secret !== undefined) return <SigningSecret secret={secret} onClose={onClose} />;
+  return (
+    <FormDialog
+      title="A new secret"
+      submit="Create a new secret"
+      onClose={onClose}
+      onSubmit={async () => {
+        const body = { overlapSeconds: overlap };
+        setSecret((await call<{ secret: string }>('POST', `/v1/subscriptions/${id}/rotate`, body)).secret);
+      }}
+    >
+      <SelectField
+        label="Sign with both secrets for"
+        value={overlap}
+        onChange={setOverlap}
+        options={[
+          [86_400, 'a day'],
+          [604_800, 'a week'],
+          [3600, 'an hour'],
+          [0, 'no time: the old one stops at once'],
+        ]}
+      />
+    </FormDialog>
+  );
+}
+
+/** The local time as an `<input type="datetime-local">` takes it. */
+const localInput = (time: number) =>
+  new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+
+/** Sends the events of a time range again. */
+function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
+  const [from, setFrom] = useState(() => localInput(Date.parse(daysAgo(1))));
+  const [to, setTo] = useState(() => localInput(Date.now()));
+  const [delivered, setDelivered] = useState(false);
+  const [missing, setMissing] = useState(false);
+  const [sent, setSent] = useState(0);
+  return (
+    <FormDialog
+      title="Replay a range"
+      submit="Send again"
+      busy={`Sending… ${sent > 0 ? sent : ''}`}
+      onClose={onClose}
+      onSubmit={async () => {
+        let next: string | undefined = new Date(from).toISOString();
+        // To the end of the chosen minute.
+        const end = new Date(Date.parse(new Date(to).toISOString()) + 59_999).toISOString();
+        let total = 0;
+        while (next !== undefined) {
+          const page: { deliveries: string[]; nextFrom?: string } = await call('POST', '/v1/deliveries/replay', {
+            subscription: id,
+            from: next,
+            to: end,
+            ...(delivered && { states: ['given_up', 'cancelled', 'delivered'] }),
+            missing,
+          });
+          total += page.deliveries.length;
+          setSent(total);
+          next = page.nextFrom;
+        }
+        reloadAll();
+        say(total === 0 ? 'There is nothing to send in that range.' : `${count(total, 'event')} sent again.`);
+        onClose();
+      }}
+    >
+      <TextField label="From (local time)" type="datetime-local" required value={from} onChange={setFrom} />
+      <TextField label="To (local time)" type="datetime-local" required value={to} onChange={setTo} />
+      <p class="muted">Deliveries that were given up or cancelled are sent again.</p>
+      <CheckField checked={missing} onChange={setMissing}>
+        Also events that came while the subscription was off
+      </CheckField>
+      <CheckField checked={delivered} onChange={setDelivered}>
+        Also what was delivered: the target receives it twice
+      </CheckField>
+    </FormDialog>
+  );
+}

@@ -1,0 +1,132 @@
+import type { ComponentChildren } from 'preact';
+import type { Live } from './live.ts';
+import { Empty, Loading, Mark, Notice, Page, type Tone } from './parts.tsx';
+import { Link } from './router.tsx';
+
+interface RowProps {
+  tone?: Tone | undefined;
+  /** Where the row leads. With `actions` or `children`, only the title is the link. */
+  to?: string | undefined;
+  title: ComponentChildren;
+  /** Further lines; those that are falsy are omitted. */
+  text?: ComponentChildren | readonly ComponentChildren[];
+  /** Right-aligned lines. */
+  side?: readonly ComponentChildren[];
+  mono?: boolean;
+  actions?: ComponentChildren;
+  /** Below the text. */
+  children?: ComponentChildren;
+}
+
+/** One line of a list: its state, a title, what is to be said about it, and what can be done. */
+export function Row({ tone, to, title, text, side = [], mono, actions, children }: RowProps) {
+  const isLink = to !== undefined && !actions && !children;
+  const name = `row-title${mono ? ' mono' : ''}`;
+  const inside = (
+    <>
+      {tone && <Mark tone={tone} />}
+      <span class="row-main">
+        {to !== undefined && !isLink ? (
+          <Link to={to} class={name}>
+            {title}
+          </Link>
+        ) : (
+          <span class={name}>{title}</span>
+        )}
+        {(Array.isArray(text) ? text : [text]).filter(Boolean).map((line, at) => (
+          <span key={at} class="row-text">
+            {line}
+          </span>
+        ))}
+        {children}
+      </span>
+      {side.some(Boolean) && (
+        <span class="row-side">
+          {side.filter(Boolean).map((line, at) => (
+            <span key={at} class={at > 0 ? 'muted' : ''}>
+              {line}
+            </span>
+          ))}
+        </span>
+      )}
+      {actions && <span class="actions">{actions}</span>}
+    </>
+  );
+  return (
+    <li class={`row ${tone ?? ''}`}>{isLink ? <Link to={to}>{inside}</Link> : <div class="row-in">{inside}</div>}</li>
+  );
+}
+
+interface ListProps<T> {
+  live: Live<readonly T[]>;
+  /** What stands in place of an empty list. */
+  empty: ComponentChildren;
+  /** The number of lines to expect. */
+  loading?: number;
+  label?: string;
+  children: (item: T) => ComponentChildren;
+}
+
+/** A list that is read from the API: loading, failed, empty or shown. */
+export function LiveList<T>({ live: { data, problem, reload }, empty, loading = 4, label, children }: ListProps<T>) {
+  return (
+    <>
+      <Notice problem={problem} onRetry={() => void reload()} />
+      {!data && !problem && <Loading rows={loading} />}
+      {data?.length === 0 && empty}
+      {data && data.length > 0 && (
+        <ul class="rows" aria-label={label}>
+          {data.map(children)}
+        </ul>
+      )}
+    </>
+  );
+}
+
+interface ItemProps<T> {
+  live: Live<T>;
+  /** The page while there is no item. */
+  title: string;
+  back: { to: string; name: string };
+  missing: ComponentChildren;
+  children: (item: T) => ComponentChildren;
+}
+
+/** A page about one thing that is read from the API: loading, failed, missing or shown. */
+export function LiveItem<T>({ live: { data, problem, reload }, title, back, missing, children }: ItemProps<T>) {
+  if (data && problem?.status !== 404) return <>{children(data)}</>;
+  return (
+    <Page title={title} back={back}>
+      {problem?.status === 404 ? (
+        <Empty title={`There is no such ${title.toLowerCase()}.`}>{missing}</Empty>
+      ) : problem ? (
+        <Notice problem={problem} onRetry={() => void reload()} />
+      ) : (
+        <Loading rows={4} />
+      )}
+    </Page>
+  );
+}
+
+/** The state of one thing, large, at the top of its page. */
+export function Verdict({ tone, word, children }: { tone: Tone; word: string; children?: ComponentChildren }) {
+  return (
+    <div class={`verdict ${tone}`}>
+      <Mark tone={tone} large />
+      <div>
+        <p class="verdict-word">{word}</p>
+        {children}
+      </div>
+    </div>
+  );
+}
+
+export function Fact({ name, mono, children }: { name: string; mono?: boolean; children: ComponentChildren }) {
+  if (children === undefined || children === null || children === false || children === '') return null;
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd class={mono ? 'mono small' : ''}>{children}</dd>
+    </div>
+  );
+}
