@@ -247,10 +247,11 @@ describe('connect on a terminal', () => {
   /** Runs the command line on a terminal of its own, and types an answer each time that it shows a question. */
   async function onTerminal(words: string[], answers: [question: string, keys: string][]) {
     const { url, adminKey } = bench.product;
-    const command = [process.execPath, join(root, 'cli/main.ts'), ...words].join(' ');
+    // A terminal without a width would show one letter a line.
+    const command = ['stty cols 200 rows 50; exec', process.execPath, join(root, 'cli/main.ts'), ...words].join(' ');
     const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
       cwd: folder,
-      env: { ...process.env, TRUNKLINE_URL: url, TRUNKLINE_KEY: adminKey, TERM: 'xterm', COLUMNS: '200' },
+      env: { ...process.env, TRUNKLINE_URL: url, TRUNKLINE_KEY: adminKey, TERM: 'xterm' },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     children.add(child);
@@ -261,7 +262,8 @@ describe('connect on a terminal', () => {
     });
     let shown = 0;
     for (const [question, keys] of answers) {
-      await until(() => output.indexOf(question, shown) >= 0);
+      // The sign of the question that waits for its answer, in its colour.
+      await until(() => new RegExp(`◆\\S*  ${question}`).test(output.slice(shown)));
       shown = output.length;
       child.stdin.write(keys);
     }
