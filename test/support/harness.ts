@@ -45,11 +45,17 @@ export class TestClock implements Clock {
 /** What the database and the secrets of a test ask for. */
 export const testCredentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 
-/** The database and the secrets of one test file, with the environment that functions in other processes need. */
-export async function startBackends() {
+/**
+ * The database and the secrets of one test file, with the environment that functions in other processes need. The database's files
+ * lie in a folder of their own, or in the one that is given.
+ */
+export async function startBackends(databaseDirectory?: string) {
   const directory = mkdtempSync(join(tmpdir(), 'trunkline-test-'));
   const credentials = testCredentials;
-  const database = await startEmbeddedDynamodb({ credentials });
+  const database = await startEmbeddedDynamodb({
+    credentials,
+    ...(databaseDirectory !== undefined && { directory: databaseDirectory }),
+  });
   const secrets = await startSecretsEndpoint({ directory, credentials });
   await createTable(database, 'trunkline');
   const env = {
