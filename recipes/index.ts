@@ -1,6 +1,7 @@
 import type { Recipes } from '../lib/automations/recipes/recipe.ts';
 import { alarmPanel } from './alarm-panel.ts';
 import { functionKey } from './function-key.ts';
+import { geofence } from './geofence.ts';
 import { jobDispatch } from './job-dispatch.ts';
 import { loneWorker } from './lone-worker.ts';
 import { monitoringAlert } from './monitoring-alert.ts';
@@ -18,4 +19,5 @@ export const recipes: Recipes = {
   rota,
   'monitoring-alert': monitoringAlert,
   'war-room': warRoom,
+  geofence,
 };

@@ -332,4 +332,35 @@ export const demoTables: readonly DemoTable[] = [
     views: [everything],
     rows: [],
   },
+  {
+    name: 'Zones',
+    code: 'zones',
+    fields: [
+      text('Name', 'name'),
+      number('Lat', 'lat'),
+      number('Lon', 'lon'),
+      number('RadiusM', 'radius_m'),
+      text('ChannelNo', 'channel_no'),
+      text('OnEnter', 'on_enter'),
+      text('OnExit', 'on_exit'),
+      ...comments,
+    ],
+    views: [everything],
+    rows: [
+      { Name: 'Site 12', Lat: '37.4898', Lon: '127.033', RadiusM: '200', ChannelNo: '34', OnEnter: 'Wear a helmet' },
+    ],
+  },
+  {
+    name: 'Crossings',
+    code: 'crossings',
+    fields: [
+      text('Person', 'person'),
+      text('Zone', 'zone'),
+      text('Kind', 'kind', ['Enter', 'Exit']),
+      date('At', 'at'),
+      ...comments,
+    ],
+    views: [everything],
+    rows: [],
+  },
 ];
