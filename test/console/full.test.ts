@@ -190,6 +190,98 @@ describe('an operator', () => {
     await visitor.end();
   });
 
+  test('installs a recipe from its form: lists to pick from, a preview, and an address that is shown once', async () => {
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open('/recipes', 'Recipes');
+    await page.getByRole('link', { name: 'Alarm panel' }).click();
+    await page.locator('h1', { hasText: 'Alarm panel' }).waitFor();
+    await page.getByLabel('Name of this installation').fill('South gate');
+    for (const what of ['ProPTT2', 'Talk', 'TimeTonic']) {
+      await page.getByLabel(`The ${what} connection`).selectOption('demo');
+    }
+    await page.getByLabel(/^The Talk room/).selectOption('controlroom');
+    // The book brings its owner along, and the tables are those of the book.
+    await page.getByLabel(/^The code of the book/).selectOption('operations');
+    expect(await page.getByLabel(/^The owner of the book/).inputValue()).toBe('demo');
+    await page
+      .getByLabel(/^The table of incidents/)
+      .locator('option[value="incidents"]')
+      .waitFor({ state: 'attached' });
+    await page.getByRole('button', { name: 'Preview' }).click();
+    await page.locator('.row', { hasText: 'South gate: panel' }).first().waitFor();
+    await page.getByText('It raises alarms.').waitFor();
+    await visitor.expectAccessible();
+    await page.getByRole('button', { name: 'Install', exact: true }).click();
+    const address = await page.getByLabel('Address of South gate: panel', { exact: true }).inputValue();
+    await page.getByRole('button', { name: 'I have copied it' }).click();
+    await page.locator('h1', { hasText: 'South gate' }).waitFor();
+    expect(await page.content()).not.toContain(address);
+    await fetch(`${address}?wait=20`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ site: 'S1', zone: 'Z1', kind: 'Fire', severity: 'critical', state: 'open' }),
+    });
+    await page.locator('.section', { hasText: 'Latest runs' }).locator('.row', { hasText: 'South gate' }).waitFor();
+    await visitor.end();
+  });
+
+  test('gives the result of a step done by hand, and undoes a run that can be undone', async () => {
+    const { body: linking } = await bench.call<{ id: string }>('POST', '/v1/automations', {
+      name: 'Shift start',
+      when: { hook: hookId },
+      if: "{% event.data.body.kind = 'shift' %}",
+      do: [
+        {
+          name: 'link',
+          call: 'proptt2/demo/linkUserToChannel',
+          input: { channelId: 2, userId: '{% event.data.body.user %}' },
+          undo: {
+            call: 'proptt2/demo/unlinkUserToChannel',
+            input: { channelId: 2, userId: '{% event.data.body.user %}' },
+          },
+        },
+      ],
+    });
+    const { body: users } = await bench.call<{ id: number }[]>('GET', '/v1/choices/proptt2/demo/users');
+    const { body: members } = await bench.call<{ id: number }[]>(
+      'GET',
+      '/v1/choices/proptt2/demo/participants?channelId=2',
+    );
+    const user = users.find(({ id }) => !members.some((member) => member.id === id))?.id;
+    await post({ kind: 'shift', user });
+    await post({ kind: 'shift', user: 99_999 });
+    const visitor = await operator();
+    const { page } = visitor;
+    await visitor.open(`/runs?automation=${linking.id}&show=succeeded`, 'Runs');
+    await page.locator('.row a', { hasText: 'Shift start' }).click();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Undo' }).click();
+    await page.getByText('Takes back what').waitFor();
+    await page.locator('.verdict', { hasText: 'Done' }).waitFor();
+    const { body: after } = await bench.call<{ id: number }[]>(
+      'GET',
+      '/v1/choices/proptt2/demo/participants?channelId=2',
+    );
+    expect(after.map(({ id }) => id)).toEqual(members.map(({ id }) => id));
+
+    await visitor.open('/runs?show=failures', 'Runs');
+    await page.locator('.group', { hasText: 'Shift start' }).locator('summary').click();
+    await page.locator('.group', { hasText: 'Shift start' }).locator('.row a').click();
+    await page.locator('.verdict', { hasText: 'Failed' }).waitFor();
+    await page.getByRole('button', { name: 'Replay' }).click();
+    await page.getByText('What failed, except steps you did by hand').click();
+    await page.getByLabel('Results by step').fill('{"link": {"done": "by hand"}}');
+    await page.getByRole('dialog').getByRole('button', { name: 'Replay' }).click();
+    await page.getByText('A replay of').waitFor();
+    await page.locator('.verdict', { hasText: 'Done' }).waitFor();
+    // The failure is dealt with and no longer counts as open.
+    await visitor.open('/runs?show=failures', 'Runs');
+    await page.locator('.group', { hasText: 'Broken rota' }).waitFor();
+    await page.locator('.group', { hasText: 'Shift start' }).waitFor({ state: 'detached' });
+    await visitor.end();
+  });
+
   test('sees where people are, how old that is, who is nowhere, and who is in a channel', async () => {
     const visitor = await operator();
     const { page } = visitor;
