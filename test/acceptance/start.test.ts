@@ -111,8 +111,10 @@ test('every port but that of the API asks for a secret, and none lets a web page
     ] as const) {
       expect(await ask(port, origin, target, method)).toBe(`${port} ${method} ${target} 403`);
     }
-    if (vendors.includes(port)) expect(await ask(port, {}, '/__sandbox/state')).toMatch(/ 401$/);
-    else expect(await ask(port, {}, '/', 'POST')).toMatch(/ 403$/);
+    // Without an origin, a stand-in vendor asks for its control key, and a service of AWS for a signature.
+    const isVendor = vendors.includes(port);
+    const told = isVendor ? await ask(port, {}, '/__sandbox/state') : await ask(port, {}, '/', 'POST');
+    expect(told.slice(-4)).toBe(isVendor ? ' 401' : ' 403');
   }
 });
 

@@ -293,13 +293,8 @@ describe('odd answers', () => {
     for (const field of Object.keys(sandbox.data().users[id] ?? {})) {
       const http = odd('users', (item) => change(item, field));
       const found = fits(await poll('users', first.cursor, { http }));
-      expect(found, field).toEqual(
-        expect.arrayContaining([
-          ['user.located', 1],
-          ['user.located', 2],
-        ]),
-      );
-      if (field !== 'id') expect(found, field).toContainEqual(['user.created', id]);
+      const told = [['user.located', 1], ['user.located', 2], ...(field === 'id' ? [] : [['user.created', id]])];
+      expect(found, field).toEqual(expect.arrayContaining(told));
     }
   });
 

@@ -94,8 +94,7 @@ test('what the vendor sends by itself is heard, filtered by type', async () => {
 test('a socket that floods is closed after four megabytes, and what it sent so far is answered', async () => {
   const { call } = await tt.connect();
   const heard = call('listenSocket', { seconds: 10 });
-  for (let tries = 0; tt.sandbox.control.attachedSockets().length === 0 && tries < 100; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => tt.sandbox.control.attachedSockets().length > 0);
   const msg = 'x'.repeat(700_000);
   for (let sent = 0; sent < 40; sent++) tt.sandbox.control.pushSocket({ frame: { type: 1, msg } });
   const { frames, complete, warning } = (await heard) as { frames: object[]; complete: boolean; warning: string };
