@@ -97,6 +97,24 @@ describe('an automation that could not run is refused', () => {
       '/do/0/input/channelId',
       'must be',
     ],
+    [
+      'more rounds than an execution can take',
+      {
+        do: ['a', 'b'].map((name) => ({
+          name,
+          repeat: {
+            do: [
+              { name: `${name}1`, wait: { seconds: 1 } },
+              ...Array.from({ length: 5 }, (_, n) => ({ name: `${name}x${n}`, wait: { seconds: 1 } })),
+            ],
+            until: '{% false %}',
+            max: 100,
+          },
+        })),
+      },
+      '/do/0',
+      'operations',
+    ],
     ['six fields of a cron', { when: { schedule: { cron: '*/10 * * * * *' } } }, '/when/schedule/cron', 'five fields'],
     [
       'a moment that has passed',

@@ -26,6 +26,7 @@ import {
   triggersOf,
   unlessOf,
 } from './definition.ts';
+import { maxOperations, operationsOf, operationsOfStep, operationsPerItem } from './runs/durable-operations.ts';
 import { scheduleProblem } from './schedule.ts';
 import { everyStep } from './steps.ts';
 
@@ -93,6 +94,7 @@ export async function admit(
   for (const [at, trigger] of triggersOf(definition).entries())
     await checkTrigger(trigger, isList ? `/when/${at}` : '/when', check, options);
   checkDuration(definition, check);
+  checkOperations(definition, check);
 
   const [first] = errors;
   if (!first) return;
@@ -234,4 +236,16 @@ function checkDuration(definition: Definition, { refuse }: Check): void {
       return;
     }
   }
+}
+
+/** A run is one durable execution, whose operations are limited. How long its lists may be is decided when they are known. */
+function checkOperations(definition: Definition, { refuse }: Check): void {
+  const placed = everyStep(definition.do);
+  const total = operationsOf(definition) + placed.reduce((sum, each) => sum + operationsPerItem(each), 0);
+  if (total <= maxOperations) return;
+  const [largest] = placed.toSorted((one, other) => operationsOfStep(other) - operationsOfStep(one));
+  refuse(
+    largest?.pointer ?? '/do',
+    `makes the run take up to ${total} operations, and it may have ${maxOperations}: lower \`max\`, or start another automation`,
+  );
 }

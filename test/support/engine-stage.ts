@@ -4,11 +4,11 @@ import * as z from 'zod/mini';
 import { type AutomationItem, startOne } from '../../lib/automations/automations.ts';
 import { automationSchema, type Definition } from '../../lib/automations/definition.ts';
 import { raisesAlarm } from '../../lib/automations/raises-alarm.ts';
-import { definitionOfRun } from '../../lib/automations/runs/begin.ts';
 import type { RunEnd } from '../../lib/automations/runs/finish.ts';
 import { waitServices } from '../../lib/automations/runs/occurred.ts';
 import { type AutomationServices, runAutomation } from '../../lib/automations/runs/run.ts';
 import {
+  definitionOfRun,
   findRun,
   outputOf,
   type RunCause,

@@ -101,7 +101,12 @@ export function hiddenFor(item: AutomationItem, principal: Principal, isPast: bo
     (!seesMemory && pk.startsWith('memo#'));
 }
 
-async function readableEvent(services: AutomationServices, id: string, { scopes }: Principal): Promise<EventItem> {
+/** A stored event that a key may see. */
+export async function readableEvent(
+  services: AutomationServices,
+  id: string,
+  { scopes }: Principal,
+): Promise<EventItem> {
   const item = await findEvent(services, id);
   if (item && mayReadEvent((vendor, connection) => mayRead(scopes, vendor, connection), item)) return item;
   throw refusedField('/eventId', 'names no event that this key may see. Events are kept 30 days');
@@ -117,7 +122,8 @@ export function otherOutputs({ do: steps }: Definition, outputs: Record<string, 
   return { outputs: Object.fromEntries(Object.entries(outputs).filter(([name]) => !calls.has(name))) };
 }
 
-function sampleEvent(
+/** A sample of what starts an automation, with what is given of it. */
+export function sampleEvent(
   vendors: EventCatalogue,
   item: AutomationItem,
   given: Record<string, unknown>,

@@ -1,12 +1,14 @@
+import * as z from 'zod/mini';
 import { type Route, type RouteCall, route } from '../../api/route.ts';
+import { field } from '../../core/field.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
 import { type AdmissionServices, admit } from '../admission.ts';
 import { automationSchema, type Definition } from '../definition.ts';
 import { findAutomation } from '../records.ts';
 import type { AutomationServices } from '../runs/run-context.ts';
-import { backtested, backtestFields, rehearsalFields, rehearsed } from './schemas.ts';
+import { backtested, backtestFields, drillFields, rehearsalFields, rehearsed } from './schemas.ts';
 
-/** The routes that show what an automation would do. Nothing that they do has an effect. */
+/** The routes that show what an automation would do, and the one that does it with simulated vendors. */
 export function rehearsalRoutes(
   services: AutomationServices,
   vendors: EventCatalogue,
@@ -71,6 +73,25 @@ export function rehearsalRoutes(
       handle: async (call) => {
         const { backtest } = await import('./backtest.ts');
         return backtest(services, vendors, await find(call.params), call.input, callerOf(call));
+      },
+    }),
+    route({
+      ...shared,
+      path: '/v1/automations/{id}/drill',
+      operationId: 'drillAutomation',
+      summary: 'Run an automation against the simulated vendors of this machine',
+      write: true,
+      status: 202,
+      input: drillFields,
+      output: () =>
+        z.looseObject({
+          id: field(z.string(), { description: 'The id of the run.' }),
+          connections: field(z.record(z.string(), z.string()), { description: 'What stood in for each connection.' }),
+        }),
+      handle: async ({ params, input, principal, request: { requestId } }) => {
+        const item = await find(params);
+        const { startDrill } = await import('./drill.ts');
+        return startDrill({ ...services, ...admission }, vendors, item, input, { principal, requestId });
       },
     }),
   ];

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer } from '../../core/field.ts';
+import { field, integer, text } from '../../core/field.ts';
 import { eventIdField } from '../../events/routes.ts';
 import { runStates, stepStates } from '../runs/runs.ts';
 
@@ -141,6 +141,21 @@ export const backtested = () =>
       description: 'Every run, oldest first, with those that they would have started.',
     }),
   });
+/** What a drill starts with. */
+export const drillFields = () => {
+  const { event, eventId } = rehearsalFields();
+  return {
+    event,
+    eventId: field(eventId, { description: 'A stored event instead.' }),
+    connections: z.optional(
+      field(z.record(z.string(), text(60)), {
+        description: 'The stand-in of each `vendor/connection`, by name. Default: the connection `demo` of the vendor.',
+      }),
+    ),
+  };
+};
+export type DrillInput = z.output<z.ZodMiniObject<ReturnType<typeof drillFields>>>;
+
 export type Backtest = z.output<ReturnType<typeof backtested>>;
 
 export type Rehearsal = z.output<ReturnType<typeof rehearsed>>;

@@ -3,9 +3,16 @@ import { mergeNewest, newestListed } from '../../store/due.ts';
 import type { Table } from '../../store/table.ts';
 import { isWaitFor } from '../definition.ts';
 import { everyStep } from '../steps.ts';
-import { definitionOfRun } from './begin.ts';
 import { operationIn } from './operations.ts';
-import { callsOwner, type RunItem, type RunServices, type StepItem, stepsOf, withDefinition } from './runs.ts';
+import {
+  callsOwner,
+  definitionOfRun,
+  type RunItem,
+  type RunServices,
+  type StepItem,
+  stepsOf,
+  withDefinition,
+} from './runs.ts';
 
 /** The states of runs in which an alarm may have been raised. */
 const alarmingStates = ['running', 'succeeded', 'partial', 'failed', 'cancelled'] as const;

@@ -11,7 +11,15 @@ import { memoryOf } from './memory.ts';
 import { cancelRun } from './pause.ts';
 import { isExpressionFailure } from './retry.ts';
 import { type RunFacts, refusalOf } from './run-context.ts';
-import { findRun, type RunDefinition, type RunItem, type RunServices, type RunState, withDefinition } from './runs.ts';
+import {
+  definitionOfRun,
+  findRun,
+  type RunDefinition,
+  type RunItem,
+  type RunServices,
+  type RunState,
+  withDefinition,
+} from './runs.ts';
 import { runsInTurn } from './turn.ts';
 
 /** The result of the first durable step of a run; plain JSON, remembered by the execution. */
@@ -116,11 +124,6 @@ async function keyOf(definition: RunDefinition, evaluateNow: Evaluate): Promise<
 
 function modeOf({ mode, dedupe }: RunDefinition): NonNullable<RunDefinition['mode']> {
   return dedupe && (mode === undefined || mode === 'parallel') ? 'single' : (mode ?? 'parallel');
-}
-
-export function definitionOfRun(run: RunItem): RunDefinition {
-  // Written when the run was created, from a definition that its schema had accepted.
-  return JSON.parse(run.definition) as RunDefinition;
 }
 
 /** The event of a run; undefined if there is none, or if it no longer exists. */

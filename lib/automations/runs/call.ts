@@ -8,6 +8,7 @@ import type { Operation } from '../../core/operation.ts';
 import { redact, redactText } from '../../core/redaction/redact.ts';
 import { type CallStep, target, unlessOf } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
+import { operationsPerItem } from './durable-operations.ts';
 import { eachItem, itemsOf } from './items.ts';
 import { firstOccurred } from './occurred.ts';
 import { operationIn, vendorIn } from './operations.ts';
@@ -60,7 +61,7 @@ export async function runCall(
     return finish(run, step, operation, [ended], { output: ended.output ?? null, ...errorOf(ended) });
   }
 
-  const items = await itemsOf(run, context, name, place, step.forEach);
+  const items = await itemsOf(run, context, name, place, step.forEach, operationsPerItem(placed));
   if ('error' in items) {
     const failed: ItemEnd = { state: 'failed', error: items.error };
     return finish(run, step, operation, [failed], { output: null, error: items.error });

@@ -1,9 +1,9 @@
 import type { DurableContext } from '../../core/durable.ts';
 import { type Awaited, cancelledBy } from '../definition.ts';
-import { definitionOfRun } from './begin.ts';
 import { firstOccurred } from './occurred.ts';
 import { cancelRun } from './pause.ts';
 import type { RunContext } from './run-context.ts';
+import { definitionOfRun } from './runs.ts';
 import { register } from './wait.ts';
 
 /** Longer than any run: Lambda's limit for a durable execution. */

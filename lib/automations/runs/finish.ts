@@ -61,7 +61,7 @@ export async function finishRun(services: RunServices, runId: string, end: RunEn
     state: end.state,
     ...(reason !== undefined && { reason }),
   });
-  if (failed) await reportFailure(services, run, { ...end, ...(reason !== undefined && { reason }) });
+  if (failed && !run.isDrill) await reportFailure(services, run, { ...end, ...(reason !== undefined && { reason }) });
 }
 
 async function reportFailure(services: RunServices, run: RunItem, end: RunEnd): Promise<void> {

@@ -1,6 +1,7 @@
 import type { DurableContext } from '../../core/durable.ts';
 import type { ForEachStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
+import { operationsPerItem } from './durable-operations.ts';
 import { eachItem, itemsOf } from './items.ts';
 import type { RunContext, StepEnd, StepResult } from './run-context.ts';
 import type { RunSteps, SequenceEnd } from './run-steps.ts';
@@ -35,7 +36,7 @@ export async function runForEach(
     return words ?? null;
   });
   if (refusal !== null) return finish({ state: 'skipped' }, { output: null });
-  const items = await itemsOf(run, context, name, place, step.forEach);
+  const items = await itemsOf(run, context, name, place, step.forEach, operationsPerItem(placed));
   if ('error' in items) {
     const reason = `Step ${name}: ${items.error.message}`;
     return finish(

@@ -9,20 +9,30 @@ import type { StepPlace } from './step-records.ts';
 /** The items of a `forEach`, evaluated once, or why there are none. */
 export type Items = { list: unknown[] } | { error: StepError };
 
-/** Evaluates a `forEach` as a durable step. A value that is not a list becomes a list of one, and nothing becomes an empty list. */
-export function itemsOf(
+/**
+ * Evaluates a `forEach` as a durable step. A value that is not a list becomes a list of one, and nothing becomes an empty list. A
+ * list that is too long for the execution is refused before any item begins.
+ */
+export async function itemsOf(
   run: RunContext,
   context: DurableContext,
   name: string,
   place: StepPlace,
   forEach: string,
+  perItem: number,
 ): Promise<Items> {
-  return context.step(`${name} items`, async (): Promise<Items> => {
+  const items = await context.step(`${name} items`, async (): Promise<Items> => {
     try {
       const value = await run.render(forEach, place, run.services.clock.now());
       const list = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
-      if (list.length <= maxItems) return { list };
-      throw new GatewayError('invalid_input', `forEach gave ${list.length} items; at most ${maxItems} are allowed.`);
+      if (list.length > maxItems)
+        throw new GatewayError('invalid_input', `forEach gave ${list.length} items; at most ${maxItems} are allowed.`);
+      const most = Math.floor(run.operationsLeft / perItem);
+      if (list.length <= most) return { list };
+      throw new GatewayError(
+        'invalid_input',
+        `forEach gave ${list.length} items, and with ${perItem} operations for each this run has capacity for ${Math.max(0, most)}. Start another automation for each item instead.`,
+      );
     } catch (cause) {
       if (!isExpressionFailure(cause) && !(cause instanceof GatewayError)) throw cause;
       const { message } = cause as Error;
@@ -32,6 +42,8 @@ export function itemsOf(
       return { error };
     }
   });
+  if ('list' in items) run.spendOperations(items.list.length * perItem);
+  return items;
 }
 
 /**

@@ -186,6 +186,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
           ...(event && { event }),
           replayOf: run.id,
           reuse: !input.all,
+          ...(run.isDrill && { isDrill: true }),
           ...(input.outputs && { outputs: input.outputs }),
           ...(run.alarm !== undefined && { alarm: run.alarm }),
           ...(run.source && { source: run.source }),
@@ -273,12 +274,13 @@ async function find(services: RunServices, id: string): Promise<RunItem> {
 
 /** A run as the API returns it, without its steps. */
 export function showRun(run: RunItem) {
-  const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, replayedBy, undoOf, progress } = run;
+  const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, replayedBy, undoOf, progress, isDrill } = run;
   return {
     id,
     name,
     state,
-    automationId: owner === callsOwner ? undefined : owner,
+    automationId: owner === callsOwner ? undefined : isDrill ? owner.slice('drill'.length) : owner,
+    drill: isDrill,
     eventId,
     dedupeKey,
     replayOf,

@@ -4,9 +4,11 @@ import type { Catalogue } from '../../core/vendor.ts';
 import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
 import type { PlacedStep } from '../steps.ts';
 import { mentions, referencedSteps } from './dependencies.ts';
+import { operationsForItems } from './durable-operations.ts';
 import { type LinkServices, linksFor } from './links.ts';
 import { memoryOf } from './memory.ts';
 import {
+  definitionOfRun,
   findRun,
   outputOf,
   type RunItem,
@@ -78,6 +80,7 @@ export class RunContext {
   readonly index: number;
   readonly item: unknown;
   readonly ends: StepEnd[] = [];
+  #spent = 0;
   #hasWaited = false;
   readonly #outer: RunContext | undefined;
   /** The names of the steps of this round. */
@@ -102,6 +105,17 @@ export class RunContext {
     this.index = inside?.round.index ?? 0;
     this.item = inside?.round.item ?? null;
     this.records = inside?.outer.records ?? new StepRecords(services, facts.run.id);
+  }
+
+  /** How many durable operations the items of further lists may take. */
+  get operationsLeft(): number {
+    if (this.#outer) return this.#outer.operationsLeft;
+    return operationsForItems(definitionOfRun(this.run)) - this.#spent;
+  }
+
+  spendOperations(count: number): void {
+    if (this.#outer) this.#outer.spendOperations(count);
+    else this.#spent += count;
   }
 
   /** Whether the run has waited for anything that cancelling it would end. */

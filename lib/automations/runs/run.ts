@@ -2,11 +2,11 @@ import type { DurableContext, RunStart } from '../../core/durable.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { placeSteps } from '../steps.ts';
-import { type Beginning, beginRun, definitionOfRun } from './begin.ts';
+import { type Beginning, beginRun } from './begin.ts';
 import { watchForCancel } from './cancel-on.ts';
 import { abandonRun, countsForDedupe, endOf, finishDurably, type RunEnd } from './finish.ts';
 import { type AutomationServices, RunContext, type RunFacts } from './run-context.ts';
-import type { RunItem } from './runs.ts';
+import { definitionOfRun, type RunItem } from './runs.ts';
 import { runSequence } from './sequence.ts';
 import { takeTurn } from './turn.ts';
 

@@ -53,6 +53,8 @@ export interface RunItem extends Key {
   depth?: number;
   /** For an undo: its inputs are values, not templates. */
   isLiteral?: boolean;
+  /** A run against simulated vendors, whose failure concerns nobody else. */
+  isDrill?: boolean;
   undoOf?: string;
   /** The last replay of this run. */
   replayedBy?: string;
@@ -161,6 +163,7 @@ export interface RunCause {
   linkSecret?: string;
   depth?: number;
   isLiteral?: boolean;
+  isDrill?: boolean;
   undoOf?: string;
 }
 
@@ -269,6 +272,7 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     ...(cause.linkSecret !== undefined && { linkSecret: cause.linkSecret }),
     ...(cause.depth !== undefined && { depth: cause.depth }),
     ...(cause.isLiteral && { isLiteral: true }),
+    ...(cause.isDrill && { isDrill: true }),
     ...(cause.undoOf !== undefined && { undoOf: cause.undoOf }),
     createdAt: cause.createdAt,
     ...due('run-running', key.sk, cause.createdAt),
@@ -289,6 +293,12 @@ function packed(value: object, what: string): string {
   const text = packText(JSON.stringify(value));
   if (text !== undefined) return text;
   throw new GatewayError('payload_too_large', `The ${what} is too large for a run.`);
+}
+
+/** What a run carries out, once its definition is plain JSON. */
+export function definitionOfRun(run: RunItem): RunDefinition {
+  // Written when the run was created, from a definition that its schema had accepted.
+  return JSON.parse(run.definition) as RunDefinition;
 }
 
 /** The run with its definition as plain JSON, wherever it is stored. */

@@ -6,6 +6,7 @@ import { redactText } from '../../core/redaction/redact.ts';
 import { type AutomationItem, listAutomations, startOne } from '../automations.ts';
 import type { StartStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
+import { operationsPerItem } from './durable-operations.ts';
 import { eachItem, itemsOf } from './items.ts';
 import { isExpressionFailure } from './retry.ts';
 import type { RunContext, StepEnd } from './run-context.ts';
@@ -31,7 +32,7 @@ export async function runStart(
     const started = await context.step(name, () => startRunOf(run, step, place, undefined));
     return finish([started], 'runId' in started ? { runId: started.runId } : null);
   }
-  const items = await itemsOf(run, context, name, place, step.forEach);
+  const items = await itemsOf(run, context, name, place, step.forEach, operationsPerItem(placed));
   if ('error' in items) return finish([{ error: items.error }], null);
   const all = await eachItem(
     run,

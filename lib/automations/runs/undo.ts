@@ -2,9 +2,9 @@ import { GatewayError } from '../../core/errors.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { type CallStep, isCall } from '../definition.ts';
 import { everyStep } from '../steps.ts';
-import { definitionOfRun, eventOf, refOf } from './begin.ts';
+import { eventOf, refOf } from './begin.ts';
 import { type AutomationServices, RunContext, type StepResult } from './run-context.ts';
-import { outputOf, type RunItem, type StepItem, startRun, stepsOf } from './runs.ts';
+import { definitionOfRun, outputOf, type RunItem, type StepItem, startRun, stepsOf } from './runs.ts';
 
 /**
  * Starts a run that reverses a run: it carries out the `undo` of each step that succeeded and declares one, newest first.
@@ -30,6 +30,7 @@ export async function undoRun(services: AutomationServices, vendors: Catalogue, 
     createdAt: run.createdAt + 1,
     undoOf: run.id,
     isLiteral: true,
+    ...(run.isDrill && { isDrill: true }),
     ...(run.source && { source: run.source }),
   });
 }
