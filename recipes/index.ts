@@ -5,6 +5,7 @@ import { geofence } from './geofence.ts';
 import { jobDispatch } from './job-dispatch.ts';
 import { loneWorker } from './lone-worker.ts';
 import { monitoringAlert } from './monitoring-alert.ts';
+import { onboarding } from './onboarding.ts';
 import { rota } from './rota.ts';
 import { talkKeyword } from './talk-keyword.ts';
 import { warRoom } from './war-room.ts';
@@ -19,5 +20,6 @@ export const recipes: Recipes = {
   rota,
   'monitoring-alert': monitoringAlert,
   'war-room': warRoom,
+  onboarding,
   geofence,
 };

@@ -363,4 +363,23 @@ export const demoTables: readonly DemoTable[] = [
     views: [everything],
     rows: [],
   },
+  {
+    name: 'People',
+    code: 'people',
+    fields: [
+      text('Email', 'email'),
+      text('Name', 'name'),
+      text('TempPassword', 'temp_password'),
+      text('Type', 'type'),
+      text('Channels', 'channels'),
+      text('TalkUser', 'talk_user'),
+      text('TalkRooms', 'talk_rooms'),
+      text('Status', 'status', ['Approved', 'Active', 'Incomplete', 'Failed', 'Licence limit', 'Leaving', 'Left']),
+      text('PttUserId', 'ptt_user_id'),
+      text('Error', 'error'),
+      ...comments,
+    ],
+    views: [everything],
+    rows: [],
+  },
 ];

@@ -1,4 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { services } from '../../lib/aws/services.ts';
+import type { ShownRun } from '../acceptance/product.ts';
 import { type RecipeDesk, startRecipeDesk, stepsOf } from './desk.ts';
 
 let desk: RecipeDesk;
@@ -6,7 +8,7 @@ type Installation = Awaited<ReturnType<RecipeDesk['install']>>;
 
 beforeAll(async () => {
   desk = await startRecipeDesk();
-}, 60_000);
+}, 120_000);
 afterAll(() => desk.close());
 afterEach(() => desk.up());
 
@@ -75,6 +77,36 @@ describe('R1 Alarm panel', () => {
     90_000,
   );
 
+  test('ProPTT2 down: line and row at once, and the siren sounds once when it is back', async () => {
+    // A session is alive, as it is kept between alarms.
+    await raise('Z-warm');
+    const before = desk.sirens();
+    desk.down('proptt2');
+    const id = await recipe.post(alarm('Z-radio'));
+    await expect.poll(async () => (await desk.lines()).join(), { timeout: 5000 }).toContain('S12/Z-radio');
+    await expect.poll(() => row('Z-radio'), { timeout: 10_000 }).toHaveLength(1);
+    desk.up();
+    const run = await desk.runOf(recipe.idOf(''), id);
+    expect(run.state, JSON.stringify(run)).toBe('succeeded');
+    expect(desk.sirens()).toBe(before + 1);
+  }, 60_000);
+
+  test('ProPTT2 answers no alarm for 30 s: the run names siren and alert, and neither sounds later', async () => {
+    const before = desk.sirens();
+    desk.demo.proptt2.fault({ kind: 'html', status: 503, path: '/send(SOS|Alert)' });
+    const id = await recipe.post(alarm('Z-silent'));
+    await expect.poll(() => row('Z-silent'), { timeout: 10_000 }).toHaveLength(1);
+    const clock = vi.spyOn(services().clock, 'now').mockImplementation(() => Date.now() + 31_000);
+    const run = await desk.runOf(recipe.idOf(''), id);
+    clock.mockRestore();
+    desk.up();
+    expect(run).toMatchObject({ state: 'partial', reason: expect.stringContaining('Step siren: ') });
+    expect(stepsOf(run)).toMatchObject({ siren: 'failed', alert: 'failed', line: 'succeeded', row: 'succeeded' });
+    // Its key is free: the same alarm may sound.
+    expect(stepsOf(await raise('Z-silent'))).toMatchObject({ siren: 'succeeded' });
+    expect(desk.sirens()).toBe(before + 1);
+  }, 60_000);
+
   test('TimeTonic down: siren, alert and line all the same', async () => {
     desk.down('timetonic');
     const before = desk.sirens();
@@ -119,6 +151,68 @@ describe('R5 Talk keyword', () => {
     await answered('sent to channel 12');
     expect(desk.sirens()).toBe(before + 1);
     desk.radio();
+  }, 60_000);
+});
+
+describe('R5 with a vendor down', () => {
+  let recipe: Installation;
+  const command = async (message: string) => {
+    desk.demo.talk.postMessage({ token: 'controlroom', user: 'carol', message });
+    await desk.bench.poll('talk', 'demo');
+  };
+  const alerts = (text: string) =>
+    desk.demo.proptt2.state.sent.filter((each) => each.text === `${text} (carol)`).length;
+  const newest = async () => {
+    const [run] = await desk.runs(recipe.idOf(''));
+    return (await desk.bench.call<ShownRun>('GET', `/v1/runs/${run?.id}`)).body;
+  };
+  const answers = async () => (await desk.lines()).filter((line) => line.startsWith('sent to channel 12')).length;
+  beforeAll(async () => {
+    recipe = await desk.install('talk-keyword', { people: ['carol'] }, 'Keyword of Carol');
+    await desk.bench.poll('talk', 'demo');
+  });
+
+  test('ProPTT2: the room is told that nothing was sent, and nothing is sent later', async () => {
+    desk.down('proptt2');
+    await command('!alert 12 no radio');
+    await expect.poll(async () => (await desk.lines()).at(-1), { timeout: 30_000 }).toContain('Not sent: ');
+    const run = await desk.ended((await newest()).id);
+    expect(run).toMatchObject({ state: 'partial', reason: expect.stringContaining('Step channels:') });
+    desk.up();
+    expect(alerts('no radio')).toBe(0);
+  }, 60_000);
+
+  test('Talk: a command that was heard is carried out, and its answer follows once', async () => {
+    const before = await answers();
+    desk.demo.talk.fault({ kind: 'html', status: 503, method: 'POST', path: '/chat/' });
+    await command('!alert 12 no chat');
+    await expect.poll(() => alerts('no chat'), { timeout: 30_000 }).toBe(1);
+    await expect
+      .poll(async () => (await newest()).steps.find(({ name }) => name === 'answer')?.error, { timeout: 30_000 })
+      .toBeDefined();
+    desk.up();
+    const run = await desk.ended((await newest()).id);
+    expect(run.state, JSON.stringify(run)).toBe('succeeded');
+    expect([alerts('no chat'), await answers()]).toEqual([1, before + 1]);
+  }, 60_000);
+
+  test('Talk: a command that could not be heard is carried out once it is', async () => {
+    desk.down('talk');
+    await command('!alert 12 later');
+    expect(alerts('later')).toBe(0);
+    desk.up();
+    await desk.bench.poll('talk', 'demo');
+    await desk.bench.poll('talk', 'demo');
+    await expect.poll(() => alerts('later'), { timeout: 30_000 }).toBe(1);
+    expect((await desk.ended((await newest()).id)).state).toBe('succeeded');
+    expect(alerts('later')).toBe(1);
+  }, 60_000);
+
+  test('TimeTonic: it is not asked', async () => {
+    desk.down('timetonic');
+    await command('!alert 12 no tables');
+    await expect.poll(() => alerts('no tables'), { timeout: 30_000 }).toBe(1);
+    expect((await desk.ended((await newest()).id)).state).toBe('succeeded');
   }, 60_000);
 });
 

@@ -1,0 +1,259 @@
+import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { book, chat, radio, table, tables } from './inputs.ts';
+import { cells, fieldFrom, fieldIdsRead, readRows } from './rows.ts';
+
+const goOn = { onError: 'continue' };
+const soon = { retry: { attempts: 3, seconds: 2 } };
+/** Codes after which nobody else is tried, because the vendor is not there; the rows keep their status for the next post. */
+const away = ['vendor_unreachable', 'vendor_failed', 'vendor_maintenance', 'vendor_timeout', 'outcome_unknown'];
+const full = 'vendor_not_acceptable';
+const inOrder = { concurrency: 1, stopOn: away };
+
+/** JSONata: the rows with a status as people; without their passwords, which only the step that needs them reads. */
+const people = (status: string) => `[$steps.rows.output.tableValues.rows[fields.Status.value = '${status}'].(
+  $row := $;
+  $cell := function($name) {(
+    $value := $lookup($row.fields, $name).value;
+    $exists($value) and $value != null ? $trim($string($value)) : ''
+  )};
+  $list := function($name) {[$split($cell($name), /\\s*,\\s*/)[$ != '']]};
+  {
+    'rowId': $string(id),
+    'email': $cell('Email'),
+    'name': $cell('Name'),
+    'type': $cell('Type') = '' ? 50 : $number($cell('Type')),
+    'channels': $list('Channels'),
+    'talkUser': $cell('TalkUser'),
+    'rooms': $list('TalkRooms'),
+    'userId': $cell('PttUserId')
+  }
+)]`;
+/** JSONata: who is to be in, or to leave, which Talk room. */
+const inRooms = (who: string) => `[$steps.${who}.output[talkUser != ''].($person := $; rooms.{
+  'rowId': $person.rowId, 'user': $person.talkUser, 'token': $
+})]`;
+/** JSONata: for a step with a list, what went wrong for one row and whether to try again. What is gone already did not go wrong. */
+const wrong = (step: string, list: string) =>
+  `$steps.${list}.output#$at[rowId = $row].(
+    $error := $steps.${step}.errors[$at];
+    $stop := [$steps.${step}.errors#$place[code in ${JSON.stringify(away)}].$place][0];
+    $error and $error.code in ['vendor_not_found', 'user_not_found', 'not_participant'] ? ()
+      : $error ? {'text': $error.message, 'again': $error.code in ${JSON.stringify(away)}}
+      : $exists($stop) and $at > $stop ? {'text': 'Not tried yet', 'again': true}
+  )`;
+
+/** Writes what became of rows, ten at a time; the values are JSONata over the entries of a list. */
+const writeBack = (name: string, list: string, values: Record<string, string>) => ({
+  name,
+  if: `{% $count(steps.${list}.output) > 0 %}`,
+  call: 'timetonic/{{tables}}/createOrUpdateTableRows',
+  input: {
+    rows: `{% (${fieldFrom('$steps.ids.output')}; $merge($steps.${list}.output.{rowId: ${cells(values)}})) %}`,
+    bypassUrlTrigger: true,
+  },
+  ...soon,
+  ...goOn,
+});
+
+/** R10: approved rows become radio users with channels and rooms, leaving rows lose them; each row says what became of it. */
+export const onboarding: Recipe = {
+  title: 'Onboarding',
+  summary:
+    'Rows with the status Approved become radio users in their channels and Talk rooms; rows with the status Leaving lose both. Each row says what became of it.',
+  requirements: [
+    'A TimeTonic table with the fields Email, Name, TempPassword, Type, Channels, TalkUser, TalkRooms, Status, PttUserId and Error.',
+    'A button or an automation in TimeTonic that posts to the hook ("Call an API", Bearer), or a post of your own.',
+    'A key with the scope proptt2/CONNECTION/deleteUser: a wildcard does not cover deletion.',
+  ],
+  inputs: {
+    radio,
+    chat,
+    tables,
+    ...book,
+    people: table('The table of people, by its code', 'people'),
+    idStyle: {
+      title: 'How ProPTT2 names users: email (package) or local (cloud, the part before the @)',
+      type: 'text',
+      default: 'email',
+    },
+  },
+  hooks: {
+    people: { name: 'people', verify: { kind: 'bearer' }, redact: ['body.TempPassword', 'body.tempPassword'] },
+  },
+  automations: [
+    {
+      name: '',
+      when: { hook: '{{hook.people}}' },
+      // One at a time: two at once would do the same rows.
+      mode: 'queue',
+      maxPerMinute: 600,
+      do: [
+        readRows('rows', 'people', { secret: true, ...soon }),
+        { name: 'ids', set: `{% ${fieldIdsRead('rows')} %}` },
+        { name: 'joining', set: `{% ${people('Approved')} %}` },
+        { name: 'leaving', set: `{% ${people('Leaving')} %}` },
+        {
+          name: 'channels',
+          if: '{% $count(steps.joining.output) + $count(steps.leaving.output) > 0 %}',
+          call: 'proptt2/{{radio}}/getChannelList',
+          ...soon,
+          ...goOn,
+        },
+        {
+          name: 'create',
+          call: 'proptt2/{{radio}}/createUser',
+          forEach: '{% steps.joining.output %}',
+          secret: true,
+          input: {
+            strId: "{% {{idStyle}} = 'local' ? $substringBefore(item.email, '@') : item.email %}",
+            password: `{% (
+              $row := item.rowId;
+              $given := steps.rows.output.tableValues.rows[$string(id) = $row].fields.TempPassword.value;
+              $given ? $given : $substring($hash($link('password') & $row), 0, 24)
+            ) %}`,
+            name: '{% item.name %}',
+            type: '{% item.type %}',
+            email: '{% item.email %}',
+            ensure: true,
+          },
+          concurrency: 1,
+          stopOn: [full, ...away],
+          ...soon,
+          ...goOn,
+        },
+        {
+          name: 'links',
+          set: `{% [$steps.joining.output#$at.($person := $; $id := $steps.create.output[$at].id; $exists($id) ? channels.{
+            'rowId': $person.rowId, 'userId': $id, 'no': $
+          })] %}`,
+        },
+        {
+          name: 'link',
+          call: 'proptt2/{{radio}}/linkUserToChannel',
+          forEach: '{% steps.links.output %}',
+          input: {
+            channelId: `{% (
+              $no := item.no; $id := steps.channels.output.channels[no = $no].id;
+              $exists($id) ? $id : $error('There is no channel ' & $no)
+            ) %}`,
+            userId: '{% item.userId %}',
+            ensure: true,
+          },
+          ...inOrder,
+          ...soon,
+          ...goOn,
+        },
+        { name: 'joins', set: `{% ${inRooms('joining')} %}` },
+        {
+          name: 'join',
+          call: 'talk/{{chat}}/addParticipant',
+          forEach: '{% steps.joins.output %}',
+          input: { token: '{% item.token %}', newParticipant: '{% item.user %}' },
+          ...inOrder,
+          ...soon,
+          ...goOn,
+        },
+        {
+          name: 'joined',
+          set: `{% [$steps.joining.output#$place.(
+            $row := rowId;
+            $id := $steps.create.output[$place].id;
+            $error := $steps.create.errors[$place];
+            $problems := [${wrong('link', 'links')}, ${wrong('join', 'joins')}];
+            $isFull := $count($steps.create.errors[code = '${full}']) > 0;
+            {
+              'rowId': $row,
+              'userId': $id,
+              'status': $exists($id)
+                ? ($count($problems) = 0 ? 'Active' : true in $problems.again ? 'Approved' : 'Incomplete')
+                : $error.code = '${full}' or ($not($error) and $isFull) ? 'Licence limit'
+                : $error and $not($error.code in ${JSON.stringify(away)}) ? 'Failed' : 'Approved',
+              'error': $join($append([
+                ($error ? $error.message), ($not($exists($id)) and $not($error) and $not($isFull) ? 'Not tried yet')
+              ], $problems.text), '; ')
+            }
+          )] %}`,
+        },
+        writeBack('write', 'joined', {
+          Status: 'status',
+          PttUserId: "$exists(userId) ? $string(userId) : ''",
+          Error: 'error',
+          // Nothing leaves the cell of a row that has no user yet as it is.
+          TempPassword: "$exists(userId) ? ''",
+        }),
+        {
+          name: 'members',
+          if: '{% $count(steps.leaving.output) > 0 %}',
+          call: 'proptt2/{{radio}}/getUsersOfChannel',
+          forEach: '{% steps.channels.output.channels %}',
+          input: { channelId: '{% item.id %}' },
+          ...soon,
+          ...goOn,
+        },
+        {
+          name: 'users',
+          if: '{% $count(steps.leaving.output) > 0 %}',
+          call: 'proptt2/{{radio}}/getUserList',
+          ...soon,
+          ...goOn,
+        },
+        {
+          name: 'gone',
+          set: `{% [$steps.leaving.output.(
+            $person := $;
+            $known := $steps.users.output.users[$string(id) = $person.userId or strId = $person.email
+              or strId = $substringBefore($person.email, '@')];
+            $merge([$, {'id': $known[0].id, 'isRead': $exists($steps.users.output)}])
+          )] %}`,
+        },
+        {
+          name: 'unlinks',
+          set: `{% [$steps.channels.output.channels#$at.(
+            $channel := $;
+            $ids := $steps.members.output[$at].users.id;
+            $steps.gone.output[$exists(id) and id in $ids].{'rowId': rowId, 'userId': id, 'channelId': $channel.id}
+          )] %}`,
+        },
+        {
+          name: 'unlink',
+          call: 'proptt2/{{radio}}/unlinkUserToChannel',
+          forEach: '{% steps.unlinks.output %}',
+          input: { channelId: '{% item.channelId %}', userId: '{% item.userId %}' },
+          ...inOrder,
+          ...soon,
+          ...goOn,
+        },
+        {
+          name: 'delete',
+          call: 'proptt2/{{radio}}/deleteUser',
+          forEach: '{% steps.gone.output[$exists(id)] %}',
+          input: { userId: '{% item.id %}' },
+          ...inOrder,
+          ...soon,
+          ...goOn,
+        },
+        { name: 'leaves', set: `{% ${inRooms('leaving')} %}` },
+        {
+          name: 'leave',
+          call: 'talk/{{chat}}/removeParticipant',
+          forEach: '{% steps.leaves.output %}',
+          input: { token: '{% item.token %}', participant: '{% item.user %}' },
+          ...inOrder,
+          ...soon,
+          ...goOn,
+        },
+        { name: 'deletes', set: '{% [$steps.gone.output[$exists(id)]] %}' },
+        {
+          name: 'left',
+          set: `{% [$steps.gone.output.(
+            $row := rowId;
+            $problems := [${wrong('delete', 'deletes')}, ${wrong('leave', 'leaves')}];
+            $texts := $append($problems.text, isRead ? [] : $steps.users.error.message);
+            {'rowId': $row, 'status': $count($texts) > 0 ? 'Leaving' : 'Left', 'error': $join($texts, '; ')}
+          )] %}`,
+        },
+        writeBack('writeLeft', 'left', { Status: 'status', Error: 'error' }),
+      ],
+    },
+  ],
+};
