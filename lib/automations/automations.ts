@@ -1,4 +1,5 @@
 import { mayRead } from '../api/scopes.ts';
+import { forEachLimited } from '../core/limit.ts';
 import { isHistory, matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
 import { unpackText } from '../store/blobs.ts';
 import { keys } from '../store/items.ts';
@@ -66,31 +67,45 @@ export function definitionOf(item: AutomationItem): Definition {
   return JSON.parse(unpackText(item.definition)) as Definition;
 }
 
+/** How many runs of one event are started at a time: ten thousand must fit into one invocation. */
+const startsAtOnce = 16;
+
 /** Starts a run of every automation that an event triggers; repeating it starts nothing twice. Returns the ids of the runs. */
 export async function startRunsFor(services: RunServices, event: Cause): Promise<string[]> {
-  const ids: string[] = [];
   const items = await triggered<AutomationItem>(services.table, 'automation', eventTriggers(event), {
     key: keys.automation,
     all: () => listAutomations(services.table),
   });
-  for (const item of items) {
-    if (!item.enabled || !isMeant(item, event)) continue;
-    const cause = {
-      eventId: event.id,
-      cause: `event ${event.id}`,
-      createdAt: event.appendedAt,
-      source: {
-        ...(event.hook !== undefined && { hook: event.hook }),
-        ...(event.vendor !== 'trunkline' && { connection: `${event.vendor}/${event.connection}` }),
-      },
-    };
-    const id = await startOne(services, item, cause);
-    ids.push(id);
-    // A condition may have failed because of data that another source has added since.
-    if (event.completedAt === undefined || (await findRun(services.table, id))?.state !== 'skipped') continue;
-    ids.push(await startOne(services, item, { ...cause, cause: `event ${event.id} completed ${event.completedAt}` }));
-  }
-  return ids;
+  const meant = items.filter((item) => item.enabled && isMeant(item, event));
+  // An alarm waits for the start of no other run.
+  const inOrder = [...meant.entries()].sort(([, one], [, other]) => Number(mayAlarm(other)) - Number(mayAlarm(one)));
+  const started: string[][] = [];
+  await forEachLimited(inOrder, startsAtOnce, async ([index, item]) => {
+    started[index] = await startFor(services, item, event);
+  });
+  return started.flat();
+}
+
+/** Starts the run of an automation for an event; returns its id, and that of a second one that the event's completion makes. */
+async function startFor(services: RunServices, item: AutomationItem, event: Cause): Promise<string[]> {
+  const cause = {
+    eventId: event.id,
+    cause: `event ${event.id}`,
+    createdAt: event.appendedAt,
+    source: {
+      ...(event.hook !== undefined && { hook: event.hook }),
+      ...(event.vendor !== 'trunkline' && { connection: `${event.vendor}/${event.connection}` }),
+    },
+  };
+  const id = await startOne(services, item, cause);
+  // A condition may have failed because of data that another source has added since.
+  if (event.completedAt === undefined || (await findRun(services.table, id))?.state !== 'skipped') return [id];
+  return [id, await startOne(services, item, { ...cause, cause: `event ${event.id} completed ${event.completedAt}` })];
+}
+
+/** Whether a step of an automation may raise an alarm; older items do not say. */
+function mayAlarm({ alarm }: AutomationItem): boolean {
+  return alarm !== false;
 }
 
 /**
@@ -103,7 +118,7 @@ export async function startOne(
   trigger: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'source' | 'depth' | 'outputs'>,
 ): Promise<string> {
   const definition = definitionOf(item);
-  const alarm = item.alarm !== false;
+  const alarm = mayAlarm(item);
   const max = definition.maxPerMinute ?? (alarm ? undefined : defaultPerMinute);
   const cause: RunCause = {
     owner: item.id,
