@@ -1,5 +1,5 @@
 import type { Principal } from '../api/key-check.ts';
-import { controlNeed, covers, mayRead, operationNeed, within } from '../api/scopes.ts';
+import { controlNeed, covers, operationNeed, within } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
 import { noOperation, operationOf } from '../connections/invoke.ts';
 import { type ErrorCode, type FieldError, GatewayError } from '../core/errors.ts';
@@ -7,6 +7,8 @@ import { didYouMean } from '../core/nearest.ts';
 import { inputErrors, schemasOf } from '../core/operation.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from '../events/event-types.ts';
+import { matchesType } from '../events/list.ts';
+import { mayReadType, scopeToRead } from '../events/reading.ts';
 import { connectionProblem, typeProblem } from '../events/references.ts';
 import { inspect } from '../expressions/expression.ts';
 import { hasExpression } from '../expressions/template.ts';
@@ -35,7 +37,7 @@ export interface AdmissionServices {
   table: Table;
   vendorNames: readonly string[];
   /** The existing hooks. */
-  listHooks(): Promise<{ id: string; name: string }[]>;
+  listHooks(): Promise<{ id: string; name: string; verify: { vendor?: string | undefined; connection?: string } }[]>;
 }
 
 export interface AdmissionOptions {
@@ -188,15 +190,22 @@ function checkAfter(after: readonly string[], names: ReadonlySet<string>, pointe
 }
 
 async function checkTrigger(when: Trigger, pointer: string, check: Check, options: AdmissionOptions): Promise<void> {
-  const { services, maker, refuse } = check;
+  const { services, vendors, maker, refuse } = check;
   if ('hook' in when) {
     const hooks = await services.listHooks();
-    if (!hooks.some(({ id }) => id === when.hook)) {
+    const hook = hooks.find(({ id }) => id === when.hook);
+    const pushed = hook?.verify.vendor === undefined ? undefined : pushedTypes(vendors, hook.verify.vendor);
+    if (!hook) {
       const named = hooks.find(({ name }) => name === when.hook);
       const near = named ? ` Did you mean ${named.id}?` : ' Create it with POST /v1/hooks';
       refuse(`${pointer}/hook`, `is not the id of a hook.${near}`);
     } else if (!covers(maker.scopes, controlNeed('hooks', false)))
       refuse(`${pointer}/hook`, 'needs the scope trunkline/hooks/read, which your key lacks');
+    else if (pushed?.every((type) => !mayReadType(maker.scopes, type, hook.verify.connection))) {
+      const [first] = pushed;
+      const needed = first ? scopeToRead(first, hook.verify.connection) : '';
+      refuse(`${pointer}/hook`, `needs the scope ${needed}, which your key lacks`);
+    }
   }
   if ('event' in when && when.event !== startedType) await checkEvent(when.event, when.connection, pointer, check);
   if ('schedule' in when) {
@@ -204,6 +213,11 @@ async function checkTrigger(when: Trigger, pointer: string, check: Check, option
     const passed = problem?.pointer.endsWith('/at') && options.pastMoments;
     if (problem && !passed) refuse(`${pointer}${problem.pointer}`, problem.message);
   }
+}
+
+/** The event types that a vendor's calls to a hook may bring. */
+function pushedTypes(vendors: EventCatalogue, vendor: string) {
+  return eventTypesOf(vendors).filter((type) => type.vendor === vendor);
 }
 
 async function checkEvent(
@@ -214,13 +228,11 @@ async function checkEvent(
 ): Promise<void> {
   const unknown = typeProblem(eventTypesOf(vendors), type);
   if (unknown !== undefined) return refuse(`${at}/event`, unknown);
-  const vendor = type.split('.')[0] ?? '*';
-  const [first, second] = connection?.split('/') ?? [];
-  const name = second ?? first ?? '*';
-  const own = vendor === 'trunkline' || vendor === '*';
-  const allowed = covers(maker.scopes, controlNeed('events', false)) || (!own && mayRead(maker.scopes, vendor, name));
-  if (!allowed)
-    return refuse(at, `needs the scope ${own ? 'trunkline/events/read' : `${vendor}/${name}/*`}, which your key lacks`);
+  const matched = eventTypesOf(vendors).filter((each) => matchesType(type, each.type));
+  const [first] = matched;
+  // Of a pattern, the automation gets the part that its creator may read.
+  if (first && !matched.some((each) => mayReadType(maker.scopes, each, connection)))
+    return refuse(at, `needs the scope ${scopeToRead(first, connection)}, which your key lacks`);
   const problem = connection === undefined ? undefined : await connectionProblem(services, connection, [type]);
   if (problem !== undefined) refuse(`${at}/connection`, problem);
 }

@@ -1,6 +1,6 @@
-import { mayRead } from '../api/scopes.ts';
 import { forEachLimited } from '../core/limit.ts';
-import { isHistory, matchesConnection, matchesType, mayReadEvent } from '../events/list.ts';
+import { isHistory, matchesConnection, matchesType } from '../events/list.ts';
+import { mayReadEvent, type Subject, scopesToRead } from '../events/reading.ts';
 import { unpackText } from '../store/blobs.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
@@ -47,7 +47,8 @@ export interface Cause {
   vendor: string;
   connection: string;
   appendedAt: number;
-  about?: { vendor: string; connection: string };
+  readBy?: string;
+  about?: Subject;
   /** The hook that received it. */
   hook?: string;
   /** An account of this installation did it. */
@@ -92,6 +93,7 @@ async function startFor(services: RunServices, item: AutomationItem, event: Caus
     eventId: event.id,
     cause: `event ${event.id}`,
     createdAt: event.appendedAt,
+    reads: scopesToRead(event),
     source: {
       ...(event.hook !== undefined && { hook: event.hook }),
       ...(event.vendor !== 'trunkline' && { connection: `${event.vendor}/${event.connection}` }),
@@ -115,7 +117,7 @@ function mayAlarm({ alarm }: AutomationItem): boolean {
 export async function startOne(
   services: RunServices,
   item: AutomationItem,
-  trigger: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'source' | 'depth' | 'outputs'>,
+  trigger: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'reads' | 'source' | 'depth' | 'outputs'>,
 ): Promise<string> {
   const definition = definitionOf(item);
   const alarm = mayAlarm(item);
@@ -158,10 +160,11 @@ export function isMeant(item: AutomationItem, event: Cause): boolean {
   if (isHistory(event, Date.parse(item.createdAt), Date.parse(item.updatedAt))) return false;
   return triggersOf(definitionOf(item)).some((when) => {
     if (event.own && !('own' in when && when.own)) return false;
-    if ('hook' in when) return event.hook === when.hook;
+    // A hook may bring a vendor's events.
+    if ('hook' in when) return event.hook === when.hook && mayReadEvent(item.scopes, event);
     if (!('event' in when)) return false;
     if (!matchesType(when.event, event.type)) return false;
     if (when.connection !== undefined && !matchesConnection(when.connection, event)) return false;
-    return mayReadEvent((vendor, connection) => mayRead(item.scopes, vendor, connection), event);
+    return mayReadEvent(item.scopes, event);
   });
 }

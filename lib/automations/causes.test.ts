@@ -15,6 +15,7 @@ const said = (id: string, more: Partial<NewEvent> = {}): NewEvent => ({
   vendor: 'talk',
   connection: 'dispatch',
   type: 'talk.message.created',
+  readBy: 'getChatMessages',
   id,
   timestamp: at,
   data: { text: 'confirm' },

@@ -76,7 +76,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
     ...eventRoutes(services, vendors),
     ...streamRoutes(services),
     ...subscriptionRoutes(services, vendors),
-    ...deliveryRoutes(services),
+    ...deliveryRoutes(services, vendors),
     ...choiceRoutes(services, vendors, ownChoices(services, vendors)),
     ...selfTestRoutes(services),
     ...accountRoutes(services.table),

@@ -68,6 +68,8 @@ export interface EventType {
   readonly summary: string;
   readonly data: () => z.ZodMiniType;
   readonly sample: Readonly<Record<string, unknown>>;
+  /** What a key must be able to read to see these events: a read operation of the vendor that returns the same content. */
+  readonly readBy: string;
   /** Actions of the connection's own account are not events of this type. */
   readonly ofOthers?: true;
 }

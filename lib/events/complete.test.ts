@@ -17,7 +17,7 @@ afterAll(async () => {
   await backends.stop();
 });
 
-const about = { vendor: 'talk', connection: 'team', type: 'talk.message.created' } as const;
+const about = { vendor: 'talk', connection: 'team', type: 'talk.message.created', readBy: 'getChatMessages' } as const;
 const pushed = (id: string, data: object): NewEvent => ({
   ...about,
   id,
@@ -89,7 +89,7 @@ describe('two sources of one fact', () => {
 });
 
 describe('what an account of this installation did', () => {
-  const type = { summary: '', data: () => ({}) as never, sample: {} };
+  const type = { summary: '', readBy: 'getAll', data: () => ({}) as never, sample: {} };
   const vendor = { events: { rooms: { types: { said: { ...type, ofOthers: true as const }, called: type } } } };
   const by = (account: string | undefined, kind: string) => ({
     type: kind,

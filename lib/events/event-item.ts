@@ -1,5 +1,6 @@
 import type { TrunklineEvent } from '../core/event-type.ts';
 import type { Key } from '../store/table.ts';
+import type { Subject } from './reading.ts';
 
 /** An event as stored in the table. Times are epoch milliseconds. */
 export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
@@ -7,7 +8,9 @@ export interface EventItem extends Key, Omit<TrunklineEvent, 'data'> {
   data?: string;
   /** Where the data is stored when it is too long for the table. */
   dataFile?: string;
-  about?: { vendor: string; connection: string };
+  /** Absent in events of earlier versions. */
+  readBy?: string;
+  about?: Subject;
   hook?: string;
   own?: true;
   partial?: true;

@@ -5,6 +5,7 @@ import type { Table } from '../store/table.ts';
 import { identifyEvents } from './identify.ts';
 import type { NewEvent } from './log.ts';
 import { markOwn } from './own-doing.ts';
+import { everything } from './reading.ts';
 
 /**
  * What a source has found at a connection, ready for the log: every fact under its id, with the installation's own actions
@@ -18,12 +19,14 @@ export async function newEvents(
 ): Promise<NewEvent[]> {
   if (found.length === 0) return [];
   const identified = await identifyEvents(services, vendor, connection, found);
-  const marked = await markOwn(services.table, typesOf(vendor), connection, identified);
+  const types = typesOf(vendor);
+  const marked = await markOwn(services.table, types, connection, identified);
   return marked.map(({ type, id, timestamp, data, partial, own }) => ({
     type,
     id,
     timestamp,
     data,
+    readBy: types[type]?.readBy ?? everything,
     vendor: connection.vendor,
     connection: connection.name,
     ...(partial && { partial }),

@@ -1,7 +1,7 @@
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { keys, logPosition } from '../store/items.ts';
 import { type EventItem, findEvent, isKept, type LogServices, shownEvent } from './log.ts';
-import { hookPrefix } from './own-events.ts';
+import { type EventOwner, mayReadEvent, ownVendor } from './reading.ts';
 import type { LogEntry } from './settle.ts';
 
 /** The query parameters of an event list. */
@@ -18,21 +18,14 @@ export interface EventQuery extends EventFilter {
   after?: string | undefined;
   /** Returns events before this one, newest first. */
   before?: string | undefined;
-  /** What the caller's key may read. */
-  readable(vendor: string, connection: string): boolean;
+  /** The scopes of the caller's key, or of the run that reads. */
+  scopes: readonly string[];
   /** The connections that the key may read, if its scopes name all of them: then only their logs are read. */
   known?: readonly { vendor: string; connection: string }[] | undefined;
   /** All existing event types, used to resolve a pattern or a key's vendors to types. */
   types?: readonly { type: string; vendor: string }[];
   /** The vendors whose connections the key may read, if its scopes name all of them. */
   vendors?: readonly string[] | undefined;
-}
-
-/** The fields that determine which connection an event belongs to: an own event belongs to the connection it is about. */
-export interface EventOwner {
-  vendor: string;
-  connection: string;
-  about?: { vendor: string; connection: string };
 }
 
 /**
@@ -46,8 +39,6 @@ const pageLength = 500;
 /** Above this number of connection or type logs, the log of all events is read instead. */
 const maxConnectionLogs = 12;
 const maxTypeLogs = 60;
-
-const ownVendor = 'trunkline';
 
 export interface ListServices extends LogServices {
   /** All vendors of this installation: a slug alone can name a connection of any of them. */
@@ -78,13 +69,6 @@ export function matchesConnection(wanted: string, event: EventOwner): boolean {
   const { vendor, connection } = event.about ?? event;
   const [first, second] = wanted.split('/');
   return second === undefined ? connection === first : vendor === first && connection === second;
-}
-
-/** True when a key may read an event: it may read the connection the event is about, or events received through hooks. */
-export function mayReadEvent(readable: EventQuery['readable'], event: EventOwner): boolean {
-  const { vendor, connection } = event.about ?? event;
-  if (vendor === ownVendor && connection.startsWith(hookPrefix)) return readable(ownVendor, 'hooks');
-  return readable(vendor === ownVendor ? '*' : vendor, vendor === ownVendor ? '*' : connection);
 }
 
 /** The vendors that a key's scopes name; undefined if a scope covers all vendors. */
@@ -145,7 +129,7 @@ export async function* entriesOfTypeSince(
 /** The log positions of the events of a type that match, stored since a time (epoch milliseconds), oldest first. */
 export async function entriesMatching(
   services: LogServices,
-  query: Pick<EventQuery, 'connection' | 'readable'> & { type: string },
+  query: Pick<EventQuery, 'connection' | 'scopes'> & { type: string },
   since: number,
 ): Promise<LogEntry[]> {
   const found: LogEntry[] = [];
@@ -157,7 +141,7 @@ function fits(query: Omit<EventQuery, 'limit'>, entry: LogEntry): boolean {
   return (
     (query.type === undefined || matchesType(query.type, entry.type)) &&
     (query.connection === undefined || matchesConnection(query.connection, entry)) &&
-    mayReadEvent(query.readable, entry)
+    mayReadEvent(query.scopes, entry)
   );
 }
 

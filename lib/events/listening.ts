@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { mayRead } from '../api/scopes.ts';
 import type { Clock } from '../core/clock.ts';
 import type { EventSource } from '../core/event-type.ts';
 import { LruMap } from '../core/lru-map.ts';
@@ -7,6 +6,7 @@ import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { TriggerKind } from '../store/triggers.ts';
 import { matchesConnection, matchesType } from './list.ts';
+import { mayReadEvent } from './reading.ts';
 
 /** A consumer of events: an automation, a subscription, or a client that has read the list recently. */
 export interface Listening {
@@ -80,13 +80,14 @@ export function isWanted(
   source: EventSource,
   { vendor, name }: { vendor: string; name: string },
 ): boolean {
-  const types = Object.keys(source.types);
+  const types = Object.entries(source.types);
   const owner = { vendor, connection: name };
+  const isReadable = (scopes: Listening['scopes'], readBy: string) =>
+    scopes === undefined || mayReadEvent(scopes, { ...owner, readBy });
   return listeners.some(
     ({ type, connection, scopes, casual }) =>
-      types.some((each) => matchesType(type, each)) &&
+      types.some(([each, { readBy }]) => matchesType(type, each) && isReadable(scopes, readBy)) &&
       (connection === undefined || matchesConnection(connection, owner)) &&
-      (scopes === undefined || mayRead(scopes, vendor, name)) &&
       !(casual && source.poll?.metered),
   );
 }

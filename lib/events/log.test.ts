@@ -24,13 +24,14 @@ function found(overrides: Partial<NewEvent> = {}): NewEvent {
     vendor: 'talk',
     connection: 'team',
     type: 'talk.message.created',
+    readBy: 'getChatMessages',
     id: `m${++counter}`,
     timestamp: '2026-01-05T02:11:09Z',
     data: { message: 'hello' },
     ...overrides,
   };
 }
-const everything: EventQuery = { limit: 500, readable: () => true };
+const everything: EventQuery = { limit: 500, scopes: ['*/*/*'] };
 const stored = async (ids: string[]) =>
   (await services.table.getMany<EventItem>(ids.map(keys.event))).filter((item) => item !== undefined);
 async function publish(...events: NewEvent[]): Promise<string[]> {
@@ -89,13 +90,19 @@ test('pages go newest first with before, oldest first with after, and filters ho
 test('a key sees the events of the connections it may read, and own events about them', async () => {
   const about = { vendor: 'proptt2', connection: 'mine' };
   const [own = ''] = await publish(
-    found({ vendor: 'trunkline', connection: 'mine', type: 'trunkline.connection.needs_attention', about }),
+    found({
+      vendor: 'trunkline',
+      connection: 'mine',
+      type: 'trunkline.connection.needs_attention',
+      readBy: 'connections',
+      about,
+    }),
   );
   const [mine = ''] = await publish(found({ vendor: 'proptt2', connection: 'mine', type: 'proptt2.user.created' }));
   await publish(found({ connection: 'mine' }));
-  const readable = (vendor: string, connection: string) => vendor === 'proptt2' && connection === 'mine';
+  const scopes = ['proptt2/mine/*', 'trunkline/connections/read'];
   for (const known of [undefined, [about]]) {
-    const seen = await listEvents(services, { limit: 500, readable, known });
+    const seen = await listEvents(services, { limit: 500, scopes, known });
     expect(seen.map(({ id }) => id)).toEqual([mine, own]);
   }
 });
@@ -168,8 +175,7 @@ test('a rare type, and one that never happened, cost a page and not the log', as
   expect(await cost({ type: 'talk.rare.one', after: eventId(found()) })).toMatchObject({ events: rare });
   expect((await cost({ type: 'talk.rare.one', after: rare[0] ?? '' })).requests).toBeLessThan(6);
   // A key of one vendor reads the logs of its types.
-  const readable = (vendor: string) => vendor === 'talk';
-  const own = await cost({ readable, vendors: ['talk'], limit: 500 });
+  const own = await cost({ scopes: ['talk/*/*'], vendors: ['talk'], limit: 500 });
   expect(own.events).toHaveLength(500);
 });
 

@@ -7,6 +7,7 @@ import { expiry, keys } from '../store/items.ts';
 import type { Item, Table, Write } from '../store/table.ts';
 import { completeEvent } from './complete.ts';
 import type { EventItem } from './event-item.ts';
+import type { Subject } from './reading.ts';
 import { unrouted } from './unrouted.ts';
 
 export type { EventItem } from './event-item.ts';
@@ -20,8 +21,10 @@ export interface LogServices {
 /** An event to be appended. `id` is the source's own, unique within vendor, connection and type; `timestamp` is ISO 8601. */
 export interface NewEvent extends Omit<TrunklineEvent, 'id'> {
   id: string;
+  /** What a key must be able to read to see it, as its type declares (`EventType.readBy`). */
+  readBy: string;
   /** For an own event: the connection it is about, whose readers may see it. */
-  about?: { vendor: string; connection: string };
+  about?: Subject;
   /** The hook that received it. */
   hook?: string;
   /** An account of this installation did it. */
@@ -116,7 +119,7 @@ export async function shownEvent(files: FileStore, item: EventItem): Promise<Tru
 
 async function itemOf(services: LogServices, event: NewEvent, id: string, order: number): Promise<EventItem> {
   const now = services.clock.now();
-  const { type, timestamp, vendor, connection, data, about, hook, own, partial, happenedAt } = event;
+  const { type, timestamp, vendor, connection, data, readBy, about, hook, own, partial, happenedAt } = event;
   const { text, file } = await storeText(services.files, JSON.stringify(data), `events/${id}`);
   return {
     ...keys.event(id),
@@ -126,6 +129,7 @@ async function itemOf(services: LogServices, event: NewEvent, id: string, order:
     vendor,
     connection,
     ...(file === undefined ? { data: text } : { dataFile: file }),
+    readBy,
     ...(about && { about }),
     ...(hook !== undefined && { hook }),
     ...(own && { own }),

@@ -1,10 +1,20 @@
 import * as z from 'zod/mini';
+import type { ControlArea } from '../api/scopes.ts';
 import type { EventType } from '../core/event-type.ts';
+
+/** The prefix of hook ids. An id takes the place of an event's connection, and therefore has the form of a slug. */
+export const hookPrefix = 'hook-';
+
+/** Event types that Trunkline itself emits. Their `readBy` is a control area, whose `read` scope they require. */
+interface OwnType extends EventType {
+  readonly readBy: ControlArea;
+}
 
 /** The event types that Trunkline itself emits. */
 export const ownEventTypes = {
   'trunkline.connection.needs_attention': {
     summary: 'A connection was locked and works again only after a person changed it',
+    readBy: 'connections',
     data: () => z.looseObject({ vendor: z.string(), connection: z.string(), reason: z.string() }),
     sample: { vendor: 'proptt2', connection: 'dispatch', reason: 'ProPTT2 refused the interaction key.' },
   },
@@ -20,6 +30,7 @@ export const ownEventTypes = {
   },
   'trunkline.delivery.given_up': {
     summary: 'An event could not be delivered to a subscription and is tried no more',
+    readBy: 'deliveries',
     data: () =>
       z.looseObject({
         deliveryId: z.string(),
@@ -42,6 +53,7 @@ export const ownEventTypes = {
   },
   'trunkline.subscription.disabled': {
     summary: 'A subscription was switched off after its target had failed for days',
+    readBy: 'subscriptions',
     data: () =>
       z.looseObject({ subscriptionId: z.string(), target: z.string(), failingSince: z.string(), reason: z.string() }),
     sample: {
@@ -53,6 +65,7 @@ export const ownEventTypes = {
   },
   'trunkline.subscription.gone': {
     summary: 'A subscription was switched off because its target answered 410 Gone',
+    readBy: 'subscriptions',
     data: () => z.looseObject({ subscriptionId: z.string(), target: z.string(), reason: z.string() }),
     sample: {
       subscriptionId: 'sub_k3v7m2q9x4w8t6r1',
@@ -62,6 +75,7 @@ export const ownEventTypes = {
   },
   'trunkline.subscription.filter_failed': {
     summary: 'The filter of a subscription could not be evaluated, so an event was not delivered',
+    readBy: 'subscriptions',
     data: () =>
       z.looseObject({
         subscriptionId: z.string(),
@@ -80,6 +94,7 @@ export const ownEventTypes = {
   },
   'trunkline.run.failed': {
     summary: 'A run of an automation failed, wholly or in part',
+    readBy: 'runs',
     data: () =>
       z.looseObject({
         runId: z.string(),
@@ -102,6 +117,7 @@ export const ownEventTypes = {
   },
   'trunkline.runs.suppressed': {
     summary: 'Runs of an automation were suppressed in a minute, because more came than its maxPerMinute allows',
+    readBy: 'runs',
     data: () => z.looseObject({ automationId: z.string(), automation: z.string(), minute: z.string(), count: z.int() }),
     sample: {
       automationId: 'k3v7m2q9x4w7t6r2',
@@ -112,6 +128,7 @@ export const ownEventTypes = {
   },
   'trunkline.link.opened': {
     summary: 'Somebody opened and confirmed a link of a run',
+    readBy: 'runs',
     data: () =>
       z.looseObject({ runId: z.string(), automationId: z.string(), automation: z.string(), name: z.string() }),
     sample: {
@@ -123,6 +140,7 @@ export const ownEventTypes = {
   },
   'trunkline.hook.silent': {
     summary: 'A hook that is to be busy has received nothing for too long',
+    readBy: 'hooks',
     data: () =>
       z.looseObject({
         hookId: z.string(),
@@ -139,11 +157,13 @@ export const ownEventTypes = {
   },
   'trunkline.self_test.started': {
     summary: 'The self-test began; the automation that serves as the test starts with it',
+    readBy: 'runs',
     data: () => z.looseObject({ automationId: z.string(), automation: z.string() }),
     sample: { automationId: '4k9m2x7q5w5t2v3r', automation: 'Self-test' },
   },
   'trunkline.self_test.failed': {
     summary: 'The self-test failed or took too long',
+    readBy: 'runs',
     data: () =>
       z.looseObject({
         automationId: z.string(),
@@ -164,6 +184,7 @@ export const ownEventTypes = {
   },
   'trunkline.hook.received': {
     summary: 'Somebody posted to a hook; the connection is the id of the hook',
+    readBy: 'hooks',
     data: () =>
       z.looseObject({
         hookId: z.string(),
@@ -184,4 +205,6 @@ export const ownEventTypes = {
       body: { event_id: 'E-991', site: 'S12', zone: 'Z3', kind: 'Fire', severity: 'critical', state: 'open' },
     },
   },
-} as const satisfies Record<string, EventType>;
+} as const satisfies Record<string, OwnType>;
+
+export type OwnEventType = keyof typeof ownEventTypes;

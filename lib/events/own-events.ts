@@ -1,10 +1,6 @@
 import { type Appended, appendEvents, type LogServices } from './log.ts';
-import type { ownEventTypes } from './own-event-types.ts';
-
-/** The prefix of hook ids. An id takes the place of an event's connection, and therefore has the form of a slug. */
-export const hookPrefix = 'hook-';
-
-export type OwnEventType = keyof typeof ownEventTypes;
+import { type OwnEventType, ownEventTypes } from './own-event-types.ts';
+import type { Subject } from './reading.ts';
 
 /**
  * An event emitted by Trunkline itself. `id` identifies the fact among those of its type; `about` is the connection whose readers
@@ -14,7 +10,7 @@ export interface OwnEvent {
   type: OwnEventType;
   id: string;
   data: Record<string, unknown>;
-  about?: { vendor: string; connection: string };
+  about?: Subject;
 }
 
 /** Appends an own event; appending the same fact again has no effect. */
@@ -25,6 +21,7 @@ export function appendOwnEvent(services: LogServices, { type, id, data, about }:
       connection: about?.connection ?? 'trunkline',
       type,
       id,
+      readBy: ownEventTypes[type].readBy,
       timestamp: new Date(services.clock.now()).toISOString(),
       data,
       ...(about && { about }),

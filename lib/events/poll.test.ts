@@ -181,7 +181,7 @@ test('what a push stored is not stored again, and a push moves no cursor', async
   happen(2);
   const [first] = imagined.facts;
   if (!first) throw new Error('No fact');
-  await appendEvents(services, [{ ...first, vendor: 'talk', connection }]);
+  await appendEvents(services, [{ ...first, vendor: 'talk', connection, readBy: 'getAll' }]);
   expect(await item()).toMatchObject({ cursor: '0' });
   clock.advance(minute);
   expect(await tick()).toMatchObject({ found: 1 });

@@ -5,7 +5,7 @@ import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { isKnownPattern, type KnownEventType } from './event-types.ts';
 import { matchesType } from './list.ts';
-import { hookPrefix, type OwnEventType } from './own-events.ts';
+import { hookPrefix, type OwnEventType } from './own-event-types.ts';
 
 const hookType: OwnEventType = 'trunkline.hook.received';
 

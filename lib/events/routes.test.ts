@@ -24,7 +24,7 @@ beforeAll(async () => {
   const routes = [
     ...eventRoutes(world.services, vendors),
     ...subscriptionRoutes(world.services, vendors),
-    ...deliveryRoutes(world.services),
+    ...deliveryRoutes(world.services, vendors),
   ];
   dispatch = dispatcher(
     routes,
@@ -280,7 +280,7 @@ test('a key that reads hooks hears of what comes through them, and of nothing el
   clock.advance(10);
   receiver.received.length = 0;
   const through = (connection: string) =>
-    world.event({ vendor: 'trunkline', connection, type: 'trunkline.hook.received' });
+    world.event({ vendor: 'trunkline', connection, type: 'trunkline.hook.received', readBy: 'hooks' });
   const { ids } = await world.publish([through('hook-panel'), through('hook-other'), located()]);
   await world.runtime.idle();
   const got = receiver.received.map(({ headers }) => headers['webhook-id']).sort();

@@ -7,9 +7,10 @@ import { field, integer } from '../core/field.ts';
 import { slugPattern } from '../core/slug.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from './event-types.ts';
-import { type ListServices, listEvents, mayReadEvent, readableConnections, readableVendors } from './list.ts';
+import { type ListServices, listEvents, readableConnections, readableVendors } from './list.ts';
 import { noteReader } from './listening.ts';
 import { findEvent, shownEvent } from './log.ts';
+import { mayReadEvent, scopeToRead } from './reading.ts';
 import { connectionProblem, typeProblem } from './references.ts';
 
 /** The id of an event. */
@@ -90,7 +91,7 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
         await noteReader(services, input).catch(() => undefined);
         return listEvents(services, {
           ...input,
-          readable,
+          scopes,
           known: readableConnections(scopes),
           vendors: readableVendors(scopes),
           types: eventTypesOf(vendors),
@@ -106,8 +107,7 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
       output: event,
       handle: async ({ params: { id = '' }, principal: { scopes } }) => {
         const item = await findEvent(services, id);
-        const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);
-        if (item && mayReadEvent(readable, item)) return shownEvent(services.files, item);
+        if (item && mayReadEvent(scopes, item)) return shownEvent(services.files, item);
         throw new GatewayError(
           'not_found',
           `There is no event ${JSON.stringify(id.slice(0, 80))} that this key may see. Events are kept 30 days.`,
@@ -126,16 +126,18 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
             type: z.string(),
             vendor: z.string(),
             summary: z.string(),
+            scope: field(z.string(), { description: 'What a key needs to read such events.' }),
             schema: z.record(z.string(), z.unknown()),
             sample: event(),
           }),
         ),
       handle: async () => {
         const { plainSchema } = await import('../core/json-schema/plain.ts');
-        return eventTypesOf(vendors).map(({ type, vendor, summary, data, sample }) => ({
+        return eventTypesOf(vendors).map(({ type, vendor, summary, readBy, data, sample }) => ({
           type,
           vendor,
           summary,
+          scope: scopeToRead({ type, vendor, readBy }, '{connection}'),
           schema: plainSchema(data(), 'output'),
           sample: {
             id: 'evt_SampleSampleSampleSampleSam',

@@ -2,6 +2,7 @@ import type { Clock, Random } from '../core/clock.ts';
 import { keys } from '../store/items.ts';
 import type { Item, Key, Table, Write } from '../store/table.ts';
 import type { EventItem } from './log.ts';
+import type { Subject } from './reading.ts';
 
 /** An event's entry in the log. It is small, so that filters read little. */
 export interface LogEntry extends Key {
@@ -10,7 +11,8 @@ export interface LogEntry extends Key {
   type: string;
   vendor: string;
   connection: string;
-  about?: { vendor: string; connection: string };
+  readBy?: string;
+  about?: Subject;
   appendedAt: number;
   settledAt: number;
   expiresAt: number;
@@ -70,8 +72,8 @@ async function settleChunk(
 }
 
 function placed(event: EventItem, position: number, settledAt: number, routed: boolean): Write[] {
-  const { id, type, vendor, connection, about, appendedAt, expiresAt } = event;
-  const entry = { position, id, type, vendor, connection, about, appendedAt, settledAt, expiresAt };
+  const { id, type, vendor, connection, readBy, about, appendedAt, expiresAt } = event;
+  const entry = { position, id, type, vendor, connection, readBy, about, appendedAt, settledAt, expiresAt };
   const put = (key: Key): Write => ({ put: { ...key, ...entry } satisfies Item });
   return [
     {

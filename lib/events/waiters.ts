@@ -1,9 +1,9 @@
-import { mayRead } from '../api/scopes.ts';
 import type { Starter } from '../core/durable.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
-import { entriesMatching, isHistory, type ListServices, matchesConnection, mayReadEvent } from './list.ts';
+import { entriesMatching, isHistory, type ListServices, matchesConnection } from './list.ts';
 import { type EventItem, findEvent, isKept } from './log.ts';
+import { mayReadEvent } from './reading.ts';
 import { allUnrouted } from './unrouted.ts';
 
 /**
@@ -66,9 +66,8 @@ export async function findOccurred(
   services: Omit<WaiterServices, 'starter'>,
   wanted: Omit<Wanted, 'callbackId' | 'alternative'>,
 ): Promise<EventItem | undefined> {
-  const readable = (vendor: string, connection: string) => mayRead(wanted.scopes, vendor, connection);
-  const { type, connection, since } = wanted;
-  for (const { id } of await entriesMatching(services, { type, connection, readable }, since)) {
+  const { type, connection, scopes, since } = wanted;
+  for (const { id } of await entriesMatching(services, { type, connection, scopes }, since)) {
     const event = await findEvent(services, id);
     if (event && (await meets(services, wanted, event))) return event;
   }
@@ -100,7 +99,7 @@ async function meets(
   if (event.type !== waiter.type || event.appendedAt > waiter.until) return false;
   if (isHistory(event, waiter.since, waiter.since)) return false;
   if (waiter.connection !== undefined && !matchesConnection(waiter.connection, event)) return false;
-  if (!mayReadEvent((vendor, connection) => mayRead(waiter.scopes, vendor, connection), event)) return false;
+  if (!mayReadEvent(waiter.scopes, event)) return false;
   if (waiter.condition === undefined) return true;
   const { expression, bindings } =
     // Written by `registerWaiter`.

@@ -12,6 +12,7 @@ import type { SecretStore } from '../core/secrets.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { newEvents } from '../events/found.ts';
 import { findEvent, type LogServices, type NewEvent } from '../events/log.ts';
+import { ownEventTypes } from '../events/own-event-types.ts';
 import { answerChallenge, signedChallenges } from './challenge.ts';
 import type { Message } from './claim.ts';
 import type { HookAnswer, HookItem } from './hooks.ts';
@@ -120,7 +121,7 @@ async function acceptMessage(
   const id = `${now}-${Buffer.from(services.random.bytes(12)).toString('base64url')}`;
   // Values that the owner redacts from events still count for deduplication.
   const kept = redactPaths(data, hook.redact ?? []);
-  const events = [{ ...about, data: kept, id, hook: hook.id }];
+  const events = [{ ...about, data: kept, id, hook: hook.id, readBy: ownEventTypes[receivedType].readBy }];
   return { events, message, already, status: hook.answer ?? 202, body: kept.body, problem };
 }
 
@@ -174,7 +175,8 @@ async function acceptPush(
               seconds: result.nonceSeconds ?? nonceSeconds,
             },
       status: result.status ?? 200,
-      body: rawBody.toString('utf8'),
+      // Its contents require the right to read the vendor's events, which a reader of hooks may lack.
+      body: { events: events.map(({ type }) => type) },
     };
   } catch (error) {
     throw pushRefusal(error);

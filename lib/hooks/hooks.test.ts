@@ -507,20 +507,19 @@ describe('the calls on hooks', () => {
   });
 
   test('what comes through hooks is seen by keys that may read hooks, and by no others', async () => {
-    const { listEvents, mayReadEvent, readableConnections } = await import('../events/list.ts');
-    const { mayRead } = await import('../api/scopes.ts');
+    const { listEvents, readableConnections } = await import('../events/list.ts');
+    const { mayReadEvent } = await import('../events/reading.ts');
     const { settleEvents } = await import('../events/settle.ts');
     const hook = await kit.make(none);
     const id = idOf(await kit.post({ path: hook.path, body: {} }));
     const item = (await stored(id)) as EventItem;
     await settleEvents({ table: kit.table, clock: systemClock, random: systemRandom }, [item]);
     const sees = async (...scopes: string[]) => {
-      const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);
       const found = await listEvents(
         { table: kit.table, files: kit.files, clock: systemClock, vendorNames: ['proptt2'] },
-        { limit: 10, connection: hook.id, readable, known: readableConnections(scopes) },
+        { limit: 10, connection: hook.id, scopes, known: readableConnections(scopes) },
       );
-      expect(found.length === 1).toBe(mayReadEvent(readable, item));
+      expect(found.length === 1).toBe(mayReadEvent(scopes, item));
       return found.length === 1;
     };
     expect(await sees('*/*/*')).toBe(true);

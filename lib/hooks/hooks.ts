@@ -5,7 +5,7 @@ import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { LruMap } from '../core/lru-map.ts';
 import type { VendorName } from '../core/vendor.ts';
-import { hookPrefix } from '../events/own-events.ts';
+import { hookPrefix } from '../events/own-event-types.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table, Write } from '../store/table.ts';
 import type { Challenge, ChallengePreset } from './challenge.ts';

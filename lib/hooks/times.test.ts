@@ -338,6 +338,7 @@ test('what a poll of Talk had found before the bot told of it starts the runs of
     vendor: 'talk',
     connection: 'team',
     type: 'talk.message.created',
+    readBy: 'getChatMessages',
     id: 'cloud.example.com/roomtoken/77',
   } as const;
   const timestamp = new Date(clock.time - 500).toISOString();

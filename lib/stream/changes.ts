@@ -1,8 +1,9 @@
 import type { Principal } from '../api/key-check.ts';
-import { controlNeed, covers, mayRead } from '../api/scopes.ts';
+import { controlNeed, covers } from '../api/scopes.ts';
 import { type RunItem, runStates } from '../automations/runs/runs.ts';
-import { entriesAfter, lastPosition, mayReadEvent } from '../events/list.ts';
+import { entriesAfter, lastPosition } from '../events/list.ts';
 import { type EventItem, type LogServices, shownEvent } from '../events/log.ts';
+import { mayReadEvent } from '../events/reading.ts';
 import { newestListed } from '../store/due.ts';
 import { isDeliveryItem, isRunItem, keys } from '../store/items.ts';
 import type { Item } from '../store/table.ts';
@@ -80,14 +81,13 @@ export async function changesSince(
 }
 
 async function eventsSince(services: StreamServices, scopes: readonly string[], from: number) {
-  const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);
   const frames: StreamFrame[] = [];
   let position = from;
   let read = 0;
   for await (const entry of entriesAfter(services, from)) {
     if (++read > maxEvents) return { frames, position, more: true };
     position = entry.position;
-    if (!mayReadEvent(readable, entry)) continue;
+    if (!mayReadEvent(scopes, entry)) continue;
     const item = await services.table.get<EventItem>(keys.event(entry.id), true);
     if (item) frames.push({ kind: 'event', item, body: await shownEvent(services.files, item) });
   }

@@ -1,3 +1,4 @@
+import type { Principal } from '../api/key-check.ts';
 import { Answer, type Route, route } from '../api/route.ts';
 import { controlNeed, covers, requireScope } from '../api/scopes.ts';
 import { showRun } from '../automations/runs/routes.ts';
@@ -30,7 +31,7 @@ export function streamRoutes(services: StreamServices): Route[] {
         const { position, stamp } = page.cursor;
         const text = [
           `retry: ${page.more ? 0 : retryMs}\n\n`,
-          ...page.frames.map(frameText),
+          ...page.frames.map((frame) => frameText(frame, principal)),
           // Last, so that a client whose connection breaks before it receives this line requests everything again.
           `id: ${position}-${stamp}\n\n`,
         ].join('');
@@ -40,9 +41,13 @@ export function streamRoutes(services: StreamServices): Route[] {
   ];
 }
 
-function frameText(frame: StreamFrame): string {
+function frameText(frame: StreamFrame, principal: Principal): string {
   const body =
-    frame.kind === 'event' ? frame.body : frame.kind === 'run' ? showRun(frame.item) : showDelivery(frame.item);
+    frame.kind === 'event'
+      ? frame.body
+      : frame.kind === 'run'
+        ? showRun(frame.item, principal)
+        : showDelivery(frame.item);
   return `event: ${frame.kind}\ndata: ${JSON.stringify(body)}\n\n`;
 }
 

@@ -8,6 +8,7 @@ import { webhookHeaders } from '../core/standard-webhooks.ts';
 import { retryAfter } from '../core/vendor-failure.ts';
 import { type EventItem, isKept, shownEvent } from '../events/log.ts';
 import { appendOwnEvent } from '../events/own-events.ts';
+import { aboutEvent } from '../events/reading.ts';
 import type { Item, Table } from '../store/table.ts';
 import { type Attempt, type DeliveryItem, type DeliveryState, deliveryKeys, listedAs } from './deliveries.ts';
 import { pauseAfter } from './delivery-schedule.ts';
@@ -254,15 +255,14 @@ async function tellGivenUp(
   attempts: number,
   reason: string,
 ): Promise<void> {
-  const { id, eventId, eventType, subscriptionId, vendor, connection, about } = delivery;
+  const { id, eventId, eventType, subscriptionId } = delivery;
   // Otherwise a target that accepts nothing would be notified endlessly that it accepts nothing.
   if (eventType.startsWith('trunkline.delivery.') || eventType.startsWith('trunkline.subscription.')) return;
-  const owner = about ?? (vendor === 'trunkline' ? undefined : { vendor, connection });
   await appendOwnEvent(services, {
     type: 'trunkline.delivery.given_up',
     id,
     data: { deliveryId: id, subscriptionId, target: targetOf(subscription), eventId, eventType, attempts, reason },
-    ...(owner && { about: owner }),
+    ...aboutEvent(delivery),
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Starter } from '../core/durable.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { type EventItem, type LogServices, retentionMs } from '../events/log.ts';
+import type { Subject } from '../events/reading.ts';
 import { due } from '../store/due.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
@@ -36,7 +37,9 @@ export interface DeliveryItem extends Key {
   eventType: string;
   vendor: TrunklineEvent['vendor'];
   connection: string;
-  about?: { vendor: string; connection: string };
+  /** What a key must be able to read to see the event, and with it this delivery. */
+  readBy?: string;
+  about?: Subject;
   /** 0 for the first delivery, incremented with each replay. */
   replay: number;
   state: DeliveryState;
@@ -89,7 +92,7 @@ export function newDelivery(
   replay: number,
   now: number,
 ): DeliveryItem {
-  const { about, appendedAt, vendor, connection } = event;
+  const { readBy, about, appendedAt, vendor, connection } = event;
   return {
     ...keys.delivery(subscription.id, appendedAt, event.id, replay),
     id: deliveryId(subscription.id, appendedAt, event.id, replay),
@@ -98,6 +101,7 @@ export function newDelivery(
     eventType: event.type,
     vendor,
     connection,
+    ...(readBy !== undefined && { readBy }),
     ...(about && { about }),
     replay,
     state: 'pending',

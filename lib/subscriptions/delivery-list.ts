@@ -1,8 +1,7 @@
 import type { Principal } from '../api/key-check.ts';
-import { mayRead } from '../api/scopes.ts';
 import { GatewayError } from '../core/errors.ts';
-import { mayReadEvent } from '../events/list.ts';
 import { findEvent, isKept, type LogServices } from '../events/log.ts';
+import { mayReadEvent } from '../events/reading.ts';
 import { mergeNewest, newestListed, newestOf } from '../store/due.ts';
 import { keys, logPosition } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
@@ -58,7 +57,7 @@ export async function listDeliveries(
 
 /** True when a key may read the event of a delivery. */
 export function maySeeDelivery({ scopes }: Pick<Principal, 'scopes'>, item: DeliveryItem): boolean {
-  return mayReadEvent((vendor, connection) => mayRead(scopes, vendor, connection), item);
+  return mayReadEvent(scopes, item);
 }
 
 /** One subscription's deliveries by the time at which their events were stored, oldest first. Times are epoch milliseconds. */

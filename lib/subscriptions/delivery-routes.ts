@@ -3,6 +3,8 @@ import type { Principal } from '../api/key-check.ts';
 import { Answer, type Route, route } from '../api/route.ts';
 import { GatewayError } from '../core/errors.ts';
 import { field, integer } from '../core/field.ts';
+import type { EventCatalogue } from '../core/vendor.ts';
+import { eventTypesOf } from '../events/event-types.ts';
 import { findEvent, isKept, retentionMs } from '../events/log.ts';
 import { eventIdField } from '../events/routes.ts';
 import { type DeliveryItem, deliveryKey, deliveryStates, readDelivery, replayDelivery } from './deliveries.ts';
@@ -27,8 +29,9 @@ const shown = () =>
   });
 
 /** The routes of deliveries: the outcome of each, attempt by attempt, and replays. */
-export function deliveryRoutes(services: ReplayServices): Route[] {
+export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue): Route[] {
   const shared = { tag: 'Deliveries', area: 'deliveries' } as const;
+  const known = () => eventTypesOf(vendors);
 
   async function find(principal: Principal, id: string): Promise<DeliveryItem> {
     const item = await readDelivery(services, id);
@@ -40,7 +43,7 @@ export function deliveryRoutes(services: ReplayServices): Route[] {
   }
 
   async function findActive(principal: Principal, id: string) {
-    const subscription = await findSubscription(services.table, principal, id);
+    const subscription = await findSubscription(services.table, principal, id, known());
     if (subscription.state === 'active') return subscription;
     throw new GatewayError(
       'conflict',

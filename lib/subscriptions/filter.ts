@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import type { EventItem, LogServices } from '../events/log.ts';
 import { appendOwnEvent } from '../events/own-events.ts';
+import { aboutEvent, type EventOwner } from '../events/reading.ts';
 import { conditionHolds } from '../expressions/condition.ts';
 import { ExpressionFailure } from '../expressions/pool.ts';
 import { keys } from '../store/items.ts';
-import { aboutOf, targetOf } from './reach.ts';
+import { targetOf } from './reach.ts';
 import type { SubscriptionItem } from './subscriptions.ts';
 
 const dayMs = 24 * 60 * 60_000;
@@ -17,7 +18,7 @@ const dayMs = 24 * 60 * 60_000;
 export async function passes(
   services: LogServices,
   subscription: SubscriptionItem,
-  event: Pick<EventItem, 'id' | 'type'>,
+  event: Pick<EventItem, 'id' | 'type'> & EventOwner,
   shown: () => Promise<TrunklineEvent>,
 ): Promise<boolean> {
   if (subscription.filter === undefined) return true;
@@ -35,7 +36,7 @@ export async function passes(
 async function noteProblem(
   services: LogServices,
   subscription: SubscriptionItem,
-  event: Pick<EventItem, 'id' | 'type'>,
+  event: Pick<EventItem, 'id' | 'type'> & EventOwner,
   problem: string,
 ): Promise<void> {
   const { id } = subscription;
@@ -51,7 +52,8 @@ async function noteProblem(
       eventType: event.type,
       reason: problem,
     },
-    ...aboutOf(subscription),
+    // The reason may quote the event.
+    ...aboutEvent(event),
   });
   if (problem === subscription.filterProblem) return;
   // The subscription may come from a cache that this change does not invalidate.

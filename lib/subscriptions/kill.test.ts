@@ -76,6 +76,7 @@ test('killed again and again in the middle, every event arrives, and a receiver 
     vendor: 'talk',
     connection: 'team',
     type: 'talk.message.created',
+    readBy: 'getChatMessages',
     id: `m${index}`,
     timestamp: '2026-01-05T02:11:09Z',
     data: { index },

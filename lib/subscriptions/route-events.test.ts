@@ -135,7 +135,7 @@ test('conflicting transactions are tried again, and every event has its place on
     const { ids, report } = await world.publish([0, 1, 2].map(() => world.event({ connection: 'conflict' })));
     expect(mock.commandCalls(TransactWriteItemsCommand)).toHaveLength(4);
     expect(report).toMatchObject({ routed: 3, failed: new Map() });
-    const listed = await listEvents(world.services, { connection: 'conflict', limit: 9, readable: () => true });
+    const listed = await listEvents(world.services, { connection: 'conflict', limit: 9, scopes: ['*/*/*'] });
     expect(listed.map(({ id }) => id)).toEqual([...ids].reverse());
   } finally {
     mock.restore();

@@ -7,6 +7,8 @@ import { field, integer, text } from '../core/field.ts';
 import { type AddressPolicy, checkUrl } from '../core/http/address-policy.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from '../events/event-types.ts';
+import { matchesType } from '../events/list.ts';
+import { scopeToRead } from '../events/reading.ts';
 import { connectionProblem, typeProblem } from '../events/references.ts';
 import { connectionField, typeField } from '../events/routes.ts';
 import { conditionProblem } from '../expressions/condition.ts';
@@ -53,7 +55,7 @@ const shownOnce = () => z.extend(shown(), { secret: field(z.string(), { descript
 export function subscriptionRoutes(services: SubscriptionRouteServices, vendors: EventCatalogue): Route[] {
   const shared = { tag: 'Subscriptions', area: 'subscriptions' } as const;
   const known = () => eventTypesOf(vendors);
-  const find = (principal: Principal, id = '') => findSubscription(services.table, principal, id);
+  const find = (principal: Principal, id = '') => findSubscription(services.table, principal, id, known());
 
   async function check(principal: Principal, wanted: Partial<SubscriptionItem>): Promise<void> {
     if (wanted.url !== undefined) checkTarget(wanted.url, services.targets);
@@ -67,9 +69,10 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
     }
     const reach = { types: wanted.types ?? [], connection: wanted.connection };
     for (const pattern of reach.types) {
-      if (mayReceive(principal.scopes, { types: [pattern], connection: reach.connection })) continue;
-      const where = wanted.connection === undefined ? '' : ` of ${wanted.connection}`;
-      throw new GatewayError('forbidden', `This key may not read what ${pattern}${where} would bring.`);
+      if (mayReceive(principal.scopes, { types: [pattern], connection: reach.connection }, known())) continue;
+      const [type] = known().filter(({ type }) => matchesType(pattern, type));
+      const needed = type === undefined ? '' : ` It lacks the scope ${scopeToRead(type, reach.connection)}.`;
+      throw new GatewayError('forbidden', `This key may not read ${pattern}.${needed}`);
     }
     if (wanted.connection === undefined) return;
     const problem = await connectionProblem(services, wanted.connection, reach.types);
@@ -107,7 +110,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       summary: 'List the subscriptions',
       output: () => z.array(shown()),
       handle: async ({ principal }) =>
-        (await listSubscriptions(services.table)).filter((item) => maySee(principal, item)).map(show),
+        (await listSubscriptions(services.table)).filter((item) => maySee(principal, item, known())).map(show),
     }),
     route({
       ...shared,

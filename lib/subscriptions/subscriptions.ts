@@ -6,10 +6,11 @@ import { storeSecret } from '../core/rotated-secret.ts';
 import { type SecretStore, subscriptionSecret } from '../core/secrets.ts';
 import { newSigningSecret } from '../core/standard-webhooks.ts';
 import { type LogServices, retentionMs } from '../events/log.ts';
+import type { ReadableType } from '../events/reading.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { completeTriggers, removeTriggers, triggered, triggersOf, triggerWrites } from '../store/triggers.ts';
-import { maySee, readScopes } from './reach.ts';
+import { maySee } from './reach.ts';
 import type { SubscriptionItem } from './records.ts';
 
 export type { SubscriptionItem } from './records.ts';
@@ -56,7 +57,7 @@ export async function createSubscription(
     ...(description !== undefined && { description }),
     state: 'active',
     keyId: principal.keyId,
-    scopes: readScopes(principal.scopes),
+    scopes: [...principal.scopes],
     secretVersion: 1,
     createdAt: now,
     updatedAt: now,
@@ -97,9 +98,14 @@ function ensureTriggers(table: Table): Promise<void> {
 }
 
 /** A subscription that the key may see, or `not_found`. */
-export async function findSubscription(table: Table, principal: Principal, id: string): Promise<SubscriptionItem> {
+export async function findSubscription(
+  table: Table,
+  principal: Principal,
+  id: string,
+  known: readonly ReadableType[],
+): Promise<SubscriptionItem> {
   const item = await readSubscription(table, id);
-  if (item && item.state !== 'removed' && maySee(principal, item)) return item;
+  if (item && item.state !== 'removed' && maySee(principal, item, known)) return item;
   throw new GatewayError(
     'not_found',
     `There is no subscription ${JSON.stringify(id.slice(0, 80))} that this key may see.`,

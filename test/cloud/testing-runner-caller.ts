@@ -28,6 +28,7 @@ const { ids } = await appendEvents(kit, [
     vendor: 'talk',
     connection: 'team',
     type: 'talk.message.created',
+    readBy: 'getChatMessages',
     id: 'm1',
     timestamp: '2026-01-05T02:11:09Z',
     data: { message: 'hello' },

@@ -266,6 +266,7 @@ async function fanOut(): Promise<void> {
     const { ids } = await appendEvents(services, [
       {
         type,
+        readBy: 'getChatMessages',
         vendor: 'talk',
         connection: 'team',
         id: `scale-${turn}`,

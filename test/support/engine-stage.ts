@@ -216,6 +216,7 @@ export function engineStage() {
         vendor: 'chat' as never,
         connection: 'demo',
         type: 'test.answered',
+        readBy: 'getAnswers',
         id: `m${++count}`,
         timestamp: new Date(clock.now()).toISOString(),
         data: {},

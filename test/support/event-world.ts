@@ -74,6 +74,7 @@ export async function startWorld(clock: Clock) {
       vendor: 'talk',
       connection: 'team',
       type: 'talk.message.created',
+      readBy: 'getChatMessages',
       id: `m${++count}`,
       timestamp: '2026-01-05T02:11:09Z',
       data: { message: 'hello' },

@@ -36,7 +36,7 @@ export function imaginedVendor() {
   };
 
   const source = (name: string): EventSource => ({
-    types: { [`test.${name}`]: { summary: '', data: () => z.looseObject({}), sample: {} } },
+    types: { [`test.${name}`]: { summary: '', readBy: 'getAll', data: () => z.looseObject({}), sample: {} } },
     poll: {
       every: 60_000,
       poll: async (given) => {

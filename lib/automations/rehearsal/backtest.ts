@@ -1,10 +1,10 @@
 import type { Principal } from '../../api/key-check.ts';
-import { mayRead } from '../../api/scopes.ts';
 import { GatewayError, refusedField } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
-import { entriesOfTypeSince, entriesSince, mayReadEvent } from '../../events/list.ts';
+import { entriesOfTypeSince, entriesSince } from '../../events/list.ts';
 import type { EventItem } from '../../events/log.ts';
+import { mayReadEvent } from '../../events/reading.ts';
 import type { LogEntry } from '../../events/settle.ts';
 import { keys } from '../../store/items.ts';
 import { type AutomationItem, definitionOf, isMeant, startOne } from '../automations.ts';
@@ -161,7 +161,6 @@ async function events(
 ): Promise<Cause[]> {
   const triggers = triggersOf(definitionOf(item)).filter((when) => !('schedule' in when));
   if (triggers.length === 0) return [];
-  const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);
   const types = triggers.map((when) => ('event' in when ? when.event : '*'));
   const entries: LogEntry[] = [];
   let scanned = 0;
@@ -172,7 +171,7 @@ async function events(
     for await (const entry of list) {
       if (++scanned > maxScanned)
         throw refusedField('/since', `leaves more than ${maxScanned} events to go through: choose a later time`);
-      if (entry.appendedAt <= to && mayReadEvent(readable, entry)) entries.push(entry);
+      if (entry.appendedAt <= to && mayReadEvent(scopes, entry)) entries.push(entry);
     }
   }
   const old = { ...item, createdAt: new Date(0).toISOString(), updatedAt: new Date(0).toISOString() };

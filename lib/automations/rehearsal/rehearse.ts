@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Principal } from '../../api/key-check.ts';
-import { mayRead, within } from '../../api/scopes.ts';
+import { within } from '../../api/scopes.ts';
 import { GatewayError, refusedField } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
 import { eventTypesOf } from '../../events/event-types.ts';
-import { mayReadEvent } from '../../events/list.ts';
 import { type EventItem, findEvent, shownEvent } from '../../events/log.ts';
 import { ownEventTypes } from '../../events/own-event-types.ts';
+import { mayReadEvent } from '../../events/reading.ts';
 import { keys } from '../../store/items.ts';
 import { type AutomationItem, definitionOf, isMeant, startOne } from '../automations.ts';
 import { type Definition, isCall, triggersOf } from '../definition.ts';
@@ -108,7 +108,7 @@ export async function readableEvent(
   { scopes }: Principal,
 ): Promise<EventItem> {
   const item = await findEvent(services, id);
-  if (item && mayReadEvent((vendor, connection) => mayRead(scopes, vendor, connection), item)) return item;
+  if (item && mayReadEvent(scopes, item)) return item;
   throw refusedField('/eventId', 'names no event that this key may see. Events are kept 30 days');
 }
 

@@ -6,6 +6,7 @@ import { GatewayError } from '../../core/errors.ts';
 import type { HttpClient } from '../../core/http/client.ts';
 import type { Operation } from '../../core/operation.ts';
 import { redact, redactText } from '../../core/redaction/redact.ts';
+import { shownEvent } from '../../events/log.ts';
 import { type CallStep, target, unlessOf } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { operationsPerItem } from './durable-operations.ts';
@@ -194,7 +195,8 @@ async function callOnce(
     const occurred = await firstOccurred(run, unlessOf(step), item);
     if (occurred !== undefined) {
       const { event, awaited } = occurred;
-      if (awaited.if) await run.tellRefusal(awaited.if, place, { event, item: item ?? null });
+      const shown = awaited.if && (await shownEvent(services.files, event));
+      if (awaited.if) await run.tellRefusal(awaited.if, place, { event: shown, item: item ?? null });
       return await skip(`${event.type} has come: ${event.id}.`);
     }
     const output = await askVendor(run, step, operation, place, input, asked);

@@ -275,7 +275,15 @@ describe('unless', () => {
     );
     await stage.execution(id).invoke(stage.handlerOf(id));
     const { ids } = await appendEvents(stage.services(), [
-      { vendor: 'chat', connection: 'demo', type: 'test.answered', id: 'unsettled', timestamp: '', data: {} },
+      {
+        vendor: 'chat',
+        connection: 'demo',
+        type: 'test.answered',
+        readBy: 'getAnswers',
+        id: 'unsettled',
+        timestamp: '',
+        data: {},
+      },
     ]);
     await stage.finish(id);
     expect((await stage.read(id)).steps).toMatchObject({

@@ -1,4 +1,3 @@
-import type { TrunklineEvent } from '../../core/event-type.ts';
 import { type EventItem, shownEvent } from '../../events/log.ts';
 import { findOccurred, type Wanted } from '../../events/waiters.ts';
 import { evaluate } from '../../expressions/expression.ts';
@@ -7,10 +6,9 @@ import type { Awaited } from '../definition.ts';
 import type { AutomationServices, RunContext } from './run-context.ts';
 
 /** An event that arrived after the event that started the run and meets the awaited condition; undefined when there is none. */
-async function hasOccurred(run: RunContext, awaited: Awaited, item?: unknown): Promise<TrunklineEvent | undefined> {
+async function hasOccurred(run: RunContext, awaited: Awaited, item?: unknown): Promise<EventItem | undefined> {
   const wanted = await wantedOf(run, awaited, run.services.clock.now(), item);
-  const found = await findOccurred(waitServices(run.services), wanted);
-  return found && shownEvent(run.services.files, found);
+  return findOccurred(waitServices(run.services), wanted);
 }
 
 /** The first of several awaited events that has occurred. */
@@ -18,7 +16,7 @@ export async function firstOccurred(
   run: RunContext,
   alternatives: readonly Awaited[],
   item?: unknown,
-): Promise<{ event: TrunklineEvent; awaited: Awaited } | undefined> {
+): Promise<{ event: EventItem; awaited: Awaited } | undefined> {
   for (const awaited of alternatives) {
     const event = await hasOccurred(run, awaited, item);
     if (event) return { event, awaited };

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { Principal } from '../../api/key-check.ts';
 import { type Route, route } from '../../api/route.ts';
-import { controlNeed, covers, requireScope, within } from '../../api/scopes.ts';
+import { controlNeed, requireScope, within } from '../../api/scopes.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import { field, integer, text } from '../../core/field.ts';
@@ -27,6 +27,7 @@ import {
   stepsOf,
   withDefinition,
 } from './runs.ts';
+import { isOwnCall, maySeeEvent, maySeeStep, scopesToSee } from './visible.ts';
 
 const summary = () =>
   z.looseObject({
@@ -96,14 +97,14 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         limit: z._default(field(integer(1, 200), { description: 'Default 50.' }), 50),
       }),
       output: () => z.array(summary()),
-      handle: async ({ input: { automation, since, until, ...filter } }) => {
+      handle: async ({ input: { automation, since, until, ...filter }, principal }) => {
         const runs = await listRuns(services.table, {
           ...filter,
           owner: automation,
           since: since === undefined ? undefined : Date.parse(since),
           until: until === undefined ? undefined : Date.parse(until),
         });
-        return runs.map(showRun);
+        return runs.map((run) => showRun(run, principal));
       },
     }),
     route({
@@ -117,10 +118,13 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         const run = await find(services, params.id ?? '');
         mayUse(run, principal, false);
         const steps = await stepsOf(services.table, run.id);
+        const needed = scopesToSee(vendors, run, steps);
         return {
-          ...showRun(run),
+          ...showRun(run, principal),
           undoable: run.state !== 'running' && run.undoOf === undefined && mayBeUndone(run, steps),
-          steps: await Promise.all(steps.map((step) => showStep(services, step, mayReadStep(run, step, principal)))),
+          steps: await Promise.all(
+            steps.map((step) => showStep(services, step, maySeeStep(run, step, principal, needed))),
+          ),
         };
       },
     }),
@@ -184,6 +188,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
           createdAt: now,
           ...(run.eventId !== undefined && !input.event && { eventId: run.eventId }),
           ...(event && { event }),
+          ...(run.reads && { reads: run.reads }),
           replayOf: run.id,
           reuse: !input.all,
           ...(run.isDrill && { isDrill: true }),
@@ -226,7 +231,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         if (!(await cancelRun(services, run, 'It was cancelled.'))) {
           throw new GatewayError('conflict', `The run has ended already: ${run.state}.`);
         }
-        return showRun(await find(services, run.id));
+        return showRun(await find(services, run.id), principal);
       },
     }),
   ];
@@ -245,7 +250,7 @@ function mayBeUndone(run: RunItem, steps: readonly StepItem[]): boolean {
 }
 
 function mayUse(run: RunItem, principal: Principal, write: boolean): void {
-  if (isOwn(run, principal)) return;
+  if (isOwnCall(run, principal)) return;
   requireScope(principal.scopes, controlNeed('runs', write));
   if (!write) return;
   if (run.scopes.every((scope) => within(scope, principal.scopes))) return;
@@ -255,25 +260,14 @@ function mayUse(run: RunItem, principal: Principal, write: boolean): void {
   );
 }
 
-function isOwn(run: RunItem, principal: Principal): boolean {
-  return run.owner === callsOwner && run.keyId === principal.keyId;
-}
-
-/** Vendor requests and responses are visible only to keys that could make the call themselves. */
-function mayReadStep(run: RunItem, { call }: StepItem, principal: Principal): boolean {
-  const [vendor, connection, operation] = call?.split('/') ?? [];
-  if (isOwn(run, principal) || vendor === undefined || connection === undefined || operation === undefined) return true;
-  return covers(principal.scopes, { vendor, connection, operation });
-}
-
 async function find(services: RunServices, id: string): Promise<RunItem> {
   const run = runKey(id) && (await findRun(services.table, id));
   if (!run) throw new GatewayError('not_found', `There is no run with the id ${JSON.stringify(id.slice(0, 80))}.`);
   return withDefinition(services.files, run);
 }
 
-/** A run as the API returns it, without its steps. */
-export function showRun(run: RunItem) {
+/** A run as the API returns it, without its steps. What may quote its event is left out for keys that may not read the event. */
+export function showRun(run: RunItem, principal: Principal) {
   const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, replayedBy, undoOf, progress, isDrill } = run;
   return {
     id,
@@ -282,12 +276,11 @@ export function showRun(run: RunItem) {
     automationId: owner === callsOwner ? undefined : isDrill ? owner.slice('drill'.length) : owner,
     drill: isDrill,
     eventId,
-    dedupeKey,
     replayOf,
     replayedBy,
     undoOf,
     progress,
-    reason,
+    ...(maySeeEvent(run, principal) ? { dedupeKey, reason } : { hidden: true }),
     createdAt: new Date(run.createdAt).toISOString(),
     endedAt: run.endedAt === undefined ? undefined : new Date(run.endedAt).toISOString(),
   };
@@ -295,7 +288,7 @@ export function showRun(run: RunItem) {
 
 /** A step; parts that a key may not read are omitted, and `hidden` says so. */
 async function showStep(services: RunServices, step: StepItem, readable: boolean) {
-  const { name, call, state, reason, attempts, index, kept, nextAttemptAt } = step;
+  const { name, call, state, attempts, index, kept, nextAttemptAt } = step;
   const output = async () =>
     step.outputFile === undefined
       ? redact(await outputOf(services.files, step))
@@ -304,13 +297,13 @@ async function showStep(services: RunServices, step: StepItem, readable: boolean
     name,
     call,
     state,
-    reason,
     attempts,
     nextAttemptAt: nextAttemptAt === undefined ? undefined : new Date(nextAttemptAt).toISOString(),
     index,
     kept,
     ...(readable
       ? {
+          reason: step.reason,
           error: step.error,
           input: step.input === undefined ? undefined : JSON.parse(step.input),
           output: await output(),

@@ -32,6 +32,8 @@ export interface RunItem extends Key {
   /** Who caused it: the key of a call, or `automation_{id}`. */
   keyId: string;
   eventId?: string;
+  /** The scopes without which a key may not see what the run got from its event. */
+  reads?: readonly string[];
   /** The event itself if it is not in the log (a schedule, an edited replay), as packed JSON. */
   event?: string;
   replayOf?: string;
@@ -112,6 +114,8 @@ export interface StepItem extends Key {
   /** As JSON, in the table or, if it is long, in a file. */
   output?: string;
   outputFile?: string;
+  /** For the event that a wait got: the scopes that a key needs to see it. */
+  reads?: readonly string[];
   error?: StepError;
   /** True if the output is kept out of the record, so that a replay must carry the step out again. */
   withheld?: boolean;
@@ -152,6 +156,7 @@ export interface RunCause {
   cause: string;
   createdAt: number;
   eventId?: string;
+  reads?: readonly string[];
   event?: TrunklineEvent;
   replayOf?: string;
   reuse?: boolean;
@@ -263,6 +268,7 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     scopes: [...cause.scopes],
     keyId: cause.keyId,
     ...(cause.eventId !== undefined && { eventId: cause.eventId }),
+    ...(cause.reads && { reads: [...cause.reads] }),
     ...(cause.event && { event: packed(cause.event, 'event') }),
     ...(cause.replayOf !== undefined && { replayOf: cause.replayOf }),
     ...(cause.reuse !== undefined && { reuse: cause.reuse }),

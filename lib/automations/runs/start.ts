@@ -10,8 +10,9 @@ import { operationsPerItem } from './durable-operations.ts';
 import { eachItem, itemsOf } from './items.ts';
 import { isExpressionFailure } from './retry.ts';
 import type { RunContext, StepEnd } from './run-context.ts';
-import type { StepError } from './runs.ts';
+import { type StepError, stepsOf } from './runs.ts';
 import type { StepPlace } from './step-records.ts';
+import { scopesToSee } from './visible.ts';
 
 /** The outcome of one start. */
 type Started = { runId: string } | { error: StepError } | { skipped: true };
@@ -91,6 +92,8 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
       createdAt: run.hasWaited ? startedAt : run.facts.startedAt,
       // An input is an object: the schema requires one, and rendering preserves its shape.
       event: eventFor(automation, cause, startedAt, input as Record<string, unknown>),
+      // The input is made from what this run has read.
+      reads: scopesToSee(run.vendors, run.run, await stepsOf(services.table, run.run.id)),
       depth: (run.run.depth ?? 0) + 1,
     });
     await records.write(place, { state: 'succeeded', attempts: 1, output: { runId }, ended: true });

@@ -18,6 +18,7 @@ export interface StepChange {
   attempts?: number;
   input?: unknown;
   output?: unknown;
+  reads?: readonly string[];
   error?: StepError;
   /** Why it was skipped. */
   reason?: string;
@@ -50,7 +51,7 @@ export class StepRecords {
   async write(place: StepPlace, change: StepChange): Promise<StepItem> {
     const { table, clock } = this.#services;
     const now = clock.now();
-    const { state, attempts, error, reason, kept, withheld, secret, nextAttemptAt, restsUntil, ended } = change;
+    const { state, attempts, error, reason, kept, withheld, secret, reads, nextAttemptAt, restsUntil, ended } = change;
     const values: Record<string, unknown> = {
       runId: this.#runId,
       ...place,
@@ -61,6 +62,7 @@ export class StepRecords {
       ...(reason !== undefined && { reason }),
       ...(kept && { kept }),
       ...(withheld && { withheld }),
+      ...(reads && { reads }),
       ...(nextAttemptAt !== undefined && { nextAttemptAt }),
       ...(restsUntil !== undefined && { restsUntil }),
       ...(ended && { endedAt: now }),

@@ -5,6 +5,7 @@ import { everyStep } from '../steps.ts';
 import { eventOf, refOf } from './begin.ts';
 import { type AutomationServices, RunContext, type StepResult } from './run-context.ts';
 import { definitionOfRun, outputOf, type RunItem, type StepItem, startRun, stepsOf } from './runs.ts';
+import { scopesToSee } from './visible.ts';
 
 /**
  * Starts a run that reverses a run: it carries out the `undo` of each step that succeeded and declares one, newest first.
@@ -28,6 +29,8 @@ export async function undoRun(services: AutomationServices, vendors: Catalogue, 
     cause: `undo ${run.id}`,
     // Always the same, so that repeated requests undo once.
     createdAt: run.createdAt + 1,
+    // Its inputs are made from what the run has read.
+    reads: scopesToSee(vendors, run, await stepsOf(services.table, run.id)),
     undoOf: run.id,
     isLiteral: true,
     ...(run.isDrill && { isDrill: true }),

@@ -1,6 +1,7 @@
 import type { DurableContext } from '../../core/durable.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
-import { findEvent, shownEvent } from '../../events/log.ts';
+import { type EventItem, findEvent, shownEvent } from '../../events/log.ts';
+import { scopesToRead } from '../../events/reading.ts';
 import { registerWaiter, type WaitedEvent } from '../../events/waiters.ts';
 import { type Awaited, awaitedBy, type WaitForStep, type WaitStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
@@ -56,11 +57,10 @@ export async function runWaitFor(
   );
   const cancelled = waited.done && 'cancelled' in waited.value;
   const event = await context.step(`${operation} ends`, async (): Promise<TrunklineEvent | null> => {
-    const found = waited.done
-      ? 'eventId' in waited.value && (await findEvent(run.services, waited.value.eventId))
-      : undefined;
-    const shown = found ? await shownEvent(run.services.files, found) : waited.done ? null : await lastLook(run, step);
-    await run.records.write(place, { state: 'succeeded', output: shown, ended: true });
+    const found = await (waited.done ? eventOfWait(run, waited.value) : lastLook(run, step));
+    const shown = found ? await shownEvent(run.services.files, found) : null;
+    const reads = found && scopesToRead(found);
+    await run.records.write(place, { state: 'succeeded', output: shown, ...(reads && { reads }), ended: true });
     return shown;
   });
   return ended(run, name, cancelled ? 'cancelled' : 'succeeded', event);
@@ -89,13 +89,20 @@ export async function register(
   }
 }
 
+async function eventOfWait(
+  { services }: RunContext,
+  value: WaitedEvent | { cancelled: true },
+): Promise<EventItem | undefined> {
+  return 'eventId' in value ? findEvent(services, value.eventId) : undefined;
+}
+
 /** Before a wait times out, polled sources are read now and the log is searched once more. */
-async function lastLook(run: RunContext, step: WaitForStep): Promise<TrunklineEvent | null> {
+async function lastLook(run: RunContext, step: WaitForStep): Promise<EventItem | undefined> {
   const wanted = awaitedBy(step);
   await Promise.all(
     wanted.map(({ event, connection }) => run.services.pollNow?.(event, connection).catch(() => undefined)),
   );
-  return (await firstOccurred(run, wanted))?.event ?? null;
+  return (await firstOccurred(run, wanted))?.event;
 }
 
 /** Records the start of a wait, unless its condition does not hold or the run is cancelled. */

@@ -90,6 +90,7 @@ const made: EventfulVendor = {
       types: {
         'timetonic.row.created': {
           summary: 'A row was made',
+          readBy: 'getRows',
           data: () => z.looseObject({ rowId: bigInteger(), by: z.optional(person()) }),
           sample: { rowId: '12', by: { id: '9007199254740993', name: 'Kim' } },
         },

@@ -11,6 +11,7 @@ const sender = () => ({ senderId: z.nullable(z.string()), senderName: z.nullable
 export const callbackTypes: Readonly<Record<string, EventType>> = {
   'proptt2.function_key.pressed': {
     summary: 'Somebody pressed a function key in a channel',
+    readBy: 'getUserList',
     data: () =>
       z.looseObject({
         channelId: z.nullable(z.int()),
@@ -22,11 +23,13 @@ export const callbackTypes: Readonly<Record<string, EventType>> = {
   },
   'proptt2.video_call.started': {
     summary: 'Somebody started a video call',
+    readBy: 'getUserList',
     data: () => z.looseObject({ videoChannelId: z.nullable(z.int()), ...sender(), url: z.nullable(z.string()) }),
     sample: { videoChannelId: 3, senderId: 'kim@company.ptt', senderName: 'Kim', url: 'rtsp://10.0.0.11:41344/8523' },
   },
   'proptt2.callback.received': {
     summary: 'A callback whose command is not known; it is kept as it came',
+    readBy: 'getUserList',
     data: () => z.looseObject({ cmd: z.nullable(z.string()), body: z.unknown() }),
     sample: { cmd: 'xx', body: { cmd: 'xx' } },
   },

@@ -15,11 +15,13 @@ export const channelSource: EventSource<Proptt2Settings, Proptt2Credentials, Pro
   types: {
     'proptt2.channel.created': {
       summary: 'A channel was created',
+      readBy: 'getChannelList',
       data: () => z.looseObject({ channelId: z.int(), no: z.string(), name: z.string() }),
       sample: { channelId: 12, no: '942', name: 'INC-42' },
     },
     'proptt2.channel.deleted': {
       summary: 'A channel was deleted',
+      readBy: 'getChannelList',
       data: () => z.looseObject({ channelId: z.int() }),
       sample: { channelId: 12 },
     },

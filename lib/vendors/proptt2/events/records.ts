@@ -41,6 +41,7 @@ export const recordSource: EventSource<Proptt2Settings, Proptt2Credentials, Prop
   types: {
     'proptt2.record.created': {
       summary: 'A recording was made; a `status` of 10 is a normal one',
+      readBy: 'getRecordList',
       data: recorded,
       sample: {
         recordId: 2,

@@ -25,6 +25,7 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
   types: {
     'proptt2.user.located': {
       summary: 'A user sent a newer position',
+      readBy: 'getUserList',
       data: located,
       sample: {
         userId: 7,
@@ -37,11 +38,13 @@ export const userSource: EventSource<Proptt2Settings, Proptt2Credentials, Proptt
     },
     'proptt2.user.created': {
       summary: 'A user was created',
+      readBy: 'getUserList',
       data: person,
       sample: { userId: 8, strId: 'lee@company.ptt', name: 'Lee', type: 50 },
     },
     'proptt2.user.deleted': {
       summary: 'A user was deleted',
+      readBy: 'getUserList',
       data: () => z.looseObject({ userId: z.int() }),
       sample: { userId: 8 },
     },

@@ -20,6 +20,7 @@ const poll = () => z.looseObject({ ...room(), pollId: z.int(), question: z.strin
 export const types = {
   'talk.message.created': {
     summary: 'Somebody else wrote in a room of the account',
+    readBy: 'getChatMessages',
     ofOthers: true,
     data: () =>
       z.looseObject({
@@ -40,18 +41,21 @@ export const types = {
   },
   'talk.reaction.added': {
     summary: 'Somebody reacted to a message',
+    readBy: 'getChatMessages',
     data: () =>
       z.looseObject({ ...room(), messageId: z.nullable(z.int()), reaction: z.nullable(z.string()), ...actor() }),
     sample: { ...byBob, messageId: 121, reaction: '👍' },
   },
   'talk.reaction.removed': {
     summary: 'Somebody took a reaction back; null where the server does not say which',
+    readBy: 'getChatMessages',
     data: () =>
       z.looseObject({ ...room(), messageId: z.nullable(z.int()), reaction: z.nullable(z.string()), ...actor() }),
     sample: { ...byBob, messageId: 121, reaction: '👍' },
   },
   'talk.message.edited': {
     summary: 'A message was changed; the data has it as it is now',
+    readBy: 'getChatMessages',
     data: () =>
       z.looseObject({
         ...room(),
@@ -65,16 +69,19 @@ export const types = {
   },
   'talk.message.deleted': {
     summary: 'A message was deleted',
+    readBy: 'getChatMessages',
     data: () => z.looseObject({ ...room(), messageId: z.int(), ...actor() }),
     sample: { ...byBob, messageId: 121 },
   },
   'talk.thread.created': {
     summary: 'A thread was started',
+    readBy: 'getThreads',
     data: () => z.looseObject({ ...room(), threadId: z.int(), threadTitle: z.string(), ...actor() }),
     sample: { ...byBob, threadId: 121, threadTitle: 'Incident 7' },
   },
   'talk.poll.voted': {
     summary: 'Somebody voted in a poll with public results; the server does not say who',
+    readBy: 'getPoll',
     data: poll,
     sample: {
       ...byServer,
@@ -87,47 +94,61 @@ export const types = {
   },
   'talk.poll.closed': {
     summary: 'A poll was closed',
+    readBy: 'getPoll',
     data: poll,
     sample: { ...byBob, pollId: 7, question: 'Who takes the night shift?' },
   },
   'talk.room.renamed': {
     summary: 'A room was renamed; `text` has the old name and the new',
+    readBy: 'getRooms',
     data: asText,
     sample: { ...byBob, text: 'Bob renamed the conversation from "Gate" to "Project group"' },
   },
   'talk.room.closed': {
     summary: 'A room was locked against writing',
+    readBy: 'getRooms',
     data: asText,
     sample: { ...byBob, text: 'Bob locked the conversation' },
   },
   'talk.room.reopened': {
     summary: 'A room was unlocked',
+    readBy: 'getRooms',
     data: asText,
     sample: { ...byBob, text: 'Bob unlocked the conversation' },
   },
   'talk.room.gone': {
     summary: 'A room was deleted, or the account is not in it any more',
+    readBy: 'getRooms',
     data: () => z.looseObject({ ...room(), ...actor() }),
     sample: { ...byServer, actorType: '', actorId: '', actorDisplayName: '' },
   },
   'talk.room.created': {
     summary: 'A room was made in which the account is',
+    readBy: 'getRooms',
     data: () => z.looseObject({ ...room(), ...actor() }),
     sample: byBob,
   },
   'talk.participant.joined': {
     summary: 'Somebody was added to a room, or came by oneself',
+    readBy: 'getParticipants',
     data: participant,
     sample: { ...byBob, participant: { type: 'user', id: 'carol', name: 'Carol' } },
   },
   'talk.participant.left': {
     summary: 'Somebody was removed from a room, or left it',
+    readBy: 'getParticipants',
     data: participant,
     sample: { ...byBob, participant: { type: 'user', id: 'carol', name: 'Carol' } },
   },
-  'talk.call.started': { summary: 'A call began', data: asText, sample: { ...byBob, text: 'Bob started a call' } },
+  'talk.call.started': {
+    summary: 'A call began',
+    readBy: 'getRooms',
+    data: asText,
+    sample: { ...byBob, text: 'Bob started a call' },
+  },
   'talk.call.ended': {
     summary: 'A call ended, or nobody answered it',
+    readBy: 'getChatMessages',
     data: asText,
     sample: { ...byBob, text: 'Call with Alice and Bob (Duration 0:35)' },
   },

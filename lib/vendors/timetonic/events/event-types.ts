@@ -13,6 +13,7 @@ const cells = () => z.record(z.string(), z.unknown());
 export const bookTypes: Readonly<Record<string, EventType>> = {
   'timetonic.message.created': {
     summary: 'There is a new message in a book; what this connection itself sent is left out',
+    readBy: 'getBookMessages',
     ofOthers: true,
     data: () =>
       z.looseObject({
@@ -27,24 +28,28 @@ export const bookTypes: Readonly<Record<string, EventType>> = {
   },
   'timetonic.row.created': {
     summary: 'There is a new row; values go by field id',
+    readBy: 'getTableRows',
     ofOthers: true,
     data: () => z.looseObject({ ...tableFields(), rowId: z.string(), values: cells() }),
     sample: { ...table, rowId: '19975327', values },
   },
   'timetonic.row.updated': {
     summary: 'A row has changed; `changed` names the fields',
+    readBy: 'getTableRows',
     ofOthers: true,
     data: () => z.looseObject({ ...tableFields(), rowId: z.string(), changed: z.array(z.string()), values: cells() }),
     sample: { ...table, rowId: '19975327', changed: ['1367496'], values },
   },
   'timetonic.row.deleted': {
     summary: 'A row is gone',
+    readBy: 'getTableRows',
     ofOthers: true,
     data: () => z.looseObject({ ...tableFields(), rowId: z.string() }),
     sample: { ...table, rowId: '19975327' },
   },
   'timetonic.comment.created': {
     summary: 'There is a new comment at a cell',
+    readBy: 'getTableValueComments',
     data: () =>
       z.looseObject({
         ...tableFields(),
@@ -62,6 +67,7 @@ export const bookTypes: Readonly<Record<string, EventType>> = {
 export const socketTypes: Readonly<Record<string, EventType>> = {
   'timetonic.message.received': {
     summary: 'The socket brought a message, new, changed or deleted',
+    readBy: 'listenSocket',
     data: () =>
       z.looseObject({
         ...maybeBook(),
@@ -75,11 +81,13 @@ export const socketTypes: Readonly<Record<string, EventType>> = {
   },
   'timetonic.book.updated': {
     summary: 'Something in one of the books has changed',
+    readBy: 'listenSocket',
     data: () => z.looseObject({ ...maybeBook(), user: z.string() }),
     sample: { user: 'alex' },
   },
   'timetonic.system.received': {
     summary: 'The socket brought a system message',
+    readBy: 'listenSocket',
     data: () => z.looseObject({ ...maybeBook(), msg: z.string(), user: z.string() }),
     sample: { msg: 'clearNotRead', user: 'alex', ...book },
   },

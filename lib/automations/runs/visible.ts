@@ -1,0 +1,45 @@
+import type { Principal } from '../../api/key-check.ts';
+import { covers } from '../../api/scopes.ts';
+import type { Catalogue } from '../../core/vendor.ts';
+import { mayReadAll } from '../../events/reading.ts';
+import { callsOwner, type RunItem, type StepItem } from './runs.ts';
+
+/**
+ * The scopes that a key needs to see what passed through a run: those of its event, of the events it has waited for, and of the
+ * read operations it has called. Expressions can copy any of it into the input of any step.
+ */
+export function scopesToSee(vendors: Catalogue, run: RunItem, steps: readonly StepItem[]): string[] {
+  const ofSteps = steps.flatMap(({ call, reads = [] }) => [...reads, ...(call && isRead(vendors, call) ? [call] : [])]);
+  return [...new Set([...scopesOfEvent(run), ...ofSteps])];
+}
+
+/** True for the key that made a call, or one that may read the event of a run. */
+export function maySeeEvent(run: RunItem, principal: Principal): boolean {
+  return isOwnCall(run, principal) || mayReadAll(principal.scopes, scopesOfEvent(run));
+}
+
+/** Vendor requests and responses are visible only to keys that could make the call themselves and read what went into it. */
+export function maySeeStep(run: RunItem, { call }: StepItem, principal: Principal, needed: readonly string[]): boolean {
+  if (isOwnCall(run, principal)) return true;
+  if (!mayReadAll(principal.scopes, needed)) return false;
+  const [vendor = '', connection, operation] = call?.split('/') ?? [];
+  return connection === undefined || operation === undefined
+    ? true
+    : covers(principal.scopes, { vendor, connection, operation });
+}
+
+/** True for a single call that the key itself made. */
+export function isOwnCall(run: RunItem, principal: Principal): boolean {
+  return run.owner === callsOwner && run.keyId === principal.keyId;
+}
+
+/** Runs of earlier versions say only from which connection their event came. */
+function scopesOfEvent({ reads, source }: RunItem): readonly string[] {
+  return reads ?? (source?.connection === undefined ? [] : [`${source.connection}/*`]);
+}
+
+function isRead(vendors: Catalogue, call: string): boolean {
+  const [vendor = '', , operation = ''] = call.split('/');
+  const operations = Object.hasOwn(vendors, vendor) ? vendors[vendor]?.operations : undefined;
+  return operations !== undefined && Object.hasOwn(operations, operation) && operations[operation]?.effect === 'read';
+}

@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { services } from '../../lib/aws/services.ts';
+import { changesSince, streamStart } from '../../lib/stream/changes.ts';
+import { streamRoutes } from '../../lib/stream/routes.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type Answer, type Bench, startBench } from './product.ts';
+
+/** A key that may write in a chat room, and do whatever else Trunkline itself offers, tries every way to the room's words. */
+const words = 'the depot key is under the third stone';
+const room = 'controlroom';
+const message = 'talk.message.created';
+let bench: Bench;
+let receiver: Receiver;
+let scopes: string[];
+let thief: Record<string, string>;
+let reader: Record<string, string>;
+let eventId: string;
+let runId: string;
+
+const as = <T = Record<string, unknown>>(
+  key: Record<string, string>,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<Answer<T>> => bench.call<T>(method, path, body, key);
+
+async function keyWith(wanted: string[]): Promise<Record<string, string>> {
+  const { status, body } = await bench.call<{ key: string }>('POST', '/v1/keys', { name: 'key', scopes: wanted });
+  expect(status, JSON.stringify(body)).toBe(201);
+  return { authorization: `Bearer ${body.key}` };
+}
+
+beforeAll(async () => {
+  bench = await startBench();
+  receiver = await startReceiver();
+  receiver.reply = (response) => response.writeHead(200).end();
+  const areas = ['hooks', 'subscriptions', 'automations', 'runs', 'deliveries', 'events'];
+  const control = areas.flatMap((area) => [`trunkline/${area}/read`, `trunkline/${area}/write`]);
+  scopes = ['talk/demo/sendChatMessage', 'proptt2/demo/sendAlertToChannel', ...control];
+  thief = await keyWith(scopes);
+  reader = await keyWith(['talk/demo/getChatMessages', ...control]);
+  // A run of the admin that has the words in a call's input, in a wait's output and in a computed value.
+  const made = await bench.call<{ id: string }>('POST', '/v1/automations', {
+    name: 'Relay',
+    when: { event: message, connection: 'talk/demo' },
+    dedupe: { key: '{% event.data.text %}', seconds: 60 },
+    do: [
+      { name: 'copy', set: { text: '{% event.data.text %}' } },
+      {
+        name: 'relay',
+        call: 'proptt2/demo/sendAlertToChannel',
+        input: { channelId: 1, message: '{% event.data.text %}' },
+      },
+    ],
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  await bench.call('POST', '/v1/subscriptions', { url: receiver.url, types: [message] });
+  await bench.poll('talk', 'demo');
+  bench.demo.talk.postMessage({ token: room, user: 'bob', message: words });
+  await bench.poll('talk', 'demo');
+  const [run] = await bench.runs(made.body.id, 1);
+  expect(run).toMatchObject({ state: 'succeeded', eventId: expect.any(String) });
+  runId = run?.id ?? '';
+  eventId = run?.eventId ?? '';
+}, 60_000);
+afterAll(async () => {
+  await receiver.close();
+  await bench.close();
+});
+
+test('a reader of the room finds the words behind each of these doors', async () => {
+  const seen = [
+    await as(reader, 'GET', '/v1/events'),
+    await as(reader, 'GET', `/v1/events/${eventId}`),
+    await as(await keyWith([...scopes, 'talk/demo/getChatMessages']), 'GET', `/v1/runs/${runId}`),
+  ];
+  for (const { body } of seen) expect(JSON.stringify(body)).toContain(words);
+  expect((await as(reader, 'GET', '/v1/deliveries')).body).not.toEqual([]);
+});
+
+test('a key without a read operation finds them behind none', async () => {
+  const answers = [
+    await as(thief, 'GET', '/v1/events'),
+    await as(thief, 'GET', `/v1/events?type=${message}`),
+    await as(thief, 'GET', '/v1/events?connection=talk/demo'),
+    await as(thief, 'GET', '/v1/deliveries'),
+    await as(thief, 'GET', '/v1/runs'),
+    await as(thief, 'GET', `/v1/runs/${runId}`),
+    await as(thief, 'GET', '/v1/hooks'),
+  ];
+  for (const { status, body } of answers) {
+    expect(status).toBe(200);
+    expect(JSON.stringify(body)).not.toContain(words);
+  }
+  const [typed, connected, deliveries] = answers.slice(1, 4);
+  expect([typed?.body, connected?.body, deliveries?.body]).toEqual([[], [], []]);
+  expect((await as(thief, 'GET', `/v1/events/${eventId}`)).status).toBe(404);
+  const shown = await as<{ steps: { name: string; hidden?: boolean }[] }>(thief, 'GET', `/v1/runs/${runId}`);
+  expect(shown.body).toMatchObject({ hidden: true, state: 'succeeded' });
+  expect(shown.body.steps.map(({ name, hidden }) => [name, hidden])).toEqual([
+    ['copy', true],
+    ['relay', true],
+  ]);
+});
+
+test('the live stream carries them to readers alone', async () => {
+  const start = await streamStart(services());
+  const cursor = { ...start, position: 0, stamp: 0 };
+  const principal = (own: string[]) => ({ keyId: 'k', name: 'key', scopes: own, perMinute: 1 });
+  const frames = async (own: string[]) =>
+    JSON.stringify(
+      (await changesSince(services(), principal(own), cursor)).frames.filter(({ kind }) => kind === 'event'),
+    );
+  expect(await frames([...scopes, 'talk/demo/getChatMessages'])).toContain(words);
+  expect(await frames(scopes)).not.toContain(words);
+  const [stream] = streamRoutes(services());
+  const text = (own: string[]) =>
+    stream?.handle({
+      input: {},
+      params: {},
+      principal: principal(own),
+      request: { headers: { 'last-event-id': '0-0' } },
+    } as never);
+  expect(JSON.stringify(await text(scopes))).not.toContain(words);
+});
+
+test.each([message, 'talk.message.*', 'talk.*'])('a subscription to %s is refused', async (type) => {
+  for (const connection of [{}, { connection: 'demo' }, { connection: 'talk/demo' }]) {
+    const wanted = { url: receiver.url, types: [type], ...connection };
+    const refusal = await as(thief, 'POST', '/v1/subscriptions', wanted);
+    expect(refusal).toMatchObject({ status: 403, body: { detail: expect.stringContaining('talk/') } });
+  }
+});
+
+test('a subscription to everything brings the part that its key may read, and nobody takes over that of another', async () => {
+  const subscribe = async (key: Record<string, string>, types: string[]) => {
+    const { status, body } = await as<{ id: string }>(key, 'POST', '/v1/subscriptions', { url: receiver.url, types });
+    expect(status, JSON.stringify(body)).toBe(201);
+    return body.id;
+  };
+  const [all, own] = [await subscribe(thief, ['*']), await subscribe(reader, [message])];
+  bench.demo.talk.postMessage({ token: room, user: 'bob', message: `${words} again` });
+  await bench.poll('talk', 'demo');
+  const deliveries = async (id: string) =>
+    (await bench.call<{ eventType: string }[]>('GET', `/v1/deliveries?subscription=${id}`)).body;
+  await vi.waitFor(async () => expect((await deliveries(own)).length).toBe(1), { timeout: 20_000, interval: 200 });
+  expect((await deliveries(all)).filter(({ eventType }) => eventType.startsWith('talk.'))).toEqual([]);
+  const path = `/v1/subscriptions/${own}`;
+  expect((await as(thief, 'GET', path)).status).toBe(404);
+  expect((await as(thief, 'PATCH', path, { url: `${receiver.url}/thief` })).status).toBe(404);
+  const replay = { subscription: own, from: new Date(Date.now() - 3_600_000).toISOString() };
+  expect((await as(thief, 'POST', '/v1/deliveries/replay', replay)).status).toBe(404);
+  expect((await as(thief, 'PATCH', `/v1/subscriptions/${all}`, { types: [message] })).status).toBe(403);
+});
+
+test('an automation gets no event that its key may not read, in any of its parts', async () => {
+  const credentials = { appPassword: 'alice-app-password', botSecret: 'a'.repeat(64) };
+  expect((await bench.call('PATCH', '/v1/connections/talk/demo', { credentials })).status).toBe(200);
+  const bot = await bench.call<{ id: string }>('POST', '/v1/hooks', {
+    name: 'Bot',
+    verify: { kind: 'talk-bot', connection: 'demo' },
+  });
+  expect(bot.status, JSON.stringify(bot.body)).toBe(201);
+  const event = { event: message, connection: 'talk/demo' };
+  const tell = { name: 'tell', call: 'talk/demo/sendChatMessage', input: { token: room, message: 'x' } };
+  const daily = { schedule: { everySeconds: 3_600 } };
+  const parts: Record<string, object> = {
+    when: { when: event, do: [tell] },
+    pattern: { when: { event: 'talk.*' }, do: [tell] },
+    hook: { when: { hook: bot.body.id }, do: [tell] },
+    waitFor: { when: daily, do: [{ name: 'wait', waitFor: { ...event, seconds: 60 } }, tell] },
+    cancelOn: { when: daily, cancelOn: event, do: [tell] },
+    unless: { when: daily, do: [{ ...tell, unless: event }] },
+  };
+  for (const [name, part] of Object.entries(parts)) {
+    const wanted = { name, ...part };
+    const refusal = await as(thief, 'POST', '/v1/automations', wanted);
+    expect(refusal, name).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringMatching(/needs the scope talk\//) },
+    });
+    expect((await bench.call('POST', '/v1/automations', wanted)).status, name).toBe(201);
+    expect((await as(thief, 'PATCH', `/v1/automations/${name}`, { enabled: false })).status, name).toBe(403);
+  }
+});
