@@ -20,6 +20,18 @@ test.each([
 });
 
 test.each([
+  named('Error', { code: 'ENOSPC' }),
+  named('InternalServerError', { message: 'commit failed (backend: database or disk is full)' }),
+])('a full disk is one, and the answer says so', (error) => {
+  expect(answeredError(error)).toMatchObject({
+    status: 503,
+    retryable: true,
+    retryAfter: 30,
+    message: 'The disk is full, so nothing was stored. Free some space, then send it again.',
+  });
+});
+
+test.each([
   new Error('secret detail'),
   named('ValidationException', { $metadata: { httpStatusCode: 400 } }),
   'text',

@@ -184,11 +184,21 @@ export interface Problem {
 /** The error that is returned to a caller. An unexpected error reveals no details. */
 export function answeredError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
+  if (isDiskFull(error)) {
+    const message = 'The disk is full, so nothing was stored. Free some space, then send it again.';
+    return new GatewayError('unavailable', message, { retryAfter: 30, cause: error });
+  }
   if (isOutage(error)) {
     const message = 'Storage is overloaded or cannot be reached just now. Try again.';
     return new GatewayError('unavailable', message, { retryAfter: 2, cause: error });
   }
   return new GatewayError('internal', 'Something went wrong on our side. Quote the requestId when you report it.');
+}
+
+/** On one machine: as files and the embedded database report it. */
+function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (error as { code?: unknown }).code === 'ENOSPC' || error.message.includes('database or disk is full');
 }
 
 const outages =

@@ -45,6 +45,8 @@ export interface FileStore {
   link(key: string, seconds: number, downloadName?: string): Promise<string>;
   /** Removing a missing file is not an error. */
   remove(key: string): Promise<void>;
+  /** The bytes that are left, where room can run out: on one machine. */
+  freeBytes?(): Promise<number>;
 }
 
 /** The largest upload in bytes: what a bucket takes in one request. */

@@ -185,6 +185,30 @@ test('health says that the database does not answer', async () => {
   await expect(down).rejects.toMatchObject({ code: 'unavailable', status: 503, retryAfter: 5 });
 });
 
+test('health says that the disk is full, and where it is not, how much room there is', async () => {
+  const table = { get: async () => ({ checkedAt: Date.now(), checks: [{ name: 'database', ok: true, message: '' }] }) };
+  const health = async (freeBytes: number) => {
+    const request = {
+      method: 'GET',
+      path: '/health',
+      query: new URLSearchParams(),
+      headers: {},
+      rawBody: Buffer.alloc(0),
+      requestId: 'r',
+      signal: AbortSignal.timeout(10_000),
+      sourceIp: '192.0.2.1',
+    };
+    const services = { table, clock: { now: Date.now }, files: { freeBytes: async () => freeBytes } };
+    const { status, body } = await site(declaredApi)(request, services as never);
+    return [status, (body as { checks: { name: string }[] }).checks.find(({ name }) => name === 'disk')];
+  };
+  expect(await health(200_000_000)).toEqual([200, { name: 'disk', ok: true, message: '200 MB are left for data' }]);
+  expect(await health(0)).toEqual([
+    503,
+    { name: 'disk', ok: false, message: '0 MB are left for data: free some space' },
+  ]);
+});
+
 test('a bundle of the site reads its files from beside itself', async () => {
   const root = join(import.meta.dirname, '..', '..');
   const folder = mkdtempSync(join(tmpdir(), 'trunkline-site-'));

@@ -3,6 +3,7 @@ import type { HttpRequest } from '../api/request.ts';
 import { serverUrl } from '../api/server-url.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
+import type { FileStore } from '../core/files.ts';
 import { LruMap } from '../core/lru-map.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
@@ -16,6 +17,7 @@ import type { ApiDescription, OpenApiDocument } from './openapi/document.ts';
 export interface SiteServices {
   table: Pick<Table, 'get'>;
   clock: Pick<Clock, 'now'>;
+  files?: Pick<FileStore, 'freeBytes'>;
 }
 
 /** A year, in seconds: for files with their version in the URL. */
@@ -102,8 +104,19 @@ function send(file: Asset, cache: string, more: Record<string, string> = {}): Js
   return { status: 200, headers: { 'content-type': file.type, ...headers }, body: file.text };
 }
 
+/** With less room than this, in bytes, the database may soon take no more. */
+const leastRoom = 50_000_000;
+
+/** Whether there is room on the disk; nothing where room cannot run out. */
+async function roomLeft(files: SiteServices['files']): Promise<HealthReport['checks']> {
+  const free = await files?.freeBytes?.();
+  if (free === undefined) return [];
+  const left = `${Math.floor(free / 1_000_000)} MB are left for data`;
+  return [{ name: 'disk', ok: free >= leastRoom, message: free >= leastRoom ? left : `${left}: free some space` }];
+}
+
 /** 200 while the last minute's work was completed, otherwise 503 with the reasons. */
-async function health({ table, clock }: SiteServices): Promise<JsonAnswer> {
+async function health({ table, clock, files }: SiteServices): Promise<JsonAnswer> {
   let report: HealthReport | undefined;
   try {
     report = await table.get<HealthReport>(keys.health(), true);
@@ -115,7 +128,7 @@ async function health({ table, clock }: SiteServices): Promise<JsonAnswer> {
     return { status: 503, headers: { ...headers, 'retry-after': '5' }, body: { status: 'starting', checks: [] } };
   const age = clock.now() - report.checkedAt;
   const watch = { name: 'clock watch', ok: age <= lateAfterMs, message: `ticked ${Math.round(age / 1000)} s ago` };
-  const checks = [watch, ...report.checks];
+  const checks = [watch, ...(await roomLeft(files)), ...report.checks];
   const ok = checks.every((check) => check.ok);
   const checkedAt = new Date(report.checkedAt).toISOString();
   return { status: ok ? 200 : 503, headers, body: { status: ok ? 'ok' : 'failing', checkedAt, checks } };

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -106,6 +107,10 @@ export async function startFileStore(options: FileStoreOptions): Promise<LocalFi
     },
     openRead: (uploadId, range) => read(uploadKey(uploadId), `upload ${uploadId}`, range),
     get: (fileKey, range) => read(fileKey, `file ${fileKey}`, range),
+    async freeBytes() {
+      const { bavail, bsize } = await statfs(directory);
+      return bavail * bsize;
+    },
     put: async (fileKey, content, type) => void (await files.write(fileKey, content, { type })),
     async link(fileKey, seconds, downloadName) {
       const ticket = { key: fileKey, ...(downloadName !== undefined && { name: downloadName }) };
