@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { coerceQuery } from '../core/coerce.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
+import { withEvaluationBudget } from '../core/evaluation-budget.ts';
 import { parseInput, type Shape } from '../core/operation.ts';
 import { pathTemplate } from '../core/path-template.ts';
 import { type IdempotencyServices, type JsonAnswer, once } from './idempotency.ts';
@@ -70,6 +71,9 @@ export class Answer implements JsonAnswer {
   }
 }
 
+/** How long the expressions of one request may be evaluated, in milliseconds: rehearsals and checks must not hold up runs. */
+const evaluationMs = 20_000;
+
 export type Dispatcher = (request: HttpRequest, principal: Principal) => Promise<JsonAnswer>;
 
 /** Finds the route of a request, checks scope and input, and runs it. `audit` receives every write that succeeded or was denied. */
@@ -113,12 +117,12 @@ export function dispatcher(
       request.method === 'GET' || request.method === 'DELETE' ? coerceQuery(shape, request.query) : jsonBody(request);
     const input = parseInput(entry.schema, given);
     const run = async (): Promise<JsonAnswer> => {
-      const answer = await Promise.resolve(chosen.handle({ request, principal, params, input })).catch(
-        async (error: unknown) => {
-          await denied(input, error);
-          throw error;
-        },
-      );
+      const budget = { share: `key ${principal.keyId}`, leftMs: evaluationMs, signal: request.signal };
+      const handled = withEvaluationBudget(budget, async () => chosen.handle({ request, principal, params, input }));
+      const answer = await handled.catch(async (error: unknown) => {
+        await denied(input, error);
+        throw error;
+      });
       const body = answer instanceof Answer ? answer.body : answer;
       if (chosen.write)
         await audit(principal, { route: chosen, params, input, outcome: 'done', answer: body }, request);

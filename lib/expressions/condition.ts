@@ -1,12 +1,13 @@
 import { evaluate, validate } from './expression.ts';
 
-/** Whether a JSONata expression, with or without its `{% %}`, is true of the bindings; anything but `true` is not. Throws `ExpressionFailure`. */
+/** Whether a JSONata expression, with or without its `{% %}`, is true of the bindings; anything but `true` is not. `share` is the owner of the evaluation. Throws `ExpressionFailure`. */
 export async function conditionHolds(
   expression: string,
   bindings: Readonly<Record<string, unknown>>,
   now: number,
+  share?: string,
 ): Promise<boolean> {
-  return (await evaluate(templateOf(expression), bindings, { now })) === true;
+  return (await evaluate(templateOf(expression), bindings, { now, ...(share !== undefined && { share }) })) === true;
 }
 
 /** Explains in a sentence what is wrong with an expression; undefined when it can be evaluated. */

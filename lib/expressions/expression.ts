@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { ExpressionInspection, ExpressionProblem } from './job.ts';
-import { ExpressionPool } from './pool.ts';
+import { evaluationBudget } from '../core/evaluation-budget.ts';
+import type { ExpressionInspection, ExpressionJob, ExpressionProblem, ExpressionReply } from './job.ts';
+import { ExpressionFailure, ExpressionPool, type JobOptions } from './pool.ts';
 import { hasExpression } from './template.ts';
 
 /** The limits of an evaluation, and what makes it repeatable. */
@@ -15,7 +16,7 @@ export interface EvaluateOptions {
   seed?: string;
   /** The addresses that `$link(name)` returns, by name. */
   links?: Readonly<Record<string, string>> | undefined;
-  /** The owner of the evaluation, such as an automation's id: different shares take turns. */
+  /** The owner of the evaluation, such as an automation's id: different shares take turns. A request's budget names its own. */
   share?: string;
   /** True for what somebody only wants to look at: it delays no run. */
   isBackground?: boolean;
@@ -41,11 +42,8 @@ export async function evaluate(
 ): Promise<unknown> {
   if (!hasExpression(template)) return template;
   const { timeMs = defaultTimeMs, maxBytes = defaultMaxBytes, now = Date.now(), seed = randomUUID(), links } = options;
-  const reply = await pool.run(
-    { task: 'evaluate', template, bindings, now, seed, timeMs, maxBytes, ...(links && { links }) },
-    timeMs,
-    options,
-  );
+  const job = { task: 'evaluate' as const, template, bindings, now, seed, maxBytes, ...(links && { links }) };
+  const reply = await runWithin(pool, timeMs, options, (allowedMs) => ({ ...job, timeMs: allowedMs }));
   return 'json' in reply && reply.json !== undefined ? JSON.parse(reply.json) : undefined;
 }
 
@@ -61,8 +59,33 @@ export async function validate(
 export async function inspect(template: unknown, pool: ExpressionPool = sharedPool()): Promise<ExpressionInspection> {
   const nothing = { problems: [], steps: [], paths: [] };
   if (!hasDelimiter(template)) return nothing;
-  const reply = await pool.run({ task: 'validate', template }, validateTimeMs, { isBackground: true });
+  const reply = await runWithin(pool, validateTimeMs, { isBackground: true }, () => ({ task: 'validate', template }));
   return 'problems' in reply ? reply : nothing;
+}
+
+/** Runs a job under the budget of the request that it belongs to, if it belongs to one. */
+async function runWithin(
+  pool: ExpressionPool,
+  timeMs: number,
+  options: JobOptions,
+  jobFor: (timeMs: number) => ExpressionJob,
+): Promise<ExpressionReply> {
+  const budget = evaluationBudget();
+  if (!budget) return pool.run(jobFor(timeMs), timeMs, options);
+  if (budget.leftMs <= 0)
+    throw new ExpressionFailure('timeout', {
+      pointer: '',
+      message: 'The expressions of this request have used up the time that one request has. Send fewer at a time',
+    });
+  const allowedMs = Math.ceil(Math.min(timeMs, budget.leftMs));
+  return pool.run(jobFor(allowedMs), allowedMs, {
+    share: budget.share,
+    isBackground: true,
+    signal: budget.signal,
+    spent: (ms) => {
+      budget.leftMs -= ms;
+    },
+  });
 }
 
 /** A text with only one of the two delimiters is reported as an error. */

@@ -38,6 +38,10 @@ export interface JobOptions {
   share?: string | undefined;
   /** True for a job that somebody only wants to look at. Such jobs never occupy the last process, so they delay no run. */
   isBackground?: boolean | undefined;
+  /** Ends the job while it waits. */
+  signal?: AbortSignal | undefined;
+  /** Called with the milliseconds for which it has occupied a process. */
+  spent?: (ms: number) => void;
 }
 
 interface Waiting {
@@ -47,6 +51,8 @@ interface Waiting {
   timeMs: number;
   /** An evaluation has no side effects, so one that was lost with its process is repeated once. */
   again: boolean;
+  /** Called with the milliseconds for which it has occupied a process. */
+  spent: (ms: number) => void;
   resolve: (reply: ExpressionReply) => void;
   reject: (failure: unknown) => void;
 }
@@ -59,6 +65,8 @@ interface Evaluator {
   /** Why the pool killed it. */
   killedFor: Reason | undefined;
   current: Waiting | undefined;
+  /** When it was given the current job, in milliseconds of the process's clock. */
+  since: number;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -103,10 +111,22 @@ export class ExpressionPool {
    * together leave one process free for the others.
    */
   run(job: ExpressionJob, timeMs: number, options: JobOptions = {}): Promise<ExpressionReply> {
-    const { share = '', isBackground = false } = options;
-    return new Promise((resolve, reject) => {
-      this.#add({ share, isBackground, job, timeMs, again: true, resolve, reject });
+    const { share = '', isBackground = false, signal, spent = () => undefined } = options;
+    if (signal?.aborted) return Promise.reject(abandoned());
+    return new Promise<ExpressionReply>((resolve, reject) => {
+      const settled = { resolve: done(resolve), reject: done(reject) };
+      const waiting: Waiting = { share, isBackground, job, timeMs, again: true, spent, ...settled };
+      const abandon = () => this.#drop(waiting);
+      signal?.addEventListener('abort', abandon);
+      this.#add(waiting);
       this.#next();
+
+      function done<Result>(settle: (result: Result) => void) {
+        return (result: Result) => {
+          signal?.removeEventListener('abort', abandon);
+          settle(result);
+        };
+      }
     });
   }
 
@@ -124,7 +144,7 @@ export class ExpressionPool {
   }
 
   #add(waiting: Waiting, first = false): void {
-    const share = `${waiting.isBackground ? 'background' : 'urgent'} ${waiting.share}`;
+    const share = queueOf(waiting);
     const jobs = this.#shares.get(share) ?? [];
     if (first) jobs.unshift(waiting);
     else jobs.push(waiting);
@@ -136,6 +156,17 @@ export class ExpressionPool {
     let busy = 0;
     for (const { current } of this.#evaluators) if (current?.isBackground) busy++;
     return busy >= Math.max(1, this.#size - 1);
+  }
+
+  /** Ends a job that still waits; one that is running ends by its time limit. */
+  #drop(waiting: Waiting): void {
+    const share = queueOf(waiting);
+    const jobs = this.#shares.get(share) ?? [];
+    const left = jobs.filter((each) => each !== waiting);
+    if (left.length === jobs.length) return;
+    if (left.length > 0) this.#shares.set(share, left);
+    else this.#shares.delete(share);
+    waiting.reject(abandoned());
   }
 
   /** The next job of the share whose turn it is; the share then moves to the end. */
@@ -176,6 +207,7 @@ export class ExpressionPool {
       state: 'starting',
       killedFor: undefined,
       current: undefined,
+      since: 0,
       timer: undefined,
     };
     this.#evaluators.add(evaluator);
@@ -207,6 +239,7 @@ export class ExpressionPool {
     const next = this.#take();
     if (next === undefined) return;
     evaluator.current = next;
+    evaluator.since = performance.now();
     evaluator.process.ref();
     evaluator.process.channel?.ref();
     killAfter(evaluator, next.timeMs + killAfterMs, 'time');
@@ -220,6 +253,7 @@ export class ExpressionPool {
   }
 
   #settle(evaluator: Evaluator, reply: ExpressionReply): void {
+    evaluator.current?.spent(performance.now() - evaluator.since);
     if ('ready' in reply) {
       evaluator.state = 'ready';
       this.#failedStarts = 0;
@@ -241,6 +275,7 @@ export class ExpressionPool {
     if (!this.#evaluators.delete(evaluator)) return;
     const { current, state, killedFor } = evaluator;
     if (current !== undefined) {
+      current.spent(performance.now() - evaluator.since);
       const failure = causeOfDeath(killedFor, current.timeMs, code, signal);
       if (failure.kind === 'crashed' && current.again && killedFor !== 'close')
         this.#add({ ...current, again: false }, true);
@@ -264,6 +299,10 @@ export class ExpressionPool {
       this.#next();
     }, pause);
   }
+}
+
+function queueOf({ share, isBackground }: Waiting): string {
+  return `${isBackground ? 'background' : 'urgent'} ${share}`;
 }
 
 function kill(evaluator: Evaluator, reason: Reason): void {
@@ -290,6 +329,10 @@ function causeOfDeath(reason: Reason | undefined, timeMs: number, code: number |
 
 function crashed(reason: string): ExpressionFailure {
   return new ExpressionFailure('crashed', { pointer: '', message: `Expressions cannot be evaluated: ${reason}` });
+}
+
+function abandoned(): ExpressionFailure {
+  return new ExpressionFailure('crashed', { pointer: '', message: 'Nobody waits for the result any more' });
 }
 
 /** In a bundle `import.meta.url` is the bundle's own, and the second file of that name lies beside it. */

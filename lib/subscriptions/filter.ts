@@ -24,7 +24,7 @@ export async function passes(
   if (subscription.filter === undefined) return true;
   const bindings = { event: await shown() };
   try {
-    return await conditionHolds(subscription.filter, bindings, services.clock.now());
+    return await conditionHolds(subscription.filter, bindings, services.clock.now(), subscription.id);
   } catch (error) {
     // Any other error is an internal fault, and the event is routed again.
     if (!(error instanceof ExpressionFailure)) throw error;
