@@ -13,7 +13,7 @@ import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aw
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { retentionDays } from '../lib/core/files.ts';
-import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
+import { adminKeySecret, sealingKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames } from '../lib/vendors/index.ts';
 
 /** What must survive a redeploy: the table, the file bucket, the key over both, and the generated secrets. */
@@ -37,6 +37,7 @@ export class StorageStack extends Stack {
     this.filesArn = this.exportValue(this.bucket.bucketArn);
 
     this.#secret('AdminKey', adminKeySecret, 'The admin key of Trunkline, without its prefix tl_');
+    this.#secret('SealingKey', sealingKeySecret, 'Seals passwords in events and runs');
     for (const vendor of vendorNames) {
       this.#secret(`SessionKey-${vendor}`, sessionKeySecret(vendor), `Seals the ${vendor} sessions in the table`);
     }

@@ -1,4 +1,5 @@
-import { adminKeySecret } from '../lib/core/secrets.ts';
+import { callsOwner } from '../lib/automations/runs/runs.ts';
+import { adminKeySecret, sealingKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames, vendors } from '../lib/vendors/index.ts';
 
 /** The triggers of a function. */
@@ -131,11 +132,17 @@ const vendorFunction = (vendor: string): FunctionDeclaration => ({
   name: vendor,
   trigger: { http: [`/v1/${vendor}/{proxy+}`] },
   table: {
-    read: [`connection#${vendor}`, 'keys', 'sign-ins', 'pause'],
-    write: [`session#${vendor}#*`, `account#${vendor}`, `idempotency#${vendor}#*`, 'runs#calls', ...items.events],
+    read: [`connection#${vendor}`, 'admin-key', 'keys', 'sign-ins', 'pause'],
+    write: [
+      `session#${vendor}#*`,
+      `account#${vendor}`,
+      `idempotency#${vendor}#*`,
+      `runs#${callsOwner(vendor)}`,
+      ...items.events,
+    ],
   },
   secrets: {
-    read: [adminKeySecret, ...secretsOf([vendor])],
+    read: secretsOf([vendor]),
     change: secretsOf(renewing.filter((name) => name === vendor)),
   },
   files: { read: ['uploads/'], write: ['answers/', `idempotency/${vendor}/`, `calls/${vendor}/`, 'events/'] },
@@ -160,6 +167,7 @@ export const functions: readonly FunctionDeclaration[] = [
     name: 'control',
     trigger: { http: ['/v1/{proxy+}'] },
     table: {
+      read: ['admin-key'],
       write: [
         'connection#*',
         'session#*',
@@ -186,7 +194,10 @@ export const functions: readonly FunctionDeclaration[] = [
       // Runs and deliveries by their state; for rehearsals, events that have no position in the log yet.
       due: ['run-*', 'delivery-*', 'route'],
     },
-    secrets: { read: [adminKeySecret], manage: secretsOf([...vendorNames, 'subscriptions', 'hooks', 'push']) },
+    secrets: {
+      read: [sealingKeySecret],
+      manage: secretsOf([...vendorNames, 'subscriptions', 'hooks', 'push']),
+    },
     files: { read: ['runs/'], write: ['calls/', 'uploads/', 'events/', 'idempotency/control/'] },
     starts: ['deliver-event', 'run-automation'],
     // Cancelling a run ends its waits.
@@ -201,7 +212,7 @@ export const functions: readonly FunctionDeclaration[] = [
       write: ['hooks#status', 'hook#*', ...items.events, ...items.subjects, ...items.runStarts],
     },
     // A handshake may bring the secret of its hook.
-    secrets: { read: secretsOf(['hooks', 'push']), change: secretsOf(['hooks']) },
+    secrets: { read: [sealingKeySecret, ...secretsOf(['hooks', 'push'])], change: secretsOf(['hooks']) },
     // Files of messages become uploads, which operations accept by id.
     files: { write: ['events/', 'uploads/'] },
     starts: ['run-automation'],
@@ -261,9 +272,11 @@ export const functions: readonly FunctionDeclaration[] = [
     name: 'watch',
     table: {
       read: ['hooks', 'hooks#status', 'runs#*', 'run#*'],
-      write: ['health', ...items.events],
+      // The hash of the admin key, which no other function can read or replace.
+      write: ['health', 'admin-key', ...items.events],
       due: ['keepalive', 'poll', 'schedule', 'route', 'delivery-*', 'run-running'],
     },
+    secrets: { read: [adminKeySecret] },
     files: { write: ['events/'] },
     signals: [
       {
@@ -319,8 +332,8 @@ export const functions: readonly FunctionDeclaration[] = [
     memory: 1024,
     timeout: 15 * 60,
     table: {
-      // A poll at the end of a wait looks at what listens to the events that it may find.
-      read: ['connection#*', 'pause', 'automations', ...items.triggers],
+      // A single call has the rights of its key; a poll at the end of a wait looks at what listens to the events that it may find.
+      read: ['connection#*', 'keys', 'pause', 'automations', ...items.triggers],
       write: [
         'session#*',
         'account#*',
@@ -333,7 +346,7 @@ export const functions: readonly FunctionDeclaration[] = [
       // Events that a wait searches for and that have no position in the log yet.
       due: ['route'],
     },
-    secrets: allVendors,
+    secrets: { ...allVendors, read: [...allVendors.read, sealingKeySecret] },
     files: { read: ['uploads/', 'calls/'], write: ['answers/', 'events/', 'runs/'] },
     startsItself: true,
     signals: [

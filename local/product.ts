@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { localAccountFile, storeAccount } from '../cli/account.ts';
+import { publishAdminKey } from '../lib/api/admin-key.ts';
 import type { StatusChangeEvent } from '../lib/aws/ended-executions.ts';
 import { hooksOf } from '../lib/aws/hooks.ts';
 import { log, logTo, onLog } from '../lib/aws/log.ts';
@@ -12,7 +13,7 @@ import { signInLink } from '../lib/aws/sign-in-link.ts';
 import { statusChange } from '../lib/core/durable.ts';
 import { GatewayError } from '../lib/core/errors.ts';
 import { httpClient } from '../lib/core/http/client.ts';
-import { adminKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
+import { adminKeySecret, sealingKeySecret, sessionKeySecret } from '../lib/core/secrets.ts';
 import { isDeliveryItem, isEventItem, isRunItem, keys } from '../lib/store/items.ts';
 import type { Item } from '../lib/store/table.ts';
 import { RecentChanges } from '../lib/stream/recent-changes.ts';
@@ -169,6 +170,7 @@ async function start(
   const { adminKey, isNew } = await ensureSecrets(options.adminKey);
   const { table, secrets: stored } = services();
   await claimDatabase(table, stored);
+  await publishAdminKey(services());
 
   await services().pause.begin();
   const functions = await loadFunctions(options.around);
@@ -322,8 +324,7 @@ async function endExecution(
 /** The secrets that the storage stack makes on AWS. */
 async function ensureSecrets(given: string | undefined): Promise<{ adminKey: string; isNew: boolean }> {
   const { secrets } = services();
-  for (const vendor of vendorNames) {
-    const name = sessionKeySecret(vendor);
+  for (const name of [sealingKeySecret, ...vendorNames.map(sessionKeySecret)]) {
     if ((await secrets.read(name, true)) === undefined)
       await secrets.write(name, randomBytes(32).toString('base64url'));
   }

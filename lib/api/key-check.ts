@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';
 import { LruMap } from '../core/lru-map.ts';
 import { Recent } from '../core/recent.ts';
-import { adminKeySecret, type SecretStore } from '../core/secrets.ts';
 import { keys as itemKeys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
+import { hashOf, readAdminKeyHash } from './admin-key.ts';
 import type { HttpRequest } from './request.ts';
 import { adminScope } from './scopes.ts';
 import {
@@ -46,7 +45,7 @@ export interface KeyItem extends Key {
 }
 
 const form = /^tl_([a-z0-9]{16})_([A-Za-z0-9_-]{43})$/;
-/** The id of the admin key, which is stored as a secret. */
+/** The id of the admin key, which is a secret; functions compare keys with its hash in the table. */
 export const adminKeyId = 'admin';
 /** How long a process may use a key that it has checked, in milliseconds: a revoked key stops working everywhere within this time. */
 const cacheTime = 10_000;
@@ -55,16 +54,14 @@ export const defaultPerMinute = 6_000;
 /** Identifies the caller, from memory for ten seconds. */
 export class KeyCheck {
   readonly #table: Table;
-  readonly #secrets: SecretStore;
   readonly #clock: Clock;
   readonly #recent: Recent<Principal | undefined>;
   /** Unknown keys and how long that is cached. Kept separately, so that a flood of them does not evict the known keys. */
   readonly #unknown = new LruMap<string, number>(1_000);
   #adminHash: { value: string | undefined; until: number } | undefined;
 
-  constructor(table: Table, secrets: SecretStore, clock: Clock) {
+  constructor(table: Table, clock: Clock) {
     this.#table = table;
-    this.#secrets = secrets;
     this.#clock = clock;
     this.#recent = new Recent(clock, 10_000);
   }
@@ -137,8 +134,7 @@ export class KeyCheck {
   /** The admin key's hash, read at most once every ten seconds. Every text that is not an API key is compared with it. */
   async #readAdminHash(now: number): Promise<string | undefined> {
     if (!this.#adminHash || this.#adminHash.until <= now) {
-      const value = await this.#secrets.read(adminKeySecret, true);
-      this.#adminHash = { value: value && hashOf(`tl_${value}`), until: now + cacheTime };
+      this.#adminHash = { value: await readAdminKeyHash(this.#table), until: now + cacheTime };
     }
     return this.#adminHash.value;
   }
@@ -167,9 +163,4 @@ export class KeyCheck {
     const principal = { keyId: item.id, name: item.name, scopes: item.scopes, perMinute: item.perMinute };
     return { principal, until: match.until ?? Number.POSITIVE_INFINITY };
   }
-}
-
-/** What is stored of a key's secret. */
-export function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('base64url');
 }

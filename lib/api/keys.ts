@@ -3,8 +3,15 @@ import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { keys as itemKeys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
-import { hashOf, type KeyCheck, type KeyItem, type Principal } from './key-check.ts';
+import { hashOf } from './admin-key.ts';
+import { adminKeyId, type KeyCheck, type KeyItem, type Principal } from './key-check.ts';
 import { adminScope, type MustBeNamed, within } from './scopes.ts';
+
+/** What a key may do now; undefined for one that was revoked. */
+export async function scopesOfKey(table: Table, keyId: string): Promise<readonly string[] | undefined> {
+  if (keyId === adminKeyId) return [adminScope];
+  return (await table.get<KeyItem>(itemKeys.apiKey(keyId), true))?.scopes;
+}
 
 /** Creates, rotates and revokes Trunkline's API keys. */
 export class ApiKeys {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
 import { adminKeySecret } from '../core/secrets.ts';
+import { publishAdminKey } from './admin-key.ts';
 import { KeyCheck } from './key-check.ts';
 import { ApiKeys } from './keys.ts';
 import { signInRoutes } from './sign-in-routes.ts';
@@ -15,10 +16,11 @@ beforeAll(async () => {
   backends = await startBackends();
 });
 afterAll(() => backends.stop());
-beforeEach(() => {
+beforeEach(async () => {
   clock = new TestClock();
   secrets.values.set(adminKeySecret, 'the-admin-key-of-this-test');
   process = processOf(backends.endpoint, secrets, clock);
+  await publishAdminKey(process);
 });
 afterEach(() => process.close());
 
@@ -26,7 +28,7 @@ const adminHeaders = { authorization: 'Bearer tl_the-admin-key-of-this-test' };
 const signIns = () => new SignIns(process.table, clock, process.random);
 /** Checks a request as a process does that remembers nothing. */
 const check = (headers: Record<string, string>, method = 'GET', path = '/v1/me') =>
-  new KeyCheck(process.table, secrets, clock).check({ method, path, headers });
+  new KeyCheck(process.table, clock).check({ method, path, headers });
 const cookieOf = (header: string) => ({ cookie: header.split(';')[0] ?? '' });
 
 async function signIn(headers: Record<string, string>): Promise<{ cookie: string }> {
@@ -62,6 +64,7 @@ test('a sign-in ends with its key: revoked, rotated out, or the admin key replac
 
   const third = await signIn(adminHeaders);
   secrets.values.set(adminKeySecret, 'another-admin-key');
+  await publishAdminKey(process);
   await expect(check(third)).rejects.toMatchObject({ code: 'unauthorized' });
 });
 

@@ -5,6 +5,7 @@ import { noOperation, operationOf } from '../connections/invoke.ts';
 import { type ErrorCode, type FieldError, GatewayError } from '../core/errors.ts';
 import { didYouMean } from '../core/nearest.ts';
 import { inputErrors, schemasOf } from '../core/operation.ts';
+import { isSealed } from '../core/sealed-text.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from '../events/event-types.ts';
 import { matchesType } from '../events/list.ts';
@@ -152,7 +153,8 @@ async function checkCall(
   }
   const input = step.input ?? {};
   // The result of an expression is known only at run time; every other field is checked as in a direct call.
-  const open = Object.keys(input).filter((field) => hasExpression(input[field]));
+  // So is a value that was sealed when it was stored.
+  const open = Object.keys(input).filter((field) => hasExpression(input[field]) || isSealed(input[field]));
   for (const error of inputErrors(schemasOf(operation).input, input)) {
     const [, field = ''] = error.pointer.split('/');
     if (open.includes(field) || (error.pointer === '' && open.length > 0)) continue;

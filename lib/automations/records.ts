@@ -3,6 +3,7 @@ import { within } from '../api/scopes.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
+import type { SecretStore } from '../core/secrets.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import { packText } from '../store/blobs.ts';
 import { due } from '../store/due.ts';
@@ -14,16 +15,18 @@ import { type Definition, schedulesOf } from './definition.ts';
 import { raisesAlarm } from './raises-alarm.ts';
 import { type RunServices, retentionMs } from './runs/runs.ts';
 import { firstFiring } from './schedule.ts';
+import { sealDefinition } from './sealed-definition.ts';
 import { removeVersions, versionWrites } from './versions.ts';
 
-export type RecordServices = RunServices & { random: Random; vendors: Catalogue };
+export type RecordServices = RunServices & { random: Random; vendors: Catalogue; secrets: SecretStore };
 
 /** Stores a new automation; a name that is already taken is a `conflict`. */
 export async function createAutomation(
   services: RecordServices,
-  definition: Definition,
+  given: Definition,
   principal: Principal,
 ): Promise<AutomationItem> {
+  const definition = await sealDefinition(services, given);
   const now = services.clock.now();
   const id = newId(services.random);
   const at = new Date(now).toISOString();
@@ -52,11 +55,13 @@ export async function createAutomation(
 export async function replaceAutomation(
   services: RecordServices,
   item: AutomationItem,
-  definition: Definition,
+  given: Definition,
   principal: Principal,
 ): Promise<AutomationItem> {
+  const before = definitionOf(item);
+  const definition = await sealDefinition(services, given, before);
   const now = services.clock.now();
-  const switchedOnly = onlySwitches(definitionOf(item), definition);
+  const switchedOnly = onlySwitches(before, definition);
   if (switchedOnly && item.enabled === definition.enabled) return item;
   const next: AutomationItem = {
     ...keys.automation(item.id),

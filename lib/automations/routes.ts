@@ -20,6 +20,7 @@ import {
 } from './records.ts';
 import { cancelRuns } from './runs/pause.ts';
 import { newestRun, type RunServices } from './runs/runs.ts';
+import { sealDefinition, shownDefinition } from './sealed-definition.ts';
 import { keptVersions, listVersions, shownVersion } from './versions.ts';
 
 type Services = RunServices & GatewayServices;
@@ -63,9 +64,10 @@ export function automationRoutes(
   const admission = { ...services, vendorNames: Object.keys(vendors), listHooks };
   const find = (params: RouteCall['params']) => findAutomation(services.table, params.id ?? '');
 
-  async function change(item: AutomationItem, definition: Definition, principal: RouteCall['principal']) {
+  async function change(item: AutomationItem, given: Definition, principal: RouteCall['principal']) {
     mayChange(item, principal);
     const before = definitionOf(item);
+    const definition = await sealDefinition(records, given, before);
     if (!onlySwitches(before, definition)) {
       const pastMoments = JSON.stringify(before.when) === JSON.stringify(definition.when);
       await admit(admission, vendors, definition, principal, { now: services.clock.now(), pastMoments });
@@ -250,7 +252,7 @@ function show(item: AutomationItem, firedAt: number | undefined, status: Automat
   const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
   return {
     id,
-    ...definitionOf(item),
+    ...shownDefinition(definitionOf(item)),
     enabled,
     scopes,
     alarm: item.alarm !== false,

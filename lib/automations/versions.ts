@@ -5,6 +5,7 @@ import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { AutomationItem } from './automations.ts';
 import type { Definition } from './definition.ts';
+import { shownDefinition } from './sealed-definition.ts';
 
 /** How many versions of an automation are kept. */
 export const keptVersions = 50;
@@ -46,7 +47,7 @@ export async function listVersions(table: Table, id: string) {
     keyId,
     keyName,
     // Written by the control call after its schema accepted it.
-    definition: JSON.parse(unpackText(definition)) as Definition,
+    definition: shownDefinition(JSON.parse(unpackText(definition)) as Definition),
   }));
 }
 

@@ -113,7 +113,7 @@ function make(): Services {
     files,
     connections: new Connections(table, clock),
     pause: new Pause(table, clock, settings.startPaused),
-    keys: new KeyCheck(table, secrets, clock),
+    keys: new KeyCheck(table, clock),
     rates: new RateLimit(),
     starter,
     startRun: async (call) => {

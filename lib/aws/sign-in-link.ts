@@ -1,4 +1,5 @@
-import { adminKeyId, hashOf } from '../api/key-check.ts';
+import { hashOf } from '../api/admin-key.ts';
+import { adminKeyId } from '../api/key-check.ts';
 import { SignIns } from '../api/sign-ins.ts';
 import { services } from './services.ts';
 

@@ -3,14 +3,10 @@ import { GatewayError } from '../core/errors.ts';
 import { type SecretStore, sessionKeySecret } from '../core/secrets.ts';
 
 /** What is put before the secret, so that the uses have different keys. */
-const prefixes = { tokens: 'sealed', outputs: 'outputs' } as const;
+const prefixes = { sessions: '', tokens: 'sealed ', outputs: 'outputs ', inputs: 'inputs ' } as const;
 
 /** The AES key for one use of a vendor's session secret; no use can open what another has sealed. */
-export async function cipherKey(
-  secrets: SecretStore,
-  vendor: string,
-  use: 'sessions' | 'tokens' | 'outputs',
-): Promise<Buffer> {
+export async function cipherKey(secrets: SecretStore, vendor: string, use: keyof typeof prefixes): Promise<Buffer> {
   const secret = await secrets.read(sessionKeySecret(vendor));
   if (secret === undefined) {
     throw new GatewayError(
@@ -19,6 +15,6 @@ export async function cipherKey(
     );
   }
   return createHash('sha256')
-    .update(use === 'sessions' ? secret : `${prefixes[use]} ${secret}`)
+    .update(prefixes[use] + secret)
     .digest();
 }

@@ -7,8 +7,9 @@ import { coerceQuery } from '../core/coerce.ts';
 import { GatewayError } from '../core/errors.ts';
 import { didYouMean } from '../core/nearest.ts';
 import { type Operation, parseInput, schemasOf } from '../core/operation.ts';
-import { maskKnownIn } from '../core/redaction/redact.ts';
+import { maskerOf, maskIn, maskKnownIn } from '../core/redaction/redact.ts';
 import type { Connection, Vendor, VendorAnswer, VendorCall } from '../core/vendor.ts';
+import { writeOnlyFields, writeOnlyValues } from '../core/write-only.ts';
 import type { Connections } from './connections.ts';
 import { type CallScope, type CallServices, withVendorCall } from './vendor-calls.ts';
 
@@ -80,14 +81,17 @@ export async function invoke(
         vendor: vendor.name,
         connection: connection.name,
         operation: invocation.operation,
-        input: invocation.input,
+        input: await sealedInput(services, vendor, operation, invocation.input),
         requestId: scope.requestId,
       });
       return { status: 202, headers: { location: `/v1/runs/${id}` }, body: { id, status: 'running' } };
     }
     if (operation.effect === 'write' || operation.effect === 'destructive') await services.pause.check();
     const observed = asked ? { ...scope, onRequest: asked } : scope;
-    return perform(services, vendor, connection, invocation.operation, operation, input, observed);
+    // As it was given, and as the vendor gets it.
+    const secrets = [invocation.input, input].flatMap((each) => writeOnlyValues(operation, each));
+    const answer = perform(services, vendor, connection, invocation.operation, operation, input, observed);
+    return secrets.length === 0 ? answer : withoutSecrets(answer, secrets);
   };
   if (invocation.idempotencyKey === undefined || operation.effect === 'read') return run();
   const { once } = await import('../api/idempotency.ts');
@@ -120,6 +124,30 @@ export async function prepare(
   const connection = await services.connections.find(vendor.name, name);
   checkConnection(vendor, connection, operationName, operation);
   return { operation, input, connection };
+}
+
+/** The input of a call that is made later, with what nobody may read in the meantime encrypted. */
+async function sealedInput(
+  { secrets }: GatewayServices,
+  vendor: Vendor,
+  operation: Operation,
+  input: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
+  if (writeOnlyFields(operation).length === 0) return input;
+  const { sealInput } = await import('./sealed-input.ts');
+  return sealInput(secrets, vendor.name, operation, input);
+}
+
+/** An answer or error of a vendor that repeats a password it was given, without it: both are stored and logged. */
+async function withoutSecrets(answer: Promise<InvokeAnswer>, secrets: readonly string[]): Promise<InvokeAnswer> {
+  const masker = maskerOf(secrets);
+  try {
+    const given = await answer;
+    return 'file' in given ? given : { ...given, body: maskIn(given.body, masker) };
+  } catch (error) {
+    if (error instanceof GatewayError) error.message = masker(error.message);
+    throw error;
+  }
 }
 
 /** Only the vendor part, for callers that have checked scope and input: one call under the retry rule of its effect. */

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 
 const nonceBytes = 12;
 const tagBytes = 16;
@@ -8,7 +8,19 @@ const tagBytes = 16;
  * `purpose` opens for that purpose only.
  */
 export function seal(key: Uint8Array, purpose: string, text: string): Buffer {
-  const nonce = randomBytes(nonceBytes);
+  return encrypt(key, randomBytes(nonceBytes), purpose, text);
+}
+
+/**
+ * The same, but equal texts have equal results: the nonce is derived from the text (with a key of its own), so no nonce serves two texts.
+ * It reveals which sealed texts are equal.
+ */
+export function sealAlike(key: Uint8Array, nonceKey: Uint8Array, purpose: string, text: string): Buffer {
+  const nonce = createHmac('sha256', nonceKey).update(`${purpose}\0${text}`).digest().subarray(0, nonceBytes);
+  return encrypt(key, nonce, purpose, text);
+}
+
+function encrypt(key: Uint8Array, nonce: Uint8Array, purpose: string, text: string): Buffer {
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(purpose));
   const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
   return Buffer.concat([nonce, cipher.getAuthTag(), body]);

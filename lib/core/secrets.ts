@@ -20,6 +20,9 @@ export const pushSecret = (vendor: string, connection: string): string => `trunk
 /** The secret that a vendor's session items are encrypted with; an underscore keeps it apart from every connection. */
 export const sessionKeySecret = (vendor: string): string => `trunkline/${vendor}/_session-key`;
 
+/** The secret that values of inbound messages and the results of secret steps are sealed with. */
+export const sealingKeySecret = 'trunkline/sealing-key';
+
 /** The secrets that a subscription's deliveries are signed with. */
 export const subscriptionSecret = (id: string): string => `trunkline/subscriptions/${id}`;
 

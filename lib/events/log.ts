@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import type { FileStore } from '../core/files.ts';
+import { maskIn } from '../core/redaction/redact.ts';
+import { maskSealed } from '../core/redaction/secret-text.ts';
 import { readFileText, storeText } from '../store/blobs.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Item, Table, Write } from '../store/table.ts';
@@ -109,8 +111,15 @@ export function isKept(item: { expiresAt: number }, now: number): boolean {
   return item.expiresAt > now / 1000;
 }
 
-/** An event in its public form: list, delivery, automation. */
+/** An event in its public form, for the list, the stream and deliveries: sealed values are masked. */
 export async function shownEvent(files: FileStore, item: EventItem): Promise<TrunklineEvent> {
+  const event = await wholeEvent(files, item);
+  // Nearly every event has none.
+  return item.hook === undefined ? event : { ...event, data: maskIn(event.data, maskSealed) as TrunklineEvent['data'] };
+}
+
+/** An event as automations see it: they pass sealed values on. */
+export async function wholeEvent(files: FileStore, item: EventItem): Promise<TrunklineEvent> {
   const { id, type, timestamp, vendor, connection, dataFile } = item;
   const text = dataFile === undefined ? (item.data ?? '{}') : await readFileText(files, dataFile);
   // Written by `itemOf`.

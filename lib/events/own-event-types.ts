@@ -20,6 +20,7 @@ export const ownEventTypes = {
   },
   'trunkline.polling.incomplete': {
     summary: 'Part of what an event source should find cannot be read',
+    readBy: 'connections',
     data: () => z.looseObject({ vendor: z.string(), connection: z.string(), source: z.string(), reason: z.string() }),
     sample: {
       vendor: 'timetonic',

@@ -21,6 +21,8 @@ export interface Wanted {
   condition?: { expression: string; bindings: Record<string, unknown> };
   /** What the run may read. */
   scopes: readonly string[];
+  /** A second key that must be able to read the event, too. */
+  alsoScopes?: readonly string[];
   since: number;
   until: number;
 }
@@ -100,6 +102,7 @@ async function meets(
   if (isHistory(event, waiter.since, waiter.since)) return false;
   if (waiter.connection !== undefined && !matchesConnection(waiter.connection, event)) return false;
   if (!mayReadEvent(waiter.scopes, event)) return false;
+  if (waiter.alsoScopes && !mayReadEvent(waiter.alsoScopes, event)) return false;
   if (waiter.condition === undefined) return true;
   const { expression, bindings } =
     // Written by `registerWaiter`.

@@ -8,6 +8,7 @@ import { GatewayError } from '../core/errors.ts';
 import { type FileStore, uploadKey } from '../core/files.ts';
 import type { HttpClient } from '../core/http/client.ts';
 import { parseJson } from '../core/json.ts';
+import { mapTexts } from '../core/sealed-text.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { newEvents } from '../events/found.ts';
@@ -120,9 +121,24 @@ async function acceptMessage(
   const already = message?.by === 'id' ? await ownEvent(services, message.value) : undefined;
   const id = `${now}-${Buffer.from(services.random.bytes(12)).toString('base64url')}`;
   // Values that the owner redacts from events still count for deduplication.
-  const kept = redactPaths(data, hook.redact ?? []);
+  const kept = await keptData(services, hook, data);
   const events = [{ ...about, data: kept, id, hook: hook.id, readBy: ownEventTypes[receivedType].readBy }];
   return { events, message, already, status: hook.answer ?? 202, body: kept.body, problem };
+}
+
+/** What an event keeps of a message: without the values that its owner redacts, and with those sealed that only automations use. */
+export async function keptData<Data extends object>(
+  { secrets }: Pick<AcceptServices, 'secrets'>,
+  { redact = [], seal: paths = [] }: HookItem,
+  given: Data,
+): Promise<Data> {
+  const data = redactPaths(given, redact);
+  if (paths.length === 0) return data;
+  const { hookSealer } = await import('../connections/sealed-input.ts');
+  const seal = await hookSealer(secrets);
+  // Numbers become text, so that no value stays readable.
+  const sealed = (value: unknown): unknown => (typeof value === 'number' ? seal(String(value)) : mapTexts(value, seal));
+  return redactPaths(data, paths, sealed);
 }
 
 /** GitHub's default content type is a form with its JSON in one field. */

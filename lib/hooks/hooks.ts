@@ -55,6 +55,8 @@ export interface HookSettings {
   answer?: HookAnswer;
   /** Paths below the event's data whose values are not stored. */
   redact?: string[];
+  /** Paths below the event's data whose values are stored encrypted. */
+  seal?: string[];
   /** After so long without a message `trunkline.hook.silent` is raised; absent for hooks that may be quiet. */
   silentAfterSeconds?: number;
 }
@@ -86,6 +88,7 @@ export interface HookChange {
   challenge?: ChallengePreset | Challenge | null | undefined;
   answer?: HookAnswer | null | undefined;
   redact?: string[] | null | undefined;
+  seal?: string[] | null | undefined;
   secretVersion?: number;
 }
 

@@ -205,20 +205,26 @@ export const receivingInputs = () => ({
     description: 'The status of the answer to a stored message. Default 202.',
     examples: [200],
   }),
-  redact: field(
-    z
-      .array(
-        z
-          .string()
-          .check(z.regex(/^(?:body|query|headers)(?:\.[^.]{1,100}){1,20}$/, 'must be a path such as body.password')),
-      )
-      .check(z.minLength(1), z.maxLength(50)),
-    {
-      description: 'Values that no event keeps, as paths below its data; `*` stands for every member.',
-      examples: [['body.password', 'body.users.*.pin']],
-    },
-  ),
+  redact: field(pathsInput(), {
+    description: 'Values that no event keeps, as paths below its data; `*` stands for every member.',
+    examples: [['body.password', 'body.users.*.pin']],
+  }),
+  seal: field(pathsInput(), {
+    description:
+      'Values that are stored encrypted and shown to nobody, as paths; automations pass them on to write-only fields such as `password`.',
+    examples: [['body.password']],
+  }),
 });
+
+/** Paths to values of a message. */
+const pathsInput = () =>
+  z
+    .array(
+      z
+        .string()
+        .check(z.regex(/^(?:body|query|headers)(?:\.[^.]{1,100}){1,20}$/, 'must be a path such as body.password')),
+    )
+    .check(z.minLength(1), z.maxLength(50));
 
 /** What else may be set of a hook. */
 export const limitInputs = () => ({

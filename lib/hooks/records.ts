@@ -43,6 +43,7 @@ export const hookFields = (vendors: EventCatalogue) => ({
   challenge: z.optional(receivingInputs().challenge),
   answer: z.optional(receivingInputs().answer),
   redact: z.optional(receivingInputs().redact),
+  seal: z.optional(receivingInputs().seal),
 });
 
 export type NewHook = InputOf<ReturnType<typeof hookFields>>;

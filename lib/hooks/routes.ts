@@ -137,6 +137,7 @@ export function hookRoutes(
         challenge: z.optional(z.nullable(receivingInputs().challenge)),
         answer: z.optional(z.nullable(receivingInputs().answer)),
         redact: z.optional(z.nullable(receivingInputs().redact)),
+        seal: z.optional(z.nullable(receivingInputs().seal)),
       }),
       output: () => z.extend(shown(), { secret: secretField() }),
       handle: async ({ params, input, principal, request }) => {
@@ -295,7 +296,7 @@ function show(item: HookItem, status: HookStatus) {
   const { id, name, verify, dedupe, allowFrom, perMinute, silentAfterSeconds, createdAt, updatedAt, rotatedAt } = item;
   const { received = 0, repeated = 0, refused: refusals = 0, lastReceivedAt, lastBody, lastProblem } = status;
   const { lastRefusedAt, lastRefusal, lastRefusalStatus, handshakes = 0, lastHandshakeAt } = status;
-  const { methods, challenge, answer, redact } = item;
+  const { methods, challenge, answer, redact, seal } = item;
   return {
     id,
     name,
@@ -308,6 +309,7 @@ function show(item: HookItem, status: HookStatus) {
     challenge,
     answer,
     redact,
+    seal,
     handshakes,
     lastHandshakeAt,
     received,

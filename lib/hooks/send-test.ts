@@ -1,16 +1,21 @@
 import type { Random } from '../core/clock.ts';
 import { refusedField } from '../core/errors.ts';
+import type { SecretStore } from '../core/secrets.ts';
 import { appendEvents, eventId, type LogServices } from '../events/log.ts';
-import { receivedType } from './accept.ts';
+import { ownEventTypes } from '../events/own-event-types.ts';
+import { keptData, receivedType } from './accept.ts';
 import type { HookItem } from './hooks.ts';
-import { redactPaths } from './redact-paths.ts';
 import { noteReceived } from './status.ts';
 
 /**
  * Stores a message as if the sender of a hook had posted it, without verification and deduplication; it starts what every message
  * starts. Returns the id of its event. Throws `invalid_input` for a hook of a vendor, whose messages only the vendor can form.
  */
-export async function sendTest(services: LogServices & { random: Random }, hook: HookItem, body: unknown) {
+export async function sendTest(
+  services: LogServices & { random: Random; secrets: SecretStore },
+  hook: HookItem,
+  body: unknown,
+) {
   if (hook.verify.vendor !== undefined) {
     throw refusedField('/body', `cannot be sent: only the vendor can post to a hook of the kind ${hook.verify.kind}`);
   }
@@ -30,8 +35,9 @@ export async function sendTest(services: LogServices & { random: Random }, hook:
     timestamp: new Date(now).toISOString(),
     vendor: 'trunkline' as const,
     connection: hook.id,
-    data: redactPaths(data, hook.redact ?? []),
+    data: await keptData(services, hook, data),
     hook: hook.id,
+    readBy: ownEventTypes[receivedType].readBy,
   };
   await appendEvents(services, [event]);
   await noteReceived(services.table, hook.id, now, { body: event.data.body });

@@ -41,6 +41,8 @@ export const keys = {
   }),
   /** The same for all connections of a vendor. No connection's name contains an `@`. */
   sharedNote: (vendor: string, name: string): Key => ({ pk: `session#${vendor}#@${digest(name)}`, sk: 'note' }),
+  /** The hash of the admin key. */
+  adminKey: (): Key => ({ pk: 'admin-key', sk: 'hash' }),
   apiKey: (id: string): Key => ({ pk: 'keys', sk: id }),
   apiKeys: (): string => 'keys',
   /** `area` is the vendor that is asked, or `control`: the function of one vendor cannot reach the records of another. */

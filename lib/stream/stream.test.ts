@@ -61,7 +61,7 @@ function client(principal: Principal = admin) {
 const definition = { do: [], if: undefined } as never;
 const run = (cause: string) =>
   startRun(services as never, {
-    owner: 'calls',
+    owner: 'calls0talk',
     name: 'call',
     definition,
     scopes: ['*/*/*'],

@@ -1,6 +1,6 @@
 import type { Starter } from '../core/durable.ts';
 import { forEachLimited } from '../core/limit.ts';
-import { type EventItem, shownEvent } from '../events/log.ts';
+import { type EventItem, shownEvent, wholeEvent } from '../events/log.ts';
 import { settleEvents } from '../events/settle.ts';
 import { completeWaiters, type WaiterServices, waitersFor } from '../events/waiters.ts';
 import { conditionHolds } from '../expressions/condition.ts';
@@ -117,8 +117,8 @@ async function startAll(
 export function waiterServices(services: RouteServices): WaiterServices {
   return {
     ...services,
-    shown: (event) => shownEvent(services.files, event),
-    holds: (expression, input) => conditionHolds(expression, input, services.clock.now()).catch(() => false),
+    shown: (event) => wholeEvent(services.files, event),
+    holds: (expression, input) => conditionHolds(expression, input, services.clock.now(), 'waits').catch(() => false),
   };
 }
 

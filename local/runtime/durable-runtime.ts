@@ -339,7 +339,7 @@ function laneOf(payload: unknown): Lane {
   if (deliveryId !== undefined) return { group: deliveryId.slice(0, 'dlv_'.length + 16), isAlarm };
   // Single calls have nothing to do with one another.
   const [, owner = ''] = runId?.split('_') ?? [];
-  return { group: owner === 'calls' || owner === '' ? (runId ?? '') : owner, isAlarm };
+  return { group: owner.startsWith('calls0') || owner === '' ? (runId ?? '') : owner, isAlarm };
 }
 
 function placeOf(callbackId: string): [string, string] | undefined {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { publishAdminKey } from '../../lib/api/admin-key.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
@@ -19,6 +20,7 @@ beforeAll(async () => {
   const { secrets } = services();
   for (const vendor of vendorNames) await secrets.write(sessionKeySecret(vendor), `a key of tests for ${vendor}`);
   await secrets.write(adminKeySecret, adminKey.slice(3));
+  await publishAdminKey(services());
   const control = await import('../../functions/control.ts');
   const proptt2 = await import('../../functions/proptt2.ts');
   ask = (what) => tell((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, what);

@@ -37,6 +37,8 @@ export interface Answer<T = unknown> {
 /** The whole product with its stand-in vendors, driven through HTTP as a user would; its clock ticks by hand. */
 export interface Bench {
   product: Product;
+  /** Where it keeps its data. */
+  directory: string;
   demo: Demo;
   call<T = Record<string, unknown>>(
     method: string,
@@ -98,6 +100,7 @@ export async function startBench(): Promise<Bench> {
 
   return {
     product,
+    directory,
     demo,
     call,
     poll: async (vendor, connection) => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -228,6 +228,72 @@ async function attackAll(pid: number): Promise<void> {
       cancel: call('POST', `/v1/runs/${id}/cancel`, {}, key),
     });
     return [...leaked, ...through];
+  });
+  await attack('a key that may only write reads no message, by any way', async () => {
+    const words = 'the words that nobody may read';
+    const areas = ['events', 'subscriptions', 'automations', 'runs', 'deliveries'];
+    const key = await keyWith(
+      'talk/demo/sendChatMessage',
+      ...areas.flatMap((area) => [`trunkline/${area}/read`, `trunkline/${area}/write`]),
+    );
+    const hook = await call('POST', '/v1/hooks', { name: 'Words', verify: { kind: 'none' } });
+    await fetch(hook.body.url, { method: 'POST', body: words });
+    const isListed = async () => JSON.stringify((await call('GET', '/v1/events')).body).includes(words);
+    for (let tries = 0; !(await isListed()); tries++) {
+      if (tries > 50) return ['the event did not appear'];
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    const event = { event: 'talk.message.created', connection: 'talk/demo' };
+    const tell = { name: 'tell', call: 'talk/demo/sendChatMessage', input: { token: 'controlroom', message: 'x' } };
+    const daily = { schedule: { everySeconds: 86_400 } };
+    const automation = (name: string, body: object) => call('POST', '/v1/automations', { name, ...body }, key);
+    const subscribe = (types: string[]) =>
+      call('POST', '/v1/subscriptions', { url: 'https://hooks.example.com/a', types }, key);
+    const through = await refused([403], {
+      'reading it': call('POST', '/v1/talk/demo/getChatMessages', { token: 'controlroom' }, key),
+      subscription: subscribe(['talk.message.created']),
+      'subscription to a pattern': subscribe(['talk.*']),
+      'subscription to hooks': subscribe(['trunkline.hook.received']),
+      when: automation('when', { when: event, do: [tell] }),
+      waitFor: automation('wait', { when: daily, do: [{ name: 'w', waitFor: { ...event, seconds: 60 } }, tell] }),
+      cancelOn: automation('cancel', { when: daily, cancelOn: event, do: [tell] }),
+      unless: automation('unless', { when: daily, do: [{ ...tell, unless: event }] }),
+    });
+    const lists = await Promise.all(
+      ['events', 'events?type=trunkline.hook.received', 'runs', 'deliveries'].map((path) =>
+        call('GET', `/v1/${path}`, undefined, key),
+      ),
+    );
+    const leaks = lists.filter(({ body }) => JSON.stringify(body).includes(words));
+    return [...through, ...leaks.map(() => 'a list showed it')];
+  });
+  await attack('a password is stored nowhere', async () => {
+    const password = `Tmp-${crypto.randomUUID()}`;
+    const user = { strId: 'attacked@company.com', password, name: 'Attacked', type: 50 };
+    const made = await fetch(`${url}/v1/proptt2/demo/createUser`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json', prefer: 'respond-async' },
+      body: JSON.stringify(user),
+    });
+    const { id } = (await made.json()) as { id: string };
+    const steps = [{ name: 'make', call: 'proptt2/demo/createUser', input: user }];
+    const definition = { name: 'Password', when: { schedule: { everySeconds: 86_400 } }, do: steps };
+    const automation = await call('POST', '/v1/automations', definition);
+    const shown = [automation, await call('GET', `/v1/runs/${id}`), await call('GET', '/v1/automations')];
+    const forms = [
+      password,
+      Buffer.from(password).toString('hex'),
+      Buffer.from(password).toString('base64').slice(0, -3),
+    ];
+    const holds = (text: string) => forms.some((form) => text.includes(form));
+    const files = readdirSync(data, { recursive: true, withFileTypes: true })
+      .filter((each) => each.isFile() && !each.parentPath.startsWith(join(data, 'sandbox')))
+      .map((each) => join(each.parentPath, each.name));
+    return [
+      ...(automation.status === 201 ? [] : [`no automation: ${automation.status}`]),
+      ...shown.filter(({ body }) => holds(JSON.stringify(body))).map(() => 'an answer shows it'),
+      ...files.filter((file) => holds(readFileSync(file).toString('latin1'))),
+    ];
   });
   await attack('an Idempotency-Key sends one SOS', async () => {
     const sos = () =>

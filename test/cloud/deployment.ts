@@ -6,7 +6,10 @@ import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secre
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type Bundle, bundle } from '../../cdk/bundle.ts';
 import { functions } from '../../functions/declarations.ts';
-import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
+import { hashOf } from '../../lib/api/admin-key.ts';
+import { adminKeySecret, sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
+import { keys } from '../../lib/store/items.ts';
+import { Table } from '../../lib/store/table.ts';
 import { vendorNames } from '../../lib/vendors/index.ts';
 import { createLocalCredentials } from '../../local/aws/aws-request.ts';
 import { startEmbeddedDynamodb } from '../../local/aws/embedded-dynamodb.ts';
@@ -43,6 +46,9 @@ export async function startDeployment() {
   ]);
   await createTable(database, table);
   await storeGeneratedSecrets(secrets.endpoint, credentials);
+  // As the function `watch` publishes it.
+  const items = new Table(table, { endpoint: database.endpoint, credentials, region: 'eu-central-1' });
+  await items.put({ ...keys.adminKey(), hash: hashOf(`tl_${adminKey}`) });
   const aws = await startAwsRecorder({
     dynamodb: database.endpoint,
     secrets: secrets.endpoint,
@@ -140,6 +146,7 @@ async function storeGeneratedSecrets(
   const client = new SecretsManagerClient({ endpoint, credentials, region: 'eu-central-1' });
   const generated = [
     [adminKeySecret, adminKey],
+    [sealingKeySecret, 'sealing'.repeat(8)],
     ...vendorNames.map((vendor) => [sessionKeySecret(vendor), vendor.repeat(8)]),
   ];
   for (const [Name, SecretString] of generated) await client.send(new CreateSecretCommand({ Name, SecretString }));

@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functions } from '../../functions/declarations.ts';
+import { callsOwner } from '../../lib/automations/runs/runs.ts';
 import {
   adminKeySecret,
   credentialsSecret,
   hookSecret,
   pushSecret,
+  sealingKeySecret,
   sessionKeySecret,
   subscriptionSecret,
 } from '../../lib/core/secrets.ts';
@@ -96,15 +98,19 @@ describe('secrets', () => {
     );
   });
 
-  it('that a deployment generates are changed by nobody, and the admin key is read where keys are checked', () => {
+  it('that a deployment generates are changed by nobody, and the admin key is read by one function', () => {
     for (const { name } of functions) {
-      for (const secret of [adminKeySecret, ...vendorNames.map(sessionKeySecret)]) {
+      for (const secret of [adminKeySecret, sealingKeySecret, ...vendorNames.map(sessionKeySecret)]) {
         for (const action of ['PutSecretValue', 'CreateSecret', 'DeleteSecret', 'UpdateSecret']) {
           expect([name, secret, action, maySecret(name, action, secret)]).toEqual([name, secret, action, false]);
         }
       }
     }
-    expect(readersOf(adminKeySecret).sort()).toEqual([...deployed, 'control'].sort());
+    // It publishes the hash, which is all that the others have.
+    expect(readersOf(adminKeySecret)).toEqual(['watch']);
+    expect(readersOf(sealingKeySecret).sort()).toEqual(['control', 'hooks', 'run-automation']);
+    const writers = functions.filter(({ name }) => mayItem(name, 'dynamodb:PutItem', keys.adminKey().pk));
+    expect(writers.map(({ name }) => name)).toEqual(['watch']);
   });
 
   it('of others in the account are out of reach', () => {
@@ -127,6 +133,10 @@ describe('items', () => {
     expect(mayItem(vendor, 'dynamodb:GetItem', keys.connection(vendor, 'dispatch').pk)).toBe(true);
     expect(mayItem(vendor, 'dynamodb:PutItem', keys.connection(vendor, 'dispatch').pk)).toBe(false);
     expect(mayItem(vendor, 'dynamodb:PutItem', keys.apiKeys())).toBe(false);
+    // It starts runs of single calls of its own vendor, and none of an automation.
+    for (const name of vendorNames)
+      expect(mayItem(vendor, 'dynamodb:PutItem', keys.runs(callsOwner(name)))).toBe(name === vendor);
+    expect(mayItem(vendor, 'dynamodb:PutItem', keys.runs('k3v7m2q4x4w7t6r2'))).toBe(false);
     expect(mayItem(vendor, 'dynamodb:PutItem', keys.audit('2026-11-21T00:00:00Z', 'x').pk)).toBe(false);
   });
 

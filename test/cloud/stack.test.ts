@@ -8,7 +8,7 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functions } from '../../functions/declarations.ts';
 import { retentionDays } from '../../lib/core/files.ts';
-import { sessionKeySecret } from '../../lib/core/secrets.ts';
+import { sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { eventPrefix } from '../../lib/store/items.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { createLocalCredentials } from '../../local/aws/aws-request.ts';
@@ -71,10 +71,10 @@ describe('storage', () => {
     expect(Object.values(properties.PublicAccessBlockConfiguration ?? {})).toEqual([true, true, true, true]);
   });
 
-  it('generates the admin key and a session key for each vendor, which the admin can see with one command', () => {
+  it('generates the admin key, the sealing key and a session key for each vendor, which the admin can see with one command', () => {
     const secrets = templates.ofType('AWS::SecretsManager::Secret').map(({ properties }) => properties);
     expect(secrets.map(({ Name }) => Name).sort()).toEqual(
-      ['trunkline/admin-key', ...vendorNames.map(sessionKeySecret)].sort(),
+      ['trunkline/admin-key', sealingKeySecret, ...vendorNames.map(sessionKeySecret)].sort(),
     );
     for (const { GenerateSecretString } of secrets) {
       expect(GenerateSecretString).toEqual({ PasswordLength: 43, ExcludePunctuation: true });

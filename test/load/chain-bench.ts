@@ -1,4 +1,5 @@
 import type { Context } from 'aws-lambda';
+import { publishAdminKey } from '../../lib/api/admin-key.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { eventOf } from '../support/face.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';
@@ -20,6 +21,7 @@ export async function chainBench(): Promise<void> {
   const kit = services();
   await kit.secrets.write(sessionKeySecret('proptt2'), 'a key for benchmarks');
   await kit.secrets.write(adminKeySecret, 'a-key-for-benchmarks');
+  await publishAdminKey(kit);
   kit.http.request = async ({ url }) => {
     const text = answers[String(url).split('/').at(-1) ?? ''] ?? '{"code":"200"}';
     return { status: 200, headers: {}, bytes: Buffer.from(text), text: () => text };

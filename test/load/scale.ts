@@ -350,7 +350,7 @@ async function eventLog(from: number, count: number): Promise<void> {
   const look = async (what: string, query: Partial<EventQuery>, expected: number) => {
     const before = services.table.requests;
     const startedAt = performance.now();
-    const wanted = { limit: 100, readable: () => true, ...query };
+    const wanted = { limit: 100, scopes: ['*/*/*'], ...query };
     const found = await listEvents({ ...services, vendorNames: ['talk'], files: memoryFiles() }, wanted);
     const requests = services.table.requests - before;
     say(`  ${what}: ${found.length} in ${requests} requests, ${((performance.now() - startedAt) / 1000).toFixed(2)} s`);

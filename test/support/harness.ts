@@ -15,7 +15,7 @@ import type { FileStore } from '../../lib/core/files.ts';
 import { httpClient } from '../../lib/core/http/client.ts';
 import { newId } from '../../lib/core/ids.ts';
 import { parseInput, schemasOf } from '../../lib/core/operation.ts';
-import { type SecretStore, sessionKeySecret } from '../../lib/core/secrets.ts';
+import { type SecretStore, sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import type { Catalogue, Connection, VendorName } from '../../lib/core/vendor.ts';
 import { keys } from '../../lib/store/items.ts';
 import { Table } from '../../lib/store/table.ts';
@@ -80,7 +80,7 @@ export async function startBackends(databaseDirectory?: string) {
 /** Secrets in memory, for tests within one process. */
 export function memorySecrets(): SecretStore & { values: Map<string, string> } {
   const values = new Map<string, string>(
-    vendorNames.map((vendor) => [sessionKeySecret(vendor), randomBytes(32).toString('hex')]),
+    [sealingKeySecret, ...vendorNames.map(sessionKeySecret)].map((name) => [name, randomBytes(32).toString('hex')]),
   );
   return {
     values,
@@ -126,7 +126,7 @@ export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, 
     http,
     files: memoryFiles(),
     connections: new Connections(table, clock),
-    keys: new KeyCheck(table, secrets, clock),
+    keys: new KeyCheck(table, clock),
     pause: new Pause(table, clock, false),
   };
   return {

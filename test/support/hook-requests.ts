@@ -1,6 +1,7 @@
+import { publishAdminKey } from '../../lib/api/admin-key.ts';
 import { hookFunction } from '../../lib/aws/hook-function.ts';
 import type { TrunklineEvent } from '../../lib/core/event-type.ts';
-import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
+import { adminKeySecret, sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import type { EventCatalogue } from '../../lib/core/vendor.ts';
 import { type EventItem, shownEvent } from '../../lib/events/log.ts';
 import type { RunResult } from '../../lib/hooks/wait.ts';
@@ -28,7 +29,9 @@ export async function startHookKit(catalogue: EventCatalogue = vendors) {
   useFiles(memoryFiles());
   const { secrets, table, files } = services();
   for (const vendor of vendorNames) await secrets.write(sessionKeySecret(vendor), `a key of tests for ${vendor}`);
+  await secrets.write(sealingKeySecret, 'a key of tests for sealing');
   await secrets.write(adminKeySecret, adminKey.slice(3));
+  await publishAdminKey(services());
   const control = await import('../../functions/control.ts');
 
   const started: { item: EventItem; event: TrunklineEvent }[] = [];

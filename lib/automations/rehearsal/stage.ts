@@ -150,6 +150,7 @@ export class RehearsalStage {
       return evaluate(template, bindings, { ...options, share, isBackground: true });
     };
     return {
+      scopes: this.#options.principal.scopes,
       evaluate: evaluateNow,
       invoke: (_kit, vendor, invocation, scope, asker) => this.#invoke(vendor, invocation, scope, asker),
       refused: async ({ runId, place, condition, bindings }) => {

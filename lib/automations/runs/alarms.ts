@@ -5,12 +5,12 @@ import { isWaitFor } from '../definition.ts';
 import { everyStep } from '../steps.ts';
 import { operationIn } from './operations.ts';
 import {
-  callsOwner,
   definitionOfRun,
   type RunItem,
   type RunServices,
   type StepItem,
   stepsOf,
+  vendorOfCalls,
   withDefinition,
 } from './runs.ts';
 
@@ -73,7 +73,7 @@ export async function alarmOf(services: RunServices, vendors: Catalogue, run: Ru
   return {
     runId: run.id,
     name: run.name,
-    automationId: run.owner === callsOwner ? undefined : run.owner,
+    automationId: vendorOfCalls(run.owner) === undefined ? run.owner : undefined,
     call: worst.call ?? '',
     state,
     postedAt: iso(run.createdAt),

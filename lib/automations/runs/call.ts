@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { invoke } from '../../connections/invoke.ts';
+import { openInput, sealInput } from '../../connections/sealed-input.ts';
 import type { Clock } from '../../core/clock.ts';
 import { type DurableContext, StepInterrupted } from '../../core/durable.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { HttpClient } from '../../core/http/client.ts';
 import type { Operation } from '../../core/operation.ts';
-import { redact, redactText } from '../../core/redaction/redact.ts';
-import { shownEvent } from '../../events/log.ts';
+import { maskerOf, maskIn, redact, redactText } from '../../core/redaction/redact.ts';
+import { wholeEvent } from '../../events/log.ts';
 import { type CallStep, target, unlessOf } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { operationsPerItem } from './durable-operations.ts';
@@ -182,7 +183,9 @@ async function callOnce(
     if (refusal !== undefined) return await skip(refusal);
     const rendered = (await run.render(step.input ?? {}, place, firstAt, item)) ?? {};
     // The definition's schema requires an object, and rendering preserves its shape.
-    const input = rendered as Record<string, unknown>;
+    const plain = rendered as Record<string, unknown>;
+    // From here on, the record and its hash included, a password is sealed; it is opened for the request.
+    const input = operation ? await sealInput(services.secrets, target(step).vendor, operation, plain) : plain;
     const secret = step.secret === true;
     const kept =
       run.run.reuse === true &&
@@ -195,7 +198,7 @@ async function callOnce(
     const occurred = await firstOccurred(run, unlessOf(step), item);
     if (occurred !== undefined) {
       const { event, awaited } = occurred;
-      const shown = awaited.if && (await shownEvent(services.files, event));
+      const shown = awaited.if && (await wholeEvent(services.files, event));
       if (awaited.if) await run.tellRefusal(awaited.if, place, { event: shown, item: item ?? null });
       return await skip(`${event.type} has come: ${event.id}.`);
     }
@@ -233,15 +236,20 @@ async function askVendor(
   const defaultMs = isSlow ? longCallMs : operation.alarm ? alarmCallMs : callMs;
   const principal = { keyId, name, scopes, perMinute: Number.POSITIVE_INFINITY };
   const deadline = deadlineOf(services.clock, step.timeout === undefined ? defaultMs : step.timeout * 1000);
+  const { input: whole, opened } = await openInput(services.secrets, vendorName, operation, input);
+  const masker = maskerOf(opened);
   try {
     const answer = await (services.hands?.invoke ?? invoke)(
       { ...kit, http: watched(services.http, asked) },
       vendor,
-      { principal, connection, operation: operationName, input },
+      { principal, connection, operation: operationName, input: whole },
       { requestId: randomUUID(), signal: deadline.signal, ...(isSlow && { progress: progressOf(run) }) },
       { runId: run.run.id, step, at: place.at, index: place.index },
     );
-    return 'file' in answer ? await storedFile(services, run, place, answer.file) : answer.body;
+    return 'file' in answer ? await storedFile(services, run, place, answer.file) : maskIn(answer.body, masker);
+  } catch (error) {
+    if (error instanceof GatewayError) error.message = masker(error.message);
+    throw error;
   } finally {
     deadline.cancel();
   }

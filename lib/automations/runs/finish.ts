@@ -5,7 +5,7 @@ import { eventOf, runInLog } from './begin.ts';
 import { endClaim, type HeldKey } from './dedupe.ts';
 import { forgetWaits } from './pause.ts';
 import type { StepEnd } from './run-context.ts';
-import { callsOwner, endRun, findRun, type RunItem, type RunServices, type RunState } from './runs.ts';
+import { endRun, findRun, type RunItem, type RunServices, type RunState, vendorOfCalls } from './runs.ts';
 import { passTurn } from './turn.ts';
 
 /** How a run ended. */
@@ -73,7 +73,7 @@ async function reportFailure(services: RunServices, run: RunItem, end: RunEnd): 
     id: run.id,
     data: {
       runId: run.id,
-      ...(run.owner !== callsOwner && { automationId: run.owner }),
+      ...(vendorOfCalls(run.owner) === undefined && { automationId: run.owner }),
       automation: run.name,
       ...(run.eventId !== undefined && { eventId: run.eventId }),
       state: end.state,

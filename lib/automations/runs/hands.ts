@@ -24,6 +24,8 @@ export interface Refusal {
 
 /** How a run evaluates and calls. A rehearsal is the same run with other hands, over a table and a clock of its own. */
 export interface Hands {
+  /** Whoever looks on: waits find only the events that these scopes may read, too. */
+  readonly scopes: readonly string[];
   evaluate(template: unknown, bindings: Readonly<Record<string, unknown>>, options: EvaluateOptions): Promise<unknown>;
   /** Performs the call of a step. */
   invoke(

@@ -2,7 +2,7 @@ import { mergeNewest, newestListed, newestOf } from '../../store/due.ts';
 import { keys, logPosition } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 import { listAutomations } from '../automations.ts';
-import { callsOwner, type RunItem, type RunState, runKey } from './runs.ts';
+import { calls, callsOwner, type RunItem, type RunState, runKey, vendorOfCalls } from './runs.ts';
 
 /** The query parameters of a run list. Times are epoch milliseconds of a run's start, both inclusive. */
 export interface RunFilter {
@@ -17,7 +17,10 @@ export interface RunFilter {
 }
 
 /** The matching runs, newest first. Includes runs of deleted automations. */
-export async function listRuns(table: Table, filter: RunFilter): Promise<RunItem[]> {
+export async function listRuns(
+  services: { table: Table; vendorNames: readonly string[] },
+  filter: RunFilter,
+): Promise<RunItem[]> {
   const cursor = filter.before === undefined ? undefined : placeOf(filter.before);
   const from = filter.since ?? 0;
   const to = Math.min(filter.until ?? Number.MAX_SAFE_INTEGER, cursor?.createdAt ?? Number.MAX_SAFE_INTEGER);
@@ -31,8 +34,8 @@ export async function listRuns(table: Table, filter: RunFilter): Promise<RunItem
     }
     together = [];
   };
-  for await (const run of candidates(table, filter, from, to)) {
-    if (filter.owner !== undefined && run.owner !== filter.owner) continue;
+  for await (const run of candidates(services, filter, from, to)) {
+    if (filter.owner !== undefined && ownerOf(run) !== filter.owner) continue;
     if (together[0] && together[0].createdAt !== run.createdAt) {
       flush();
       if (found.length >= filter.limit) break;
@@ -43,7 +46,12 @@ export async function listRuns(table: Table, filter: RunFilter): Promise<RunItem
   return found.slice(0, filter.limit);
 }
 
-async function* candidates(table: Table, filter: RunFilter, from: number, to: number): AsyncGenerator<RunItem> {
+async function* candidates(
+  { table, vendorNames }: { table: Table; vendorNames: readonly string[] },
+  filter: RunFilter,
+  from: number,
+  to: number,
+): AsyncGenerator<RunItem> {
   const { owner, state, limit } = filter;
   if (state !== undefined) {
     for await (const run of newestListed<RunItem>(table, `run-${state}`, from, to, limit)) {
@@ -52,7 +60,9 @@ async function* candidates(table: Table, filter: RunFilter, from: number, to: nu
     }
     return;
   }
-  const owners = owner === undefined ? await everyOwner(table) : [owner];
+  const ofCalls = vendorNames.map(callsOwner);
+  const named = owner === calls ? ofCalls : owner === undefined ? undefined : [owner];
+  const owners = named ?? [...ofCalls, ...(await everyAutomation(table))];
   const lists = owners.map((each) =>
     newestOf<RunItem>(
       table,
@@ -63,13 +73,17 @@ async function* candidates(table: Table, filter: RunFilter, from: number, to: nu
   yield* mergeNewest(lists, (run) => run.createdAt);
 }
 
-/** All automations, including deleted ones whose runs are still kept, and the single calls. */
-async function everyOwner(table: Table): Promise<string[]> {
+function ownerOf({ owner }: RunItem): string {
+  return vendorOfCalls(owner) === undefined ? owner : calls;
+}
+
+/** All automations, including deleted ones whose runs are still kept. */
+async function everyAutomation(table: Table): Promise<string[]> {
   const [current, former] = await Promise.all([
     listAutomations(table),
     table.queryAll<Key>({ pk: keys.formerAutomations() }),
   ]);
-  return [...new Set([callsOwner, ...current.map(({ id }) => id), ...former.map(({ sk }) => sk)])];
+  return [...new Set([...current.map(({ id }) => id), ...former.map(({ sk }) => sk)])];
 }
 
 function placeOf(id: string): { id: string; createdAt: number } | undefined {

@@ -1,4 +1,4 @@
-import { type EventItem, shownEvent } from '../../events/log.ts';
+import { type EventItem, wholeEvent } from '../../events/log.ts';
 import { findOccurred, type Wanted } from '../../events/waiters.ts';
 import { evaluate } from '../../expressions/expression.ts';
 import { expressionIn } from '../../expressions/template.ts';
@@ -40,6 +40,7 @@ export async function wantedOf(
       condition: { expression, bindings: { ...bindings, item: item ?? null } },
     }),
     scopes: run.run.scopes,
+    ...(run.services.hands && { alsoScopes: run.services.hands.scopes }),
     since: run.facts.startedAt,
     until,
   };
@@ -49,10 +50,11 @@ export async function wantedOf(
 export function waitServices(services: AutomationServices) {
   return {
     ...services,
-    shown: (event: EventItem) => shownEvent(services.files, event),
+    shown: (event: EventItem) => wholeEvent(services.files, event),
     holds: async (expression: string, input: Record<string, unknown>) =>
-      (await (services.hands?.evaluate ?? evaluate)(`{% ${expression} %}`, input, { now: services.clock.now() }).catch(
-        () => false,
-      )) === true,
+      (await (services.hands?.evaluate ?? evaluate)(`{% ${expression} %}`, input, {
+        now: services.clock.now(),
+        share: 'waits',
+      }).catch(() => false)) === true,
   };
 }

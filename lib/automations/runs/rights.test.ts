@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ControlDesk, startControlDesk } from '../../../test/support/control-desk.ts';
-import { runKey, startRun } from './runs.ts';
+import { scopesOfKey } from '../../api/keys.ts';
+import { keys } from '../../store/items.ts';
+import { beginRun } from './begin.ts';
+import { callsOwner, runKey, startRun } from './runs.ts';
 
 let desk: ControlDesk;
 let id = '';
@@ -44,4 +47,34 @@ test('an edited event is for keys that write automations', async () => {
   const runs = { keyId: 'runs', name: 'Runs', scopes: all, perMinute: 1e9 };
   expect((await desk.call('POST', `/v1/runs/${id}/replay`, { event }, runs)).status).toBe(202);
   expect((await desk.call('POST', `/v1/runs/${id}/replay`, { all: true }, runs)).status).toBe(202);
+});
+
+describe('a run of a single call', () => {
+  const forged = (call: string, keyId: string, cause: string) =>
+    startRun(desk.services, {
+      owner: callsOwner('talk'),
+      name: call,
+      definition: { do: [{ name: 'call', call, input: {} }] },
+      scopes: ['*/*/*', 'proptt2/demo/deleteChannel'],
+      keyId,
+      cause,
+      createdAt: desk.clock.now(),
+    });
+
+  test('has the rights that its key has now, whatever its item says', async () => {
+    await desk.services.table.put({ ...keys.apiKey('weak'), id: 'weak', scopes: ['talk/demo/getRooms'] });
+    const begun = await beginRun(desk.services, await forged('talk/demo/getRooms', 'weak', 'weak'));
+    expect(begun).toMatchObject({ go: true, facts: { run: { scopes: ['talk/demo/getRooms'] } } });
+    const admin = await beginRun(desk.services, await forged('talk/demo/getRooms', 'admin', 'admin'));
+    expect(admin).toMatchObject({ go: true, facts: { run: { scopes: ['*/*/*'] } } });
+    await desk.services.table.delete(keys.apiKey('weak'));
+    expect(await scopesOfKey(desk.services.table, 'weak')).toBeUndefined();
+    const revoked = await beginRun(desk.services, await forged('talk/demo/getRooms', 'weak', 'revoked'));
+    expect(revoked).toMatchObject({ go: false, state: 'failed', reason: expect.stringContaining('revoked') });
+  });
+
+  test('calls no other vendor than the one whose function may store it', async () => {
+    const begun = await beginRun(desk.services, await forged('proptt2/demo/sendSosToChannel', 'admin', 'other'));
+    expect(begun).toMatchObject({ go: false, state: 'failed', reason: 'A call of talk cannot call anything else.' });
+  });
 });

@@ -15,7 +15,6 @@ import { listRuns } from './list.ts';
 import { cancelRun } from './pause.ts';
 import type { AutomationServices } from './run-context.ts';
 import {
-  callsOwner,
   findRun,
   outputOf,
   type RunItem,
@@ -25,6 +24,7 @@ import {
   type StepItem,
   startRun,
   stepsOf,
+  vendorOfCalls,
   withDefinition,
 } from './runs.ts';
 import { isOwnCall, maySeeEvent, maySeeStep, scopesToSee } from './visible.ts';
@@ -98,7 +98,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       }),
       output: () => z.array(summary()),
       handle: async ({ input: { automation, since, until, ...filter }, principal }) => {
-        const runs = await listRuns(services.table, {
+        const runs = await listRuns(services, {
           ...filter,
           owner: automation,
           since: since === undefined ? undefined : Date.parse(since),
@@ -273,7 +273,7 @@ export function showRun(run: RunItem, principal: Principal) {
     id,
     name,
     state,
-    automationId: owner === callsOwner ? undefined : isDrill ? owner.slice('drill'.length) : owner,
+    automationId: vendorOfCalls(owner) !== undefined ? undefined : isDrill ? owner.slice('drill'.length) : owner,
     drill: isDrill,
     eventId,
     replayOf,

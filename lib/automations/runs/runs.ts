@@ -18,7 +18,7 @@ export type RunState = (typeof runStates)[number];
 /** One execution of an automation, or of one long-running call. Times are epoch milliseconds. */
 export interface RunItem extends Key {
   id: string;
-  /** The automation's id, or `calls`. */
+  /** The automation's id, or that of a vendor's single calls (`callsOwner`). */
   owner: string;
   name: string;
   state: RunState;
@@ -137,7 +137,17 @@ export interface RunServices {
   log?(line: Record<string, unknown>): void;
 }
 
-export const callsOwner = 'calls';
+/** The name of single calls in the API, for all vendors. */
+export const calls = 'calls';
+const callsPrefix = `${calls}0`;
+
+/** The owner of the single calls of a vendor: its function can store runs of no other owner. No automation's id contains a 0. */
+export const callsOwner = (vendor: string): string => callsPrefix + vendor;
+
+/** The vendor of an owner of single calls; undefined for an automation. */
+export function vendorOfCalls(owner: string): string | undefined {
+  return owner.startsWith(callsPrefix) ? owner.slice(callsPrefix.length) : undefined;
+}
 /** How long runs are kept, in milliseconds. */
 export const retentionMs = 30 * 24 * 60 * 60_000;
 
@@ -237,7 +247,7 @@ export async function endRun(
     '#state = :running OR #state = :state',
   );
   if (!ended.done) return false;
-  if (state === 'skipped' || ended.item.owner === callsOwner) return true;
+  if (state === 'skipped' || vendorOfCalls(ended.item.owner) !== undefined) return true;
   const { id, owner, createdAt } = ended.item;
   await services.table.update(
     keys.automationStatus(owner),
@@ -286,13 +296,12 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
   };
 }
 
-function storedDefinition({ owner, name, definition }: RunCause, id: string) {
+function storedDefinition({ owner, definition }: RunCause, id: string) {
   // A call includes its input, which may be a file.
-  if (owner !== callsOwner) return { definition: packed(definition, 'automation') };
+  const vendor = vendorOfCalls(owner);
+  if (vendor === undefined) return { definition: packed(definition, 'automation') };
   const text = packText(JSON.stringify(definition));
-  return text === undefined
-    ? { definition: '', definitionFile: `calls/${name.split('/')[0]}/${id}` }
-    : { definition: text };
+  return text === undefined ? { definition: '', definitionFile: `calls/${vendor}/${id}` } : { definition: text };
 }
 
 function packed(value: object, what: string): string {

@@ -1,3 +1,4 @@
+import { openLiterals } from '../../connections/sealed-input.ts';
 import type { DurableContext } from '../../core/durable.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { redactText } from '../../core/redaction/redact.ts';
@@ -13,8 +14,8 @@ type Outcome = { output: unknown } | { sealed: string } | { error: StepError } |
 
 /** Computes a value once; later steps read it as the step's output. */
 export function runSet(run: RunContext, context: DurableContext, placed: PlacedStep, step: SetStep): Promise<StepEnd> {
-  return runLocally(run, context, placed, { step, call: 'set', secret: step.secret === true }, (place, now) =>
-    run.render(step.set, place, now),
+  return runLocally(run, context, placed, { step, call: 'set', secret: step.secret === true }, async (place, now) =>
+    openLiterals(run.services.secrets, await run.render(step.set, place, now)),
   );
 }
 

@@ -2,7 +2,7 @@ import type { Principal } from '../../api/key-check.ts';
 import { covers } from '../../api/scopes.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { mayReadAll } from '../../events/reading.ts';
-import { callsOwner, type RunItem, type StepItem } from './runs.ts';
+import { type RunItem, type StepItem, vendorOfCalls } from './runs.ts';
 
 /**
  * The scopes that a key needs to see what passed through a run: those of its event, of the events it has waited for, and of the
@@ -30,7 +30,7 @@ export function maySeeStep(run: RunItem, { call }: StepItem, principal: Principa
 
 /** True for a single call that the key itself made. */
 export function isOwnCall(run: RunItem, principal: Principal): boolean {
-  return run.owner === callsOwner && run.keyId === principal.keyId;
+  return vendorOfCalls(run.owner) !== undefined && run.keyId === principal.keyId;
 }
 
 /** Runs of earlier versions say only from which connection their event came. */

@@ -1,6 +1,6 @@
 import type { DurableContext } from '../../core/durable.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
-import { type EventItem, findEvent, shownEvent } from '../../events/log.ts';
+import { type EventItem, findEvent, wholeEvent } from '../../events/log.ts';
 import { scopesToRead } from '../../events/reading.ts';
 import { registerWaiter, type WaitedEvent } from '../../events/waiters.ts';
 import { type Awaited, awaitedBy, type WaitForStep, type WaitStep } from '../definition.ts';
@@ -58,7 +58,7 @@ export async function runWaitFor(
   const cancelled = waited.done && 'cancelled' in waited.value;
   const event = await context.step(`${operation} ends`, async (): Promise<TrunklineEvent | null> => {
     const found = await (waited.done ? eventOfWait(run, waited.value) : lastLook(run, step));
-    const shown = found ? await shownEvent(run.services.files, found) : null;
+    const shown = found ? await wholeEvent(run.services.files, found) : null;
     const reads = found && scopesToRead(found);
     await run.records.write(place, { state: 'succeeded', output: shown, ...(reads && { reads }), ended: true });
     return shown;

@@ -36,10 +36,22 @@ export function maskKnown(text: string): string {
 
 /** A JSON value in which every registered secret is masked. */
 export function maskKnownIn(value: unknown): unknown {
-  if (typeof value === 'string') return maskKnown(value);
-  if (Array.isArray(value)) return value.map(maskKnownIn);
+  return maskIn(value, maskKnown);
+}
+
+/** Masks the given values in a text, in any spelling; for secrets that one call was given and nobody else knows. */
+export function maskerOf(values: readonly string[]): (text: string) => string {
+  const given = new KnownSecrets();
+  for (const value of values) given.add(value);
+  return (text) => given.mask(text, mask);
+}
+
+/** A JSON value in which names and texts are masked. */
+export function maskIn(value: unknown, masker: (text: string) => string): unknown {
+  if (typeof value === 'string') return masker(value);
+  if (Array.isArray(value)) return value.map((each) => maskIn(each, masker));
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [maskKnown(name), maskKnownIn(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [masker(name), maskIn(inner, masker)]));
 }
 
 /** A text with the secrets in it masked, by name (`skey=…`, `"password":"…"`, `Authorization: …`) and by value. */

@@ -30,7 +30,7 @@ const recognised =
 
 /** Masks the values that follow secret names in a text, and what is recognised as a secret by its form. */
 export function maskSecretText(text: string): string {
-  const named = maskNamedValues(text);
+  const named = maskNamedValues(maskSealed(text));
   const mayHoldSecrets =
     named.includes('tl_') ||
     named.includes('whsec_') ||
@@ -38,6 +38,14 @@ export function maskSecretText(text: string): string {
     named.includes('@') ||
     /bearer|basic/i.test(named);
   return mayHoldSecrets ? named.replace(recognised, mask) : named;
+}
+
+/** A sealed text (`lib/core/sealed-text.ts`): `{sealed:OWNER:BASE64URL}`. */
+export const sealedForm = /\{sealed:([a-z0-9]+):([A-Za-z0-9_-]{38,})\}/g;
+
+/** Masks sealed texts: they are encrypted, but of no use to a reader. */
+export function maskSealed(text: string): string {
+  return text.includes('{sealed:') ? text.replace(sealedForm, mask) : text;
 }
 
 /** Looks at the signs that stand before values, which are few, and from there back at the name. */

@@ -1,0 +1,20 @@
+import * as z from 'zod/mini';
+import { type Operation, schemasOf } from './operation.ts';
+
+/** The fields of an operation that are only ever written, such as a password. */
+export function writeOnlyFields(operation: Operation): string[] {
+  return Object.entries(schemasOf(operation).shape).flatMap(([name, schema]) => (isWriteOnly(schema) ? [name] : []));
+}
+
+/** The values of the write-only fields of an input. */
+export function writeOnlyValues(operation: Operation, input: Readonly<Record<string, unknown>>): string[] {
+  return writeOnlyFields(operation).flatMap((name) => (typeof input[name] === 'string' ? [input[name]] : []));
+}
+
+/** True for a field that is only ever written, such as a password: it is stored sealed and shown masked. */
+function isWriteOnly(schema: z.core.$ZodType): boolean {
+  const notes = z.globalRegistry.get(schema) as { writeOnly?: boolean } | undefined;
+  if (notes?.writeOnly) return true;
+  const inner = (schema._zod.def as { innerType?: z.core.$ZodType }).innerType;
+  return inner !== undefined && isWriteOnly(inner);
+}
