@@ -1,4 +1,5 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -39,11 +40,27 @@ export async function buildConsole(folder: string): Promise<{ firstPage: string[
   const style = main?.cssBundle;
   if (script === undefined || main === undefined || style === undefined) throw new Error('The console has no entry');
   const shared = main.imports.filter(({ kind }) => kind === 'import-statement').map(({ path }) => path);
-  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const { path, contents } of built.outputFiles) writeFileSync(join(folder, basename(path)), contents);
-  writeFileSync(join(folder, 'index.html'), page(script, style, shared));
+  const files = new Map<string, string | Uint8Array>(
+    built.outputFiles.map(({ path, contents }) => [basename(path), contents]),
+  );
+  // Last, so that it never names a file that is not there.
+  files.set('index.html', page(script, style, shared));
+  for (const [name, contents] of files) replaceFile(join(folder, name), contents);
+  for (const name of readdirSync(folder)) {
+    if (!files.has(name) && !name.endsWith(unfinished)) rmSync(join(folder, name), { force: true });
+  }
   return { firstPage: [script, style, ...shared].map((path) => join(folder, basename(path))) };
+}
+
+/** How files end that are being written. */
+const unfinished = '.tmp';
+
+/** Replaces a file at once: another process may be building or serving the same folder. */
+function replaceFile(path: string, contents: string | Uint8Array): void {
+  const made = `${path}.${randomUUID()}${unfinished}`;
+  writeFileSync(made, contents);
+  renameSync(made, path);
 }
 
 function page(script: string, style: string, shared: readonly string[]): string {
