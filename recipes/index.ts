@@ -6,6 +6,8 @@ import { jobDispatch } from './job-dispatch.ts';
 import { loneWorker } from './lone-worker.ts';
 import { monitoringAlert } from './monitoring-alert.ts';
 import { onboarding } from './onboarding.ts';
+import { positions } from './positions.ts';
+import { recordings } from './recordings.ts';
 import { rota } from './rota.ts';
 import { talkKeyword } from './talk-keyword.ts';
 import { warRoom } from './war-room.ts';
@@ -22,4 +24,6 @@ export const recipes: Recipes = {
   'war-room': warRoom,
   onboarding,
   geofence,
+  positions,
+  recordings,
 };

@@ -382,4 +382,33 @@ export const demoTables: readonly DemoTable[] = [
     views: [everything],
     rows: [],
   },
+  {
+    name: 'Positions',
+    code: 'positions',
+    fields: [
+      text('Person', 'person'),
+      text('Name', 'name'),
+      number('Lat', 'lat'),
+      number('Lon', 'lon'),
+      date('SeenAt', 'seen_at'),
+      number('AgeMin', 'age_min'),
+      text('Channels', 'channels'),
+      ...comments,
+    ],
+    views: [everything],
+    rows: [],
+  },
+  {
+    name: 'Position history',
+    code: 'position_history',
+    fields: [
+      text('Person', 'person'),
+      number('Lat', 'lat'),
+      number('Lon', 'lon'),
+      date('SeenAt', 'seen_at'),
+      ...comments,
+    ],
+    views: [everything],
+    rows: [],
+  },
 ];
