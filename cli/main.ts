@@ -150,13 +150,13 @@ program
 
 program
   .command('export <folder>')
-  .description('write hooks, automations and subscriptions as files')
+  .description('write connections, hooks, automations and subscriptions as files, without secrets')
   .action(async (folder: string) => (await import('./commands/folder.ts')).exportFolder(apiNow(), outputNow(), folder));
 
 program
   .command('diff <folder>')
   .description('show what applying the folder would change')
-  .option('--prune', 'count what the folder does not have as deleted')
+  .option('--prune', 'count hooks, automations and subscriptions that the folder does not have as deleted')
   .action(async (folder: string, { prune = false }: { prune?: boolean }) => {
     const { applyFolder } = await import('./commands/folder.ts');
     failUnless(await applyFolder(apiNow(), outputNow(), folder, { dryRun: true, prune }));
@@ -165,9 +165,10 @@ program
 program
   .command('apply <folder>')
   .description('make the installation as the folder says; doing it again changes nothing')
-  .option('--prune', 'delete what the folder does not have')
+  .option('--prune', 'delete hooks, automations and subscriptions that the folder does not have')
   .action(async (folder: string, { prune = false }: { prune?: boolean }) => {
-    await (await import('./commands/folder.ts')).applyFolder(apiNow(), outputNow(), folder, { dryRun: false, prune });
+    const { applyFolder } = await import('./commands/folder.ts');
+    failUnless(await applyFolder(apiNow(), outputNow(), folder, { dryRun: false, prune }));
   });
 
 program

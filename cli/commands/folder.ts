@@ -7,81 +7,63 @@ import { isRecord, type Output } from '../output.ts';
 
 type Document = Record<string, unknown>;
 
-/** One kind of thing that a folder holds, in the order in which they are applied: what others name comes first. */
+/** One kind of thing that a folder holds. */
 interface Kind {
+  /** The folder, and the section of `GET /v1/export`. */
   folder: string;
-  path: string;
-  /** The file name, unique among its kind. */
+  /** The name by which the installation finds what exists. */
   nameOf(document: Document): string;
-  /** The request that stores a document under its name. */
-  store(api: Api, document: Document, existing: Document | undefined): Promise<unknown>;
+  /** The path below which it is deleted by id; absent for what is never deleted. */
+  path?: string;
 }
 
 const byName = (document: Document): string => String(document.name);
-const putByName = (path: string) => (api: Api, document: Document) =>
-  api.send('PUT', `${path}/${encodeURIComponent(byName(document))}`, { body: document });
 
 const kinds: readonly Kind[] = [
-  { folder: 'hooks', path: '/v1/hooks', nameOf: byName, store: putByName('/v1/hooks') },
-  { folder: 'automations', path: '/v1/automations', nameOf: byName, store: putByName('/v1/automations') },
+  { folder: 'connections', nameOf: ({ vendor, name }) => `${String(vendor)}/${String(name)}` },
+  { folder: 'hooks', nameOf: byName, path: '/v1/hooks' },
+  { folder: 'automations', nameOf: byName, path: '/v1/automations' },
   {
     folder: 'subscriptions',
+    nameOf: ({ url, types, connection }) =>
+      [url, ...[types].flat().map(String).sort(), ...(connection === undefined ? [] : [connection])].join(' '),
     path: '/v1/subscriptions',
-    nameOf: ({ url, types }) => `${String(url).replace(/^https?:\/\//, '')} ${[types].flat().join(' ')}`,
-    store: (api, document, existing) =>
-      existing
-        ? api.send('PATCH', `/v1/subscriptions/${String(existing.id)}`, { body: document })
-        : api.send('POST', '/v1/subscriptions', { body: document }),
   },
 ];
 
-/** What an installation says of itself and nobody writes. */
-const readOnly: ReadonlySet<string> = new Set([
-  'id',
-  'createdAt',
-  'updatedAt',
-  'createdBy',
-  'creator',
-  'keyId',
-  'scopes',
-  'version',
-  'lastRun',
-  'lastFired',
-  'nextRunAt',
-  'lastRefusal',
-  'lastReceivedAt',
-  'received',
-  'refused',
-  'repeated',
-  'rejected',
-  'sample',
-  'secret',
-  'secrets',
-  'state',
-  'status',
-  'reason',
-]);
-
-/** `trunkline export FOLDER`: a file for each hook, automation and subscription, alike from one export to the next. */
+/** `trunkline export FOLDER`: a file for each connection, hook, automation and subscription, alike from one export to the next. */
 export async function exportFolder(api: Api, output: Output, folder: string): Promise<void> {
+  const installation = await exported(api);
   const written: string[] = [];
   for (const kind of kinds) {
     const directory = join(folder, kind.folder);
     mkdirSync(directory, { recursive: true });
-    const documents = await listed(api, kind);
-    const names = new Map([...documents].map(([name, document]) => [fileName(name), document]));
+    const names = new Map([...installation(kind)].map(([name, document]) => [fileName(name), document]));
     for (const file of readdirSync(directory)) {
       if (file.endsWith('.json') && !names.has(file)) rmSync(join(directory, file));
     }
     for (const [file, document] of names) {
-      writeFileSync(join(directory, file), textOf(writable(kind, document)));
+      writeFileSync(join(directory, file), textOf(document));
       written.push(join(kind.folder, file));
     }
   }
   output.result(written, `${written.length} files are in ${folder}. Secrets are not among them.`);
 }
 
-/** `trunkline diff FOLDER` and `trunkline apply FOLDER`: what the folder would change, and the change itself. */
+interface Imported {
+  kind: string;
+  name: string;
+  action: string;
+  message?: string;
+  secrets?: string[];
+  url?: string;
+  secret?: string;
+}
+
+/**
+ * `trunkline diff FOLDER` and `trunkline apply FOLDER`: what the folder would change, and the change itself. Returns false where
+ * something differs, or was refused.
+ */
 export async function applyFolder(
   api: Api,
   output: Output,
@@ -89,33 +71,57 @@ export async function applyFolder(
   { dryRun, prune }: { dryRun: boolean; prune: boolean },
 ): Promise<boolean> {
   if (!existsSync(folder)) throw new UsageError(`There is no folder ${folder}.`);
-  const changes: { action: 'create' | 'change' | 'delete'; name: string }[] = [];
+  const installation = await exported(api);
+  const changed: Record<string, Document[]> = {};
+  const superfluous: { kind: Kind; name: string }[] = [];
   for (const kind of kinds) {
-    const existing = await listed(api, kind);
+    const existing = installation(kind);
     const wanted = readFolder(join(folder, kind.folder), kind);
     for (const [name, document] of wanted) {
-      const before = existing.get(name);
-      const patch = patchOf(`${kind.folder}/${name}`, before && writable(kind, before), document);
+      const patch = patchOf(`${kind.folder}/${name}`, existing.get(name), document);
       if (patch === undefined) continue;
-      changes.push({ action: before ? 'change' : 'create', name: `${kind.folder}/${name}` });
       if (dryRun) output.note(patch);
-      else await kind.store(api, document, before);
+      changed[kind.folder] = [...(changed[kind.folder] ?? []), document];
     }
-    if (!prune) continue;
-    for (const [name, document] of existing) {
-      if (wanted.has(name)) continue;
-      changes.push({ action: 'delete', name: `${kind.folder}/${name}` });
-      if (!dryRun) await api.send('DELETE', `${kind.path}/${String(document.id)}`);
-    }
+    if (prune && kind.path !== undefined)
+      for (const name of existing.keys()) if (!wanted.has(name)) superfluous.push({ kind, name });
   }
-  const lines = changes.map(({ action, name }) => `${action} ${name}`);
-  output.result(changes, lines.length === 0 ? 'Nothing differs.' : lines.join('\n'));
-  return changes.length === 0;
+  const isChanged = Object.keys(changed).length > 0;
+  const results = isChanged
+    ? (await api.post<{ results: Imported[] }>('/v1/import', { ...changed, dryRun })).results
+    : [];
+  if (!dryRun) for (const { kind, name } of superfluous) await remove(api, kind, name);
+  const deleted = superfluous.map(({ kind, name }) => ({ kind: kind.folder, name, action: 'deleted' }));
+  const all: Imported[] = [...results, ...deleted];
+  output.result(all, all.length === 0 ? 'Nothing differs.' : all.map(lineOf).join('\n'));
+  const failed = results.some(({ action }) => action === 'refused' || action === 'needs_secret');
+  return dryRun ? all.length === 0 : !failed;
 }
 
-async function listed(api: Api, kind: Kind): Promise<Map<string, Document>> {
-  const documents = await api.get<Document[]>(kind.path);
-  return new Map(documents.map((document) => [kind.nameOf(document), document]));
+function lineOf({ kind, name, action, message, secrets = [], url, secret }: Imported): string {
+  const lacks = secrets.length > 0 ? ` (${secrets.join(', ')})` : '';
+  const told = [message, url, secret].filter((each) => each !== undefined).join(' ');
+  return `${action.replace('_', ' ')} ${kind} ${name}${lacks}${told === '' ? '' : `: ${told}`}`;
+}
+
+/** Deletes by the id that stands in the list of its kind. */
+async function remove(api: Api, kind: Kind, name: string): Promise<void> {
+  const path = kind.path ?? '';
+  const hooks = new Map(
+    (await api.get<Document[]>('/v1/hooks')).map(({ id, name: hook }) => [id, `hook/${String(hook)}`]),
+  );
+  const found = (await api.get<Document[]>(path)).find((each) => {
+    const connection = hooks.get(each.connection) ?? each.connection;
+    return kind.nameOf({ ...each, connection }) === name;
+  });
+  if (!found) throw new UsageError(`${kind.folder}/${name} has gone in the meantime. Run the command again.`);
+  await api.send('DELETE', `${path}/${String(found.id)}`);
+}
+
+/** The documents of an installation, by kind and name. */
+async function exported(api: Api): Promise<(kind: Kind) => Map<string, Document>> {
+  const whole = await api.get<Record<string, Document[]>>('/v1/export');
+  return ({ folder, nameOf }) => new Map((whole[folder] ?? []).map((document) => [nameOf(document), document]));
 }
 
 function readFolder(directory: string, kind: Kind): Map<string, Document> {
@@ -141,12 +147,6 @@ function parsed(path: string): Document {
     throw new UsageError(`${path} is not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
   throw new UsageError(`${path} must hold a JSON object.`);
-}
-
-/** A document without what only the installation knows. A hook's address is a secret, a subscription's is its target. */
-function writable(kind: Kind, document: Document): Document {
-  const isKept = (name: string) => !readOnly.has(name) && !(kind.folder === 'hooks' && name === 'url');
-  return Object.fromEntries(Object.entries(document).filter(([name]) => isKept(name)));
 }
 
 function patchOf(name: string, before: Document | undefined, after: Document): string | undefined {

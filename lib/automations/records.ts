@@ -146,7 +146,7 @@ export function onlySwitches(before: Definition, after: Definition): boolean {
 }
 
 /** JSON with sorted keys, so that equal definitions serialize identically. */
-function canonical(value: unknown): string {
+export function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) =>
     typeof member === 'object' && member !== null && !Array.isArray(member)
       ? Object.fromEntries(Object.entries(member).sort(([one], [other]) => (one < other ? -1 : 1)))

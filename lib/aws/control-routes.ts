@@ -15,6 +15,7 @@ import { rehearsalRoutes } from '../automations/rehearsal/routes.ts';
 
 import { automationRoutes } from '../automations/routes.ts';
 import { runRoutes } from '../automations/runs/routes.ts';
+import { transferRoutes } from '../automations/transfer/routes.ts';
 import { connectionUsers, hookUsers } from '../automations/users.ts';
 import { waitingFor } from '../automations/waiting.ts';
 import { choiceRoutes } from '../connections/choice-routes.ts';
@@ -41,7 +42,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
     if (gone) await forgetPolls(services.table, name, connection.name);
     else if (vendor) await planPolls(services.table, vendor, connection, services.clock.now(), true);
   };
-  return [
+  const routes: Route[] = [
     ...connectionRoutes(
       services,
       vendors,
@@ -81,5 +82,14 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
     ...selfTestRoutes(services),
     ...accountRoutes(services.table),
     ...signInRoutes(services),
+  ];
+  const listHooks = () => hooksOf(services).list();
+  return [
+    ...routes,
+    ...transferRoutes(
+      { ...services, vendorNames: Object.keys(vendors), hooks: hooksOf(services), listHooks },
+      vendors,
+      routes,
+    ),
   ];
 }

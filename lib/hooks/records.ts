@@ -159,6 +159,25 @@ export async function putHook(
   return changeHook(services, vendors, principal, before, { ...rest, ...(!keepsVerify && { verify }) });
 }
 
+/** A hook as it would be written to create it anew, without its secret. */
+export function writtenHook(item: HookItem): Record<string, unknown> & { name: string } {
+  const { name, verify, dedupe, allowFrom, silentAfterSeconds, perMinute, methods, challenge, answer, redact } = item;
+  const { kind, hmac, header, topicArn } = verify;
+  const connection = 'connection' in verify ? verify.connection : undefined;
+  return defined({
+    name,
+    verify: { kind, ...hmac, ...defined({ header, topicArn, connection }) },
+    dedupe,
+    allowFrom,
+    silentAfterSeconds,
+    perMinute,
+    methods,
+    challenge,
+    answer,
+    redact,
+  });
+}
+
 /** The hook with an id or a name, or `not_found`. */
 export async function findHook(hooks: Hooks, idOrName: string): Promise<HookItem> {
   const found = (await hooks.list()).find(({ id, name }) => id === idOrName || name === idOrName);

@@ -218,13 +218,23 @@ test('export, diff and apply: what was exported differs in nothing, and a change
   const path = join(there, 'automations', 'Demo-alarm.json');
   const document = JSON.parse(readFileSync(path, 'utf8'));
   expect(JSON.stringify(document)).not.toMatch(/createdAt|"secret"/);
+  expect(document.when).toEqual({ hook: 'demo-panel' });
+  const account = readFileSync(join(there, 'connections', 'proptt2-demo.json'), 'utf8');
+  expect(account).not.toContain('bb00cc');
+  const elsewhere = join(there, 'connections', 'elsewhere.json');
+  writeFileSync(elsewhere, account.replace('"demo"', '"elsewhere"'));
+  expect(await run('apply', there)).toMatchObject({
+    code: exitCodes.failed,
+    stdout: expect.stringContaining('needs secret connection proptt2/elsewhere (interactionKey)'),
+  });
+  rmSync(elsewhere);
   writeFileSync(path, JSON.stringify({ ...document, enabled: false }));
   expect(await run('diff', there)).toMatchObject({
     code: exitCodes.failed,
-    stdout: 'change automations/Demo alarm\n',
+    stdout: 'changed automation Demo alarm\n',
     stderr: expect.stringContaining('-  "enabled": true'),
   });
-  expect((await run('apply', there)).stdout).toBe('change automations/Demo alarm\n');
+  expect((await run('apply', there)).stdout).toBe('changed automation Demo alarm\n');
   expect((await run('apply', there)).stdout).toBe('Nothing differs.\n');
 });
 

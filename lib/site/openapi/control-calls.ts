@@ -89,6 +89,7 @@ const tagDescriptions: Readonly<Record<string, string>> = {
   Hooks: 'Inbound URLs that third parties post to.',
   Subscriptions: 'Targets that want events.',
   Automations: 'When something happens, do steps.',
+  Installation: 'Copy everything that is set up, without secrets.',
   Runs: 'What automations and long calls did, step by step.',
   Deliveries: 'Events on their way to subscriptions, with their attempts.',
   Events: 'The log of what happened, and every event type.',
