@@ -120,12 +120,12 @@ function textOf(answer: Proptt2Answer, name: string): string {
       ? (answer.body as Record<string, unknown>)[name]
       : undefined;
   if (typeof value === 'string' && value !== '') return value;
+  // What the session is for has not been sent. A server in trouble, or a proxy's page in its place, may be gone in a moment.
+  const isTrouble = answer.status >= 500 || answer.status === 429;
   throw new GatewayError(
-    'vendor_malformed',
+    isTrouble ? 'vendor_failed' : 'vendor_malformed',
     `${title} answered the login with status ${answer.status} and no ${name}: ${redactText(answer.excerpt)}`,
-    {
-      vendor: 'proptt2',
-    },
+    { vendor: 'proptt2', retryable: isTrouble },
   );
 }
 
