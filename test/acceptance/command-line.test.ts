@@ -238,6 +238,45 @@ test('export, diff and apply: what was exported differs in nothing, and a change
   expect((await run('apply', there)).stdout).toBe('Nothing differs.\n');
 });
 
+test('rehearse and backtest show what an event starts, read when asked to, and send nothing', async () => {
+  const hook = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', {
+    name: 'tried',
+    verify: { kind: 'none' },
+  });
+  const posted = await bench.call<{ eventId: string }>('POST', new URL(hook.body.url).pathname, { zone: 'Z3' });
+  expect(posted.status).toBe(202);
+  const made = await bench.call('POST', '/v1/automations', {
+    name: 'Tried',
+    when: { hook: hook.body.id },
+    do: [
+      { name: 'channels', call: 'proptt2/demo/getChannelList' },
+      {
+        name: 'siren',
+        call: 'proptt2/demo/sendSosToChannel',
+        input: { channelId: '{% steps.channels.output.channels[0].id %}' },
+      },
+    ],
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const before = bench.demo.proptt2.state.sent.length;
+
+  const rehearsed = await run('rehearse', 'Tried', '--event', posted.body.eventId, '--reads', '--json');
+  expect(rehearsed.code, rehearsed.stderr).toBe(exitCodes.done);
+  expect(linesOf(rehearsed)[0].steps).toMatchObject([
+    { name: 'channels', effect: 'read' },
+    { name: 'siren', effect: 'write', input: { channelId: expect.any(Number) } },
+  ]);
+
+  const tested = await run('backtest', 'Tried', '--since', '1h', '--json');
+  expect(tested.code, tested.stderr).toBe(exitCodes.done);
+  expect(linesOf(tested)[0].runs).toMatchObject([{ eventId: posted.body.eventId }]);
+  expect(await run('backtest', 'Tried', '--since', 'yesterday')).toMatchObject({
+    code: exitCodes.usage,
+    stderr: expect.stringContaining('24h or 7d'),
+  });
+  expect(bench.demo.proptt2.state.sent).toHaveLength(before);
+});
+
 test('doctor checks every connection', async () => {
   // Health is known once the clock has ticked.
   await vi.waitFor(
