@@ -96,7 +96,19 @@ const mayImport = {
     'lib/core',
   ],
   build: [],
-  local: ['build', 'functions', 'lib/aws', 'lib/stream', 'lib/store', 'lib/vendors', 'lib/core', 'sandbox', 'cli'],
+  // The start of the product publishes the admin key before the first clock does.
+  local: [
+    'build',
+    'functions',
+    'lib/aws',
+    'lib/stream',
+    'lib/api',
+    'lib/store',
+    'lib/vendors',
+    'lib/core',
+    'sandbox',
+    'cli',
+  ],
   cdk: ['build', 'functions', 'lib/vendors', 'lib/core'],
 } as const satisfies Record<string, readonly string[]>;
 type Room = keyof typeof mayImport;
