@@ -49,7 +49,7 @@ const execution = await runner.run({ payload: started[0] });
 const run = await startRun(
   { ...kit, starter },
   {
-    owner: 'calls0talk',
+    owner: 'waits',
     name: 'Waits a minute, then asks a connection that is not there',
     definition: {
       do: [
