@@ -50,10 +50,10 @@ const run = await startRun(
   { ...kit, starter },
   {
     owner: 'waits',
-    name: 'Waits a minute, then asks a connection that is not there',
+    name: 'Waits, then asks a connection that is not there',
     definition: {
       do: [
-        { name: 'minute', wait: { seconds: 60 } },
+        { name: 'pause', wait: { seconds: 2 } },
         { name: 'gone', call: 'proptt2/none/getChannelList', onError: 'continue' },
       ],
     },

@@ -14,10 +14,10 @@ test("the durable functions pass the SDK's own runner: a delivery after two refu
     status: 'SUCCEEDED',
     result: { state: 'failed' },
     steps: [
-      ['minute', 'succeeded'],
+      ['pause', 'succeeded'],
       ['gone', 'failed'],
     ],
   });
   const named = outcome.run.operations.filter((name: string | null) => name !== null);
-  expect(named).toEqual(['begin', 'minute begins', 'minute', 'minute ends', 'gone', 'end']);
+  expect(named).toEqual(['begin', 'pause begins', 'pause', 'pause ends', 'gone', 'end']);
 });
