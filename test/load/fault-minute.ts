@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createLocalCredentials } from '../../local/aws/aws-request.ts';
 import { startEmbeddedDynamodb } from '../../local/aws/embedded-dynamodb.ts';
 import { startFaultyDatabase } from '../support/faulty-database.ts';
-import { startScript } from './process.ts';
+import { callApi, startScript } from './process.ts';
 
 interface Minute {
   seconds: number;
@@ -69,17 +69,7 @@ export async function faultMinute({ seed, ...minute }: Minute & { seed: number }
 }
 
 async function postAlarms(url: string, database: FaultyDatabase, { seconds, everyMs }: Minute) {
-  async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' };
-    const answer = await fetch(url + path, {
-      method,
-      headers,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
-    return JSON.parse(text) as T;
-  }
+  const call = <T>(method: string, path: string, body?: unknown) => callApi<T>(url, adminKey, method, path, body);
   const hook = await call<{ id: string; url: string }>('POST', '/v1/hooks', {
     name: 'Faults',
     verify: { kind: 'none' },

@@ -59,3 +59,15 @@ export async function startScript(
     },
   };
 }
+
+/** Calls the API of a product with a key; resolves to the body of its answer, throws when it is refused. */
+export async function callApi<T>(url: string, key: string, method: string, path: string, body?: unknown): Promise<T> {
+  const answer = await fetch(url + path, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
+  return JSON.parse(text) as T;
+}

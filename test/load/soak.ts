@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { faultMinute } from './fault-minute.ts';
-import { type Started, startScript } from './process.ts';
+import { callApi, type Started, startScript } from './process.ts';
 
 /**
  * Posts webhooks while the product is killed with -9 every few seconds and its target fails every third first attempt. At the end
@@ -54,18 +54,9 @@ async function start(): Promise<Started> {
 }
 
 let product = await start();
-const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' };
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const answer = await fetch(`${product.value}${path}`, {
-    method,
-    headers,
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
-  return JSON.parse(text) as T;
-}
+const call = <T>(method: string, path: string, body?: unknown) =>
+  callApi<T>(product.value, adminKey, method, path, body);
 
 const hook = await call<{ id: string; url: string }>('POST', '/v1/hooks', {
   name: 'Soak',
