@@ -24,7 +24,7 @@ const families: Readonly<Record<string, readonly [Kind, string]>> = {
   trunkline_request_duration_seconds: ['histogram', 'Time to answer an HTTP request, by kind'],
   trunkline_calls_total: ['counter', 'Calls of an operation, by vendor and status'],
   trunkline_hook_posts_total: ['counter', 'Requests to hooks, by status'],
-  trunkline_runs_started_total: ['counter', 'Runs of automations that were begun'],
+  trunkline_runs_started_total: ['counter', 'Runs of automations that were started'],
   trunkline_runs_ended_total: ['counter', 'Runs that ended, by state'],
   trunkline_deliveries_ended_total: ['counter', 'Deliveries that ended, by state'],
   trunkline_executions: [

@@ -52,5 +52,5 @@ export const alertsIn = (body: string): string => `(
     'source': $b.source,
     'link': $b.link
   }]
-  : $error('This is no alert of a known form: ' & $substring($string($b), 0, 200))
+  : $error('This is not an alert in a known form: ' & $substring($string($b), 0, 200))
 )`;

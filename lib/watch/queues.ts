@@ -64,10 +64,10 @@ async function checkDeliveries(table: Table, now: number): Promise<Check> {
 async function checkRuns(table: Table, now: number): Promise<Check> {
   const runs = await oldestListed<Queued>(table, 'run-running', now - maxRunAgeMs, now - blockedAfterMs, sampled);
   const silent = runs.filter(({ restsUntil = 0, pausedAt }) => restsUntil <= now && pausedAt === undefined);
-  const begun = await Promise.all(
+  const started = await Promise.all(
     silent.map(async ({ id }) => (await table.query({ pk: keys.runSteps(id), limit: 1 })).items.length > 0),
   );
-  const waiting = silent.flatMap(({ createdAt }, at) => (begun[at] ? [] : [createdAt]));
+  const waiting = silent.flatMap(({ createdAt }, at) => (started[at] ? [] : [createdAt]));
   return blocked('queue runs', waiting, now);
 }
 

@@ -128,13 +128,13 @@ describe('health and heartbeat', () => {
       'queue events',
       () => desk.services.table.put({ pk: 'late', sk: 'late', ...due('route', 'x', desk.clock.now() - 190_000) }),
     ],
-    ['a delivery that is not begun', 'queue deliveries', () => listed('delivery-pending', {})],
+    ['a delivery that has not started', 'queue deliveries', () => listed('delivery-pending', {})],
     [
       'a delivery whose next attempt does not come',
       'queue deliveries',
       () => listed('delivery-retrying', { nextAttemptAt: desk.clock.now() - 310_000 }),
     ],
-    ['a run that is not begun', 'queue runs', () => listed('run-running', {})],
+    ['a run that has not started', 'queue runs', () => listed('run-running', {})],
     [
       'a clock that stands still',
       'clock keep-sessions',

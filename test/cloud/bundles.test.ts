@@ -191,7 +191,7 @@ describe('built functions', () => {
     expect(JSON.parse(output.Result)).toMatchObject(result);
   });
 
-  it('end-executions ends the run whose execution Lambda ended, and tells of it', async () => {
+  it('end-executions ends the run whose execution Lambda ended, and reports it', async () => {
     const headers = { prefer: 'respond-async' };
     const path = '/v1/proptt2/dispatch/sendSosToChannel';
     const started = await ask('proptt2', { path, body: { channelId: 1 }, headers });

@@ -197,7 +197,7 @@ describe('what monitoring tools post becomes alerts of one form', () => {
       link: 'https://monitoring.example/K',
     };
     expect(await alerts(alert)).toEqual([alert]);
-    await expect(alerts({ zone: 'Z3' })).rejects.toThrow('This is no alert of a known form: {"zone":"Z3"}');
+    await expect(alerts({ zone: 'Z3' })).rejects.toThrow('This is not an alert in a known form: {"zone":"Z3"}');
   });
 });
 

@@ -261,7 +261,7 @@ describe('R12 Monitoring alert', () => {
   test('a post of no known form fails, and says why', async () => {
     const recipe = await install(slow);
     const run = await desk.runOf(recipe.idOf('post'), await recipe.post({ zone: 'Z3' }));
-    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('no alert of a known form') });
+    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('not an alert in a known form') });
   }, 120_000);
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { originHeaders, readOrigins } from './allowed-origins.ts';
 
-test('a list of origins is read, and what is no origin is refused by name', () => {
+test('a list of origins is read, and what is not an origin is refused by name', () => {
   expect(readOrigins(undefined)).toEqual([]);
   expect(readOrigins('https://desk.example, http://localhost:5173')).toEqual([
     'https://desk.example',

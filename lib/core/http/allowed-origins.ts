@@ -16,7 +16,7 @@ const preflightSeconds = 600;
 
 /**
  * The origins whose pages may call the API, from a list such as `https://desk.example, https://wall.example:8443`; `*` allows every
- * origin. Throws for an entry that is no origin.
+ * origin. Throws for an entry that is not an origin.
  */
 export function readOrigins(text: string | undefined): readonly string[] {
   const origins = (text ?? '').split(/[\s,]+/).filter((each) => each !== '');

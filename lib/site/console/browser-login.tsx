@@ -27,23 +27,23 @@ const askEveryMs = 2_000;
 
 /** A login that a person completes at the vendor, in another tab. */
 export function BrowserLogin({ vendor, name, settings, credentials, onDone, onClose }: LoginProps) {
-  const [begun, setBegun] = useState<Login>();
+  const [started, setStarted] = useState<Login>();
   const [ended, setEnded] = useState<'expired'>();
   const action = useAction();
   const path = `/v1/connections/${vendor}/${name}/login`;
   const begin = () =>
     action.run(async () => {
       setEnded(undefined);
-      setBegun(undefined);
+      setStarted(undefined);
       const given = credentials && Object.keys(credentials).length > 0;
-      setBegun(await call<Login>('POST', path, { ...(settings && { settings }), ...(given && { credentials }) }));
+      setStarted(await call<Login>('POST', path, { ...(settings && { settings }), ...(given && { credentials }) }));
     });
   useEffect(() => {
     void begin();
   }, []);
   useEffect(() => {
-    if (begun?.login === undefined || ended) return undefined;
-    const { login } = begun;
+    if (started?.login === undefined || ended) return undefined;
+    const { login } = started;
     let timer: ReturnType<typeof setTimeout>;
     const ask = async () => {
       const { state } = await call<Login>('POST', path, { login }).catch((): Login => ({ state: 'waiting' }));
@@ -53,19 +53,19 @@ export function BrowserLogin({ vendor, name, settings, credentials, onDone, onCl
     };
     timer = setTimeout(() => void ask(), askEveryMs);
     return () => clearTimeout(timer);
-  }, [begun, ended]);
-  const isOver = ended || (begun?.expiresAt !== undefined && Date.parse(begun.expiresAt) < now.value);
+  }, [started, ended]);
+  const isOver = ended || (started?.expiresAt !== undefined && Date.parse(started.expiresAt) < now.value);
   return (
     <Dialog title={`Log in to ${vendorTitle(vendor)}`} onClose={onClose}>
       <div>
         <Notice problem={action.problem} onRetry={() => void begin()} />
-        {begun?.url && !isOver && (
+        {started?.url && !isOver && (
           <>
             <p>Open the vendor’s page, log in there and grant access. This page notices it by itself.</p>
             <p class="notice busy" role="status">
               <Mark tone="busy" />
               <span>
-                Waiting for you to grant access{begun.expiresAt && `; the link expires ${until(begun.expiresAt)}`}.
+                Waiting for you to grant access{started.expiresAt && `; the link expires ${until(started.expiresAt)}`}.
               </span>
             </p>
           </>
@@ -75,8 +75,8 @@ export function BrowserLogin({ vendor, name, settings, credentials, onDone, onCl
           <button type="button" class="button" onClick={onClose}>
             Cancel
           </button>
-          {begun?.url && !isOver ? (
-            <a class="button primary" href={begun.url} target="_blank" rel="noreferrer">
+          {started?.url && !isOver ? (
+            <a class="button primary" href={started.url} target="_blank" rel="noreferrer">
               Open the login page
             </a>
           ) : (
