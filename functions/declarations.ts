@@ -1,4 +1,3 @@
-import { callsOwner } from '../lib/automations/runs/runs.ts';
 import { adminKeySecret, sealingKeySecret } from '../lib/core/secrets.ts';
 import { vendorNames, vendors } from '../lib/vendors/index.ts';
 
@@ -88,9 +87,9 @@ const items = {
   deliveries: ['delivery#*', 'rate#*'],
   /** The consumers of each event. */
   triggers: ['trigger', 'trigger#*'],
-  /** Starting a run, or preventing its start. */
+  /** Starting a run of an automation, or preventing its start. What the run does and may do is not read from these. */
   runStarts: ['runs#*', 'flood#*', 'automations#status'],
-  runs: ['runs#*', 'run#*', 'dedupe#*', 'memo#*', 'waiter#*', 'flood#*', 'automations#status'],
+  runs: ['runs#*', 'calls#*', 'run#*', 'dedupe#*', 'memo#*', 'waiter#*', 'flood#*', 'automations#status'],
 };
 
 const oldestDue = (name: string, meaning: string, minutes: number): Signal => ({
@@ -133,13 +132,7 @@ const vendorFunction = (vendor: string): FunctionDeclaration => ({
   trigger: { http: [`/v1/${vendor}/{proxy+}`] },
   table: {
     read: [`connection#${vendor}`, 'admin-key', 'keys', 'sign-ins', 'pause'],
-    write: [
-      `session#${vendor}#*`,
-      `account#${vendor}`,
-      `idempotency#${vendor}#*`,
-      `runs#${callsOwner(vendor)}`,
-      ...items.events,
-    ],
+    write: [`session#${vendor}#*`, `account#${vendor}`, `idempotency#${vendor}#*`, `calls#${vendor}`, ...items.events],
   },
   secrets: {
     read: secretsOf([vendor]),
@@ -188,8 +181,9 @@ export const functions: readonly FunctionDeclaration[] = [
         ...items.events,
         ...items.eventOrder,
         ...items.deliveries,
-        ...items.runStarts,
         ...items.runs,
+        // What a run does that somebody with a key asked for; nobody else decides it.
+        'request#*',
       ],
       // Runs and deliveries by their state; for rehearsals, events that have no position in the log yet.
       due: ['run-*', 'delivery-*', 'route'],
@@ -271,7 +265,7 @@ export const functions: readonly FunctionDeclaration[] = [
     ...clock,
     name: 'watch',
     table: {
-      read: ['hooks', 'hooks#status', 'runs#*', 'run#*'],
+      read: ['hooks', 'hooks#status', 'runs#*', 'calls#*', 'run#*'],
       // The hash of the admin key, which no other function can read or replace.
       write: ['health', 'admin-key', ...items.events],
       due: ['keepalive', 'poll', 'schedule', 'route', 'delivery-*', 'run-running'],
@@ -332,8 +326,9 @@ export const functions: readonly FunctionDeclaration[] = [
     memory: 1024,
     timeout: 15 * 60,
     table: {
-      // A single call has the rights of its key; a poll at the end of a wait looks at what listens to the events that it may find.
-      read: ['connection#*', 'keys', 'pause', 'automations', ...items.triggers],
+      // A run has the rights of its automation's version, of the key of a single call, or of whoever requested it. A poll at the end
+      // of a wait looks at what listens to the events that it may find.
+      read: ['connection#*', 'keys', 'pause', 'automations', 'automations#versions#*', 'request#*', ...items.triggers],
       write: [
         'session#*',
         'account#*',

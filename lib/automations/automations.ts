@@ -8,7 +8,7 @@ import { triggersOf as eventTriggers, triggered } from '../store/triggers.ts';
 import { type Definition, triggersOf } from './definition.ts';
 import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './runs/flood.ts';
 import { linkNames, newLinkSecret } from './runs/links.ts';
-import { findRun, type RunCause, type RunServices, startRun } from './runs/runs.ts';
+import { findRun, type RunCause, type RunDefinition, type RunServices, startRun } from './runs/runs.ts';
 
 /** An automation as stored in the table. Times are ISO 8601, except for `anchor` and `dueAt`, which are epoch milliseconds. */
 export interface AutomationItem extends Key {
@@ -63,7 +63,7 @@ export async function listAutomations(table: Table): Promise<AutomationItem[]> {
   return table.queryAll<AutomationItem>({ pk: keys.automations(), consistent: true });
 }
 
-export function definitionOf(item: AutomationItem): Definition {
+export function definitionOf(item: Pick<AutomationItem, 'definition'>): Definition {
   // Written by the control call after its schema accepted it.
   return JSON.parse(unpackText(item.definition)) as Definition;
 }
@@ -112,27 +112,27 @@ function mayAlarm({ alarm }: AutomationItem): boolean {
 
 /**
  * Starts one run of an automation. If far too many have started in this minute, the run is stored as suppressed. An automation
- * that raises an alarm is capped only if it sets its own limit.
+ * that raises an alarm is capped only if it sets its own limit. With `isUnsaved` the run carries out `item` itself, and not the stored
+ * version of that number.
  */
 export async function startOne(
   services: RunServices,
   item: AutomationItem,
-  trigger: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'reads' | 'source' | 'depth' | 'outputs'>,
+  {
+    isUnsaved,
+    ...trigger
+  }: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'reads' | 'source' | 'depth' | 'outputs'> & {
+    isUnsaved?: boolean;
+  },
 ): Promise<string> {
-  const definition = definitionOf(item);
   const alarm = mayAlarm(item);
-  const max = definition.maxPerMinute ?? (alarm ? undefined : defaultPerMinute);
+  const definition = runDefinitionOf(definitionOf(item), alarm);
+  const { maxPerMinute: max } = definition;
   const cause: RunCause = {
     owner: item.id,
     name: item.name,
-    definition: {
-      do: definition.do,
-      if: definition.if,
-      dedupe: definition.dedupe,
-      mode: definition.mode,
-      cancelOn: definition.cancelOn,
-      maxPerMinute: max,
-    },
+    ...(!isUnsaved && { version: item.version }),
+    definition,
     ...(linkNames(definition.do).length > 0 && { linkSecret: newLinkSecret() }),
     alarm,
     scopes: item.scopes,
@@ -144,6 +144,18 @@ export async function startOne(
     const begun = await countRun(services, item.id, 'begun');
     return begun > max * beginningsPerRun ? tooMany(max) : undefined;
   });
+}
+
+/** The part of a definition that a run carries out. */
+export function runDefinitionOf(definition: Definition, alarm: boolean): RunDefinition {
+  return {
+    do: definition.do,
+    if: definition.if,
+    dedupe: definition.dedupe,
+    mode: definition.mode,
+    cancelOn: definition.cancelOn,
+    maxPerMinute: definition.maxPerMinute ?? (alarm ? undefined : defaultPerMinute),
+  };
 }
 
 /** What triggers an automation; nothing while it is disabled, or for schedules. */

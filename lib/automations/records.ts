@@ -16,7 +16,7 @@ import { raisesAlarm } from './raises-alarm.ts';
 import { type RunServices, retentionMs } from './runs/runs.ts';
 import { firstFiring } from './schedule.ts';
 import { sealDefinition } from './sealed-definition.ts';
-import { removeVersions, versionWrites } from './versions.ts';
+import { retireVersions, versionWrites } from './versions.ts';
 
 export type RecordServices = RunServices & { random: Random; vendors: Catalogue; secrets: SecretStore };
 
@@ -101,7 +101,7 @@ export async function removeAutomation({ table, clock }: RunServices, item: Auto
     ...triggerWrites('automation', item.id, []),
   ]);
   await removeTriggers(table, 'automation', item.id, triggersFor(item));
-  await removeVersions(table, item.id);
+  await retireVersions(table, item.id, expiresAt);
 }
 
 function ensureTriggers(table: Table): Promise<void> {

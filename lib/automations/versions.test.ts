@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ControlDesk, startControlDesk } from '../../test/support/control-desk.ts';
 import { admin } from '../../test/support/harness.ts';
-import { keys } from '../store/items.ts';
+import { expiry, keys } from '../store/items.ts';
+import { retentionMs } from './runs/runs.ts';
 import { keptVersions } from './versions.ts';
 
 let desk: ControlDesk;
@@ -38,7 +39,10 @@ test('each change of an automation is kept with its time and its author, and gon
   expect(restored.body.maxPerMinute).toBeUndefined();
   await desk.call('DELETE', `/v1/automations/${body.id}`);
   const left = await desk.services.table.queryAll({ pk: `automations#versions#${body.id}` });
-  expect(left).toEqual([]);
+  // For the replays of its runs, and no longer than these are kept.
+  expect(left).toHaveLength(4);
+  for (const each of left)
+    expect(each).toMatchObject({ isDeleted: true, expiresAt: expiry(desk.clock.now() + retentionMs) });
 });
 
 test('only the newest versions are kept', async () => {

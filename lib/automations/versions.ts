@@ -19,6 +19,12 @@ interface VersionItem extends Key {
   keyName: string;
   /** Packed JSON. */
   definition: string;
+  /** What runs of this version may do; absent in versions that were stored before runs read it here. */
+  scopes?: string[];
+  alarm?: boolean;
+  /** Set when the automation was deleted: kept only for the replays of its runs. */
+  isDeleted?: boolean;
+  expiresAt?: number;
 }
 
 export const shownVersion = () =>
@@ -32,10 +38,24 @@ export const shownVersion = () =>
 
 /** The writes that record a version of an automation and remove the one that is too old. */
 export function versionWrites(item: AutomationItem, { keyId, name }: Principal) {
-  const { id, version, updatedAt: at, definition } = item;
-  const put: VersionItem = { ...keys.automationVersion(id, version), version, at, keyId, keyName: name, definition };
+  const { id, version, updatedAt: at, definition, scopes, alarm } = item;
+  const put: VersionItem = {
+    ...keys.automationVersion(id, version),
+    version,
+    at,
+    keyId,
+    keyName: name,
+    definition,
+    scopes,
+    ...(alarm !== undefined && { alarm }),
+  };
   const tooOld = version - keptVersions;
   return [{ put: { ...put } }, ...(tooOld > 0 ? [{ delete: keys.automationVersion(id, tooOld) }] : [])];
+}
+
+/** A version of an automation; undefined if it is no longer kept. */
+export function findVersion(table: Table, id: string, version: number): Promise<VersionItem | undefined> {
+  return table.get<VersionItem>(keys.automationVersion(id, version), true);
 }
 
 /** The recorded versions of an automation, newest first. */
@@ -51,8 +71,9 @@ export async function listVersions(table: Table, id: string) {
   }));
 }
 
-/** Removes the versions of an automation that was deleted. */
-export async function removeVersions(table: Table, id: string): Promise<void> {
-  const items = await table.queryAll<VersionItem>({ pk: keys.automationVersions(id) });
-  await Promise.all(items.map(({ pk, sk }) => table.delete({ pk, sk })));
+/** Marks the versions of an automation as those of a deleted one, whose runs can be replayed until `expiresAt`. */
+export async function retireVersions(table: Table, id: string, expiresAt: number): Promise<void> {
+  const items = await table.queryAll<VersionItem>({ pk: keys.automationVersions(id), consistent: true });
+  const retire = 'SET #isDeleted = :true, #expiresAt = :expiresAt';
+  await Promise.all(items.map(({ pk, sk }) => table.update({ pk, sk }, retire, { true: true, expiresAt })));
 }

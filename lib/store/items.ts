@@ -6,6 +6,9 @@ export const eventPrefix = 'event#';
 
 const probePartition = `${eventPrefix}probe`;
 
+/** Begins the owner of a run that is a single call; a vendor's name follows. No automation's id contains a 0. */
+export const callsPrefix = 'calls0';
+
 /** Every key of the table is built here. A vendor's own items start with a word and the vendor, so that rights can be cut by leading key. */
 export const keys = {
   /** What the last health check found. */
@@ -160,7 +163,11 @@ export const keys = {
     pk: keys.runs(owner),
     sk: `${logPosition(createdAt)}#${name}`,
   }),
-  runs: (owner: string): string => `runs#${owner}`,
+  /** Runs of single calls apart from those of automations: what starts an automation cannot write them. */
+  runs: (owner: string): string =>
+    owner.startsWith(callsPrefix) ? `calls#${owner.slice(callsPrefix.length)}` : `runs#${owner}`,
+  /** What somebody with a key asked a run to do (a replay, an undo, a drill). */
+  requestedRun: (runId: string): Key => ({ pk: `request#${runId}`, sk: 'run' }),
   /** One step of a run, or one item of a step that runs for each. */
   runStep: (runId: string, at: number, index: number): Key => ({
     pk: keys.runSteps(runId),
@@ -183,7 +190,7 @@ export const keys = {
 };
 
 /** True for a run, and for a delivery, among the items of the table. */
-export const isRunItem = ({ pk }: Key): boolean => pk.startsWith('runs#');
+export const isRunItem = ({ pk }: Key): boolean => pk.startsWith('runs#') || pk.startsWith('calls#');
 export const isDeliveryItem = ({ pk }: Key): boolean => pk.startsWith('delivery#');
 
 /** True for the partition key of an event. */

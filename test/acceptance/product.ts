@@ -6,7 +6,7 @@ import { keys } from '../../lib/store/items.ts';
 import type { Demo } from '../../local/demo.ts';
 import { type Product, startProduct } from '../../local/product.ts';
 import { unlikePublished } from '../support/published-events.ts';
-import { enforceRights } from '../support/rights.ts';
+import { type Denial, enforceRights } from '../support/rights.ts';
 
 /** A run as the API shows it. */
 export interface ShownRun {
@@ -48,6 +48,10 @@ export interface Bench {
   ): Promise<Answer<T>>;
   /** Looks at every event source of a connection now, whether it is due or not. */
   poll(vendor: string, connection: string): Promise<void>;
+  /** Does something with the rights of a function, as its code could if somebody took it over. */
+  as<T>(functionName: string, run: () => T): T;
+  /** The refused requests so far, which are then forgotten; any that remain fail the test when the bench closes. */
+  takeDenials(): Denial[];
   /** The runs of an automation once so many have ended; throws when they have not within a hundred seconds. */
   runs(automation: string, count: number): Promise<ShownRun[]>;
   close(): Promise<void>;
@@ -110,6 +114,8 @@ export async function startBench(): Promise<Bench> {
       }
       await product.tick();
     },
+    as: rights.around,
+    takeDenials: () => rights.denials.splice(0),
     runs: async (automation, count) => {
       const deadline = Date.now() + 100_000;
       for (;;) {

@@ -121,6 +121,25 @@ describe('secrets', () => {
 });
 
 describe('items', () => {
+  const automation = 'k3v7m2q4x4w7t6r2';
+
+  it('that define what a run does and may do are written by control alone, and read by who carries it out', () => {
+    const defining = [
+      keys.automationVersion(automation, 1),
+      keys.requestedRun('run_x_1_0123456789ab'),
+      keys.apiKey('x'),
+    ];
+    for (const { pk } of defining) {
+      const may = (action: string) => functions.map(({ name }) => name).filter((name) => mayItem(name, action, pk));
+      for (const action of writing) expect([pk, action, may(action)]).toEqual([pk, action, ['control']]);
+      expect(may('dynamodb:GetItem')).toContain('run-automation');
+    }
+    // Whoever may start an automation cannot write a single call, which would have the rights of any key.
+    const calls = keys.runs(callsOwner('talk'));
+    const writers = functions.map(({ name }) => name).filter((name) => mayItem(name, 'dynamodb:PutItem', calls));
+    expect(writers).toEqual(['talk', 'control', 'start-schedules', 'run-automation', 'end-executions']);
+  });
+
   it.each(deployed)("of %s's sessions are out of reach for every other vendor's function", (vendor) => {
     const session = keys.session(vendor, 'dispatch').pk;
     for (const action of [...reading, ...writing]) {
@@ -136,7 +155,7 @@ describe('items', () => {
     // It starts runs of single calls of its own vendor, and none of an automation.
     for (const name of vendorNames)
       expect(mayItem(vendor, 'dynamodb:PutItem', keys.runs(callsOwner(name)))).toBe(name === vendor);
-    expect(mayItem(vendor, 'dynamodb:PutItem', keys.runs('k3v7m2q4x4w7t6r2'))).toBe(false);
+    expect(mayItem(vendor, 'dynamodb:PutItem', keys.runs(automation))).toBe(false);
     expect(mayItem(vendor, 'dynamodb:PutItem', keys.audit('2026-11-21T00:00:00Z', 'x').pk)).toBe(false);
   });
 

@@ -205,7 +205,8 @@ export function engineStage() {
   /** Starts a run of an automation for an event that happens now; answers its id. */
   async function start(item: AutomationItem, data: Record<string, unknown> = {}): Promise<string> {
     const event = await publish({ type: 'test.happened', data });
-    return startOne(services(), item, { cause: `event ${event.id}`, createdAt: event.appendedAt, eventId: event.id });
+    const trigger = { cause: `event ${event.id}`, createdAt: event.appendedAt, eventId: event.id, isUnsaved: true };
+    return startOne(services(), item, trigger);
   }
 
   /** Stores an event, gives it its place in the log, and tells it to those who wait for it. */

@@ -66,8 +66,9 @@ export async function backtest(
       at: cause.at,
       start: async () => {
         const { at, id, eventId, event } = cause;
-        const trigger = { ...(eventId !== undefined && { eventId }), ...(event && { event }), ...outputs };
-        runOf.set(cause, await startOne(stage.services, item, { cause: `backtest ${id}`, createdAt: at, ...trigger }));
+        const given = { ...(eventId !== undefined && { eventId }), ...(event && { event }), ...outputs };
+        const trigger = { cause: `backtest ${id}`, createdAt: at, isUnsaved: true, ...given };
+        runOf.set(cause, await startOne(stage.services, item, trigger));
       },
     })),
   );

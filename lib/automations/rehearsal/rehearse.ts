@@ -50,6 +50,7 @@ export async function rehearse(
     runId = await startOne(stage.services, item, {
       cause: `rehearsal ${randomUUID()}`,
       createdAt: now,
+      isUnsaved: true,
       ...(stored ? { eventId: stored.id } : { event }),
       ...otherOutputs(definition, input.outputs),
     });

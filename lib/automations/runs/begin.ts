@@ -1,29 +1,18 @@
 import { createHash } from 'node:crypto';
-import { scopesOfKey } from '../../api/keys.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import { findEvent, wholeEvent } from '../../events/log.ts';
 import { dedupeKeyOf } from '../../expressions/dedupe-key.ts';
 import { evaluate } from '../../expressions/expression.ts';
 import { unpackText } from '../../store/blobs.ts';
-import { isCall, target } from '../definition.ts';
-import { everyStep } from '../steps.ts';
 import { claimKey, type HeldKey } from './dedupe.ts';
 import { mentions } from './dependencies.ts';
 import { countRun, countSuppressed, tooMany } from './flood.ts';
 import { memoryOf } from './memory.ts';
 import { cancelRun } from './pause.ts';
 import { isExpressionFailure } from './retry.ts';
+import { authorize } from './rights.ts';
 import { type RunFacts, refusalOf } from './run-context.ts';
-import {
-  definitionOfRun,
-  findRun,
-  type RunDefinition,
-  type RunItem,
-  type RunServices,
-  type RunState,
-  vendorOfCalls,
-  withDefinition,
-} from './runs.ts';
+import { definitionOfRun, findRun, type RunDefinition, type RunItem, type RunServices, type RunState } from './runs.ts';
 import { runsInTurn } from './turn.ts';
 
 /** The result of the first durable step of a run; plain JSON, remembered by the execution. */
@@ -40,9 +29,10 @@ export async function beginRun(services: RunServices, runId: string): Promise<Be
   const stored = await findRun(services.table, runId);
   if (stored?.state !== 'running')
     return { go: false, state: stored?.state ?? 'failed', reason: stored?.reason ?? 'The run is not known.' };
-  const run = await withDefinition(services.files, stored);
-  const rights = await rightsOf(services, run);
-  if ('problem' in rights) return { go: false, state: 'failed', reason: rights.problem };
+  const authorized = await authorize(services, stored);
+  if ('problem' in authorized) return { go: false, state: 'failed', reason: authorized.problem };
+  const { run, isOfDeleted } = authorized;
+  if (isOfDeleted) return { go: false, state: 'cancelled', reason: 'Its automation was deleted.' };
   if (run.cancelRequested) return { go: false, state: 'cancelled', reason: run.reason ?? 'It was cancelled.' };
   services.log?.({ level: 'info', message: 'run started', ...runInLog(run) });
   const event = await eventOf(services, run);
@@ -50,7 +40,7 @@ export async function beginRun(services: RunServices, runId: string): Promise<Be
     return { go: false, state: 'failed', reason: 'Its event is no longer kept.' };
   // The time of a run is that of its cause: an answer may arrive before the run that waits for it starts.
   const facts: RunFacts = {
-    run: { ...run, scopes: [...rights.scopes] },
+    run,
     event: event ?? null,
     startedAt: run.createdAt,
     ref: refOf(run.eventId ?? runId),
@@ -61,22 +51,6 @@ export async function beginRun(services: RunServices, runId: string): Promise<Be
     if (!isExpressionFailure(error)) throw error;
     return { go: false, state: 'failed', reason: `An expression failed: ${error.message}` };
   }
-}
-
-/**
- * What a run may do. The function of a vendor can store runs of single calls: such a run calls this vendor only, with the rights that its
- * key has now, whatever the item says. An automation's run has the rights that the item got from the automation.
- */
-async function rightsOf(
-  { table }: RunServices,
-  run: RunItem,
-): Promise<{ scopes: readonly string[] } | { problem: string }> {
-  const vendor = vendorOfCalls(run.owner);
-  if (vendor === undefined) return { scopes: run.scopes };
-  const called = everyStep(definitionOfRun(run).do).map(({ step }) => (isCall(step) ? target(step).vendor : undefined));
-  if (called.some((each) => each !== vendor)) return { problem: `A call of ${vendor} cannot call anything else.` };
-  const scopes = await scopesOfKey(table, run.keyId);
-  return scopes ? { scopes } : { problem: 'The key that made the call was revoked.' };
 }
 
 async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginning> {

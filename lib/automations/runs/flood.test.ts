@@ -72,7 +72,8 @@ async function run(item: AutomationItem, meant: boolean): Promise<{ state: strin
     appendedAt: at,
   };
   const services = { ...kit, starter };
-  const runId = await startOne(services, item, { cause: `event ${id}`, createdAt: at, event: event as never });
+  const trigger = { cause: `event ${id}`, createdAt: at, event: event as never, isUnsaved: true };
+  const runId = await startOne(services, item, trigger);
   if (begun) await runAutomation(services, {}, context, { runId });
   const { state = 'lost', reason } = (await findRun(kit.table, runId)) ?? {};
   return { state, begun, ...(reason !== undefined && { reason }) };

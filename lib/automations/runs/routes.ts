@@ -13,6 +13,7 @@ import { everyStep } from '../steps.ts';
 import { alarmOf, listAlarms } from './alarms.ts';
 import { listRuns } from './list.ts';
 import { cancelRun } from './pause.ts';
+import { authorize } from './rights.ts';
 import type { AutomationServices } from './run-context.ts';
 import {
   findRun,
@@ -166,8 +167,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       }),
       output: () => z.looseObject({ id: z.string() }),
       handle: async ({ params, input, principal }) => {
-        const run = await find(services, params.id ?? '');
-        mayUse(run, principal, true);
+        const run = await findAuthorized(services, params.id ?? '', principal);
         if (input.event) requireScope(principal.scopes, controlNeed('automations', true));
         if (run.state === 'running')
           throw new GatewayError('conflict', 'The run has not ended yet. Wait for it or cancel it first.');
@@ -210,8 +210,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       status: 202,
       output: () => z.looseObject({ id: z.string() }),
       handle: async ({ params, principal }) => {
-        const run = await find(services, params.id ?? '');
-        mayUse(run, principal, true);
+        const run = await findAuthorized(services, params.id ?? '', principal);
         // Loaded on demand: nothing else in the control function renders inputs.
         const { undoRun } = await import('./undo.ts');
         return { id: await undoRun(services, vendors, run), undoOf: run.id };
@@ -227,7 +226,8 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       output: summary,
       handle: async ({ params, principal }) => {
         const run = await find(services, params.id ?? '');
-        mayUse(run, principal, true);
+        const authorized = await authorize(services, run);
+        mayUse('run' in authorized ? authorized.run : run, principal, true);
         if (!(await cancelRun(services, run, 'It was cancelled.'))) {
           throw new GatewayError('conflict', `The run has ended already: ${run.state}.`);
         }
@@ -264,6 +264,15 @@ async function find(services: RunServices, id: string): Promise<RunItem> {
   const run = runKey(id) && (await findRun(services.table, id));
   if (!run) throw new GatewayError('not_found', `There is no run with the id ${JSON.stringify(id.slice(0, 80))}.`);
   return withDefinition(services.files, run);
+}
+
+/** A run that a key may repeat or undo, with its rights as they are defined now. */
+async function findAuthorized(services: RunServices, id: string, principal: Principal): Promise<RunItem> {
+  const stored = await find(services, id);
+  const authorized = await authorize(services, stored);
+  mayUse('run' in authorized ? authorized.run : stored, principal, true);
+  if ('run' in authorized) return authorized.run;
+  throw new GatewayError('conflict', `The run can be neither repeated nor undone: ${authorized.problem}`);
 }
 
 /** A run as the API returns it, without its steps. What may quote its event is left out for keys that may not read the event. */

@@ -6,7 +6,7 @@ import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { FileStore } from '../../core/files.ts';
 import { packText, readFileText, unpackText } from '../../store/blobs.ts';
 import { due } from '../../store/due.ts';
-import { expiry, keys } from '../../store/items.ts';
+import { callsPrefix, expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 import type { Definition } from '../definition.ts';
 import { countSuppressed } from './flood.ts';
@@ -15,12 +15,17 @@ import type { Hands } from './hands.ts';
 export const runStates = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
 export type RunState = (typeof runStates)[number];
 
-/** One execution of an automation, or of one long-running call. Times are epoch milliseconds. */
+/**
+ * One execution of an automation, or of one long-running call. Times are epoch milliseconds. Functions that start runs can write
+ * any of it, so what a run may do is read elsewhere (`rights.ts`).
+ */
 export interface RunItem extends Key {
   id: string;
   /** The automation's id, or that of a vendor's single calls (`callsOwner`). */
   owner: string;
   name: string;
+  /** The version of the automation that it carries out; absent for a single call and for a run that somebody with a key requested. */
+  version?: number;
   state: RunState;
   /** Why it was suppressed, skipped, failed or cancelled. */
   reason?: string;
@@ -139,9 +144,8 @@ export interface RunServices {
 
 /** The name of single calls in the API, for all vendors. */
 export const calls = 'calls';
-const callsPrefix = `${calls}0`;
 
-/** The owner of the single calls of a vendor: its function can store runs of no other owner. No automation's id contains a 0. */
+/** The owner of the single calls of a vendor: its function can store runs of no other owner. */
 export const callsOwner = (vendor: string): string => callsPrefix + vendor;
 
 /** The vendor of an owner of single calls; undefined for an automation. */
@@ -159,6 +163,8 @@ export type RunDefinition = Pick<Definition, 'do'> &
 export interface RunCause {
   owner: string;
   name: string;
+  /** The version of the automation that defines what it does and may do; without one, the cause itself is the definition. */
+  version?: number;
   definition: RunDefinition;
   scopes: readonly string[];
   keyId: string;
@@ -193,9 +199,14 @@ export function runId(owner: string, createdAt: number, cause: string): string {
 
 /** The key of a run by its id; undefined if it is not a run id. */
 export function runKey(id: string): Key | undefined {
+  const parts = partsOf(id);
+  return parts && keys.run(parts.owner, parts.createdAt, parts.hash);
+}
+
+function partsOf(id: string): { owner: string; createdAt: number; hash: string } | undefined {
   const [, owner, time, hash] = id.match(/^run_([a-z0-9]{1,36})_([a-z0-9]{1,10})_([0-9a-f]{12})$/) ?? [];
   if (owner === undefined || time === undefined || hash === undefined) return undefined;
-  return keys.run(owner, Number.parseInt(time, 36), hash);
+  return { owner, createdAt: Number.parseInt(time, 36), hash };
 }
 
 /**
@@ -211,6 +222,11 @@ export async function startRun(
   const item = newRun(services, cause);
   if (item.definitionFile !== undefined)
     await services.files.put(item.definitionFile, Buffer.from(JSON.stringify(cause.definition)), 'application/json');
+  // Only functions that may decide what a run does can write this.
+  if (isRequested(cause)) {
+    const { duePk: _, dueAt: __, ...request } = item;
+    await services.table.put<RunItem>({ ...request, ...keys.requestedRun(item.id) }, 'attribute_not_exists(#pk)');
+  }
   const written = await services.table.put<RunItem>(item, 'attribute_not_exists(#pk)');
   const refusal = written.done ? await admit() : undefined;
   if (refusal !== undefined) {
@@ -264,6 +280,11 @@ export async function newestRun(table: Table, owner: string): Promise<RunItem | 
   return items[0];
 }
 
+/** Whether what the run does is defined by its cause, and not by an automation or the key of a call. */
+function isRequested({ owner, version }: RunCause): boolean {
+  return version === undefined && vendorOfCalls(owner) === undefined;
+}
+
 function newRun(services: RunServices, cause: RunCause): RunItem {
   const id = runId(cause.owner, cause.createdAt, cause.cause);
   const key = runKey(id);
@@ -273,6 +294,7 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     id,
     owner: cause.owner,
     name: cause.name,
+    ...(cause.version !== undefined && { version: cause.version }),
     state: 'running',
     ...storedDefinition(cause, id),
     scopes: [...cause.scopes],
@@ -301,8 +323,11 @@ function storedDefinition({ owner, definition }: RunCause, id: string) {
   const vendor = vendorOfCalls(owner);
   if (vendor === undefined) return { definition: packed(definition, 'automation') };
   const text = packText(JSON.stringify(definition));
-  return text === undefined ? { definition: '', definitionFile: `calls/${vendor}/${id}` } : { definition: text };
+  return text === undefined ? { definition: '', definitionFile: callFile(vendor, id) } : { definition: text };
 }
+
+/** Where the definition of a call is stored that does not fit into its item; the function of its vendor can write no other. */
+const callFile = (vendor: string, id: string): string => `calls/${vendor}/${id}`;
 
 function packed(value: object, what: string): string {
   const text = packText(JSON.stringify(value));
@@ -318,15 +343,18 @@ export function definitionOfRun(run: RunItem): RunDefinition {
 
 /** The run with its definition as plain JSON, wherever it is stored. */
 export async function withDefinition(files: FileStore, run: RunItem): Promise<RunItem> {
-  const { definitionFile } = run;
-  const definition =
-    definitionFile === undefined ? unpackText(run.definition) : await readFileText(files, definitionFile);
+  const vendor = vendorOfCalls(run.owner);
+  const isInFile = run.definitionFile !== undefined && vendor !== undefined;
+  const definition = isInFile ? await readFileText(files, callFile(vendor, run.id)) : unpackText(run.definition);
   return { ...run, definition };
 }
 
+/** A run by its id, which alone determines whose it is: a function can only write under the ids that its permissions cover. */
 export async function findRun(table: Table, id: string): Promise<RunItem | undefined> {
   const key = runKey(id);
-  return key && (await table.get<RunItem>(key, true));
+  const parts = partsOf(id);
+  const item = key && (await table.get<RunItem>(key, true));
+  return item && parts && { ...item, id, owner: parts.owner, createdAt: parts.createdAt };
 }
 
 export async function stepsOf(table: Table, id: string): Promise<StepItem[]> {
