@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Route, type RouteCall, route } from '../api/route.ts';
-import { GatewayError } from '../core/errors.ts';
+import { type ErrorCode, GatewayError } from '../core/errors.ts';
 import { field, text } from '../core/field.ts';
 import { seal, unseal } from '../core/seal.ts';
 import type { SecretStore } from '../core/secrets.ts';
@@ -36,6 +36,11 @@ interface PendingLogin {
   credentials?: Record<string, unknown>;
 }
 
+/** How a login ended: stored, or refused with a problem. */
+interface Outcome {
+  refused?: { code: ErrorCode; message: string };
+}
+
 /** How often storing is attempted: the vendor returns the credentials only once. */
 const storeAttempts = 3;
 /** How long the outcome of a login is kept, in seconds: longer than it can be requested. */
@@ -66,7 +71,7 @@ export function loginRoutes(services: ConnectionServices, vendors: Catalogue, on
       }),
       output: () =>
         z.looseObject({
-          state: z.enum(['waiting', 'done']),
+          state: z.enum(['waiting', 'done', 'expired']),
           url: z.optional(field(z.string(), { description: 'To be opened by the person who grants access.' })),
           login: z.optional(z.string()),
           expiresAt: z.optional(z.string()),
@@ -145,10 +150,12 @@ async function finish(
       'This login was not started for this connection. Start again, without `login`.',
     );
   }
-  // The vendor returns the grant once. A caller that repeats the request after a lost response receives the stored outcome.
+  // The vendor returns the grant once. A caller that repeats the request receives the stored outcome, not `waiting`.
   const ended = `login ${reference}`;
   const notes = notesOf(services.table, services.clock, { vendor: vendor.name, name });
-  if (await notes.read(ended)) {
+  const outcome = (await notes.read(ended))?.value as Outcome | undefined;
+  if (outcome?.refused) throw new GatewayError(outcome.refused.code, outcome.refused.message);
+  if (outcome) {
     return { state: 'done', connection: await shown(services, await storedConnection(services, vendors, call)) };
   }
   if (pending.expiresAt < services.clock.now()) return { state: 'expired', login: reference };
@@ -157,38 +164,51 @@ async function finish(
     ? connectionOf(await storedConnection(services, vendors, call))
     : toBeMade(vendor, call, pending.settings ?? {});
   const scope = { requestId: call.request.requestId, signal: call.request.signal };
-  const granted = await login.finish(pending.state, vendorCall(services, vendor, connection, scope));
-  if (granted === undefined) {
-    return { state: 'waiting', login: reference, expiresAt: new Date(pending.expiresAt).toISOString() };
-  }
-  if (outsideOf(pending.bounds, boundsOf(vendor, connection.settings)) !== undefined) {
-    throw new GatewayError(
-      'conflict',
-      'The address of the connection was changed since this login began. Begin again.',
-    );
-  }
-  // The stored credentials may be missing or bound to another address. The login fixes that.
-  const before = exists ? await readCredentials(services.secrets, vendor, connection, true).catch(nothing) : {};
-  const credentials = {
-    ...before,
-    ...pending.credentials,
-    ...granted.credentials,
-  };
-  const settings = { ...pending.settings, ...granted.settings };
-  const store = () =>
-    exists
-      ? changeConnection(services, vendors, call, { settings, credentials }, onChange)
-      : createConnection(services, vendor, { name, settings, credentials }, call, onChange);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const connection = await store();
-      await notes.write(ended, true, endedFor);
-      return { state: 'done', connection };
-    } catch (error) {
-      if (error instanceof GatewayError || attempt >= storeAttempts) throw error;
-      await services.clock.sleep(200 * 2 ** attempt);
+  const take = async () => {
+    const granted = await login.finish(pending.state, vendorCall(services, vendor, connection, scope));
+    if (granted === undefined) {
+      return { state: 'waiting', login: reference, expiresAt: new Date(pending.expiresAt).toISOString() };
     }
+    if (outsideOf(pending.bounds, boundsOf(vendor, connection.settings)) !== undefined) {
+      throw new GatewayError(
+        'conflict',
+        'The address of the connection was changed since this login began. Begin again.',
+      );
+    }
+    // The stored credentials may be missing or bound to another address. The login fixes that.
+    const before = exists ? await readCredentials(services.secrets, vendor, connection, true).catch(nothing) : {};
+    const credentials = { ...before, ...pending.credentials, ...granted.credentials };
+    const settings = { ...pending.settings, ...granted.settings };
+    const store = () =>
+      exists
+        ? changeConnection(services, vendors, call, { settings, credentials }, onChange)
+        : createConnection(services, vendor, { name, settings, credentials }, call, onChange);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const stored = await store();
+        await notes.write(ended, {} satisfies Outcome, endedFor);
+        return { state: 'done', connection: stored };
+      } catch (error) {
+        if (error instanceof GatewayError || attempt >= storeAttempts) throw error;
+        await services.clock.sleep(200 * 2 ** attempt);
+      }
+    }
+  };
+  try {
+    return await take();
+  } catch (error) {
+    if (isFinal(error)) {
+      const { code, message } = error;
+      await notes.write(ended, { refused: { code, message } } satisfies Outcome, endedFor);
+    }
+    throw error;
   }
+}
+
+/** True for a refusal that ends a login: the grant is gone or unusable, so that asking again would only show `waiting`. */
+function isFinal(error: unknown): error is GatewayError {
+  if (!(error instanceof GatewayError) || error.retryable) return false;
+  return error.code === 'vendor_malformed' || (error.status >= 400 && error.status < 500);
 }
 
 /** No credentials if the stored ones cannot be used. Any other failure is thrown. */

@@ -75,7 +75,7 @@ export function shareFile(r: TalkRequest): Answer {
     params: { type: 'file', id: String(file.id), name, path: name, mimetype: file.type, size: String(file.size) },
     parent,
     thread: meta.threadId ?? threadOf(r, room, parent) ?? 0,
-    silent: meta.silent ?? false,
+    silent: isTalk(r.talk, '18') && meta.silent === true,
     referenceId: text(r, 'referenceId'),
   });
   r.talk.pushes.chatMessage(room, line);

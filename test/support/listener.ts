@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FoundEvent, TrunklineEvent } from '../../lib/core/event-type.ts';
@@ -9,6 +10,17 @@ import { events, identify, pushes } from '../../lib/vendors/talk/events/index.ts
 import type { TalkUnderTest } from './talk-gateway.ts';
 
 export const botSecret = 'test-only-bot-secret-0123456789-0123456789-abcdef';
+
+/** A push in the form in which the server of an address sends it, signed for the bot of the tests. */
+export function signedPush(rawBody: string, backend: string) {
+  const random = createHmac('sha256', rawBody).update('random').digest('hex');
+  const headers = {
+    'x-nextcloud-talk-random': random,
+    'x-nextcloud-talk-signature': createHmac('sha256', botSecret).update(random).update(rawBody).digest('hex'),
+    'x-nextcloud-talk-backend': backend,
+  };
+  return [headers, Buffer.from(rawBody)] as const;
+}
 
 type Connected = Awaited<ReturnType<TalkUnderTest['connect']>>;
 

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { call } from './api.ts';
+import { call, Problem } from './api.ts';
 import { Dialog } from './dialog.tsx';
 import { Mark, Notice, useAction } from './parts.tsx';
 import { now, until } from './time.ts';
@@ -25,10 +25,15 @@ interface LoginProps {
 /** How often it is asked whether access was granted, in milliseconds. */
 const askEveryMs = 2_000;
 
+/** True for an answer that ends a login: the vendor's grant was refused, and asking again would not change that. */
+function isRefusal(result: unknown): result is Problem {
+  return result instanceof Problem && result.status >= 400 && result.status < 500 && result.status !== 429;
+}
+
 /** A login that a person completes at the vendor, in another tab. */
 export function BrowserLogin({ vendor, name, settings, credentials, onDone, onClose }: LoginProps) {
   const [started, setStarted] = useState<Login>();
-  const [ended, setEnded] = useState<'expired'>();
+  const [ended, setEnded] = useState<'expired' | Problem>();
   const action = useAction();
   const path = `/v1/connections/${vendor}/${name}/login`;
   const begin = () =>
@@ -46,7 +51,10 @@ export function BrowserLogin({ vendor, name, settings, credentials, onDone, onCl
     const { login } = started;
     let timer: ReturnType<typeof setTimeout>;
     const ask = async () => {
-      const { state } = await call<Login>('POST', path, { login }).catch((): Login => ({ state: 'waiting' }));
+      const result = await call<Login>('POST', path, { login }).catch((error: unknown) => error);
+      if (isRefusal(result)) return setEnded(result);
+      // Anything else that goes wrong passes: the login waits on.
+      const state = result instanceof Error ? 'waiting' : (result as Login).state;
       if (state === 'done') onDone();
       else if (state === 'expired') setEnded('expired');
       else timer = setTimeout(() => void ask(), askEveryMs);
@@ -58,7 +66,7 @@ export function BrowserLogin({ vendor, name, settings, credentials, onDone, onCl
   return (
     <Dialog title={`Log in to ${vendorTitle(vendor)}`} onClose={onClose}>
       <div>
-        <Notice problem={action.problem} onRetry={() => void begin()} />
+        <Notice problem={ended instanceof Problem ? ended : action.problem} />
         {started?.url && !isOver && (
           <>
             <p>Open the vendor’s page, log in there and grant access. This page notices it by itself.</p>
@@ -70,7 +78,7 @@ export function BrowserLogin({ vendor, name, settings, credentials, onDone, onCl
             </p>
           </>
         )}
-        {isOver && <p class="notice warn">The link has expired. Begin again.</p>}
+        {isOver && !(ended instanceof Problem) && <p class="notice warn">The link has expired. Begin again.</p>}
         <div class="dialog-actions">
           <button type="button" class="button" onClick={onClose}>
             Cancel

@@ -1,10 +1,9 @@
-import { createHmac } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { TalkSandboxOptions } from '../../../sandbox/talk/index.ts';
 import { startBackends, TestClock } from '../../../test/support/harness.ts';
-import { botSecret, Listener } from '../../../test/support/listener.ts';
+import { botSecret, Listener, signedPush } from '../../../test/support/listener.ts';
 import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
 
 /** What was recorded at live servers of Talk 14, 17 and 22, one test for each recording. */
@@ -41,17 +40,6 @@ async function start(options: TalkSandboxOptions) {
   const alice = await talk.connect('alice', { credentials: { botSecret } });
   const lastly = () => talk.sandbox.journal.map(({ method, path }) => `${method} ${path.replace('/ocs/v2.php', '')}`);
   return { talk, alice, clock, lastly };
-}
-
-/** A recorded push, signed for the bot of the tests and sent from the server under test. */
-function signed(rawBody: string, backend: string) {
-  const random = createHmac('sha256', rawBody).update('random').digest('hex');
-  const headers = {
-    'x-nextcloud-talk-random': random,
-    'x-nextcloud-talk-signature': createHmac('sha256', botSecret).update(random).update(rawBody).digest('hex'),
-    'x-nextcloud-talk-backend': backend,
-  };
-  return [headers, Buffer.from(rawBody)] as const;
 }
 
 const cases: Record<string, (recorded: Live) => Promise<void>> = {
@@ -118,7 +106,7 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
     expect(body.object.inReplyTo).toBeUndefined();
     body.object.id = String(reply.id);
     body.target = { ...body.target, id: token, name: 'Control room' };
-    const [event] = await listener.push(...signed(JSON.stringify(body), talk.sandbox.url), clock.now() + 611);
+    const [event] = await listener.push(...signedPush(JSON.stringify(body), talk.sandbox.url), clock.now() + 611);
     expect(event).toMatchObject({ type: 'talk.message.created', data: { messageId: reply.id, text: 'a reply' } });
     expect(event?.data.replyTo).toBeUndefined();
     await listener.poll();
@@ -232,7 +220,7 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
         object,
         target: { type: 'Collection', id: room, name: 'Email loop' },
       };
-      return listener.push(...signed(JSON.stringify(body), talk.sandbox.url), clock.now());
+      return listener.push(...signedPush(JSON.stringify(body), talk.sandbox.url), clock.now());
     };
     expect(await push('dora')).toEqual([]);
     expect(await push('erik')).toMatchObject([{ data: { actorId: 'erik' } }]);
@@ -271,7 +259,7 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
     const listener = new Listener(alice);
     const told = [];
     for (const { rawBody } of recorded.pushes ?? [])
-      told.push(await listener.push(...signed(rawBody, talk.sandbox.url), clock.now()));
+      told.push(await listener.push(...signedPush(rawBody, talk.sandbox.url), clock.now()));
     expect(told).toEqual([
       [],
       [

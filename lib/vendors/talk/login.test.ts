@@ -127,6 +127,23 @@ describe('a login in the browser', () => {
     talk.sandbox.configure({ publicUrl: 'https://evil.example' });
     expect((await refusal('POST', path(), { login: begun.login })).message).toContain('https://evil.example');
     expect(await secret()).toEqual({});
+    // The server has forgotten the grant. Asking again tells how the login ended, not that it waits.
+    talk.sandbox.configure({ publicUrl: null });
+    const again = await refusal('POST', path(), { login: begun.login });
+    expect([again.code, again.message]).toEqual([
+      'connection_needs_attention',
+      expect.stringContaining('https://evil.example'),
+    ]);
+  });
+
+  test('that meets an outage goes on afterwards', async () => {
+    const { login, url } = await control('POST', path(), { settings: settings() });
+    talk.sandbox.setMaintenance(true);
+    expect((await refusal('POST', path(), { login })).status).toBeGreaterThanOrEqual(500);
+    talk.sandbox.setMaintenance(false);
+    expect(await control('POST', path(), { login })).toMatchObject({ state: 'waiting' });
+    talk.sandbox.grantLogin({ user: 'alice', login: url });
+    expect(await control('POST', path(), { login })).toMatchObject({ state: 'done' });
   });
 
   test('is begun and finished for one connection, in time, and only where the vendor has it', async () => {

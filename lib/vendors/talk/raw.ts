@@ -157,6 +157,7 @@ function formsOf(route: TalkRoute): string[] {
     maxLength: 0,
     nameLength: 0,
     descriptionLength: 0,
+    reactionPushes: false,
   } as const;
   const servers = (['v1', 'v4'] as const).map((rooms) => ({ ...shared, rooms, ping: true, has: () => true }));
   return [route, ...servers.flatMap((server) => elsewhere?.(server) ?? [])].map((form) => form.replace(' v3/', ' '));

@@ -65,6 +65,8 @@ describe('a file', () => {
     talk.sandbox.setVersion({ talkVersion: '17.1.10' });
     clock.advance(120_000);
     const refused = await alice.refusal('sendFile', { token, file: picture, caption: 'Gate 4' });
+    for (const manner of [{ silent: true }, { replyTo: 1 }])
+      expect((await alice.refusal('sendFile', { token, file: picture, ...manner })).code).toBe('vendor_too_old');
     expect([refused.code, refused.message]).toEqual(['vendor_too_old', expect.stringContaining('needs Talk 18')]);
     expect(await alice.do('sendFile', { token, file: picture })).toMatchObject({ path: '/Talk/gate 4.jpg' });
   });

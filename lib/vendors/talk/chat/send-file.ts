@@ -52,7 +52,8 @@ export async function sendFile(input: FileToSend, call: TalkCall): Promise<SentF
   const { token, file, ...manner } = input;
   const dialect: Dialect = dialectOf(session);
   checkFields(
-    { caption: 'media-caption', replyTo: 'media-caption', silent: 'silent-send', threadId: 'threads' },
+    // `silent-send` is about messages only: files may be shared silently since they have captions.
+    { caption: 'media-caption', replyTo: 'media-caption', silent: 'media-caption', threadId: 'threads' },
     manner,
     dialect,
     doing,

@@ -1,3 +1,4 @@
+import type { FoundEvent } from '../../../core/event-type.ts';
 import type { ChatPosition } from '../chat/position.ts';
 import { recordOf } from '../wire/protocol.ts';
 
@@ -46,11 +47,15 @@ export interface RoomsCursor {
   rooms: Record<string, RoomState>;
   /** The last poll without a listener for quiet events. */
   deafUntil?: number | undefined;
+  /** Removed reactions whose emoji a bot's push may still name, with the time at which they are reported without it. */
+  removals?: readonly { event: FoundEvent; until: number }[] | undefined;
 }
 
 /** Rooms beyond this number are dropped, the quietest first; they return when they move. */
 const maxRooms = 1_000;
 const maxPeople = 100;
+/** Removed reactions beyond this number are reported without waiting for a push. */
+export const maxRemovals = 50;
 /** The maximum size of the cursor in characters. */
 const longest = 95_000;
 

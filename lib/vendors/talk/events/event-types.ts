@@ -47,7 +47,7 @@ export const types = {
     sample: { ...byBob, messageId: 121, reaction: '👍' },
   },
   'talk.reaction.removed': {
-    summary: 'Somebody took a reaction back; null where the server does not say which',
+    summary: 'Somebody removed a reaction; null where the server does not say which',
     readBy: 'getChatMessages',
     data: () =>
       z.looseObject({ ...room(), messageId: z.nullable(z.int()), reaction: z.nullable(z.string()), ...actor() }),

@@ -10,6 +10,7 @@ import { chooseRooms, listedRoom } from './choose.ts';
 import {
   type ListedRoom,
   listedState,
+  maxRemovals,
   positionOf,
   type RoomsCursor,
   readCursor,
@@ -18,6 +19,7 @@ import {
 } from './cursor.ts';
 import type { TalkEventType } from './event-types.ts';
 import { eventOf } from './line.ts';
+import { awaitingPush, pushWindow } from './reactions.ts';
 import { findEnd, readRoom } from './read-room.ts';
 import { changesOf, goneRooms } from './room-changes.ts';
 
@@ -129,7 +131,31 @@ async function nextPoll(
     const events = news.flatMap((message) => eventOf(lineOf(message, room), viewer) ?? []);
     found.push(events.filter(({ type, timestamp }) => isNews(type, timestamp, known)));
   }
-  return { events: inOrder(found), cursor: storedCursor(next, rooms), ...(more && { more }) };
+  const { events, removals } = await awaitPushes(call, inOrder(found), known, now);
+  return { events, cursor: storedCursor({ ...next, removals }, rooms), ...(more && { more }) };
+}
+
+/**
+ * A chat does not name the emoji of a removed reaction, but a bot's push does, and it may arrive after the poll. Where a bot may
+ * report them, removals are events once their emoji is known; those that stay unknown become events when no push can come any more.
+ */
+async function awaitPushes(
+  call: TalkCall,
+  found: readonly FoundEvent[],
+  { removals = [] }: RoomsCursor,
+  now: number,
+): Promise<{ events: FoundEvent[]; removals: RoomsCursor['removals'] }> {
+  const waiting = [...removals];
+  const { reactionPushes } = dialectOf(await sessionFor(call));
+  const hasBot = reactionPushes && (await call.credentials()).botSecret !== undefined;
+  const events = found.map((event) => {
+    const early = hasBot && waiting.length < maxRemovals ? awaitingPush(event) : undefined;
+    if (early) waiting.push({ event, until: now + pushWindow });
+    return early ?? event;
+  });
+  const over = waiting.filter(({ until }) => until <= now).map(({ event }) => event);
+  const left = waiting.filter(({ until }) => until > now);
+  return { events: [...over, ...events], removals: left.length > 0 ? left : undefined };
 }
 
 /** False for quiet events from before there was a listener. */

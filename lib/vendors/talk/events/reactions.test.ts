@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { identifyReaction, reactionEvent } from './reactions.ts';
+import { awaitingPush, identifyReaction, reactionEvent } from './reactions.ts';
 
 const on = {
   token: 'addtqiur',
@@ -60,4 +60,14 @@ test('a long toggling keeps its ids though the first of it is forgotten', () => 
   const ids = tell(...many);
   expect(new Set(ids).size).toBe(240);
   expect(ids.at(-1)).toBe('120 talk.reaction.removed 👍');
+});
+
+test('a removal without an emoji is no event while a push may still name it', () => {
+  const [early] = [awaitingPush(revoked(856))];
+  if (!early) throw new Error('A removal can await its push');
+  expect(tell(added(855), early, undo('👍', 'b'), revoked(856))).toEqual([undefined, undefined, told[1], told[1]]);
+  expect(tell(added(855), early, revoked(856))).toEqual([undefined, undefined, '1 talk.reaction.removed null']);
+  // One whose addition was read alive is known at once.
+  expect(tell(added(855, '👍'), early)).toEqual(told.slice(0, 2));
+  expect(awaitingPush(added(855, '👍'))).toBeUndefined();
 });

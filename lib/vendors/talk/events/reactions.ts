@@ -12,6 +12,8 @@ interface Told {
   line?: number | undefined;
   /** The delivery of a push. */
   push?: string | undefined;
+  /** A push that may still name the emoji of this removed reaction: until then, the removal is no event. */
+  awaitsPush?: boolean | undefined;
   /** Epoch seconds. */
   at: number;
 }
@@ -40,7 +42,7 @@ interface Ledger {
 
 const maxTurns = 50;
 /** The maximum distance in seconds between a push and the line of the same reaction, including clock differences. */
-const pushWindow = 300;
+export const pushWindow = 300;
 
 /** A reaction that was added or removed; `identifyReaction` decides which of the actor's reactions it is. */
 export function reactionEvent(
@@ -58,6 +60,15 @@ export function reactionEvent(
     data: { token, roomName, messageId, reaction: told.emoji ?? null, actorType, actorId, actorDisplayName },
     unidentified: { subject, told: { ...told, at: Math.floor(Date.parse(on.time) / 1000) } satisfies Told },
   };
+}
+
+/** The same removal as a read reports it while a push may still name its emoji; undefined for every other event. */
+export function awaitingPush(event: FoundEvent): FoundEvent | undefined {
+  const { type, unidentified } = event;
+  if (unidentified === undefined || type !== ('talk.reaction.removed' satisfies TalkEventType)) return undefined;
+  // Only `reactionEvent` writes it.
+  const told = unidentified.told as Told;
+  return { ...event, unidentified: { ...unidentified, told: { ...told, awaitsPush: true } satisfies Told } };
 }
 
 /**
@@ -90,6 +101,7 @@ export function identifyReaction(known: unknown, event: FoundEvent): Identified 
   const ledger: Ledger = { first: before.first + forgotten, turns: turns.slice(forgotten) };
   // A line whose reaction was removed does not show its emoji: only a push can report the addition.
   if (told.added && told.emoji === undefined) return { known: ledger, event: undefined };
+  if (told.awaitsPush && turn.emoji === undefined) return { known: ledger, event: undefined };
   const { unidentified: _, ...rest } = event;
   const data = { ...rest.data, reaction: turn.emoji ?? null };
   return { known: ledger, event: { ...rest, id: `${event.id}/${number}`, data } };

@@ -55,10 +55,14 @@ export const callOperations = {
     summary: 'Leave the call but stay in the room',
     effect: 'write',
     call: 'DELETE call/{token}',
-    errors: { 403: 'Only moderators can end the call for all' },
+    errors: { 403: 'The room is read-only' },
     input: () => ({
       token: token(),
-      all: z.optional(field(z.boolean(), { description: 'Ends the call for everybody. Talk 13 and newer.' })),
+      all: z.optional(
+        field(z.boolean(), {
+          description: 'A moderator ends the call for everybody; anybody else just leaves it. Talk 13 and newer.',
+        }),
+      ),
     }),
     output: done,
   }),

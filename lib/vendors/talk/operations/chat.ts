@@ -112,7 +112,7 @@ export const chatOperations = {
   sendFile: operation({
     summary: 'Send a file into a room',
     description:
-      "The file is put into the account's folder for attachments and shared into the room. `caption`, `replyTo` need Talk 18, `silent` Talk 15, `threadId` Talk 22.",
+      "Uploads the file into the account's folder for attachments and shares it in the room. `caption`, `replyTo` and `silent` need Talk 18, `threadId` Talk 22.",
     effect: 'write',
     creates: true,
     since: '4',

@@ -30,6 +30,8 @@ export interface Dialect {
   /** The maximum length of a room's name, in characters; in bytes on servers of v1. */
   readonly nameLength: number;
   readonly descriptionLength: number;
+  /** Bots are told of reactions (Talk 21). No capability says so. */
+  readonly reactionPushes: boolean;
   has(feature: Feature): boolean;
 }
 
@@ -96,6 +98,7 @@ export function dialectOf(server: ServerFacts): Dialect {
       maxLength: server.maxLength,
       nameLength: v4 ? 255 : 200,
       descriptionLength: server.descriptionLength ?? 500,
+      reactionPushes: Number.parseInt(server.talk ?? '', 10) >= 21,
       has,
     };
     dialects.set(server, dialect);
@@ -225,6 +228,7 @@ export const routes = {
     held: true,
     elsewhere: ({ ping }) => (ping ? undefined : 'GET signaling/{token}'),
   },
+  // `all` has no capability of its own: it came with Talk 13, as this one did.
   'DELETE call/{token}': { cookies: true, fields: { all: 'conversation-permissions' } },
   'POST call/{token}/ring/{attendeeId}': { needs: 'send-call-notification', cookies: true, target: 'person' },
   'POST recording/{token}': { needs: 'recording-v1' },
