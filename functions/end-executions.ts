@@ -1,4 +1,4 @@
-import { abandonRun } from '../lib/automations/runs/finish.ts';
+import { abandonExecution } from '../lib/automations/runs/finish.ts';
 import { endedExecutions } from '../lib/aws/ended-executions.ts';
 import { log } from '../lib/aws/log.ts';
 import { abandonDelivery } from '../lib/subscriptions/deliver.ts';
@@ -8,6 +8,6 @@ import { abandonDelivery } from '../lib/subscriptions/deliver.ts';
  * with the same key is not treated as a duplicate.
  */
 export const handler = endedExecutions(async (services, id, reason) => {
-  await abandonRun({ ...services, log }, id, reason);
+  await abandonExecution({ ...services, log }, id, reason);
   await abandonDelivery(services, id, reason);
 });

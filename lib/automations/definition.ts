@@ -25,7 +25,7 @@ const seconds = (most: number) => integer(1, most);
 const day = 86_400;
 
 /** The maximum number of items of a `forEach`. */
-export const maxItems = 500;
+export const maxItems = 2_000;
 
 /** The fields that all kinds of steps share. */
 const common = () => ({

@@ -63,6 +63,8 @@ export interface DeliveryStart {
 /** What a run's execution is started with: ids only. */
 export interface RunStart {
   runId: string;
+  /** Set where the execution carries out items of one of the run's lists: its name, under which they are stored. */
+  part?: string;
   /** Set where a step raises an alarm: the run then waits behind no other. */
   alarm?: true;
 }

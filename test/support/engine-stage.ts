@@ -98,6 +98,8 @@ export function engineStage() {
   const behaviours = new Map<string, Behaviour>();
   const executions = new Map<string, FakeExecution>();
   const appended = new Map<string, Key>();
+  /** The executions for parts of lists that have not been carried out yet. */
+  const parts: string[] = [];
 
   const fake = (name: string): Vendor => {
     const { talk } = vendors;
@@ -162,8 +164,10 @@ export function engineStage() {
 
   const starter: Starter = {
     startDelivery: async () => undefined,
-    startRun: async (_name, { runId }) => {
-      if (!executions.has(runId)) executions.set(runId, new FakeExecution(clock));
+    startRun: async (name, { part }) => {
+      if (executions.has(name)) return;
+      executions.set(name, new FakeExecution(clock));
+      if (part !== undefined) parts.push(part);
     },
     complete: async (callbackId, value) => [...executions.values()].some((each) => each.complete(callbackId, value)),
   } as Starter;
@@ -251,10 +255,16 @@ export function engineStage() {
     return (await kit.table.getMany<EventItem>(ids)).filter((item) => item !== undefined);
   }
 
+  /** The code of an execution: that of a run, or of a part of one of its lists. */
   const handlerOf =
-    (runId: string, changed: Partial<AutomationServices> = {}) =>
-    (context: DurableContext) =>
-      runAutomation({ ...services(), ...changed }, catalogue, context, { runId });
+    (name: string, changed: Partial<AutomationServices> = {}) =>
+    (context: DurableContext) => {
+      const [runId = '', ...more] = name.split('-');
+      return runAutomation({ ...services(), ...changed }, catalogue, context, {
+        runId,
+        ...(more.length > 0 && { part: name }),
+      });
+    };
 
   function execution(runId: string): FakeExecution {
     const found = executions.get(runId);
@@ -268,7 +278,11 @@ export function engineStage() {
     onRest?: (nextAt: number) => Promise<unknown>,
     changed?: Partial<AutomationServices>,
   ): Promise<RunEnd> {
-    return execution(runId).run(handlerOf(runId, changed), onRest);
+    return execution(runId).run(handlerOf(runId, changed), async (nextAt) => {
+      const part = parts.shift();
+      if (part === undefined) return onRest?.(nextAt);
+      return execution(part).run(handlerOf(part, changed), onRest);
+    });
   }
 
   /** A run with its steps by name (an item's as `name[i]` from the second on), outputs and inputs read. */
@@ -332,6 +346,8 @@ export function engineStage() {
     publish,
     finish,
     execution,
+    /** The names of the executions that carried out a run. */
+    executionsOf: (runId: string) => [...executions.keys()].filter((name) => name.startsWith(runId)),
     handlerOf,
     read,
     replay,

@@ -14,7 +14,7 @@ export class VirtualExecutions implements Starter {
   /** Until when a wait has to last because what ends it happens only then; epoch milliseconds. */
   readonly #happensAt: (value: unknown) => Promise<number>;
   readonly #waits = new Map<string, End>();
-  readonly #started = new Map<string, { isOver: boolean }>();
+  readonly #started = new Map<string, { runId?: string; isOver: boolean }>();
   #waitCount = 0;
 
   constructor(
@@ -29,7 +29,7 @@ export class VirtualExecutions implements Starter {
 
   /** The runs that were started, in their order. */
   get runIds(): string[] {
-    return [...this.#started.keys()];
+    return [...this.#started.values()].flatMap(({ runId }) => runId ?? []);
   }
 
   /** Whether every run that was started is over. */
@@ -37,10 +37,10 @@ export class VirtualExecutions implements Starter {
     return [...this.#started.values()].every(({ isOver }) => isOver);
   }
 
-  async startRun(_name: string, start: RunStart): Promise<void> {
-    if (this.#started.has(start.runId)) return;
-    const execution = { isOver: false };
-    this.#started.set(start.runId, execution);
+  async startRun(name: string, start: RunStart): Promise<void> {
+    if (this.#started.has(name)) return;
+    const execution = { isOver: false, ...(start.part === undefined && { runId: start.runId }) };
+    this.#started.set(name, execution);
     const over = () => {
       execution.isOver = true;
     };

@@ -10,8 +10,8 @@ import { maskerOf, maskIn, redact, redactText } from '../../core/redaction/redac
 import { wholeEvent } from '../../events/log.ts';
 import { type CallStep, target, unlessOf } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
-import { operationsPerItem } from './durable-operations.ts';
-import { eachItem, itemsOf } from './items.ts';
+import { maxOperationsPerItem } from './durable-operations.ts';
+import { eachItem, type ItemWork, itemsOf } from './items.ts';
 import { firstOccurred } from './occurred.ts';
 import { operationIn, vendorIn } from './operations.ts';
 import { pause } from './pause.ts';
@@ -36,7 +36,7 @@ interface Attempt {
   firstAt: number;
 }
 
-type ItemEnd = Pick<Attempt, 'state' | 'output' | 'error'>;
+export type ItemEnd = Pick<Attempt, 'state' | 'output' | 'error'>;
 
 /** A long-running operation has the whole of an invocation, less a margin; others have the gateway's 25 s. */
 const longCallMs = 13 * 60_000;
@@ -63,21 +63,13 @@ export async function runCall(
     return finish(run, step, operation, [ended], { output: ended.output ?? null, ...errorOf(ended) });
   }
 
-  const items = await itemsOf(run, context, name, place, step.forEach, operationsPerItem(placed));
+  const items = await itemsOf(run, context, placed, place, step.forEach);
   if ('error' in items) {
     const failed: ItemEnd = { state: 'failed', error: items.error };
     return finish(run, step, operation, [failed], { output: null, error: items.error });
   }
-  const all = await eachItem<ItemEnd>(
-    run,
-    context,
-    name,
-    items.list,
-    step.concurrency ?? vendorIn(run.vendors, vendorName)?.concurrency.stepItems ?? 1,
-    (inner, item, index) =>
-      callUntilDone(run, inner, step, operation, { ...place, index }, `${name}[${index}]`, item, attempted),
-    (ends) => ends.some((end) => isLast(step, end)),
-  );
+  const work = callItems(run, placed, step, attempted);
+  const all = await eachItem(run, context, placed, items, work, attempted);
   const left = Array.from({ length: items.list.length - all.length }, () => null);
   const errors = [...all.map((each) => each.error ?? null), ...left];
   const [first] = errors.filter((error) => error !== null);
@@ -85,6 +77,26 @@ export async function runCall(
     output: [...all.map((each) => each.output ?? null), ...left],
     ...(first && { error: first, errors }),
   });
+}
+
+/** How the items of a call with `forEach` are carried out. */
+export function callItems(
+  run: RunContext,
+  placed: PlacedStep,
+  step: CallStep,
+  attempted: () => void = () => undefined,
+): ItemWork<ItemEnd> {
+  const { vendor, operation: operationName } = target(step);
+  const operation = operationIn(run.vendors, vendor, operationName);
+  const place = run.place(placed, step.call);
+  const name = run.nameOf(placed);
+  return {
+    concurrency: step.concurrency ?? vendorIn(run.vendors, vendor)?.concurrency.stepItems ?? 1,
+    maxOperationsPerItem: maxOperationsPerItem(placed, () => operation),
+    work: (inner, item, index) =>
+      callUntilDone(run, inner, step, operation, { ...place, index }, `${name}[${index}]`, item, attempted),
+    isEnough: (ends) => ends.some((end) => isLast(step, end)),
+  };
 }
 
 /** If the run must not continue after an error, no further item is started; nor after an error that ends the list. */

@@ -1,6 +1,6 @@
 import { expressionIn, partsIn } from '../../expressions/template.ts';
 import { isCall, type Step } from '../definition.ts';
-import type { PlacedStep } from '../steps.ts';
+import { everyStep, type PlacedStep } from '../steps.ts';
 
 /** The steps that a template reads: their names, or `all` if it reads `steps` as a whole. */
 export function referencedSteps(template: unknown): ReadonlySet<string> | 'all' {
@@ -20,10 +20,10 @@ export function mentions(template: unknown, binding: string): boolean {
   return expressionsIn(template).some((expression) => name.test(expression));
 }
 
-/** The earlier steps that a step waits for: those named in `after`, and those whose results it reads. */
+/** The earlier steps that a step waits for: those that it or a step within it names in `after`, and those whose results it reads. */
 export function dependenciesOf(step: Step, earlier: readonly PlacedStep[]): PlacedStep[] {
   const read = referencedSteps(step);
-  const named = new Set(step.after ?? []);
+  const named = new Set(everyStep([step]).flatMap((each) => each.step.after ?? []));
   return earlier.filter(({ name }) => named.has(name) || read === 'all' || read.has(name));
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { engineStage } from '../../../test/support/engine-stage.ts';
+import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import { everyStep } from '../steps.ts';
-import { maxOperations, operationsForItems, operationsOf, operationsPerItem } from './durable-operations.ts';
+import { operationsOf, operationsPerItem } from './durable-operations.ts';
 import { definitionOfRun } from './runs.ts';
 
 const stage = engineStage();
@@ -43,30 +43,80 @@ describe('the durable operations of a run', () => {
     expect(stage.execution(id).names.length + 2 * waits + watchEnd).toBe(operationsOf(definition) + items);
   });
 
-  test('limit how long a list may be, before any of its items begins', async () => {
-    const inner = Array.from({ length: 4 }, (_, n) => ({ name: `rest${n}`, wait: { seconds: 5 } }));
-    const list = (name: string, count: number, more: object = {}) => ({
-      name,
-      forEach: `{% [1..${count}] %}`,
-      do: [say(`line_${name}`), ...inner.map((each) => ({ ...each, name: `${each.name}_${name}` }))],
-      ...more,
+  describe('beyond what one execution may have', () => {
+    const small = { maxOperations: 260 };
+    const run = async (steps: object[]) => {
+      const id = await stage.start(stage.automation({ do: steps }));
+      await stage.finish(id, undefined, small);
+      return stage.read(id);
+    };
+    /** As AWS counts them: the stage counts a wait as one operation. */
+    const operationsIn = (name: string, waits: RegExp) => {
+      const { names } = stage.execution(name);
+      return names.length + 2 * names.filter((each) => waits.test(each)).length;
+    };
+
+    test('are taken by further executions, with every item of a list once and in order', async () => {
+      const read = await run([
+        { name: 'greeting', set: 'hello', secret: true },
+        {
+          name: 'all',
+          forEach: '{% [1..8] %}',
+          do: [
+            say('line', { input: { text: '{% steps.greeting.output & " " & item %}' } }),
+            { name: 'rest', wait: { seconds: 5 } },
+          ],
+        },
+        say('more', { forEach: '{% [9..60] %}', concurrency: 1, input: { text: '{% "hello " & item %}' } }),
+        { name: 'others', start: 'Other', forEach: '{% [1..20] %}', onError: 'continue' },
+        say('last', { input: { text: '{% $string($count(steps.all.output)) & $count(steps.others.errors) %}' } }),
+      ]);
+      expect(read).toMatchObject({ state: 'partial', reason: expect.stringContaining('no automation') });
+      const texts = stage.sent.map(({ input }) => input.text);
+      expect(texts).toEqual([...Array.from({ length: 60 }, (_, n) => `hello ${n + 1}`), '820']);
+      const executions = stage.executionsOf(read.id);
+      expect(executions.length).toBeGreaterThan(3);
+      for (const name of executions) expect(operationsIn(name, /^rest\[\d+\]$/)).toBeLessThanOrEqual(260);
+      expect(executions.map((name) => stage.execution(name).kept).join()).not.toContain('"hello"');
     });
-    const perItem = 1 + inner.length * 5;
-    const left = operationsForItems(definitionOf({ do: [list('all', 1)] }));
-    const most = Math.floor(left / perItem);
-    expect(most).toBeLessThan(500);
-    const run = await stage.go([list('all', most + 1)]);
-    expect(run).toMatchObject({
-      state: 'failed',
-      reason: expect.stringContaining(`with ${perItem} operations for each this run has capacity for ${most}`),
+
+    test('are not taken by the retries of a list whose vendor is down', async () => {
+      stage.when('chat', () => trouble.down());
+      const read = await run([say('line', { forEach: '{% [1..6] %}', onError: 'continue', concurrency: 4 })]);
+      expect(read).toMatchObject({ state: 'failed', reason: expect.stringContaining('(and 5 more)') });
+      expect(Object.values(read.steps).map(({ attempts }) => attempts)).toEqual(Array.from({ length: 6 }, () => 6));
+      const executions = stage.executionsOf(read.id);
+      expect(executions.length).toBeGreaterThan(2);
+      for (const name of executions) expect(operationsIn(name, / pause /)).toBeLessThanOrEqual(260);
     });
-    expect(stage.calls()).toEqual([]);
-    // What one list takes is not there for the next.
-    const second = await stage.go([
-      say('first', { forEach: '{% [1..30] %}', if: '{% false %}' }),
-      list('all', most, { onError: 'continue' }),
-    ]);
-    expect(second).toMatchObject({ reason: expect.stringContaining('has capacity for') });
-    expect(maxOperations).toBe(3000);
+
+    test('do not continue a list after an item that ends it', async () => {
+      stage.when('chat', ({ input }) => (input.text === '61' ? trouble.refused() : { ok: true }));
+      const read = await run([
+        say('line', { forEach: '{% [1..80] %}', concurrency: 1, input: { text: '{% $string(item) %}' } }),
+      ]);
+      expect(read).toMatchObject({ state: 'failed', reason: 'Step line: No such channel.' });
+      expect(stage.sent).toHaveLength(60);
+    });
+
+    test('end the run if they cannot be taken', async () => {
+      const id = await stage.start(stage.automation({ do: [say('line', { forEach: '{% [1..80] %}' })] }));
+      const { files } = stage.services();
+      const unreadable = { ...files, get: () => Promise.reject(new Error('No disk.')) };
+      await expect(stage.finish(id, undefined, { ...small, files: unreadable })).rejects.toThrow('No disk.');
+      expect(await stage.read(id)).toMatchObject({ state: 'failed', reason: 'The run could not go on: No disk.' });
+      // The execution that waits for it ends as well.
+      await expect(stage.finish(id, undefined, small)).rejects.toThrow('has ended early');
+    });
+
+    test('are not available to a list if the other steps may take them all', async () => {
+      const often = { name: 'often', repeat: { do: [say('one'), say('two')], until: '{% true %}', max: 40 } };
+      const read = await run([often, say('line', { forEach: '{% [1..10] %}', input: { text: 'too many' } })]);
+      expect(read).toMatchObject({
+        state: 'failed',
+        reason: expect.stringContaining('leave this run no capacity for them'),
+      });
+      expect(stage.sent.map(({ input }) => input.text)).toEqual(['x', 'x']);
+    });
   });
 });

@@ -1,25 +1,33 @@
-import { cancelledBy, isCall, isForEach, isParallel, isRepeat, isWaitFor, type RepeatStep } from '../definition.ts';
+import type { Operation } from '../../core/operation.ts';
+import {
+  type CallStep,
+  cancelledBy,
+  isCall,
+  isForEach,
+  isParallel,
+  isRepeat,
+  isWaitFor,
+  type RepeatStep,
+} from '../definition.ts';
 import { type PlacedStep, placeSteps } from '../steps.ts';
+import { retryPolicy } from './retry.ts';
 import type { RunDefinition } from './runs.ts';
 
 /** AWS's limit for the operations of one durable execution. */
 export const maxOperations = 3_000;
-/** Operations that are left for further attempts of calls. */
-const reserved = 200;
+/** Operations that are left for further attempts of calls, and for the beginning and the end of an execution. */
+export const reservedOperations = 200;
 /** A wait that can be ended early: a context, a callback, and the step that registers it. */
-const perWait = 3;
+export const operationsPerWait = 3;
+/** What an execution takes to have others carry out a part of a list: a wait, and the step that reads the result. */
+export const operationsPerPart = operationsPerWait + 1;
 
 /** The durable operations that a run takes without further attempts, with lists of no items. */
 export function operationsOf(definition: RunDefinition): number {
-  const cancel = cancelledBy(definition).length > 0 ? perWait + 2 : 0;
-  const turn = definition.mode === 'queue' || definition.mode === 'restart' ? perWait + 1 : 0;
+  const cancel = cancelledBy(definition).length > 0 ? operationsPerWait + 2 : 0;
+  const turn = definition.mode === 'queue' || definition.mode === 'restart' ? operationsPerWait + 1 : 0;
   // The beginning and the end of the run.
   return 2 + cancel + turn + sumOf(placeSteps(definition.do));
-}
-
-/** How many operations the items of a run's lists may take together. */
-export function operationsForItems(definition: RunDefinition): number {
-  return maxOperations - reserved - operationsOf(definition);
 }
 
 /** The operations that a step takes for each item of its list; 0 where it has none. */
@@ -28,9 +36,26 @@ export function operationsPerItem({ step, inside }: PlacedStep): number {
   return (isCall(step) || 'start' in step) && step.forEach !== undefined ? 1 : 0;
 }
 
+/** The most operations that a step takes for each item of its list, with every attempt of its calls. */
+export function maxOperationsPerItem(
+  { step, inside }: PlacedStep,
+  operationFor: (step: CallStep) => Pick<Operation, 'alarm' | 'repeatWhenLost'> | undefined,
+): number {
+  const most = (each: PlacedStep): number =>
+    isCall(each.step) ? perCall(each.step, operationFor(each.step) ?? {}) : operationsOfStep(each);
+  if (isForEach(step)) return inside.flat().reduce((sum, each) => sum + most(each), 0);
+  return isCall(step) ? perCall(step, operationFor(step) ?? {}) : 1;
+}
+
+/** Each attempt is a step, and one more if it is interrupted; each but the first follows a pause. */
+function perCall(step: CallStep, operation: Pick<Operation, 'alarm' | 'repeatWhenLost'>): number {
+  const attempts = Math.max(retryPolicy(step, operation).attempts, operation.repeatWhenLost?.attempts ?? 0);
+  return attempts * (1 + operationsPerWait) + 1;
+}
+
 /** The operations of a step itself, and of the steps within it. */
 export function operationsOfStep({ step, inside }: PlacedStep): number {
-  if ('wait' in step || isWaitFor(step)) return perWait + 2;
+  if ('wait' in step || isWaitFor(step)) return operationsPerWait + 2;
   if (isParallel(step)) return 2 + sumOf(inside.flat());
   if (isRepeat(step)) return 2 + roundsOf(step, sumOf(inside.flat()));
   // It begins, finds its items, and ends.
@@ -39,7 +64,7 @@ export function operationsOfStep({ step, inside }: PlacedStep): number {
 }
 
 function roundsOf({ repeat: { max, everySeconds } }: RepeatStep, perRound: number): number {
-  return max * (perRound + 1) + (everySeconds === undefined ? 0 : (max - 1) * perWait);
+  return max * (perRound + 1) + (everySeconds === undefined ? 0 : (max - 1) * operationsPerWait);
 }
 
 function sumOf(steps: readonly PlacedStep[]): number {

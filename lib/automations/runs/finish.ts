@@ -3,7 +3,7 @@ import { redactText } from '../../core/redaction/redact.ts';
 import { appendOwnEvent } from '../../events/own-events.ts';
 import { eventOf, runInLog } from './begin.ts';
 import { endClaim, type HeldKey } from './dedupe.ts';
-import { forgetWaits } from './pause.ts';
+import { endPartWaits, forgetWaits } from './pause.ts';
 import type { StepEnd } from './run-context.ts';
 import { endRun, findRun, type RunItem, type RunServices, type RunState, vendorOfCalls } from './runs.ts';
 import { passTurn } from './turn.ts';
@@ -90,6 +90,13 @@ async function reportFailure(services: RunServices, run: RunItem, end: RunEnd): 
 export async function abandonRun(services: RunServices, runId: string, reason: string): Promise<void> {
   const run = await findRun(services.table, runId);
   if (run?.state === 'running') await finishRun(services, runId, { state: 'failed', reason, waited: true });
+}
+
+/** Ends the run of an execution that cannot continue: its own, or that of a part of one of its lists. */
+export async function abandonExecution(services: RunServices, execution: string, reason: string): Promise<void> {
+  const [runId = ''] = execution.split('-');
+  await endPartWaits(services, runId);
+  await abandonRun(services, runId, reason);
 }
 
 /** The last durable step of a run. */

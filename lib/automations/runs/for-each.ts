@@ -1,8 +1,9 @@
 import type { DurableContext } from '../../core/durable.ts';
-import type { ForEachStep } from '../definition.ts';
+import { type ForEachStep, target } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
-import { operationsPerItem } from './durable-operations.ts';
-import { eachItem, itemsOf } from './items.ts';
+import { maxOperationsPerItem } from './durable-operations.ts';
+import { eachItem, type ItemWork, itemsOf } from './items.ts';
+import { operationIn } from './operations.ts';
 import type { RunContext, StepEnd, StepResult } from './run-context.ts';
 import type { RunSteps, SequenceEnd } from './run-steps.ts';
 import type { StepError } from './runs.ts';
@@ -25,7 +26,6 @@ export async function runForEach(
   runSteps: RunSteps,
 ): Promise<StepEnd> {
   const { name } = placed;
-  const [steps = []] = placed.inside;
   const place = run.place(placed, 'forEach');
   const refusal = await context.step(`${name} begins`, async () => {
     const words = await run.refusal(step.if, place, run.services.clock.now());
@@ -36,7 +36,7 @@ export async function runForEach(
     return words ?? null;
   });
   if (refusal !== null) return finish({ state: 'skipped' }, { output: null });
-  const items = await itemsOf(run, context, name, place, step.forEach, operationsPerItem(placed));
+  const items = await itemsOf(run, context, placed, place, step.forEach);
   if ('error' in items) {
     const reason = `Step ${name}: ${items.error.message}`;
     return finish(
@@ -45,19 +45,7 @@ export async function runForEach(
     );
   }
 
-  const all = await eachItem<ItemEnd>(
-    run,
-    context,
-    name,
-    items.list,
-    step.concurrency ?? 1,
-    async (inner, item, index) => {
-      const round = run.inside({ index, item }, steps);
-      const end = await runSteps(round, inner, steps);
-      return { ...end, ends: round.ends, results: round.results };
-    },
-    (ends) => ends.some((end) => end.cancelled || isLast(end)),
-  );
+  const all = await eachItem(run, context, placed, items, forEachItems(run, placed, step, runSteps));
   const errors = items.list.map((_, index) => firstError(all[index]));
   const [first] = errors.filter((error) => error !== null);
   const ends = all.flatMap((each) => each.ends);
@@ -85,16 +73,39 @@ export async function runForEach(
     },
   );
 
-  /** If the run must not continue after an error, no further item is started. */
-  function isLast(end: ItemEnd): boolean {
-    if (end.ends.some(({ code }) => code !== undefined && step.stopOn?.includes(code))) return true;
-    return step.onError !== 'continue' && (end.stop !== undefined || end.ends.some(({ failed }) => failed > 0));
-  }
-
   function finish(end: Partial<StepEnd> & Pick<StepEnd, 'state'>, result: StepResult): StepEnd {
     const whole: StepEnd = { name, succeeded: 0, failed: 0, wrote: false, ...end };
     run.finishStep(whole, result);
     return whole;
+  }
+}
+
+/** How the items of a list of steps are carried out. */
+export function forEachItems(
+  run: RunContext,
+  placed: PlacedStep,
+  step: ForEachStep,
+  runSteps: RunSteps,
+): ItemWork<ItemEnd> {
+  const [steps = []] = placed.inside;
+  return {
+    concurrency: step.concurrency ?? 1,
+    maxOperationsPerItem: maxOperationsPerItem(placed, (call) => {
+      const { vendor, operation } = target(call);
+      return operationIn(run.vendors, vendor, operation);
+    }),
+    work: async (inner, item, index) => {
+      const round = run.inside({ index, item }, steps);
+      const end = await runSteps(round, inner, steps);
+      return { ...end, ends: round.ends, results: round.results };
+    },
+    isEnough: (ends) => ends.some((end) => end.cancelled || isLast(end)),
+  };
+
+  /** If the run must not continue after an error, no further item is started. */
+  function isLast(end: ItemEnd): boolean {
+    if (end.ends.some(({ code }) => code !== undefined && step.stopOn?.includes(code))) return true;
+    return step.onError !== 'continue' && (end.stop !== undefined || end.ends.some(({ failed }) => failed > 0));
   }
 }
 

@@ -105,8 +105,8 @@ describe('forEach around several steps', () => {
   });
 
   test('refuses a list that is too long', async () => {
-    const run = await go([each()], { list: Array.from({ length: 501 }, () => 1) });
-    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('501 items') });
+    const run = await go([each()], { list: Array.from({ length: 2_001 }, () => 1) });
+    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('2001 items') });
   });
 });
 

@@ -10,12 +10,15 @@ interface WaitItem extends Key {
   callbackId: string;
   /** The event types that it waits for, in order. */
   types: string[];
+  /** It waits for another execution of the run, which sees by itself that the run is cancelled. */
+  isForPart?: true;
   expiresAt: number;
 }
 
 const newestLength = 200;
 
-interface Cancelled {
+/** What completes a wait that ends early. */
+export interface Cancelled {
   cancelled: true;
 }
 
@@ -42,6 +45,22 @@ export async function endOnCancel(
   if ((await findRun(services.table, run.id))?.cancelRequested) await endWait(services, callbackId);
 }
 
+/** Makes a wait for another execution of the run end when that one cannot continue. */
+export async function endOnAbandon(
+  { services, run }: Pick<RunContext, 'services' | 'run'>,
+  callbackId: string,
+): Promise<void> {
+  const { expiresAt } = run;
+  const at = keys.runWait(run.id, callbackId);
+  await services.table.put<WaitItem>({ ...at, callbackId, types: [], isForPart: true, expiresAt });
+}
+
+/** Ends the waits of a run for executions that cannot continue. */
+export async function endPartWaits(services: RunServices, runId: string): Promise<void> {
+  for (const { callbackId, isForPart } of await waitsOf(services.table, runId))
+    if (isForPart) await endWait(services, callbackId);
+}
+
 /** Removes the waiters of a run, so that no later event is matched against a run that has ended. */
 export async function forgetWaits({ table }: RunServices, runId: string): Promise<void> {
   for (const { pk, sk, callbackId, types } of await waitsOf(table, runId)) {
@@ -59,7 +78,8 @@ export async function cancelRun(services: RunServices, run: RunItem, reason: str
     '#state = :running',
   );
   if (!asked.done) return false;
-  for (const { callbackId } of await waitsOf(services.table, run.id)) await endWait(services, callbackId);
+  for (const { callbackId, isForPart } of await waitsOf(services.table, run.id))
+    if (!isForPart) await endWait(services, callbackId);
   return true;
 }
 

@@ -4,7 +4,7 @@ import type { Catalogue } from '../../core/vendor.ts';
 import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
 import type { PlacedStep } from '../steps.ts';
 import { mentions, referencedSteps } from './dependencies.ts';
-import { operationsForItems } from './durable-operations.ts';
+import { maxOperations, operationsOf, reservedOperations } from './durable-operations.ts';
 import { type LinkServices, linksFor } from './links.ts';
 import { memoryOf } from './memory.ts';
 import {
@@ -24,6 +24,8 @@ export interface AutomationServices extends RunServices, GatewayServices, LinkSe
   vendorNames: readonly string[];
   /** Polls the source of an event type now, if it is polled at all, so that a wait does not end with unread events. */
   pollNow?(type: string, connection: string | undefined): Promise<void>;
+  /** How many durable operations one execution may have; Lambda's limit if absent. */
+  maxOperations?: number;
 }
 
 /** What expressions see of a step that has ended. */
@@ -110,7 +112,12 @@ export class RunContext {
   /** How many durable operations the items of further lists may take. */
   get operationsLeft(): number {
     if (this.#outer) return this.#outer.operationsLeft;
-    return operationsForItems(definitionOfRun(this.run)) - this.#spent;
+    return this.capacity - operationsOf(definitionOfRun(this.run)) - this.#spent;
+  }
+
+  /** How many durable operations an execution may take before further attempts of calls. */
+  get capacity(): number {
+    return (this.services.maxOperations ?? maxOperations) - reservedOperations;
   }
 
   spendOperations(count: number): void {
@@ -126,6 +133,11 @@ export class RunContext {
   noteWait(): void {
     this.#hasWaited = true;
     this.#outer?.noteWait();
+  }
+
+  /** Takes over the results of steps that another execution of the run has carried out. */
+  restore(results: Readonly<Record<string, StepResult>>): void {
+    for (const [name, result] of Object.entries(results)) this.#results.set(name, result);
   }
 
   get run(): RunItem {

@@ -4,7 +4,8 @@ import type { Catalogue } from '../../core/vendor.ts';
 import { placeSteps } from '../steps.ts';
 import { type Beginning, beginRun } from './begin.ts';
 import { watchForCancel } from './cancel-on.ts';
-import { abandonRun, countsForDedupe, endOf, finishDurably, type RunEnd } from './finish.ts';
+import { abandonExecution, countsForDedupe, endOf, finishDurably, type RunEnd } from './finish.ts';
+import { carryOutPart } from './part.ts';
 import { type AutomationServices, RunContext, type RunFacts } from './run-context.ts';
 import { definitionOfRun, type RunItem } from './runs.ts';
 import { runSequence } from './sequence.ts';
@@ -27,13 +28,14 @@ export async function runAutomation(
   services: AutomationServices,
   vendors: Catalogue,
   context: DurableContext,
-  { runId }: RunStart,
+  { runId, part }: RunStart,
 ): Promise<RunEnd> {
   try {
+    if (part !== undefined) return await carryOutPart(services, vendors, context, { runId, part });
     return await carryOut(services, vendors, context, runId);
   } catch (error) {
     const reason = `The run could not go on: ${error instanceof Error ? error.message : String(error)}`;
-    await abandonRun(services, runId, reason);
+    await abandonExecution(services, part ?? runId, reason);
     throw error;
   }
 }

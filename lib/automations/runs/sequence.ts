@@ -104,7 +104,8 @@ async function runStep(
 ): Promise<StepEnd> {
   const { step, name } = placed;
   if (!run.sequential) {
-    const awaited = dependenciesOf(step, around.earlier);
+    // Of the branches of `parallel`, each waits for itself.
+    const awaited = dependenciesOf(isParallel(step) ? { ...step, parallel: [] } : step, around.earlier);
     await Promise.all(awaited.map((each) => run.ended(each.name)));
   }
   const given = run.givenOutput(name);

@@ -6,8 +6,7 @@ import { redactText } from '../../core/redaction/redact.ts';
 import { type AutomationItem, listAutomations, startOne } from '../automations.ts';
 import type { StartStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
-import { operationsPerItem } from './durable-operations.ts';
-import { eachItem, itemsOf } from './items.ts';
+import { eachItem, type ItemWork, itemsOf } from './items.ts';
 import { isExpressionFailure } from './retry.ts';
 import type { RunContext, StepEnd } from './run-context.ts';
 import { type StepError, stepsOf } from './runs.ts';
@@ -33,18 +32,9 @@ export async function runStart(
     const started = await context.step(name, () => startRunOf(run, step, place, undefined));
     return finish([started], 'runId' in started ? { runId: started.runId } : null);
   }
-  const items = await itemsOf(run, context, name, place, step.forEach, operationsPerItem(placed));
+  const items = await itemsOf(run, context, placed, place, step.forEach);
   if ('error' in items) return finish([{ error: items.error }], null);
-  const all = await eachItem(
-    run,
-    context,
-    name,
-    items.list,
-    1,
-    (inner, item, index) =>
-      inner.step(`${name}[${index}]`, () => startRunOf(run, step, { ...place, index }, item ?? null)),
-    (ends) => step.onError !== 'continue' && ends.some((end) => 'error' in end),
-  );
+  const all = await eachItem(run, context, placed, items, startItems(run, placed, step));
   return finish(
     all,
     all.map((each) => ('runId' in each ? { runId: each.runId } : null)),
@@ -69,6 +59,19 @@ export async function runStart(
     run.finishStep(end, { output, ...(first && { error: first, ...(step.forEach !== undefined && { errors }) }) });
     return end;
   }
+}
+
+/** How the items of a `start` with `forEach` are carried out. */
+export function startItems(run: RunContext, placed: PlacedStep, step: StartStep): ItemWork<Started> {
+  const { name } = placed;
+  const place = run.place(placed, `start ${step.start}`);
+  return {
+    concurrency: 1,
+    maxOperationsPerItem: 1,
+    work: (inner, item, index) =>
+      inner.step(`${name}[${index}]`, () => startRunOf(run, step, { ...place, index }, item ?? null)),
+    isEnough: (ends) => step.onError !== 'continue' && ends.some((end) => 'error' in end),
+  };
 }
 
 async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, item: unknown): Promise<Started> {
