@@ -1,5 +1,6 @@
 import { startRunsFor } from '../lib/automations/automations.ts';
 import { findRun } from '../lib/automations/runs/runs.ts';
+import { hasReadNoVendor } from '../lib/automations/runs/visible.ts';
 import { hookFunction } from '../lib/aws/hook-function.ts';
 import { vendors } from '../lib/vendors/index.ts';
 
@@ -9,6 +10,7 @@ export const handler = hookFunction(vendors, (services) => ({
   runResult: async (id) => {
     const run = await findRun(services.table, id);
     if (!run || run.state === 'running') return undefined;
-    return { id, state: run.state, reason: run.reason };
+    // Whoever posts has no key, and may learn nothing that the run has read at a vendor.
+    return { id, state: run.state, ...(hasReadNoVendor(run) && { reason: run.reason }) };
   },
 }));

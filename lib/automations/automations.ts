@@ -36,6 +36,8 @@ export interface AutomationStatus extends Key {
   runId: string;
   state: string;
   reason?: string;
+  /** The scopes without which a key may not see the reason. */
+  reads?: readonly string[];
   createdAt: number;
   endedAt: number;
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import type { Principal } from '../api/key-check.ts';
 import { Answer, type Route, type RouteCall, route } from '../api/route.ts';
 import { controlNeed, requireScope } from '../api/scopes.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
@@ -6,6 +7,7 @@ import { GatewayError, refusedField } from '../core/errors.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { field } from '../core/field.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
+import { mayReadAll } from '../events/reading.ts';
 import { keys } from '../store/items.ts';
 import { type AdmissionServices, admit } from './admission.ts';
 import { type AutomationItem, type AutomationStatus, definitionOf, listAutomations, startOne } from './automations.ts';
@@ -88,7 +90,7 @@ export function automationRoutes(
       output: shown,
       handle: async ({ input, principal }) => {
         await admit(admission, vendors, input, principal, { now: services.clock.now() });
-        return showOne(services, await createAutomation(records, input, principal));
+        return showOne(services, principal, await createAutomation(records, input, principal));
       },
     }),
     route({
@@ -98,7 +100,7 @@ export function automationRoutes(
       operationId: 'listAutomations',
       summary: 'List the automations',
       output: () => z.array(shown()),
-      handle: async () => {
+      handle: async ({ principal }) => {
         const [items, statuses] = await Promise.all([
           listAutomations(services.table),
           services.table.queryAll<AutomationStatus>({ pk: keys.automationStatuses() }),
@@ -106,7 +108,7 @@ export function automationRoutes(
         const statusOf = new Map(statuses.map((status) => [status.sk, status]));
         return Promise.all(
           items.map(async (item) =>
-            show(item, (await newestRun(services.table, item.id))?.createdAt, statusOf.get(item.id)),
+            show(item, principal, (await newestRun(services.table, item.id))?.createdAt, statusOf.get(item.id)),
           ),
         );
       },
@@ -118,7 +120,7 @@ export function automationRoutes(
       operationId: 'getAutomation',
       summary: 'Get an automation by id or name',
       output: shown,
-      handle: async ({ params }) => showOne(services, await find(params)),
+      handle: async ({ params, principal }) => showOne(services, principal, await find(params)),
     }),
     route({
       ...shared,
@@ -137,10 +139,13 @@ export function automationRoutes(
           ...Object.fromEntries(given),
           name: input.name ?? before?.name ?? key,
         });
-        if (before) return showOne(services, await change(before, definition, principal));
+        if (before) return showOne(services, principal, await change(before, definition, principal));
         if (definition.name !== key) throw renamed(key);
         await admit(admission, vendors, definition, principal, { now: services.clock.now() });
-        return new Answer(201, await showOne(services, await createAutomation(records, definition, principal)));
+        return new Answer(
+          201,
+          await showOne(services, principal, await createAutomation(records, definition, principal)),
+        );
       },
     }),
     route({
@@ -181,7 +186,7 @@ export function automationRoutes(
         const changed = await change(item, definition, principal);
         const reason = 'Its automation was disabled.';
         const endedRuns = endRuns === true ? { endedRuns: await cancelRuns(services, item.id, reason) } : {};
-        return { ...(await showOne(services, changed)), ...endedRuns };
+        return { ...(await showOne(services, principal, changed)), ...endedRuns };
       },
     }),
     route({
@@ -239,15 +244,20 @@ export function automationRoutes(
   ];
 }
 
-async function showOne(services: Services, item: AutomationItem) {
+async function showOne(services: Services, principal: Principal, item: AutomationItem) {
   const [run, status] = await Promise.all([
     newestRun(services.table, item.id),
     services.table.get<AutomationStatus>(keys.automationStatus(item.id)),
   ]);
-  return show(item, run?.createdAt, status);
+  return show(item, principal, run?.createdAt, status);
 }
 
-function show(item: AutomationItem, firedAt: number | undefined, status: AutomationStatus | undefined) {
+function show(
+  item: AutomationItem,
+  principal: Principal,
+  firedAt: number | undefined,
+  status: AutomationStatus | undefined,
+) {
   const { id, createdAt, updatedAt, dueAt, enabled, scopes } = item;
   const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
   return {
@@ -261,7 +271,7 @@ function show(item: AutomationItem, firedAt: number | undefined, status: Automat
     lastRun: status && {
       id: status.runId,
       state: status.state,
-      reason: status.reason,
+      ...(mayReadAll(principal.scopes, status.reads ?? []) ? { reason: status.reason } : { hidden: true }),
       createdAt: at(status.createdAt),
       endedAt: at(status.endedAt),
     },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { showRun } from '../../lib/automations/runs/routes.ts';
 import { services } from '../../lib/aws/services.ts';
 import { changesSince, streamStart } from '../../lib/stream/changes.ts';
 import { streamRoutes } from '../../lib/stream/routes.ts';
@@ -101,6 +102,50 @@ test('a key without a read operation finds them behind none', async () => {
     ['copy', true],
     ['relay', true],
   ]);
+});
+
+test('the reason of a failure quotes what a run has read to those alone who may read it, by every way to it', async () => {
+  const hook = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', {
+    name: 'Any',
+    verify: { kind: 'none' },
+  });
+  const said = '{% $error(steps.read.output.messages[$contains(text, "depot")].text) %}';
+  const made = await bench.call<{ id: string }>('POST', '/v1/automations', {
+    name: 'Quoting',
+    when: { hook: hook.body.id },
+    do: [
+      { name: 'read', call: 'talk/demo/getChatMessages', input: { token: room } },
+      { name: 'alert', call: 'proptt2/demo/sendAlertToChannel', input: { channelId: 1, message: said } },
+    ],
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const posted = await bench.call('POST', `${new URL(hook.body.url).pathname}?wait=20`, {}, { authorization: '' });
+  expect(posted).toMatchObject({ status: 424, body: { runs: [{ state: 'failed' }] } });
+  expect(JSON.stringify(posted.body)).not.toContain(words);
+  const [run] = await bench.runs(made.body.id, 1);
+  expect(run?.reason).toContain(words);
+  const doors = [
+    `/v1/runs?automation=${made.body.id}`,
+    `/v1/runs/${run?.id}`,
+    '/v1/alarms',
+    `/v1/alarms?run=${run?.id}`,
+    '/v1/automations',
+    `/v1/automations/${made.body.id}`,
+  ];
+  const whole = await keyWith([...scopes, 'talk/demo/getChatMessages']);
+  for (const door of doors) {
+    expect([door, JSON.stringify((await as(whole, 'GET', door)).body)]).toEqual([door, expect.stringContaining(words)]);
+    const { status, body } = await as(thief, 'GET', door);
+    expect([door, status, JSON.stringify(body)]).toEqual([door, 200, expect.not.stringContaining(words)]);
+  }
+  const told = '/v1/events?type=trunkline.run.failed';
+  await expect.poll(async () => (await bench.call<unknown[]>('GET', told)).body).not.toEqual([]);
+  expect((await as(thief, 'GET', told)).body).toEqual([]);
+  const principal = { keyId: 'k', name: 'key', scopes, perMinute: 1 };
+  const { frames } = await changesSince(services(), principal, { position: 0, stamp: 0 });
+  const shown = frames.flatMap((frame) => (frame.kind === 'run' ? [showRun(frame.item, principal)] : []));
+  expect(shown.findLast(({ id }) => id === run?.id)).toMatchObject({ state: 'failed', hidden: true });
+  expect(JSON.stringify(shown)).not.toContain(words);
 });
 
 test('the live stream carries them to readers alone', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
+import { admin } from '../../../test/support/harness.ts';
 import { alarmOf, listAlarms } from './alarms.ts';
 
 const stage = engineStage();
@@ -13,7 +14,8 @@ const run = async (...steps: object[]) => {
   await stage.finish(id);
   return { id, postedAt, item: await stage.read(id) };
 };
-const alarm = async (item: Awaited<ReturnType<typeof stage.read>>) => alarmOf(stage.services(), stage.catalogue, item);
+const alarm = async (item: Awaited<ReturnType<typeof stage.read>>) =>
+  alarmOf(stage.services(), stage.catalogue, admin, item);
 
 test('an alarm has the time from its cause to the vendor, and the worst of its outcomes', async () => {
   const raised = await run({ wait: { seconds: 5 } }, siren);
@@ -52,6 +54,6 @@ test('the list has runs that called for an alarm, newest first, and no others', 
   await run({ ...siren, if: '{% false %}' });
   clock.advance(1_000);
   const last = await run(siren);
-  const listed = await listAlarms(stage.services(), stage.catalogue, { limit: 2, to: clock.now() });
+  const listed = await listAlarms(stage.services(), stage.catalogue, admin, { limit: 2, to: clock.now() });
   expect(listed.map(({ runId }) => runId)).toEqual([last.id, before.id]);
 });

@@ -1,3 +1,4 @@
+import type { Principal } from '../../api/key-check.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { mergeNewest, newestListed } from '../../store/due.ts';
 import type { Table } from '../../store/table.ts';
@@ -13,6 +14,7 @@ import {
   vendorOfCalls,
   withDefinition,
 } from './runs.ts';
+import { maySeeStep, scopesToSee } from './visible.ts';
 
 /** The states of runs in which an alarm may have been raised. */
 const alarmingStates = ['running', 'succeeded', 'partial', 'failed', 'cancelled'] as const;
@@ -38,19 +40,25 @@ export interface Alarm {
   /** When a wait for an event ended with one after the alarm. */
   acknowledgedAt?: string | undefined;
   reason?: string | undefined;
+  /** True if the key may not see the reason. */
+  hidden?: true | undefined;
 }
 
 /** The newest runs that called for an alarm, with their response times. */
 export async function listAlarms(
   services: RunServices,
   vendors: Catalogue,
+  principal: Principal,
   { limit, to }: { limit: number; to: number },
 ): Promise<Alarm[]> {
   const alarms: Alarm[] = [];
   let searched = 0;
   for await (const run of newestRuns(services.table, to, limit)) {
     if (++searched > maxSearched || alarms.length >= limit) break;
-    const alarm = run.alarm === false ? undefined : await alarmOf(services, vendors, run);
+    const alarm =
+      run.alarm === false
+        ? undefined
+        : await alarmOf(services, vendors, principal, await withDefinition(services.files, run));
     if (alarm) alarms.push(alarm);
   }
   return alarms;
@@ -61,8 +69,13 @@ async function* newestRuns(table: Table, to: number, pageSize: number): AsyncGen
   yield* mergeNewest(lists, (run) => run.createdAt);
 }
 
-/** The alarm of a run; undefined if none of its steps called for one. */
-export async function alarmOf(services: RunServices, vendors: Catalogue, run: RunItem): Promise<Alarm | undefined> {
+/** The alarm of a run, its definition as plain JSON; undefined if none of its steps called for one. */
+export async function alarmOf(
+  services: RunServices,
+  vendors: Catalogue,
+  principal: Principal,
+  run: RunItem,
+): Promise<Alarm | undefined> {
   const steps = await stepsOf(services.table, run.id);
   const calls = steps.filter((step) => step.state !== 'skipped' && !step.kept && raisesAlarm(vendors, step));
   const worst = order.flatMap((state) => calls.filter((step) => stateOf(step) === state))[0];
@@ -70,6 +83,7 @@ export async function alarmOf(services: RunServices, vendors: Catalogue, run: Ru
   const raised = calls.filter(({ state, endedAt }) => state === 'succeeded' && endedAt !== undefined);
   const raisedAt = raised.length > 0 ? Math.min(...raised.map(({ endedAt = 0 }) => endedAt)) : undefined;
   const state = stateOf(worst);
+  const isVisible = maySeeStep(run, worst, principal, scopesToSee(vendors, run, steps));
   return {
     runId: run.id,
     name: run.name,
@@ -78,19 +92,14 @@ export async function alarmOf(services: RunServices, vendors: Catalogue, run: Ru
     state,
     postedAt: iso(run.createdAt),
     raisedAt: raisedAt === undefined ? undefined : iso(raisedAt),
-    acknowledgedAt: await acknowledgedAt(services, run, steps, raisedAt),
-    reason: worst.error?.message,
+    acknowledgedAt: acknowledgedAt(run, steps, raisedAt),
+    ...(isVisible ? { reason: worst.error?.message } : { hidden: true }),
   };
 }
 
-async function acknowledgedAt(
-  services: RunServices,
-  run: RunItem,
-  steps: readonly StepItem[],
-  raisedAt: number | undefined,
-): Promise<string | undefined> {
+function acknowledgedAt(run: RunItem, steps: readonly StepItem[], raisedAt: number | undefined): string | undefined {
   if (raisedAt === undefined) return undefined;
-  const { do: list } = definitionOfRun(await withDefinition(services.files, run));
+  const { do: list } = definitionOfRun(run);
   const waits = new Set(
     everyStep(list)
       .filter(({ step }) => isWaitFor(step))

@@ -1,12 +1,23 @@
 import type { DurableContext } from '../../core/durable.ts';
 import { redactText } from '../../core/redaction/redact.ts';
+import type { Catalogue } from '../../core/vendor.ts';
 import { appendOwnEvent } from '../../events/own-events.ts';
 import { eventOf, runInLog } from './begin.ts';
 import { endClaim, type HeldKey } from './dedupe.ts';
 import { endPartWaits, forgetWaits } from './pause.ts';
 import type { StepEnd } from './run-context.ts';
-import { endRun, findRun, type RunItem, type RunServices, type RunState, vendorOfCalls } from './runs.ts';
+import {
+  endRun,
+  findRun,
+  type RunItem,
+  type RunServices,
+  type RunState,
+  stepsOf,
+  vendorOfCalls,
+  withDefinition,
+} from './runs.ts';
 import { passTurn } from './turn.ts';
+import { scopesToSee } from './visible.ts';
 
 /** How a run ended. */
 export interface RunEnd {
@@ -19,6 +30,8 @@ export interface RunEnd {
   waited?: boolean;
   /** The steps that failed. */
   failures?: { step: string; reason: string }[];
+  /** The scopes that a key needs to see the reason, if it may quote more than the run's event. */
+  reads?: readonly string[];
 }
 
 /** Derives the outcome of a run from the outcomes of its steps. */
@@ -51,7 +64,7 @@ export async function finishRun(services: RunServices, runId: string, end: RunEn
     await passTurn(services, run.owner, end.held.key);
   }
   const reason = end.reason === undefined ? undefined : redactText(end.reason).slice(0, 2_000);
-  if (!(await endRun(services, run, end.state, reason, end.dedupeKey))) return;
+  if (!(await endRun(services, run, end.state, reason, end))) return;
   if (end.waited) await forgetWaits(services, runId);
   const failed = end.state === 'failed' || end.state === 'partial';
   services.log?.({
@@ -85,27 +98,51 @@ async function reportFailure(services: RunServices, run: RunItem, end: RunEnd): 
 
 /**
  * Ends a run whose execution cannot continue, whatever its steps have done. This frees its dedupe key, since a claim counts only
- * while its run is active.
+ * while its run is active. With `vendors`, the reason may quote what the run has read.
  */
-export async function abandonRun(services: RunServices, runId: string, reason: string): Promise<void> {
+export async function abandonRun(
+  services: RunServices,
+  runId: string,
+  reason: string,
+  vendors?: Catalogue,
+): Promise<void> {
   const run = await findRun(services.table, runId);
-  if (run?.state === 'running') await finishRun(services, runId, { state: 'failed', reason, waited: true });
+  if (run?.state !== 'running') return;
+  const reads = vendors && { reads: await readsOf(services, vendors, runId) };
+  await finishRun(services, runId, { state: 'failed', reason, waited: true, ...reads });
+}
+
+/** The scopes that a key needs to see everything that passed through a run. */
+async function readsOf(services: RunServices, vendors: Catalogue, runId: string): Promise<readonly string[]> {
+  const run = await findRun(services.table, runId);
+  if (!run) return [];
+  return scopesToSee(vendors, await withDefinition(services.files, run), await stepsOf(services.table, runId));
 }
 
 /** Ends the run of an execution that cannot continue: its own, or that of a part of one of its lists. */
-export async function abandonExecution(services: RunServices, execution: string, reason: string): Promise<void> {
+export async function abandonExecution(
+  services: RunServices,
+  execution: string,
+  reason: string,
+  vendors?: Catalogue,
+): Promise<void> {
   const [runId = ''] = execution.split('-');
   await endPartWaits(services, runId);
-  await abandonRun(services, runId, reason);
+  await abandonRun(services, runId, reason, vendors);
 }
 
 /** The last durable step of a run. */
 export async function finishDurably(
   services: RunServices,
+  vendors: Catalogue,
   context: DurableContext,
   runId: string,
   end: RunEnd,
 ): Promise<RunEnd> {
-  await context.step('end', () => finishRun(services, runId, end));
+  await context.step('end', async () => {
+    // The reason of a failure can quote what any step has read.
+    const reads = end.failures && { reads: await readsOf(services, vendors, runId) };
+    await finishRun(services, runId, { ...end, ...reads });
+  });
   return end;
 }

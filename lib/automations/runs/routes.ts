@@ -28,7 +28,7 @@ import {
   vendorOfCalls,
   withDefinition,
 } from './runs.ts';
-import { isOwnCall, maySeeEvent, maySeeStep, scopesToSee } from './visible.ts';
+import { isOwnCall, maySeeReason, maySeeStep, scopesToSee } from './visible.ts';
 
 const summary = () =>
   z.looseObject({
@@ -70,6 +70,7 @@ const shownAlarm = () =>
       field(z.string(), { description: 'When a `waitFor` step found an event after the alarm.' }),
     ),
     reason: z.optional(z.string()),
+    hidden: z.optional(field(z.boolean(), { description: 'True if your key may not see the reason.' })),
   });
 const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
 const runIdField = () => z.string().check(z.refine((id) => runKey(id) !== undefined, 'must be the id of a run'));
@@ -141,9 +142,9 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         limit: z._default(field(integer(1, 100), { description: 'Default 20.' }), 20),
       }),
       output: () => z.array(shownAlarm()),
-      handle: async ({ input: { run, limit } }) => {
-        if (run === undefined) return listAlarms(services, vendors, { limit, to: services.clock.now() });
-        const alarm = await alarmOf(services, vendors, await find(services, run));
+      handle: async ({ input: { run, limit }, principal }) => {
+        if (run === undefined) return listAlarms(services, vendors, principal, { limit, to: services.clock.now() });
+        const alarm = await alarmOf(services, vendors, principal, await find(services, run));
         return alarm ? [alarm] : [];
       },
     }),
@@ -275,7 +276,7 @@ async function findAuthorized(services: RunServices, id: string, principal: Prin
   throw new GatewayError('conflict', `The run can be neither repeated nor undone: ${authorized.problem}`);
 }
 
-/** A run as the API returns it, without its steps. What may quote its event is left out for keys that may not read the event. */
+/** A run as the API returns it, without its steps. What may quote what it has read is left out for keys that may not read that. */
 export function showRun(run: RunItem, principal: Principal) {
   const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, replayedBy, undoOf, progress, isDrill } = run;
   return {
@@ -289,7 +290,7 @@ export function showRun(run: RunItem, principal: Principal) {
     replayedBy,
     undoOf,
     progress,
-    ...(maySeeEvent(run, principal) ? { dedupeKey, reason } : { hidden: true }),
+    ...(maySeeReason(run, principal) ? { dedupeKey, reason } : { hidden: true }),
     createdAt: new Date(run.createdAt).toISOString(),
     endedAt: run.endedAt === undefined ? undefined : new Date(run.endedAt).toISOString(),
   };

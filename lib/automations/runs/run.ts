@@ -35,7 +35,7 @@ export async function runAutomation(
     return await carryOut(services, vendors, context, runId);
   } catch (error) {
     const reason = `The run could not go on: ${error instanceof Error ? error.message : String(error)}`;
-    await abandonExecution(services, part ?? runId, reason);
+    await abandonExecution(services, part ?? runId, reason, vendors);
     throw error;
   }
 }
@@ -50,16 +50,20 @@ async function carryOut(
   const { beginning, sequential } = beginningOf(remembered);
   if (!beginning.go) {
     const { held, ...end } = beginning;
-    return finishDurably(services, context, runId, { ...end, ...(held && { held: { ...held, counts: false } }) });
+    return finishDurably(services, vendors, context, runId, {
+      ...end,
+      ...(held && { held: { ...held, counts: false } }),
+    });
   }
   const { facts, held, turn } = beginning;
   const run = new RunContext(services, vendors, facts, sequential);
   const refused = held && turn !== undefined ? await takeTurn(run, context, held) : undefined;
-  if (refused) return finishDurably(services, context, runId, { ...refused, waited: true, dedupeKey: held?.key ?? '' });
+  if (refused)
+    return finishDurably(services, vendors, context, runId, { ...refused, waited: true, dedupeKey: held?.key ?? '' });
   await watchForCancel(run, context);
   const sequence = await runSequence(run, context, placeSteps(definitionOfRun(facts.run).do));
   const end = endOf(run.ends, sequence);
-  return finishDurably(services, context, runId, {
+  return finishDurably(services, vendors, context, runId, {
     ...end,
     waited: run.hasWaited,
     ...(held && { held: { ...held, counts: !sequence.cancelled && countsForDedupe(run.ends) }, dedupeKey: held.key }),

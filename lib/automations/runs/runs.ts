@@ -37,7 +37,7 @@ export interface RunItem extends Key {
   /** Who caused it: the key of a call, or `automation_{id}`. */
   keyId: string;
   eventId?: string;
-  /** The scopes without which a key may not see what the run got from its event. */
+  /** The scopes without which a key may not see what the run got from its event or, once it has failed, from anywhere. */
   reads?: readonly string[];
   /** The event itself if it is not in the log (a schedule, an edited replay), as packed JSON. */
   event?: string;
@@ -246,29 +246,41 @@ export async function startRunAgain(services: RunServices, run: RunItem): Promis
   await services.table.update({ pk, sk }, 'SET #startedAgainAt = :now', { now: services.clock.now() });
 }
 
-/** Records how a run ended, once; false when it has already ended differently. */
+/** Records how a run ended, once; false when it has already ended differently. `reads` are the scopes that a key needs to see why. */
 export async function endRun(
   services: RunServices,
   run: Key,
   state: RunState,
   reason?: string,
-  dedupeKey?: string,
+  { dedupeKey, reads }: { dedupeKey?: string | undefined; reads?: readonly string[] | undefined } = {},
 ): Promise<boolean> {
   const endedAt = services.clock.now();
+  const set = (values: Record<string, unknown>) =>
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`#${name} = :${name}`]));
+  const values = {
+    state,
+    duePk: due(`run-${state}`, run.sk, 0).duePk,
+    endedAt,
+    reason,
+    dedupeKey,
+    reads: reads && [...reads],
+  };
   const ended = await services.table.update<RunItem>(
     { pk: run.pk, sk: run.sk },
-    `SET #state = :state, #duePk = :duePk, #endedAt = :endedAt${reason === undefined ? '' : ', #reason = :reason'}${dedupeKey === undefined ? '' : ', #dedupeKey = :dedupeKey'}`,
-    { state, duePk: due(`run-${state}`, run.sk, 0).duePk, endedAt, reason, dedupeKey, running: 'running' },
+    `SET ${set(values).join(', ')}`,
+    { ...values, running: 'running' },
     // A repeat after a crash finds the state that it wrote itself.
     '#state = :running OR #state = :state',
   );
   if (!ended.done) return false;
   if (state === 'skipped' || vendorOfCalls(ended.item.owner) !== undefined) return true;
-  const { id, owner, createdAt } = ended.item;
+  const { id: runId, owner, createdAt } = ended.item;
+  const status = { runId, state, createdAt, endedAt, reason, reads: ended.item.reads };
+  const absent = (['reason', 'reads'] as const).filter((name) => status[name] === undefined).map((name) => `#${name}`);
   await services.table.update(
     keys.automationStatus(owner),
-    `SET #runId = :id, #state = :state, #createdAt = :createdAt, #endedAt = :endedAt${reason === undefined ? ' REMOVE #reason' : ', #reason = :reason'}`,
-    { id, state, createdAt, endedAt, reason },
+    `SET ${set(status).join(', ')}${absent.length > 0 ? ` REMOVE ${absent.join(', ')}` : ''}`,
+    status,
     'attribute_not_exists(#pk) OR #createdAt <= :createdAt',
   );
   return true;

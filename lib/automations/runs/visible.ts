@@ -1,21 +1,34 @@
 import type { Principal } from '../../api/key-check.ts';
 import { covers } from '../../api/scopes.ts';
 import type { Catalogue } from '../../core/vendor.ts';
-import { mayReadAll } from '../../events/reading.ts';
-import { type RunItem, type StepItem, vendorOfCalls } from './runs.ts';
+import { mayReadAll, ownVendor } from '../../events/reading.ts';
+import { isCall } from '../definition.ts';
+import { everyStep } from '../steps.ts';
+import { mentions } from './dependencies.ts';
+import { definitionOfRun, type RunItem, type StepItem, vendorOfCalls } from './runs.ts';
 
 /**
- * The scopes that a key needs to see what passed through a run: those of its event, of the events it has waited for, and of the
- * read operations it has called. Expressions can copy any of it into the input of any step.
+ * The scopes that a key needs to see what passed through a run, its definition as plain JSON: those of its event, of the events it
+ * has waited for, and of the read operations it has called. Expressions can copy any of it into the input of any step. What an
+ * automation remembers may come from any of its reads, in an earlier run.
  */
 export function scopesToSee(vendors: Catalogue, run: RunItem, steps: readonly StepItem[]): string[] {
   const ofSteps = steps.flatMap(({ call, reads = [] }) => [...reads, ...(call && isRead(vendors, call) ? [call] : [])]);
-  return [...new Set([...scopesOfEvent(run), ...ofSteps])];
+  const definition = definitionOfRun(run);
+  const ofMemory = mentions(definition, 'memo')
+    ? everyStep(definition.do).flatMap(({ step }) => (isCall(step) && isRead(vendors, step.call) ? [step.call] : []))
+    : [];
+  return [...new Set([...scopesOfEvent(run), ...ofSteps, ...ofMemory])];
 }
 
-/** True for the key that made a call, or one that may read the event of a run. */
-export function maySeeEvent(run: RunItem, principal: Principal): boolean {
+/** True for the key that made a call, or one that may read what its reason quotes: the event and, once it has failed, what it has read. */
+export function maySeeReason(run: RunItem, principal: Principal): boolean {
   return isOwnCall(run, principal) || mayReadAll(principal.scopes, scopesOfEvent(run));
+}
+
+/** True if what a run has read came from whoever posted to a hook, and from no vendor. */
+export function hasReadNoVendor(run: RunItem): boolean {
+  return scopesOfEvent(run).every((scope) => scope.startsWith(`${ownVendor}/`));
 }
 
 /** Vendor requests and responses are visible only to keys that could make the call themselves and read what went into it. */
