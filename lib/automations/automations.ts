@@ -75,18 +75,22 @@ const startsAtOnce = 16;
 
 /** Starts a run of every automation that an event triggers; repeating it starts nothing twice. Returns the ids of the runs. */
 export async function startRunsFor(services: RunServices, event: Cause): Promise<string[]> {
-  const items = await triggered<AutomationItem>(services.table, 'automation', eventTriggers(event), {
-    key: keys.automation,
-    all: () => listAutomations(services.table),
-  });
-  const meant = items.filter((item) => item.enabled && isMeant(item, event));
-  // An alarm waits for the start of no other run.
-  const inOrder = [...meant.entries()].sort(([, one], [, other]) => Number(mayAlarm(other)) - Number(mayAlarm(one)));
   const started: string[][] = [];
-  await forEachLimited(inOrder, startsAtOnce, async ([index, item]) => {
+  let count = 0;
+  await forEachLimited(triggeredBy(services.table, event), startsAtOnce, async (item) => {
+    const index = count++;
     started[index] = await startFor(services, item, event);
   });
   return started.flat();
+}
+
+/** The automations that an event starts, as they are read: an alarm waits for the start of no other run. */
+async function* triggeredBy(table: Table, event: Cause): AsyncGenerator<AutomationItem> {
+  const source = { key: keys.automation, all: () => listAutomations(table) };
+  for await (const items of triggered<AutomationItem>(table, 'automation', eventTriggers(event), source)) {
+    const meant = items.filter((item) => item.enabled && isMeant(item, event));
+    yield* meant.sort((one, other) => Number(mayAlarm(other)) - Number(mayAlarm(one)));
+  }
 }
 
 /** Starts the run of an automation for an event; returns its id, and that of a second one that the event's completion makes. */

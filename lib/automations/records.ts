@@ -44,7 +44,7 @@ export async function createAutomation(
   const written = await services.table.transact([
     { put: { ...item }, condition: 'attribute_not_exists(#pk)' },
     nameClaim(item),
-    ...triggerWrites('automation', id, triggersFor(item)),
+    ...triggerWrites('automation', id, triggersFor(item), item.alarm === false),
     ...versionWrites(item, principal),
   ]);
   if (!written.done) throw nameTaken(item.name);
@@ -80,7 +80,7 @@ export async function replaceAutomation(
     { put: { ...next }, condition: '#version = :version', values: { version: item.version } },
     nameClaim(next),
     ...(renamed ? [{ delete: keys.automationName(item.name) }] : []),
-    ...triggerWrites('automation', item.id, triggersFor(next)),
+    ...triggerWrites('automation', item.id, triggersFor(next), next.alarm === false),
     ...versionWrites(next, principal),
   ]);
   if (written.refused.includes(1)) throw nameTaken(next.name);
@@ -106,7 +106,11 @@ export async function removeAutomation({ table, clock }: RunServices, item: Auto
 
 function ensureTriggers(table: Table): Promise<void> {
   return completeTriggers(table, 'automation', async () =>
-    (await listAutomations(table)).map((item) => ({ id: item.id, triggers: triggersFor(item) })),
+    (await listAutomations(table)).map((item) => ({
+      id: item.id,
+      triggers: triggersFor(item),
+      canWait: item.alarm === false,
+    })),
   );
 }
 

@@ -12,8 +12,12 @@ const keyOf = (id: string): Key => ({ pk, sk: id });
 const source = { key: keyOf, all: () => table.queryAll<Thing>({ pk, consistent: true }) };
 const store = (id: string, text: string, triggers: string[]) =>
   table.transact([{ put: { ...keyOf(id), id, text } }, ...triggerWrites('automation', id, triggers)]);
+const read = (...triggers: string[]) => triggered<Thing>(table, 'automation', triggers, source);
 const found = async (...triggers: string[]) =>
-  (await triggered<Thing>(table, 'automation', triggers, source)).map(({ id, text }) => `${id} ${text}`).sort();
+  (await Array.fromAsync(read(...triggers)))
+    .flat()
+    .map(({ id, text }) => `${id} ${text}`)
+    .sort();
 
 let number = 0;
 beforeAll(async () => {
@@ -82,6 +86,25 @@ test('none of very many is left out', async () => {
   }
   await store('last', '', []);
   expect(await found(`many.${pk}`)).toHaveLength(2_000);
+});
+
+test('the first come while the others are still to be read, and what can wait comes last', async () => {
+  const trigger = `stream.${pk}`;
+  const writes = (id: string, canWait: boolean) => [
+    { put: { ...keyOf(id), id, text: '' } },
+    ...triggerWrites('automation', id, [trigger], canWait).slice(0, 1),
+  ];
+  for (let at = 0; at < 240; at += 40)
+    await table.transact(Array.from({ length: 40 }, (_, each) => writes(`a${at + each}`, true)).flat());
+  await table.transact(writes('urgent', false));
+  const before = table.requests;
+  const pages = read(trigger);
+  expect((await pages.next()).value).toMatchObject([{ id: 'urgent' }]);
+  // The version, the list of ids, and one of four pages of items.
+  expect(table.requests - before).toBe(3);
+  const rest = await Array.fromAsync(pages);
+  expect(rest.map(({ length }) => length)).toEqual([100, 100, 40]);
+  expect((await Array.fromAsync(read(trigger))).map((page) => page.map(({ id }) => id))[0]).toEqual(['urgent']);
 });
 
 test('items from before the index are found until it is complete, and after', async () => {

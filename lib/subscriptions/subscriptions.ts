@@ -75,12 +75,10 @@ export function listSubscriptions(table: Table): Promise<SubscriptionItem[]> {
 }
 
 /** The subscriptions that an event of one of these types may match; `isFor` decides. */
-export function subscriptionsFor(table: Table, types: Iterable<string>): Promise<SubscriptionItem[]> {
+export async function subscriptionsFor(table: Table, types: Iterable<string>): Promise<SubscriptionItem[]> {
   const triggers = new Set([...types].flatMap((type) => triggersOf({ type })));
-  return triggered<SubscriptionItem>(table, 'subscription', triggers, {
-    key: keys.subscription,
-    all: () => listSubscriptions(table),
-  });
+  const source = { key: keys.subscription, all: () => listSubscriptions(table) };
+  return (await Array.fromAsync(triggered<SubscriptionItem>(table, 'subscription', triggers, source))).flat();
 }
 
 /** A subscription; includes removed ones. */
