@@ -14,7 +14,7 @@ test('what the docs say of the routes is what the script writes', () => {
   const written = report();
   // The last section is of a document that does not belong to the project.
   expect(docs.slice(0, written.length)).toBe(written);
-  expect(docs).toContain("## Described by the server's OpenAPI document");
+  expect(docs).toContain('## Further routes in the OpenAPI document of the server');
 });
 
 test('a request that the table does not have does not compile', () => {
