@@ -227,11 +227,14 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
   },
 
   async talk22__promote_self_403() {
-    const { alice } = await start({ talkVersion: '22.0.10' });
+    const { alice, talk } = await start({ talkVersion: '22.0.10' });
+    const bob = await talk.connect('bob');
     for (const name of ['promoteToModerator', 'demoteModerator']) {
       const refused = await alice.refusal(name, { token, participant: 'alice' });
       expect(refused.code).toBe('vendor_forbidden');
-      expect(refused.message).toContain('or the participant is the account itself');
+      expect(refused.message).toContain('An account cannot change its own role');
+      const notOwner = await bob.refusal(name, { token, participant: 'carol' });
+      expect(notOwner.message).toContain('The account is no moderator of the room');
     }
   },
 

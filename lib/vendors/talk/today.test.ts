@@ -220,3 +220,12 @@ test('a file is fetched from an address only where anybody may fetch it', async 
   expect(refused.errors?.[0]?.pointer).toBe('/file/url');
   camera.close();
 });
+
+test('a feature that the server has switched off is told apart from one that it is too old for', async () => {
+  talk.sandbox.setVersion({ talkVersion: '17.1.10' });
+  clock.advance(120_000);
+  const off = await alice.refusal('setMessageExpiration', { token, seconds: 3600 });
+  expect([off.code, off.message]).toEqual(['vendor_too_old', expect.stringContaining('its administrator may be able')]);
+  const old = await alice.refusal('getThreads', { token });
+  expect([old.code, old.message]).toEqual(['vendor_too_old', expect.stringContaining('needs Talk 22 or newer')]);
+});

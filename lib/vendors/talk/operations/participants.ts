@@ -4,8 +4,9 @@ import { guest, operation, participant, token } from '../fields.ts';
 import { done, joined, participants } from '../shapes.ts';
 
 const notModerator = { 403: 'The account is no moderator of the room' };
-/** Servers refuse both with the same status and no reason. */
-const notOther = { 403: 'The account is no moderator of the room, or the participant is the account itself' };
+/** The server gives no reason; it never lets an account change its own role. */
+const ownRole = 'An account cannot change its own role';
+const notOwn = { ...notModerator, '403 self': ownRole, '412 self': ownRole };
 
 /** The participants of a room and their roles. */
 export const participantOperations = {
@@ -85,7 +86,7 @@ export const participantOperations = {
     summary: 'Promote a participant to moderator',
     effect: 'write',
     call: 'POST room/{token}/moderators',
-    errors: { ...notOther, 400: 'Not a plain participant', 412: 'Not a plain participant' },
+    errors: { ...notOwn, 400: 'Not a plain participant', 412: 'Not a plain participant' },
     input: () => ({ token: token(), participant: participant() }),
     output: done,
   }),
@@ -93,7 +94,7 @@ export const participantOperations = {
     summary: 'Demote a moderator to a plain participant',
     effect: 'write',
     call: 'DELETE room/{token}/moderators',
-    errors: { ...notOther, 400: 'Not a moderator', 412: 'Not a moderator' },
+    errors: { ...notOwn, 400: 'Not a moderator', 412: 'Not a moderator' },
     input: () => ({ token: token(), participant: participant() }),
     output: done,
   }),

@@ -124,8 +124,8 @@ export async function keepCookies(call: TalkCall, session: TalkSession, answer: 
 }
 
 function problemOf(call: TalkCall, request: Exchange, session: TalkSession, answer: OcsAnswer): GatewayError {
-  const { route, doing, effect, meanings } = request;
-  const { means, bot } = routeOf(route);
+  const { route, fields, doing, effect, meanings } = request;
+  const { means, bot, target } = routeOf(route);
   const now = call.clock.now();
   if (answer.status === 401 && bot) {
     return new GatewayError(
@@ -142,7 +142,8 @@ function problemOf(call: TalkCall, request: Exchange, session: TalkSession, answ
     });
   }
   const lobby = dialectOf(session).has('webinary-lobby');
-  const problem = refusalOf(answer, { doing, effect, now, meanings, codes: means, lobby });
+  const self = target === 'person' && fields.participant === session.userId;
+  const problem = refusalOf(answer, { doing, effect, now, meanings, codes: means, lobby, self });
   if (answer.status === 429) call.memory.set(`pause ${route}`, now + (problem.retryAfter ?? 1) * 1000);
   return problem;
 }

@@ -18,6 +18,8 @@ export interface Refused {
   codes?: Readonly<Record<string, ErrorCode | DeclaredCode>> | undefined;
   /** The server has a lobby, so a 412 means the lobby. */
   lobby?: boolean;
+  /** The participant that the request names is the account itself: the reason `self`. */
+  self?: boolean;
 }
 
 /** Seconds to wait after a 429: brute-force protection sends no `Retry-After` and considers the last half hour. */
@@ -89,7 +91,8 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
   const code = codeOfStatus[status];
   if (code) {
     const { meanings = {}, codes = {} } = refused;
-    const reason = errorOf(answer);
+    const ofSelf = refused.self === true && meanings[`${status} self`] !== undefined;
+    const reason = ofSelf ? 'self' : errorOf(answer);
     const told = meanings[`${status} ${reason}`];
     const meaning = told ?? meanings[status];
     const chosen = codes[`${status} ${reason}`] ?? codes[status] ?? code;

@@ -1,7 +1,15 @@
 import { GatewayError } from '../../../core/errors.ts';
 import type { Effect } from '../../../core/operation.ts';
 import { pathTemplate } from '../../../core/path-template.ts';
-import { type Dialect, type Feature, features, routeOf, type ServerFacts, type TalkRoute } from './dialect.ts';
+import {
+  type Dialect,
+  type Feature,
+  features,
+  featuresIn,
+  routeOf,
+  type ServerFacts,
+  type TalkRoute,
+} from './dialect.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -99,14 +107,14 @@ export function checkFields(
   }
 }
 
-/** The refusal for features that only newer servers have. */
+/** The refusal for features that the server does not have: it is too old, or they are switched off there. */
 function tooOld(what: string, feature: Feature, server: ServerFacts): GatewayError {
   const has = server.talk === undefined ? `Nextcloud ${server.nextcloud}` : `Talk ${server.talk}`;
-  return new GatewayError(
-    'vendor_too_old',
-    `${what} needs Talk ${features[feature]} or newer (capability ${feature}), and this server has ${has}. Nothing was sent.`,
-    { vendor: 'talk' },
-  );
+  const isOff = server.talk !== undefined && featuresIn(server.talk).includes(feature);
+  const why = isOff
+    ? `needs the capability ${feature}, which this server with ${has} does not offer: its administrator may be able to enable it`
+    : `needs Talk ${features[feature]} or newer (capability ${feature}), and this server has ${has}`;
+  return new GatewayError('vendor_too_old', `${what} ${why}. Nothing was sent.`, { vendor: 'talk' });
 }
 
 function versionOf(path: string, dialect: Dialect): string {
