@@ -132,7 +132,14 @@ const vendorFunction = (vendor: string): FunctionDeclaration => ({
   trigger: { http: [`/v1/${vendor}/{proxy+}`] },
   table: {
     read: [`connection#${vendor}`, 'admin-key', 'keys', 'sign-ins', 'pause'],
-    write: [`session#${vendor}#*`, `account#${vendor}`, `idempotency#${vendor}#*`, `calls#${vendor}`, ...items.events],
+    write: [
+      `session#${vendor}#*`,
+      `account#${vendor}`,
+      `usage#${vendor}`,
+      `idempotency#${vendor}#*`,
+      `calls#${vendor}`,
+      ...items.events,
+    ],
   },
   secrets: {
     read: secretsOf([vendor]),
@@ -165,6 +172,7 @@ export const functions: readonly FunctionDeclaration[] = [
         'connection#*',
         'session#*',
         'account#*',
+        'usage#*',
         'poll#*',
         'keys',
         'sign-ins',
@@ -215,7 +223,7 @@ export const functions: readonly FunctionDeclaration[] = [
   {
     ...clock,
     name: 'keep-sessions',
-    table: { write: ['health', 'session#*', 'account#*', ...items.events], due: ['keepalive'] },
+    table: { write: ['health', 'session#*', 'account#*', 'usage#*', ...items.events], due: ['keepalive'] },
     secrets: allVendors,
     files: { write: ['events/'] },
     signals: [
@@ -238,6 +246,7 @@ export const functions: readonly FunctionDeclaration[] = [
         'health',
         'session#*',
         'account#*',
+        'usage#*',
         'poll',
         'poll#*',
         ...items.events,
@@ -332,6 +341,7 @@ export const functions: readonly FunctionDeclaration[] = [
       write: [
         'session#*',
         'account#*',
+        'usage#*',
         'poll#*',
         ...items.subjects,
         ...items.runs,

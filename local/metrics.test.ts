@@ -12,7 +12,7 @@ test('requests are counted by kind, status and duration', async () => {
   metrics.note({ method: 'POST', path: '/v1/proptt2/demo/sendSosToChannel', status: 502, ms: 3_000 });
   metrics.note({ method: 'GET', path: '/v1/runs', status: 200, ms: 4 });
   metrics.note({ method: 'POST', path: '/hooks/…', status: 202, ms: 40_000, level: 'error' });
-  const found = series(await metrics.text(empty, {}, 0));
+  const found = series(await metrics.text(empty, {}, [], 0));
   expect(found).toMatchObject({
     'trunkline_requests_total{kind="call",status="200"}': 1,
     'trunkline_requests_total{kind="call",status="502"}': 1,
@@ -40,7 +40,7 @@ test('runs, deliveries, sessions, ticks and routed events are counted', async ()
   metrics.note({ _aws: {}, clock: 'poll-events', OldestDue: 90_000 });
   metrics.note({ _aws: {}, clock: 'keep-sessions', KeepAliveGap: 121_000 });
   metrics.note({ _aws: {}, vendor: 'talk', SessionLocked: 1 });
-  expect(series(await metrics.text(empty, {}, 0))).toMatchObject({
+  expect(series(await metrics.text(empty, {}, [], 0))).toMatchObject({
     trunkline_runs_started_total: 1,
     'trunkline_runs_ended_total{state="partial"}': 1,
     'trunkline_deliveries_ended_total{state="delivered"}': 1,
@@ -55,7 +55,7 @@ test('runs, deliveries, sessions, ticks and routed events are counted', async ()
   });
 });
 
-test('queues, health and the stream are read when they are asked for', async () => {
+test('queues, health, usage and the stream are read when they are asked for', async () => {
   const now = Date.now();
   const checks = [
     { name: 'database', ok: true },
@@ -65,8 +65,13 @@ test('queues, health and the stream are read when they are asked for', async () 
     get: async ({ sk }: { sk: string }) => (sk === 'report' ? { checks } : { sentAt: now - 42_000 }),
   } as unknown as Table;
   const queues = { 'deliver-event': { ...idle, running: 2, waiting: 7, oldestWaitingMs: 1_250 } };
-  const found = series(await new Metrics().text(table, queues, now));
+  const month = { month: '2026-11', days: { '2026-11-03': 42 } };
+  const quota = { limit: 100, percent: 42, reserved: false, resetsAt: '2026-12-01T00:00:00.000Z' };
+  const usage = [{ vendor: 'timetonic', connection: 'demo', calls: 42, ...month, quota }];
+  const found = series(await new Metrics().text(table, queues, usage, now));
   expect(found).toMatchObject({
+    'trunkline_vendor_calls_month{vendor="timetonic",connection="demo"}': 42,
+    'trunkline_vendor_quota_month{vendor="timetonic",connection="demo"}': 100,
     'trunkline_executions{function="deliver-event",state="waiting"}': 7,
     'trunkline_queue_age_seconds{function="deliver-event"}': 1.25,
     trunkline_event_stream_age_seconds: 42,

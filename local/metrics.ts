@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { LogLine } from '../lib/aws/log.ts';
+import type { Usage } from '../lib/aws/metrics-function.ts';
 import { keys } from '../lib/store/items.ts';
 import type { Table } from '../lib/store/table.ts';
 import { vendorNames } from '../lib/vendors/index.ts';
@@ -23,6 +24,8 @@ const families: Readonly<Record<string, readonly [Kind, string]>> = {
   trunkline_requests_total: ['counter', 'Answered HTTP requests by kind (call, control, hook, other) and status'],
   trunkline_request_duration_seconds: ['histogram', 'Time to answer an HTTP request, by kind'],
   trunkline_calls_total: ['counter', 'Calls of an operation, by vendor and status'],
+  trunkline_vendor_calls_month: ['gauge', 'Requests to a vendor in the current month, by vendor and connection'],
+  trunkline_vendor_quota_month: ['gauge', 'Requests that a connection may make a month (`monthlyCalls`)'],
   trunkline_hook_posts_total: ['counter', 'Requests to hooks, by status'],
   trunkline_runs_started_total: ['counter', 'Runs of automations that were started'],
   trunkline_runs_ended_total: ['counter', 'Runs that ended, by state'],
@@ -90,7 +93,18 @@ export class Metrics {
   }
 
   /** Everything as text. `queues` are those of the executions. */
-  async text(table: Table, queues: Readonly<Record<string, QueueState>>, now: number): Promise<string> {
+  async text(
+    table: Table,
+    queues: Readonly<Record<string, QueueState>>,
+    usage: readonly Usage[],
+    now: number,
+  ): Promise<string> {
+    for (const name of ['trunkline_vendor_calls_month', 'trunkline_vendor_quota_month'])
+      this.#families.get(name)?.values.clear();
+    for (const { vendor, connection, calls, quota } of usage) {
+      this.#set('trunkline_vendor_calls_month', { vendor, connection }, calls);
+      if (quota) this.#set('trunkline_vendor_quota_month', { vendor, connection }, quota.limit);
+    }
     for (const [name, { running, waiting, resting, oldestWaitingMs }] of Object.entries(queues)) {
       for (const [state, count] of Object.entries({ running, waiting, resting })) {
         this.#set('trunkline_executions', { function: name, state }, count);

@@ -166,6 +166,7 @@ async function start(
   useFiles(files);
   const http = batchResponses(httpClient());
   useHttp(http);
+  closers.push(async () => services().usage.flush());
   closers.push(async () => http.close());
   const { adminKey, isNew } = await ensureSecrets(options.adminKey);
   const { table, secrets: stored } = services();
@@ -178,7 +179,7 @@ async function start(
   const live =
     control && eventStream({ path: '/v1/stream', functionName: 'control', handler: control as StreamHandler });
   let queues: () => Readonly<Record<string, QueueState>> = () => ({});
-  const scrape = metricsFunction(async () => metrics.text(table, queues(), Date.now()));
+  const scrape = metricsFunction(async (usage) => metrics.text(table, queues(), usage, Date.now()));
   for (const name of clockFunctions) Object.assign(lambda.functions, { [name]: functions.plain[name] });
   const bridge = await startHttpBridge({
     host: options.host ?? '127.0.0.1',

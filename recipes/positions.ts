@@ -6,7 +6,8 @@ const goOn = { onError: 'continue' };
 const soon = { retry: { attempts: 3, seconds: 5 }, timeout: 15 };
 const dayMs = 86_400_000;
 const isMoved = '$count(steps.moved.output) > 0';
-const isPaused = '(steps.budget.output.percent >= {{quotaPercent}}) = true';
+const quota = '$lookup(quota.timetonic, {{tables}})';
+const isPaused = `(${quota}.percent >= {{quotaPercent}}) = true`;
 const isWritten = '$exists(steps.write.output.modified)';
 const hasHistory = "{{history}} != 'none'";
 /** A person whose row is not known: the table is read, and only then. */
@@ -85,7 +86,6 @@ export const positions: Recipe = {
         { name: 'users', call: 'proptt2/{{radio}}/getUserList', ...soon },
         { name: 'located', set: `{% ${located} %}` },
         { name: 'moved', set: `{% ${moved} %}` },
-        { name: 'budget', call: 'timetonic/{{tables}}/getCallBudget', input: {} },
         // The first run of a day that finds the quota used up fails with the reason; the others only do nothing.
         {
           name: 'pausing',
@@ -95,7 +95,7 @@ export const positions: Recipe = {
         {
           name: 'paused',
           if: '{% steps.pausing.output.written %}',
-          set: "{% $error('Paused: ' & steps.budget.output.percent & ' % of the TimeTonic calls of this month are used') %}",
+          set: `{% $error('Paused: ' & ${quota}.percent & ' % of the TimeTonic calls of this month are used') %}`,
         },
         readRows('rows', 'positions', { if: `{% $not(${isPaused}) and ${isUnknown} %}`, ...soon }),
         readFields({ if: `{% $not(${isPaused}) and ${isUnknown} and ${hasHistory} %}`, ...soon }),

@@ -3,7 +3,7 @@ import { field, integer, text } from '../core/field.ts';
 import type { Shape } from '../core/operation.ts';
 import { slugPattern } from '../core/slug.ts';
 
-/** `{% … %}`: JSONata over `event`, `steps`, `item`, `memo` and `run`. */
+/** `{% … %}`: JSONata over `event`, `steps`, `item`, `memo`, `quota` and `run`. */
 const expression = () =>
   field(z.string().check(z.regex(/^\{%[\s\S]*%\}$/, 'must be an expression {% … %}'), z.maxLength(10_000)), {
     examples: ["{% event.data.body.state = 'open' %}"],

@@ -23,6 +23,7 @@ import { loginRoutes } from '../connections/login-routes.ts';
 import type { ConnectionChange } from '../connections/records.ts';
 import { connectionRoutes } from '../connections/routes.ts';
 import { mustBeNamedIn, scopeProblem } from '../connections/scope-problem.ts';
+import { usageRoutes } from '../connections/usage-routes.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { forgetPolls, planPolls, pollingStatus } from '../events/poll-plan.ts';
 import { eventRoutes } from '../events/routes.ts';
@@ -51,6 +52,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
       (vendor, name) => connectionUsers(services.table, vendor, name),
     ),
     ...loginRoutes(services, vendors, onChange),
+    ...usageRoutes(services, vendors),
     ...keyRoutes(
       new ApiKeys(services.table, services.clock, services.random, services.keys, mustBeNamedIn(vendors)),
       Object.keys(vendors),

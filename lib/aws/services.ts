@@ -5,6 +5,7 @@ import { Connections } from '../connections/connections.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
 import { SessionStore } from '../connections/session-store.ts';
 import { Sessions } from '../connections/sessions.ts';
+import { UsageCounter } from '../connections/usage.ts';
 import type { FileStore } from '../core/files.ts';
 import { type AddressPolicy, setDeploymentAddresses } from '../core/http/address-policy.ts';
 import { type HttpClient, httpClient } from '../core/http/client.ts';
@@ -112,6 +113,7 @@ function make(): Services {
     http: localHttp ?? httpClient(),
     files,
     connections: new Connections(table, clock),
+    usage: new UsageCounter(table, clock),
     pause: new Pause(table, clock, settings.startPaused),
     keys: new KeyCheck(table, clock),
     rates: new RateLimit(),

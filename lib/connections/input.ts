@@ -27,6 +27,12 @@ export const commonSettings = () => ({
         'Look for new events every minute or as often as the vendor bears; false saves those calls. Default true.',
     }),
   ),
+  monthlyCalls: z.optional(
+    field(integer(100), {
+      description:
+        'Calls that your plan includes per month. From 80 % on, events are polled less often. At 95 %, polls and the writes of automations that raise no alarm wait for the next month.',
+    }),
+  ),
 });
 
 /** Settings as the vendor's schema has them, with their addresses checked against the address policy. */

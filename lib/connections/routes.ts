@@ -4,8 +4,9 @@ import { mayRead } from '../api/scopes.ts';
 import { inUse } from '../core/errors.ts';
 import { field } from '../core/field.ts';
 import { Limit } from '../core/limit.ts';
+import { isReserved, isSparing, percentOf, type Quota } from '../core/quota.ts';
 import { slugPattern, slugRule } from '../core/slug.ts';
-import type { Catalogue } from '../core/vendor.ts';
+import type { Catalogue, Finding } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { connectionOf } from './connections.ts';
 import { deleteCredentials } from './credentials.ts';
@@ -26,6 +27,19 @@ import { vendorCall } from './vendor-calls.ts';
 
 const slug = () =>
   field(z.string().check(z.regex(new RegExp(`^${slugPattern}$`), `must be ${slugRule}`)), { examples: ['dispatch'] });
+function quotaFinding(quota: Quota): Finding {
+  const percent = percentOf(quota);
+  const used = `About ${quota.used} of ${quota.limit} calls of this month were made through Trunkline (${percent} %).`;
+  const finding = (state: Finding['state'], more: string): Finding => ({
+    subject: 'quota',
+    state,
+    message: `${used}${more}`,
+  });
+  if (isReserved(quota))
+    return finding('bad', ' Polls, and writes of automations that raise no alarm, wait for the next month.');
+  return isSparing(quota) ? finding('warning', ' Events are polled less often.') : finding('good', '');
+}
+
 const anyObject = () => z.record(z.string(), z.unknown());
 
 /** How many connections a list reads the state of concurrently. */
@@ -182,7 +196,10 @@ export function connectionRoutes(
         const scope = { requestId: call.request.requestId, signal: call.request.signal };
         // An explicit request: a locked connection is tried once, and unlocked if the vendor accepts it.
         if (vendor.session) await services.sessions.allowRetry(connectionOf(item));
-        const findings = await vendor.check(vendorCall(services, vendor, connectionOf(item), scope));
+        const checking = vendorCall(services, vendor, connectionOf(item), scope);
+        const findings = await vendor.check(checking);
+        const quota = await checking.quota();
+        if (quota) findings.push(quotaFinding(quota));
         const session = await services.store.read(item.vendor, item.name);
         if ((session?.earlyDeaths?.length ?? 0) >= 3) {
           findings.push({

@@ -12,6 +12,7 @@ import type { ConnectionItem, Connections } from './connections.ts';
 import { notesOf, sharedNotesOf } from './notes.ts';
 import type { HeldSession } from './session-store.ts';
 import type { Sessions } from './sessions.ts';
+import type { UsageCounter } from './usage.ts';
 
 export interface CallServices {
   table: Table;
@@ -21,6 +22,7 @@ export interface CallServices {
   clock: Clock;
   random: Random;
   sessions: Sessions;
+  usage: UsageCounter;
   /** Called once for an answer that has another form than its operation describes. */
   vendorShape?(found: VendorShape): void;
 }
@@ -69,7 +71,10 @@ export function vendorCall(
   const call: VendorCall = {
     connection,
     requestId: scope.requestId,
-    http: observed(limitConcurrency(services.http, connection, scope.signal), scope.onRequest),
+    http: observed(
+      services.usage.counting(limitConcurrency(services.http, connection, scope.signal), connection),
+      scope.onRequest,
+    ),
     files: services.files,
     clock: services.clock,
     random: services.random,
@@ -109,6 +114,7 @@ export function vendorCall(
       lock: (reason) => sessions.lock(vendor, connection, reason),
     },
     count: (name, most) => nextNumber(services.table, connection, name, most),
+    quota: () => services.usage.quota(connection),
     notes: notesOf(services.table, services.clock, connection),
     sharedNotes: sharedNotesOf(services.table, services.clock, connection.vendor),
   };

@@ -18,4 +18,5 @@ export interface CommonSettings {
   allowPrivateNetwork?: boolean | undefined;
   maxConcurrency?: number | undefined;
   pollEvents?: boolean | undefined;
+  monthlyCalls?: number | undefined;
 }

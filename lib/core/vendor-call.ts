@@ -2,6 +2,7 @@ import type { Clock, Random } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { FileStore } from './files.ts';
 import type { HttpClient } from './http/client.ts';
+import type { Quota } from './quota.ts';
 
 /** Everything that one call of a vendor may use. Nothing in it outlives the call but `memory`. */
 export interface VendorCall<Settings = object, Credentials = object, Session = object> {
@@ -26,6 +27,8 @@ export interface VendorCall<Settings = object, Credentials = object, Session = o
   saveCredentials(credentials: Credentials): Promise<void>;
   /** The next number of a counter of this connection, 1 to `most`, then 1 again. */
   count(name: string, most: number): Promise<number>;
+  /** The quota of the current month; undefined if the connection declares none. */
+  quota(): Promise<Quota | undefined>;
   readonly notes: Notes;
   /** Notes that all connections of the vendor share. A name must say to which server or account it belongs. */
   readonly sharedNotes: Notes;

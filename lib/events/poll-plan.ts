@@ -109,7 +109,7 @@ function messageOf(
     case 'failing':
       return `The last ${failures === 1 ? 'poll' : `${failures} polls`} failed: ${problem ?? 'unknown'} Next poll ${next}.`;
     case 'waiting':
-      return `Not polled yet. First poll ${next}.`;
+      return `Not polled yet. First poll ${next}.${unread === undefined ? '' : ` ${unread}`}`;
     case 'polling':
       return `Polled ${last}. Next poll ${next}.${unread === undefined ? '' : ` ${unread}`}`;
   }

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../test/support/harness.ts';
 import { imaginedVendor } from '../../test/support/imagined-vendor.ts';
 import { GatewayError } from '../core/errors.ts';
+import { monthEnd } from '../core/quota.ts';
 import type { EventCatalogue, VendorName } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { isHistory } from './list.ts';
@@ -422,5 +423,46 @@ describe('polling on demand', () => {
     expect(isWanted(readers, source, place)).toBe(false);
     expect(isWanted([{ type: '*' }], source, place)).toBe(true);
     expect(isWanted([{ type: '*', connection: 'desk' }], source, place)).toBe(true);
+  });
+});
+
+describe('near the monthly quota of a connection', () => {
+  const spend = async (calls: number) => {
+    const { made } = await connect({ monthlyCalls: 1_000 });
+    const http = services.usage.counting({ request: async () => ({}) } as never, made);
+    for (let at = 0; at < calls; at++)
+      await http.request({ method: 'GET', url: 'https://vendor.example', timeoutMs: 1_000 });
+    return http;
+  };
+  const pausedFor = async () => ((await item())?.dueAt ?? 0) - clock.now();
+
+  test('a source is polled less often from 80 % on', async () => {
+    await spend(799);
+    await tick();
+    expect(await pausedFor()).toBeLessThanOrEqual(minute);
+    clock.advance(minute);
+    const http = await spend(2);
+    imagined.onPoll = async () => {
+      await http.request({ method: 'GET', url: 'https://vendor.example', timeoutMs: 1_000 });
+      return {};
+    };
+    await tick();
+    expect(await pausedFor()).toBeGreaterThan(10 * minute);
+  });
+
+  test('at 95 % no source is polled until the month is over or the quota is raised, and an event says so once', async () => {
+    await spend(950);
+    happen();
+    expect(await tick()).toMatchObject({ polled: 0, failed: 0 });
+    expect(imagined.polls).toEqual([]);
+    const [status] = await pollingStatus(services.table, 'talk', connection, clock.now());
+    expect(status?.message).toMatch(
+      /95 % of the monthly calls of talk\/.* are used\. Events are polled again on \d{4}-\d\d-01;/,
+    );
+    expect(Date.parse(status?.nextPollAt ?? '')).toBe(monthEnd(clock.now()));
+    await connect({ monthlyCalls: 2_000 });
+    services.connections.forget('talk', connection);
+    expect(await tick()).toMatchObject({ polled: 1 });
+    expect((await item())?.unread).toBeUndefined();
   });
 });

@@ -6,6 +6,7 @@ import { backoff } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EventSource } from '../core/event-type.ts';
 import { forEachLimited } from '../core/limit.ts';
+import { isReserved, monthEnd, pollPause, reservedReason } from '../core/quota.ts';
 import type { Connection, EventCatalogue, EventfulVendor, VendorCall } from '../core/vendor.ts';
 import { due } from '../store/due.ts';
 import { keys } from '../store/items.ts';
@@ -229,6 +230,8 @@ async function pollSource(
     let { cursor } = lease.item;
     const { resting, polledAt, since } = lease.item;
     const catchingUp = resting === true || cursor === undefined;
+    const quota = await call.quota();
+    if (quota && isReserved(quota)) return await holdForQuota(services, item, lease, startedAt);
     for (let polls = 1; ; polls++) {
       report.polled++;
       const result = await source.poll(cursor === undefined ? undefined : JSON.parse(cursor), call, {
@@ -236,7 +239,11 @@ async function pollSource(
         isHeard: (types) => isHeard(services, types),
       });
       const again = result.more === true && polls < maxPolls && !call.signal.aborted && !turn.signal.aborted;
-      const next = again ? startedAt : startedAt + (result.nextIn ?? (result.more ? 0 : source.every - headStartMs));
+      const quotaNow = await call.quota();
+      const requests = Math.max(1, (quotaNow?.used ?? 0) - (quota?.used ?? 0));
+      const spread = quotaNow ? pollPause(quotaNow, 0, requests, startedAt) : 0;
+      const pause = Math.max(spread, result.nextIn ?? (result.more ? 0 : source.every - headStartMs));
+      const next = again ? startedAt : startedAt + pause;
       const moved = JSON.stringify(result.cursor) ?? 'null';
       const bytes = Buffer.byteLength(moved);
       if (bytes > maxCursorBytes) throw new Error(`The cursor of ${item.pk} ${item.source} has ${bytes} bytes`);
@@ -310,6 +317,23 @@ function coverOf(item: PollItem, lease: Lease<PollItem>, move: Move): Cover {
     move: { update: { key, expression }, condition, values },
     guard: { check: key, condition, values: { fence: lease.fence } },
   };
+}
+
+/** Keeps what is left of a connection's quota for alarms: the source is polled again in the next month. */
+async function holdForQuota(
+  services: PollServices,
+  item: PollItem,
+  lease: Lease<PollItem>,
+  now: number,
+): Promise<undefined> {
+  const reason = reservedReason(dueName(item), 'Events are polled again', now);
+  const held = await services.table.update(
+    { pk: item.pk, sk: item.sk },
+    'SET #unread = :reason, #duePk = :duePk, #dueAt = :dueAt REMOVE #leaseOwner, #leaseUntil',
+    { reason, fence: lease.fence, ...due('poll', dueName(item), monthEnd(now)) },
+    '#leaseFence = :fence',
+  );
+  if (held.done && reason !== lease.item.unread) await reportUnread(services, item, reason);
 }
 
 /** Tells the operator, once, that part of a source is not read. */

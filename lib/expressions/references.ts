@@ -64,7 +64,7 @@ function addStep(path: readonly unknown[], atTop: boolean, bound: ReadonlySet<st
 }
 
 /** The bindings of an expression; whatever else a path starts with is a field of something unknown. */
-const bindings: ReadonlySet<unknown> = new Set(['event', 'steps', 'item', 'memo', 'run']);
+const bindings: ReadonlySet<unknown> = new Set(['event', 'steps', 'item', 'memo', 'quota', 'run']);
 
 function addPath(path: readonly unknown[], atTop: boolean, bound: ReadonlySet<string>, found: References): void {
   const [first, ...others] = path;

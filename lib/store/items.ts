@@ -37,6 +37,12 @@ export const keys = {
     pk: `session#${vendor}#${connection}`,
     sk: `counter#${name}`,
   }),
+  /** The requests that were made over a connection in a month. */
+  usage: (vendor: string, month: string, connection: string): Key => ({
+    pk: keys.usages(vendor),
+    sk: `${month}#${connection}`,
+  }),
+  usages: (vendor: string): string => `usage#${vendor}`,
   /** What a vendor's code notes for a connection. Stored next to the session, so that the same permissions cover it. */
   note: (vendor: string, connection: string, name: string): Key => ({
     pk: `session#${vendor}#${connection}`,

@@ -176,3 +176,17 @@ test('a control write with an Idempotency-Key is done once and answered alike', 
   expect([first.status, second.status]).toEqual([201, 201]);
   expect(second.body).toEqual(first.body);
 });
+
+test('GET /v1/usage counts what the vendor received, from every function', async () => {
+  const month = async () => {
+    const { body } = await bench.call<{ calls: number }[]>('GET', '/v1/usage?vendor=timetonic&connection=demo');
+    return body[0]?.calls ?? 0;
+  };
+  const before = await month();
+  const seen = bench.demo.timetonic.journal.length;
+  for (let call = 0; call < 3; call++) await bench.call('GET', '/v1/timetonic/demo/getUserInfo');
+  await bench.poll('timetonic', 'demo');
+  const received = bench.demo.timetonic.journal.length - seen;
+  expect(received).toBeGreaterThanOrEqual(3);
+  expect((await month()) - before).toBe(received);
+});

@@ -10,6 +10,7 @@ import { storeCredentials } from '../../lib/connections/credentials.ts';
 import { type InvokeAnswer, invoke, operationOf, perform } from '../../lib/connections/invoke.ts';
 import { SessionStore } from '../../lib/connections/session-store.ts';
 import { Sessions } from '../../lib/connections/sessions.ts';
+import { UsageCounter } from '../../lib/connections/usage.ts';
 import type { Clock } from '../../lib/core/clock.ts';
 import type { FileStore } from '../../lib/core/files.ts';
 import { httpClient } from '../../lib/core/http/client.ts';
@@ -126,6 +127,7 @@ export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, 
     http,
     files: memoryFiles(),
     connections: new Connections(table, clock),
+    usage: new UsageCounter(table, clock),
     keys: new KeyCheck(table, clock),
     pause: new Pause(table, clock, false),
   };

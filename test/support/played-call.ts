@@ -63,6 +63,7 @@ export function playedCall(
       },
     },
     files: unavailable('files'),
+    quota: async () => undefined,
     clock: { now: () => at, sleep: async () => undefined },
     random: { number: () => 0.5, bytes: (count) => Buffer.alloc(count, 7) },
     signal: new AbortController().signal,

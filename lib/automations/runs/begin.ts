@@ -9,6 +9,7 @@ import { mentions } from './dependencies.ts';
 import { countRun, countSuppressed, tooMany } from './flood.ts';
 import { memoryOf } from './memory.ts';
 import { cancelRun } from './pause.ts';
+import { type QuotaServices, quotasOf } from './quotas.ts';
 import { isExpressionFailure } from './retry.ts';
 import { authorize } from './rights.ts';
 import { type RunFacts, refusalOf } from './run-context.ts';
@@ -21,11 +22,13 @@ export type Beginning =
   /** `turn`: the run waits until that other run has ended. */
   | { go: true; facts: RunFacts; held?: HeldKey; turn?: string };
 
+export type BeginServices = RunServices & QuotaServices;
+
 /** Evaluates over what is known before the first step. */
 type Evaluate = (template: string) => Promise<unknown>;
 
 /** Everything before the first step: loading the run's event, and checking that the run applies and that its dedupe key is free. */
-export async function beginRun(services: RunServices, runId: string): Promise<Beginning> {
+export async function beginRun(services: BeginServices, runId: string): Promise<Beginning> {
   const stored = await findRun(services.table, runId);
   if (stored?.state !== 'running')
     return { go: false, state: stored?.state ?? 'failed', reason: stored?.reason ?? 'The run is not known.' };
@@ -53,15 +56,19 @@ export async function beginRun(services: RunServices, runId: string): Promise<Be
   }
 }
 
-async function admitRun(services: RunServices, facts: RunFacts): Promise<Beginning> {
+async function admitRun(services: BeginServices, facts: RunFacts): Promise<Beginning> {
   const { run } = facts;
   const definition = definitionOfRun(run);
   const { event, startedAt, ref } = facts;
   const shown = { id: run.id, ref, startedAt: new Date(startedAt).toISOString(), event };
-  const memo = mentions([definition.if, definition.dedupe?.key], 'memo')
-    ? { memo: await memoryOf(services, run.owner) }
-    : {};
-  const bindings = { event, steps: {}, run: shown, ...memo };
+  const read = [definition.if, definition.dedupe?.key];
+  const bindings = {
+    event,
+    steps: {},
+    run: shown,
+    ...(mentions(read, 'memo') && { memo: await memoryOf(services, run.owner) }),
+    ...(mentions(read, 'quota') && { quota: await quotasOf(services, run) }),
+  };
   const options = { now: services.clock.now(), seed: run.id, share: run.owner };
   const evaluateNow: Evaluate = (template) => (services.hands?.evaluate ?? evaluate)(template, bindings, options);
   if (definition.if !== undefined) {

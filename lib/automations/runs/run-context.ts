@@ -7,6 +7,7 @@ import { mentions, referencedSteps } from './dependencies.ts';
 import { maxOperations, operationsOf, reservedOperations } from './durable-operations.ts';
 import { type LinkServices, linksFor } from './links.ts';
 import { memoryOf } from './memory.ts';
+import { quotasOf } from './quotas.ts';
 import {
   definitionOfRun,
   findRun,
@@ -231,6 +232,7 @@ export class RunContext {
       steps: Object.fromEntries(steps),
       run: { id: run.id, ref, startedAt: new Date(startedAt).toISOString(), event },
       ...(mentions(template, 'memo') && { memo: await memoryOf(this.services, run.owner) }),
+      ...(mentions(template, 'quota') && { quota: await quotasOf(this.services, run) }),
     };
   }
 

@@ -1,7 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
 import { baseOf, type TimetonicCall } from './connection.ts';
-import { budgetOf } from './wire/budget.ts';
 import { defaultVersion, exchange } from './wire/exchange.ts';
 
 /** Diagnoses a TimeTonic connection: reachability, keys, remaining calls, version, upload host. */
@@ -35,16 +34,9 @@ export async function check(call: TimetonicCall): Promise<Finding[]> {
       'warning',
       'The session key was pasted: when it dies, a person must store a new one. Login and password, used once, would heal by themselves.',
     );
-  const budget = await budgetOf(call);
-  if (budget) {
-    const share = Math.round((budget.used / budget.limit) * 100);
-    const what = `About ${budget.used} of ${budget.limit} calls of this month were made through Trunkline (${share} %).`;
-    if (share >= 95) add('budget', 'bad', `${what} No events are looked for until the month is over.`);
-    else if (share >= 80) add('budget', 'warning', `${what} Events are looked for less often.`);
-    else add('budget', 'good', what);
-  } else
+  if (settings.monthlyCalls === undefined)
     add(
-      'budget',
+      'quota',
       'warning',
       'monthlyCalls is not set: looking for events every minute makes 43,000 calls a month and more.',
     );

@@ -13,7 +13,6 @@ export interface TimetonicSettings {
   uploadUrl?: string | undefined;
   socketUrl?: string | undefined;
   pivotRequest?: string | undefined;
-  monthlyCalls?: number | undefined;
   watchBooks?: string[] | undefined;
   listenSeconds?: number | undefined;
 }
@@ -71,12 +70,6 @@ export const settings = () => ({
   pivotRequest: z.optional(
     field(z.string().check(z.regex(/^\w{1,60}$/, 'must be a request name')), {
       description: 'Name of the request for pivot values, which the document lost. Default getPivotValues.',
-    }),
-  ),
-  monthlyCalls: z.optional(
-    field(integer(100), {
-      description:
-        'API calls that your plan has a month. From 80 % on, events are looked for less often; at 95 % no more.',
     }),
   ),
   watchBooks: z.optional(

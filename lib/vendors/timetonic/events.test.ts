@@ -7,8 +7,6 @@ import type { HttpClient } from '../../core/http/client.ts';
 import { newEvents } from '../../events/found.ts';
 import type { NewEvent } from '../../events/log.ts';
 import { events as sources } from './events/index.ts';
-import { timetonic } from './index.ts';
-import { pauseFor } from './wire/budget.ts';
 
 const minute = 60_000;
 let tt: Awaited<ReturnType<typeof startTimetonic>>;
@@ -322,33 +320,6 @@ test('books that are not watched are not looked at', async () => {
   tt.clock.advance(minute);
   tt.sandbox.control.postMessage({ msg: 'elsewhere' });
   expect((await poll()).events).toEqual([]);
-});
-
-describe('a monthly budget', () => {
-  const now = Date.parse('2026-01-16T12:00:00Z');
-
-  test('stretches the interval from 80 % on and stops at 95 %', () => {
-    expect(pauseFor({ used: 799, limit: 1000 }, minute, 3, now)).toBe(minute);
-    const stretched = pauseFor({ used: 800, limit: 1000 }, minute, 3, now);
-    expect(stretched).toBeGreaterThan(30 * minute);
-    const left = Date.parse('2026-02-01T00:00:00Z') - now;
-    // What is left below 95 % suffices until the month is over.
-    expect((left / stretched) * 3).toBeLessThanOrEqual(150);
-    expect(pauseFor({ used: 950, limit: 1000 }, minute, 3, now)).toBe(left);
-  });
-
-  test('is counted over processes, and holds looks back', async () => {
-    connection = await tt.connect({ monthlyCalls: 100 });
-    cursor = undefined;
-    for (let calls = 0; calls < 96; calls++) await connection.call('getBookInfo', inBook);
-    tt.sandbox.reset();
-    const { nextIn, problem } = await poll();
-    expect(nextIn).toBeGreaterThan(24 * 60 * minute);
-    expect(problem).toMatch(/^95 % of the monthly calls are used\. Events are polled again on \d{4}-\d\d-01;/);
-    expect(tt.sandbox.journal).toEqual([]);
-    const findings = await timetonic.check(connection.vendorCall() as never);
-    expect(findings.find(({ subject }) => subject === 'budget')).toMatchObject({ state: 'bad' });
-  });
 });
 
 test('the socket is listened to only where a setting asks for it', async () => {

@@ -1,7 +1,6 @@
 import type { FoundEvent, PollResult } from '../../../core/event-type.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { maxRows } from '../rows/overlapping-pages.ts';
-import { budgetOf, pauseFor, reservedShare, spentProblem } from '../wire/budget.ts';
 import { exchange } from '../wire/exchange.ts';
 import { newMessages } from './messages.ts';
 import {
@@ -48,21 +47,14 @@ interface Book {
 
 /** The number of tables read in one poll; the others wait for the next, which follows immediately. */
 const maxTables = 15;
-/** The number of calls that a poll makes when something has changed. */
-const callsPerPoll = 3;
 /** Snapshots are kept as files for a month; those of quiet tables are rewritten before that. */
 const renewAfterMs = 14 * 24 * 60 * 60_000;
 /** While it is unknown whether stamps move, a book whose change is explained by a message has its tables read at this interval. */
 const readAllEveryMs = 15 * 60_000;
 
 /** One request shows whether anything has changed; only then are messages, table lists and changed tables read. */
-export async function pollBooks(given: unknown, call: TimetonicCall, every: number): Promise<PollResult> {
+export async function pollBooks(given: unknown, call: TimetonicCall): Promise<PollResult> {
   const cursor = (given ?? undefined) as Cursor | undefined;
-  const budget = await budgetOf(call);
-  const pause = budget && pauseFor(budget, every, callsPerPoll, call.clock.now());
-  if (budget && budget.used >= budget.limit * reservedShare)
-    return { events: [], cursor: cursor ?? null, nextIn: pause ?? every, problem: spentProblem(call.clock.now()) };
-
   const fields = cursor ? { sstamp: cursor.sstamp } : {};
   const body = await exchange(call, { req: 'getAllBooks', fields, effect: 'read' });
   const next: Cursor = {
@@ -85,7 +77,6 @@ export async function pollBooks(given: unknown, call: TimetonicCall, every: numb
     cursor: next,
     problem: problemOf(next),
     ...(tables.more && { more: true }),
-    ...(pause !== undefined && pause !== every && !tables.more && { nextIn: pause }),
   };
 }
 

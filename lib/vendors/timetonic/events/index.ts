@@ -15,7 +15,7 @@ export const events: Readonly<Record<string, EventSource<TimetonicSettings, Time
       poll: {
         every: minute,
         metered: true,
-        poll: async (cursor, call) => (await import('./books.ts')).pollBooks(cursor, call, minute),
+        poll: async (cursor, call) => (await import('./books.ts')).pollBooks(cursor, call),
       },
     },
     socket: {

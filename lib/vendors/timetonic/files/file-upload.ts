@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import type { Source } from '../../../core/given-file.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
 import { baseOf, type TimetonicCall, title } from '../connection.ts';
-import { spend } from '../wire/budget.ts';
 import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { readAnswer } from '../wire/protocol.ts';
 
@@ -41,7 +40,6 @@ export function uploadFile(
     const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
     // Opened for each attempt: bytes that were sent once cannot be sent again.
     const content = await source.open(0, source.size);
-    await spend(call);
     const answer = await call.http
       .request({
         method: 'POST',

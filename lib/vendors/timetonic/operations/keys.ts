@@ -9,7 +9,6 @@ import {
   unregisterGateway,
 } from '../keys/key-operations.ts';
 import { done, sessionState, userInfo } from '../shapes.ts';
-import { budgetOf } from '../wire/budget.ts';
 
 const phoneNumber = () =>
   field(z.string().check(z.regex(/^\+?\d{6,15}$/, 'must be a telephone number')), {
@@ -98,18 +97,5 @@ export const keyOperations = {
     input: () => ({ sstamp: sstamp() }),
     output: userInfo,
     call: 'req=getUserInfo',
-  }),
-  getCallBudget: operation({
-    summary: 'Tell how many calls of this month are used',
-    description: 'Counted here, without a call. Empty where the connection sets no `monthlyCalls`.',
-    effect: 'read',
-    input: () => ({}),
-    output: () =>
-      z.looseObject({ used: z.optional(z.int()), limit: z.optional(z.int()), percent: z.optional(z.number()) }),
-    route: null,
-    call: async (_input, _send, call) => {
-      const budget = await budgetOf(call);
-      return budget ? { ...budget, percent: Math.round((budget.used / budget.limit) * 100) } : {};
-    },
   }),
 };

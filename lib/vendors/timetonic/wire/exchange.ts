@@ -2,7 +2,6 @@ import { backoff } from '../../../core/clock.ts';
 import { GatewayError } from '../../../core/errors.ts';
 import type { Effect } from '../../../core/operation.ts';
 import { baseOf, type TimetonicCall, type TimetonicLogin, type TimetonicSession } from '../connection.ts';
-import { spend } from './budget.ts';
 import { type FormFields, postForm } from './protocol.ts';
 import { deadlock } from './refusal.ts';
 
@@ -42,7 +41,6 @@ export async function ask(call: TimetonicLogin, request: ApiRequest): Promise<Re
   const { req, fields, effect, timeoutMs, repeatDeadlock = true } = request;
   const { settings } = call.connection;
   for (let repeat = 0; ; repeat++) {
-    await spend(call);
     try {
       const own = { version: settings.apiVersion ?? defaultVersion, req };
       const all = { ...own, ...fields, ...own };
