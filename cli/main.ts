@@ -150,7 +150,7 @@ program
 
 program
   .command('export <folder>')
-  .description('write connections, hooks, automations and subscriptions as files, without secrets')
+  .description('write connections, hooks, automations, installed recipes and subscriptions as files, without secrets')
   .action(async (folder: string) => (await import('./commands/folder.ts')).exportFolder(apiNow(), outputNow(), folder));
 
 program

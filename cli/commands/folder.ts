@@ -23,6 +23,7 @@ const kinds: readonly Kind[] = [
   { folder: 'connections', nameOf: ({ vendor, name }) => `${String(vendor)}/${String(name)}` },
   { folder: 'hooks', nameOf: byName, path: '/v1/hooks' },
   { folder: 'automations', nameOf: byName, path: '/v1/automations' },
+  { folder: 'recipes', nameOf: byName },
   {
     folder: 'subscriptions',
     nameOf: ({ url, types, connection }) =>
@@ -31,7 +32,7 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-/** `trunkline export FOLDER`: a file for each connection, hook, automation and subscription, alike from one export to the next. */
+/** `trunkline export FOLDER`: a file for each connection, hook, automation, installed recipe and subscription, alike from one export to the next. */
 export async function exportFolder(api: Api, output: Output, folder: string): Promise<void> {
   const installation = await exported(api);
   const written: string[] = [];
@@ -58,6 +59,8 @@ interface Imported {
   secrets?: string[];
   url?: string;
   secret?: string;
+  /** Those of a recipe that was installed. */
+  hooks?: { url?: string; secret?: string }[];
 }
 
 /**
@@ -98,9 +101,10 @@ export async function applyFolder(
   return dryRun ? all.length === 0 : !failed;
 }
 
-function lineOf({ kind, name, action, message, secrets = [], url, secret }: Imported): string {
+function lineOf({ kind, name, action, message, secrets = [], url, secret, hooks = [] }: Imported): string {
   const lacks = secrets.length > 0 ? ` (${secrets.join(', ')})` : '';
-  const told = [message, url, secret].filter((each) => each !== undefined).join(' ');
+  const shown = hooks.flatMap((hook) => [hook.url, hook.secret]);
+  const told = [message, url, secret, ...shown].filter((each) => each !== undefined).join(' ');
   return `${action.replace('_', ' ')} ${kind} ${name}${lacks}${told === '' ? '' : `: ${told}`}`;
 }
 

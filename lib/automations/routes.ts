@@ -9,20 +9,14 @@ import { field } from '../core/field.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { mayReadAll } from '../events/reading.ts';
 import { keys } from '../store/items.ts';
-import { type AdmissionServices, admit } from './admission.ts';
+import type { AdmissionServices } from './admission.ts';
 import { type AutomationItem, type AutomationStatus, definitionOf, listAutomations, startOne } from './automations.ts';
 import { automationFields, automationSchema, type Definition } from './definition.ts';
-import {
-  createAutomation,
-  findAutomation,
-  mayChange,
-  onlySwitches,
-  removeAutomation,
-  replaceAutomation,
-} from './records.ts';
+import { putAutomation } from './put-automation.ts';
+import { findAutomation, mayChange, removeAutomation } from './records.ts';
 import { cancelRuns } from './runs/pause.ts';
 import { newestRun, type RunServices } from './runs/runs.ts';
-import { sealDefinition, shownDefinition } from './sealed-definition.ts';
+import { shownDefinition } from './sealed-definition.ts';
 import { keptVersions, listVersions, shownVersion } from './versions.ts';
 
 type Services = RunServices & GatewayServices;
@@ -62,20 +56,11 @@ export function automationRoutes(
   listHooks: AdmissionServices['listHooks'],
 ): Route[] {
   const shared = { tag: 'Automations', area: 'automations' } as const;
-  const records = { ...services, vendors };
-  const admission = { ...services, vendorNames: Object.keys(vendors), listHooks };
+  const storing = { ...services, vendors, vendorNames: Object.keys(vendors), listHooks };
   const find = (params: RouteCall['params']) => findAutomation(services.table, params.id ?? '');
 
-  async function change(item: AutomationItem, given: Definition, principal: RouteCall['principal']) {
-    mayChange(item, principal);
-    const before = definitionOf(item);
-    const definition = await sealDefinition(records, given, before);
-    if (!onlySwitches(before, definition)) {
-      const pastMoments = JSON.stringify(before.when) === JSON.stringify(definition.when);
-      await admit(admission, vendors, definition, principal, { now: services.clock.now(), pastMoments });
-    }
-    return replaceAutomation(records, item, definition, principal);
-  }
+  const put = (definition: Definition, principal: RouteCall['principal'], before?: AutomationItem) =>
+    putAutomation(storing, vendors, principal, definition, before);
 
   return [
     route({
@@ -88,10 +73,7 @@ export function automationRoutes(
       status: 201,
       input: automationFields,
       output: shown,
-      handle: async ({ input, principal }) => {
-        await admit(admission, vendors, input, principal, { now: services.clock.now() });
-        return showOne(services, principal, await createAutomation(records, input, principal));
-      },
+      handle: async ({ input, principal }) => showOne(services, principal, await put(input, principal)),
     }),
     route({
       ...shared,
@@ -139,13 +121,9 @@ export function automationRoutes(
           ...Object.fromEntries(given),
           name: input.name ?? before?.name ?? key,
         });
-        if (before) return showOne(services, principal, await change(before, definition, principal));
-        if (definition.name !== key) throw renamed(key);
-        await admit(admission, vendors, definition, principal, { now: services.clock.now() });
-        return new Answer(
-          201,
-          await showOne(services, principal, await createAutomation(records, definition, principal)),
-        );
+        if (!before && definition.name !== key) throw renamed(key);
+        const answer = await showOne(services, principal, await put(definition, principal, before));
+        return before ? answer : new Answer(201, answer);
       },
     }),
     route({
@@ -183,7 +161,7 @@ export function automationRoutes(
           if (definition.enabled) throw refusedField('/endRuns', 'goes with enabled: false only');
           requireScope(principal.scopes, controlNeed('runs', true));
         }
-        const changed = await change(item, definition, principal);
+        const changed = await put(definition, principal, item);
         const reason = 'Its automation was disabled.';
         const endedRuns = endRuns === true ? { endedRuns: await cancelRuns(services, item.id, reason) } : {};
         return { ...(await showOne(services, principal, changed)), ...endedRuns };

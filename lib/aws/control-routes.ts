@@ -89,8 +89,9 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
   return [
     ...routes,
     ...transferRoutes(
-      { ...services, vendorNames: Object.keys(vendors), hooks: hooksOf(services), listHooks },
+      { ...services, vendors, vendorNames: Object.keys(vendors), hooks: hooksOf(services), listHooks },
       vendors,
+      recipes,
       routes,
     ),
   ];

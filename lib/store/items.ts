@@ -158,6 +158,9 @@ export const keys = {
   automationVersions: (id: string): string => `automations#versions#${id}`,
   /** Claims a name, so that no two automations have the same. */
   automationName: (name: string): Key => ({ pk: 'automations#names', sk: digest(name) }),
+  /** What a recipe was installed with. */
+  recipeInstallation: (name: string): Key => ({ pk: keys.recipeInstallations(), sk: digest(name) }),
+  recipeInstallations: (): string => 'automations#installations',
   /** An automation that was deleted, for as long as its runs are kept. */
   formerAutomation: (id: string): Key => ({ pk: 'automations#former', sk: id }),
   formerAutomations: (): string => 'automations#former',

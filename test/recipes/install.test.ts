@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isSecretName } from '../../lib/core/redaction/secret-text.ts';
 import { recipes } from '../../recipes/index.ts';
 import { type RecipeDesk, startRecipeDesk } from './desk.ts';
 
@@ -29,6 +30,67 @@ test.each(Object.keys(recipes))(
   },
   60_000,
 );
+
+test('what is installed is listed with its inputs, and none of them is a secret', async () => {
+  const { body } = await desk.bench.call<{ name: string; recipe: string; inputs: object; automations: string[] }[]>(
+    'GET',
+    '/v1/installations',
+  );
+  expect(new Set(body.map(({ recipe }) => recipe))).toEqual(new Set(Object.keys(recipes)));
+  const keyword = body.find(({ recipe }) => recipe === 'talk-keyword');
+  expect(keyword).toMatchObject({ inputs: { people: ['alice'], radio: 'demo' } });
+  const stored = await desk.bench.call<{ name: string }>('GET', `/v1/automations/${keyword?.automations[0]}`);
+  expect(stored.body.name).toBe(keyword?.automations[0]);
+  const names = Object.values(recipes).flatMap(({ inputs }) => Object.keys(inputs));
+  expect(names.filter(isSecretName)).toEqual([]);
+});
+
+test('installations are exported, and imported with their hooks and automations or from their inputs alone', async () => {
+  const call = desk.bench.call;
+  type Whole = Record<'hooks' | 'automations' | 'recipes', { name: string }[]>;
+  type Results = { results: { kind: string; name: string; action: string; hooks?: { url?: string }[] }[] };
+  const ofPanel = async (): Promise<Whole> => {
+    const { body } = await call<Whole>('GET', '/v1/export');
+    const mine = ({ name }: { name: string }) => name.startsWith('Alarm panel');
+    return {
+      hooks: body.hooks.filter(mine),
+      automations: body.automations.filter(mine),
+      recipes: body.recipes.filter(mine),
+    };
+  };
+  const remove = async ({ hooks, automations }: Whole) => {
+    for (const { name } of automations) await call('DELETE', `/v1/automations/${encodeURIComponent(name)}`);
+    for (const { name } of hooks) await call('DELETE', `/v1/hooks/${encodeURIComponent(name)}`);
+  };
+  const take = async (document: object) => {
+    const { status, body } = await call<Results>('POST', '/v1/import', document);
+    expect(status).toBe(200);
+    return body.results;
+  };
+  await desk.install('alarm-panel', {});
+  const before = await ofPanel();
+  expect(before.recipes).toMatchObject([{ recipe: 'alarm-panel', inputs: { radio: 'demo' } }]);
+  expect((await take(before)).every(({ action }) => action === 'unchanged')).toBe(true);
+
+  await remove(before);
+  expect((await ofPanel()).recipes).toEqual([]);
+  const [installed] = await take({ recipes: before.recipes });
+  expect(installed).toMatchObject({ action: 'created', hooks: [{ url: expect.stringContaining('/hooks/') }] });
+  expect(await ofPanel()).toEqual(before);
+
+  // What was changed after the installation stays as the document has it.
+  const [automation] = before.automations;
+  const changed = { ...before, automations: [{ ...automation, maxPerMinute: 7 }, ...before.automations.slice(1)] };
+  await remove(before);
+  expect((await take(changed)).every(({ action }) => action === 'created')).toBe(true);
+  expect(await ofPanel()).toEqual(changed);
+  const [unknown] = await take({ recipes: [{ recipe: 'alarm-panels', name: 'X' }] });
+  expect(unknown).toMatchObject({
+    kind: 'recipe',
+    action: 'refused',
+    message: expect.stringContaining('alarm-panel?'),
+  });
+});
 
 test('a preview shows what an installation would create, and creates nothing', async () => {
   const inputs = { radio: 'demo', chat: 'demo', room: 'controlroom', people: ['bob'] };

@@ -1,22 +1,42 @@
 import type { Principal } from '../../api/key-check.ts';
 import { GatewayError } from '../../core/errors.ts';
+import { didYouMean } from '../../core/nearest.ts';
 import { parseInput } from '../../core/operation.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
 import { findHook, type HookRecordServices, putHook, type WrittenHook } from '../../hooks/records.ts';
-import { type AdmissionServices, admit } from '../admission.ts';
 import { type AutomationItem, definitionOf } from '../automations.ts';
 import { automationSchema, type Definition } from '../definition.ts';
-import {
-  automationByName,
-  createAutomation,
-  mayChange,
-  type RecordServices,
-  removeAutomation,
-  replaceAutomation,
-} from '../records.ts';
-import { fill, type Recipe, readInputs } from './recipe.ts';
+import { type PutServices, putAutomation } from '../put-automation.ts';
+import { automationByName, removeAutomation, replaceAutomation } from '../records.ts';
+import { recordInstallation } from './installations.ts';
+import { fill, type Recipe, type Recipes, readInputs } from './recipe.ts';
 
-export type InstallServices = RecordServices & HookRecordServices & AdmissionServices;
+export type InstallServices = PutServices & HookRecordServices;
+
+/** A recipe to install. */
+export interface Installing {
+  recipe: Recipe;
+  recipeName: string;
+  /** The name of the installation. */
+  name: string;
+  given: Readonly<Record<string, unknown>>;
+}
+
+/** The recipe with a name, or `not_found`. */
+export function recipeNamed(recipes: Recipes, name: string): Recipe {
+  const recipe = Object.hasOwn(recipes, name) ? recipes[name] : undefined;
+  if (recipe) return recipe;
+  const near = didYouMean(name, Object.keys(recipes));
+  throw new GatewayError('not_found', `There is no recipe ${JSON.stringify(name.slice(0, 60))}.${near}`);
+}
+
+/** The names of the hooks and automations of a recipe that is installed under a name. */
+export function partsOf(recipe: Recipe, name: string): { hooks: string[]; automations: string[] } {
+  return {
+    hooks: Object.values(recipe.hooks ?? {}).map((hook) => nameOf(name, hook.name)),
+    automations: recipe.automations.map((automation) => nameOf(name, automation.name)),
+  };
+}
 
 export interface Installation {
   hooks: { key: string; written: WrittenHook }[];
@@ -31,9 +51,7 @@ export async function install(
   services: InstallServices,
   vendors: EventCatalogue,
   principal: Principal,
-  recipe: Recipe,
-  name: string,
-  given: Readonly<Record<string, unknown>>,
+  { recipe, recipeName, name, given }: Installing,
 ): Promise<Installation> {
   const inputs = readInputs(recipe, given);
   const hooks: Installation['hooks'] = [];
@@ -49,13 +67,14 @@ export async function install(
     }
     const values: Record<string, unknown> = { ...inputs, installation: name };
     for (const { key, written } of hooks) values[`hook.${key}`] = written.item.id;
-    const alongside = recipe.automations.map((template) => nameOf(name, template.name));
+    const parts = partsOf(recipe, name);
     for (const template of recipe.automations) {
       const filled = { ...(fill(template, values) as object), name: nameOf(name, template.name) };
       const definition = parseInput(automationSchema(), filled, `The automation ${template.name}`);
       const before = await automationByName(services.table, definition.name);
-      automations.push(await store(services, vendors, principal, definition, before, undo, alongside));
+      automations.push(await store(services, vendors, principal, definition, before, undo, parts.automations));
     }
+    await recordInstallation(services, { name, recipe: recipeName, inputs, ...parts });
     return { hooks, automations };
   } catch (error) {
     for (const step of undo.reverse()) await step();
@@ -97,17 +116,11 @@ async function store(
   undo: (() => Promise<unknown>)[],
   alongside: readonly string[],
 ): Promise<AutomationItem> {
-  if (before) mayChange(before, principal);
-  await admit(services, vendors, definition, principal, { now: services.clock.now(), alongside });
-  if (!before) {
-    const created = await createAutomation(services, definition, principal);
-    undo.push(() => removeAutomation(services, created));
-    return created;
-  }
-  const old = definitionOf(before);
-  const replaced = await replaceAutomation(services, before, definition, principal);
-  undo.push(() => replaceAutomation(services, replaced, old, principal));
-  return replaced;
+  const stored = await putAutomation(services, vendors, principal, definition, before, alongside);
+  undo.push(() =>
+    before ? replaceAutomation(services, stored, definitionOf(before), principal) : removeAutomation(services, stored),
+  );
+  return stored;
 }
 
 function nameOf(installation: string, part: string): string {

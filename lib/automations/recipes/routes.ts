@@ -1,12 +1,11 @@
 import * as z from 'zod/mini';
 import { type Route, route } from '../../api/route.ts';
 import { controlNeed, requireScope } from '../../api/scopes.ts';
-import { GatewayError } from '../../core/errors.ts';
 import { field, text } from '../../core/field.ts';
-import { didYouMean } from '../../core/nearest.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
 import { urlOf } from '../../hooks/routes.ts';
-import { type InstallServices, install, preview } from './install.ts';
+import { type InstallServices, install, preview, recipeNamed } from './install.ts';
+import { listInstallations } from './installations.ts';
 import type { Recipe, Recipes } from './recipe.ts';
 
 const installFields = () => ({
@@ -28,12 +27,7 @@ const shown = () =>
 /** The routes of the recipes that ship with Trunkline. */
 export function recipeRoutes(services: InstallServices, vendors: EventCatalogue, recipes: Recipes): Route[] {
   const shared = { tag: 'Recipes', area: 'automations' } as const;
-  const find = (name = ''): Recipe => {
-    const recipe = Object.hasOwn(recipes, name) ? recipes[name] : undefined;
-    if (recipe) return recipe;
-    const near = didYouMean(name, Object.keys(recipes));
-    throw new GatewayError('not_found', `There is no recipe ${JSON.stringify(name.slice(0, 60))}.${near}`);
-  };
+  const find = (name = ''): Recipe => recipeNamed(recipes, name);
   return [
     route({
       ...shared,
@@ -43,6 +37,26 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
       summary: 'List the recipes with their inputs',
       output: () => z.array(shown()),
       handle: async () => Object.keys(recipes).map((name) => show(name, find(name))),
+    }),
+    route({
+      ...shared,
+      method: 'GET',
+      path: '/v1/installations',
+      operationId: 'listInstallations',
+      summary: 'List the installed recipes with their inputs, hooks and automations',
+      output: () =>
+        z.array(
+          z.looseObject({
+            name: z.string(),
+            recipe: z.string(),
+            inputs: z.record(z.string(), z.unknown()),
+            hooks: field(z.array(z.string()), { description: 'Their names.' }),
+            automations: field(z.array(z.string()), { description: 'Their names.' }),
+            installedAt: z.string(),
+            updatedAt: z.string(),
+          }),
+        ),
+      handle: () => listInstallations(services.table),
     }),
     route({
       ...shared,
@@ -94,7 +108,9 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
       handle: async ({ params, input, principal, request }) => {
         const recipe = find(params.name);
         if (recipe.hooks) requireScope(principal.scopes, controlNeed('hooks', true));
-        const made = await install(services, vendors, principal, recipe, input.name ?? recipe.title, input.inputs);
+        const { name = recipe.title, inputs: given } = input;
+        const installing = { recipe, recipeName: params.name ?? '', name, given };
+        const made = await install(services, vendors, principal, installing);
         return {
           hooks: made.hooks.map(({ key, written: { item, token, secret } }) => ({
             key,

@@ -6,6 +6,7 @@ import { writtenHook } from '../../hooks/records.ts';
 import type { Table } from '../../store/table.ts';
 import { listSubscriptions, type SubscriptionItem } from '../../subscriptions/subscriptions.ts';
 import { definitionOf, listAutomations } from '../automations.ts';
+import { listInstallations } from '../recipes/installations.ts';
 import { withHookNames } from './references.ts';
 
 export interface ExportServices {
@@ -22,6 +23,8 @@ export interface Installation {
   connections: Document[];
   hooks: Document[];
   automations: Document[];
+  /** Installed recipes. Their hooks and automations are in the lists above, as they are now. */
+  recipes: Document[];
   subscriptions: Document[];
 }
 
@@ -34,10 +37,11 @@ export async function exportInstallation(
   vendorNames: readonly string[],
   scopes: readonly string[],
 ): Promise<Installation> {
-  const [accounts, everyHook, automations, subscriptions] = await Promise.all([
+  const [accounts, everyHook, automations, installations, subscriptions] = await Promise.all([
     Promise.all(vendorNames.map((vendor) => connections.list(vendor))),
     hooks.list(),
     listAutomations(table),
+    listInstallations(table),
     listSubscriptions(table),
   ]);
   const names = new Map(everyHook.map(({ id, name }) => [id, name]));
@@ -53,6 +57,7 @@ export async function exportInstallation(
     automations: automations
       .map((item): Document & { name: string } => ({ ...named(definitionOf(item)), enabled: item.enabled }))
       .sort(by(({ name }) => name)),
+    recipes: installations.map(({ recipe, name, inputs }) => ({ recipe, name, inputs })),
     subscriptions: subscriptions.map((item) => named(writtenSubscription(item))).sort(by(subscriptionName)),
   };
   const bytes = Buffer.byteLength(JSON.stringify(whole));

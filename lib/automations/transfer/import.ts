@@ -1,12 +1,20 @@
 import * as z from 'zod/mini';
 import { callRoute, type Route, type RouteCall } from '../../api/route.ts';
+import { controlNeed, requireScope } from '../../api/scopes.ts';
 import { type FieldError, GatewayError } from '../../core/errors.ts';
+import { text } from '../../core/field.ts';
 import { parseInput } from '../../core/operation.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
-import { hookFields } from '../../hooks/records.ts';
+import { type HookRecordServices, hookFields } from '../../hooks/records.ts';
+import { urlOf } from '../../hooks/routes.ts';
 import { listSubscriptions } from '../../subscriptions/subscriptions.ts';
-import { type AdmissionServices, admit } from '../admission.ts';
-import { automationSchema } from '../definition.ts';
+import { admit } from '../admission.ts';
+import { listAutomations } from '../automations.ts';
+import { automationSchema, type Definition } from '../definition.ts';
+import { type PutServices, putAutomation } from '../put-automation.ts';
+import { install, partsOf, recipeNamed } from '../recipes/install.ts';
+import { recordInstallation } from '../recipes/installations.ts';
+import { type Recipes, readInputs } from '../recipes/recipe.ts';
 import { automationByName, canonical } from '../records.ts';
 import {
   connectionName,
@@ -18,9 +26,9 @@ import {
 } from './export.ts';
 import { withHookIds } from './references.ts';
 
-export type ImportServices = ExportServices & AdmissionServices & { clock: { now(): number } };
+export type ImportServices = ExportServices & PutServices & HookRecordServices;
 
-export const importKinds = ['connection', 'hook', 'automation', 'subscription'] as const;
+export const importKinds = ['connection', 'hook', 'automation', 'recipe', 'subscription'] as const;
 export const importActions = ['created', 'changed', 'unchanged', 'needs_secret', 'refused'] as const;
 
 /** What became of one document. */
@@ -35,6 +43,8 @@ export interface Imported {
   secrets?: string[];
   /** For a new hook: its address. Shown this once. */
   url?: string;
+  /** For an installed recipe: its hooks. */
+  hooks?: { name: string; url?: string; secret?: string }[];
   /** The secret of a new hook or subscription, where it was made here. Shown this once. */
   secret?: string;
 }
@@ -54,6 +64,7 @@ type Outcome = Omit<Imported, 'kind' | 'name'>;
 export class Importer {
   readonly #services: ImportServices;
   readonly #vendors: EventCatalogue;
+  readonly #recipes: Recipes;
   readonly #routes: readonly Route[];
   readonly #caller: Caller;
   readonly #dryRun: boolean;
@@ -62,12 +73,14 @@ export class Importer {
   constructor(
     services: ImportServices,
     vendors: EventCatalogue,
+    recipes: Recipes,
     routes: readonly Route[],
     caller: Caller,
     dryRun: boolean,
   ) {
     this.#services = services;
     this.#vendors = vendors;
+    this.#recipes = recipes;
     this.#routes = routes;
     this.#caller = caller;
     this.#dryRun = dryRun;
@@ -76,16 +89,13 @@ export class Importer {
   async run(input: ImportInput): Promise<Imported[]> {
     const before = await exportInstallation(this.#services, Object.keys(this.#vendors), this.#caller.principal.scopes);
     for (const { id, name } of await this.#services.hooks.list()) this.#hookIds.set(name, id);
-    const automations = inStartOrder(input.automations ?? []);
-    const alongside = automations.map(({ name }) => String(name));
     return [
       ...(await this.#each('connection', input.connections, before.connections, connectionName, (...one) =>
         this.#connection(...one),
       )),
       ...(await this.#each('hook', input.hooks, before.hooks, nameOf, (...one) => this.#hook(...one))),
-      ...(await this.#each('automation', automations, before.automations, nameOf, (...one) =>
-        this.#automation(...one, alongside),
-      )),
+      ...(await this.#automations(input.automations ?? [], before.automations)),
+      ...(await this.#each('recipe', input.recipes, before.recipes, nameOf, (...one) => this.#recipe(...one, input))),
       ...(await this.#each('subscription', input.subscriptions, before.subscriptions, subscriptionName, (...one) =>
         this.#subscription(...one),
       )),
@@ -155,21 +165,109 @@ export class Importer {
     }
   }
 
-  async #automation(document: Document, before: Document | undefined, alongside: readonly string[]): Promise<Outcome> {
-    if (before && canonical({ enabled: true, ...document }) === canonical(before)) return { action: 'unchanged' };
-    const input = withHookIds(document, (name) => this.#hookIds.get(name));
-    const definition = parseInput(automationSchema(), input);
-    const now = this.#services.clock.now();
-    if (this.#dryRun) {
-      // What names a hook that does not exist yet can be checked only once it does.
-      if (JSON.stringify(input).includes(`"${newHook}`)) return { action: before ? 'changed' : 'created' };
-      const listHooks = () => this.#services.hooks.list();
-      const options = { now, alongside, pastMoments: before !== undefined };
-      await admit({ ...this.#services, listHooks }, this.#vendors, definition, this.#caller.principal, options);
-      return { action: before ? 'changed' : 'created' };
+  /**
+   * Automations may start one another, in any order and in circles. So all of them are checked before the first is stored, and
+   * one that starts a refused one is refused as well.
+   */
+  async #automations(documents: readonly Document[], existing: readonly Document[]): Promise<Imported[]> {
+    const known = new Map(existing.map((each) => [nameOf(each), each]));
+    const outcomes = new Map<Document, Outcome>();
+    const wanted = new Map<Document, Definition>();
+    for (const document of documents) {
+      const before = known.get(nameOf(document));
+      if (before && canonical({ enabled: true, ...document }) === canonical(before)) {
+        outcomes.set(document, { action: 'unchanged' });
+        continue;
+      }
+      try {
+        requireScope(this.#caller.principal.scopes, controlNeed('automations', true));
+        const input = withHookIds(document, (name) => this.#hookIds.get(name));
+        wanted.set(document, parseInput(automationSchema(), input));
+      } catch (error) {
+        outcomes.set(document, refusal(error));
+      }
     }
-    const item = await automationByName(this.#services.table, definition.name);
-    return this.#write(item ? 'changed' : 'created', 'putAutomation', { params: { id: definition.name }, input });
+    for (let refused = -1; refused !== outcomes.size; ) {
+      refused = outcomes.size;
+      for (const [document, definition] of wanted) {
+        const problem = await this.#problemOf(definition, [...wanted.values()]).catch(refusal);
+        if (!problem) continue;
+        wanted.delete(document);
+        outcomes.set(document, problem);
+      }
+    }
+    for (const [document, definition] of wanted) {
+      const stored = this.#dryRun ? undefined : this.#put(definition, [...wanted.values()]);
+      const action = known.has(nameOf(document)) ? 'changed' : 'created';
+      outcomes.set(document, await Promise.resolve(stored).then((): Outcome => ({ action }), refusal));
+    }
+    return documents.map((document) => ({
+      kind: 'automation',
+      name: nameOf(document),
+      ...(outcomes.get(document) ?? { action: 'unchanged' }),
+    }));
+  }
+
+  /** Throws why an automation cannot be stored together with others. */
+  async #problemOf(definition: Definition, others: readonly Definition[]): Promise<undefined> {
+    // What names a hook that does not exist yet can be checked only once it does.
+    if (JSON.stringify(definition).includes(`"${newHook}`)) return;
+    const before = await automationByName(this.#services.table, definition.name);
+    await admit(this.#services, this.#vendors, definition, this.#caller.principal, {
+      now: this.#services.clock.now(),
+      alongside: others.map(({ name }) => name),
+      pastMoments: before !== undefined,
+    });
+  }
+
+  async #put(definition: Definition, others: readonly Definition[]): Promise<unknown> {
+    const before = await automationByName(this.#services.table, definition.name);
+    const alongside = others.map(({ name }) => name);
+    return putAutomation(this.#services, this.#vendors, this.#caller.principal, definition, before, alongside);
+  }
+
+  /**
+   * Installs a recipe, or brings its installation up to other inputs. If its hooks and automations are in the same document, or
+   * exist without a record of the installation, they stay as they are.
+   */
+  async #recipe(document: Document, before: Document | undefined, whole: ImportInput): Promise<Outcome> {
+    const { recipe: recipeName, name, inputs: given } = parseInput(installation(), document);
+    const recipe = recipeNamed(this.#recipes, recipeName);
+    const inputs = readInputs(recipe, given);
+    const { principal, request } = this.#caller;
+    if (before && canonical({ recipe: recipeName, name, inputs }) === canonical(before)) return { action: 'unchanged' };
+    requireScope(principal.scopes, controlNeed('automations', true));
+    if (recipe.hooks) requireScope(principal.scopes, controlNeed('hooks', true));
+    const action = before ? 'changed' : 'created';
+    if (this.#dryRun) return { action };
+    const parts = partsOf(recipe, name);
+    const areIn = ({
+      hooks = [],
+      automations = [],
+    }: { [Part in 'hooks' | 'automations']?: readonly Document[] | undefined }) =>
+      parts.hooks.every((each) => hooks.some((other) => nameOf(other) === each)) &&
+      parts.automations.every((each) => automations.some((other) => nameOf(other) === each));
+    if (areIn(whole) || (!before && areIn(await this.#existing()))) {
+      await recordInstallation(this.#services, { name, recipe: recipeName, inputs, ...parts });
+      return { action };
+    }
+    const { hooks } = await install(this.#services, this.#vendors, principal, { recipe, recipeName, name, given });
+    for (const { written } of hooks) this.#hookIds.set(written.item.name, written.item.id);
+    const shown = hooks.map(({ written: { item, token, secret } }) => ({
+      name: item.name,
+      ...(token !== undefined && { url: urlOf(request, token) }),
+      ...(secret !== undefined && { secret }),
+    }));
+    return { action, ...(shown.length > 0 && { hooks: shown }) };
+  }
+
+  async #existing() {
+    const [hooks, automations] = await Promise.all([
+      this.#services.hooks.list(),
+      listAutomations(this.#services.table),
+    ]);
+    const named = ({ name }: { name: string }) => ({ name });
+    return { hooks: hooks.map(named), automations: automations.map(named) };
   }
 
   async #subscription(document: Document, before: Document | undefined): Promise<Outcome> {
@@ -213,20 +311,12 @@ export class Importer {
   }
 }
 
-/** Automations after those that they start, so that each finds them. */
-function inStartOrder(automations: readonly Document[]): Document[] {
-  const ordered = new Set<Document>();
-  const waiting = new Set<Document>();
-  const add = (document: Document): void => {
-    if (ordered.has(document) || waiting.has(document)) return;
-    waiting.add(document);
-    const steps = JSON.stringify(document.do ?? []);
-    for (const other of automations) if (steps.includes(`"start":${JSON.stringify(other.name)}`)) add(other);
-    ordered.add(document);
-  };
-  for (const document of automations) add(document);
-  return [...ordered];
-}
+const installation = () =>
+  z.strictObject({
+    recipe: text(60),
+    name: text(60),
+    inputs: z._default(z.record(z.string(), z.unknown()), {}),
+  });
 
 function nameOf({ name }: Document): string {
   return String(name);

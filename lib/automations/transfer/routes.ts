@@ -3,6 +3,7 @@ import { type Route, route } from '../../api/route.ts';
 import { controlNeed, requireScope } from '../../api/scopes.ts';
 import { field } from '../../core/field.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
+import type { Recipes } from '../recipes/recipe.ts';
 import { exportInstallation } from './export.ts';
 import { Importer, type ImportServices, importActions, importKinds } from './import.ts';
 
@@ -14,11 +15,19 @@ const sections = () => ({
   connections: documents('{vendor, name, settings}; `credentials` may be added for an import.'),
   hooks: documents('Hooks as they are created, without secrets.'),
   automations: documents('Automations as they are created. `when.hook` holds the name of a hook.'),
+  recipes: documents(
+    'Installed recipes: {recipe, name, inputs}. One whose hooks and automations do not exist is installed.',
+  ),
   subscriptions: documents('Subscriptions as they are created, with `enabled`.'),
 });
 
 /** The routes that carry a whole installation without its secrets. `routes` are those that its parts are written with. */
-export function transferRoutes(services: ImportServices, vendors: EventCatalogue, routes: readonly Route[]): Route[] {
+export function transferRoutes(
+  services: ImportServices,
+  vendors: EventCatalogue,
+  recipes: Recipes,
+  routes: readonly Route[],
+): Route[] {
   const shared = { tag: 'Installation', area: 'automations' } as const;
   return [
     route({
@@ -26,7 +35,8 @@ export function transferRoutes(services: ImportServices, vendors: EventCatalogue
       method: 'GET',
       path: '/v1/export',
       operationId: 'exportInstallation',
-      summary: 'Export connections, hooks, automations and subscriptions as one document without secrets',
+      summary:
+        'Export connections, hooks, automations, installed recipes and subscriptions as one document without secrets',
       output: () => z.looseObject({ version: z.literal(1), ...sections() }),
       handle: async ({ principal: { scopes } }) => {
         for (const area of areas) requireScope(scopes, controlNeed(area, false));
@@ -45,6 +55,7 @@ export function transferRoutes(services: ImportServices, vendors: EventCatalogue
         connections: z.optional(sections().connections),
         hooks: z.optional(sections().hooks),
         automations: z.optional(sections().automations),
+        recipes: z.optional(sections().recipes),
         subscriptions: z.optional(sections().subscriptions),
         dryRun: z._default(field(z.boolean(), { description: 'True only reports what would happen.' }), false),
       }),
@@ -62,6 +73,11 @@ export function transferRoutes(services: ImportServices, vendors: EventCatalogue
                 field(z.array(z.string()), { description: 'The fields of the secret that the document lacks.' }),
               ),
               url: z.optional(field(z.string(), { description: 'The address of a new hook. Shown this once.' })),
+              hooks: z.optional(
+                field(z.array(z.looseObject({ name: z.string() })), {
+                  description: 'The hooks of a recipe that was installed, each with what is shown this once.',
+                }),
+              ),
               secret: z.optional(
                 field(z.string(), { description: 'The secret of a new hook or subscription. Shown this once.' }),
               ),
@@ -70,7 +86,7 @@ export function transferRoutes(services: ImportServices, vendors: EventCatalogue
         }),
       handle: async ({ input: { version: _, dryRun, ...input }, principal, request }) => {
         for (const area of areas) requireScope(principal.scopes, controlNeed(area, false));
-        const importer = new Importer(services, vendors, routes, { principal, request }, dryRun);
+        const importer = new Importer(services, vendors, recipes, routes, { principal, request }, dryRun);
         return { dryRun, results: await importer.run(input) };
       },
     }),

@@ -70,13 +70,13 @@ test('an installation is exported without secrets, and found unchanged when it i
   }
 });
 
-test('what is missing is created under its name, in an order in which everything finds what it names', async () => {
+test('what is missing is created under its name, whatever the order in which it is named', async () => {
   const whole = await exported();
   for (const name of ['Alarm', 'Other']) await desk.call('DELETE', `/v1/automations/${name}`);
   const [{ id }] = (await desk.call('GET', '/v1/subscriptions')).body;
   await desk.call('DELETE', `/v1/subscriptions/${id}`);
   expect((await desk.call('DELETE', '/v1/hooks/Panel')).status).toBe(204);
-  const expected = ['created hook Panel', 'created automation Other', 'created automation Alarm'];
+  const expected = ['created hook Panel', 'created automation Alarm', 'created automation Other'];
   const dry = await take({ hooks: whole.hooks, automations: whole.automations, dryRun: true });
   expect(actions(dry)).toEqual(expected);
   expect((await desk.call('GET', '/v1/hooks')).body).toEqual([]);
@@ -91,6 +91,33 @@ test('what is missing is created under its name, in an order in which everything
   const again = await take(whole);
   expect(new Set(again.map(({ action }) => action))).toEqual(new Set(['unchanged']));
   expect(JSON.stringify(again)).not.toContain('secret');
+});
+
+test('automations that start each other are imported, and those that start a refused one are refused with it', async () => {
+  const starts = (name: string, other: string) => ({
+    name,
+    when: { event: 'talk.message.created' },
+    do: [{ name: 'next', start: other }],
+  });
+  const circle = [starts('One', 'Two'), starts('Two', 'Three'), starts('Three', 'One')];
+  expect(actions(await take({ automations: circle, dryRun: true }))).toEqual([
+    'created automation One',
+    'created automation Two',
+    'created automation Three',
+  ]);
+  expect(actions(await take({ automations: circle }))).toEqual([
+    'created automation One',
+    'created automation Two',
+    'created automation Three',
+  ]);
+  expect(new Set((await take({ automations: circle })).map(({ action }) => action))).toEqual(new Set(['unchanged']));
+
+  const broken = [starts('Four', 'Five'), starts('Five', 'Six'), { ...starts('Six', 'Four'), if: '{% nothing( %}' }];
+  const refused = await take({ automations: broken });
+  expect(actions(refused)).toEqual(['refused automation Four', 'refused automation Five', 'refused automation Six']);
+  expect(refused.map(({ errors }) => errors?.[0]?.pointer)).toEqual(['/do/0/start', '/do/0/start', '/if']);
+  for (const name of ['One', 'Two', 'Three'])
+    expect((await desk.call('DELETE', `/v1/automations/${name}`)).status).toBe(204);
 });
 
 test('changes, and says what lacks a secret and what is refused, without keeping back the others', async () => {
