@@ -127,12 +127,14 @@ export async function startOne(
   {
     isUnsaved,
     ...trigger
-  }: Pick<RunCause, 'cause' | 'createdAt' | 'eventId' | 'event' | 'reads' | 'source' | 'depth' | 'outputs'> & {
+  }: Pick<
+    RunCause,
+    'cause' | 'createdAt' | 'eventId' | 'event' | 'reads' | 'source' | 'depth' | 'outputs' | 'alarm'
+  > & {
     isUnsaved?: boolean;
   },
 ): Promise<string> {
-  const alarm = mayAlarm(item);
-  const definition = runDefinitionOf(definitionOf(item), alarm);
+  const definition = runDefinitionOf(definitionOf(item), mayAlarm(item));
   const { maxPerMinute: max } = definition;
   const cause: RunCause = {
     owner: item.id,
@@ -140,7 +142,7 @@ export async function startOne(
     ...(!isUnsaved && { version: item.version }),
     definition,
     ...(linkNames(definition.do).length > 0 && { linkSecret: newLinkSecret() }),
-    alarm,
+    alarm: mayAlarm(item),
     scopes: item.scopes,
     keyId: `automation_${item.id}`,
     ...trigger,

@@ -253,6 +253,12 @@ export const automationFields = () =>
           'Events that end the run. In their `if`, `event` is such an event and `run.event` the one that started the run.',
       }),
     ),
+    alarm: z.optional(
+      field(z.boolean(), {
+        description:
+          'Treat the automation as one that raises an alarm although none of its steps sounds one: its runs wait behind no others, have no limit per minute, and go on near the quota of a connection.',
+      }),
+    ),
     maxPerMinute: z.optional(
       field(integer(1, 600), {
         description:

@@ -3,8 +3,9 @@ import { type Definition, isCall, target } from './definition.ts';
 import { operationIn } from './runs/operations.ts';
 import { everyStep } from './steps.ts';
 
-/** Whether any step of an automation calls an operation that raises an alarm. */
-export function raisesAlarm(vendors: Catalogue, definition: Pick<Definition, 'do'>): boolean {
+/** Whether an automation is about an alarm: it says so, or a step calls an operation that raises one. */
+export function raisesAlarm(vendors: Catalogue, definition: Pick<Definition, 'do' | 'alarm'>): boolean {
+  if (definition.alarm === true) return true;
   return everyStep(definition.do).some(({ step }) => {
     if (!isCall(step)) return false;
     const { vendor, operation } = target(step);

@@ -30,7 +30,7 @@ export const commonSettings = () => ({
   monthlyCalls: z.optional(
     field(integer(100), {
       description:
-        'Calls that your plan includes per month. From 80 % on, events are polled less often. At 95 %, polls and the writes of automations that raise no alarm wait for the next month.',
+        'Calls that your plan includes per month. From 80 % on, events are polled less often. At 95 %, polls and the calls of automations that raise no alarm wait for the next month.',
     }),
   ),
 });

@@ -36,7 +36,7 @@ function quotaFinding(quota: Quota): Finding {
     message: `${used}${more}`,
   });
   if (isReserved(quota))
-    return finding('bad', ' Polls, and writes of automations that raise no alarm, wait for the next month.');
+    return finding('bad', ' Polls, and calls of automations that raise no alarm, wait for the next month.');
   return isSparing(quota) ? finding('warning', ' Events are polled less often.') : finding('good', '');
 }
 

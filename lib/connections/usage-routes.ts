@@ -24,7 +24,7 @@ const usage = () =>
           limit: z.int(),
           percent: z.number(),
           reserved: field(z.boolean(), {
-            description: 'Whether polls, and the writes of automations that raise no alarm, wait for the next month.',
+            description: 'Whether polls, and the calls of automations that raise no alarm, wait for the next month.',
           }),
           resetsAt: z.string(),
         }),

@@ -31,7 +31,7 @@ export function streamRoutes(services: StreamServices): Route[] {
         const { position, stamp } = page.cursor;
         const text = [
           `retry: ${page.more ? 0 : retryMs}\n\n`,
-          ...page.frames.map((frame) => frameText(frame, principal)),
+          ...page.frames.map((frame) => frameText(frame, principal, services.clock.now())),
           // Last, so that a client whose connection breaks before it receives this line requests everything again.
           `id: ${position}-${stamp}\n\n`,
         ].join('');
@@ -41,12 +41,12 @@ export function streamRoutes(services: StreamServices): Route[] {
   ];
 }
 
-function frameText(frame: StreamFrame, principal: Principal): string {
+function frameText(frame: StreamFrame, principal: Principal, now: number): string {
   const body =
     frame.kind === 'event'
       ? frame.body
       : frame.kind === 'run'
-        ? showRun(frame.item, principal)
+        ? showRun(frame.item, principal, now)
         : showDelivery(frame.item);
   return `event: ${frame.kind}\ndata: ${JSON.stringify(body)}\n\n`;
 }

@@ -6,6 +6,7 @@ import { type DurableContext, StepInterrupted } from '../../core/durable.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { HttpClient } from '../../core/http/client.ts';
 import type { Operation } from '../../core/operation.ts';
+import { isReserved, monthEnd, reservedReason } from '../../core/quota.ts';
 import { maskerOf, maskIn, redact, redactText } from '../../core/redaction/redact.ts';
 import { wholeEvent } from '../../events/log.ts';
 import { type CallStep, target, unlessOf } from '../definition.ts';
@@ -43,6 +44,10 @@ const longCallMs = 13 * 60_000;
 const callMs = 25_000;
 /** An alarm has a shorter timeout: further attempts remain, and other recipients are waiting. */
 const alarmCallMs = 10_000;
+/** How often a step that waits for the next month checks whether the quota was raised. */
+const quotaCheckMs = 12 * 60 * 60_000;
+const maxSpreadMs = 5 * 60_000;
+
 /**
  * Runs a step that calls an operation: once, or once for each item of a list. `attempted` is called when the first attempt is
  * over.
@@ -214,6 +219,7 @@ async function callOnce(
       if (awaited.if) await run.tellRefusal(awaited.if, place, { event: shown, item: item ?? null });
       return await skip(`${event.type} has come: ${event.id}.`);
     }
+    await requireQuota(run, step);
     const output = await askVendor(run, step, operation, place, input, asked);
     await recordSuccess(run, place, attempt, output, secret && operation?.effect === 'read');
     return { state: 'succeeded', output, firstAt };
@@ -226,6 +232,21 @@ async function callOnce(
     await records.write(place, { state: 'skipped', reason, ended: true });
     return { state: 'skipped', firstAt };
   }
+}
+
+/** Throws `paused` while what is left of the connection's quota is reserved for alarms, and the run raises none. */
+async function requireQuota({ run, services }: RunContext, step: CallStep): Promise<void> {
+  // Runs of earlier versions do not say whether they raise an alarm; a rehearsal sends nothing.
+  if (run.alarm !== false || services.hands) return;
+  const { vendor, connection } = target(step);
+  const quota = await services.usage.quota(await services.connections.find(vendor, connection));
+  if (!quota || !isReserved(quota)) return;
+  const now = services.clock.now();
+  // The runs that waited do not all go on in the same second.
+  const waitMs = Math.min(monthEnd(now) - now, quotaCheckMs) + services.random.number() * maxSpreadMs;
+  throw new GatewayError('paused', `quota: ${reservedReason(`${vendor}/${connection}`, 'The step goes on', now)}`, {
+    retryAfter: Math.ceil(waitMs / 1000),
+  });
 }
 
 /** Sends the request; `asked` is set as soon as anything is sent to the vendor. */
@@ -333,7 +354,7 @@ async function fail(
   return { state, ...(error && { error }), ...(next !== undefined && { next }), firstAt };
 }
 
-/** Sending is paused: the step is tried again later, and the run counts as waiting. */
+/** Sending is paused, or the quota is reserved: the step is tried again later, and the run counts as waiting. */
 async function waitForResumption(
   run: RunContext,
   place: StepPlace,
@@ -351,7 +372,8 @@ async function waitForResumption(
     nextAttemptAt: now + retryAfter * 1000,
   });
   const { pk, sk } = run.run;
-  await services.table.update({ pk, sk }, 'SET #pausedAt = :now', { now });
+  const waiting = { reason: message, until: now + retryAfter * 1000 };
+  await services.table.update({ pk, sk }, 'SET #pausedAt = :now, #waiting = :waiting', { now, waiting });
   return { state: 'running', error, next: retryAfter, paused: true, firstAt };
 }
 

@@ -40,6 +40,11 @@ const summary = () =>
     createdAt: z.string(),
     endedAt: z.optional(z.string()),
     reason: z.optional(z.string()),
+    waiting: z.optional(
+      field(z.string(), {
+        description: 'Why a step waits: `quota: …` near the monthly calls of a connection, or sending is paused.',
+      }),
+    ),
     replayOf: z.optional(field(z.string(), { description: 'The run that it repeats.' })),
     replayedBy: z.optional(field(z.string(), { description: 'The run that repeats it.' })),
     undoOf: z.optional(field(z.string(), { description: 'The run that it takes back.' })),
@@ -106,7 +111,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
           since: since === undefined ? undefined : Date.parse(since),
           until: until === undefined ? undefined : Date.parse(until),
         });
-        return runs.map((run) => showRun(run, principal));
+        return runs.map((run) => showRun(run, principal, services.clock.now()));
       },
     }),
     route({
@@ -122,7 +127,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         const steps = await stepsOf(services.table, run.id);
         const needed = scopesToSee(vendors, run, steps);
         return {
-          ...showRun(run, principal),
+          ...showRun(run, principal, services.clock.now()),
           undoable: run.state !== 'running' && run.undoOf === undefined && mayBeUndone(run, steps),
           steps: await Promise.all(
             steps.map((step) => showStep(services, step, maySeeStep(run, step, principal, needed))),
@@ -232,7 +237,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         if (!(await cancelRun(services, run, 'It was cancelled.'))) {
           throw new GatewayError('conflict', `The run has ended already: ${run.state}.`);
         }
-        return showRun(await find(services, run.id), principal);
+        return showRun(await find(services, run.id), principal, services.clock.now());
       },
     }),
   ];
@@ -277,7 +282,7 @@ async function findAuthorized(services: RunServices, id: string, principal: Prin
 }
 
 /** A run as the API returns it, without its steps. What may quote what it has read is left out for keys that may not read that. */
-export function showRun(run: RunItem, principal: Principal) {
+export function showRun(run: RunItem, principal: Principal, now: number) {
   const { id, owner, name, state, reason, eventId, dedupeKey, replayOf, replayedBy, undoOf, progress, isDrill } = run;
   return {
     id,
@@ -290,10 +295,15 @@ export function showRun(run: RunItem, principal: Principal) {
     replayedBy,
     undoOf,
     progress,
+    ...waitingOf(run, now),
     ...(maySeeReason(run, principal) ? { dedupeKey, reason } : { hidden: true }),
     createdAt: new Date(run.createdAt).toISOString(),
     endedAt: run.endedAt === undefined ? undefined : new Date(run.endedAt).toISOString(),
   };
+}
+
+function waitingOf({ state, waiting }: RunItem, now: number): { waiting?: string } {
+  return state === 'running' && waiting && waiting.until > now ? { waiting: waiting.reason } : {};
 }
 
 /** A step; parts that a key may not read are omitted, and `hidden` says so. */

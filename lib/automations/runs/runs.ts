@@ -67,8 +67,10 @@ export interface RunItem extends Key {
   replayedBy?: string;
   dedupeKey?: string;
   cancelRequested?: boolean;
-  /** When a step last found that sending was paused. */
+  /** When a step last found that sending was paused or that the rest of a quota is reserved. */
   pausedAt?: number;
+  /** What a step waits for, and until when. */
+  waiting?: { reason: string; until: number };
   createdAt: number;
   endedAt?: number;
   /** The progress of a long transfer, in bytes. */

@@ -98,6 +98,8 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
       // The input is made from what this run has read.
       reads: scopesToSee(run.vendors, run.run, await stepsOf(services.table, run.run.id)),
       depth: (run.run.depth ?? 0) + 1,
+      // What an alarm starts belongs to it.
+      ...(run.run.alarm === true && { alarm: true }),
     });
     await records.write(place, { state: 'succeeded', attempts: 1, output: { runId }, ended: true });
     return { runId };
