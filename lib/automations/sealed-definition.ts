@@ -1,4 +1,4 @@
-import { sealInput, sealLiterals } from '../connections/sealed-input.ts';
+import { inputSealer, sealInput, sealLiterals } from '../connections/sealed-input.ts';
 import { refusedField } from '../core/errors.ts';
 import { maskIn } from '../core/redaction/redact.ts';
 import { mask, maskSealed } from '../core/redaction/secret-text.ts';
@@ -6,6 +6,7 @@ import { isSealed } from '../core/sealed-text.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import { writeOnlyFields } from '../core/write-only.ts';
+import { mapLiterals } from '../expressions/expression.ts';
 import { hasExpression } from '../expressions/template.ts';
 import { type CallStep, type Definition, isCall, type Step, target } from './definition.ts';
 import { operationIn } from './runs/operations.ts';
@@ -14,7 +15,8 @@ import { everyStep } from './steps.ts';
 type Call = Pick<CallStep, 'call' | 'input'>;
 
 /**
- * The definition as it is stored: literal texts in write-only fields, and in `set` steps with `secret`, are sealed. A value that a
+ * The definition as it is stored: literal texts in write-only fields, those in their expressions, and those in `set` steps with
+ * `secret` are sealed. A value that a
  * reader was shown masked keeps what `before` has at the same step. Throws `invalid_input` for a masked value without a former one.
  */
 export async function sealDefinition(
@@ -54,9 +56,16 @@ async function sealCall(
   const operation = operationIn(vendors, vendor, name);
   if (!operation || !call.input) return;
   for (const field of writeOnlyFields(operation)) {
-    if (call.input[field] !== mask) continue;
-    const kept = former?.call === call.call ? former.input?.[field] : undefined;
-    call.input[field] = kept ?? refuse(`${pointer}/input/${field}`);
+    const given = call.input[field];
+    const isExpression = hasExpression(given);
+    if (typeof given !== 'string') continue;
+    if (given === mask || (isExpression && given.includes(mask))) {
+      const kept = former?.call === call.call ? former.input?.[field] : undefined;
+      const isKept = typeof kept === 'string' && maskSealed(kept) === given;
+      call.input[field] = isKept ? kept : refuse(`${pointer}/input/${field}`);
+    } else if (isExpression) {
+      call.input[field] = await mapLiterals(given, await inputSealer(secrets, vendor));
+    }
   }
   call.input = await sealInput(secrets, vendor, operation, call.input, (text) => !hasExpression(text));
 }

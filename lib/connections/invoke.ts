@@ -139,7 +139,7 @@ async function sealedInput(
 }
 
 /** An answer or error of a vendor that repeats a password it was given, without it: both are stored and logged. */
-async function withoutSecrets(answer: Promise<InvokeAnswer>, secrets: readonly string[]): Promise<InvokeAnswer> {
+export async function withoutSecrets(answer: Promise<InvokeAnswer>, secrets: readonly string[]): Promise<InvokeAnswer> {
   const masker = maskerOf(secrets);
   try {
     const given = await answer;

@@ -5,7 +5,8 @@ import { type HttpRequest, jsonBody, requireUncompressed } from '../api/request.
 import { operationNeed, requireScope } from '../api/scopes.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';
 import type { RawRequest, Vendor } from '../core/vendor.ts';
-import { type GatewayServices, type InvokeAnswer, invoke, operationOf } from './invoke.ts';
+import { writeOnlyTexts } from '../core/write-only.ts';
+import { type GatewayServices, type InvokeAnswer, invoke, operationOf, withoutSecrets } from './invoke.ts';
 import { withVendorCall } from './vendor-calls.ts';
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
@@ -61,8 +62,15 @@ export async function answerRaw(
   if (request.method !== 'GET') await services.pause.check();
   const run = async (asked?: () => void): Promise<InvokeAnswer> => {
     const observed = asked ? { ...scope, onRequest: asked } : scope;
-    const answer = await withVendorCall(services, vendor, connection, observed, (call) => vendor.sendRaw(raw, call));
-    return 'file' in answer ? { status: 200, file: answer.file } : { status: answer.status ?? 200, body: answer.body };
+    const send = async (): Promise<InvokeAnswer> => {
+      const answer = await withVendorCall(services, vendor, connection, observed, (call) => vendor.sendRaw(raw, call));
+      return 'file' in answer
+        ? { status: 200, file: answer.file }
+        : { status: answer.status ?? 200, body: answer.body };
+    };
+    const body = raw.body !== null && typeof raw.body === 'object' ? Object.entries(raw.body) : [];
+    const secrets = writeOnlyTexts(vendor.operations, [...query, ...body]);
+    return secrets.length === 0 ? send() : withoutSecrets(send(), secrets);
   };
   if (key === undefined || request.method === 'GET') return run();
   return once(

@@ -31,8 +31,14 @@ export async function sealInput(
     return typeof value === 'string' && value !== '' && isLiteral(value);
   });
   if (names.length === 0) return input;
+  const seal = await inputSealer(secrets, vendor);
+  return { ...input, ...Object.fromEntries(names.map((name) => [name, seal(String(input[name]))])) };
+}
+
+/** Seals texts that go into write-only fields of a vendor. */
+export async function inputSealer(secrets: SecretStore, vendor: string): Promise<(text: string) => string> {
   const key = await cipherKey(secrets, vendor, 'inputs');
-  return { ...input, ...Object.fromEntries(names.map((name) => [name, sealText(key, vendor, String(input[name]))])) };
+  return (text) => sealText(key, vendor, text);
 }
 
 /**

@@ -16,11 +16,20 @@ const whole = /^\{sealed:[a-z0-9]+:[A-Za-z0-9_-]{38,}\}$/;
 export const hookOwner = 'hook';
 export const stepOwner = 'step';
 
-/** Seals a text. The same text has the same sealed form under a key, so that a repeated step finds the same input. */
+/**
+ * Seals a text; parts of it that are sealed already stay as they are. The same text has the same sealed form under a key, so that
+ * a repeated step finds the same input.
+ */
 export function sealText(key: Uint8Array, owner: string, text: string): string {
-  if (text === '' || isSealed(text)) return text;
   const nonceKey = createHmac('sha256', key).update('nonce').digest();
-  return sealedText(owner, sealAlike(key, nonceKey, owner, text));
+  const seal = (part: string) => (part === '' ? '' : sealedText(owner, sealAlike(key, nonceKey, owner, part)));
+  let made = '';
+  let end = 0;
+  for (const { index, 0: sealed } of text.matchAll(sealedForm)) {
+    made += seal(text.slice(end, index)) + sealed;
+    end = index + sealed.length;
+  }
+  return made + seal(text.slice(end));
 }
 
 /** The form in which sealed bytes stand in a text. */

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { wireName } from './field.ts';
 import { type Operation, schemasOf } from './operation.ts';
 
 /** The fields of an operation that are only ever written, such as a password. */
@@ -9,6 +10,27 @@ export function writeOnlyFields(operation: Operation): string[] {
 /** The values of the write-only fields of an input. */
 export function writeOnlyValues(operation: Operation, input: Readonly<Record<string, unknown>>): string[] {
   return writeOnlyFields(operation).flatMap((name) => (typeof input[name] === 'string' ? [input[name]] : []));
+}
+
+/**
+ * The texts in a request in the vendor's own form that go into fields which some operation of the vendor only ever writes. An
+ * undeclared request may use the same names.
+ */
+export function writeOnlyTexts(
+  operations: Readonly<Record<string, Operation>>,
+  fields: Iterable<readonly [string, unknown]>,
+): string[] {
+  const names = new Set<string>();
+  for (const operation of Object.values(operations)) {
+    for (const [name, schema] of Object.entries(schemasOf(operation).shape)) {
+      if (!isWriteOnly(schema)) continue;
+      names.add(name.toLowerCase());
+      names.add(wireName(name, schema).toLowerCase());
+    }
+  }
+  return [...fields].flatMap(([name, value]) =>
+    typeof value === 'string' && value !== '' && names.has(name.toLowerCase()) ? [value] : [],
+  );
 }
 
 /** True for a field that is only ever written, such as a password: it is stored sealed and shown masked. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { evaluationBudget } from '../core/evaluation-budget.ts';
 import type { ExpressionInspection, ExpressionJob, ExpressionProblem, ExpressionReply } from './job.ts';
+import { withLiterals } from './literals.ts';
 import { ExpressionFailure, ExpressionPool, type JobOptions } from './pool.ts';
 import { hasExpression } from './template.ts';
 
@@ -61,6 +62,16 @@ export async function inspect(template: unknown, pool: ExpressionPool = sharedPo
   if (!hasDelimiter(template)) return nothing;
   const reply = await runWithin(pool, validateTimeMs, { isBackground: true }, () => ({ task: 'validate', template }));
   return 'problems' in reply ? reply : nothing;
+}
+
+/** The template with every literal replaced that its result consists of, as `literalsOf` finds them. */
+export async function mapLiterals(
+  template: string,
+  replace: (value: string) => string,
+  pool: ExpressionPool = sharedPool(),
+): Promise<string> {
+  const reply = await runWithin(pool, validateTimeMs, { isBackground: true }, () => ({ task: 'literals', template }));
+  return 'literals' in reply ? withLiterals(template, reply.literals, replace) : template;
 }
 
 /** Runs a job under the budget of the request that it belongs to, if it belongs to one. */

@@ -1,6 +1,9 @@
+import type { Literal } from './literals.ts';
+
 /** A request to the evaluating process; everything in it is JSON. */
 export type ExpressionJob =
   | { readonly task: 'validate'; readonly template: unknown }
+  | { readonly task: 'literals'; readonly template: string }
   | {
       readonly task: 'evaluate';
       readonly template: unknown;
@@ -20,6 +23,7 @@ export type ExpressionReply =
   | { readonly ready: true }
   | { readonly json?: string }
   | ExpressionInspection
+  | { readonly literals: readonly Literal[] }
   | { readonly failure: ExpressionProblem & { readonly kind: ExpressionFailureKind } };
 
 /** `memory` and `crashed` end the evaluating process, `timeout` may. */

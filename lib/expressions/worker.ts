@@ -3,6 +3,7 @@ import process from 'node:process';
 import jsonata from 'jsonata';
 import { registerFunctions } from './functions.ts';
 import type { ExpressionInspection, ExpressionJob, ExpressionProblem, ExpressionReply } from './job.ts';
+import { literalsOf } from './literals.ts';
 import { referencesOf } from './references.ts';
 import { ResultBuilder, Stopped } from './result.ts';
 import { closeSandbox, given } from './sandbox.ts';
@@ -22,6 +23,7 @@ reply({ ready: true });
 async function answer(job: ExpressionJob): Promise<void> {
   try {
     if (job.task === 'validate') reply(await inspect(job.template));
+    else if (job.task === 'literals') reply({ literals: literalsOf(job.template, (text) => compile(text).ast()) });
     else reply(await evaluate(job));
   } catch (error) {
     reply({ failure: failureFrom(error) });

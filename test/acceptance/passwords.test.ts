@@ -15,6 +15,10 @@ const passwords = {
   set: password('set'),
   first: password('first'),
   second: password('second'),
+  joined: password('joined'),
+  mixed: password('mixed'),
+  taken: password('taken'),
+  raw: password('raw'),
 };
 const user = (name: string, given: string) => ({ strId: `${name}@company.com`, password: given, name, type: 50 });
 let bench: Bench;
@@ -78,7 +82,7 @@ test('a call and its repetition under an Idempotency-Key', async () => {
 });
 
 test('a refusal that repeats the password', async () => {
-  bench.demo.proptt2.fault({ kind: 'status', status: 400, body: `No such password: ${passwords.direct}` });
+  bench.demo.proptt2.fault({ kind: 'status', status: 400, body: `${passwords.direct} is too common` });
   const answer = await call('POST', '/v1/proptt2/demo/createUser', user('refused', passwords.direct));
   bench.demo.proptt2.clearFaults();
   expect(answer.status).toBeGreaterThanOrEqual(400);
@@ -143,6 +147,63 @@ test('an automation that holds it, is shown, stored as it was shown, rehearsed a
   expect((await call('POST', `/v1/runs/${run?.id}/undo`, {})).status).toBe(202);
   await runsOf(id, 2);
   expect(bench.demo.talk.state.rooms.find((each) => each.token === token)?.password).toBe(passwords.undo);
+});
+
+test('an automation whose expressions are made of it, shown, stored as it was shown, run and undone', async () => {
+  const room = await call<{ token: string }>('POST', '/v1/talk/demo/createRoom', { roomType: 3, roomName: 'Joined' });
+  const { token } = room.body;
+  const joined = `{% $length(run.id) > 0 ? '${passwords.joined}' & $string(1) : '' %}`;
+  const undo = {
+    call: 'talk/demo/setRoomPassword',
+    input: { token, password: `{% '${passwords.taken}' & $string(2) %}` },
+  };
+  const id = await make('/v1/automations', {
+    name: 'Joined',
+    when: { schedule: { everySeconds: 86_400 } },
+    do: [
+      { name: 'one', call: 'proptt2/demo/createUser', input: user('joined', joined), undo },
+      { name: 'two', call: 'proptt2/demo/createUser', input: user('mixed', `${passwords.mixed}{% $string(3) %}`) },
+    ],
+  });
+  const got = await call<{ do: object[] }>('GET', '/v1/automations/Joined');
+  expect(got.body.do).toMatchObject([
+    { input: { password: `{% $length(run.id) > 0 ? "[redacted]" & $string(1) : '' %}` } },
+    { input: { password: '[redacted]{% $string(3) %}' } },
+  ]);
+  expect((await call('PATCH', '/v1/automations/Joined', { do: got.body.do, maxPerMinute: 9 })).status).toBe(200);
+  const other = { ...got.body.do[0], name: 'other' };
+  expect((await call('PATCH', '/v1/automations/Joined', { do: [other] })).status).toBe(422);
+  await call('POST', '/v1/automations/Joined/run', {});
+  const [run] = await runsOf(id, 1);
+  expect(run?.state, JSON.stringify(run)).toBe('succeeded');
+  expect([hashAt('joined'), hashAt('mixed')]).toEqual([hashOf(`${passwords.joined}1`), hashOf(`${passwords.mixed}3`)]);
+  expect((await call('POST', `/v1/runs/${run?.id}/undo`, {})).status).toBe(202);
+  await runsOf(id, 2);
+  expect(bench.demo.talk.state.rooms.find((each) => each.token === token)?.password).toBe(`${passwords.taken}2`);
+});
+
+test('a raw request, and a refusal of it that is stored under its Idempotency-Key', async () => {
+  const room = await call<{ token: string }>('POST', '/v1/talk/demo/createRoom', { roomType: 3, roomName: 'Raw' });
+  const path = `/v1/talk/demo/raw/ocs/v2.php/apps/spreed/api/v4/room/${room.body.token}/password`;
+  const made = await bench.call<{ key: string }>('POST', '/v1/keys', {
+    name: 'Raw',
+    scopes: ['talk/demo/raw', 'talk/demo/*'],
+  });
+  const authorization = `Bearer ${made.body.key}`;
+  const put = (more: Record<string, string> = {}) =>
+    call('PUT', path, { password: passwords.raw }, { authorization, ...more });
+  expect((await put()).status).toBe(200);
+  const { rooms } = bench.demo.talk.state;
+  expect(rooms.find((each) => each.token === room.body.token)?.password).toBe(passwords.raw);
+  const message = `${passwords.raw} is too common`;
+  const refused = { ocs: { meta: { status: 'failure', statuscode: 400, message }, data: { message } } };
+  bench.demo.talk.fault({ kind: 'status', status: 400, body: JSON.stringify(refused) });
+  for (const replayed of [null, 'true']) {
+    const refusal = await put({ 'idempotency-key': 'raw' });
+    expect(refusal.status).toBe(400);
+    expect(refusal.headers.get('idempotent-replayed')).toBe(replayed);
+  }
+  bench.demo.talk.clearFaults();
 });
 
 test('a hook that seals it, an automation that uses it, and a message that may not', async () => {

@@ -1,8 +1,10 @@
+import { sealInput } from '../../connections/sealed-input.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Catalogue } from '../../core/vendor.ts';
-import { type CallStep, isCall } from '../definition.ts';
+import { type CallStep, isCall, target } from '../definition.ts';
 import { everyStep } from '../steps.ts';
 import { eventOf, refOf } from './begin.ts';
+import { operationIn } from './operations.ts';
 import { type AutomationServices, RunContext, type StepResult } from './run-context.ts';
 import { definitionOfRun, outputOf, type RunItem, type StepItem, startRun, stepsOf } from './runs.ts';
 import { scopesToSee } from './visible.ts';
@@ -63,12 +65,14 @@ export async function undoCalls(services: AutomationServices, vendors: Catalogue
       if (other.index === record.index || !(other.name in context.results)) context.finishStep(end, result);
     }
     const place = { at: record.at, index: record.index, name: record.name };
-    const input = await context.render(step.undo.input ?? {}, place, services.clock.now());
+    // An input is an object: the schema requires one, and rendering preserves its shape.
+    const plain = (await context.render(step.undo.input ?? {}, place, services.clock.now())) as Record<string, unknown>;
+    const { vendor, operation: operationName } = target(step.undo);
+    const operation = operationIn(vendors, vendor, operationName);
     const call: CallStep = {
       name: `undo_${record.name}${record.index === 0 ? '' : `_${record.index}`}`,
       call: step.undo.call,
-      // An input is an object: the schema requires one, and rendering preserves its shape.
-      input: input as Record<string, unknown>,
+      input: operation ? await sealInput(services.secrets, vendor, operation, plain) : plain,
       onError: 'continue',
     };
     calls.push(call);
