@@ -33,6 +33,13 @@ export function failureOf(
       options,
     );
   }
+  if (isStoppedBefore(error)) {
+    return new GatewayError(
+      'unavailable',
+      `The time of this call was up before ${doing} was sent to ${vendor.title}. Nothing was sent.`,
+      options,
+    );
+  }
   if (!error.sent) {
     return new GatewayError(
       'vendor_unreachable',
@@ -58,6 +65,11 @@ export function failureOf(
     outcome: 'unknown',
     retryable: true,
   });
+}
+
+/** True if the time was up before a request could begin: what took so long was not the vendor's answer to it. */
+export function isStoppedBefore(error: unknown): boolean {
+  return error instanceof HttpFailure && error.kind === 'aborted' && !error.sent;
 }
 
 /** `Retry-After` in seconds, given as seconds or as a date; `fallback` where there is none. */

@@ -188,6 +188,20 @@ describe('a step in trouble', () => {
     expect(run.steps.siren?.attempts).toBeGreaterThan(5);
   });
 
+  test('that raises an alarm is tried for minutes while it is our own database that fails', async () => {
+    const id = await stage.start(stage.automation({ do: [siren] }));
+    const until = clock.now() + 90_000;
+    const find = async (...asked: Parameters<ReturnType<typeof stage.services>['connections']['find']>) => {
+      if (clock.now() < until) throw new Error('The table did not answer');
+      return stage.services().connections.find(...asked);
+    };
+    await stage.finish(id, undefined, { connections: { find } as never });
+    const run = await stage.read(id);
+    expect(run).toMatchObject({ state: 'succeeded', steps: { siren: { state: 'succeeded' } } });
+    expect(run.steps.siren?.endedAt).toBeGreaterThanOrEqual(until);
+    expect(stage.attempts).toHaveLength(1);
+  });
+
   test('does not repeat a write whose answer was lost, unless it is an SOS', async () => {
     when('chat', trouble.lost);
     when('radio', trouble.lost);

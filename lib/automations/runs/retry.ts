@@ -1,5 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Operation } from '../../core/operation.ts';
+import { isStoppedBefore } from '../../core/vendor-failure.ts';
 import { ExpressionFailure } from '../../expressions/pool.ts';
 import type { CallStep } from '../definition.ts';
 
@@ -16,7 +17,13 @@ const ordinary: RetryPolicy = { attempts: 6, delays: [2, 5, 15, 60, 180], within
 /**
  * A call that raises an alarm is retried for half a minute and then reported: somebody must still have time to do something else.
  */
-const alarm: RetryPolicy = { attempts: 20, delays: [1, 2, 4], withinMs: 30_000 };
+const alarm: RetryPolicy = { attempts: 50, delays: [1, 2, 4], withinMs: 30_000 };
+
+/**
+ * The same while Trunkline's own database is the trouble and the vendor has not been asked: a report would need the database, too,
+ * and throttling ends after minutes.
+ */
+const ownTroubleMs = 180_000;
 
 export function retryPolicy(step: Pick<CallStep, 'retry'>, operation: Pick<Operation, 'alarm'>): RetryPolicy {
   if (step.retry) {
@@ -52,10 +59,11 @@ export function secondsToNextAttempt(
     const pause = Math.floor(lost.seconds / lost.attempts);
     return attempt < lost.attempts && elapsedMs + pause * 1000 <= lost.seconds * 1000 ? pause : undefined;
   }
+  const withinMs = isOwnTrouble(error, asked) ? Math.max(policy.withinMs, ownTroubleMs) : policy.withinMs;
   if (!mayRepeat(error, asked, operation.effect) || attempt >= policy.attempts) return undefined;
   const asks = error instanceof GatewayError ? (error.retryAfter ?? 0) : 0;
   const seconds = Math.max(policy.delays[Math.min(attempt, policy.delays.length) - 1] ?? 1, asks);
-  return elapsedMs + seconds * 1000 <= policy.withinMs ? seconds : undefined;
+  return elapsedMs + seconds * 1000 <= withinMs ? seconds : undefined;
 }
 
 /** True when it is unknown whether the vendor carried the request out. */
@@ -68,6 +76,12 @@ function mayRepeat(error: unknown, asked: boolean, effect: Operation['effect']):
   if (error instanceof GatewayError) return error.retryable && (effect === 'read' || error.outcome === 'no');
   // A database that did not respond before any request was sent to the vendor.
   return !isExpressionFailure(error) && (effect === 'read' || !asked);
+}
+
+/** True if the attempt failed or took its time before anything was sent to the vendor. */
+function isOwnTrouble(error: unknown, asked: boolean): boolean {
+  if (error instanceof GatewayError) return isStoppedBefore(error.cause);
+  return !asked && !isExpressionFailure(error);
 }
 
 /** An expression that fails on every evaluation; if no process could evaluate it, it is retried. */
