@@ -24,6 +24,11 @@ const program = new Command('trunkline')
   .option('--json', 'write JSON, one value a line')
   .showSuggestionAfterError()
   .exitOverride()
+  .configureOutput({
+    // Options are not read yet where the command line itself is wrong.
+    outputError: (text, write) =>
+      write(process.argv.includes('--json') ? `${JSON.stringify({ error: { message: text.trim() } })}\n` : text),
+  })
   .addHelpText(
     'after',
     `
@@ -130,6 +135,7 @@ program
 program
   .command('listen <target>')
   .description('forward new events to a port or address on this machine, signed as deliveries are')
+  .option('--subscription <id>', 'the events that this subscription delivers')
   .option('--type <type>', 'events of this type')
   .option('--connection <name>', 'events of this connection or hook')
   .option('--secret <secret>', 'whsec_… to sign with; made where absent')

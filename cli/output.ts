@@ -29,8 +29,10 @@ export function outputOf(json: boolean, stdout = process.stdout, stderr = proces
       }
       stderr.write(`${styleText('red', '✗', { stream: stderr })} ${messageOf(error)}\n`);
       if (!(error instanceof ApiError)) return;
-      for (const each of listOf(error.problem.errors)) {
-        stderr.write(`  ${String(each.pointer ?? '')} ${String(each.message ?? '')}\n`);
+      const errors = listOf(error.problem.errors);
+      // The message says a single one already.
+      for (const { pointer = '', message = '' } of errors.length > 1 ? errors : []) {
+        stderr.write(`  ${String(pointer)} ${String(message)}\n`);
       }
       if (error.problem.requestId !== undefined) stderr.write(`  requestId ${String(error.problem.requestId)}\n`);
     },

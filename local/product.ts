@@ -126,11 +126,11 @@ async function start(
   const { directory } = options;
   const lines = gatherLines(process.stdout);
   const write = (line: () => string) => lines.write(options.readable ? () => readable(line()) : line);
-  // Of the calls that the product makes to itself while it starts, only what goes wrong is worth a line.
-  let isStarting = true;
+  // Of what the product does by itself while it starts, only what goes wrong is worth a line.
+  let quiet: (line: string) => boolean = () => true;
   const metrics = new Metrics();
   onLog((line) => metrics.note(line));
-  logTo((line) => write(isStarting ? () => onlyErrors(line()) : line));
+  logTo((line) => write(() => unlessQuiet(line(), quiet)));
   closers.push(async () => lines.flush());
   const credentials = createLocalCredentials();
   const database =
@@ -210,7 +210,11 @@ async function start(
   const clock = startClock(functions.plain, clockFunctions, options.clock ?? true);
   closers.push(clock.stop);
   storeAccount(join(directory, localAccountFile), { url: bridge.url, key: adminKey });
-  isStarting = false;
+  // The first tick goes on while the links are shown, which are to stay the last lines.
+  quiet = isTickLine;
+  void clock.started.then(() => {
+    quiet = () => false;
+  });
   return {
     url: bridge.url,
     adminKey,
@@ -227,8 +231,13 @@ function readable(text: string): string {
   return line === undefined ? '' : `${line}\n`;
 }
 
-function onlyErrors(text: string): string {
-  return text.includes('"level":"error"') ? text : '';
+/** The line, or nothing where it is one of those that are not shown now. Errors are always shown. */
+function unlessQuiet(text: string, quiet: (line: string) => boolean): string {
+  return quiet(text) && !text.includes('"level":"error"') ? '' : text;
+}
+
+function isTickLine(text: string): boolean {
+  return text.includes('"tick":') || text.includes('"_aws":');
 }
 
 interface Environment {

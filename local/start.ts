@@ -1,8 +1,14 @@
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 import { join } from 'node:path';
+import { nodeProblem } from '../cli/node-version.ts';
 
+const problem = nodeProblem(process.versions.node);
+if (problem !== undefined) {
+  process.stderr.write(`${problem}\n`);
+  process.exit(1);
+}
 // Compiled code is kept from one start to the next; it must be switched on before anything large is loaded.
-enableCompileCache(join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'trunkline'));
+module.enableCompileCache(join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'trunkline'));
 // In the built files the product is next to this file. A bundler must not include it.
 const main = './main.mjs';
 await import(main);

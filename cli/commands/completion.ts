@@ -40,7 +40,7 @@ export async function complete(
   const at = command === 'call' ? 0 : 1;
   if (rest.length === at + 1) return operations(api(), last);
   const [vendor = '', connection = '', operation = ''] = (rest[at] ?? '').split('/');
-  return fields(api(), { vendor, connection, operation }, last);
+  return fields(api(), { vendor, connection, operation }, rest.slice(at + 1, -1), last);
 }
 
 async function operations(api: Api, typed: string): Promise<string[]> {
@@ -57,7 +57,12 @@ async function operations(api: Api, typed: string): Promise<string[]> {
     .filter((each) => each.startsWith(typed));
 }
 
-async function fields(api: Api, target: { vendor: string; connection: string; operation: string }, typed: string) {
+async function fields(
+  api: Api,
+  target: { vendor: string; connection: string; operation: string },
+  before: readonly string[],
+  typed: string,
+) {
   const { vendor, connection, operation } = target;
   const document = await api.get<Record<string, unknown>>('/openapi.json');
   const path = [
@@ -78,12 +83,16 @@ async function fields(api: Api, target: { vendor: string; connection: string; op
   if (name === undefined) {
     return Object.keys(properties)
       .map((each) => `${each}=`)
-      .filter((each) => each.startsWith(typed));
+      .filter((each) => each.startsWith(typed) && !before.some((word) => word.startsWith(each)));
   }
   const field = resolved(document, properties[name]);
-  const source = isRecord(field) && isRecord(field['x-choices']) ? String(field['x-choices'].kind) : undefined;
+  const source = isRecord(field) && isRecord(field['x-choices']) ? field['x-choices'] : undefined;
   if (source === undefined) return [];
-  const choices = await api.get<{ id: string | number }[]>(`/v1/choices/${vendor}/${connection}/${source}`);
+  // Tables are those of a book: the fields that the choices depend on stand before.
+  const given = new Map(before.map((word) => [word.split('=', 1)[0] ?? '', word.slice(word.indexOf('=') + 1)]));
+  const { kind, of = [] } = source as { kind: string; of?: string[] };
+  const query = Object.fromEntries(of.map((each) => [each, given.get(each)]));
+  const choices = await api.get<{ id: string | number }[]>(`/v1/choices/${vendor}/${connection}/${kind}`, query);
   return choices.map(({ id }) => `${name}=${id}`).filter((each) => each.startsWith(typed));
 }
 

@@ -1,7 +1,7 @@
-import { intro, note, outro, password, select, text } from '@clack/prompts';
+import { intro, log, note, outro, password, select, text } from '@clack/prompts';
 import { type Account, storeAccount, userAccountFile } from '../account.ts';
 import { type Api, apiOf } from '../api.ts';
-import { UsageError } from '../failures.ts';
+import { ApiError, UsageError } from '../failures.ts';
 import { inputOf } from '../input.ts';
 import { isRecord, type Output } from '../output.ts';
 
@@ -52,7 +52,8 @@ export async function connect(
   const credentials = await fields(form.credentials, given, isInteractive);
   const unknown = Object.keys(given).find((each) => !(each in settings) && !(each in credentials));
   if (unknown !== undefined) throw new UsageError(`${unknown} is neither a setting nor a credential of ${chosen}.`);
-  await api.post('/v1/connections', { vendor: chosen, name: slug, settings, credentials });
+  const connection = { vendor: chosen, name: slug, settings, credentials };
+  await (isInteractive ? storeAsking(api, connection, form) : api.post('/v1/connections', connection));
   const check = await api.post<{ findings?: unknown[] }>(`/v1/connections/${chosen}/${slug}/check`);
   const findings = (check.findings ?? []).filter(isRecord);
   const lines = findings.map(
@@ -65,17 +66,48 @@ export async function connect(
   return findings.every(({ state }) => state !== 'bad');
 }
 
+interface Entered {
+  vendor: string;
+  name: string;
+  settings: Record<string, unknown>;
+  credentials: Record<string, unknown>;
+}
+
+/** Creates a connection. For each field that is refused it shows why and asks again: some are needed only beside others. */
+async function storeAsking(api: Api, connection: Entered, form: Record<'settings' | 'credentials', Schema>) {
+  for (;;) {
+    try {
+      await api.post('/v1/connections', connection);
+      return;
+    } catch (error) {
+      const errors = error instanceof ApiError && Array.isArray(error.problem.errors) ? error.problem.errors : [];
+      const { pointer, message } = (errors as { pointer: string; message: string }[])[0] ?? {};
+      const [, part, field] = /^\/(settings|credentials)(?:\/(\w+))?$/.exec(pointer ?? '') ?? [];
+      if (part !== 'settings' && part !== 'credentials') throw error;
+      const { properties = {} } = form[part];
+      log.warn(`${field ?? part} ${message}`);
+      // Where credentials as a whole are refused, there are several ways to log in.
+      const name = field ?? (await asked(() => select({ message: 'Give', options: optionsOf(properties) })));
+      connection[part][name] = await askField(name, properties[name] ?? {});
+    }
+  }
+}
+
+function optionsOf(properties: Record<string, Schema>) {
+  return Object.entries(properties).map(([value, { description: hint }]) => ({ value, ...(hint && { hint }) }));
+}
+
+function askField(name: string, { description, writeOnly }: Schema): Promise<string> {
+  const message = `${name}${description === undefined ? '' : ` (${description})`}`;
+  return asked(() => (writeOnly || /key|password|secret/i.test(name) ? password({ message }) : text({ message })));
+}
+
 /** The fields that were given, and on a terminal the required ones that were not. */
 async function fields(schema: Schema, given: Record<string, unknown>, isInteractive: boolean) {
   const found: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(schema.properties ?? {})) {
     if (given[name] !== undefined) found[name] = given[name];
-    else if (isInteractive && schema.required?.includes(name)) {
-      const message = `${name}${field.description === undefined ? '' : ` (${field.description})`}`;
-      found[name] = await asked(() =>
-        field.writeOnly || /key|password|secret/i.test(name) ? password({ message }) : text({ message }),
-      );
-    }
+    else if (isInteractive && schema.required?.includes(name)) found[name] = await askField(name, field);
   }
   return found;
 }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Api } from '../api.ts';
+import { nodeProblem } from '../node-version.ts';
 import { isRecord, messageOf, type Output } from '../output.ts';
 
 interface Finding {
@@ -33,10 +34,8 @@ export async function doctor(api: Api, output: Output, { aws }: { aws?: boolean 
 }
 
 function versionOf(version: string): Finding {
-  const [major = 0] = version.split('.').map(Number);
-  return major >= 22
-    ? { subject: 'node', state: 'good', message: version }
-    : { subject: 'node', state: 'bad', message: `${version} is too old: install Node 22 or newer.` };
+  const problem = nodeProblem(version);
+  return { subject: 'node', state: problem === undefined ? 'good' : 'bad', message: problem ?? version };
 }
 
 async function reachOf(api: Api): Promise<Finding[]> {
@@ -84,6 +83,9 @@ async function healthOf(api: Api): Promise<Finding[]> {
   return [{ subject: 'health', state: 'bad', message: `${answer.status}: ${checks}` }];
 }
 
+/** What is worth a word even where it is good: the server's version, and how much of a quota is used. */
+const toldSubjects: ReadonlySet<string> = new Set(['version', 'quota']);
+
 async function connectionsOf(api: Api): Promise<Finding[]> {
   const connections = await api.get<{ vendor: string; name: string }[]>('/v1/connections');
   const checks = connections.map(async ({ vendor, name }): Promise<Finding[]> => {
@@ -91,7 +93,10 @@ async function connectionsOf(api: Api): Promise<Finding[]> {
     try {
       const { findings = [] } = await api.post<{ findings?: Finding[] }>(`/v1/connections/${vendor}/${name}/check`);
       const wrong = findings.filter(({ state }) => state !== 'good');
-      if (wrong.length === 0) return [{ subject, state: 'good', message: 'works' }];
+      if (wrong.length === 0) {
+        const known = findings.filter((each) => toldSubjects.has(each.subject)).map(({ message }) => message);
+        return [{ subject, state: 'good', message: ['works', ...known].join('. ') }];
+      }
       return wrong.map((each) => ({ ...each, subject: `${subject} ${each.subject}` }));
     } catch (error) {
       return [{ subject, state: 'bad', message: messageOf(error) }];

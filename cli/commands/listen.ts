@@ -5,6 +5,8 @@ import { messageOf, type Output } from '../output.ts';
 import { follow } from './tail.ts';
 
 export interface ListenOptions {
+  /** Only what this subscription delivers, its filter included. */
+  subscription?: string;
   type?: string;
   connection?: string;
   secret?: string;
@@ -19,7 +21,7 @@ export async function listen(api: Api, output: Output, target: string, options: 
   const secret = options.secret ?? newSigningSecret();
   output.note(`Forwarding new events to ${url}. They are signed with ${secret}`);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
-  for await (const event of follow(api, 'events', options, output.note)) {
+  for await (const event of eventsOf(api, output, options)) {
     const body = JSON.stringify(event);
     const signed = webhookHeaders({ id: String(event.id), timestamp: Math.floor(Date.now() / 1000), body }, [secret]);
     const outcome = await fetch(url, {
@@ -38,5 +40,25 @@ export async function listen(api: Api, output: Output, target: string, options: 
       `${String(event.type)} ${String(event.id)} → ${said}`,
     );
     if (--left <= 0) return;
+  }
+}
+
+/** New events: all that fit the options, or those of which a subscription makes deliveries. */
+async function* eventsOf(api: Api, output: Output, options: ListenOptions): AsyncGenerator<Record<string, unknown>> {
+  if (options.subscription === undefined) {
+    yield* follow(api, 'events', options, output.note);
+    return;
+  }
+  if (options.type !== undefined || options.connection !== undefined)
+    throw new UsageError(
+      'A subscription names its types and its connection itself: leave --type and --connection out.',
+    );
+  await api.get(`/v1/subscriptions/${options.subscription}`);
+  const seen = new Set<unknown>();
+  for await (const { eventId } of follow(api, 'deliveries', options, output.note)) {
+    // A delivery is reported again with each of its states.
+    if (seen.has(eventId)) continue;
+    seen.add(eventId);
+    yield await api.get<Record<string, unknown>>(`/v1/events/${String(eventId)}`);
   }
 }

@@ -130,3 +130,11 @@ test('a name that comes several times is a list where one is taken, and refused 
     expect(() => query(search)).toThrow('is given more than once');
   }
 });
+
+test('a text of the wrong form is told which form it must have', () => {
+  const schema = z.object({ url: z.url(), id: z.string().check(z.regex(/^[a-z]+$/)) });
+  expect(inputErrors(schema, { url: 'x', id: '1' })).toEqual([
+    { pointer: '/url', message: 'must be an address such as https://example.com' },
+    { pointer: '/id', message: 'must match /^[a-z]+$/' },
+  ]);
+});

@@ -44,6 +44,13 @@ function distanceOf(issues: readonly z.core.$ZodIssue[]): number {
   }, 0);
 }
 
+/** What a text of a format has to be. */
+const formats: Readonly<Record<string, string>> = {
+  url: 'must be an address such as https://example.com',
+  base64: 'must be Base64',
+  datetime: 'must be a time such as 2026-01-05T02:11:09Z',
+};
+
 function sentence(issue: z.core.$ZodIssue, root: z.core.$ZodType): string {
   const own = issue.message !== 'Invalid input' && issue.message !== '' ? issue.message : undefined;
   switch (issue.code) {
@@ -60,6 +67,8 @@ function sentence(issue: z.core.$ZodIssue, root: z.core.$ZodType): string {
       return own ?? `must ${bound('at least', Number(issue.minimum), issue.origin)}`;
     case 'too_big':
       return own ?? `must ${bound('at most', Number(issue.maximum), issue.origin)}`;
+    case 'invalid_format':
+      return own ?? formats[issue.format] ?? (issue.pattern ? `must match ${issue.pattern}` : 'is not valid');
     case 'invalid_key':
       return own ?? issue.issues[0]?.message ?? 'is not a valid name';
     case 'invalid_union': {

@@ -20,7 +20,7 @@ import {
 } from '@aws-sdk/client-dynamodb-streams';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { listeningPorts } from '../../test/support/listening-ports.ts';
-import { type EmbeddedDynamodb, findDynoxide, startEmbeddedDynamodb } from './embedded-dynamodb.ts';
+import { databaseHelp, type EmbeddedDynamodb, findDynoxide, startEmbeddedDynamodb } from './embedded-dynamodb.ts';
 
 let directory = '';
 const running: EmbeddedDynamodb[] = [];
@@ -249,9 +249,18 @@ test('on a system without it the error is one sentence that names the way out', 
   const missing = () => {
     throw new Error('Cannot find module');
   };
-  expect(() => findDynoxide(missing)).toThrow(
-    'The embedded DynamoDB runs on Linux x64 only: set TRUNKLINE_DYNAMODB_ENDPOINT to the URL of a DynamoDB to use instead.',
-  );
+  expect(() => findDynoxide(missing)).toThrow(databaseHelp(process.platform, process.arch));
+});
+
+test.each([
+  ['darwin', 'arm64', 'export TRUNKLINE_DYNAMODB_ENDPOINT=http://127.0.0.1:8000'],
+  ['win32', 'x64', "$env:TRUNKLINE_DYNAMODB_ENDPOINT = 'http://127.0.0.1:8000'"],
+  ['linux', 'arm64', 'export TRUNKLINE_DYNAMODB_ENDPOINT=http://127.0.0.1:8000'],
+] as const)('on %s %s the database, its keys and the setting are named', (platform, arch, setting) => {
+  const help = databaseHelp(platform, arch);
+  for (const part of [`this is ${platform} ${arch}`, 'DynamoDBLocal.jar -sharedDb', 'no keys', setting])
+    expect(help).toContain(part);
+  expect(databaseHelp('linux', 'x64')).toContain('npm ci without --omit=optional');
 });
 
 test('transactions hold together and reach the stream in order', async () => {

@@ -138,11 +138,27 @@ export function findDynoxide(resolve: (file: string) => string = createRequire(i
   try {
     return join(dirname(resolve('@dynoxide/linux-x64/package.json')), 'dynoxide');
   } catch (cause) {
-    throw new Error(
-      'The embedded DynamoDB runs on Linux x64 only: set TRUNKLINE_DYNAMODB_ENDPOINT to the URL of a DynamoDB to use instead.',
-      { cause },
-    );
+    throw new Error(databaseHelp(process.platform, process.arch), { cause });
   }
+}
+
+/** What to do where the embedded database is not installed: which database to use instead, with which keys and settings. */
+export function databaseHelp(platform: NodeJS.Platform, arch: string): string {
+  if (platform === 'linux' && arch === 'x64') {
+    return 'The embedded DynamoDB is not installed: its package @dynoxide/linux-x64 is optional. Run npm ci without --omit=optional.';
+  }
+  const endpoint = 'http://127.0.0.1:8000';
+  const setting =
+    platform === 'win32'
+      ? `$env:TRUNKLINE_DYNAMODB_ENDPOINT = '${endpoint}'   (PowerShell)`
+      : `export TRUNKLINE_DYNAMODB_ENDPOINT=${endpoint}`;
+  return `The embedded DynamoDB runs on Linux x64 only, and this is ${platform} ${arch}. Run Amazon's DynamoDB Local beside Trunkline:
+  java -jar DynamoDBLocal.jar -sharedDb -port 8000
+  or: docker run -p 127.0.0.1:8000:8000 amazon/dynamodb-local -jar DynamoDBLocal.jar -sharedDb
+Then set
+  ${setting}
+and start again. It needs no AWS account and no keys: Trunkline signs with keys of its own, which DynamoDB Local accepts, and creates its table.
+Where the data stays and other databases: docs/operations.md, "Systems other than Linux x64".`;
 }
 
 /** Ends a database that outlived its parent. The command line is compared, since a process id may have been given out again. */

@@ -6,6 +6,8 @@ const minute = 60_000;
 export interface LocalClock {
   /** One tick now; resolves when every function of it has ended. */
   tick(): Promise<void>;
+  /** Resolves when the tick at the start has ended. */
+  started: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -30,9 +32,9 @@ export function startClock(
     await Promise.all(running.values());
   };
   const timer = ticking ? setInterval(tick, minute) : undefined;
-  if (ticking) void tick();
   return {
     tick,
+    started: ticking ? tick() : Promise.resolve(),
     stop: async () => {
       clearInterval(timer);
       await Promise.all(running.values());

@@ -56,6 +56,31 @@ function start(words: string[], env: Record<string, string> = {}) {
   ]).then(([code, stdout, stderr]): Ended => ({ code, stdout, stderr }));
   return { child, ended };
 }
+/** Runs the command line on a terminal of its own, and types an answer each time that it shows a question. */
+async function onTerminal(words: string[], answers: [question: string, keys: string][] = []) {
+  const { url, adminKey } = bench.product;
+  // A terminal without a width would show one letter a line.
+  const command = ['stty cols 200 rows 50; exec', process.execPath, join(root, 'cli/main.ts'), ...words].join(' ');
+  const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
+    cwd: folder,
+    env: { ...process.env, TRUNKLINE_URL: url, TRUNKLINE_KEY: adminKey, TERM: 'xterm' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  children.add(child);
+  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString('utf8');
+  });
+  let shown = 0;
+  for (const [question, keys] of answers) {
+    // The sign of the question that waits for its answer, in its colour.
+    await until(() => new RegExp(`◆\\S*  ${question}`).test(output.slice(shown)));
+    shown = output.length;
+    child.stdin.write(keys);
+  }
+  return { code: await closed, output };
+}
 const run = (...words: string[]): Promise<Ended> => start(words).ended;
 const linesOf = ({ stdout }: Ended) =>
   stdout
@@ -81,6 +106,8 @@ describe('call', () => {
       stderr: expect.stringContaining('Did you mean sendSosToChannel?'),
     });
     expect(await run('call', 'sendSos')).toMatchObject({ code: exitCodes.usage });
+    const usage = await run('call', '--json');
+    expect(JSON.parse(usage.stderr)).toEqual({ error: { message: expect.stringContaining('missing required') } });
     expect(await run('cal')).toMatchObject({ code: exitCodes.usage, stderr: expect.stringContaining('call') });
     const denied = await start(['call', 'proptt2/demo/getChannelList'], { TRUNKLINE_KEY: 'tl_nobody' }).ended;
     expect(denied.code).toBe(exitCodes.forbidden);
@@ -175,6 +202,22 @@ describe('tail, trigger and listen', () => {
   });
 });
 
+test('tail writes readable lines on a terminal', async () => {
+  const isReady = bench.call<{ url: string }>('POST', '/v1/hooks', { name: 'seen', verify: { kind: 'none' } });
+  const { url } = (await isReady).body;
+  const shown = onTerminal(['tail', 'events', '--type', 'trunkline.hook.received', '-n', '1']);
+  let isOver = false;
+  void shown.then(() => {
+    isOver = true;
+  });
+  // It begins at what is new once it looks.
+  while (!isOver) await run('trigger', url, '-d', '{"zone":"Gate 3"}');
+  const { code, output } = await shown;
+  expect(output).toContain('\u001b[36mtrunkline.hook.received\u001b[39m trunkline/hook-');
+  expect(output).toContain('"zone":"Gate 3"');
+  expect(code).toBe(exitCodes.done);
+});
+
 describe('bulk', () => {
   const rowsOf = (count: number) =>
     Array.from({ length: count }, (_, at) => `controlroom,"line ${at}, bulk"`).join('\n');
@@ -206,6 +249,15 @@ describe('bulk', () => {
       code: exitCodes.usage,
       stderr: expect.stringContaining('Line 1 is not a JSON object'),
     });
+  });
+
+  test('shows its progress on a terminal', async () => {
+    const file = join(folder, 'shown.csv');
+    writeFileSync(file, `token,message\n${rowsOf(4)}\n`);
+    const { code, output } = await onTerminal(['bulk', file, 'talk/demo/sendChatMessage', '--rate', '5']);
+    expect(output).toMatch(/━.*[1-4] rows, 0 failed/);
+    expect(output).toContain('4 rows were sent.');
+    expect(code).toBe(exitCodes.done);
   });
 });
 
@@ -277,6 +329,37 @@ test('rehearse and backtest show what an event starts, read when asked to, and s
   expect(bench.demo.proptt2.state.sent).toHaveLength(before);
 });
 
+test('listen forwards what a subscription delivers, its filter included', async () => {
+  const made = await bench.call<{ id: string }>('POST', '/v1/subscriptions', {
+    url: 'https://example.com/hooks',
+    types: ['trunkline.hook.received'],
+    filter: '{% event.data.body.zone = "Gate 4" %}',
+  });
+  const hook = await bench.call<{ url: string }>('POST', '/v1/hooks', { name: 'filtered', verify: { kind: 'none' } });
+  const received: { data: { body: unknown } }[] = [];
+  const receiver = createServer((request, response) => {
+    void json(request).then((body) => {
+      // An event as a subscription delivers it.
+      received.push(body as { data: { body: unknown } });
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  const { port } = receiver.address() as AddressInfo;
+  const forwarded = start(['listen', String(port), '--subscription', made.body.id, '-n', '1', '--json']);
+  let isOver = false;
+  void forwarded.ended.then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    for (const zone of ['Gate 3', 'Gate 4']) await run('trigger', hook.body.url, '-d', JSON.stringify({ zone }));
+  }
+  expect(received.map(({ data }) => data.body)).toEqual([{ zone: 'Gate 4' }]);
+  const both = await run('listen', String(port), '--subscription', made.body.id, '--type', 'talk.message.created');
+  expect(both).toMatchObject({ code: exitCodes.usage, stderr: expect.stringContaining('leave --type') });
+  await new Promise((resolve) => receiver.close(resolve));
+});
+
 test('doctor checks every connection', async () => {
   // Health is known once the clock has ticked.
   await vi.waitFor(
@@ -293,31 +376,6 @@ test('doctor checks every connection', async () => {
 });
 
 describe('connect on a terminal', () => {
-  /** Runs the command line on a terminal of its own, and types an answer each time that it shows a question. */
-  async function onTerminal(words: string[], answers: [question: string, keys: string][]) {
-    const { url, adminKey } = bench.product;
-    // A terminal without a width would show one letter a line.
-    const command = ['stty cols 200 rows 50; exec', process.execPath, join(root, 'cli/main.ts'), ...words].join(' ');
-    const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
-      cwd: folder,
-      env: { ...process.env, TRUNKLINE_URL: url, TRUNKLINE_KEY: adminKey, TERM: 'xterm' },
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    children.add(child);
-    const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString('utf8');
-    });
-    let shown = 0;
-    for (const [question, keys] of answers) {
-      // The sign of the question that waits for its answer, in its colour.
-      await until(() => new RegExp(`◆\\S*  ${question}`).test(output.slice(shown)));
-      shown = output.length;
-      child.stdin.write(keys);
-    }
-    return { code: await closed, output };
-  }
   const enter = '\r';
 
   test('asks for what is missing, hides the secret, and shows the check', async () => {
@@ -335,6 +393,41 @@ describe('connect on a terminal', () => {
     expect(code).toBe(exitCodes.done);
     const { body } = await bench.call('GET', '/v1/connections/proptt2/asked');
     expect(body).toMatchObject({ settings: { cloudUrl: url, ownerId: 'owner@company.com', hid: 5 } });
+  });
+
+  const open = ['allowHttp:=true', 'allowPrivateNetwork:=true'];
+
+  test('asks again for what the vendor needs and for what is not valid', async () => {
+    const { url } = bench.demo.talk;
+    const { code, output } = await onTerminal(
+      ['connect', 'talk', 'asked', ...open],
+      [
+        ['serverUrl', `cloud${enter}`],
+        ['serverUrl', url + enter],
+        ['user', `bob${enter}`],
+        ['appPassword', `bob-app-password${enter}`],
+      ],
+    );
+    expect(output).toContain('must be an address such as https://example.com');
+    expect(output).toContain('Stored. Call it as talk/asked/');
+    expect(code).toBe(exitCodes.done);
+    expect((await bench.call('GET', '/v1/connections/talk/asked')).body).toMatchObject({ settings: { user: 'bob' } });
+  });
+
+  test('lets you choose where there are several ways to log in', async () => {
+    const { baseUrl } = bench.demo.timetonic;
+    const { code, output } = await onTerminal(
+      ['connect', 'timetonic', 'asked', `baseUrl=${baseUrl}`, 'user=demo', ...open],
+      [
+        ['Give', enter],
+        ['login', `demo${enter}`],
+        ['Give', `\u001b[B${enter}`],
+        ['password', `demo-password${enter}`],
+      ],
+    );
+    expect(output).toContain('Stored. Call it as timetonic/asked/');
+    expect(output).not.toContain('demo-password');
+    expect(code).toBe(exitCodes.done);
   });
 
   test('stores nothing when it is cancelled', async () => {
@@ -363,6 +456,10 @@ test('completion offers commands, operations, fields and the values that the ven
   expect(await offered('call', 'proptt2/demo/sendS')).toEqual(['proptt2/demo/sendSosToChannel']);
   expect(await offered('call', 'proptt2/demo/sendSosToChannel', 'ch')).toEqual(['channelId=']);
   expect(await offered('call', 'proptt2/demo/sendSosToChannel', 'channelId=')).toContain('channelId=1');
+  // Choices may depend on fields that stand before.
+  const book = ['call', 'timetonic/demo/getTableRows', 'bookOwner=demo', 'bookCode=operations'];
+  expect(await offered(...book, 'tableId=')).toContainEqual(expect.stringMatching(/^tableId=\d+$/));
+  expect(await offered(...book, 'book')).toEqual(['']);
 });
 
 test('a GitHub signature is made as GitHub makes it', async () => {

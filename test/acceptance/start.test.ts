@@ -13,6 +13,7 @@ const root = dirname(dirname(import.meta.dirname));
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 const data = mkdtempSync(join(tmpdir(), 'trunkline-start-'));
 let server: ChildProcess;
+let startedAt = 0;
 let output = '';
 let url = '';
 let key = '';
@@ -22,6 +23,7 @@ beforeAll(async () => {
   const built = spawnSync('npm', ['run', '--silent', 'prestart'], { cwd: root, encoding: 'utf8' });
   expect([built.status, built.stdout]).toEqual([0, '']);
   const command = (scripts.start ?? '').replace(/^(\w+=\S+ )*node /, '').split(' ');
+  startedAt = Date.now();
   server = spawn(process.execPath, command, {
     cwd: root,
     env: { ...process.env, PORT: '0', TRUNKLINE_DATA: data },
@@ -44,6 +46,20 @@ const post = async (path: string, body: object) => {
   const answer = await fetch(url + path, { method: 'POST', headers: headers(), body: JSON.stringify(body) });
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
 };
+
+test('the links stay the last lines: the product itself says nothing while it starts', async () => {
+  // The first tick has ended.
+  await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), { timeout: 50_000 });
+  const told = output.split('\n').filter((line) => line.includes('"tick":"keep-sessions"'));
+  expect(told.length).toBeLessThanOrEqual(Math.floor((Date.now() - startedAt) / 60_000));
+  const [first = ''] = output.split('\n').filter((line) => line !== '');
+  expect(first).toMatch(/^Post an alarm to the demo hook/);
+});
+
+test('the scripts that start it use nothing of a POSIX shell', () => {
+  for (const name of ['prepack', 'build', 'prestart', 'start'])
+    expect(scripts[name], name).toMatch(/^(npm run --silent|node)( [\w./=-]+)+$/);
+});
 
 test('the command that it prints works as it stands', () => {
   const [command = ''] = output.match(/curl \S+\/hooks\/\S+ .*/) ?? [];
