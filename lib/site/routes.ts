@@ -124,11 +124,12 @@ async function health({ table, clock, files }: SiteServices): Promise<JsonAnswer
     throw new GatewayError('unavailable', 'The table does not answer.', { retryAfter: 5, cause });
   }
   const headers = { 'cache-control': 'no-store' };
+  const room = await roomLeft(files);
   if (!report)
-    return { status: 503, headers: { ...headers, 'retry-after': '5' }, body: { status: 'starting', checks: [] } };
+    return { status: 503, headers: { ...headers, 'retry-after': '5' }, body: { status: 'starting', checks: room } };
   const age = clock.now() - report.checkedAt;
   const watch = { name: 'clock watch', ok: age <= lateAfterMs, message: `ticked ${Math.round(age / 1000)} s ago` };
-  const checks = [watch, ...(await roomLeft(files)), ...report.checks];
+  const checks = [watch, ...room, ...report.checks];
   const ok = checks.every((check) => check.ok);
   const checkedAt = new Date(report.checkedAt).toISOString();
   return { status: ok ? 200 : 503, headers, body: { status: ok ? 'ok' : 'failing', checkedAt, checks } };
