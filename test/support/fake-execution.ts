@@ -26,7 +26,8 @@ type Handler<T> = (context: DurableContext) => Promise<T>;
 /** Of an invocation that was cut off, nothing is kept from then on. */
 interface Invocation {
   isCut: boolean;
-  running: number;
+  /** The bodies of steps that run now. */
+  bodies: Set<Promise<unknown>>;
 }
 
 /** How many executions there were in this process. */
@@ -102,9 +103,9 @@ export class FakeExecution {
   async invoke<T>(handler: Handler<T>): Promise<{ done: true; value: T } | { done: false }> {
     this.invocations++;
     this.#woken.clear();
-    const invocation: Invocation = { isCut: false, running: 0 };
+    const invocation: Invocation = { isCut: false, bodies: new Set() };
     let ended: Outcome | undefined;
-    void handler(this.#context('', invocation)).then(
+    const settled = handler(this.#context('', invocation)).then(
       (value) => {
         ended ??= { value };
       },
@@ -113,10 +114,11 @@ export class FakeExecution {
       },
     );
     for (let idle = 0; idle < 20; ) {
+      if (invocation.bodies.size > 0) await Promise.race([...invocation.bodies, settled]);
       await new Promise((resolve) => setImmediate(resolve));
       if (ended && !invocation.isCut) break;
       const isWaiting = invocation.isCut || this.nextAt() !== undefined;
-      idle = invocation.running === 0 && isWaiting ? idle + 1 : 0;
+      idle = invocation.bodies.size === 0 && isWaiting ? idle + 1 : 0;
     }
     this.#woken.clear();
     if (!ended || invocation.isCut) {
@@ -165,9 +167,7 @@ export class FakeExecution {
         const [id, operation] = claim(name, 'callback');
         if (operation.dueAt === undefined) {
           operation.dueAt = this.#clock.now() + seconds * 1000;
-          invocation.running++;
-          await register(`${this.#id}/${id}`);
-          invocation.running--;
+          await during(invocation, register(`${this.#id}/${id}`));
         }
         if (!operation.outcome && operation.dueAt > this.#clock.now()) {
           operation.started = true;
@@ -208,12 +208,13 @@ export class FakeExecution {
   ): Promise<void> {
     operation.started = true;
     if (this.#isCutHere(invocation)) return never();
-    invocation.running++;
-    const outcome: Outcome = await run(operation.attempt).then(
-      (value) => ({ value: copy(value) }),
-      (error: unknown) => ({ error }),
+    const outcome = await during(
+      invocation,
+      run(operation.attempt).then(
+        (value): Outcome => ({ value: copy(value) }),
+        (error: unknown): Outcome => ({ error }),
+      ),
     );
-    invocation.running--;
     if (this.#isCutHere(invocation)) return never();
     operation.started = false;
     const seconds = 'error' in outcome ? pauseAfter(outcome.error, operation.attempt, options) : undefined;
@@ -222,6 +223,16 @@ export class FakeExecution {
       operation.attempt++;
       operation.dueAt = this.#clock.now() + seconds * 1000;
     }
+  }
+}
+
+/** Counts a body among those that run until it has settled. */
+async function during<T>({ bodies }: Invocation, body: Promise<T>): Promise<T> {
+  bodies.add(body);
+  try {
+    return await body;
+  } finally {
+    bodies.delete(body);
   }
 }
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
-import { reportSuppressed } from './flood.ts';
+import { keys } from '../../store/items.ts';
+import { defaultPerMinute, reportSuppressed } from './flood.ts';
 import { cancelRun } from './pause.ts';
 import { sweepRuns } from './sweep.ts';
 
@@ -177,10 +178,19 @@ describe('waiting for an event', () => {
 });
 
 describe('a flood', () => {
-  test('is never kept from an automation that raises an alarm', async () => {
-    const item = stage.automation({ do: [siren] });
-    for (let at = 0; at < 70; at++) await stage.finish(await stage.start(item));
-    expect(calls()).toHaveLength(70);
+  test('is kept from any automation but one that raises an alarm', async () => {
+    for (const [step, state] of [
+      [siren, 'succeeded'],
+      [chat, 'suppressed'],
+    ] as const) {
+      const item = stage.automation({ do: [step] });
+      const minute = Math.floor(clock.now() / 60_000);
+      await stage.table().put({ ...keys.flood(item.id, minute), begun: defaultPerMinute, acting: defaultPerMinute });
+      const id = await stage.start(item);
+      await stage.finish(id);
+      expect(await stateOf(id)).toBe(state);
+    }
+    expect(calls()).toEqual(['radio/siren']);
   });
 
   test('that a cap holds back is told once a minute, with its size', async () => {
