@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Table } from '../lib/store/table.ts';
-import { memorySecrets, startBackends, testCredentials } from '../test/support/harness.ts';
+import { memorySecrets, startBackends } from '../test/support/harness.ts';
 import { claimDatabase } from './installation.ts';
 
 let backends: Awaited<ReturnType<typeof startBackends>>;
 let table: Table;
 beforeAll(async () => {
   backends = await startBackends();
-  table = new Table('trunkline', { endpoint: backends.endpoint, region: 'us-east-1', credentials: testCredentials });
+  table = new Table('trunkline', backends.database.client);
 });
 afterAll(async () => {
   table.destroy();

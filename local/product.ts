@@ -8,7 +8,7 @@ import type { StatusChangeEvent } from '../lib/aws/ended-executions.ts';
 import { hooksOf } from '../lib/aws/hooks.ts';
 import { log, logTo, onLog } from '../lib/aws/log.ts';
 import { metricsFunction } from '../lib/aws/metrics-function.ts';
-import { services, useFiles, useHttp } from '../lib/aws/services.ts';
+import { services, useFiles, useHttp, useTable } from '../lib/aws/services.ts';
 import { signInLink } from '../lib/aws/sign-in-link.ts';
 import { statusChange } from '../lib/core/durable.ts';
 import { GatewayError } from '../lib/core/errors.ts';
@@ -18,7 +18,7 @@ import { isDeliveryItem, isEventItem, isRunItem, keys } from '../lib/store/items
 import type { Item } from '../lib/store/table.ts';
 import { RecentChanges } from '../lib/stream/recent-changes.ts';
 import { vendorNames } from '../lib/vendors/index.ts';
-import { createLocalCredentials, type LocalCredentials } from './aws/aws-request.ts';
+import { createLocalCredentials } from './aws/aws-request.ts';
 import { startEmbeddedDynamodb } from './aws/embedded-dynamodb.ts';
 import { type EventStreamOptions, eventStream } from './aws/event-stream.ts';
 import { startExpirySweep } from './aws/expired-items.ts';
@@ -33,7 +33,7 @@ import {
 } from './aws/lambda-endpoint.ts';
 import { startSecretsEndpoint } from './aws/secrets-endpoint.ts';
 import { startStreamPump } from './aws/stream-pump.ts';
-import { createTable } from './aws/table.ts';
+import { createTable, type LocalDatabase } from './aws/table.ts';
 import { type Demo, startDemo } from './demo.ts';
 import { claimDatabase } from './installation.ts';
 import { Metrics } from './metrics.ts';
@@ -133,23 +133,24 @@ async function start(
   logTo((line) => write(() => unlessQuiet(line(), quiet)));
   closers.push(async () => lines.flush());
   const credentials = createLocalCredentials();
-  const database =
+  const embedded =
     options.dynamodbEndpoint === undefined
       ? await startEmbeddedDynamodb({ directory: join(directory, 'dynamodb'), credentials })
       : undefined;
-  if (database) closers.push(database.stop);
-  const dynamodb = options.dynamodbEndpoint ?? database?.endpoint ?? '';
+  if (embedded) closers.push(embedded.stop);
+  const database: LocalDatabase = embedded ?? { endpoint: options.dynamodbEndpoint ?? '', credentials };
   const [secrets] = await Promise.all([
     startSecretsEndpoint({ directory: join(directory, 'secrets'), credentials }),
-    createTable({ endpoint: dynamodb, credentials }, tableName),
+    createTable(database, tableName),
   ]);
   closers.push(secrets.stop);
-  if (database) closers.push(startExpirySweep({ endpoint: dynamodb, credentials, tableName }).stop);
+  if (embedded) closers.push(startExpirySweep({ ...embedded, tableName }).stop);
+  useTable(embedded?.client);
 
   Object.assign(process.env, {
     TRUNKLINE_TABLE: tableName,
     TRUNKLINE_VENDORS: vendorNames.join(','),
-    TRUNKLINE_DYNAMODB_ENDPOINT: dynamodb,
+    TRUNKLINE_DYNAMODB_ENDPOINT: database.endpoint,
     TRUNKLINE_SECRETS_ENDPOINT: secrets.endpoint,
     TRUNKLINE_LOCAL_ACCESS_KEY_ID: credentials.accessKeyId,
     TRUNKLINE_LOCAL_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -200,7 +201,7 @@ async function start(
   process.env.TRUNKLINE_PUBLIC_URL = options.publicUrl ?? bridge.url;
   // An open stream would keep the bridge from closing.
   if (live) closers.push(async () => live.close());
-  const environment = { directory, dynamodb, lambda, credentials, metrics, changed: () => live?.changed() };
+  const environment = { directory, database, lambda, metrics, changed: () => live?.changed() };
   queues = (await startDurableHalf(functions, environment, closers)).queues;
   const onEffect = options.readable ? (effect: string) => lines.write(() => `${effectLine(effect)}\n`) : undefined;
   const demo = options.sandbox
@@ -242,9 +243,8 @@ function isTickLine(text: string): boolean {
 
 interface Environment {
   directory: string;
-  dynamodb: string;
+  database: LocalDatabase;
   lambda: LambdaEndpointOptions;
-  credentials: LocalCredentials;
   metrics: Metrics;
   /** Told that an event, a run or a delivery has changed. */
   changed(): void;
@@ -282,8 +282,7 @@ async function startDurableHalf(
   Object.assign(environment.lambda.functions, runtime.functions);
   environment.lambda.completeCallback = runtime.complete;
   const pump = await startStreamPump({
-    endpoint: environment.dynamodb,
-    credentials: environment.credentials,
+    ...environment.database,
     tableName,
     handler: functions.stream,
     positionFile: join(environment.directory, 'stream.json'),

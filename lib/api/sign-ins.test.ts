@@ -19,7 +19,7 @@ afterAll(() => backends.stop());
 beforeEach(async () => {
   clock = new TestClock();
   secrets.values.set(adminKeySecret, 'the-admin-key-of-this-test');
-  process = processOf(backends.endpoint, secrets, clock);
+  process = processOf(backends.database, secrets, clock);
   await publishAdminKey(process);
 });
 afterEach(() => process.close());

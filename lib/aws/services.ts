@@ -10,7 +10,7 @@ import type { FileStore } from '../core/files.ts';
 import { type AddressPolicy, setDeploymentAddresses } from '../core/http/address-policy.ts';
 import { type HttpClient, httpClient } from '../core/http/client.ts';
 import { registerSecret, textsIn } from '../core/redaction/redact.ts';
-import { type Item, Table } from '../store/table.ts';
+import { type Item, Table, type TableClient } from '../store/table.ts';
 import type { RecentChanges } from '../stream/recent-changes.ts';
 import { filesOnUse } from './files.ts';
 import { log, metric } from './log.ts';
@@ -38,6 +38,7 @@ export interface Services extends GatewayServices {
 let made: Services | undefined;
 let localFiles: FileStore | undefined;
 let localHttp: HttpClient | undefined;
+let localTable: TableClient | undefined;
 
 /** On one machine files lie on disk instead of in a bucket. */
 export function useFiles(files: FileStore): void {
@@ -48,6 +49,12 @@ export function useFiles(files: FileStore): void {
 /** On one machine nothing starts cold, and a client that is slower to load may serve. */
 export function useHttp(http: HttpClient): void {
   localHttp = http;
+  made = undefined;
+}
+
+/** On one machine the database may belong to this process, and its table is then reached without a socket. */
+export function useTable(client: TableClient | undefined): void {
+  localTable = client;
   made = undefined;
 }
 
@@ -64,7 +71,7 @@ function make(): Services {
   setDeploymentAddresses({ privateNetworks: settings.privateNetworks, closeLoopback });
   const clock = systemClock;
   const random = systemRandom;
-  const table = new Table(settings.tableName, clientConfig(settings, 'dynamodb'));
+  const table = new Table(settings.tableName, localTable ?? clientConfig(settings, 'dynamodb'));
   const secrets = secretsManager(settings, clock, registerSecretText);
   const files = localFiles ?? filesOnUse(async () => (await import('./bucket-files.ts')).bucketFiles(settings.bucket));
   const allowPrivate = settings.local?.allowPrivateTargets ?? false;

@@ -9,7 +9,7 @@ let backends: Awaited<ReturnType<typeof startBackends>>;
 let one: ReturnType<typeof processOf>;
 beforeAll(async () => {
   backends = await startBackends();
-  one = processOf(backends.endpoint, memorySecrets(), clock);
+  one = processOf(backends.database, memorySecrets(), clock);
 });
 afterAll(async () => {
   one.close();

@@ -28,7 +28,7 @@ const tick = () => ({ requestId: 'tick', signal: AbortSignal.timeout(20_000) });
 
 /** A process of its own: its own memory, the same table. */
 function newProcess() {
-  const process = processOf(backends.endpoint, secrets, clock);
+  const process = processOf(backends.database, secrets, clock);
   open.push(process);
   return process;
 }
@@ -62,7 +62,7 @@ describe('one session for all', () => {
       const manager = secretsManager(settingsFrom(backends.env), systemClock, () => undefined);
       for (const vendor of ['proptt2', 'talk', 'timetonic'])
         await manager.write(sessionKeySecret(vendor), 'a key for tests of sessions');
-      const preparing = processOf(backends.endpoint, manager, systemClock);
+      const preparing = processOf(backends.database, manager, systemClock);
       open.push(preparing);
       await putConnection(preparing, 'proptt2', 'dispatch', { ...settings(), cloudUrl: real.url }, credentials);
       real.fault({ kind: 'latency', path: '/auth', ms: 300 });

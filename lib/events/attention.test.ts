@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startStreamPump } from '../../local/aws/stream-pump.ts';
-import { memoryFiles, startBackends, testCredentials } from '../../test/support/harness.ts';
+import { memoryFiles, startBackends } from '../../test/support/harness.ts';
 import { services, useFiles } from '../aws/services.ts';
 import type { Connection } from '../core/vendor.ts';
 import { vendors } from '../vendors/index.ts';
@@ -22,8 +22,7 @@ afterAll(async () => {
 test('a connection that is locked is told of once, in an event that its readers see', async () => {
   const { handler } = await import('../../functions/route-events.ts');
   const pump = await startStreamPump({
-    endpoint: backends.endpoint,
-    credentials: testCredentials,
+    ...backends.database,
     tableName: 'trunkline',
     handler,
   });

@@ -10,7 +10,7 @@ let backends: Awaited<ReturnType<typeof startBackends>>;
 let services: ReturnType<typeof processOf>;
 beforeAll(async () => {
   backends = await startBackends();
-  services = processOf(backends.endpoint, memorySecrets(), clock);
+  services = processOf(backends.database, memorySecrets(), clock);
 });
 afterAll(async () => {
   services.close();

@@ -14,7 +14,7 @@ let counter = 0;
 
 beforeAll(async () => {
   backends = await startBackends();
-  services = processOf(backends.endpoint, memorySecrets(), new TestClock());
+  services = processOf(backends.database, memorySecrets(), new TestClock());
 });
 afterAll(async () => {
   services.close();

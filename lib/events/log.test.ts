@@ -11,7 +11,7 @@ const clock = new TestClock();
 
 beforeAll(async () => {
   backends = await startBackends();
-  services = processOf(backends.endpoint, memorySecrets(), clock);
+  services = processOf(backends.database, memorySecrets(), clock);
 });
 afterAll(async () => {
   services.close();

@@ -23,7 +23,7 @@ const imagined = imaginedVendor();
 
 beforeAll(async () => {
   backends = await startBackends();
-  services = processOf(backends.endpoint, memorySecrets(), clock);
+  services = processOf(backends.database, memorySecrets(), clock);
 });
 afterAll(async () => {
   services.close();
@@ -85,7 +85,7 @@ test('a source comes due once a minute with ticks a minute apart, and a second t
 
 test('two ticks in two processes at the same moment poll once', async () => {
   await connect();
-  const other = processOf(backends.endpoint, memorySecrets(), clock);
+  const other = processOf(backends.database, memorySecrets(), clock);
   imagined.onPoll = async () => {
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
     return {};
@@ -100,7 +100,7 @@ test('a source that another process has just polled is not polled again, though 
   await connect({}, 'proptt2');
   await tick();
   clock.advance(minute);
-  const other = processOf(backends.endpoint, memorySecrets(), clock);
+  const other = processOf(backends.database, memorySecrets(), clock);
   const first = Promise.withResolvers<void>();
   const arrived = Promise.withResolvers<void>();
   const slow = new Proxy(other.table, {
@@ -134,7 +134,7 @@ test('Talk has one poll at a time, ProPTT2 by four', async () => {
   const sources = ['a', 'b', 'c', 'd', 'e', 'f'];
   catalogue = { talk: imagined.vendorWith('talk', sources) };
   await connect();
-  const other = processOf(backends.endpoint, memorySecrets(), clock);
+  const other = processOf(backends.database, memorySecrets(), clock);
   await Promise.all([tick(), tick(other)]);
   other.close();
   expect(imagined.polls).toHaveLength(6);
@@ -163,7 +163,7 @@ test('a poller that stalled past its lease moves no cursor and stores no event',
     if (stalled) return {};
     stalled = true;
     clock.advance(5 * minute);
-    const other = processOf(backends.endpoint, memorySecrets(), clock);
+    const other = processOf(backends.database, memorySecrets(), clock);
     expect(await tick(other)).toMatchObject({ polled: 1, found: 150 });
     other.close();
     happen();

@@ -39,7 +39,7 @@ const secrets = memorySecrets();
 
 /** One imagined process: its calls on hooks and its receiver, over the table that all share. */
 function gateway() {
-  const process = processOf(backends.endpoint, cached(secrets), clock);
+  const process = processOf(backends.database, cached(secrets), clock);
   const random: Random = { number: Math.random, bytes: randomBytes };
   const hooks = new Hooks(process.table, clock, random);
   const reported: unknown[] = [];

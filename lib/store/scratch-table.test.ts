@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startBackends, testCredentials } from '../../test/support/harness.ts';
+import { startBackends } from '../../test/support/harness.ts';
 import { ScratchTable } from './scratch-table.ts';
 import { type Item, type Query, Table, type Values } from './table.ts';
 
@@ -8,7 +8,7 @@ let backends: Awaited<ReturnType<typeof startBackends>>;
 let table: Table;
 beforeAll(async () => {
   backends = await startBackends();
-  table = new Table('trunkline', { endpoint: backends.endpoint, region: 'us-east-1', credentials: testCredentials });
+  table = new Table('trunkline', backends.database.client);
 });
 afterAll(async () => {
   table.destroy();

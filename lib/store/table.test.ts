@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startBackends, testCredentials } from '../../test/support/harness.ts';
+import { startBackends } from '../../test/support/harness.ts';
 import { isFree, takeLease } from './lease.ts';
 import { Table } from './table.ts';
 
@@ -7,7 +7,7 @@ let backends: Awaited<ReturnType<typeof startBackends>>;
 let table: Table;
 beforeAll(async () => {
   backends = await startBackends();
-  table = new Table('trunkline', { endpoint: backends.endpoint, region: 'us-east-1', credentials: testCredentials });
+  table = new Table('trunkline', backends.database.client);
 });
 afterAll(async () => {
   table.destroy();

@@ -60,9 +60,12 @@ const passing: ReadonlySet<string> = new Set([
 ]);
 const maxTransactRepeats = 7;
 
+/** Where a table is, and how its requests get there. */
+export type TableClient = DynamoDBClientConfig;
+
 /** The one table, with marshalling, `#name` and `:value` placeholders, and refusals as values instead of exceptions. */
 export class Table {
-  readonly #config: DynamoDBClientConfig;
+  readonly #config: TableClient;
   readonly #name: string;
   #made: DynamoDBClient | undefined;
   /** Requests made since the start, for benchmarks and for the test that a warm call makes none. */
@@ -70,7 +73,7 @@ export class Table {
   /** Receives every item that this process has written, or only its key if it was written in a transaction. */
   onWrite: ((key: Key, item?: Item) => void) | undefined;
 
-  constructor(name: string, config: DynamoDBClientConfig = {}) {
+  constructor(name: string, config: TableClient = {}) {
     this.#name = name;
     this.#config = config;
   }

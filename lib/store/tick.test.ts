@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { startBackends, testCredentials } from '../../test/support/harness.ts';
+import { startBackends } from '../../test/support/harness.ts';
 import { due } from './due.ts';
 import { Table } from './table.ts';
 import { type DuePage, forEachDue, type Tick } from './tick.ts';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => backends.stop());
 beforeEach(() => {
-  table = new Table('trunkline', { endpoint: backends.endpoint, region: 'us-east-1', credentials: testCredentials });
+  table = new Table('trunkline', backends.database.client);
   done = [];
 });
 afterEach(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { startBackends, testCredentials } from '../../test/support/harness.ts';
+import { startBackends } from '../../test/support/harness.ts';
 import { type Key, Table } from './table.ts';
 import { completeTriggers, removeTriggers, triggered, triggersOf, triggerWrites } from './triggers.ts';
 
@@ -27,11 +27,7 @@ afterAll(() => backends.stop());
 afterEach(() => table.destroy());
 beforeEach(async () => {
   pk = `things-${number++}`;
-  table = new Table('trunkline', {
-    endpoint: backends.endpoint,
-    region: 'us-east-1',
-    credentials: testCredentials,
-  });
+  table = new Table('trunkline', backends.database.client);
   await completeTriggers(table, 'automation', async () => []);
 });
 

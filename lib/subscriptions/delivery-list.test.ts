@@ -17,7 +17,7 @@ const subscriptionId = (at: number) =>
 
 beforeAll(async () => {
   const backends = await startBackends();
-  const base = processOf(backends.endpoint, memorySecrets(), clock);
+  const base = processOf(backends.database, memorySecrets(), clock);
   services = { ...base, files: memoryFiles() };
   stop = async () => {
     base.close();

@@ -23,7 +23,7 @@ beforeAll(async () => {
   Object.assign(process.env, backends.env);
   useFiles(memoryFiles());
   const { services: real } = await import('../aws/services.ts');
-  services = processOf(backends.endpoint, real().secrets, { now: Date.now, sleep: async () => {} });
+  services = processOf(backends.database, real().secrets, { now: Date.now, sleep: async () => {} });
   receiver = await startReceiver();
 });
 afterAll(async () => {

@@ -68,16 +68,21 @@ export function parseJson(body: Buffer): Record<string, unknown> {
   throw new ServiceError('SerializationException', 'The request body is not a JSON object.');
 }
 
-/** Answers with an AWS error; what is not a `ServiceError` is the endpoint's own failure. */
-export function answerError(response: ServerResponse, error: unknown, contentType: string): void {
-  const known =
+/** An error as an AWS service sends it; what is not a `ServiceError` is the endpoint's own failure. */
+export function errorAnswer(error: unknown): { status: number; name: string; body: string } {
+  const { status, name, message, fields } =
     error instanceof ServiceError
       ? error
       : new ServiceError('InternalServiceError', `The local endpoint failed: ${error}`, 500);
-  const body = JSON.stringify({ ...known.fields, __type: known.name, message: known.message, Message: known.message });
+  return { status, name, body: JSON.stringify({ ...fields, __type: name, message, Message: message }) };
+}
+
+/** Answers with an AWS error. */
+export function answerError(response: ServerResponse, error: unknown, contentType: string): void {
+  const { status, name, body } = errorAnswer(error);
   // A body that was not read to its end would be taken for the next request.
   if (!response.req.complete) response.setHeader('connection', 'close');
-  response.writeHead(known.status, { 'content-type': contentType, 'x-amzn-errortype': known.name }).end(body);
+  response.writeHead(status, { 'content-type': contentType, 'x-amzn-errortype': name }).end(body);
 }
 
 function digest(text: string): Buffer {

@@ -216,9 +216,12 @@ describe('who may reach it', () => {
   });
 });
 
-describe('what DynamoDB says when a write is refused', () => {
+describe.each([
+  ['its endpoint', ({ endpoint }: EmbeddedDynamodb) => clientOf(endpoint)],
+  ['a client in its own process', ({ client }: EmbeddedDynamodb) => new DynamoDBClient(client)],
+])('what DynamoDB says to %s when a write is refused', (_, clientTo) => {
   test('the item that stood there', async () => {
-    const client = clientOf((await start()).endpoint);
+    const client = clientTo(await start());
     await createTable(client);
     await put(client, 'a', 'first');
     const refused = {
@@ -237,11 +240,19 @@ describe('what DynamoDB says when a write is refused', () => {
   });
 
   test('text that is no Unicode is refused by name, and the next call is answered', async () => {
-    const client = clientOf((await start()).endpoint);
+    const client = clientTo(await start());
     await createTable(client);
     await expect(put(client, 'a', 'half \ud800')).rejects.toMatchObject({ name: 'SerializationException' });
     await put(client, 'a', 'an emoji \ud83d\ude00 and a written \\ud800');
     expect((await get(client, 'a'))?.value).toEqual({ S: 'an emoji \ud83d\ude00 and a written \\ud800' });
+  });
+
+  test('that a request is too large', async () => {
+    const client = clientTo(await start());
+    await expect(put(client, 'a', 'x'.repeat(17 * 1024 * 1024))).rejects.toMatchObject({
+      name: 'ValidationException',
+      message: 'The request is larger than 16 MB.',
+    });
   });
 });
 

@@ -16,6 +16,7 @@ import {
 } from './aws-request.ts';
 import { databaseCalls } from './database-calls.ts';
 import { type DatabaseProcess, startDatabaseProcess } from './database-process.ts';
+import { type DirectClient, directClient } from './direct-client.ts';
 import { indexStream, trimStream } from './stream-upkeep.ts';
 
 /** A running database. Its process ends with `stop()`, with this process, or at the next start in the same directory. */
@@ -24,6 +25,8 @@ export interface EmbeddedDynamodb {
   endpoint: string;
   /** What callers must sign with. */
   credentials: LocalCredentials;
+  /** For SDK clients in this process, which then need neither the endpoint nor the credentials. */
+  client: DirectClient;
   /** Process id of the database as it is now; it changes when a crashed database is started again. */
   pid(): number;
   stop(): Promise<void>;
@@ -89,6 +92,7 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
   return {
     endpoint: url,
     credentials,
+    client: directClient(contentType, carryOut),
     pid: () => pid,
     stop: async () => {
       if (stopping) return;
@@ -106,11 +110,15 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requireAccessKey(request, credentials);
-    const tooLarge = new ServiceError('ValidationException', 'The request is larger than 16 MB.', 413);
-    const body = await readBody(request, maxBodyBytes, tooLarge);
-    const operation = /^DynamoDB(?:Streams)?_20120810\.(\w+)$/.exec(String(request.headers['x-amz-target']))?.[1];
-    const text = await call(operation ?? 'nothing', parseJson(body));
+    const body = await readBody(request, maxBodyBytes, tooLarge());
+    const text = await carryOut(String(request.headers['x-amz-target']), body);
     response.writeHead(200, { 'content-type': contentType }).end(text);
+  }
+
+  async function carryOut(target: string, body: Buffer): Promise<string> {
+    if (body.length > maxBodyBytes) throw tooLarge();
+    const operation = /^DynamoDB(?:Streams)?_20120810\.(\w+)$/.exec(target)?.[1];
+    return call(operation ?? 'nothing', parseJson(body));
   }
 
   async function launch(): Promise<DatabaseProcess> {
@@ -159,6 +167,10 @@ Then set
   ${setting}
 and start again. It needs no AWS account and no keys: Trunkline signs with keys of its own, which DynamoDB Local accepts, and creates its table.
 Where the data stays and other databases: docs/operations.md, "Systems other than Linux x64".`;
+}
+
+function tooLarge(): ServiceError {
+  return new ServiceError('ValidationException', 'The request is larger than 16 MB.', 413);
 }
 
 /** Ends a database that outlived its parent. The command line is compared, since a process id may have been given out again. */

@@ -6,7 +6,7 @@ import {
   DynamoDBClient,
   paginateScan,
 } from '@aws-sdk/client-dynamodb';
-import type { LocalDatabase } from './table.ts';
+import { clientOf, type LocalDatabase } from './table.ts';
 
 export interface ExpirySweepOptions extends LocalDatabase {
   tableName: string;
@@ -25,9 +25,9 @@ const interval = 15 * 60 * 1000;
 
 /** Starts the sweep of one table, by the attribute that its time to live is set to. */
 export function startExpirySweep(options: ExpirySweepOptions): ExpirySweep {
-  const { endpoint, credentials, tableName: TableName } = options;
+  const { tableName: TableName } = options;
   const now = options.now ?? Date.now;
-  const client = new DynamoDBClient({ endpoint, credentials, region: 'local' });
+  const client = new DynamoDBClient(clientOf(options));
   let running: Promise<unknown> = Promise.resolve();
   let stopping = false;
   // A sweep that fails is made up for by the next.

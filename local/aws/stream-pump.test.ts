@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import type { DynamoDBStreamEvent } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Table } from '../../lib/store/table.ts';
-import { startBackends, testCredentials } from '../../test/support/harness.ts';
+import { startBackends } from '../../test/support/harness.ts';
 import { until } from '../../test/support/until.ts';
 import { type StreamPump, startStreamPump } from './stream-pump.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'trunkline-pump-'));
-const credentials = testCredentials;
 let backends: Awaited<ReturnType<typeof startBackends>>;
 let table: Table;
 let seen: string[] = [];
@@ -22,7 +21,7 @@ let number = 0;
 
 beforeAll(async () => {
   backends = await startBackends();
-  table = new Table('trunkline', { endpoint: backends.endpoint, region: 'us-east-1', credentials });
+  table = new Table('trunkline', backends.database.client);
 });
 afterAll(async () => {
   table.destroy();
@@ -49,8 +48,7 @@ async function handler({ Records }: DynamoDBStreamEvent) {
 }
 const start = (options: Partial<Parameters<typeof startStreamPump>[0]> = {}): Promise<StreamPump> =>
   startStreamPump({
-    endpoint: backends.endpoint,
-    credentials,
+    ...backends.database,
     tableName: 'trunkline',
     handler,
     positionFile: file,

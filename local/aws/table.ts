@@ -5,16 +5,23 @@ import {
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { LocalCredentials } from './aws-request.ts';
+import type { DirectClient } from './direct-client.ts';
 
 /** A DynamoDB of this machine, with what its clients sign with. */
 export interface LocalDatabase {
   endpoint: string;
   credentials: LocalCredentials;
+  /** For clients in the database's own process. */
+  client?: DirectClient;
 }
 
+/** The settings of a client of a database. */
+export const clientOf = ({ endpoint, credentials, client }: LocalDatabase) =>
+  client ?? { endpoint, credentials, region: 'us-east-1' };
+
 /** Creates the one table, with the keys, index and stream that the storage stack gives it on AWS. */
-export async function createTable({ endpoint, credentials }: LocalDatabase, tableName: string): Promise<void> {
-  const client = new DynamoDBClient({ endpoint, credentials, region: 'local' });
+export async function createTable(database: LocalDatabase, tableName: string): Promise<void> {
+  const client = new DynamoDBClient(clientOf(database));
   try {
     await client.send(
       new CreateTableCommand({

@@ -25,7 +25,7 @@ export async function keepaliveBench(count: number): Promise<void> {
   const backends = await startBackends();
   const secrets = secretsManager(settingsFrom(backends.env), systemClock, () => undefined);
   await secrets.write(sessionKeySecret('proptt2'), 'a key for benchmarks');
-  const kit = processOf(backends.endpoint, secrets, systemClock);
+  const kit = processOf(backends.database, secrets, systemClock);
   const sandbox = await startScript(
     join(import.meta.dirname, 'proptt2-sandbox.ts'),
     { COMPANIES: String(count) },

@@ -46,7 +46,7 @@ const databaseDirectory = join(directory, 'dynamodb');
 const backends = await startBackends(databaseDirectory);
 const secrets = secretsManager(settingsFrom(backends.env), systemClock, () => undefined);
 await secrets.write(sessionKeySecret('proptt2'), 'a key for load tests');
-const services = processOf(backends.endpoint, secrets, systemClock);
+const services = processOf(backends.database, secrets, systemClock);
 const built = await bundle(['keep-sessions', 'route-events'], directory);
 const stub = await startScript(join(import.meta.dirname, 'stub-vendor.ts'), { LATENCY: '50' }, /^port (\d+)/);
 const hanging = createServer(() => undefined);

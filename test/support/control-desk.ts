@@ -22,7 +22,7 @@ const settingsOf: Record<string, Record<string, unknown>> = {
 /** All control calls over an embedded table, with a clock of the test's own and a connection of each vendor. */
 export async function startControlDesk(clock = new TestClock()) {
   const backends = await startBackends();
-  const base = processOf(backends.endpoint, memorySecrets(), clock);
+  const base = processOf(backends.database, memorySecrets(), clock);
   const started: { name: string; payload: object }[] = [];
   const starter = {
     startRun: async (name: string, payload: object) => void started.push({ name, payload }),

@@ -4,7 +4,7 @@ import { useFiles } from '../../lib/aws/services.ts';
 import type { DurableContext } from '../../lib/core/durable.ts';
 import { Table } from '../../lib/store/table.ts';
 import { type DurableRuntime, startDurableRuntime } from '../../local/runtime/durable-runtime.ts';
-import { memoryFiles, startBackends, TestClock, testCredentials } from './harness.ts';
+import { memoryFiles, startBackends, TestClock } from './harness.ts';
 
 type Body = (context: DurableContext) => Promise<object>;
 
@@ -19,11 +19,7 @@ export function durableStage() {
     const backends = await startBackends();
     Object.assign(process.env, backends.env);
     useFiles(memoryFiles());
-    table = new Table('trunkline', {
-      endpoint: backends.endpoint,
-      region: 'us-east-1',
-      credentials: testCredentials,
-    });
+    table = new Table('trunkline', backends.database.client);
     stop = async () => {
       table?.destroy();
       await backends.stop();

@@ -141,7 +141,7 @@ export function engineStage() {
     const backends = await startBackends();
     const secrets = memorySecrets();
     await secrets.write(sessionKeySecret('radio'), 'the key of this stage');
-    kit = processOf(backends.endpoint, secrets, clock, catalogue);
+    kit = processOf(backends.database, secrets, clock, catalogue);
     for (const vendor of ['radio', 'chat', 'table']) await putConnection(kit, vendor as Vendor['name'], 'demo', {}, {});
     // What the engine itself appends waits for `settle`.
     const { put } = kit.table;

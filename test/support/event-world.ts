@@ -18,7 +18,7 @@ export async function startWorld(clock: Clock) {
   Object.assign(process.env, backends.env);
   const files = memoryFiles();
   useFiles(files);
-  const base = processOf(backends.endpoint, memorySecrets(), clock);
+  const base = processOf(backends.database, memorySecrets(), clock);
   const faults: unknown[] = [];
   const timeouts: number[] = [];
   let patience = 15_000;
@@ -63,7 +63,6 @@ export async function startWorld(clock: Clock) {
     faults,
     timeouts,
     env: backends.env,
-    endpoint: backends.endpoint,
     /** Milliseconds that targets get in this test instead of 15,000. */
     setPatience: (ms: number) => {
       patience = ms;

@@ -23,7 +23,7 @@ import { Table } from '../../lib/store/table.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { startEmbeddedDynamodb } from '../../local/aws/embedded-dynamodb.ts';
 import { startSecretsEndpoint } from '../../local/aws/secrets-endpoint.ts';
-import { createTable } from '../../local/aws/table.ts';
+import { clientOf, createTable, type LocalDatabase } from '../../local/aws/table.ts';
 
 export const admin: Principal = { keyId: 'admin', name: 'Admin key', scopes: ['*/*/*'], perMinute: 1e9 };
 
@@ -69,7 +69,8 @@ export async function startBackends(databaseDirectory?: string) {
   };
   return {
     env,
-    endpoint: database.endpoint,
+    /** The database: for clients of this process, and its endpoint for others. */
+    database,
     stop: async () => {
       await secrets.stop();
       await database.stop();
@@ -96,13 +97,9 @@ export function memorySecrets(): SecretStore & { values: Map<string, string> } {
 }
 
 /** The services of one imagined process over a shared table: what `lib/aws/services.ts` makes, with a clock of the test's own. */
-export function processOf(endpoint: string, secrets: SecretStore, clock: Clock, catalogue: Catalogue = vendors) {
+export function processOf(database: LocalDatabase, secrets: SecretStore, clock: Clock, catalogue: Catalogue = vendors) {
   const random = { number: Math.random, bytes: randomBytes };
-  const table = new Table('trunkline', {
-    endpoint,
-    region: 'us-east-1',
-    credentials: testCredentials,
-  });
+  const table = new Table('trunkline', clientOf(database));
   const store = new SessionStore(table, secrets);
   const attention: { connection: string; reason: string }[] = [];
   const sessions = new Sessions({

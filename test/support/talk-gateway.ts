@@ -22,7 +22,7 @@ export async function startTalk(
   const secrets = memorySecrets();
   const processes: ReturnType<typeof processOf>[] = [];
   const newProcess = (itsClock = clock) => {
-    const process = processOf(backends.endpoint, secrets, itsClock, { talk });
+    const process = processOf(backends.database, secrets, itsClock, { talk });
     processes.push(process);
     return process;
   };

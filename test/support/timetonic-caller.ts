@@ -20,7 +20,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
   const clock = new TestClock();
   const sandbox = await startTimetonicSandbox({ now: clock.now, ...options });
   const secrets = memorySecrets();
-  const kit = processOf(backends.endpoint, secrets, clock, catalogue);
+  const kit = processOf(backends.database, secrets, clock, catalogue);
   const client = await logIn(sandbox);
   let count = 0;
 
@@ -43,7 +43,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
     backends,
     settingsOf,
     /** Another process over the same table and secrets. */
-    another: () => processOf(backends.endpoint, secrets, clock, catalogue),
+    another: () => processOf(backends.database, secrets, clock, catalogue),
     /** A connection with an oauthkey of its own, and a caller of its operations. */
     async connect(more: Record<string, unknown> = {}, credentials?: Record<string, unknown>) {
       const name = `c${++count}`;

@@ -13,7 +13,7 @@ let count = 0;
 
 beforeAll(async () => {
   const backends = await startBackends();
-  kit = processOf(backends.endpoint, memorySecrets(), clock);
+  kit = processOf(backends.database, memorySecrets(), clock);
   stop = async () => {
     kit.close();
     await backends.stop();

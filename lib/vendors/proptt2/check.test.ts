@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => backends.stop());
 beforeEach(async () => {
   sandbox = await startProptt2Sandbox({ now: clock.now });
-  services = processOf(backends.endpoint, memorySecrets(), clock, { proptt2 } as never);
+  services = processOf(backends.database, memorySecrets(), clock, { proptt2 } as never);
 });
 afterEach(async () => {
   services.close();

@@ -23,7 +23,7 @@ afterAll(() => backends.stop());
 beforeEach(async () => {
   clock = new TestClock();
   sandbox = await startProptt2Sandbox({ now: clock.now });
-  process = processOf(backends.endpoint, memorySecrets(), clock);
+  process = processOf(backends.database, memorySecrets(), clock);
   const settings = {
     cloudUrl: sandbox.url,
     ownerId: 'owner@company.com',

@@ -21,7 +21,7 @@ afterAll(() => backends.stop());
 beforeEach(async () => {
   clock = new TestClock();
   sandbox = await startProptt2Sandbox({ now: clock.now });
-  process = processOf(backends.endpoint, memorySecrets(), clock);
+  process = processOf(backends.database, memorySecrets(), clock);
   name = `operations-${number++}`;
   const settings = {
     cloudUrl: sandbox.url,

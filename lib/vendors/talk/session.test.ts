@@ -147,7 +147,7 @@ describe('a wrong app password', () => {
         return cache.get(name);
       },
     };
-    const other = processOf(backends.endpoint, cached, clock, {
+    const other = processOf(backends.database, cached, clock, {
       talk: (await import('./index.ts')).talk,
     });
     await alice.do('getRooms', {}, other);
