@@ -1,4 +1,5 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, chat, radio, room, table, tables } from './inputs.ts';
 import { readFields, writeRow } from './rows.ts';
 
@@ -8,7 +9,6 @@ const incident = `${body}.site & '|' & ${body}.zone & '|' & ${body}.kind`;
 const isOpen = `${body}.state = 'open'`;
 const isClosed = `${body}.state = 'closed'`;
 const channelId = "{% steps.channels.output.channels[no = $replace($event.data.body.site, /[^0-9]/, '')].id %}";
-const goOn = { onError: 'continue' };
 
 /** R1: the radios, the chat and the table are notified in parallel, and none waits for another. */
 export const alarmPanel: Recipe = {
@@ -47,28 +47,28 @@ export const alarmPanel: Recipe = {
                 call: 'proptt2/{{radio}}/getChannelList',
                 retry: { attempts: 6, seconds: 5 },
                 timeout: 10,
-                ...goOn,
+                ...continueOnError,
               },
               {
                 name: 'siren',
                 if: `{% ${isOpen} %}`,
                 call: 'proptt2/{{radio}}/sendSosToChannel',
                 input: { channelId },
-                ...goOn,
+                ...continueOnError,
               },
               {
                 name: 'alert',
                 if: `{% ${isOpen} %}`,
                 call: 'proptt2/{{radio}}/sendAlertToChannel',
                 input: { channelId, message: `{% 'ALARM ' & ${place} & ' #' & run.ref %}` },
-                ...goOn,
+                ...continueOnError,
               },
               {
                 name: 'clear',
                 if: `{% ${isClosed} %}`,
                 call: 'proptt2/{{radio}}/sendMessageToChannel',
                 input: { channelId, message: `{% 'CLEARED ' & ${body}.site & '/' & ${body}.zone & ' #' & run.ref %}` },
-                ...goOn,
+                ...continueOnError,
               },
             ],
             [
@@ -79,11 +79,11 @@ export const alarmPanel: Recipe = {
                   token: '{{room}}',
                   message: `{% (${isOpen} ? '🔥 ' : 'CLEARED ') & ${place} & ' #' & run.ref %}`,
                 },
-                ...goOn,
+                ...continueOnError,
               },
             ],
             [
-              readFields(goOn),
+              readFields(continueOnError),
               writeRow(
                 'row',
                 'incidents',
@@ -98,7 +98,7 @@ export const alarmPanel: Recipe = {
                   Status: "'Open'",
                   Ref: '$run.ref',
                 },
-                { if: `{% ${isOpen} %}`, ...goOn },
+                { if: `{% ${isOpen} %}`, ...continueOnError },
               ),
               {
                 name: 'keep',
@@ -116,7 +116,7 @@ export const alarmPanel: Recipe = {
                   Status: "'Closed'",
                   ClosedAt: "$fromMillis($millis(), '[Y0001]-[M01]-[D01] [H01]:[m01]:[s01]')",
                 },
-                { if: `{% ${isClosed} and $exists($lookup(memo, 'row ' & ${incident})) %}`, ...goOn },
+                { if: `{% ${isClosed} and $exists($lookup(memo, 'row ' & ${incident})) %}`, ...continueOnError },
               ),
             ],
           ],

@@ -1,4 +1,5 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, channel, chat, radio, room, table, tables } from './inputs.ts';
 import { readFields, writeRow } from './rows.ts';
 
@@ -6,7 +7,6 @@ const who =
   '($exists(event.data.senderName) and event.data.senderName != null ? event.data.senderName : event.data.senderId)';
 const where = `(event.data.latitude = null ? 'position unknown'
   : 'https://www.openstreetmap.org/?mlat=' & event.data.latitude & '&mlon=' & event.data.longitude)`;
-const goOn = { onError: 'continue' };
 
 /** R6: the function key of a radio becomes a line, a row and an alert at the supervisors' channel. */
 export const functionKey: Recipe = {
@@ -44,7 +44,7 @@ export const functionKey: Recipe = {
                 name: 'alert',
                 call: 'proptt2/{{radio}}/sendAlertToChannel',
                 input: { channelId: '{{supervisors}}', message: `{% 'KEY ' & ${who} & ' #' & run.ref %}` },
-                ...goOn,
+                ...continueOnError,
               },
             ],
             [
@@ -54,7 +54,7 @@ export const functionKey: Recipe = {
                 call: 'proptt2/{{radio}}/getChannelList',
                 retry: { attempts: 1, seconds: 1 },
                 timeout: 5,
-                ...goOn,
+                ...continueOnError,
               },
               {
                 name: 'line',
@@ -63,11 +63,11 @@ export const functionKey: Recipe = {
                   token: '{{room}}',
                   message: `{% '🔔 ' & ${who} & ' in ' & ($n := steps.channels.output.channels[id = $event.data.channelId].name; $exists($n) ? $n : 'channel ' & event.data.channelId) & ': ' & ${where} %}`,
                 },
-                ...goOn,
+                ...continueOnError,
               },
             ],
             [
-              readFields(goOn),
+              readFields(continueOnError),
               writeRow(
                 'row',
                 'presses',
@@ -80,7 +80,7 @@ export const functionKey: Recipe = {
                   At: "$replace($substring($event.timestamp, 0, 19), 'T', ' ')",
                   Kind: "'Function key'",
                 },
-                goOn,
+                continueOnError,
               ),
             ],
           ],

@@ -1,8 +1,8 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, chat, radio, room, table, tables } from './inputs.ts';
 import { dateCell, fieldIds, readFields, readRows, writeRowWith } from './rows.ts';
 
-const goOn = { onError: 'continue' };
 const soon = { retry: { attempts: 3, seconds: 2 } };
 
 /** JSONata: the zones as they were read, or as they were known last when the tables cannot be read. */
@@ -90,7 +90,7 @@ export const geofence: Recipe = {
       mode: 'single',
       do: [
         { name: 'users', call: 'proptt2/{{radio}}/getUserList', ...soon },
-        readRows('rows', 'zones', { if: '{% $not($exists(memo.zones)) %}', ...soon, ...goOn }),
+        readRows('rows', 'zones', { if: '{% $not($exists(memo.zones)) %}', ...soon, ...continueOnError }),
         { name: 'zones', set: `{% ${zones} %}` },
         {
           name: 'keepZones',
@@ -114,7 +114,7 @@ export const geofence: Recipe = {
           if: `{% $count(${crossings}) > 0 %}`,
           call: 'proptt2/{{radio}}/getChannelList',
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         { name: 'entering', set: `{% [${crossings}[enters and channelNo != '']] %}` },
         {
@@ -124,7 +124,7 @@ export const geofence: Recipe = {
           input: { channelId: `{% ${channelId} %}`, userId: '{% item.userId %}', ensure: true },
           concurrency: 1,
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'unlink',
@@ -134,7 +134,7 @@ export const geofence: Recipe = {
           input: { channelId: `{% ${channelId} %}`, userId: '{% item.userId %}' },
           concurrency: 1,
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'linked',
@@ -160,7 +160,7 @@ export const geofence: Recipe = {
           input: { channelId: `{% ${channelId} %}`, message: '{% item.text %}' },
           concurrency: 1,
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'line',
@@ -169,9 +169,9 @@ export const geofence: Recipe = {
           input: { token: '{{room}}', message: '📍 {% item.text %}' },
           concurrency: 1,
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
-        readFields({ if: `{% $count(${crossings}) > 0 %}`, ...soon, ...goOn }),
+        readFields({ if: `{% $count(${crossings}) > 0 %}`, ...soon, ...continueOnError }),
         {
           ...writeRowWith(
             'log',
@@ -183,7 +183,7 @@ export const geofence: Recipe = {
               Kind: "$item.enters ? 'Enter' : 'Exit'",
               At: dateCell('$millis()'),
             },
-            { ...soon, ...goOn },
+            { ...soon, ...continueOnError },
           ),
           forEach: `{% ${crossings} %}`,
         },

@@ -1,10 +1,10 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, radio, table, tables } from './inputs.ts';
 import { dateCell, readFields, readRows, writeRow } from './rows.ts';
 
-const goOn = { onError: 'continue' };
 /** A radio that is away for a minute delays a job, and loses none. */
-const patiently = { retry: { attempts: 12, seconds: 5 }, timeout: 10, ...goOn };
+const patiently = { retry: { attempts: 12, seconds: 5 }, timeout: 10, ...continueOnError };
 
 const job = 'event.data';
 const person = `$steps.users.output.users[strId = $event.data.assignee].id`;
@@ -58,27 +58,27 @@ export const jobDispatch: Recipe = {
           if: `{% $exists(${person}) and ${isNew} %}`,
           call: 'proptt2/{{radio}}/sendMessageToUser',
           input: { userId: `{% ${person} %}`, message: `{% ${text} %}` },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'alert',
           if: `{% (${isAlert}) and $exists(${channelId}) and ${isNew} %}`,
           call: 'proptt2/{{radio}}/sendAlertToChannel',
           input: { channelId: `{% ${channelId} %}`, message: `{% ${text} %}` },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'sent',
           if: '{% $exists(steps.text.output.code) or $exists(steps.alert.output.code) %}',
           remember: { key: `sent {% ${job}.rowId %}`, value: `{% ${content} %}`, seconds: 2_592_000 },
         },
-        readFields(goOn),
+        readFields(continueOnError),
         writeRow(
           'row',
           'jobs',
           `{% ${job}.rowId %}`,
           { Status: status, DispatchedAt: dateCell('$millis()'), DispatchRef: '$run.ref' },
-          goOn,
+          continueOnError,
         ),
       ],
     },

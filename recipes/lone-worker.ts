@@ -1,16 +1,16 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, channel, chat, radio, room, table, tables } from './inputs.ts';
 import { dateCell, fieldIdsRead, readRows, writeRowWith } from './rows.ts';
 
-const goOn = { onError: 'continue' };
 /** A look that somebody's safety depends on is not retried for minutes: the failure itself is the alarm. */
-const soon = { retry: { attempts: 2, seconds: 3 }, timeout: 10, ...goOn };
+const soon = { retry: { attempts: 2, seconds: 3 }, timeout: 10, ...continueOnError };
 const say = (name: string, message: string, more: object = {}) => ({
   name,
   call: 'talk/{{chat}}/sendChatMessage',
   input: { token: '{{room}}', message },
   ...more,
-  ...goOn,
+  ...continueOnError,
 });
 
 /** JSONata: the people to check. They stay known while the table cannot be read; nothing if they never were. */
@@ -141,7 +141,7 @@ export const loneWorker: Recipe = {
             userId: `{% ${worker}.userId %}`,
             message: "Check-in please #{% run.ref %} {% $link('ok') %}",
           },
-          ...goOn,
+          ...continueOnError,
         },
         sign('sign1', '{{alertAfterSeconds}}'),
         {
@@ -149,7 +149,7 @@ export const loneWorker: Recipe = {
           if: `{% $not(${isSigned}) %}`,
           call: 'proptt2/{{radio}}/sendAlertToChannel',
           input: { channelId: '{{supervisors}}', message: `{% 'NO SIGN OF ' & ${lastSeen} %}` },
-          ...goOn,
+          ...continueOnError,
         },
         sign('sign2', '{{sosAfterSeconds}}', { if: '{% $not($exists(steps.sign1.output.id)) %}' }),
         {
@@ -157,7 +157,7 @@ export const loneWorker: Recipe = {
           if: `{% $not(${isSigned}) %}`,
           call: 'proptt2/{{radio}}/sendSosToChannel',
           input: { channelId: '{{supervisors}}' },
-          ...goOn,
+          ...continueOnError,
         },
         say('line', `{% '🆘 ' & ${lastSeen} & ' (ok #' & run.ref & ')' %}`, { if: `{% $not(${isSigned}) %}` }),
         writeRowWith(
@@ -165,7 +165,7 @@ export const loneWorker: Recipe = {
           ofWorker.fields,
           ofWorker.row,
           { Status: "'Overdue'", Ref: '$run.ref', OverdueAt: dateCell('$millis()') },
-          { if: `{% $not(${isSigned}) and $exists(${worker}.rowId) %}`, ...goOn },
+          { if: `{% $not(${isSigned}) and $exists(${worker}.rowId) %}`, ...continueOnError },
         ),
         sign('sign3', 604_800, { if: `{% $not(${isSigned}) %}` }),
         // A position shows itself; what else was a sign counts for as long as a position would.
@@ -179,7 +179,7 @@ export const loneWorker: Recipe = {
           ofWorker.fields,
           ofWorker.row,
           { Status: "'OK'", Ref: '$run.ref', ClosedAt: dateCell('$millis()') },
-          { if: `{% $exists(${worker}.rowId) %}`, ...goOn },
+          { if: `{% $exists(${worker}.rowId) %}`, ...continueOnError },
         ),
       ],
     },
@@ -219,7 +219,7 @@ export const loneWorker: Recipe = {
                 if: '{% steps.told.output.written %}',
                 call: 'proptt2/{{radio}}/sendAlertToChannel',
                 input: { channelId: '{{supervisors}}', message: 'MONITORING BLIND, lone workers are not watched' },
-                ...goOn,
+                ...continueOnError,
               },
             ],
           ],
@@ -269,7 +269,7 @@ export const loneWorker: Recipe = {
             rowId: '{% item.rowId %}',
             fields: '{% item.fields %}',
           },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'suspended',

@@ -1,11 +1,11 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
 import { alertsIn } from './alerts.ts';
 import { isBetween } from './clock.ts';
+import { continueOnError } from './errors.ts';
 import { book, channel, chat, radio, room, table, tables } from './inputs.ts';
 import { readFields, writeRow } from './rows.ts';
 
 const alert = 'event.data.alert';
-const goOn = { onError: 'continue' };
 /** Often enough to be there soon after a vendor is back, for as long as it is still news. */
 const patiently = { retry: { attempts: 20, seconds: 10 } };
 const title = `$uppercase(${alert}.severity) & ' ' & ${alert}.summary & (${alert}.source ? ' (' & ${alert}.source & ')' : '')`;
@@ -59,7 +59,7 @@ const end = (name: string, condition: string) => ({
   if: `{% $exists(steps.resolved.output.id) and ${condition} %}`,
   call: 'talk/{{chat}}/sendChatMessage',
   input: { token: '{{room}}', message: `{% 'RESOLVED ' & ${title} & ' ' & ${ref} %}` },
-  ...goOn,
+  ...continueOnError,
 });
 
 /** R12: an incident is told once, escalates until somebody takes it, and ends with its alert. */
@@ -123,7 +123,7 @@ export const monitoringAlert: Recipe = {
           input: { channelId: '{{onCall}}', message: `{% ${title} & ' ' & ${ref} %}` },
           unless: told('resolve'),
           ...patiently,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'line',
@@ -135,7 +135,7 @@ export const monitoringAlert: Recipe = {
           },
           unless: told('resolve'),
           ...patiently,
-          ...goOn,
+          ...continueOnError,
         },
         { name: 'taken', waitFor: { any: answered, seconds: '{{firstSeconds}}' } },
         {
@@ -144,7 +144,7 @@ export const monitoringAlert: Recipe = {
           call: 'proptt2/{{radio}}/sendAlertToChannel',
           input: { channelId: '{{next}}', message: `{% ${title} & ' ' & ${ref} %}` },
           unless: answered,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'takenLate',
@@ -157,9 +157,9 @@ export const monitoringAlert: Recipe = {
           call: 'proptt2/{{radio}}/sendSosToChannel',
           input: { channelId: '{{everybody}}' },
           unless: answered,
-          ...goOn,
+          ...continueOnError,
         },
-        readFields({ if: `{% ${isOpen} and ${escalates} %}`, ...patiently, ...goOn }),
+        readFields({ if: `{% ${isOpen} and ${escalates} %}`, ...patiently, ...continueOnError }),
         writeRow(
           'row',
           'incidents',
@@ -174,7 +174,7 @@ export const monitoringAlert: Recipe = {
             Status: "'Escalated'",
             Ref: '$run.ref',
           },
-          { if: `{% ${isOpen} and ${escalates} %}`, ...patiently, ...goOn },
+          { if: `{% ${isOpen} and ${escalates} %}`, ...patiently, ...continueOnError },
         ),
         { name: 'taker', set: `{% ${taker} %}` },
         {
@@ -182,7 +182,7 @@ export const monitoringAlert: Recipe = {
           if: '{% steps.taker.output != null %}',
           call: 'talk/{{chat}}/sendChatMessage',
           input: { token: '{{room}}', message: `{% 'Taken by ' & steps.taker.output & ': ' & ${ref} %}` },
-          ...goOn,
+          ...continueOnError,
         },
         { name: 'resolved', waitFor: { ...told('resolve'), seconds: 7 * 86_400 } },
         // The end of what the radios alone have told is told too; what nobody heard of has no end.
@@ -198,7 +198,7 @@ export const monitoringAlert: Recipe = {
           },
           {
             if: '{% $type(steps.row.output) = "object" and $exists(steps.resolved.output.id) %}',
-            ...goOn,
+            ...continueOnError,
           },
         ),
         { name: 'calm', if: `{% ${wasTold('line')} or ${wasTold('page')} %}`, wait: { seconds: '{{calmSeconds}}' } },
@@ -215,7 +215,7 @@ export const monitoringAlert: Recipe = {
           start: '{{installation}}: incident',
           forEach: "{% steps.alerts.output[action = 'trigger'] %}",
           input: { alert: '{% item %}' },
-          ...goOn,
+          ...continueOnError,
         },
       ],
     },
@@ -228,7 +228,7 @@ export const monitoringAlert: Recipe = {
           name: 'page',
           call: 'proptt2/{{radio}}/sendMessageToChannel',
           input: { channelId: '{{onCall}}', message: '…and {% event.data.count %} more alerts' },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'line',

@@ -1,8 +1,8 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, chat, radio, table, tables } from './inputs.ts';
-import { cells, fieldFrom, fieldIdsRead, readRows } from './rows.ts';
+import { fieldIdsRead, readRows, rowsOf, writeRows } from './rows.ts';
 
-const goOn = { onError: 'continue' };
 const soon = { retry: { attempts: 3, seconds: 2 } };
 /** Codes after which nobody else is tried, because the vendor is not there; the rows keep their status for the next post. */
 const away = ['vendor_unreachable', 'vendor_failed', 'vendor_maintenance', 'vendor_timeout', 'outcome_unknown'];
@@ -43,17 +43,12 @@ const wrong = (step: string, list: string) =>
   )`;
 
 /** Writes what became of rows, ten at a time; the values are JSONata over the entries of a list. */
-const writeBack = (name: string, list: string, values: Record<string, string>) => ({
-  name,
-  if: `{% $count(steps.${list}.output) > 0 %}`,
-  call: 'timetonic/{{tables}}/createOrUpdateTableRows',
-  input: {
-    rows: `{% (${fieldFrom('$steps.ids.output')}; $merge($steps.${list}.output.{rowId: ${cells(values)}})) %}`,
-    bypassUrlTrigger: true,
-  },
-  ...soon,
-  ...goOn,
-});
+const writeBack = (name: string, list: string, values: Record<string, string>) =>
+  writeRows(name, rowsOf('$steps.ids.output', `$steps.${list}.output`, 'rowId', values), {
+    if: `{% $count(steps.${list}.output) > 0 %}`,
+    ...soon,
+    ...continueOnError,
+  });
 
 /** R10: approved rows become radio users with channels and rooms, leaving rows lose them; each row says what became of it. */
 export const onboarding: Recipe = {
@@ -97,7 +92,7 @@ export const onboarding: Recipe = {
           if: '{% $count(steps.joining.output) + $count(steps.leaving.output) > 0 %}',
           call: 'proptt2/{{radio}}/getChannelList',
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'create',
@@ -119,7 +114,7 @@ export const onboarding: Recipe = {
           concurrency: 1,
           stopOn: [full, ...away],
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'links',
@@ -141,7 +136,7 @@ export const onboarding: Recipe = {
           },
           ...inOrder,
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         { name: 'joins', set: `{% ${inRooms('joining')} %}` },
         {
@@ -151,7 +146,7 @@ export const onboarding: Recipe = {
           input: { token: '{% item.token %}', newParticipant: '{% item.user %}' },
           ...inOrder,
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'joined',
@@ -188,14 +183,14 @@ export const onboarding: Recipe = {
           forEach: '{% steps.channels.output.channels %}',
           input: { channelId: '{% item.id %}' },
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'users',
           if: '{% $count(steps.leaving.output) > 0 %}',
           call: 'proptt2/{{radio}}/getUserList',
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'gone',
@@ -221,7 +216,7 @@ export const onboarding: Recipe = {
           input: { channelId: '{% item.channelId %}', userId: '{% item.userId %}' },
           ...inOrder,
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'delete',
@@ -230,7 +225,7 @@ export const onboarding: Recipe = {
           input: { userId: '{% item.id %}' },
           ...inOrder,
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         { name: 'leaves', set: `{% ${inRooms('leaving')} %}` },
         {
@@ -240,7 +235,7 @@ export const onboarding: Recipe = {
           input: { token: '{% item.token %}', participant: '{% item.user %}' },
           ...inOrder,
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         { name: 'deletes', set: '{% [$steps.gone.output[$exists(id)]] %}' },
         {

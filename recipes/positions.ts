@@ -1,8 +1,8 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, radio, table, tables } from './inputs.ts';
-import { cells, dateCell, fieldFrom, fieldIds, fieldIdsRead, readFields, readRows } from './rows.ts';
+import { dateCell, fieldIds, fieldIdsRead, readFields, readRows, rowsOf, writeRows } from './rows.ts';
 
-const goOn = { onError: 'continue' };
 const soon = { retry: { attempts: 3, seconds: 5 }, timeout: 15 };
 const dayMs = 86_400_000;
 const isMoved = '$count(steps.moved.output) > 0';
@@ -36,16 +36,9 @@ const moved = `(
   )]
 )`;
 
-/** JSONata: an object of rows for those who moved; what is not known yet is made. */
-const rows = (rowId: string, ids: string, values: Readonly<Record<string, string>>) => `(
-  ${fieldFrom(ids)};
-  $known := $steps.map.output.ids;
-  $merge($steps.moved.output.(
-    $one := $;
-    $new := 'tmp' & $substring($hash(person & ' ' & date), 0, 16);
-    {${rowId}: ${cells(values)}}
-  ))
-)`;
+const newRow = "'tmp' & $substring($hash(person & ' ' & date), 0, 16)";
+/** JSONata: the row of a person, or a new one. */
+const rowOfPerson = `($id := $lookup($steps.map.output.ids, person); $exists($id) ? $id : ${newRow})`;
 
 /** R8: the last position of every radio in a table, one row a person, and only what changed. */
 export const positions: Recipe = {
@@ -121,44 +114,30 @@ export const positions: Recipe = {
           input: { channelId: '{% item.id %}' },
           ...soon,
         },
-        {
-          name: 'write',
-          if: `{% $not(${isPaused}) and ${isMoved} %}`,
-          call: 'timetonic/{{tables}}/createOrUpdateTableRows',
-          input: {
-            bypassUrlTrigger: true,
-            rows: `{% ${rows(
-              '($exists($lookup($known, person)) ? $lookup($known, person) : $new)',
-              '$steps.map.output.fields',
-              {
-                Person: '$one.person',
-                Name: '$one.name',
-                Lat: '$one.latitude',
-                Lon: '$one.longitude',
-                SeenAt: dateCell('$one.at'),
-                AgeMin: '$round(($millis() - $one.at) / 60000)',
-                Channels: `$join($map($steps.channels.output.channels, function($channel, $at) {
-                $one.userId in $steps.members.output[$at].users.id ? $channel.name}), ', ')`,
-              },
-            )} %}`,
-          },
-          ...goOn,
-        },
-        {
-          name: 'historyRows',
-          if: `{% ${hasHistory} and ${isWritten} %}`,
-          call: 'timetonic/{{tables}}/createOrUpdateTableRows',
-          input: {
-            bypassUrlTrigger: true,
-            rows: `{% ${rows('$new', '$steps.map.output.history', {
-              Person: '$one.person',
-              Lat: '$one.latitude',
-              Lon: '$one.longitude',
-              SeenAt: dateCell('$one.at'),
-            })} %}`,
-          },
-          ...goOn,
-        },
+        writeRows(
+          'write',
+          rowsOf('$steps.map.output.fields', '$steps.moved.output', rowOfPerson, {
+            Person: '$one.person',
+            Name: '$one.name',
+            Lat: '$one.latitude',
+            Lon: '$one.longitude',
+            SeenAt: dateCell('$one.at'),
+            AgeMin: '$round(($millis() - $one.at) / 60000)',
+            Channels: `$join($map($steps.channels.output.channels, function($channel, $at) {
+              $one.userId in $steps.members.output[$at].users.id ? $channel.name}), ', ')`,
+          }),
+          { if: `{% $not(${isPaused}) and ${isMoved} %}`, ...continueOnError },
+        ),
+        writeRows(
+          'historyRows',
+          rowsOf('$steps.map.output.history', '$steps.moved.output', newRow, {
+            Person: '$one.person',
+            Lat: '$one.latitude',
+            Lon: '$one.longitude',
+            SeenAt: dateCell('$one.at'),
+          }),
+          { if: `{% ${hasHistory} and ${isWritten} %}`, ...continueOnError },
+        ),
         {
           name: 'seen',
           if: `{% ${isWritten} %}`,
@@ -180,7 +159,7 @@ export const positions: Recipe = {
           call: 'timetonic/{{tables}}/deleteTableRow',
           forEach: `{% $append(${old('current')}, ${old('past')})[[0..499]] %}`,
           input: { rowId: '{% item %}' },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'tidied',

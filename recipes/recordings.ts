@@ -1,8 +1,8 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, chat, radio, room, table, tables } from './inputs.ts';
-import { cells, dateCell, fieldFrom, fieldIds, readFields } from './rows.ts';
+import { dateCell, fieldFrom, fieldIds, readFields, rowsOf, writeRows } from './rows.ts';
 
-const goOn = { onError: 'continue' };
 const soon = { retry: { attempts: 3, seconds: 5 }, timeout: 20 };
 const pageSize = 100;
 /** Pages overlap, so that a deleted recording does not make another one slip through between two of them. */
@@ -31,22 +31,17 @@ const fresh = `(
 )`;
 
 const records = '$item.records';
-const rows = (of: string, suffix: string) => `(
-  ${fieldFrom(fieldIds('recordings'))};
-  $merge(${of}.(
-    $one := $;
-    {'tmp' & $one.id & '${suffix}': ${cells({
-      RecordId: '$string($one.id)',
-      Kind: '$one.kind',
-      SizeKB: '$one.sizeKB',
-      ChannelNo: '$one.channelNo',
-      Channel: '$one.channel',
-      Speaker: '$one.speaker',
-      RecordedAt: dateCell('$one.at'),
-      Path: '$steps.paths.output[id = $one.id].filepath',
-    })}}
-  ))
-)`;
+const rows = (of: string, suffix: string) =>
+  rowsOf(fieldIds('recordings'), of, `'tmp' & $one.id & '${suffix}'`, {
+    RecordId: '$string($one.id)',
+    Kind: '$one.kind',
+    SizeKB: '$one.sizeKB',
+    ChannelNo: '$one.channelNo',
+    Channel: '$one.channel',
+    Speaker: '$one.speaker',
+    RecordedAt: dateCell('$one.at'),
+    Path: '$steps.paths.output[id = $one.id].filepath',
+  });
 /** JSONata: the recordings of a batch that are not in the table after a write in doubt. */
 const missing = `(
   $there := $steps.back.output.tableValues.rows.fields.RecordId.($string(value));
@@ -105,14 +100,14 @@ export const recordings: Recipe = {
           },
         },
         { name: 'fresh', set: `{% ${fresh} %}` },
-        readFields({ if: '{% $count(steps.fresh.output) > 0 %}', ...soon, ...goOn }),
+        readFields({ if: '{% $count(steps.fresh.output) > 0 %}', ...soon, ...continueOnError }),
         {
           name: 'paths',
           call: 'proptt2/{{radio}}/getRecord',
           forEach: '{% {{withPath}} ? steps.fresh.output : [] %}',
           input: { recordId: '{% item.id %}' },
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'write',
@@ -124,14 +119,8 @@ export const recordings: Recipe = {
             )]
           ) %}`,
           do: [
-            {
-              name: 'put',
-              if: `{% ${isNext} %}`,
-              call: 'timetonic/{{tables}}/createOrUpdateTableRows',
-              input: { bypassUrlTrigger: true, rows: `{% ${rows(records, '')} %}` },
-              ...goOn,
-            },
-            // TimeTonic does not say which rows it made before it stopped: only the table knows.
+            writeRows('put', rows(records, ''), { if: `{% ${isNext} %}`, ...continueOnError }),
+            // If the answer was lost, only the table knows which rows were made.
             {
               name: 'back',
               if: `{% ${isInDoubt} %}`,
@@ -156,15 +145,12 @@ export const recordings: Recipe = {
                 },
               },
               ...soon,
-              ...goOn,
+              ...continueOnError,
             },
-            {
-              name: 'again',
+            writeRows('again', rows(missing, '-2'), {
               if: `{% ${isInDoubt} and $count(${missing}) > 0 %}`,
-              call: 'timetonic/{{tables}}/createOrUpdateTableRows',
-              input: { bypassUrlTrigger: true, rows: `{% ${rows(missing, '-2')} %}` },
-              ...goOn,
-            },
+              ...continueOnError,
+            }),
             {
               name: 'exported',
               if: `{% ${isWritten} %}`,
@@ -178,7 +164,7 @@ export const recordings: Recipe = {
               },
             },
           ],
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'done',
@@ -206,7 +192,7 @@ export const recordings: Recipe = {
               ) %}`,
             },
           },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'line',
@@ -217,7 +203,7 @@ export const recordings: Recipe = {
             message: `{% 'PTT recordings: ' & $count(steps.done.output) & ' new' & ($exists(steps.csv.error)
               ? ', but their list was not sent: ' & steps.csv.error.message : ', see the file above') %}`,
           },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'failedLine',
@@ -228,7 +214,7 @@ export const recordings: Recipe = {
             message: `{% '⚠️ PTT recordings: ' & ($count(steps.fresh.output) - $count(steps.done.output)) & ' not exported, they follow with the next run: '
               & [steps.tables.error.message, steps.write.error.message][0] %}`,
           },
-          ...goOn,
+          ...continueOnError,
         },
       ],
     },

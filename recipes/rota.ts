@@ -1,8 +1,8 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, chat, radio, room, table, tables } from './inputs.ts';
-import { dateCell, fieldFrom, fieldIdsRead, readRows } from './rows.ts';
+import { dateCell, fieldIdsRead, readRows, rowsOf, writeRows } from './rows.ts';
 
-const goOn = { onError: 'continue' };
 /** The next look is near: a failing one ends soon. */
 const soon = { retry: { attempts: 3, seconds: 3 }, timeout: 15 };
 const pair = (of: string) => `$string(${of}.channelId) & '/' & $string(${of}.userId)`;
@@ -12,14 +12,14 @@ const onShift = `(
   $now := $toMillis($event.timestamp);
   $rows := $steps.rota.output.tableValues.rows;
   $count($rows) = 0 ? $error('The rota has no rows: nothing is changed');
-  $entries := $rows[$exists(fields.Start.value) and $exists(fields.End.value) and fields.Start.value != null and fields.End.value != null][
-    $parseTime($string(fields.Start.value), {{timeZone}}) <= $now and $now < $parseTime($string(fields.End.value), {{timeZone}})
-  ].(
+  $has := function($cell) {$exists($cell.value) and $cell.value != null and $cell.value != ''};
+  $at := function($cell) {$parseTime($string($cell.value), {{timeZone}})};
+  $entries := $rows[$has(fields.Start) and $has(fields.End)][$at(fields.Start) <= $now and $now < $at(fields.End)].(
     $person := $string(fields.Person.value);
     $no := $string(fields.ChannelNo.value);
     {
       "rowId": $string(id),
-      "isApplied": $exists(fields.AppliedAt.value) and fields.AppliedAt.value != null and fields.AppliedAt.value != '',
+      "isApplied": $has(fields.AppliedAt),
       "label": $person & ' in ' & $no,
       "userId": $steps.users.output.users[strId = $person].id,
       "channelId": $steps.channels.output.channels[no = $no].id,
@@ -65,6 +65,11 @@ const plan = `(
 const done = (step: string, list: string) =>
   `$filter(${list}, function($each, $at) {
     $exists($steps.${step}.output[$at].code) or $steps.${step}.errors[$at].code = 'outcome_unknown'})`;
+
+const problems = "$join(steps.shift.output.problems, ', ')";
+const areNew = `${problems} != ($exists(memo.problems) ? memo.problems : '')`;
+const isNewText = '$not(steps.plan.output.text = memo.told)';
+const count = (list: string) => `$count(steps.plan.output.${list})`;
 
 /** R2: who is on shift is a member of the channel; who was made one by this recipe is taken out afterwards. */
 export const rota: Recipe = {
@@ -117,7 +122,7 @@ export const rota: Recipe = {
             ensure: true,
           },
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'unlink',
@@ -125,11 +130,11 @@ export const rota: Recipe = {
           forEach: '{% {{dryRun}} ? [] : steps.plan.output.unlink %}',
           input: { channelId: '{% item.channelId %}', userId: '{% item.userId %}' },
           ...soon,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'managed',
-          if: '{% $not({{dryRun}}) and $count(steps.plan.output.link) + $count(steps.plan.output.unlink) + $count(memo.managed) > 0 %}',
+          if: `{% $not({{dryRun}}) and ${count('link')} + ${count('unlink')} + $count(memo.managed) > 0 %}`,
           remember: {
             key: 'managed',
             value: `{% (
@@ -144,7 +149,7 @@ export const rota: Recipe = {
         },
         {
           name: 'line',
-          if: '{% $count(steps.plan.output.link) + $count(steps.plan.output.unlink) > 0 and ($not({{dryRun}}) or $not(steps.plan.output.text = memo.told)) %}',
+          if: `{% ${count('link')} + ${count('unlink')} > 0 and ($not({{dryRun}}) or ${isNewText}) %}`,
           call: 'talk/{{chat}}/sendChatMessage',
           input: {
             token: '{{room}}',
@@ -154,42 +159,34 @@ export const rota: Recipe = {
                 & ($failed > 0 ? ' (' & $failed & ' failed)' : '')
             ) %}`,
           },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'told',
-          if: '{% {{dryRun}} and $not(steps.plan.output.text = memo.told) %}',
+          if: `{% {{dryRun}} and ${isNewText} %}`,
           remember: { key: 'told', value: '{% steps.plan.output.text %}' },
         },
         {
           name: 'problemsLine',
-          if: "{% $join(steps.shift.output.problems, ', ') != ($exists(memo.problems) ? memo.problems : '') %}",
+          if: `{% ${areNew} %}`,
           call: 'talk/{{chat}}/sendChatMessage',
           input: {
             token: '{{room}}',
             message: `{% {{installation}} & ': ' & ($count(steps.shift.output.problems) = 0 ? 'every row is known again'
-              : 'no such user or channel: ' & $join(steps.shift.output.problems, ', ')) %}`,
+              : 'no such user or channel: ' & ${problems}) %}`,
           },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'problems',
-          remember: { key: 'problems', value: "{% $join(steps.shift.output.problems, ', ') %}" },
-          if: "{% $join(steps.shift.output.problems, ', ') != ($exists(memo.problems) ? memo.problems : '') %}",
+          remember: { key: 'problems', value: `{% ${problems} %}` },
+          if: `{% ${areNew} %}`,
         },
-        {
-          name: 'applied',
-          if: '{% $not({{dryRun}}) and $count(steps.plan.output.applied) > 0 %}',
-          call: 'timetonic/{{tables}}/createOrUpdateTableRows',
-          input: {
-            rows: `{% (
-              ${fieldFrom(fieldIdsRead('rota'))};
-              $steps.plan.output.applied{rowId: {$field('AppliedAt'): ${dateCell('$millis()')}}}
-            ) %}`,
-            bypassUrlTrigger: true,
-          },
-          ...goOn,
-        },
+        writeRows(
+          'applied',
+          rowsOf(fieldIdsRead('rota'), '$steps.plan.output.applied', 'rowId', { AppliedAt: dateCell('$millis()') }),
+          { if: '{% $not({{dryRun}}) and $count(steps.plan.output.applied) > 0 %}', ...continueOnError },
+        ),
       ],
     },
   ],

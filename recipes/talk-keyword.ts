@@ -1,10 +1,10 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { chat, radio, room } from './inputs.ts';
 
 const match = 'steps.command.output';
 const channelId = `{% $steps.channels.output.channels[no = $${match}.channelNo].id %}`;
 const text = `${match}.text & ' (' & event.data.actorId & ')'`;
-const goOn = { onError: 'continue' };
 
 /** R5: `!alert 12 text`, `!say 12 text` and `!sos 12` in a chat room go to the radio; an SOS needs a `confirm`. */
 export const talkKeyword: Recipe = {
@@ -35,14 +35,14 @@ export const talkKeyword: Recipe = {
           call: 'proptt2/{{radio}}/getChannelList',
           retry: { attempts: 2, seconds: 2 },
           timeout: 10,
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'ask',
           if: `{% ${match}.verb = 'sos' %}`,
           call: 'talk/{{chat}}/sendChatMessage',
           input: { token: '{{room}}', message: `SOS to channel {% ${match}.channelNo %}? Answer "confirm".` },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'confirmed',
@@ -59,21 +59,21 @@ export const talkKeyword: Recipe = {
           if: `{% ${match}.verb = 'alert' %}`,
           call: 'proptt2/{{radio}}/sendAlertToChannel',
           input: { channelId, message: `{% ${text} %}` },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'say',
           if: `{% ${match}.verb = 'say' %}`,
           call: 'proptt2/{{radio}}/sendMessageToChannel',
           input: { channelId, message: `{% ${text} %}` },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'sos',
           if: `{% ${match}.verb = 'sos' and $type(steps.confirmed.output) = 'object' %}`,
           call: 'proptt2/{{radio}}/sendSosToChannel',
           input: { channelId },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'answer',

@@ -1,9 +1,9 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
+import { continueOnError } from './errors.ts';
 import { book, chat, radio, table, tables } from './inputs.ts';
 import { dateCell, readFields, writeRow } from './rows.ts';
 
 const given = 'event.data';
-const goOn = { onError: 'continue' };
 const soon = { retry: { attempts: 3, seconds: 2 } };
 const isOpen = `${given}.state = 'open'`;
 const isClosed = `${given}.state = 'closed'`;
@@ -107,7 +107,7 @@ export const warRoom: Recipe = {
                 input: { roomType: 2, roomName: `{% ${title} %}` },
                 undo: { call: 'talk/{{chat}}/deleteRoom', input: { token: '{% steps.room.output.token %}' } },
                 ...soon,
-                ...goOn,
+                ...continueOnError,
               },
               remember('keepRoom', 'room', 'steps.room.output.token', isObject('steps.room.output')),
               {
@@ -116,7 +116,7 @@ export const warRoom: Recipe = {
                 call: 'talk/{{chat}}/addParticipant',
                 forEach: '{% {{talkUsers}} %}',
                 input: { token: '{% steps.room.output.token %}', newParticipant: '{% item %}' },
-                ...goOn,
+                ...continueOnError,
               },
             ],
             [
@@ -136,14 +136,14 @@ export const warRoom: Recipe = {
                   input: { channelId: '{% steps.channel.output.id %}' },
                 },
                 ...soon,
-                ...goOn,
+                ...continueOnError,
               },
               remember('keepChannel', 'channel', 'steps.channel.output.id', isObject('steps.channel.output')),
               {
                 name: 'users',
                 if: `{% ${isObject('steps.channel.output')} %}`,
                 call: 'proptt2/{{radio}}/getUserList',
-                ...goOn,
+                ...continueOnError,
               },
               {
                 name: 'link',
@@ -156,12 +156,12 @@ export const warRoom: Recipe = {
                     "{% ($item := item; $id := $steps.users.output.users[strId = $item].id; $exists($id) ? $id : $error('There is no user ' & $item)) %}",
                   ensure: true,
                 },
-                ...goOn,
+                ...continueOnError,
               },
             ],
           ],
         },
-        readFields({ ...soon, ...goOn }),
+        readFields({ ...soon, ...continueOnError }),
         writeRow(
           'row',
           'rooms',
@@ -176,7 +176,7 @@ export const warRoom: Recipe = {
             ChannelId: '$steps.channel.output.id',
             OpenedAt: "$replace($substring($run.startedAt, 0, 19), 'T', ' ')",
           },
-          { if: `{% ${isOpen} %}`, ...soon, ...goOn },
+          { if: `{% ${isOpen} %}`, ...soon, ...continueOnError },
         ),
         remember(
           'keepRow',
@@ -194,7 +194,7 @@ export const warRoom: Recipe = {
               & ($exists(steps.channel.output.id) ? '\\nRadio channel 9' & $replace(${given}.incident & '', /[^0-9]/, '') : '\\nNo radio channel: it could not be created')
               & (${given}.link != '' ? '\\n' & ${given}.link : '') %}`,
           },
-          ...goOn,
+          ...continueOnError,
         },
         {
           name: 'close',
@@ -207,7 +207,7 @@ export const warRoom: Recipe = {
                 call: 'talk/{{chat}}/renameRoom',
                 input: { token: '{% steps.was.output.room %}', roomName: `{% '[closed] ' & ${title} %}` },
                 ...soon,
-                ...goOn,
+                ...continueOnError,
               },
             ],
             [
@@ -217,7 +217,7 @@ export const warRoom: Recipe = {
                 call: 'proptt2/{{radio}}/getRecordsOfChannel',
                 input: { channelId: '{% steps.was.output.channel %}', start: 0, pageSize: 100 },
                 ...soon,
-                ...goOn,
+                ...continueOnError,
               },
               writeRow(
                 'closeRow',
@@ -228,7 +228,7 @@ export const warRoom: Recipe = {
                   ClosedAt: dateCell('$millis()'),
                   Recordings: `$join($steps.recordings.output.records.(createDate & ' ' & ownerName & ' (' & $string(id) & ')'), ', ')`,
                 },
-                { if: '{% $exists(steps.was.output.row) %}', ...soon, ...goOn },
+                { if: '{% $exists(steps.was.output.row) %}', ...soon, ...continueOnError },
               ),
             ],
           ],
@@ -247,7 +247,7 @@ export const warRoom: Recipe = {
           if: `{% ${hasClosed} and ${memory('channel')} = steps.was.output.channel and $not(${memory('open')}) %}`,
           call: 'proptt2/{{radio}}/deleteChannel',
           input: { channelId: '{% steps.was.output.channel %}' },
-          ...goOn,
+          ...continueOnError,
         },
         remember('forgetChannel', 'channel', 'null', isObject('steps.deleteChannel.output')),
       ],

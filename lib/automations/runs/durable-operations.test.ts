@@ -109,6 +109,21 @@ describe('the durable operations of a run', () => {
       await expect(stage.finish(id, undefined, small)).rejects.toThrow('has ended early');
     });
 
+    test('are shared by the lists that run at the same time', async () => {
+      const list = (name: string) =>
+        say(name, {
+          forEach: '{% [1..20] %}',
+          onError: 'continue',
+          concurrency: 1,
+          retry: { attempts: 1, seconds: 1 },
+        });
+      const read = await run([list('one'), list('two'), list('three')]);
+      expect(read.state).toBe('succeeded');
+      expect(stage.sent).toHaveLength(60);
+      for (const name of stage.executionsOf(read.id))
+        expect(stage.execution(name).names.length).toBeLessThanOrEqual(260);
+    });
+
     test('are not available to a list if the other steps may take them all', async () => {
       const often = { name: 'often', repeat: { do: [say('one'), say('two')], until: '{% true %}', max: 40 } };
       const read = await run([often, say('line', { forEach: '{% [1..10] %}', input: { text: 'too many' } })]);

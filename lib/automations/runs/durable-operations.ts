@@ -10,7 +10,7 @@ import {
   type RepeatStep,
 } from '../definition.ts';
 import { type PlacedStep, placeSteps } from '../steps.ts';
-import { retryPolicy } from './retry.ts';
+import { maxAttempts, retryPolicy } from './retry.ts';
 import type { RunDefinition } from './runs.ts';
 
 /** AWS's limit for the operations of one durable execution. */
@@ -49,7 +49,7 @@ export function maxOperationsPerItem(
 
 /** Each attempt is a step, and one more if it is interrupted; each but the first follows a pause. */
 function perCall(step: CallStep, operation: Pick<Operation, 'alarm' | 'repeatWhenLost'>): number {
-  const attempts = Math.max(retryPolicy(step, operation).attempts, operation.repeatWhenLost?.attempts ?? 0);
+  const attempts = Math.max(maxAttempts(retryPolicy(step, operation)), operation.repeatWhenLost?.attempts ?? 0);
   return attempts * (1 + operationsPerWait) + 1;
 }
 

@@ -48,7 +48,7 @@ export async function itemsOf(
       const list = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
       if (list.length > maxItems)
         throw new GatewayError('invalid_input', `forEach gave ${list.length} items; at most ${maxItems} are allowed.`);
-      const budget = Math.max(0, run.operationsLeft);
+      const budget = Math.max(0, run.operationsPerList);
       const needed = list.length * operationsPerItem(placed);
       const parts = Math.ceil(needed / run.capacity);
       if (needed > budget && parts * operationsPerPart > budget)
@@ -82,16 +82,11 @@ export async function eachItem<T>(
   onPart: () => void = () => undefined,
 ): Promise<T[]> {
   if (run.sequential) return eachInSequence(context, placed.name, list, items);
-  // Lists in parallel branches must not rely on the same capacity.
-  if (Number.isFinite(budget)) run.spendOperations(budget);
-  const { ends, used } = await withinBudget(run, context, placed.name, list, 0, items, budget);
-  let parts = 0;
+  const ends = await withinBudget(run, context, placed.name, list, 0, items, budget);
   while (ends.length < list.length && !items.isEnough(ends)) {
     onPart();
-    parts++;
     ends.push(...(await carryOutElsewhere<T>(run, context, placed, list, ends.length)));
   }
-  if (Number.isFinite(budget)) run.spendOperations(used + parts * operationsPerPart - budget);
   return ends;
 }
 
@@ -107,7 +102,7 @@ export async function withinBudget<T>(
   start: number,
   { concurrency, maxOperationsPerItem, work, isEnough }: ItemWork<T>,
   budget: number,
-): Promise<{ ends: T[]; used: number }> {
+): Promise<T[]> {
   const ends: T[] = [];
   const size = Math.max(1, Math.min(concurrency, Math.floor(run.capacity / maxOperationsPerItem)));
   let used = 0;
@@ -121,7 +116,7 @@ export async function withinBudget<T>(
     ends.push(...(await Promise.all(branches)));
     used += counted.operations;
   }
-  return { ends, used };
+  return ends;
 }
 
 /** The batches of a run that an earlier version started. */

@@ -28,7 +28,7 @@ export async function carryOutPart(
   const placed = everyStep(definitionOfRun(facts.run).do).find((each) => each.at === at);
   const work = placed && workOf(run, placed);
   if (!work) throw new Error(`The step number ${at + 1} of ${runId} has no list`);
-  const { ends } = await withinBudget(run, context, placed.name, list, from, work, run.capacity);
+  const ends = await withinBudget(run, context, placed.name, list, from, work, run.capacity);
   await context.step('end', () => endPart(services, runId, part, callbackId, ends));
   return { state: 'running' };
 }

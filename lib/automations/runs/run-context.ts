@@ -2,9 +2,9 @@ import type { GatewayServices } from '../../connections/invoke.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
-import type { PlacedStep } from '../steps.ts';
+import { everyStep, type PlacedStep } from '../steps.ts';
 import { mentions, referencedSteps } from './dependencies.ts';
-import { maxOperations, operationsOf, reservedOperations } from './durable-operations.ts';
+import { maxOperations, operationsOf, operationsPerItem, reservedOperations } from './durable-operations.ts';
 import { type LinkServices, linksFor } from './links.ts';
 import { memoryOf } from './memory.ts';
 import { quotasOf } from './quotas.ts';
@@ -83,7 +83,6 @@ export class RunContext {
   readonly index: number;
   readonly item: unknown;
   readonly ends: StepEnd[] = [];
-  #spent = 0;
   #hasWaited = false;
   readonly #outer: RunContext | undefined;
   /** The names of the steps of this round. */
@@ -110,20 +109,16 @@ export class RunContext {
     this.records = inside?.outer.records ?? new StepRecords(services, facts.run.id);
   }
 
-  /** How many durable operations the items of further lists may take. */
-  get operationsLeft(): number {
-    if (this.#outer) return this.#outer.operationsLeft;
-    return this.capacity - operationsOf(definitionOfRun(this.run)) - this.#spent;
+  /** How many durable operations the items of each list may take in this execution: all lists get the same share. */
+  get operationsPerList(): number {
+    const definition = definitionOfRun(this.run);
+    const lists = everyStep(definition.do).filter((each) => operationsPerItem(each) > 0).length;
+    return Math.floor((this.capacity - operationsOf(definition)) / Math.max(1, lists));
   }
 
   /** How many durable operations an execution may take before further attempts of calls. */
   get capacity(): number {
     return (this.services.maxOperations ?? maxOperations) - reservedOperations;
-  }
-
-  spendOperations(count: number): void {
-    if (this.#outer) this.#outer.spendOperations(count);
-    else this.#spent += count;
   }
 
   /** Whether the run has waited for anything that cancelling it would end. */
