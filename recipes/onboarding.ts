@@ -32,15 +32,27 @@ const people = (status: string) => `[$steps.rows.output.tableValues.rows[fields.
 const inRooms = (who: string) => `[$steps.${who}.output[talkUser != ''].($person := $; rooms.{
   'rowId': $person.rowId, 'user': $person.talkUser, 'token': $
 })]`;
-/** JSONata: for a step with a list, what went wrong for one row and whether to try again. What is gone already did not go wrong. */
-const wrong = (step: string, list: string) =>
-  `$steps.${list}.output#$at[rowId = $row].(
-    $error := $steps.${step}.errors[$at];
-    $stop := [$steps.${step}.errors#$place[code in ${JSON.stringify(away)}].$place][0];
+/** JSONata: the items of a step's list, each with its output and its error, or null. An index in a list of lists takes no search. */
+const ends = (step: string, list: string) => `(
+  $of := function($found) {$type($found) = 'array' ? $found : [$map($steps.${list}.output, function($each) {null})]};
+  $zip($steps.${list}.output, $of($steps.${step}.output), $of($steps.${step}.errors))
+)`;
+/** JSONata: what went wrong in a step with a list, by row, and whether to try again. What is gone already did not go wrong. */
+const wrong = (step: string, list: string) => `(
+  $ends := ${ends(step, list)};
+  $stop := [$ends#$place[$[2].code in ${JSON.stringify(away)}].$place][0];
+  $ends#$at.(
+    $error := $[2];
     $error and $error.code in ['vendor_not_found', 'user_not_found', 'not_participant'] ? ()
-      : $error ? {'text': $error.message, 'again': $error.code in ${JSON.stringify(away)}}
-      : $exists($stop) and $at > $stop ? {'text': 'Not tried yet', 'again': true}
-  )`;
+      : $error ? {'rowId': $[0].rowId, 'text': $error.message, 'again': $error.code in ${JSON.stringify(away)}}
+      : $exists($stop) and $at > $stop ? {'rowId': $[0].rowId, 'text': 'Not tried yet', 'again': true}
+  )
+)`;
+/** JSONata: a function that gives what went wrong for a row in two steps. */
+const problemsOf = (...steps: readonly (readonly [string, string])[]) => `(
+  $byRow := [${steps.map(([step, list]) => wrong(step, list)).join(', ')}]{rowId: [$]};
+  function($row) {[$lookup($byRow, $row)]}
+)`;
 
 /** Writes what became of rows, ten at a time; the values are JSONata over the entries of a list. */
 const writeBack = (name: string, list: string, values: Record<string, string>) =>
@@ -118,7 +130,7 @@ export const onboarding: Recipe = {
         },
         {
           name: 'links',
-          set: `{% [$steps.joining.output#$at.($person := $; $id := $steps.create.output[$at].id; $exists($id) ? channels.{
+          set: `{% [${ends('create', 'joining')}.($person := $[0]; $id := $[1].id; $exists($id) ? $person.channels.{
             'rowId': $person.rowId, 'userId': $id, 'no': $
           })] %}`,
         },
@@ -150,24 +162,27 @@ export const onboarding: Recipe = {
         },
         {
           name: 'joined',
-          set: `{% [$steps.joining.output#$place.(
-            $row := rowId;
-            $id := $steps.create.output[$place].id;
-            $error := $steps.create.errors[$place];
-            $problems := [${wrong('link', 'links')}, ${wrong('join', 'joins')}];
+          set: `{% (
+            $problemsOf := ${problemsOf(['link', 'links'], ['join', 'joins'])};
             $isFull := $count($steps.create.errors[code = '${full}']) > 0;
-            {
-              'rowId': $row,
-              'userId': $id,
-              'status': $exists($id)
-                ? ($count($problems) = 0 ? 'Active' : true in $problems.again ? 'Approved' : 'Incomplete')
-                : $error.code = '${full}' or ($not($error) and $isFull) ? 'Licence limit'
-                : $error and $not($error.code in ${JSON.stringify(away)}) ? 'Failed' : 'Approved',
-              'error': $join($append([
-                ($error ? $error.message), ($not($exists($id)) and $not($error) and $not($isFull) ? 'Not tried yet')
-              ], $problems.text), '; ')
-            }
-          )] %}`,
+            [${ends('create', 'joining')}.(
+              $row := $[0].rowId;
+              $id := $[1].id;
+              $error := $[2];
+              $problems := $problemsOf($row);
+              {
+                'rowId': $row,
+                'userId': $id,
+                'status': $exists($id)
+                  ? ($count($problems) = 0 ? 'Active' : true in $problems.again ? 'Approved' : 'Incomplete')
+                  : $error.code = '${full}' or ($not($error) and $isFull) ? 'Licence limit'
+                  : $error and $not($error.code in ${JSON.stringify(away)}) ? 'Failed' : 'Approved',
+                'error': $join($append([
+                  ($error ? $error.message), ($not($exists($id)) and $not($error) and $not($isFull) ? 'Not tried yet')
+                ], $problems.text), '; ')
+              }
+            )]
+          ) %}`,
         },
         writeBack('write', 'joined', {
           Status: 'status',
@@ -240,12 +255,13 @@ export const onboarding: Recipe = {
         { name: 'deletes', set: '{% [$steps.gone.output[$exists(id)]] %}' },
         {
           name: 'left',
-          set: `{% [$steps.gone.output.(
-            $row := rowId;
-            $problems := [${wrong('delete', 'deletes')}, ${wrong('leave', 'leaves')}];
-            $texts := $append($problems.text, isRead ? [] : $steps.users.error.message);
-            {'rowId': $row, 'status': $count($texts) > 0 ? 'Leaving' : 'Left', 'error': $join($texts, '; ')}
-          )] %}`,
+          set: `{% (
+            $problemsOf := ${problemsOf(['delete', 'deletes'], ['leave', 'leaves'])};
+            [$steps.gone.output.(
+              $texts := $append($problemsOf(rowId).text, isRead ? [] : $steps.users.error.message);
+              {'rowId': rowId, 'status': $count($texts) > 0 ? 'Leaving' : 'Left', 'error': $join($texts, '; ')}
+            )]
+          ) %}`,
         },
         writeBack('writeLeft', 'left', { Status: 'status', Error: 'error' }),
       ],
