@@ -26,7 +26,8 @@ import { appendEvents, type EventItem, type NewEvent } from '../../lib/events/lo
 import { settleEvents } from '../../lib/events/settle.ts';
 import { completeWaiters, waitersFor } from '../../lib/events/waiters.ts';
 import { keys } from '../../lib/store/items.ts';
-import type { Key } from '../../lib/store/table.ts';
+import { ScratchTable } from '../../lib/store/scratch-table.ts';
+import { type Key, Table } from '../../lib/store/table.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { FakeExecution } from './fake-execution.ts';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from './harness.ts';
@@ -52,6 +53,13 @@ class StageClock extends TestClock {
       reject(signal.reason);
     });
     await promise;
+  }
+}
+
+/** A table without a database. */
+class EmptyTable extends Table {
+  override async query() {
+    return { items: [] };
   }
 }
 
@@ -86,9 +94,10 @@ export const trouble = {
 
 /**
  * The engine with everything real but three things: durable executions are kept in memory, time stands still until a wait is
- * skipped, and the vendors `radio`, `chat` and `table` do what a test says. Call it at the top of a test file.
+ * skipped, and the vendors `radio`, `chat` and `table` do what a test says. With `inMemory`, the table of a rehearsal takes the place
+ * of the database, and an item is read and written within microseconds. Call it at the top of a test file.
  */
-export function engineStage() {
+export function engineStage({ inMemory = false } = {}) {
   const clock = new StageClock();
   let kit: ReturnType<typeof processOf>;
   let stop = async () => {};
@@ -138,10 +147,15 @@ export function engineStage() {
   const catalogue = { radio: fake('radio'), chat: fake('chat'), table: fake('table') } as unknown as Catalogue;
 
   beforeAll(async () => {
-    const backends = await startBackends();
+    const backends = inMemory ? undefined : await startBackends();
     const secrets = memorySecrets();
     await secrets.write(sessionKeySecret('radio'), 'the key of this stage');
-    kit = processOf(backends.database, secrets, clock, catalogue);
+    kit = processOf(
+      backends?.database ?? new ScratchTable(new EmptyTable('empty'), () => true),
+      secrets,
+      clock,
+      catalogue,
+    );
     for (const vendor of ['radio', 'chat', 'table']) await putConnection(kit, vendor as Vendor['name'], 'demo', {}, {});
     // What the engine itself appends waits for `settle`.
     const { put } = kit.table;
@@ -151,7 +165,7 @@ export function engineStage() {
     }) as typeof put;
     stop = async () => {
       kit.close();
-      await backends.stop();
+      await backends?.stop();
     };
   });
   afterAll(() => stop());

@@ -97,9 +97,14 @@ export function memorySecrets(): SecretStore & { values: Map<string, string> } {
 }
 
 /** The services of one imagined process over a shared table: what `lib/aws/services.ts` makes, with a clock of the test's own. */
-export function processOf(database: LocalDatabase, secrets: SecretStore, clock: Clock, catalogue: Catalogue = vendors) {
+export function processOf(
+  database: LocalDatabase | Table,
+  secrets: SecretStore,
+  clock: Clock,
+  catalogue: Catalogue = vendors,
+) {
   const random = { number: Math.random, bytes: randomBytes };
-  const table = new Table('trunkline', clientOf(database));
+  const table = database instanceof Table ? database : new Table('trunkline', clientOf(database));
   const store = new SessionStore(table, secrets);
   const attention: { connection: string; reason: string }[] = [];
   const sessions = new Sessions({
