@@ -130,7 +130,11 @@ async function start(
   let quiet: (line: string) => boolean = () => true;
   const metrics = new Metrics();
   onLog((line) => metrics.note(line));
-  logTo((line) => write(() => unlessQuiet(line(), quiet)));
+  logTo((line) => {
+    // The line is made later, when it may be quiet no more.
+    const isQuiet = quiet;
+    write(() => unlessQuiet(line(), isQuiet));
+  });
   closers.push(async () => lines.flush());
   const credentials = createLocalCredentials();
   const embedded =

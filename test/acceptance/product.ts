@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { services } from '../../lib/aws/services.ts';
 import { keys } from '../../lib/store/items.ts';
 import type { Demo } from '../../local/demo.ts';
@@ -70,10 +72,21 @@ async function strayEvents(call: Bench['call']): Promise<string[]> {
   }
 }
 
-/** Starts a product in a folder of its own. */
-export async function startBench(): Promise<Bench> {
+/** Starts a product in a folder and stops it again, in a process of its own. */
+function startOnce(directory: string): void {
+  const product = pathToFileURL(join(import.meta.dirname, '../../local/product.ts'));
+  const options = JSON.stringify({ directory, port: 0, sandbox: true, clock: false });
+  const script = `const { startProduct } = await import('${product}');
+    await (await startProduct(${options})).close();
+    process.exit(0);`;
+  execFileSync(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+/** Starts a product in a folder of its own; `again` makes it the second start there. */
+export async function startBench({ again = false } = {}): Promise<Bench> {
   process.env.TRUNKLINE_ALLOW_PRIVATE_TARGETS = 'on';
   const directory = mkdtempSync(join(tmpdir(), 'trunkline-acceptance-'));
+  if (again) startOnce(directory);
   const rights = enforceRights();
   const product = await startProduct({ directory, port: 0, sandbox: true, clock: false, around: rights.around });
   rights.guardFiles(services().files);

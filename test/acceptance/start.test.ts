@@ -52,8 +52,13 @@ test('the links stay the last lines: the product itself says nothing while it st
   await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), { timeout: 50_000 });
   const told = output.split('\n').filter((line) => line.includes('"tick":"keep-sessions"'));
   expect(told.length).toBeLessThanOrEqual(Math.floor((Date.now() - startedAt) / 60_000));
-  const [first = ''] = output.split('\n').filter((line) => line !== '');
-  expect(first).toMatch(/^Post an alarm to the demo hook/);
+  const shown = output.split('\n').filter((line) => line !== '');
+  expect(shown[0]).toMatch(/^Post an alarm to the demo hook/);
+  const links = shown.slice(
+    0,
+    shown.findIndex((line) => line.startsWith('ready ')),
+  );
+  expect(links.filter((line) => line.startsWith('{'))).toEqual([]);
 });
 
 test('the scripts that start it use nothing of a POSIX shell', () => {
