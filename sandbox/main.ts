@@ -3,7 +3,7 @@ import { startProptt2Sandbox } from './proptt2/index.ts';
 import { startTalkSandbox } from './talk/index.ts';
 import { startTimetonicSandbox } from './timetonic/index.ts';
 
-/** The stand-in vendors by themselves, for anyone who builds against ProPTT2, Nextcloud Talk or TimeTonic. */
+/** The stand-in vendors alone, for anyone who builds against ProPTT2, Nextcloud Talk or TimeTonic. */
 const firstPort = Number(process.env.SANDBOX_PORT ?? 9100);
 const controlKey = process.env.SANDBOX_CONTROL_KEY ?? randomBytes(12).toString('base64url');
 const portAt = (offset: number) => ({ port: firstPort === 0 ? 0 : firstPort + offset, controlKey });

@@ -2,7 +2,7 @@ import type * as z from 'zod/mini';
 import type { Connection, VendorName } from './connection.ts';
 import type { VendorCall } from './vendor-call.ts';
 
-/** One fact. `id` comes from the vendor's own ids, so that it is the same on every road; `timestamp` is ISO 8601. */
+/** One fact. `id` comes from the vendor's own ids, so that every source produces the same; `timestamp` is ISO 8601. */
 export interface TrunklineEvent {
   id: string;
   type: string;
@@ -23,7 +23,7 @@ export interface FoundEvent {
   /** The source does not know all of the fact, or only roughly when it happened: one that does has precedence. */
   partial?: true;
   /** A fact for which the vendor has no id that every source knows: `VendorEvents.identify` gives it one. */
-  unidentified?: { subject: string; told: unknown };
+  unidentified?: { subject: string; report: unknown };
 }
 
 /** The state of a subject after one more event, and that event with its id. Undefined if the event adds nothing new. */
@@ -40,11 +40,11 @@ export interface PollResult {
   /** True if there is more to read: the next poll need not wait for the clock. */
   more?: boolean;
   /**
-   * What of the source is not read, and why, as a sentence for the operator. It appears in the polling status and, once, as an event.
+   * The part of the source that is not read, and why, as a sentence for the operator. It appears in the polling status and, once, as an event.
    * The same problem must be worded the same at each poll.
    */
   problem?: string | undefined;
-  /** Milliseconds until the next look, where the source knows better than its interval (a call budget, an outage). */
+  /** Milliseconds until the next poll, if the source knows better than its interval (a call budget, an outage). */
   nextIn?: number;
 }
 

@@ -81,7 +81,7 @@ export function createBotPushes(talk: () => Talk): BotPushes {
   function activity(type: string, room: Room, line: Message): object {
     const object: Record<string, unknown> = note(room, line);
     const parent = line.parent === 0 ? undefined : findMessage(talk(), room, line.parent);
-    // What the server itself tells names no message that it is about.
+    // System messages do not name the message that they are about.
     if (parent && type === 'Create' && isTalk(talk(), '21')) {
       object.inReplyTo = { actor: person(room, parent), object: note(room, parent) };
     }
@@ -117,7 +117,7 @@ export function phpJson(value: unknown): string {
     .replace(/[\u0080-\uffff]/g, escaped);
 }
 
-/** One request with five seconds' patience. Answers what went wrong, or nothing for 200 and 202. */
+/** One request with a timeout of five seconds. Returns what went wrong; nothing for 200 and 202. */
 function post(talk: Talk, bot: Bot, body: string): Promise<string | undefined> {
   const random = randomText(64, `${wordAlphabet}+/`);
   const headers = {

@@ -72,7 +72,7 @@ export function switchBot(r: TalkRequest): Answer {
   return { status, data: shown(room, bot) };
 }
 
-/** Switches a bot in a room. Answers whether that changed anything. */
+/** Enables or disables a bot in a room. Returns whether that changed anything. */
 export function setBot(talk: Talk, room: Room, bot: Bot, on: boolean): boolean {
   if (room.bots.includes(bot.id) === on) return false;
   room.bots = on ? [...room.bots, bot.id] : room.bots.filter((id) => id !== bot.id);

@@ -36,7 +36,7 @@ export async function receive(r: TalkRequest): Promise<Answer> {
   }
 }
 
-/** Chat v1: newest first, `offset` skips the oldest, and `timeout=0` never looks at all. */
+/** Chat v1: newest first, `offset` skips the oldest, and `timeout=0` never checks for messages. */
 async function receiveWithOffset(r: TalkRequest): Promise<Answer> {
   const room = oldChatRoom(r);
   if (!room) throw new Stop(404);

@@ -8,9 +8,9 @@ import type { TalkState, TalkUser } from './state.ts';
 import { currentEra, findRoom, type Talk, userIn } from './talk.ts';
 import { type Era, eraOf, eraVersion } from './versions.ts';
 
-/** What a test can do to the stand-in beside speaking its API. Everything throws a RangeError for names it does not know. */
+/** What a test can do to the stand-in besides calling its API. Everything throws a RangeError for names it does not know. */
 export interface TalkControls {
-  /** Posts as an account that is in the room; bots hear of it. Answers the message's id. */
+  /** Posts as an account that is in the room; bots are notified. Returns the message's id. */
   postMessage(post: {
     token: string;
     user: string;
@@ -38,7 +38,7 @@ export interface TalkControls {
   setMaintenance(on: boolean): void;
   /** Ends the Talk sessions of an account, or the one with that id, as a kill elsewhere: signaling answers 409. */
   killSession(kill: { token: string; user?: string; sessionId?: string }): { killed: number };
-  /** `pause` holds what bots would be told until `on`; `drop` loses it. */
+  /** `pause` holds the requests to bots until `on`; `drop` discards them. */
   setPushes(mode: TalkState['pushes']): void;
   /** Resolves when no request to a bot is under way. */
   pushesSettled(): Promise<void>;

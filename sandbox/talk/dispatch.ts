@@ -135,7 +135,7 @@ function emptied(talk: Talk, answer: Answer): Answer {
   return silent && isTalk(talk, '21') ? { ...answer, data: null } : answer;
 }
 
-/** What time does on its own: silent sessions end, lobbies open. */
+/** The effects of passing time: silent sessions end, lobbies open. */
 function tick(talk: Talk): void {
   endSilentSessions(talk);
   sendScheduled(talk);

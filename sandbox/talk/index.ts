@@ -21,7 +21,7 @@ export interface TalkSandboxOptions extends SandboxOptions {
   demoRoom?: boolean;
   /** False leaves out the "Talk updates" room that a v4 server gives every account. */
   changelog?: boolean;
-  /** True has the server want a password for every public room. */
+  /** True: the server requires a password for every public room. */
   forcePasswords?: boolean;
   /** False counts no failures, so that nobody is throttled. */
   bruteForce?: boolean;

@@ -74,12 +74,12 @@ export function addGroup(talk: Talk, room: Room, groupId: string, by: Author, wi
   for (const user of members) addUser(talk, room, user.id, 3, by);
 }
 
-/** Takes an attendee out of the room, its sessions with it. */
+/** Removes an attendee and its sessions from the room. */
 export function dropAttendee(room: Room, attendee: Attendee): void {
   room.attendees = room.attendees.filter((one) => one !== attendee);
 }
 
-/** Takes the room and everything in it away. */
+/** Deletes a room and everything in it. */
 export function deleteRoom(talk: Talk, room: Room): void {
   talk.state.rooms = talk.state.rooms.filter((one) => one !== room);
   talk.state.messages = talk.state.messages.filter((message) => message.token !== room.token);

@@ -30,7 +30,7 @@ export function addMessage(
     room.lastActivity = message.timestamp;
   }
   if (message.verb === 'comment') {
-    // What a server tells each account about its own news is not worth a word.
+    // The "Talk updates" room notifies nobody.
     if (author.actorId !== 'changelog') talk.sandbox.effect(`chat ${room.name}: ${author.actorName}: ${line.text}`);
     const own = room.attendees.find((one) => one.actorType === author.actorType && one.actorId === author.actorId);
     if (own?.actorType === 'users') own.lastRead = message.id;

@@ -6,7 +6,7 @@ export interface Parameters {
   input: Record<string, unknown>;
   /** A required parameter that is missing: typed controllers throw for it. */
   missing: string | undefined;
-  /** What real servers swallow: unknown names, numbers that are none, bodies nobody reads. */
+  /** What real servers ignore: unknown names, malformed numbers, unused bodies. */
   complaint: string | undefined;
 }
 

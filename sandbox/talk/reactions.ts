@@ -17,7 +17,7 @@ export function reactionRoute(r: TalkRequest): Answer {
   return { status, data: status < 400 ? reactionsOf(r.talk, room, line) : [] };
 }
 
-/** Adds a reaction: 201, 200 when it was there, 400 for what is no emoji or a line that takes none. */
+/** Adds a reaction: 201, 200 when it was there, 400 for anything but an emoji, or for a line that allows no reactions. */
 export function addReaction(talk: Talk, room: Room, author: Author, line: Message, emoji: string): number {
   if (!isEmoji(emoji) || !isReplyable(line)) return 400;
   if (ownReaction(line, author, emoji)) return 200;
@@ -28,7 +28,7 @@ export function addReaction(talk: Talk, room: Room, author: Author, line: Messag
   return 201;
 }
 
-/** Takes a reaction back: its line turns into a deleted one and another says so. */
+/** Removes a reaction: its line becomes a deleted one, and a system line follows. */
 export function removeReaction(talk: Talk, room: Room, author: Author, line: Message, emoji: string): number {
   const own = ownReaction(line, author, emoji);
   if (!own) return 404;

@@ -4,7 +4,7 @@ import { findMessage, lastCommonRead, unreadCount } from './messages.ts';
 import type { Attendee, Room, TalkSession } from './state.ts';
 import { currentEra, isInLobby, isTalk, moderates, seconds, type Talk } from './talk.ts';
 
-/** Who looks at a room: nobody yet (a guest before joining), or an attendee with the session of its cookies. */
+/** Who views a room: nobody yet (a guest before joining), or an attendee with the session of its cookies. */
 interface Looker {
   attendee: Attendee | undefined;
   session: TalkSession | undefined;

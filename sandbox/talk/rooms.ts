@@ -79,7 +79,7 @@ function furnish(r: TalkRequest, room: Room, by: ReturnType<typeof userAuthor>):
   for (const id of groups) if (Object.hasOwn(r.talk.state.groups, id)) addGroup(r.talk, room, id, by, true);
 }
 
-/** `GET /room`: what the caller is in; era E adds the updates room and the headers for the next look. */
+/** `GET /room`: what the caller is in; era E adds the updates room and the headers for the next poll. */
 export function listRooms(r: TalkRequest): Answer {
   const me = r.user as TalkUser;
   if (r.era === 'E') ensureChangelog(r.talk, me);
@@ -132,7 +132,7 @@ export function removeRoom(r: TalkRequest): Answer {
   return { status: 200, data: isTalk(r.talk, '21') ? null : [] };
 }
 
-/** `PUT /room/{token}/password`: an empty one takes it away. */
+/** `PUT /room/{token}/password`: an empty one removes it. */
 export function setPassword(r: TalkRequest): Answer {
   const seat = requireSeat(r, { moderator: true });
   if (seat.room.type !== 3) return isTalk(r.talk, '21') ? failed(r, 400, 'type') : { status: 403 };
@@ -144,7 +144,7 @@ export function setPassword(r: TalkRequest): Answer {
   return roomDone(r, seat);
 }
 
-/** `POST` and `DELETE /room/{token}/public`: repeating is no error. */
+/** `POST` and `DELETE /room/{token}/public`: repeating it succeeds. */
 export function setPublic(r: TalkRequest): Answer {
   const seat = requireSeat(r, { moderator: true });
   const wanted = r.raw.method === 'POST' ? 3 : 2;
@@ -227,7 +227,7 @@ function talkHash(talk: Talk): string {
     .digest('hex');
 }
 
-/** A documented no: since Talk 20 with the reason in `data.error`. */
+/** A documented refusal: since Talk 20 with the reason in `data.error`. */
 export function failed(r: TalkRequest, status: number, error: string): Answer {
   return { status, data: isTalk(r.talk, '20') ? { error } : [] };
 }

@@ -39,7 +39,7 @@ export function scheduleRoute(r: TalkRequest): Answer {
   return { status: 201, data: shown(scheduled) };
 }
 
-/** Sends what has come due. */
+/** Sends the messages that are due. */
 export function sendScheduled(talk: Talk): void {
   const due = talk.state.scheduled.filter(({ sendAt }) => sendAt <= seconds(talk));
   if (due.length === 0) return;

@@ -52,7 +52,7 @@ export function joinRoom(r: TalkRequest): Answer {
   return { status: 200, reopened: true, data: formatRoom(r.talk, room, { attendee, session, fresh }) };
 }
 
-/** `DELETE /room/{token}/participants/active`: no session to leave is no error. */
+/** `DELETE /room/{token}/participants/active`: leaving without a session succeeds. */
 export function leaveRoom(r: TalkRequest): Answer {
   const room = findRoom(r.talk, r.input.token);
   if (!room) {

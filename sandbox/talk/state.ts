@@ -10,7 +10,7 @@ export interface TalkUser {
   appPasswords: { token: string; name: string }[];
   groups: string[];
   admin: boolean;
-  /** False takes Talk away: no `spreed` in the capabilities, 403 "Can not use Talk" elsewhere. */
+  /** False disables Talk: no `spreed` in the capabilities, 403 "Can not use Talk" elsewhere. */
   talkAllowed: boolean;
 }
 
@@ -179,7 +179,7 @@ interface HeldPush {
   body: string;
 }
 
-/** Everything the stand-in Nextcloud remembers, as plain JSON. */
+/** The whole state of the stand-in Nextcloud, as plain JSON. */
 export interface TalkState {
   talkVersion: string;
   maintenance: boolean;

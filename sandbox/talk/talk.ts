@@ -5,12 +5,12 @@ import type { Attendee, Author, Bot, Message, PhpSession, Room, TalkSession, Tal
 import { atLeast, type Era, eraOf } from './versions.ts';
 import type { Waiting } from './waiting.ts';
 
-/** What the server tells its bots. Nothing is sent twice: a lost push is lost. */
+/** The notifications of a server to its bots. Each is sent once: a lost one stays lost. */
 export interface BotPushes {
   chatMessage(room: Room, line: Message): void;
   systemMessage(room: Room, line: Message): void;
   reaction(room: Room, author: Author, line: Message, emoji: string, added: boolean): void;
-  /** A bot was switched on or off in a room (told since Talk 20). */
+  /** A bot was enabled or disabled in a room (sent since Talk 20). */
   membership(room: Room, bot: Bot, added: boolean): void;
   /** Sends what was held while pushes were paused. */
   release(): void;

@@ -12,7 +12,7 @@ export interface Waiting {
 
 /**
  * Makes the place where requests wait. `now` is the vendor's clock in milliseconds; when `moves` is true it is a test's clock, which
- * nothing announces, so it is looked at often.
+ * announces no change, so it is polled often.
  */
 export function createWaiting(now: () => number, moves: boolean): Waiting {
   const waiters = new Set<{ token: string; check: () => void }>();

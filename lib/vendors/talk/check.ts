@@ -36,20 +36,23 @@ export async function check(call: TalkCall): Promise<Finding[]> {
 }
 
 function reachFindings(status: OcsAnswer, root: string, now: number): Finding[] {
-  const told = recordOf(status.data);
+  const reported = recordOf(status.data);
   if (status.status >= 300 && status.status < 400) {
     const where = String(status.headers.location ?? 'nowhere').slice(0, 200);
     return [bad('reach', `${root} answers with a redirect to ${where}: correct serverUrl.`)];
   }
-  if (told?.installed === undefined) {
+  if (reported?.installed === undefined) {
     return [
-      bad('reach', `${root} answers, but is no Nextcloud: /status.php gives ${status.status} and not its status.`),
+      bad(
+        'reach',
+        `${root} answers, but is not a Nextcloud: /status.php returned ${status.status} instead of a status.`,
+      ),
     ];
   }
-  const findings = [good('reach', `${root} is Nextcloud ${textOf(told.versionstring)}.`)];
-  if (told.maintenance === true)
-    findings.push(bad('maintenance', 'The server is in maintenance mode; calls go on when it is over.'));
-  if (told.needsDbUpgrade === true)
+  const findings = [good('reach', `${root} is Nextcloud ${textOf(reported.versionstring)}.`)];
+  if (reported.maintenance === true)
+    findings.push(bad('maintenance', 'The server is in maintenance mode; calls continue when it ends.'));
+  if (reported.needsDbUpgrade === true)
     findings.push(warning('maintenance', 'The server waits for its upgrade to be finished.'));
   const theirs = Date.parse(String(status.headers.date ?? ''));
   if (!Number.isNaN(theirs)) {

@@ -41,23 +41,23 @@ const webAddress = () =>
 /** The schemas are functions, so that a cold start builds only the ones it uses. */
 export const settings = () => ({
   serverUrl: field(webAddress(), {
-    description: 'Where Nextcloud is, with its folder if it has one, without /index.php or /ocs.',
+    description: 'The URL of Nextcloud, including its folder if it has one, without /index.php or /ocs.',
     examples: ['https://cloud.example.com'],
   }),
   user: z.optional(
     field(text(255).check(z.refine((name: string) => !name.includes(':'), 'must not contain a colon')), {
-      description: 'The login name. Everything is done in the name of this account.',
+      description: 'The login name. All calls act as this account.',
       examples: ['gateway'],
     }),
   ),
   guest: z.optional(
     field(z.boolean(), {
-      description: 'Act without an account, as a guest of public rooms; then there is no user and no app password.',
+      description: 'Acts without an account, as a guest in public rooms. Leave out `user` and `appPassword`.',
     }),
   ),
   backendUrl: z.optional(
     field(webAddress(), {
-      description: 'What the server calls itself towards bots (overwrite.cli.url), where that is not serverUrl.',
+      description: 'The URL that the server sends to bots (`overwrite.cli.url`), if it differs from `serverUrl`.',
     }),
   ),
 });
@@ -65,7 +65,7 @@ export const settings = () => ({
 export const credentials = () => ({
   appPassword: z.optional(
     field(text(500), {
-      description: 'An app password: Nextcloud, settings, security. Or let POST …/login get one.',
+      description: 'An app password, created under Settings > Security, or obtained by `POST …/login`.',
       writeOnly: true,
     }),
   ),
@@ -80,8 +80,9 @@ export const credentials = () => ({
 /** An account needs its name and app password, a guest has neither. */
 export function validate(given: TalkSettings, secret: TalkCredentials): void {
   if (given.guest) {
-    if (given.user !== undefined) throw refusedField('/settings/user', 'must not stand beside guest');
-    if (secret.appPassword !== undefined) throw refusedField('/credentials/appPassword', 'must not stand beside guest');
+    if (given.user !== undefined) throw refusedField('/settings/user', 'cannot be combined with guest');
+    if (secret.appPassword !== undefined)
+      throw refusedField('/credentials/appPassword', 'cannot be combined with guest');
     return;
   }
   if (given.user === undefined) throw refusedField('/settings/user', 'is required');

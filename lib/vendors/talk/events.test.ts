@@ -322,7 +322,7 @@ describe('older servers', () => {
     expect(told(await listener.poll())).toEqual(
       expect.arrayContaining([
         ['talk.message.created', 'after'],
-        ['talk.call.started', 'A call began'],
+        ['talk.call.started', 'A call started'],
       ]),
     );
     await bob.do('leaveCall', { token });

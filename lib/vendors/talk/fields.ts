@@ -7,10 +7,10 @@ import type { TalkRoute } from './wire/dialect.ts';
 /** A declaration of Talk: its call is a route of the dialect table, or a function of several of them. */
 export const operation = operationsOf<TalkRoute, TalkCall>();
 
-/** The token of a room, as it stands in its address. */
+/** The token of a room, as in its URL. */
 export const token = () =>
   field(z.string().check(z.regex(/^[a-zA-Z0-9]{4,64}$/, 'must be a room token: 4 to 64 letters and digits')), {
-    description: 'The token at the end of the room address: …/call/{token}.',
+    description: 'The token at the end of the URL of the room: …/call/{token}.',
     examples: ['vebpramj'],
     choices: { kind: 'rooms' },
   });
@@ -22,7 +22,7 @@ export const words = (most: number) => text(most).check(z.regex(/\S/, 'must not 
 export const message = () =>
   field(words(100_000), {
     description:
-      'Plain text or Markdown; @"user id" mentions. Longer than the server takes is refused with 413, not split.',
+      'Plain text or Markdown; @"user id" mentions. A message that is longer than the server allows is rejected with 413, not split.',
     examples: ['Shift starts in ten minutes'],
   });
 
@@ -39,7 +39,7 @@ export const threadId = () =>
 export const participant = () =>
   field(text(600), {
     description:
-      'User id. For a guest the session id, and for any row of getParticipants `attendees/{attendeeId}`, for example an e-mail guest.',
+      'User id; for a guest the session id; for any row of getParticipants, such as an email guest, `attendees/{attendeeId}`.',
     examples: ['bob'],
     choices: { kind: 'participants', of: ['token'] },
   });

@@ -58,7 +58,7 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
     });
     const refused = await alice.refusal('sendChatMessage', { token, message: 'x' });
     expect([refused.status, refused.code, refused.outcome]).toEqual([502, 'vendor_failed', 'no']);
-    expect(refused.message).toContain('a proxy before it wants a login');
+    expect(refused.message).toContain('a proxy in front of it requires its own login');
     expect(await alice.do('sendChatMessage', { token, message: 'x' })).toMatchObject({ message: 'x' });
     expect(talk.process.attention).toEqual([]);
   },
@@ -87,7 +87,7 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
     talk.sandbox.reset();
     const refused = await alice.refusal('setRoomDescription', { token, description: 'x'.repeat(501) });
     expect([refused.status, refused.code]).toEqual([400, 'vendor_bad_request']);
-    expect(refused.message).toContain('501 characters, and this server takes at most 500');
+    expect(refused.message).toContain('501 characters, and this server allows at most 500');
     expect(lastly()).toEqual([]);
     const newer = await start({ talkVersion: '22.0.10' });
     await newer.alice.do('setRoomDescription', { token, description: 'x'.repeat(2000) });
@@ -179,7 +179,9 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
     ] as const) {
       const refused = await alice.refusal(name, input);
       expect([refused.status, refused.code]).toEqual([400, 'vendor_bad_request']);
-      expect(refused.message).toContain('wants a password for public rooms, by its policy: Password needs to be set');
+      expect(refused.message).toContain(
+        'requires a password for public rooms, by its policy: Password needs to be set',
+      );
     }
     expect(await alice.do('allowGuests', { token: group, password: 'Tr7-secret-Room!' })).toMatchObject({ type: 3 });
     const older = await start({ talkVersion: '17.1.10' });
@@ -234,7 +236,7 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
       expect(refused.code).toBe('vendor_forbidden');
       expect(refused.message).toContain('An account cannot change its own role');
       const notOwner = await bob.refusal(name, { token, participant: 'carol' });
-      expect(notOwner.message).toContain('The account is no moderator of the room');
+      expect(notOwner.message).toContain('The account is not a moderator of the room');
     }
   },
 

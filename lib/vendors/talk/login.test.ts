@@ -224,7 +224,7 @@ describe('the check says in words', () => {
       expect.stringMatching(/^bad reach/),
     ]);
     expect(await check('alice', { settings: { serverUrl: `${talk.sandbox.url}/elsewhere` } })).toEqual([
-      expect.stringMatching(/^bad reach: .*is no Nextcloud/),
+      expect.stringMatching(/^bad reach: .*is not a Nextcloud/),
     ]);
     talk.sandbox.configure({ talkAllowed: { alice: false } });
     expect((await check('alice')).at(-1)).toMatch(/^bad talk: .*may not use Talk/);

@@ -21,7 +21,7 @@ export const login: BrowserLogin<TalkSettings, TalkCredentials> = {
     if (answer.status === 404 || answer.status === 405) {
       throw new GatewayError(
         'vendor_too_old',
-        'This server has no login flow (Nextcloud 16 has): make an app password in its settings and store that.',
+        'This server has no login flow (Nextcloud 16 and newer have one): create an app password in its settings and store it.',
         { vendor: 'talk' },
       );
     }
@@ -35,7 +35,7 @@ export const login: BrowserLogin<TalkSettings, TalkCredentials> = {
     const root = rootOf(call.connection.settings);
     const { token, endpoint } = state as { token: string; endpoint: string };
     requireSameHost(endpoint, root);
-    const doing = 'the question whether the login was granted';
+    const doing = 'checking whether the login was granted';
     const answer = await post(call, endpoint, new URLSearchParams({ token }).toString(), doing);
     if (answer.status === 404) return undefined;
     if (answer.status !== 200) throw refusalOf(answer, { doing, effect: 'read', now: call.clock.now() });
@@ -71,7 +71,7 @@ function requireSameHost(address: string, root: string): void {
 function strange(answer: OcsAnswer): GatewayError {
   return new GatewayError(
     'vendor_malformed',
-    `${title} answered a login in a form that it does not have: status ${answer.status}.`,
+    `${title} answered a login in an unexpected form: status ${answer.status}.`,
     { vendor: 'talk' },
   );
 }

@@ -118,7 +118,7 @@ async function lockIfRefused(call: TalkCall): Promise<void> {
       url: `${rootOf(call.connection.settings)}/ocs/v2.php/cloud/user?format=json`,
       headers: await authorization(call),
       effect: 'read',
-      doing: 'the question who the account is',
+      doing: 'reading the account',
     }),
   );
   if (answer.status !== 401 || !answer.enveloped) return;

@@ -167,7 +167,7 @@ async function whereTalkIs(call: Call): Promise<Record<string, unknown>> {
 }
 
 async function read(call: Call, jar: Cookies, path: string, expected: readonly number[] = []): Promise<OcsAnswer> {
-  const doing = path.endsWith('/user') ? 'the question who the account is' : 'the question what the server can do';
+  const doing = path.endsWith('/user') ? 'reading the account' : 'reading the capabilities';
   const answer = await ask(call, {
     method: 'GET',
     url: `${rootOf(call.connection.settings)}${path}?format=json`,

@@ -89,7 +89,7 @@ export function readSkipping(call: TalkCall, query: ChatPoll, skip: number, afte
   });
 }
 
-/** The id of the newest message, for servers that must be told how far an account has read (before Talk 19). */
+/** The id of the newest message, for servers that require it to mark a chat as read (before Talk 19). */
 export async function newestToMark(call: TalkCall, token: string): Promise<number | undefined> {
   const dialect = dialectOf(await sessionFor(call));
   if (!dialect.has('chat-read-marker') || dialect.has('chat-read-last')) return undefined;
@@ -164,7 +164,7 @@ async function readWithOverlap(
   let known = await readOffset(call, query, since, 0, expectsSeen ? 1 : query.wait);
   let fresh = known.filter((message) => isUnseen(after, message));
   if (fresh.length === 0 && known.length > 0 && query.wait > 1) {
-    // Messages that were already seen would end the wait immediately: the server is told to skip them.
+    // Messages that were already seen would end the wait immediately, so the server is asked to skip them.
     const more = await readOffset(call, query, since, known.length, query.wait);
     known = [...known, ...more];
     fresh = more.filter((message) => isUnseen(after, message));
@@ -235,7 +235,7 @@ async function inDialect<T>(call: TalkCall, read: (dialect: Dialect) => Promise<
 function tooFar({ token }: ChatPoll): GatewayError {
   return new GatewayError(
     'invalid_input',
-    `More than ${maxPages * longestPage} messages of room ${token} lie in between. Take a later notOlderThanTimestamp, or go on with the cursor.`,
-    { errors: [{ pointer: '/notOlderThanTimestamp', message: 'lies too far back' }] },
+    `There are more than ${maxPages * longestPage} messages of room ${token} in between. Use a later notOlderThanTimestamp, or continue with the cursor.`,
+    { errors: [{ pointer: '/notOlderThanTimestamp', message: 'is too far in the past' }] },
   );
 }

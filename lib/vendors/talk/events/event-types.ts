@@ -19,7 +19,7 @@ const poll = () => z.looseObject({ ...room(), pollId: z.int(), question: z.strin
 /** The events of a Talk connection. */
 export const types = {
   'talk.message.created': {
-    summary: 'Somebody else wrote in a room of the account',
+    summary: 'Somebody else sent a message in a room of the account',
     readBy: 'getChatMessages',
     ofOthers: true,
     data: () =>
@@ -54,7 +54,7 @@ export const types = {
     sample: { ...byBob, messageId: 121, reaction: '👍' },
   },
   'talk.message.edited': {
-    summary: 'A message was changed; the data has it as it is now',
+    summary: 'A message was edited; the data contains its current form',
     readBy: 'getChatMessages',
     data: () =>
       z.looseObject({
@@ -99,37 +99,37 @@ export const types = {
     sample: { ...byBob, pollId: 7, question: 'Who takes the night shift?' },
   },
   'talk.room.renamed': {
-    summary: 'A room was renamed; `text` has the old name and the new',
+    summary: 'A room was renamed; `text` contains the old and the new name',
     readBy: 'getRooms',
     data: asText,
     sample: { ...byBob, text: 'Bob renamed the conversation from "Gate" to "Project group"' },
   },
   'talk.room.closed': {
-    summary: 'A room was locked against writing',
+    summary: 'A room became read-only',
     readBy: 'getRooms',
     data: asText,
     sample: { ...byBob, text: 'Bob locked the conversation' },
   },
   'talk.room.reopened': {
-    summary: 'A room was unlocked',
+    summary: 'A room is no longer read-only',
     readBy: 'getRooms',
     data: asText,
     sample: { ...byBob, text: 'Bob unlocked the conversation' },
   },
   'talk.room.gone': {
-    summary: 'A room was deleted, or the account is not in it any more',
+    summary: 'A room was deleted, or the account is no longer in it',
     readBy: 'getRooms',
     data: () => z.looseObject({ ...room(), ...actor() }),
     sample: { ...byServer, actorType: '', actorId: '', actorDisplayName: '' },
   },
   'talk.room.created': {
-    summary: 'A room was made in which the account is',
+    summary: 'A room that the account is in was created',
     readBy: 'getRooms',
     data: () => z.looseObject({ ...room(), ...actor() }),
     sample: byBob,
   },
   'talk.participant.joined': {
-    summary: 'Somebody was added to a room, or came by oneself',
+    summary: 'Somebody was added to a room, or joined it',
     readBy: 'getParticipants',
     data: participant,
     sample: { ...byBob, participant: { type: 'user', id: 'carol', name: 'Carol' } },
@@ -141,7 +141,7 @@ export const types = {
     sample: { ...byBob, participant: { type: 'user', id: 'carol', name: 'Carol' } },
   },
   'talk.call.started': {
-    summary: 'A call began',
+    summary: 'A call started',
     readBy: 'getRooms',
     data: asText,
     sample: { ...byBob, text: 'Bob started a call' },

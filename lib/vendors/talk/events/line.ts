@@ -9,7 +9,7 @@ import { reactionEvent } from './reactions.ts';
 const aboutMessage = new Set(['message_edited', 'message_deleted', 'reaction', 'reaction_deleted', 'reaction_revoked']);
 
 /** System messages that are reported with their text. */
-const toldAsText: Readonly<Record<string, TalkEventType>> = {
+const textEvents: Readonly<Record<string, TalkEventType>> = {
   call_started: 'talk.call.started',
   call_ended: 'talk.call.ended',
   call_ended_everyone: 'talk.call.ended',
@@ -20,11 +20,11 @@ const toldAsText: Readonly<Record<string, TalkEventType>> = {
   read_only_off: 'talk.room.reopened',
 };
 
-/** The event for a line, if any. Ids are derived from the server's own, so that every source gives the same. */
+/** The event for a line, if any. Ids are derived from the server's own, so that every source produces the same id. */
 export function eventOf(line: Line, viewer: Viewer): FoundEvent | undefined {
   // Bot messages are ignored: bots would otherwise reply to each other endlessly.
   if (line.actorType === 'bots') return undefined;
-  const found = line.systemMessage === '' ? writtenOf(line, viewer) : toldOf(line, viewer);
+  const found = line.systemMessage === '' ? messageEvent(line, viewer) : systemEvent(line, viewer);
   return found && { ...found, by: actorOf(line, viewer) };
 }
 
@@ -34,7 +34,7 @@ export function actorOf({ actorType, actorId }: Pick<Line, 'actorType' | 'actorI
 }
 
 /** The server's reports about a room. */
-function toldOf(line: Line, viewer: Viewer): FoundEvent | undefined {
+function systemEvent(line: Line, viewer: Viewer): FoundEvent | undefined {
   const { systemMessage, parentId, parent, token, roomName, messageParameters } = line;
   const found = (type: TalkEventType, data: object, id = lineId(line, viewer)): FoundEvent => ({
     type,
@@ -61,7 +61,7 @@ function toldOf(line: Line, viewer: Viewer): FoundEvent | undefined {
         return reactionEvent(viewer, on, { added: false, line: line.id });
     }
   }
-  const type = Object.hasOwn(toldAsText, systemMessage) ? toldAsText[systemMessage] : undefined;
+  const type = Object.hasOwn(textEvents, systemMessage) ? textEvents[systemMessage] : undefined;
   if (type !== undefined) return found(type, { text: line.text });
   switch (systemMessage) {
     case 'conversation_created':
@@ -91,7 +91,7 @@ function toldOf(line: Line, viewer: Viewer): FoundEvent | undefined {
 }
 
 /** A user's message. */
-function writtenOf(line: Line, viewer: Viewer): FoundEvent | undefined {
+function messageEvent(line: Line, viewer: Viewer): FoundEvent | undefined {
   if (line.deleted) return undefined;
   return {
     type: 'talk.message.created' satisfies TalkEventType,

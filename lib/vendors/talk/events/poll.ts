@@ -88,7 +88,7 @@ async function nextPoll(
   rooms: readonly ListedRoom[],
   now: number,
   known: RoomsCursor,
-  hears: boolean,
+  isHeard: boolean,
 ): Promise<PollResult> {
   const session = await sessionFor(call);
   const viewer: Viewer = { place: placeOf(call.connection.settings) };
@@ -97,9 +97,9 @@ async function nextPoll(
   const { turn } = chosen;
   // Talk 3 does not say which rooms have moved.
   const isBlind = rooms.some(({ activity }) => activity === undefined);
-  const wanted = hears || isBlind ? [...chosen.moved, ...chosen.quiet] : chosen.moved;
+  const wanted = isHeard || isBlind ? [...chosen.moved, ...chosen.quiet] : chosen.moved;
   // Quiet events from before there was a listener are history to current listeners.
-  const deafUntil = hears ? known.deafUntil : now;
+  const deafUntil = isHeard ? known.deafUntil : now;
   const next: RoomsCursor = { ...known, at: now, polls: known.polls + 1, turn, rooms: {}, deafUntil };
   for (const room of rooms) {
     const before = known.rooms[room.token];
@@ -136,8 +136,8 @@ async function nextPoll(
 }
 
 /**
- * A chat does not name the emoji of a removed reaction, but a bot's push does, and it may arrive after the poll. Where a bot may
- * report them, removals are events once their emoji is known; those that stay unknown become events when no push can come any more.
+ * A chat does not name the emoji of a removed reaction. A bot's push does, but it may arrive after the poll. If a bot may report
+ * reactions, a removal becomes an event once its emoji is known, or when no push can arrive any more.
  */
 async function awaitPushes(
   call: TalkCall,

@@ -14,7 +14,7 @@ const shared = new Set(['object_shared', 'file_shared']);
 
 /** The server's notifications to a bot: ActivityStreams, signed over a random text and the raw bytes. Each is sent only once. */
 export const botPush: Push<TalkSettings, TalkCredentials> = {
-  summary: 'A Talk bot: messages, reactions, calls and participants of the rooms in which it is enabled',
+  summary: 'A Talk bot: messages, reactions, calls and participants of the rooms where it is enabled',
   problem: ({ botSecret }) =>
     botSecret === undefined
       ? 'has no botSecret: first store the secret that the bot was installed with among its credentials'
@@ -67,7 +67,7 @@ function bodyOf(rawBody: Buffer): Record<string, unknown> {
   } catch {
     // Signed, but not JSON.
   }
-  throw new GatewayError('invalid_json', 'The call of the bot is no JSON object.');
+  throw new GatewayError('invalid_json', 'The body is not a JSON object.');
 }
 
 function read(body: Record<string, unknown>, viewer: Viewer, time: string, nonce: string): FoundEvent | undefined {
@@ -85,8 +85,8 @@ function read(body: Record<string, unknown>, viewer: Viewer, time: string, nonce
       const like = added ? body : object;
       const messageId = Number(recordOf(like.object)?.id);
       if (around.actorType === 'bots' || Number.isNaN(messageId)) return undefined;
-      const told = { added, emoji: textOf(like.content), push: nonce.slice(0, 32) };
-      return { ...reactionEvent(viewer, { ...around, messageId }, told), by: actorOf(around, viewer) };
+      const report = { added, emoji: textOf(like.content), push: nonce.slice(0, 32) };
+      return { ...reactionEvent(viewer, { ...around, messageId }, report), by: actorOf(around, viewer) };
     }
     default:
       // Join and Leave are about the bot itself.

@@ -6,13 +6,13 @@ import type { TalkEventType } from './event-types.ts';
  * One source's report of a reaction. A chat read knows the line (`line`), but not the emoji of a removed reaction; a push knows
  * the emoji, but not the line.
  */
-interface Told {
+interface Report {
   added: boolean;
   emoji?: string | undefined;
   line?: number | undefined;
   /** The delivery of a push. */
   push?: string | undefined;
-  /** A push that may still name the emoji of this removed reaction: until then, the removal is no event. */
+  /** A push may still name the emoji of this removed reaction. Until then, the removal is not an event. */
   awaitsPush?: boolean | undefined;
   /** Epoch seconds. */
   at: number;
@@ -48,17 +48,17 @@ export const pushWindow = 300;
 export function reactionEvent(
   viewer: Viewer,
   on: Pick<Line, 'token' | 'roomName' | 'actorType' | 'actorId' | 'actorDisplayName' | 'time'> & { messageId: number },
-  told: Omit<Told, 'at'>,
+  report: Omit<Report, 'at'>,
 ): FoundEvent {
   const { token, roomName, actorType, actorId, actorDisplayName, messageId } = on;
   const subject = `${viewer.place}/${token}/${messageId}/${actorType}/${actorId}`;
-  const type: TalkEventType = told.added ? 'talk.reaction.added' : 'talk.reaction.removed';
+  const type: TalkEventType = report.added ? 'talk.reaction.added' : 'talk.reaction.removed';
   return {
     type,
     id: subject,
     timestamp: on.time,
-    data: { token, roomName, messageId, reaction: told.emoji ?? null, actorType, actorId, actorDisplayName },
-    unidentified: { subject, told: { ...told, at: Math.floor(Date.parse(on.time) / 1000) } satisfies Told },
+    data: { token, roomName, messageId, reaction: report.emoji ?? null, actorType, actorId, actorDisplayName },
+    unidentified: { subject, report: { ...report, at: Math.floor(Date.parse(on.time) / 1000) } satisfies Report },
   };
 }
 
@@ -67,8 +67,8 @@ export function awaitingPush(event: FoundEvent): FoundEvent | undefined {
   const { type, unidentified } = event;
   if (unidentified === undefined || type !== ('talk.reaction.removed' satisfies TalkEventType)) return undefined;
   // Only `reactionEvent` writes it.
-  const told = unidentified.told as Told;
-  return { ...event, unidentified: { ...unidentified, told: { ...told, awaitsPush: true } satisfies Told } };
+  const report = unidentified.report as Report;
+  return { ...event, unidentified: { ...unidentified, report: { ...report, awaitsPush: true } satisfies Report } };
 }
 
 /**
@@ -78,36 +78,36 @@ export function awaitingPush(event: FoundEvent): FoundEvent | undefined {
 export function identifyReaction(known: unknown, event: FoundEvent): Identified {
   // Only this function and `reactionEvent` write these.
   const before = (known ?? { first: 1, turns: [] }) as Ledger;
-  const told = event.unidentified?.told as Told;
+  const report = event.unidentified?.report as Report;
   const turns = before.turns.map((turn) => ({ ...turn }));
-  const found = told.added ? findAdded(turns, told) : findRemoved(turns, told);
-  const turn: Turn = found ?? { at: told.at };
+  const found = report.added ? findAdded(turns, report) : findRemoved(turns, report);
+  const turn: Turn = found ?? { at: report.at };
   if (!found) turns.push(turn);
-  turn.emoji ??= told.emoji;
-  if (told.added) {
-    turn.addedLine ??= told.line;
-    turn.addedPush ??= told.push;
-    if (told.line !== undefined) {
-      turn.at = told.at;
-      if (told.emoji === undefined) turn.over = true;
+  turn.emoji ??= report.emoji;
+  if (report.added) {
+    turn.addedLine ??= report.line;
+    turn.addedPush ??= report.push;
+    if (report.line !== undefined) {
+      turn.at = report.at;
+      if (report.emoji === undefined) turn.over = true;
     }
   } else {
-    if (told.push !== undefined && isUnpaired(turn)) closeTurn(turns, turn, told.emoji);
-    turn.removedLine ??= told.line;
-    turn.removedPush ??= told.push;
+    if (report.push !== undefined && isUnpaired(turn)) closeTurn(turns, turn, report.emoji);
+    turn.removedLine ??= report.line;
+    turn.removedPush ??= report.push;
   }
   const number = before.first + turns.indexOf(turn);
   const forgotten = Math.max(0, turns.length - maxTurns);
   const ledger: Ledger = { first: before.first + forgotten, turns: turns.slice(forgotten) };
   // A line whose reaction was removed does not show its emoji: only a push can report the addition.
-  if (told.added && told.emoji === undefined) return { known: ledger, event: undefined };
-  if (told.awaitsPush && turn.emoji === undefined) return { known: ledger, event: undefined };
+  if (report.added && report.emoji === undefined) return { known: ledger, event: undefined };
+  if (report.awaitsPush && turn.emoji === undefined) return { known: ledger, event: undefined };
   const { unidentified: _, ...rest } = event;
   const data = { ...rest.data, reaction: turn.emoji ?? null };
   return { known: ledger, event: { ...rest, id: `${event.id}/${number}`, data } };
 }
 
-function findAdded(turns: readonly Turn[], { line, push, emoji, at }: Told): Turn | undefined {
+function findAdded(turns: readonly Turn[], { line, push, emoji, at }: Report): Turn | undefined {
   const fits = (turn: Turn) => turn.emoji === undefined || emoji === undefined || turn.emoji === emoji;
   if (line !== undefined) {
     return (
@@ -127,7 +127,7 @@ function findAdded(turns: readonly Turn[], { line, push, emoji, at }: Told): Tur
   );
 }
 
-function findRemoved(turns: readonly Turn[], { line, push, emoji, at }: Told): Turn | undefined {
+function findRemoved(turns: readonly Turn[], { line, push, emoji, at }: Report): Turn | undefined {
   if (line !== undefined) {
     const open = turns.filter((turn) => turn.removedLine === undefined && !turn.closed);
     return (

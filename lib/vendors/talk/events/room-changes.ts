@@ -65,7 +65,7 @@ export function changesOf(
       for (const id of was.difference(is)) events.push(found('talk.participant.left', change(id), person(id)));
     }
     if (before.call !== undefined && before.call !== call) {
-      const text = call ? 'A call began' : 'The call ended';
+      const text = call ? 'A call started' : 'The call ended';
       events.push(found(call ? 'talk.call.started' : 'talk.call.ended', change('call'), { text }));
     }
     return events;

@@ -5,13 +5,13 @@ import { bots, done } from '../shapes.ts';
 
 const manner = () => ({ replyTo: z.optional(messageId()), silent: z.optional(z.boolean()) });
 
-const notModerator = { 403: 'The account is no moderator of the room' };
+const notModerator = { 403: 'The account is not a moderator of the room' };
 
 /** Bots of a room, and speaking as a bot that an administrator installed and a moderator enabled in the room, which needs `botSecret`. */
 export const botOperations = {
   sendBotMessage: operation({
-    summary: 'Say something as a bot',
-    description: 'The server tells nothing of the new message, not even its id.',
+    summary: 'Send a message as a bot',
+    description: 'The server returns nothing about the new message, not even its id.',
     effect: 'write',
     creates: true,
     since: '17.1',
@@ -28,13 +28,13 @@ export const botOperations = {
     creates: true,
     since: '17.1',
     call: 'POST bot/{token}/reaction/{messageId}',
-    errors: { 400: 'Not one emoji, or not a message that takes reactions' },
+    errors: { 400: 'Not a single emoji, or the message does not allow reactions' },
     input: () => ({ token: token(), messageId: messageId(), reaction: reaction() }),
     output: done,
   }),
   getBots: operation({
-    summary: 'List the bots that a room can have',
-    description: '`state` 1 is a bot that is enabled in the room, 2 one that only an administrator can switch.',
+    summary: 'List the bots of a room',
+    description: '`state` 1: enabled in the room; 2: only an administrator can change it.',
     effect: 'read',
     since: '17.1',
     call: 'GET bot/{token}',
@@ -47,7 +47,7 @@ export const botOperations = {
     effect: 'write',
     since: '17.1',
     call: 'POST bot/{token}/{botId}',
-    errors: { ...notModerator, 400: 'There is no such bot, or only an administrator can switch it' },
+    errors: { ...notModerator, 400: 'There is no such bot, or only an administrator can change it' },
     input: () => ({ token: token(), botId: integer(1) }),
     output: done,
   }),
@@ -56,7 +56,7 @@ export const botOperations = {
     effect: 'write',
     since: '17.1',
     call: 'DELETE bot/{token}/{botId}',
-    errors: { ...notModerator, 400: 'There is no such bot, or only an administrator can switch it' },
+    errors: { ...notModerator, 400: 'There is no such bot, or only an administrator can change it' },
     input: () => ({ token: token(), botId: integer(1) }),
     output: done,
   }),

@@ -8,12 +8,12 @@ const readOnly = {
   403: 'The room is read-only, or calls are not allowed',
 };
 
-const notModerator = { 403: 'The account is no moderator of the room' };
+const notModerator = { 403: 'The account is not a moderator of the room' };
 
 /** Calls. The gateway keeps a connection's place in a call; it does not handle audio or video. */
 export const callOperations = {
   getCallParticipants: operation({
-    summary: 'List who takes part in the call of a room',
+    summary: 'List the participants of a call',
     effect: 'read',
     call: 'GET call/{token}',
     errors: readOnly,
@@ -21,7 +21,7 @@ export const callOperations = {
     output: callParticipants,
   }),
   joinCall: operation({
-    summary: 'Start or join the call of a room that was joined',
+    summary: 'Start or join the call of a room',
     effect: 'write',
     call: 'POST call/{token}',
     errors: { ...readOnly, '400 consent': 'The server asks for consent to a recording: give recordingConsent' },
@@ -29,19 +29,22 @@ export const callOperations = {
       token: token(),
       flags: z.optional(
         field(integer(1, 15), {
-          description: 'Sum of 1 in the call, 2 with sound, 4 with pictures, 8 by telephone. Default 1.',
+          description: 'Sum of 1 in call, 2 audio, 4 video, 8 phone. Default 1.',
         }),
       ),
-      silent: z.optional(field(z.boolean(), { description: 'Nobody is notified. Talk 15 and newer.' })),
+      silent: z.optional(field(z.boolean(), { description: 'Sends no notifications. Talk 15 and newer.' })),
       recordingConsent: z.optional(
-        field(z.boolean(), { description: 'Agrees to a recording, where the server asks for it. Talk 18 and newer.' }),
+        field(z.boolean(), {
+          description: 'Consents to a recording, if the server requires consent. Talk 18 and newer.',
+        }),
       ),
     }),
     output: done,
   }),
   pingCall: operation({
-    summary: 'Keep the seat in a call',
-    description: 'Every 20 seconds or so: after 30 without it the others see the seat empty, after 100 it is gone.',
+    summary: 'Stay in a call',
+    description:
+      'Call it about every 20 seconds. After 30 seconds without it, others see the participant as gone; after 100 seconds the session ends.',
     effect: 'write',
     call: 'POST call/{token}/ping',
     errors: {
@@ -67,8 +70,8 @@ export const callOperations = {
     output: done,
   }),
   ringParticipant: operation({
-    summary: 'Ring somebody who is not in the call yet',
-    description: 'The connection must be in the call itself.',
+    summary: 'Notify a participant who is not in the call yet',
+    description: 'The connection itself must be in the call.',
     effect: 'write',
     since: '15',
     call: 'POST call/{token}/ring/{attendeeId}',
@@ -77,7 +80,7 @@ export const callOperations = {
     output: done,
   }),
   startRecording: operation({
-    summary: 'Record the call of a room',
+    summary: 'Start recording a call',
     effect: 'write',
     since: '16',
     call: 'POST recording/{token}',
@@ -102,7 +105,7 @@ export const callOperations = {
     example: { token: 'vebpramj', kind: 'audio' },
   }),
   stopRecording: operation({
-    summary: 'Stop the recording of a call',
+    summary: 'Stop recording a call',
     effect: 'write',
     since: '16',
     call: 'DELETE recording/{token}',

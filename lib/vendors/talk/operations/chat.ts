@@ -16,20 +16,20 @@ const threadMissing = 'There is no such thread';
 const closed = { 400: 'The message is not valid', 403: 'The room is read-only, or the account may not write in it' };
 const cursor = () =>
   field(z.string().check(z.maxLength(20_000), z.refine(isPosition, 'is not a cursor of getChatMessages')), {
-    description: 'The cursor of the last answer: gives what came after it.',
+    description: 'The `cursor` of a previous response: returns the messages after it.',
   });
 
-const wait = () => field(integer(0, 20), { description: 'Seconds to wait when there is nothing new.' });
+const wait = () => field(integer(0, 20), { description: 'Seconds to wait for new messages.' });
 
 const referenceId = () =>
-  field(z.string().check(z.regex(/^[0-9a-f]{64}$/)), { description: 'SHA-256 in hex; made if left out.' });
+  field(z.string().check(z.regex(/^[0-9a-f]{64}$/)), { description: 'SHA-256 in hex; generated if omitted.' });
 
 /** Reading and writing. */
 export const chatOperations = {
   getChatMessages: operation({
     summary: 'Get messages of a room, oldest first',
     description:
-      'Without `after` the newest; with the `cursor` of an answer what came since, with its `earlier` what was before. Marks nothing as read by itself.',
+      'Without `after`, the newest messages. With the `cursor` of a response as `after`, the messages since; with its `earlier` as `before`, the messages before. Nothing is marked as read unless you set `markRead`.',
     effect: 'read',
     errors: closed,
     input: () => ({
@@ -37,7 +37,7 @@ export const chatOperations = {
       after: z.optional(cursor()),
       before: z.optional(
         field(z.string().check(z.maxLength(20_000), z.refine(isPosition, 'is not a cursor of getChatMessages')), {
-          description: '`earlier` of an answer: gives the messages before it. Talk 3.2 and newer.',
+          description: 'The `earlier` of a previous response: returns the messages before it. Talk 3.2 and newer.',
         }),
       ),
       threadId: z.optional(threadId()),
@@ -49,7 +49,7 @@ export const chatOperations = {
     }),
     rule: ({ after, before }) =>
       after !== undefined && before !== undefined
-        ? { pointer: '/before', message: 'cannot stand beside after' }
+        ? { pointer: '/before', message: 'cannot be combined with after' }
         : undefined,
     output: () => z.looseObject({ messages: z.array(message()), cursor: z.string(), earlier: z.nullable(z.string()) }),
     route: 'GET chat/{token}',
@@ -71,15 +71,15 @@ export const chatOperations = {
     },
   }),
   sendChatMessage: operation({
-    summary: 'Say something in a room',
+    summary: 'Send a message',
     description:
-      'Where the answer is lost, the newest messages are searched for the `referenceId`: what is there is answered, what is not is sent again.',
+      'If the response is lost, the newest messages are searched for the `referenceId`. A message that is found is returned; one that is not is sent again.',
     effect: 'write',
     creates: true,
     errors: { ...closed, '400 reply-to': 'The message that it replies to is not there', '400 thread': threadMissing },
     rule: ({ replyTo, threadTitle }) =>
       replyTo !== undefined && threadTitle !== undefined
-        ? { pointer: '/threadTitle', message: 'cannot stand beside replyTo: an answer starts no thread' }
+        ? { pointer: '/threadTitle', message: 'cannot be combined with replyTo: a reply does not start a thread' }
         : undefined,
     input: () => ({
       token: token(),
@@ -139,7 +139,7 @@ export const chatOperations = {
     },
   }),
   getMessageContext: operation({
-    summary: 'Get a message with those around it',
+    summary: 'Get a message and the messages around it',
     effect: 'read',
     since: '16',
     input: () => ({ token: token(), messageId: messageId(), limit: z.optional(integer(1, 100)) }),

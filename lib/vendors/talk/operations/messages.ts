@@ -11,12 +11,12 @@ const notMine = {
   405: 'Not a message that can be changed',
 };
 
-const notModerator = { 403: 'The account is no moderator of the room' };
+const notModerator = { 403: 'The account is not a moderator of the room' };
 
 /** Changes to existing messages. */
 export const messageOperations = {
   editChatMessage: operation({
-    summary: 'Change a message',
+    summary: 'Edit a message',
     effect: 'write',
     since: '19',
     call: 'PUT chat/{token}/{messageId}',
@@ -39,12 +39,12 @@ export const messageOperations = {
     creates: true,
     since: '14',
     call: 'POST reaction/{token}/{messageId}',
-    errors: { 400: 'Not one emoji, or not a message that takes reactions', 403: 'The room is read-only' },
+    errors: { 400: 'Not a single emoji, or the message does not allow reactions', 403: 'The room is read-only' },
     input: () => ({ token: token(), messageId: messageId(), reaction: reaction() }),
     output: reactions,
   }),
   removeReaction: operation({
-    summary: 'Take a reaction back',
+    summary: 'Remove a reaction',
     effect: 'write',
     since: '14',
     call: 'DELETE reaction/{token}/{messageId}',
@@ -59,7 +59,7 @@ export const messageOperations = {
     input: () => ({
       token: token(),
       messageId: z.optional(
-        field(integer(1), { wire: 'lastReadMessage', description: 'Up to this message; left out, all of them.' }),
+        field(integer(1), { wire: 'lastReadMessage', description: 'Up to this message; if omitted, all messages.' }),
       ),
     }),
     output: done,
@@ -68,7 +68,7 @@ export const messageOperations = {
       send('POST chat/{token}/read', { token, messageId: messageId ?? (await newestToMark(call, token)) }),
   }),
   setReminder: operation({
-    summary: 'Remind the account of a message',
+    summary: 'Set a reminder for a message',
     effect: 'write',
     creates: true,
     since: '17.1',

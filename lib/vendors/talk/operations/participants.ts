@@ -3,7 +3,7 @@ import { field, text } from '../../../core/field.ts';
 import { guest, operation, participant, token } from '../fields.ts';
 import { done, joined, participants } from '../shapes.ts';
 
-const notModerator = { 403: 'The account is no moderator of the room' };
+const notModerator = { 403: 'The account is not a moderator of the room' };
 /** The server gives no reason; it never lets an account change its own role. */
 const ownRole = 'An account cannot change its own role';
 const notOwn = { ...notModerator, '403 self': ownRole, '412 self': ownRole };
@@ -21,22 +21,22 @@ export const participantOperations = {
   addParticipant: operation({
     summary: 'Add a participant to a room',
     description:
-      'A user who is in it already is no error. Talk 3 and 4 turn a one-to-one room into a group, newer ones refuse.',
+      'Adding a user who is already in the room succeeds. Talk 3 and 4 turn a one-to-one room into a group; newer versions refuse.',
     effect: 'write',
     call: 'POST room/{token}/participants',
     errors: {
       ...notModerator,
-      400: 'Nobody can be added to a one-to-one room',
-      '400 source': 'This kind of participant cannot be added here',
+      400: 'Participants cannot be added to a one-to-one room',
+      '400 source': 'This kind of participant cannot be added to this room',
       '400 moderator': 'Only moderators can add participants',
-      '400 room-type': 'Nobody can be added to a room of this type',
+      '400 room-type': 'Participants cannot be added to a room of this type',
     },
     input: () => ({
       token: token(),
       newParticipant: field(text(255), { examples: ['bob'] }),
       source: z.optional(
         field(z.enum(['users', 'groups', 'emails', 'circles', 'federated_users', 'phones']), {
-          description: 'What newParticipant names; users when left out. An e-mail guest makes the room public.',
+          description: 'The kind of `newParticipant`; users by default. An email guest makes the room public.',
         }),
       ),
     }),
@@ -46,7 +46,7 @@ export const participantOperations = {
     summary: 'Remove a participant from a room',
     effect: 'write',
     call: 'DELETE room/{token}/participants',
-    errors: { 400: 'The last moderator has to stay', 403: 'Not a moderator, or the participant is the owner' },
+    errors: { 400: 'The last moderator cannot be removed', 403: 'Not a moderator, or the participant is the owner' },
     input: () => ({ token: token(), participant: participant() }),
     output: done,
   }),
@@ -54,21 +54,21 @@ export const participantOperations = {
     summary: 'Remove a guest from a room',
     effect: 'write',
     call: 'DELETE room/{token}/participants/guests',
-    errors: { 400: 'That is no guest', 403: 'Not a moderator, or that is no guest' },
+    errors: { 400: 'The participant is not a guest', 403: 'Not a moderator, or the participant is not a guest' },
     input: () => ({ token: token(), participant: guest() }),
     output: done,
   }),
   removeSelf: operation({
-    summary: 'Leave a room for good',
+    summary: 'Leave a room permanently',
     effect: 'write',
     call: 'DELETE room/{token}/participants/self',
-    errors: { 400: 'The last moderator has to stay: promote somebody or delete the room' },
+    errors: { 400: 'The last moderator cannot leave: promote another participant, or delete the room' },
     input: () => ({ token: token() }),
     output: done,
   }),
   joinRoom: operation({
-    summary: 'Join a room, to take part in its calls',
-    description: 'The session belongs to this connection: joinCall, pingCall, leaveCall and leaveRoom go on with it.',
+    summary: 'Join a room to take part in its calls',
+    description: 'The session belongs to this connection; joinCall, pingCall, leaveCall and leaveRoom use it.',
     effect: 'write',
     call: 'POST room/{token}/participants/active',
     errors: { 403: 'The password is wrong' },
@@ -76,7 +76,7 @@ export const participantOperations = {
     output: joined,
   }),
   leaveRoom: operation({
-    summary: 'End the session that joinRoom began',
+    summary: 'End the session that joinRoom started',
     effect: 'write',
     call: 'DELETE room/{token}/participants/active',
     input: () => ({ token: token() }),
@@ -99,14 +99,14 @@ export const participantOperations = {
     output: done,
   }),
   resendInvitations: operation({
-    summary: 'Send the invitation mails of a room again',
+    summary: 'Resend the email invitations of a room',
     effect: 'write',
     since: '12',
     call: 'POST room/{token}/participants/resend-invitations',
     errors: notModerator,
     input: () => ({
       token: token(),
-      participant: z.optional(field(participant(), { description: 'Left out, everybody who was invited by e-mail.' })),
+      participant: z.optional(field(participant(), { description: 'If omitted, everyone who was invited by email.' })),
     }),
     output: done,
   }),

@@ -4,15 +4,16 @@ import { operation, token, words } from '../fields.ts';
 import { poll } from '../shapes.ts';
 
 const options = () => z.array(words(1000)).check(z.minLength(2), z.maxLength(100));
-const resultMode = () => field(integer(0, 1), { description: '0 shows the votes while it runs, 1 only at the end.' });
-const maxVotes = () => field(integer(0, 100), { description: 'Votes that one person has; 0 for any number.' });
+const resultMode = () =>
+  field(integer(0, 1), { description: '0 shows votes while the poll is open, 1 only after it is closed.' });
+const maxVotes = () => field(integer(0, 100), { description: 'Votes per person; 0 for any number.' });
 
 const pollMissing = { 404: 'No such room or poll' };
 
 /** Polls. */
 export const pollOperations = {
   createPoll: operation({
-    summary: 'Ask a question with answers to choose from',
+    summary: 'Create a poll',
     effect: 'write',
     creates: true,
     since: '15',
@@ -30,7 +31,7 @@ export const pollOperations = {
   }),
   getPoll: operation({
     summary: 'Get a poll with its votes',
-    description: 'Votes show once the poll is closed, or, with resultMode 0, once the account has voted.',
+    description: 'Votes are visible once the poll is closed or, with resultMode 0, once the account has voted.',
     effect: 'read',
     since: '15',
     call: 'GET poll/{token}/{pollId}',
@@ -52,7 +53,8 @@ export const pollOperations = {
       token: token(),
       pollId: integer(1),
       optionIds: field(z.array(integer(0, 1000)).check(z.maxLength(100)), {
-        description: 'Places in the list of options, from 0. They replace the votes of before; none takes them back.',
+        description:
+          'Indexes in the list of options, starting at 0. They replace previous votes; an empty list removes them.',
       }),
     }),
     output: poll,

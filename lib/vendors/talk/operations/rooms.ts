@@ -3,7 +3,7 @@ import { field, integer, text } from '../../../core/field.ts';
 import { flag, operation, state, time, token, words } from '../fields.ts';
 import { done, newRoom, room, rooms } from '../shapes.ts';
 
-const notModerator = { 403: 'The account is no moderator of the room' };
+const notModerator = { 403: 'The account is not a moderator of the room' };
 const roomName = () =>
   field(words(255), { description: '1 to 255 characters, 200 before Talk 12.', examples: ['INC-42'] });
 
@@ -19,13 +19,14 @@ const invitations = () =>
 export const roomOperations = {
   createRoom: operation({
     summary: 'Create a room',
-    description: 'Type 1 is one-to-one with the user of `invite` (200 when it exists), 2 a group, 3 public.',
+    description:
+      'Type 1 is a one-to-one room with the user in `invite` (200 if it exists), 2 a group, 3 a public room.',
     effect: 'write',
     creates: true,
     call: 'POST room',
     errors: {
       400: 'A value is not valid',
-      '400 password': 'This server wants a password for public rooms, by its policy',
+      '400 password': 'This server requires a password for public rooms, by its policy',
       403: 'The account may not create this room',
       '403 permissions': 'The account may not create rooms',
     },
@@ -39,7 +40,9 @@ export const roomOperations = {
       roomType: z.union([z.literal(1), z.literal(2), z.literal(3)]),
       roomName: z.optional(roomName()),
       invite: z.optional(field(text(255), { description: 'User id (type 1) or group id (type 2).' })),
-      password: z.optional(field(text(200), { description: 'Of a public room. Talk 21 and newer.', writeOnly: true })),
+      password: z.optional(
+        field(text(200), { description: 'Password of a public room. Talk 21 and newer.', writeOnly: true }),
+      ),
       description: z.optional(field(text(2000), atOnce)),
       participants: z.optional(
         field(invitations(), { description: `Who is in it from the start. ${atOnce.description}` }),
@@ -52,7 +55,9 @@ export const roomOperations = {
       readOnly: z.optional(field(flag(), atOnce)),
       lobby: z.optional(field(flag(), { ...atOnce, wire: 'lobbyState' })),
       listable: z.optional(
-        field(integer(0, 2), { description: `Who finds it: 0 nobody, 1 users, 2 guests, too. ${atOnce.description}` }),
+        field(integer(0, 2), {
+          description: `Who can find the room: 0 nobody, 1 users, 2 users and guests. ${atOnce.description}`,
+        }),
       ),
     }),
     output: newRoom,
@@ -93,7 +98,7 @@ export const roomOperations = {
     },
     input: () => ({
       token: token(),
-      password: field(z.string().check(z.maxLength(200)), { description: 'Empty clears it.', writeOnly: true }),
+      password: field(z.string().check(z.maxLength(200)), { description: 'An empty text clears it.', writeOnly: true }),
     }),
     output: done,
   }),
@@ -111,19 +116,22 @@ export const roomOperations = {
     call: 'POST room/{token}/public',
     errors: {
       ...notModerator,
-      '400 password': 'This server wants a password for public rooms, by its policy',
+      '400 password': 'This server requires a password for public rooms, by its policy',
       '400 type': 'A one-to-one room cannot be public',
     },
     input: () => ({
       token: token(),
       password: z.optional(
-        field(text(200), { description: 'Talk 21: where the server wants one for public rooms.', writeOnly: true }),
+        field(text(200), {
+          description: 'For servers that require a password for public rooms. Talk 21 and newer.',
+          writeOnly: true,
+        }),
       ),
     }),
     output: done,
   }),
   disallowGuests: operation({
-    summary: 'Close a public room to guests',
+    summary: 'Make a public room private',
     effect: 'write',
     call: 'DELETE room/{token}/public',
     errors: notModerator,
@@ -139,13 +147,13 @@ export const roomOperations = {
     input: () => ({
       token: token(),
       description: field(z.string().check(z.maxLength(20_000)), {
-        description: 'At most 500 characters before Talk 21, since then what the server allows, 2000 by default.',
+        description: 'At most 500 characters before Talk 21; since then the limit of the server, 2,000 by default.',
       }),
     }),
     output: done,
   }),
   setReadOnly: operation({
-    summary: 'Lock a room against writing, or unlock it',
+    summary: 'Make a room read-only, or writable again',
     effect: 'write',
     since: '6',
     call: 'PUT room/{token}/read-only',
@@ -154,7 +162,7 @@ export const roomOperations = {
     output: done,
   }),
   setLobby: operation({
-    summary: 'Hold everybody but moderators in the lobby, or let them in',
+    summary: 'Enable or disable the lobby',
     effect: 'write',
     since: '7',
     call: 'PUT room/{token}/webinar/lobby',
@@ -164,26 +172,26 @@ export const roomOperations = {
     example: { token: 'vebpramj', lobby: true, until: '2026-01-05T08:00:00Z' },
   }),
   setMessageExpiration: operation({
-    summary: 'Let messages of a room disappear after a time',
+    summary: 'Set when messages of a room expire',
     effect: 'write',
     since: '15',
     call: 'POST room/{token}/message-expiration',
     errors: { ...notModerator, 400: 'The room can have no expiration' },
     input: () => ({
       token: token(),
-      seconds: field(integer(0, 315_360_000), { description: '0 keeps messages for ever.' }),
+      seconds: field(integer(0, 315_360_000), { description: '0 keeps messages forever.' }),
     }),
     output: done,
   }),
   setNotificationLevel: operation({
-    summary: 'Set when the account is notified of a room',
+    summary: 'Set the notification level of a room',
     effect: 'write',
     since: '5',
     call: 'POST room/{token}/notify',
     errors: { 400: 'The level is not valid' },
     input: () => ({
       token: token(),
-      level: field(integer(0, 3), { description: '0 as the server has it, 1 always, 2 when mentioned, 3 never.' }),
+      level: field(integer(0, 3), { description: '0 server default, 1 always, 2 when mentioned, 3 never.' }),
     }),
     output: done,
   }),

@@ -6,7 +6,7 @@ import { done, scheduledMessage, scheduledMessages } from '../shapes.ts';
 /** Messages that the server sends later. */
 export const scheduledOperations = {
   scheduleMessage: operation({
-    summary: 'Have a message sent later by the server',
+    summary: 'Schedule a message',
     effect: 'write',
     creates: true,
     since: '23',
@@ -29,7 +29,7 @@ export const scheduledOperations = {
     example: { token: 'vebpramj', message: 'Shift starts', sendAt: '2026-01-05T08:00:00Z' },
   }),
   getScheduledMessages: operation({
-    summary: 'List the messages that the account has scheduled in a room',
+    summary: 'List the scheduled messages of the account in a room',
     effect: 'read',
     since: '23',
     call: 'GET chat/{token}/schedule',

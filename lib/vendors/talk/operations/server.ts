@@ -6,8 +6,9 @@ import { dialectOf } from '../wire/dialect.ts';
 /** The server itself. */
 export const serverOperations = {
   getCapabilities: operation({
-    summary: 'Tell what the server can do, read anew',
-    description: 'What Nextcloud says of itself to this account, and the dialect that follows from it.',
+    summary: 'Get the capabilities of the server',
+    description:
+      'The capabilities that Nextcloud reports for this account, and the API versions that Trunkline uses because of them.',
     effect: 'read',
     input: () => ({}),
     output: () =>
@@ -21,8 +22,8 @@ export const serverOperations = {
       const { offered, session } = await readCapabilities(call);
       const { rooms, chat, signaling, maxLength } = dialectOf(session);
       // The output schema describes the rest.
-      const told = offered as { version: { string: string }; capabilities: Record<string, unknown> };
-      return { ...told, dialect: { rooms, chat, signaling, maxLength } };
+      const reported = offered as { version: { string: string }; capabilities: Record<string, unknown> };
+      return { ...reported, dialect: { rooms, chat, signaling, maxLength } };
     },
   }),
 };

@@ -6,19 +6,19 @@ import { thread, threads } from '../shapes.ts';
 /** Threads. `sendChatMessage` starts one with `threadTitle`, and replies in one with `threadId`. */
 export const threadOperations = {
   getThreads: operation({
-    summary: 'List the threads of a room, the latest first',
+    summary: 'List the threads of a room, newest first',
     effect: 'read',
     since: '22',
     call: 'GET chat/{token}/threads/recent',
     input: () => ({
       token: token(),
-      limit: z.optional(field(integer(1, 100), { description: 'The server gives 25 when it is left out.' })),
+      limit: z.optional(field(integer(1, 100), { description: 'The server returns 25 by default.' })),
     }),
     output: threads,
   }),
   getThread: operation({
     summary: 'Get a thread',
-    description: 'Its messages are those of `getChatMessages` with `threadId`.',
+    description: 'Its messages are returned by `getChatMessages` with `threadId`.',
     effect: 'read',
     since: '22',
     call: 'GET chat/{token}/threads/{threadId}',

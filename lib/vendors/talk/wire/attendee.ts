@@ -34,8 +34,8 @@ export async function targetOf(
     const isSession = target === 'person' && wanted.length > longestUserId;
     return isSession ? { ...fields, sessionId: wanted } : request.fields;
   }
-  const told = byAttendee.exec(wanted)?.[1];
-  return { ...fields, attendeeId: told === undefined ? await attendeeId(call, request, wanted) : Number(told) };
+  const byId = byAttendee.exec(wanted)?.[1];
+  return { ...fields, attendeeId: byId === undefined ? await attendeeId(call, request, wanted) : Number(byId) };
 }
 
 async function attendeeId(call: TalkCall, request: Exchange, wanted: string): Promise<number> {

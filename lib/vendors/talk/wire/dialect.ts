@@ -30,7 +30,7 @@ export interface Dialect {
   /** The maximum length of a room's name, in characters; in bytes on servers of v1. */
   readonly nameLength: number;
   readonly descriptionLength: number;
-  /** Bots are told of reactions (Talk 21). No capability says so. */
+  /** Bots receive reactions (Talk 21). No capability shows it. */
   readonly reactionPushes: boolean;
   has(feature: Feature): boolean;
 }
@@ -82,7 +82,7 @@ export type Feature = keyof typeof features;
 
 const dialects = new WeakMap<ServerFacts, Dialect>();
 
-/** The dialect of a server; the same input gives the same object. */
+/** The dialect of a server; the same input returns the same object. */
 export function dialectOf(server: ServerFacts): Dialect {
   let dialect = dialects.get(server);
   if (dialect === undefined) {

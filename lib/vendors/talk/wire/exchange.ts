@@ -78,7 +78,7 @@ async function attempt(call: TalkCall, request: Exchange, session: TalkSession):
   await call.session.lock(reason);
   throw new GatewayError(
     'connection_needs_attention',
-    `${title} refused this connection's credentials: ${reason} Change the credentials, then calls go on.`,
+    `${title} refused this connection's credentials: ${reason} Change the credentials to continue.`,
     { vendor: 'talk', vendorCode: '401' },
   );
 }

@@ -27,14 +27,14 @@ const pause = 60;
 const maintenancePause = 300;
 
 const wordsOfStatus: Readonly<Record<number, string>> = {
-  400: 'says that a value is not valid',
-  403: 'forbids it to this account',
-  404: 'does not know what is named',
-  405: 'does not allow it for this room or message',
-  406: 'does not offer it for a room of another server',
-  409: 'says that another session is in the way',
-  412: 'says that the present state does not allow it',
-  413: 'says that it is too long',
+  400: 'rejected a value',
+  403: 'does not allow this for the account',
+  404: 'found no such thing',
+  405: 'does not allow this for the room or message',
+  406: 'does not support this for a room of another server',
+  409: 'reports a conflict with another session',
+  412: 'does not allow this in the current state',
+  413: 'reports that it is too long',
 };
 
 /** The problem for a server response. A 404 about rooms and people is explained in `missing.ts`. */
@@ -49,7 +49,7 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
     const isForbidden = status === 403 || status === 406;
     return make(
       isForbidden ? 'vendor_forbidden' : 'vendor_failed',
-      `was not asked: a firewall or proxy before it answered ${status} with a page of its own`,
+      `was not reached: a firewall or proxy in front of it answered ${status} with its own page`,
       { outcome: 'no', retryable: false },
     );
   }
@@ -64,7 +64,7 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
     return make('connection_needs_attention', 'is not for this account: an administrator has limited it to groups');
   }
   if (status === 412 && !answer.enveloped) {
-    return make('vendor_failed', 'refused our request as forged: a mistake of the gateway, please report it', {
+    return make('vendor_failed', 'rejected the request as forged: this is a bug in Trunkline, please report it', {
       retryable: false,
     });
   }
@@ -72,7 +72,7 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
     return make(errorCodes.vendor_lobby, 'holds this account in the lobby of the room until a moderator opens it');
   }
   if (status === 426) {
-    return make('vendor_too_old', `wants a newer client${answer.message ? `, version ${answer.message}` : ''}`);
+    return make('vendor_too_old', `requires a newer client${answer.message ? `, version ${answer.message}` : ''}`);
   }
   if (status === 429) {
     return make('vendor_rate_limited', 'asks for a pause: too many requests, or too many failures from our address', {
@@ -85,21 +85,21 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
     return make('vendor_maintenance', 'is in maintenance mode', { outcome: 'no', retryAfter: after });
   }
   if (status === 401 && !answer.enveloped) {
-    return make('vendor_failed', 'was not asked: a proxy before it wants a login of its own', { outcome: 'no' });
+    return make('vendor_failed', 'was not reached: a proxy in front of it requires its own login', { outcome: 'no' });
   }
-  if (status === 401) return make('vendor_forbidden', 'does not know who asks');
+  if (status === 401) return make('vendor_forbidden', 'does not recognise the account');
   const code = codeOfStatus[status];
   if (code) {
     const { meanings = {}, codes = {} } = refused;
     const ofSelf = refused.self === true && meanings[`${status} self`] !== undefined;
     const reason = ofSelf ? 'self' : errorOf(answer);
-    const told = meanings[`${status} ${reason}`];
-    const meaning = told ?? meanings[status];
+    const specific = meanings[`${status} ${reason}`];
+    const meaning = specific ?? meanings[status];
     const chosen = codes[`${status} ${reason}`] ?? codes[status] ?? code;
     if (meaning === undefined) return make(chosen, wordsOfStatus[status] ?? 'refused it');
-    return told === undefined
+    return specific === undefined
       ? make(chosen, `says: ${meaning}`)
-      : new GatewayError(chosen, `${title} says: ${told}${detailOf(answer)} (${doing}).`, shared);
+      : new GatewayError(chosen, `${title} says: ${specific}${detailOf(answer)} (${doing}).`, shared);
   }
   return failure(answer, refused, shared);
 }
@@ -112,7 +112,7 @@ function failure(answer: OcsAnswer, { doing, effect }: Refused, shared: ErrorOpt
   if (lost && !reads) {
     return new GatewayError(
       'outcome_unknown',
-      `${doing} was sent, but the proxy before ${title} answered ${status}. It may have been carried out; look before you send it again.`,
+      `${doing} was sent, but the proxy in front of ${title} answered ${status}. It may have been carried out; check before you send it again.`,
       { ...shared, outcome: 'unknown' },
     );
   }

@@ -84,7 +84,7 @@ export function checkRequest(
   const unit = inBytes ? 'bytes' : 'characters';
   throw new GatewayError(
     most.code,
-    `The ${most.field} has ${length} ${unit}, and this server takes at most ${limit}. Nothing was sent; shorten it or send it in parts.`,
+    `The ${most.field} has ${length} ${unit}, and this server allows at most ${limit}. Nothing was sent; shorten it or split it.`,
     { vendor: 'talk', errors: [{ pointer: `/${most.field}`, message: `must be at most ${limit} ${unit} long` }] },
   );
 }
