@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../core/errors.ts';
-import { field, integer } from '../core/field.ts';
+import { field, integer, named } from '../core/field.ts';
 import type { Table } from '../store/table.ts';
 import { auditEntries } from './audit.ts';
 import { type Route, route } from './route.ts';
@@ -15,7 +15,7 @@ export function accountRoutes(table: Table): Route[] {
       path: '/v1/me',
       operationId: 'getMe',
       summary: 'Who this key is: the connection test of Zapier-style clients',
-      output: () => z.looseObject({ id: z.string(), name: z.string(), scopes: z.array(z.string()) }),
+      output: () => named('Me', z.looseObject({ id: z.string(), name: z.string(), scopes: z.array(z.string()) })),
       handle: async ({ principal }) => ({ id: principal.keyId, name: principal.name, scopes: principal.scopes }),
     }),
     route({

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { refusedField } from '../core/errors.ts';
-import { field, integer, text } from '../core/field.ts';
+import { field, integer, named, text } from '../core/field.ts';
 import { defaultPerMinute, type KeyItem } from './key-check.ts';
 import type { ApiKeys } from './keys.ts';
 import { type Route, route } from './route.ts';
@@ -15,14 +15,18 @@ const scope = (vendorNames: readonly string[]) => {
   });
 };
 const shown = () =>
-  z.looseObject({
-    id: z.string(),
-    name: z.string(),
-    scopes: z.array(z.string()),
-    createdAt: z.string(),
-    perMinute: z.int(),
-  });
-const shownOnce = () => z.extend(shown(), { key: field(z.string(), { description: 'Shown this once.' }) });
+  named(
+    'Key',
+    z.looseObject({
+      id: z.string(),
+      name: z.string(),
+      scopes: z.array(z.string()),
+      createdAt: z.string(),
+      perMinute: z.int(),
+    }),
+  );
+const shownOnce = () =>
+  named('NewKey', z.extend(shown(), { key: field(z.string(), { description: 'Shown this once.' }) }));
 
 /** What keys can create in addition to other keys. Each can be removed. */
 export type Creations = (

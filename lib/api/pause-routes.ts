@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, text } from '../core/field.ts';
+import { field, named, text } from '../core/field.ts';
 import type { Pause, PauseState } from './pause.ts';
 import { type Route, route } from './route.ts';
 
@@ -10,15 +10,18 @@ export interface Waiting {
 }
 
 const shown = () =>
-  z.looseObject({
-    paused: z.boolean(),
-    since: z.optional(z.string()),
-    by: z.optional(field(z.string(), { description: 'The key, or the setting, that paused.' })),
-    reason: z.optional(z.string()),
-    waiting: field(z.object({ runs: z.int(), deliveries: z.int() }), {
-      description: 'What will be sent when sending resumes.',
+  named(
+    'Pause',
+    z.looseObject({
+      paused: z.boolean(),
+      since: z.optional(z.string()),
+      by: z.optional(field(z.string(), { description: 'The key, or the setting, that paused.' })),
+      reason: z.optional(z.string()),
+      waiting: field(z.object({ runs: z.int(), deliveries: z.int() }), {
+        description: 'What will be sent when sending resumes.',
+      }),
     }),
-  });
+  );
 
 /** The calls that stop all sending and resume it. */
 export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promise<Waiting>): Route[] {

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { field } from '../core/field.ts';
+import { field, named } from '../core/field.ts';
 import type { Table } from '../store/table.ts';
 import type { KeyCheck, Principal } from './key-check.ts';
 import { Answer, type Route, route } from './route.ts';
@@ -9,13 +9,16 @@ import { serverUrl } from './server-url.ts';
 import { csrfToken, findSignIn, SignIns, type SignInToken, setCookie, signInCookie, signInPath } from './sign-ins.ts';
 
 const shown = () =>
-  z.looseObject({
-    id: z.string(),
-    name: z.string(),
-    scopes: z.array(z.string()),
-    csrfToken: field(z.string(), { description: 'Send it as X-CSRF-Token with every request that is no GET.' }),
-    expiresAt: z.string(),
-  });
+  named(
+    'SignIn',
+    z.looseObject({
+      id: z.string(),
+      name: z.string(),
+      scopes: z.array(z.string()),
+      csrfToken: field(z.string(), { description: 'Send it as X-CSRF-Token with every request that is no GET.' }),
+      expiresAt: z.string(),
+    }),
+  );
 
 /** How a browser signs in with a key, stays signed in for twelve hours, and signs out. */
 export function signInRoutes(services: { table: Table; clock: Clock; random: Random; keys: KeyCheck }): Route[] {

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer, text } from '../core/field.ts';
+import { field, integer, named, text } from '../core/field.ts';
 import type { Shape } from '../core/operation.ts';
 import { slugPattern } from '../core/slug.ts';
 
@@ -37,11 +37,14 @@ const common = () => ({
   ),
 });
 const awaitedEvent = () =>
-  z.strictObject({
-    event: field(text(100), { description: 'An event type.', examples: ['talk.message.created'] }),
-    connection: z.optional(text(60)),
-    if: z.optional(expression()),
-  });
+  named(
+    'AwaitedEvent',
+    z.strictObject({
+      event: field(text(100), { description: 'An event type.', examples: ['talk.message.created'] }),
+      connection: z.optional(text(60)),
+      if: z.optional(expression()),
+    }),
+  );
 const oneOrMoreEvents = () => z.union([awaitedEvent(), z.array(awaitedEvent()).check(z.minLength(1), z.maxLength(10))]);
 const onError = () =>
   z.optional(
@@ -71,118 +74,147 @@ const listOptions = () => ({
 
 /** A call that is carried out once wherever it appears. */
 const singleCall = () =>
-  z.strictObject({
-    name: stepName(),
-    call: callTarget(),
-    input: z.optional(callInput()),
-    ...common(),
-    unless: z.optional(
-      field(oneOrMoreEvents(), {
-        description: 'The call is skipped when such an event has come since the event that started the run.',
-      }),
-    ),
-    onError: onError(),
-    retry: z.optional(
-      field(z.strictObject({ attempts: integer(1, 20), seconds: seconds(3600) }), {
-        description: 'How often the call is tried in all, and the pause between two attempts.',
-      }),
-    ),
-    timeout: z.optional(field(seconds(780), { description: 'Seconds that one attempt may take.' })),
-    undo: z.optional(
-      field(z.strictObject({ call: callTarget(), input: z.optional(callInput()) }), {
-        description: 'The call that takes this one back, for POST /v1/runs/{id}/undo. It is never made by itself.',
-      }),
-    ),
-    secret: secret(),
-  });
-const callStep = () => z.extend(singleCall(), { forEach: z.optional(list()), ...listOptions() });
-const setStep = () =>
-  z.strictObject({
-    name: stepName(),
-    set: field(z.unknown(), { description: 'Any JSON with expressions; the step’s output is what they give.' }),
-    ...common(),
-    secret: secret(),
-  });
-const rememberStep = () =>
-  z.strictObject({
-    name: stepName(),
-    remember: z.strictObject({
-      key: field(text(1000), { description: 'The name that later runs read as `memo.NAME`; it may hold expressions.' }),
-      value: field(z.unknown(), { description: 'Any JSON with expressions. Null, or nothing, forgets the key.' }),
-      seconds: z.optional(field(seconds(366 * day), { description: 'How long it is remembered. Default a year.' })),
-      expect: z.optional(
-        field(z.unknown(), {
-          description:
-            'Write only where the memory holds this value just now; null: only where it holds none. The output tells in `written`.',
+  named(
+    'InnerCallStep',
+    z.strictObject({
+      name: stepName(),
+      call: callTarget(),
+      input: z.optional(callInput()),
+      ...common(),
+      unless: z.optional(
+        field(oneOrMoreEvents(), {
+          description: 'The call is skipped when such an event has come since the event that started the run.',
         }),
       ),
-    }),
-    ...common(),
-  });
-const startStep = () =>
-  z.strictObject({
-    name: stepName(),
-    start: field(text(100), { description: 'The id or the name of another automation.' }),
-    input: z.optional(
-      field(callInput(), {
-        description: 'What the started run sees as `event.data`; by default the item, or nothing.',
-      }),
-    ),
-    forEach: z.optional(list()),
-    onError: onError(),
-    ...common(),
-  });
-const waitStep = () =>
-  z.strictObject({ name: z.optional(stepName()), wait: z.strictObject({ seconds: seconds(30 * day) }), ...common() });
-const waitForStep = () =>
-  z.strictObject({
-    name: z.optional(stepName()),
-    waitFor: z.union([
-      z.extend(awaitedEvent(), { seconds: seconds(7 * day) }),
-      z.strictObject({
-        any: field(z.array(awaitedEvent()).check(z.minLength(1), z.maxLength(10)), {
-          description: 'Several events, of which the first ends the wait.',
+      onError: onError(),
+      retry: z.optional(
+        field(z.strictObject({ attempts: integer(1, 20), seconds: seconds(3600) }), {
+          description: 'How often the call is tried in all, and the pause between two attempts.',
         }),
-        seconds: seconds(7 * day),
+      ),
+      timeout: z.optional(field(seconds(780), { description: 'Seconds that one attempt may take.' })),
+      undo: z.optional(
+        field(z.strictObject({ call: callTarget(), input: z.optional(callInput()) }), {
+          description: 'The call that takes this one back, for POST /v1/runs/{id}/undo. It is never made by itself.',
+        }),
+      ),
+      secret: secret(),
+    }),
+  );
+const callStep = () => named('CallStep', z.extend(singleCall(), { forEach: z.optional(list()), ...listOptions() }));
+const setStep = () =>
+  named(
+    'SetStep',
+    z.strictObject({
+      name: stepName(),
+      set: field(z.unknown(), { description: 'Any JSON with expressions; the step’s output is what they give.' }),
+      ...common(),
+      secret: secret(),
+    }),
+  );
+const rememberStep = () =>
+  named(
+    'RememberStep',
+    z.strictObject({
+      name: stepName(),
+      remember: z.strictObject({
+        key: field(text(1000), {
+          description: 'The name that later runs read as `memo.NAME`; it may hold expressions.',
+        }),
+        value: field(z.unknown(), { description: 'Any JSON with expressions. Null, or nothing, forgets the key.' }),
+        seconds: z.optional(field(seconds(366 * day), { description: 'How long it is remembered. Default a year.' })),
+        expect: z.optional(
+          field(z.unknown(), {
+            description:
+              'Write only where the memory holds this value just now; null: only where it holds none. The output tells in `written`.',
+          }),
+        ),
       }),
-    ]),
-    ...common(),
-  });
+      ...common(),
+    }),
+  );
+const startStep = () =>
+  named(
+    'StartStep',
+    z.strictObject({
+      name: stepName(),
+      start: field(text(100), { description: 'The id or the name of another automation.' }),
+      input: z.optional(
+        field(callInput(), {
+          description: 'What the started run sees as `event.data`; by default the item, or nothing.',
+        }),
+      ),
+      forEach: z.optional(list()),
+      onError: onError(),
+      ...common(),
+    }),
+  );
+const waitStep = () =>
+  named(
+    'WaitStep',
+    z.strictObject({ name: z.optional(stepName()), wait: z.strictObject({ seconds: seconds(30 * day) }), ...common() }),
+  );
+const waitForStep = () =>
+  named(
+    'WaitForStep',
+    z.strictObject({
+      name: z.optional(stepName()),
+      waitFor: z.union([
+        z.extend(awaitedEvent(), { seconds: seconds(7 * day) }),
+        z.strictObject({
+          any: field(z.array(awaitedEvent()).check(z.minLength(1), z.maxLength(10)), {
+            description: 'Several events, of which the first ends the wait.',
+          }),
+          seconds: seconds(7 * day),
+        }),
+      ]),
+      ...common(),
+    }),
+  );
 /** The steps inside `forEach` or `repeat`. */
 const innerStep = () => z.union([singleCall(), setStep(), rememberStep(), waitStep(), waitForStep()]);
 const innerSteps = () => z.array(innerStep()).check(z.minLength(1), z.maxLength(20));
 const forEachStep = () =>
-  z.strictObject({
-    name: stepName(),
-    forEach: list(),
-    do: field(innerSteps(), { description: 'The steps for each item, in their order.' }),
-    ...listOptions(),
-    onError: onError(),
-    ...common(),
-  });
-const repeatStep = () =>
-  z.strictObject({
-    name: stepName(),
-    repeat: z.strictObject({
-      do: innerSteps(),
-      until: field(expression(), { description: 'Read after each round; true ends the step.' }),
-      max: field(integer(1, 100), { description: 'Rounds at most; after them the step fails.' }),
-      everySeconds: z.optional(field(seconds(day), { description: 'The pause between two rounds.' })),
+  named(
+    'ForEachStep',
+    z.strictObject({
+      name: stepName(),
+      forEach: list(),
+      do: field(innerSteps(), { description: 'The steps for each item, in their order.' }),
+      ...listOptions(),
+      onError: onError(),
+      ...common(),
     }),
-    ...common(),
-  });
+  );
+const repeatStep = () =>
+  named(
+    'RepeatStep',
+    z.strictObject({
+      name: stepName(),
+      repeat: z.strictObject({
+        do: innerSteps(),
+        until: field(expression(), { description: 'Read after each round; true ends the step.' }),
+        max: field(integer(1, 100), { description: 'Rounds at most; after them the step fails.' }),
+        everySeconds: z.optional(field(seconds(day), { description: 'The pause between two rounds.' })),
+      }),
+      ...common(),
+    }),
+  );
 /** The steps that are allowed in a branch of `parallel`. */
 const branchStep = () =>
   z.union([callStep(), setStep(), rememberStep(), startStep(), waitStep(), waitForStep(), forEachStep(), repeatStep()]);
 const parallelStep = () =>
-  z.strictObject({
-    name: z.optional(stepName()),
-    parallel: field(
-      z.array(z.array(branchStep()).check(z.minLength(1), z.maxLength(20))).check(z.minLength(2), z.maxLength(10)),
-      { description: 'Lists of steps that start together; none waits for another.' },
-    ),
-    ...common(),
-  });
+  named(
+    'ParallelStep',
+    z.strictObject({
+      name: z.optional(stepName()),
+      parallel: field(
+        z.array(z.array(branchStep()).check(z.minLength(1), z.maxLength(20))).check(z.minLength(2), z.maxLength(10)),
+        { description: 'Lists of steps that start together; none waits for another.' },
+      ),
+      ...common(),
+    }),
+  );
 
 const ownDoing = () =>
   z.optional(
@@ -194,27 +226,36 @@ const ownDoing = () =>
 
 const trigger = () =>
   z.union([
-    z.strictObject({ hook: field(text(60), { description: 'The id of a hook.' }), own: ownDoing() }),
-    z.strictObject({
-      event: field(text(100), {
-        description: 'An event type, or a pattern such as talk.*',
-        examples: ['talk.message.created'],
-      }),
-      connection: z.optional(field(text(60), { description: 'A connection, or vendor/connection.' })),
-      own: ownDoing(),
-    }),
-    z.strictObject({
-      schedule: z.union([
-        z.strictObject({ cron: field(text(100), { examples: ['*/5 * * * *'] }), timeZone: z.optional(text(60)) }),
-        z.strictObject({ everySeconds: integer(60, 30 * day) }),
-        z.strictObject({ at: z.iso.datetime({ offset: true }) }),
-      ]),
-      missed: z.optional(
-        field(z.enum(['skip', 'once', 'all']), {
-          description: 'Which firings run that came due while Trunkline was down. Default once.',
+    named(
+      'HookTrigger',
+      z.strictObject({ hook: field(text(60), { description: 'The id of a hook.' }), own: ownDoing() }),
+    ),
+    named(
+      'EventTrigger',
+      z.strictObject({
+        event: field(text(100), {
+          description: 'An event type, or a pattern such as talk.*',
+          examples: ['talk.message.created'],
         }),
-      ),
-    }),
+        connection: z.optional(field(text(60), { description: 'A connection, or vendor/connection.' })),
+        own: ownDoing(),
+      }),
+    ),
+    named(
+      'ScheduleTrigger',
+      z.strictObject({
+        schedule: z.union([
+          z.strictObject({ cron: field(text(100), { examples: ['*/5 * * * *'] }), timeZone: z.optional(text(60)) }),
+          z.strictObject({ everySeconds: integer(60, 30 * day) }),
+          z.strictObject({ at: z.iso.datetime({ offset: true }) }),
+        ]),
+        missed: z.optional(
+          field(z.enum(['skip', 'once', 'all']), {
+            description: 'Which firings run that came due while Trunkline was down. Default once.',
+          }),
+        ),
+      }),
+    ),
   ]);
 
 const when = () =>
@@ -253,10 +294,10 @@ export const automationFields = () =>
           'Events that end the run. In their `if`, `event` is such an event and `run.event` the one that started the run.',
       }),
     ),
-    alarm: z.optional(
-      field(z.boolean(), {
+    priority: z.optional(
+      field(z.literal('alarm'), {
         description:
-          'Treat the automation as one that raises an alarm although none of its steps sounds one: its runs wait behind no others, have no limit per minute, and go on near the quota of a connection.',
+          'Treat the automation as one that raises an alarm, although none of its steps sounds one: its runs wait behind no others, have no limit per minute, and go on near the quota of a connection.',
       }),
     ),
     maxPerMinute: z.optional(
@@ -282,7 +323,7 @@ export const automationFields = () =>
       .check(z.minLength(1), z.maxLength(50)),
   }) satisfies Shape;
 
-export const automationSchema = () => z.strictObject(automationFields());
+export const automationSchema = () => named('AutomationDefinition', z.strictObject(automationFields()));
 export type Definition = z.output<ReturnType<typeof automationSchema>>;
 export type Step = Definition['do'][number];
 export type CallStep = z.output<ReturnType<typeof callStep>>;

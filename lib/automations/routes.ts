@@ -5,7 +5,7 @@ import { controlNeed, requireScope } from '../api/scopes.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
 import { GatewayError, refusedField } from '../core/errors.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
-import { field } from '../core/field.ts';
+import { field, named } from '../core/field.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { mayReadAll } from '../events/reading.ts';
 import { keys } from '../store/items.ts';
@@ -15,6 +15,7 @@ import { automationFields, automationSchema, type Definition } from './definitio
 import { putAutomation } from './put-automation.ts';
 import { findAutomation, mayChange, removeAutomation } from './records.ts';
 import { cancelRuns } from './runs/pause.ts';
+import { startedRun } from './runs/routes.ts';
 import { newestRun, type RunServices } from './runs/runs.ts';
 import { shownDefinition } from './sealed-definition.ts';
 import { keptVersions, listVersions, shownVersion } from './versions.ts';
@@ -23,18 +24,23 @@ type Services = RunServices & GatewayServices;
 
 const runSummary = () => z.looseObject({ id: z.string(), state: z.string(), createdAt: z.string() });
 const shown = () =>
-  z.looseObject({
-    id: z.string(),
-    ...automationFields(),
-    alarm: field(z.boolean(), { description: 'Whether any of its steps raises an alarm.' }),
-    nextRunAt: z.optional(field(z.string(), { description: 'When its schedule fires next.' })),
-    lastFired: z.optional(
-      field(z.string(), { description: 'When its trigger last started a run, skipped ones included.' }),
-    ),
-    lastRun: z.optional(field(runSummary(), { description: 'The last run that was not skipped.' })),
-    createdAt: z.string(),
-    updatedAt: z.string(),
-  });
+  named(
+    'Automation',
+    z.looseObject({
+      id: z.string(),
+      ...automationFields(),
+      alarm: field(z.boolean(), {
+        description: 'Whether it raises an alarm: by one of its steps, or by its `priority`.',
+      }),
+      nextRunAt: z.optional(field(z.string(), { description: 'When its schedule fires next.' })),
+      lastFired: z.optional(
+        field(z.string(), { description: 'When its trigger last started a run, skipped ones included.' }),
+      ),
+      lastRun: z.optional(named('LastRun', field(runSummary(), { description: 'The last run that was not skipped.' }))),
+      createdAt: z.string(),
+      updatedAt: z.string(),
+    }),
+  );
 /** What a GET returns beside the definition. A PUT accepts and ignores it, so that the body of a GET can be sent back. */
 const readOnly = () => {
   const ignored = () => z.optional(field(z.unknown(), { description: 'Read-only; ignored in a request.' }));
@@ -206,7 +212,7 @@ export function automationRoutes(
           }),
         ),
       }),
-      output: () => z.looseObject({ id: z.string() }),
+      output: startedRun,
       handle: async ({ params, input, principal, request }) => {
         const item = await find(params);
         mayChange(item, principal);

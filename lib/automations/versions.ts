@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { Principal } from '../api/key-check.ts';
+import { named } from '../core/field.ts';
 import { unpackText } from '../store/blobs.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
@@ -28,13 +29,16 @@ interface VersionItem extends Key {
 }
 
 export const shownVersion = () =>
-  z.looseObject({
-    version: z.int(),
-    at: z.string(),
-    keyId: z.string(),
-    keyName: z.string(),
-    definition: z.record(z.string(), z.unknown()),
-  });
+  named(
+    'AutomationVersion',
+    z.looseObject({
+      version: z.int(),
+      at: z.string(),
+      keyId: z.string(),
+      keyName: z.string(),
+      definition: z.record(z.string(), z.unknown()),
+    }),
+  );
 
 /** The writes that record a version of an automation and remove the one that is too old. */
 export function versionWrites(item: AutomationItem, { keyId, name }: Principal) {

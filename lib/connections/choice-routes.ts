@@ -4,7 +4,7 @@ import { type Route, route } from '../api/route.ts';
 import { type ControlArea, controlNeed, mayRead, requireScope } from '../api/scopes.ts';
 import { type Choice, choicesOf, matching } from '../core/choices.ts';
 import { GatewayError } from '../core/errors.ts';
-import { field } from '../core/field.ts';
+import { field, named } from '../core/field.ts';
 import { parseInput, type Shape } from '../core/operation.ts';
 import type { Catalogue, VendorName } from '../core/vendor.ts';
 import { type GatewayServices, invoke } from './invoke.ts';
@@ -20,16 +20,19 @@ export interface OwnChoices {
 const search = () =>
   field(z.string().check(z.maxLength(200)), { description: 'Words to search for; case is ignored.' });
 const choice = () =>
-  z.looseObject({
-    id: z.union([z.string(), z.number()]),
-    name: z.string(),
-    detail: z.optional(z.string()),
-    with: z.optional(
-      field(z.record(z.string(), z.union([z.string(), z.number()])), {
-        description: 'Values that this choice gives other fields.',
-      }),
-    ),
-  });
+  named(
+    'Choice',
+    z.looseObject({
+      id: z.union([z.string(), z.number()]),
+      name: z.string(),
+      detail: z.optional(z.string()),
+      with: z.optional(
+        field(z.record(z.string(), z.union([z.string(), z.number()])), {
+          description: 'Values that this choice gives other fields.',
+        }),
+      ),
+    }),
+  );
 
 /** The calls that list what a field may take: for forms, completion and drop-downs. A search without matches returns `[]`. */
 export function choiceRoutes(

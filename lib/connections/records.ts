@@ -3,7 +3,7 @@ import type { Principal } from '../api/key-check.ts';
 import type { RouteCall } from '../api/route.ts';
 import { adminScope, mayRead } from '../api/scopes.ts';
 import { GatewayError } from '../core/errors.ts';
-import { field } from '../core/field.ts';
+import { field, named } from '../core/field.ts';
 import { newId } from '../core/ids.ts';
 import type { Catalogue, Connection, Vendor, VendorName } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
@@ -19,24 +19,29 @@ export type ConnectionServices = GatewayServices & { store: SessionStore };
 const anyObject = () => z.record(z.string(), z.unknown());
 /** A connection as it is shown. */
 export const shownConnection = () =>
-  z.looseObject({
-    id: z.string(),
-    vendor: z.string(),
-    name: z.string(),
-    settings: anyObject(),
-    credentials: z.array(z.string()),
-    session: z.looseObject({ state: z.string() }),
-    events: z.optional(
-      z.array(
-        z.looseObject({
-          source: z.string(),
-          failures: field(z.int(), { description: 'Looks in a row that failed; `problem` says why the last one did.' }),
-        }),
+  named(
+    'Connection',
+    z.looseObject({
+      id: z.string(),
+      vendor: z.string(),
+      name: z.string(),
+      settings: anyObject(),
+      credentials: z.array(z.string()),
+      session: z.looseObject({ state: z.string() }),
+      events: z.optional(
+        z.array(
+          z.looseObject({
+            source: z.string(),
+            failures: field(z.int(), {
+              description: 'Looks in a row that failed; `problem` says why the last one did.',
+            }),
+          }),
+        ),
       ),
-    ),
-    createdAt: z.string(),
-    updatedAt: z.string(),
-  });
+      createdAt: z.string(),
+      updatedAt: z.string(),
+    }),
+  );
 
 /** Reports the state of a connection's event polling. */
 export type ConnectionPolls = (vendor: VendorName, connection: string) => Promise<object[]>;

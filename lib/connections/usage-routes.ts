@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Route, route } from '../api/route.ts';
 import { mayRead } from '../api/scopes.ts';
-import { field, integer } from '../core/field.ts';
+import { field, integer, named } from '../core/field.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import type { Connections } from './connections.ts';
 import { listUsage, type Usage } from './usage.ts';
@@ -11,27 +11,30 @@ const monthPattern = /^\d{4}-(0[1-9]|1[0-2])$/;
 const rowPattern = /^\d{4}-\d{2}\/[^/]+\/[^/]+$/;
 
 const usage = () =>
-  z.looseObject({
-    id: field(z.string(), { examples: ['2026-11/timetonic/demo'] }),
-    vendor: z.string(),
-    connection: z.string(),
-    month: field(z.string(), { description: 'In UTC.', examples: ['2026-11'] }),
-    calls: field(z.int(), { description: 'Requests to the vendor, refused and repeated ones included.' }),
-    days: z.array(z.looseObject({ date: z.string(), calls: z.int() })),
-    quota: z.optional(
-      field(
-        z.looseObject({
-          limit: z.int(),
-          percent: z.number(),
-          reserved: field(z.boolean(), {
-            description: 'Whether polls, and the calls of automations that raise no alarm, wait for the next month.',
+  named(
+    'Usage',
+    z.looseObject({
+      id: field(z.string(), { examples: ['2026-11/timetonic/demo'] }),
+      vendor: z.string(),
+      connection: z.string(),
+      month: field(z.string(), { description: 'In UTC.', examples: ['2026-11'] }),
+      calls: field(z.int(), { description: 'Requests to the vendor, refused and repeated ones included.' }),
+      days: z.array(z.looseObject({ date: z.string(), calls: z.int() })),
+      quota: z.optional(
+        field(
+          z.looseObject({
+            limit: z.int(),
+            percent: z.number(),
+            reserved: field(z.boolean(), {
+              description: 'Whether polls, and the calls of automations that raise no alarm, wait for the next month.',
+            }),
+            resetsAt: z.string(),
           }),
-          resetsAt: z.string(),
-        }),
-        { description: 'In the current month, where the connection sets `monthlyCalls`.' },
+          { description: 'In the current month, where the connection sets `monthlyCalls`.' },
+        ),
       ),
-    ),
-  });
+    }),
+  );
 
 /** The requests to vendors, for quotas, costs and graphs. */
 export function usageRoutes(services: CallServices & { connections: Connections }, vendors: Catalogue): Route[] {

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { FieldChoices } from './choices.ts';
+import { nameKeyword } from './json-schema/schema.ts';
 
 /** Extra properties of a field in the OpenAPI document. */
 export interface FieldNotes {
@@ -18,10 +19,19 @@ export function field<T extends z.ZodMiniType>(schema: T, notes: FieldNotes): T 
   const noted = schema.clone();
   z.globalRegistry.add(noted, {
     ...rest,
+    // With other notes it is another schema.
+    [nameKeyword]: undefined,
     ...(wire !== undefined && { 'x-wire-name': wire }),
     ...(writeOnly && { writeOnly: true }),
     ...(choices && { 'x-choices': choices }),
   });
+  return noted;
+}
+
+/** Gives a schema a name: it is published under it in `components/schemas`, after the vendor's name where it is a vendor's. */
+export function named<T extends z.ZodMiniType>(name: string, schema: T): T {
+  const noted = schema.clone();
+  z.globalRegistry.add(noted, { ...z.globalRegistry.get(schema), [nameKeyword]: name });
   return noted;
 }
 

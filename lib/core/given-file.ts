@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import * as z from 'zod/mini';
 import { GatewayError, refusedField } from './errors.ts';
-import { base64, field, text } from './field.ts';
+import { base64, field, named, text } from './field.ts';
 import { type FileStore, maximumUpload, type StoredFile } from './files.ts';
 import type { VendorCall } from './vendor.ts';
 import { failureOf } from './vendor-failure.ts';
@@ -19,9 +19,15 @@ const webAddress = () => z.url().check(z.refine((url) => /^https:/i.test(url), '
 export const file = () =>
   field(
     z.union([
-      z.strictObject({ url: webAddress(), name: z.optional(fileName()), type: z.optional(contentType()) }),
-      z.strictObject({ uploadId: text(100), name: z.optional(fileName()), type: z.optional(contentType()) }),
-      z.strictObject({ base64: base64(), name: fileName(), type: contentType() }),
+      named(
+        'FileUrl',
+        z.strictObject({ url: webAddress(), name: z.optional(fileName()), type: z.optional(contentType()) }),
+      ),
+      named(
+        'FileUpload',
+        z.strictObject({ uploadId: text(100), name: z.optional(fileName()), type: z.optional(contentType()) }),
+      ),
+      named('FileBase64', z.strictObject({ base64: base64(), name: fileName(), type: contentType() })),
       z.pipe(
         webAddress(),
         z.transform((url: string): { url: string; name?: string; type?: string } => ({ url })),

@@ -3,7 +3,7 @@ import { type Route, route } from '../api/route.ts';
 import { mayRead } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
 import { GatewayError, refusedField } from '../core/errors.ts';
-import { field, integer } from '../core/field.ts';
+import { field, integer, named } from '../core/field.ts';
 import { slugPattern } from '../core/slug.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from './event-types.ts';
@@ -45,14 +45,17 @@ export const typeField = () =>
   );
 
 const event = () =>
-  z.looseObject({
-    id: z.string(),
-    type: z.string(),
-    timestamp: z.string(),
-    vendor: z.string(),
-    connection: z.string(),
-    data: z.record(z.string(), z.unknown()),
-  });
+  named(
+    'Event',
+    z.looseObject({
+      id: z.string(),
+      type: z.string(),
+      timestamp: z.string(),
+      vendor: z.string(),
+      connection: z.string(),
+      data: z.record(z.string(), z.unknown()),
+    }),
+  );
 
 export interface EventRouteServices extends ListServices {
   connections: Connections;

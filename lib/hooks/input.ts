@@ -4,8 +4,9 @@ import { mayRead } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
 import { readCredentials } from '../connections/credentials.ts';
 import { refusedField } from '../core/errors.ts';
-import { field, integer, text } from '../core/field.ts';
+import { field, integer, named, text } from '../core/field.ts';
 import { networkProblem } from '../core/networks.ts';
+import { pascalCase } from '../core/pascal-case.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import { isSigningSecret, isPublicKey as isWebhookKey } from '../core/standard-webhooks.ts';
 import type { EventCatalogue, EventfulVendor } from '../core/vendor.ts';
@@ -38,39 +39,31 @@ export const signingSecret = () =>
     `${madeIfAbsent} Senders that make their own show one that begins with whsec_, or a public key that begins with whpk_.`,
   );
 
+/** One kind of verification. */
+function form<const Kind extends string, S extends z.core.$ZodLooseShape>(kind: Kind, fields: S) {
+  return named(`Verify${pascalCase(kind)}`, z.strictObject({ kind: z.literal(kind), ...fields }));
+}
+
 /** How a hook knows its sender, as it is written; kinds of vendors name a connection. */
 export function verifyInput(vendors: EventCatalogue) {
   return z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('none') }),
-    z.strictObject({ kind: z.literal('standard-webhooks'), secret: z.optional(signingSecret()) }),
-    z.strictObject({
-      kind: z.literal('hmac'),
-      secret: z.optional(given(plainSecret(), madeIfAbsent)),
-      ...hmacFields(),
-    }),
-    z.strictObject({
-      kind: z.literal('header'),
+    form('none', {}),
+    form('standard-webhooks', { secret: z.optional(signingSecret()) }),
+    form('hmac', { secret: z.optional(given(plainSecret(), madeIfAbsent)), ...hmacFields() }),
+    form('header', {
       header: headerName('The header that holds the secret.'),
       secret: z.optional(given(plainSecret(), madeIfAbsent)),
     }),
     ...presetKinds(),
-    z.strictObject({
-      kind: z.literal('twilio'),
-      secret: given(plainSecret(), "The account's auth token."),
-    }),
-    z.strictObject({
-      kind: z.literal('mailgun'),
-      secret: given(plainSecret(), 'The HTTP webhook signing key that Mailgun shows.'),
-    }),
-    z.strictObject({
-      kind: z.literal('sendgrid'),
+    form('twilio', { secret: given(plainSecret(), "The account's auth token.") }),
+    form('mailgun', { secret: given(plainSecret(), 'The HTTP webhook signing key that Mailgun shows.') }),
+    form('sendgrid', {
       secret: given(
         z.string().check(z.refine(isPublicKey, 'must be the public key as SendGrid shows it')),
         'The verification key that SendGrid shows.',
       ),
     }),
-    z.strictObject({
-      kind: z.literal('sns'),
+    form('sns', {
       topicArn: field(
         z.string().check(z.regex(/^arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w.-]{1,256}$/, 'must be the ARN of a topic')),
         {
@@ -79,16 +72,12 @@ export function verifyInput(vendors: EventCatalogue) {
         },
       ),
     }),
-    z.strictObject({ kind: z.literal('github'), secret: z.optional(given(plainSecret(), madeIfAbsent)) }),
-    z.strictObject({
-      kind: z.literal('stripe'),
-      secret: given(plainSecret(), 'The signing secret that Stripe shows for the endpoint.'),
-    }),
-    z.strictObject({ kind: z.literal('bearer'), secret: z.optional(given(plainSecret(), madeIfAbsent)) }),
-    z.strictObject({ kind: z.literal('basic'), ...userAndPassword() }),
+    form('github', { secret: z.optional(given(plainSecret(), madeIfAbsent)) }),
+    form('stripe', { secret: given(plainSecret(), 'The signing secret that Stripe shows for the endpoint.') }),
+    form('bearer', { secret: z.optional(given(plainSecret(), madeIfAbsent)) }),
+    form('basic', userAndPassword()),
     ...pushKinds(vendors).map(({ kind }) =>
-      z.strictObject({
-        kind: z.literal(kind),
+      form(kind, {
         connection: field(text(60), { description: 'A connection, or vendor/connection.', examples: ['dispatch'] }),
       }),
     ),
@@ -98,8 +87,7 @@ export function verifyInput(vendors: EventCatalogue) {
 /** The senders that are known by name, each with the secret that it or we make. */
 function presetKinds() {
   return Object.entries(presets).map(([kind, preset]: [string, Preset]) =>
-    z.strictObject({
-      kind: z.literal(kind),
+    form(kind, {
       secret: preset.theirs
         ? given(plainSecret(), 'The signing secret that the sender shows.')
         : z.optional(
@@ -187,13 +175,18 @@ export const receivingInputs = () => ({
     z.union([
       // The names are those of the presets.
       z.enum(Object.keys(challengePresets) as [ChallengePreset, ...ChallengePreset[]]),
-      z.strictObject({
-        method: z.enum(['GET', 'HEAD', 'OPTIONS', 'POST']),
-        match: z.optional(z.record(place(), z.union([z.literal(true), text(200)]))),
-        status: z.optional(integer(200, 299)),
-        headers: z.optional(z.record(z.string().check(z.regex(/^[\w-]{1,100}$/)), z.string().check(z.maxLength(500)))),
-        body: z.optional(z.union([z.string().check(z.maxLength(1000)), z.record(z.string(), z.string())])),
-      }),
+      named(
+        'Challenge',
+        z.strictObject({
+          method: z.enum(['GET', 'HEAD', 'OPTIONS', 'POST']),
+          match: z.optional(z.record(place(), z.union([z.literal(true), text(200)]))),
+          status: z.optional(integer(200, 299)),
+          headers: z.optional(
+            z.record(z.string().check(z.regex(/^[\w-]{1,100}$/)), z.string().check(z.maxLength(500))),
+          ),
+          body: z.optional(z.union([z.string().check(z.maxLength(1000)), z.record(z.string(), z.string())])),
+        }),
+      ),
     ]),
     {
       description:

@@ -5,7 +5,7 @@ import { serverUrl } from '../api/server-url.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError, inUse, refusedField } from '../core/errors.ts';
-import { field, integer, text } from '../core/field.ts';
+import { field, integer, named, text } from '../core/field.ts';
 import { rotateSecret } from '../core/rotated-secret.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import { hookSecret } from '../core/secrets.ts';
@@ -36,21 +36,26 @@ export interface HookControlServices extends LogServices {
 }
 
 const shown = () =>
-  z.looseObject({
-    id: z.string(),
-    name: z.string(),
-    verify: z.looseObject({ kind: z.string() }),
-    perMinute: z.int(),
-    received: z.int(),
-    repeated: z.int(),
-    refused: z.int(),
-    handshakes: z.int(),
-    lastReceivedAt: z.optional(z.string()),
-    lastBody: z.optional(field(z.string(), { description: 'The last body as JSON, redacted and cut to 2 kB.' })),
-    lastRefusal: z.optional(z.looseObject({ at: z.string(), status: z.int(), reason: z.string() })),
-    createdAt: z.string(),
-    updatedAt: z.string(),
-  });
+  named(
+    'Hook',
+    z.looseObject({
+      id: z.string(),
+      name: z.string(),
+      verify: named('Verification', z.looseObject({ kind: z.string() })),
+      perMinute: z.int(),
+      received: z.int(),
+      repeated: z.int(),
+      refused: z.int(),
+      handshakes: z.int(),
+      lastReceivedAt: z.optional(z.string()),
+      lastBody: z.optional(field(z.string(), { description: 'The last body as JSON, redacted and cut to 2 kB.' })),
+      lastRefusal: z.optional(
+        named('LastRefusal', z.looseObject({ at: z.string(), status: z.int(), reason: z.string() })),
+      ),
+      createdAt: z.string(),
+      updatedAt: z.string(),
+    }),
+  );
 const urlField = () => field(z.string(), { description: 'Where to post to. It is a secret, and shown this once.' });
 const secretField = () => z.optional(field(z.string(), { description: 'Shown this once, where it was made here.' }));
 const overlapSeconds = () =>

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Principal } from '../api/key-check.ts';
 import { Answer, type Route, route } from '../api/route.ts';
 import { GatewayError } from '../core/errors.ts';
-import { field, integer } from '../core/field.ts';
+import { field, integer, named } from '../core/field.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from '../events/event-types.ts';
 import { findEvent, isKept, retentionMs } from '../events/log.ts';
@@ -18,15 +18,18 @@ const deliveryField = () =>
   z.string().check(z.refine((id) => deliveryKey(id) !== undefined, 'must be the id of a delivery'));
 const time = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
 const shown = () =>
-  z.looseObject({
-    id: z.string(),
-    subscriptionId: z.string(),
-    eventId: z.string(),
-    eventType: z.string(),
-    state: z.enum(deliveryStates),
-    attempts: z.array(z.looseObject({ number: z.int(), at: z.string(), ms: z.int(), status: z.optional(z.int()) })),
-    createdAt: z.string(),
-  });
+  named(
+    'Delivery',
+    z.looseObject({
+      id: z.string(),
+      subscriptionId: z.string(),
+      eventId: z.string(),
+      eventType: z.string(),
+      state: z.enum(deliveryStates),
+      attempts: z.array(z.looseObject({ number: z.int(), at: z.string(), ms: z.int(), status: z.optional(z.int()) })),
+      createdAt: z.string(),
+    }),
+  );
 
 /** The routes of deliveries: the outcome of each, attempt by attempt, and replays. */
 export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue): Route[] {

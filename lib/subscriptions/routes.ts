@@ -3,7 +3,7 @@ import type { Principal } from '../api/key-check.ts';
 import { type Route, route } from '../api/route.ts';
 import type { Connections } from '../connections/connections.ts';
 import { GatewayError, refusedField } from '../core/errors.ts';
-import { field, integer, text } from '../core/field.ts';
+import { field, integer, named, text } from '../core/field.ts';
 import { type AddressPolicy, checkUrl } from '../core/http/address-policy.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from '../events/event-types.ts';
@@ -40,16 +40,20 @@ const filter = () =>
     examples: ['event.data.actorType = "users"'],
   });
 const shown = () =>
-  z.looseObject({
-    id: z.string(),
-    url: z.string(),
-    types: z.array(z.string()),
-    connection: z.optional(z.string()),
-    filter: z.optional(z.string()),
-    state: z.enum(['active', 'paused', 'disabled', 'gone']),
-    createdAt: z.string(),
-  });
-const shownOnce = () => z.extend(shown(), { secret: field(z.string(), { description: 'Shown this once.' }) });
+  named(
+    'Subscription',
+    z.looseObject({
+      id: z.string(),
+      url: z.string(),
+      types: z.array(z.string()),
+      connection: z.optional(z.string()),
+      filter: z.optional(z.string()),
+      state: z.enum(['active', 'paused', 'disabled', 'gone']),
+      createdAt: z.string(),
+    }),
+  );
+const shownOnce = () =>
+  named('NewSubscription', z.extend(shown(), { secret: field(z.string(), { description: 'Shown this once.' }) }));
 
 /** The routes of subscriptions: REST hooks as Zapier-style clients use them. */
 export function subscriptionRoutes(services: SubscriptionRouteServices, vendors: EventCatalogue): Route[] {

@@ -2,25 +2,28 @@ import * as z from 'zod/mini';
 import { type Route, route } from '../api/route.ts';
 import { findAutomation } from '../automations/records.ts';
 import { GatewayError } from '../core/errors.ts';
-import { field, integer, text } from '../core/field.ts';
+import { field, integer, named, text } from '../core/field.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { isSelfTest, type SelfTestItem, selfTestType } from './self-test.ts';
 
 const shown = () =>
-  z.looseObject({
-    automation: z.string(),
-    everySeconds: z.int(),
-    withinSeconds: z.int(),
-    last: z.optional(
-      z.looseObject({
-        startedAt: z.string(),
-        ok: z.boolean(),
-        latencyMs: z.optional(z.int()),
-        reason: z.optional(z.string()),
-      }),
-    ),
-  });
+  named(
+    'SelfTest',
+    z.looseObject({
+      automation: z.string(),
+      everySeconds: z.int(),
+      withinSeconds: z.int(),
+      last: z.optional(
+        z.looseObject({
+          startedAt: z.string(),
+          ok: z.boolean(),
+          latencyMs: z.optional(z.int()),
+          reason: z.optional(z.string()),
+        }),
+      ),
+    }),
+  );
 
 /** The routes of the self-test: a harmless automation that runs on a schedule and whose latency is measured. */
 export function selfTestRoutes({ table }: { table: Table }): Route[] {

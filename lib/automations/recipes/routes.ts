@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Route, route } from '../../api/route.ts';
 import { controlNeed, requireScope } from '../../api/scopes.ts';
-import { field, text } from '../../core/field.ts';
+import { field, named, text } from '../../core/field.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
 import { urlOf } from '../../hooks/routes.ts';
 import { type InstallServices, install, preview, recipeNamed } from './install.ts';
@@ -14,15 +14,18 @@ const installFields = () => ({
   ),
   inputs: z._default(z.record(z.string(), z.unknown()), {}),
 });
-const previewed = () => z.looseObject({ name: z.string(), exists: z.boolean() });
+const previewed = () => named('PreviewedItem', z.looseObject({ name: z.string(), exists: z.boolean() }));
 const shown = () =>
-  z.looseObject({
-    name: z.string(),
-    title: z.string(),
-    summary: z.string(),
-    requirements: z.array(z.string()),
-    inputs: z.record(z.string(), z.looseObject({ title: z.string(), type: z.string() })),
-  });
+  named(
+    'Recipe',
+    z.looseObject({
+      name: z.string(),
+      title: z.string(),
+      summary: z.string(),
+      requirements: z.array(z.string()),
+      inputs: z.record(z.string(), z.looseObject({ title: z.string(), type: z.string() })),
+    }),
+  );
 
 /** The routes of the recipes that ship with Trunkline. */
 export function recipeRoutes(services: InstallServices, vendors: EventCatalogue, recipes: Recipes): Route[] {

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer, text } from '../../core/field.ts';
+import { field, integer, named, text } from '../../core/field.ts';
 import { eventIdField } from '../../events/routes.ts';
 import { runStates, stepStates } from '../runs/runs.ts';
 
@@ -14,28 +14,33 @@ const saw = () =>
   );
 
 const shownStep = () =>
-  z.looseObject({
-    name: z.string(),
-    index: field(z.int(), { description: 'The item of a list, or the round of a repetition, from 0.' }),
-    call: z.optional(field(z.string(), { description: '`vendor/connection/operation`, or what else the step does.' })),
-    effect: z.optional(
-      field(z.enum(['read', 'write', 'destructive', 'session']), { description: 'The effect of the call.' }),
-    ),
-    state: field(z.enum(stepStates), { description: 'How it would end if every vendor accepted its calls.' }),
-    reason: z.optional(field(z.string(), { description: 'Why it would be skipped.' })),
-    problem: z.optional(field(z.string(), { description: 'What would make it fail, or what cannot be known.' })),
-    startedAt: field(z.string(), { description: 'When it would start; waits take no time in a rehearsal.' }),
-    afterSeconds: field(z.number(), { description: 'Seconds from the start of the run.' }),
-    input: z.optional(field(z.unknown(), { description: 'The rendered input, redacted.' })),
-    output: z.optional(field(z.unknown(), { description: 'Its output; absent where it is not known.' })),
-    performed: z.optional(field(z.boolean(), { description: 'True for a read that was really made.' })),
-    unknown: z.optional(
-      field(z.array(z.string()), {
-        description: 'Earlier steps that it reads whose output is not known. Give it in `outputs`, or set `reads`.',
-      }),
-    ),
-    saw: saw(),
-  });
+  named(
+    'RehearsedStep',
+    z.looseObject({
+      name: z.string(),
+      index: field(z.int(), { description: 'The item of a list, or the round of a repetition, from 0.' }),
+      call: z.optional(
+        field(z.string(), { description: '`vendor/connection/operation`, or what else the step does.' }),
+      ),
+      effect: z.optional(
+        field(z.enum(['read', 'write', 'destructive', 'session']), { description: 'The effect of the call.' }),
+      ),
+      state: field(z.enum(stepStates), { description: 'How it would end if every vendor accepted its calls.' }),
+      reason: z.optional(field(z.string(), { description: 'Why it would be skipped.' })),
+      problem: z.optional(field(z.string(), { description: 'What would make it fail, or what cannot be known.' })),
+      startedAt: field(z.string(), { description: 'When it would start; waits take no time in a rehearsal.' }),
+      afterSeconds: field(z.number(), { description: 'Seconds from the start of the run.' }),
+      input: z.optional(field(z.unknown(), { description: 'The rendered input, redacted.' })),
+      output: z.optional(field(z.unknown(), { description: 'Its output; absent where it is not known.' })),
+      performed: z.optional(field(z.boolean(), { description: 'True for a read that was really made.' })),
+      unknown: z.optional(
+        field(z.array(z.string()), {
+          description: 'Earlier steps that it reads whose output is not known. Give it in `outputs`, or set `reads`.',
+        }),
+      ),
+      saw: saw(),
+    }),
+  );
 
 /** A run that was rehearsed. */
 const shownRunSchema = () => ({
@@ -84,20 +89,23 @@ export type RehearsalInput = z.output<z.ZodMiniObject<ReturnType<typeof rehearsa
 
 /** What a rehearsal answers. */
 export const rehearsed = () =>
-  z.looseObject({
-    ...shownRunSchema(),
-    complete: field(z.boolean(), { description: 'False where the limits of a rehearsal ended it before the run.' }),
-    problem: z.optional(field(z.string(), { description: 'Why the event would not start the automation at all.' })),
-    event: field(z.looseObject({ type: z.string(), data: z.optional(z.unknown()) }), {
-      description: 'The event that the run sees.',
+  named(
+    'Rehearsal',
+    z.looseObject({
+      ...shownRunSchema(),
+      complete: field(z.boolean(), { description: 'False where the limits of a rehearsal ended it before the run.' }),
+      problem: z.optional(field(z.string(), { description: 'Why the event would not start the automation at all.' })),
+      event: field(z.looseObject({ type: z.string(), data: z.optional(z.unknown()) }), {
+        description: 'The event that the run sees.',
+      }),
+      undo: field(z.array(z.looseObject({ call: z.string(), input: z.unknown() })), {
+        description: 'The calls with which POST /v1/runs/{id}/undo would reverse the run, in their order.',
+      }),
+      started: field(z.array(z.looseObject(shownRunSchema())), {
+        description: 'The runs of other automations that its `start` steps would start.',
+      }),
     }),
-    undo: field(z.array(z.looseObject({ call: z.string(), input: z.unknown() })), {
-      description: 'The calls with which POST /v1/runs/{id}/undo would reverse the run, in their order.',
-    }),
-    started: field(z.array(z.looseObject(shownRunSchema())), {
-      description: 'The runs of other automations that its `start` steps would start.',
-    }),
-  });
+  );
 
 /** What a backtest starts with. */
 export const backtestFields = () => ({
@@ -121,26 +129,29 @@ const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such 
 
 /** What a backtest answers. */
 export const backtested = () =>
-  z.looseObject({
-    since: z.string(),
-    until: z.string(),
-    events: field(z.int(), { description: 'The events and firings on this page that start the automation.' }),
-    next: z.optional(
-      field(z.string(), {
-        description:
-          'Where the next page begins, for `after`; absent on the last. Each page begins with an empty memory and without dedupe keys.',
+  named(
+    'Backtest',
+    z.looseObject({
+      since: z.string(),
+      until: z.string(),
+      events: field(z.int(), { description: 'The events and firings on this page that start the automation.' }),
+      next: z.optional(
+        field(z.string(), {
+          description:
+            'Where the next page begins, for `after`; absent on the last. Each page begins with an empty memory and without dedupe keys.',
+        }),
+      ),
+      summary: z.looseObject({
+        runs: field(z.record(z.string(), z.int()), { description: 'The number of runs by how they would have ended.' }),
+        calls: field(z.record(z.string(), z.int()), {
+          description: 'The number of calls that would have been made, by `vendor/connection/operation`.',
+        }),
       }),
-    ),
-    summary: z.looseObject({
-      runs: field(z.record(z.string(), z.int()), { description: 'The number of runs by how they would have ended.' }),
-      calls: field(z.record(z.string(), z.int()), {
-        description: 'The number of calls that would have been made, by `vendor/connection/operation`.',
+      runs: field(z.array(z.looseObject(shownRunSchema())), {
+        description: 'Every run, oldest first, with those that they would have started.',
       }),
     }),
-    runs: field(z.array(z.looseObject(shownRunSchema())), {
-      description: 'Every run, oldest first, with those that they would have started.',
-    }),
-  });
+  );
 /** What a drill starts with. */
 export const drillFields = () => {
   const { event, eventId } = rehearsalFields();

@@ -65,7 +65,7 @@ describe('when 95 % of the monthly calls of a connection are used', () => {
   test('an automation that raises an alarm, is declared as one, or was started by one goes on', async () => {
     await spend(await monthly(100), 99);
     await stage.go([siren, say]);
-    await stage.go({ alarm: true, do: [say] });
+    await stage.go({ priority: 'alarm', do: [say] });
     const other = stage.automation({ name: 'Chronicle', do: [say] });
     await stage.table().put({ ...other });
     await stage.go([siren, { name: 'chronicle', start: 'Chronicle' }]);

@@ -4,7 +4,7 @@ import { type Route, route } from '../../api/route.ts';
 import { controlNeed, requireScope, within } from '../../api/scopes.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
-import { field, integer, text } from '../../core/field.ts';
+import { field, integer, named, text } from '../../core/field.ts';
 import { redact } from '../../core/redaction/redact.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { unpackText } from '../../store/blobs.ts';
@@ -31,52 +31,63 @@ import {
 import { isOwnCall, maySeeReason, maySeeStep, scopesToSee } from './visible.ts';
 
 const summary = () =>
-  z.looseObject({
-    id: z.string(),
-    name: z.string(),
-    state: z.string(),
-    automationId: z.optional(z.string()),
-    eventId: z.optional(z.string()),
-    createdAt: z.string(),
-    endedAt: z.optional(z.string()),
-    reason: z.optional(z.string()),
-    waiting: z.optional(
-      field(z.string(), {
-        description: 'Why a step waits: `quota: …` near the monthly calls of a connection, or sending is paused.',
-      }),
-    ),
-    replayOf: z.optional(field(z.string(), { description: 'The run that it repeats.' })),
-    replayedBy: z.optional(field(z.string(), { description: 'The run that repeats it.' })),
-    undoOf: z.optional(field(z.string(), { description: 'The run that it takes back.' })),
-  });
+  named(
+    'Run',
+    z.looseObject({
+      id: z.string(),
+      name: z.string(),
+      state: z.string(),
+      automationId: z.optional(z.string()),
+      eventId: z.optional(z.string()),
+      createdAt: z.string(),
+      endedAt: z.optional(z.string()),
+      reason: z.optional(z.string()),
+      waiting: z.optional(
+        field(z.string(), {
+          description: 'Why a step waits: `quota: …` near the monthly calls of a connection, or sending is paused.',
+        }),
+      ),
+      replayOf: z.optional(field(z.string(), { description: 'The run that it repeats.' })),
+      replayedBy: z.optional(field(z.string(), { description: 'The run that repeats it.' })),
+      undoOf: z.optional(field(z.string(), { description: 'The run that it takes back.' })),
+    }),
+  );
 const whole = () =>
-  z.extend(summary(), {
-    undoable: field(z.boolean(), { description: 'Whether a step that succeeded declares an `undo`.' }),
-    steps: z.array(
-      z.looseObject({
-        name: z.string(),
-        state: z.string(),
-        attempts: z.int(),
-        input: z.optional(z.unknown()),
-        output: z.optional(z.unknown()),
-      }),
-    ),
-  });
+  named(
+    'RunWithSteps',
+    z.extend(summary(), {
+      undoable: field(z.boolean(), { description: 'Whether a step that succeeded declares an `undo`.' }),
+      steps: z.array(
+        z.looseObject({
+          name: z.string(),
+          state: z.string(),
+          attempts: z.int(),
+          input: z.optional(z.unknown()),
+          output: z.optional(z.unknown()),
+        }),
+      ),
+    }),
+  );
+/** The id of a run that was just started. */
+export const startedRun = () => named('StartedRun', z.looseObject({ id: z.string() }));
 const shownAlarm = () =>
-  z.looseObject({
-    runId: z.string(),
-    name: z.string(),
-    automationId: z.optional(z.string()),
-    call: z.string(),
-    state: z.enum(['raised', 'raising', 'unknown', 'failed']),
-    postedAt: field(z.string(), { description: 'When the event that caused it was stored.' }),
-    raisedAt: z.optional(field(z.string(), { description: 'When the vendor accepted the first alarm of the run.' })),
-    acknowledgedAt: z.optional(
-      field(z.string(), { description: 'When a `waitFor` step found an event after the alarm.' }),
-    ),
-    reason: z.optional(z.string()),
-    hidden: z.optional(field(z.boolean(), { description: 'True if your key may not see the reason.' })),
-  });
+  named(
+    'Alarm',
+    z.looseObject({
+      runId: z.string(),
+      name: z.string(),
+      automationId: z.optional(z.string()),
+      call: z.string(),
+      state: z.enum(['raised', 'raising', 'unknown', 'failed']),
+      postedAt: field(z.string(), { description: 'When the event that caused it was stored.' }),
+      raisedAt: z.optional(field(z.string(), { description: 'When the vendor accepted the first alarm of the run.' })),
+      acknowledgedAt: z.optional(
+        field(z.string(), { description: 'When a `waitFor` step found an event after the alarm.' }),
+      ),
+      reason: z.optional(z.string()),
+      hidden: z.optional(field(z.boolean(), { description: 'True if your key may not see the reason.' })),
+    }),
+  );
 const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
 const runIdField = () => z.string().check(z.refine((id) => runKey(id) !== undefined, 'must be the id of a run'));
 
@@ -171,7 +182,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
           }),
         ),
       }),
-      output: () => z.looseObject({ id: z.string() }),
+      output: startedRun,
       handle: async ({ params, input, principal }) => {
         const run = await findAuthorized(services, params.id ?? '', principal);
         if (input.event) requireScope(principal.scopes, controlNeed('automations', true));
@@ -214,7 +225,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       summary: 'Take back what a run has done, by the `undo` of its steps, newest first',
       write: true,
       status: 202,
-      output: () => z.looseObject({ id: z.string() }),
+      output: startedRun,
       handle: async ({ params, principal }) => {
         const run = await findAuthorized(services, params.id ?? '', principal);
         // Loaded on demand: nothing else in the control function renders inputs.

@@ -1,9 +1,16 @@
 import * as z from 'zod/mini';
 import { samplesOf } from './sample.ts';
-import { isSchema, type JsonSchema, subSchemas } from './schema.ts';
+import { isSchema, type JsonSchema, nameKeyword, subSchemas } from './schema.ts';
 
 /** The JSON Schema of a zod schema as zod gives it, made plainer: what says nothing is left out. `$defs` may remain. */
 export function plainSchema(schema: z.core.$ZodType, io: 'input' | 'output'): JsonSchema {
+  const made = namedSchema(schema, io);
+  forgetNames(made);
+  return made;
+}
+
+/** The same with the names of its parts, each under `nameKeyword`. */
+export function namedSchema(schema: z.core.$ZodType, io: 'input' | 'output'): JsonSchema {
   const made = z.toJSONSchema(schema, {
     io,
     unrepresentable: 'any',
@@ -35,6 +42,12 @@ function typeOfResult(pipe: z.core.$ZodPipe, sample: unknown): string[] {
     // A transform that works on other texts only.
     return [];
   }
+}
+
+/** Removes the names of a schema and its parts. */
+export function forgetNames(schema: JsonSchema): void {
+  delete schema[nameKeyword];
+  for (const inner of subSchemas(schema)) forgetNames(inner.schema);
 }
 
 function tidy(schema: JsonSchema, io: 'input' | 'output'): void {

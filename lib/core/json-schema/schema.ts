@@ -1,17 +1,20 @@
 /** A JSON Schema of the 2020-12 dialect, which is OpenAPI 3.1's own. */
 export type JsonSchema = { [keyword: string]: unknown };
 
-/** The direct sub-schemas of a schema, each with a way to replace it and the word that leads to it. */
+/** The keyword under which a schema carries its name until it is published. */
+export const nameKeyword = 'x-component';
+
+/** The direct sub-schemas of a schema, each with a way to replace it. */
 export function* subSchemas(
   schema: JsonSchema,
-): Generator<{ word: string; list: boolean; schema: JsonSchema; replace: (other: JsonSchema) => void }> {
+): Generator<{ schema: JsonSchema; replace: (other: JsonSchema) => void }> {
   for (const keyword of ['items', 'additionalProperties', 'propertyNames', 'not', 'contains']) {
     const inner = schema[keyword];
     if (isSchema(inner)) {
       const replace = (other: JsonSchema) => {
         schema[keyword] = other;
       };
-      yield { word: '', list: true, schema: inner, replace };
+      yield { schema: inner, replace };
     }
   }
   for (const keyword of ['anyOf', 'oneOf', 'allOf', 'prefixItems']) {
@@ -22,7 +25,7 @@ export function* subSchemas(
       const replace = (other: JsonSchema) => {
         list[at] = other;
       };
-      yield { word: '', list: false, schema: inner, replace };
+      yield { schema: inner, replace };
     }
   }
   for (const keyword of ['properties', 'patternProperties', '$defs']) {
@@ -33,7 +36,7 @@ export function* subSchemas(
       const replace = (other: JsonSchema) => {
         record[word] = other;
       };
-      yield { word, list: false, schema: inner as JsonSchema, replace };
+      yield { schema: inner as JsonSchema, replace };
     }
   }
 }

@@ -4,10 +4,10 @@ import { GatewayError } from '../../core/errors.ts';
 import { sampleOf } from '../../core/json-schema/sample.ts';
 import { isSchema, type JsonSchema } from '../../core/json-schema/schema.ts';
 import type { Shape } from '../../core/operation.ts';
+import { pascalCase } from '../../core/pascal-case.ts';
 import type { Catalogue, Vendor } from '../../core/vendor.ts';
 import type { Part } from './problems.ts';
 import type { SchemaComponents } from './schema-components.ts';
-import { pascalCase } from './schema-names.ts';
 
 /** The body of `createConnection`: one form for each vendor, with its own settings and credentials. */
 export function connectionBody(declared: Shape, vendors: Catalogue, schemas: SchemaComponents): Part {

@@ -6,9 +6,12 @@ import * as z from 'zod/mini';
 import { type Check, declaredApi, lint, schemaCompiler } from '../../../test/support/api-document.ts';
 import { readSettings } from '../../connections/input.ts';
 import { statusOfCode } from '../../core/errors.ts';
+import { named } from '../../core/field.ts';
+import { nameKeyword } from '../../core/json-schema/schema.ts';
 import { schemasOf } from '../../core/operation.ts';
 import { vendors } from '../../vendors/index.ts';
 import { type OpenApiDocument, openApiDocument } from './document.ts';
+import { SchemaComponents } from './schema-components.ts';
 
 interface Operation {
   operationId: string;
@@ -88,6 +91,26 @@ describe('the document as a whole', () => {
       kind === 'securitySchemes' ? [] : Object.keys(parts).map((name) => `${kind}/${name}`),
     );
     expect(there.sort()).toEqual([...used].sort());
+  });
+
+  test('publishes schemas under their declared names, inputs that differ from outputs under their own', () => {
+    const names = Object.keys((document.components as { schemas: object }).schemas);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'CallStep',
+        'Run',
+        'RunWithSteps',
+        'ScheduleTrigger',
+        'ScheduleTriggerInput',
+        'TalkRoom',
+      ]),
+    );
+    expect(JSON.stringify(document)).not.toContain(nameKeyword);
+    const schemas = new SchemaComponents();
+    const place = { prefix: 'Talk', operation: 'getRoom', answer: true };
+    schemas.of(named('Room', z.object({ token: z.string() })), place);
+    schemas.of(z.object({ one: named('Room', z.object({ name: z.string() })) }), place);
+    expect(() => schemas.share()).toThrow('Two different schemas are called TalkRoom');
   });
 
   test('is the same for the same declarations', () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { declaredApi, lint, schemaCompiler } from '../../../test/support/api-document.ts';
 import { type Route, route } from '../../api/route.ts';
-import { bigInteger, field, integer, text } from '../../core/field.ts';
+import { bigInteger, field, integer, named, text } from '../../core/field.ts';
 import { operationsOf } from '../../core/operation.ts';
 import type { EventfulVendor } from '../../core/vendor.ts';
 import { eventTypesOf } from '../../events/event-types.ts';
@@ -14,8 +14,8 @@ interface Row {
   id: string;
   rows: Row[];
 }
-const row: z.ZodMiniType<Row, Row> = z.looseObject({ id: z.string(), rows: z.array(z.lazy(() => row)) });
-const person = () => z.looseObject({ id: bigInteger(), name: z.string() });
+const row: z.ZodMiniType<Row, Row> = named('Row', z.looseObject({ id: z.string(), rows: z.array(z.lazy(() => row)) }));
+const person = () => named('Person', z.looseObject({ id: bigInteger(), name: z.string() }));
 
 /** A vendor with a declaration of every form that the document must say something about. */
 const made: EventfulVendor = {
@@ -141,7 +141,7 @@ test('both documents pass the linter', async () => {
 
 test('a schema that holds itself becomes a component that refers to itself', () => {
   expect(dig(whole, ...answer('getTree'), 'properties')).toMatchObject({
-    root: { $ref: '#/components/schemas/TimetonicRoot' },
+    root: { $ref: '#/components/schemas/TimetonicRow' },
   });
   const tree = compile(...answer('getTree'));
   const leaf = { id: 'leaf', rows: [] };
@@ -149,7 +149,7 @@ test('a schema that holds itself becomes a component that refers to itself', () 
   expect(tree({ root: { id: 'root', rows: [{ id: 1, rows: [] }] }, more: [] })).toBe(false);
 });
 
-test('an object that stands at several places is one component, named in the singular', () => {
+test('a schema with a name is one component wherever it stands', () => {
   const { schemas } = whole.components as { schemas: Record<string, object> };
   expect(Object.keys(schemas)).toContain('TimetonicPerson');
   expect(dig(whole, ...answer('listPersons'))).toBeDefined();
@@ -161,20 +161,20 @@ test('an object that stands at several places is one component, named in the sin
 
 test('a read takes numbers as they are and lists and objects as JSON in the query', () => {
   const parameters = dig(whole, 'paths', path('getTree'), 'get', 'parameters') as Record<string, unknown>[];
-  const named = Object.fromEntries(parameters.map((each) => [each.name ?? each.$ref, each]));
-  expect(named.depth).toMatchObject({ in: 'query', schema: { type: 'integer', default: 3, minimum: 1, maximum: 9 } });
-  expect(named.depth).not.toHaveProperty('required');
-  expect(named.rowId).toMatchObject({
+  const byName = Object.fromEntries(parameters.map((each) => [each.name ?? each.$ref, each]));
+  expect(byName.depth).toMatchObject({ in: 'query', schema: { type: 'integer', default: 3, minimum: 1, maximum: 9 } });
+  expect(byName.depth).not.toHaveProperty('required');
+  expect(byName.rowId).toMatchObject({
     description: 'Any row.',
     'x-wire-name': 'r_id',
     schema: { anyOf: expect.any(Array) },
   });
-  expect(named.filter).toMatchObject({ content: { 'application/json': { schema: { type: 'object' } } } });
-  expect(named.fieldIds).toMatchObject({
+  expect(byName.filter).toMatchObject({ content: { 'application/json': { schema: { type: 'object' } } } });
+  expect(byName.fieldIds).toMatchObject({
     required: true,
     content: { 'application/json': { schema: { type: 'array' } } },
   });
-  expect(named.size).toMatchObject({ required: true, schema: { type: 'string', enum: ['tb', 'full'] } });
+  expect(byName.size).toMatchObject({ required: true, schema: { type: 'string', enum: ['tb', 'full'] } });
 });
 
 test("the vendor's refusals stand under the status that the caller sees", () => {

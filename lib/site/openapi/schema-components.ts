@@ -1,19 +1,28 @@
 import type * as z from 'zod/mini';
-import { plainSchema } from '../../core/json-schema/plain.ts';
-import { isSchema, type JsonSchema, subSchemas } from '../../core/json-schema/schema.ts';
-import { namedSubSchemas, nameOfReference, type Place, rootName, type SchemaName } from './schema-names.ts';
+import { namedSchema } from '../../core/json-schema/plain.ts';
+import { isSchema, type JsonSchema, nameKeyword, subSchemas } from '../../core/json-schema/schema.ts';
+import { pascalCase } from '../../core/pascal-case.ts';
 
-interface Seen extends SchemaName {
-  count: number;
+/** Where a schema is used. */
+export interface Place {
+  /** Put before every name: the vendor's, or nothing for our own. */
+  prefix: string;
+  operation: string;
+  /** The schema is the operation's output, not its input. */
+  answer: boolean;
 }
 
-/** Collects the schemas of the document; what repeats, or refers to itself, moves to `components/schemas` under its own name. */
+/** A named schema as JSON, where it is part of an input and where it is part of an output. */
+type Forms = Partial<Record<'input' | 'output', string>>;
+
+/**
+ * Collects the schemas of the document. Those that carry a name (`named` in `lib/core/field.ts`) move to `components/schemas`. So do
+ * answers without one, under the name of their operation, because clients are generated from them.
+ */
 export class SchemaComponents {
   readonly components: Record<string, JsonSchema> = {};
   readonly #roots: { schema: JsonSchema; place: Place }[] = [];
-  readonly #circular = new Map<string, JsonSchema>();
-  readonly #seen = new Map<string, Seen>();
-  readonly #names = new Map<string, string>();
+  readonly #forms = new Map<string, Forms>();
 
   /** Puts a schema of our own under a fixed name. */
   define(name: string, schema: JsonSchema): JsonSchema {
@@ -21,129 +30,72 @@ export class SchemaComponents {
     return reference(name);
   }
 
-  /** The schema of a zod declaration, to be put into the document as it is; `share` may change it in place later. */
+  /** The schema of a zod declaration, to be put into the document as it is; `share` changes it in place later. */
   of(schema: z.core.$ZodType, place: Place): JsonSchema {
-    const made = this.#withoutDefinitions(plainSchema(schema, place.answer ? 'output' : 'input'), place);
-    this.#roots.push({ schema: made, place });
+    const { $defs, ...made } = namedSchema(schema, place.answer ? 'output' : 'input');
+    const isObject = isSchema(made.properties) && Object.keys(made.properties).length > 0;
+    if (place.answer && isObject) made[nameKeyword] ??= `${pascalCase(place.operation)}Answer`;
+    const definitions = Object.entries(isSchema($defs) ? $defs : {}) as [string, JsonSchema][];
+    const named = new Map([['#', made], ...definitions.map(([key, inner]) => [`#/$defs/${key}`, inner] as const)]);
+    for (const root of named.values()) {
+      nameReferences(root, named);
+      this.#roots.push({ schema: root, place });
+    }
     return made;
   }
 
-  /**
-   * Moves every answer, and every object that occurs at least twice, to the components. An input is never moved whole.
-   * Called once, when all schemas are in.
-   */
+  /** Moves what has a name to the components. Called once, when all schemas are in. */
   share(): void {
+    for (const { schema, place } of this.#roots) this.#note(schema, place);
     for (const { schema, place } of this.#roots) {
-      const called = rootName(schema, place);
-      if (place.answer) {
-        this.#count(schema, place.prefix, called);
-        // A response deserves a name even if it occurs only once: clients are generated from it.
-        const seen = this.#seenOf(schema, place.prefix);
-        if (seen) seen.count++;
-      } else this.#countInner(schema, place.prefix, called.name);
-    }
-    for (const { schema, place } of this.#roots) {
-      const shared = place.answer ? this.#shared(schema, place.prefix) : this.#innerShared(schema, place.prefix);
+      const shared = this.#shared(schema, place);
       if (shared === schema) continue;
       for (const keyword of Object.keys(schema)) delete schema[keyword];
       Object.assign(schema, shared);
     }
   }
 
-  /** A repeat is not looked into again, so that its parts count once for all its places. */
-  #count(schema: JsonSchema, prefix: string, called: SchemaName): void {
-    const key = keyOf(schema, prefix);
-    const known = key === undefined ? undefined : this.#seen.get(key);
-    if (known) {
-      known.count++;
-      const better = called.rank - known.rank || called.name.length - known.name.length;
-      if (better < 0) Object.assign(known, { name: called.name, rank: called.rank });
-      return;
+  #note(schema: JsonSchema, place: Place): void {
+    const name = nameOf(schema, place);
+    if (name !== undefined && schema.$ref === undefined) {
+      const forms = this.#forms.get(name) ?? {};
+      const form = place.answer ? 'output' : 'input';
+      const text = JSON.stringify(schema);
+      if (forms[form] !== undefined && forms[form] !== text)
+        throw new Error(`Two different schemas are called ${name}, the second one in ${place.operation}`);
+      forms[form] = text;
+      this.#forms.set(name, forms);
     }
-    if (key !== undefined) this.#seen.set(key, { count: 1, name: called.name, rank: called.rank });
-    this.#countInner(schema, prefix, called.name);
+    for (const inner of subSchemas(schema)) this.#note(inner.schema, place);
   }
 
-  #countInner(schema: JsonSchema, prefix: string, around: string): void {
-    for (const inner of namedSubSchemas(schema, prefix, around)) this.#count(inner.schema, prefix, inner);
+  #shared(schema: JsonSchema, place: Place): JsonSchema {
+    const name = nameOf(schema, place);
+    for (const inner of subSchemas(schema)) inner.replace(this.#shared(inner.schema, place));
+    if (name === undefined) return schema;
+    const { input, output = input } = this.#forms.get(name) ?? {};
+    const published = place.answer || input === output ? name : `${name}Input`;
+    const { [nameKeyword]: _, ...rest } = schema;
+    if (schema.$ref === undefined) this.components[published] = rest;
+    return reference(published);
   }
+}
 
-  #seenOf(schema: JsonSchema, prefix: string): Seen | undefined {
-    const key = keyOf(schema, prefix);
-    return key === undefined ? undefined : this.#seen.get(key);
+/** Gives what refers to a schema around it, or to a definition beside it, the name of that schema. */
+function nameReferences(schema: JsonSchema, named: ReadonlyMap<unknown, JsonSchema>): void {
+  if (schema.$ref !== undefined) {
+    const name = named.get(schema.$ref)?.[nameKeyword];
+    if (name === undefined) throw new Error('A schema that holds itself needs a name: see named in lib/core/field.ts');
+    schema[nameKeyword] = name;
   }
+  for (const inner of subSchemas(schema)) nameReferences(inner.schema, named);
+}
 
-  #shared(schema: JsonSchema, prefix: string): JsonSchema {
-    const key = keyOf(schema, prefix);
-    const seen = this.#seenOf(schema, prefix);
-    if (key === undefined || !seen || seen.count < 2) return this.#innerShared(schema, prefix);
-    let name = this.#names.get(key);
-    if (name === undefined) {
-      name = this.#free(seen.name);
-      this.#names.set(key, name);
-      const copy = structuredClone(schema);
-      this.components[name] = copy;
-      this.#innerShared(copy, prefix);
-    }
-    return reference(name);
-  }
-
-  #innerShared(schema: JsonSchema, prefix: string): JsonSchema {
-    for (const inner of subSchemas(schema)) inner.replace(this.#shared(inner.schema, prefix));
-    return schema;
-  }
-
-  /** What zod leaves under `$defs`, and what refers to its own root, goes to the components at once. */
-  #withoutDefinitions(schema: JsonSchema, place: Place): JsonSchema {
-    const text = JSON.stringify(schema);
-    if (!text.includes('"$ref"')) return schema;
-    const known = this.#circular.get(`${place.prefix} ${text}`);
-    if (known) return structuredClone(known);
-    const { $defs, ...rest } = schema;
-    const base = rootName(rest, place).name;
-    const definitions = Object.entries(isSchema($defs) ? $defs : {}).map(([key, inner]) => {
-      const target = `#/$defs/${key}`;
-      const name = this.#reserve(nameOfReference(rest, target, place.prefix, base) ?? base);
-      return { target, name, inner };
-    });
-    if (text.includes('"$ref":"#"')) definitions.push({ target: '#', name: this.#reserve(base), inner: rest });
-    const names = new Map(definitions.map(({ target, name }) => [target, name]));
-    for (const { name, inner } of definitions) {
-      this.components[name] = redirected(structuredClone(inner) as JsonSchema, names);
-    }
-    const root = names.get('#');
-    const made = root === undefined ? redirected(structuredClone(rest), names) : reference(root);
-    this.#circular.set(`${place.prefix} ${text}`, structuredClone(made));
-    return made;
-  }
-
-  #reserve(name: string): string {
-    const free = this.#free(name);
-    this.components[free] = {};
-    return free;
-  }
-
-  #free(name: string): string {
-    if (!Object.hasOwn(this.components, name)) return name;
-    for (let number = 2; ; number++) {
-      if (!Object.hasOwn(this.components, `${name}${number}`)) return `${name}${number}`;
-    }
-  }
+function nameOf(schema: JsonSchema, { prefix }: Place): string | undefined {
+  const name = schema[nameKeyword];
+  return typeof name === 'string' ? `${prefix}${name}` : undefined;
 }
 
 function reference(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name}` };
-}
-
-function redirected(schema: JsonSchema, names: ReadonlyMap<string, string>): JsonSchema {
-  const target = typeof schema.$ref === 'string' ? names.get(schema.$ref) : undefined;
-  if (target !== undefined) schema.$ref = `#/components/schemas/${target}`;
-  for (const inner of subSchemas(schema)) redirected(inner.schema, names);
-  return schema;
-}
-
-/** Only objects with declared properties are worth a name, and each vendor has its own. */
-function keyOf(schema: JsonSchema, prefix: string): string | undefined {
-  const worth = isSchema(schema.properties) && Object.keys(schema.properties).length > 0;
-  return worth ? `${prefix} ${JSON.stringify(schema)}` : undefined;
 }

@@ -1,11 +1,12 @@
+import { forgetNames } from '../../core/json-schema/plain.ts';
 import { sampleOf } from '../../core/json-schema/sample.ts';
 import { isSchema, type JsonSchema } from '../../core/json-schema/schema.ts';
 import { type Operation, schemasOf } from '../../core/operation.ts';
+import { pascalCase } from '../../core/pascal-case.ts';
 import type { Vendor } from '../../core/vendor.ts';
 import { codeOfStatus } from '../../core/vendor-failure.ts';
 import { answerHeaders, type Part, problemsOf } from './problems.ts';
 import type { SchemaComponents } from './schema-components.ts';
-import { pascalCase } from './schema-names.ts';
 
 /** What the document knows in addition to the declarations. */
 export interface Surroundings {
@@ -83,6 +84,7 @@ export function queryParameters(input: JsonSchema, sample?: unknown): Part[] {
   const required = requiredOf(input);
   return Object.entries(isSchema(input.properties) ? input.properties : {}).map(([name, declared]) => {
     const schema = isSchema(declared) ? structuredClone(declared) : {};
+    forgetNames(schema);
     const { description, 'x-wire-name': wire } = schema;
     delete schema.description;
     delete schema['x-wire-name'];

@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
 import type { EventType } from '../../core/event-type.ts';
+import { named } from '../../core/field.ts';
 import { isSchema, type JsonSchema } from '../../core/json-schema/schema.ts';
+import { pascalCase } from '../../core/pascal-case.ts';
 import { type Part, problemsOf } from './problems.ts';
 import type { SchemaComponents } from './schema-components.ts';
-import { pascalCase } from './schema-names.ts';
 
 /** An event type with its name and whose it is. */
 export interface DescribedEventType extends EventType {
@@ -82,19 +83,21 @@ export function eventWebhooks(
 
 function webhook(described: DescribedEventType, schemas: SchemaComponents, tag: string): Part {
   const { type, vendor, summary, sample } = described;
-  const event = z.looseObject({
-    id: z.string(),
-    type: z.literal(type),
-    timestamp: z.iso.datetime(),
-    vendor: z.literal(vendor),
-    connection: z.string(),
-    data: described.data(),
-  });
+  const event = named(
+    `${pascalCase(type.slice(vendor.length + 1))}Event`,
+    z.looseObject({
+      id: z.string(),
+      type: z.literal(type),
+      timestamp: z.iso.datetime(),
+      vendor: z.literal(vendor),
+      connection: z.string(),
+      data: described.data(),
+    }),
+  );
   const schema: JsonSchema = schemas.of(event, {
     prefix: pascalCase(vendor),
     operation: type,
     answer: true,
-    name: `${pascalCase(type.slice(vendor.length + 1))}Event`,
   });
   const example = {
     id: `${type}:sample`,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
-import { field, integer, text } from '../../core/field.ts';
+import { field, integer, named, text } from '../../core/field.ts';
 import { operationsOf } from '../../core/operation.ts';
 import type { Proptt2Call } from './wire/exchange.ts';
 import type { Proptt2Path } from './wire/send.ts';
@@ -109,34 +109,40 @@ export const coordinate = () =>
   );
 
 /** The vendor's `{"code":"200"}`. */
-export const done = () => z.looseObject({ code: z.string() });
-export const created = () => z.looseObject({ id: id() });
+export const done = () => named('Code', z.looseObject({ code: z.string() }));
+export const created = () => named('Id', z.looseObject({ id: id() }));
 
 export const user = () =>
-  z.looseObject({
-    id: id(),
-    strId: no(),
-    name: z.string(),
-    type: z.optional(id()),
-    role: z.optional(id()),
-    latitude: z.optional(coordinate()),
-    longitude: z.optional(coordinate()),
-    locationDate: z.optional(z.string()),
-  });
+  named(
+    'User',
+    z.looseObject({
+      id: id(),
+      strId: no(),
+      name: z.string(),
+      type: z.optional(id()),
+      role: z.optional(id()),
+      latitude: z.optional(coordinate()),
+      longitude: z.optional(coordinate()),
+      locationDate: z.optional(z.string()),
+    }),
+  );
 
 export const record = () =>
-  z.looseObject({
-    id: id(),
-    type: id(),
-    status: id(),
-    fileSize: id(),
-    ownerId: id(),
-    ownerName: z.string(),
-    createDate: z.string(),
-    channelId: z.optional(id()),
-    channelNo: z.optional(no()),
-    channelName: z.optional(z.string()),
-  });
+  named(
+    'Record',
+    z.looseObject({
+      id: id(),
+      type: id(),
+      status: id(),
+      fileSize: id(),
+      ownerId: id(),
+      ownerName: z.string(),
+      createDate: z.string(),
+      channelId: z.optional(id()),
+      channelNo: z.optional(no()),
+      channelName: z.optional(z.string()),
+    }),
+  );
 
 /** The entries of a list in a response; none if it has another form. */
 export function recordsIn(body: unknown, name: string): Record<string, unknown>[] {

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { named } from '../../core/field.ts';
 import { chatMessage } from './chat/message.ts';
 import { recordOf, textOf } from './wire/protocol.ts';
 
@@ -16,7 +17,7 @@ export const done = () => shaped((value) => recordOf(value) ?? {}, z.looseObject
 export const reactions = () =>
   shaped(
     (value) => recordOf(value) ?? {},
-    z.record(z.string(), z.array(z.looseObject({ actorType: z.string(), actorId: z.string() }))),
+    z.record(z.string(), z.array(named('Reaction', z.looseObject({ actorType: z.string(), actorId: z.string() })))),
   );
 
 /** A created room. Old servers return only its token, which is then also its id. */
@@ -26,56 +27,65 @@ export const newRoom = () =>
       const made = recordOf(value);
       return made?.participantType === undefined ? made && { id: made.token, ...made } : roomOf(value);
     },
-    z.looseObject({ token: z.string() }),
+    named('Token', z.looseObject({ token: z.string() })),
   );
 
 /** A room: the fields that every server returns, in one form. */
 export const room = () =>
   shaped(
     roomOf,
-    z.looseObject({
-      token: z.string(),
-      type: z.int(),
-      name: z.string(),
-      displayName: z.string(),
-      description: z.string(),
-      participantType: z.int(),
-      participantInCall: z.boolean(),
-      participantFlags: z.int(),
-      lastPing: z.int(),
-      lastActivity: z.int(),
-      sessionId: z.string(),
-      hasPassword: z.boolean(),
-      hasCall: z.boolean(),
-      readOnly: z.int(),
-      lobbyState: z.int(),
-      lastMessage: z.nullable(z.looseObject({})),
-    }),
+    named(
+      'Room',
+      z.looseObject({
+        token: z.string(),
+        type: z.int(),
+        name: z.string(),
+        displayName: z.string(),
+        description: z.string(),
+        participantType: z.int(),
+        participantInCall: z.boolean(),
+        participantFlags: z.int(),
+        lastPing: z.int(),
+        lastActivity: z.int(),
+        sessionId: z.string(),
+        hasPassword: z.boolean(),
+        hasCall: z.boolean(),
+        readOnly: z.int(),
+        lobbyState: z.int(),
+        lastMessage: z.nullable(z.looseObject({})),
+      }),
+    ),
   );
 
 export const rooms = () => listOf(room());
 
 /** The result of a join: the session, and since Talk 7 the room. */
 export const joined = () =>
-  shaped((value) => (recordOf(value)?.token ? roomOf(value) : value), z.looseObject({ sessionId: z.string() }));
+  shaped(
+    (value) => (recordOf(value)?.token ? roomOf(value) : value),
+    named('SessionId', z.looseObject({ sessionId: z.string() })),
+  );
 
 /** A participant: `userId` is empty for everybody except accounts, `sessionId` is '0' for participants who are not connected. */
 export const participants = () =>
   listOf(
     shaped(
       participantOf,
-      z.looseObject({
-        attendeeId: z.nullable(z.int()),
-        actorType: z.string(),
-        actorId: z.string(),
-        userId: z.string(),
-        displayName: z.string(),
-        participantType: z.int(),
-        inCall: z.int(),
-        lastPing: z.int(),
-        sessionId: z.string(),
-        sessionIds: z.array(z.string()),
-      }),
+      named(
+        'Participant',
+        z.looseObject({
+          attendeeId: z.nullable(z.int()),
+          actorType: z.string(),
+          actorId: z.string(),
+          userId: z.string(),
+          displayName: z.string(),
+          participantType: z.int(),
+          inCall: z.int(),
+          lastPing: z.int(),
+          sessionId: z.string(),
+          sessionIds: z.array(z.string()),
+        }),
+      ),
     ),
   );
 
@@ -84,16 +94,19 @@ export const callParticipants = () =>
   listOf(
     shaped(
       personOf,
-      z.looseObject({
-        actorType: z.string(),
-        actorId: z.string(),
-        userId: z.string(),
-        displayName: z.string(),
-        lastPing: z.int(),
-        sessionId: z.string(),
-        // Before v4 the list has no token.
-        token: z.optional(z.string()),
-      }),
+      named(
+        'CallParticipant',
+        z.looseObject({
+          actorType: z.string(),
+          actorId: z.string(),
+          userId: z.string(),
+          displayName: z.string(),
+          lastPing: z.int(),
+          sessionId: z.string(),
+          // Before v4 the list has no token.
+          token: z.optional(z.string()),
+        }),
+      ),
     ),
   );
 
@@ -114,20 +127,23 @@ export const changedMessage = () => shaped((value) => recordOf(value)?.parent ??
 export const message = () =>
   shaped(
     chatMessage,
-    z.looseObject({
-      id: z.int(),
-      token: z.string(),
-      actorType: z.string(),
-      actorId: z.string(),
-      actorDisplayName: z.string(),
-      timestamp: z.int(),
-      message: z.string(),
-      messageParameters: z.record(z.string(), z.unknown()),
-      text: z.string(),
-      systemMessage: z.string(),
-      referenceId: z.string(),
-      reactions: z.record(z.string(), z.unknown()),
-    }),
+    named(
+      'Message',
+      z.looseObject({
+        id: z.int(),
+        token: z.string(),
+        actorType: z.string(),
+        actorId: z.string(),
+        actorDisplayName: z.string(),
+        timestamp: z.int(),
+        message: z.string(),
+        messageParameters: z.record(z.string(), z.unknown()),
+        text: z.string(),
+        systemMessage: z.string(),
+        referenceId: z.string(),
+        reactions: z.record(z.string(), z.unknown()),
+      }),
+    ),
   );
 
 /** Messages around one of them, oldest first. */
@@ -151,11 +167,14 @@ export const thread = () =>
       const line = (name: string) => (recordOf(given[name]) ? chatMessage(given[name]) : null);
       return { ...given, first: line('first'), last: line('last') };
     },
-    z.looseObject({
-      thread: z.looseObject({ id: z.int(), title: z.string(), numReplies: z.int() }),
-      first: z.nullable(z.looseObject({})),
-      last: z.nullable(z.looseObject({})),
-    }),
+    named(
+      'Thread',
+      z.looseObject({
+        thread: z.looseObject({ id: z.int(), title: z.string(), numReplies: z.int() }),
+        first: z.nullable(z.looseObject({})),
+        last: z.nullable(z.looseObject({})),
+      }),
+    ),
   );
 
 export const threads = () => listOf(thread());
@@ -163,27 +182,30 @@ export const threads = () => listOf(thread());
 export const scheduledMessage = () =>
   shaped(
     (value) => ({ ...recordOf(value), id: String(recordOf(value)?.id ?? '') }),
-    z.looseObject({ id: z.string(), message: z.string(), sendAt: z.int() }),
+    named('ScheduledMessage', z.looseObject({ id: z.string(), message: z.string(), sendAt: z.int() })),
   );
 
 export const scheduledMessages = () => listOf(scheduledMessage());
 
 export const reminder = () => z.looseObject({ messageId: z.int(), timestamp: z.int(), token: z.string() });
 
-export const bots = () => listOf(z.looseObject({ id: z.int(), name: z.string(), state: z.int() }));
+export const bots = () => listOf(named('Bot', z.looseObject({ id: z.int(), name: z.string(), state: z.int() })));
 
 export const poll = () =>
   shaped(
     (value) => ({ ...recordOf(value), votes: recordOf(recordOf(value)?.votes) ?? {} }),
-    z.looseObject({
-      id: z.int(),
-      question: z.string(),
-      options: z.array(z.string()),
-      votes: z.record(z.string(), z.unknown()),
-      status: z.int(),
-      resultMode: z.int(),
-      maxVotes: z.int(),
-    }),
+    named(
+      'Poll',
+      z.looseObject({
+        id: z.int(),
+        question: z.string(),
+        options: z.array(z.string()),
+        votes: z.record(z.string(), z.unknown()),
+        status: z.int(),
+        resultMode: z.int(),
+        maxVotes: z.int(),
+      }),
+    ),
   );
 
 /** A room in one shape: `[]` for empty maps corrected, values of newer fields also under the older names. */

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../../../core/errors.ts';
-import { base64, field, integer, text } from '../../../core/field.ts';
+import { base64, field, integer, named, text } from '../../../core/field.ts';
 import {
   channelId,
   channelNo,
@@ -39,7 +39,11 @@ export const channels = {
     effect: 'read',
     call: 'GET /channels',
     input: () => ({}),
-    output: () => z.looseObject({ channels: z.array(z.looseObject({ id: id(), no: no(), name: z.string() })) }),
+    output: () =>
+      named(
+        'ChannelList',
+        z.looseObject({ channels: z.array(z.looseObject({ id: id(), no: no(), name: z.string() })) }),
+      ),
   }),
   createChannel: operation({
     summary: 'Create a channel',
@@ -63,7 +67,8 @@ export const channels = {
     effect: 'read',
     call: 'GET /channels/{channelId}',
     input: () => ({ channelId: channelId() }),
-    output: () => z.looseObject({ no: no(), name: z.string(), TOT: z.optional(id()), leader: z.optional(id()) }),
+    output: () =>
+      named('Channel', z.looseObject({ no: no(), name: z.string(), TOT: z.optional(id()), leader: z.optional(id()) })),
   }),
   updateChannel: operation({
     summary: 'Change name, description or notification of a channel',
@@ -127,7 +132,7 @@ export const channels = {
     since: '2.2.8',
     call: 'GET /channels/{channelId}/records',
     input: () => ({ channelId: channelId(), ...paging() }),
-    output: () => z.looseObject({ records: z.array(record()) }),
+    output: () => named('RecordList', z.looseObject({ records: z.array(record()) })),
   }),
   sendMessageToChannel: operation({
     summary: 'Send a text message to a channel',
@@ -194,7 +199,7 @@ export const channels = {
   }),
 };
 
-const memberList = () => z.looseObject({ users: z.array(user()) });
+const memberList = () => named('UserList', z.looseObject({ users: z.array(user()) }));
 
 /** The output schema normalises the vendor's body; here it only passes through. */
 const doneBody = (body: unknown) => body as { code: string };

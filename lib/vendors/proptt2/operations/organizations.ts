@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
+import { named } from '../../../core/field.ts';
 import { id, operation, organizationId, user } from '../fields.ts';
 
-const organization = () => z.looseObject({ id: id(), parentId: id(), name: z.string() });
+const organization = () => named('Organization', z.looseObject({ id: id(), parentId: id(), name: z.string() }));
 
 /** The tree of organizations; a `parentId` of 0 is a root. */
 export const organizations = {
@@ -10,7 +11,7 @@ export const organizations = {
     effect: 'read',
     call: 'GET /organizations',
     input: () => ({}),
-    output: () => z.looseObject({ organizations: z.array(organization()) }),
+    output: () => named('OrganizationList', z.looseObject({ organizations: z.array(organization()) })),
   }),
   getOrganization: operation({
     summary: 'Get an organization',
@@ -24,6 +25,6 @@ export const organizations = {
     effect: 'read',
     call: 'GET /organizations/{organizationId}/users',
     input: () => ({ organizationId: organizationId() }),
-    output: () => z.looseObject({ users: z.array(user()) }),
+    output: () => named('UserList', z.looseObject({ users: z.array(user()) })),
   }),
 };

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { named } from '../../../core/field.ts';
 import { operation, paging, record, recordId } from '../fields.ts';
 
 /** Recordings. The vendor returns the location of a file on its server and offers no download. */
@@ -11,7 +12,7 @@ export const records = {
     since: '2.2.8',
     call: 'GET /records',
     input: paging,
-    output: () => z.looseObject({ records: z.array(record()) }),
+    output: () => named('RecordList', z.looseObject({ records: z.array(record()) })),
   }),
   getRecord: operation({
     summary: 'Get a recording',

@@ -1,8 +1,9 @@
 import * as z from 'zod/mini';
+import { named } from '../../../core/field.ts';
 import { operation } from '../fields.ts';
 import { getServer } from '../session.ts';
 
-const sessionState = () => z.looseObject({ generation: z.int(), expiresAt: z.iso.datetime() });
+const sessionState = () => named('SessionKey', z.looseObject({ generation: z.int(), expiresAt: z.iso.datetime() }));
 
 /** The session itself, for operators: every call logs in by itself when necessary. */
 export const sessionOperations = {
@@ -11,7 +12,7 @@ export const sessionOperations = {
     description: 'Renews nothing. The Rand of the answer is not shown: it belongs to the next login.',
     effect: 'session',
     input: () => ({}),
-    output: () => z.looseObject({ ServerURL: z.string() }),
+    output: () => named('ServerUrl', z.looseObject({ ServerURL: z.string() })),
     route: 'GET /server',
     call: (_input, _send, call) => call.session.exclusively(async () => ({ ServerURL: (await getServer(call)).url })),
   }),

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../../../core/errors.ts';
-import { text } from '../../../core/field.ts';
+import { named, text } from '../../../core/field.ts';
 import {
   created,
   done,
@@ -16,7 +16,7 @@ import {
 
 const email = () => z.optional(z.string());
 const description = () => z.optional(z.string());
-const userList = () => z.looseObject({ users: z.array(user()) });
+const userList = () => named('UserList', z.looseObject({ users: z.array(user()) }));
 
 const createUserErrors = {
   400: 'A parameter of the user is not valid',

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer } from '../../../core/field.ts';
+import { field, integer, named } from '../../../core/field.ts';
 import { file, isSlow } from '../../../core/given-file.ts';
 import { longestPage, readAfter, readBefore, readNewest, readSkipping } from '../chat/history.ts';
 import { chatMessage } from '../chat/message.ts';
@@ -51,7 +51,11 @@ export const chatOperations = {
       after !== undefined && before !== undefined
         ? { pointer: '/before', message: 'cannot be combined with after' }
         : undefined,
-    output: () => z.looseObject({ messages: z.array(message()), cursor: z.string(), earlier: z.nullable(z.string()) }),
+    output: () =>
+      named(
+        'ChatMessages',
+        z.looseObject({ messages: z.array(message()), cursor: z.string(), earlier: z.nullable(z.string()) }),
+      ),
     route: 'GET chat/{token}',
     call: async ({ token, after, before, threadId, limit, timeout, markRead, ...counted }, send, call) => {
       const { offset, notOlderThanTimestamp = 0 } = counted;

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { named } from '../../../core/field.ts';
 import { operation } from '../fields.ts';
 import { readCapabilities } from '../session.ts';
 import { dialectOf } from '../wire/dialect.ts';
@@ -12,11 +13,14 @@ export const serverOperations = {
     effect: 'read',
     input: () => ({}),
     output: () =>
-      z.looseObject({
-        version: z.looseObject({ string: z.string() }),
-        capabilities: z.looseObject({}),
-        dialect: z.looseObject({ rooms: z.string(), chat: z.string(), signaling: z.string(), maxLength: z.int() }),
-      }),
+      named(
+        'Capabilities',
+        z.looseObject({
+          version: z.looseObject({ string: z.string() }),
+          capabilities: z.looseObject({}),
+          dialect: z.looseObject({ rooms: z.string(), chat: z.string(), signaling: z.string(), maxLength: z.int() }),
+        }),
+      ),
     route: null,
     call: async (_input, _send, call) => {
       const { offered, session } = await readCapabilities(call);

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer, text } from '../../../core/field.ts';
+import { field, integer, named, text } from '../../../core/field.ts';
 import { book, bookCode, bookOwner, fieldId, id, operation, rowId, sender, uuid } from '../fields.ts';
 import { big } from '../shapes.ts';
 
@@ -8,7 +8,10 @@ const count = () => z.optional(integer(0, 100));
 const systemMessage = () =>
   z.enum(['acceptInvitation', 'clearNotRead', 'logOpenBook', 'updateBookParam', 'updateUserInfo']);
 const ack = () =>
-  z.looseObject({ type: z.int(), status: z.string(), smid: z.optional(big()), sstamp: z.optional(big()) });
+  named(
+    'SocketAck',
+    z.looseObject({ type: z.int(), status: z.string(), smid: z.optional(big()), sstamp: z.optional(big()) }),
+  );
 const frames = () => z.array(z.looseObject({ type: z.int(), smid: z.optional(big()), sstamp: z.optional(big()) }));
 const types = () => z.array(z.union([z.literal(1), z.literal(8), z.literal(11)])).check(z.minLength(1));
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer, only, text } from '../../../core/field.ts';
+import { field, integer, named, only, text } from '../../../core/field.ts';
 import {
   anyRowId,
   book,
@@ -122,7 +122,8 @@ export const tableOperations = {
     summary: 'Read chosen fields of chosen rows, in the order given',
     effect: 'read',
     input: () => ({ tableId: tableId(), fieldIds: idList('Fields.'), rowIds: idList('Rows.'), ...maybeBook() }),
-    output: () => z.looseObject({ status: z.literal('ok'), tableValues: z.array(z.array(z.unknown())) }),
+    output: () =>
+      named('TableValueSubset', z.looseObject({ status: z.literal('ok'), tableValues: z.array(z.array(z.unknown())) })),
     call: 'req=getTableValueSubset',
   }),
   computeTableOperation: operation({

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer, text } from '../../../core/field.ts';
+import { field, integer, named, text } from '../../../core/field.ts';
 import { id } from '../fields.ts';
 
 const filter = () =>
@@ -31,13 +31,16 @@ interface RowFilter {
 
 const given = () =>
   z.union([
-    z
-      .strictObject({
-        row_ids: z.optional(z.array(id()).check(z.minLength(1))),
-        exclude: z.optional(z.boolean()),
-        applyViewFilters: z.optional(view()),
-      })
-      .check(z.refine(isPlain, 'exclude: false makes TimeTonic ignore applyViewFilters; leave exclude out')),
+    named(
+      'RowFilter',
+      z
+        .strictObject({
+          row_ids: z.optional(z.array(id()).check(z.minLength(1))),
+          exclude: z.optional(z.boolean()),
+          applyViewFilters: z.optional(view()),
+        })
+        .check(z.refine(isPlain, 'exclude: false makes TimeTonic ignore applyViewFilters; leave exclude out')),
+    ),
     z
       .string()
       .check(

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { backoff } from '../../../core/clock.ts';
 import { type FieldError, GatewayError } from '../../../core/errors.ts';
-import { field } from '../../../core/field.ts';
+import { field, named } from '../../../core/field.ts';
 import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { exchange, isDeadlock } from '../wire/exchange.ts';
@@ -24,7 +24,8 @@ const batchSize = 10;
 /** How often a batch that a deadlock ended is completed. */
 const completions = 3;
 
-const link = () => z.strictObject({ row_id: z.union([z.string(), z.int()]), value: z.optional(z.string()) });
+const link = () =>
+  named('RowLink', z.strictObject({ row_id: z.union([z.string(), z.int()]), value: z.optional(z.string()) }));
 /** A value of a cell; link fields take `[{row_id, value}]`. */
 export const value = () =>
   field(
