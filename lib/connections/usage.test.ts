@@ -102,6 +102,11 @@ test('a quota is what is left of the month, as all processes count it', async ()
   await one.flush();
   await send(other, 7);
   expect(await other.quota(connection)).toEqual({ limit: 100, used: 12 });
+  desk.clock.advance(24 * 60 * 60_000);
+  expect(await one.quota(connection)).toEqual({ limit: 100, used: 12 });
+  await send(one, 8);
+  desk.clock.advance(24 * 60 * 60_000);
+  expect(await one.quota(connection)).toEqual({ limit: 100, used: 20 });
   expect(await one.quota({ ...connection, ...limited() })).toBeUndefined();
   desk.clock.time = Date.parse('2026-12-01T00:00:00Z');
   expect(await one.quota(connection)).toEqual({ limit: 100, used: 0 });

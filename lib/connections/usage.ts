@@ -82,7 +82,9 @@ export class UsageCounter {
     if (monthlyCalls === undefined) return undefined;
     const count = this.#countOf(connection);
     if (count.total === undefined || this.#clock.now() - count.syncedAt >= totalMs) {
-      if (count.pending > 0) await this.#write(count);
+      void this.#write(count);
+      // What was counted yesterday may be on its way, too.
+      await Promise.all(this.#writing);
       const item = await this.#table.get<UsageItem>(this.#keyOf(count), true);
       count.total = item?.calls ?? 0;
       count.syncedAt = this.#clock.now();
