@@ -1,8 +1,6 @@
-import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../lib/core/errors.ts';
 import { durableStage } from '../../test/support/durable-stage.ts';
-import { until } from '../../test/support/until.ts';
 
 const { clock, running } = durableStage();
 
@@ -59,28 +57,38 @@ test('what completes a wait while it is being registered is not lost', async () 
   await app.stop();
 });
 
-test('a completion in the very moment of falling asleep wakes it again', async () => {
-  let id = '';
-  const app = await running(async (context) => ({
-    waited: await context.waitFor(
-      'moment',
-      async (callbackId) => {
-        id = callbackId;
-      },
-      3600,
-    ),
-  }));
-  for (let round = 0; round < 10; round++) {
-    id = '';
-    const started = await app.start({}, `round-${round}`);
-    await until(() => id !== '');
-    // An invocation that has nothing more to do ends 20 ms later. Wherever the completion falls, it must not be lost.
-    await setTimeout(16 + round);
-    expect(await app.complete(id, round)).toBe(true);
-    expect(await started?.result).toEqual({ waited: { done: true, value: round } });
-  }
-  await app.stop();
-});
+test.each(['before the invocation ends', 'before it is stored that it rests', 'once that is stored'] as const)(
+  'a completion wakes an execution that falls asleep: %s',
+  async (moment) => {
+    const registered = Promise.withResolvers<string>();
+    const app = await running(async (context) => ({
+      waited: await context.waitFor('moment', async (callbackId) => registered.resolve(callbackId), 3600),
+    }));
+    const { table } = app;
+    const { update } = table;
+    let completed: Promise<boolean> | undefined;
+    const complete = async () => {
+      completed ??= registered.promise.then((id) => app.complete(id, moment));
+    };
+    // With this write an execution goes to rest. What completes it meanwhile waits for the end of the write.
+    table.update = (async (...given: Parameters<typeof update>) => {
+      const isRest = given[1].includes('#duePk');
+      if (isRest && moment === 'before it is stored that it rests') void complete();
+      const written = await update.apply(table, given);
+      if (isRest) void complete();
+      return written;
+    }) as typeof update;
+    try {
+      const started = await app.start();
+      if (moment === 'before the invocation ends') await registered.promise.then(complete);
+      expect(await started?.result).toEqual({ waited: { done: true, value: moment } });
+      expect(await completed).toBe(true);
+    } finally {
+      table.update = update;
+      await app.stop();
+    }
+  },
+);
 
 test('a map runs so many items at a time, goes on after failures, and is not run again after a wait', async () => {
   let inFlight = 0;

@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Started, startScript } from '../load/process.ts';
 import { until } from '../support/until.ts';
@@ -12,6 +11,8 @@ const directory = mkdtempSync(join(tmpdir(), 'trunkline-kill-'));
 const adminKey = 'tl_a-key-for-the-kill-test-only';
 const parts = ['first', 'second', 'third'];
 let product: Started;
+/** Resolves once the product runs, or runs again. */
+let running: Promise<void>;
 let port = '0';
 let hook: string;
 let automation: string;
@@ -27,9 +28,9 @@ async function start(): Promise<void> {
 
 async function killAndRestart(): Promise<void> {
   const ended = new Promise((resolve) => product.child.once('exit', resolve));
+  running = ended.then(start);
   product.child.kill('SIGKILL');
-  await ended;
-  await start();
+  await running;
 }
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -43,24 +44,23 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   return JSON.parse(text) as T;
 }
 
-/** Posts until it was taken, as a good sender does; answers the event. */
+/** Posts until it was taken, as a good sender does: again after a restart that cut it off. Answers the event. */
 async function post(number: number): Promise<string> {
-  const deadline = Date.now() + 60_000;
   for (;;) {
+    const before = running;
+    await before;
     try {
       const answer = await fetch(`${product.value}${hook}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-number': String(number) },
         body: JSON.stringify({ number }),
-        signal: AbortSignal.timeout(10_000),
       });
-      const { eventId } = (await answer.json()) as { eventId?: string };
-      if (answer.status === 202 && eventId !== undefined) return eventId;
+      const text = await answer.text();
+      if (answer.status !== 202) throw new Error(`The hook answered ${answer.status}: ${text}`);
+      return (JSON.parse(text) as { eventId: string }).eventId;
     } catch (error) {
-      if (Date.now() > deadline) throw error;
+      if (running === before) throw error;
     }
-    // Between two tries the product starts again.
-    await setTimeout(100);
   }
 }
 
@@ -81,7 +81,8 @@ const texts = () => {
 const textsOf = (number: number) => texts().filter((text) => text.endsWith(` ${number}.`));
 
 beforeAll(async () => {
-  await start();
+  running = start();
+  await running;
   const made = await call<{ id: string; url: string }>('POST', '/v1/hooks', {
     name: 'Kill',
     verify: { kind: 'none' },

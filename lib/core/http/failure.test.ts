@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
@@ -5,6 +6,15 @@ import { failureOf, startServer, startTcp, testClient } from '../../../test/supp
 import type { HttpRequestOptions } from './client.ts';
 
 const any = { timeoutMs: 5000, address: 'any' } as const;
+/** Calls back once a client of this process has read the head of a response; what the server has written so far has then arrived. */
+function onceAnswered(then: () => void): void {
+  const channel = 'http.client.response.finish';
+  const tell = () => {
+    unsubscribe(channel, tell);
+    then();
+  };
+  subscribe(channel, tell);
+}
 const post = { ...any, method: 'POST', body: '{"sos":true}' };
 
 describe('a request that never left says so', () => {
@@ -155,9 +165,11 @@ describe('a request whose answer was lost says that it may have been carried out
       socket.once('data', (bytes) => {
         const script = answerTo(String(bytes)) ?? '';
         const [text = '', action] = script.split(/(CLOSE|RESET)$/);
+        // A reset discards what the other side has not read yet.
+        if (action === 'RESET' && text !== '') onceAnswered(() => socket.resetAndDestroy());
         socket.write(text);
         if (action === 'CLOSE') socket.end();
-        if (action === 'RESET') setTimeout(() => socket.resetAndDestroy(), 20);
+        if (action === 'RESET' && text === '') socket.resetAndDestroy();
       });
     });
     expect(await failureOf(testClient().request({ ...post, url, ...options }))).toMatchObject({ kind, sent: true });
