@@ -44,7 +44,7 @@ export interface Alarm {
   hidden?: true | undefined;
 }
 
-/** The newest runs that called for an alarm, with their response times. */
+/** The newest runs that called for an alarm, with their response times; drills call for none. */
 export async function listAlarms(
   services: RunServices,
   vendors: Catalogue,
@@ -56,7 +56,7 @@ export async function listAlarms(
   for await (const run of newestRuns(services.table, to, limit)) {
     if (++searched > maxSearched || alarms.length >= limit) break;
     const alarm =
-      run.alarm === false
+      run.alarm === false || run.isDrill
         ? undefined
         : await alarmOf(services, vendors, principal, await withDefinition(services.files, run));
     if (alarm) alarms.push(alarm);
