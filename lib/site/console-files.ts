@@ -2,17 +2,35 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { type Asset, asset } from './docs/assets.ts';
 
-/** Nothing may be loaded from another host, and the page contains no inline script or style. */
-export const consolePolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+/** Where map tiles may come from, as the operator entered it in this browser. */
+const tilesCookie = /(?:^|;\s*)trunkline_tiles=([^;|]+)/;
+
+/** Exactly one host: a policy would take `*` for many. */
+const oneOrigin = /^https?:\/\/([\w.-]+|\[[\da-f:.]+\])(:\d+)?$/;
+
+/** The origin of the map tiles that a browser shows; undefined if it shows none. */
+export function tilesOrigin(cookie: string | undefined): string | undefined {
+  const [, address] = tilesCookie.exec(cookie ?? '') ?? [];
+  try {
+    const { origin } = new URL(decodeURIComponent(address ?? ''));
+    return oneOrigin.test(origin) ? origin : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nothing may be loaded from another host except map tiles, and the page contains no inline script or style. */
+export const consolePolicy = (tiles: string | undefined): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    `img-src 'self' data:${tiles === undefined ? '' : ` ${tiles}`}`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

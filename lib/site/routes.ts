@@ -8,7 +8,7 @@ import { LruMap } from '../core/lru-map.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 import { type HealthReport, lateAfterMs } from '../watch/checks.ts';
-import { consoleFiles, consolePolicy } from './console-files.ts';
+import { consoleFiles, consolePolicy, tilesOrigin } from './console-files.ts';
 import { type Asset, asset, docsAssets } from './docs/assets.ts';
 import { contentSecurityPolicy } from './docs/page.ts';
 import type { ApiDescription, OpenApiDocument } from './openapi/document.ts';
@@ -69,7 +69,7 @@ async function find<S extends SiteServices>(
   if (path === '' || path === '/') return { status: 302, headers: { location: '/docs' }, body: undefined };
   if (path === '/health') return health(services);
   if (path === '/openapi.json') return send(await documentFor(request, services), fresh, { vary: 'host' });
-  if (path === '/console' || path.startsWith('/console/')) return consoleFile(path);
+  if (path === '/console' || path.startsWith('/console/')) return consoleFile(path, request.headers.cookie);
   if (!path.startsWith('/docs')) return undefined;
   const assets = await docsAssets();
   const file = Object.hasOwn(assets, path) ? assets[path] : undefined;
@@ -85,14 +85,16 @@ async function find<S extends SiteServices>(
 }
 
 /** A file of the console; every other address below it is the page, which finds its own way. */
-async function consoleFile(path: string): Promise<JsonAnswer | undefined> {
+async function consoleFile(path: string, cookie: string | undefined): Promise<JsonAnswer | undefined> {
   const files = await consoleFiles();
   const name = path.match(/^\/console\/assets\/([\w.-]+)$/)?.[1];
   const file = name === undefined ? files['index.html'] : Object.hasOwn(files, name) ? files[name] : undefined;
   if (!file) return undefined;
   if (name !== undefined) return send(file, forever);
-  return send(file, fresh, {
-    'content-security-policy': consolePolicy,
+  // A browser keeps the policy of the page that it has, so another policy has another tag.
+  const tiles = tilesOrigin(cookie);
+  return send(tiles === undefined ? file : { ...file, tag: `${file.tag}-${tiles}` }, fresh, {
+    'content-security-policy': consolePolicy(tiles),
     'referrer-policy': 'no-referrer',
     'cross-origin-opener-policy': 'same-origin',
   });

@@ -4,6 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { visit } from '../console/browser.ts';
+import { startChromium } from '../support/chromium.ts';
 import { listeningPorts, processTree } from '../support/listening-ports.ts';
 import { series } from '../support/prometheus.ts';
 
@@ -66,6 +68,22 @@ test('the scripts that start it use nothing of a POSIX shell', () => {
     expect(scripts[name], name).toMatch(/^(npm run --silent|node)( [\w./=-]+)+$/);
 });
 
+test('from the start to the first alarm on the page, nobody has to read anything and waits less than three minutes', async () => {
+  const [link = ''] = output.match(/http\S+\/console#sign-in=\S+/) ?? [];
+  const browser = await startChromium();
+  const visitor = await visit(browser, url, {}, link);
+  const { page } = visitor;
+  // The buttons that are in front of somebody who looks for one.
+  await page.getByRole('link', { name: 'Send a test alarm' }).click();
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.locator('.row', { hasText: 'Demo alarm' }).filter({ hasText: 'Done' }).waitFor();
+  await page.getByRole('navigation').getByRole('link', { name: 'Status' }).click();
+  await page.locator('.alarm', { hasText: 'The siren sounded' }).waitFor();
+  expect(Date.now() - startedAt).toBeLessThan(180_000);
+  await visitor.end();
+  await browser.close();
+});
+
 test('the command that it prints works as it stands', () => {
   const [command = ''] = output.match(/curl \S+\/hooks\/\S+ .*/) ?? [];
   const { stdout } = spawnSync('sh', ['-c', `${command} --silent`], { encoding: 'utf8' });
@@ -80,7 +98,7 @@ test('metrics are there for a key that may read them, and count what happened', 
   expect((await fetch(`${url}/metrics`)).status).toBe(401);
   expect((await scrape(['trunkline/events/read'])).status).toBe(403);
   const read = async () => series(await (await scrape(['trunkline/metrics/read'])).text());
-  await vi.waitFor(async () => expect((await read())['trunkline_runs_ended_total{state="succeeded"}']).toBe(1), {
+  await vi.waitFor(async () => expect((await read())['trunkline_runs_ended_total{state="succeeded"}']).toBe(2), {
     timeout: 30_000,
   });
   const found = await read();

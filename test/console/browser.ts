@@ -1,22 +1,59 @@
-import axe from 'axe-core';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { join } from 'node:path';
+import { buildSync } from 'esbuild';
+import type { Browser, BrowserContextOptions, Page, Request } from 'playwright-core';
 import { expect } from 'vitest';
 
-/** A visit to the console: what it asks of other hosts is refused, and what the browser complains of is kept. */
+/** A visit to the console. Requests to other hosts are refused, and what the browser complains about is kept. */
 export interface Visit {
   page: Page;
-  /** Opens a page of the console and waits for its title. */
+  /** Opens a page of the console, as a link within it would, and waits for its title. */
   open(path: string, title?: string): Promise<void>;
-  /** Fails when axe finds something serious, or the page is wider than the screen. */
+  /** Fails if axe finds something serious, or something is cut off or wider than the screen. */
   expectAccessible(): Promise<void>;
-  /** Ends the visit; fails when the page has asked another host, broken its own policy or thrown. */
+  /** The same at a desk and on a phone, in light and in dark colours; in two of the four combinations unless `every look` is asked for. */
+  expectAccessibleEverywhere(extent?: 'every look'): Promise<void>;
+  /** Fails if the Tab key does not reach every control of the page, or a control does not show the focus. */
+  expectReachableByKeyboard(within?: 'main' | 'body'): Promise<void>;
+  /** Fails if the page has asked another host, violated its own policy or thrown. */
+  expectClean(): void;
+  /** Ends the visit; fails as `expectClean` does. */
   end(): Promise<void>;
 }
 
 export const desktop = { width: 1280, height: 900 };
 export const phone = { width: 390, height: 844 };
+/** Each differs from the one before in one respect. */
+const looks = [
+  { colorScheme: 'light', size: desktop },
+  { colorScheme: 'dark', size: desktop },
+  { colorScheme: 'dark', size: phone },
+  { colorScheme: 'light', size: phone },
+] as const;
+/** Each size and each scheme once: only the frame of the page has parts that exist in one size alone. */
+const twoLooks = [looks[0], looks[2]];
 
-export async function visit(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visit> {
+export interface VisitOptions extends BrowserContextOptions {
+  /** Origins besides that of the console which the visit may reach. */
+  others?: readonly string[];
+}
+
+/** The script that looks at a page from within. It is added past the page's policy, as an extension of the browser would be. */
+const inPage = buildSync({
+  entryPoints: [join(import.meta.dirname, 'in-page.ts')],
+  bundle: true,
+  write: false,
+  format: 'iife',
+  globalName: 'inPage',
+  platform: 'browser',
+}).outputFiles[0]?.text;
+
+/** Opens a browser window that is signed in by a link, as `npm start` prints one, or shows nothing yet. */
+export async function visit(
+  browser: Browser,
+  url: string,
+  { others = [], ...options }: VisitOptions = {},
+  link?: string,
+): Promise<Visit> {
   const context = await browser.newContext({
     viewport: desktop,
     locale: 'en-GB',
@@ -27,23 +64,44 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
   page.setDefaultTimeout(20_000);
   const outside: string[] = [];
   const complaints: string[] = [];
-  await context.route('**/*', (route) => {
-    const asked = route.request().url();
-    if (new URL(asked).origin === url || asked.startsWith('data:')) return route.continue();
-    outside.push(asked);
-    return route.abort();
-  });
+  await context.route(
+    ({ protocol, origin }) => protocol !== 'data:' && origin !== url && !others.includes(origin),
+    (route) => {
+      outside.push(route.request().url());
+      return route.abort();
+    },
+  );
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
     // The browser notes every refused request by itself; those are looked at where they are made.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
       complaints.push(message.text());
   });
-  return {
+  if (link !== undefined) {
+    await page.goto(link);
+    await page.locator('.shell').waitFor();
+  }
+  /** Calls a function of the script in the page, which names what it answers. */
+  const ask = async <T>(what: string): Promise<T> => {
+    if (!(await page.evaluate("'inPage' in globalThis"))) await page.evaluate(`${inPage}; globalThis.inPage = inPage`);
+    return page.evaluate(`inPage.${what}`) as Promise<T>;
+  };
+  const reads = new Set<Request>();
+  page.on('request', (request) => {
+    if (request.url().startsWith(`${url}/v1/`) && !request.url().endsWith('/stream')) reads.add(request);
+  });
+  page.on('requestfinished', (request) => reads.delete(request));
+  page.on('requestfailed', (request) => reads.delete(request));
+  /** Nothing on the page is about to appear: a list that is read becomes another control. */
+  const settled = async () => {
+    await page.locator('.loading').first().waitFor({ state: 'detached' });
+    await expect.poll(() => reads.size, { interval: 20 }).toBe(0);
+  };
+  const visitor: Visit = {
     page,
     open: async (path, title) => {
       // Within the console, a page is opened as by a link: loading all of it again takes a second each time.
-      if (page.url().startsWith(`${url}/console`) && (await page.locator('dialog').count()) === 0) {
+      if (page.url().startsWith(`${url}/console`)) {
         const to = JSON.stringify(`/console${path}`);
         await page.evaluate(`history.pushState(null, '', ${to}); dispatchEvent(new PopStateEvent('popstate'))`);
       } else {
@@ -52,40 +110,40 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
       await page.locator('h1', title === undefined ? {} : { hasText: title }).waitFor();
     },
     expectAccessible: async () => {
-      await page.locator('.loading').first().waitFor({ state: 'detached' });
-      // Added past the page's policy, as an extension of the browser would be.
-      if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe.source);
-      const serious = await page.evaluate(async () => {
-        // Put there by the script above.
-        const { axe } = globalThis as unknown as {
-          axe: {
-            run(options: object): Promise<{
-              violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
-            }>;
-          };
-        };
-        const { violations } = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] });
-        return violations
-          .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-          .map(
-            ({ id, nodes }) =>
-              `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`,
-          );
-      });
-      expect(serious).toEqual([]);
-      const overflow = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
-      expect(overflow).toBeLessThanOrEqual(0);
+      await settled();
+      expect(await ask<string[]>('problems()')).toEqual([]);
     },
-    end: async () => {
+    expectAccessibleEverywhere: async (extent) => {
+      for (const { colorScheme, size } of extent === 'every look' ? looks : twoLooks) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize(size);
+        await visitor.expectAccessible();
+      }
+      await page.emulateMedia({ colorScheme: null });
+      await page.setViewportSize(desktop);
+    },
+    expectReachableByKeyboard: async (within = 'main') => {
+      await settled();
+      const controls = await ask<string[]>(`markControls('${within}')`);
+      expect(controls.length).toBeGreaterThan(0);
+      const reached = new Set<string>();
+      // Some more than there are: a field for a date has a stop for each of its parts.
+      for (let presses = 0; presses < controls.length + 6 && reached.size < controls.length; presses++) {
+        await page.keyboard.press('Tab');
+        const { name, shows } = await ask<{ name?: string; shows: boolean }>('focused()');
+        if (name !== undefined && !shows) throw new Error(`${name} does not show that it has the focus`);
+        if (name !== undefined) reached.add(name);
+      }
+      expect(controls.filter((name) => !reached.has(name))).toEqual([]);
+    },
+    expectClean: () => {
       expect(outside).toEqual([]);
       expect(complaints).toEqual([]);
+    },
+    end: async () => {
+      visitor.expectClean();
       await context.close();
     },
   };
-}
-
-/** Signs in by the link that `npm start` prints. */
-export async function signIn({ page }: Visit, link: string): Promise<void> {
-  await page.goto(link);
-  await page.locator('.shell').waitFor();
+  return visitor;
 }

@@ -2,15 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { buildConsole, localConsole } from '../../build/console.ts';
 import { type Product, startProduct } from '../../local/product.ts';
 import { startChromium } from '../support/chromium.ts';
-import { signIn, type Visit, visit } from './browser.ts';
+import { type Visit, visit } from './browser.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'trunkline-console-'));
 let product: Product;
 let browser: Browser;
+let visitor: Visit;
 
 beforeAll(async () => {
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
@@ -19,7 +20,9 @@ beforeAll(async () => {
     startChromium(),
     startProduct({ directory, port: 0, sandbox: false, clock: false }),
   ]);
+  visitor = await visit(browser, product.url, {}, await product.consoleLink());
 });
+afterEach(() => visitor?.expectClean());
 afterAll(async () => {
   await browser?.close();
   await product?.close();
@@ -27,14 +30,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function operator(): Promise<Visit> {
-  const visitor = await visit(browser, product.url);
-  await signIn(visitor, await product.consoleLink());
-  return visitor;
-}
-
 test('every page of a new installation names the next step', async () => {
-  const visitor = await operator();
   for (const [path, words] of [
     ['', 'Connect a vendor'],
     ['', 'Create a hook'],
@@ -47,17 +43,17 @@ test('every page of a new installation names the next step', async () => {
     ['/schedules', 'Write an automation'],
     ['/people', 'Connect ProPTT2'],
     ['/subscriptions', 'Subscribe a target'],
+    ['/usage', 'Connect a vendor'],
     ['/keys', 'Create a key'],
   ] as const) {
     await visitor.open(path);
     await visitor.page.locator('.empty', { hasText: words }).first().waitFor();
-    await visitor.expectAccessible();
+    await visitor.expectAccessibleEverywhere('every look');
+    await visitor.expectReachableByKeyboard();
   }
-  await visitor.end();
 });
 
 test('an address of nothing says so, and the page itself is kept from framing and from foreign scripts', async () => {
-  const visitor = await operator();
   await visitor.open('/nowhere', 'No such page');
   await visitor.open('/runs/run_calls_abc_000000000000', 'Run');
   await visitor.page.getByText('There is no such run.').waitFor();
@@ -69,15 +65,14 @@ test('an address of nothing says so, and the page itself is kept from framing an
   const asset = await fetch(`${product.url}${script}`);
   expect(asset.headers.get('cache-control')).toContain('immutable');
   expect((await fetch(`${product.url}/console/assets/none.js`)).status).toBe(404);
-  await visitor.end();
 });
 
 test('a link that was used says nothing is lost: the cookie still holds, and elsewhere the key is asked for', async () => {
   const link = await product.consoleLink();
-  const first = await visit(browser, product.url);
-  await signIn(first, link);
+  const first = await visit(browser, product.url, {}, link);
   await first.page.goto('about:blank');
-  await signIn(first, link);
+  await first.page.goto(link);
+  await first.page.locator('.shell').waitFor();
   const second = await visit(browser, product.url);
   await second.page.goto(link);
   await second.page.locator('h1', { hasText: 'Sign in' }).waitFor();

@@ -141,6 +141,10 @@ describe('R2 Rota', () => {
     const run = await at(onShift);
     expect(run.state, JSON.stringify(run)).toBe('succeeded');
     expect(members(2)).toMatchObject({ 4: 90, 5: 10 });
+    // The console lists them on its page of people.
+    expect(run.steps.find(({ name }) => name === 'shift')?.output).toMatchObject({
+      wanted: expect.arrayContaining([expect.objectContaining({ userId: 4, channelId: 2, role: 90 })]),
+    });
     expect(await lastLine()).toBe(`Rota +2 -0: ${strId(4)} in 34, ${strId(5)} in 34`);
     for (const rowId of rows) expect(await rowOf('rota', rowId)).toMatchObject({ AppliedAt: expect.any(String) });
     const before = [writes(), await desk.lines()];

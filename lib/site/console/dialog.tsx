@@ -1,7 +1,13 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { call } from './api.ts';
+import { SelectField, TextField } from './fields.tsx';
+import { Form, type FormProps } from './form.tsx';
 import { Icon } from './icons.tsx';
-import { type Action, CopyField, Notice, useAction } from './parts.tsx';
+import { reloadAll } from './live.ts';
+import { CopyField, Mark, say } from './parts.tsx';
+import { go } from './router.tsx';
+import { capital } from './words.ts';
 
 interface DialogProps {
   title: string;
@@ -17,7 +23,8 @@ export function Dialog({ title, onClose, children, wide }: DialogProps) {
   useEffect(() => {
     const element = dialog.current;
     element?.showModal();
-    element?.querySelector<HTMLElement>('header ~ * :is(input, select, textarea)')?.focus();
+    const first = (of: string) => element?.querySelector<HTMLElement>(`header ~ * :is(${of})`);
+    (first('input, select, textarea') ?? first('button, a'))?.focus();
     return () => element?.close();
   }, []);
   return (
@@ -41,44 +48,113 @@ export function Dialog({ title, onClose, children, wide }: DialogProps) {
   );
 }
 
-interface FormDialogProps extends DialogProps {
-  /** The text of the button that submits, and while it works. */
-  submit: string;
-  busy?: string;
+interface FormDialogProps extends Omit<DialogProps, 'children'>, Omit<FormProps, 'beside' | 'quiet'> {
   cancel?: string;
-  /** Marks what cannot be undone or sounds an alarm. */
-  danger?: boolean | undefined;
-  disabled?: boolean | undefined;
-  /** Where the fields show what the API rejected, the form's own action is passed in. */
-  action?: Action;
-  onSubmit: () => Promise<void>;
 }
 
-/** Asks for something or for a confirmation, and shows why it failed. `onSubmit` closes it. */
-export function FormDialog(props: FormDialogProps) {
-  const { title, submit, busy, cancel = 'Cancel', danger, disabled, wide, onSubmit, onClose, children } = props;
-  const own = useAction();
-  const action = props.action ?? own;
+/** Asks for something or for a confirmation. `onSubmit` closes it. */
+export function FormDialog({ title, onClose, wide, cancel = 'Cancel', children, ...form }: FormDialogProps) {
   return (
     <Dialog title={title} onClose={onClose} wide={wide ?? false}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void action.run(onSubmit);
-        }}
-      >
-        {children}
-        <Notice problem={action.problem} />
-        <div class="dialog-actions">
+      <Form
+        {...form}
+        beside={
           <button type="button" class="button" onClick={onClose}>
             {cancel}
           </button>
-          <button type="submit" class={`button ${danger ? 'danger' : 'primary'}`} disabled={action.busy || disabled}>
-            {action.busy ? (busy ?? `${submit}…`) : submit}
-          </button>
-        </div>
-      </form>
+        }
+      >
+        {children}
+      </Form>
     </Dialog>
+  );
+}
+
+interface DeleteProps {
+  /** The name of what is deleted. */
+  name: string;
+  /** Where it is in the API. */
+  path: string;
+  /** The page to go to afterwards; absent stays. */
+  to?: string;
+  /** Text that has to be typed first. */
+  typed?: string;
+  onClose: () => void;
+  /** What is lost with it. */
+  children: ComponentChildren;
+}
+
+/** Deletes something for good, after a confirmation. */
+export function DeleteDialog({ name, path, to, typed, onClose, children }: DeleteProps) {
+  const [text, setText] = useState('');
+  return (
+    <FormDialog
+      title={`Delete ${name}?`}
+      submit="Delete"
+      busy="Deleting…"
+      cancel="Keep it"
+      danger
+      disabled={typed !== undefined && text !== typed}
+      onClose={onClose}
+      onSubmit={async () => {
+        await call('DELETE', path);
+        onClose();
+        if (to !== undefined) go(to);
+        reloadAll();
+        say(`${capital(name)} is deleted.`);
+      }}
+    >
+      <p>{children}</p>
+      {typed !== undefined && <TextField label={`Type ${typed} to confirm`} value={text} onChange={setText} />}
+    </FormDialog>
+  );
+}
+
+interface RotateProps<T> {
+  title: string;
+  submit: string;
+  /** What keeps working for a while, as a label. */
+  label: string;
+  path: string;
+  body?: object;
+  /** What happens if the old value stops at once. */
+  warning?: string;
+  onMade: (made: T) => void;
+  onClose: () => void;
+}
+
+/** Replaces a secret or an address, and asks how long the old one keeps working. */
+export function RotateDialog<T>({ title, submit, label, path, body, warning, onMade, onClose }: RotateProps<T>) {
+  const [overlap, setOverlap] = useState(86_400);
+  return (
+    <FormDialog
+      title={title}
+      submit={submit}
+      busy="Creating…"
+      onClose={onClose}
+      onSubmit={async () => {
+        onMade(await call<T>('POST', path, { ...body, overlapSeconds: overlap }));
+        reloadAll();
+      }}
+    >
+      <SelectField
+        label={label}
+        value={overlap}
+        onChange={setOverlap}
+        options={[
+          [86_400, 'a day'],
+          [604_800, 'a week'],
+          [3600, 'an hour'],
+          [0, 'no time: it stops at once'],
+        ]}
+      />
+      {overlap === 0 && warning && (
+        <p class="notice warn">
+          <Mark tone="warn" />
+          <span>{warning}</span>
+        </p>
+      )}
+    </FormDialog>
   );
 }
 

@@ -26,6 +26,7 @@ const shapes = {
       <path d="m11 12 9-9M16 7l3 3" />
     </>
   ),
+  usage: <path d="M4 20V10M10 20V4M16 20v-7M21 20H3" />,
   more: <path d="M5 12h.01M12 12h.01M19 12h.01" />,
   good: (
     <>
@@ -90,6 +91,7 @@ const shapes = {
     </>
   ),
   plus: <path d="M12 5v14M5 12h14" />,
+  minus: <path d="M5 12h14" />,
 } as const satisfies Record<string, JSX.Element>;
 
 export type IconName = keyof typeof shapes;

@@ -1,5 +1,5 @@
 import { type Signal, signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { call, Problem, signIn } from './api.ts';
 
 /** The last data, and the error since then, if any. */
@@ -8,6 +8,8 @@ export interface Live<T> {
   problem: Problem | undefined;
   /** Reloads now. */
   reload: () => Promise<void>;
+  /** Reads the next older page; absent where there is none. */
+  older?: (() => Promise<void>) | undefined;
 }
 
 interface Entry {
@@ -16,6 +18,8 @@ interface Entry {
   everyMs: number;
   users: number;
   failures: number;
+  /** How long the last read took, in milliseconds. */
+  tookMs: number;
   timer: ReturnType<typeof setTimeout> | undefined;
   reading: Promise<void> | undefined;
   again: boolean;
@@ -36,13 +40,13 @@ export const concerned: Readonly<Record<string, readonly string[]>> = {
   run: ['/v1/runs', '/v1/alarms', '/v1/automations'],
   delivery: ['/v1/deliveries'],
 };
-/** A hook's refused posts are not on the stream. */
-const told = Object.values(concerned)
-  .flat()
-  .filter((path) => path !== '/v1/hooks');
+/** Of these, every change is on the stream. Of hooks it lacks refused posts, and of automations what operators change. */
+const told = ['/v1/events', '/v1/runs', '/v1/alarms', '/v1/deliveries'];
 /** Whether changes arrive live. What the stream covers is then polled less often. */
 export const streaming = signal(false);
 const slowerWhenStreaming = 6;
+/** What takes long to read is read less often: the pause is at least so many times as long. */
+const restAfterRead = 10;
 /** How long changes are collected before anything is reloaded, in milliseconds. */
 const gatherMs = 250;
 const stale = new Set<string>();
@@ -72,6 +76,7 @@ function entryOf(path: string, everyMs: number): Entry {
       everyMs,
       users: 0,
       failures: 0,
+      tookMs: 0,
       timer: undefined,
       reading: undefined,
       again: false,
@@ -97,6 +102,7 @@ function read(path: string, entry: Entry): Promise<void> {
 
 async function readNow(path: string, entry: Entry): Promise<void> {
   entry.again = false;
+  const startedAt = performance.now();
   try {
     const data = await call('GET', path);
     // Unchanged data does not trigger a redraw.
@@ -111,6 +117,7 @@ async function readNow(path: string, entry: Entry): Promise<void> {
     entry.failures++;
     if (problem.status === 0 || problem.status >= 500) connected.value = false;
   }
+  entry.tookMs = performance.now() - startedAt;
 }
 
 function plan(path: string, entry: Entry): void {
@@ -120,7 +127,7 @@ function plan(path: string, entry: Entry): void {
   // Missing or forbidden data stays so until someone acts on it.
   if (status === 403 || status === 404) return;
   const isTold = streaming.peek() && told.some((prefix) => path.startsWith(prefix));
-  const every = entry.everyMs * (isTold ? slowerWhenStreaming : 1);
+  const every = Math.max(entry.everyMs * (isTold ? slowerWhenStreaming : 1), entry.tookMs * restAfterRead);
   const wait = Math.min(longestWaitMs, every * 2 ** Math.min(entry.failures, 6));
   entry.timer = setTimeout(() => void read(path, entry), wait);
 }
@@ -136,6 +143,7 @@ export function reloadAll(): void {
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) reloadAll();
 });
+addEventListener('online', reloadAll);
 
 /** Clears everything that was read, because someone else may sign in. */
 export function forgetAll(): void {
@@ -164,4 +172,44 @@ export function useLive<T>(path: string | undefined, everyMs = 5000): Live<T> {
       if (path !== undefined && entry) await read(path, entry);
     },
   };
+}
+
+interface Listed {
+  id: string;
+}
+
+/** The newest page of a list, live, and the older pages that were asked for. `path` has a query and no limit. */
+export function useList<T extends Listed>(
+  path: string,
+  { everyMs, pageSize = 100, at }: { everyMs: number; pageSize?: number; at: (item: T) => string },
+): Live<T[]> {
+  const paged = `${path}&limit=${pageSize}`;
+  const newest = useLive<T[]>(paged, everyMs);
+  const [pages, setPages] = useState<{ of: string; items: T[]; isLast: boolean }>({ of: '', items: [], isLast: false });
+  const { items, isLast } = pages.of === paged ? pages : { items: [], isLast: false };
+  const all = newest.data && joined(newest.data, items, at);
+  // Items that newer ones push out of the newest page stay below it, once older pages are shown.
+  useEffect(() => {
+    if (all && items.length > 0) setPages({ of: paged, items: all, isLast });
+  }, [newest.data]);
+  const last = all?.at(-1);
+  const isMore = !isLast && (newest.data?.length ?? 0) >= pageSize;
+  return {
+    ...newest,
+    data: all,
+    older:
+      isMore && last
+        ? async () => {
+            const next = await call<T[]>('GET', `${paged}&before=${last.id}`);
+            setPages({ of: paged, items: joined(all ?? [], next, at), isLast: next.length < pageSize });
+          }
+        : undefined,
+  };
+}
+
+/** The newest page, and below it what is older. An item of its time that it no longer has does not fit the filters any more. */
+function joined<T extends Listed>(newest: readonly T[], older: readonly T[], at: (item: T) => string): T[] {
+  const end = newest.at(-1);
+  const known = new Set(newest.map(({ id }) => id));
+  return [...newest, ...older.filter((item) => end && !known.has(item.id) && at(item) <= at(end))];
 }

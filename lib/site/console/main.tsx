@@ -40,6 +40,7 @@ const pages: readonly Entry[] = [
     area: 'subscriptions',
     load: async () => (await import('./pages/subscription.tsx')).SubscriptionPage,
   },
+  { pattern: /^\/usage$/, area: 'connections', load: async () => (await import('./pages/usage.tsx')).UsagePage },
   { pattern: /^\/keys$/, area: 'keys', load: async () => (await import('./pages/keys.tsx')).Keys },
   {
     pattern: /^\/automations$/,

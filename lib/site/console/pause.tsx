@@ -20,7 +20,9 @@ export function PauseButton() {
     <>
       <button type="button" class="button pause" aria-label="Pause all sending" onClick={() => setAsked(true)}>
         <Icon name="pause" />
-        <span>Pause all sending</span>
+        <span>
+          Pause<span class="more-words"> all sending</span>
+        </span>
       </button>
       {asked && <PauseDialog onClose={() => setAsked(false)} />}
     </>

@@ -12,6 +12,8 @@ export interface Run {
   replayOf?: string;
   replayedBy?: string;
   undoOf?: string;
+  /** It ran at simulated vendors. */
+  drill?: boolean;
   reason?: string;
   progress?: { done: number; total: number };
   createdAt: string;
@@ -168,6 +170,18 @@ export interface Delivery {
   attempts: { number: number; at: string; ms: number; status?: number; excerpt?: string; error?: string }[];
   nextAttemptAt?: string;
   createdAt: string;
+}
+
+/** The calls over one connection in one month. */
+export interface Usage {
+  id: string;
+  vendor: string;
+  connection: string;
+  /** `2026-11` */
+  month: string;
+  calls: number;
+  days: { date: string; calls: number }[];
+  quota?: { limit: number; percent: number; reserved: boolean; resetsAt: string };
 }
 
 /** One value that a field may take. */

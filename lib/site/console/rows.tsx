@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Live } from './live.ts';
-import { Empty, Loading, Mark, Notice, Page, type Tone } from './parts.tsx';
+import { Empty, Loading, Mark, Notice, Page, type Tone, useAction } from './parts.tsx';
 import { Link } from './router.tsx';
 
 interface RowProps {
@@ -67,8 +67,10 @@ interface ListProps<T> {
   children: (item: T) => ComponentChildren;
 }
 
-/** A list that is read from the API: loading, failed, empty or shown. */
-export function LiveList<T>({ live: { data, problem, reload }, empty, loading = 4, label, children }: ListProps<T>) {
+/** A list that is read from the API: loading, failed, empty or shown, with a button for older items where there are any. */
+export function LiveList<T>({ live, empty, loading = 4, label, children }: ListProps<T>) {
+  const { data, problem, reload, older } = live;
+  const action = useAction();
   return (
     <>
       <Notice problem={problem} onRetry={() => void reload()} />
@@ -78,6 +80,14 @@ export function LiveList<T>({ live: { data, problem, reload }, empty, loading = 
         <ul class="rows" aria-label={label}>
           {data.map(children)}
         </ul>
+      )}
+      <Notice problem={action.problem} />
+      {older && (
+        <div class="more-row">
+          <button type="button" class="button" disabled={action.busy} onClick={() => void action.run(older)}>
+            {action.busy ? 'Loading…' : 'Show older'}
+          </button>
+        </div>
       )}
     </>
   );
@@ -121,10 +131,18 @@ export function Verdict({ tone, word, children }: { tone: Tone; word: string; ch
   );
 }
 
-export function Fact({ name, mono, children }: { name: string; mono?: boolean; children: ComponentChildren }) {
+interface FactProps {
+  name: string;
+  mono?: boolean;
+  /** Takes a line of its own. */
+  wide?: boolean;
+  children: ComponentChildren;
+}
+
+export function Fact({ name, mono, wide, children }: FactProps) {
   if (children === undefined || children === null || children === false || children === '') return null;
   return (
-    <div>
+    <div class={wide ? 'wide' : ''}>
       <dt>{name}</dt>
       <dd class={mono ? 'mono small' : ''}>{children}</dd>
     </div>

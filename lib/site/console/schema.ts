@@ -115,6 +115,7 @@ export function fieldTitle(name: string): string {
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .replace(/_/g, ' ')
     .toLowerCase()
-    .replace(/\b(url|id|hid|http|api|totp)\b/g, (word) => word.toUpperCase());
+    .replace('hid', 'host id')
+    .replace(/\b(url|id|http|api|totp)\b/g, (word) => word.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -33,6 +33,7 @@ const places: readonly Place[] = [
   { to: '/connections', name: 'Connections', icon: 'connections', area: 'connections' },
   { to: '/people', name: 'People', icon: 'people', area: 'connections' },
   { to: '/subscriptions', name: 'Subscriptions', icon: 'deliveries', area: 'subscriptions' },
+  { to: '/usage', name: 'Calls and quotas', icon: 'usage', area: 'connections' },
   { to: '/keys', name: 'Keys and audit', icon: 'keys', area: 'keys' },
 ];
 /** How many links fit at the bottom of a phone before the rest is collapsed. */

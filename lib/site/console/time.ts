@@ -14,12 +14,12 @@ const minute = 60 * second;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** A span in the two units that matter: `48 s`, `1 m 12 s`, `3 h 5 m`, `2 d 4 h`. */
+/** A span in the two units that matter, without line breaks: `48 s`, `1 m 12 s`, `3 h 5 m`, `2 d 4 h`. */
 export function span(ms: number): string {
   const left = Math.max(0, ms);
-  if (left < second) return `${Math.round(left)} ms`;
-  if (left < 10 * second) return `${(left / second).toFixed(1)} s`;
-  if (left < minute) return `${Math.floor(left / second)} s`;
+  if (left < second) return `${Math.round(left)}\u00A0ms`;
+  if (left < 10 * second) return `${(left / second).toFixed(1)}\u00A0s`;
+  if (left < minute) return `${Math.floor(left / second)}\u00A0s`;
   if (left < hour) return pair(left, minute, 'm', second, 's');
   if (left < day) return pair(left, hour, 'h', minute, 'm');
   return pair(left, day, 'd', hour, 'h');
@@ -27,13 +27,13 @@ export function span(ms: number): string {
 
 function pair(ms: number, large: number, largeUnit: string, small: number, smallUnit: string): string {
   const rest = Math.floor((ms % large) / small);
-  return `${Math.floor(ms / large)} ${largeUnit}${rest === 0 ? '' : ` ${rest} ${smallUnit}`}`;
+  return `${Math.floor(ms / large)}\u00A0${largeUnit}${rest === 0 ? '' : `\u00A0${rest}\u00A0${smallUnit}`}`;
 }
 
 /** How long ago, in whole units: `12 s ago`; `just now` within two seconds. */
 export function ago(iso: string): string {
   const ms = now.value - Date.parse(iso);
-  return ms < 2 * second ? 'just now' : `${span(Math.floor(ms / second) * second).replace('.0', '')} ago`;
+  return ms < 2 * second ? 'just now' : `${span(Math.floor(ms / second) * second).replace('.0', '')}\u00A0ago`;
 }
 
 /** How long until then: `in 1 m 12 s`, or `now` when it is due. */

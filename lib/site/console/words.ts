@@ -1,5 +1,5 @@
 import type { Tone } from './parts.tsx';
-import type { Connection, Hook, Run, RunState, RunStep } from './readings.ts';
+import type { Alarm, Connection, Hook, Run, RunState, RunStep, TrunklineEvent, Usage } from './readings.ts';
 import { ago, moment, now, span, until } from './time.ts';
 
 /** The names of the vendors. */
@@ -51,9 +51,19 @@ export const stepWords: Readonly<Record<RunStep['state'], string>> = {
   skipped: 'Skipped',
 };
 
+export const alarmTone: Readonly<Record<Alarm['state'], Tone>> = {
+  raised: 'good',
+  raising: 'busy',
+  unknown: 'warn',
+  failed: 'bad',
+};
+
 /** A number with its noun: `1 run`, `3 runs`. */
 export const count = (number: number, one: string, many = `${one}s`): string =>
   `${number} ${number === 1 ? one : many}`;
+
+/** A text that begins a sentence. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A state with its colour, a word for it, and a sentence that describes it. */
 export interface Described {
@@ -106,6 +116,19 @@ export function connectionState(connection: Connection): Described {
   };
 }
 
+/** The share of a quota, in percent, above which events are polled less often. */
+const sparingPercent = 80;
+
+/** How far the monthly quota of a connection is used, and what that means. */
+export function quotaState({ quota }: Pick<Usage, 'quota'>): { tone: Tone; sentence: string } {
+  if (!quota) return { tone: 'idle', sentence: 'No monthly limit is set.' };
+  const used = `${quota.percent} % of ${quota.limit.toLocaleString()} monthly calls are used`;
+  const resets = moment(quota.resetsAt).split(' ').slice(0, 2).join(' ');
+  if (quota.reserved) return { tone: 'bad', sentence: `${used}: the rest is kept for alarms until ${resets}.` };
+  if (quota.percent >= sparingPercent) return { tone: 'warn', sentence: `${used}: events are polled less often.` };
+  return { tone: 'good', sentence: `${used}.` };
+}
+
 /** How long a hook may receive nothing before it is shown as silent, unless it has its own limit, in seconds. */
 const silentAfterSeconds = 24 * 60 * 60;
 
@@ -137,6 +160,55 @@ const alarming = /\/(sendSosToChannel|sendAlertToChannel)$/;
 export const isSiren = (call: string | undefined): boolean => call?.endsWith('/sendSosToChannel') ?? false;
 export const isAlarm = (call: string | undefined): boolean => call !== undefined && alarming.test(call);
 
+/** Whether the alarm of a run was raised and acknowledged, and how long that took after the post. */
+export function alarmSentence({ call, state, postedAt, raisedAt, acknowledgedAt, reason }: Alarm): string {
+  const after = (iso: string) => `${span(Date.parse(iso) - Date.parse(postedAt))} after the post`;
+  const [what, done, undone] = isSiren(call)
+    ? ['siren', 'sounded', 'did not sound']
+    : ['alert', 'was shown', 'was not shown'];
+  const acknowledged = acknowledgedAt === undefined ? '' : `, and was acknowledged ${after(acknowledgedAt)}`;
+  switch (state) {
+    case 'raised':
+      return `The ${what} ${done} ${after(raisedAt ?? postedAt)}${acknowledged}.`;
+    case 'raising':
+      return `The ${what} is being sent.`;
+    case 'unknown':
+      return `The answer was lost: it is not known whether the ${what} ${done}. Ask somebody on the radio.`;
+    case 'failed':
+      return `The ${what} ${undone}${reason === undefined ? '.' : `: ${reason}`}`;
+  }
+}
+
+/** The calls of steps, those inside other steps included. */
+export function callsOf(steps: unknown): string[] {
+  if (Array.isArray(steps)) return steps.flatMap(callsOf);
+  if (typeof steps !== 'object' || steps === null) return [];
+  const { call: made, ...rest } = steps as Record<string, unknown>;
+  const inside = Object.entries(rest).flatMap(([part, value]) => (part === 'input' ? [] : callsOf(value)));
+  return typeof made === 'string' ? [made, ...inside] : inside;
+}
+
+/** A one-line summary of an event: as many of its plain values as fit, without ids that tell a person nothing. */
+export function gist({ data }: TrunklineEvent): string {
+  const inner = data.body !== null && typeof data.body === 'object' ? (data.body as Record<string, unknown>) : data;
+  const parts = Object.entries(inner).flatMap(([name, value]) =>
+    (typeof value === 'string' && value !== '' && !name.endsWith('Id')) ||
+    typeof value === 'number' ||
+    typeof value === 'boolean'
+      ? [`${name} ${String(value).slice(0, 80)}`]
+      : [],
+  );
+  return parts.slice(0, 6).join(' · ');
+}
+
+/** A body that means something to automations: the fields that their expressions read, with the values that they look for. */
+export function sampleBody(automations: readonly object[]): object {
+  const body: Record<string, string> = {};
+  const reads = JSON.stringify(automations).matchAll(/event\.data\.body\.(\w+)(?: *= *'([^']*)')?/g);
+  for (const [, name = '', value] of reads) body[name] = value ?? body[name] ?? 'test';
+  return Object.keys(body).length === 0 ? { test: true } : body;
+}
+
 /** What failures have in common: the reason without what differs from run to run. */
 export function causeOf({ reason, state }: Pick<Run, 'reason' | 'state'>): string {
   if (reason === undefined || reason === '') return state === 'partial' ? 'Some steps failed' : 'No reason was kept';
@@ -149,9 +221,8 @@ export function causeOf({ reason, state }: Pick<Run, 'reason' | 'state'>): strin
     .trim();
 }
 
-/** The run that a suppressed run gives way to. */
-export const runIn = (text: string | undefined): string | undefined =>
-  /\brun_[a-z0-9]+_[a-z0-9]+_[0-9a-f]{12}\b/.exec(text ?? '')?.[0];
+/** The id of a run within a text, such as that of the run that a suppressed run gives way to. */
+export const runIdIn = /\brun_[a-z0-9]+_[a-z0-9]+_[0-9a-f]{12}\b/;
 
 /** Why a text is not JSON; undefined if it is. */
 export function jsonProblem(text: string): string | undefined {

@@ -1,17 +1,17 @@
 import { useState } from 'preact/hooks';
 import { call, may, type Problem } from '../api.ts';
 import { ChangeHistory, definitionOf } from '../change-history.tsx';
-import { FormDialog } from '../dialog.tsx';
+import { DeleteDialog } from '../dialog.tsx';
 import { JsonEditor } from '../json-editor.tsx';
 import { reloadAll, useLive } from '../live.ts';
 import { Empty, Json, Loading, Notice, Page, Section, say, useAction } from '../parts.tsx';
 import type { Automation, Hook, Run } from '../readings.ts';
-import { Backtest, Rehearsal } from '../rehearsal.tsx';
 import { go, Link } from '../router.tsx';
 import { LiveItem, LiveList, Row, Verdict } from '../rows.tsx';
-import { until } from '../time.ts';
-import { isAlarm } from '../words.ts';
-import { Switch, triggerWords } from './automations.tsx';
+import { ago, until } from '../time.ts';
+import { TryOut } from '../try-out.tsx';
+import { isAlarm, runWords } from '../words.ts';
+import { automationTone, Switch, triggerWords } from './automations.tsx';
 import { RunRow } from './runs.tsx';
 
 const noErrors: Problem['errors'] = [];
@@ -64,7 +64,7 @@ function KnownAutomation({ id }: { id: string }) {
 }
 
 function ShownAutomation({ automation }: { automation: Automation }) {
-  const { id, name, enabled, nextRunAt } = automation;
+  const { id, name, enabled, lastRun, nextRunAt } = automation;
   const hooks = useLive<Hook[]>(may('hooks', 'read') ? '/v1/hooks' : undefined, 0);
   const runs = useLive<Run[]>(may('runs', 'read') ? `/v1/runs?automation=${id}&limit=100` : undefined, 5000);
   const [editing, setEditing] = useState(false);
@@ -94,8 +94,14 @@ function ShownAutomation({ automation }: { automation: Automation }) {
         )
       }
     >
-      <Verdict tone={enabled ? 'good' : 'idle'} word={enabled ? 'On' : 'Off: it starts no runs'}>
-        {nextRunAt && enabled && <p>Next run {until(nextRunAt)}.</p>}
+      <Verdict tone={automationTone(automation)} word={enabled ? 'On' : 'Off'}>
+        <p>
+          {enabled ? '' : 'It starts no runs. '}
+          {lastRun?.createdAt
+            ? `Last run ${ago(lastRun.createdAt)}: ${runWords[lastRun.state].toLowerCase()}.`
+            : 'It has not run yet.'}
+          {nextRunAt && enabled && ` Next run ${until(nextRunAt)}.`}
+        </p>
       </Verdict>
       {editing ? (
         <Section title="Definition">
@@ -114,10 +120,10 @@ function ShownAutomation({ automation }: { automation: Automation }) {
                 key={step.name ?? at}
                 title={
                   <>
-                    {step.name ?? `Step ${at + 1}`} <span class="mono muted">{stepKind(step)}</span>{' '}
-                    {isAlarm(step.call) && <span class="word bad">raises an alarm</span>}
+                    {step.name ?? `Step ${at + 1}`} <span class="mono muted">{stepKind(step)}</span>
                   </>
                 }
+                side={[isAlarm(step.call) && <span class="word bad">raises an alarm</span>]}
               >
                 <Json label="Definition" value={step} open={false} />
               </Row>
@@ -125,8 +131,7 @@ function ShownAutomation({ automation }: { automation: Automation }) {
           </ol>
         </Section>
       )}
-      <Rehearsal automation={automation} />
-      <Backtest automation={automation} />
+      <TryOut automation={automation} />
       {may('runs', 'read') && (
         <Section title="Latest runs" actions={<Link to={`/runs?automation=${id}`}>All</Link>}>
           <LiveList live={{ ...runs, data: meant }} loading={2} empty={<Empty title="It has not run yet." />}>
@@ -143,23 +148,9 @@ function ShownAutomation({ automation }: { automation: Automation }) {
         </p>
       )}
       {deleting && (
-        <FormDialog
-          title={`Delete ${name}?`}
-          submit="Delete"
-          cancel="Keep it"
-          danger
-          onClose={() => setDeleting(false)}
-          onSubmit={async () => {
-            await call('DELETE', `/v1/automations/${id}`);
-            say(`${name} is deleted.`);
-            go('/automations');
-            reloadAll();
-          }}
-        >
-          <p>
-            It starts no more runs. Its runs stay listed for 30 days. To stop it for a while, switch it off instead.
-          </p>
-        </FormDialog>
+        <DeleteDialog name={name} path={`/v1/automations/${id}`} to="/automations" onClose={() => setDeleting(false)}>
+          It starts no more runs. Its runs stay listed for 30 days. To stop it for a while, switch it off instead.
+        </DeleteDialog>
       )}
     </Page>
   );

@@ -1,8 +1,11 @@
+import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { FormDialog } from '../dialog.tsx';
+import { CheckField } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
 import { reloadAll, useLive } from '../live.ts';
 import { Empty, Page, say, type Tone, useAction } from '../parts.tsx';
-import type { Automation, Hook, Trigger } from '../readings.ts';
+import type { Automation, Hook, Run, Trigger } from '../readings.ts';
 import { Link } from '../router.tsx';
 import { LiveList, Row } from '../rows.tsx';
 import { ago, until } from '../time.ts';
@@ -85,19 +88,31 @@ export function Automations() {
 export const isScheduled = ({ when }: Automation): boolean =>
   [when].flat().some(({ schedule }) => schedule !== undefined);
 
-function automationTone({ enabled, lastRun }: Automation): Tone {
-  return !enabled ? 'idle' : lastRun ? runTone[lastRun.state] : 'good';
+/** Bad where the last run failed, good where it had nothing to do; idle if the automation is off. */
+export function automationTone({ enabled, lastRun }: Automation): Tone {
+  if (!enabled) return 'idle';
+  const tone = lastRun ? runTone[lastRun.state] : 'good';
+  return tone === 'idle' || tone === 'same' ? 'good' : tone;
 }
 
-/** Turns an automation on or off immediately. */
+/** Turns an automation on, or off. Where runs of it are in progress, it asks what becomes of them. */
 export function Switch({ automation: { id, name, enabled } }: { automation: Automation }) {
+  const [running, setRunning] = useState(0);
   const action = useAction();
   const toggle = () =>
     action.run(async () => {
-      await call('PATCH', `/v1/automations/${id}`, { enabled: !enabled });
-      reloadAll();
-      say(enabled ? `${name} is off: it starts no more runs.` : `${name} is on.`);
+      const mayEnd = enabled && may('runs', 'read') && may('runs', 'write');
+      const inProgress = mayEnd ? await call<Run[]>('GET', `/v1/runs?automation=${id}&state=running&limit=200`) : [];
+      if (inProgress.length > 0) setRunning(inProgress.length);
+      else await change({ enabled: !enabled });
     });
+  const change = async (to: { enabled: boolean; endRuns?: boolean }) => {
+    const { endedRuns } = await call<{ endedRuns?: number }>('PATCH', `/v1/automations/${id}`, to);
+    setRunning(0);
+    reloadAll();
+    const ended = endedRuns === undefined ? '' : ` ${count(endedRuns, 'run')} cancelled.`;
+    say(to.enabled ? `${name} is on.` : `${name} is off: it starts no more runs.${ended}`);
+  };
   return (
     <span class="switch-place">
       <button
@@ -112,7 +127,38 @@ export function Switch({ automation: { id, name, enabled } }: { automation: Auto
         <span />
       </button>
       {action.problem && <span class="wrong">{action.problem.message}</span>}
+      {running > 0 && <SwitchOff name={name} running={running} change={change} onClose={() => setRunning(0)} />}
     </span>
+  );
+}
+
+interface SwitchOffProps {
+  name: string;
+  running: number;
+  change: (to: { enabled: false; endRuns: boolean }) => Promise<void>;
+  onClose: () => void;
+}
+
+function SwitchOff({ name, running, change, onClose }: SwitchOffProps) {
+  const [endRuns, setEndRuns] = useState(false);
+  return (
+    <FormDialog
+      title={`Switch off ${name}?`}
+      submit={endRuns ? 'Switch off and cancel' : 'Switch off'}
+      busy="Switching off…"
+      cancel="Leave it on"
+      danger={endRuns}
+      onClose={onClose}
+      onSubmit={() => change({ enabled: false, endRuns })}
+    >
+      <p>
+        It starts no more runs. {count(running, 'run')} {running === 1 ? 'is' : 'are'} in progress.
+      </p>
+      <CheckField checked={endRuns} onChange={setEndRuns}>
+        Also cancel {running === 1 ? 'it' : 'them'}{' '}
+        <span class="muted">Waits end at once, and no further step starts. What was already sent stays sent.</span>
+      </CheckField>
+    </FormDialog>
   );
 }
 

@@ -2,13 +2,12 @@ import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
 import { BrowserLogin } from '../browser-login.tsx';
 import { CredentialFields, SettingsFields, useAccessWay, waysOf } from '../connection-form.tsx';
-import { FormDialog } from '../dialog.tsx';
-import { TextField } from '../fields.tsx';
+import { DeleteDialog, FormDialog } from '../dialog.tsx';
 import { Findings } from '../findings.tsx';
 import { reloadAll, useLive } from '../live.ts';
 import { Empty, Loading, Notice, Page, Section, say, Time, type Tone, useAction, When } from '../parts.tsx';
-import type { Connection, EventSourceStatus, Finding, TrunklineEvent } from '../readings.ts';
-import { go, Link } from '../router.tsx';
+import type { Connection, EventSourceStatus, Finding, TrunklineEvent, Usage } from '../readings.ts';
+import { Link } from '../router.tsx';
 import { Fact, LiveItem, LiveList, Row, Verdict } from '../rows.tsx';
 import { fieldTitle, useApiDocument } from '../schema.ts';
 import type { Values } from '../schema-form.tsx';
@@ -39,6 +38,8 @@ function KnownConnection({ connection }: { connection: Connection }) {
     may('events', 'read') ? `/v1/events?connection=${encodeURIComponent(id)}&limit=10` : undefined,
     5000,
   );
+  const usage = useLive<Usage[]>(`/v1/usage?vendor=${vendor}&connection=${name}`, 60_000);
+  const [calls] = usage.data ?? [];
   const { tone, word, sentence } = connectionState(connection);
   const write = may('connections', 'write');
   const onClose = () => setAsked(undefined);
@@ -85,6 +86,14 @@ function KnownConnection({ connection }: { connection: Connection }) {
           <Fact name="Next keepalive">{session.nextKeepAliveAt && until(session.nextKeepAliveAt)}</Fact>
           <Fact name="Ends without a keepalive">{session.expiresAt && until(session.expiresAt)}</Fact>
           <Fact name="Server version">{session.serverVersion}</Fact>
+          <Fact name="Calls this month">
+            {calls && (
+              <Link to="/usage">
+                {calls.calls.toLocaleString()}
+                {calls.quota && ` of ${calls.quota.limit.toLocaleString()} (${calls.quota.percent} %)`}
+              </Link>
+            )}
+          </Fact>
           <Fact name="Logins so far">{session.generation?.toString()}</Fact>
         </dl>
         <SessionHistory id={id} />
@@ -107,8 +116,11 @@ function KnownConnection({ connection }: { connection: Connection }) {
               key={source}
               tone={pollTone[state]}
               title={fieldTitle(source)}
-              text={message}
-              side={[polledAt ? ago(polledAt) : 'not yet', nextPollAt && `next ${until(nextPollAt)}`]}
+              text={state !== 'polling' && message}
+              side={[
+                polledAt ? `polled ${ago(polledAt)}` : 'not polled yet',
+                nextPollAt && `next ${until(nextPollAt)}`,
+              ]}
             />
           )}
         </LiveList>
@@ -178,7 +190,17 @@ function KnownConnection({ connection }: { connection: Connection }) {
         />
       )}
       {asked === 'timeZone' && <Calibration connection={connection} onClose={onClose} />}
-      {asked === 'delete' && <Delete connection={connection} onClose={onClose} />}
+      {asked === 'delete' && (
+        <DeleteDialog
+          name={connectionTitle(connection)}
+          path={`/v1/connections/${id}`}
+          to="/connections"
+          typed={name}
+          onClose={onClose}
+        >
+          Its credentials and its session are deleted with it.
+        </DeleteDialog>
+      )}
     </Page>
   );
 }
@@ -288,29 +310,6 @@ function Edit({
       {shared && part === 'credentials' && (
         <CredentialFields {...shared} onChange={setValue} way={way} onWay={setWay} />
       )}
-    </FormDialog>
-  );
-}
-
-function Delete({ connection, onClose }: { connection: Connection; onClose: () => void }) {
-  const [typed, setTyped] = useState('');
-  return (
-    <FormDialog
-      title={`Delete ${connectionTitle(connection)}?`}
-      submit="Delete"
-      cancel="Keep it"
-      danger
-      disabled={typed !== connection.name}
-      onClose={onClose}
-      onSubmit={async () => {
-        await call('DELETE', `/v1/connections/${connection.id}`);
-        say(`${connection.name} is deleted.`);
-        go('/connections');
-        reloadAll();
-      }}
-    >
-      <p>Its credentials and its session are deleted with it.</p>
-      <TextField label={`Type ${connection.name} to confirm`} value={typed} onChange={setTyped} />
     </FormDialog>
   );
 }

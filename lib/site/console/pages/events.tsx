@@ -1,13 +1,10 @@
-import { useState } from 'preact/hooks';
-import { call, may } from '../api.ts';
-import { useLive } from '../live.ts';
+import { may } from '../api.ts';
+import { useList, useLive } from '../live.ts';
 import { Empty, Page, When } from '../parts.tsx';
-import type { Connection, TrunklineEvent } from '../readings.ts';
+import type { Connection, Hook, TrunklineEvent } from '../readings.ts';
 import { query, setQuery } from '../router.tsx';
 import { LiveList, Row } from '../rows.tsx';
-import { connectionTitle } from '../words.ts';
-
-const pageSize = 100;
+import { connectionTitle, gist } from '../words.ts';
 
 /** The event log, newest first, with a search within the page. */
 export function Events() {
@@ -16,28 +13,15 @@ export function Events() {
   const search = (query.value.get('q') ?? '').toLowerCase();
   const types = useLive<{ id: string }[]>('/v1/choices/event-types', 0);
   const connections = useLive<Connection[]>(may('connections', 'read') ? '/v1/connections' : undefined, 0);
-  const [older, setOlder] = useState<{ of: string; events: TrunklineEvent[]; end: boolean }>({
-    of: '',
-    events: [],
-    end: false,
+  const hooks = useLive<Hook[]>(may('hooks', 'read') ? '/v1/hooks' : undefined, 0);
+  const filters = new URLSearchParams({ ...(type && { type }), ...(connection && { connection }) });
+  const events = useList<TrunklineEvent>(`/v1/events?${filters}`, {
+    everyMs: 3000,
+    at: ({ timestamp }) => timestamp,
   });
-  const filters = new URLSearchParams({
-    limit: String(pageSize),
-    ...(type && { type }),
-    ...(connection && { connection }),
-  }).toString();
-  const events = useLive<TrunklineEvent[]>(`/v1/events?${filters}`, 3000);
-  const { data } = events;
-  const kept = older.of === filters ? older : { events: [], end: false };
-  const known = new Set(data?.map(({ id }) => id));
-  const all = [...(data ?? []), ...kept.events.filter(({ id }) => !known.has(id))];
-  const found = search === '' ? all : all.filter((event) => JSON.stringify(event).toLowerCase().includes(search));
-  const more = async () => {
-    const last = all.at(-1);
-    if (!last) return;
-    const next = await call<TrunklineEvent[]>('GET', `/v1/events?${filters}&before=${last.id}`);
-    setOlder({ of: filters, events: [...kept.events, ...next], end: next.length < pageSize });
-  };
+  const found = search
+    ? events.data?.filter((event) => JSON.stringify(event).toLowerCase().includes(search))
+    : events.data;
   const filtered = type !== '' || connection !== '' || search !== '';
   return (
     <Page
@@ -74,7 +58,7 @@ export function Events() {
         </select>
       </div>
       <LiveList
-        live={{ ...events, data: data && found }}
+        live={{ ...events, data: found }}
         loading={6}
         label="Events, newest first"
         empty={
@@ -100,31 +84,16 @@ export function Events() {
             title={event.type}
             mono
             text={gist(event)}
-            side={[
-              connectionTitle({ vendor: event.vendor, name: event.connection }),
-              <When key="at" iso={event.timestamp} />,
-            ]}
+            side={[sourceName(event, hooks.data ?? []), <When key="at" iso={event.timestamp} />]}
           />
         )}
       </LiveList>
-      {data && data.length === pageSize && !kept.end && (
-        <div class="more-row">
-          <button type="button" class="button" onClick={() => void more()}>
-            Show older events
-          </button>
-        </div>
-      )}
     </Page>
   );
 }
 
-/** A one-line summary of an event: as many of its plain values as fit. */
-function gist({ data }: TrunklineEvent): string {
-  const inner = data.body !== null && typeof data.body === 'object' ? (data.body as Record<string, unknown>) : data;
-  const parts = Object.entries(inner).flatMap(([name, value]) =>
-    (typeof value === 'string' && value !== '') || typeof value === 'number' || typeof value === 'boolean'
-      ? [`${name} ${String(value).slice(0, 80)}`]
-      : [],
-  );
-  return parts.slice(0, 6).join(' · ');
+/** Where an event came from, by its name. */
+function sourceName({ vendor, connection }: TrunklineEvent, hooks: readonly Hook[]): string {
+  if (vendor !== 'trunkline') return connectionTitle({ vendor, name: connection });
+  return hooks.find(({ id }) => id === connection)?.name ?? 'Trunkline itself';
 }

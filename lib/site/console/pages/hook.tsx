@@ -1,14 +1,14 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
-import { FormDialog } from '../dialog.tsx';
-import { SelectField, TextArea } from '../fields.tsx';
+import { DeleteDialog, FormDialog, RotateDialog } from '../dialog.tsx';
+import { TextArea } from '../fields.tsx';
 import { reloadAll, useLive } from '../live.ts';
 import { Empty, Json, Mark, Page, Section, say, Time, When } from '../parts.tsx';
 import type { Automation, Hook, TrunklineEvent } from '../readings.ts';
-import { go, Link } from '../router.tsx';
+import { go, Link, query } from '../router.tsx';
 import { Fact, LiveItem, LiveList, Row, Verdict } from '../rows.tsx';
 import { span } from '../time.ts';
-import { hookState, isAlarm, jsonProblem } from '../words.ts';
+import { gist, hookState, isAlarm, jsonProblem, sampleBody } from '../words.ts';
 import { kindWords, MadeHook, type NewHook } from './hooks.tsx';
 
 interface Refusal {
@@ -39,7 +39,9 @@ function KnownHook({ hook }: { hook: Hook }) {
   const events = useLive<TrunklineEvent[]>(readsEvents ? `/v1/events?connection=${id}&limit=50` : undefined, 3000);
   const refusals = useLive<Refusal[]>(`/v1/hooks/${id}/refusals`, 3000);
   const automations = useLive<Automation[]>(may('automations', 'read') ? '/v1/automations' : undefined, 0);
-  const [asked, setAsked] = useState<'rotate' | 'delete' | 'test'>();
+  const [asked, setAsked] = useState<'rotate' | 'delete' | 'test' | undefined>(
+    query.value.has('test') ? 'test' : undefined,
+  );
   const [made, setMade] = useState<NewHook>();
   const using = automations.data?.filter(({ when }) => [when].flat().some(({ hook: each }) => each === id)) ?? [];
   const { tone, word, sentence } = hookState(hook);
@@ -127,7 +129,7 @@ function KnownHook({ hook }: { hook: Hook }) {
             }
           >
             {(event) => (
-              <Row key={event.id} title={<When iso={event.timestamp} />} to={`/events/${event.id}`}>
+              <Row key={event.id} title={<When iso={event.timestamp} />} text={gist(event)} to={`/events/${event.id}`}>
                 <Json label="Body" value={event.data.body ?? event.data} open={(events.data?.length ?? 0) < 4} />
               </Row>
             )}
@@ -138,10 +140,15 @@ function KnownHook({ hook }: { hook: Hook }) {
           </p>
         )}
       </Section>
-      {asked === 'test' && <TestDialog hook={hook} using={using} onClose={onClose} />}
+      {asked === 'test' && automations.data && <TestDialog hook={hook} using={using} onClose={onClose} />}
       {asked === 'rotate' && (
-        <RotateDialog
-          hook={hook}
+        <RotateDialog<NewHook>
+          title={`A new address for ${hook.name}`}
+          submit="Create a new address"
+          label="The old address keeps working for"
+          path={`/v1/hooks/${id}/rotate`}
+          body={{ what: 'url' }}
+          warning="Alarms that still go to the old address are refused until the sender has the new one."
           onClose={onClose}
           onMade={(next) => {
             onClose();
@@ -150,21 +157,9 @@ function KnownHook({ hook }: { hook: Hook }) {
         />
       )}
       {asked === 'delete' && (
-        <FormDialog
-          title={`Delete ${hook.name}?`}
-          submit="Delete"
-          cancel="Keep it"
-          danger
-          onClose={onClose}
-          onSubmit={async () => {
-            await call('DELETE', `/v1/hooks/${hook.id}`);
-            reloadAll();
-            say(`${hook.name} is deleted.`);
-            go('/hooks');
-          }}
-        >
-          <p>Its address stops working everywhere within ten seconds and cannot be restored.</p>
-        </FormDialog>
+        <DeleteDialog name={hook.name} path={`/v1/hooks/${id}`} to="/hooks" onClose={onClose}>
+          Its address stops working everywhere within ten seconds and cannot be restored.
+        </DeleteDialog>
       )}
       {made && <MadeHook hook={made} onClose={() => setMade(undefined)} />}
     </Page>
@@ -175,7 +170,7 @@ function KnownHook({ hook }: { hook: Hook }) {
 function TestDialog({ hook, using, onClose }: { hook: Hook; using: readonly Automation[]; onClose: () => void }) {
   const last = hook.lastBody !== undefined && jsonProblem(hook.lastBody) === undefined ? hook.lastBody : undefined;
   const [text, setText] = useState(() =>
-    JSON.stringify(last === undefined ? { test: true } : JSON.parse(last), null, 2),
+    JSON.stringify(last === undefined ? sampleBody(using) : JSON.parse(last), null, 2),
   );
   const wrong = jsonProblem(text);
   const enabled = using.filter((each) => each.enabled);
@@ -208,39 +203,6 @@ function TestDialog({ hook, using, onClose }: { hook: Hook; using: readonly Auto
             : `This starts ${enabled.map(({ name }) => name).join(', ')} for real${sounds ? ', sirens and alerts included' : ''}. To send nothing, rehearse the automation instead.`}
         </p>
       </div>
-    </FormDialog>
-  );
-}
-
-function RotateDialog({ hook, onClose, onMade }: { hook: Hook; onClose: () => void; onMade: (hook: NewHook) => void }) {
-  const [overlap, setOverlap] = useState(86_400);
-  return (
-    <FormDialog
-      title={`A new address for ${hook.name}`}
-      submit="Create a new address"
-      onClose={onClose}
-      onSubmit={async () => {
-        onMade(await call<NewHook>('POST', `/v1/hooks/${hook.id}/rotate`, { what: 'url', overlapSeconds: overlap }));
-        reloadAll();
-      }}
-    >
-      <SelectField
-        label="The old address keeps working for"
-        value={overlap}
-        onChange={setOverlap}
-        options={[
-          [86_400, 'a day'],
-          [604_800, 'a week'],
-          [3600, 'an hour'],
-          [0, 'no time: it stops at once'],
-        ]}
-      />
-      {overlap === 0 && (
-        <p class="notice warn">
-          <Mark tone="warn" />
-          <span>Alarms that still go to the old address are refused until the sender has the new one.</span>
-        </p>
-      )}
     </FormDialog>
   );
 }

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks';
 import { call, isAdmin, may } from '../api.ts';
-import { FormDialog, ShownOnce } from '../dialog.tsx';
+import { DeleteDialog, FormDialog, RotateDialog, ShownOnce } from '../dialog.tsx';
 import { SelectField, TextArea, TextField } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Empty, Page, Section, say, Time } from '../parts.tsx';
+import { Empty, Page, Section, Time } from '../parts.tsx';
 import { LiveList, Row } from '../rows.tsx';
 
 interface Key {
@@ -33,7 +33,8 @@ export function Keys() {
   const keys = useLive<Key[]>('/v1/keys', 10_000);
   const [creating, setCreating] = useState(false);
   const [rotating, setRotating] = useState<Key>();
-  const [revoking, setRevoking] = useState<Key>();
+  const [deleting, setDeleting] = useState<Key>();
+  const [made, setMade] = useState<{ name: string; key: string }>();
   const write = may('keys', 'write');
   const create = write && (
     <button type="button" class="button primary" onClick={() => setCreating(true)}>
@@ -75,8 +76,8 @@ export function Keys() {
                   <button type="button" class="button small" onClick={() => setRotating(key)}>
                     New value
                   </button>
-                  <button type="button" class="button small" onClick={() => setRevoking(key)}>
-                    Revoke
+                  <button type="button" class="button small" onClick={() => setDeleting(key)}>
+                    Delete
                   </button>
                 </>
               )
@@ -85,24 +86,39 @@ export function Keys() {
         )}
       </LiveList>
       {isAdmin() && <Audit />}
-      {creating && <Create onClose={() => setCreating(false)} />}
-      {rotating && <Rotate apiKey={rotating} onClose={() => setRotating(undefined)} />}
-      {revoking && (
-        <FormDialog
-          title={`Revoke “${revoking.name}”?`}
-          submit="Revoke"
-          cancel="Keep it"
-          danger
-          onClose={() => setRevoking(undefined)}
-          onSubmit={async () => {
-            await call('DELETE', `/v1/keys/${revoking.id}`);
-            reloadAll();
-            say(`${revoking.name} is revoked.`);
-            setRevoking(undefined);
+      {creating && (
+        <Create
+          onClose={() => setCreating(false)}
+          onMade={(next) => {
+            setCreating(false);
+            setMade(next);
           }}
+        />
+      )}
+      {rotating && (
+        <RotateDialog<{ key: string }>
+          title={`A new value for “${rotating.name}”`}
+          submit="Create a new value"
+          label="The old value keeps working for"
+          path={`/v1/keys/${rotating.id}/rotate`}
+          onClose={() => setRotating(undefined)}
+          onMade={({ key }) => {
+            setMade({ name: rotating.name, key });
+            setRotating(undefined);
+          }}
+        />
+      )}
+      {made && (
+        <ShownOnce title={`The key “${made.name}”`} values={{ Key: made.key }} onClose={() => setMade(undefined)} />
+      )}
+      {deleting && (
+        <DeleteDialog
+          name={`the key “${deleting.name}”`}
+          path={`/v1/keys/${deleting.id}`}
+          onClose={() => setDeleting(undefined)}
         >
-          <p>Within ten seconds, no call and no sign-in with it is accepted any more. This cannot be undone.</p>
-        </FormDialog>
+          Within ten seconds, no call and no sign-in with it is accepted any more.
+        </DeleteDialog>
       )}
     </Page>
   );
@@ -153,11 +169,9 @@ const presets: readonly (readonly [scopes: string, name: string])[] = [
   ['*/*/*', 'Everything'],
 ];
 
-function Create({ onClose }: { onClose: () => void }) {
+function Create({ onClose, onMade }: { onClose: () => void; onMade: (made: { name: string; key: string }) => void }) {
   const [name, setName] = useState('');
   const [scopes, setScopes] = useState(presets[0]?.[0] ?? '');
-  const [made, setMade] = useState<string>();
-  if (made !== undefined) return <ShownOnce title={`The key “${name}”`} values={{ Key: made }} onClose={onClose} />;
   return (
     <FormDialog
       title="Create a key"
@@ -165,8 +179,9 @@ function Create({ onClose }: { onClose: () => void }) {
       onClose={onClose}
       onSubmit={async () => {
         const body = { name: name.trim(), scopes: scopes.split(/[\s,]+/).filter(Boolean) };
-        setMade((await call<{ key: string }>('POST', '/v1/keys', body)).key);
+        const { key } = await call<{ key: string }>('POST', '/v1/keys', body);
         reloadAll();
+        onMade({ name: body.name, key });
       }}
     >
       <TextField label="Who it is for" required maxLength={100} value={name} onChange={setName} />
@@ -183,37 +198,6 @@ function Create({ onClose }: { onClose: () => void }) {
         value={scopes}
         onChange={setScopes}
         hint="vendor/connection/operation, or trunkline/area/read or write, with * for all. Separate them with spaces."
-      />
-    </FormDialog>
-  );
-}
-
-function Rotate({ apiKey, onClose }: { apiKey: Key; onClose: () => void }) {
-  const [overlap, setOverlap] = useState(86_400);
-  const [made, setMade] = useState<string>();
-  if (made !== undefined) {
-    return <ShownOnce title={`The new key “${apiKey.name}”`} values={{ Key: made }} onClose={onClose} />;
-  }
-  return (
-    <FormDialog
-      title={`A new value for “${apiKey.name}”`}
-      submit="Create a new value"
-      onClose={onClose}
-      onSubmit={async () => {
-        const body = { overlapSeconds: overlap };
-        setMade((await call<{ key: string }>('POST', `/v1/keys/${apiKey.id}/rotate`, body)).key);
-        reloadAll();
-      }}
-    >
-      <SelectField
-        label="The old value keeps working for"
-        value={overlap}
-        onChange={setOverlap}
-        options={[
-          [86_400, 'a day'],
-          [3600, 'an hour'],
-          [0, 'no time: it stops at once'],
-        ]}
       />
     </FormDialog>
   );

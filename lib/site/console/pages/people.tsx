@@ -1,14 +1,16 @@
 import { useState } from 'preact/hooks';
 import { may, mayCall } from '../api.ts';
-import { SelectField } from '../fields.tsx';
+import { FormDialog } from '../dialog.tsx';
+import { SelectField, TextField } from '../fields.tsx';
 import { useLive } from '../live.ts';
-import { Empty, Loading, Notice, Page, Section, type Tone } from '../parts.tsx';
+import { Badge, Empty, Loading, Mark, Notice, Page, Section, Time, type Tone } from '../parts.tsx';
 import { type Place, PositionMap } from '../position-map.tsx';
-import type { Choice, Connection } from '../readings.ts';
+import type { Automation, Choice, Connection, Run, WholeRun } from '../readings.ts';
 import { Link, query, setQuery } from '../router.tsx';
 import { LiveList, Row } from '../rows.tsx';
+import { storeTiles, tileProblem, tiles } from '../tiles.ts';
 import { ago, now } from '../time.ts';
-import { count } from '../words.ts';
+import { callsOf, count } from '../words.ts';
 import { timeIn } from '../zone-time.ts';
 
 interface User {
@@ -69,6 +71,7 @@ function Radios({ connection: { name, settings } }: { connection: Connection }) 
     .sort((one, other) => (one.at ?? 0) - (other.at ?? 0));
   const places = people.filter((person) => person.place !== undefined);
   const unknown = people.filter((person) => person.place === undefined);
+  const [choosing, setChoosing] = useState(false);
   const future = places.some(({ at = 0 }) => at - now.value > 5 * 60_000);
   return (
     <>
@@ -80,14 +83,29 @@ function Radios({ connection: { name, settings } }: { connection: Connection }) 
           <Link to={`/connections/proptt2/${name}`}>Set the time zone</Link>
         </p>
       )}
+      {users.data && may('automations', 'read') && may('runs', 'read') && <OnShift connection={name} people={people} />}
       {users.data && (
-        <Section title="Positions" count={places.length}>
+        <Section
+          title="Positions"
+          count={places.length}
+          actions={
+            <button type="button" class="button small" onClick={() => setChoosing(true)}>
+              {tiles ? 'Change the map' : 'Choose a map'}
+            </button>
+          }
+        >
           {places.length === 0 ? (
             <Empty title="No position is known." icon="people">
               <p>Radios send positions when their channel shares locations.</p>
             </Empty>
           ) : (
-            <PositionMap places={places.flatMap(({ place }) => (place ? [place] : []))} />
+            <>
+              <PositionMap places={places.flatMap(({ place }) => (place ? [place] : []))} />
+              <p class="muted small legend">
+                <Badge tone="good">in the last 15 minutes</Badge> <Badge tone="warn">in the last two hours</Badge>{' '}
+                <Badge tone="idle">longer ago</Badge>
+              </p>
+            </>
           )}
           <ul class="rows">
             {places.toReversed().map(({ user, tone, at }) => (
@@ -113,7 +131,128 @@ function Radios({ connection: { name, settings } }: { connection: Connection }) 
       {mayCall('proptt2', name, 'getChannelList') && mayCall('proptt2', name, 'getUsersOfChannel') && (
         <Channels connection={name} />
       )}
+      {choosing && <TilesDialog onClose={() => setChoosing(false)} />}
     </>
+  );
+}
+
+/** Asks for the address of map tiles. */
+function TilesDialog({ onClose }: { onClose: () => void }) {
+  const [url, setUrl] = useState(tiles?.url ?? '');
+  const [attribution, setAttribution] = useState(tiles?.attribution ?? '');
+  const problem = url === '' ? undefined : tileProblem(url);
+  return (
+    <FormDialog
+      title="The map below the positions"
+      submit={url === '' ? 'Use no map' : 'Use this map'}
+      disabled={problem !== undefined}
+      onClose={onClose}
+      onSubmit={async () => storeTiles(url === '' ? undefined : { url, attribution: attribution.trim() })}
+    >
+      <p>
+        Positions are drawn to scale on an empty sheet, or on the tiles of a map server of your choice. This browser
+        then asks that server for the area that you look at, and nothing else is sent to it.
+      </p>
+      <TextField
+        label="Address of the tiles"
+        value={url}
+        onChange={(next) => setUrl(next.trim())}
+        placeholder="https://tiles.example.com/{z}/{x}/{y}.png"
+        wrong={problem && `The address ${problem}.`}
+        hint="With {z}, {x} and {y} for zoom level, column and row. Empty shows no map."
+      />
+      <TextField
+        label="Attribution"
+        maxLength={200}
+        value={attribution}
+        onChange={setAttribution}
+        hint="The line that the map server asks you to show."
+      />
+    </FormDialog>
+  );
+}
+
+/** An entry of a rota, as the step `shift` of the rota recipe gives it. */
+interface Shift {
+  userId: number;
+  channelId: number;
+  role?: number;
+}
+
+/** How old the last look at the rota may be, in milliseconds: the recipe looks every five minutes. */
+const rotaLateMs = 15 * 60_000;
+const roles: Readonly<Record<number, string>> = { 20: 'receiver', 90: 'operator' };
+
+/** Who is on shift, by the last run of the automation that keeps the rota of this radio server. */
+function OnShift({ connection, people }: { connection: string; people: readonly Person[] }) {
+  const automations = useLive<Automation[]>('/v1/automations', 60_000);
+  const rota = automations.data?.find(
+    ({ do: steps }) =>
+      steps.some(({ name }) => name === 'shift') && callsOf(steps).includes(`proptt2/${connection}/linkUserToChannel`),
+  );
+  const last = useLive<Run[]>(rota && `/v1/runs?automation=${rota.id}&state=succeeded&limit=1`, 30_000);
+  const run = useLive<WholeRun>(last.data?.[0] && `/v1/runs/${last.data[0].id}`, 0);
+  const channels = useLive<Choice[]>(rota && `/v1/choices/proptt2/${connection}/channels`, 60_000);
+  // The form that the recipe gives its step.
+  const output = run.data?.steps.find(({ name }) => name === 'shift')?.output as { wanted?: Shift[] } | undefined;
+  if (!automations.data && !automations.problem) return null;
+  const at = run.data?.createdAt;
+  const isLate = at !== undefined && now.value - Date.parse(at) > rotaLateMs;
+  const nobody = !rota ? (
+    <Empty title="No rota is known." icon="clock">
+      <p>With the recipe Rota, people on shift are linked to their channels by a table, and are listed here.</p>
+      {may('automations', 'write') && (
+        <Link to="/recipes/rota" class="button">
+          Install the rota
+        </Link>
+      )}
+    </Empty>
+  ) : last.data?.length === 0 ? (
+    <Empty title="The rota has not been read yet." icon="clock">
+      <Link to={`/automations/${rota.id}`}>{rota.name}</Link>
+    </Empty>
+  ) : (
+    <Empty title="Nobody is on shift." icon="clock" />
+  );
+  return (
+    <Section
+      title="On shift"
+      count={output?.wanted?.length}
+      actions={
+        at !== undefined &&
+        rota && (
+          <Link to={`/automations/${rota.id}`}>
+            {rota.name}, read <Time iso={at} />
+          </Link>
+        )
+      }
+    >
+      {isLate && (
+        <p class="notice warn">
+          <Mark tone="warn" />
+          <span>The rota was last read {ago(at)}, so shifts may have changed since then.</span>
+        </p>
+      )}
+      <LiveList
+        live={{ ...run, data: rota && last.data?.[0] ? output && (output.wanted ?? []) : [] }}
+        loading={1}
+        empty={nobody}
+      >
+        {({ userId, channelId, role = 0 }) => {
+          const person = people.find(({ user }) => user.id === userId);
+          const channel = channels.data?.find(({ id }) => Number(id) === channelId);
+          return (
+            <Row
+              key={`${userId} ${channelId}`}
+              tone={person?.tone ?? 'idle'}
+              title={person?.user.name ?? `User ${userId}`}
+              text={[channel?.name ?? `Channel ${channelId}`, roles[role]].filter(Boolean).join(', ')}
+              side={[person?.at === undefined ? 'no position' : `seen ${ago(new Date(person.at).toISOString())}`]}
+            />
+          );
+        }}
+      </LiveList>
+    </Section>
   );
 }
 

@@ -2,14 +2,15 @@ import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
 import { Dialog } from '../dialog.tsx';
 import { TextField } from '../fields.tsx';
+import { Form } from '../form.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { CopyField, Json, Mark, Notice, Page, Section, say, useAction } from '../parts.tsx';
+import { CopyField, Json, Mark, Page, Section, say, useAction } from '../parts.tsx';
 import { QrCode } from '../qr-code.tsx';
 import type { Automation, Recipe } from '../readings.ts';
 import { RecipeForm } from '../recipe-form.tsx';
 import { go, Link } from '../router.tsx';
 import { LiveItem, Row } from '../rows.tsx';
-import { count, isAlarm } from '../words.ts';
+import { callsOf, count, isAlarm } from '../words.ts';
 import { kindWords } from './hooks.tsx';
 
 const back = { to: '/recipes', name: 'Recipes' };
@@ -62,29 +63,25 @@ function KnownRecipe({ recipe }: { recipe: Recipe }) {
         </ul>
       </Section>
       <Section title="Settings">
-        <form
-          class="panel"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void action.run(async () => setPreview(await call<Preview>('POST', `${path}/preview`, body)));
-          }}
-        >
-          <TextField
-            label="Name of this installation"
-            required
-            maxLength={60}
-            value={name}
-            onChange={rename}
-            hint="Hooks and automations are named after it. Installing again under the same name updates them and keeps addresses and secrets."
-          />
-          <RecipeForm inputs={recipe.inputs} value={inputs} onChange={change} errors={errors} />
-          <Notice problem={action.problem} />
-          <div class="dialog-actions">
-            <button type="submit" class={`button ${preview ? '' : 'primary'}`} disabled={action.busy}>
-              {action.busy ? 'Checking…' : 'Preview'}
-            </button>
-          </div>
-        </form>
+        <div class="panel">
+          <Form
+            submit="Preview"
+            busy="Checking…"
+            quiet={preview !== undefined}
+            action={action}
+            onSubmit={async () => setPreview(await call<Preview>('POST', `${path}/preview`, body))}
+          >
+            <TextField
+              label="Name of this installation"
+              required
+              maxLength={60}
+              value={name}
+              onChange={rename}
+              hint="Hooks and automations are named after it. Installing again under the same name updates them and keeps addresses and secrets."
+            />
+            <RecipeForm inputs={recipe.inputs} value={inputs} onChange={change} errors={errors} />
+          </Form>
+        </div>
       </Section>
       {preview && (
         <Section title="What is created">
@@ -98,7 +95,7 @@ function KnownRecipe({ recipe }: { recipe: Recipe }) {
               />
             ))}
             {preview.automations.map((automation) => {
-              const calls = everyCall(automation.do);
+              const calls = callsOf(automation.do);
               return (
                 <Row
                   key={automation.name}
@@ -152,15 +149,6 @@ function KnownRecipe({ recipe }: { recipe: Recipe }) {
       )}
     </Page>
   );
-}
-
-/** The calls of steps, those inside other steps included. */
-function everyCall(steps: unknown): string[] {
-  if (Array.isArray(steps)) return steps.flatMap(everyCall);
-  if (typeof steps !== 'object' || steps === null) return [];
-  const { call: made, ...rest } = steps as Record<string, unknown>;
-  const inside = Object.entries(rest).flatMap(([part, value]) => (part === 'input' ? [] : everyCall(value)));
-  return typeof made === 'string' ? [made, ...inside] : inside;
 }
 
 /** What was installed, with the addresses and secrets that are shown once. */

@@ -9,7 +9,17 @@ import type { Alarm, RunStep, TrunklineEvent, WholeRun } from '../readings.ts';
 import { go, Link } from '../router.tsx';
 import { Fact, LiveItem, Verdict } from '../rows.tsx';
 import { now, span } from '../time.ts';
-import { duration, isAlarm, jsonProblem, runIn, runTone, runWords, stepTone, stepWords } from '../words.ts';
+import {
+  alarmSentence,
+  duration,
+  isAlarm,
+  jsonProblem,
+  runIdIn,
+  runTone,
+  runWords,
+  stepTone,
+  stepWords,
+} from '../words.ts';
 
 const back = { to: '/runs', name: 'Runs' };
 
@@ -27,9 +37,11 @@ function KnownRun({ run }: { run: WholeRun }) {
   const [asked, setAsked] = useState<'replay' | 'undo'>();
   const cancel = useAction();
   const tone = runTone[run.state];
-  const earlier = run.state === 'suppressed' || run.state === 'skipped' ? runIn(run.reason) : undefined;
+  const earlier =
+    run.state === 'suppressed' || run.state === 'skipped' ? runIdIn.exec(run.reason ?? '')?.[0] : undefined;
   const failed = run.steps.find(({ error }) => error);
-  const reason = run.reason ?? (failed && `Step ${failed.name}: ${failed.error?.message}`);
+  const reason =
+    run.reason?.replace(runIdIn, 'an earlier run') ?? (failed && `Step ${failed.name}: ${failed.error?.message}`);
   const onClose = () => setAsked(undefined);
   return (
     <Page
@@ -71,7 +83,9 @@ function KnownRun({ run }: { run: WholeRun }) {
       }
     >
       <Notice problem={cancel.problem} />
-      <Verdict tone={tone} word={runWords[run.state]}>
+      <Verdict tone={tone} word={`${run.drill ? 'Drill: ' : ''}${runWords[run.state]}`}>
+        {run.drill && <p>Simulated vendors stood in for every account. Nothing reached a real one.</p>}
+        <AlarmAnswer run={run} />
         {reason && <p>{reason}</p>}
         {earlier && (
           <p>
@@ -98,11 +112,10 @@ function KnownRun({ run }: { run: WholeRun }) {
           {run.automationId && <Link to={`/automations/${run.automationId}`}>{run.name}</Link>}
         </Fact>
         <Fact name="Started by">{run.eventId && <Link to={`/events/${run.eventId}`}>an event</Link>}</Fact>
-        <ResponseTimes run={run} />
         <Fact name="Deduplication key" mono>
           {run.dedupeKey}
         </Fact>
-        <Fact name="Id" mono>
+        <Fact name="Id" mono wide>
           {run.id}
         </Fact>
       </dl>
@@ -131,19 +144,12 @@ function KnownRun({ run }: { run: WholeRun }) {
   );
 }
 
-/** How long it took from the post to the alarm, and to its acknowledgement. */
-function ResponseTimes({ run }: { run: WholeRun }) {
+/** Did the siren sound, and after how long? */
+function AlarmAnswer({ run }: { run: WholeRun }) {
   const raises = run.steps.some((step) => isAlarm(step.call) && step.state !== 'skipped');
   const { data } = useLive<Alarm[]>(raises ? `/v1/alarms?run=${run.id}` : undefined, 5000);
   const [alarm] = data ?? [];
-  if (!alarm) return null;
-  const after = (iso: string) => span(Date.parse(iso) - Date.parse(alarm.postedAt));
-  return (
-    <>
-      <Fact name="Alarm after">{alarm.raisedAt && after(alarm.raisedAt)}</Fact>
-      <Fact name="Acknowledged after">{alarm.acknowledgedAt && after(alarm.acknowledgedAt)}</Fact>
-    </>
-  );
+  return alarm ? <p class="verdict-answer">{alarmSentence(alarm)}</p> : null;
 }
 
 function Step({ step, run }: { step: RunStep; run: WholeRun }) {

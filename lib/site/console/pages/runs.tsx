@@ -1,15 +1,15 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
 import { Dialog } from '../dialog.tsx';
 import { Chips } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
-import { reloadAll, useLive } from '../live.ts';
-import { Empty, Loading, Mark, Notice, Page, say, type Tone, When } from '../parts.tsx';
+import { reloadAll, useList, useLive } from '../live.ts';
+import { Empty, Loading, Mark, Notice, Page, say, When } from '../parts.tsx';
 import type { Alarm, Automation, Run, RunState } from '../readings.ts';
 import { Link, query, setQuery } from '../router.tsx';
 import { Fact, LiveList, Row } from '../rows.tsx';
 import { daysAgo, now, span } from '../time.ts';
-import { causeOf, count, duration, isSiren, runTone, runWords } from '../words.ts';
+import { alarmSentence, alarmTone, causeOf, count, duration, runIdIn, runTone, runWords } from '../words.ts';
 
 type Show = 'all' | 'failures' | 'alarms' | RunState;
 const shows: readonly (readonly [show: Show, name: string])[] = [
@@ -21,7 +21,6 @@ const shows: readonly (readonly [show: Show, name: string])[] = [
   ['suppressed', 'Duplicates'],
   ['skipped', 'Condition not met'],
 ];
-const pageSize = 100;
 /** How many failures of each kind are grouped. */
 const maxFailures = 200;
 
@@ -73,74 +72,55 @@ const listPath = (filters: Record<string, string | undefined>) => {
 };
 
 function List({ state, automation }: { state: RunState | undefined; automation: string }) {
-  const [older, setOlder] = useState<Run[]>([]);
-  const [end, setEnd] = useState(false);
-  const filters = { state, automation, limit: String(pageSize) };
-  const { data, problem, reload } = useLive<Run[]>(listPath(filters), 3000);
-  // Once older runs are shown, runs that drop out of the newest page on a reload stay below it.
-  useEffect(() => {
-    if (data) setOlder((before) => (before.length === 0 ? before : merge(data, before)));
-  }, [data]);
-  const all = merge(data ?? [], older);
-  const last = all.at(-1);
+  const runs = useList<Run>(listPath({ state, automation }), { everyMs: 3000, at: ({ createdAt }) => createdAt });
   // Every automation of a hook evaluates each post. Skipped runs would hide the others.
-  const runs = state === undefined ? all.filter((run) => run.state !== 'skipped') : all;
-  const more = async () => {
-    if (!last) return;
-    const next = await call<Run[]>('GET', listPath({ ...filters, before: last.id }));
-    setOlder(merge(all, next));
-    setEnd(next.length < pageSize);
-  };
-  if (problem && !data) return <Notice problem={problem} onRetry={() => void reload()} />;
-  if (!data) return <Loading rows={6} />;
-  if (runs.length === 0 && (all.length < pageSize || end)) {
-    return state || automation || all.length > 0 ? (
-      <Empty title="No run matches these filters." icon="runs">
-        <button type="button" class="button" onClick={() => setQuery({ show: undefined, automation: undefined })}>
-          Show every run
-        </button>
-      </Empty>
-    ) : (
-      <Empty title="Nothing has run yet." icon="runs">
-        <p>A run starts when an automation’s hook is posted to, its event happens, or its schedule is due.</p>
-        <Link to="/hooks" class="button">
-          Look at the hooks
-        </Link>
-      </Empty>
-    );
-  }
+  const shown = state === undefined ? runs.data?.filter((run) => run.state !== 'skipped') : runs.data;
+  const filtered = state !== undefined || automation !== '' || (runs.data?.length ?? 0) > 0;
   return (
-    <>
-      <ul class="rows" aria-label="Runs, newest first">
-        {runs.map((run) => (
-          <RunRow key={run.id} run={run} />
-        ))}
-      </ul>
-      {all.length >= pageSize && !end && (
-        <div class="more-row">
-          <button type="button" class="button" onClick={() => void more()}>
-            Show older runs
-          </button>
-        </div>
-      )}
-    </>
+    <LiveList
+      live={{ ...runs, data: shown }}
+      loading={6}
+      label="Runs, newest first"
+      empty={
+        filtered ? (
+          <Empty title="No run matches these filters." icon="runs">
+            <button type="button" class="button" onClick={() => setQuery({ show: undefined, automation: undefined })}>
+              Show every run
+            </button>
+          </Empty>
+        ) : (
+          <Empty title="Nothing has run yet." icon="runs">
+            <p>A run starts when an automation’s hook is posted to, its event happens, or its schedule is due.</p>
+            <Link to="/hooks" class="button">
+              Look at the hooks
+            </Link>
+          </Empty>
+        )
+      }
+    >
+      {(run) => <RunRow key={run.id} run={run} />}
+    </LiveList>
   );
 }
 
-/** The newer version of each run, newest first. */
-function merge(newer: readonly Run[], older: readonly Run[]): Run[] {
-  const all = new Map([...older, ...newer].map((run) => [run.id, run]));
-  return [...all.values()].sort((one, other) => (one.createdAt < other.createdAt ? 1 : -1));
+interface RunProps {
+  run: Run;
+  /** Omits the reason, where it stands above the list. */
+  brief?: boolean;
 }
 
-export function RunRow({ run }: { run: Run }) {
+export function RunRow({ run, brief }: RunProps) {
   const tone = runTone[run.state];
   return (
     <Row
       tone={tone}
       to={`/runs/${run.id}`}
       title={run.name}
-      text={[run.reason, run.replayOf && 'Replay of an earlier run', run.undoOf && 'Undo of an earlier run']}
+      text={[
+        !brief && run.reason?.replace(runIdIn, 'an earlier run'),
+        run.replayOf && 'Replay of an earlier run',
+        run.undoOf && 'Undo of an earlier run',
+      ]}
       side={[
         <>
           <span class={`word ${tone}`}>{runWords[run.state]}</span>{' '}
@@ -153,13 +133,6 @@ export function RunRow({ run }: { run: Run }) {
     />
   );
 }
-
-const alarmTone: Readonly<Record<Alarm['state'], Tone>> = {
-  raised: 'good',
-  raising: 'busy',
-  unknown: 'warn',
-  failed: 'bad',
-};
 
 /** The alarms of the last runs with their response times: from the post to the alarm, and to its acknowledgement. */
 function Alarms() {
@@ -188,23 +161,15 @@ function Alarms() {
           </Empty>
         }
       >
-        {({ runId, name, call: made, state, postedAt, raisedAt, acknowledgedAt, reason }) => {
-          const after = (iso: string) => span(Date.parse(iso) - Date.parse(postedAt));
+        {(alarm) => {
+          const { runId, name, state, postedAt } = alarm;
           return (
             <Row
               key={runId}
               tone={alarmTone[state]}
               to={`/runs/${runId}`}
               title={name}
-              text={[
-                isSiren(made) ? 'Siren' : 'Alert',
-                raisedAt && ` on the radio after ${after(raisedAt)}`,
-                acknowledgedAt && `, acknowledged after ${after(acknowledgedAt)}`,
-                state === 'unknown' && ': the response was lost, so it may have sounded',
-                state === 'failed' && `: ${reason ?? 'it failed'}`,
-              ]
-                .filter(Boolean)
-                .join('')}
+              text={alarmSentence(alarm)}
               side={[
                 <span class={`word ${alarmTone[state]}`}>{alarmWords[state]}</span>,
                 <When key="at" iso={postedAt} />,
@@ -241,7 +206,7 @@ function Failures({ automation }: { automation: string }) {
   if (!failed.data || !partial.data) return <Loading rows={4} />;
   const all = [...failed.data, ...partial.data];
   const open = all
-    .filter(({ replayedBy }) => replayedBy === undefined)
+    .filter(({ replayedBy, drill }) => replayedBy === undefined && !drill)
     .sort((one, other) => (one.createdAt < other.createdAt ? 1 : -1));
   const groups = [...Map.groupBy(open, causeOf)]
     .map(([cause, runs]) => ({ cause, runs }))
@@ -296,7 +261,7 @@ function FailureGroup({ group, open, onReplay }: { group: Group; open: boolean; 
         )}
         <ul class="rows">
           {runs.map((run) => (
-            <RunRow key={run.id} run={run} />
+            <RunRow key={run.id} run={run} brief />
           ))}
         </ul>
       </div>

@@ -3,11 +3,23 @@ import { clockDifferenceMs, may } from '../api.ts';
 import { Icon } from '../icons.tsx';
 import { useLive } from '../live.ts';
 import { Empty, Mark, Page, Section, Time, type Tone } from '../parts.tsx';
-import type { Alarm, Connection, Hook, Run } from '../readings.ts';
+import type { Alarm, Automation, Connection, Hook, Run, Usage } from '../readings.ts';
 import { Link } from '../router.tsx';
 import { LiveList, Row } from '../rows.tsx';
 import { ago, daysAgo, moment, span } from '../time.ts';
-import { causeOf, connectionState, connectionTitle, count, hookState, isSiren, runTone } from '../words.ts';
+import {
+  alarmSentence,
+  alarmTone,
+  capital,
+  causeOf,
+  connectionState,
+  connectionTitle,
+  count,
+  hookState,
+  isSiren,
+  quotaState,
+  runTone,
+} from '../words.ts';
 
 /** By how much the clocks of this computer and of Trunkline may differ, in milliseconds. */
 const clockToleranceMs = 5_000;
@@ -25,10 +37,15 @@ export function Status() {
   const hooks = useLive<Hook[]>(may('hooks', 'read') ? '/v1/hooks' : undefined, 10_000);
   const health = useLive<Health>('/health', 10_000);
 
-  const states = connections.data?.map((each) => ({ connection: each, ...connectionState(each) })) ?? [];
+  const usage = useLive<Usage[]>(may('connections', 'read') ? '/v1/usage?limit=1000' : undefined, 60_000);
+  const quotas = new Map(
+    usage.data?.flatMap((each) => (each.quota ? [[`${each.vendor}/${each.connection}`, each]] : [])),
+  );
+
+  const states = connections.data?.map((each) => withQuota(each, quotas.get(each.id))) ?? [];
   const troubled = states.filter(({ tone }) => tone === 'bad' || tone === 'warn');
   const failures = [...(failed.data ?? []), ...(partial.data ?? [])];
-  const open = failures.filter(({ replayedBy }) => replayedBy === undefined);
+  const open = failures.filter(({ replayedBy, drill }) => replayedBy === undefined && !drill);
   const unhealthy = (health.data?.checks ?? []).filter(({ ok }) => !ok);
   const waiting =
     (connections.problem ?? failed.problem) === undefined && (may('connections', 'read') ? !connections.data : false);
@@ -118,6 +135,20 @@ export function Status() {
   );
 }
 
+/** The state of a connection, or that of its quota where that is worse. */
+function withQuota(connection: Connection, usage: Usage | undefined) {
+  const state = connectionState(connection);
+  if (!usage) return { connection, ...state };
+  const { tone, sentence } = quotaState(usage);
+  const isWorse = weight(tone) < weight(state.tone);
+  return {
+    connection,
+    ...state,
+    ...(isWorse && { tone, word: tone === 'bad' ? 'Quota used up' : 'Quota low' }),
+    sentence: `${state.sentence} ${sentence}`,
+  };
+}
+
 /** When the events of a connection were last polled. */
 function lastPoll({ events = [] }: Connection): string | undefined {
   const last = events
@@ -157,7 +188,7 @@ function SelfChecks({ health }: { health: Health | undefined }) {
         <div class="group-body">
           <ul class="rows">
             {health.checks.map(({ name, ok, message }) => (
-              <Row key={name} tone={ok ? 'good' : 'bad'} title={sentence(name)} text={message} />
+              <Row key={name} tone={ok ? 'good' : 'bad'} title={capital(name)} text={message} />
             ))}
           </ul>
         </div>
@@ -202,21 +233,19 @@ function Headline({
     <div class={`headline ${tone}`} role="status">
       <Mark tone={tone} large />
       <div>
-        <p>{first === undefined ? (idle ? 'Nothing is connected yet' : 'Everything works') : sentence(first)}</p>
+        <p>{first === undefined ? (idle ? 'Nothing is connected yet' : 'Everything works') : capital(first)}</p>
         {rest.map((each) => (
           <p key={each} class="more">
-            {sentence(each)}
+            {capital(each)}
           </p>
         ))}
         {first === undefined && !idle && (
-          <p class="muted">Every connection answers and no run has failed in the last 24 hours.</p>
+          <p class="aside">Every connection answers and no run has failed in the last 24 hours.</p>
         )}
       </div>
     </div>
   );
 }
-
-const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Failures of the last day by cause, largest group first. */
 function Failures({ runs }: { runs: readonly Run[] }) {
@@ -251,37 +280,53 @@ function Failures({ runs }: { runs: readonly Run[] }) {
   );
 }
 
-const alarmTone: Readonly<Record<Alarm['state'], Tone>> = {
-  raised: 'good',
-  raising: 'busy',
-  unknown: 'warn',
-  failed: 'bad',
-};
+/** What to do for a first alarm: a test of a hook whose automation raises one. */
+function NoAlarm() {
+  const { data } = useLive<Automation[]>(may('automations', 'read') ? '/v1/automations' : undefined, 10_000);
+  const alarming = data?.find(({ enabled, alarm, when }) => enabled && alarm && hookOf(when) !== undefined);
+  const hook = alarming && hookOf(alarming.when);
+  if (hook === undefined || !may('hooks', 'write')) return null;
+  return (
+    <section class="alarm idle" aria-label="Latest alarm">
+      <Icon name="siren" />
+      <div>
+        <p class="alarm-title">No alarm has been raised yet</p>
+        <p>“{alarming?.name}” raises one when its hook is posted to.</p>
+      </div>
+      <Link to={`/hooks/${hook}?test=`} class="button primary">
+        Send a test alarm
+      </Link>
+    </section>
+  );
+}
+
+const hookOf = (when: Automation['when']): string | undefined => [when].flat().find(({ hook }) => hook)?.hook;
 
 /** Did the siren sound? The newest alarm, and how long it took. */
 function LatestAlarm() {
   const { data } = useLive<Alarm[]>('/v1/alarms?limit=1', 5000);
   const [alarm] = data ?? [];
-  if (!alarm) return null;
-  const { name, runId, state, postedAt, raisedAt, acknowledgedAt, reason } = alarm;
-  const what = isSiren(alarm.call) ? 'siren' : 'alert';
-  const after = (iso: string) => span(Date.parse(iso) - Date.parse(postedAt));
+  if (!data) return null;
+  if (!alarm) return <NoAlarm />;
+  const { call, name, runId, state, postedAt } = alarm;
+  const [what, done, undone] = isSiren(call)
+    ? ['siren', 'sounded', 'did not sound']
+    : ['alert', 'was shown', 'was not shown'];
   const words: Readonly<Record<Alarm['state'], string>> = {
-    raised: `The ${what} ${what === 'siren' ? 'sounded' : 'was shown'} ${ago(raisedAt ?? postedAt)}`,
+    raised: `The ${what} ${done}`,
     raising: `A ${what} is being sent`,
-    unknown: `It is not known whether the ${what} ${what === 'siren' ? 'sounded' : 'was shown'}`,
-    failed: `The ${what} ${what === 'siren' ? 'did not sound' : 'was not shown'}`,
+    unknown: `It is not known whether the ${what} ${done}`,
+    failed: `The ${what} ${undone}`,
   };
   return (
     <section class={`alarm ${alarmTone[state]}`} aria-label="Latest alarm">
       <Icon name="siren" />
       <div>
-        <p class="alarm-title">{words[state]}</p>
+        <p class="alarm-title">
+          {words[state]} {ago(alarm.raisedAt ?? postedAt)}
+        </p>
         <p>
-          {name}, posted at {moment(postedAt)}
-          {raisedAt && `; on the radio after ${after(raisedAt)}`}
-          {acknowledgedAt && `; acknowledged after ${after(acknowledgedAt)}`}
-          {state !== 'raised' && reason && `: ${reason}`}.
+          {name}, posted at {moment(postedAt)}. {alarmSentence(alarm)}
         </p>
       </div>
       <div class="actions">

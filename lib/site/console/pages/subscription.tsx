@@ -1,11 +1,10 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
-import { FormDialog } from '../dialog.tsx';
-import { CheckField, SelectField, TextField } from '../fields.tsx';
+import { DeleteDialog, FormDialog, RotateDialog } from '../dialog.tsx';
+import { CheckField, TextField } from '../fields.tsx';
 import { reloadAll, useLive } from '../live.ts';
 import { Notice, Page, say, useAction, When } from '../parts.tsx';
 import type { Subscription } from '../readings.ts';
-import { go } from '../router.tsx';
 import { Fact, LiveItem, Verdict } from '../rows.tsx';
 import { daysAgo } from '../time.ts';
 import { count } from '../words.ts';
@@ -26,6 +25,7 @@ export function SubscriptionPage({ params: [id = ''] }: { params: readonly strin
 function KnownSubscription({ subscription }: { subscription: Subscription }) {
   const { id, url, types, connection, filter, description, state, reason, failingSince, createdAt } = subscription;
   const [asked, setAsked] = useState<'rotate' | 'replay' | 'delete'>();
+  const [secret, setSecret] = useState<string>();
   const action = useAction();
   const onClose = () => setAsked(undefined);
   const toggle = () =>
@@ -81,55 +81,33 @@ function KnownSubscription({ subscription }: { subscription: Subscription }) {
         </Fact>
       </dl>
       {may('deliveries', 'read') && <Deliveries subscription={id} />}
-      {asked === 'rotate' && <Rotate id={id} onClose={onClose} />}
+      {asked === 'rotate' && (
+        <RotateDialog<{ secret: string }>
+          title="A new secret"
+          submit="Create a new secret"
+          label="Sign with both secrets for"
+          path={`/v1/subscriptions/${id}/rotate`}
+          warning="The target refuses events until it has the new secret."
+          onClose={onClose}
+          onMade={(made) => {
+            onClose();
+            setSecret(made.secret);
+          }}
+        />
+      )}
+      {secret !== undefined && <SigningSecret secret={secret} onClose={() => setSecret(undefined)} />}
       {asked === 'replay' && <ReplayRange id={id} onClose={onClose} />}
       {asked === 'delete' && (
-        <FormDialog
-          title="Delete this subscription?"
-          submit="Delete"
-          cancel="Keep it"
-          danger
+        <DeleteDialog
+          name={description ?? 'this subscription'}
+          path={`/v1/subscriptions/${id}`}
+          to="/subscriptions"
           onClose={onClose}
-          onSubmit={async () => {
-            await call('DELETE', `/v1/subscriptions/${id}`);
-            reloadAll();
-            say('The subscription is deleted.');
-            go('/subscriptions');
-          }}
         >
-          <p>Deliveries that are still pending are cancelled.</p>
-        </FormDialog>
+          Deliveries that are still pending are cancelled.
+        </DeleteDialog>
       )}
     </Page>
-  );
-}
-
-function Rotate({ id, onClose }: { id: string; onClose: () => void }) {
-  const [overlap, setOverlap] = useState(86_400);
-  const [secret, setSecret] = useState<string>();
-  if (secret !== undefined) return <SigningSecret secret={secret} onClose={onClose} />;
-  return (
-    <FormDialog
-      title="A new secret"
-      submit="Create a new secret"
-      onClose={onClose}
-      onSubmit={async () => {
-        const body = { overlapSeconds: overlap };
-        setSecret((await call<{ secret: string }>('POST', `/v1/subscriptions/${id}/rotate`, body)).secret);
-      }}
-    >
-      <SelectField
-        label="Sign with both secrets for"
-        value={overlap}
-        onChange={setOverlap}
-        options={[
-          [86_400, 'a day'],
-          [604_800, 'a week'],
-          [3600, 'an hour'],
-          [0, 'no time: the old one stops at once'],
-        ]}
-      />
-    </FormDialog>
   );
 }
 

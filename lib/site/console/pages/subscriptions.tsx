@@ -3,7 +3,7 @@ import { call, may } from '../api.ts';
 import { FormDialog, ShownOnce } from '../dialog.tsx';
 import { Chips, TextField } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
-import { reloadAll, useLive } from '../live.ts';
+import { reloadAll, useList, useLive } from '../live.ts';
 import { Empty, Notice, Page, Section, say, Time, type Tone, useAction } from '../parts.tsx';
 import type { Delivery, Subscription } from '../readings.ts';
 import { query, setQuery } from '../router.tsx';
@@ -82,17 +82,14 @@ export function Subscriptions() {
   );
 }
 
-const pageSize = 100;
-
 /** The newest deliveries, of one subscription or of all. */
 export function Deliveries({ subscription }: { subscription?: string }) {
   const state = query.value.get('state') ?? '';
   const search = new URLSearchParams({
-    limit: String(pageSize),
     ...(state && { state }),
     ...(subscription !== undefined && { subscription }),
   });
-  const deliveries = useLive<Delivery[]>(`/v1/deliveries?${search}`, 4000);
+  const deliveries = useList<Delivery>(`/v1/deliveries?${search}`, { everyMs: 4000, at: ({ createdAt }) => createdAt });
   return (
     <Section title="Deliveries" count={deliveries.data?.length}>
       <div class="filters">
@@ -110,7 +107,6 @@ export function Deliveries({ subscription }: { subscription?: string }) {
       >
         {(delivery) => <DeliveryRow key={delivery.id} delivery={delivery} />}
       </LiveList>
-      {deliveries.data?.length === pageSize && <p class="muted">These are the newest {pageSize}.</p>}
     </Section>
   );
 }
