@@ -6,6 +6,9 @@ export const eventPrefix = 'event#';
 
 const probePartition = `${eventPrefix}probe`;
 
+/** Begins the sort keys of trigger entries that come after all others. */
+export const canWaitFrom = '~';
+
 /** Begins the owner of a run that is a single call; a vendor's name follows. No automation's id contains a 0. */
 export const callsPrefix = 'calls0';
 
@@ -105,7 +108,10 @@ export const keys = {
   removedSubscription: (id: string): Key => ({ pk: keys.removedSubscriptions(), sk: id }),
   removedSubscriptions: (): string => 'subscriptions#removed',
   /** What reacts to a trigger: an event type, a pattern of types, or `hook#{id}`. */
-  trigger: (kind: string, trigger: string, id: string): Key => ({ pk: keys.triggers(kind, trigger), sk: id }),
+  trigger: (kind: string, trigger: string, id: string, canWait = false): Key => ({
+    pk: keys.triggers(kind, trigger),
+    sk: canWait ? `${canWaitFrom}${id}` : id,
+  }),
   triggers: (kind: string, trigger: string): string => `trigger#${kind}#${trigger}`,
   /** Counts the changes of everything that reacts to triggers. */
   triggerVersion: (kind: string): Key => ({ pk: 'trigger', sk: kind }),

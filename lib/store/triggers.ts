@@ -1,5 +1,5 @@
 import { LruMap } from '../core/lru-map.ts';
-import { keys } from './items.ts';
+import { canWaitFrom, keys } from './items.ts';
 import type { Item, Key, Table, Write } from './table.ts';
 
 /** What reacts to events. */
@@ -18,9 +18,8 @@ export function triggersOf(event: { type: string; hook?: string | undefined }): 
  * is read after everything else.
  */
 export function triggerWrites(kind: TriggerKind, id: string, triggers: readonly string[], canWait = false): Write[] {
-  const entry = { id, ...(canWait && { canWait }) };
   return [
-    ...[...new Set(triggers)].map((trigger) => ({ put: { ...keys.trigger(kind, trigger, id), ...entry } })),
+    ...[...new Set(triggers)].map((trigger) => ({ put: { ...keys.trigger(kind, trigger, id, canWait), id } })),
     { update: { key: keys.triggerVersion(kind), expression: 'ADD #version :one' }, values: { one: 1 } },
   ];
 }
@@ -32,7 +31,10 @@ export async function removeTriggers(
   id: string,
   triggers: Iterable<string>,
 ): Promise<void> {
-  await Promise.all([...new Set(triggers)].map((trigger) => table.delete(keys.trigger(kind, trigger, id))));
+  const places = [...new Set(triggers)].flatMap((trigger) =>
+    [false, true].map((canWait) => keys.trigger(kind, trigger, id, canWait)),
+  );
+  await Promise.all(places.map((key) => table.delete(key)));
 }
 
 interface Version extends Key {
@@ -60,16 +62,12 @@ export async function completeTriggers(
   await table.update(keys.triggerVersion(kind), 'SET #complete = :true ADD #version :one', { true: true, one: 1 });
 }
 
-/** What a trigger concerns; its item once it has been read. */
-interface Entry {
-  id: string;
-  canWait?: boolean | undefined;
-  item?: Item | undefined;
-}
+/** What a trigger concerns, those first that cannot wait. */
+type Parts = readonly [urgent: readonly Item[], others: readonly Item[]];
 
 interface Cache {
   version: number | undefined;
-  byTrigger: LruMap<string, readonly Entry[]>;
+  byTrigger: LruMap<string, Parts>;
 }
 
 const caches = new WeakMap<Table, Map<TriggerKind, Cache>>();
@@ -97,38 +95,29 @@ export async function* triggered<T extends Key>(
   }
   // Only this reading's own cache may be filled: a newer version may have replaced it meanwhile.
   const { byTrigger } = cache;
-  const lists = await Promise.all(
-    [...new Set(triggers)].map(async (trigger) => [trigger, await listOf(trigger)] as const),
-  );
+  const read = new Map([...new Set(triggers)].map((trigger) => [trigger, [[], []] as [Item[], Item[]]]));
   // What matches by several patterns is one.
-  const entries = new Map<string, Entry>();
-  for (const [, list] of lists)
-    for (const each of list) if (each.item || !entries.has(each.id)) entries.set(each.id, each);
-  const read = new Map<string, Item | undefined>();
-  for (const last of [false, true]) {
-    const group = [...entries.values()].filter(({ canWait = false }) => canWait === last);
-    const known = group.flatMap(({ item }) => item ?? []);
-    if (known.length > 0) yield known as Key[] as T[];
-    const open = group.filter(({ item }) => item === undefined);
-    for (let at = 0; at < open.length; at += pageLength) {
-      const page = open.slice(at, at + pageLength);
-      const items = await table.getMany<Item>(page.map(({ id }) => source.key(id)));
-      for (const [index, { id }] of page.entries()) read.set(id, items[index]);
-      yield items.filter((item) => item !== undefined) as Key[] as T[];
+  const given = new Set<string>();
+  for (const part of [0, 1] as const) {
+    for (const [trigger, parts] of read) {
+      const known = byTrigger.get(trigger)?.[part];
+      for await (const page of known ? [known] : pagesOf(trigger, part)) {
+        parts[part].push(...page);
+        const fresh = page.filter(({ sk }) => !given.has(sk));
+        for (const { sk } of fresh) given.add(sk);
+        if (fresh.length > 0) yield fresh as Key[] as T[];
+      }
     }
   }
-  for (const [trigger, list] of lists) {
-    if (byTrigger.get(trigger) === list) continue;
-    const complete = list.map(({ id, canWait }) => ({ id, canWait, item: entries.get(id)?.item ?? read.get(id) }));
-    byTrigger.set(
-      trigger,
-      complete.filter(({ item }) => item !== undefined),
-    );
-  }
+  for (const [trigger, parts] of read) byTrigger.set(trigger, parts);
 
-  async function listOf(trigger: string): Promise<readonly Entry[]> {
-    const known = byTrigger.get(trigger);
-    return known ?? table.queryAll<Entry & Key>({ pk: keys.triggers(kind, trigger), consistent: true });
+  async function* pagesOf(trigger: string, part: 0 | 1): AsyncGenerator<Item[]> {
+    const range = part === 0 ? { to: canWaitFrom } : { from: canWaitFrom };
+    const pk = keys.triggers(kind, trigger);
+    for await (const entries of table.pages<{ id: string }>({ pk, ...range, limit: pageLength, consistent: true })) {
+      const items = await table.getMany<Item>(entries.map(({ id }) => source.key(id)));
+      yield items.filter((item) => item !== undefined);
+    }
   }
 }
 
@@ -141,7 +130,7 @@ function cacheOf(table: Table, kind: TriggerKind): Cache {
   caches.set(table, ofTable);
   const cache = ofTable.get(kind) ?? {
     version: undefined,
-    byTrigger: new LruMap<string, readonly Entry[]>(maxCachedTriggers),
+    byTrigger: new LruMap<string, Parts>(maxCachedTriggers),
   };
   ofTable.set(kind, cache);
   return cache;
