@@ -50,6 +50,7 @@ import {
 } from './runtime/functions.ts';
 import { startClock } from './runtime/local-clock.ts';
 import { gatherLines } from './runtime/log-lines.ts';
+import { steadyClock } from './runtime/steady-clock.ts';
 import { effectLine, terminalLine } from './runtime/terminal-lines.ts';
 
 /** How the whole product is started on one machine. */
@@ -272,7 +273,7 @@ async function startDurableHalf(
     });
   const runtime = await startDurableRuntime({
     table,
-    clock,
+    clock: steadyClock(clock),
     handlers: functions.durable,
     onFault,
     onSucceeded: (functionName, result) => {

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import { type Clock, isRecent } from '../core/clock.ts';
 import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';
 import { LruMap } from '../core/lru-map.ts';
@@ -58,7 +58,7 @@ export class KeyCheck {
   readonly #recent: Recent<Principal | undefined>;
   /** Unknown keys and how long that is cached. Kept separately, so that a flood of them does not evict the known keys. */
   readonly #unknown = new LruMap<string, number>(1_000);
-  #adminHash: { value: string | undefined; until: number } | undefined;
+  #adminHash: { value: string | undefined; readAt: number } | undefined;
 
   constructor(table: Table, clock: Clock) {
     this.#table = table;
@@ -133,8 +133,8 @@ export class KeyCheck {
 
   /** The admin key's hash, read at most once every ten seconds. Every text that is not an API key is compared with it. */
   async #readAdminHash(now: number): Promise<string | undefined> {
-    if (!this.#adminHash || this.#adminHash.until <= now) {
-      this.#adminHash = { value: await readAdminKeyHash(this.#table), until: now + cacheTime };
+    if (!this.#adminHash || !isRecent(this.#adminHash.readAt, cacheTime, now)) {
+      this.#adminHash = { value: await readAdminKeyHash(this.#table), readAt: now };
     }
     return this.#adminHash.value;
   }

@@ -1,3 +1,4 @@
+import { isRecent } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { LruMap } from '../core/lru-map.ts';
 import type { Principal } from './key-check.ts';
@@ -16,7 +17,7 @@ export class RateLimit {
   /** Counts one call and returns the `RateLimit` headers. Throws `rate_limited` if the key's quota is used up. */
   take(principal: Principal, now: number): Record<string, string> {
     let window = this.#windows.get(principal.keyId);
-    if (!window || now - window.startedAt >= windowSeconds * 1000) {
+    if (!window || !isRecent(window.startedAt, windowSeconds * 1000, now)) {
       window = { startedAt: now, used: 0 };
       this.#windows.set(principal.keyId, window);
     }

@@ -77,7 +77,7 @@ const startsAtOnce = 16;
 export async function startRunsFor(services: RunServices, event: Cause): Promise<string[]> {
   const started: string[][] = [];
   let count = 0;
-  await forEachLimited(triggeredBy(services.table, event), startsAtOnce, async (item) => {
+  await forEachLimited(triggeredBy(services, event), startsAtOnce, async (item) => {
     const index = count++;
     started[index] = await startFor(services, item, event);
   });
@@ -85,10 +85,10 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
 }
 
 /** The automations that an event starts, as they are read: an alarm waits for the start of no other run. */
-async function* triggeredBy(table: Table, event: Cause): AsyncGenerator<AutomationItem> {
+async function* triggeredBy({ table, clock }: RunServices, event: Cause): AsyncGenerator<AutomationItem> {
   const source = { key: keys.automation, all: () => listAutomations(table) };
   for await (const items of triggered<AutomationItem>(table, 'automation', eventTriggers(event), source)) {
-    const meant = items.filter((item) => item.enabled && isMeant(item, event));
+    const meant = items.filter((item) => item.enabled && isMeant(item, event, clock.now()));
     yield* meant.sort((one, other) => Number(mayAlarm(other)) - Number(mayAlarm(one)));
   }
 }
@@ -176,8 +176,8 @@ export function triggersFor(item: AutomationItem): string[] {
 }
 
 /** Whether an event starts an automation. */
-export function isMeant(item: AutomationItem, event: Cause): boolean {
-  if (isHistory(event, Date.parse(item.createdAt), Date.parse(item.updatedAt))) return false;
+export function isMeant(item: AutomationItem, event: Cause, now: number): boolean {
+  if (isHistory(event, Date.parse(item.createdAt), Date.parse(item.updatedAt), now)) return false;
   return triggersOf(definitionOf(item)).some((when) => {
     if (event.own && !('own' in when && when.own)) return false;
     // A hook may bring a vendor's events.

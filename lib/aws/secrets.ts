@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import { type Clock, isRecent } from '../core/clock.ts';
 import { LruMap } from '../core/lru-map.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import { clientConfig, type FunctionSettings } from './settings.ts';
@@ -14,21 +14,21 @@ const recoveryDays = 7;
  * pays nothing for it. `onRead` receives every value, for the redactor.
  */
 export function secretsManager(settings: FunctionSettings, clock: Clock, onRead: (value: string) => void): SecretStore {
-  const cache = new LruMap<string, { value: string | undefined; until: number }>(20_000);
+  const cache = new LruMap<string, { value: string | undefined; readAt: number }>(20_000);
   let loading: Promise<Awaited<ReturnType<typeof load>>> | undefined;
   const client = () => {
     loading ??= load(settings);
     return loading;
   };
   const remember = (name: string, value: string | undefined) => {
-    cache.set(name, { value, until: clock.now() + cacheTime });
+    cache.set(name, { value, readAt: clock.now() });
     if (value !== undefined) onRead(value);
   };
 
   return {
     async read(name, fresh = false) {
       const known = cache.get(name);
-      if (!fresh && known?.value !== undefined && known.until > clock.now()) return known.value;
+      if (!fresh && known?.value !== undefined && isRecent(known.readAt, cacheTime, clock.now())) return known.value;
       const { sdk, manager } = await client();
       try {
         const { SecretString } = await manager.send(new sdk.GetSecretValueCommand({ SecretId: name }));

@@ -6,6 +6,15 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** The most, in milliseconds, that the clocks of two machines are taken to differ. */
+const clockSkewMs = 60_000;
+
+/** The first time that only a clock can have given which has been set back since; epoch milliseconds. */
+export const futureFrom = (now: number): number => now + clockSkewMs;
+
+/** Whether something that was read at a time may be used for so many milliseconds; not if the clock has been set back since. */
+export const isRecent = (readAt: number, ms: number, now: number): boolean => now >= readAt && now - readAt < ms;
+
 export interface Random {
   /** At least 0, less than 1. */
   number(): number;

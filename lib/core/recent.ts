@@ -1,9 +1,13 @@
-import type { Clock } from './clock.ts';
+import { type Clock, isRecent } from './clock.ts';
 import { LruMap } from './lru-map.ts';
 
-interface Kept<Value> {
+interface Read<Value> {
   value: Value;
   until: number;
+}
+
+interface Kept<Value> extends Read<Value> {
+  readAt: number;
 }
 
 /**
@@ -13,7 +17,7 @@ interface Kept<Value> {
 export class Recent<Value> {
   readonly #clock: Clock;
   readonly #kept: LruMap<string, Kept<Value>>;
-  readonly #reading = new Map<string, Promise<Kept<Value> | undefined>>();
+  readonly #reading = new Map<string, Promise<Read<Value> | undefined>>();
 
   constructor(clock: Clock, max: number) {
     this.#clock = clock;
@@ -21,9 +25,10 @@ export class Recent<Value> {
   }
 
   /** The value; read when it is not there or its time, in epoch milliseconds, is over. What reads as undefined is not kept. */
-  async get(id: string, read: () => Promise<Kept<Value> | undefined>): Promise<Value | undefined> {
+  async get(id: string, read: () => Promise<Read<Value> | undefined>): Promise<Value | undefined> {
     const known = this.#kept.get(id);
-    if (known && known.until > this.#clock.now()) return known.value;
+    const now = this.#clock.now();
+    if (known && isRecent(known.readAt, known.until - known.readAt, now)) return known.value;
     let reading = this.#reading.get(id);
     if (!reading) {
       reading = read();
@@ -34,11 +39,11 @@ export class Recent<Value> {
   }
 
   /** Keeps what a read brings, unless it was forgotten meanwhile. */
-  async #keep(id: string, reading: Promise<Kept<Value> | undefined>): Promise<void> {
+  async #keep(id: string, reading: Promise<Read<Value> | undefined>): Promise<void> {
     const found = await reading.catch(() => undefined);
     if (this.#reading.get(id) !== reading) return;
     this.#reading.delete(id);
-    if (found) this.#kept.set(id, found);
+    if (found) this.#kept.set(id, { ...found, readAt: this.#clock.now() });
     else this.#kept.delete(id);
   }
 

@@ -1,3 +1,4 @@
+import { futureFrom } from '../core/clock.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { keys, logPosition } from '../store/items.ts';
 import { type EventItem, findEvent, isKept, type LogServices, shownEvent } from './log.ts';
@@ -53,13 +54,15 @@ export function matchesType(pattern: string, type: string): boolean {
 /**
  * True when an event is older than a listener that was created, and last changed, at these times. An event that was found late
  * because its source had no listener is compared with the change that made the source wanted. Vendors report times in whole
- * seconds.
+ * seconds. A listener that seems to come from the future was made before its clock was set back: nothing is history to it.
  */
 export function isHistory(
   { appendedAt, happenedAt }: { appendedAt: number; happenedAt?: number },
   createdAt: number,
   changedAt: number,
+  now: number,
 ): boolean {
+  if (createdAt >= futureFrom(now)) return false;
   if (happenedAt === undefined) return appendedAt < createdAt;
   return happenedAt < Math.floor(changedAt / 1000) * 1000;
 }

@@ -379,7 +379,7 @@ describe('polling on demand', () => {
     for (const index of [0, 1]) {
       const found = await item(index);
       if (!found) throw new Error('not found');
-      expect(isHistory(found, listeningSince, listeningSince)).toBe(true);
+      expect(isHistory(found, listeningSince, listeningSince, listeningSince)).toBe(true);
     }
     said(clock.now());
     clock.advance(minute);

@@ -99,7 +99,7 @@ async function meets(
   event: EventItem,
 ): Promise<boolean> {
   if (event.type !== waiter.type || event.appendedAt > waiter.until) return false;
-  if (isHistory(event, waiter.since, waiter.since)) return false;
+  if (isHistory(event, waiter.since, waiter.since, services.clock.now())) return false;
   if (waiter.connection !== undefined && !matchesConnection(waiter.connection, event)) return false;
   if (!mayReadEvent(waiter.scopes, event)) return false;
   if (waiter.alsoScopes && !mayReadEvent(waiter.alsoScopes, event)) return false;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { futureFrom } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { type Appended, appendEvents, type Cover, eventId, type LogServices, type NewEvent } from '../events/log.ts';
 import { expiry, keys } from '../store/items.ts';
@@ -81,9 +82,11 @@ function coverOf(services: LogServices, key: Key, message: Message, ids: readonl
     ...(message.fingerprint !== undefined && { fingerprint: message.fingerprint }),
     expiresAt: expiry(until),
   };
-  const condition = 'attribute_not_exists(#pk) OR #until <= :now';
+  // One that counts for longer than this one was made before the clock was set back.
+  const condition = 'attribute_not_exists(#pk) OR #until <= :now OR #until >= :future';
+  const values = { now, future: futureFrom(until) };
   return {
-    move: { put: { ...claim } satisfies Item, condition, values: { now } },
-    guard: { check: key, condition, values: { now } },
+    move: { put: { ...claim } satisfies Item, condition, values },
+    guard: { check: key, condition, values },
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Clock, Random } from '../core/clock.ts';
+import { type Clock, isRecent, type Random } from '../core/clock.ts';
 import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
@@ -190,10 +190,10 @@ export class Hooks {
     const now = this.#clock.now();
     const hash = hashOf(secret);
     const known = this.#cache.get(id);
-    const opened = known && now - known.readAt < cacheTime ? known.item : undefined;
+    const opened = known && isRecent(known.readAt, cacheTime, now) ? known.item : undefined;
     if (opened && opens(opened, hash, now)) return opened;
     // The address may be a new one; whoever guesses may not have us read each time.
-    if (known && now - known.readAt < lookAgainTime) return undefined;
+    if (known && isRecent(known.readAt, lookAgainTime, now)) return undefined;
     const item = await this.#table.get<HookItem>(keys.hook(id), true);
     this.#cache.set(id, { item, readAt: now });
     return item && opens(item, hash, now) ? item : undefined;

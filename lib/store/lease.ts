@@ -1,3 +1,4 @@
+import { futureFrom } from '../core/clock.ts';
 import type { Item, Key, Table } from './table.ts';
 
 /** An exclusive right to act, for a limited time. Every holder has a higher fence than the one before, so that a stalled holder can be detected. */
@@ -16,12 +17,9 @@ export interface Leased {
   leaseFence?: number;
 }
 
-/** A lease that ends later than one taken now, by more than clocks differ, comes from a clock that has been set back since. */
-const clockSkewMs = 60_000;
-
-/** Whether `takeLease` may succeed. */
+/** Whether `takeLease` may succeed. A lease that ends later than any taken now comes from a clock that has been set back since. */
 export function isFree({ leaseUntil = 0 }: Leased, now: number, duration: number): boolean {
-  return leaseUntil < now || leaseUntil > now + duration + clockSkewMs;
+  return leaseUntil < now || leaseUntil > futureFrom(now + duration);
 }
 
 /** Takes the lease on an item, made if absent, or answers undefined while another holds it. */
@@ -36,7 +34,7 @@ export async function takeLease<T extends Leased & object = Item & Leased>(
   const taken = await table.update<T>(
     key,
     'SET #leaseOwner = :owner, #leaseUntil = :until ADD #leaseFence :one',
-    { owner, until, now, one: 1, tooLate: until + clockSkewMs },
+    { owner, until, now, one: 1, tooLate: futureFrom(until) },
     'attribute_not_exists(#leaseUntil) OR #leaseUntil < :now OR #leaseUntil > :tooLate',
   );
   if (!taken.done) return undefined;

@@ -18,8 +18,9 @@ export type Reach = { types: readonly string[]; connection?: string | undefined 
 export function isFor(
   item: SubscriptionItem,
   event: EventOwner & { type: string; appendedAt: number; happenedAt?: number },
+  now: number,
 ): boolean {
-  return item.state === 'active' && !isHistory(event, item.createdAt, item.updatedAt) && concerns(item, event);
+  return item.state === 'active' && !isHistory(event, item.createdAt, item.updatedAt, now) && concerns(item, event);
 }
 
 /** The same, regardless of the subscription's state and age. */

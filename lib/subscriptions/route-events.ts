@@ -68,7 +68,8 @@ export async function routeEvents(
     const shown = once(() => shownEvent(services.files, event));
     for (const subscription of subscriptions) {
       try {
-        if (!isFor(subscription, event) || !(await passes(services, subscription, event, shown))) continue;
+        if (!isFor(subscription, event, services.clock.now()) || !(await passes(services, subscription, event, shown)))
+          continue;
         wanted.push(newDelivery(event, subscription, 0, services.clock.now()));
       } catch (error) {
         fail(event, error);

@@ -1,3 +1,4 @@
+import { futureFrom } from '../core/clock.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 
@@ -10,6 +11,8 @@ const openRequests = 32;
 interface TargetRate {
   /** When the next request to it may go out, in epoch milliseconds. */
   next: number;
+  /** When the last turn was given out. */
+  reservedAt?: number;
   /** Milliseconds between two requests; absent while it answers quickly. */
   spacing?: number;
 }
@@ -23,13 +26,14 @@ export interface Turn {
 /** Reserves the next turn at a target across all processes. */
 export async function reserveTurn(table: Table, url: string, now: number): Promise<Turn> {
   const key = keys.targetRate(url);
-  const values = { shortest: shortestSpacing, now, expiresAt: expiry(now + 24 * 60 * 60_000) };
+  // A turn that was given out before the clock was set back says nothing about now.
+  const values = { shortest: shortestSpacing, now, future: futureFrom(now), expiresAt: expiry(now + 24 * 60 * 60_000) };
   for (;;) {
     const queued = await table.update<TargetRate>(
       key,
-      'SET #next = #next + if_not_exists(#spacing, :shortest), #expiresAt = :expiresAt',
+      'SET #next = #next + if_not_exists(#spacing, :shortest), #reservedAt = :now, #expiresAt = :expiresAt',
       values,
-      '#next > :now',
+      '#next > :now AND (attribute_not_exists(#reservedAt) OR #reservedAt < :future)',
     );
     if (queued.done) {
       const { next, spacing = shortestSpacing } = queued.item;
@@ -37,9 +41,9 @@ export async function reserveTurn(table: Table, url: string, now: number): Promi
     }
     const fresh = await table.update<TargetRate>(
       key,
-      'SET #next = :now + if_not_exists(#spacing, :shortest), #expiresAt = :expiresAt',
+      'SET #next = :now + if_not_exists(#spacing, :shortest), #reservedAt = :now, #expiresAt = :expiresAt',
       values,
-      'attribute_not_exists(#next) OR #next <= :now',
+      'attribute_not_exists(#next) OR #next <= :now OR #reservedAt >= :future',
     );
     if (fresh.done) return { at: now, spacing: fresh.item.spacing ?? shortestSpacing };
   }

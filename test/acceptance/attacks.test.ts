@@ -1,12 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { callsOwner, runId, runKey } from '../../lib/automations/runs/runs.ts';
 import { services } from '../../lib/aws/services.ts';
+import { systemClock } from '../../lib/aws/system.ts';
 import { due } from '../../lib/store/due.ts';
 import { keys } from '../../lib/store/items.ts';
 import type { Item } from '../../lib/store/table.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
-/** What somebody could do who has taken over the code of a function on AWS: its rights are enforced here as IAM enforces them. */
+/**
+ * What somebody could do who has taken over the code of a function on AWS: its rights are enforced here as IAM enforces them. And a
+ * clock that is set back.
+ */
 let bench: Bench;
 let quiet: string;
 
@@ -139,4 +144,90 @@ test('the runs of a deleted automation can be replayed, and a forged one starts 
   expect(await ended(id)).toMatchObject({ state: 'cancelled', reason: 'Its automation was deleted.' });
   const replay = await bench.call<{ id: string }>('POST', `/v1/runs/${run.body.id}/replay`, { all: true });
   expect(await ended(replay.body.id)).toMatchObject({ state: 'succeeded', steps: [{ name: 'tell' }] });
+});
+
+describe('a clock that was wrong', () => {
+  const hour = 60 * 60_000;
+  const turnClock = (ms: number) => {
+    vi.restoreAllMocks();
+    if (ms !== 0) vi.spyOn(systemClock, 'now').mockImplementation(() => Date.now() + ms);
+  };
+  afterEach(() => turnClock(0));
+  let receiver: Receiver;
+  beforeAll(async () => {
+    receiver = await startReceiver();
+  });
+  afterAll(() => receiver.close());
+
+  /** An alarm with a key that counts for a minute, and a subscription, all made now. */
+  async function alarm(name: string) {
+    const dedupe = { header: 'x-number' };
+    const hook = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', {
+      name,
+      verify: { kind: 'none' },
+      dedupe,
+    });
+    const made = await bench.call<{ id: string }>('POST', '/v1/automations', {
+      name,
+      when: { hook: hook.body.id },
+      dedupe: { key: '{% event.data.body.zone %}', seconds: 60 },
+      do: [{ wait: { seconds: 1 } }, siren],
+    });
+    expect(made.status, JSON.stringify(made.body)).toBe(201);
+    await bench.call('POST', '/v1/subscriptions', { url: receiver.url, types: ['trunkline.hook.received'] });
+    let posts = 0;
+    return async (zone: string, number = `${name} ${++posts}`) => {
+      const path = new URL(hook.body.url).pathname;
+      const posted = await bench.call<{ eventId: string }>(
+        'POST',
+        path,
+        { zone },
+        { authorization: '', 'x-number': number },
+      );
+      expect(posted.status, JSON.stringify(posted.body)).toBe(202);
+      await expect
+        .poll(() => receiver.received.map(({ headers }) => headers['webhook-id']))
+        .toContain(posted.body.eventId);
+    };
+  }
+
+  test.each([
+    ['an hour ahead', hour],
+    ['two days ahead', 48 * hour],
+  ])('%s, and right again: alarms sound once, and targets hear of them', async (name, ms) => {
+    turnClock(ms);
+    const post = await alarm(name);
+    const before = sirens().length;
+    await post('A');
+    await expect.poll(sirens).toHaveLength(before + 1);
+    turnClock(0);
+    // The automation, the subscription, the key of the zone and the turn of the target are from the future.
+    await post('A');
+    await expect.poll(sirens).toHaveLength(before + 2);
+    await post('A');
+    await post('B');
+    await expect.poll(sirens).toHaveLength(before + 3);
+  });
+
+  test('two days ahead, and right again: a schedule fires when it should', async () => {
+    turnClock(48 * hour);
+    const made = await bench.call<{ id: string }>('POST', '/v1/automations', {
+      name: 'Every minute',
+      when: { schedule: { everySeconds: 60 } },
+      do: [{ name: 'read', call: 'talk/demo/getRooms' }],
+    });
+    const next = async () => {
+      const { body } = await bench.call<{ nextRunAt: string }>('GET', `/v1/automations/${made.body.id}`);
+      return Date.parse(body.nextRunAt);
+    };
+    await bench.product.tick();
+    turnClock(0);
+    await bench.product.tick();
+    expect(await next()).toBeLessThanOrEqual(Date.now() + 60_000);
+    const runs = async () => (await bench.call<ShownRun[]>('GET', `/v1/runs?automation=${made.body.id}`)).body.length;
+    const before = await runs();
+    turnClock(61_000);
+    await bench.product.tick();
+    await expect.poll(runs).toBeGreaterThan(before);
+  });
 });

@@ -181,7 +181,7 @@ async function events(
   for (let at = 0; at < inOrder.length && found.length <= limit; at += pageLength) {
     const page = inOrder.slice(at, at + pageLength);
     for (const event of await services.table.getMany<EventItem>(page.map(({ id }) => keys.event(id)))) {
-      if (!event || !isMeant(old, event)) continue;
+      if (!event || !isMeant(old, event, services.clock.now())) continue;
       const cause = { at: event.appendedAt, id: event.id, eventId: event.id };
       if (!after || isBefore(after, cause)) found.push(cause);
     }

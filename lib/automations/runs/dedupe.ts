@@ -1,3 +1,4 @@
+import { futureFrom } from '../../core/clock.ts';
 import { expiry, keys } from '../../store/items.ts';
 import type { Key } from '../../store/table.ts';
 import { findRun, type RunServices } from './runs.ts';
@@ -30,7 +31,8 @@ const lateMs = 60 * 60_000;
 
 /**
  * Claims a dedupe key for the run of an event that arrived at a given time. Duplicates are determined by arrival: any event that
- * arrived while the run with the key was active, or within its window, is one. A repeat by the same run gets its own claim again.
+ * arrived while the run with the key was active, or within its window, is one. A claim from a time that is still to come was made
+ * before the clock was set back, and counts no more. A repeat by the same run gets its own claim again.
  */
 export async function claimKey(
   services: RunServices,
@@ -49,8 +51,9 @@ export async function claimKey(
     expiresAt: expiry(services.clock.now() + longestRunMs),
   };
   const condition =
-    'attribute_not_exists(#pk) OR (#state = :done AND #until < :arrivedAt) OR (#runId = :runId AND #state = :running)';
-  const values = { runId: run.id, arrivedAt, running: 'running', done: 'done' };
+    'attribute_not_exists(#pk) OR (#state = :done AND (#until < :arrivedAt OR #claimedAt >= :future)) OR (#runId = :runId AND #state = :running)';
+  const future = futureFrom(services.clock.now());
+  const values = { runId: run.id, arrivedAt, future, running: 'running', done: 'done' };
   const claimed = await services.table.put<ClaimItem>(mine, condition, values);
   if (claimed.done) return { mine: true };
   const held = claimed.item;
