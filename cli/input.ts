@@ -25,13 +25,22 @@ export function inputOf(words: readonly string[]): Record<string, unknown> {
   const input: Record<string, unknown> = {};
   for (const word of words) {
     const match = /^([A-Za-z_][\w.-]*)(:=|@=|=)(.*)$/s.exec(word);
-    if (!match) throw new UsageError(`${JSON.stringify(word)} is no field. Write name=text, name:=json or name@=file.`);
+    if (!match)
+      throw new UsageError(`${JSON.stringify(word)} is not a field. Write name=text, name:=json or name@=file.`);
     const [, name = '', sign, text = ''] = match;
     const value = sign === ':=' ? jsonOf(name, text) : sign === '@=' ? fileOf(text) : textOf(text);
     const before = input[name];
     input[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
   }
   return input;
+}
+
+/** Throws a `UsageError` for a text that does not name an operation. */
+export function requireOperation(text: string): void {
+  if (/^[\w-]+\/[\w-]+\/[\w-]+$/.test(text)) return;
+  throw new UsageError(
+    `${text} is not an operation. Write vendor/connection/operation, such as talk/team/sendChatMessage.`,
+  );
 }
 
 /** JSON from an argument: the text itself, `@file`, or `-` for standard input. */

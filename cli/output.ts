@@ -29,7 +29,7 @@ export function outputOf(json: boolean, stdout = process.stdout, stderr = proces
       }
       stderr.write(`${styleText('red', '✗', { stream: stderr })} ${messageOf(error)}\n`);
       if (!(error instanceof ApiError)) return;
-      const errors = listOf(error.problem.errors);
+      const errors = recordsOf(error.problem.errors);
       // The message says a single one already.
       for (const { pointer = '', message = '' } of errors.length > 1 ? errors : []) {
         stderr.write(`  ${String(pointer)} ${String(message)}\n`);
@@ -37,6 +37,11 @@ export function outputOf(json: boolean, stdout = process.stdout, stderr = proces
       if (error.problem.requestId !== undefined) stderr.write(`  requestId ${String(error.problem.requestId)}\n`);
     },
   };
+}
+
+/** The sign of a finding of a check. */
+export function signOf(state: unknown): string {
+  return state === 'good' ? '✓' : state === 'warning' ? '!' : '✗';
 }
 
 export function messageOf(error: unknown): string {
@@ -89,7 +94,8 @@ function cellOf(value: unknown): string {
   return text.length > maxCellLength ? `${text.slice(0, maxCellLength - 1)}…` : text;
 }
 
-function listOf(value: unknown): Record<string, unknown>[] {
+/** The records of a list; none if it is not a list. */
+export function recordsOf(value: unknown): Record<string, unknown>[] {
   return Array.isArray(value) ? value.filter(isRecord) : [];
 }
 

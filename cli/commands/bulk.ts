@@ -14,7 +14,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { progress } from '@clack/prompts';
 import { parse } from 'csv-parse';
 import type { Api } from '../api.ts';
-import { ApiError, Unreachable, UsageError } from '../failures.ts';
+import { ApiError, exitCodes, Unreachable, UsageError } from '../failures.ts';
+import { requireOperation } from '../input.ts';
 import { isRecord, messageOf, type Output } from '../output.ts';
 
 export interface BulkOptions {
@@ -30,13 +31,11 @@ const firstPauseMs = 1_000;
 
 /**
  * `trunkline bulk FILE OPERATION`: one call for each row of a CSV file or each line of a JSON Lines file. Progress is kept in
- * `FILE.progress`, so that a bulk that was interrupted goes on where it stopped; each row has an idempotency key of its own, so that a
- * row is done once even where the interruption came between a call and its note. Rows that are refused go to `FILE.failed.jsonl`.
+ * `FILE.progress`, so that an interrupted bulk continues where it stopped. Each row has its own idempotency key, so that it is carried out
+ * once even if the interruption came between a call and its note. Rejected rows go to `FILE.failed.jsonl`.
  */
 export async function bulk(api: Api, output: Output, file: string, operation: string, options: BulkOptions) {
-  if (!/^[\w-]+\/[\w-]+\/[\w-]+$/.test(operation)) {
-    throw new UsageError(`${operation} is no operation. Write vendor/connection/operation.`);
-  }
+  requireOperation(operation);
   if (!existsSync(file)) throw new UsageError(`There is no file ${file}.`);
   const notes = { progress: `${file}.progress`, failed: `${file}.failed.jsonl` };
   const identity = identityOf(file, operation);
@@ -52,6 +51,13 @@ export async function bulk(api: Api, output: Output, file: string, operation: st
   bar?.start(operation);
   bar?.advance(counts.skipped);
   let done = counts.skipped;
+  const stopped = () => `Stopped after ${done} rows. Run the same command to continue.`;
+  // While the bar is shown, Clack reads the keys, and ends the process with 0 on Ctrl-C.
+  const onExit = () => {
+    output.note(stopped());
+    process.exitCode = exitCodes.failed;
+  };
+  if (bar) process.once('exit', onExit);
   let next = performance.now();
   for await (const [at, row] of rowsOf(file)) {
     if (options.signal.aborted) break;
@@ -71,17 +77,13 @@ export async function bulk(api: Api, output: Output, file: string, operation: st
     storeProgress(notes.progress, { identity, done, failed: counts.failed });
     bar?.advance(1, `${done} rows, ${counts.failed} failed`);
   }
+  process.off('exit', onExit);
   const interrupted = options.signal.aborted;
   bar?.stop(interrupted ? 'Interrupted' : 'Done');
   if (!interrupted) rmSync(notes.progress, { force: true });
   const summary = { rows: done, sent: counts.sent, failed: counts.failed, interrupted };
-  const rest = counts.failed > 0 ? ` ${counts.failed} were refused: see ${notes.failed}.` : '';
-  output.result(
-    summary,
-    interrupted
-      ? `Stopped after ${done} rows. The same command goes on there.${rest}`
-      : `${counts.sent} rows were sent.${rest}`,
-  );
+  const rest = counts.failed > 0 ? ` ${counts.failed} were rejected: see ${notes.failed}.` : '';
+  output.result(summary, interrupted ? `${stopped()}${rest}` : `${counts.sent} rows were sent.${rest}`);
   return !interrupted && counts.failed === 0;
 }
 
@@ -150,7 +152,7 @@ function recordOf(line: string, number: number): Record<string, unknown> {
     const value: unknown = JSON.parse(line);
     if (isRecord(value)) return value;
   } catch {
-    // Told below, with its line.
+    // Reported below, with its line.
   }
   throw new UsageError(`Line ${number} is not a JSON object.`);
 }

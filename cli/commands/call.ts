@@ -1,6 +1,6 @@
 import type { Api } from '../api.ts';
 import { UsageError } from '../failures.ts';
-import { inputOf, jsonArgument } from '../input.ts';
+import { inputOf, jsonArgument, requireOperation } from '../input.ts';
 import { isRecord, type Output } from '../output.ts';
 
 export interface CallOptions {
@@ -11,11 +11,7 @@ export interface CallOptions {
 
 /** `trunkline call VENDOR/CONNECTION/OPERATION name=value…` */
 export async function call(api: Api, output: Output, operation: string, words: string[], options: CallOptions) {
-  if (!/^[\w-]+\/[\w-]+\/[\w-]+$/.test(operation)) {
-    throw new UsageError(
-      `${operation} is no operation. Write vendor/connection/operation, such as talk/team/sendChatMessage.`,
-    );
-  }
+  requireOperation(operation);
   const data = options.data === undefined ? {} : jsonArgument(options.data);
   if (!isRecord(data)) throw new UsageError('The data must be a JSON object.');
   const answer = await api.send('POST', `/v1/${operation}`, {

@@ -1,5 +1,6 @@
 import type { Api } from '../api.ts';
 import { UsageError } from '../failures.ts';
+import { resolved, valueAt } from '../openapi.ts';
 import { isRecord } from '../output.ts';
 
 const scripts: Readonly<Record<string, string>> = {
@@ -74,10 +75,7 @@ async function fields(
     'application/json',
     'schema',
   ];
-  const schema = resolved(
-    document,
-    path.reduce<unknown>((value, step) => (isRecord(value) ? value[step] : undefined), document),
-  );
+  const schema = resolved(document, valueAt(document, path));
   const properties = isRecord(schema) && isRecord(schema.properties) ? schema.properties : {};
   const name = /^(\w+)=/.exec(typed)?.[1];
   if (name === undefined) {
@@ -94,13 +92,4 @@ async function fields(
   const query = Object.fromEntries(of.map((each) => [each, given.get(each)]));
   const choices = await api.get<{ id: string | number }[]>(`/v1/choices/${vendor}/${connection}/${kind}`, query);
   return choices.map(({ id }) => `${name}=${id}`).filter((each) => each.startsWith(typed));
-}
-
-function resolved(document: Record<string, unknown>, schema: unknown): unknown {
-  const reference = isRecord(schema) && typeof schema.$ref === 'string' ? schema.$ref : undefined;
-  if (reference === undefined) return schema;
-  return reference
-    .replace('#/', '')
-    .split('/')
-    .reduce<unknown>((value, step) => (isRecord(value) ? value[step] : undefined), document);
 }

@@ -3,7 +3,8 @@ import { type Account, storeAccount, userAccountFile } from '../account.ts';
 import { type Api, apiOf } from '../api.ts';
 import { ApiError, UsageError } from '../failures.ts';
 import { inputOf } from '../input.ts';
-import { isRecord, type Output } from '../output.ts';
+import { resolved } from '../openapi.ts';
+import { type Output, recordsOf, signOf } from '../output.ts';
 
 interface Schema {
   type?: string;
@@ -55,7 +56,7 @@ export async function connect(
   const connection = { vendor: chosen, name: slug, settings, credentials };
   await (isInteractive ? storeAsking(api, connection, form) : api.post('/v1/connections', connection));
   const check = await api.post<{ findings?: unknown[] }>(`/v1/connections/${chosen}/${slug}/check`);
-  const findings = (check.findings ?? []).filter(isRecord);
+  const findings = recordsOf(check.findings);
   const lines = findings.map(
     ({ state, subject, message }) => `${signOf(state)} ${String(subject)}: ${String(message)}`,
   );
@@ -80,12 +81,11 @@ async function storeAsking(api: Api, connection: Entered, form: Record<'settings
       await api.post('/v1/connections', connection);
       return;
     } catch (error) {
-      const errors = error instanceof ApiError && Array.isArray(error.problem.errors) ? error.problem.errors : [];
-      const { pointer, message } = (errors as { pointer: string; message: string }[])[0] ?? {};
-      const [, part, field] = /^\/(settings|credentials)(?:\/(\w+))?$/.exec(pointer ?? '') ?? [];
+      const { pointer, message } = error instanceof ApiError ? (recordsOf(error.problem.errors)[0] ?? {}) : {};
+      const [, part, field] = /^\/(settings|credentials)(?:\/(\w+))?$/.exec(String(pointer)) ?? [];
       if (part !== 'settings' && part !== 'credentials') throw error;
       const { properties = {} } = form[part];
-      log.warn(`${field ?? part} ${message}`);
+      log.warn(`${field ?? part} ${String(message)}`);
       // Where credentials as a whole are refused, there are several ways to log in.
       const name = field ?? (await asked(() => select({ message: 'Give', options: optionsOf(properties) })));
       connection[part][name] = await askField(name, properties[name] ?? {});
@@ -114,12 +114,8 @@ async function fields(schema: Schema, given: Record<string, unknown>, isInteract
 
 /** The settings and credentials of each vendor, from the body of `createConnection`. */
 function formsOf(document: Record<string, unknown>): Map<string, { settings: Schema; credentials: Schema }> {
-  const resolve = (schema: Schema): Schema => {
-    const path = schema.$ref?.replace('#/', '').split('/');
-    if (!path) return schema;
-    // A reference of the document leads to a schema of the document.
-    return path.reduce<unknown>((value, step) => (isRecord(value) ? value[step] : undefined), document) as Schema;
-  };
+  // References of the document lead to schemas of the document.
+  const resolve = (schema: Schema) => resolved(document, schema) as Schema;
   const paths = document.paths as Record<
     string,
     { post?: { requestBody?: { content: Record<string, { schema: Schema }> } } }
@@ -153,8 +149,4 @@ async function asked(ask: () => Promise<string | symbol>): Promise<string> {
   const answer = await ask();
   if (typeof answer !== 'string') throw new UsageError('Cancelled. Nothing was stored.');
   return answer;
-}
-
-function signOf(state: unknown): string {
-  return state === 'good' ? '✓' : state === 'warning' ? '!' : '✗';
 }

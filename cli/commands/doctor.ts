@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Api } from '../api.ts';
 import { nodeProblem } from '../node-version.ts';
-import { isRecord, messageOf, type Output } from '../output.ts';
+import { isRecord, messageOf, type Output, signOf } from '../output.ts';
 
 interface Finding {
   subject: string;
@@ -25,10 +25,9 @@ export async function doctor(api: Api, output: Output, { aws }: { aws?: boolean 
     findings.push(...(await keyOf(api)), ...(await healthOf(api)), ...(await connectionsOf(api)));
   }
   if (aws) findings.push(...(await awsOf()));
-  const signs = { good: '✓', warning: '!', bad: '✗' };
   output.result(
     findings,
-    findings.map(({ subject, state, message }) => `${signs[state]} ${subject}: ${message}`).join('\n'),
+    findings.map(({ subject, state, message }) => `${signOf(state)} ${subject}: ${message}`).join('\n'),
   );
   return findings.every(({ state }) => state !== 'bad');
 }

@@ -72,7 +72,7 @@ function momentOf(text: string): string {
   const unitMs: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
   if (count !== undefined) return new Date(Date.now() - Number(count) * (unitMs[unit] ?? 0)).toISOString();
   const time = Date.parse(text);
-  if (Number.isNaN(time)) throw new UsageError(`${text} is no time: write 2026-01-05T02:11:09Z, 24h or 7d.`);
+  if (Number.isNaN(time)) throw new UsageError(`${text} is not a time: write 2026-01-05T02:11:09Z, 24h or 7d.`);
   return new Date(time).toISOString();
 }
 
@@ -98,5 +98,5 @@ export async function pause(
   const method = { pause: 'POST', resume: 'DELETE', show: 'GET' }[action];
   const body = action === 'pause' ? { ...(reason !== undefined && { reason }) } : undefined;
   const answer = await api.send(method, '/v1/pause', body === undefined ? {} : { body });
-  output.result(answer.body, answer.body === undefined ? 'Sending goes on.' : undefined);
+  output.result(answer.body, answer.body === undefined ? 'Sending is resumed.' : undefined);
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import type { Api } from '../api.ts';
 import { Unreachable } from '../failures.ts';
-import { isRecord, messageOf, type Output } from '../output.ts';
+import { isRecord, messageOf, type Output, recordsOf } from '../output.ts';
 
 export interface TailOptions {
   type?: string;
@@ -96,10 +96,6 @@ function changedItems(api: Api, kind: 'runs' | 'deliveries', { automation, subsc
     isFirst = false;
     return known ? [] : changed;
   };
-}
-
-function recordsOf(body: unknown): Record<string, unknown>[] {
-  return Array.isArray(body) ? body.filter(isRecord) : [];
 }
 
 function isTemporary(error: unknown): boolean {

@@ -28,7 +28,7 @@ const signatures: Readonly<Record<string, (body: string, secret: string) => Reco
   basic: (_, secret) => ({ authorization: `Basic ${Buffer.from(secret).toString('base64')}` }),
 };
 
-export const signatureKinds: readonly string[] = Object.keys(signatures);
+const signatureKinds: readonly string[] = Object.keys(signatures);
 
 /** `trunkline trigger URL`: posts a message to a hook as its sender would, and says what came of it. */
 export async function trigger(output: Output, url: string, options: TriggerOptions): Promise<void> {

@@ -21,6 +21,7 @@ async function answered(body: unknown) {
     table: {},
     secrets: {},
     sessions: {},
+    usage: { counting: (http: unknown) => http },
     vendorShape: (found: VendorShape) => reported.push(found),
   } as unknown as Parameters<typeof perform>[0];
   const operation = operationOf(answering, 'getChannelList');

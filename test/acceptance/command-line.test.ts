@@ -57,7 +57,7 @@ function start(words: string[], env: Record<string, string> = {}) {
   return { child, ended };
 }
 /** Runs the command line on a terminal of its own, and types an answer each time that it shows a question. */
-async function onTerminal(words: string[], answers: [question: string, keys: string][] = []) {
+async function onTerminal(words: string[], answers: [question: string | RegExp, keys: string][] = []) {
   const { url, adminKey } = bench.product;
   // A terminal without a width would show one letter a line.
   const command = ['stty cols 200 rows 50; exec', process.execPath, join(root, 'cli/main.ts'), ...words].join(' ');
@@ -75,7 +75,8 @@ async function onTerminal(words: string[], answers: [question: string, keys: str
   let shown = 0;
   for (const [question, keys] of answers) {
     // The sign of the question that waits for its answer, in its colour.
-    await until(() => new RegExp(`◆\\S*  ${question}`).test(output.slice(shown)));
+    const pattern = typeof question === 'string' ? new RegExp(`◆\\S*  ${question}`) : question;
+    await until(() => pattern.test(output.slice(shown)));
     shown = output.length;
     child.stdin.write(keys);
   }
@@ -251,12 +252,16 @@ describe('bulk', () => {
     });
   });
 
-  test('shows its progress on a terminal', async () => {
+  test('shows its progress on a terminal, and is stopped there by Ctrl-C', async () => {
     const file = join(folder, 'shown.csv');
     writeFileSync(file, `token,message\n${rowsOf(4)}\n`);
-    const { code, output } = await onTerminal(['bulk', file, 'talk/demo/sendChatMessage', '--rate', '5']);
-    expect(output).toMatch(/━.*[1-4] rows, 0 failed/);
-    expect(output).toContain('4 rows were sent.');
+    const words = ['bulk', file, 'talk/demo/sendChatMessage', '--rate'];
+    const stopped = await onTerminal([...words, '0.5'], [[/━.*1 rows, 0 failed/, '\u0003']]);
+    expect(stopped.output).toContain('Stopped after 1 rows. Run the same command to continue.');
+    expect(stopped.code).toBe(exitCodes.failed);
+    const { code, output } = await onTerminal([...words, '5']);
+    expect(output).toMatch(/━.*[2-4] rows, 0 failed/);
+    expect(output).toContain('3 rows were sent.');
     expect(code).toBe(exitCodes.done);
   });
 });
