@@ -62,12 +62,18 @@ export function requireUncompressed({ headers }: Pick<HttpRequest, 'headers'>): 
   });
 }
 
+/** The error for a body that is not JSON, with where and why. */
+export function invalidJson(cause: unknown): GatewayError {
+  const reason =
+    cause instanceof Error ? cause.message.replace(/^Not valid JSON/, 'it cannot be read').slice(0, 200) : 'unreadable';
+  return new GatewayError('invalid_json', `The body is not valid JSON: ${reason}.`, { cause });
+}
+
 function readJson(text: string): unknown {
   try {
     return parseJson(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.slice(0, 200) : 'unreadable';
-    throw new GatewayError('invalid_json', `The body is not valid JSON: ${reason}`, { cause });
+    throw invalidJson(cause);
   }
 }
 

@@ -259,7 +259,7 @@ export class Sessions {
         const refused = error instanceof GatewayError && error.session === 'refused';
         if (!refused) {
           await releaseLease(table, key, lease).catch(() => undefined);
-          throw error;
+          throw loginProblem(vendor, error);
         }
         const replaced = await call.credentialsAfresh?.().catch(async (stale: unknown) => {
           await releaseLease(table, key, lease).catch(() => undefined);
@@ -312,4 +312,17 @@ function busy(vendor: Vendor): GatewayError {
       retryAfter: 5,
     },
   );
+}
+
+/** The login's statuses that would otherwise read as if the operation's own input were wrong. */
+const statusesOfInput = new Set([400, 403, 404, 405, 406, 409, 410, 412, 413, 422]);
+
+/** A 404 of the login says nothing about the channel or row that an operation names: the connection has to be corrected. */
+function loginProblem(vendor: Vendor, error: unknown): unknown {
+  if (!(error instanceof GatewayError) || !statusesOfInput.has(error.status)) return error;
+  return new GatewayError('connection_needs_attention', `The login to ${vendor.title} failed: ${error.message}`, {
+    vendor: vendor.name,
+    ...(error.vendorCode !== undefined && { vendorCode: error.vendorCode }),
+    cause: error,
+  });
 }

@@ -65,7 +65,7 @@ test('a file may be a plain address', () => {
     '/file/url must be a public https address',
   ]);
   expect(given('timetonic', 'fileUpload', { ...cell, file: 7 })).toEqual([
-    '/file must be {url, name?, type?}, {uploadId, name?, type?}, {base64, name, type} or text',
+    '/file must be {url, name?, type?}, {uploadId, name?, type?}, {base64, name, type} or a URL',
   ]);
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { answeredError, methodNotAllowed } from './errors.ts';
+import { answeredError, GatewayError, methodNotAllowed, problemOf } from './errors.ts';
 
 const named = (name: string, more: object = {}) => Object.assign(new Error('secret detail'), { name, ...more });
 
@@ -48,4 +48,12 @@ test('a 405 names the methods that are allowed, each once', () => {
     headers: { allow: 'GET, POST' },
     message: '/v1/keys takes GET, POST, not PUT.',
   });
+});
+
+test.each([
+  ['invalid_json', 'Invalid JSON'],
+  ['vendor_not_found', 'Not found at the vendor'],
+  ['rate_limited', 'Rate limited'],
+] as const)('the title of %s is %s', (code, title) => {
+  expect(problemOf(new GatewayError(code, 'detail'), 'r').title).toBe(title);
 });

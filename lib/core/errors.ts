@@ -240,7 +240,18 @@ export function problemOf(error: unknown, requestId: string): Problem {
   };
 }
 
+/** Titles that the words of a code do not make. */
+const titles: Readonly<Partial<Record<ErrorCode, string>>> = {
+  invalid_json: 'Invalid JSON',
+  vendor_bad_request: 'Refused by the vendor',
+  vendor_conflict: 'Conflict at the vendor',
+  vendor_forbidden: 'Forbidden by the vendor',
+  vendor_not_found: 'Not found at the vendor',
+};
+
 function titleOf(code: ErrorCode): string {
+  const title = titles[code];
+  if (title !== undefined) return title;
   const words = code.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -113,7 +113,7 @@ function formsOf(schema: z.core.$ZodType): string[] {
   const { type, shape, options, values, format } = innermostOf(schema);
   if (options) return [...new Set(options.flatMap(formsOf))];
   if (type === 'literal') return (values ?? []).map((value) => JSON.stringify(value));
-  if (type === 'string') return ['text'];
+  if (type === 'string') return [format === 'url' ? 'a URL' : 'text'];
   if (type === 'number') return [format === 'safeint' ? 'an integer' : 'a number'];
   if (type === 'boolean') return ['true or false'];
   if (type === 'array') return ['a list'];

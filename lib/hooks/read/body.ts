@@ -1,3 +1,4 @@
+import { invalidJson } from '../../api/request.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import { formFields } from './form.ts';
@@ -108,9 +109,7 @@ function readJson(text: string): unknown {
   try {
     return wellFormed(parseJson(text), text);
   } catch (cause) {
-    const reason =
-      cause instanceof Error ? cause.message.replace(/^Not valid JSON/, 'it cannot be read') : 'unreadable';
-    throw new GatewayError('invalid_json', `The body is not valid JSON: ${reason}`, { cause });
+    throw invalidJson(cause);
   }
 }
 

@@ -80,6 +80,17 @@ describe('what the server says becomes the right problem', () => {
   });
 });
 
+test('a server without the account request is no Nextcloud, whatever the operation names', async () => {
+  const lost = await talk.connect('bob');
+  answers(404, '{"message":"Not Found"}');
+  for (const [name, input] of [['getRooms'], ['getRoom', { token }]] as const) {
+    const refused = await lost.refusal(name, input);
+    expect([refused.status, refused.code], name).toEqual([424, 'connection_needs_attention']);
+    expect(refused.message).toContain('serverUrl does not lead to a Nextcloud');
+    expect(refused.errors).toBeUndefined();
+  }
+});
+
 describe('a write is sent once', () => {
   test('when its answer is lost and the chat cannot be read, and says what went out', async () => {
     talk.sandbox.fault({ kind: 'reset', when: 'after', path: '/chat/' });

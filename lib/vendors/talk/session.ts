@@ -183,6 +183,8 @@ async function read(call: Call, jar: Cookies, path: string, expected: readonly n
     });
   }
   if (answer.status === 200 || expected.includes(answer.status)) return answer;
+  // A 404 of this request says nothing about the room or person that an operation names.
+  if (answer.status === 404) throw notNextcloud(answer);
   throw refusalOf(answer, { doing, effect: 'read', now: call.clock.now() });
 }
 

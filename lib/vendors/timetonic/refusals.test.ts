@@ -54,6 +54,21 @@ test('words that nobody knows are 502, and are shown', async () => {
   expect(error.message).toContain('the moon is full');
 });
 
+test('of the login is a problem of the connection, not of what the operation names', async () => {
+  tt.sandbox.control.killSesskey();
+  tt.sandbox.control.failRequest({ req: 'createSesskey', kind: 'nok', text: 'unknown url' });
+  const refused = await failure(call('getBookInfo', inBook));
+  expect(refused).toMatchObject({ code: 'connection_needs_attention', status: 424, errors: undefined });
+  expect(refused.message).toMatch(/^The login to TimeTonic failed: .*unknown url/);
+});
+
+test('of an address that is not the API says where the API is', async () => {
+  tt.sandbox.control.failRequest({ req: 'getAllBooks', kind: 'nok', text: 'unknown url' });
+  expect((await failure(call('getAllBooks'))).message).toBe(
+    'TimeTonic refused getAllBooks: unknown url. Check baseUrl: it ends in /live.',
+  );
+});
+
 test('words of a user in a no do not look like a dead key', async () => {
   tt.sandbox.control.failRequest({ req: 'sendMsg', kind: 'nok', text: 'message "invalid sesskey" must be shorter' });
   const generation = tt.sandbox.state.sesskeys;

@@ -43,10 +43,16 @@ export const value = () =>
     },
   );
 export const values = () =>
-  field(z.record(z.string().check(z.regex(/^\d{1,19}$/, 'must be a field id')), value()), {
-    description: 'Values by field id. Files are not set here: see fileUpload.',
-    examples: [{ '1367490': 'E-991' }],
-  });
+  field(
+    z.record(
+      z.string().check(z.regex(/^\d{1,19}$/, 'must be a field id: getBookTables with includeFields lists them')),
+      value(),
+    ),
+    {
+      description: 'Values by field id. Files are not set here: see fileUpload.',
+      examples: [{ '1367490': 'E-991' }],
+    },
+  );
 export const rowsToWrite = () =>
   field(
     z

@@ -63,8 +63,10 @@ export function refusalOf(body: Record<string, unknown>, doing: string): Gateway
       retryAfter: quotaPause,
     });
   }
+  // Answered by a TimeTonic server at an address below or above its API.
+  const hint = /unknown url/i.test(words) ? ' Check baseUrl: it ends in /live.' : '';
   const found = meanings.find(([pattern]) => pattern.test(words));
-  return new GatewayError(found?.[1] ?? 'vendor_failed', `${title} refused ${doing}: ${words}.`, {
+  return new GatewayError(found?.[1] ?? 'vendor_failed', `${title} refused ${doing}: ${words}.${hint}`, {
     ...shared,
     outcome: 'refused',
   });
