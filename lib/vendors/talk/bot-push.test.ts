@@ -343,8 +343,9 @@ describe('pushes and polls feed one log', () => {
                 await bob.do(isOn ? 'removeReaction' : 'addReaction', { token: room, messageId, reaction: act });
                 if (!isOn) on.add(act);
               }
+              // What is pushed has arrived before the clock moves on.
+              await talk.sandbox.pushesSettled();
             }
-            await talk.sandbox.pushesSettled();
             const push = async (name: string, from: number, to: number) => {
               for (const { headers, rawBody, receivedAt } of pushes.slice(from, to))
                 await listeners.get(name)?.push(headers, rawBody, receivedAt);
