@@ -1,8 +1,18 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+/** Modules of `lib` that keep no state of the process's own: their tests share workers, so that each worker loads the modules once. */
+const shared = ['api', 'automations', 'connections', 'core', 'events', 'hooks', 'store', 'vendors'];
+/** Their tests that set the environment, or start a product or many processes. */
+const alone = [
+  'lib/automations/runs/durable-operations.test.ts',
+  'lib/connections/sessions.test.ts',
+  'lib/events/attention.test.ts',
+  'lib/vendors/talk/product.test.ts',
+];
 
 export default defineConfig({
   test: {
-    include: ['{cdk,cli,lib,local,sandbox,test}/**/*.test.ts'],
     pool: 'forks',
     // Many tests wait for a process or a browser: a third worker uses the time of two cores in which two would wait.
     maxWorkers: 3,
@@ -10,5 +20,25 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 120_000, interval: 150 } },
+    // For the processes that tests start: products, callers, builds.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compiled') },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'shared',
+          include: [`lib/{${shared}}/**/*.test.ts`, 'sandbox/**/*.test.ts'],
+          exclude: alone,
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: [`lib/!(${shared.join('|')})/**/*.test.ts`, '{cdk,cli,local,test}/**/*.test.ts', ...alone],
+        },
+      },
+    ],
   },
 });

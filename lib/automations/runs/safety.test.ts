@@ -114,11 +114,9 @@ describe('a replay', () => {
     when('radio/look', ({ input }) => (input.text === 'm2' ? trouble.refused() : { id: input.text }));
     const first = await stage.start(item);
     await stage.finish(first);
-    expect(sent.filter(({ call }) => call === 'chat/say').map(({ input }) => input.text)).toEqual([
-      'm1',
-      'm3',
-      'one failed',
-    ]);
+    // Two items at a time are sent in any order.
+    const told = sent.filter(({ call }) => call === 'chat/say').map(({ input }) => input.text);
+    expect([told.slice(0, 2).sort(), told.slice(2)]).toEqual([['m1', 'm3'], ['one failed']]);
     when('radio/look', ({ input }) => ({ id: input.text }));
     sent.length = 0;
     const again = await stage.replay(first);
