@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +17,8 @@ const root = dirname(dirname(import.meta.dirname));
 const data = mkdtempSync(join(tmpdir(), 'trunkline-attack-'));
 const short = process.argv.includes('--short');
 const adminKey = `tl_${crypto.randomUUID().replaceAll('-', '')}`;
+// As if somebody had made it beforehand.
+chmodSync(data, 0o755);
 let url = '';
 let broken = 0;
 
@@ -358,6 +361,70 @@ async function attackAll(pid: number): Promise<void> {
     vendor.close();
     return [...through, ...asked];
   });
+  await attack('a file of a vendor is no page of this origin', async () => {
+    const vendor = createServer((_, response) => {
+      response
+        .setHeader('content-type', 'image/svg+xml')
+        .end('<svg xmlns="http://www.w3.org/2000/svg" onload="steal()"/>');
+    }).listen(0, '127.0.0.1');
+    await once(vendor, 'listening');
+    const baseUrl = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}/live`;
+    const settings = { baseUrl, user: 'u', allowHttp: true, allowPrivateNetwork: true };
+    await call('POST', '/v1/connections', {
+      vendor: 'timetonic',
+      name: 'page',
+      settings,
+      credentials: { oauthkey: 'x' },
+    });
+    const answer = await fetch(`${url}/v1/timetonic/page/getImageByName?size=full&internalNameOrUuid=x`, {
+      headers: { authorization: `Bearer ${adminKey}` },
+    });
+    vendor.close();
+    const words = await answer.text();
+    const { headers } = answer;
+    const isClosed =
+      headers.get('content-security-policy') === 'sandbox' && headers.get('x-content-type-options') === 'nosniff';
+    return answer.status === 200 && words.includes('steal') && isClosed
+      ? []
+      : [`${answer.status} ${headers.get('content-security-policy')}`];
+  });
+  await attack('a recorded post of GitHub starts nothing again under another delivery id', async () => {
+    const secret = "It's-a-Secret-to-Everybody";
+    const hook = await call('POST', '/v1/hooks', { name: 'GitHub', verify: { kind: 'github', secret } });
+    if (hook.status !== 201) return [JSON.stringify(hook.body)];
+    const body = JSON.stringify({ action: 'opened', number: 1 });
+    const signature = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
+    const post = async (delivery: string) => {
+      const headers = {
+        'content-type': 'application/json',
+        'x-hub-signature-256': signature,
+        'x-github-event': 'issues',
+        'x-github-delivery': delivery,
+      };
+      const answer = await fetch(hook.body.url, { method: 'POST', headers, body });
+      return ((await answer.json()) as { eventId?: string }).eventId;
+    };
+    const events = new Set([await post('one'), await post('two'), await post('three')]);
+    return events.size === 1 && !events.has(undefined) ? [] : [`it became ${[...events].join(', ')}`];
+  });
+  await attack('what a key has made goes with it', async () => {
+    const maker = await call('POST', '/v1/keys', {
+      name: 'maker',
+      scopes: ['trunkline/keys/write', 'trunkline/hooks/write', 'trunkline/hooks/read'],
+    });
+    const scopes = ['trunkline/hooks/read'];
+    const child = await call('POST', '/v1/keys', { name: 'child', scopes }, maker.body.key);
+    const hook = await call('POST', '/v1/hooks', { name: 'Child', verify: { kind: 'none' } }, maker.body.key);
+    await call('DELETE', `/v1/keys/${maker.body.id}?cascade=true`);
+    return refused([401, 404], {
+      maker: call('GET', '/v1/hooks', undefined, maker.body.key),
+      child: call('GET', '/v1/hooks', undefined, child.body.key),
+      hook: call('GET', `/v1/hooks/${hook.body.id}`),
+    });
+  });
+  await attack('the data folder is closed to others, however it was made', async () =>
+    (statSync(data).mode & 0o077) === 0 ? [] : [(statSync(data).mode & 0o777).toString(8)],
+  );
   await attack('wrong keys open nothing', () =>
     refused([401], {
       none: call('GET', '/v1/me', undefined, ''),
