@@ -28,7 +28,7 @@ const settings = z.strictObject({
   ),
   /** Starts with all sending paused, for a restored copy. */
   paused: z.optional(z.enum(['on', 'off'])),
-  /** Lambda instances set apart for a function, which are also the most it gets. */
+  /** The reserved concurrency of a function, which is also its maximum. */
   reservedConcurrency: z._default(z.partialRecord(z.enum(functions.map(({ name }) => name)), positive), {}),
   /** Requests a second that API Gateway lets through, and how many at one moment. */
   throttle: z._default(z.strictObject({ rate: positive, burst: positive }), { rate: 500, burst: 1000 }),

@@ -1,4 +1,4 @@
-/** What the SDK asks an endpoint for. */
+/** The parameters from which the SDK resolves an endpoint. */
 interface EndpointParameters {
   Region?: string | undefined;
   /** Set where the client was given an endpoint. */

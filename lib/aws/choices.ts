@@ -5,7 +5,7 @@ import { eventTypesOf } from '../events/event-types.ts';
 import { hooksOf } from './hooks.ts';
 import type { Services } from './services.ts';
 
-/** What may be chosen of Trunkline's own things, by kind. */
+/** The choices among Trunkline's own resources, by kind. */
 export function ownChoices(services: Services, vendors: EventCatalogue): Record<string, OwnChoices> {
   return {
     'event-types': {

@@ -17,7 +17,7 @@ import { readFileText, storeText } from '../store/blobs.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 
-/** How often our own faults in a repeatable step are tried again: about an hour, with the delays below. */
+/** The maximum number of attempts of a repeatable step that fails by an unexpected error: about an hour, with the delays below. */
 const faultAttempts = 18;
 
 /** How a step or an item ended, as it is remembered: errors too, since the SDK keeps no more of them than their message. */

@@ -1,6 +1,6 @@
 import type { FileStore } from '../core/files.ts';
 
-/** Files whose store is loaded at the first use: most calls touch none. */
+/** A file store that is loaded at first use, because most calls need no files. */
 export function filesOnUse(load: () => Promise<FileStore>): FileStore {
   let loading: Promise<FileStore> | undefined;
   const store = () => {

@@ -6,7 +6,7 @@ import { openHttpFunction } from './http-function.ts';
 import { log } from './log.ts';
 import type { Services } from './services.ts';
 
-/** Where the links of runs lie, which people open without a key. */
+/** The path of the links that runs issue; people open them without a key. */
 const linkPrefix = '/links/';
 
 /** A Lambda handler for inbound webhooks and for the links of runs; `runsOf` says what a stored event sets going. */

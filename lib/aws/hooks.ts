@@ -3,7 +3,7 @@ import type { Services } from './services.ts';
 
 const made = new WeakMap<Services, Hooks>();
 
-/** The hooks of this process: one for those who receive and those who change them. */
+/** The hooks of this process, shared by the code that receives posts and the code that changes hooks. */
 export function hooksOf(services: Services): Hooks {
   let hooks = made.get(services);
   if (!hooks) {

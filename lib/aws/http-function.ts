@@ -10,10 +10,10 @@ import { type Services, services } from './services.ts';
 import { endAfter } from './system.ts';
 import { encodeText, weakTag } from './text-answer.ts';
 
-/** An answer of our own form; a body that is a string goes out as it is under its `content-type`. */
+/** An answer before it is encoded. A string body is sent unchanged under its `content-type`. */
 export type HttpAnswer = InvokeAnswer;
 
-/** What the chain knows of one request; it lives with the invocation's event. */
+/** The state of one request, attached to the event of its invocation. */
 interface Progress {
   startedAt: number;
   request: HttpRequest;
@@ -24,7 +24,7 @@ interface Progress {
 export type HttpHandler = (request: HttpRequest, principal: Principal, services: Services) => Promise<HttpAnswer>;
 export type OpenHttpHandler = (request: HttpRequest, services: Services) => Promise<HttpAnswer>;
 
-/** A call has this long in all, in milliseconds; API Gateway gives up after 30 s. */
+/** The time limit of a call, in milliseconds. API Gateway times out after 30 s. */
 const callTime = 25_000;
 
 type Chain = MiddlewareObj<

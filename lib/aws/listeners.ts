@@ -3,7 +3,7 @@ import { type Listeners, recentReaders, rememberedListening } from '../events/li
 import type { Table } from '../store/table.ts';
 import { subscriptionListening } from '../subscriptions/listening.ts';
 
-/** Everybody who wants events now. */
+/** Everything that currently listens for events: automations, subscriptions and recent readers. */
 export async function listeners(table: Table, now: number): Promise<Listeners> {
   const [automations, subscriptions, readers] = await Promise.all([
     rememberedListening(table, 'automation', () => automationListening(table)),

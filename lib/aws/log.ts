@@ -7,14 +7,14 @@ let write = (line: () => string): void => {
   process.stdout.write(line());
 };
 
-/** Sends the lines elsewhere, each as what makes its text: on one machine many are made and written together. */
+/** Redirects log lines. Each is passed as a function that formats it, so that the local product can format and write many at once. */
 export function logTo(sink: (line: () => string) => void): void {
   write = sink;
 }
 
 let observe: ((line: LogLine) => void) | undefined;
 
-/** Tells somebody of every line, before it is redacted: on one machine what is counted is counted from the log. */
+/** Observes every line before it is redacted. The local product derives its metrics from the log. */
 export function onLog(observer: (line: LogLine) => void): void {
   observe = observer;
 }

@@ -19,7 +19,7 @@ import { clientConfig, settingsFrom } from './settings.ts';
 import { type LambdaStarter, lambdaStarter } from './starter.ts';
 import { systemClock, systemRandom } from './system.ts';
 
-/** Everything a function works with, made once per process. */
+/** The services of a function, created once per process. */
 export interface Services extends GatewayServices {
   keys: KeyCheck;
   /** Origins whose web pages may call the API with a key. */
@@ -28,7 +28,7 @@ export interface Services extends GatewayServices {
   publicUrl: string;
   rates: RateLimit;
   store: SessionStore;
-  /** Where one process makes all changes: the last ones. */
+  /** The most recent changes, if one process makes all of them. */
   recentChanges?: RecentChanges<Item>;
   starter: LambdaStarter;
   /** What subscriptions may send to. */
@@ -40,13 +40,13 @@ let localFiles: FileStore | undefined;
 let localHttp: HttpClient | undefined;
 let localTable: TableClient | undefined;
 
-/** On one machine files lie on disk instead of in a bucket. */
+/** The local product stores files on disk instead of in a bucket. */
 export function useFiles(files: FileStore): void {
   localFiles = files;
   made = undefined;
 }
 
-/** On one machine nothing starts cold, and a client that is slower to load may serve. */
+/** The local product has no cold starts, so it may use a client that takes longer to load. */
 export function useHttp(http: HttpClient): void {
   localHttp = http;
   made = undefined;

@@ -8,7 +8,7 @@ export interface FunctionSettings {
   bucket: string;
   /** The KMS key for secrets that are created; without one Secrets Manager uses the account's own. */
   secretsKey: string | undefined;
-  /** The durable functions, each by the alias that new executions start on. */
+  /** The aliases of the durable functions, on which new executions start. */
   deliverFunction: string;
   runFunction: string;
   /** Private networks that every connection may reach. */

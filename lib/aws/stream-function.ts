@@ -5,7 +5,7 @@ import { noteProbe } from '../watch/checks.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 
-/** Handles the items that were inserted and answers the errors of those that must come again, by primary key. */
+/** Handles inserted items and returns the errors of those that must be retried, by primary key. */
 export type StreamHandler<T> = (services: Services, items: T[]) => Promise<ReadonlyMap<string, unknown>>;
 
 /**

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock, Random } from '../core/clock.ts';
 
-/** The machine's own clock. */
+/** The system clock. */
 export const systemClock: Clock = {
   now: Date.now,
   sleep: async (ms, signal) => {
@@ -10,13 +10,13 @@ export const systemClock: Clock = {
   },
 };
 
-/** The machine's own chance. */
+/** The system's random numbers. */
 export const systemRandom: Random = {
   number: Math.random,
   bytes: randomBytes,
 };
 
-/** Milliseconds within which calls share the signal of their end. */
+/** Calls that start within this many milliseconds share one timeout signal. */
 const signalStep = 250;
 let shared: { step: number; ms: number; signal: AbortSignal } | undefined;
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Item, Query, Table } from './table.ts';
 
-/** What the clock looks for. Each kind has its own partitions, so that one kind's backlog hides no other. */
+/** Kinds of due work. Each has its own partitions, so that the backlog of one does not delay another. */
 export type DueKind = 'keepalive' | 'poll' | 'schedule' | 'timer' | 'route';
 
 /** Partitions of each kind: one takes 1,000 writes a second, and each may get its own worker. */
@@ -47,7 +47,7 @@ export async function* newestListed<T extends { dueAt?: number } & object>(
   yield* mergeNewest(lists, (item) => item.dueAt ?? 0);
 }
 
-/** The items of a query, newest first, read page by page as they are asked for. */
+/** The items of a query, newest first, read page by page on demand. */
 export async function* newestOf<T extends object>(table: Table, query: Query, pageSize: number): AsyncGenerator<T> {
   let after: Record<string, unknown> | undefined;
   do {

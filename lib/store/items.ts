@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Key } from './table.ts';
 
-/** How the keys of events begin; the stream's filter on AWS asks for it. */
+/** The prefix of the partition keys of events, which the stream's filter on AWS matches. */
 export const eventPrefix = 'event#';
 
 const probePartition = `${eventPrefix}probe`;
@@ -57,7 +57,7 @@ export const keys = {
   adminKey: (): Key => ({ pk: 'admin-key', sk: 'hash' }),
   apiKey: (id: string): Key => ({ pk: 'keys', sk: id }),
   apiKeys: (): string => 'keys',
-  /** `area` is the vendor that is asked, or `control`: the function of one vendor cannot reach the records of another. */
+  /** `area` is the vendor that is called, or `control`: the function of one vendor cannot reach the records of another. */
   idempotency: (area: string, keyId: string, key: string): Key => ({
     pk: `idempotency#${area}#${keyId}#${digest(key)}`,
     sk: 'record',
@@ -67,7 +67,7 @@ export const keys = {
   signInLink: (id: string): Key => ({ pk: 'sign-ins', sk: `link#${id}` }),
   audit: (at: string, id: string): Key => ({ pk: `audit#${at.slice(0, 7)}`, sk: `${at}#${id}` }),
   event: (id: string): Key => ({ pk: `${eventPrefix}${id}`, sk: 'event' }),
-  /** What is known of the subject of facts that have no id of the vendor's own. */
+  /** The last known state of a subject whose facts have no id from the vendor. */
   subject: (vendor: string, connection: string, subject: string): Key => ({
     pk: `subject#${vendor}#${connection}#${digest(subject)}`,
     sk: 'subject',
@@ -96,7 +96,7 @@ export const keys = {
     sk: `source#${source}`,
   }),
   polls: (vendor: string, connection: string): string => `poll#${vendor}#${connection}`,
-  /** The right to poll a connection at all, where its vendor bears one poll at a time. */
+  /** The lease on polling a connection, for vendors that allow one poll at a time. */
   pollTurn: (vendor: string, connection: string): Key => ({ pk: keys.polls(vendor, connection), sk: 'turn' }),
   pollPlan: (): Key => ({ pk: 'poll', sk: 'plan' }),
   /** Somebody who has read the event list lately. */
@@ -104,7 +104,7 @@ export const keys = {
   eventReaders: (): string => 'poll#readers',
   subscription: (id: string): Key => ({ pk: 'subscriptions', sk: id }),
   subscriptions: (): string => 'subscriptions',
-  /** One that was removed, for the deliveries that it had; apart, so that no event meets it. */
+  /** A removed subscription, kept for its deliveries in a partition of its own, which no event reads. */
   removedSubscription: (id: string): Key => ({ pk: keys.removedSubscriptions(), sk: id }),
   removedSubscriptions: (): string => 'subscriptions#removed',
   /** What reacts to a trigger: an event type, a pattern of types, or `hook#{id}`. */
@@ -143,10 +143,10 @@ export const keys = {
   hooks: (): string => 'hooks',
   /** Claims a name, so that no two hooks have the same. */
   hookName: (name: string): Key => ({ pk: 'hooks#names', sk: digest(name) }),
-  /** What has come through a hook; apart from it, so that a call and a change never meet in one item. */
+  /** The counters of a hook, in an item of their own, so that a post and a change of the hook never conflict. */
   hookStatus: (id: string): Key => ({ pk: 'hooks#status', sk: id }),
   hookStatuses: (): string => 'hooks#status',
-  /** The last refused posts of a hook: a fixed number of places that are used in turn. */
+  /** The last refused posts of a hook: a ring of a fixed number of items. */
   hookRefusal: (id: string, place: number): Key => ({ pk: keys.hookRefusals(id), sk: `place#${place}` }),
   hookRefusals: (id: string): string => `hook#${id}#refusals`,
   /** A message that was taken: `owner` is a hook's id, or a vendor's connection; `by` says what the value is. */

@@ -122,7 +122,7 @@ function nameOf({ pk, sk }: { pk?: unknown; sk?: unknown }): string {
   return `${String(pk)} ${String(sk)}`;
 }
 
-/** As DynamoDB keeps it: without what is undefined, and apart from the original. */
+/** A deep copy without undefined members, as DynamoDB would store it. */
 function copy<T>(item: T): T {
   return item === undefined ? item : JSON.parse(JSON.stringify(item));
 }

@@ -1,7 +1,7 @@
 /** Shorter values would match innocent text, so they are masked only by their names. */
 const window = 6;
 
-/** Many more than spellings, so that most places of a text are dismissed at once. */
+/** The size of the hash table: much larger than the number of spellings, so that most positions of a text need one look-up. */
 const slots = 262_144;
 
 const multiplier = 31;
@@ -21,12 +21,12 @@ export class KnownSecrets {
     this.#limit = limit;
   }
 
-  /** Values held. */
+  /** The number of registered values. */
   get size(): number {
     return this.#spellings.size;
   }
 
-  /** Remembers a value in all the spellings that it has in logs: plain, in URLs, forms and JSON, in Base64 and in hex. */
+  /** Registers a value in every spelling that logs contain: plain, in URLs, forms and JSON, in Base64 and in hex. */
   add(value: string): void {
     if (value.length < window || this.#spellings.has(value)) return;
     if (this.#spellings.size >= this.#limit) this.#dropOldest();

@@ -6,12 +6,12 @@ const maxNodes = 20_000;
 
 const known = new KnownSecrets();
 
-/** Has a credential masked wherever it turns up from now on, in any spelling. Values under six characters are masked by name only. */
+/** Registers a credential, which is then masked in every text and spelling. Values under six characters are masked by name only. */
 export function registerSecret(value: string): void {
   known.add(value);
 }
 
-/** Registers what stands under a secret name in a value, such as the keys and cookies of a session. */
+/** Registers the values of secret names in an object, such as the keys and cookies of a session. */
 export function registerSecrets(value: object): void {
   for (const [name, inner] of Object.entries(value)) {
     if (isSecretName(name)) for (const text of textsIn(inner)) registerSecret(text);
@@ -19,7 +19,7 @@ export function registerSecrets(value: object): void {
   }
 }
 
-/** Every text in a value; of a cookie header each value by itself. */
+/** Every text in a value; the values of a cookie header are returned one by one. */
 export function* textsIn(value: unknown): Generator<string> {
   if (typeof value === 'string') {
     yield value;
@@ -126,7 +126,7 @@ class Walk {
   }
 }
 
-/** Missing values and booleans reveal no secret and help the reader. */
+/** Missing values and booleans reveal no secret, so they stay readable. */
 function maskAll(value: unknown): unknown {
   return value === undefined || value === null || typeof value === 'boolean' || value === '' ? value : mask;
 }

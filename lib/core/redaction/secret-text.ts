@@ -24,7 +24,7 @@ const openingQuote = /\\{0,7}["']|%2[27]/y;
 const bareValue = /(?:(?:bearer|basic|digest|token|negotiate)(?:\s+|%20|\+))?[^\s&,;"'<>{}[\]\\]+/iy;
 const restOfLine = /[^\r\n"'\\]+/y;
 
-/** Keys of ours, webhook secrets, hook paths, credentials of an HTTP scheme, and a password inside a URL. */
+/** Trunkline keys, webhook secrets, hook paths, credentials of an HTTP scheme, and passwords inside URLs. */
 const recognised =
   /\btl_[\w-]{16,}|\bwhsec_[\w+/=-]{16,}|(?<=\/hooks\/)[\w-]{8,}|(?<=\b(?:bearer|basic)\s{1,4})[\w+/=.~-]{8,}|(?<=:\/\/[^\s/@:]{0,64}:)[^\s/@]+(?=@)/gi;
 
@@ -43,12 +43,12 @@ export function maskSecretText(text: string): string {
 /** A sealed text (`lib/core/sealed-text.ts`): `{sealed:OWNER:BASE64URL}`. */
 export const sealedForm = /\{sealed:([a-z0-9]+):([A-Za-z0-9_-]{38,})\}/g;
 
-/** Masks sealed texts: they are encrypted, but of no use to a reader. */
+/** Masks sealed texts, which are encrypted and therefore of no use to a reader. */
 export function maskSealed(text: string): string {
   return text.includes('{sealed:') ? text.replace(sealedForm, mask) : text;
 }
 
-/** Looks at the signs that stand before values, which are few, and from there back at the name. */
+/** Finds the separators before values, which are few, and reads the name backwards from there. */
 function maskNamedValues(text: string): string {
   let masked = '';
   let copied = 0;
