@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Table } from '../lib/store/table.ts';
-import { memorySecrets, startBackends } from '../test/support/harness.ts';
+import { expect, test } from 'vitest';
+import type { Table } from '../lib/store/table.ts';
+import { memorySecrets } from '../test/support/harness.ts';
+import { withTestTable } from '../test/support/test-table.ts';
 import { claimDatabase } from './installation.ts';
 
-let backends: Awaited<ReturnType<typeof startBackends>>;
 let table: Table;
-beforeAll(async () => {
-  backends = await startBackends();
-  table = new Table('trunkline', backends.database.client);
-});
-afterAll(async () => {
-  table.destroy();
-  await backends.stop();
+withTestTable((made) => {
+  table = made;
 });
 
 test('a database is refused to the secrets of another installation, and open to the same ones', async () => {

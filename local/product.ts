@@ -306,13 +306,13 @@ async function startDurableHalf(
 
 /** Throws unless a request names a key or a hook that is known: a long body is read from nobody else. */
 async function knownSender({ rawPath, headers, cookies, requestContext }: APIGatewayProxyEventV2): Promise<void> {
-  const kit = services();
+  const gateway = services();
   const token = /^\/hooks\/([^/]+)\/?$/.exec(rawPath)?.[1];
   if (token === undefined) {
     const cookie = cookies?.join('; ');
     const { method } = requestContext.http;
-    await kit.keys.check({ method, path: rawPath, headers: { ...headers, ...(cookie && { cookie }) } });
-  } else if (!(await hooksOf(kit).byToken(token))) {
+    await gateway.keys.check({ method, path: rawPath, headers: { ...headers, ...(cookie && { cookie }) } });
+  } else if (!(await hooksOf(gateway).byToken(token))) {
     throw new GatewayError('not_found', 'There is no hook at this address.');
   }
 }

@@ -104,8 +104,8 @@ export async function applyFolder(
 function lineOf({ kind, name, action, message, secrets = [], url, secret, hooks = [] }: Imported): string {
   const lacks = secrets.length > 0 ? ` (${secrets.join(', ')})` : '';
   const shown = hooks.flatMap((hook) => [hook.url, hook.secret]);
-  const told = [message, url, secret, ...shown].filter((each) => each !== undefined).join(' ');
-  return `${action.replace('_', ' ')} ${kind} ${name}${lacks}${told === '' ? '' : `: ${told}`}`;
+  const details = [message, url, secret, ...shown].filter((each) => each !== undefined).join(' ');
+  return `${action.replace('_', ' ')} ${kind} ${name}${lacks}${details === '' ? '' : `: ${details}`}`;
 }
 
 /** Deletes by the id that stands in the list of its kind. */

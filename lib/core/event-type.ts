@@ -53,7 +53,7 @@ export interface PollContext {
   /** When the connection was made, in epoch milliseconds. */
   readonly since?: number | undefined;
   /** Whether an automation, a subscription or a waiting run listens to one of these types. Types without a listener need not be polled. */
-  isHeard?(types: readonly string[]): Promise<boolean>;
+  hasListener?(types: readonly string[]): Promise<boolean>;
 }
 
 /** A raw inbound push, before any parsing. */

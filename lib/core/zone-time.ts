@@ -13,7 +13,7 @@ const clockSkewMs = 5 * minuteMs;
  * too, as databases write it. The zone counts where the text has no offset; without both it throws, as it does for an unknown zone.
  * Undefined if the text is not such a time.
  *
- * In the hour that a change of clocks repeats, the later reading is meant unless it lies after `now`: what a vendor reports has
+ * In the hour that a change of clocks repeats, the later reading counts unless it lies after `now`: what a vendor reports has
  * happened. Without `now` it is the earlier one. A time that the change skips is taken as if the clocks had not changed.
  */
 export function parseTime(text: string, zone?: string, now?: number): number | undefined {

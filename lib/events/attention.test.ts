@@ -26,16 +26,16 @@ test('a connection that is locked is told of once, in an event that its readers 
     tableName: 'trunkline',
     handler,
   });
-  const kit = services();
+  const gateway = services();
   if (!vendors.talk) throw new Error('Talk is not in the catalogue');
   const connection: Connection = { vendor: 'talk', name: 'team', version: 1, settings: {} };
-  await kit.store.plan(connection, false, Date.now());
+  await gateway.store.plan(connection, false, Date.now());
   for (let times = 0; times < 2; times++)
-    await kit.sessions.lock(vendors.talk, connection, 'The app password was refused.');
+    await gateway.sessions.lock(vendors.talk, connection, 'The app password was refused.');
   await pump.drained();
   await pump.stop();
   const scopes = ['talk/team/sendChatMessage', 'trunkline/connections/read'];
-  const events = await listEvents(kit, { limit: 10, scopes });
+  const events = await listEvents(gateway, { limit: 10, scopes });
   expect(events).toMatchObject([
     {
       type: 'trunkline.connection.needs_attention',
@@ -47,5 +47,5 @@ test('a connection that is locked is told of once, in an event that its readers 
   const { data } = ownEventTypes['trunkline.connection.needs_attention'];
   expect(data().safeParse(events[0]?.data).success).toBe(true);
   for (const less of [scopes.slice(0, 1), scopes.slice(1)])
-    expect(await listEvents(kit, { limit: 10, scopes: less })).toEqual([]);
+    expect(await listEvents(gateway, { limit: 10, scopes: less })).toEqual([]);
 });

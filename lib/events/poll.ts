@@ -14,7 +14,7 @@ import { type Lease, releaseLease, takeLease } from '../store/lease.ts';
 import type { Key } from '../store/table.ts';
 import { type DueReport, forEachDue, type Tick } from '../store/tick.ts';
 import { newEvents } from './found.ts';
-import { isHeard } from './heard.ts';
+import { hasListener } from './has-listener.ts';
 import { isWanted, type Listeners } from './listening.ts';
 import { appendEvents, type Cover } from './log.ts';
 import { appendOwnEvent } from './own-events.ts';
@@ -236,7 +236,7 @@ async function pollSource(
       report.polled++;
       const result = await source.poll(cursor === undefined ? undefined : JSON.parse(cursor), call, {
         since,
-        isHeard: (types) => isHeard(services, types),
+        hasListener: (types) => hasListener(services, types),
       });
       const again = result.more === true && polls < maxPolls && !call.signal.aborted && !turn.signal.aborted;
       const quotaNow = await call.quota();

@@ -10,16 +10,16 @@ export function resultAnswer(
   headers: Record<string, string>,
   request: HttpRequest,
 ): JsonAnswer {
-  const told = { eventId, runs };
+  const body = { eventId, runs };
   const going = runs.find(({ state }) => state === 'running');
-  if (going) return { status: 202, headers: { ...headers, location: `/v1/runs/${going.id}` }, body: told };
+  if (going) return { status: 202, headers: { ...headers, location: `/v1/runs/${going.id}` }, body };
   const failed = runs.find((run): run is RunResult => run.state === 'failed' || run.state === 'partial');
-  if (!failed) return { status: 200, headers, body: told };
+  if (!failed) return { status: 200, headers, body };
   const error = new GatewayError(
     'run_failed',
     `The message was stored, and its run ${failed.id} ${failed.state === 'partial' ? 'failed in part' : 'failed'}. ${failed.reason ?? ''}`.trim(),
   );
-  return problemAnswer(error, request, headers, told);
+  return problemAnswer(error, request, headers, body);
 }
 
 /** Some senders send user and password only after a challenge. */

@@ -2,13 +2,13 @@ import { text } from 'node:stream/consumers';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type HookKit, type MadeHook, startHookKit } from '../../test/support/hook-requests.ts';
+import { type HookBench, type MadeHook, startHookBench } from '../../test/support/hook-requests.ts';
 import { systemClock } from '../aws/system.ts';
 import { uploadKey } from '../core/files.ts';
 import { findEvent, shownEvent } from '../events/log.ts';
 import { readBody } from './read/body.ts';
 
-let kit: HookKit;
+let bench: HookBench;
 let open: MadeHook;
 const errors: string[] = [];
 
@@ -17,12 +17,12 @@ beforeAll(async () => {
     if (String(line).includes('"level":"error"')) errors.push(String(line));
     return true;
   });
-  kit = await startHookKit();
-  open = await kit.make({ verify: { kind: 'none' }, perMinute: 60_000 });
+  bench = await startHookBench();
+  open = await bench.make({ verify: { kind: 'none' }, perMinute: 60_000 });
 });
 afterAll(async () => {
   vi.restoreAllMocks();
-  await kit.stop();
+  await bench.stop();
 });
 
 const limit = 256 * 1024;
@@ -38,12 +38,12 @@ const read = (body: string | Buffer, type?: string) =>
 /** Posts a body and answers what stands in the log for it. */
 async function through(body: string | Buffer, type?: string): Promise<unknown> {
   const headers = type === undefined ? {} : { 'content-type': type };
-  const told = await kit.post({ path: open.path, body: Buffer.from(body as string), headers });
+  const told = await bench.post({ path: open.path, body: Buffer.from(body as string), headers });
   expect(told.status, told.text).toBe(202);
-  const services = { table: kit.table, files: kit.files, clock: systemClock };
+  const services = { table: bench.table, files: bench.files, clock: systemClock };
   const item = await findEvent(services, (told.body as { eventId: string }).eventId);
   if (!item) throw new Error('The event is not in the log');
-  return (await shownEvent(kit.files, item)).data.body;
+  return (await shownEvent(bench.files, item)).data.body;
 }
 
 describe('what a body becomes', () => {
@@ -130,13 +130,13 @@ describe('what a body becomes', () => {
     ],
   ])('%j as %s is refused', async (body, type, code) => {
     await expect(read(body, type)).rejects.toThrow(expect.objectContaining({ code }));
-    const told = await kit.post({
+    const told = await bench.post({
       path: open.path,
       body: Buffer.from(body as string),
       headers: { 'content-type': type },
     });
     expect(told.body).toMatchObject({ code });
-    expect((await kit.read(open.id)).lastRefusal).toMatchObject({ status: told.status });
+    expect((await bench.read(open.id)).lastRefusal).toMatchObject({ status: told.status });
   });
 
   test('text parts of a multipart form are fields, JSON and XML parts are read, and files are stored', async () => {
@@ -155,7 +155,7 @@ describe('what a body becomes', () => {
       alarm: { zone: 'Z3' },
       picture: { type: 'image/jpeg', size: 5, name: 'a.jpg' },
     });
-    const { stream } = await kit.files.get(uploadKey(found.picture.uploadId));
+    const { stream } = await bench.files.get(uploadKey(found.picture.uploadId));
     expect(await text(stream)).toBe('bytes');
   });
 
@@ -164,7 +164,7 @@ describe('what a body becomes', () => {
     const large = JSON.stringify({ text: 'x'.repeat(limit) });
     const found = (await through(large, 'application/json')) as { uploadId: string; size: number };
     expect(found).toMatchObject({ type: 'application/json', size: large.length });
-    const { stream } = await kit.files.get(uploadKey(found.uploadId));
+    const { stream } = await bench.files.get(uploadKey(found.uploadId));
     expect(await text(stream)).toBe(large);
   });
 
@@ -174,14 +174,14 @@ describe('what a body becomes', () => {
     ['br', brotliCompressSync],
   ])('a body that was compressed with %s is unpacked', async (coding, compress) => {
     const headers = { 'content-type': 'application/json', 'content-encoding': coding };
-    const told = await kit.post({ path: open.path, body: compress('{"zone":"Z3"}'), headers });
+    const told = await bench.post({ path: open.path, body: compress('{"zone":"Z3"}'), headers });
     expect(told.status, told.text).toBe(202);
-    expect(kit.eventsOf(open.id).at(-1)?.event.data.body).toEqual({ zone: 'Z3' });
+    expect(bench.eventsOf(open.id).at(-1)?.event.data.body).toEqual({ zone: 'Z3' });
   });
 
   test('an unknown coding is 415 with those that are known, a bomb is 413, and bytes that are none are 400', async () => {
     const post = (body: Buffer, coding: string) =>
-      kit.post({ path: open.path, body, headers: { 'content-type': 'text/plain', 'content-encoding': coding } });
+      bench.post({ path: open.path, body, headers: { 'content-type': 'text/plain', 'content-encoding': coding } });
     const unknown = await post(Buffer.from('x'), 'compress');
     expect(unknown).toMatchObject({ status: 415, headers: { 'accept-encoding': 'gzip, deflate, br' } });
     expect(await post(gzipSync(Buffer.alloc(11 * 1024 * 1024)), 'gzip')).toMatchObject({ status: 413 });
@@ -189,8 +189,12 @@ describe('what a body becomes', () => {
   });
 
   test('nobody without the secret has a body read', async () => {
-    const closed = await kit.make({ verify: { kind: 'github' } });
-    const told = await kit.post({ path: closed.path, body: '{"a":', headers: { 'content-type': 'application/json' } });
+    const closed = await bench.make({ verify: { kind: 'github' } });
+    const told = await bench.post({
+      path: closed.path,
+      body: '{"a":',
+      headers: { 'content-type': 'application/json' },
+    });
     expect(told.status).toBe(401);
   });
 });
@@ -376,7 +380,7 @@ test('requests of any form are answered, and none with a 500', async () => {
     { kind: 'bearer' },
     { kind: 'basic', user: 'a', password: 'b' },
   ];
-  const hooks = await Promise.all(secrets.map((verify) => kit.make({ verify, perMinute: 60_000 })));
+  const hooks = await Promise.all(secrets.map((verify) => bench.make({ verify, perMinute: 60_000 })));
   const statuses = new Map<number, number>();
   const left = fc.sample(request, 2_000);
   const worker = async () => {
@@ -384,7 +388,7 @@ test('requests of any form are answered, and none with a 500', async () => {
       const { hook, tail, method, query, headers } = next;
       // Most go where nothing but the body decides.
       const path = (hooks[hook >= hooks.length ? 0 : hook] ?? open).path + tail;
-      const told = await kit.post({
+      const told = await bench.post({
         method,
         path,
         query,

@@ -1,14 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tell } from '../../test/support/face.ts';
-import { type HookKit, startHookKit } from '../../test/support/hook-requests.ts';
+import { type HookBench, startHookBench } from '../../test/support/hook-requests.ts';
 import { systemClock, systemRandom } from '../aws/system.ts';
 import { hookSecret } from '../core/secrets.ts';
 import { type EventItem, findEvent, shownEvent } from '../events/log.ts';
 import { keys } from '../store/items.ts';
 import { keptRefusals } from './refusals.ts';
 
-let kit: HookKit;
+let bench: HookBench;
 const lines: string[] = [];
 const none = { verify: { kind: 'none' } };
 
@@ -17,24 +17,24 @@ beforeAll(async () => {
     lines.push(String(line));
     return true;
   });
-  kit = await startHookKit();
+  bench = await startHookBench();
 });
 afterAll(async () => {
   vi.restoreAllMocks();
-  await kit.stop();
+  await bench.stop();
 });
 
 const idOf = (told: { body: unknown }) => (told.body as { eventId: string }).eventId;
-const stored = (id: string) => findEvent({ table: kit.table, files: kit.files, clock: systemClock }, id);
+const stored = (id: string) => findEvent({ table: bench.table, files: bench.files, clock: systemClock }, id);
 const shown = async (id: string) => {
   const item = await stored(id);
-  return item && shownEvent(kit.files, item);
+  return item && shownEvent(bench.files, item);
 };
 
 describe('what comes in', () => {
   test('a post is stored with what is safe of it before it is answered, and starts its runs', async () => {
-    const hook = await kit.make({ name: 'Alarm panel', ...none });
-    const told = await kit.post({
+    const hook = await bench.make({ name: 'Alarm panel', ...none });
+    const told = await bench.post({
       path: hook.path,
       query: 'site=S12&tag=a&tag=b&token=secret-in-query&wait=0',
       body: { severity: 'critical' },
@@ -65,7 +65,7 @@ describe('what comes in', () => {
         body: { severity: 'critical' },
       },
     });
-    const [run] = kit.eventsOf(hook.id);
+    const [run] = bench.eventsOf(hook.id);
     expect(run?.item.hook).toBe(hook.id);
     expect(run?.event).toMatchObject({ id: idOf(told), data: { body: { severity: 'critical' } } });
     expect(JSON.stringify(await stored(idOf(told)))).not.toContain('not-for-events');
@@ -73,14 +73,14 @@ describe('what comes in', () => {
 
   test('the deployed function takes the same post', async () => {
     const { handler } = await import('../../functions/hooks.ts');
-    const hook = await kit.make(none);
+    const hook = await bench.make(none);
     const told = await tell(handler as never, { path: hook.path, body: { a: 1 } });
     expect(told.status, told.text).toBe(202);
     expect((await shown(idOf(told)))?.data).toMatchObject({ body: { a: 1 } });
   });
 
   test('an unknown address is 404, and a wrong secret of a known hook no other', async () => {
-    const hook = await kit.make(none);
+    const hook = await bench.make(none);
     const start = hook.path.slice(0, -43);
     for (const path of [
       `${start}${'A'.repeat(43)}`,
@@ -90,20 +90,20 @@ describe('what comes in', () => {
       '/hooks/__proto__',
       `${hook.path}/more`,
     ]) {
-      const told = await kit.post({ path, body: {} });
+      const told = await bench.post({ path, body: {} });
       expect(told, path).toMatchObject({
         status: 404,
         body: { code: 'not_found', message: 'There is no hook at this address.' },
       });
     }
-    expect(await kit.read(hook.id)).toMatchObject({ received: 0, refused: 0 });
-    expect((await kit.post({ path: `${hook.path}/`, body: {} })).status).toBe(202);
+    expect(await bench.read(hook.id)).toMatchObject({ received: 0, refused: 0 });
+    expect((await bench.post({ path: `${hook.path}/`, body: {} })).status).toBe(202);
   });
 
   test('only POST is taken, and a browser of another site gets no leave', async () => {
-    const hook = await kit.make(none);
+    const hook = await bench.make(none);
     for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
-      const told = await kit.post({ path: hook.path, method, headers: { origin: 'https://elsewhere.example' } });
+      const told = await bench.post({ path: hook.path, method, headers: { origin: 'https://elsewhere.example' } });
       expect(told, method).toMatchObject({
         status: 405,
         headers: { allow: 'POST' },
@@ -111,50 +111,50 @@ describe('what comes in', () => {
       });
       expect(Object.keys(told.headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
     }
-    expect(await kit.post({ path: hook.path, method: 'HEAD' })).toMatchObject({ status: 405 });
-    expect(kit.eventsOf(hook.id)).toEqual([]);
+    expect(await bench.post({ path: hook.path, method: 'HEAD' })).toMatchObject({ status: 405 });
+    expect(bench.eventsOf(hook.id)).toEqual([]);
   });
 
   test('256 KB stand in the event, more is stored as a file, and more than 10 MB is rejected', async () => {
-    const hook = await kit.make(none);
+    const hook = await bench.make(none);
     const text = { 'content-type': 'text/plain' };
     const most = 'x'.repeat(256 * 1024);
-    const told = await kit.post({ path: hook.path, body: most, headers: text });
+    const told = await bench.post({ path: hook.path, body: most, headers: text });
     expect(told.status, told.text).toBe(202);
     expect((await stored(idOf(told)))?.dataFile).toBeDefined();
-    expect(kit.eventsOf(hook.id)[0]?.event.data.body).toHaveLength(256 * 1024);
-    expect(await kit.post({ path: hook.path, body: `${most}x`, headers: text })).toMatchObject({ status: 202 });
-    expect(kit.eventsOf(hook.id)[1]?.event.data.body).toMatchObject({ size: 256 * 1024 + 1, type: 'text/plain' });
+    expect(bench.eventsOf(hook.id)[0]?.event.data.body).toHaveLength(256 * 1024);
+    expect(await bench.post({ path: hook.path, body: `${most}x`, headers: text })).toMatchObject({ status: 202 });
+    expect(bench.eventsOf(hook.id)[1]?.event.data.body).toMatchObject({ size: 256 * 1024 + 1, type: 'text/plain' });
     const tooMuch = 'x'.repeat(10 * 1024 * 1024 + 1);
-    expect(await kit.post({ path: hook.path, body: tooMuch, headers: text })).toMatchObject({
+    expect(await bench.post({ path: hook.path, body: tooMuch, headers: text })).toMatchObject({
       status: 413,
       body: { code: 'payload_too_large' },
     });
-    expect(await kit.read(hook.id)).toMatchObject({ received: 2, refused: 1, lastRefusal: { status: 413 } });
+    expect(await bench.read(hook.id)).toMatchObject({ received: 2, refused: 1, lastRefusal: { status: 413 } });
   });
 
   test('only listed addresses may post', async () => {
     // The address of every request here is 192.0.2.1.
-    const good = await kit.make({ ...none, allowFrom: ['2001:db8::/32', '192.0.2.0/24'] });
-    expect((await kit.post({ path: good.path, body: {} })).status).toBe(202);
-    const bad = await kit.make({ ...none, allowFrom: ['198.51.100.7'] });
-    const told = await kit.post({ path: bad.path, body: {} });
+    const good = await bench.make({ ...none, allowFrom: ['2001:db8::/32', '192.0.2.0/24'] });
+    expect((await bench.post({ path: good.path, body: {} })).status).toBe(202);
+    const bad = await bench.make({ ...none, allowFrom: ['198.51.100.7'] });
+    const told = await bench.post({ path: bad.path, body: {} });
     expect(told).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(told.text).not.toContain('198.51');
-    expect(await kit.read(bad.id)).toMatchObject({
+    expect(await bench.read(bad.id)).toMatchObject({
       refused: 1,
       lastRefusal: { reason: '192.0.2.1 is not on the list allowFrom.' },
     });
   });
 
   test('the last refused posts are kept with reason and body, without secrets, for their owner alone', async () => {
-    const hook = await kit.make({ verify: { kind: 'bearer', secret: 'right-secret' } });
+    const hook = await bench.make({ verify: { kind: 'bearer', secret: 'right-secret' } });
     const authorization = 'Bearer wrong-secret';
     for (let number = 1; number <= keptRefusals + 2; number++) {
       const body = number === 1 ? 'no JSON' : { number, password: 'hunter2hunter2' };
-      expect((await kit.post({ path: hook.path, body, headers: { authorization } })).status).toBe(401);
+      expect((await bench.post({ path: hook.path, body, headers: { authorization } })).status).toBe(401);
     }
-    const { body } = await kit.call({ path: `/v1/hooks/${hook.id}/refusals` });
+    const { body } = await bench.call({ path: `/v1/hooks/${hook.id}/refusals` });
     const refusals = body as { status: number; reason: string; body: string; at: string }[];
     expect(refusals).toHaveLength(keptRefusals);
     expect(refusals.map((each) => JSON.parse(each.body).number)).toEqual(
@@ -165,8 +165,8 @@ describe('what comes in', () => {
   });
 
   test('a test is stored like a post, whatever the hook verifies, and is told from one by its sender', async () => {
-    const hook = await kit.make({ verify: { kind: 'bearer' }, redact: ['body.name'] });
-    const told = await kit.call({ path: `/v1/hooks/${hook.id}/test`, body: { body: { kind: 'fire', name: 'Kim' } } });
+    const hook = await bench.make({ verify: { kind: 'bearer' }, redact: ['body.name'] });
+    const told = await bench.call({ path: `/v1/hooks/${hook.id}/test`, body: { body: { kind: 'fire', name: 'Kim' } } });
     expect(told.status, told.text).toBe(202);
     expect(await shown(idOf(told))).toMatchObject({
       type: 'trunkline.hook.received',
@@ -174,26 +174,26 @@ describe('what comes in', () => {
       data: { body: { kind: 'fire' }, headers: { 'user-agent': 'Trunkline test' } },
     });
     expect(JSON.stringify(await shown(idOf(told)))).not.toContain('Kim');
-    expect(await kit.read(hook.id)).toMatchObject({ received: 1 });
+    expect(await bench.read(hook.id)).toMatchObject({ received: 1 });
   });
 
   test('a hook takes its figure of messages a minute, and refused ones do not count', async () => {
-    const hook = await kit.make({ verify: { kind: 'bearer', secret: 'abcdefgh' }, perMinute: 3 });
+    const hook = await bench.make({ verify: { kind: 'bearer', secret: 'abcdefgh' }, perMinute: 3 });
     const post = (token: string) =>
-      kit.post({ path: hook.path, body: {}, headers: { authorization: `Bearer ${token}` } });
+      bench.post({ path: hook.path, body: {}, headers: { authorization: `Bearer ${token}` } });
     for (let at = 0; at < 5; at++) expect((await post('wrong')).status).toBe(401);
     for (let at = 0; at < 3; at++) expect((await post('abcdefgh')).status).toBe(202);
     const told = await post('abcdefgh');
     expect(told).toMatchObject({ status: 429, body: { code: 'rate_limited', retryable: true } });
     expect(Number(told.headers['retry-after'])).toBeGreaterThan(0);
-    expect(kit.eventsOf(hook.id)).toHaveLength(3);
+    expect(bench.eventsOf(hook.id)).toHaveLength(3);
   });
 
   test('what cannot start its runs is stored and accepted all the same, and the log says so', async () => {
-    const hook = await kit.make(none);
-    kit.runs.fail = true;
-    const told = await kit.post({ path: hook.path, body: {}, query: 'wait=5' });
-    kit.runs.fail = false;
+    const hook = await bench.make(none);
+    bench.runs.fail = true;
+    const told = await bench.post({ path: hook.path, body: {}, query: 'wait=5' });
+    bench.runs.fail = false;
     expect(told.status).toBe(202);
     expect(await stored(idOf(told))).toBeDefined();
     expect(lines.join('')).toContain('the runs cannot be started');
@@ -202,66 +202,66 @@ describe('what comes in', () => {
 
 describe('repeats', () => {
   test('ten identical posts at once are one event, and all hear of it', async () => {
-    const hook = await kit.make({ ...none, dedupe: { body: true } });
-    const all = await Promise.all(Array.from({ length: 10 }, () => kit.post({ path: hook.path, body: { a: 1 } })));
+    const hook = await bench.make({ ...none, dedupe: { body: true } });
+    const all = await Promise.all(Array.from({ length: 10 }, () => bench.post({ path: hook.path, body: { a: 1 } })));
     expect(new Set(all.map(({ status }) => status))).toEqual(new Set([202]));
     expect(new Set(all.map(idOf)).size).toBe(1);
-    expect(kit.eventsOf(hook.id)).toHaveLength(1);
+    expect(bench.eventsOf(hook.id)).toHaveLength(1);
     expect(all.filter(({ headers }) => headers['idempotent-replayed'] === 'true')).toHaveLength(9);
-    expect(await kit.read(hook.id)).toMatchObject({ received: 1, repeated: 9 });
-    expect(idOf(await kit.post({ path: hook.path, body: { a: 2 } }))).not.toBe(idOf(all[0] ?? { body: {} }));
+    expect(await bench.read(hook.id)).toMatchObject({ received: 1, repeated: 9 });
+    expect(idOf(await bench.post({ path: hook.path, body: { a: 2 } }))).not.toBe(idOf(all[0] ?? { body: {} }));
   });
 
   test.each([
     ['webhook-id', 'msg_1'],
     ['svix-id', 'msg_2'],
   ])('the id of a message in %s makes it known again, whatever is in it', async (header, id) => {
-    const hook = await kit.make(none);
-    const post = (value: string, body: object) => kit.post({ path: hook.path, body, headers: { [header]: value } });
+    const hook = await bench.make(none);
+    const post = (value: string, body: object) => bench.post({ path: hook.path, body, headers: { [header]: value } });
     const first = await post(id, { a: 1 });
     expect(idOf(await post(id, { a: 2 }))).toBe(idOf(first));
     expect(idOf(await post(`${id}-next`, { a: 1 }))).not.toBe(idOf(first));
   });
 
   test('without any id each post is its own', async () => {
-    const hook = await kit.make(none);
-    const all = await Promise.all(Array.from({ length: 3 }, () => kit.post({ path: hook.path, body: { a: 1 } })));
+    const hook = await bench.make(none);
+    const all = await Promise.all(Array.from({ length: 3 }, () => bench.post({ path: hook.path, body: { a: 1 } })));
     expect(new Set(all.map(idOf)).size).toBe(3);
   });
 
   test('an Idempotency-Key stands for one body', async () => {
-    const hook = await kit.make(none);
+    const hook = await bench.make(none);
     const headers = { 'idempotency-key': 'alarm-1' };
-    const first = await kit.post({ path: hook.path, body: { a: 1 }, headers });
-    expect(idOf(await kit.post({ path: hook.path, body: { a: 1 }, headers }))).toBe(idOf(first));
-    expect(await kit.post({ path: hook.path, body: { a: 2 }, headers })).toMatchObject({
+    const first = await bench.post({ path: hook.path, body: { a: 1 }, headers });
+    expect(idOf(await bench.post({ path: hook.path, body: { a: 1 }, headers }))).toBe(idOf(first));
+    expect(await bench.post({ path: hook.path, body: { a: 2 }, headers })).toMatchObject({
       status: 422,
       body: { code: 'idempotency_key_reused' },
     });
   });
 
   test('a header of choice, and an expression, can name the message', async () => {
-    const byHeader = await kit.make({ ...none, dedupe: { header: 'X-Event-Id' } });
-    const one = (value: string) => kit.post({ path: byHeader.path, body: {}, headers: { 'x-event-id': value } });
+    const byHeader = await bench.make({ ...none, dedupe: { header: 'X-Event-Id' } });
+    const one = (value: string) => bench.post({ path: byHeader.path, body: {}, headers: { 'x-event-id': value } });
     expect(idOf(await one('1'))).toBe(idOf(await one('1')));
     expect(idOf(await one('1'))).not.toBe(idOf(await one('2')));
 
-    const byKey = await kit.make({
+    const byKey = await bench.make({
       ...none,
       dedupe: { key: "{% event.data.body.site & '|' & event.data.body.zone %}", seconds: 300 },
     });
-    const alarm = (zone: string, state: string) => kit.post({ path: byKey.path, body: { site: 'S1', zone, state } });
+    const alarm = (zone: string, state: string) => bench.post({ path: byKey.path, body: { site: 'S1', zone, state } });
     expect(idOf(await alarm('Z1', 'open'))).toBe(idOf(await alarm('Z1', 'closed')));
     expect(idOf(await alarm('Z1', 'open'))).not.toBe(idOf(await alarm('Z2', 'open')));
   });
 
   test('a key that cannot be worked out loses no message, and the owner sees why', async () => {
-    const hook = await kit.make({ ...none, dedupe: { key: '{% $number(event.data.body.n) %}' } });
-    const post = () => kit.post({ path: hook.path, body: { n: 'not a number' } });
+    const hook = await bench.make({ ...none, dedupe: { key: '{% $number(event.data.body.n) %}' } });
+    const post = () => bench.post({ path: hook.path, body: { n: 'not a number' } });
     const [one, other] = [await post(), await post()];
     expect([one.status, other.status]).toEqual([202, 202]);
     expect(idOf(one)).not.toBe(idOf(other));
-    expect(await kit.read(hook.id)).toMatchObject({
+    expect(await bench.read(hook.id)).toMatchObject({
       received: 2,
       lastProblem: expect.stringContaining('dedupe key failed'),
     });
@@ -269,32 +269,32 @@ describe('repeats', () => {
 
   test('two hooks know nothing of what the other took', async () => {
     const headers = { 'webhook-id': 'msg_9' };
-    const [one, other] = [await kit.make(none), await kit.make(none)];
+    const [one, other] = [await bench.make(none), await bench.make(none)];
     const ids = [
-      idOf(await kit.post({ path: one.path, body: {}, headers })),
-      idOf(await kit.post({ path: other.path, body: {}, headers })),
+      idOf(await bench.post({ path: one.path, body: {}, headers })),
+      idOf(await bench.post({ path: other.path, body: {}, headers })),
     ];
     expect(new Set(ids).size).toBe(2);
   });
 
   test('an event that is delivered to a hook of ours again is no new one', async () => {
-    const hook = await kit.make(none);
-    const first = idOf(await kit.post({ path: hook.path, body: {} }));
-    const other = await kit.make(none);
-    const again = await kit.post({ path: other.path, body: {}, headers: { 'webhook-id': first } });
+    const hook = await bench.make(none);
+    const first = idOf(await bench.post({ path: hook.path, body: {} }));
+    const other = await bench.make(none);
+    const again = await bench.post({ path: other.path, body: {}, headers: { 'webhook-id': first } });
     expect(again).toMatchObject({ status: 202, body: { eventId: first } });
-    expect(kit.eventsOf(other.id)).toEqual([]);
+    expect(bench.eventsOf(other.id)).toEqual([]);
   });
 });
 
 describe('waiting', () => {
   const waiting = async (state: string, more: object = {}) => {
-    const hook = await kit.make(none);
+    const hook = await bench.make(none);
     const id = `run_${hook.id.slice(5)}`;
-    kit.runs.of = (event) => (event.connection === hook.id ? [id] : []);
-    kit.runs.unfinished.add(id);
-    kit.runs.results.set(id, { id, state, ...more } as never);
-    return { id, hook, told: await kit.post({ path: hook.path, body: {}, query: 'wait=20' }) };
+    bench.runs.of = (event) => (event.connection === hook.id ? [id] : []);
+    bench.runs.unfinished.add(id);
+    bench.runs.results.set(id, { id, state, ...more } as never);
+    return { id, hook, told: await bench.post({ path: hook.path, body: {}, query: 'wait=20' }) };
   };
 
   test('the answer is the result of the run', async () => {
@@ -319,9 +319,9 @@ describe('waiting', () => {
   });
 
   test('an overrun is 202 and says where to look', async () => {
-    const hook = await kit.make(none);
-    kit.runs.of = () => ['run_slow'];
-    const told = await kit.post({ path: hook.path, body: {}, query: 'wait=1' });
+    const hook = await bench.make(none);
+    bench.runs.of = () => ['run_slow'];
+    const told = await bench.post({ path: hook.path, body: {}, query: 'wait=1' });
     expect(told).toMatchObject({
       status: 202,
       headers: { location: '/v1/runs/run_slow' },
@@ -330,55 +330,55 @@ describe('waiting', () => {
   });
 
   test('where nothing runs there is nothing to wait for, and a wait that is none is passed over', async () => {
-    kit.runs.of = () => [];
-    const hook = await kit.make(none);
+    bench.runs.of = () => [];
+    const hook = await bench.make(none);
     for (const wait of ['20', '-1', 'long', '1e9']) {
-      expect((await kit.post({ path: hook.path, body: {}, query: `wait=${wait}` })).status).toBe(202);
+      expect((await bench.post({ path: hook.path, body: {}, query: `wait=${wait}` })).status).toBe(202);
     }
   });
 
   test('a repeat that waits hears of the run of the first', async () => {
-    const hook = await kit.make({ ...none, dedupe: { body: true } });
-    kit.runs.of = (event) => [`run_${event.id}`];
-    const first = await kit.post({ path: hook.path, body: { a: 1 } });
+    const hook = await bench.make({ ...none, dedupe: { body: true } });
+    bench.runs.of = (event) => [`run_${event.id}`];
+    const first = await bench.post({ path: hook.path, body: { a: 1 } });
     const id = `run_${idOf(first)}`;
-    kit.runs.results.set(id, { id, state: 'partial' });
-    const again = await kit.post({ path: hook.path, body: { a: 1 }, query: 'wait=5' });
+    bench.runs.results.set(id, { id, state: 'partial' });
+    const again = await bench.post({ path: hook.path, body: { a: 1 }, query: 'wait=5' });
     expect(again).toMatchObject({ status: 424, body: { eventId: idOf(first), runs: [{ id, state: 'partial' }] } });
-    kit.runs.of = () => [];
+    bench.runs.of = () => [];
   });
 });
 
 describe('the calls on hooks', () => {
   test('the address is shown once and kept as a hash alone', async () => {
-    const hook = await kit.make({ name: 'Once', ...none });
+    const hook = await bench.make({ name: 'Once', ...none });
     expect(hook.url).toMatch(/^https:\/\/gateway\.example\/hooks\/[a-z2-7]{16}_[A-Za-z0-9_-]{43}$/);
     const secret = hook.path.slice(-43);
-    const item = JSON.stringify(await kit.table.get(keys.hook(hook.id)));
+    const item = JSON.stringify(await bench.table.get(keys.hook(hook.id)));
     expect(item).not.toContain(secret);
     for (const path of [`/v1/hooks/${hook.id}`, '/v1/hooks'])
-      expect((await kit.call({ path })).text).not.toContain(secret);
-    await kit.post({ path: hook.path, body: {} });
+      expect((await bench.call({ path })).text).not.toContain(secret);
+    await bench.post({ path: hook.path, body: {} });
     expect(lines.join('')).not.toContain(secret);
   });
 
   test('a hook shows what came last, redacted and cut', async () => {
-    const hook = await kit.make(none);
-    await kit.post({ path: hook.path, body: { password: 'hunter2-hunter2', text: 'ü'.repeat(3000) } });
-    const seen = await kit.read(hook.id);
+    const hook = await bench.make(none);
+    await bench.post({ path: hook.path, body: { password: 'hunter2-hunter2', text: 'ü'.repeat(3000) } });
+    const seen = await bench.read(hook.id);
     expect(seen).toMatchObject({ received: 1, repeated: 0, refused: 0, lastReceivedAt: expect.any(String) });
     const sample = String(seen.lastBody);
     expect(sample).not.toContain('hunter2');
     expect(sample).toContain('"text":"üüü');
     expect(Buffer.byteLength(sample)).toBeLessThanOrEqual(2048);
     expect(sample).toMatch(/ü…$/);
-    const list = (await kit.call({ path: '/v1/hooks' })).body as { id: string; received: number }[];
+    const list = (await bench.call({ path: '/v1/hooks' })).body as { id: string; received: number }[];
     expect(list.find(({ id }) => id === hook.id)).toMatchObject({ received: 1 });
   });
 
   test('a change takes effect, null removes', async () => {
-    const hook = await kit.make({ ...none, dedupe: { body: true }, allowFrom: ['192.0.2.1'] });
-    const changed = await kit.call({
+    const hook = await bench.make({ ...none, dedupe: { body: true }, allowFrom: ['192.0.2.1'] });
+    const changed = await bench.call({
       path: `/v1/hooks/${hook.id}`,
       method: 'PATCH',
       body: { name: 'Renamed', dedupe: null, allowFrom: null, perMinute: 5 },
@@ -386,18 +386,18 @@ describe('the calls on hooks', () => {
     expect(changed).toMatchObject({ status: 200, body: { name: 'Renamed', perMinute: 5 } });
     expect(changed.body).not.toHaveProperty('dedupe');
     expect(changed.body).not.toHaveProperty('allowFrom');
-    const posts = [await kit.post({ path: hook.path, body: {} }), await kit.post({ path: hook.path, body: {} })];
+    const posts = [await bench.post({ path: hook.path, body: {} }), await bench.post({ path: hook.path, body: {} })];
     expect(new Set(posts.map(idOf)).size).toBe(2);
   });
 
   test('another way to verify replaces the secret of the one before', async () => {
-    const hook = await kit.make({ verify: { kind: 'bearer', secret: 'first-secret' } });
-    const change = (verify: object) => kit.call({ path: `/v1/hooks/${hook.id}`, method: 'PATCH', body: { verify } });
+    const hook = await bench.make({ verify: { kind: 'bearer', secret: 'first-secret' } });
+    const change = (verify: object) => bench.call({ path: `/v1/hooks/${hook.id}`, method: 'PATCH', body: { verify } });
     const post = (token: string) =>
-      kit.post({ path: hook.path, body: {}, headers: { authorization: `Bearer ${token}` } });
+      bench.post({ path: hook.path, body: {}, headers: { authorization: `Bearer ${token}` } });
     expect((await post('first-secret')).status).toBe(202);
     expect((await change({ kind: 'none' })).status).toBe(200);
-    expect(await kit.secrets.read(hookSecret(hook.id), true)).toBeUndefined();
+    expect(await bench.secrets.read(hookSecret(hook.id), true)).toBeUndefined();
     expect((await post('whatever')).status).toBe(202);
     const made = (await change({ kind: 'bearer' })).body as { secret: string };
     expect(made.secret).toMatch(/^[0-9a-f]{64}$/);
@@ -407,25 +407,25 @@ describe('the calls on hooks', () => {
 
   test('a change of the same kind keeps the secret and what else is not named', async () => {
     const change = async (id: string, verify: object) => {
-      const told = await kit.call({ path: `/v1/hooks/${id}`, method: 'PATCH', body: { verify } });
+      const told = await bench.call({ path: `/v1/hooks/${id}`, method: 'PATCH', body: { verify } });
       expect(told.status, told.text).toBe(200);
       expect(told.body).not.toHaveProperty('secret');
       return told.body as { verify: object };
     };
-    const signed = await kit.make({
+    const signed = await bench.make({
       verify: { kind: 'hmac', header: 'X-One', algorithm: 'sha512', secret: 'sender-secret' },
     });
     expect(await change(signed.id, { header: 'X-Two', encoding: 'base64' })).toMatchObject({
       verify: { kind: 'hmac', hmac: { header: 'X-Two', algorithm: 'sha512', encoding: 'base64' } },
     });
     const signature = createHmac('sha512', 'sender-secret').update('{}').digest('base64');
-    expect(await kit.post({ path: signed.path, body: {}, headers: { 'x-two': signature } })).toMatchObject({
+    expect(await bench.post({ path: signed.path, body: {}, headers: { 'x-two': signature } })).toMatchObject({
       status: 202,
     });
 
-    const basic = await kit.make({ verify: { kind: 'basic', user: 'panel', password: 'a:b' } });
+    const basic = await bench.make({ verify: { kind: 'basic', user: 'panel', password: 'a:b' } });
     const post = (pair: string) =>
-      kit.post({
+      bench.post({
         path: basic.path,
         body: {},
         headers: { authorization: `Basic ${Buffer.from(pair).toString('base64')}` },
@@ -435,7 +435,7 @@ describe('the calls on hooks', () => {
     await change(basic.id, { kind: 'basic', password: 'next' });
     expect([(await post('door:a:b')).status, (await post('door:next')).status]).toEqual([401, 202]);
 
-    const wrong = await kit.call({
+    const wrong = await bench.call({
       path: `/v1/hooks/${basic.id}`,
       method: 'PATCH',
       body: { verify: { kind: 'github', user: 'door' } },
@@ -444,27 +444,27 @@ describe('the calls on hooks', () => {
   });
 
   test('the same secret given again leaves the one before it good for its overlap', async () => {
-    const hook = await kit.make({ verify: { kind: 'bearer', secret: 'first-secret' } });
+    const hook = await bench.make({ verify: { kind: 'bearer', secret: 'first-secret' } });
     const body = { what: 'secret', secret: 'second-secret' };
-    expect((await kit.call({ path: `/v1/hooks/${hook.id}/rotate`, body })).status).toBe(200);
+    expect((await bench.call({ path: `/v1/hooks/${hook.id}/rotate`, body })).status).toBe(200);
     const verify = { kind: 'bearer', secret: 'second-secret' };
-    expect((await kit.call({ path: `/v1/hooks/${hook.id}`, method: 'PATCH', body: { verify } })).status).toBe(200);
+    expect((await bench.call({ path: `/v1/hooks/${hook.id}`, method: 'PATCH', body: { verify } })).status).toBe(200);
     for (const token of ['first-secret', 'second-secret']) {
       const headers = { authorization: `Bearer ${token}` };
-      expect(await kit.post({ path: hook.path, body: {}, headers })).toMatchObject({ status: 202 });
+      expect(await bench.post({ path: hook.path, body: {}, headers })).toMatchObject({ status: 202 });
     }
   });
 
   test('a deleted hook is gone with its secret and its figures', async () => {
-    const hook = await kit.make({ verify: { kind: 'github' } });
+    const hook = await bench.make({ verify: { kind: 'github' } });
     expect(hook.secret).toMatch(/^[0-9a-f]{64}$/);
-    await kit.post({ path: hook.path, body: {} });
-    expect((await kit.call({ path: `/v1/hooks/${hook.id}`, method: 'DELETE' })).status).toBe(204);
-    expect(await kit.secrets.read(hookSecret(hook.id), true)).toBeUndefined();
-    expect(await kit.table.get(keys.hookStatus(hook.id))).toBeUndefined();
-    expect((await kit.post({ path: hook.path, body: {} })).status).toBe(404);
+    await bench.post({ path: hook.path, body: {} });
+    expect((await bench.call({ path: `/v1/hooks/${hook.id}`, method: 'DELETE' })).status).toBe(204);
+    expect(await bench.secrets.read(hookSecret(hook.id), true)).toBeUndefined();
+    expect(await bench.table.get(keys.hookStatus(hook.id))).toBeUndefined();
+    expect((await bench.post({ path: hook.path, body: {} })).status).toBe(404);
     for (const method of ['GET', 'DELETE']) {
-      expect((await kit.call({ path: `/v1/hooks/${hook.id}`, method })).status).toBe(404);
+      expect((await bench.call({ path: `/v1/hooks/${hook.id}`, method })).status).toBe(404);
     }
   });
 
@@ -489,34 +489,34 @@ describe('the calls on hooks', () => {
     [{ ...none, perMinute: 0 }, '/perMinute'],
     [{ ...none, url: 'https://mine' }, '/url'],
   ])('%j is refused at %s', async (body, pointer) => {
-    const told = await kit.call({ path: '/v1/hooks', body: { name: 'x', ...body } });
+    const told = await bench.call({ path: '/v1/hooks', body: { name: 'x', ...body } });
     expect(told, told.text).toMatchObject({ status: 422, body: { code: 'invalid_input', errors: [{ pointer }] } });
   });
 
   test('each call needs its scope', async () => {
     const key = async (...scopes: string[]) =>
-      ((await kit.call({ path: '/v1/keys', body: { name: 'x', scopes } })).body as { key: string }).key;
+      ((await bench.call({ path: '/v1/keys', body: { name: 'x', scopes } })).body as { key: string }).key;
     const reader = await key('trunkline/hooks/read');
     const writer = await key('trunkline/hooks/write');
-    const hook = await kit.make(none);
-    expect((await kit.call({ path: '/v1/hooks' }, reader)).status).toBe(200);
-    expect((await kit.call({ path: '/v1/hooks', body: { name: 'x', ...none } }, reader)).status).toBe(403);
-    expect((await kit.call({ path: `/v1/hooks/${hook.id}/rotate`, body: {} }, reader)).status).toBe(403);
-    expect((await kit.call({ path: '/v1/hooks' }, writer)).status).toBe(403);
-    expect((await kit.call({ path: '/v1/hooks', body: { name: 'x', ...none } }, writer)).status).toBe(201);
+    const hook = await bench.make(none);
+    expect((await bench.call({ path: '/v1/hooks' }, reader)).status).toBe(200);
+    expect((await bench.call({ path: '/v1/hooks', body: { name: 'x', ...none } }, reader)).status).toBe(403);
+    expect((await bench.call({ path: `/v1/hooks/${hook.id}/rotate`, body: {} }, reader)).status).toBe(403);
+    expect((await bench.call({ path: '/v1/hooks' }, writer)).status).toBe(403);
+    expect((await bench.call({ path: '/v1/hooks', body: { name: 'x', ...none } }, writer)).status).toBe(201);
   });
 
   test('what comes through hooks is seen by keys that may read hooks, and by no others', async () => {
     const { listEvents, readableConnections } = await import('../events/list.ts');
     const { mayReadEvent } = await import('../events/reading.ts');
     const { settleEvents } = await import('../events/settle.ts');
-    const hook = await kit.make(none);
-    const id = idOf(await kit.post({ path: hook.path, body: {} }));
+    const hook = await bench.make(none);
+    const id = idOf(await bench.post({ path: hook.path, body: {} }));
     const item = (await stored(id)) as EventItem;
-    await settleEvents({ table: kit.table, clock: systemClock, random: systemRandom }, [item]);
+    await settleEvents({ table: bench.table, clock: systemClock, random: systemRandom }, [item]);
     const sees = async (...scopes: string[]) => {
       const found = await listEvents(
-        { table: kit.table, files: kit.files, clock: systemClock, vendorNames: ['proptt2'] },
+        { table: bench.table, files: bench.files, clock: systemClock, vendorNames: ['proptt2'] },
         { limit: 10, connection: hook.id, scopes, known: readableConnections(scopes) },
       );
       expect(found.length === 1).toBe(mayReadEvent(scopes, item));

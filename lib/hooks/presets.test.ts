@@ -1,10 +1,10 @@
 import { createHash, createHmac, createSign, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type HookKit, type MadeHook, startHookKit } from '../../test/support/hook-requests.ts';
+import { type HookBench, type MadeHook, startHookBench } from '../../test/support/hook-requests.ts';
 import { HttpFailure } from '../core/http/failure.ts';
 
-let kit: HookKit;
+let bench: HookBench;
 /** What SNS answers at its addresses, and which of them were asked. */
 const sns = { answers: new Map<string, { status: number; text: string }>(), asked: [] as string[] };
 
@@ -20,11 +20,11 @@ beforeAll(async () => {
     },
     stream: () => Promise.reject(new Error('not in this test')),
   });
-  kit = await startHookKit();
+  bench = await startHookBench();
 });
 afterAll(async () => {
   vi.restoreAllMocks();
-  await kit.stop();
+  await bench.stop();
 });
 
 const json = { 'content-type': 'application/json' };
@@ -79,38 +79,38 @@ const senders: Record<string, { verify?: object; headers(body: string): Record<s
 
 describe.each(Object.entries(senders))('%s', (kind, sender) => {
   test('is known by its signature, and nobody else is', async () => {
-    const hook = await kit.make({ verify: { kind, secret, ...sender.verify } });
+    const hook = await bench.make({ verify: { kind, secret, ...sender.verify } });
     const body = '{"zone":"Z3","name":"Ünit"}';
     const post = (text: string, headers: Record<string, string>) =>
-      kit.post({ path: hook.path, body: text, headers: { ...json, ...headers } });
+      bench.post({ path: hook.path, body: text, headers: { ...json, ...headers } });
     const taken = await post(body, sender.headers(body));
     expect(taken.status, taken.text).toBe(202);
-    expect(kit.eventsOf(hook.id)[0]?.event.data).toMatchObject({ body: { zone: 'Z3' }, method: 'POST' });
-    expect(JSON.stringify(kit.eventsOf(hook.id)[0]?.event)).not.toContain(secret);
+    expect(bench.eventsOf(hook.id)[0]?.event.data).toMatchObject({ body: { zone: 'Z3' }, method: 'POST' });
+    expect(JSON.stringify(bench.eventsOf(hook.id)[0]?.event)).not.toContain(secret);
 
     const given = Object.keys(sender.headers(body)).at(-1) ?? '';
     const forged = Object.fromEntries(Object.entries(sender.headers(body)).map(([name, value]) => [name, `${value}0`]));
     for (const headers of [{}, forged, { ...sender.headers(body), [given]: '' }]) {
       expect(await post(body, headers)).toMatchObject({ status: 401 });
     }
-    expect(await kit.read(hook.id)).toMatchObject({ received: 1, refused: 3, lastRefusal: { status: 401 } });
+    expect(await bench.read(hook.id)).toMatchObject({ received: 1, refused: 3, lastRefusal: { status: 401 } });
   });
 });
 
 test('a signed time is too old after its tolerance', async () => {
-  const hook = await kit.make({ verify: { kind: 'slack', secret } });
+  const hook = await bench.make({ verify: { kind: 'slack', secret } });
   const at = String(Math.floor(Date.now() / 1000) - 400);
   const headers = { ...json, 'x-slack-request-timestamp': at, 'x-slack-signature': `v0=${mac(`v0:${at}:{}`)}` };
-  expect(await kit.post({ path: hook.path, body: '{}', headers })).toMatchObject({ status: 401 });
-  expect(await kit.read(hook.id)).toMatchObject({
+  expect(await bench.post({ path: hook.path, body: '{}', headers })).toMatchObject({ status: 401 });
+  expect(await bench.read(hook.id)).toMatchObject({
     lastRefusal: { reason: expect.stringMatching(/seconds old; 300 are allowed/) },
   });
 });
 
 test("a sender's own id of a message tells its repeats", async () => {
-  const hook = await kit.make({ verify: { kind: 'telegram', secret } });
+  const hook = await bench.make({ verify: { kind: 'telegram', secret } });
   const post = (update: number) =>
-    kit.post({
+    bench.post({
       path: hook.path,
       body: JSON.stringify({ update_id: update, text: Math.random() }),
       headers: { ...json, 'x-telegram-bot-api-secret-token': secret },
@@ -121,7 +121,7 @@ test("a sender's own id of a message tells its repeats", async () => {
 });
 
 test('twilio signs the address with its fields, and a JSON body by its hash', async () => {
-  const hook = await kit.make({ verify: { kind: 'twilio', secret } });
+  const hook = await bench.make({ verify: { kind: 'twilio', secret } });
   const text = `${hook.url}Body${'Fire'}From${'+491'}`;
   const form = {
     'content-type': 'application/x-www-form-urlencoded',
@@ -129,9 +129,9 @@ test('twilio signs the address with its fields, and a JSON body by its hash', as
     'x-forwarded-proto': 'https',
   };
   const signed = { ...form, 'x-twilio-signature': mac(text, 'base64', 'sha1') };
-  const told = await kit.post({ path: hook.path, body: 'From=%2B491&Body=Fire', headers: signed });
+  const told = await bench.post({ path: hook.path, body: 'From=%2B491&Body=Fire', headers: signed });
   expect(told.status, told.text).toBe(202);
-  expect(await kit.post({ path: hook.path, body: 'From=%2B492&Body=Fire', headers: signed })).toMatchObject({
+  expect(await bench.post({ path: hook.path, body: 'From=%2B492&Body=Fire', headers: signed })).toMatchObject({
     status: 401,
   });
 
@@ -142,28 +142,28 @@ test('twilio signs the address with its fields, and a JSON body by its hash', as
     'x-twilio-signature': mac(`${hook.url}?bodySHA256=${hash}`, 'base64', 'sha1'),
   };
   const query = `bodySHA256=${hash}`;
-  expect(await kit.post({ path: hook.path, query, body: '{"a":1}', headers })).toMatchObject({ status: 202 });
-  expect(await kit.post({ path: hook.path, query, body: '{"a":2}', headers })).toMatchObject({ status: 401 });
+  expect(await bench.post({ path: hook.path, query, body: '{"a":1}', headers })).toMatchObject({ status: 202 });
+  expect(await bench.post({ path: hook.path, query, body: '{"a":2}', headers })).toMatchObject({ status: 401 });
 });
 
 test('mailgun signs time and token in the body, of a webhook and of a routed message', async () => {
-  const hook = await kit.make({ verify: { kind: 'mailgun', secret }, answer: 200 });
+  const hook = await bench.make({ verify: { kind: 'mailgun', secret }, answer: 200 });
   const at = seconds();
   const signature = { timestamp: at, token: 'abc', signature: mac(`${at}abc`) };
   const body = JSON.stringify({ signature, 'event-data': { event: 'opened' } });
-  const first = await kit.post({ path: hook.path, body, headers: json });
+  const first = await bench.post({ path: hook.path, body, headers: json });
   expect(first).toMatchObject({ status: 200, body: { eventId: expect.any(String) } });
   const routed = new URLSearchParams({ ...signature, token: 'def', signature: mac(`${at}def`), subject: 'x' });
   const form = { 'content-type': 'application/x-www-form-urlencoded' };
-  expect(await kit.post({ path: hook.path, body: String(routed), headers: form })).toMatchObject({ status: 200 });
+  expect(await bench.post({ path: hook.path, body: String(routed), headers: form })).toMatchObject({ status: 200 });
   const forged = JSON.stringify({ signature: { ...signature, token: 'x' } });
-  expect(await kit.post({ path: hook.path, body: forged, headers: json })).toMatchObject({ status: 401 });
+  expect(await bench.post({ path: hook.path, body: forged, headers: json })).toMatchObject({ status: 401 });
 });
 
 test('sendgrid signs with a key whose public half the hook has', async () => {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const known = publicKey.export({ format: 'der', type: 'spki' }).toString('base64');
-  const hook = await kit.make({ verify: { kind: 'sendgrid', secret: known } });
+  const hook = await bench.make({ verify: { kind: 'sendgrid', secret: known } });
   const body = '[{"event":"delivered"}]';
   const at = seconds();
   const headers = (text: string) => ({
@@ -173,9 +173,9 @@ test('sendgrid signs with a key whose public half the hook has', async () => {
       .update(at + text)
       .sign(privateKey, 'base64'),
   });
-  expect(await kit.post({ path: hook.path, body, headers: headers(body) })).toMatchObject({ status: 202 });
-  expect(await kit.post({ path: hook.path, body, headers: headers('[]') })).toMatchObject({ status: 401 });
-  const made = await kit.call({
+  expect(await bench.post({ path: hook.path, body, headers: headers(body) })).toMatchObject({ status: 202 });
+  expect(await bench.post({ path: hook.path, body, headers: headers('[]') })).toMatchObject({ status: 401 });
+  const made = await bench.call({
     path: '/v1/hooks',
     body: { name: 'x', verify: { kind: 'sendgrid', secret: 'nothing' } },
   });
@@ -214,8 +214,12 @@ describe('sns', () => {
     return { ...fields, SigningCertURL: about.SigningCertURL, SignatureVersion: version, Signature: signature };
   };
   const post = (hook: MadeHook, body: object) =>
-    kit.post({ path: hook.path, body: JSON.stringify(body), headers: { 'content-type': 'text/plain; charset=UTF-8' } });
-  const make = () => kit.make({ verify: { kind: 'sns', topicArn } });
+    bench.post({
+      path: hook.path,
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'text/plain; charset=UTF-8' },
+    });
+  const make = () => bench.make({ verify: { kind: 'sns', topicArn } });
 
   test.each(['1', '2'])(
     'a message is known by the certificate of AWS (version %s), and its repeats by its id',
@@ -226,7 +230,7 @@ describe('sns', () => {
       const first = await post(hook, sent);
       expect(first, first.text).toMatchObject({ status: 202 });
       expect(await post(hook, sent)).toMatchObject({ body: first.body as object });
-      expect(kit.eventsOf(hook.id)).toHaveLength(1);
+      expect(bench.eventsOf(hook.id)).toHaveLength(1);
       expect(sns.asked.filter((url) => url === sent.SigningCertURL)).toHaveLength(1);
       expect(await post(hook, { ...sent, Message: 'forged' })).toMatchObject({ status: 401 });
     },
@@ -242,7 +246,7 @@ describe('sns', () => {
     const hook = await make();
     const before = sns.asked.length;
     expect(await post(hook, message(given))).toMatchObject({ status: 401 });
-    expect(await kit.read(hook.id)).toMatchObject({ lastRefusal: { reason: expect.stringContaining(reason) } });
+    expect(await bench.read(hook.id)).toMatchObject({ lastRefusal: { reason: expect.stringContaining(reason) } });
     expect(sns.asked).toHaveLength(before);
   });
 
@@ -253,7 +257,7 @@ describe('sns', () => {
     sns.answers.set(sent.SigningCertURL, certificate).set(url, { status: 200, text: '<ok/>' });
     expect(await post(hook, sent)).toMatchObject({ status: 200 });
     expect(sns.asked.at(-1)).toBe(url);
-    expect(await kit.read(hook.id)).toMatchObject({ handshakes: 1, received: 0 });
+    expect(await bench.read(hook.id)).toMatchObject({ handshakes: 1, received: 0 });
   });
 
   test('where its certificate cannot be had, SNS is asked to send again, and then it is taken', async () => {
@@ -275,7 +279,7 @@ describe('sns', () => {
 test('Standard Webhooks may sign with Ed25519', async () => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const key = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
-  const hook = await kit.make({ verify: { kind: 'standard-webhooks', secret: `whpk_${key}` } });
+  const hook = await bench.make({ verify: { kind: 'standard-webhooks', secret: `whpk_${key}` } });
   const at = seconds();
   const headers = (text: string) => ({
     ...json,
@@ -283,10 +287,10 @@ test('Standard Webhooks may sign with Ed25519', async () => {
     'webhook-timestamp': at,
     'webhook-signature': `v1a,${sign(null, Buffer.from(`msg_1.${at}.${text}`), privateKey).toString('base64')}`,
   });
-  expect(await kit.post({ path: hook.path, body: '{"a":1}', headers: headers('{"a":1}') })).toMatchObject({
+  expect(await bench.post({ path: hook.path, body: '{"a":1}', headers: headers('{"a":1}') })).toMatchObject({
     status: 202,
   });
-  expect(await kit.post({ path: hook.path, body: '{"a":2}', headers: headers('{"a":1}') })).toMatchObject({
+  expect(await bench.post({ path: hook.path, body: '{"a":2}', headers: headers('{"a":1}') })).toMatchObject({
     status: 401,
   });
 });
@@ -295,7 +299,7 @@ describe('handshakes', () => {
   const ask = (
     hook: MadeHook,
     what: { method?: string; query?: string; headers?: Record<string, string>; body?: string },
-  ) => kit.post({ path: hook.path, ...what });
+  ) => bench.post({ path: hook.path, ...what });
 
   test('Slack and Zoom are answered when their signature fits', async () => {
     for (const [kind, body, answer] of [
@@ -306,15 +310,15 @@ describe('handshakes', () => {
         { plainToken: 'abc', encryptedToken: mac('abc') },
       ],
     ] as const) {
-      const hook = await kit.make({ verify: { kind, secret } });
+      const hook = await bench.make({ verify: { kind, secret } });
       const text = JSON.stringify(body);
       const signed = { ...json, ...senders[kind]?.headers(text) };
       const told = await ask(hook, { body: text, headers: signed });
       expect(told.status).toBe(200);
       expect(typeof answer === 'string' ? told.text : told.body).toEqual(answer);
       expect(await ask(hook, { body: text, headers: json })).toMatchObject({ status: 401 });
-      expect(await kit.read(hook.id)).toMatchObject({ handshakes: 1, received: 0 });
-      expect(kit.eventsOf(hook.id)).toEqual([]);
+      expect(await bench.read(hook.id)).toMatchObject({ handshakes: 1, received: 0 });
+      expect(bench.eventsOf(hook.id)).toEqual([]);
     }
   });
 
@@ -339,16 +343,20 @@ describe('handshakes', () => {
       { body: { validationResponse: '512d38b6' } },
     ],
   ])('%s is answered where the hook names it', async (challenge, request, answer) => {
-    const hook = await kit.make({ verify: { kind: 'none' }, challenge });
+    const hook = await bench.make({ verify: { kind: 'none' }, challenge });
     expect(await ask(hook, request)).toMatchObject({ status: 200, ...answer });
-    const plain = await kit.make({ verify: { kind: 'none' } });
+    const plain = await bench.make({ verify: { kind: 'none' } });
     const told = await ask(plain, request);
     expect([202, 405]).toContain(told.status);
-    expect(await kit.read(hook.id)).toMatchObject({ handshakes: 1, lastHandshakeAt: expect.any(String), received: 0 });
+    expect(await bench.read(hook.id)).toMatchObject({
+      handshakes: 1,
+      lastHandshakeAt: expect.any(String),
+      received: 0,
+    });
   });
 
   test('Asana brings its secret in the first handshake, and nobody else does later', async () => {
-    const hook = await kit.make({ verify: { kind: 'asana' } });
+    const hook = await bench.make({ verify: { kind: 'asana' } });
     expect(hook.secret).toBeUndefined();
     const signed = (body: string, by: string) => ({
       ...json,
@@ -362,16 +370,16 @@ describe('handshakes', () => {
     expect(await shake('asana-own-secret')).toMatchObject(answered);
     expect(await shake('asana-own-secret')).toMatchObject(answered);
     expect(await shake('another-secret')).toMatchObject({ status: 401 });
-    expect(await kit.read(hook.id)).toMatchObject({
+    expect(await bench.read(hook.id)).toMatchObject({
       handshakes: 2,
       lastRefusal: { reason: expect.stringContaining('rotate its secret') },
     });
     const body = '{"events":[{"action":"added"}]}';
     expect(await ask(hook, { body, headers: signed(body, 'asana-own-secret') })).toMatchObject({ status: 202 });
     expect(await ask(hook, { body, headers: signed(body, 'another-secret') })).toMatchObject({ status: 401 });
-    expect(JSON.stringify(kit.eventsOf(hook.id))).not.toContain('asana-own-secret');
+    expect(JSON.stringify(bench.eventsOf(hook.id))).not.toContain('asana-own-secret');
 
-    const rotated = await kit.call({ path: `/v1/hooks/${hook.id}/rotate`, body: { what: 'secret' } });
+    const rotated = await bench.call({ path: `/v1/hooks/${hook.id}/rotate`, body: { what: 'secret' } });
     expect(rotated.status, rotated.text).toBe(200);
     expect(await shake('another-secret')).toMatchObject({ status: 200 });
     for (const by of ['another-secret', 'asana-own-secret']) {
@@ -387,7 +395,7 @@ describe('handshakes', () => {
       headers: { 'x-echo': '{query.nonce}' },
       body: { nonce: '{query.nonce}' },
     };
-    const hook = await kit.make({ verify: { kind: 'none' }, challenge });
+    const hook = await bench.make({ verify: { kind: 'none' }, challenge });
     expect(await ask(hook, { method: 'GET', query: 'kind=check&nonce=7' })).toMatchObject({
       status: 201,
       headers: { 'x-echo': '7' },
@@ -398,40 +406,40 @@ describe('handshakes', () => {
 
   test('nobody gets a text signed without a signature', async () => {
     const challenge = { method: 'POST', body: '{hmac body.text}' };
-    const hook = await kit.make({ verify: { kind: 'bearer', secret }, challenge });
+    const hook = await bench.make({ verify: { kind: 'bearer', secret }, challenge });
     expect(await ask(hook, { body: '{"text":"x"}', headers: json })).toMatchObject({ status: 401 });
   });
 });
 
 describe("the owner's view", () => {
   test('GET and PUT bring messages where they are enabled; elsewhere they are counted and explained', async () => {
-    const hook = await kit.make({ verify: { kind: 'none' }, methods: ['POST', 'GET', 'PUT'] });
-    expect(await kit.post({ path: hook.path, method: 'GET', query: 'zone=Z3&key=door&session=7' })).toMatchObject({
+    const hook = await bench.make({ verify: { kind: 'none' }, methods: ['POST', 'GET', 'PUT'] });
+    expect(await bench.post({ path: hook.path, method: 'GET', query: 'zone=Z3&key=door&session=7' })).toMatchObject({
       status: 202,
     });
-    expect(await kit.post({ path: hook.path, method: 'PUT', body: '{"a":1}', headers: json })).toMatchObject({
+    expect(await bench.post({ path: hook.path, method: 'PUT', body: '{"a":1}', headers: json })).toMatchObject({
       status: 202,
     });
-    const [got, put] = kit.eventsOf(hook.id).map(({ event }) => event.data);
+    const [got, put] = bench.eventsOf(hook.id).map(({ event }) => event.data);
     expect(got).toMatchObject({ method: 'GET', query: { zone: 'Z3', key: 'door', session: '7' }, body: null });
     expect(put).toMatchObject({ method: 'PUT', body: { a: 1 } });
 
-    const closed = await kit.make({ verify: { kind: 'none' } });
-    expect(await kit.post({ path: `${closed.path}/`, method: 'GET' })).toMatchObject({
+    const closed = await bench.make({ verify: { kind: 'none' } });
+    expect(await bench.post({ path: `${closed.path}/`, method: 'GET' })).toMatchObject({
       status: 405,
       headers: { allow: 'POST' },
     });
-    expect(await kit.read(closed.id)).toMatchObject({
+    expect(await bench.read(closed.id)).toMatchObject({
       refused: 1,
       lastRefusal: { status: 405, reason: 'This hook takes POST, not GET.' },
     });
   });
 
   test('a value that is named like a secret is masked, and its name stays', async () => {
-    const hook = await kit.make({ verify: { kind: 'none' } });
+    const hook = await bench.make({ verify: { kind: 'none' } });
     const headers = { ...json, 'x-author': 'ada', 'x-session': '7', 'x-api-key': 'k', 'x-keyboard': 'de' };
-    await kit.post({ path: hook.path, query: 'author=ada&token=t', body: '{}', headers });
-    expect(kit.eventsOf(hook.id)[0]?.event.data).toMatchObject({
+    await bench.post({ path: hook.path, query: 'author=ada&token=t', body: '{}', headers });
+    expect(bench.eventsOf(hook.id)[0]?.event.data).toMatchObject({
       headers: { 'x-author': 'ada', 'x-session': '7', 'x-api-key': '[redacted]', 'x-keyboard': 'de' },
       query: { author: 'ada', token: '[redacted]' },
     });
@@ -439,13 +447,13 @@ describe("the owner's view", () => {
 
   test('what a hook is told to redact is in no event, and still tells repeats', async () => {
     const redact = ['body.TempPassword', 'body.users.*.pin'];
-    const hook = await kit.make({
+    const hook = await bench.make({
       verify: { kind: 'none' },
       redact,
       dedupe: { key: '{% event.data.body.TempPassword %}' },
     });
     const post = (password: string) =>
-      kit.post({
+      bench.post({
         path: hook.path,
         headers: json,
         body: JSON.stringify({ TempPassword: password, users: [{ name: 'a', pin: 'Tmp-1' }], kept: 1 }),
@@ -453,17 +461,17 @@ describe("the owner's view", () => {
     const first = await post('Tmp-7Yp4');
     expect((await post('Tmp-7Yp4')).body).toEqual(first.body);
     expect((await post('Tmp-other')).body).not.toEqual(first.body);
-    expect(kit.eventsOf(hook.id)[0]?.event.data.body).toEqual({
+    expect(bench.eventsOf(hook.id)[0]?.event.data.body).toEqual({
       TempPassword: '[redacted]',
       users: [{ name: 'a', pin: '[redacted]' }],
       kept: 1,
     });
-    expect(JSON.stringify(await kit.read(hook.id))).not.toContain('Tmp-7');
+    expect(JSON.stringify(await bench.read(hook.id))).not.toContain('Tmp-7');
   });
 
   test.each([[201], [204]])('a sender may be answered %i', async (answer) => {
-    const hook = await kit.make({ verify: { kind: 'none' }, answer });
-    const told = await kit.post({ path: hook.path, body: '{}', headers: json });
+    const hook = await bench.make({ verify: { kind: 'none' }, answer });
+    const told = await bench.post({ path: hook.path, body: '{}', headers: json });
     expect(told.status).toBe(answer);
     expect(told.text === '').toBe(answer === 204);
   });

@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type HttpBridge, startHttpBridge } from '../../local/aws/http-bridge.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
 import type { Told } from '../../test/support/face.ts';
-import { type HookKit, startHookKit } from '../../test/support/hook-requests.ts';
+import { type HookBench, startHookBench } from '../../test/support/hook-requests.ts';
 import { services } from '../aws/services.ts';
 import { keys } from '../store/items.ts';
 
-let kit: HookKit;
+let bench: HookBench;
 let sandbox: Proptt2Sandbox;
 const lines: string[] = [];
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
     lines.push(String(line));
     return true;
   });
-  kit = await startHookKit();
+  bench = await startHookBench();
   sandbox = await startProptt2Sandbox();
   const local = { allowHttp: true, allowPrivateNetwork: true };
   for (const connection of [
@@ -35,14 +35,14 @@ beforeAll(async () => {
       credentials: { appPassword: 'abcde-abcde', botSecret },
     },
   ]) {
-    const made = await kit.call({ path: '/v1/connections', body: connection });
+    const made = await bench.call({ path: '/v1/connections', body: connection });
     expect(made.status, made.text).toBe(201);
   }
 });
 afterAll(async () => {
   vi.restoreAllMocks();
   await sandbox.close();
-  await kit.stop();
+  await bench.stop();
 });
 
 const hmac = (secret: string, text: string) => createHmac('sha256', secret).update(text).digest('hex');
@@ -55,7 +55,7 @@ async function expectRefusal(told: Told, hookId: string, reason: string | RegExp
   expect((told.body as { message: string }).message).toBe(
     'The request was refused: its signature or its credentials are missing, wrong or too old.',
   );
-  expect(((await kit.read(hookId)).lastRefusal as { reason: string }).reason).toMatch(reason);
+  expect(((await bench.read(hookId)).lastRefusal as { reason: string }).reason).toMatch(reason);
 }
 
 describe('standard-webhooks', () => {
@@ -68,31 +68,31 @@ describe('standard-webhooks', () => {
   });
 
   test('what the reference library signs is taken, once for each id', async () => {
-    const hook = await kit.make({ verify: { kind: 'standard-webhooks' } });
+    const hook = await bench.make({ verify: { kind: 'standard-webhooks' } });
     expect(hook.secret).toMatch(/^whsec_[A-Za-z0-9+/=]{44}$/);
-    const first = await kit.post({ path: hook.path, body, headers: signed(hook.secret, 'msg_1') });
+    const first = await bench.post({ path: hook.path, body, headers: signed(hook.secret, 'msg_1') });
     expect(first.status, first.text).toBe(202);
-    const again = await kit.post({
+    const again = await bench.post({
       path: hook.path,
       body,
       headers: signed(hook.secret, 'msg_1', body, new Date(Date.now() + 60_000)),
     });
     expect(idOf(again)).toBe(idOf(first));
-    expect(kit.eventsOf(hook.id)).toHaveLength(1);
-    const data = kit.eventsOf(hook.id)[0]?.event.data;
+    expect(bench.eventsOf(hook.id)).toHaveLength(1);
+    const data = bench.eventsOf(hook.id)[0]?.event.data;
     expect(data).toMatchObject({ body: { type: 'invoice.paid' }, headers: { 'webhook-id': 'msg_1' } });
     expect(data?.headers).toHaveProperty('webhook-signature', '[redacted]');
   });
 
   test('a secret that the sender made is taken, and not shown again', async () => {
     const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
-    const hook = await kit.make({ verify: { kind: 'standard-webhooks', secret } });
+    const hook = await bench.make({ verify: { kind: 'standard-webhooks', secret } });
     expect(hook.secret).toBeUndefined();
-    expect((await kit.post({ path: hook.path, body, headers: signed(secret, 'msg_1') })).status).toBe(202);
+    expect((await bench.post({ path: hook.path, body, headers: signed(secret, 'msg_1') })).status).toBe(202);
   });
 
   test('the signature is over the bytes: another space, another id, another time are refused', async () => {
-    const hook = await kit.make({ verify: { kind: 'standard-webhooks' } });
+    const hook = await bench.make({ verify: { kind: 'standard-webhooks' } });
     const good = signed(hook.secret, 'msg_2');
     const attempts: [string, Record<string, string>, RegExp][] = [
       [`${body} `, good, /does not|no signature fits/],
@@ -102,20 +102,20 @@ describe('standard-webhooks', () => {
       [body, json, /not all there/],
     ];
     for (const [text, headers, reason] of attempts) {
-      await expectRefusal(await kit.post({ path: hook.path, body: text, headers }), hook.id, reason);
+      await expectRefusal(await bench.post({ path: hook.path, body: text, headers }), hook.id, reason);
     }
-    expect(kit.eventsOf(hook.id)).toEqual([]);
-    expect(await kit.read(hook.id)).toMatchObject({ received: 0, refused: attempts.length });
+    expect(bench.eventsOf(hook.id)).toEqual([]);
+    expect(await bench.read(hook.id)).toMatchObject({ received: 0, refused: attempts.length });
   });
 
   test('old and new secret are good during the overlap, and a rotated one is another', async () => {
-    const hook = await kit.make({ verify: { kind: 'standard-webhooks' } });
+    const hook = await bench.make({ verify: { kind: 'standard-webhooks' } });
     const rotate = async (more: object) =>
-      (await kit.call({ path: `/v1/hooks/${hook.id}/rotate`, body: { what: 'secret', ...more } })).body as {
+      (await bench.call({ path: `/v1/hooks/${hook.id}/rotate`, body: { what: 'secret', ...more } })).body as {
         secret: string;
       };
     const status = async (secret: string, id: string) =>
-      (await kit.post({ path: hook.path, body, headers: signed(secret, id) })).status;
+      (await bench.post({ path: hook.path, body, headers: signed(secret, id) })).status;
     const next = await rotate({});
     expect(next.secret).not.toBe(hook.secret);
     expect([await status(hook.secret, 'a'), await status(next.secret, 'b')]).toEqual([202, 202]);
@@ -127,7 +127,7 @@ describe('standard-webhooks', () => {
 describe('github', () => {
   test('the documented example is taken', async () => {
     // From GitHub's page on validating deliveries.
-    const hook = await kit.make({ verify: { kind: 'github', secret: "It's-a-Secret-to-Everybody" } });
+    const hook = await bench.make({ verify: { kind: 'github', secret: "It's-a-Secret-to-Everybody" } });
     const text = 'Hello, World!';
     const headers = {
       'content-type': 'text/plain',
@@ -135,17 +135,17 @@ describe('github', () => {
       'x-github-delivery': '72d3162e-cc78-11e3-81ab-4c9367dc0958',
       'x-hub-signature-256': `sha256=${hmac("It's-a-Secret-to-Everybody", text)}`,
     };
-    const first = await kit.post({ path: hook.path, body: text, headers });
+    const first = await bench.post({ path: hook.path, body: text, headers });
     expect(first.status, first.text).toBe(202);
-    expect(kit.eventsOf(hook.id)[0]?.event.data).toMatchObject({ body: text, headers: { 'x-github-event': 'ping' } });
-    expect(idOf(await kit.post({ path: hook.path, body: text, headers }))).toBe(idOf(first));
-    await expectRefusal(await kit.post({ path: hook.path, body: `${text}!`, headers }), hook.id, /does not fit/);
+    expect(bench.eventsOf(hook.id)[0]?.event.data).toMatchObject({ body: text, headers: { 'x-github-event': 'ping' } });
+    expect(idOf(await bench.post({ path: hook.path, body: text, headers }))).toBe(idOf(first));
+    await expectRefusal(await bench.post({ path: hook.path, body: `${text}!`, headers }), hook.id, /does not fit/);
   });
 
   test('a form is verified by its bytes and read after', async () => {
-    const hook = await kit.make({ verify: { kind: 'github' } });
+    const hook = await bench.make({ verify: { kind: 'github' } });
     const text = 'payload=%7B%22ref%22%3A%22main%22%7D';
-    const told = await kit.post({
+    const told = await bench.post({
       path: hook.path,
       body: Buffer.from(text),
       headers: {
@@ -154,30 +154,30 @@ describe('github', () => {
       },
     });
     expect(told.status, told.text).toBe(202);
-    expect(kit.eventsOf(hook.id)[0]?.event.data.body).toEqual({ ref: 'main' });
+    expect(bench.eventsOf(hook.id)[0]?.event.data.body).toEqual({ ref: 'main' });
   });
 });
 
 describe('stripe', () => {
   test('a signed event is taken once for each id, and only with its own secret', async () => {
     const secret = 'whsec_stripe_shows_this';
-    const hook = await kit.make({ verify: { kind: 'stripe', secret } });
+    const hook = await bench.make({ verify: { kind: 'stripe', secret } });
     const body = '{"id":"evt_1NG8Du2eZvKYlo2CUI79vXWy","object":"event","type":"charge.failed"}';
     const at = Math.floor(Date.now() / 1000);
     const headers = (key: string, time = at) => ({
       ...json,
       'stripe-signature': `t=${time},v1=${hmac(key, `${time}.${body}`)}`,
     });
-    const first = await kit.post({ path: hook.path, body, headers: headers(secret) });
+    const first = await bench.post({ path: hook.path, body, headers: headers(secret) });
     expect(first.status, first.text).toBe(202);
-    expect(idOf(await kit.post({ path: hook.path, body, headers: headers(secret, at - 60) }))).toBe(idOf(first));
+    expect(idOf(await bench.post({ path: hook.path, body, headers: headers(secret, at - 60) }))).toBe(idOf(first));
     await expectRefusal(
-      await kit.post({ path: hook.path, body, headers: headers('wrong') }),
+      await bench.post({ path: hook.path, body, headers: headers('wrong') }),
       hook.id,
       /no signature fits/,
     );
     await expectRefusal(
-      await kit.post({ path: hook.path, body, headers: headers(secret, at - 400) }),
+      await bench.post({ path: hook.path, body, headers: headers(secret, at - 400) }),
       hook.id,
       /seconds old/,
     );
@@ -186,27 +186,27 @@ describe('stripe', () => {
 
 describe('basic and bearer', () => {
   test('a sender that waits to be asked for its password is asked', async () => {
-    const hook = await kit.make({ verify: { kind: 'basic', user: 'panel', password: 'p:ä' } });
-    const asked = await kit.post({ path: hook.path, body: '{}', headers: json });
+    const hook = await bench.make({ verify: { kind: 'basic', user: 'panel', password: 'p:ä' } });
+    const asked = await bench.post({ path: hook.path, body: '{}', headers: json });
     expect(asked.headers['www-authenticate']).toBe('Basic realm="hook", charset="UTF-8"');
     await expectRefusal(asked, hook.id, /is missing/);
     const authorization = `Basic ${Buffer.from('panel:p:ä').toString('base64')}`;
-    expect((await kit.post({ path: hook.path, body: '{}', headers: { ...json, authorization } })).status).toBe(202);
-    const rotated = await kit.call({
+    expect((await bench.post({ path: hook.path, body: '{}', headers: { ...json, authorization } })).status).toBe(202);
+    const rotated = await bench.call({
       path: `/v1/hooks/${hook.id}/rotate`,
       body: { what: 'secret', user: 'panel', password: 'next', overlapSeconds: 0 },
     });
     expect(rotated.status, rotated.text).toBe(200);
-    expect((await kit.post({ path: hook.path, body: '{}', headers: { ...json, authorization } })).status).toBe(401);
+    expect((await bench.post({ path: hook.path, body: '{}', headers: { ...json, authorization } })).status).toBe(401);
   });
 
   test('a bearer token is made where none is given', async () => {
-    const hook = await kit.make({ verify: { kind: 'bearer' } });
+    const hook = await bench.make({ verify: { kind: 'bearer' } });
     const post = (token: string) =>
-      kit.post({ path: hook.path, body: '{}', headers: { ...json, authorization: `Bearer ${token}` } });
+      bench.post({ path: hook.path, body: '{}', headers: { ...json, authorization: `Bearer ${token}` } });
     expect((await post(hook.secret)).status).toBe(202);
     expect((await post(`${hook.secret}0`)).status).toBe(401);
-    expect(JSON.stringify(kit.eventsOf(hook.id))).not.toContain(hook.secret);
+    expect(JSON.stringify(bench.eventsOf(hook.id))).not.toContain(hook.secret);
   });
 
   test.each([
@@ -218,8 +218,8 @@ describe('basic and bearer', () => {
     [{ kind: 'stripe', secret: 'abcdefgh' }, { what: 'secret' }, '/secret'],
     [{ kind: 'proptt2-callback', connection: 'dispatch' }, { what: 'secret' }, '/what'],
   ])('a rotation of %j with %j is refused', async (verify, body, pointer) => {
-    const hook = await kit.make({ verify });
-    const told = await kit.call({ path: `/v1/hooks/${hook.id}/rotate`, body });
+    const hook = await bench.make({ verify });
+    const told = await bench.call({ path: `/v1/hooks/${hook.id}/rotate`, body });
     expect(told, told.text).toMatchObject({ status: 422, body: { errors: [{ pointer }] } });
   });
 });
@@ -242,13 +242,13 @@ describe('talk-bot', () => {
   const { headers, rawBody } = recorded('talk17__webhook_0_create');
 
   test('what a real server sent is an event of the connection, answered with 200, and once', async () => {
-    const hook = await kit.make({ verify: { kind: 'talk-bot', connection: 'team' } });
+    const hook = await bench.make({ verify: { kind: 'talk-bot', connection: 'team' } });
     expect(hook).toMatchObject({ verify: { kind: 'talk-bot', vendor: 'talk', connection: 'team' } });
-    const post = () => kit.post({ path: hook.path, query: 'wait=20', body: rawBody, headers: lower(headers) });
+    const post = () => bench.post({ path: hook.path, query: 'wait=20', body: rawBody, headers: lower(headers) });
     const all = await Promise.all(Array.from({ length: 10 }, post));
     expect(all.map(({ status }) => status)).toEqual(Array(10).fill(200));
     expect(new Set(all.map(({ text }) => text)).size).toBe(1);
-    const events = kit.eventsOf('team');
+    const events = bench.eventsOf('team');
     expect(events).toHaveLength(1);
     expect(events[0]?.event).toMatchObject({
       id: JSON.parse(all[0]?.text ?? '').eventIds[0],
@@ -260,16 +260,16 @@ describe('talk-bot', () => {
   });
 
   test('what is no event of ours is accepted and stored as nothing', async () => {
-    const hook = await kit.make({ verify: { kind: 'talk-bot', connection: 'talk/team' } });
+    const hook = await bench.make({ verify: { kind: 'talk-bot', connection: 'talk/team' } });
     const other = recorded('talk17__webhook_1_activity');
-    const before = kit.started.length;
-    const told = await kit.post({ path: hook.path, body: other.rawBody, headers: lower(other.headers) });
+    const before = bench.started.length;
+    const told = await bench.post({ path: hook.path, body: other.rawBody, headers: lower(other.headers) });
     expect(told).toMatchObject({ status: 200, body: { eventIds: [] } });
-    expect(kit.started.length).toBe(before);
+    expect(bench.started.length).toBe(before);
   });
 
   test('a changed byte, another random text and another server are refused', async () => {
-    const hook = await kit.make({ verify: { kind: 'talk-bot', connection: 'team' } });
+    const hook = await bench.make({ verify: { kind: 'talk-bot', connection: 'team' } });
     const attempts: [string, Record<string, string>, RegExp][] = [
       [rawBody.replace('Alice', 'Bob'), headers, /not that of the bot/],
       [rawBody, { ...headers, 'X-Nextcloud-Talk-Random': 'x'.repeat(64) }, /not that of the bot/],
@@ -281,25 +281,25 @@ describe('talk-bot', () => {
       [rawBody, json, /not that of the bot/],
     ];
     for (const [body, given, reason] of attempts) {
-      const told = await kit.post({ path: hook.path, body, headers: lower(given) });
+      const told = await bench.post({ path: hook.path, body, headers: lower(given) });
       await expectRefusal(told, hook.id, reason);
     }
   });
 
   test('a bot secret that was stored a moment ago counts, and without one the sender hears no details', async () => {
-    const hook = await kit.make({ verify: { kind: 'talk-bot', connection: 'team' } });
+    const hook = await bench.make({ verify: { kind: 'talk-bot', connection: 'team' } });
     const change = (credentials: object) =>
-      kit.call({
+      bench.call({
         path: '/v1/connections/talk/team',
         method: 'PATCH',
         body: { credentials },
       });
-    const post = () => kit.post({ path: hook.path, body: rawBody, headers: lower(headers) });
+    const post = () => bench.post({ path: hook.path, body: rawBody, headers: lower(headers) });
     await change({ botSecret: null });
     const told = await post();
     expect(told).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
     expect(told.text).not.toContain('botSecret');
-    expect(await kit.read(hook.id)).toMatchObject({ lastRefusal: { reason: expect.stringContaining('botSecret') } });
+    expect(await bench.read(hook.id)).toMatchObject({ lastRefusal: { reason: expect.stringContaining('botSecret') } });
     await change({ botSecret });
     expect((await post()).status).toBe(200);
   });
@@ -312,14 +312,14 @@ describe('proptt2-callback', () => {
   beforeAll(async () => {
     // The sandbox posts over real HTTP, through what stands for API Gateway on this machine.
     bridge = await startHttpBridge({
-      routes: [{ method: 'ANY', path: '/hooks/{token}', functionName: 'hooks', handler: kit.handler as never }],
+      routes: [{ method: 'ANY', path: '/hooks/{token}', functionName: 'hooks', handler: bench.handler as never }],
     });
     url = bridge.url;
   });
   afterAll(() => bridge.close());
 
   test('a function key and a video call are events of the connection', async () => {
-    const hook = await kit.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } });
+    const hook = await bench.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } });
     const pressed = await sandbox.sendCallback(url + hook.path, {
       cmd: 'fn',
       channelId: 3,
@@ -329,7 +329,7 @@ describe('proptt2-callback', () => {
     });
     expect(pressed).toMatchObject({ status: 200, body: expect.stringContaining('evt_') });
     await sandbox.sendCallback(url + hook.path, { cmd: 'vc', videoChannelId: 3, URL: 'rtsp://10.0.0.11:41344/8523' });
-    expect(kit.eventsOf('dispatch').map(({ event }) => event)).toMatchObject([
+    expect(bench.eventsOf('dispatch').map(({ event }) => event)).toMatchObject([
       {
         type: 'proptt2.function_key.pressed',
         vendor: 'proptt2',
@@ -341,36 +341,36 @@ describe('proptt2-callback', () => {
 
   test('the same bytes within two seconds are one press, through whichever hook; a wrong address is 404', async () => {
     const [one, other] = [
-      await kit.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } }),
-      await kit.make({ verify: { kind: 'proptt2-callback', connection: 'proptt2/dispatch' } }),
+      await bench.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } }),
+      await bench.make({ verify: { kind: 'proptt2-callback', connection: 'proptt2/dispatch' } }),
     ];
     const press = (path: string) => sandbox.sendCallback(url + path, { cmd: 'fn', channelId: 5 });
-    const before = kit.eventsOf('dispatch').length;
+    const before = bench.eventsOf('dispatch').length;
     const told = await Promise.all([press(one.path), press(one.path), press(other.path), press(one.path)]);
     expect(new Set(told.map(({ status }) => status))).toEqual(new Set([200]));
-    expect(kit.eventsOf('dispatch')).toHaveLength(before + 1);
+    expect(bench.eventsOf('dispatch')).toHaveLength(before + 1);
     expect((await press(`${one.path.slice(0, -1)}${one.path.endsWith('A') ? 'B' : 'A'}`)).status).toBe(404);
   });
 
   test('an unknown command is kept, broken percent-encoding and broken JSON crash nothing', async () => {
-    const hook = await kit.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } });
-    const post = (body: string) => kit.post({ path: hook.path, body, headers: json });
+    const hook = await bench.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } });
+    const post = (body: string) => bench.post({ path: hook.path, body, headers: json });
     expect(await post('{"cmd":"zz","x":1}')).toMatchObject({ status: 200 });
-    expect(kit.eventsOf('dispatch').at(-1)?.event).toMatchObject({
+    expect(bench.eventsOf('dispatch').at(-1)?.event).toMatchObject({
       type: 'proptt2.callback.received',
       data: { cmd: 'zz' },
     });
     expect(await post('{"cmd":"fn","channelId":3,"senderName":"user%zzname"}')).toMatchObject({ status: 200 });
-    expect(kit.eventsOf('dispatch').at(-1)?.event.data).toMatchObject({ senderName: 'user%zzname' });
+    expect(bench.eventsOf('dispatch').at(-1)?.event.data).toMatchObject({ senderName: 'user%zzname' });
     expect(await post('[1]')).toMatchObject({ status: 400, body: { code: 'invalid_json' } });
   });
 
   test('a hook on a connection is for those who may see it', async () => {
-    const made = await kit.call({
+    const made = await bench.call({
       path: '/v1/keys',
       body: { name: 'x', scopes: ['trunkline/hooks/write', 'talk/*/*'] },
     });
-    const told = await kit.call(
+    const told = await bench.call(
       { path: '/v1/hooks', body: { name: 'x', verify: { kind: 'proptt2-callback', connection: 'dispatch' } } },
       (made.body as { key: string }).key,
     );
@@ -386,13 +386,13 @@ describe('proptt2-callback', () => {
       allowPrivateNetwork: true,
     };
     const connection = { vendor: 'proptt2', name: 'gone', settings, credentials: { interactionKey: 'bb00cc' } };
-    await kit.call({ path: '/v1/connections', body: connection });
-    const hook = await kit.make({ verify: { kind: 'proptt2-callback', connection: 'gone' } });
+    await bench.call({ path: '/v1/connections', body: connection });
+    const hook = await bench.make({ verify: { kind: 'proptt2-callback', connection: 'gone' } });
     // The call refuses to delete what a hook uses; a restored backup may lack it all the same.
-    expect((await kit.call({ path: '/v1/connections/proptt2/gone', method: 'DELETE' })).status).toBe(409);
+    expect((await bench.call({ path: '/v1/connections/proptt2/gone', method: 'DELETE' })).status).toBe(409);
     await services().table.delete(keys.connection('proptt2', 'gone'));
     services().connections.forget('proptt2', 'gone');
-    const told = await kit.post({ path: hook.path, body: '{"cmd":"fn"}', headers: json });
+    const told = await bench.post({ path: hook.path, body: '{"cmd":"fn"}', headers: json });
     expect(told).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
     expect(told.text).not.toContain('gone');
   });

@@ -33,13 +33,13 @@ export async function noteReceived(
   table: Table,
   id: string,
   now: number,
-  told: { body: unknown; problem?: string | undefined },
+  message: { body: unknown; problem?: string | undefined },
 ): Promise<void> {
-  const values = { one: 1, at: iso(now), body: sampleOf(told.body), problem: told.problem };
+  const values = { one: 1, at: iso(now), body: sampleOf(message.body), problem: message.problem };
   await table
     .update(
       keys.hookStatus(id),
-      `SET #lastReceivedAt = :at, #lastBody = :body${told.problem === undefined ? '' : ', #lastProblem = :problem'} ADD #received :one`,
+      `SET #lastReceivedAt = :at, #lastBody = :body${message.problem === undefined ? '' : ', #lastProblem = :problem'} ADD #received :one`,
       values,
     )
     .catch(() => undefined);

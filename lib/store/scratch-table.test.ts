@@ -1,18 +1,12 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startBackends } from '../../test/support/harness.ts';
+import { describe, expect, test } from 'vitest';
+import { withTestTable } from '../../test/support/test-table.ts';
 import { ScratchTable } from './scratch-table.ts';
-import { type Item, type Query, Table, type Values } from './table.ts';
+import type { Item, Query, Table, Values } from './table.ts';
 
-let backends: Awaited<ReturnType<typeof startBackends>>;
 let table: Table;
-beforeAll(async () => {
-  backends = await startBackends();
-  table = new Table('trunkline', backends.database.client);
-});
-afterAll(async () => {
-  table.destroy();
-  await backends.stop();
+withTestTable((made) => {
+  table = made;
 });
 
 /** Every condition and update that the engine uses, in their forms. */

@@ -1,17 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startBackends } from '../../test/support/harness.ts';
+import { expect, test } from 'vitest';
+import { withTestTable } from '../../test/support/test-table.ts';
 import { isFree, takeLease } from './lease.ts';
-import { Table } from './table.ts';
+import type { Table } from './table.ts';
 
-let backends: Awaited<ReturnType<typeof startBackends>>;
 let table: Table;
-beforeAll(async () => {
-  backends = await startBackends();
-  table = new Table('trunkline', backends.database.client);
-});
-afterAll(async () => {
-  table.destroy();
-  await backends.stop();
+withTestTable((made) => {
+  table = made;
 });
 
 test.each([

@@ -149,10 +149,10 @@ async function send(
 ): Promise<Sent> {
   const { clock, http, targets } = services;
   const at = clock.now();
-  const begun = performance.now();
+  const startedAt = performance.now();
   const timestamp = Math.floor(at / 1000);
   const common = { number: delivery.attempts.length + 1, turn, at };
-  const took = () => Math.round(performance.now() - begun);
+  const took = () => Math.round(performance.now() - startedAt);
   try {
     const answer = await http.stream({
       method: 'POST',

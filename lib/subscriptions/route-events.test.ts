@@ -175,11 +175,11 @@ test('a waiting run is told of the first event that meets its condition, once, a
     told.push([id, value]);
     return true;
   };
-  const kit = waiterServices(world.services);
+  const waiting = waiterServices(world.services);
   const bound = { expression: 'event.data.ref = ref', bindings: { ref: '7F3A' } };
-  await registerWaiter(kit, wanted({ callbackId: 'ref', condition: bound, connection: 'talk/team' }));
-  await registerWaiter(kit, wanted({ callbackId: 'blind', scopes: ['proptt2/*/*'] }));
-  await registerWaiter(kit, wanted({ callbackId: 'late', until: clock.now() - 1 }));
+  await registerWaiter(waiting, wanted({ callbackId: 'ref', condition: bound, connection: 'talk/team' }));
+  await registerWaiter(waiting, wanted({ callbackId: 'blind', scopes: ['proptt2/*/*'] }));
+  await registerWaiter(waiting, wanted({ callbackId: 'late', until: clock.now() - 1 }));
   await world.publish([
     world.event({ type: 'talk.ack', data: { ref: '0000' } }),
     world.event({ type: 'talk.ack', data: { ref: '7F3A' }, connection: 'other' }),
@@ -201,14 +201,14 @@ test('what came just before a wait was registered is found by it, what came befo
     told.push(id);
     return true;
   };
-  const kit = waiterServices(world.services);
+  const waiting = waiterServices(world.services);
   const type = 'talk.quick';
   await world.publish([world.event({ type })]);
   clock.advance(1000);
   const since = clock.now();
-  await registerWaiter(kit, wanted({ callbackId: 'early', type, since }));
+  await registerWaiter(waiting, wanted({ callbackId: 'early', type, since }));
   expect(told).toEqual([]);
   await world.publish([world.event({ type })]);
-  await registerWaiter(kit, wanted({ callbackId: 'after', type, since }));
+  await registerWaiter(waiting, wanted({ callbackId: 'after', type, since }));
   expect(told.sort()).toEqual(['after', 'early']);
 });

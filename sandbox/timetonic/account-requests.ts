@@ -16,11 +16,11 @@ export const accountRequests: Record<string, ApiRequest> = {
     changes: true,
     answer: ({ vendor, form, user }) => {
       const deviceID = form.maybe('deviceID') ?? nextId(vendor, 'device');
-      const told = ['deviceType', 'active', 'registrationID', 'projectID'].flatMap((name) => {
+      const given = ['deviceType', 'active', 'registrationID', 'projectID'].flatMap((name) => {
         const value = form.maybe(name);
         return value === undefined ? [] : [[name, value] as const];
       });
-      if (user) user.devices[deviceID] = { ...user.devices[deviceID], ...Object.fromEntries(told) };
+      if (user) user.devices[deviceID] = { ...user.devices[deviceID], ...Object.fromEntries(given) };
       return { deviceID: raw(deviceID) };
     },
   },

@@ -2,7 +2,7 @@ import { demoFiles } from './demo-files.ts';
 import { type DemoTable, demoTables } from './demo-tables.ts';
 import type { Cell, Field, Row, Table, TimetonicState, User, View } from './state.ts';
 
-const begun = 1_767_571_200;
+const startedAt = 1_767_571_200;
 const firstStamp = 15_583_609_109_172n;
 /** The greatest stamp a signed 64-bit integer holds; it stands at one contact and in one cell. */
 const greatest = '9223372036854775807';
@@ -104,7 +104,7 @@ function addBook(state: TimetonicState, b_o: string, b_c: string, title: string,
     params: {},
     sstamp: stamp(state),
     sfpid: String(number - 434),
-    formLastModified: begun,
+    formLastModified: startedAt,
   });
 }
 
@@ -126,7 +126,7 @@ function addTable(state: TimetonicState, demo: DemoTable, made: ReadonlyMap<stri
     views: [],
     rows: {},
     lastOrder: 0,
-    lastModified: begun,
+    lastModified: startedAt,
     ...(demo.sysFunc && { sysFunc: demo.sysFunc }),
   };
   for (const view of demo.views) table.views.push(makeView(state, view, idOf));
@@ -166,7 +166,7 @@ function addRow(
     values[field.id] = field.type === 'link' ? linkTo(value, field, made) : value;
   }
   table.lastOrder += 1;
-  const times = { created: begun, lastModified: begun, sstamp: stamp(state) };
+  const times = { created: startedAt, lastModified: startedAt, sstamp: stamp(state) };
   const row: Row = { id: take(state, 'row'), order: table.lastOrder, values, ...times, changes: 0 };
   table.rows[row.id] = row;
 }
@@ -197,14 +197,14 @@ function addMessages(state: TimetonicState): void {
       body: '',
       method: '_web',
       del: false,
-      created: begun + at * 60,
-      lastModified: begun + at * 60,
+      created: startedAt + at * 60,
+      lastModified: startedAt + at * 60,
       sstamp: stamp(state),
       nbMedias: count('media'),
       nbDocs: count('doc'),
     });
     for (const { stored } of files)
-      state.files.push({ ...stored, id: take(state, 'file'), smid, ...book, u_c, created: begun });
+      state.files.push({ ...stored, id: take(state, 'file'), smid, ...book, u_c, created: startedAt });
   }
 }
 

@@ -44,7 +44,7 @@ export async function startTimetonicSandbox(options: TimetonicSandboxOptions = {
     sandbox,
     misdeeds,
     bytes: openByteStore(options.stateFile),
-    broadcast: (...told) => sockets.broadcast(...told),
+    broadcast: (...frame) => sockets.broadcast(...frame),
   };
   const sockets = createSocketHost(vendor);
   const tus = createTusHost(vendor);

@@ -43,7 +43,7 @@ export function readFrame(text: string): Frame {
   return frame as Frame;
 }
 
-/** Whether a frame is an attach in either of the document's numbers; the one it does not take is not heard. */
+/** Whether a frame is an attach in either of the document's numbers; the one it does not take is ignored. */
 export function isAttach(vendor: Vendor, frame: Frame): boolean {
   return (
     (frame.type === 4 || frame.type === 7) && vendor.sandbox.state.switches.socket.attachTypes.includes(frame.type)
@@ -206,7 +206,7 @@ function system(vendor: Vendor, form: Form, user: User, socket: unknown): Record
   if (!needed) throw refused(`unknown system message ${msg}`);
   const absent = needed.find((name) => form.maybe(name) === undefined);
   if (absent) throw refused(`missing parameter ${absent}`);
-  const told = Object.fromEntries(
+  const shown = Object.fromEntries(
     ['b_c', 'b_o', 'param', 'value'].flatMap((name) =>
       form.maybe(name) === undefined ? [] : [[name, form.text(name)]],
     ),
@@ -225,7 +225,7 @@ function system(vendor: Vendor, form: Form, user: User, socket: unknown): Record
     user.prefs[form.text('param')] = form.text('value');
     user.sstamp = nextStamp(vendor);
   }
-  vendor.broadcast({ type: 11, u_c: user.u_c, msg, ...told }, { users: readers, except: socket });
+  vendor.broadcast({ type: 11, u_c: user.u_c, msg, ...shown }, { users: readers, except: socket });
   return { type: 12, status: 'ok' };
 }
 

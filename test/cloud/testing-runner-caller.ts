@@ -20,10 +20,10 @@ const receiver = await startReceiver();
 await LocalDurableTestRunner.setupTestEnvironment({ skipTime: true });
 const { services } = await import('../../lib/aws/services.ts');
 const { handler } = await import('../../functions/deliver-event.ts');
-const kit = services();
+const gateway = services();
 receiver.reply = (response, _request, count) => response.writeHead(count < 3 ? 503 : 204).end();
-await createSubscription(kit, admin, { url: receiver.url, types: ['talk.*'] });
-const { ids } = await appendEvents(kit, [
+await createSubscription(gateway, admin, { url: receiver.url, types: ['talk.*'] });
+const { ids } = await appendEvents(gateway, [
   {
     vendor: 'talk',
     connection: 'team',
@@ -40,14 +40,14 @@ const starter: Starter = {
   startRun: async () => undefined,
   complete: async () => false,
 };
-const [event] = await kit.table.getMany<EventItem>(ids.map(keys.event));
+const [event] = await gateway.table.getMany<EventItem>(ids.map(keys.event));
 if (!event) throw new Error('The event is missing');
-await routeEvents({ ...kit, starter }, [event], async () => undefined);
+await routeEvents({ ...gateway, starter }, [event], async () => undefined);
 
 const runner = new LocalDurableTestRunner({ handlerFunction: handler });
 const execution = await runner.run({ payload: started[0] });
 const run = await startRun(
-  { ...kit, starter },
+  { ...gateway, starter },
   {
     owner: 'waits',
     name: 'Waits, then asks a connection that is not there',
@@ -60,7 +60,7 @@ const run = await startRun(
     scopes: ['*/*/*'],
     keyId: 'admin',
     cause: 'test',
-    createdAt: kit.clock.now(),
+    createdAt: gateway.clock.now(),
   },
 );
 const runs = new LocalDurableTestRunner({
@@ -72,7 +72,7 @@ const outcome = {
     status: automation.getStatus(),
     result: automation.getResult(),
     operations: automation.getOperations().map((operation) => operation.getName()),
-    steps: (await stepsOf(kit.table, run)).map(({ name, state }) => [name, state]),
+    steps: (await stepsOf(gateway.table, run)).map(({ name, state }) => [name, state]),
   },
   started: started.length,
   status: execution.getStatus(),

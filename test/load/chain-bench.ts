@@ -18,11 +18,11 @@ export async function chainBench(): Promise<void> {
   const { logTo } = await import('../../lib/aws/log.ts');
   logTo((line) => void line());
   useFiles(memoryFiles());
-  const kit = services();
-  await kit.secrets.write(sessionKeySecret('proptt2'), 'a key for benchmarks');
-  await kit.secrets.write(adminKeySecret, 'a-key-for-benchmarks');
-  await publishAdminKey(kit);
-  kit.http.request = async ({ url }) => {
+  const gateway = services();
+  await gateway.secrets.write(sessionKeySecret('proptt2'), 'a key for benchmarks');
+  await gateway.secrets.write(adminKeySecret, 'a-key-for-benchmarks');
+  await publishAdminKey(gateway);
+  gateway.http.request = async ({ url }) => {
     const text = answers[String(url).split('/').at(-1) ?? ''] ?? '{"code":"200"}';
     return { status: 200, headers: {}, bytes: Buffer.from(text), text: () => text };
   };
@@ -38,9 +38,9 @@ export async function chainBench(): Promise<void> {
   await invoke(control, eventOf({ path: '/v1/connections', headers, body: connection }));
 
   const times: number[] = [];
-  const before = { cpu: process.cpuUsage(), requests: kit.table.requests };
+  const before = { cpu: process.cpuUsage(), requests: gateway.table.requests };
   for (let call = -2_000; call < calls; call++) {
-    if (call === 0) Object.assign(before, { cpu: process.cpuUsage(), requests: kit.table.requests });
+    if (call === 0) Object.assign(before, { cpu: process.cpuUsage(), requests: gateway.table.requests });
     const event = eventOf({
       path: '/v1/proptt2/bench/sendMessageToChannel',
       headers,
@@ -55,8 +55,8 @@ export async function chainBench(): Promise<void> {
   times.sort((one, other) => one - other);
   process.stdout.write(
     `\nThe chain in process: median ${times[calls / 2]?.toFixed(3)} ms, p99 ${times[Math.floor(calls * 0.99)]?.toFixed(3)} ms, CPU ${((cpu.user + cpu.system) / calls / 1000).toFixed(3)} ms a call, ` +
-      `${((kit.table.requests - before.requests) / calls).toFixed(4)} DynamoDB requests a call\n`,
+      `${((gateway.table.requests - before.requests) / calls).toFixed(4)} DynamoDB requests a call\n`,
   );
-  kit.table.destroy();
+  gateway.table.destroy();
   await backends.stop();
 }

@@ -25,7 +25,7 @@ export async function keepaliveBench(count: number): Promise<void> {
   const backends = await startBackends();
   const secrets = secretsManager(settingsFrom(backends.env), systemClock, () => undefined);
   await secrets.write(sessionKeySecret('proptt2'), 'a key for benchmarks');
-  const kit = processOf(backends.database, secrets, systemClock);
+  const gateway = processOf(backends.database, secrets, systemClock);
   const sandbox = await startScript(
     join(import.meta.dirname, 'proptt2-sandbox.ts'),
     { COMPANIES: String(count) },
@@ -40,7 +40,7 @@ export async function keepaliveBench(count: number): Promise<void> {
         allowHttp: true,
         allowPrivateNetwork: true,
       };
-      await putConnection(kit, 'proptt2', `c${n}`, settings, { interactionKey: `key-${n}` });
+      await putConnection(gateway, 'proptt2', `c${n}`, settings, { interactionKey: `key-${n}` });
     });
     const built = (await bundle(['keep-sessions'], directory)).get('keep-sessions');
     const environment = { ...backends.env, AWS_REGION: 'us-east-1' };
@@ -62,7 +62,7 @@ export async function keepaliveBench(count: number): Promise<void> {
     await lambda.stop();
     if (kept < count || seconds > tickLimit || memory > memoryLimit) process.exitCode = 1;
   } finally {
-    kit.close();
+    gateway.close();
     await sandbox.stop();
     await backends.stop();
     rmSync(directory, { recursive: true, force: true });
@@ -71,7 +71,7 @@ export async function keepaliveBench(count: number): Promise<void> {
   function makeDue(condition: string): Promise<void> {
     const values = { now: Date.now(), live: 'live' };
     return inPortions(count, (n) =>
-      kit.table.update(keys.session('proptt2', `c${n}`), 'SET #dueAt = :now', values, condition),
+      gateway.table.update(keys.session('proptt2', `c${n}`), 'SET #dueAt = :now', values, condition),
     );
   }
 }

@@ -22,7 +22,7 @@ export interface MadeHook {
 }
 
 /** The hooks' handler and the control calls over real backends; `runs` stands in for automations. */
-export async function startHookKit(catalogue: EventCatalogue = vendors) {
+export async function startHookBench(catalogue: EventCatalogue = vendors) {
   const backends = await startBackends();
   Object.assign(process.env, backends.env);
   const { services, useFiles } = await import('../../lib/aws/services.ts');
@@ -89,4 +89,4 @@ export async function startHookKit(catalogue: EventCatalogue = vendors) {
   };
 }
 
-export type HookKit = Awaited<ReturnType<typeof startHookKit>>;
+export type HookBench = Awaited<ReturnType<typeof startHookBench>>;

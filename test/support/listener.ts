@@ -48,7 +48,7 @@ export class Listener {
       // The gateway knows no vendor's own form.
       const call = this.#connected.call(by) as TalkCall;
       const before = this.cursor === undefined ? undefined : JSON.parse(this.cursor);
-      const found = await events.rooms?.poll?.poll(before, call, { since, isHeard: async () => this.hears });
+      const found = await events.rooms?.poll?.poll(before, call, { since, hasListener: async () => this.hears });
       if (!found) throw new Error('There is no source');
       this.cursor = JSON.stringify(found.cursor);
       if (before === undefined && since === undefined && found.events.length > 0)

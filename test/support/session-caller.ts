@@ -7,12 +7,12 @@ import { admin } from './harness.ts';
 
 /** One of several processes that call at once: `node session-caller.ts CALLERS OPERATION`, the backends in its environment. */
 const [callers = '1', operation = 'getChannelList', input = '{}', rounds = '1'] = process.argv.slice(2);
-const kit = services();
+const gateway = services();
 
 async function callOnce(): Promise<string> {
   try {
     await invoke(
-      kit,
+      gateway,
       proptt2,
       { principal: admin, connection: 'dispatch', operation, input: JSON.parse(input) },
       { requestId: randomBytes(6).toString('hex'), signal: AbortSignal.timeout(25_000) },

@@ -20,7 +20,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
   const clock = new TestClock();
   const sandbox = await startTimetonicSandbox({ now: clock.now, ...options });
   const secrets = memorySecrets();
-  const kit = processOf(backends.database, secrets, clock, catalogue);
+  const gateway = processOf(backends.database, secrets, clock, catalogue);
   const client = await logIn(sandbox);
   let count = 0;
 
@@ -36,7 +36,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
 
   return {
     sandbox,
-    kit,
+    gateway,
     clock,
     secrets,
     client,
@@ -48,15 +48,15 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
     async connect(more: Record<string, unknown> = {}, credentials?: Record<string, unknown>) {
       const name = `c${++count}`;
       const given = credentials ?? { oauthkey: (await logIn(sandbox)).oauthkey };
-      const connection = await putConnection(kit, 'timetonic', name, settingsOf(more), given);
+      const connection = await putConnection(gateway, 'timetonic', name, settingsOf(more), given);
       return {
         name,
         connection,
         call: (operation: string, input: Record<string, unknown> = {}, key?: string) =>
-          kit.call('timetonic', name, operation, input, key) as Promise<Record<string, unknown>>,
+          gateway.call('timetonic', name, operation, input, key) as Promise<Record<string, unknown>>,
         /** What the vendor's code is handed, with services that a test replaces. */
         vendorCall: (services: Partial<GatewayServices> = {}, signal = AbortSignal.timeout(60_000)) =>
-          vendorCall({ ...kit, ...services }, timetonic, connection, {
+          vendorCall({ ...gateway, ...services }, timetonic, connection, {
             requestId: randomBytes(6).toString('hex'),
             signal,
           }) as VendorCall as TimetonicCall,
@@ -70,7 +70,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
           const declared = timetonic.operations[operation];
           if (!declared) throw new Error(`no ${operation}`);
           const parsed = parseInput(schemasOf(declared).input, input);
-          return perform({ ...kit, ...(files && { files }) }, timetonic, connection, operation, declared, parsed, {
+          return perform({ ...gateway, ...(files && { files }) }, timetonic, connection, operation, declared, parsed, {
             requestId: 'test',
             signal,
           });
@@ -78,7 +78,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
       };
     },
     async stop() {
-      kit.close();
+      gateway.close();
       await sandbox.close();
       await backends.stop();
     },

@@ -15,7 +15,7 @@ export interface DescribedEventType extends EventType {
 /** `POST /hooks/{token}`, where third parties post to; the token is the key. */
 export function hookPath(tag: string): Record<string, Part> {
   const text = (description: string): Part => ({ type: 'string', description });
-  const told = (required: string[], properties: Part): Part => ({
+  const jsonAnswer = (required: string[], properties: Part): Part => ({
     content: { 'application/json': { schema: { type: 'object', required, properties } } },
   });
   const eventId = text("The event's id.");
@@ -62,9 +62,9 @@ export function hookPath(tag: string): Record<string, Part> {
         responses: {
           200: {
             description: 'With `wait`: how the runs ended.',
-            ...told([], { eventId, eventIds, runs: { type: 'array', items: run } }),
+            ...jsonAnswer([], { eventId, eventIds, runs: { type: 'array', items: run } }),
           },
-          202: { description: 'Stored.', ...told([], { eventId, eventIds }) },
+          202: { description: 'Stored.', ...jsonAnswer([], { eventId, eventIds }) },
           ...problemsOf([400, 401, 403, 404, 405, 413, 415, 422, 424, 429, 500, 503]),
         },
       },

@@ -27,7 +27,7 @@ async function poll(source = 'books', services: Parameters<typeof connection.ven
     const result = await sources[source]?.poll?.poll(cursor, connection.vendorCall(services) as never);
     if (!result) throw new Error('no source');
     cursor = JSON.parse(JSON.stringify(result.cursor));
-    events.push(...(await newEvents(tt.kit, { events: sources as never }, listener, result.events)));
+    events.push(...(await newEvents(tt.gateway, { events: sources as never }, listener, result.events)));
     more = result.more === true;
     ({ nextIn, problem } = result);
   }
@@ -133,9 +133,9 @@ describe('looking at the books', () => {
     const [gone = ''] = tt.sandbox.control.tables().Jobs?.rows ?? [];
     tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
     const http: HttpClient = {
-      ...tt.kit.http,
+      ...tt.gateway.http,
       request: async (options) => {
-        const answer = await tt.kit.http.request(options);
+        const answer = await tt.gateway.http.request(options);
         if (String(options.body).includes('offset=0&')) tt.sandbox.control.deleteRow({ rowId: gone });
         return answer;
       },
@@ -151,9 +151,9 @@ describe('looking at the books', () => {
     const [first = '', second = ''] = incidents().rows;
     tt.sandbox.control.updateRow({ rowId: second, values: { Site: 'moved' } });
     const http: HttpClient = {
-      ...tt.kit.http,
+      ...tt.gateway.http,
       request: async (options) => {
-        const answer = await tt.kit.http.request(options);
+        const answer = await tt.gateway.http.request(options);
         if (!String(options.body).includes('offset=0&')) return answer;
         const body = JSON.parse(answer.text());
         delete body.tableValues.rows[first];
@@ -210,9 +210,9 @@ describe('looking at the books', () => {
     const smids = Array.from({ length: 130 }, (_, at) => tt.sandbox.control.postMessage({ msg: `m${at}` }).smid);
     const gone = smids.at(-1) ?? '';
     const http: HttpClient = {
-      ...tt.kit.http,
+      ...tt.gateway.http,
       request: async (options) => {
-        const answer = await tt.kit.http.request(options);
+        const answer = await tt.gateway.http.request(options);
         if (/req=getBookMessages.*page=1\b/.test(String(options.body)))
           tt.sandbox.state.messages = tt.sandbox.state.messages.filter(({ smid }) => smid !== gone);
         return answer;
@@ -285,9 +285,9 @@ test('a table that cannot be read to its end is named, and read again once it ca
   cursor = undefined;
   const jobs = tt.sandbox.control.tables().Jobs?.id ?? '';
   const http: HttpClient = {
-    ...tt.kit.http,
+    ...tt.gateway.http,
     request: async (options) => {
-      const answer = await tt.kit.http.request(options);
+      const answer = await tt.gateway.http.request(options);
       const sent = String(options.body);
       if (!sent.includes(`catId=${jobs}`)) return answer;
       const text = sent.includes('req=computeTableOperation')

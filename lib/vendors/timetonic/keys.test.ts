@@ -24,7 +24,7 @@ function asOperator(name: string, operation: string, input: Record<string, unkno
     perMinute: 1e9,
   };
   const scope = { requestId: 'test', signal: AbortSignal.timeout(25_000) };
-  return invoke(tt.kit, timetonic, { principal, connection: name, operation, input }, scope) as Promise<{
+  return invoke(tt.gateway, timetonic, { principal, connection: name, operation, input }, scope) as Promise<{
     body: Record<string, unknown>;
   }>;
 }
@@ -63,7 +63,7 @@ test('a dead oauthkey locks the connection after one try and says what to do', a
   await failure(call('getUserInfo'));
   await failure(call('getAllBooks'));
   expect(logins()).toBe(1);
-  expect(tt.kit.attention.filter(({ connection }) => connection === name)).toHaveLength(1);
+  expect(tt.gateway.attention.filter(({ connection }) => connection === name)).toHaveLength(1);
 });
 
 test('a pasted key is used, and when it dies the connection says that it cannot be renewed', async () => {

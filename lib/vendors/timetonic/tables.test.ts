@@ -76,9 +76,9 @@ test.each(['columns', 'rows', 'diff_ready_rows'])(
 function afterAnswer(pattern: RegExp, act: () => void): HttpClient {
   let done = false;
   return {
-    ...tt.kit.http,
+    ...tt.gateway.http,
     request: async (options) => {
-      const answer = await tt.kit.http.request(options);
+      const answer = await tt.gateway.http.request(options);
       if (!done && pattern.test(String(options.body))) {
         done = true;
         act();

@@ -53,7 +53,7 @@ export async function poll(stored: unknown, call: TalkCall, around: PollContext 
   const { since } = around;
   const known = readCursor(stored) ?? (since === undefined ? undefined : startedAtConnection(call, rooms, now, since));
   if (known === undefined) return firstPoll(call, rooms, now);
-  return nextPoll(call, rooms, now, known, (await around.isHeard?.(quietTypes)) ?? true);
+  return nextPoll(call, rooms, now, known, (await around.hasListener?.(quietTypes)) ?? true);
 }
 
 /** A cursor at the time when the connection was created, in seconds of the server's clock; every room is at its end as of then. */
@@ -88,7 +88,7 @@ async function nextPoll(
   rooms: readonly ListedRoom[],
   now: number,
   known: RoomsCursor,
-  isHeard: boolean,
+  hasListener: boolean,
 ): Promise<PollResult> {
   const session = await sessionFor(call);
   const viewer: Viewer = { place: placeOf(call.connection.settings) };
@@ -97,9 +97,9 @@ async function nextPoll(
   const { turn } = chosen;
   // Talk 3 does not say which rooms have moved.
   const isBlind = rooms.some(({ activity }) => activity === undefined);
-  const wanted = isHeard || isBlind ? [...chosen.moved, ...chosen.quiet] : chosen.moved;
+  const wanted = hasListener || isBlind ? [...chosen.moved, ...chosen.quiet] : chosen.moved;
   // Quiet events from before there was a listener are history to current listeners.
-  const deafUntil = isHeard ? known.deafUntil : now;
+  const deafUntil = hasListener ? known.deafUntil : now;
   const next: RoomsCursor = { ...known, at: now, polls: known.polls + 1, turn, rooms: {}, deafUntil };
   for (const room of rooms) {
     const before = known.rooms[room.token];

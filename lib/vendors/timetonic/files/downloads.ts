@@ -36,7 +36,7 @@ export async function download(
     (typeof input.fileName === 'string' ? input.fileName : undefined);
   return {
     file: {
-      stream: told(answer.body, doing),
+      stream: withFailures(answer.body, doing),
       type: String(headers['content-type'] ?? 'application/octet-stream'),
       ...(name !== undefined && { name }),
       ...(Number.isSafeInteger(size) && headers['content-length'] !== undefined && { size }),
@@ -116,7 +116,7 @@ async function* joined(start: Buffer, rest: Readable): AsyncGenerator<Buffer> {
 }
 
 /** A stream whose interruption is reported as an error of the vendor. */
-function told(body: Readable, doing: string): Readable {
+function withFailures(body: Readable, doing: string): Readable {
   return Readable.from(
     (async function* () {
       try {

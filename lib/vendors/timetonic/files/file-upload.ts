@@ -49,7 +49,7 @@ export function uploadFile(
           'content-length': String(head.length + source.size + tail.length),
           accept: 'application/json',
         },
-        body: Readable.from(told(call, source.size, head, content, tail)),
+        body: Readable.from(withProgress(call, source.size, head, content, tail)),
         timeoutMs: longestUpload,
       })
       .catch((error: unknown) => {
@@ -61,7 +61,7 @@ export function uploadFile(
 }
 
 /** The body part by part, with progress reports. */
-async function* told(
+async function* withProgress(
   call: TimetonicCall,
   size: number,
   head: Buffer,

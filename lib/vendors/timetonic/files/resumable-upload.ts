@@ -14,7 +14,7 @@ import { type Cell, createUpload, offsetOf, type Place, readMeta } from './uploa
 type Ok = { status: 'ok'; [field: string]: unknown };
 
 /** The record of a started upload: a call that sends the same file to the same cell continues it. */
-interface Begun {
+interface StartedUpload {
   url: string;
   uuid: string;
   size: number;
@@ -57,14 +57,14 @@ async function placeFor(
   noted: string,
   given: string | undefined,
 ): Promise<{ place: Place; uuid: string }> {
-  const begun = (await call.notes.read(noted))?.value as Begun | undefined;
-  if (begun && begun.size === source.size) {
-    const offset = await offsetOf(call, begun.url);
-    if (offset !== undefined) return { place: { url: begun.url, offset }, uuid: begun.uuid };
+  const started = (await call.notes.read(noted))?.value as StartedUpload | undefined;
+  if (started && started.size === source.size) {
+    const offset = await offsetOf(call, started.url);
+    if (offset !== undefined) return { place: { url: started.url, offset }, uuid: started.uuid };
   }
   const uuid = given ?? `${uuidPrefix}${call.random.bytes(16).toString('hex')}`;
   const place = await createUpload(call, source, cell, uuid);
-  await call.notes.write(noted, { url: place.url, uuid, size: source.size } satisfies Begun, keptSeconds);
+  await call.notes.write(noted, { url: place.url, uuid, size: source.size } satisfies StartedUpload, keptSeconds);
   return { place, uuid };
 }
 

@@ -10,7 +10,7 @@ const kinds: readonly TriggerKind[] = ['automation', 'subscription'];
 const read = new WeakMap<Table, Recent<boolean>>();
 
 /** Whether an automation, a subscription or a waiting run listens to one of these types, at any connection. */
-export async function isHeard(
+export async function hasListener(
   { table, clock }: { table: Table; clock: Clock },
   types: readonly string[],
 ): Promise<boolean> {

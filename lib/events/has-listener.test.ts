@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
 import { triggerWrites } from '../store/triggers.ts';
-import { isHeard } from './heard.ts';
+import { hasListener } from './has-listener.ts';
 
 const clock = new TestClock();
 let backends: Awaited<ReturnType<typeof startBackends>>;
@@ -18,16 +18,16 @@ afterAll(async () => {
 const reactions = ['talk.reaction.added', 'talk.reaction.removed'];
 
 test('a type is heard by whoever listens to it or to a pattern of it, seen within half a minute', async () => {
-  expect(await isHeard(services, reactions)).toBe(false);
+  expect(await hasListener(services, reactions)).toBe(false);
   await services.table.transact(triggerWrites('automation', 'a', ['talk.message.created']));
   clock.advance(31_000);
-  expect(await isHeard(services, reactions)).toBe(false);
+  expect(await hasListener(services, reactions)).toBe(false);
   await services.table.transact(triggerWrites('subscription', 's', ['talk.*']));
-  expect(await isHeard(services, reactions)).toBe(false);
+  expect(await hasListener(services, reactions)).toBe(false);
   clock.advance(31_000);
-  expect(await isHeard(services, reactions)).toBe(true);
-  expect(await isHeard(services, ['timetonic.row.created'])).toBe(false);
+  expect(await hasListener(services, reactions)).toBe(true);
+  expect(await hasListener(services, ['timetonic.row.created'])).toBe(false);
   const before = services.table.requests;
-  expect(await isHeard(services, reactions)).toBe(true);
+  expect(await hasListener(services, reactions)).toBe(true);
   expect(services.table.requests).toBe(before);
 });
