@@ -63,7 +63,8 @@ program
   .command('start')
   .description('run the whole product on this machine; settings come from the environment')
   .action(async () => {
-    // Built, the product lies beside the command line; in a checkout it is built first.
+    if (program.opts<Global>().json) process.env.TRUNKLINE_LOG = 'json';
+    // Built, the product is next to the command line; in a checkout it is built first.
     const start = import.meta.filename.endsWith('.ts') ? '../dist/local/start.mjs' : '../local/start.mjs';
     await import(start);
   });
@@ -77,8 +78,10 @@ program
   .command('env')
   .description('print URL, KEY, AUTH and JSON as shell variables: eval "$(trunkline env)"')
   .action(async () => {
+    const account = findAccount(program.opts<Global>());
     const { variables } = await import('./commands/env.ts');
-    process.stdout.write(variables(findAccount(program.opts<Global>())));
+    if (program.opts<Global>().json) outputNow().result(account);
+    else process.stdout.write(variables(account));
   });
 
 program

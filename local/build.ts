@@ -21,6 +21,8 @@ export async function buildLocal(): Promise<void> {
     target: 'node22',
     outExtension: { '.js': '.mjs' },
     sourcemap: true,
+    // Stacks name sources and lines; the sources themselves would double the package.
+    sourcesContent: false,
     logLevel: 'warning',
   };
   await Promise.all([

@@ -10,9 +10,10 @@ const root = dirname(import.meta.dirname);
 const folder = mkdtempSync(join(tmpdir(), 'trunkline-package-'));
 const npm = (cwd: string, ...words: string[]) => execFileSync('npm', words, { cwd, encoding: 'utf8' });
 
-function megabytes(path: string): number {
-  const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
-  return files.reduce((sum, each) => sum + statSync(join(each.parentPath, each.name)).size, 0) / 1024 ** 2;
+function megabytesOnDisk(path: string): number {
+  const entries = readdirSync(path, { recursive: true, withFileTypes: true }).filter((each) => !each.isSymbolicLink());
+  // As the disk counts: in whole blocks, which is half as much again for many small files.
+  return entries.reduce((sum, each) => sum + statSync(join(each.parentPath, each.name)).blocks * 512, 0) / 1024 ** 2;
 }
 
 try {
@@ -29,7 +30,7 @@ try {
     '--silent',
     join(folder, packed?.filename ?? ''),
   );
-  const size = megabytes(join(folder, 'node_modules'));
+  const size = megabytesOnDisk(join(folder, 'node_modules'));
   if (size > maxInstalledMb)
     throw new Error(`The package takes ${size.toFixed(0)} MB; at most ${maxInstalledMb} are allowed.`);
 

@@ -119,6 +119,12 @@ describe('call', () => {
     });
   });
 
+  test('env gives the address and the key to a shell, or as JSON', async () => {
+    const { url, adminKey: key } = bench.product;
+    expect((await run('env')).stdout).toContain(`export AUTH='Authorization: Bearer ${key}'`);
+    expect(linesOf(await run('env', '--json'))).toEqual([{ url, key }]);
+  });
+
   test('never gives the key of one address to another', async () => {
     writeFileSync(
       join(folder, 'command-line.json'),
