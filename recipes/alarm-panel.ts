@@ -1,6 +1,6 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
 import { continueOnError } from './errors.ts';
-import { book, chat, radio, room, table, tables } from './inputs.ts';
+import { places, table } from './inputs.ts';
 import { readFields, writeRow } from './rows.ts';
 
 const body = 'event.data.body';
@@ -21,11 +21,7 @@ export const alarmPanel: Recipe = {
     'A TimeTonic table with the fields EventId, Site, Zone, Kind, Severity, OpenedAt, Status, Ref and ClosedAt.',
   ],
   inputs: {
-    radio,
-    chat,
-    room,
-    tables,
-    ...book,
+    ...places,
     incidents: table('The table of incidents, by its code', 'incidents'),
     severities: { title: 'Severities that raise an alarm', type: 'list', default: ['critical', 'high'] },
     windowSeconds: { title: 'Seconds within which the same alarm sounds once', type: 'number', default: 300 },

@@ -1,6 +1,6 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
 import { continueOnError } from './errors.ts';
-import { book, chat, radio, room, table, tables } from './inputs.ts';
+import { places, table } from './inputs.ts';
 import { dateCell, fieldIds, readFields, readRows, writeRowWith } from './rows.ts';
 
 const soon = { retry: { attempts: 3, seconds: 2 } };
@@ -71,11 +71,7 @@ export const geofence: Recipe = {
     'A Talk room.',
   ],
   inputs: {
-    radio,
-    chat,
-    room,
-    tables,
-    ...book,
+    ...places,
     zones: table('The table of zones, by its code', 'zones'),
     log: table('The table of crossings, by its code', 'crossings'),
     zoneSeconds: { title: 'Seconds after which the zones are read again', type: 'number', default: 900 },

@@ -45,3 +45,6 @@ export const table = (title: string, code: string): RecipeInput => ({
   choices: 'timetonic/{tables}/tables?bookOwner={bookOwner}&bookCode={bookCode}',
   pick: 'detail',
 });
+
+/** A connection of each vendor, a room and a book. */
+export const places = { radio, chat, room, tables, ...book };

@@ -1,6 +1,6 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
 import { continueOnError } from './errors.ts';
-import { book, channel, chat, radio, room, table, tables } from './inputs.ts';
+import { channel, places, table } from './inputs.ts';
 import { dateCell, fieldIdsRead, readRows, writeRowWith } from './rows.ts';
 
 /** A look that somebody's safety depends on is not retried for minutes: the failure itself is the alarm. */
@@ -108,11 +108,7 @@ export const loneWorker: Recipe = {
     'For the function key as a sign of life: the callback of the recipe function-key.',
   ],
   inputs: {
-    radio,
-    chat,
-    room,
-    tables,
-    ...book,
+    ...places,
     workers: table('The table of lone workers, by its code', 'lone_workers'),
     people: {
       title: 'The user ids of the people to check, if they are not in the table',

@@ -2,7 +2,7 @@ import type { Recipe } from '../lib/automations/recipes/recipe.ts';
 import { alertsIn } from './alerts.ts';
 import { isBetween } from './clock.ts';
 import { continueOnError } from './errors.ts';
-import { book, channel, chat, radio, room, table, tables } from './inputs.ts';
+import { channel, places, table } from './inputs.ts';
 import { readFields, writeRow } from './rows.ts';
 
 const alert = 'event.data.alert';
@@ -75,11 +75,7 @@ export const monitoringAlert: Recipe = {
     'For acknowledgements by function key, a hook for the CallbackAPI of ProPTT2, such as that of the recipe function-key.',
   ],
   inputs: {
-    radio,
-    chat,
-    room,
-    tables,
-    ...book,
+    ...places,
     incidents: table('The table of escalated incidents, by its code', 'monitoring'),
     onCall: channel('The channel that hears of each incident'),
     next: channel('The channel that gets an alert when nobody takes it'),

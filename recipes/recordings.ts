@@ -1,6 +1,6 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
 import { continueOnError } from './errors.ts';
-import { book, chat, radio, room, table, tables } from './inputs.ts';
+import { places, table } from './inputs.ts';
 import { dateCell, fieldFrom, fieldIds, readFields, rowsOf, writeRows } from './rows.ts';
 
 const soon = { retry: { attempts: 3, seconds: 5 }, timeout: 20 };
@@ -62,11 +62,7 @@ export const recordings: Recipe = {
     'A Talk room whose account may share files.',
   ],
   inputs: {
-    radio,
-    chat,
-    room,
-    tables,
-    ...book,
+    ...places,
     recordings: table('The table of recordings, by its code', 'ptt_recordings'),
     cron: { title: 'When they are exported', type: 'text', default: '10 2 * * *' },
     zone: { title: 'The time zone of that hour', type: 'text', default: 'UTC' },

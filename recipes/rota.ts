@@ -1,6 +1,6 @@
 import type { Recipe } from '../lib/automations/recipes/recipe.ts';
 import { continueOnError } from './errors.ts';
-import { book, chat, radio, room, table, tables } from './inputs.ts';
+import { places, table } from './inputs.ts';
 import { dateCell, fieldIdsRead, readRows, rowsOf, writeRows } from './rows.ts';
 
 /** The next look is near: a failing one ends soon. */
@@ -81,11 +81,7 @@ export const rota: Recipe = {
     'A Talk room that is told what changed.',
   ],
   inputs: {
-    radio,
-    chat,
-    room,
-    tables,
-    ...book,
+    ...places,
     rota: table('The table of shifts, by its code', 'rota'),
     view: { title: 'The id of a view that filters the rows, or "all"', type: 'text', default: 'all' },
     timeZone: { title: 'The time zone of Start and End', type: 'text', default: 'UTC' },

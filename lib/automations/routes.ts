@@ -282,10 +282,7 @@ function absent(error: unknown): undefined {
 }
 
 function renamed(name: string): GatewayError {
-  const message = `must be ${JSON.stringify(name)}, as in the address`;
-  return new GatewayError('invalid_input', `The input was refused: /name ${message}`, {
-    errors: [{ pointer: '/name', message }],
-  });
+  return refusedField('/name', `must be ${JSON.stringify(name)}, as in the address`);
 }
 
 function withoutDefault(schema: z.ZodMiniType): z.ZodMiniType {

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Principal } from '../api/key-check.ts';
 import type { RouteCall } from '../api/route.ts';
 import { adminScope, mayRead } from '../api/scopes.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, refusedField } from '../core/errors.ts';
 import { field, named } from '../core/field.ts';
 import { newId } from '../core/ids.ts';
 import type { Catalogue, Connection, Vendor, VendorName } from '../core/vendor.ts';
@@ -178,10 +178,7 @@ function alone<T>(
 function requireSameBounds(vendor: Vendor, before: Bounds, { settings }: Connection): void {
   const outside = outsideOf(before, boundsOf(vendor, settings));
   if (outside === undefined) return;
-  const message = `are required: the stored ones were not entered for ${outside}`;
-  throw new GatewayError('invalid_input', `The input was refused: /credentials ${message}.`, {
-    errors: [{ pointer: '/credentials', message }],
-  });
+  throw refusedField('/credentials', `are required: the stored ones were not entered for ${outside}`);
 }
 
 /** Only the admin key can enable plain http and private networks for a connection, and only for the address in that request. */

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Route, route } from '../api/route.ts';
 import { findAutomation } from '../automations/records.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, refusedField } from '../core/errors.ts';
 import { field, integer, named, text } from '../core/field.ts';
 import { keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
@@ -61,9 +61,7 @@ export function selfTestRoutes({ table }: { table: Table }): Route[] {
         const automation = await findAutomation(table, input.automation);
         if (!isSelfTest(automation)) {
           const message = `must start with {"event": "${selfTestType}"}`;
-          throw new GatewayError('invalid_input', `The input was refused: /automation ${message}`, {
-            errors: [{ pointer: '/automation', message }],
-          });
+          throw refusedField('/automation', message);
         }
         const item: SelfTestItem = {
           ...keys.selfTest(),

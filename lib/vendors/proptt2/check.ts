@@ -1,7 +1,7 @@
 import { type ErrorCode, GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
 import { parseTime } from '../../core/zone-time.ts';
-import { exchange, type Proptt2Call, request } from './wire/exchange.ts';
+import { exchange, exchangeWithHeaders, type Proptt2Call } from './wire/exchange.ts';
 
 /** How a server that does not respond, or is not a ProPTT2 server, shows. */
 const unreachable: ReadonlySet<ErrorCode> = new Set(['vendor_unreachable', 'vendor_timeout', 'vendor_malformed']);
@@ -13,7 +13,7 @@ export async function check(call: Proptt2Call): Promise<Finding[]> {
   const base = settings.cloudUrl.replace(/\/+$/, '');
   const reach = { subject: 'reach', state: 'good', message: `${base} answers.` } as const;
   try {
-    const { headers } = await request(call, 'read', 'GET', '/channels', '', undefined, 'GET /channels');
+    const { headers } = await exchangeWithHeaders(call, 'read', 'GET', '/channels', '', undefined, 'GET /channels');
     findings.push(reach);
     findings.push(...clockFinding(headers.date, call.clock.now()));
     findings.push({

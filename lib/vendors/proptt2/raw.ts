@@ -1,4 +1,4 @@
-import { GatewayError } from '../../core/errors.ts';
+import { GatewayError, refusedField } from '../../core/errors.ts';
 import { wireName } from '../../core/field.ts';
 import { type Operation, rawRouteOf, schemasOf } from '../../core/operation.ts';
 import { pathTemplate } from '../../core/path-template.ts';
@@ -74,13 +74,7 @@ function inputOf(operation: Operation, path: Record<string, string>, request: Ra
   }
   for (const [name, value] of Object.entries((request.body ?? {}) as Record<string, unknown>)) {
     if (name === 'hashedPassword') {
-      throw new GatewayError(
-        'invalid_input',
-        'The input was refused: /hashedPassword is made by the gateway; give the plain password to createUser.',
-        {
-          errors: [{ pointer: '/hashedPassword', message: 'is made by the gateway' }],
-        },
-      );
+      throw refusedField('/hashedPassword', 'is made by the gateway; give the plain password to createUser');
     }
     const ours = names.get(name) ?? name;
     input[ours] =

@@ -10,21 +10,12 @@ import { ask, type Proptt2Answer, title } from './protocol.ts';
 export type Proptt2Call = VendorCall<Proptt2Settings, Proptt2Credentials, Proptt2Session>;
 
 /** Sends a request below `/openapi/1` with the session in its query, and returns the response body. */
-export async function exchange(
-  call: Proptt2Call,
-  effect: Effect,
-  method: string,
-  route: string,
-  query: string,
-  body: object | undefined,
-  doing: string,
-  meanings?: Readonly<Record<string, string>>,
-): Promise<unknown> {
-  return (await request(call, effect, method, route, query, body, doing, meanings)).body;
+export async function exchange(...request: Parameters<typeof exchangeWithHeaders>): Promise<unknown> {
+  return (await exchangeWithHeaders(...request)).body;
 }
 
 /** The same, and also returns the headers. */
-export function request(
+export function exchangeWithHeaders(
   call: Proptt2Call,
   effect: Effect,
   method: string,
