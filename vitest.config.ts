@@ -4,12 +4,7 @@ import { defineConfig } from 'vitest/config';
 /** Modules of `lib` that keep no state of the process's own: their tests share workers, so that each worker loads the modules once. */
 const shared = ['api', 'automations', 'connections', 'core', 'events', 'hooks', 'store', 'vendors'];
 /** Their tests that set the environment, or start a product or many processes. */
-const alone = [
-  'lib/automations/runs/durable-operations.test.ts',
-  'lib/connections/sessions.test.ts',
-  'lib/events/attention.test.ts',
-  'lib/vendors/talk/product.test.ts',
-];
+const alone = ['lib/connections/sessions.test.ts', 'lib/events/attention.test.ts', 'lib/vendors/talk/product.test.ts'];
 
 export default defineConfig({
   test: {
