@@ -51,7 +51,7 @@ export async function bulk(api: Api, output: Output, file: string, operation: st
   bar?.start(operation);
   bar?.advance(counts.skipped);
   let done = counts.skipped;
-  const stopped = () => `Stopped after ${done} rows. Run the same command to continue.`;
+  const stopped = () => `Stopped after ${rowsText(done)}. Run the same command to continue.`;
   // While the bar is shown, Clack reads the keys, and ends the process with 0 on Ctrl-C.
   const onExit = () => {
     output.note(stopped());
@@ -75,16 +75,20 @@ export async function bulk(api: Api, output: Output, file: string, operation: st
     }
     done = at + 1;
     storeProgress(notes.progress, { identity, done, failed: counts.failed });
-    bar?.advance(1, `${done} rows, ${counts.failed} failed`);
+    bar?.advance(1, `${rowsText(done)}, ${counts.failed} failed`);
   }
   process.off('exit', onExit);
   const interrupted = options.signal.aborted;
   bar?.stop(interrupted ? 'Interrupted' : 'Done');
   if (!interrupted) rmSync(notes.progress, { force: true });
   const summary = { rows: done, sent: counts.sent, failed: counts.failed, interrupted };
-  const rest = counts.failed > 0 ? ` ${counts.failed} were rejected: see ${notes.failed}.` : '';
-  output.result(summary, interrupted ? `${stopped()}${rest}` : `${counts.sent} rows were sent.${rest}`);
+  const rest = counts.failed > 0 ? ` ${rowsText(counts.failed)} rejected: see ${notes.failed}.` : '';
+  output.result(summary, interrupted ? `${stopped()}${rest}` : `${rowsText(counts.sent)} sent.${rest}`);
   return !interrupted && counts.failed === 0;
+}
+
+function rowsText(count: number): string {
+  return count === 1 ? '1 row' : `${count} rows`;
 }
 
 /** Sends a row until it is decided: undefined when it was done, else the problem that refused it. */

@@ -262,12 +262,12 @@ describe('bulk', () => {
     const file = join(folder, 'shown.csv');
     writeFileSync(file, `token,message\n${rowsOf(4)}\n`);
     const words = ['bulk', file, 'talk/demo/sendChatMessage', '--rate'];
-    const stopped = await onTerminal([...words, '0.5'], [[/━.*1 rows, 0 failed/, '\u0003']]);
-    expect(stopped.output).toContain('Stopped after 1 rows. Run the same command to continue.');
+    const stopped = await onTerminal([...words, '0.5'], [[/━.*1 row, 0 failed/, '\u0003']]);
+    expect(stopped.output).toContain('Stopped after 1 row. Run the same command to continue.');
     expect(stopped.code).toBe(exitCodes.failed);
     const { code, output } = await onTerminal([...words, '5']);
     expect(output).toMatch(/━.*[2-4] rows, 0 failed/);
-    expect(output).toContain('3 rows were sent.');
+    expect(output).toContain('3 rows sent.');
     expect(code).toBe(exitCodes.done);
   });
 });
