@@ -400,6 +400,29 @@ test('switches an automation off, rehearses it, and is shown in the editor what 
   expect(body.do).toHaveLength(2);
 });
 
+test('is told while writing an automation what may stand there, and what is wrong', async () => {
+  await visitor.open('/automations/new', 'A new automation');
+  const editor = page.getByRole('textbox', { name: 'Definition' });
+  const after = '","input":{"channelId":1}}]}';
+  const typed = (condition: string, call: string) =>
+    `{"name":"Typed","when":{"hook":"${stage.hook.id}"},"if":"{% ${condition} %}","do":[{"name":"siren","call":"${call}${after}`;
+  // Without a save, an expression is marked that is none, and so is a call that does not exist.
+  await editor.fill(typed('event.data.(', 'proptt2/demo/sendSosToChannel'));
+  await page.locator('.cm-lintRange-error', { hasText: 'event.data.(' }).waitFor();
+  await editor.fill(typed('true', 'proptt2/demo/sendSosToCh'));
+  await page.locator('.cm-lintRange-error', { hasText: 'sendSosToCh' }).waitFor();
+  await editor.press('Control+End');
+  for (let at = 0; at < after.length; at++) await page.keyboard.press('ArrowLeft');
+  await page.keyboard.press('Control+Space');
+  await page.locator('.cm-completionLabel', { hasText: 'proptt2/demo/sendSosToChannel' }).click();
+  await page.locator('.cm-line', { hasText: '"call":"proptt2/demo/sendSosToChannel"' }).waitFor();
+  // Within the step, the input is that of its call.
+  for (let at = 0; at < '","input":{"ch'.length; at++) await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('Control+Space');
+  await page.locator('.cm-completionLabel', { hasText: 'channelId' }).waitFor();
+  await page.keyboard.press('Escape');
+});
+
 test('makes a key, finds that in the audit log, and sees a subscription with its deliveries', async () => {
   await visitor.open('/keys', 'Keys and audit');
   await page.getByRole('button', { name: 'Create a key' }).click();
@@ -456,6 +479,7 @@ test('two operators see at once what the other does: a pause by the keyboard, a 
   await page.getByRole('button', { name: 'Pause all sending' }).focus();
   await page.keyboard.press('Enter');
   // The dialog puts the focus into its field, and Enter submits.
+  await expect.poll(() => page.evaluate('document.activeElement?.tagName')).toBe('INPUT');
   await page.keyboard.type('Testing the panel');
   await page.keyboard.press('Enter');
   await page.locator('.banner', { hasText: 'Paused by Admin key' }).waitFor();

@@ -1,9 +1,11 @@
-import { json, jsonParseLinter } from '@codemirror/lang-json';
+import { json, jsonLanguage, jsonParseLinter } from '@codemirror/lang-json';
 import { syntaxTree } from '@codemirror/language';
-import { type Diagnostic, linter, lintGutter, setDiagnostics } from '@codemirror/lint';
+import { type Diagnostic, linter, lintGutter } from '@codemirror/lint';
 import { EditorState } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 import { basicSetup } from 'codemirror';
+import type { DefinitionPlace } from './definition-schema.ts';
+import type { JsonHelp } from './json-editor.tsx';
 
 const look = EditorView.theme({
   '&': { fontSize: '0.875rem', backgroundColor: 'transparent', color: 'var(--text)' },
@@ -22,11 +24,19 @@ const look = EditorView.theme({
   '.ͼl': { color: 'var(--text)' },
 });
 
+/** How long writing pauses before a value is checked, in milliseconds. */
+const checkAfterMs = 600;
+
 /**
- * Opens CodeMirror in a shadow root, where its styles are constructed by script. As elements of
- * the page, the page's policy would block them.
+ * Opens CodeMirror in a shadow root, where its styles are constructed by script. As elements of the page, the page's policy would
+ * block them. Returns what closes it.
  */
-export function openEditor(place: HTMLElement, label: string, text: string, onChange: (text: string) => void) {
+export function openEditor(
+  place: HTMLElement,
+  label: string,
+  text: string,
+  { onChange, check, ...help }: JsonHelp & { onChange: (text: string) => void },
+): () => void {
   const root = place.shadowRoot ?? place.attachShadow({ mode: 'open' });
   const view = new EditorView({
     root,
@@ -36,7 +46,8 @@ export function openEditor(place: HTMLElement, label: string, text: string, onCh
       extensions: [
         basicSetup,
         json(),
-        linter(jsonParseLinter()),
+        jsonLanguage.data.of({ autocomplete: (context: CompletionPlace) => suggestions(context, help) }),
+        linter((edited) => problems(edited, check), { delay: checkAfterMs }),
         lintGutter(),
         look,
         EditorView.lineWrapping,
@@ -47,20 +58,54 @@ export function openEditor(place: HTMLElement, label: string, text: string, onCh
       ],
     }),
   });
-  return {
-    mark: (errors: readonly { pointer: string; message: string }[]) => {
-      if (errors.length === 0) return;
-      const diagnostics = errors.map(
-        ({ pointer, message }): Diagnostic => ({
-          ...placeOf(view.state, pointer),
-          severity: 'error',
-          message: `${pointer} ${message}`,
-        }),
-      );
-      view.dispatch(setDiagnostics(view.state, diagnostics));
-    },
-    close: () => view.destroy(),
-  };
+  return () => view.destroy();
+}
+
+const unreadable = jsonParseLinter();
+
+/** What keeps the text from being JSON, or else what the check finds. */
+async function problems(view: EditorView, check: JsonHelp['check']): Promise<readonly Diagnostic[]> {
+  const broken = unreadable(view);
+  if (broken.length > 0) return broken;
+  const errors = await check(JSON.parse(view.state.doc.toString()));
+  return errors.map(({ pointer, message }) => ({
+    ...placeOf(view.state, pointer),
+    severity: 'error',
+    message: `${pointer} ${message}`,
+  }));
+}
+
+/** Of CodeMirror's completion context, what is needed here. */
+interface CompletionPlace {
+  state: EditorState;
+  pos: number;
+}
+
+/** Suggestions for the name or the text that the cursor is in. */
+function suggestions({ state, pos }: CompletionPlace, { names, values }: Omit<JsonHelp, 'check'>) {
+  const node = syntaxTree(state).resolveInner(pos, -1);
+  if (node.name !== 'PropertyName' && node.name !== 'String') return null;
+  const isName = node.name === 'PropertyName';
+  const at = whereIs(state, isName ? node.parent?.parent : node);
+  const found = isName ? names(at) : values(at);
+  const options = found.map(({ label, ...more }) => ({ ...more, label: JSON.stringify(label) }));
+  return options.length === 0 ? null : { from: node.from, to: node.to, options };
+}
+
+/** The place of a value, and the call of the nearest step around it. */
+function whereIs(state: EditorState, value: Node | null | undefined): DefinitionPlace {
+  const path: string[] = [];
+  let call: string | undefined;
+  for (let node = value; node?.parent; node = node.parent) {
+    const { parent } = node;
+    if (parent.name === 'Property') path.unshift(nameOf(state, parent.firstChild));
+    if (parent.name === 'Array') path.unshift(String(valuesOf(parent).findIndex(({ from }) => from === node.from)));
+    if (parent.name === 'Object' && call === undefined) {
+      const made = parent.getChildren('Property').find((each) => nameOf(state, each.firstChild) === 'call');
+      if (made) call = nameOf(state, made.lastChild);
+    }
+  }
+  return { path, call };
 }
 
 /** The position of the value at a JSON pointer, or of the nearest value that contains it. */

@@ -1,22 +1,27 @@
 import { useEffect, useRef } from 'preact/hooks';
+import type { DefinitionPlace, Suggestion } from './definition-schema.ts';
+
+export interface JsonHelp {
+  /** What may stand at a place: the names of properties, or values. */
+  names: (place: DefinitionPlace) => readonly Suggestion[];
+  values: (place: DefinitionPlace) => readonly Suggestion[];
+  /** What is wrong with a value, by JSON pointer. It is asked for in a pause of writing, and marked in place. */
+  check: (value: unknown) => Promise<readonly { pointer: string; message: string }[]>;
+}
 
 interface EditorProps {
   label: string;
   value: string;
   onChange: (value: string) => void;
-  /** What the API rejected, by JSON pointer. It is marked in place. */
-  errors: readonly { pointer: string; message: string }[];
+  help: JsonHelp;
 }
 
-/** A JSON editor that marks errors in place. CodeMirror is loaded when the editor is first shown. */
-export function JsonEditor({ label, value, onChange, errors }: EditorProps) {
+/** A JSON editor that suggests what may be written and marks errors in place. CodeMirror is loaded when it is first shown. */
+export function JsonEditor({ label, value, onChange, help }: EditorProps) {
   const place = useRef<HTMLDivElement>(null);
-  const mark = useRef<(errors: EditorProps['errors']) => void>(undefined);
-  const change = useRef(onChange);
-  change.current = onChange;
+  const latest = useRef({ onChange, help });
+  latest.current = { onChange, help };
   const first = useRef(value);
-  const wrong = useRef(errors);
-  wrong.current = errors;
   useEffect(() => {
     let gone = false;
     let end = () => {
@@ -24,13 +29,14 @@ export function JsonEditor({ label, value, onChange, errors }: EditorProps) {
     };
     void import('./code-mirror.ts').then(({ openEditor }) => {
       if (gone || !place.current) return;
-      const editor = openEditor(place.current, label, first.current, (text) => change.current(text));
-      mark.current = editor.mark;
-      mark.current(wrong.current);
-      end = editor.close;
+      end = openEditor(place.current, label, first.current, {
+        onChange: (text) => latest.current.onChange(text),
+        names: (at) => latest.current.help.names(at),
+        values: (at) => latest.current.help.values(at),
+        check: (read) => latest.current.help.check(read),
+      });
     });
     return () => end();
   }, [label]);
-  useEffect(() => mark.current?.(errors), [errors]);
   return <div ref={place} class="code-editor" />;
 }

@@ -46,7 +46,7 @@ const told = ['/v1/events', '/v1/runs', '/v1/alarms', '/v1/deliveries'];
 export const streaming = signal(false);
 const slowerWhenStreaming = 6;
 /** What takes long to read is read less often: the pause is at least so many times as long. */
-const restAfterRead = 10;
+const restAfterRead = 4;
 /** How long changes are collected before anything is reloaded, in milliseconds. */
 const gatherMs = 250;
 const stale = new Set<string>();

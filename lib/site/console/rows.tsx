@@ -64,11 +64,13 @@ interface ListProps<T> {
   /** The number of lines to expect. */
   loading?: number;
   label?: string;
+  /** The look of the list. */
+  list?: 'rows' | 'cards';
   children: (item: T) => ComponentChildren;
 }
 
 /** A list that is read from the API: loading, failed, empty or shown, with a button for older items where there are any. */
-export function LiveList<T>({ live, empty, loading = 4, label, children }: ListProps<T>) {
+export function LiveList<T>({ live, empty, loading = 4, label, list = 'rows', children }: ListProps<T>) {
   const { data, problem, reload, older } = live;
   const action = useAction();
   return (
@@ -77,7 +79,7 @@ export function LiveList<T>({ live, empty, loading = 4, label, children }: ListP
       {!data && !problem && <Loading rows={loading} />}
       {data?.length === 0 && empty}
       {data && data.length > 0 && (
-        <ul class="rows" aria-label={label}>
+        <ul class={list} aria-label={label}>
           {data.map(children)}
         </ul>
       )}

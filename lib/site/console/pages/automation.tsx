@@ -1,20 +1,21 @@
 import { useState } from 'preact/hooks';
-import { call, may, type Problem } from '../api.ts';
+import { call, may, Problem } from '../api.ts';
 import { ChangeHistory, definitionOf } from '../change-history.tsx';
+import { callsOver, definitionSchema } from '../definition-schema.ts';
 import { DeleteDialog } from '../dialog.tsx';
+import { Form } from '../form.tsx';
 import { JsonEditor } from '../json-editor.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Empty, Json, Loading, Notice, Page, Section, say, useAction } from '../parts.tsx';
-import type { Automation, Hook, Run } from '../readings.ts';
+import { Empty, Json, Loading, Page, Section, say } from '../parts.tsx';
+import type { Automation, Choice, Connection, Hook, Run } from '../readings.ts';
 import { go, Link } from '../router.tsx';
 import { LiveItem, LiveList, Row, Verdict } from '../rows.tsx';
+import { useApiDocument } from '../schema.ts';
 import { ago, until } from '../time.ts';
 import { TryOut } from '../try-out.tsx';
-import { isAlarm, runWords } from '../words.ts';
+import { isAlarm, jsonProblem, runWords } from '../words.ts';
 import { automationTone, Switch, triggerWords } from './automations.tsx';
 import { RunRow } from './runs.tsx';
-
-const noErrors: Problem['errors'] = [];
 
 const template = {
   name: 'Alarm panel to radio',
@@ -171,35 +172,47 @@ function stepKind(step: Automation['do'][number]): string {
   return step.call ?? Object.entries(words).find(([kind]) => kind in step)?.[1] ?? '';
 }
 
-/** The definition as JSON, with the API's errors marked in place. */
+/** The definition as JSON. The editor suggests what may be written, and marks what the API would refuse. */
 function Definition({ text, save }: { text: string; save: (value: unknown) => Promise<void> }) {
   const [edited, setEdited] = useState(text);
-  const [unreadable, setUnreadable] = useState<string>();
-  const action = useAction();
-  const submit = () => {
-    let value: unknown;
-    try {
-      value = JSON.parse(edited);
-      setUnreadable(undefined);
-    } catch (error) {
-      setUnreadable(error instanceof Error ? error.message : 'This is not JSON.');
-      return;
-    }
-    void action.run(() => save(value));
-  };
+  const { document } = useApiDocument();
+  const connections = useLive<Connection[]>(may('connections', 'read') ? '/v1/connections' : undefined, 0);
+  const hooks = useLive<Hook[]>(may('hooks', 'read') ? '/v1/hooks' : undefined, 0);
+  const types = useLive<Choice[]>(may('events', 'read') ? '/v1/choices/event-types' : undefined, 0);
+  const help = document
+    ? definitionSchema(document, {
+        call: callsOver(document, connections.data ?? []),
+        hook: (hooks.data ?? []).map(({ id, name }) => ({ label: id, detail: name })),
+        event: (types.data ?? []).map(({ id, detail }) => ({ label: String(id), info: detail })),
+      })
+    : { names: () => [], values: () => [] };
   return (
     <div class="panel">
-      <JsonEditor label="Definition" value={text} onChange={setEdited} errors={action.problem?.errors ?? noErrors} />
-      {unreadable && <p class="wrong">{unreadable}</p>}
-      <Notice problem={action.problem} />
-      <div class="dialog-actions">
-        <a class="button" href="/docs#/Automations" target="_blank" rel="noreferrer">
-          Reference
-        </a>
-        <button type="button" class="button primary" disabled={action.busy} onClick={submit}>
-          {action.busy ? 'Saving…' : 'Save'}
-        </button>
-      </div>
+      <Form
+        submit="Save"
+        busy="Saving…"
+        beside={
+          <a class="button" href="/docs#/Automations" target="_blank" rel="noreferrer">
+            Reference
+          </a>
+        }
+        disabled={jsonProblem(edited) !== undefined}
+        onSubmit={() => save(JSON.parse(edited))}
+      >
+        <JsonEditor label="Definition" value={text} onChange={setEdited} help={{ ...help, check: refusals }} />
+      </Form>
     </div>
   );
+}
+
+/** What the API would refuse of a definition, by JSON pointer: a rehearsal checks it as if it were saved. */
+async function refusals(automation: unknown): Promise<Problem['errors']> {
+  try {
+    await call('POST', '/v1/automations/test', { automation });
+    return [];
+  } catch (error) {
+    if (!(error instanceof Problem) || (error.status !== 400 && error.status !== 422)) return [];
+    const errors = error.errors.length > 0 ? error.errors : [{ pointer: '', message: error.message }];
+    return errors.map(({ pointer, message }) => ({ pointer: pointer.replace(/^\/automation(?=\/|$)/, ''), message }));
+  }
 }

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
 import { FormDialog } from '../dialog.tsx';
 import { CheckField, TextArea } from '../fields.tsx';
@@ -87,6 +87,7 @@ function KnownRun({ run }: { run: WholeRun }) {
         {run.drill && <p>Simulated vendors stood in for every account. Nothing reached a real one.</p>}
         <AlarmAnswer run={run} />
         {reason && <p>{reason}</p>}
+        {run.progress && <Progress {...run.progress} />}
         {earlier && (
           <p>
             <Link to={`/runs/${earlier}`}>Show the earlier run</Link>
@@ -141,6 +142,19 @@ function KnownRun({ run }: { run: WholeRun }) {
       {asked === 'replay' && <ReplayDialog run={run} onClose={onClose} />}
       {asked === 'undo' && <UndoDialog run={run} onClose={onClose} />}
     </Page>
+  );
+}
+
+/** How many items of long work are done. */
+function Progress({ done, total }: { done: number; total: number }) {
+  const id = useId();
+  return (
+    <>
+      <label for={id}>
+        {done.toLocaleString()} of {total.toLocaleString()} done
+      </label>
+      <progress id={id} max={total} value={done} />
+    </>
   );
 }
 
