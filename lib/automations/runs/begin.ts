@@ -72,7 +72,8 @@ async function admitRun(services: BeginServices, facts: RunFacts): Promise<Begin
   const options = { now: services.clock.now(), seed: run.id, share: run.owner };
   const evaluateNow: Evaluate = (template) => (services.hands?.evaluate ?? evaluate)(template, bindings, options);
   if (definition.if !== undefined) {
-    const refusal = refusalOf(await evaluateNow(definition.if));
+    // What an automation remembers may be known to fewer readers than the event.
+    const refusal = refusalOf(await evaluateNow(definition.if), mentions(definition.if, 'memo'));
     if (refusal !== undefined) {
       await services.hands?.refused({ runId: run.id, condition: definition.if, bindings });
       return { go: false, state: 'skipped', reason: refusal };

@@ -147,6 +147,20 @@ describe('memory', () => {
     });
   });
 
+  test('is not quoted by the reason of a run whose condition reads it', async () => {
+    const item = stage.automation({
+      if: '{% $exists(memo.last) ? memo.last : true %}',
+      do: [{ name: 'keep', remember: { key: 'last', value: 'the words' } }],
+    });
+    const turn = async () => {
+      const id = await stage.start(item);
+      await stage.finish(id);
+      return stage.read(id);
+    };
+    expect(await turn()).toMatchObject({ state: 'succeeded' });
+    expect(await turn()).toMatchObject({ state: 'skipped', reason: 'Its condition does not hold.' });
+  });
+
   test('is one automation’s own', async () => {
     await go([{ name: 'keep', remember: { key: 'mine', value: 1 } }]);
     const run = await go([{ name: 'look', set: '{% $string(memo) %}' }]);

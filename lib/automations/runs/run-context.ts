@@ -277,10 +277,10 @@ export class RunContext {
   }
 }
 
-/** Explains why a condition does not hold; undefined when it does. */
-export function refusalOf(value: unknown): string | undefined {
+/** Explains why a condition does not hold; undefined when it does. A secret value is not quoted. */
+export function refusalOf(value: unknown, isSecret = false): string | undefined {
   if (value === true) return undefined;
-  if (value === false) return 'Its condition does not hold.';
+  if (value === false || (isSecret && value !== undefined)) return 'Its condition does not hold.';
   const gave = value === undefined ? 'found nothing' : `gave ${JSON.stringify(value)?.slice(0, 100)}`;
   return `Its condition does not hold: it ${gave}, and only true counts.`;
 }
