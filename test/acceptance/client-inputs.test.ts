@@ -1,0 +1,242 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Bench, startBench } from './product.ts';
+
+/** What importers, no-code tools and people who made a typo have sent, and what they must be told. */
+let bench: Bench;
+beforeAll(async () => {
+  bench = await startBench();
+});
+afterAll(() => bench.close());
+
+interface Refusal {
+  code: string;
+  title: string;
+  detail: string;
+  errors?: { pointer: string }[];
+}
+
+const siren = '/v1/proptt2/demo/sendSosToChannel';
+const message = '/v1/talk/demo/sendChatMessage';
+const read = { name: 'read', call: 'proptt2/demo/getChannelList' };
+const on = { event: 'talk.message.created' };
+const automation = (more: object) => ({ name: 'Typo', when: on, do: [read], ...more });
+const upload = (file: unknown) => ({ bookOwner: 'demo', bookCode: 'operations', file });
+
+describe('a call is refused at once, and the field and what it may hold are named', () => {
+  test.each<[string, string, string, object | undefined, number, string, RegExp]>([
+    ['an unknown type', 'GET', '/v1/events?type=talk.nonsense', undefined, 422, '/type', /is not an event type/],
+    [
+      'an unknown connection',
+      'GET',
+      '/v1/events?connection=nope',
+      undefined,
+      422,
+      '/connection',
+      /neither a connection/,
+    ],
+    ['two types', 'GET', '/v1/events?type=talk.a&type=talk.b', undefined, 422, '/type', /more than once/],
+    ['two limits', 'GET', '/v1/events?limit=1&limit=2', undefined, 422, '/limit', /more than once/],
+    ['words for a number', 'POST', siren, { channelId: 'one' }, 422, '/channelId', /must be an integer/],
+    [
+      'a file without a place',
+      'POST',
+      '/v1/timetonic/demo/fileUpload',
+      upload({ url: 'https://example.com/x.png' }),
+      422,
+      '/smid',
+      /rowId and fieldId together/,
+    ],
+    [
+      'a file by another protocol',
+      'POST',
+      '/v1/timetonic/demo/fileUpload',
+      upload('ftp://example.com/x'),
+      422,
+      '/file',
+      /\{url, name\?, type\?\}, .* or a URL/,
+    ],
+    [
+      'a field by its name',
+      'POST',
+      '/v1/timetonic/demo/createOrUpdateTableRow',
+      { rowId: 'tmp1', fieldValues: { Name: 'x' } },
+      422,
+      '/fieldValues/Name',
+      /getBookTables/,
+    ],
+    [
+      'an address that is none',
+      'POST',
+      '/v1/connections',
+      {
+        vendor: 'proptt2',
+        name: 'aa',
+        settings: { cloudUrl: 'https://…', ownerId: 'o@example.com' },
+        credentials: { interactionKey: 'k' },
+      },
+      422,
+      '/settings/cloudUrl',
+      /such as https:\/\/example\.com/,
+    ],
+    [
+      'an unknown verification',
+      'POST',
+      '/v1/hooks',
+      { name: 'x', verify: { kind: 'sha256' } },
+      422,
+      '/verify/kind',
+      /one of none, standard-webhooks, hmac, header/,
+    ],
+    [
+      'an unknown kind of trigger',
+      'POST',
+      '/v1/automations',
+      automation({ when: { webhook: 'x' } }),
+      422,
+      '/when',
+      /\{hook, own\?\}, \{event, connection\?, own\?\}/,
+    ],
+    ['no steps', 'POST', '/v1/automations', automation({ do: [] }), 422, '/do', /at least 1 item/],
+    [
+      'a misspelt event',
+      'POST',
+      '/v1/automations',
+      automation({ when: { event: 'talk.message.creatd' } }),
+      422,
+      '/when/event',
+      /Did you mean talk\.message\.created\?/,
+    ],
+    [
+      'a missing connection',
+      'POST',
+      '/v1/automations',
+      automation({ when: { ...on, connection: 'nosuch' } }),
+      422,
+      '/when/connection',
+      /neither a connection/,
+    ],
+    [
+      'a misspelt operation',
+      'POST',
+      '/v1/automations',
+      automation({ do: [{ ...read, call: 'proptt2/demo/sendSos' }] }),
+      422,
+      '/do/0/call',
+      /Did you mean sendSosToChannel\?/,
+    ],
+    [
+      'a step without its field',
+      'POST',
+      '/v1/automations',
+      automation({ do: [{ ...read, call: 'proptt2/demo/sendSosToChannel' }] }),
+      422,
+      '/do/0/input/channelId',
+      /is required/,
+    ],
+    [
+      'a function that does not exist',
+      'POST',
+      '/v1/automations',
+      automation({ if: '{% $nosuch(1) %}' }),
+      422,
+      '/if',
+      /no function \$nosuch/,
+    ],
+    [
+      'an expression that breaks off',
+      'POST',
+      '/v1/automations',
+      automation({ if: '{% event.( %}' }),
+      422,
+      '/if',
+      /at character \d+/,
+    ],
+    [
+      'a step that does not exist',
+      'POST',
+      '/v1/automations',
+      automation({ do: [{ name: 'set', set: '{% steps.nosuch.output %}' }] }),
+      422,
+      '/do/0/set',
+      /steps\.nosuch, which does not exist/,
+    ],
+    [
+      'an open delimiter',
+      'POST',
+      '/v1/automations',
+      automation({ do: [{ name: 'set', set: 'Alarm {% event.id' }] }),
+      422,
+      '/do/0/set',
+      /does not close it with %\}/,
+    ],
+    [
+      'six fields of cron',
+      'POST',
+      '/v1/automations',
+      automation({ when: { schedule: { cron: '*/10 * * * * *' } } }),
+      422,
+      '/when/schedule/cron',
+      /five fields/,
+    ],
+    [
+      'a moment that is over',
+      'POST',
+      '/v1/automations',
+      automation({ when: { schedule: { at: '2020-01-01T00:00:00Z' } } }),
+      422,
+      '/when/schedule/at',
+      /in the future/,
+    ],
+    [
+      'a zone that is an offset',
+      'POST',
+      '/v1/automations',
+      automation({ when: { schedule: { cron: '0 6 * * *', timeZone: 'CEST' } } }),
+      422,
+      '/when/schedule/timeZone',
+      /such as Europe\/Paris/,
+    ],
+  ])('%s', async (_, method, path, body, status, pointer, words) => {
+    const answer = await bench.call<Refusal>(method, path, body);
+    expect([answer.status, answer.body.errors?.[0]?.pointer], JSON.stringify(answer.body)).toEqual([status, pointer]);
+    expect(answer.body.detail).toMatch(words);
+  });
+});
+
+test.each(['<string>', '{{key}}', 'string'])('the placeholder %s is no key for idempotency', async (key) => {
+  const sent = bench.demo.proptt2.state.sent.length;
+  const refused = await bench.call<Refusal>('POST', siren, { channelId: 1 }, { 'idempotency-key': key });
+  expect([refused.status, refused.body.code]).toEqual([400, 'invalid_request']);
+  expect(refused.body.detail).toContain('placeholder');
+  expect(bench.demo.proptt2.state.sent).toHaveLength(sent);
+});
+
+test('empty, null and text are taken where a tool sends them', async () => {
+  expect((await bench.call('GET', '/v1/events?type=&connection=&limit=3')).status).toBe(200);
+  expect((await bench.call('POST', siren, { channelId: '1' })).status).toBe(200);
+  const rooms = await bench.call<{ token: string }[]>('GET', '/v1/talk/demo/getRooms');
+  const token = rooms.body.find((room) => room.token !== '')?.token;
+  for (const replyTo of [null, ''])
+    expect((await bench.call('POST', message, { token, message: 'x', replyTo })).status).toBe(201);
+});
+
+test.each([
+  ['GET', '/healthz', 404],
+  ['GET', '/favicon.ico', 404],
+  ['GET', '/v1', 404],
+  ['DELETE', '/v1/me', 405],
+  ['POST', '/hooks/nosuch/', 404],
+])('%s %s is a problem document with the id of the request', async (method, path, status) => {
+  const { headers, body, ...answer } = await bench.call<Record<string, unknown>>(method, path);
+  expect(answer.status).toBe(status);
+  expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(body).toMatchObject({ status, requestId: headers.get('x-request-id') });
+});
+
+test('a body that is not JSON is told so once, with the place', async () => {
+  const { body } = await bench.call<Refusal>('POST', '/v1/keys', '{');
+  expect([body.title, body.detail]).toEqual([
+    'Invalid JSON',
+    'The body is not valid JSON: it cannot be read at position 1.',
+  ]);
+});
