@@ -280,6 +280,13 @@ function Failures({ runs }: { runs: readonly Run[] }) {
   );
 }
 
+/** How long it took from the post to the radio, and to the acknowledgement. */
+function took({ postedAt, raisedAt = postedAt, acknowledgedAt }: Alarm): string {
+  const since = (iso: string) => span(Date.parse(iso) - Date.parse(postedAt));
+  const answer = acknowledgedAt === undefined ? '' : `, and ${since(acknowledgedAt)} until it was acknowledged`;
+  return `It took ${since(raisedAt)} to the radio${answer}.`;
+}
+
 /** What to do for a first alarm: a test of a hook whose automation raises one. */
 function NoAlarm() {
   const { data } = useLive<Automation[]>(may('automations', 'read') ? '/v1/automations' : undefined, 10_000);
@@ -326,7 +333,8 @@ function LatestAlarm() {
           {words[state]} {ago(alarm.raisedAt ?? postedAt)}
         </p>
         <p>
-          {name}, posted at {moment(postedAt)}. {alarmSentence(alarm)}
+          {name}, posted at {moment(postedAt)}.{' '}
+          {state === 'raised' ? took(alarm) : state !== 'raising' && alarmSentence(alarm)}
         </p>
       </div>
       <div class="actions">
