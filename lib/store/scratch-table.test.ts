@@ -117,6 +117,16 @@ describe('a scratch table', () => {
     );
   }, 30_000);
 
+  test('loses no write of several at once, and lets one of them claim a key', async () => {
+    const scratch = new ScratchTable(table);
+    const key = { pk: 'counts', sk: '1' };
+    await Promise.all(Array.from({ length: 20 }, () => scratch.update(key, 'ADD #n :one', { one: 1 })));
+    expect(await scratch.get(key)).toMatchObject({ n: 20 });
+    const claim = () => scratch.put({ pk: 'claims', sk: '1' }, 'attribute_not_exists(#pk)');
+    const claims = await Promise.all([claim(), claim(), claim()]);
+    expect(claims.filter(({ done }) => done)).toHaveLength(1);
+  });
+
   test('shows nothing of a hidden partition but what was written to it', async () => {
     await table.put({ pk: 'secret', sk: '1', n: 1 });
     const scratch = new ScratchTable(table, (pk) => pk === 'secret');

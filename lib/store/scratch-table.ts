@@ -10,6 +10,8 @@ export class ScratchTable extends Table {
   readonly #isHidden: (pk: string) => boolean;
   /** What was written here; undefined where it was deleted. */
   readonly #own = new Map<string, { key: Key; item: Item | undefined }>();
+  /** The last write: the next one starts when it is over, so that no two read the same state. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(below: Table, hidden: (pk: string) => boolean = () => false) {
     super('scratch');
@@ -27,40 +29,41 @@ export class ScratchTable extends Table {
     return Promise.all(wanted.map(({ pk, sk }) => this.get<T>({ pk, sk }, true)));
   }
 
-  override async put<T extends object = Item>(
-    item: Key & T,
-    condition?: string,
-    values: Values = {},
-  ): Promise<Written<T>> {
-    const refused = await this.#refusal<T>(item, condition, values);
-    if (refused) return refused;
-    this.#write(item, item as Key as Item);
-    return { done: true, item };
+  override put<T extends object = Item>(item: Key & T, condition?: string, values: Values = {}): Promise<Written<T>> {
+    return this.#inTurn(async () => {
+      const refused = await this.#refusal<T>(item, condition, values);
+      if (refused) return refused;
+      this.#write(item, item as Key as Item);
+      return { done: true, item };
+    });
   }
 
-  override async update<T extends object = Item>(
+  override update<T extends object = Item>(
     key: Key,
     expression: string,
     values: Values = {},
     condition?: string,
   ): Promise<Written<T>> {
-    const refused = await this.#refusal<T>(key, condition, values);
-    if (refused) return refused;
-    const item = updatedItem(expression, (await this.get(key)) ?? { pk: key.pk, sk: key.sk }, values);
-    this.#write(key, item);
-    return { done: true, item: copy(item) as object as T };
+    return this.#inTurn(async () => {
+      const refused = await this.#refusal<T>(key, condition, values);
+      if (refused) return refused;
+      const item = await this.#update(key, expression, values);
+      return { done: true, item: copy(item) as object as T };
+    });
   }
 
-  override async delete<T extends object = Item>(
+  override delete<T extends object = Item>(
     key: Key,
     condition?: string,
     values: Values = {},
   ): Promise<Written<T | undefined>> {
-    const refused = await this.#refusal<T | undefined>(key, condition, values);
-    if (refused) return refused;
-    const item = await this.get<T>(key);
-    this.#write(key, undefined);
-    return { done: true, item };
+    return this.#inTurn(async () => {
+      const refused = await this.#refusal<T | undefined>(key, condition, values);
+      if (refused) return refused;
+      const item = await this.get<T>(key);
+      this.#write(key, undefined);
+      return { done: true, item };
+    });
   }
 
   override async query<T extends object = Item>(query: Query): Promise<{ items: T[]; next?: Record<string, unknown> }> {
@@ -91,19 +94,33 @@ export class ScratchTable extends Table {
     };
   }
 
-  override async transact(writes: Write[]): Promise<{ done: boolean; refused: number[] }> {
-    const refused: number[] = [];
-    for (const [at, write] of writes.entries()) {
-      const key = write.put ?? write.update?.key ?? write.delete ?? write.check;
-      if (key && (await this.#refusal(key, write.condition, write.values))) refused.push(at);
-    }
-    if (refused.length > 0) return { done: false, refused };
-    for (const { put, update, delete: removed, values } of writes) {
-      if (put) await this.put(put);
-      else if (update) await this.update(update.key, update.expression, values);
-      else if (removed) await this.delete(removed);
-    }
-    return { done: true, refused };
+  override transact(writes: Write[]): Promise<{ done: boolean; refused: number[] }> {
+    return this.#inTurn(async () => {
+      const refused: number[] = [];
+      for (const [at, write] of writes.entries()) {
+        const key = write.put ?? write.update?.key ?? write.delete ?? write.check;
+        if (key && (await this.#refusal(key, write.condition, write.values))) refused.push(at);
+      }
+      if (refused.length > 0) return { done: false, refused };
+      for (const { put, update, delete: removed, values } of writes) {
+        if (put) this.#write(put, put);
+        else if (update) await this.#update(update.key, update.expression, values);
+        else if (removed) this.#write(removed, undefined);
+      }
+      return { done: true, refused };
+    });
+  }
+
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(write, write);
+    this.#last = turn;
+    return turn;
+  }
+
+  async #update({ pk, sk }: Key, expression: string, values: Values = {}): Promise<Item> {
+    const item = updatedItem(expression, (await this.get({ pk, sk })) ?? { pk, sk }, values);
+    this.#write({ pk, sk }, item);
+    return item;
   }
 
   async #refusal<T>({ pk, sk }: Key, condition: string | undefined, values: Values = {}) {

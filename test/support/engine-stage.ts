@@ -30,7 +30,7 @@ import { ScratchTable } from '../../lib/store/scratch-table.ts';
 import { type Key, Table } from '../../lib/store/table.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { FakeExecution } from './fake-execution.ts';
-import { memorySecrets, processOf, putConnection, startBackends, TestClock } from './harness.ts';
+import { memorySecrets, processOf, putConnection, TestClock } from './harness.ts';
 
 /** One request that reached a vendor. */
 export interface Sent {
@@ -93,14 +93,14 @@ export const trouble = {
 };
 
 /**
- * The engine with everything real but three things: durable executions are kept in memory, time stands still until a wait is
- * skipped, and the vendors `radio`, `chat` and `table` do what a test says. With `inMemory`, the table of a rehearsal takes the place
- * of the database, and an item is read and written within microseconds. Call it at the top of a test file.
+ * The engine with everything real but four things. Durable executions are kept in memory, time stands still until a wait is
+ * skipped, and the vendors `radio`, `chat` and `table` do what a test says. The table is the one that rehearsals write to, which
+ * answers within microseconds; a property test compares it with the database. Call it at the top of a test file.
  */
-export function engineStage({ inMemory = false } = {}) {
+export function engineStage() {
   const clock = new StageClock();
   let kit: ReturnType<typeof processOf>;
-  let stop = async () => {};
+  let stop = () => {};
   let count = 0;
   const sent: Sent[] = [];
   const logged: Record<string, unknown>[] = [];
@@ -147,15 +147,9 @@ export function engineStage({ inMemory = false } = {}) {
   const catalogue = { radio: fake('radio'), chat: fake('chat'), table: fake('table') } as unknown as Catalogue;
 
   beforeAll(async () => {
-    const backends = inMemory ? undefined : await startBackends();
     const secrets = memorySecrets();
     await secrets.write(sessionKeySecret('radio'), 'the key of this stage');
-    kit = processOf(
-      backends?.database ?? new ScratchTable(new EmptyTable('empty'), () => true),
-      secrets,
-      clock,
-      catalogue,
-    );
+    kit = processOf(new ScratchTable(new EmptyTable('empty'), () => true), secrets, clock, catalogue);
     for (const vendor of ['radio', 'chat', 'table']) await putConnection(kit, vendor as Vendor['name'], 'demo', {}, {});
     // What the engine itself appends waits for `settle`.
     const { put } = kit.table;
@@ -163,10 +157,7 @@ export function engineStage({ inMemory = false } = {}) {
       if (item.pk.startsWith('event#')) appended.set(item.pk, { pk: item.pk, sk: item.sk });
       return put.call(kit.table, item, ...rest);
     }) as typeof put;
-    stop = async () => {
-      kit.close();
-      await backends?.stop();
-    };
+    stop = () => kit.close();
   });
   afterAll(() => stop());
   beforeEach(() => {

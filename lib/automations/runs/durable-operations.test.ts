@@ -4,7 +4,7 @@ import { everyStep } from '../steps.ts';
 import { operationsOf, operationsPerItem } from './durable-operations.ts';
 import { definitionOfRun } from './runs.ts';
 
-const stage = engineStage({ inMemory: true });
+const stage = engineStage();
 const say = (name: string, more: object = {}) => ({ name, call: 'chat/demo/say', input: { text: 'x' }, ...more });
 const definitionOf = (wanted: object) => {
   const item = stage.automation({ ...wanted });

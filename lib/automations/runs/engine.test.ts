@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import { appendEvents } from '../../events/log.ts';
 
-const stage = engineStage({ inMemory: true });
+const stage = engineStage();
 const { go, when, calls, sent, clock, publish } = stage;
 
 const siren = { name: 'siren', call: 'radio/demo/siren', input: { id: 1 } };

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { engineStage } from '../../../test/support/engine-stage.ts';
 
-const stage = engineStage({ inMemory: true });
+const stage = engineStage();
 const { calls, sent, clock } = stage;
 
 const siren = { name: 'siren', call: 'radio/demo/siren', input: { id: 1 } };

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import { findRun } from './runs.ts';
 
-const stage = engineStage({ inMemory: true });
+const stage = engineStage();
 const { go, when, calls, sent, clock, publish } = stage;
 
 const say = (name: string, text: string, more: object = {}) => ({

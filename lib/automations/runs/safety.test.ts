@@ -5,7 +5,7 @@ import { defaultPerMinute, reportSuppressed } from './flood.ts';
 import { cancelRun } from './pause.ts';
 import { sweepRuns } from './sweep.ts';
 
-const stage = engineStage({ inMemory: true });
+const stage = engineStage();
 const { go, when, calls, sent, clock, publish } = stage;
 
 const siren = { name: 'siren', call: 'radio/demo/siren', input: { id: 1 } };
