@@ -11,7 +11,7 @@ const where = `(event.data.latitude = null ? 'position unknown'
 /** R6: the function key of a radio becomes a line, a row and an alert at the supervisors' channel. */
 export const functionKey: Recipe = {
   title: 'Function key',
-  summary: 'A press of the function key of a radio tells the control room, writes a row and alerts the supervisors.',
+  summary: 'The function key of a radio sends a line to the control room, writes a row and alerts the supervisors.',
   requirements: [
     'The address of the hook as the callback URL at adminWeb.',
     'A TimeTonic table with the fields Person, Channel, Lat, Lon, At and Kind.',

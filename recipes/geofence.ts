@@ -63,7 +63,7 @@ const channelId = `(
 export const geofence: Recipe = {
   title: 'Geofence',
   summary:
-    'Who enters a zone is linked to its radio channel, who leaves it is unlinked; channel, chat and a table are told once for each crossing.',
+    'People are linked to the radio channel of a zone when they enter it and unlinked when they leave; each crossing is reported once to channel, chat and a table.',
   requirements: [
     'Radios that report their positions.',
     'A TimeTonic table of zones with the fields Name, Lat, Lon, RadiusM, ChannelNo, OnEnter and OnExit.',
@@ -99,7 +99,7 @@ export const geofence: Recipe = {
           remember: { key: 'lastZones', value: '{% steps.zones.output %}' },
         },
         { name: 'plan', set: `{% ${plan} %}` },
-        // Kept before anything is done: a run that is cut off goes on, and the next one does not do the same again.
+        // Stored before anything is done: an interrupted run continues, and the next one does not repeat it.
         {
           name: 'keep',
           if: "{% [$string(memo.state), ''][0] != [$string(steps.plan.output.state), ''][0] %}",

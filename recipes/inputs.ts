@@ -20,7 +20,7 @@ export const tables: RecipeInput = {
   pick: 'name',
 };
 export const room: RecipeInput = {
-  title: 'The Talk room that is told, by its token',
+  title: 'The Talk room for messages, by its token',
   type: 'text',
   choices: 'talk/{chat}/rooms',
 };

@@ -41,8 +41,8 @@ export const jobDispatch: Recipe = {
     tables,
     ...book,
     jobs: table('The table of jobs, by its code', 'jobs'),
-    polling: { title: 'Whether rows with the status New are looked for as well', type: 'boolean', default: false },
-    pollSeconds: { title: 'Seconds between two looks', type: 'number', default: 300 },
+    polling: { title: 'Whether to poll for rows with the status New as well', type: 'boolean', default: false },
+    pollSeconds: { title: 'Seconds between two polls', type: 'number', default: 300 },
   },
   hooks: { jobs: { name: 'jobs', verify: { kind: 'bearer' } } },
   automations: [

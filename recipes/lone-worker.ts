@@ -3,7 +3,7 @@ import { continueOnError } from './errors.ts';
 import { channel, places, table } from './inputs.ts';
 import { dateCell, fieldIdsRead, readRows, writeRowWith } from './rows.ts';
 
-/** A look that somebody's safety depends on is not retried for minutes: the failure itself is the alarm. */
+/** A read that somebody's safety depends on is not retried for minutes: the failure itself is the alarm. */
 const soon = { retry: { attempts: 2, seconds: 3 }, timeout: 10, ...continueOnError };
 const say = (name: string, message: string, more: object = {}) => ({
   name,
@@ -27,7 +27,7 @@ const people = `$count({{people}}) > 0 ? {"list": [{{people}}.{"person": $}]}
     }]})
   : $memo.people`;
 
-/** JSONata: each person with user id, position and state. A time in which nobody could look does not make anybody overdue. */
+/** JSONata: each person with user id, position and state. The time of an outage makes nobody overdue. */
 const plan = `(
   $now := $millis();
   $known := ${people};
@@ -97,7 +97,7 @@ const sign = (name: string, seconds: unknown, more: object = {}) => ({
 });
 const ofWorker = { fields: `$event.data.fields`, row: `{% ${worker}.rowId %}` };
 
-/** R7: who gives no sign of life is asked, then looked for, then an SOS sounds. Not being able to look is an alarm of its own. */
+/** R7: a person without a sign of life gets a message, then the supervisors an alert, then an SOS sounds. An outage is an alarm as well. */
 export const loneWorker: Recipe = {
   title: 'Lone worker',
   summary:
@@ -206,13 +206,13 @@ export const loneWorker: Recipe = {
             ],
             [
               // Repeated every half hour for as long as it lasts.
-              { name: 'told', remember: { key: 'told', value: true, seconds: 1800, expect: null } },
+              { name: 'announced', remember: { key: 'announced', value: true, seconds: 1800, expect: null } },
               say('blindLine', '⚠️ MONITORING BLIND, lone workers are not watched: {% steps.plan.output.why %}', {
-                if: '{% steps.told.output.written %}',
+                if: '{% steps.announced.output.written %}',
               }),
               {
                 name: 'blindAlert',
-                if: '{% steps.told.output.written %}',
+                if: '{% steps.announced.output.written %}',
                 call: 'proptt2/{{radio}}/sendAlertToChannel',
                 input: { channelId: '{{supervisors}}', message: 'MONITORING BLIND, lone workers are not watched' },
                 ...continueOnError,
@@ -233,7 +233,7 @@ export const loneWorker: Recipe = {
                 },
               },
               { name: 'over', remember: { key: 'outage', value: null } },
-              { name: 'untold', remember: { key: 'told', value: null } },
+              { name: 'recovered', remember: { key: 'announced', value: null } },
             ],
             [say('backLine', 'Lone workers are watched again')],
           ],

@@ -15,7 +15,7 @@ const ref = "'#' & run.ref";
 const isQuiet = `(${alert}.severity in {{quietSeverities}} and ${isBetween('{{quietFrom}}', '{{quietTo}}', '{{timeZone}}')})`;
 
 /** An event of the hook with this alert and one of these actions. */
-const told = (...actions: string[]) => ({
+const alertEvent = (...actions: string[]) => ({
   event: 'trunkline.hook.received',
   connection: '{{hook.alerts}}',
   if: `{% (
@@ -37,7 +37,7 @@ const answered = [
     connection: 'proptt2/{{radio}}',
     if: '{% event.data.channelId = {{keyChannel}} %}',
   },
-  told('acknowledge', 'resolve'),
+  alertEvent('acknowledge', 'resolve'),
 ];
 const isOpen = '$not($exists(steps.taken.output.id) or $exists(steps.takenLate.output.id))';
 const escalates = `${alert}.severity in {{escalated}} and $not(${isQuiet})`;
@@ -62,14 +62,14 @@ const end = (name: string, condition: string) => ({
   ...continueOnError,
 });
 
-/** R12: an incident is told once, escalates until somebody takes it, and ends with its alert. */
+/** R12: an incident is announced once, escalates until somebody takes it, and ends with its alert. */
 export const monitoringAlert: Recipe = {
   title: 'Monitoring alert',
   summary:
     'Alerts from Alertmanager, Grafana, PagerDuty or Uptime Kuma go to chat and radio once, and escalate until somebody takes them.',
   requirements: [
     'The address of the hook as the receiver of a monitoring tool.',
-    'A Talk room for those on call. With a Talk bot an acknowledgement is heard at once, without one within a minute.',
+    'A Talk room for those on call. With a Talk bot, acknowledgements arrive at once; without one, within a minute.',
     'Three ProPTT2 channels: for those on call, for the next in line, and for everybody.',
     'A TimeTonic table with the fields Key, Severity, Summary, Source, Link, OpenedAt, Status, Ref and ResolvedAt.',
     'For acknowledgements by function key, a hook for the CallbackAPI of ProPTT2, such as that of the recipe function-key.',
@@ -77,7 +77,7 @@ export const monitoringAlert: Recipe = {
   inputs: {
     ...places,
     incidents: table('The table of escalated incidents, by its code', 'monitoring'),
-    onCall: channel('The channel that hears of each incident'),
+    onCall: channel('The channel that gets each incident'),
     next: channel('The channel that gets an alert when nobody takes it'),
     everybody: channel('The channel that gets an SOS in the end'),
     keyChannel: {
@@ -87,7 +87,8 @@ export const monitoringAlert: Recipe = {
     firstSeconds: { title: 'Seconds until the alert', type: 'number', default: 300 },
     secondSeconds: { title: 'Seconds from the alert until the SOS', type: 'number', default: 300 },
     calmSeconds: {
-      title: 'Seconds after an incident in which the same alert opens no other, so that a flapping one is told once',
+      title:
+        'Seconds after an incident in which the same alert opens no other, so that a flapping alert is announced once',
       type: 'number',
       default: 60,
     },
@@ -100,14 +101,14 @@ export const monitoringAlert: Recipe = {
     quietFrom: { title: 'Start of the quiet hours, HH:MM', type: 'text', default: '22:00' },
     quietTo: { title: 'End of the quiet hours, HH:MM', type: 'text', default: '06:00' },
     timeZone: { title: 'The IANA time zone of the quiet hours', type: 'text', default: 'UTC' },
-    perMinute: { title: 'Incidents told one by one in a minute', type: 'number', default: 20 },
+    perMinute: { title: 'Incidents announced individually per minute', type: 'number', default: 20 },
   },
   hooks: { alerts: { name: 'alerts', verify: { kind: 'none' } } },
   automations: [
     {
       name: 'incident',
       when: { event: 'trunkline.automation.started' },
-      // One that comes while the incident is open, or shortly after, waits: it is told if it is still open by then.
+      // One that comes while the incident is open, or shortly after, waits: it is announced if it is still open by then.
       dedupe: { key: `{% ${alert}.dedup_key %}`, seconds: 1 },
       mode: 'queue',
       maxPerMinute: '{{perMinute}}',
@@ -117,7 +118,7 @@ export const monitoringAlert: Recipe = {
           if: `{% $not(${isQuiet}) %}`,
           call: 'proptt2/{{radio}}/sendMessageToChannel',
           input: { channelId: '{{onCall}}', message: `{% ${title} & ' ' & ${ref} %}` },
-          unless: told('resolve'),
+          unless: alertEvent('resolve'),
           ...patiently,
           ...continueOnError,
         },
@@ -129,7 +130,7 @@ export const monitoringAlert: Recipe = {
             message: `{% '🔔 ' & ${title} & ' ' & ${ref} & (${alert}.link ? ' ' & ${alert}.link : '')
               & '\\nTake it: ack ' & ${ref} & ' or ' & $link('ack') %}`,
           },
-          unless: told('resolve'),
+          unless: alertEvent('resolve'),
           ...patiently,
           ...continueOnError,
         },
@@ -180,8 +181,8 @@ export const monitoringAlert: Recipe = {
           input: { token: '{{room}}', message: `{% 'Taken by ' & steps.taker.output & ': ' & ${ref} %}` },
           ...continueOnError,
         },
-        { name: 'resolved', waitFor: { ...told('resolve'), seconds: 7 * 86_400 } },
-        // The end of what the radios alone have told is told too; what nobody heard of has no end.
+        { name: 'resolved', waitFor: { ...alertEvent('resolve'), seconds: 7 * 86_400 } },
+        // The end is announced even if only the radios got the incident; what nobody received has no end.
         end('end', wasTold('line')),
         end('lateEnd', `$not(${wasTold('line')}) and ${wasTold('page')}`),
         writeRow(

@@ -44,7 +44,7 @@ const rowOfPerson = `($id := $lookup($steps.map.output.ids, person); $exists($id
 export const positions: Recipe = {
   title: 'Positions',
   summary:
-    'The last position of each radio is kept in a TimeTonic table, one row per person, with as few calls as can be.',
+    'The last position of each radio is kept in a TimeTonic table, one row per person, with as few calls as possible.',
   requirements: [
     'A TimeTonic table with the fields Person, Name, Lat, Lon, SeenAt, AgeMin and Channels.',
     'For a history, a second table with the fields Person, Lat, Lon and SeenAt.',
@@ -56,7 +56,7 @@ export const positions: Recipe = {
     ...book,
     positions: table('The table of positions, by its code', 'positions'),
     history: { ...table('The table of the history, by its code, or "none"', 'none') },
-    cron: { title: 'When positions are looked at, such as */5 6-21 * * 1-5', type: 'text', default: '*/5 * * * *' },
+    cron: { title: 'When positions are read, such as */5 6-21 * * 1-5', type: 'text', default: '*/5 * * * *' },
     workZone: { title: 'The time zone of these hours', type: 'text', default: 'UTC' },
     people: {
       title: 'Only these user ids; none means everybody',
@@ -148,7 +148,7 @@ export const positions: Recipe = {
         },
         {
           name: 'keepMap',
-          // After a failed write the rows are looked for again: one may have been made, or deleted by somebody.
+          // After a failed write the rows are read again: one may have been created, or deleted by somebody.
           if: '{% $exists(steps.rows.output.tableValues) or $exists(steps.write.error) %}',
           remember: { key: 'map', value: '{% $exists(steps.write.error) ? null : steps.map.output %}' },
         },

@@ -9,7 +9,7 @@ const pageSize = 100;
 const step = 90;
 /** Recordings that one run exports; the rest follows with the next. */
 const most = 400;
-/** Recordings may be finished out of order: so far below the newest exported id they are still looked for. */
+/** Recordings may be finished out of order: ids this far below the newest exported one are still checked. */
 const lookBack = 500;
 
 const watermark = '($exists(memo.exported) ? memo.exported.watermark : 0)';
@@ -178,7 +178,7 @@ export const recordings: Recipe = {
               type: 'text/csv',
               base64: `{% (
                 $cell := function($text) {
-                  /* A spreadsheet takes a text that begins like a formula for one. */
+                  /* Spreadsheets evaluate a text that starts like a formula. */
                   '"' & $replace($replace($string($text), /^[=+@-]/, "'$0"), '"', '""') & '"'
                 };
                 $base64encode($join($append(

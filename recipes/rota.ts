@@ -3,7 +3,7 @@ import { continueOnError } from './errors.ts';
 import { places, table } from './inputs.ts';
 import { dateCell, fieldIdsRead, readRows, rowsOf, writeRows } from './rows.ts';
 
-/** The next look is near: a failing one ends soon. */
+/** The next run is minutes away, so a failing read ends soon. */
 const soon = { retry: { attempts: 3, seconds: 3 }, timeout: 15 };
 const pair = (of: string) => `$string(${of}.channelId) & '/' & $string(${of}.userId)`;
 
@@ -68,7 +68,7 @@ const done = (step: string, list: string) =>
 
 const problems = "$join(steps.shift.output.problems, ', ')";
 const areNew = `${problems} != ($exists(memo.problems) ? memo.problems : '')`;
-const isNewText = '$not(steps.plan.output.text = memo.told)';
+const isNewText = '$not(steps.plan.output.text = memo.announced)';
 const count = (list: string) => `$count(steps.plan.output.${list})`;
 
 /** R2: who is on shift is a member of the channel; who was made one by this recipe is taken out afterwards. */
@@ -78,7 +78,7 @@ export const rota: Recipe = {
     'Every five minutes the people on shift are linked to their channels, and those whose shift is over are unlinked.',
   requirements: [
     'A TimeTonic table with the fields Person (the user id), ChannelNo, Start, End, Role (Normal, Receiver or Operator) and AppliedAt.',
-    'A Talk room that is told what changed.',
+    'A Talk room for the changes.',
   ],
   inputs: {
     ...places,
@@ -87,7 +87,7 @@ export const rota: Recipe = {
     timeZone: { title: 'The time zone of Start and End', type: 'text', default: 'UTC' },
     maxChangePercent: { title: 'More changes than this share of the members are refused', type: 'number', default: 30 },
     freeChanges: { title: 'So many changes are always allowed', type: 'number', default: 2 },
-    dryRun: { title: 'Whether changes are only told, not made', type: 'boolean', default: false },
+    dryRun: { title: 'Whether changes are only announced, not made', type: 'boolean', default: false },
   },
   automations: [
     {
@@ -158,9 +158,9 @@ export const rota: Recipe = {
           ...continueOnError,
         },
         {
-          name: 'told',
+          name: 'announced',
           if: `{% {{dryRun}} and ${isNewText} %}`,
-          remember: { key: 'told', value: '{% steps.plan.output.text %}' },
+          remember: { key: 'announced', value: '{% steps.plan.output.text %}' },
         },
         {
           name: 'problemsLine',

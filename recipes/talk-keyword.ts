@@ -10,7 +10,7 @@ const text = `${match}.text & ' (' & event.data.actorId & ')'`;
 export const talkKeyword: Recipe = {
   title: 'Talk keyword',
   summary: 'Commands in a chat room are sent to a radio channel, from listed people only.',
-  requirements: ['A Talk room. With a Talk bot the commands are heard at once, without one within a minute.'],
+  requirements: ['A Talk room. With a Talk bot, commands arrive at once; without one, within a minute.'],
   inputs: {
     radio,
     chat,

@@ -6,7 +6,7 @@ import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { triggersOf as eventTriggers, triggered } from '../store/triggers.ts';
 import { type Definition, triggersOf } from './definition.ts';
-import { beginningsPerRun, countRun, defaultPerMinute, tooMany } from './runs/flood.ts';
+import { countRun, defaultPerMinute, startsPerRun, tooMany } from './runs/flood.ts';
 import { linkNames, newLinkSecret } from './runs/links.ts';
 import { findRun, type RunCause, type RunDefinition, type RunServices, startRun } from './runs/runs.ts';
 
@@ -88,8 +88,8 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
 async function* triggeredBy({ table, clock }: RunServices, event: Cause): AsyncGenerator<AutomationItem> {
   const source = { key: keys.automation, all: () => listAutomations(table) };
   for await (const items of triggered<AutomationItem>(table, 'automation', eventTriggers(event), source)) {
-    const meant = items.filter((item) => item.enabled && isMeant(item, event, clock.now()));
-    yield* meant.sort((one, other) => Number(mayAlarm(other)) - Number(mayAlarm(one)));
+    const matched = items.filter((item) => item.enabled && isTriggeredBy(item, event, clock.now()));
+    yield* matched.sort((one, other) => Number(mayAlarm(other)) - Number(mayAlarm(one)));
   }
 }
 
@@ -149,8 +149,8 @@ export async function startOne(
   };
   return startRun(services, cause, async () => {
     if (max === undefined) return undefined;
-    const begun = await countRun(services, item.id, 'begun');
-    return begun > max * beginningsPerRun ? tooMany(max) : undefined;
+    const started = await countRun(services, item.id, 'started');
+    return started > max * startsPerRun ? tooMany(max) : undefined;
   });
 }
 
@@ -176,7 +176,7 @@ export function triggersFor(item: AutomationItem): string[] {
 }
 
 /** Whether an event starts an automation. */
-export function isMeant(item: AutomationItem, event: Cause, now: number): boolean {
+export function isTriggeredBy(item: AutomationItem, event: Cause, now: number): boolean {
   if (isHistory(event, Date.parse(item.createdAt), Date.parse(item.updatedAt), now)) return false;
   return triggersOf(definitionOf(item)).some((when) => {
     if (event.own && !('own' in when && when.own)) return false;

@@ -49,7 +49,7 @@ const oneOrMoreEvents = () => z.union([awaitedEvent(), z.array(awaitedEvent()).c
 const onError = () =>
   z.optional(
     field(z.enum(['stop', 'continue']), {
-      description: '`continue`: the run goes on after the first failed attempt and ends as partial. Default stop.',
+      description: '`continue`: the run continues after the first failed attempt and ends as partial. Default stop.',
     }),
   );
 
@@ -62,11 +62,13 @@ const list = () =>
 /** How a list is processed. */
 const listOptions = () => ({
   concurrency: z.optional(
-    field(integer(1, 10), { description: 'Items at a time. With 1 each item begins when the one before has ended.' }),
+    field(integer(1, 10), {
+      description: 'Items at a time. With 1, each item starts when the previous one has ended.',
+    }),
   ),
   stopOn: z.optional(
     field(z.array(text(60)).check(z.minLength(1), z.maxLength(20)), {
-      description: 'Error codes after which no further item begins, whatever `onError` says.',
+      description: 'Error codes after which no further item starts, whatever `onError` says.',
       examples: [['vendor_not_acceptable']],
     }),
   ),
@@ -126,7 +128,7 @@ const rememberStep = () =>
         expect: z.optional(
           field(z.unknown(), {
             description:
-              'Write only where the memory holds this value just now; null: only where it holds none. The output tells in `written`.',
+              'Write only where the memory holds this value just now; null: only if it holds none. `written` in the output says whether it did.',
           }),
         ),
       }),

@@ -5,7 +5,7 @@ import type { Table } from '../store/table.ts';
 
 const pageSize = 500;
 
-/** What is waiting for a pause to end: runs that reached a sending step, and deliveries whose turn came. */
+/** What is waiting for a pause to end: runs that reached a sending step, and deliveries that are due. */
 export async function waitingFor(table: Table, { since }: PauseState): Promise<Waiting> {
   const [runs, pending, retrying] = await Promise.all([
     countPaused(table, 'run-running', since),

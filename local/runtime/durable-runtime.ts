@@ -32,19 +32,19 @@ export interface DurableRuntimeOptions {
   perGroup?: number;
   /** Called when an execution has failed permanently, before that is stored. Called again if it throws. */
   onFailed?: (execution: { functionName: string; name: string; arn: string }) => Promise<void>;
-  /** Told what an execution returned, as JSON. */
+  /** Called with what an execution returned, as JSON. */
   onSucceeded?: (functionName: string, result: string | undefined) => void;
-  /** Told when an execution failed, or an invocation broke down and is tried again. */
+  /** Called when an execution failed, or when an invocation failed and is repeated. */
   onFault?: (functionName: string, name: string, error: unknown) => void;
 }
 
-/** Lambda's durable executions on one machine: stored at every checkpoint, gone on with after a restart or kill -9. */
+/** Lambda's durable executions on one machine: stored at every checkpoint, and continued after a restart or kill -9. */
 export interface DurableRuntime {
   /** For the Lambda endpoint. */
   functions: Readonly<Record<string, DurableFunction>>;
   /** Completes a callback; false when it is over already, or never was. */
   complete(callbackId: string, result: string): Promise<boolean>;
-  /** Goes on with everything that is due; timers call it, and tests whose clock they move. */
+  /** Continues everything that is due; timers call it, and tests whose clock they move. */
   wake(): void;
   /** Resolves when nothing runs and nothing is due. */
   idle(): Promise<void>;
@@ -70,7 +70,7 @@ interface Running {
   unseen: Set<string>;
 }
 
-/** Starts the runtime and takes up every execution that an earlier process left unfinished. */
+/** Starts the runtime and continues every execution that an earlier process left unfinished. */
 export async function startDurableRuntime(options: DurableRuntimeOptions): Promise<DurableRuntime> {
   const { clock, handlers } = options;
   const store = new DurableStore(options.table);
@@ -92,7 +92,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
   const fresh = new Map<string, ExecutionItem>();
   const turns = new Map<string, Promise<unknown>>();
 
-  /** What begins, ends and completes one execution happens one after the other. */
+  /** Starting, ending and completing one execution happen one after the other. */
   function inTurn<T>(pk: string, work: () => Promise<T>): Promise<T> {
     const turn = (turns.get(pk) ?? Promise.resolve()).then(work, work);
     const settled = turn

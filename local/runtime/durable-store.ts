@@ -48,7 +48,7 @@ export class DurableStore {
     return this.#table.get<ExecutionItem>({ pk, sk: 'execution' }, true);
   }
 
-  /** Every execution that is not finished, with the time at which it goes on. */
+  /** Every execution that is not finished, with the time at which it continues. */
   async *unfinished(): AsyncGenerator<ExecutionItem> {
     for await (const page of dueItems<ExecutionItem>(this.#table, 'timer', Number.MAX_SAFE_INTEGER)) yield* page;
   }

@@ -16,7 +16,7 @@ export interface ExecutionQueueOptions {
   perGroup: number;
   /** Where an execution waits for its turn. */
   laneOf(pk: string): Lane;
-  /** One invocation; when it throws, the execution comes again a second later. */
+  /** One invocation; when it throws, the execution is invoked again a second later. */
   run(pk: string, functionName: string): Promise<void>;
   onFault(functionName: string, pk: string, error: unknown): void;
 }
@@ -46,7 +46,7 @@ export interface QueueState {
 /** The executions of one function that wait, and how many run. */
 interface FunctionQueue {
   alarms: string[];
-  /** By group; the one whose turn is next comes first. */
+  /** By group, the next one first. */
   groups: Map<string, { waiting: string[]; running: number }>;
   running: { alarms: Running; others: Running };
 }
@@ -66,7 +66,7 @@ export class ExecutionQueue {
   readonly #busy = new Set<string>();
   /** Since when those that wait for a place do, in epoch milliseconds. */
   readonly #waitingSince = new Map<string, number>();
-  /** Asked for while they ran: they run once more. */
+  /** Enqueued while they ran: they run once more. */
   readonly #again = new Set<string>();
   readonly #resting = new Map<string, { functionName: string; until: number }>();
   #idlers: (() => void)[] = [];
@@ -170,7 +170,7 @@ export class ExecutionQueue {
       queue.alarms = [];
       for (const group of queue.groups.values()) group.waiting = [];
     }
-    // What takes longer is gone on with at the next start, as after a crash.
+    // What takes longer continues at the next start, as after a crash.
     const limit = AbortSignal.timeout(stopTime);
     await Promise.race([this.idle(), new Promise((resolve) => limit.addEventListener('abort', resolve))]);
   }
@@ -197,7 +197,7 @@ export class ExecutionQueue {
     return !this.#stopping && busy < this.#options.concurrency && open < this.#options.maxOpen;
   }
 
-  /** The group whose turn it is; it comes last from then on. */
+  /** The group whose turn it is; it is moved to the end. */
   #nextGroup(queue: FunctionQueue): { waiting: string[]; running: number } | undefined {
     for (const [name, group] of queue.groups) {
       if (group.waiting.length === 0) {

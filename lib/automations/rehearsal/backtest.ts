@@ -7,7 +7,7 @@ import type { EventItem } from '../../events/log.ts';
 import { mayReadEvent } from '../../events/reading.ts';
 import type { LogEntry } from '../../events/settle.ts';
 import { keys } from '../../store/items.ts';
-import { type AutomationItem, definitionOf, isMeant, startOne } from '../automations.ts';
+import { type AutomationItem, definitionOf, isTriggeredBy, startOne } from '../automations.ts';
 import { schedulesOf, triggersOf } from '../definition.ts';
 import type { AutomationServices } from '../runs/run-context.ts';
 import { findRun } from '../runs/runs.ts';
@@ -181,7 +181,7 @@ async function events(
   for (let at = 0; at < inOrder.length && found.length <= limit; at += pageLength) {
     const page = inOrder.slice(at, at + pageLength);
     for (const event of await services.table.getMany<EventItem>(page.map(({ id }) => keys.event(id)))) {
-      if (!event || !isMeant(old, event, services.clock.now())) continue;
+      if (!event || !isTriggeredBy(old, event, services.clock.now())) continue;
       const cause = { at: event.appendedAt, id: event.id, eventId: event.id };
       if (!after || isBefore(after, cause)) found.push(cause);
     }

@@ -9,7 +9,7 @@ import { type EventItem, findEvent, shownEvent } from '../../events/log.ts';
 import { ownEventTypes } from '../../events/own-event-types.ts';
 import { mayReadEvent } from '../../events/reading.ts';
 import { keys } from '../../store/items.ts';
-import { type AutomationItem, definitionOf, isMeant, startOne } from '../automations.ts';
+import { type AutomationItem, definitionOf, isTriggeredBy, startOne } from '../automations.ts';
 import { type Definition, isCall, triggersOf } from '../definition.ts';
 import { raisesAlarm } from '../raises-alarm.ts';
 import type { AutomationServices } from '../runs/run-context.ts';
@@ -56,9 +56,9 @@ export async function rehearse(
     });
   };
   await stage.play([{ at: now, start }]);
-  if (runId === undefined) throw new GatewayError('unavailable', 'The rehearsal could not begin. Try again.');
+  if (runId === undefined) throw new GatewayError('unavailable', 'The rehearsal could not start. Try again.');
   const others = stage.runIds.filter((id) => id !== runId);
-  const isStarted = stored === undefined || isMeant({ ...item, createdAt: '1970', updatedAt: '1970' }, stored, now);
+  const isStarted = stored === undefined || isTriggeredBy({ ...item, createdAt: '1970', updatedAt: '1970' }, stored, now);
   return {
     ...(await showRehearsed(stage, vendors, runId)),
     complete: stage.isComplete,

@@ -85,9 +85,9 @@ export class RehearsalStage {
       (context, start) => runAutomation(this.services, vendors, context, start),
       (value) => this.#happensAt(value),
     );
-    const { log: _, pollNow: __, ...kit } = real;
+    const { log: _, pollNow: __, ...shared } = real;
     this.services = {
-      ...kit,
+      ...shared,
       table: new ScratchTable(real.table, options.hidden),
       files: scratchFiles(real.files),
       clock,
@@ -193,11 +193,11 @@ export class RehearsalStage {
       throw new GatewayError('invalid_request', `A rehearsal makes at most ${limits.reads} reads.`);
     notes.performed = true;
     // A read that takes long would become a run of its own.
-    const { startRun: _, ...kit } = this.#real;
+    const { startRun: _, ...shared } = this.#real;
     const ends = AbortSignal.any([signal, AbortSignal.timeout(readTimeoutMs)]);
     try {
       const answer = await invoke(
-        kit,
+        shared,
         vendor,
         { ...invocation, principal },
         { requestId: scope.requestId, signal: ends },

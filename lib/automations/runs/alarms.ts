@@ -106,11 +106,11 @@ function acknowledgedAt(run: RunItem, steps: readonly StepItem[], raisedAt: numb
       .map(({ at }) => at),
   );
   // A wait that ran out of time has no output.
-  const heard = steps.find(
+  const acknowledged = steps.find(
     ({ at, state, output, outputFile, endedAt = 0 }) =>
       waits.has(at) && state === 'succeeded' && (outputFile ?? output ?? 'null') !== 'null' && endedAt >= raisedAt,
   );
-  return heard?.endedAt === undefined ? undefined : iso(heard.endedAt);
+  return acknowledged?.endedAt === undefined ? undefined : iso(acknowledged.endedAt);
 }
 
 function raisesAlarm(vendors: Catalogue, { call }: StepItem): boolean {

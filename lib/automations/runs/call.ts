@@ -185,11 +185,11 @@ async function callOnce(
   place: StepPlace,
   item: unknown,
   attempt: number,
-  begun: number | undefined,
+  firstStartedAt: number | undefined,
 ): Promise<Attempt> {
   const { services, records } = run;
   const startedAt = services.clock.now();
-  const firstAt = begun ?? startedAt;
+  const firstAt = firstStartedAt ?? startedAt;
   const asked = { yes: false };
   try {
     if (await run.isCancelled()) {
@@ -242,9 +242,9 @@ async function requireQuota({ run, services }: RunContext, step: CallStep): Prom
   const quota = await services.usage.quota(await services.connections.find(vendor, connection));
   if (!quota || !isReserved(quota)) return;
   const now = services.clock.now();
-  // The runs that waited do not all go on in the same second.
+  // The runs that waited do not all continue in the same second.
   const waitMs = Math.min(monthEnd(now) - now, quotaCheckMs) + services.random.number() * maxSpreadMs;
-  throw new GatewayError('paused', `quota: ${reservedReason(`${vendor}/${connection}`, 'The step goes on', now)}`, {
+  throw new GatewayError('paused', `quota: ${reservedReason(`${vendor}/${connection}`, 'The step continues', now)}`, {
     retryAfter: Math.ceil(waitMs / 1000),
   });
 }
@@ -263,7 +263,7 @@ async function askVendor(
   const vendor = vendorIn(run.vendors, vendorName);
   if (!vendor || !operation) throw new GatewayError('not_found', `There is no ${step.call}.`);
   // A long-running call is this step itself; it does not start a run of its own.
-  const { startRun: _, ...kit } = services;
+  const { startRun: _, ...shared } = services;
   const { keyId, name, scopes } = run.run;
   const isSlow = operation.slow !== undefined;
   const defaultMs = isSlow ? longCallMs : operation.alarm ? alarmCallMs : callMs;
@@ -273,7 +273,7 @@ async function askVendor(
   const masker = maskerOf(opened);
   try {
     const answer = await (services.hands?.invoke ?? invoke)(
-      { ...kit, http: watched(services.http, asked) },
+      { ...shared, http: watched(services.http, asked) },
       vendor,
       { principal, connection, operation: operationName, input: whole },
       { requestId: randomUUID(), signal: deadline.signal, ...(isSlow && { progress: progressOf(run) }) },

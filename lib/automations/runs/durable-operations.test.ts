@@ -104,7 +104,7 @@ describe('the durable operations of a run', () => {
       const { files } = stage.services();
       const unreadable = { ...files, get: () => Promise.reject(new Error('No disk.')) };
       await expect(stage.finish(id, undefined, { ...small, files: unreadable })).rejects.toThrow('No disk.');
-      expect(await stage.read(id)).toMatchObject({ state: 'failed', reason: 'The run could not go on: No disk.' });
+      expect(await stage.read(id)).toMatchObject({ state: 'failed', reason: 'The run could not continue: No disk.' });
       // The execution that waits for it ends as well.
       await expect(stage.finish(id, undefined, small)).rejects.toThrow('has ended early');
     });

@@ -138,7 +138,7 @@ describe('a step in trouble', () => {
     when('chat/say', ({ at }, number) => (at < posted + 7000 ? trouble.down() : { id: number }));
     const run = await go([
       beside(chat),
-      { name: 'told', set: '{% steps.chat.output.id %}' },
+      { name: 'id', set: '{% steps.chat.output.id %}' },
       beside({ ...row, name: 'after', input: { text: '{% "id " & steps.chat.output.id %}' } }),
       siren,
       { ...alert, name: 'last', after: ['chat'] },
@@ -146,7 +146,7 @@ describe('a step in trouble', () => {
     expect(run.state).toBe('succeeded');
     const at = (call: string) => (sent.find((each) => each.call === call)?.at ?? 0) - posted;
     expect([at('radio/siren'), at('chat/say'), at('table/say'), at('radio/alert')]).toEqual([0, 7000, 7000, 7000]);
-    expect(run.steps.told?.output).toBe(0);
+    expect(run.steps.id?.output).toBe(0);
     expect(run.steps.chat).toMatchObject({ attempts: 3, state: 'succeeded' });
     expect(run.steps.chat?.error).toBeUndefined();
   });
@@ -167,10 +167,10 @@ describe('a step in trouble', () => {
 
   test('is tried as its `retry` says', async () => {
     when('chat', trouble.down);
-    const begun = clock.now();
+    const startedAt = clock.now();
     const run = await go([{ ...chat, retry: { attempts: 3, seconds: 10 } }]);
     expect(run.steps.chat).toMatchObject({ state: 'failed', attempts: 3 });
-    expect(clock.now() - begun).toBe(20_000);
+    expect(clock.now() - startedAt).toBe(20_000);
   });
 
   test('has the time that its `timeout` says', async () => {
@@ -181,10 +181,10 @@ describe('a step in trouble', () => {
 
   test('that raises an alarm is given up after half a minute', async () => {
     when('radio', trouble.down);
-    const begun = clock.now();
+    const startedAt = clock.now();
     const run = await go([siren]);
     expect(run).toMatchObject({ state: 'failed', reason: 'Step siren: It could not be reached.' });
-    expect(clock.now() - begun).toBeLessThanOrEqual(30_000);
+    expect(clock.now() - startedAt).toBeLessThanOrEqual(30_000);
     expect(run.steps.siren?.attempts).toBeGreaterThan(5);
   });
 
@@ -205,11 +205,11 @@ describe('a step in trouble', () => {
   test('does not repeat a write whose answer was lost, unless it is an SOS', async () => {
     when('chat', trouble.lost);
     when('radio', trouble.lost);
-    const begun = clock.now();
+    const startedAt = clock.now();
     const run = await go([beside(chat), beside(siren), beside(alert)]);
     expect(states(run)).toEqual({ chat: 'unknown', siren: 'unknown', alert: 'unknown' });
     expect([run.steps.chat?.attempts, run.steps.siren?.attempts, run.steps.alert?.attempts]).toEqual([1, 3, 1]);
-    expect(clock.now() - begun).toBeLessThanOrEqual(30_000);
+    expect(clock.now() - startedAt).toBeLessThanOrEqual(30_000);
   });
 
   test('keeps the order of messages at one connection', async () => {

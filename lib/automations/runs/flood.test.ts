@@ -53,11 +53,14 @@ function automation(): AutomationItem {
   };
 }
 
-async function run(item: AutomationItem, meant: boolean): Promise<{ state: string; begun: boolean; reason?: string }> {
-  let begun = false;
+async function run(
+  item: AutomationItem,
+  meant: boolean,
+): Promise<{ state: string; started: boolean; reason?: string }> {
+  let started = false;
   const starter = {
     startRun: async () => {
-      begun = true;
+      started = true;
     },
   } as unknown as Starter;
   const at = clock.now();
@@ -74,27 +77,27 @@ async function run(item: AutomationItem, meant: boolean): Promise<{ state: strin
   const services = { ...kit, starter };
   const trigger = { cause: `event ${id}`, createdAt: at, event: event as never, isUnsaved: true };
   const runId = await startOne(services, item, trigger);
-  if (begun) await runAutomation(services, {}, context, { runId });
+  if (started) await runAutomation(services, {}, context, { runId });
   const { state = 'lost', reason } = (await findRun(kit.table, runId)) ?? {};
-  return { state, begun, ...(reason !== undefined && { reason }) };
+  return { state, started, ...(reason !== undefined && { reason }) };
 }
 
-test('a run whose condition does not hold leaves its place to one that is meant', async () => {
+test('a run whose condition does not hold leaves its place to one that applies', async () => {
   const item = automation();
   for (let event = 0; event < 10; event++) expect(await run(item, false)).toMatchObject({ state: 'skipped' });
-  for (let event = 0; event < 3; event++) expect(await run(item, true)).toEqual({ state: 'succeeded', begun: true });
-  const fourth = { state: 'suppressed', begun: true, reason: 'More than 3 runs within a minute (maxPerMinute).' };
+  for (let event = 0; event < 3; event++) expect(await run(item, true)).toEqual({ state: 'succeeded', started: true });
+  const fourth = { state: 'suppressed', started: true, reason: 'More than 3 runs within a minute (maxPerMinute).' };
   expect(await run(item, true)).toEqual(fourth);
   clock.advance(60_000);
   expect(await run(item, true)).toMatchObject({ state: 'succeeded' });
 });
 
-test('beyond ten times as many nothing is begun, and each is kept with its reason', async () => {
+test('beyond ten times as many no run starts, and each is kept with its reason', async () => {
   const item = automation();
-  for (let event = 0; event < 30; event++) expect(await run(item, false)).toMatchObject({ begun: true });
+  for (let event = 0; event < 30; event++) expect(await run(item, false)).toMatchObject({ started: true });
   expect(await run(item, true)).toMatchObject({
     state: 'suppressed',
-    begun: false,
+    started: false,
     reason: expect.stringContaining('maxPerMinute'),
   });
 });

@@ -9,16 +9,16 @@ import type { Key, Table } from '../../store/table.ts';
 export const defaultPerMinute = 60;
 
 /** How many runs may start for each that may act: many find out only from their condition that they do not apply. */
-export const beginningsPerRun = 10;
+export const startsPerRun = 10;
 
 /** Counts one run of an automation in this minute, among those that start or those that act, and returns the count. */
 export async function countRun(
   { table, clock }: { table: Table; clock: Clock },
   automation: string,
-  what: 'begun' | 'acting',
+  what: 'started' | 'acting',
 ): Promise<number> {
   const minute = Math.floor(clock.now() / 60_000);
-  const counted = await table.update<{ begun?: number; acting?: number }>(
+  const counted = await table.update<{ started?: number; acting?: number }>(
     keys.flood(automation, minute),
     `SET #expiresAt = :expiresAt ADD #${what} :one`,
     { one: 1, expiresAt: expiry((minute + 60) * 60_000) },

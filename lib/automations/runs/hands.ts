@@ -24,7 +24,7 @@ export interface Refusal {
 
 /** How a run evaluates and calls. A rehearsal is the same run with other hands, over a table and a clock of its own. */
 export interface Hands {
-  /** Whoever looks on: waits find only the events that these scopes may read, too. */
+  /** The scopes of whoever reads the result: waits find only events that these may read as well. */
   readonly scopes: readonly string[];
   evaluate(template: unknown, bindings: Readonly<Record<string, unknown>>, options: EvaluateOptions): Promise<unknown>;
   /** Performs the call of a step. */
@@ -35,6 +35,6 @@ export interface Hands {
     scope: CallScope,
     asker: Asker,
   ): Promise<InvokeAnswer>;
-  /** Learns why something is not carried out. */
+  /** Called when a condition keeps something from being carried out. */
   refused(refusal: Refusal): Promise<void>;
 }

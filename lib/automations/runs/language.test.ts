@@ -273,12 +273,12 @@ describe('cancelOn', () => {
 
   test('ends a run as soon as its event comes', async () => {
     const id = await stage.start(automation(), { key: 'k1' });
-    const begun = clock.now();
+    const startedAt = clock.now();
     await stage.finish(id, async () => {
       await publish({ data: { key: 'other' } });
       await publish({ data: { key: 'k1' } });
     });
-    expect(clock.now()).toBe(begun);
+    expect(clock.now()).toBe(startedAt);
     expect(await stage.read(id)).toMatchObject({
       state: 'cancelled',
       reason: expect.stringContaining('test.answered'),

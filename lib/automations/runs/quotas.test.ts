@@ -39,7 +39,7 @@ describe('when 95 % of the monthly calls of a connection are used', () => {
       expect(showRun(run, admin, clock.now())).toMatchObject({
         state: 'running',
         waiting: expect.stringMatching(
-          /^quota: 95 % of the monthly calls of table\/demo are used\. The step goes on on 2027-02-01;/,
+          /^quota: 95 % of the monthly calls of table\/demo are used\. The step continues on 2027-02-01;/,
         ),
       });
       expect(run.steps.say).toMatchObject({ state: 'running', attempts: 0, error: { code: 'paused' } });

@@ -63,8 +63,8 @@ describe('a run of a single call', () => {
 
   test('has the rights that its key has now, whatever its item says', async () => {
     await desk.services.table.put({ ...keys.apiKey('weak'), id: 'weak', scopes: ['talk/demo/getRooms'] });
-    const begun = await beginRun(desk.services, await forged('talk/demo/getRooms', 'weak', 'weak'));
-    expect(begun).toMatchObject({ go: true, facts: { run: { scopes: ['talk/demo/getRooms'] } } });
+    const beginning = await beginRun(desk.services, await forged('talk/demo/getRooms', 'weak', 'weak'));
+    expect(beginning).toMatchObject({ go: true, facts: { run: { scopes: ['talk/demo/getRooms'] } } });
     const admin = await beginRun(desk.services, await forged('talk/demo/getRooms', 'admin', 'admin'));
     expect(admin).toMatchObject({ go: true, facts: { run: { scopes: ['*/*/*'] } } });
     await desk.services.table.delete(keys.apiKey('weak'));
@@ -74,7 +74,11 @@ describe('a run of a single call', () => {
   });
 
   test('calls no other vendor than the one whose function may store it', async () => {
-    const begun = await beginRun(desk.services, await forged('proptt2/demo/sendSosToChannel', 'admin', 'other'));
-    expect(begun).toMatchObject({ go: false, state: 'failed', reason: 'A call of talk cannot call anything else.' });
+    const beginning = await beginRun(desk.services, await forged('proptt2/demo/sendSosToChannel', 'admin', 'other'));
+    expect(beginning).toMatchObject({
+      go: false,
+      state: 'failed',
+      reason: 'A call of talk cannot call anything else.',
+    });
   });
 });

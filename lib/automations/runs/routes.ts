@@ -238,7 +238,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       method: 'POST',
       path: '/v1/runs/{id}/cancel',
       operationId: 'cancelRun',
-      summary: 'Stop a run: its waits end at once, and no further step begins',
+      summary: 'Stop a run: its waits end at once, and no further step starts',
       write: true,
       output: summary,
       handle: async ({ params, principal }) => {

@@ -172,9 +172,9 @@ export class RunContext {
   }
 
   /** Marks a skipped step, so that nothing waits for it. */
-  passOver(placed: PlacedStep): void {
+  skip(placed: PlacedStep): void {
     this.#endOf(placed.name).resolve();
-    for (const list of placed.inside) for (const each of list) this.passOver(each);
+    for (const list of placed.inside) for (const each of list) this.skip(each);
   }
 
   /**

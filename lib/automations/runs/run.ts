@@ -34,7 +34,7 @@ export async function runAutomation(
     if (part !== undefined) return await carryOutPart(services, vendors, context, { runId, part });
     return await carryOut(services, vendors, context, runId);
   } catch (error) {
-    const reason = `The run could not go on: ${error instanceof Error ? error.message : String(error)}`;
+    const reason = `The run could not continue: ${error instanceof Error ? error.message : String(error)}`;
     await abandonExecution(services, part ?? runId, reason, vendors);
     throw error;
   }

@@ -190,7 +190,7 @@ describe('a flood', () => {
     ] as const) {
       const item = stage.automation({ do: [step] });
       const minute = Math.floor(clock.now() / 60_000);
-      await stage.table().put({ ...keys.flood(item.id, minute), begun: defaultPerMinute, acting: defaultPerMinute });
+      await stage.table().put({ ...keys.flood(item.id, minute), started: defaultPerMinute, acting: defaultPerMinute });
       const id = await stage.start(item);
       await stage.finish(id);
       expect(await stateOf(id)).toBe(state);
@@ -237,7 +237,10 @@ describe('the end of a run', () => {
       }),
     );
     await expect(broken).rejects.toThrow('a bug');
-    expect(await stage.read(id)).toMatchObject({ state: 'failed', reason: expect.stringContaining('could not go on') });
+    expect(await stage.read(id)).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('could not continue'),
+    });
     await stage.finish(await stage.start(item, { zone: 'Z4' }));
     expect(calls()).toEqual(['radio/siren']);
   });

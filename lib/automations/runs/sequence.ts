@@ -14,7 +14,7 @@ import { runStart } from './start.ts';
 import { runWait, runWaitFor } from './wait.ts';
 
 /** The maximum time for which an unanswered step that may run beside the others delays the following steps, in milliseconds. */
-const patienceMs = 500;
+const maxDelayMs = 500;
 
 /** A step that runs beside the list. The flags belong to this replay alone: they determine when steps start, never which. */
 interface Going {
@@ -48,7 +48,7 @@ export async function runSequence(
   let cancelled = false;
   for (const [index, placed] of steps.entries()) {
     if (stop !== undefined || cancelled) {
-      run.passOver(placed);
+      run.skip(placed);
       continue;
     }
     const earlier = [...around.earlier, ...steps.slice(0, index)];
@@ -81,10 +81,10 @@ export async function runSequence(
       attempted.resolve();
     };
     void ended.then(over, over);
-    const patience = new AbortController();
-    void run.services.clock.sleep(patienceMs, patience.signal).then(released.resolve, () => undefined);
+    const timer = new AbortController();
+    void run.services.clock.sleep(maxDelayMs, timer.signal).then(released.resolve, () => undefined);
     await released.promise;
-    patience.abort();
+    timer.abort();
   }
   for (const { placed, ended } of going) {
     const end = await ended;
@@ -141,7 +141,7 @@ async function runParallel(
     return words ?? null;
   });
   if (refusal !== null) {
-    for (const list of inside) for (const each of list) run.passOver(each);
+    for (const list of inside) for (const each of list) run.skip(each);
     return finished({ state: 'skipped' });
   }
   const branches = inside.map((list, index) =>
@@ -176,7 +176,7 @@ async function takeOver(
     const place = run.place(placed, isCall(step) ? step.call : 'taken over');
     await run.records.write(place, { state: 'succeeded', kept: true, output, ended: true });
   });
-  for (const list of placed.inside) for (const each of list) run.passOver(each);
+  for (const list of placed.inside) for (const each of list) run.skip(each);
   const end: StepEnd = { name, state: 'succeeded', succeeded: 1, failed: 0, wrote: false };
   run.finishStep(end, { output });
   return end;

@@ -4,7 +4,7 @@ import { findRun, type RunItem, type RunServices, type StepItem, startRunAgain, 
 
 /** The outcome of one search for lost runs. */
 export interface SweepReport {
-  looked: number;
+  checked: number;
   startedAgain: number;
   ended: number;
 }
@@ -23,13 +23,13 @@ const pageSize = 250;
  * active end as failed.
  */
 export async function sweepRuns(services: RunServices, signal: AbortSignal): Promise<SweepReport> {
-  const report: SweepReport = { looked: 0, startedAgain: 0, ended: 0 };
+  const report: SweepReport = { checked: 0, startedAgain: 0, ended: 0 };
   const now = services.clock.now();
-  const isFullLook = Math.floor(now / minuteMs) % 60 === 0;
-  const from = isFullLook ? 0 : now - youngMs;
+  const isFullSweep = Math.floor(now / minuteMs) % 60 === 0;
+  const from = isFullSweep ? 0 : now - youngMs;
   for await (const listed of newestListed<RunItem>(services.table, 'run-running', from, now - unstartedMs, pageSize)) {
     if (signal.aborted) return report;
-    report.looked++;
+    report.checked++;
     // The index is eventually consistent with the table.
     const run = await findRun(services.table, listed.id);
     if (run?.state !== 'running') continue;

@@ -25,8 +25,8 @@ export async function runWait(
   }
   const operation = run.nameOf(placed);
   const place = run.place(placed, `wait ${seconds} s`);
-  const begun = await begin(run, context, operation, place, step, seconds);
-  if ('end' in begun) return ended(run, name, begun.end, null);
+  const started = await begin(run, context, operation, place, step, seconds);
+  if ('end' in started) return ended(run, name, started.end, null);
   const cancelled = await pause(run, context, operation, seconds);
   await context.step(`${operation} ends`, async () => {
     await run.records.write(place, { state: 'succeeded', ended: true });
@@ -46,9 +46,9 @@ export async function runWaitFor(
   const { seconds } = step.waitFor;
   const wanted = awaitedBy(step);
   const place = run.place(placed, `waitFor ${wanted.map(({ event }) => event).join(' or ')}`);
-  const begun = await begin(run, context, operation, place, step, seconds);
-  if ('end' in begun) return ended(run, name, begun.end, null);
-  const until = begun.startedAt + seconds * 1000;
+  const started = await begin(run, context, operation, place, step, seconds);
+  if ('end' in started) return ended(run, name, started.end, null);
+  const until = started.startedAt + seconds * 1000;
   run.noteWait();
   const waited = await context.waitFor<WaitedEvent | { cancelled: true }>(
     operation,
@@ -57,7 +57,7 @@ export async function runWaitFor(
   );
   const cancelled = waited.done && 'cancelled' in waited.value;
   const event = await context.step(`${operation} ends`, async (): Promise<TrunklineEvent | null> => {
-    const found = await (waited.done ? eventOfWait(run, waited.value) : lastLook(run, step));
+    const found = await (waited.done ? eventOfWait(run, waited.value) : finalCheck(run, step));
     const shown = found ? await wholeEvent(run.services.files, found) : null;
     const reads = found && scopesToRead(found);
     await run.records.write(place, { state: 'succeeded', output: shown, ...(reads && { reads }), ended: true });
@@ -97,7 +97,7 @@ async function eventOfWait(
 }
 
 /** Before a wait times out, polled sources are read now and the log is searched once more. */
-async function lastLook(run: RunContext, step: WaitForStep): Promise<EventItem | undefined> {
+async function finalCheck(run: RunContext, step: WaitForStep): Promise<EventItem | undefined> {
   const wanted = awaitedBy(step);
   await Promise.all(
     wanted.map(({ event, connection }) => run.services.pollNow?.(event, connection).catch(() => undefined)),
@@ -114,7 +114,7 @@ async function begin(
   step: WaitStep | WaitForStep,
   seconds: number,
 ): Promise<{ startedAt: number } | { end: 'skipped' | 'cancelled' }> {
-  const begun = await context.step<number | { startedAt: number } | { end: 'skipped' | 'cancelled' }>(
+  const started = await context.step<number | { startedAt: number } | { end: 'skipped' | 'cancelled' }>(
     `${operation} begins`,
     async () => {
       const now = run.services.clock.now();
@@ -137,7 +137,7 @@ async function begin(
     },
   );
   // An earlier version remembered only the time.
-  return typeof begun === 'number' ? { startedAt: begun } : begun;
+  return typeof started === 'number' ? { startedAt: started } : started;
 }
 
 function ended(run: RunContext, name: string, state: 'succeeded' | 'skipped' | 'cancelled', output: unknown): StepEnd {

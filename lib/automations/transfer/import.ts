@@ -49,7 +49,7 @@ export interface Imported {
   secret?: string;
 }
 
-/** How the id of a hook begins that a dry run would create. */
+/** The prefix of the id of a hook that a dry run would create. */
 const newHook = 'hook-new';
 
 export type ImportInput = { [Section in Exclude<keyof Installation, 'version'>]?: Document[] | undefined };
