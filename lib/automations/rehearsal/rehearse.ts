@@ -58,7 +58,8 @@ export async function rehearse(
   await stage.play([{ at: now, start }]);
   if (runId === undefined) throw new GatewayError('unavailable', 'The rehearsal could not start. Try again.');
   const others = stage.runIds.filter((id) => id !== runId);
-  const isStarted = stored === undefined || isTriggeredBy({ ...item, createdAt: '1970', updatedAt: '1970' }, stored, now);
+  const isStarted =
+    stored === undefined || isTriggeredBy({ ...item, createdAt: '1970', updatedAt: '1970' }, stored, now);
   return {
     ...(await showRehearsed(stage, vendors, runId)),
     complete: stage.isComplete,

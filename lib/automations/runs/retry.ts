@@ -33,12 +33,12 @@ export function retryPolicy(step: Pick<CallStep, 'retry'>, operation: Pick<Opera
   return operation.alarm ? alarm : ordinary;
 }
 
-/** The most attempts that a policy allows, within its time. */
+/** The most attempts that a policy allows, within the longer of its times. */
 export function maxAttempts({ attempts, delays, withinMs }: RetryPolicy): number {
   let most = 1;
   for (let elapsedMs = 0; most < attempts; most++) {
     elapsedMs += (delays[Math.min(most, delays.length) - 1] ?? 1) * 1000;
-    if (elapsedMs > withinMs) break;
+    if (elapsedMs > Math.max(withinMs, ownTroubleMs)) break;
   }
   return most;
 }
