@@ -104,6 +104,22 @@ describe('forEach around several steps', () => {
     expect(run.steps.ids?.output).toEqual(['a', 'b', 'c', 'd']);
   });
 
+  test('takes nothing and null for an empty list, and a single value for a list of one', async () => {
+    const run = await go(
+      [
+        each({ name: 'none', forEach: '{% event.data.nothing %}', do: [{ name: 'a', set: 1 }] }),
+        each({ name: 'empty', forEach: '{% event.data.list %}', do: [{ name: 'b', set: 1 }] }),
+        each({ name: 'one', forEach: '{% "x" %}', do: [{ name: 'c', set: '{% item %}' }] }),
+        {
+          name: 'sum',
+          set: '{% $map([steps.none, steps.empty, steps.one], function($each) {$count($each.output)}) %}',
+        },
+      ],
+      { list: null },
+    );
+    expect(run.steps.sum?.output).toEqual([0, 0, 1]);
+  });
+
   test('refuses a list that is too long', async () => {
     const run = await go([each()], { list: Array.from({ length: 2_001 }, () => 1) });
     expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('2001 items') });

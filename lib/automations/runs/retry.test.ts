@@ -14,7 +14,7 @@ const write = { effect: 'write' } as const;
 const sos = { effect: 'write', alarm: true, repeatWhenLost: { attempts: 3, seconds: 30 } } as const;
 const ordinary = retryPolicy({}, {});
 const alarm = retryPolicy({}, { alarm: true });
-const after = (
+const pauseAfter = (
   error: unknown,
   {
     attempt = 1,
@@ -27,20 +27,20 @@ const after = (
 
 describe('the pause before the next attempt', () => {
   test('grows from two seconds to three minutes, and there is none after the sixth', () => {
-    const pauses = [1, 2, 3, 4, 5, 6].map((attempt) => after(down, { attempt }));
+    const pauses = [1, 2, 3, 4, 5, 6].map((attempt) => pauseAfter(down, { attempt }));
     expect(pauses).toEqual([2, 5, 15, 60, 180, undefined]);
   });
 
   test('of an alarm is short, and no attempt starts later than half a minute after the first', () => {
     const at = (attempt: number, elapsedMs: number) =>
-      after(down, { attempt, elapsedMs, policy: alarm, operation: sos });
+      pauseAfter(down, { attempt, elapsedMs, policy: alarm, operation: sos });
     expect([at(1, 0), at(2, 1_000), at(3, 3_000), at(9, 26_000)]).toEqual([1, 2, 4, 4]);
     expect(at(9, 26_001)).toBeUndefined();
   });
 
   test('of an alarm is granted for three minutes while it is Trunkline that fails', () => {
     const at = (elapsedMs: number, asked = false) =>
-      after(new Error('No database.'), { attempt: 9, elapsedMs, asked, policy: alarm, operation: sos });
+      pauseAfter(new Error('No database.'), { attempt: 9, elapsedMs, asked, policy: alarm, operation: sos });
     expect([at(176_000), at(176_001)]).toEqual([4, undefined]);
     // After the vendor was asked, the answer is lost: another rule.
     expect(at(100_000, true)).toBeUndefined();
@@ -48,12 +48,12 @@ describe('the pause before the next attempt', () => {
 
   test('is what `retry` says, and at least what the vendor asks for', () => {
     const policy = retryPolicy({ retry: { attempts: 3, seconds: 10 } }, { alarm: true });
-    expect([1, 2, 3].map((attempt) => after(down, { attempt, elapsedMs: 10 ** 6, policy }))).toEqual([
+    expect([1, 2, 3].map((attempt) => pauseAfter(down, { attempt, elapsedMs: 10 ** 6, policy }))).toEqual([
       10,
       10,
       undefined,
     ]);
-    expect([after(busy(60), { policy }), after(busy(5), { policy })]).toEqual([60, 10]);
+    expect([pauseAfter(busy(60), { policy }), pauseAfter(busy(5), { policy })]).toEqual([60, 10]);
   });
 });
 
@@ -71,12 +71,12 @@ describe('an attempt is repeated', () => {
     ['a call whose expression fails', failing('evaluation'), read, false, undefined],
     ['a call whose expression found no process', failing('crashed'), write, false, 2],
   ])('or not: %s', (_what, error, operation, asked, seconds) => {
-    expect(after(error, { operation, asked })).toBe(seconds);
+    expect(pauseAfter(error, { operation, asked })).toBe(seconds);
   });
 
   test('an SOS whose answer was lost, three times within half a minute', () => {
     const at = (attempt: number, elapsedMs: number) =>
-      after(lost, { attempt, elapsedMs, asked: true, policy: alarm, operation: sos });
+      pauseAfter(lost, { attempt, elapsedMs, asked: true, policy: alarm, operation: sos });
     expect([at(1, 0), at(2, 20_000), at(2, 20_001), at(3, 0)]).toEqual([10, 10, undefined, undefined]);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import { keys } from '../../store/items.ts';
+import { startOne } from '../automations.ts';
 import { defaultPerMinute, reportSuppressed } from './flood.ts';
 import { cancelRun } from './pause.ts';
 import { sweepRuns } from './sweep.ts';
@@ -221,6 +222,41 @@ describe('the end of a run', () => {
       { message: 'run started', automation: 'Test', event: run.eventId, level: 'info' },
       { message: 'run failed', state: 'partial', level: 'error' },
     ]);
+  });
+
+  test('is one line in the log, and only a failure is an error and an event', async () => {
+    const reported = async (id: string) =>
+      (await stage.settle('trunkline.run.failed')).filter(({ data }) => data?.includes(id));
+    const lastLine = (id: string) => stage.logged.filter((line) => line.run === id).at(-1);
+    const good = await go([chat]);
+    expect(lastLine(good.id)).toMatchObject({ level: 'info', message: 'run ended', state: 'succeeded' });
+    expect(lastLine(good.id)).not.toHaveProperty('reason');
+    expect(await reported(good.id)).toEqual([]);
+
+    when('radio', trouble.refused);
+    const bad = await go([siren]);
+    expect(lastLine(bad.id)).toMatchObject({ level: 'error', message: 'run failed', state: 'failed' });
+    const [event] = await reported(bad.id);
+    expect(JSON.parse(event?.data ?? '')).toEqual({
+      runId: bad.id,
+      automationId: bad.owner,
+      automation: 'Test',
+      eventId: bad.eventId,
+      state: 'failed',
+      reason: 'Step siren: No such channel.',
+      failures: [{ step: 'siren', reason: 'Step siren: No such channel.' }],
+    });
+    // Neither a drill is reported, nor the failure of an automation that reports failures.
+    expect(await reported((await stage.replay(bad.id, { isDrill: true })).id)).toEqual([]);
+    const cause = await publish({ type: 'trunkline.run.failed', data: { runId: bad.id } });
+    const reporter = await startOne(stage.services(), stage.automation({ do: [siren] }), {
+      cause: `event ${cause.id}`,
+      createdAt: cause.appendedAt,
+      eventId: cause.id,
+    });
+    await stage.finish(reporter);
+    expect(await stateOf(reporter)).toBe('failed');
+    expect(await reported(reporter)).toEqual([]);
   });
 
   test('comes even where the engine itself fails', async () => {
