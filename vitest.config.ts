@@ -1,16 +1,29 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Modules of `lib` that keep no state of the process's own: their tests share workers, so that each worker loads the modules once. */
 const shared = ['api', 'automations', 'connections', 'core', 'events', 'hooks', 'store', 'vendors'];
 /** Their tests that set the environment, or start a product or many processes. */
 const alone = ['lib/connections/sessions.test.ts', 'lib/events/attention.test.ts', 'lib/vendors/talk/product.test.ts'];
 
+/**
+ * Files with a process of their own come first, since they take longest. Those that share one follow together: a worker is kept only
+ * while the next file shares it too.
+ */
+class AloneFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return [true, false].flatMap((isolate) => sorted.filter(({ project }) => project.config.isolate === isolate));
+  }
+}
+
 export default defineConfig({
   test: {
     pool: 'forks',
     // Many tests wait for a process or a browser: a third worker uses the time of two cores in which two would wait.
     maxWorkers: 3,
+    sequence: { sequencer: AloneFirst },
     // A limit for what hangs, not for what is slow: the suite passes on a machine that is ten times slower.
     testTimeout: 180_000,
     hookTimeout: 180_000,
