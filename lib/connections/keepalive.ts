@@ -69,7 +69,7 @@ async function keepOne(
     settings: item.settings,
     ...(item.credentialsId && { credentialsId: item.credentialsId }),
   };
-  const call = vendorCall(services, vendor, connection, scope);
+  const call = vendorCall(services, vendor, connection, { ...scope, isRoutine: true });
   try {
     const held = await store.held(item, clock.now());
     if (held && policy.keepAlive) {

@@ -79,6 +79,20 @@ describe('requests to a vendor', () => {
     expect(desk.services.table.requests - again).toBe(2);
   });
 
+  test('of a routine are written with the next ones, five minutes later at the most', async () => {
+    const usage = counter();
+    const http = usage.counting(vendorHttp, connection, true);
+    const before = desk.services.table.requests;
+    for (let beat = 0; beat < 3; beat++) {
+      await http.request({ method: 'GET', url: 'https://vendor.example', timeoutMs: 1_000 });
+      expect(desk.services.table.requests).toBe(before);
+      desk.clock.advance(2 * 60_000);
+    }
+    await http.request({ method: 'GET', url: 'https://vendor.example', timeoutMs: 1_000 });
+    expect(desk.services.table.requests).toBe(before + 1);
+    expect((await stored(usage))[0]?.calls).toBe(4);
+  });
+
   test('neither fail nor wait because their count cannot be written, and are counted later', async () => {
     const broken = new Table('trunkline', { endpoint: 'http://127.0.0.1:9', region: 'us-east-1', maxAttempts: 1 });
     let table = broken;

@@ -1,6 +1,5 @@
 import type { Clock } from '../core/clock.ts';
 import type { HttpClient } from '../core/http/client.ts';
-import { LruMap } from '../core/lru-map.ts';
 import { isReserved, monthEnd, percentOf, type Quota } from '../core/quota.ts';
 import type { Connection, VendorName } from '../core/vendor.ts';
 import { expiry, keys } from '../store/items.ts';
@@ -48,13 +47,15 @@ const maxBatch = 100;
 const batchMs = 5 * 60_000;
 /** How long a total that was read may be used: other processes count too. */
 const totalMs = 60_000;
+/** How many connections a process counts for at once. */
+const maxCounts = 20_000;
 const retentionMs = 400 * 24 * 60 * 60_000;
 
 /** Counts every request to a vendor, by connection and day, in batches. */
 export class UsageCounter {
   readonly #table: Table;
   readonly #clock: Clock;
-  readonly #counts = new LruMap<string, Count>(20_000);
+  readonly #counts = new Map<string, Count>();
   readonly #writing = new Set<Promise<void>>();
 
   constructor(table: Table, clock: Clock) {
@@ -63,14 +64,14 @@ export class UsageCounter {
   }
 
   /** The client, with each of its requests counted. Writing a count neither delays nor fails a request. */
-  counting(http: HttpClient, connection: Connection): HttpClient {
+  counting(http: HttpClient, connection: Connection, isRoutine = false): HttpClient {
     return {
       request: (options) => {
-        this.#add(connection);
+        this.#add(connection, isRoutine);
         return http.request(options);
       },
       stream: (options) => {
-        this.#add(connection);
+        this.#add(connection, isRoutine);
         return http.stream(options);
       },
     };
@@ -98,8 +99,10 @@ export class UsageCounter {
     await Promise.all(this.#writing);
   }
 
-  #add(connection: Connection): void {
+  #add(connection: Connection, isRoutine: boolean): void {
     const count = this.#countOf(connection);
+    // The process of a routine lives on, and one write for each of thousands of keepalives would double their cost.
+    if (isRoutine && count.syncedAt === Number.NEGATIVE_INFINITY) count.syncedAt = this.#clock.now();
     count.requests++;
     count.pending++;
     const batch = Math.min(maxBatch, Math.max(minBatch, count.requests / 10));
@@ -120,6 +123,11 @@ export class UsageCounter {
       syncedAt: Number.NEGATIVE_INFINITY,
     };
     this.#counts.set(id, fresh);
+    for (const [oldest, count] of this.#counts) {
+      if (this.#counts.size <= maxCounts) break;
+      void this.#write(count);
+      this.#counts.delete(oldest);
+    }
     return fresh;
   }
 

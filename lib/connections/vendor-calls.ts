@@ -44,6 +44,8 @@ export interface CallScope {
   signal: AbortSignal;
   /** Called before each HTTP request is sent: from then on the vendor may have carried it out. */
   onRequest?: () => void;
+  /** A call that repeats all day, such as a keepalive: its first count in a process waits for more. */
+  isRoutine?: true;
   /** Receives the progress of a long transfer. */
   progress?: (done: number, total: number) => Promise<void>;
 }
@@ -72,7 +74,11 @@ export function vendorCall(
     connection,
     requestId: scope.requestId,
     http: observed(
-      services.usage.counting(limitConcurrency(services.http, connection, scope.signal), connection),
+      services.usage.counting(
+        limitConcurrency(services.http, connection, scope.signal),
+        connection,
+        scope.isRoutine === true,
+      ),
       scope.onRequest,
     ),
     files: services.files,
