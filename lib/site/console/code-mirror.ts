@@ -4,8 +4,7 @@ import { type Diagnostic, linter, lintGutter } from '@codemirror/lint';
 import { EditorState } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 import { basicSetup } from 'codemirror';
-import type { DefinitionPlace } from './definition-schema.ts';
-import type { JsonHelp } from './json-editor.tsx';
+import type { DefinitionPlace, JsonHelp } from './definition-schema.ts';
 
 const look = EditorView.theme({
   '&': { fontSize: '0.875rem', backgroundColor: 'transparent', color: 'var(--text)' },

@@ -16,6 +16,15 @@ export interface DefinitionPlace {
   call?: string | undefined;
 }
 
+/** What an editor of JSON knows about its document. */
+export interface JsonHelp {
+  /** What may stand at a place: the names of properties, or values. */
+  names: (place: DefinitionPlace) => readonly Suggestion[];
+  values: (place: DefinitionPlace) => readonly Suggestion[];
+  /** What is wrong with a value, by JSON pointer. It is asked for in a pause of writing, and marked in place. */
+  check: (value: unknown) => Promise<readonly { pointer: string; message: string }[]>;
+}
+
 /** Suggests what an automation's definition may contain, from the API's own document. `values` has the values of fields by name. */
 export function definitionSchema(document: ApiDocument, values: Readonly<Record<string, readonly Suggestion[]>>) {
   const forms = (schema: Schema): Schema[] => {

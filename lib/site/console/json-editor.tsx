@@ -1,13 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
-import type { DefinitionPlace, Suggestion } from './definition-schema.ts';
-
-export interface JsonHelp {
-  /** What may stand at a place: the names of properties, or values. */
-  names: (place: DefinitionPlace) => readonly Suggestion[];
-  values: (place: DefinitionPlace) => readonly Suggestion[];
-  /** What is wrong with a value, by JSON pointer. It is asked for in a pause of writing, and marked in place. */
-  check: (value: unknown) => Promise<readonly { pointer: string; message: string }[]>;
-}
+import type { JsonHelp } from './definition-schema.ts';
 
 interface EditorProps {
   label: string;
