@@ -60,6 +60,26 @@ test('a killed evaluation takes none of those that wait with it', async () => {
   ]);
 });
 
+test('an evaluation that has to wait for the machine is not out of time', async () => {
+  const pool = startPool({ size: 1, entry: await starvedEntry() });
+  const { json } = (await pool.run({ task: 'validate', template: '' }, 50)) as { json: string };
+  expect(Number(json)).toBeGreaterThan(50 + 150);
+});
+
+/** A process that does nothing for longer than its time, like one that gets no CPU time, and then answers how long it took. */
+async function starvedEntry(): Promise<URL> {
+  const entry = pathToFileURL(join(await emptyDirectory(), 'starved.mjs'));
+  await writeFile(
+    entry,
+    `process.on('message', () => {
+       const since = performance.now();
+       setTimeout(() => process.send({ json: String(performance.now() - since) }), 400);
+     });
+     process.send({ ready: true });`,
+  );
+  return entry;
+}
+
 test('bindings that are no JSON are refused, and the process goes on', async () => {
   const pool = startPool({ size: 1 });
   await expect(evaluate('{% 1 %}', { big: 1n }, {}, pool)).rejects.toThrow(TypeError);

@@ -48,12 +48,13 @@ const kept = new Set([
 ]);
 
 /**
- * Restricts this process: time and randomness come from `given`, no text is evaluated as code, most globals are removed, and the
+ * Restricts this process: time and randomness come from `given`, deadlines are measured with `now`, no text is evaluated as code, most globals are removed, and the
  * rest cannot be changed. Expressions cannot reach JavaScript anyway; this is defence in depth.
  */
-export function closeSandbox(): void {
+export function closeSandbox(now: () => number): void {
   const RealDate = Date;
-  // `Date.now` stays real: JSONata's deadline reads it, and no expression can.
+  // JSONata's deadline reads `Date.now`, and no expression can.
+  RealDate.now = now;
   class GivenDate extends RealDate {
     constructor(...parts: []) {
       // The spread hides the many forms of Date's constructor from the compiler.

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import process from 'node:process';
 import jsonata from 'jsonata';
+import { fairClock } from './cpu-time.ts';
 import { registerFunctions } from './functions.ts';
 import type { ExpressionInspection, ExpressionJob, ExpressionProblem, ExpressionReply } from './job.ts';
 import { literalsOf } from './literals.ts';
@@ -15,9 +16,14 @@ const maxLength = 20_000;
 /** The nesting limit; deeper recursion exhausts its memory before its time. */
 const maxStack = 10_000;
 
+const clock = fairClock(Date.now, () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+});
+
 process.on('message', (job: ExpressionJob) => void answer(job));
 process.on('disconnect', () => process.exit());
-closeSandbox();
+closeSandbox(clock.now);
 reply({ ready: true });
 
 async function answer(job: ExpressionJob): Promise<void> {
@@ -33,12 +39,13 @@ async function answer(job: ExpressionJob): Promise<void> {
 async function evaluate(job: Extract<ExpressionJob, { task: 'evaluate' }>): Promise<ExpressionReply> {
   const { template, bindings, now, seed, timeMs, maxBytes, links = {} } = job;
   const builder = new ResultBuilder(maxBytes);
-  const end = Date.now() + timeMs;
+  clock.start(timeMs);
+  const end = clock.now() + timeMs;
   const value = await builder.fill(template, async (text, pointer) => {
     given.now = now;
     given.links = links;
     given.random = seededRandom(`${seed} ${pointer}`);
-    const timeout = Math.max(1, end - Date.now());
+    const timeout = Math.max(1, end - clock.now());
     try {
       return await compile(text, { timeout, stack: maxStack }).evaluate(bindings, { ...bindings });
     } catch (error) {
