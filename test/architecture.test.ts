@@ -122,8 +122,8 @@ function roomOf(path: string): Room | undefined {
 
 /** Packages that belong to certain rooms alone. */
 const packageRooms: readonly { pattern: RegExp; rooms: readonly Room[] }[] = [
-  { pattern: /^@aws-sdk\/(client-dynamodb|util-dynamodb)$/, rooms: ['lib/store', 'local', 'cdk'] },
-  { pattern: /^(@aws-sdk\/|@aws\/|@middy\/|aws-lambda$)/, rooms: ['lib/aws', 'cdk', 'local'] },
+  { pattern: /^@aws-sdk\/(client-dynamodb|util-dynamodb)$/, rooms: ['lib/store', 'local', 'cdk', 'cli'] },
+  { pattern: /^(@aws-sdk\/|@aws\/|@middy\/|aws-lambda$)/, rooms: ['lib/aws', 'cdk', 'local', 'cli'] },
   { pattern: /^(aws-cdk-lib|constructs|cdk-nag|esbuild)(\/|$)/, rooms: ['build', 'cdk', 'local'] },
   { pattern: /^(preact|@preact\/|@codemirror\/|codemirror|@lezer\/)/, rooms: ['lib/site/console'] },
   { pattern: /^tus-js-client$/, rooms: ['lib/vendors/timetonic'] },

@@ -1,20 +1,10 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import type { Api } from '../api.ts';
 import { nodeProblem } from '../node-version.ts';
 import { isRecord, messageOf, type Output, signOf } from '../output.ts';
+import type { Finding } from './finding.ts';
 
-interface Finding {
-  subject: string;
-  state: 'good' | 'warning' | 'bad';
-  message: string;
-}
-
-const run = promisify(execFile);
 /** Session keys and signatures tolerate minutes; more than this is a clock that nobody sets. */
 const maxClockSkewMs = 30_000;
-/** A new AWS account has ten concurrent executions, which one busy minute of polls uses up. */
-const fewExecutions = 100;
 
 /** `trunkline doctor`: looks for what keeps this installation from working, and says what to do about it. */
 export async function doctor(api: Api, output: Output, { aws }: { aws?: boolean }): Promise<boolean> {
@@ -24,7 +14,7 @@ export async function doctor(api: Api, output: Output, { aws }: { aws?: boolean 
   if (reach.every(({ state }) => state !== 'bad')) {
     findings.push(...(await keyOf(api)), ...(await healthOf(api)), ...(await connectionsOf(api)));
   }
-  if (aws) findings.push(...(await awsOf()));
+  if (aws) findings.push(...(await (await import('./doctor-aws.ts')).awsFindings()));
   output.result(
     findings,
     findings.map(({ subject, state, message }) => `${signOf(state)} ${subject}: ${message}`).join('\n'),
@@ -59,10 +49,15 @@ async function reachOf(api: Api): Promise<Finding[]> {
       {
         subject: 'reach',
         state: 'bad',
-        message: `${api.account.url} does not answer: ${messageOf(error)}. Start it, or correct the address.`,
+        message: `${api.account.url} does not answer: ${reasonOf(error)}. Start it, or correct the address.`,
       },
     ];
   }
+}
+
+/** `fetch` keeps the reason in its cause. */
+function reasonOf(error: unknown): string {
+  return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 }
 
 async function keyOf(api: Api): Promise<Finding[]> {
@@ -102,38 +97,4 @@ async function connectionsOf(api: Api): Promise<Finding[]> {
     }
   });
   return (await Promise.all(checks)).flat();
-}
-
-/** What a deployment needs of the account, asked through the aws command. */
-async function awsOf(): Promise<Finding[]> {
-  const ask = async (...words: string[]): Promise<unknown> =>
-    JSON.parse((await run('aws', [...words, '--output', 'json'], { timeout: 20_000 })).stdout);
-  try {
-    const identity = await ask('sts', 'get-caller-identity');
-    const limits = await ask('lambda', 'get-account-settings');
-    const limit = isRecord(limits) && isRecord(limits.AccountLimit) ? limits.AccountLimit : {};
-    const executions = Number(limit.ConcurrentExecutions);
-    return [
-      {
-        subject: 'aws',
-        state: 'good',
-        message: `Signed in as ${isRecord(identity) ? String(identity.Arn) : 'somebody'}.`,
-      },
-      executions < fewExecutions
-        ? {
-            subject: 'aws lambda',
-            state: 'warning',
-            message: `The account allows ${executions} concurrent executions. Ask AWS for 1,000 before you rely on alarms.`,
-          }
-        : { subject: 'aws lambda', state: 'good', message: `${executions} concurrent executions.` },
-    ];
-  } catch (error) {
-    return [
-      {
-        subject: 'aws',
-        state: 'bad',
-        message: `${messageOf(error).split('\n')[0]}. Install the aws command and run "aws configure".`,
-      },
-    ];
-  }
 }

@@ -1,0 +1,6 @@
+/** What a check of `trunkline doctor` found. */
+export interface Finding {
+  readonly subject: string;
+  readonly state: 'good' | 'warning' | 'bad';
+  readonly message: string;
+}
