@@ -7,6 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -46,6 +47,8 @@ export async function bulk(api: Api, output: Output, file: string, operation: st
       `${notes.progress} belongs to another file or operation. Start over with --restart, which repeats rows that were sent.`,
     );
   }
+  // A row that was rejected after the last note is sent again, with the same result.
+  if (before !== undefined && existsSync(notes.failed)) truncateSync(notes.failed, before.failedBytes);
   const counts = { sent: 0, failed: before?.failed ?? 0, skipped: before?.done ?? 0 };
   const bar = output.json || !process.stdout.isTTY ? undefined : progress({ max: await rowCount(file) });
   bar?.start(operation);
@@ -74,7 +77,7 @@ export async function bulk(api: Api, output: Output, file: string, operation: st
       appendFileSync(notes.failed, `${JSON.stringify({ row: at + 1, input: row, error: problem })}\n`);
     }
     done = at + 1;
-    storeProgress(notes.progress, { identity, done, failed: counts.failed });
+    storeProgress(notes.progress, { identity, done, failed: counts.failed, failedBytes: sizeOf(notes.failed) });
     bar?.advance(1, `${rowsText(done)}, ${counts.failed} failed`);
   }
   process.off('exit', onExit);
@@ -112,6 +115,12 @@ interface Progress {
   identity: string;
   done: number;
   failed: number;
+  /** The size of the file of rejected rows. */
+  failedBytes: number;
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** Another file under the same name must not go on where this one stopped. */
@@ -140,7 +149,7 @@ async function* rowsOf(file: string): AsyncGenerator<[at: number, row: Record<st
   if (/\.(jsonl|ndjson|json)$/i.test(file)) {
     for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
       if (line.trim() === '') continue;
-      yield [at, recordOf(line, ++at)];
+      yield [at, inputOf(recordOf(line, ++at))];
     }
     return;
   }
@@ -149,6 +158,13 @@ async function* rowsOf(file: string): AsyncGenerator<[at: number, row: Record<st
   for await (const record of records as AsyncIterable<Record<string, string>>) {
     yield [at++, Object.fromEntries(Object.entries(record).filter(([, cell]) => cell !== ''))];
   }
+}
+
+/** The fields of a line; a line of rejected rows keeps them with the row's number and the reason. */
+function inputOf(line: Record<string, unknown>): Record<string, unknown> {
+  const { row, input, error, ...rest } = line;
+  const isRejected = typeof row === 'number' && isRecord(input) && isRecord(error) && Object.keys(rest).length === 0;
+  return isRejected ? input : line;
 }
 
 function recordOf(line: string, number: number): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -236,6 +236,8 @@ describe('bulk', () => {
     await vi.waitFor(() => expect(existsSync(`${file}.progress`)).toBe(true), { timeout: 60_000 });
     first.child.kill('SIGKILL');
     await first.ended;
+    // As if it had been killed between a rejection and the note of its progress.
+    appendFileSync(`${file}.failed.jsonl`, '{"row":2}\n');
     const second = await run('bulk', file, 'talk/demo/sendChatMessage', '--rate', '50', '--json');
     expect(second.code).toBe(exitCodes.failed);
     expect(linesOf(second)).toMatchObject([{ rows: 10, failed: 1, interrupted: false }]);
@@ -246,6 +248,19 @@ describe('bulk', () => {
     for (const line of [...Array.from({ length: 6 }, (_, at) => `line ${at}, bulk`), 'more 0, bulk']) {
       expect([line, said.filter((each) => each === line).length]).toEqual([line, 1]);
     }
+  });
+
+  test('sends the file of rejected rows again once they are corrected, and keeps each rejection once', async () => {
+    const file = join(folder, 'again.csv');
+    writeFileSync(file, 'token,message\ncontrolroom,first one\nnowhere,corrected one\n');
+    expect((await run('bulk', file, 'talk/demo/sendChatMessage', '--rate', '50')).code).toBe(exitCodes.failed);
+    const rejected = `${file}.failed.jsonl`;
+    const line = readFileSync(rejected, 'utf8');
+    expect(line.match(/"row":2/g)).toHaveLength(1);
+    writeFileSync(rejected, line.replace('nowhere', 'controlroom'));
+    const { code, stdout } = await run('bulk', rejected, 'talk/demo/sendChatMessage');
+    expect([code, stdout]).toEqual([exitCodes.done, '1 row sent.\n']);
+    expect(bench.demo.talk.state.messages.filter(({ text }) => text === 'corrected one')).toHaveLength(1);
   });
 
   test('refuses what is no file or no row before it sends anything', async () => {
