@@ -27,13 +27,17 @@ export function uploadRoutes(files: FileStore): Route[] {
       }),
       output: () =>
         z.looseObject({
-          uploadId: z.string(),
+          id: z.string(),
+          uploadId: field(z.string(), { description: 'The same as `id`, as operations take it.' }),
           method: z.string(),
           url: z.string(),
           headers: z.record(z.string(), z.string()),
           expiresAt: z.string(),
         }),
-      handle: ({ input }) => files.createUpload(input),
+      handle: async ({ input }) => {
+        const target = await files.createUpload(input);
+        return { id: target.uploadId, ...target };
+      },
     }),
   ];
 }

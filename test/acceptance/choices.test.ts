@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { resolved, valueAt } from '../../cli/openapi.ts';
 import { type Bench, startBench } from './product.ts';
 
 let bench: Bench;
@@ -94,6 +95,24 @@ test('needs the scope of the read operation, or of the area', async () => {
   expect(users.body).toMatchObject({ message: expect.stringContaining('proptt2/demo/getUserList') });
   expect((await ask('hooks')).status).toBe(403);
   expect((await ask('connections')).body.map(({ id }) => id)).toEqual(['proptt2/demo']);
+});
+
+test('every request that creates a resource of Trunkline returns a top-level id', async () => {
+  interface Created {
+    content: Record<string, { schema: { $ref?: string; required?: string[] } }>;
+  }
+  const { body } = await bench.call<Record<string, unknown> & { paths: Record<string, unknown> }>(
+    'GET',
+    '/openapi.json',
+  );
+  const own = Object.entries(body.paths).filter(([path]) => !path.includes('/{connection}/'));
+  const creating = own.flatMap(([path, methods]) => {
+    const created = valueAt(methods as Record<string, unknown>, ['post', 'responses', '201']) as Created | undefined;
+    const schema = resolved(body, created?.content['application/json']?.schema) as { required?: string[] } | undefined;
+    return created ? [{ path, hasId: schema?.required?.includes('id') }] : [];
+  });
+  expect(creating.length).toBeGreaterThan(5);
+  expect(creating.filter(({ hasId }) => !hasId)).toEqual([]);
 });
 
 test('the OpenAPI document says where the values of a field come from', async () => {

@@ -63,7 +63,7 @@ describe.each(Object.values(vendors))('the choices of $name', (vendor) => {
 /** Whatever makes something that can be named later. */
 const creating = {
   proptt2: ['createChannel', 'createUser'],
-  talk: ['createRoom', 'sendChatMessage', 'createPoll'],
+  talk: ['createRoom', 'sendChatMessage', 'sendFile', 'createPoll', 'scheduleMessage'],
   timetonic: ['createOrUpdateTableRow', 'updateTableValue', 'sendMsg', 'fileUpload', 'resumableUpload'],
 };
 

@@ -97,6 +97,7 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
       input: installFields,
       output: () =>
         z.looseObject({
+          id: field(z.string(), { description: 'The name that it is installed under.' }),
           hooks: z.array(
             z.looseObject({
               key: z.string(),
@@ -115,6 +116,7 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
         const installing = { recipe, recipeName: params.name ?? '', name, given };
         const made = await install(services, vendors, principal, installing);
         return {
+          id: name,
           hooks: made.hooks.map(({ key, written: { item, token, secret } }) => ({
             key,
             id: item.id,
