@@ -75,7 +75,8 @@ function sentence(issue: z.core.$ZodIssue, root: z.core.$ZodType): string {
       if (own !== undefined) return own;
       if ('options' in issue && issue.options) return `must be one of ${issue.options.join(', ')}`;
       const schema = schemaAt(root, issue.path);
-      return schema ? `must be ${listed(formsOf(schema))}` : 'has none of the allowed forms';
+      if (!schema) return 'has none of the allowed forms';
+      return `${issue.input === undefined ? 'is required:' : 'must be'} ${listed(formsOf(schema))}`;
     }
     default:
       return own ?? 'is not valid';

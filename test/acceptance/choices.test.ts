@@ -73,6 +73,10 @@ test('names what is missing, and the kinds that there are', async () => {
   const missing = await bench.call('GET', '/v1/choices/timetonic/demo/tables?bookOwner=demo');
   expect(missing.status).toBe(422);
   expect(missing.body).toMatchObject({ errors: [{ pointer: '/bookCode', message: 'is required' }] });
+  const noTable = await bench.call('GET', '/v1/choices/timetonic/demo/views?bookOwner=demo&bookCode=operations');
+  expect(noTable.body).toMatchObject({
+    errors: [{ pointer: '/tableId', message: 'is required: an integer or text' }],
+  });
   const stray = await bench.call('GET', '/v1/choices/proptt2/demo/channels?tableId=1');
   expect(stray.status).toBe(422);
   expect(stray.body).toMatchObject({ errors: [{ pointer: '/tableId' }] });
