@@ -90,7 +90,16 @@ export async function invoke(
     const observed = asked ? { ...scope, onRequest: asked } : scope;
     // As it was given, and as the vendor gets it.
     const secrets = [invocation.input, input].flatMap((each) => writeOnlyValues(operation, each));
-    const answer = perform(services, vendor, connection, invocation.operation, operation, input, observed);
+    const answer = perform(
+      services,
+      vendor,
+      connection,
+      invocation.operation,
+      operation,
+      input,
+      observed,
+      invocation.principal.scopes,
+    );
     return secrets.length === 0 ? answer : withoutSecrets(answer, secrets);
   };
   if (invocation.idempotencyKey === undefined || operation.effect === 'read') return run();
@@ -150,7 +159,10 @@ export async function withoutSecrets(answer: Promise<InvokeAnswer>, secrets: rea
   }
 }
 
-/** Only the vendor part, for callers that have checked scope and input: one call under the retry rule of its effect. */
+/**
+ * Only the vendor part, for callers that have checked scope and input: one call under the retry rule of its effect. What `scopes`
+ * may list helps to explain a 404.
+ */
 export function perform(
   services: CallServices & { connections: Connections },
   vendor: Vendor,
@@ -159,10 +171,17 @@ export function perform(
   operation: Operation,
   input: Record<string, unknown>,
   scope: CallScope,
+  scopes: readonly string[] = [],
 ): Promise<InvokeAnswer> {
-  return withVendorCall(services, vendor, connection, scope, (call) =>
-    attempts(services, vendor, call, name, operation, input),
-  );
+  return withVendorCall(services, vendor, connection, scope, async (call) => {
+    try {
+      return await attempts(services, vendor, call, name, operation, input);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.status !== 404 || !error.vendor) throw error;
+      const { naming } = await import('./known-values.ts');
+      throw await naming(error, vendor, call, operation, input, scopes);
+    }
+  });
 }
 
 async function attempts(

@@ -80,7 +80,7 @@ export class SessionStore {
       keys.session(connection.vendor, connection.name),
       `SET #vendor = :vendor, #connection = :connection, #settings = :settings, #credentialsId = :credentialsId, #state = :none, #refusals = :zero${
         when ? ', #duePk = :duePk, #dueAt = :dueAt' : ''
-      } REMOVE #data, #expiresAt, #reason, #retryAt, #leaseOwner, #leaseUntil, #earlyDeaths${when ? '' : ', #duePk, #dueAt'} ADD #generation :one, #leaseFence :one`,
+      } REMOVE #data, #expiresAt, #liveSince, #keptAliveAt, #reason, #retryAt, #leaseOwner, #leaseUntil, #earlyDeaths${when ? '' : ', #duePk, #dueAt'} ADD #generation :one, #leaseFence :one`,
       {
         vendor: connection.vendor,
         connection: connection.name,

@@ -1,3 +1,4 @@
+import { nearest } from './nearest.ts';
 import type { Shape } from './operation.ts';
 
 /** One value that a field may take, as a form or a drop-down shows it. */
@@ -67,6 +68,23 @@ export function matching(choices: readonly Choice[], search: string | undefined)
     const text = `${name} ${detail} ${id}`.toLowerCase();
     return words.every((word) => text.includes(word));
   });
+}
+
+/** ` Did you mean 1 (Dispatch)?`, or, where none is near, some of the choices as examples; an empty text if there are none. */
+export function suggestion(wanted: string, choices: readonly Choice[]): string {
+  const names = choices.flatMap(({ id, name }) => [String(id), name]);
+  // Numbers with the same digits have nothing in common.
+  const near = /^\d*$/.test(wanted) ? [] : nearest(wanted.slice(0, 100), names);
+  const found = near.flatMap((each) => choices.filter(({ id, name }) => each === name || each === String(id)));
+  const [shown] = [found, choices].filter((list) => list.length > 0);
+  if (!shown) return '';
+  const words = [...new Set(shown)].slice(0, 3).map(labelOf).join(', ');
+  return shown === found ? ` Did you mean ${words}?` : ` There are, for example, ${words}.`;
+}
+
+function labelOf({ id, name, with: settled = {} }: Choice): string {
+  const more = [...(name === String(id) ? [] : [name]), ...Object.entries(settled).map((each) => each.join(' '))];
+  return more.length > 0 ? `${id} (${more.join(', ')})` : String(id);
 }
 
 function textOf(value: unknown): string | undefined {

@@ -37,10 +37,20 @@ export function named<T extends z.ZodMiniType>(name: string, schema: T): T {
 
 /** The vendor's name of a field: the one given with `field`, else our own. */
 export function wireName(name: string, schema: z.core.$ZodType): string {
-  const notes = z.globalRegistry.get(schema) as { 'x-wire-name'?: string } | undefined;
-  if (notes?.['x-wire-name'] !== undefined) return notes['x-wire-name'];
+  return noteOf<string>(schema, 'x-wire-name') ?? name;
+}
+
+/** Where the values of a field come from, if it says so. */
+export function choicesOfField(schema: z.core.$ZodType): FieldChoices | undefined {
+  return noteOf<FieldChoices>(schema, 'x-choices');
+}
+
+/** A note of a field, or of the field inside an optional one. */
+function noteOf<T>(schema: z.core.$ZodType, name: string): T | undefined {
+  const note = z.globalRegistry.get(schema)?.[name];
+  if (note !== undefined) return note as T;
   const inner = (schema._zod.def as { innerType?: z.core.$ZodType }).innerType;
-  return inner ? wireName(name, inner) : name;
+  return inner && noteOf(inner, name);
 }
 
 /** A field that has one allowed value, which it takes when nothing is given. */

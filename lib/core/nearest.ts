@@ -6,7 +6,8 @@ export function didYouMean(typed: string, names: Iterable<string>): string {
   return near.length > 0 ? ` Did you mean ${near.join(', ')}?` : '';
 }
 
-function nearest(typed: string, names: Iterable<string>): string[] {
+/** The names nearest to a mistyped one, the nearest first. */
+export function nearest(typed: string, names: Iterable<string>): string[] {
   const wanted = typed.toLowerCase();
   if (wanted === '') return [];
   const limit = Math.max(1, Math.floor(wanted.length / 4));

@@ -143,6 +143,15 @@ describe('a call is refused at once, and the field and what it may hold are name
       /no function \$nosuch/,
     ],
     [
+      'a mistake in a long expression',
+      'POST',
+      '/v1/automations',
+      automation({ if: '{% event.data.body.severity = "high" and event.data.body.) = "Z3" %}' }),
+      422,
+      '/if',
+      /at character 5\d\)/,
+    ],
+    [
       'an expression that breaks off',
       'POST',
       '/v1/automations',
@@ -201,6 +210,113 @@ describe('a call is refused at once, and the field and what it may hold are name
     expect([answer.status, answer.body.errors?.[0]?.pointer], JSON.stringify(answer.body)).toEqual([status, pointer]);
     expect(answer.body.detail).toMatch(words);
   });
+});
+
+const inBook = { bookOwner: 'demo', bookCode: 'operations' };
+
+test.each<[string, string, object, string, RegExp]>([
+  ['channel', siren, { channelId: 99 }, '/channelId', /There are, for example, 1 \(Dispatch\)/],
+  ['radio user', '/v1/proptt2/demo/getUser', { userId: 9999 }, '/userId', /There are, for example, \d+ \(/],
+  ['room', message, { token: 'controlrom', message: 'x' }, '/token', /Did you mean controlroom \(/],
+  [
+    'participant',
+    '/v1/talk/demo/promoteToModerator',
+    { token: 'controlroom', participant: 'bobb' },
+    '/participant',
+    /Did you mean bob/,
+  ],
+  [
+    'book',
+    '/v1/timetonic/demo/getBookInfo',
+    { ...inBook, bookCode: 'operation' },
+    '/bookCode',
+    /bookCode "operation" is not among the books that TimeTonic lists\. Did you mean operations \(.*bookOwner demo\)\?/,
+  ],
+  [
+    'owner of a book',
+    '/v1/timetonic/demo/getBookTables',
+    { ...inBook, bookOwner: 'dema' },
+    '/bookCode',
+    /Did you mean operations \(.*bookOwner demo\)\?/,
+  ],
+  [
+    'table',
+    '/v1/timetonic/demo/getTableValues',
+    { ...inBook, tableId: 9 },
+    '/tableId',
+    /There are, for example, \d+ \(/,
+  ],
+  [
+    'field',
+    '/v1/timetonic/demo/updateTableValue',
+    { ...inBook, rowId: '19975055', fieldId: 9, value: 'x' },
+    '/fieldId',
+    /fieldId "9" is not among the fields .* There are, for example, \d+ \(/,
+  ],
+])('an unknown %s is 404 with those that there are', async (_, path, body, pointer, words) => {
+  const answer = await bench.call<Refusal>('POST', path, body);
+  expect([answer.status, answer.body.errors?.[0]?.pointer], JSON.stringify(answer.body)).toEqual([404, pointer]);
+  expect(answer.body.detail).toMatch(words);
+});
+
+test('a key that may not list the books is told of none', async () => {
+  const made = await bench.call<{ key: string }>('POST', '/v1/keys', {
+    name: 'One call',
+    scopes: ['timetonic/demo/getBookInfo'],
+  });
+  const authorization = `Bearer ${made.body.key}`;
+  const input = { ...inBook, bookCode: 'operation' };
+  const answer = await bench.call<Refusal>('POST', '/v1/timetonic/demo/getBookInfo', input, { authorization });
+  expect([answer.status, answer.body.detail]).toEqual([404, expect.stringMatching(/unknown book operation\.demo\.$/)]);
+});
+
+test('a form, which has only text, sounds a siren', async () => {
+  const hook = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', {
+    name: 'form',
+    verify: { kind: 'none' },
+  });
+  const made = await bench.call<{ id: string }>('POST', '/v1/automations', {
+    name: 'Form',
+    when: { hook: hook.body.id },
+    do: [
+      { name: 'sos', call: 'proptt2/demo/sendSosToChannel', input: { channelId: '{% event.data.body.channel %}' } },
+      {
+        name: 'line',
+        call: 'talk/demo/sendChatMessage',
+        input: { token: 'controlroom', message: 'x', replyTo: '{% event.data.body.reply %}', silent: '{% null %}' },
+      },
+    ],
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const sent = bench.demo.proptt2.state.sent.length;
+  await fetch(hook.body.url, { method: 'POST', body: new URLSearchParams({ channel: '1', reply: '' }) });
+  const [run] = await bench.runs(made.body.id, 1);
+  expect(run).toMatchObject({ state: 'succeeded', steps: [{ state: 'succeeded' }, { state: 'succeeded' }] });
+  expect(bench.demo.proptt2.state.sent).toHaveLength(sent + 1);
+});
+
+test('a scope of an operation that does not exist is refused with the nearest', async () => {
+  const refused = await bench.call<Refusal>('POST', '/v1/keys', { name: 'x', scopes: ['proptt2/demo/sendSos'] });
+  expect([refused.status, refused.body.errors?.[0]?.pointer]).toEqual([422, '/scopes/0']);
+  expect(refused.body.detail).toContain('Did you mean sendSosToChannel?');
+});
+
+test('a changed connection shows nothing of its former session', async () => {
+  const path = '/v1/connections/proptt2/demo';
+  await bench.call('GET', '/v1/proptt2/demo/getChannelList');
+  const { body } = await bench.call<{ session: object }>('GET', path);
+  expect(body.session).toMatchObject({ state: 'live', liveSince: expect.any(String), keptAliveAt: expect.any(String) });
+  const changed = await bench.call<{ session: object }>('PATCH', path, { settings: { timeZone: 'Europe/Paris' } });
+  expect(changed.body.session).toMatchObject({ state: 'none' });
+  expect(changed.body.session).not.toHaveProperty('liveSince');
+  expect(changed.body.session).not.toHaveProperty('keptAliveAt');
+});
+
+test('a hook of a Talk bot needs the secret of the bot', async () => {
+  const verify = { kind: 'talk-bot', connection: 'talk/demo' };
+  const refused = await bench.call<Refusal>('POST', '/v1/hooks', { name: 'bot', verify });
+  expect([refused.status, refused.body.errors?.[0]?.pointer]).toEqual([422, '/verify/connection']);
+  expect(refused.body.detail).toContain('botSecret');
 });
 
 test.each(['<string>', '{{key}}', 'string'])('the placeholder %s is no key for idempotency', async (key) => {

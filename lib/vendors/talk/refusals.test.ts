@@ -31,6 +31,12 @@ const answers = (status: number, body: string, headers: Record<string, string> =
   talk.sandbox.fault({ kind: 'status', when: 'before', path: '/ocs/', status, body, headers, ...more });
 
 describe('what the server says becomes the right problem', () => {
+  test('a 404 of the list of rooms names no field: the call has none', async () => {
+    answers(404, envelope(404));
+    const refused = await alice.refusal('getRooms');
+    expect([refused.status, refused.code, refused.errors]).toEqual([404, 'vendor_not_found', undefined]);
+  });
+
   test.each([
     [400, envelope(400, '', { error: 'value' }), 400, 'vendor_bad_request', ': value'],
     [403, envelope(403), 403, 'vendor_forbidden', 'room is read-only'],

@@ -1,7 +1,7 @@
 import { type ChoiceSources, entriesAt } from '../../core/choices.ts';
 import { book, tableId } from './fields.ts';
 
-/** A list that belongs to a table: its views or its fields. */
+/** A list that belongs to a table: its views or its fields. Without a table, those of all tables of the book. */
 function inTable(list: 'views' | 'fields', input: Record<string, unknown> = {}) {
   return {
     operation: 'getBookTables',
@@ -9,7 +9,7 @@ function inTable(list: 'views' | 'fields', input: Record<string, unknown> = {}) 
     input: ({ tableId: _, ...of }: Readonly<Record<string, unknown>>) => ({ ...of, ...input }),
     read: (answer: unknown, of: Readonly<Record<string, unknown>>) =>
       entriesAt(answer, 'bookTables', 'categories')
-        .filter(({ id }) => String(id) === of.tableId)
+        .filter(({ id }) => of.tableId === undefined || String(id) === of.tableId)
         .flatMap((table) => entriesAt(table, list))
         .map(({ id, name, type }) => ({ id, name, detail: type })),
   };

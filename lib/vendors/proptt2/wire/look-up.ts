@@ -30,10 +30,9 @@ export async function lookUp(
     try {
       const items = await listed(list, call);
       if (items.some((item) => Number(item.id) === Number(fields[name]))) continue;
-      const near = items.slice(0, 3).map((item) => `${item.id} (${item.name ?? ''})`);
       return new GatewayError(
         'vendor_not_found',
-        `There is no ${list.noun} ${String(fields[name])} at this ProPTT2 account.${near.length > 0 ? ` It has, for example, ${near.join(', ')}.` : ''}`,
+        `There is no ${list.noun} ${String(fields[name])} at this ProPTT2 account.`,
         {
           vendor: 'proptt2',
           vendorCode: '500',

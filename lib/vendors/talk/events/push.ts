@@ -17,7 +17,7 @@ export const botPush: Push<TalkSettings, TalkCredentials> = {
   summary: 'A Talk bot: messages, reactions, calls and participants of the rooms where it is enabled',
   problem: ({ botSecret }) =>
     botSecret === undefined
-      ? 'has no botSecret: first store the secret that the bot was installed with among its credentials'
+      ? 'has no botSecret; first store the secret that the bot was installed with among its credentials'
       : undefined,
   async receive(request, { connection, credentials }) {
     const { settings } = connection;
@@ -34,7 +34,7 @@ function verify({ headers, rawBody }: PushRequest, settings: TalkSettings, secre
   if (secret === undefined) {
     throw new GatewayError(
       'connection_needs_attention',
-      'The connection has no botSecret: store the secret that the bot was installed with.',
+      'The connection has no botSecret; store the secret that the bot was installed with.',
       { vendor: 'talk' },
     );
   }

@@ -34,7 +34,9 @@ export function refuseKnownMissing(call: TalkCall, token: unknown): void {
 export async function explainMissing(call: TalkCall, request: Exchange, problem: GatewayError): Promise<GatewayError> {
   const { route, fields, doing } = request;
   if (fields.token === undefined)
-    return notFound(errorCodes.user_not_found, 'user or group', fields.invite, doing, 'invite');
+    return fields.invite === undefined
+      ? problem
+      : notFound(errorCodes.user_not_found, 'user or group', fields.invite, doing, 'invite');
   const token = String(fields.token);
   if (routeOf(route).counted) {
     noteMissing(call, token);
