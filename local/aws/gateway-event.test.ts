@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { useBridge } from '../../test/support/bridge-fixture.ts';
 
 const used = useBridge();
+afterEach(() => vi.unstubAllEnvs());
 
 test('is payload 2.0', async () => {
   await used.call({
@@ -36,6 +37,20 @@ test('is payload 2.0', async () => {
   const { timeEpoch, time } = used.event.requestContext;
   expect(Math.abs(Date.now() - timeEpoch)).toBeLessThan(5000);
   expect(new Date(timeEpoch).toUTCString()).toContain(time.slice(12, 20));
+});
+
+test.each([
+  ['no proxy is trusted', '', '203.0.113.9', ['http', '127.0.0.1']],
+  ['another one is trusted', '192.0.2.0/24', '203.0.113.9', ['http', '127.0.0.1']],
+  ['the sender is trusted', '127.0.0.1', '198.51.100.1, 203.0.113.9', ['https', '203.0.113.9']],
+  ['two in a row are trusted', '127.0.0.1, 192.0.2.0/24', '203.0.113.9, 192.0.2.7', ['https', '203.0.113.9']],
+  ['a trusted one names nobody', '127.0.0.1', 'unknown', ['https', '127.0.0.1']],
+])('believes what a proxy forwards where %s', async (_, trusted, forwarded, expected) => {
+  vi.stubEnv('TRUNKLINE_TRUSTED_PROXIES', trusted);
+  await used.call({ headers: { 'x-forwarded-proto': 'https', 'x-forwarded-for': forwarded } });
+  const { headers, requestContext } = used.event;
+  expect([headers['x-forwarded-proto'], requestContext.http.sourceIp]).toEqual(expected);
+  expect(headers['x-forwarded-for']).toBe(`${forwarded}, 127.0.0.1`);
 });
 
 test('has the path decoded and the query as it came', async () => {

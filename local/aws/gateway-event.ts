@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { parse as parseQuery } from 'node:querystring';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { isWithin } from '../../lib/core/networks.ts';
@@ -27,16 +28,27 @@ function isTrustedProxy(address: string): boolean {
   );
 }
 
+/** The address that a request came from: the nearest in `X-Forwarded-For` that is no trusted proxy, if such a proxy sent it. */
+function sourceOf(remoteAddress: string, forwarded: string | undefined): string {
+  let source = remoteAddress;
+  for (const address of (forwarded ?? '').split(',').reverse()) {
+    if (!isTrustedProxy(source) || isIP(address.trim()) === 0) break;
+    source = address.trim();
+  }
+  return source;
+}
+
 /** Makes the event of API Gateway's payload format 2.0 for HTTP APIs; `body` is whole, and absent where there is none. */
 export function gatewayEvent(routed: RoutedRequest, body: Buffer | undefined): APIGatewayProxyEventV2 {
   const { request, routeKey, path, query, parameters, start } = routed;
   const method = request.method ?? 'GET';
-  const sourceIp = request.socket.remoteAddress ?? '';
+  const remoteAddress = request.socket.remoteAddress ?? '';
   const { headers, cookies } = convertHeaders(request.rawHeaders);
   const forwarded = headers['x-forwarded-for'];
-  headers['x-forwarded-for'] = forwarded === undefined ? sourceIp : `${forwarded}, ${sourceIp}`;
+  const sourceIp = sourceOf(remoteAddress, forwarded);
+  headers['x-forwarded-for'] = forwarded === undefined ? remoteAddress : `${forwarded}, ${remoteAddress}`;
   // Only a proxy that the operator names is believed.
-  if (!isTrustedProxy(sourceIp) || headers['x-forwarded-proto'] !== 'https') headers['x-forwarded-proto'] = 'http';
+  if (!isTrustedProxy(remoteAddress) || headers['x-forwarded-proto'] !== 'https') headers['x-forwarded-proto'] = 'http';
 
   const event: APIGatewayProxyEventV2 = {
     version: '2.0',
