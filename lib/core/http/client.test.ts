@@ -293,6 +293,8 @@ describe('over TLS', () => {
       await failureOf(trusting.request({ ...post, url: `https://vendor.test:${plain.port}/` })),
     ];
     for (const failure of failures) expect(failure).toMatchObject({ kind: 'tls', sent: false });
+    expect(failures[0]?.message).toMatch(/; add the authority that signed its certificate with NODE_EXTRA_CA_CERTS$/);
+    expect(failures[3]?.message).toMatch(/; the server may not speak TLS at this port$/);
     expect(requests).toBe(0);
   });
 });

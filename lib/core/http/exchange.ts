@@ -68,7 +68,7 @@ export function exchange<Result>(
     );
     signal?.addEventListener('abort', abort, { once: true });
     request.on('error', (error) => {
-      const { kind, message } = answered ? cut : explain(error);
+      const { kind, message } = answered ? cut : explain(error, url);
       fail(kind, message, error);
     });
     request.on('close', () => {
@@ -130,18 +130,29 @@ function send(
   else body.pipe(request);
 }
 
-function explain(error: unknown): { kind: HttpFailureKind; message: string } {
+/** Certificates that nobody whom this process trusts has signed. */
+const unknownAuthority =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?)$/;
+
+function explain(error: unknown, url: URL): { kind: HttpFailureKind; message: string } {
   const code = codeOf(error);
   if (error instanceof ConnectFailure) {
     if (error.cause instanceof RefusedAddress) return { kind: 'refused-address', message: error.cause.message };
     if (error.phase === 'tls') {
-      return { kind: 'tls', message: `could not agree on a safe connection: ${error.message}` };
+      return { kind: 'tls', message: `could not agree on a safe connection: ${error.message}${tlsHint(error.cause)}` };
     }
     return { kind: 'not-connected', message: `could not connect (${codeOf(error.cause) ?? error.message})` };
   }
   if (code === 'HPE_HEADER_OVERFLOW') return { kind: 'too-large', message: 'answers with too long headers' };
   if (code?.startsWith('HPE_')) return { kind: 'cut-body', message: `answers with something else than HTTP (${code})` };
-  return { kind: 'reset', message: `lost its connection before the answer (${code ?? 'closed'})` };
+  const hint = url.protocol === 'http:' ? '; if the server speaks TLS at this port, the address begins with https' : '';
+  return { kind: 'reset', message: `lost its connection before the answer (${code ?? 'closed'})${hint}` };
+}
+
+function tlsHint(cause: unknown): string {
+  const code = codeOf(cause) ?? '';
+  if (unknownAuthority.test(code)) return '; add the authority that signed its certificate with NODE_EXTRA_CA_CERTS';
+  return code === 'EPROTO' || code.includes('WRONG_VERSION') ? '; the server may not speak TLS at this port' : '';
 }
 
 function codeOf(error: unknown): string | undefined {

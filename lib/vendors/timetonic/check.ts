@@ -7,6 +7,7 @@ import { defaultVersion, exchange } from './wire/exchange.ts';
 export async function check(call: TimetonicCall): Promise<Finding[]> {
   const { settings } = call.connection;
   const findings: Finding[] = [];
+  let isKeyRefused = false;
   const add = (subject: string, state: Finding['state'], message: string) => findings.push({ subject, state, message });
   try {
     const body = await exchange(call, { req: 'getAllBooks', fields: {}, effect: 'read' });
@@ -15,12 +16,14 @@ export async function check(call: TimetonicCall): Promise<Finding[]> {
     add('credentials', 'good', `The session of ${settings.user} is alive and sees ${String(books ?? 'its')} books.`);
   } catch (error) {
     const message = error instanceof GatewayError ? error.message : 'An unexpected error; see the log.';
-    const key = error instanceof GatewayError && error.code === 'connection_needs_attention';
-    if (key) add('reach', 'good', `${baseOf(settings)} answers.`);
-    add(key ? 'credentials' : 'reach', 'bad', message);
+    isKeyRefused = error instanceof GatewayError && error.code === 'connection_needs_attention';
+    if (isKeyRefused) add('reach', 'good', `${baseOf(settings)} answers.`);
+    add(isKeyRefused ? 'credentials' : 'reach', 'bad', message);
   }
   const { oauthkey, oauthkeyDroppedAt } = await call.credentials();
-  if (oauthkey !== undefined)
+  if (oauthkey !== undefined && isKeyRefused)
+    add('renewal', 'bad', 'The stored oauthkey gives no new session key. Store login and password again.');
+  else if (oauthkey !== undefined)
     add('renewal', 'good', 'An oauthkey is stored: a dead session key is replaced by itself.');
   else if (oauthkeyDroppedAt !== undefined)
     add(

@@ -64,6 +64,11 @@ test('a dead oauthkey locks the connection after one try and says what to do', a
   await failure(call('getAllBooks'));
   expect(logins()).toBe(1);
   expect(tt.gateway.attention.filter(({ connection }) => connection === name)).toHaveLength(1);
+  const findings = await timetonic.check(
+    (await tt.connect({}, { oauthkey: 'dead-dead-dead-dead-dead-1' })).vendorCall(),
+  );
+  const bad = findings.filter(({ state }) => state === 'bad').map(({ subject }) => subject);
+  expect(bad).toEqual(['credentials', 'renewal']);
 });
 
 test('a pasted key is used, and when it dies the connection says that it cannot be renewed', async () => {
