@@ -52,6 +52,11 @@ async function banner(product: Product, directory: string): Promise<void> {
       ? `Admin key   ${adminKey}   (shown this once)`
       : `Admin key   as at the first start. Lost it? Start with TRUNKLINE_ADMIN_KEY=tl_… to set a new one.`,
   );
+  if (HOST && !/^(127\.|localhost$|\[?::1\]?$)/.test(HOST) && !TRUNKLINE_PUBLIC_URL?.startsWith('https:')) {
+    say(
+      `Warning     Keys cross the network unencrypted: HOST=${HOST} serves plain HTTP. Put a proxy with TLS in front.`,
+    );
+  }
   say(`Data        ${directory}`);
   say(`Reference   ${url}/docs`);
   say(`Console     ${await product.consoleLink()}`);
@@ -101,7 +106,15 @@ async function main(): Promise<void> {
   await banner(product, directory);
 }
 
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, port } = error as { code?: string; port?: number };
+  return code === 'EADDRINUSE'
+    ? `port ${port} is in use. Stop the program that uses it, or set PORT to another port.`
+    : error.message;
+}
+
 main().catch((error: unknown) => {
-  process.stderr.write(`Trunkline could not start: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`Trunkline could not start: ${wordsOf(error)}\n`);
   process.exit(1);
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { localAccountFile, storeAccount } from '../cli/account.ts';
 import { publishAdminKey } from '../lib/api/admin-key.ts';
@@ -110,13 +110,25 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
 
 /** Creates the data folder, or takes the rights of others off one that exists: it holds keys and what people wrote. */
 function prepareDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  try {
+    makeDirectory(directory);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`The data folder cannot be made: ${why}. Set TRUNKLINE_DATA to another one.`, { cause });
+  }
   if ((statSync(directory).mode & 0o077) === 0) return;
   try {
     chmodSync(directory, 0o700);
   } catch (cause) {
     throw new Error(`Others may read ${directory}, and its rights cannot be changed: run chmod 700 on it.`, { cause });
   }
+}
+
+/** Creates a folder with those above it. The recursive `mkdirSync` never ends where a file system takes no folders, such as /proc. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(dirname(directory));
+  mkdirSync(directory, { mode: 0o700 });
 }
 
 async function start(

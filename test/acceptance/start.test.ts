@@ -14,6 +14,7 @@ type Ports = Record<'proptt2' | 'talk' | 'timetonic', number>;
 const root = dirname(dirname(import.meta.dirname));
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 const data = mkdtempSync(join(tmpdir(), 'trunkline-start-'));
+const command = () => (scripts.start ?? '').replace(/^(\w+=\S+ )*node /, '').split(' ');
 let server: ChildProcess;
 let startedAt = 0;
 let output = '';
@@ -24,9 +25,8 @@ let key = '';
 beforeAll(async () => {
   const built = spawnSync('npm', ['run', '--silent', 'prestart'], { cwd: root, encoding: 'utf8' });
   expect([built.status, built.stdout]).toEqual([0, '']);
-  const command = (scripts.start ?? '').replace(/^(\w+=\S+ )*node /, '').split(' ');
   startedAt = Date.now();
-  server = spawn(process.execPath, command, {
+  server = spawn(process.execPath, command(), {
     cwd: root,
     env: { ...process.env, PORT: '0', TRUNKLINE_DATA: data },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -155,6 +155,21 @@ test('every port but that of the API asks for a secret, and none lets a web page
     const told = isVendor ? await ask(port, {}, '/__sandbox/state') : await ask(port, {}, '/', 'POST');
     expect(told.slice(-4)).toBe(isVendor ? ' 401' : ' 403');
   }
+});
+
+test.each([
+  ['a port that is in use', () => ({ PORT: new URL(url).port }), /port \d+ is in use\..* set PORT/],
+  [
+    'a data folder that cannot be made',
+    () => ({ TRUNKLINE_DATA: '/proc/nope' }),
+    /cannot be made: .*\/proc\/nope.* Set TRUNKLINE_DATA/,
+  ],
+])('%s ends the start with words', (_, settings, words) => {
+  const folder = mkdtempSync(join(tmpdir(), 'trunkline-second-'));
+  const env = { ...process.env, PORT: '0', TRUNKLINE_DATA: folder, ...settings() };
+  const second = spawnSync(process.execPath, command(), { cwd: root, env, encoding: 'utf8', timeout: 30_000 });
+  rmSync(folder, { recursive: true, force: true });
+  expect([second.status, second.stderr]).toEqual([1, expect.stringMatching(words)]);
 });
 
 test('it rests in little memory, and Ctrl-C ends all of it', async () => {
