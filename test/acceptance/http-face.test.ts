@@ -218,9 +218,16 @@ describe('keys', () => {
   });
 
   test('every control write leaves an audit entry', async () => {
-    await keyWith('proptt2/dispatch/*');
+    const id = (await keyWith('proptt2/dispatch/*')).split('_')[1];
     const audit = (await ask({ path: '/v1/audit', query: 'limit=1' })).body;
-    expect(audit).toMatchObject([{ operation: 'createKey', keyId: 'admin', sourceIp: '192.0.2.1' }]);
+    const by = { keyId: 'admin', sourceIp: '192.0.2.1', outcome: 'done' };
+    expect(audit).toMatchObject([{ ...by, operation: 'createKey', created: id, fields: ['name', 'scopes'] }]);
+    const path = '/v1/connections/proptt2/dispatch';
+    const changed = await ask({ path, method: 'PATCH', body: { settings: { monthlyCalls: 90_000 } } });
+    expect(changed.status, changed.text).toBe(200);
+    expect((await ask({ path: '/v1/audit', query: 'limit=1' })).body).toMatchObject([
+      { ...by, operation: 'changeConnection', target: 'proptt2/dispatch', fields: ['settings.monthlyCalls'] },
+    ]);
   });
 });
 

@@ -21,6 +21,7 @@ describe('the steps that a template reads', () => {
     '{% $string({"s": steps}) %}',
     '{% $merge([steps, {"x": 1}]) %}',
     '{% steps.*.error %}',
+    '{% $exists(steps.**.error) %}',
     '{% steps["one"] %}',
   ])('all of them: %s', (template) => {
     expect(referencedSteps(template)).toBe('all');
