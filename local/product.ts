@@ -263,9 +263,12 @@ interface Environment {
   database: LocalDatabase;
   lambda: LambdaEndpointOptions;
   metrics: Metrics;
-  /** Told that an event, a run or a delivery has changed. */
+  /** Told that something has changed that the live stream carries. */
   changed(): void;
 }
+
+/** The partitions of what else the live stream carries: events, the pause and automations. */
+const streamed = new Set([keys.log(), keys.pause().pk, keys.triggerVersion('automation').pk]);
 
 /** What Lambda's durable executions and the table's stream are on AWS; takes up what an earlier process left unfinished. */
 async function startDurableHalf(
@@ -310,7 +313,7 @@ async function startDurableHalf(
     // An event is in the log once it has its place there.
     const isListed = isRunItem(key) || isDeliveryItem(key);
     if (item && isListed) recentChanges.note(item);
-    if (isListed || key.pk === keys.log()) environment.changed();
+    if (isListed || streamed.has(key.pk)) environment.changed();
   };
   closers.push(pump.stop);
   return runtime;

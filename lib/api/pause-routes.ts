@@ -23,14 +23,19 @@ const shown = () =>
     }),
   );
 
+/** A pause, or that there is none, as it is shown. */
+export const showPause = (state: PauseState | undefined) => ({
+  paused: state !== undefined,
+  since: state && new Date(state.since).toISOString(),
+  by: state?.by,
+  reason: state?.reason,
+});
+
 /** The calls that stop all sending and resume it. */
 export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promise<Waiting>): Route[] {
   const shared = { tag: 'Pause', area: 'pause', path: '/v1/pause' } as const;
   const show = async (state: PauseState | undefined) => ({
-    paused: state !== undefined,
-    since: state && new Date(state.since).toISOString(),
-    by: state?.by,
-    reason: state?.reason,
+    ...showPause(state),
     waiting: state ? await waiting(state) : { runs: 0, deliveries: 0 },
   });
   return [
@@ -40,7 +45,7 @@ export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promis
       operationId: 'getPause',
       summary: 'Say whether sending is paused, by whom, and what waits',
       output: shown,
-      handle: async () => show(await pause.state()),
+      handle: async () => show(await pause.current()),
     }),
     route({
       ...shared,
@@ -61,7 +66,7 @@ export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promis
       output: shown,
       handle: async ({ principal }) => {
         await pause.resume(principal.name);
-        return show(await pause.state());
+        return show(await pause.current());
       },
     }),
   ];

@@ -40,8 +40,12 @@ export class Pause {
 
   /** The pause, or undefined while everything is sent. Another process may know up to five seconds later. */
   async state(): Promise<PauseState | undefined> {
+    return this.#known && this.#clock.now() < this.#known.until ? this.#known.state : this.current();
+  }
+
+  /** The same, read now: operators are shown at once what another process has changed. */
+  async current(): Promise<PauseState | undefined> {
     const now = this.#clock.now();
-    if (this.#known && now < this.#known.until) return this.#known.state;
     const item = await this.#table.get<PauseItem>(keys.pause(), true);
     const state = item ? (item.paused ? stateOf(item) : undefined) : this.#atStart();
     this.#known = { state, until: now + cacheMs };
@@ -68,7 +72,7 @@ export class Pause {
 
   /** Pauses all sending. An existing pause keeps its start time. */
   async pause(by: string, reason: string | undefined): Promise<PauseState> {
-    const before = await this.state();
+    const before = await this.current();
     const state: PauseState = before ?? { since: this.#clock.now(), by, ...(reason !== undefined && { reason }) };
     await this.#table.put<PauseItem>({ ...keys.pause(), ...state, paused: true });
     this.#known = undefined;

@@ -70,7 +70,7 @@ export class Table {
   #made: DynamoDBClient | undefined;
   /** Requests made since the start, for benchmarks and for the test that a warm call makes none. */
   requests = 0;
-  /** Receives every item that this process has written, or only its key if it was written in a transaction. */
+  /** Receives every item that this process has written, or only its key if it was deleted or written in a transaction. */
   onWrite: ((key: Key, item?: Item) => void) | undefined;
 
   constructor(name: string, config: TableClient = {}) {
@@ -172,6 +172,7 @@ export class Table {
           ...(condition !== undefined && { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const }),
         }),
       );
+      this.onWrite?.(key);
       return Attributes ? (unmarshall(Attributes) as T) : undefined;
     });
   }
@@ -246,8 +247,8 @@ export class Table {
       this.requests++;
       try {
         await this.#client.send(new TransactWriteItemsCommand({ TransactItems: items }));
-        for (const { put, update } of writes) {
-          const key = put ?? update?.key;
+        for (const { put, update, delete: deleted } of writes) {
+          const key = put ?? update?.key ?? deleted;
           if (key) this.onWrite?.(key);
         }
         return { done: true, refused: [] };

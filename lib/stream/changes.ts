@@ -1,5 +1,6 @@
 import type { Principal } from '../api/key-check.ts';
-import { controlNeed, covers } from '../api/scopes.ts';
+import type { Pause, PauseState } from '../api/pause.ts';
+import { type ControlArea, controlNeed, covers } from '../api/scopes.ts';
 import { type RunItem, runStates } from '../automations/runs/runs.ts';
 import { entriesAfter, lastPosition } from '../events/list.ts';
 import { type EventItem, type LogServices, shownEvent } from '../events/log.ts';
@@ -12,21 +13,34 @@ import { maySeeDelivery } from '../subscriptions/delivery-list.ts';
 import type { RecentChanges } from './recent-changes.ts';
 
 export interface StreamServices extends LogServices {
+  pause: Pick<Pause, 'current'>;
   /** If one process makes all changes: its recent changes. Otherwise, lists are read. */
   recentChanges?: RecentChanges<Item>;
 }
 
-/** A reader's progress: the position of the last event, and the time of the last change of a run or delivery. */
-export interface StreamCursor {
+/** A reader's progress. */
+export interface StreamCursor extends Controls {
+  /** The position of the last event. */
   position: number;
+  /** The time of the last change of a run or delivery. */
   stamp: number;
 }
 
-/** A change, in the order in which the changes happened. */
+/** What operators control: compared with what the reader knows, so that every process sees every change. */
+interface Controls {
+  /** When the pause began, in epoch milliseconds; 0 while everything is sent. */
+  pausedSince: number;
+  /** Counts the changes of automations. */
+  automations: number;
+}
+
+/** A change. */
 export type StreamFrame =
   | { kind: 'event'; item: EventItem; body: object }
   | { kind: 'run'; item: RunItem }
-  | { kind: 'delivery'; item: DeliveryItem };
+  | { kind: 'delivery'; item: DeliveryItem }
+  | { kind: 'pause'; state: PauseState | undefined }
+  | { kind: 'automations'; version: number };
 
 export interface StreamPage {
   frames: StreamFrame[];
@@ -44,10 +58,17 @@ const overlapMs = 5_000;
 
 /** The start position of a reader that does not want past events. */
 export async function streamStart(services: StreamServices): Promise<StreamCursor> {
-  return {
-    position: await lastPosition(services),
-    stamp: services.recentChanges ? services.recentChanges.last : services.clock.now(),
-  };
+  const stamp = services.recentChanges ? services.recentChanges.last : services.clock.now();
+  const [position, { pausedSince, automations }] = await Promise.all([lastPosition(services), controls(services)]);
+  return { position, stamp, pausedSince, automations };
+}
+
+async function controls(services: StreamServices): Promise<Controls & { state: PauseState | undefined }> {
+  const [state, counted] = await Promise.all([
+    services.pause.current(),
+    services.table.get<{ version?: number }>(keys.triggerVersion('automation'), true),
+  ]);
+  return { state, pausedSince: state?.since ?? 0, automations: counted?.version ?? 0 };
 }
 
 /** What a key may see of the changes since then. */
@@ -56,8 +77,9 @@ export async function changesSince(
   { scopes }: Principal,
   cursor: StreamCursor,
 ): Promise<StreamPage> {
-  const may = (area: 'events' | 'runs' | 'deliveries') => covers(scopes, controlNeed(area, false));
+  const may = (area: ControlArea) => covers(scopes, controlNeed(area, false));
   const startedAt = services.clock.now();
+  const { state, ...controlled } = await controls(services);
   const events = may('events')
     ? await eventsSince(services, scopes, cursor.position)
     : { frames: [], position: cursor.position, more: false };
@@ -74,8 +96,19 @@ export async function changesSince(
     return maySeeDelivery({ scopes }, delivery) ? [{ kind: 'delivery', item: delivery }] : [];
   });
   return {
-    frames: [...events.frames, ...frames],
-    cursor: { position: events.position, stamp: recentChanges ? recentChanges.last : startedAt - overlapMs },
+    frames: [
+      ...(may('pause') && controlled.pausedSince !== cursor.pausedSince ? [{ kind: 'pause' as const, state }] : []),
+      ...(may('automations') && controlled.automations !== cursor.automations
+        ? [{ kind: 'automations' as const, version: controlled.automations }]
+        : []),
+      ...events.frames,
+      ...frames,
+    ],
+    cursor: {
+      ...controlled,
+      position: events.position,
+      stamp: recentChanges ? recentChanges.last : startedAt - overlapMs,
+    },
     more: events.more,
   };
 }

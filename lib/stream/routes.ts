@@ -1,4 +1,5 @@
 import type { Principal } from '../api/key-check.ts';
+import { showPause } from '../api/pause-routes.ts';
 import { Answer, type Route, route } from '../api/route.ts';
 import { controlNeed, covers, requireScope } from '../api/scopes.ts';
 import { showRun } from '../automations/runs/routes.ts';
@@ -19,21 +20,21 @@ export function streamRoutes(services: StreamServices): Route[] {
       method: 'GET',
       path: '/v1/stream',
       operationId: 'streamChanges',
-      summary: 'Follow events, runs and deliveries live, as server-sent events',
+      summary: 'Follow events, runs, deliveries, pauses and changes of automations live, as server-sent events',
       handle: async ({ request, principal }) => {
-        const areas = ['events', 'runs', 'deliveries'] as const;
+        const areas = ['events', 'runs', 'deliveries', 'pause', 'automations'] as const;
         if (!areas.some((area) => covers(principal.scopes, controlNeed(area, false))))
           requireScope(principal.scopes, controlNeed('events', false));
         const given = cursorOf(request.headers['last-event-id']);
         const page = given
           ? await changesSince(services, principal, given)
           : { frames: [], cursor: await streamStart(services), more: false };
-        const { position, stamp } = page.cursor;
+        const { position, stamp, pausedSince, automations } = page.cursor;
         const text = [
           `retry: ${page.more ? 0 : retryMs}\n\n`,
           ...page.frames.map((frame) => frameText(frame, principal, services.clock.now())),
           // Last, so that a client whose connection breaks before it receives this line requests everything again.
-          `id: ${position}-${stamp}\n\n`,
+          `id: ${position}-${stamp}-${pausedSince}-${automations}\n\n`,
         ].join('');
         return new Answer(200, text, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
       },
@@ -42,17 +43,27 @@ export function streamRoutes(services: StreamServices): Route[] {
 }
 
 function frameText(frame: StreamFrame, principal: Principal, now: number): string {
-  const body =
-    frame.kind === 'event'
-      ? frame.body
-      : frame.kind === 'run'
-        ? showRun(frame.item, principal, now)
-        : showDelivery(frame.item);
-  return `event: ${frame.kind}\ndata: ${JSON.stringify(body)}\n\n`;
+  return `event: ${frame.kind}\ndata: ${JSON.stringify(bodyOf(frame, principal, now))}\n\n`;
+}
+
+function bodyOf(frame: StreamFrame, principal: Principal, now: number): object {
+  switch (frame.kind) {
+    case 'event':
+      return frame.body;
+    case 'run':
+      return showRun(frame.item, principal, now);
+    case 'delivery':
+      return showDelivery(frame.item);
+    case 'pause':
+      return showPause(frame.state);
+    case 'automations':
+      return { version: frame.version };
+  }
 }
 
 /** The cursor in a `Last-Event-ID`; an unknown one starts at the present. */
 function cursorOf(id: string | undefined): StreamCursor | undefined {
-  const [, position, stamp] = /^(\d{1,15})-(\d{1,15})$/.exec(id ?? '') ?? [];
-  return position === undefined ? undefined : { position: Number(position), stamp: Number(stamp) };
+  if (!/^\d{1,15}(-\d{1,15}){3}$/.test(id ?? '')) return undefined;
+  const [position = 0, stamp = 0, pausedSince = 0, automations = 0] = (id ?? '').split('-').map(Number);
+  return { position, stamp, pausedSince, automations };
 }

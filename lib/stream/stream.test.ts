@@ -3,9 +3,11 @@ import { startWorld, type World } from '../../test/support/event-world.ts';
 import { admin, TestClock } from '../../test/support/harness.ts';
 import { type Receiver, startReceiver } from '../../test/support/receiver.ts';
 import type { Principal } from '../api/key-check.ts';
+import { Pause } from '../api/pause.ts';
 import { type Dispatcher, dispatcher } from '../api/route.ts';
 import { endRun, findRun, startRun } from '../automations/runs/runs.ts';
 import type { Item } from '../store/table.ts';
+import { triggerWrites } from '../store/triggers.ts';
 import type { StreamServices } from './changes.ts';
 import { RecentChanges } from './recent-changes.ts';
 import { streamRoutes } from './routes.ts';
@@ -111,6 +113,28 @@ test.each(['lists', 'recent changes'])(
     services.table.onWrite = undefined;
   },
 );
+
+test('a pause, its end and a change of an automation come once, also where another process makes them', async () => {
+  const other = new Pause(services.table, clock, false);
+  const reader = client(key('trunkline/pause/read', 'trunkline/automations/read'));
+  const runs = client(key('trunkline/runs/read'));
+  await Promise.all([reader(), runs()]);
+  expect(await world.services.pause.state()).toBeUndefined();
+  await other.pause('Night shift', 'False alarms');
+  expect(await reader()).toEqual([
+    {
+      kind: 'pause',
+      data: { paused: true, since: new Date(clock.now()).toISOString(), by: 'Night shift', reason: 'False alarms' },
+    },
+  ]);
+  expect(await reader()).toEqual([]);
+  await other.resume('Night shift');
+  expect(await reader()).toEqual([{ kind: 'pause', data: { paused: false } }]);
+  await services.table.transact(triggerWrites('automation', 'a1', []));
+  expect((await reader()).map(({ kind }) => kind)).toEqual(['automations']);
+  expect(await reader()).toEqual([]);
+  expect((await runs()).filter(({ kind }) => kind === 'pause' || kind === 'automations')).toEqual([]);
+});
 
 test('a key sees what it may read, and a key that may read nothing of it is refused', async () => {
   const events = client(key('talk/team/*', 'trunkline/events/read'));

@@ -142,7 +142,12 @@ test('the reason of a failure quotes what a run has read to those alone who may 
   await expect.poll(async () => (await bench.call<unknown[]>('GET', told)).body).not.toEqual([]);
   expect((await as(thief, 'GET', told)).body).toEqual([]);
   const principal = { keyId: 'k', name: 'key', scopes, perMinute: 1 };
-  const { frames } = await changesSince(services(), principal, { position: 0, stamp: 0 });
+  const { frames } = await changesSince(services(), principal, {
+    position: 0,
+    stamp: 0,
+    pausedSince: 0,
+    automations: 0,
+  });
   const shown = frames.flatMap((frame) => (frame.kind === 'run' ? [showRun(frame.item, principal, Date.now())] : []));
   expect(shown.findLast(({ id }) => id === run?.id)).toMatchObject({ state: 'failed', hidden: true });
   expect(JSON.stringify(shown)).not.toContain(words);

@@ -37,11 +37,13 @@ export const lastReadAt = signal<number | undefined>(undefined);
 /** What is reloaded when the stream reports a change. */
 export const concerned: Readonly<Record<string, readonly string[]>> = {
   event: ['/v1/events', '/v1/hooks'],
-  run: ['/v1/runs', '/v1/alarms', '/v1/automations'],
-  delivery: ['/v1/deliveries'],
+  run: ['/v1/runs', '/v1/alarms', '/v1/automations', '/v1/pause'],
+  delivery: ['/v1/deliveries', '/v1/pause'],
+  pause: ['/v1/pause'],
+  automations: ['/v1/automations'],
 };
-/** Of these, every change is on the stream. Of hooks it lacks refused posts, and of automations what operators change. */
-const told = ['/v1/events', '/v1/runs', '/v1/alarms', '/v1/deliveries'];
+/** Of these, every change is on the stream. Of hooks it lacks refused posts; a pause must be seen even if the stream is stuck. */
+const told = ['/v1/events', '/v1/runs', '/v1/alarms', '/v1/deliveries', '/v1/automations'];
 /** Whether changes arrive live. What the stream covers is then polled less often. */
 export const streaming = signal(false);
 const slowerWhenStreaming = 6;
