@@ -48,7 +48,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
       services,
       vendors,
       onChange,
-      (vendor, name) => pollingStatus(services.table, vendor, name, services.clock.now()),
+      (connections) => pollingStatus(services.table, vendors, connections, services.clock.now()),
       (vendor, name) => connectionUsers(services.table, vendor, name),
     ),
     ...loginRoutes(services, vendors, onChange),

@@ -5,13 +5,13 @@ import { adminScope, mayRead } from '../api/scopes.ts';
 import { GatewayError, refusedField } from '../core/errors.ts';
 import { field, named } from '../core/field.ts';
 import { newId } from '../core/ids.ts';
-import type { Catalogue, Connection, Vendor, VendorName } from '../core/vendor.ts';
+import type { Catalogue, Connection, Vendor } from '../core/vendor.ts';
 import { keys } from '../store/items.ts';
 import { type ConnectionItem, connectionOf } from './connections.ts';
 import { type Bounds, boundsOf, outsideOf, readSets, storeCredentials } from './credentials.ts';
 import { acceptCredentials, readSettings } from './input.ts';
 import type { GatewayServices } from './invoke.ts';
-import type { SessionStore } from './session-store.ts';
+import type { SessionItem, SessionStore } from './session-store.ts';
 import { vendorCall } from './vendor-calls.ts';
 
 export type ConnectionServices = GatewayServices & { store: SessionStore };
@@ -43,8 +43,8 @@ export const shownConnection = () =>
     }),
   );
 
-/** Reports the state of a connection's event polling. */
-export type ConnectionPolls = (vendor: VendorName, connection: string) => Promise<object[]>;
+/** Reports the state of the event polling of each connection, in their order. */
+export type ConnectionPolls = (connections: readonly ConnectionItem[]) => Promise<object[][]>;
 
 /** Called after a connection was created, changed or (`gone`) deleted. */
 export type ConnectionChange = (vendor: Vendor, connection: Connection, gone: boolean) => Promise<void>;
@@ -216,7 +216,11 @@ export async function storedConnection(
 
 /** A connection with the part of its session that may be shown. */
 export async function shown(services: ConnectionServices, item: ConnectionItem) {
-  const session = await services.store.read(item.vendor, item.name);
+  return shownWith(item, await services.store.read(item.vendor, item.name));
+}
+
+/** A connection and its session as they are shown. */
+export function shownWith(item: ConnectionItem, session: SessionItem | undefined) {
   const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
   return {
     id: `${item.vendor}/${item.name}`,

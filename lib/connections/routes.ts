@@ -3,7 +3,6 @@ import { type Route, route } from '../api/route.ts';
 import { mayRead } from '../api/scopes.ts';
 import { inUse } from '../core/errors.ts';
 import { field } from '../core/field.ts';
-import { Limit } from '../core/limit.ts';
 import { isReserved, isSparing, percentOf, type Quota } from '../core/quota.ts';
 import { slugPattern, slugRule } from '../core/slug.ts';
 import type { Catalogue, Finding } from '../core/vendor.ts';
@@ -19,6 +18,7 @@ import {
   forget,
   shown,
   shownConnection,
+  shownWith,
   storedConnection,
   vendorOf,
 } from './records.ts';
@@ -41,9 +41,6 @@ function quotaFinding(quota: Quota): Finding {
 }
 
 const anyObject = () => z.record(z.string(), z.unknown());
-
-/** How many connections a list reads the state of concurrently. */
-const maxReads = 25;
 
 /** The calls on connections. No answer ever shows a credential. */
 export function connectionRoutes(
@@ -93,15 +90,11 @@ export function connectionRoutes(
         const names = input.vendor ? [input.vendor] : Object.keys(vendors);
         const items = (await Promise.all(names.map((name) => services.connections.list(name)))).flat();
         const visible = items.filter((item) => mayRead(principal.scopes, item.vendor, item.name));
-        const limit = new Limit(maxReads);
-        return Promise.all(
-          visible.map((item) =>
-            limit.run(async () => ({
-              ...(await shown(services, item)),
-              ...(input.events && { events: await looks(item.vendor, item.name) }),
-            })),
-          ),
-        );
+        const [sessions, events] = await Promise.all([
+          services.store.readMany(visible),
+          input.events ? looks(visible) : undefined,
+        ]);
+        return visible.map((item, at) => ({ ...shownWith(item, sessions[at]), ...(events && { events: events[at] }) }));
       },
     }),
     route({
@@ -113,7 +106,7 @@ export function connectionRoutes(
       output: shownConnection,
       handle: async (call) => {
         const item = await storedConnection(services, vendors, call);
-        const [connection, events] = await Promise.all([shown(services, item), looks(item.vendor, item.name)]);
+        const [connection, [events]] = await Promise.all([shown(services, item), looks([item])]);
         return { ...connection, events };
       },
     }),

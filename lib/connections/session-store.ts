@@ -65,6 +65,11 @@ export class SessionStore {
     return this.#table.get<SessionItem>(keys.session(vendor, connection), true);
   }
 
+  /** The sessions of many connections, in their order. */
+  readMany(connections: readonly { vendor: string; name: string }[]): Promise<(SessionItem | undefined)[]> {
+    return this.#table.getMany<SessionItem>(connections.map(({ vendor, name }) => keys.session(vendor, name)));
+  }
+
   /** The live session of an item, or undefined if there is none or it has ended. */
   async held(item: SessionItem | undefined, now: number): Promise<HeldSession | undefined> {
     if (item?.state !== 'live' || !item.data || (item.expiresAt ?? 0) <= now) return undefined;

@@ -66,36 +66,50 @@ export async function planPolls(
   );
 }
 
-/** The polling status of a connection per source, with a sentence for operators. Times are ISO 8601. */
-export async function pollingStatus(table: Table, vendor: string, connection: string, now: number) {
-  const items = await table.queryAll<Partial<PollItem>>({ pk: keys.polls(vendor, connection) });
-  return items.flatMap((item) => {
-    const { source, polledAt, dueAt, failures = 0 } = item;
-    if (source === undefined) return [];
-    const state = stateOf(item);
-    return [
-      {
-        source,
-        state,
-        message: messageOf(item, state, now),
-        polledAt: isoTime(polledAt),
-        nextPollAt: isoTime(dueAt),
-        failures,
-      },
-    ];
-  });
+/** The polling status of each connection per source, with a sentence for operators. Times are ISO 8601. */
+export async function pollingStatus(
+  table: Table,
+  vendors: EventCatalogue,
+  connections: readonly { vendor: VendorName; name: string }[],
+  now: number,
+) {
+  const wanted = connections.map(({ vendor, name }) =>
+    Object.entries(vendors[vendor]?.events ?? {}).flatMap(([source, { poll }]) =>
+      poll ? [keys.poll(vendor, name, source)] : [],
+    ),
+  );
+  const items = (await table.getMany<PollItem>(wanted.flat())).values();
+  return wanted.map((sources) =>
+    sources.flatMap(() => {
+      const item = items.next().value;
+      return item ? [statusOf(item, now)] : [];
+    }),
+  );
+}
+
+function statusOf(item: PollItem, now: number) {
+  const { source, polledAt, dueAt, failures = 0 } = item;
+  const state = stateOf(item);
+  return {
+    source,
+    state,
+    message: messageOf(item, state, now),
+    polledAt: isoTime(polledAt),
+    nextPollAt: isoTime(dueAt),
+    failures,
+  };
 }
 
 type PollState = 'waiting' | 'polling' | 'failing' | 'resting' | 'off';
 
-function stateOf({ dueAt, resting, failures = 0, polledAt }: Partial<PollItem>): PollState {
+function stateOf({ dueAt, resting, failures = 0, polledAt }: PollItem): PollState {
   if (dueAt === undefined) return resting ? 'resting' : 'off';
   if (failures > 0) return 'failing';
   return polledAt === undefined ? 'waiting' : 'polling';
 }
 
 function messageOf(
-  { polledAt, dueAt, failures = 0, problem, unread }: Partial<PollItem>,
+  { polledAt, dueAt, failures = 0, problem, unread }: PollItem,
   state: PollState,
   now: number,
 ): string {

@@ -57,6 +57,8 @@ async function connect(settings: Record<string, unknown> = {}, vendor: VendorNam
 }
 const item = (name = 'chat', vendor = 'talk') =>
   services.table.get<PollItem>(keys.poll(vendor, connection, name), true);
+const status = async () =>
+  (await pollingStatus(services.table, catalogue, [{ vendor: 'talk', name: connection }], clock.now())).flat();
 const logged = async (index: number) =>
   services.table.get(
     keys.event(eventId({ vendor: 'talk', connection, type: 'talk.message.created', id: `${connection}-${index}` })),
@@ -205,7 +207,7 @@ test('a failing source is tried after ever longer pauses, keeps its cursor, and 
   expect(Math.max(...pauses)).toBeLessThanOrEqual(15 * minute);
   expect(await item()).toMatchObject({ cursor: '0', failures: 8, problem: 'Nobody answers.' });
   const time = expect.stringMatching(/^2026-/);
-  expect(await pollingStatus(services.table, 'talk', connection, clock.now())).toEqual([
+  expect(await status()).toEqual([
     {
       source: 'chat',
       state: 'failing',
@@ -220,7 +222,7 @@ test('a failing source is tried after ever longer pauses, keeps its cursor, and 
   clock.advance(15 * minute);
   expect(await tick()).toMatchObject({ found: 2, failed: 0 });
   expect(await item()).toMatchObject({ failures: 0 });
-  expect((await pollingStatus(services.table, 'talk', connection, clock.now()))[0]).toMatchObject({ state: 'polling' });
+  expect((await status())[0]).toMatchObject({ state: 'polling' });
 });
 
 test('Retry-After and nextIn decide when the next poll comes', async () => {
@@ -341,7 +343,7 @@ describe('polling on demand', () => {
     expect(await tick(services, nobody)).toMatchObject({ due: 1, polled: 0 });
     clock.advance(minute);
     expect(await tick(services, nobody)).toMatchObject({ due: 0, polled: 0 });
-    expect(await pollingStatus(services.table, 'talk', connection, clock.now())).toMatchObject([{ state: 'resting' }]);
+    expect(await status()).toMatchObject([{ state: 'resting' }]);
     // The first poll is the beginning: nothing before it is news.
     happen(2);
     const somebody = listeners({ type: 'test.chat', connection });
@@ -455,11 +457,11 @@ describe('near the monthly quota of a connection', () => {
     happen();
     expect(await tick()).toMatchObject({ polled: 0, failed: 0 });
     expect(imagined.polls).toEqual([]);
-    const [status] = await pollingStatus(services.table, 'talk', connection, clock.now());
-    expect(status?.message).toMatch(
+    const [polling] = await status();
+    expect(polling?.message).toMatch(
       /95 % of the monthly calls of talk\/.* are used\. Events are polled again on \d{4}-\d\d-01;/,
     );
-    expect(Date.parse(status?.nextPollAt ?? '')).toBe(monthEnd(clock.now()));
+    expect(Date.parse(polling?.nextPollAt ?? '')).toBe(monthEnd(clock.now()));
     await connect({ monthlyCalls: 2_000 });
     services.connections.forget('talk', connection);
     expect(await tick()).toMatchObject({ polled: 1 });
