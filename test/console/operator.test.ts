@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { services } from '../../lib/aws/services.ts';
 import { keys } from '../../lib/store/items.ts';
@@ -19,6 +20,29 @@ beforeAll(async () => {
 });
 afterEach(() => visitor?.expectClean());
 afterAll(() => stage?.close());
+
+/** Long work of several requests: holds all but the first one until the page shows how far the work is. */
+async function expectProgress(
+  address: string,
+  words: RegExp,
+  start: () => Promise<void>,
+  first: (route: Route) => Promise<void> = (route) => route.continue(),
+) {
+  const seen = Promise.withResolvers<void>();
+  let requests = 0;
+  await page.route(address, async (route) => {
+    if (++requests === 1) return first(route);
+    await seen.promise;
+    await route.continue();
+  });
+  await start();
+  const bar = page.getByRole('progressbar', { name: words });
+  await bar.waitFor();
+  const part = await bar.evaluate<number, { value: number; max: number }>(({ value, max }) => value / max);
+  expect(part).toBeGreaterThan(0);
+  expect(part).toBeLessThan(1);
+  seen.resolve();
+}
 
 const text = async () => (await page.locator('main').textContent()) ?? '';
 
@@ -83,8 +107,10 @@ test('replays all failures of one cause at once', async () => {
   await visitor.open('/runs?show=failures', 'Runs');
   await page.locator('.group', { hasText: '2 runs of Broken rota' }).waitFor();
   await page.getByRole('button', { name: 'Replay all 2' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Replay', exact: true }).click();
-  await page.getByText('2 of 2 started').waitFor();
+  const replay = page.getByRole('dialog').getByRole('button', { name: 'Replay', exact: true });
+  await expectProgress('**/v1/runs/*/replay', /^1 of 2 done$/, () => replay.click());
+  await page.getByText('2 of 2 done').waitFor();
+  await visitor.expectAccessible();
   await page.getByRole('dialog').getByText('Close').click();
   // The replays failed for the same reason and now stand for the runs that they repeat.
   await page.locator('.row', { hasText: 'Replay of an earlier run' }).nth(1).waitFor();
@@ -360,7 +386,13 @@ test('switches an automation off, rehearses it, and is shown in the editor what 
   await page.locator('.outcome pre', { hasText: '"channelId": 1' }).waitFor();
   expect(stage.sirens()).toBe(before);
   await page.getByRole('button', { name: 'Backtest', exact: true }).click();
-  await page.getByRole('button', { name: 'Backtest it' }).click();
+  await expectProgress(
+    '**/backtest',
+    /^Up to /,
+    () => page.getByRole('button', { name: 'Backtest it' }).click(),
+    (route) => route.continue({ postData: { ...route.request().postDataJSON(), limit: 3 } }),
+  );
+  await page.getByRole('progressbar').waitFor({ state: 'detached' });
   await page
     .locator('.outcome .row', { hasText: 'proptt2/demo/sendSosToChannel' })
     .getByText(/^\d+ times?$/)
@@ -458,7 +490,14 @@ test('makes a key, finds that in the audit log, and sees a subscription with its
   await page.getByRole('button', { name: 'Replay a range' }).click();
   await page.getByLabel('Also events that came while the subscription was off').check();
   await visitor.expectAccessible();
-  await page.getByRole('button', { name: 'Send again', exact: true }).last().click();
+  const nextFrom = new Date(Date.now() - 3_600_000).toISOString();
+  await expectProgress(
+    '**/v1/deliveries/replay',
+    /^1000 events sent again, up to /,
+    () => page.getByRole('button', { name: 'Send again', exact: true }).last().click(),
+    // One request takes at most a thousand.
+    (route) => route.fulfill({ status: 202, json: { deliveries: Array(1000).fill('del_x'), nextFrom } }),
+  );
   await page
     .getByRole('status')
     .getByText(/events? sent again|nothing to send/)

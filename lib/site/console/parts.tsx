@@ -232,6 +232,17 @@ export function useAction(): Action {
   };
 }
 
+/** How much of long work is done, with words for it. */
+export function Progress({ done, total, words }: { done: number; total: number; words: string }) {
+  const id = useId();
+  return (
+    <div class="progress">
+      <label for={id}>{words}</label>
+      <progress id={id} max={total} value={done} />
+    </div>
+  );
+}
+
 const toast = signal<{ text: string; id: number } | undefined>(undefined);
 let toasts = 0;
 

@@ -1,14 +1,14 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { call, may } from './api.ts';
 import { CheckField, Chips, SelectField, TextArea } from './fields.tsx';
 import { Form } from './form.tsx';
 import { Icon } from './icons.tsx';
 import { reloadAll, useLive } from './live.ts';
-import { Json, Loading, Mark, Notice, Section, say, When } from './parts.tsx';
+import { Json, Loading, Mark, Notice, Progress, Section, say, useAction, When } from './parts.tsx';
 import type { Automation, Connection, RunState, RunStep, TrunklineEvent } from './readings.ts';
 import { go, Link } from './router.tsx';
 import { Row } from './rows.tsx';
-import { daysAgo } from './time.ts';
+import { daysAgo, moment } from './time.ts';
 import { callsOf, count, isAlarm, jsonProblem, runWords, stepTone, stepWords, vendorTitle } from './words.ts';
 
 interface RehearsedStep {
@@ -288,22 +288,38 @@ interface Backtested {
   runs: (RehearsedRun & { startedAt: string })[];
 }
 
-/** How many past events one page of a backtest takes. */
+/** How many past events one page of a backtest takes, and how many pages are read at a press. */
 const backtestPage = 100;
+const maxPages = 20;
 
 /** The runs that the events of the last days would have started with the definition as it is now. */
 function Backtest({ automation }: { automation: Automation }) {
   const [days, setDays] = useState(3);
   const [pages, setPages] = useState<Backtested[]>([]);
-  useEffect(() => setPages([]), [automation.updatedAt, days]);
+  const action = useAction();
+  const stopped = useRef<AbortController>(undefined);
+  const stop = () => stopped.current?.abort();
+  useEffect(() => {
+    setPages([]);
+    return stop;
+  }, [automation.updatedAt, days]);
   const last = pages.at(-1);
   const backtest = async () => {
-    const page = await call<Backtested>('POST', `/v1/automations/${automation.id}/backtest`, {
-      since: last?.since ?? daysAgo(days),
-      limit: backtestPage,
-      ...(last?.next !== undefined && { after: last.next, until: last.until }),
-    });
-    setPages(last?.next === undefined ? [page] : [...pages, page]);
+    const stopping = new AbortController();
+    stopped.current = stopping;
+    const known = last?.next === undefined ? [] : [...pages];
+    for (let read = 0; read < maxPages; read++) {
+      const before = known.at(-1);
+      const page = await call<Backtested>('POST', `/v1/automations/${automation.id}/backtest`, {
+        since: before?.since ?? daysAgo(days),
+        limit: backtestPage,
+        ...(before?.next !== undefined && { after: before.next, until: before.until }),
+      });
+      if (stopping.signal.aborted) return;
+      known.push(page);
+      setPages([...known]);
+      if (page.next === undefined) return;
+    }
   };
   const runs = pages.flatMap((page) => page.runs);
   const shown = runs.filter(({ runs: began }) => began);
@@ -314,6 +330,14 @@ function Backtest({ automation }: { automation: Automation }) {
         busy="Backtesting…"
         quiet
         disabled={last !== undefined && last.next === undefined}
+        action={action}
+        beside={
+          action.busy && (
+            <button type="button" class="button" onClick={stop}>
+              Stop
+            </button>
+          )
+        }
         onSubmit={backtest}
       >
         <p class="muted">
@@ -343,28 +367,42 @@ function Backtest({ automation }: { automation: Automation }) {
             {runs.length > shown.length && `, ${runs.length - shown.length} skipped or duplicate`}
             {last.next !== undefined && '; there are more events'}.
           </p>
+          {last.next !== undefined && <BacktestProgress last={last} />}
           <CallCounts pages={pages} />
           {shown.map((run, at) => (
-            <details key={at} class="group good">
-              <summary>
-                <span class="row-main">
-                  <span class="row-title">
-                    <When iso={run.startedAt} />
-                  </span>
-                  <span class="row-text">
-                    {run.automation}: {runWords[run.state].toLowerCase()}, {count(run.steps.length, 'step')}
-                  </span>
-                </span>
-                <Icon name="chevron" class="turn" />
-              </summary>
-              <div class="group-body">
-                <RunOutcome run={run} />
-              </div>
-            </details>
+            <BacktestedRun key={at} run={run} />
           ))}
         </div>
       )}
     </>
+  );
+}
+
+/** How far into its time a backtest is. */
+function BacktestProgress({ last: { since, until, runs } }: { last: Backtested }) {
+  const at = runs.at(-1)?.startedAt ?? since;
+  const [begin, end] = [Date.parse(since), Date.parse(until)];
+  const done = Math.min(Date.parse(at), end) - begin;
+  return <Progress done={done} total={end - begin} words={`Up to ${moment(at)}`} />;
+}
+
+function BacktestedRun({ run }: { run: Backtested['runs'][number] }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details class="group good" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        <span class="row-main">
+          <span class="row-title">
+            <When iso={run.startedAt} />
+          </span>
+          <span class="row-text">
+            {run.automation}: {runWords[run.state].toLowerCase()}, {count(run.steps.length, 'step')}
+          </span>
+        </span>
+        <Icon name="chevron" class="turn" />
+      </summary>
+      <div class="group-body">{open && <RunOutcome run={run} />}</div>
+    </details>
   );
 }
 

@@ -1,10 +1,10 @@
-import { useId, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
 import { FormDialog } from '../dialog.tsx';
 import { CheckField, TextArea } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Badge, Empty, Json, Mark, Notice, Page, Section, say, Time, useAction, When } from '../parts.tsx';
+import { Badge, Empty, Json, Mark, Notice, Page, Progress, Section, say, Time, useAction, When } from '../parts.tsx';
 import type { Alarm, RunStep, TrunklineEvent, WholeRun } from '../readings.ts';
 import { go, Link } from '../router.tsx';
 import { Fact, LiveItem, Verdict } from '../rows.tsx';
@@ -87,7 +87,12 @@ function KnownRun({ run }: { run: WholeRun }) {
         {run.drill && <p>Simulated vendors stood in for every account. Nothing reached a real one.</p>}
         <AlarmAnswer run={run} />
         {reason && <p>{reason}</p>}
-        {run.progress && <Progress {...run.progress} />}
+        {run.progress && (
+          <Progress
+            {...run.progress}
+            words={`${run.progress.done.toLocaleString()} of ${run.progress.total.toLocaleString()} done`}
+          />
+        )}
         {earlier && (
           <p>
             <Link to={`/runs/${earlier}`}>Show the earlier run</Link>
@@ -142,19 +147,6 @@ function KnownRun({ run }: { run: WholeRun }) {
       {asked === 'replay' && <ReplayDialog run={run} onClose={onClose} />}
       {asked === 'undo' && <UndoDialog run={run} onClose={onClose} />}
     </Page>
-  );
-}
-
-/** How many items of long work are done. */
-function Progress({ done, total }: { done: number; total: number }) {
-  const id = useId();
-  return (
-    <>
-      <label for={id}>
-        {done.toLocaleString()} of {total.toLocaleString()} done
-      </label>
-      <progress id={id} max={total} value={done} />
-    </>
   );
 }
 

@@ -4,7 +4,7 @@ import { Dialog } from '../dialog.tsx';
 import { Chips } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
 import { reloadAll, useList, useLive } from '../live.ts';
-import { Empty, Loading, Mark, Notice, Page, say, When } from '../parts.tsx';
+import { Empty, Loading, Mark, Notice, Page, Progress, say, When } from '../parts.tsx';
 import type { Alarm, Automation, Run, RunState } from '../readings.ts';
 import { Link, query, setQuery } from '../router.tsx';
 import { Fact, LiveList, Row } from '../rows.tsx';
@@ -277,9 +277,11 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
   const total = group.runs.length;
   const start = async () => {
     setState('running');
+    let started = 0;
     for (const run of group.runs.toReversed()) {
       try {
         await call('POST', `/v1/runs/${run.id}/replay`, {});
+        started++;
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
         setRefused((before) => [...before, `${run.name}: ${why}`]);
@@ -288,7 +290,7 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
     }
     reloadAll();
     setState('over');
-    say(`${count(total, 'run')} replayed.`);
+    say(`${count(started, 'run')} replayed.`);
   };
   return (
     <Dialog title={`Replay ${count(total, 'run')}?`} onClose={onClose}>
@@ -314,10 +316,7 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
           </>
         ) : (
           <>
-            <label for="progress">
-              {done} of {total} started
-            </label>
-            <progress id="progress" max={total} value={done} />
+            <Progress done={done} total={total} words={`${done} of ${total} done`} />
             {refused.map((each) => (
               <p key={each} class="notice bad">
                 <Mark tone="bad" />

@@ -3,10 +3,10 @@ import { call, may } from '../api.ts';
 import { DeleteDialog, FormDialog, RotateDialog } from '../dialog.tsx';
 import { CheckField, TextField } from '../fields.tsx';
 import { reloadAll, useLive } from '../live.ts';
-import { Notice, Page, say, useAction, When } from '../parts.tsx';
+import { Notice, Page, Progress, say, useAction, When } from '../parts.tsx';
 import type { Subscription } from '../readings.ts';
 import { Fact, LiveItem, Verdict } from '../rows.tsx';
-import { daysAgo } from '../time.ts';
+import { daysAgo, moment } from '../time.ts';
 import { count } from '../words.ts';
 import { Deliveries, SigningSecret, subscriptionTone, subscriptionWords } from './subscriptions.tsx';
 
@@ -121,18 +121,19 @@ function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
   const [to, setTo] = useState(() => localInput(Date.now()));
   const [delivered, setDelivered] = useState(false);
   const [missing, setMissing] = useState(false);
-  const [sent, setSent] = useState(0);
+  const [progress, setProgress] = useState<{ done: number; total: number; words: string }>();
   return (
     <FormDialog
       title="Replay a range"
       submit="Send again"
-      busy={`Sending… ${sent > 0 ? sent : ''}`}
+      busy="Sending…"
       onClose={onClose}
       onSubmit={async () => {
         let next: string | undefined = new Date(from).toISOString();
         // To the end of the chosen minute.
         const end = new Date(Date.parse(new Date(to).toISOString()) + 59_999).toISOString();
-        let total = 0;
+        const begin = Date.parse(next);
+        let sent = 0;
         while (next !== undefined) {
           const page: { deliveries: string[]; nextFrom?: string } = await call('POST', '/v1/deliveries/replay', {
             subscription: id,
@@ -141,12 +142,17 @@ function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
             ...(delivered && { states: ['given_up', 'cancelled', 'delivered'] }),
             missing,
           });
-          total += page.deliveries.length;
-          setSent(total);
+          sent += page.deliveries.length;
           next = page.nextFrom;
+          if (next !== undefined)
+            setProgress({
+              done: Date.parse(next) - begin,
+              total: Date.parse(end) - begin,
+              words: `${count(sent, 'event')} sent again, up to ${moment(next)}`,
+            });
         }
         reloadAll();
-        say(total === 0 ? 'There is nothing to send in that range.' : `${count(total, 'event')} sent again.`);
+        say(sent === 0 ? 'There is nothing to send in that range.' : `${count(sent, 'event')} sent again.`);
         onClose();
       }}
     >
@@ -159,6 +165,7 @@ function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
       <CheckField checked={delivered} onChange={setDelivered}>
         Also what was delivered: the target receives it twice
       </CheckField>
+      {progress && <Progress {...progress} />}
     </FormDialog>
   );
 }
