@@ -5,7 +5,13 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Modules of `lib` that keep no state of the process's own: their tests share workers, so that each worker loads the modules once. */
 const shared = ['api', 'automations', 'connections', 'core', 'events', 'hooks', 'store', 'vendors'];
 /** Their tests that set the environment, or start a product or many processes. */
-const alone = ['lib/connections/sessions.test.ts', 'lib/events/attention.test.ts', 'lib/vendors/talk/product.test.ts'];
+const alone = [
+  'lib/connections/sessions.test.ts',
+  'lib/events/attention.test.ts',
+  // A function keeps the services of the first environment that its module sees.
+  'lib/hooks/{bodies,hooks,presets,senders}.test.ts',
+  'lib/vendors/talk/product.test.ts',
+];
 
 /**
  * Files with a process of their own come first, since they take longest. Those that share one follow together: a worker is kept only
@@ -21,8 +27,8 @@ class AloneFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     pool: 'forks',
-    // Many tests wait for a process or a browser: a third worker uses the time of two cores in which two would wait.
-    maxWorkers: 3,
+    // Many tests wait for a process, a browser or a retry: four workers use the time of two cores in which two would wait.
+    maxWorkers: 4,
     sequence: { sequencer: AloneFirst },
     // A limit for what hangs, not for what is slow: the suite passes on a machine that is ten times slower.
     testTimeout: 180_000,

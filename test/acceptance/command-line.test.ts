@@ -63,7 +63,8 @@ async function onTerminal(words: string[], answers: [question: string | RegExp, 
   const command = ['stty cols 200 rows 50; exec', process.execPath, join(root, 'cli/main.ts'), ...words].join(' ');
   const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
     cwd: folder,
-    env: { ...process.env, TRUNKLINE_URL: url, TRUNKLINE_KEY: adminKey, TERM: 'xterm' },
+    // On a CI server Node uses no colours, not even on a terminal.
+    env: { ...process.env, CI: undefined, TRUNKLINE_URL: url, TRUNKLINE_KEY: adminKey, TERM: 'xterm' },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   children.add(child);

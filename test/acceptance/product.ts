@@ -14,6 +14,7 @@ import { type Denial, enforceRights } from '../support/rights.ts';
 export interface ShownRun {
   id: string;
   name: string;
+  createdAt: string;
   state: string;
   reason?: string;
   eventId?: string;

@@ -10,11 +10,16 @@ const sosPath = '/v1/proptt2/{connection}/sendSosToChannel';
 const directory = mkdtempSync(join(tmpdir(), 'trunkline-docs-'));
 let product: Product;
 let browser: Browser;
+let page: Page;
+/** What the page asked of other hosts, which is refused, and what the browser complained of. */
+const outside: string[] = [];
+const complaints: string[] = [];
 
 beforeAll(async () => {
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   browser = await startChromium();
   product = await startProduct({ directory, port: 0, sandbox: true, clock: false });
+  page = await openDocs();
 });
 afterAll(async () => {
   await browser?.close();
@@ -27,48 +32,46 @@ afterAll(async () => {
 const timeoutMs = 120_000;
 vi.setConfig({ testTimeout: timeoutMs });
 
-/** Opens the reference page; what it asks of other hosts is refused and noted, as is what it complains of. */
-async function openDocs(colorScheme: 'light' | 'dark' = 'light') {
-  const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(timeoutMs / 2);
-  const outside: string[] = [];
-  const complaints: string[] = [];
+/** Opens the reference page once for all tests: Swagger UI takes seconds to show so many operations. */
+async function openDocs(): Promise<Page> {
+  const context = await browser.newContext({ colorScheme: 'light', viewport: { width: 1280, height: 900 } });
+  const opened = await context.newPage();
+  opened.setDefaultTimeout(timeoutMs / 2);
   await context.route('**/*', (route) => {
     const url = route.request().url();
     if (new URL(url).origin === product.url || url.startsWith('data:')) return route.continue();
     outside.push(url);
     return route.abort();
   });
-  page.on('console', (message) => {
+  opened.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
   });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  await page.goto(`${product.url}/docs`);
-  await page.locator('.opblock-tag').first().waitFor();
-  return { page, outside, complaints };
+  opened.on('pageerror', (error) => complaints.push(error.message));
+  await opened.goto(`${product.url}/docs`);
+  await opened.locator('.opblock-tag').first().waitFor();
+  return opened;
 }
 
-async function authorize(page: Page, key: string): Promise<void> {
+async function authorize(key: string): Promise<void> {
   await page.locator('.auth-wrapper .authorize').first().click();
   await page.locator('.auth-container input').fill(key);
   await page.locator('.auth-btn-wrapper button[type=submit]').click();
   await page.locator('.auth-btn-wrapper .btn-done').click();
 }
 
-function operationBlock(page: Page, method: string, path: string): Locator {
+function operationBlock(method: string, path: string): Locator {
   return page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) });
 }
 
 /** Opens or closes an area. */
-async function toggleArea(page: Page, tag: string): Promise<void> {
+async function toggleArea(tag: string): Promise<void> {
   await page.locator(`.opblock-tag[data-tag="${tag}"]`).click();
 }
 
 /** Opens an operation to be tried out; the function that it answers executes it with its sample and tells what the page shows of it. */
-async function tryOut(page: Page, tag: string, method: string, path: string) {
-  await toggleArea(page, tag);
-  const block = operationBlock(page, method, path);
+async function tryOut(tag: string, method: string, path: string) {
+  await toggleArea(tag);
+  const block = operationBlock(method, path);
   await block.locator('.opblock-summary-control').click();
   await block.locator('.try-out__btn').click();
   return async (status: number, connection?: string): Promise<string> => {
@@ -88,7 +91,6 @@ async function textOf(locator: Locator): Promise<string> {
 }
 
 test('lists the operations of the vendors and the control calls, and asks no other host for anything', async () => {
-  const { page, outside, complaints } = await openDocs();
   expect(await page.title()).toBe('Trunkline API');
   const document = (await (await fetch(`${product.url}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, { tags?: string[] }>>;
@@ -104,55 +106,49 @@ test('lists the operations of the vendors and the control calls, and asks no oth
   expect(areas).toEqual(document.tags.map(({ name }) => name));
   for (const { name } of document.tags) {
     const section = page.locator('.opblock-tag-section', { has: page.locator(`[data-tag="${name}"]`) });
-    await toggleArea(page, name);
+    await toggleArea(name);
     await section.locator('.opblock').first().waitFor();
     expect(await section.locator('.opblock').count(), name).toBe(declared.filter((tag) => tag === name).length);
     if (name === 'ProPTT2') {
-      expect(await textOf(operationBlock(page, 'post', sosPath))).toContain('Send an SOS to a channel');
+      expect(await textOf(operationBlock('post', sosPath))).toContain('Send an SOS to a channel');
     }
-    await toggleArea(page, name);
+    await toggleArea(name);
     await section.locator('.opblock').first().waitFor({ state: 'detached' });
   }
-  const told = await page
+  const webhooks = await page
     .locator('.webhooks .opblock-summary-path')
     .evaluateAll((all) => all.map((each) => each.textContent));
-  expect(told).toEqual(Object.keys(document.webhooks));
+  expect(webhooks).toEqual(Object.keys(document.webhooks));
   expect(outside).toEqual([]);
   expect(complaints).toEqual([]);
-  await page.context().close();
 });
 
 test('a call made on the page with a key is answered, and without one refused', async () => {
-  const { page, outside, complaints } = await openDocs();
-  const execute = await tryOut(page, 'Account', 'get', '/v1/me');
+  const execute = await tryOut('Account', 'get', '/v1/me');
   expect(await execute(401)).toContain('"code": "unauthorized"');
-  await authorize(page, product.adminKey);
+  await authorize(product.adminKey);
   expect(await execute(200)).toContain('"*/*/*"');
   expect(outside).toEqual([]);
   // The browser itself notes the 401 that was wanted.
   expect(complaints.filter((each) => !each.includes('401'))).toEqual([]);
-  await page.context().close();
 });
 
-test('the sample of the SOS operation reaches the vendor', async () => {
-  const { page } = await openDocs();
-  await authorize(page, product.adminKey);
-  const execute = await tryOut(page, 'ProPTT2', 'post', sosPath);
+test('with that key, the sample of the SOS operation reaches the vendor', async () => {
+  const execute = await tryOut('ProPTT2', 'post', sosPath);
   expect(await execute(200, 'demo')).toContain('"code": "200"');
   expect(product.demo?.proptt2.journal.at(-1)).toMatchObject({
     method: 'POST',
     path: expect.stringMatching(/\/channels\/1\/sendSOS$/),
   });
-  await page.context().close();
 });
 
-test('is dark where the reader likes it dark', async () => {
-  const { page } = await openDocs('dark');
+test('is dark where the reader prefers dark, and light otherwise', async () => {
   const background = () =>
     page.locator('body').evaluate((body) => body.ownerDocument.defaultView?.getComputedStyle(body).backgroundColor);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.locator('html.dark-mode').waitFor();
   expect(await background()).toBe('rgb(28, 32, 34)');
   await page.emulateMedia({ colorScheme: 'light' });
   await page.locator('html:not(.dark-mode)').waitFor();
   expect(await background()).toBe('rgb(255, 255, 255)');
-  await page.context().close();
 });
