@@ -7,6 +7,11 @@ if (problem !== undefined) {
   process.stderr.write(`${problem}\n`);
   process.exit(1);
 }
+// Node 22 warns that SQLite is experimental each time that it is loaded.
+const { emitWarning } = process;
+process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+  if (rest[0] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, [warning, ...rest]);
+};
 // Compiled code is kept from one start to the next; it must be switched on before anything large is loaded.
 module.enableCompileCache(join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'trunkline'));
 // In the built files the product is next to this file. A bundler must not include it.
