@@ -38,10 +38,9 @@ export async function connect(
   name: string | undefined,
   words: string[],
 ): Promise<boolean> {
-  const document = await api.get<Record<string, unknown>>('/openapi.json');
-  const forms = formsOf(document);
   const isInteractive = process.stdin.isTTY && !output.json;
   if (isInteractive) intro('New connection');
+  const forms = formsOf(await api.get<Record<string, unknown>>('/openapi.json'));
   const chosen =
     vendor ??
     (await asked(() => select({ message: 'Vendor', options: [...forms.keys()].map((value) => ({ value })) })));
@@ -86,8 +85,14 @@ async function storeAsking(api: Api, connection: Entered, form: Record<'settings
       if (part !== 'settings' && part !== 'credentials') throw error;
       const { properties = {} } = form[part];
       log.warn(`${field ?? part} ${String(message)}`);
-      // Where credentials as a whole are refused, there are several ways to log in.
-      const name = field ?? (await asked(() => select({ message: 'Give', options: optionsOf(properties) })));
+      // Where settings or credentials as a whole are refused, there are several ways out; the message may name one.
+      const initialValue = Object.keys(properties).find((each) => String(message).includes(`set ${each} `));
+      const choice = {
+        message: 'Which field do you want to set?',
+        options: optionsOf(properties),
+        ...(initialValue !== undefined && { initialValue }),
+      };
+      const name = field ?? (await asked(() => select(choice)));
       connection[part][name] = await askField(name, properties[name] ?? {});
     }
   }

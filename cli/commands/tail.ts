@@ -110,7 +110,7 @@ function lineOf(kind: TailKind, item: Record<string, unknown>): string {
     return `${time} ${styleText('cyan', String(item.type))} ${place} ${JSON.stringify(item.data)}`;
   }
   const state = String(item.state);
-  const bad = /failed|partial|given_up|cancelled/.test(state);
+  const bad = /failed|partial|given_up|cancelled|retrying/.test(state);
   const reason = item.reason === undefined ? '' : ` ${String(item.reason)}`;
   const name = String(item.name ?? item.subscriptionId ?? '');
   return `${time} ${styleText(bad ? 'red' : 'green', state)} ${name} ${String(item.id)}${reason}`;

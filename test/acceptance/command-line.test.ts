@@ -427,10 +427,15 @@ describe('connect on a terminal', () => {
   test('asks again for what the vendor needs and for what is not valid', async () => {
     const { url } = bench.demo.talk;
     const { code, output } = await onTerminal(
-      ['connect', 'talk', 'asked', ...open],
+      ['connect', 'talk', 'asked'],
       [
         ['serverUrl', `cloud${enter}`],
         ['serverUrl', url + enter],
+        // The message names the setting to change, and that one is selected.
+        ['Which field do you want to set', enter],
+        ['allowHttp', `true${enter}`],
+        ['Which field do you want to set', enter],
+        ['allowPrivateNetwork', `true${enter}`],
         ['user', `bob${enter}`],
         ['appPassword', `bob-app-password${enter}`],
       ],
@@ -446,9 +451,9 @@ describe('connect on a terminal', () => {
     const { code, output } = await onTerminal(
       ['connect', 'timetonic', 'asked', `baseUrl=${baseUrl}`, 'user=demo', ...open],
       [
-        ['Give', enter],
+        ['Which field do you want to set', enter],
         ['login', `demo${enter}`],
-        ['Give', `\u001b[B${enter}`],
+        ['Which field do you want to set', `\u001b[B${enter}`],
         ['password', `demo-password${enter}`],
       ],
     );
