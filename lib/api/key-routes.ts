@@ -51,7 +51,7 @@ export function keyRoutes(
       write: true,
       status: 201,
       input: () => ({
-        name: text(100),
+        name: field(text(100), { examples: ['Zapier'] }),
         scopes: z.array(scope(vendorNames)).check(z.minLength(1), z.maxLength(100)),
         perMinute: z.optional(
           field(integer(1, 1_000_000), {

@@ -9,9 +9,12 @@ const expression = () =>
     examples: ["{% event.data.body.state = 'open' %}"],
   });
 const stepName = () =>
-  z
-    .string()
-    .check(z.regex(/^[A-Za-z][A-Za-z0-9_]{0,49}$/, 'must be a name: letters, digits and underscores, at most 50'));
+  field(
+    z
+      .string()
+      .check(z.regex(/^[A-Za-z][A-Za-z0-9_]{0,49}$/, 'must be a name: letters, digits and underscores, at most 50')),
+    { examples: ['siren'] },
+  );
 const callTarget = () =>
   field(
     z
@@ -230,7 +233,10 @@ const trigger = () =>
   z.union([
     named(
       'HookTrigger',
-      z.strictObject({ hook: field(text(60), { description: 'The id of a hook.' }), own: ownDoing() }),
+      z.strictObject({
+        hook: field(text(60), { description: 'The id of a hook.', examples: ['hook-vfkpz4ntqwuqghou'] }),
+        own: ownDoing(),
+      }),
     ),
     named(
       'EventTrigger',
@@ -271,7 +277,7 @@ const when = () =>
 /** An automation in its source form: when → if → do. */
 export const automationFields = () =>
   ({
-    name: text(100),
+    name: field(text(100), { examples: ['Alarm panel north'] }),
     enabled: z._default(z.boolean(), true),
     when: when(),
     if: z.optional(expression()),

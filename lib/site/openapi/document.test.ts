@@ -57,6 +57,14 @@ describe('the document as a whole', () => {
     expect(await lint(document)).toEqual([]);
   });
 
+  test('has a sample automation as a person would write it', () => {
+    expect(at('/v1/automations', 'post').requestBody?.content['application/json']?.example).toEqual({
+      name: 'Alarm panel north',
+      when: { hook: 'hook-vfkpz4ntqwuqghou' },
+      do: [{ name: 'siren', call: 'proptt2/dispatch/sendSosToChannel' }],
+    });
+  });
+
   test('has no operationId twice', () => {
     const ids = Object.values(document.paths).flatMap((item) =>
       Object.values(item).flatMap((each) => (each as Operation).operationId ?? []),
