@@ -160,7 +160,8 @@ describe('what a body becomes', () => {
   });
 
   test('bytes of another type, and bodies beyond 256 KB, are stored as files', async () => {
-    expect(await through('x', 'image/png')).toMatchObject({ type: 'image/png', size: 1 });
+    for (const type of ['image/png', 'application/octet-stream'])
+      expect(await through('x', type)).toMatchObject({ type, size: 1 });
     const large = JSON.stringify({ text: 'x'.repeat(limit) });
     const found = (await through(large, 'application/json')) as { uploadId: string; size: number };
     expect(found).toMatchObject({ type: 'application/json', size: large.length });
