@@ -1,6 +1,7 @@
 import type { DurableContext } from '../../core/durable.ts';
 import { type ForEachStep, target } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
+import { beginBlock, endBlock, sumOf } from './block.ts';
 import { maxOperationsPerItem } from './durable-operations.ts';
 import { eachItem, type ItemWork, itemsOf } from './items.ts';
 import { operationIn } from './operations.ts';
@@ -27,20 +28,13 @@ export async function runForEach(
 ): Promise<StepEnd> {
   const { name } = placed;
   const place = run.place(placed, 'forEach');
-  const refusal = await context.step(`${name} begins`, async () => {
-    const words = await run.refusal(step.if, place, run.services.clock.now());
-    await run.records.write(
-      place,
-      words === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason: words, ended: true },
-    );
-    return words ?? null;
-  });
-  if (refusal !== null) return finish({ state: 'skipped' }, { output: null });
+  if (!(await beginBlock(run, context, place, step.if)))
+    return run.finishStep({ name, state: 'skipped' }, { output: null });
   const items = await itemsOf(run, context, placed, place, step.forEach);
   if ('error' in items) {
     const reason = `Step ${name}: ${items.error.message}`;
-    return finish(
-      { state: 'failed', failed: 1, reason, ...(step.onError !== 'continue' && { stop: reason }) },
+    return run.finishStep(
+      { name, state: 'failed', failed: 1, reason, ...(step.onError !== 'continue' && { stop: reason }) },
       { output: null, error: items.error },
     );
   }
@@ -53,17 +47,13 @@ export async function runForEach(
   const reason = failures.length > 1 ? `${failures[0]} (and ${failures.length - 1} more in ${name})` : failures[0];
   const isStopped = reason !== undefined && step.onError !== 'continue';
   const cancelled = all.some((each) => each.cancelled);
-  await context.step(`${name} ends`, async () => {
-    const state = reason === undefined ? 'succeeded' : 'failed';
-    await run.records.write(place, { state, ...(first && { error: first }), ended: true });
-  });
-  return finish(
+  const state = reason === undefined ? 'succeeded' : 'failed';
+  await endBlock(run, context, place, { state, ...(first && { error: first }) });
+  return run.finishStep(
     {
-      state: cancelled ? 'cancelled' : reason === undefined ? 'succeeded' : 'failed',
-      succeeded: ends.reduce((sum, end) => sum + end.succeeded, 0),
-      failed: ends.reduce((sum, end) => sum + end.failed, 0),
-      wrote: ends.some(({ wrote }) => wrote),
-      ...alarmOf(ends),
+      name,
+      state: cancelled ? 'cancelled' : state,
+      ...sumOf(ends),
       ...(reason !== undefined && { reason }),
       ...(isStopped && { stop: reason }),
     },
@@ -72,12 +62,6 @@ export async function runForEach(
       ...(first && { error: first, errors }),
     },
   );
-
-  function finish(end: Partial<StepEnd> & Pick<StepEnd, 'state'>, result: StepResult): StepEnd {
-    const whole: StepEnd = { name, succeeded: 0, failed: 0, wrote: false, ...end };
-    run.finishStep(whole, result);
-    return whole;
-  }
 }
 
 /** How the items of a list of steps are carried out. */
@@ -111,9 +95,4 @@ export function forEachItems(
 
 function firstError(end: ItemEnd | undefined): StepError | null {
   return Object.values(end?.results ?? {}).find(({ error }) => error !== undefined)?.error ?? null;
-}
-
-export function alarmOf(ends: readonly StepEnd[]): Pick<StepEnd, 'alarm'> {
-  if (ends.some(({ alarm }) => alarm === 'silent')) return { alarm: 'silent' };
-  return ends.some(({ alarm }) => alarm === 'raised') ? { alarm: 'raised' } : {};
 }

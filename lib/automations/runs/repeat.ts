@@ -2,7 +2,7 @@ import type { DurableContext } from '../../core/durable.ts';
 import { redactText } from '../../core/redaction/redact.ts';
 import type { RepeatStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
-import { alarmOf } from './for-each.ts';
+import { beginBlock, endBlock, sumOf } from './block.ts';
 import { pause } from './pause.ts';
 import { isExpressionFailure } from './retry.ts';
 import type { RunContext, StepEnd, StepResult } from './run-context.ts';
@@ -26,19 +26,13 @@ export async function runRepeat(
   const { until, max, everySeconds } = step.repeat;
   const [steps = []] = placed.inside;
   const place = run.place(placed, 'repeat');
-  const refusal = await context.step(`${name} begins`, async () => {
-    const words = await run.refusal(step.if, place, run.services.clock.now());
-    await run.records.write(
-      place,
-      words === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason: words, ended: true },
-    );
-    return words ?? null;
-  });
+  if (!(await beginBlock(run, context, place, step.if)))
+    return run.finishStep({ name, state: 'skipped' }, { output: null });
   const rounds: Record<string, StepResult>[] = [];
   const ends: StepEnd[] = [];
   let stop: string | undefined;
   let cancelled = false;
-  let isDone = refusal !== null;
+  let isDone = false;
   for (let index = 0; !isDone && stop === undefined && !cancelled; index++) {
     if (index > 0 && everySeconds !== undefined) {
       cancelled = await pause(run, context, `${name} pause ${index}`, everySeconds);
@@ -56,30 +50,24 @@ export async function runRepeat(
     else if (verdict.done) isDone = true;
     else if (index + 1 >= max) stop = `Step ${name}: Its condition did not hold within ${max} rounds.`;
   }
-  const state = refusal !== null ? 'skipped' : stop === undefined ? 'succeeded' : 'failed';
-  if (refusal === null) {
-    await context.step(`${name} ends`, async () => {
-      const error = stop === undefined ? {} : { error: { code: 'run_failed', message: stop } };
-      await run.records.write(place, { state, attempts: rounds.length, ...error, ended: true });
-    });
-  }
-  const failure = stop ?? ends.find(({ reason }) => reason !== undefined)?.reason;
-  const whole: StepEnd = {
-    name,
-    state: cancelled ? 'cancelled' : state,
-    succeeded: ends.reduce((sum, end) => sum + end.succeeded, 0),
-    failed:
-      ends.reduce((sum, end) => sum + end.failed, 0) + (stop !== undefined && ends.every((end) => !end.stop) ? 1 : 0),
-    wrote: ends.some(({ wrote }) => wrote),
-    ...alarmOf(ends),
-    ...(failure !== undefined && { reason: failure }),
-    ...(stop !== undefined && { stop }),
-  };
-  run.finishStep(whole, {
-    output: refusal === null ? rounds : null,
-    ...(stop !== undefined && { error: { code: 'run_failed', message: stop } }),
-  });
-  return whole;
+  const state = stop === undefined ? 'succeeded' : 'failed';
+  const error = stop === undefined ? {} : { error: { code: 'run_failed', message: stop } };
+  await endBlock(run, context, place, { state, attempts: rounds.length, ...error });
+  const sum = sumOf(ends);
+  const reason = stop ?? ends.find((end) => end.reason !== undefined)?.reason;
+  // A step of a round that stopped the run has been counted already.
+  const failed = sum.failed + (stop !== undefined && ends.every((end) => !end.stop) ? 1 : 0);
+  return run.finishStep(
+    {
+      name,
+      state: cancelled ? 'cancelled' : state,
+      ...sum,
+      failed,
+      ...(reason !== undefined && { reason }),
+      ...(stop !== undefined && { stop }),
+    },
+    { output: rounds, ...error },
+  );
 
   async function isOver(round: RunContext, condition: string, index: number): Promise<Verdict> {
     try {

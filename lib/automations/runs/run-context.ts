@@ -154,11 +154,13 @@ export class RunContext {
     return this.#outer ? `${name}[${this.index}]` : name;
   }
 
-  /** Stores how a step ended, for the expressions of later steps and for the end of the run. */
-  finishStep(end: StepEnd, result: StepResult): void {
-    this.ends.push(end);
+  /** Stores how a step ended, for the expressions of later steps and for the end of the run. Counts that are absent are zero. */
+  finishStep(end: Partial<StepEnd> & Pick<StepEnd, 'name' | 'state'>, result: StepResult): StepEnd {
+    const whole: StepEnd = { succeeded: 0, failed: 0, wrote: false, ...end };
+    this.ends.push(whole);
     this.#results.set(end.name, result);
     this.#endOf(end.name).resolve();
+    return whole;
   }
 
   /** The outputs of the steps of this context, by name. */

@@ -1,6 +1,7 @@
 import type { DurableContext } from '../../core/durable.ts';
 import { isCall, isForEach, isParallel, isRepeat, isWaitFor, type ParallelStep, target } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
+import { beginBlock, endBlock } from './block.ts';
 import { runCall } from './call.ts';
 import { dependenciesOf, stepsBeside } from './dependencies.ts';
 import { runForEach } from './for-each.ts';
@@ -132,17 +133,9 @@ async function runParallel(
 ): Promise<StepEnd> {
   const { name, inside } = placed;
   const place = run.place(placed, 'parallel');
-  const refusal = await context.step(`${name} begins`, async () => {
-    const words = await run.refusal(step.if, place, run.services.clock.now());
-    await run.records.write(
-      place,
-      words === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason: words, ended: true },
-    );
-    return words ?? null;
-  });
-  if (refusal !== null) {
+  if (!(await beginBlock(run, context, place, step.if))) {
     for (const list of inside) for (const each of list) run.skip(each);
-    return finished({ state: 'skipped' });
+    return run.finishStep({ name, state: 'skipped' }, { output: null });
   }
   const branches = inside.map((list, index) =>
     context.branch(`${name} ${index + 1}`, (inner) => runSequence(run, inner, list, around)),
@@ -151,17 +144,10 @@ async function runParallel(
   const stop = ends.find((end) => end.stop !== undefined)?.stop;
   const cancelled = ends.some((end) => end.cancelled);
   const state = stop === undefined ? 'succeeded' : 'failed';
-  await context.step(`${name} ends`, async () => {
-    await run.records.write(place, { state, ended: true });
-  });
-  return finished({ state: cancelled ? 'cancelled' : state, ...(stop !== undefined && { stop }) });
-
-  /** The nested steps are counted individually, so the enclosing step adds nothing. */
-  function finished(end: Pick<StepEnd, 'state' | 'stop'>): StepEnd {
-    const whole: StepEnd = { name, succeeded: 0, failed: 0, wrote: false, ...end };
-    run.finishStep(whole, { output: null });
-    return whole;
-  }
+  await endBlock(run, context, place, { state });
+  // The nested steps are counted individually, so the enclosing step adds nothing.
+  const end = { name, state: cancelled ? 'cancelled' : state, ...(stop !== undefined && { stop }) } as const;
+  return run.finishStep(end, { output: null });
 }
 
 /** Treats a step as carried out by other means, as requested with a replay. */
@@ -177,9 +163,7 @@ async function takeOver(
     await run.records.write(place, { state: 'succeeded', kept: true, output, ended: true });
   });
   for (const list of placed.inside) for (const each of list) run.skip(each);
-  const end: StepEnd = { name, state: 'succeeded', succeeded: 1, failed: 0, wrote: false };
-  run.finishStep(end, { output });
-  return end;
+  return run.finishStep({ name, state: 'succeeded', succeeded: 1 }, { output });
 }
 
 /**

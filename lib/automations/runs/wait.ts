@@ -21,17 +21,17 @@ export async function runWait(
   const { seconds } = step.wait;
   if (run.sequential) {
     await context.wait(name, seconds);
-    return ended(run, name, 'succeeded', null);
+    return run.finishStep({ name, state: 'succeeded' }, { output: null });
   }
   const operation = run.nameOf(placed);
   const place = run.place(placed, `wait ${seconds} s`);
   const started = await begin(run, context, operation, place, step, seconds);
-  if ('end' in started) return ended(run, name, started.end, null);
+  if ('end' in started) return run.finishStep({ name, state: started.end }, { output: null });
   const cancelled = await pause(run, context, operation, seconds);
   await context.step(`${operation} ends`, async () => {
     await run.records.write(place, { state: 'succeeded', ended: true });
   });
-  return ended(run, name, cancelled ? 'cancelled' : 'succeeded', null);
+  return run.finishStep({ name, state: cancelled ? 'cancelled' : 'succeeded' }, { output: null });
 }
 
 /** Waits for an event that meets a condition; the step's output is that event, or null on timeout. */
@@ -47,7 +47,7 @@ export async function runWaitFor(
   const wanted = awaitedBy(step);
   const place = run.place(placed, `waitFor ${wanted.map(({ event }) => event).join(' or ')}`);
   const started = await begin(run, context, operation, place, step, seconds);
-  if ('end' in started) return ended(run, name, started.end, null);
+  if ('end' in started) return run.finishStep({ name, state: started.end }, { output: null });
   const until = started.startedAt + seconds * 1000;
   run.noteWait();
   const waited = await context.waitFor<WaitedEvent | { cancelled: true }>(
@@ -63,7 +63,7 @@ export async function runWaitFor(
     await run.records.write(place, { state: 'succeeded', output: shown, ...(reads && { reads }), ended: true });
     return shown;
   });
-  return ended(run, name, cancelled ? 'cancelled' : 'succeeded', event);
+  return run.finishStep({ name, state: cancelled ? 'cancelled' : 'succeeded' }, { output: event });
 }
 
 /** Registers one callback for the first of several events or for the cancellation of the run. */
@@ -138,10 +138,4 @@ async function begin(
   );
   // An earlier version remembered only the time.
   return typeof started === 'number' ? { startedAt: started } : started;
-}
-
-function ended(run: RunContext, name: string, state: 'succeeded' | 'skipped' | 'cancelled', output: unknown): StepEnd {
-  const end: StepEnd = { name, state, succeeded: 0, failed: 0, wrote: false };
-  run.finishStep(end, { output });
-  return end;
 }

@@ -1,0 +1,44 @@
+import type { DurableContext } from '../../core/durable.ts';
+import type { RunContext, StepEnd } from './run-context.ts';
+import type { StepChange, StepPlace } from './step-records.ts';
+
+/** Begins a step that contains others. False if its condition keeps it from being carried out. */
+export async function beginBlock(
+  run: RunContext,
+  context: DurableContext,
+  place: StepPlace,
+  condition: string | undefined,
+): Promise<boolean> {
+  const refusal = await context.step(`${place.name} begins`, async () => {
+    const reason = await run.refusal(condition, place, run.services.clock.now());
+    const change: StepChange =
+      reason === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason, ended: true };
+    await run.records.write(place, change);
+    return reason ?? null;
+  });
+  return refusal === null;
+}
+
+/** Records the end of a step that contains others. */
+export async function endBlock(
+  run: RunContext,
+  context: DurableContext,
+  place: StepPlace,
+  change: Pick<StepChange, 'state' | 'attempts' | 'error'>,
+): Promise<void> {
+  await context.step(`${place.name} ends`, async () => {
+    await run.records.write(place, { ...change, ended: true });
+  });
+}
+
+/** What the steps within a step contribute to its end. */
+export function sumOf(ends: readonly StepEnd[]): Pick<StepEnd, 'succeeded' | 'failed' | 'wrote' | 'alarm'> {
+  const alarms = new Set(ends.map(({ alarm }) => alarm));
+  const alarm = alarms.has('silent') ? 'silent' : alarms.has('raised') ? 'raised' : undefined;
+  return {
+    succeeded: ends.reduce((sum, end) => sum + end.succeeded, 0),
+    failed: ends.reduce((sum, end) => sum + end.failed, 0),
+    wrote: ends.some(({ wrote }) => wrote),
+    ...(alarm && { alarm }),
+  };
+}
