@@ -135,6 +135,16 @@ describe('R3 Recordings', () => {
     await complete();
   }, 60_000);
 
+  test('a lost answer: the rows are found in the table, and the run succeeds', async () => {
+    insert(12);
+    desk.demo.timetonic.control.failRequest({ req: 'createOrUpdateTableRows', kind: 'reset', when: 'after' });
+    const requests = await requestsOf(async () => {
+      expect((await run(recipe)).state).toBe('succeeded');
+    });
+    expect(requests.filter((request) => request === 'createOrUpdateTableRows')).toHaveLength(2);
+    await complete();
+  }, 60_000);
+
   test('stopped half-way, the next run goes on where it ended', async () => {
     insert(25);
     const before = (await exported()).length;

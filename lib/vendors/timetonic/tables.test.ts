@@ -254,6 +254,23 @@ test.each([0, 1, 4, 10])(
   },
 );
 
+test('new rows whose answer was lost are read back: those in the table are written, the others unknown', async () => {
+  const rows = bulk('Lost', 12);
+  const lose = { req: 'createOrUpdateTableRows', kind: 'reset' } as const;
+  tt.sandbox.control.failRequest({ ...lose, when: 'after' });
+  expect(await call('createOrUpdateTableRows', { rows, ...inBook })).toMatchObject({ created: 12, existing: 0 });
+  expect(await call('createOrUpdateTableRows', { rows, ...inBook })).toMatchObject({ created: 0, existing: 12 });
+  expect(sensors().filter((name) => name.startsWith('Lost'))).toHaveLength(12);
+
+  const more = bulk('Unsent', 2);
+  tt.sandbox.control.failRequest({ ...lose, when: 'before' });
+  expect(await failure(call('createOrUpdateTableRows', { rows: more, ...inBook }))).toMatchObject({
+    code: 'outcome_unknown',
+    errors: [{ pointer: '/rows/tmpUnsent0' }, { pointer: '/rows/tmpUnsent1' }],
+  });
+  expect(sensors().filter((name) => name.startsWith('Unsent'))).toEqual([]);
+});
+
 test('rows that cannot be told apart, or whose table is not known, are named and left alone', async () => {
   const { fields } = table('Readings');
   const twin = { [fields.Sensor ?? '']: 'twin' };

@@ -164,8 +164,8 @@ interface Entry {
 
 /**
  * Writes many rows in batches of ten, one after another. A batch of known rows may be sent again after a deadlock. Of a batch of new
- * rows it is unknown how many were created: they are read back, and only those that are missing are sent again. Written rows are
- * recorded one by one, so that repeating the same call continues.
+ * rows it is unknown how many were created, as it is after a lost answer: they are read back. Only after a deadlock are those that are
+ * missing sent again. Written rows are recorded one by one, so that repeating the same call continues.
  */
 export async function writeRows(
   input: { rows: Record<string, Values>; [field: string]: unknown },
@@ -228,7 +228,10 @@ export async function writeRows(
   }
   return { status: 'ok', ...sums };
 
-  /** Creates rows. If a deadlock ends the batch, the rows that are missing are sent again; those that are unclear are not. */
+  /**
+   * Creates rows. If a deadlock ends the batch, the rows that are missing are sent again; those that are unclear are not. If the
+   * answer is lost, TimeTonic may still be writing: what is missing then is unknown.
+   */
   async function createBatch(batch: Entry[]): Promise<{ made: Entry[]; unsure: Entry[]; failure?: unknown }> {
     const made: Entry[] = [];
     const unclear: Entry[] = [];
@@ -244,13 +247,15 @@ export async function writeRows(
         made.push(...missing);
         missing = [];
       } catch (error) {
-        if (!isDeadlock(error)) return ended(missing, error);
+        const isDead = isDeadlock(error);
+        if (!isDead && !isUnknown(error)) return ended(missing, error);
         const written = missing.map((entry) => entry.written);
         const traces = await tracesOf(call, shared, written);
         const withTrace = (trace: Trace) => missing.filter((_, at) => traces[at] === trace);
         made.push(...withTrace('made'));
         unclear.push(...withTrace('unclear'));
         missing = withTrace('missing');
+        if (missing.length > 0 && !isDead) return ended(missing, error);
         if (missing.length > 0 && repeat >= completions) return ended(missing, halfDone(error));
         await call.clock.sleep(backoff(repeat, 100, 1500, call.random), call.signal).catch(() => undefined);
       }
@@ -270,6 +275,8 @@ export async function writeRows(
     });
   }
 }
+
+const isUnknown = (error: unknown): boolean => error instanceof GatewayError && error.outcome === 'unknown';
 
 function halfDone(cause: unknown): GatewayError {
   return new GatewayError('outcome_unknown', 'TimeTonic may have made some of these rows before it stopped.', {
