@@ -144,7 +144,7 @@ describe('an automation that could not run is refused', () => {
   });
 });
 
-describe('what looks alike and is right is stored', () => {
+describe('similar definitions that are valid are stored', () => {
   test.each<[string, string]>([
     ['a field named steps inside a filter', '{% event.list[steps.any = 1].name %}'],
     ['a function that the expression defines', '{% ($twice := function($x) { $x * 2 }; $string($twice(2))) %}'],

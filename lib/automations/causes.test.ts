@@ -39,7 +39,7 @@ async function started(...events: NewEvent[]): Promise<string[]> {
 const names = async (ids: string[]) =>
   Promise.all(ids.map(async (id) => (await findRun(desk.services.table, id))?.name));
 
-test('what the installation did itself starts nothing, unless it is asked for', async () => {
+test('own events of the installation start nothing, unless an automation names their type', async () => {
   await automation('Answer', { event: 'talk.message.created' });
   await automation('Count', { event: 'talk.message.*', own: true });
   desk.clock.advance(1_000);

@@ -15,7 +15,7 @@ describe('the next firing', () => {
     expect(iso(nextFiring(cron('0 6 * * *'), at('2026-07-10T12:00:00Z'), 0))).toBe('2026-07-11T04:00:00.000Z');
   });
 
-  test('in the night that skips an hour comes once, in the night that repeats one comes once', () => {
+  test('in the night that skips an hour occurs once, in the night that repeats one occurs once', () => {
     const nightly = cron('30 2 * * *');
     const spring = nextFiring(nightly, at('2026-03-28T12:00:00Z'), 0) ?? 0;
     expect(iso(spring)?.slice(0, 10)).toBe('2026-03-29');
@@ -39,7 +39,7 @@ describe('the next firing', () => {
     }
   });
 
-  test('of a rate keeps its beat from its anchor; of a moment comes once', () => {
+  test('of a rate keeps its interval from its anchor; of a moment occurs once', () => {
     const rate: Schedule = { schedule: { everySeconds: 90 } };
     expect(nextFiring(rate, 1_000_000, 1_000_000)).toBe(1_090_000);
     expect(nextFiring(rate, 1_100_000, 1_000_000)).toBe(1_180_000);
@@ -90,7 +90,7 @@ describe('missed firings', () => {
     expect(times.at(-1)).toBe(at('2026-01-10T11:00:00Z'));
   });
 
-  test('once makes good for a daily one that nobody was there for; skip does not', () => {
+  test('a daily firing missed while the product was down is caught up with `once`, not with `skip`', () => {
     expect(firings(cron('0 10 * * *', 'UTC', 'once'), due, hourLater, 0).times).toEqual([due]);
     expect(firings(cron('0 10 * * *', 'UTC', 'skip'), due, hourLater, 0).times).toEqual([]);
   });

@@ -14,7 +14,7 @@ afterAll(() => desk.close());
 const line = { name: 'line', call: 'talk/dispatch/sendChatMessage', input: { token: 'abcd', message: 'x' } };
 const versionsOf = async (id: string) => (await desk.call('GET', `/v1/automations/${id}/versions`)).body;
 
-test('each change of an automation is kept with its time and its author, and gone with the automation', async () => {
+test('each change of an automation is kept with its time and author until the automation is deleted', async () => {
   const definition = { name: 'Alarm', when: { event: 'talk.message.created' }, do: [line] };
   const { body } = await desk.call('POST', '/v1/automations', definition);
   desk.clock.advance(60_000);

@@ -96,7 +96,7 @@ describe('a rehearsal', () => {
     expect(await on(item, { event: event({ zone: 'Z2' }) })).toMatchObject({ state: 'succeeded' });
   });
 
-  test('of a past event takes place at its time: what followed it ends waits and keeps calls back', async () => {
+  test('of a past event takes place at its time: later events end waits and skip calls', async () => {
     const item = automation({
       dedupe: { key: '{% event.data.zone %}', seconds: 300 },
       do: [
@@ -132,7 +132,7 @@ describe('a rehearsal', () => {
     expect(sample.steps.map(({ afterSeconds }) => afterSeconds)).toEqual([0, 600, 600, 660]);
   });
 
-  test('a sample that nobody answers times out, unless `outputs` says what came', async () => {
+  test('a wait of a sample times out, unless `outputs` contains its event', async () => {
     const steps = [
       { name: 'answer', waitFor: { event: 'test.answered', seconds: 600 } },
       { ...siren, if: '{% $not($exists(steps.answer.output.id)) %}' },
@@ -180,7 +180,7 @@ describe('a rehearsal', () => {
     expect(down.steps).toMatchObject([{ state: 'failed', problem: 'It could not be reached.' }]);
   });
 
-  test('goes through lists, rounds and branches as a run does', async () => {
+  test('carries out lists, rounds and branches as a run does', async () => {
     const shown = await go([
       {
         name: 'both',

@@ -42,7 +42,7 @@ describe('a run', () => {
     expect(run.steps.row).toBeUndefined();
   });
 
-  test('is not carried out where its condition does not hold, and says what the condition gave', async () => {
+  test('is skipped if its condition does not hold, with the value of the condition as the reason', async () => {
     for (const [condition, words] of [
       ['{% event.data.n > 3 %}', 'Its condition does not hold.'],
       ['{% "true" %}', 'Its condition does not hold: it gave "true", and only true counts.'],
@@ -56,7 +56,7 @@ describe('a run', () => {
     expect(sent).toEqual([]);
   });
 
-  test('keeps what a `set` step worked out for the steps after it', async () => {
+  test('passes the value of a `set` step on to the later steps', async () => {
     const run = await go(
       [
         { name: 'plan', set: { who: '{% event.data.zone %}', many: ['{% 1 + 1 %}'] } },
@@ -151,7 +151,7 @@ describe('a step in trouble', () => {
     expect(run.steps.chat?.error).toBeUndefined();
   });
 
-  test('shows when its next attempt comes', async () => {
+  test('shows the time of its next attempt', async () => {
     when('chat', trouble.down);
     const id = await stage.start(stage.automation({ do: [beside(chat), siren] }));
     await stage.execution(id).invoke(stage.handlerOf(id));
@@ -173,7 +173,7 @@ describe('a step in trouble', () => {
     expect(clock.now() - startedAt).toBe(20_000);
   });
 
-  test('has the time that its `timeout` says', async () => {
+  test('has the time limit in `timeout`', async () => {
     when('chat', trouble.hang);
     const run = await go([{ ...chat, timeout: 1 }]);
     expect(run.steps.chat).toMatchObject({ state: 'unknown', error: { code: 'outcome_unknown' } });
@@ -248,6 +248,36 @@ describe('parallel', () => {
     });
   });
 
+  test('starts a list at once although another one waits for the result of an earlier step', async () => {
+    const posted = clock.now();
+    when('chat/say', ({ at }) => (at < posted + 7000 ? trouble.down() : { id: 3 }));
+    const reader = { ...row, input: { text: '{% $string(steps.chat.output.id) %}' } };
+    const run = await go([beside(chat), { parallel: [[reader], [siren]] }, { ...alert, name: 'last' }]);
+    expect(run.state).toBe('succeeded');
+    expect(sent.map(({ call, at }) => [call, at - posted])).toEqual([
+      ['radio/siren', 0],
+      ['chat/say', 7000],
+      ['table/say', 7000],
+      ['radio/alert', 7000],
+    ]);
+  });
+
+  test('waits as a whole for the steps in its own `after`', async () => {
+    const posted = clock.now();
+    when('chat/say', ({ at }) => (at < posted + 7000 ? trouble.down() : { id: 3 }));
+    await go([beside(chat), { parallel: [[row], [siren]], after: ['chat'] }]);
+    expect(sent.map(({ at }) => at - posted)).toEqual([7000, 7000, 7000]);
+  });
+
+  test('is skipped with all of its lists if its condition does not hold', async () => {
+    const run = await go([
+      { name: 'both', if: '{% false %}', parallel: [[siren], [row]] },
+      { ...chat, after: ['siren'] },
+    ]);
+    expect(states(run)).toEqual({ both: 'skipped', chat: 'succeeded' });
+    expect(run.state).toBe('succeeded');
+  });
+
   test('gives the results of its steps to those after it', async () => {
     when('chat/say', () => ({ id: 3 }));
     await go([
@@ -259,7 +289,7 @@ describe('parallel', () => {
 });
 
 describe('unless', () => {
-  test('keeps a call back when its event has come since the run began, however many came after it', async () => {
+  test('skips a call if its event has occurred since the run began, however many followed', async () => {
     const acknowledged = { event: 'test.answered', if: '{% event.data.ref = run.ref %}' };
     const id = await stage.start(
       stage.automation({ do: [{ wait: { seconds: 60 } }, { ...siren, unless: acknowledged }, chat] }),
@@ -278,7 +308,7 @@ describe('unless', () => {
     expect(calls()).toEqual(['chat/say']);
   });
 
-  test('keeps a call back, and a wait from timing out, when the event has no place in the log yet', async () => {
+  test('skips a call and ends a wait for an event that has no place in the log yet', async () => {
     const id = await stage.start(
       stage.automation({
         do: [
@@ -307,7 +337,7 @@ describe('unless', () => {
     expect(calls()).toEqual([]);
   });
 
-  test('lets it go when the event came before, or is another', async () => {
+  test('does not skip it if the event occurred earlier, or is another', async () => {
     await publish({ data: { ok: true } });
     clock.advance(1000);
     const run = await go([{ ...siren, unless: { event: 'test.answered', connection: 'chat/demo' } }]);

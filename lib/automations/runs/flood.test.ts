@@ -82,7 +82,7 @@ async function run(
   return { state, started, ...(reason !== undefined && { reason }) };
 }
 
-test('a run whose condition does not hold leaves its place to one that applies', async () => {
+test('a run whose condition does not hold does not count towards the cap', async () => {
   const item = automation();
   for (let event = 0; event < 10; event++) expect(await run(item, false)).toMatchObject({ state: 'skipped' });
   for (let event = 0; event < 3; event++) expect(await run(item, true)).toEqual({ state: 'succeeded', started: true });

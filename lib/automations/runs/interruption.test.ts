@@ -69,7 +69,7 @@ describe('a run that is cut off', () => {
     return { run: await stage.read(id), boundaries: passed, item, started: await stage.runs(started.id) };
   }
 
-  test('at a boundary of its steps ends, loses no alarm, and repeats no write but an SOS', async () => {
+  test('at any boundary of its steps ends, loses no alarm, and repeats no write except an SOS', async () => {
     const { run: whole, boundaries } = await cutAt([]);
     expect(whole.state).toBe('succeeded');
     const writes = () =>
@@ -83,7 +83,7 @@ describe('a run that is cut off', () => {
       const where = `cut at ${boundary}`;
       // No write is made twice.
       expect(new Set(writes()).size, where).toBe(writes().length);
-      // One that is missing is told: by a step that is unknown, and by the run.
+      // A missing one is reported: by a step that is unknown, and by the run.
       const unknown = Object.values(run.steps).filter(({ state }) => state === 'unknown').length;
       expect(['succeeded', 'partial', 'failed'], where).toContain(run.state);
       expect(run.state === 'succeeded', where).toBe(unknown === 0);
@@ -99,7 +99,7 @@ describe('a run that is cut off', () => {
     }
   });
 
-  test('several times over ends all the same', async () => {
+  test('several times ends as well', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.uniqueArray(fc.integer({ min: 1, max: 70 }), { minLength: 2, maxLength: 4 }),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
+import { cancelRun } from './pause.ts';
 import { findRun } from './runs.ts';
 
 const stage = engineStage();
@@ -35,7 +36,7 @@ describe('forEach around several steps', () => {
     expect(run.state).toBe('succeeded');
   });
 
-  test('with `continue` goes on after an item that fails, and tells each error', async () => {
+  test('with `continue`, processes the items after one that fails, and lists each error', async () => {
     when('radio/look', ({ input }) => (input.text === 'b' ? trouble.refused() : { id: 1 }));
     const run = await go([each({ onError: 'continue' }), { name: 'errors', set: '{% steps.people.errors %}' }], {
       list: ['a', 'b', 'c'],
@@ -45,14 +46,14 @@ describe('forEach around several steps', () => {
     expect(run).toMatchObject({ state: 'partial', reason: 'Step make: No such channel.' });
   });
 
-  test('without it begins no further item, and the run stops', async () => {
+  test('without it, starts no further item, and the run stops', async () => {
     when('radio/look', trouble.refused);
     const run = await go([each(), say('never', 'x')], { list: ['a', 'b'] });
     expect(run).toMatchObject({ state: 'failed', reason: 'Step make: No such channel.' });
     expect(run.steps['make[1]'] ?? run.steps.never).toBeUndefined();
   });
 
-  test('ends at an error that it names, and the run goes on where errors are borne', async () => {
+  test('ends at an error in `stopOn`, and the run continues with `continue`', async () => {
     when('radio/look', ({ input }) => (input.text === 'b' ? trouble.refused() : { id: 1 }));
     const run = await go([each({ onError: 'continue', stopOn: ['vendor_bad_request'] }), say('after', 'after')], {
       list: ['a', 'b', 'c'],
@@ -90,18 +91,14 @@ describe('forEach around several steps', () => {
     expect(partial.steps['lines[1]']).toMatchObject({ state: 'failed', input: { id: 2 }, attempts: 1 });
   });
 
-  test('works through the items so many at a time, and keeps their order in the output', async () => {
-    let going = 0;
-    let most = 0;
-    when('radio/look', ({ input }) => {
-      most = Math.max(most, ++going);
-      queueMicrotask(() => going--);
-      return { id: input.text };
-    });
+  test('processes as many items at a time as `concurrency` says, and keeps their order in the output', async () => {
+    when('radio/look', ({ input }) => ({ id: input.text }));
     const run = await go([each({ concurrency: 3 }), { name: 'ids', set: '{% steps.people.output.make.output.id %}' }], {
       list: ['a', 'b', 'c', 'd'],
     });
     expect(run.steps.ids?.output).toEqual(['a', 'b', 'c', 'd']);
+    expect(new Set(texts().slice(0, 3))).toEqual(new Set(['a', 'b', 'c']));
+    expect(texts().slice(-2)).toEqual(['d', 'd d']);
   });
 
   test('takes nothing and null for an empty list, and a single value for a list of one', async () => {
@@ -120,6 +117,36 @@ describe('forEach around several steps', () => {
     expect(run.steps.sum?.output).toEqual([0, 0, 1]);
   });
 
+  test('is skipped as a whole if its condition does not hold', async () => {
+    const run = await go([each({ if: '{% false %}' }), { name: 'left', set: '{% steps.people.output = null %}' }], {
+      list: ['a'],
+    });
+    expect(run).toMatchObject({ state: 'succeeded', steps: { people: { state: 'skipped' }, left: { output: true } } });
+    expect(sent).toEqual([]);
+  });
+
+  test('fails if its list cannot be evaluated, and stops the run unless it has `continue`', async () => {
+    const broken = { forEach: '{% $parse("{") %}' };
+    const reason = expect.stringContaining('Step people: An expression failed');
+    expect(await go([each(broken), say('after', 'x')])).toMatchObject({ state: 'failed', reason });
+    expect(texts()).toEqual([]);
+    const run = await go([each({ ...broken, onError: 'continue' }), say('after', 'x')]);
+    expect(run).toMatchObject({ state: 'partial', reason, steps: { people: { state: 'failed' } } });
+    expect(texts()).toEqual(['x']);
+  });
+
+  test('starts no further item, and no later step, if the run is cancelled', async () => {
+    const item = stage.automation({
+      do: [each({ do: [say('tell', '{% item %}'), { wait: { seconds: 60 } }] }), say('after', 'x')],
+    });
+    const id = await stage.start(item, { list: ['a', 'b'] });
+    await stage.finish(id, async () => {
+      await cancelRun(stage.services(), await stage.read(id), 'Stopped.');
+    });
+    expect((await stage.read(id)).state).toBe('cancelled');
+    expect(texts()).toEqual(['a']);
+  });
+
   test('refuses a list that is too long', async () => {
     const run = await go([each()], { list: Array.from({ length: 2_001 }, () => 1) });
     expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('2001 items') });
@@ -127,7 +154,7 @@ describe('forEach around several steps', () => {
 });
 
 describe('memory', () => {
-  test('lasts from run to run, for as long as it says', async () => {
+  test('lasts from run to run, for `seconds`', async () => {
     const item = stage.automation({
       do: [
         { name: 'before', set: '{% memo.last %}' },
@@ -147,7 +174,7 @@ describe('memory', () => {
     expect(await turn(3)).toEqual([null, 3]);
   });
 
-  test('is written only where it holds what is expected', async () => {
+  test('is written only if it contains the expected value', async () => {
     const run = await go([
       { name: 'first', remember: { key: 'owner {% 1 %}', value: 'a', expect: null } },
       { name: 'second', remember: { key: 'owner 1', value: 'b', expect: null } },
@@ -163,7 +190,7 @@ describe('memory', () => {
     });
   });
 
-  test('is not quoted by the reason of a run whose condition reads it', async () => {
+  test('is not quoted in the reason of a run whose condition reads it', async () => {
     const item = stage.automation({
       if: '{% $exists(memo.last) ? memo.last : true %}',
       do: [{ name: 'keep', remember: { key: 'last', value: 'the words' } }],
@@ -191,7 +218,7 @@ describe('start', () => {
     return item;
   };
 
-  test('starts another automation for each item, once, and goes on', async () => {
+  test('starts another automation once for each item, and continues', async () => {
     const item = await other();
     const run = await go([
       { name: 'all', start: item.id, forEach: '{% ["a", "b"] %}', input: { who: '{% item %}' } },
@@ -238,6 +265,37 @@ describe('start', () => {
     expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('There is no automation') });
   });
 
+  test('skips the items for which its condition does not hold', async () => {
+    const item = await other();
+    const start = { name: 'all', start: item.id, input: { who: 'x' } };
+    const run = await go([
+      { ...start, forEach: '{% ["a", "b"] %}', if: '{% item = "b" %}' },
+      { ...start, name: 'none', if: '{% false %}' },
+    ]);
+    expect(run).toMatchObject({ state: 'succeeded', steps: { all: { state: 'skipped' }, none: { state: 'skipped' } } });
+    expect(run.steps['all[1]']).toMatchObject({ state: 'succeeded' });
+    expect(await stage.runs(item.id)).toHaveLength(1);
+  });
+
+  test('refuses one that is disabled; with `continue`, the run continues', async () => {
+    const item = await other();
+    await stage.table().put({ ...item, enabled: false });
+    const start = { name: 'all', start: item.id, forEach: '{% ["a", "b"] %}' };
+    const disabled = expect.stringContaining('is disabled');
+    expect(await go([start, say('never', 'x')])).toMatchObject({ state: 'failed', reason: disabled });
+    const run = await go([
+      { ...start, onError: 'continue' },
+      { name: 'codes', set: '{% steps.all.errors.code %}' },
+    ]);
+    expect(run).toMatchObject({
+      state: 'failed',
+      reason: disabled,
+      steps: { codes: { output: ['conflict', 'conflict'] } },
+    });
+    expect(texts()).toEqual([]);
+    expect(await stage.runs(item.id)).toEqual([]);
+  });
+
   test('does not start itself for ever', async () => {
     const item = stage.automation({ name: 'Loop', do: [{ name: 'again', start: 'Loop' }] });
     await stage.table().put(item);
@@ -263,7 +321,7 @@ describe('repeat', () => {
     },
   });
 
-  test('goes on until its condition holds', async () => {
+  test('repeats its steps until its condition holds', async () => {
     when('radio/look', ({ input }) => ({ rows: Number(input.id) < 3 ? [1, 2] : [3] }));
     const before = clock.now();
     const run = await go([pages(), { name: 'rows', set: '{% steps.pages.output.page.output.rows %}' }]);
@@ -272,7 +330,54 @@ describe('repeat', () => {
     expect(clock.now() - before).toBe(20_000);
   });
 
-  test('fails when it has not held after so many rounds', async () => {
+  test('is skipped if its condition does not hold', async () => {
+    const run = await go([{ ...pages(), if: '{% false %}' }, say('after', 'x')]);
+    expect(run).toMatchObject({ state: 'succeeded', steps: { pages: { state: 'skipped' } } });
+    expect(calls()).toEqual(['chat/say']);
+  });
+
+  test('fails if `until` cannot be evaluated, or gives anything but true in the last round', async () => {
+    const until = (condition: string, max = 10) => ({
+      name: 'pages',
+      repeat: { do: [{ name: 'page', call: 'radio/demo/look' }], until: condition, max },
+    });
+    expect(await go([until('{% $parse("{") %}')])).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('Step pages: An expression failed'),
+    });
+    expect(calls()).toEqual(['radio/look']);
+    expect(await go([until('{% 1 %}', 3)])).toMatchObject({ state: 'failed' });
+    expect(calls()).toHaveLength(4);
+  });
+
+  test('ends at a step that fails, which is counted once, and continues after one with `continue`', async () => {
+    when('radio/look', trouble.refused);
+    const run = await go([pages(), say('never', 'x')]);
+    expect(run).toMatchObject({
+      state: 'failed',
+      reason: 'Step page: No such channel.',
+      steps: { pages: { state: 'failed', attempts: 1 } },
+    });
+    const look = { name: 'page', call: 'radio/demo/look', onError: 'continue' };
+    const borne = await go([
+      { name: 'pages', repeat: { do: [look], until: '{% item = 2 %}', max: 3 } },
+      say('after', 'x'),
+    ]);
+    expect(borne).toMatchObject({ state: 'partial', steps: { pages: { state: 'succeeded', attempts: 2 } } });
+    expect(texts()).toEqual(['x']);
+  });
+
+  test('starts no further round if the run is cancelled between two', async () => {
+    when('radio/look', () => ({ rows: [1, 2] }));
+    const id = await stage.start(stage.automation({ do: [pages(), say('never', 'x')] }));
+    await stage.finish(id, async () => {
+      await cancelRun(stage.services(), await stage.read(id), 'Stopped.');
+    });
+    expect((await stage.read(id)).state).toBe('cancelled');
+    expect(calls()).toEqual(['radio/look']);
+  });
+
+  test('fails if its condition has not held after `max` rounds', async () => {
     when('radio/look', () => ({ rows: [1, 2] }));
     const run = await go([pages(2), say('never', 'x')]);
     expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('within 2 rounds') });
@@ -287,7 +392,7 @@ describe('cancelOn', () => {
       do: [say('open', 'open'), { name: 'pause', wait: { seconds: 600 } }, say('escalate', 'escalate')],
     });
 
-  test('ends a run as soon as its event comes', async () => {
+  test('ends a run as soon as its event occurs', async () => {
     const id = await stage.start(automation(), { key: 'k1' });
     const startedAt = clock.now();
     await stage.finish(id, async () => {
@@ -302,7 +407,7 @@ describe('cancelOn', () => {
     expect(texts()).toEqual(['open']);
   });
 
-  test('keeps a run from its first step when the event came before it began', async () => {
+  test('ends a run before its first step if the event occurred before the run began', async () => {
     const id = await stage.start(automation(), { key: 'k2' });
     await publish({ data: { key: 'k2' } });
     await stage.finish(id);
@@ -343,7 +448,7 @@ describe('mode', () => {
     expect(texts().slice(0, 3)).toEqual(['1', '2', '3']);
   });
 
-  test('single: none while one is going', async () => {
+  test('single: none while one is running', async () => {
     expect(await three('single')).toEqual(['succeeded', 'suppressed', 'suppressed']);
     expect(texts()).toEqual(['1', '-1']);
   });
@@ -359,7 +464,7 @@ describe('mode', () => {
     expect(await three('queue', { maxPerMinute: 1 })).toEqual(['succeeded', 'suppressed', 'suppressed']);
   });
 
-  test('restart: the newest in the place of those before', async () => {
+  test('restart: the newest replaces the earlier ones', async () => {
     const item = slow('restart');
     const ids: string[] = [];
     for (const n of ['1', '2', '3']) {
@@ -388,7 +493,7 @@ describe('mode', () => {
 });
 
 describe('secret steps', () => {
-  test('keep their input, and what they read, out of the run, and still give it to later steps', async () => {
+  test('keep their input and output out of the records, and pass the output on to later steps', async () => {
     when('radio/look', () => ({ password: 'Tmp-7Yp4!é' }));
     const run = await go([
       { name: 'read', call: 'radio/demo/look', secret: true },

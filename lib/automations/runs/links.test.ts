@@ -61,7 +61,7 @@ describe('$link', () => {
 describe('undo', () => {
   const undo = (text: string) => ({ undo: { call: 'chat/demo/say', input: { text } } });
 
-  test('takes back what succeeded, newest first, with what the steps gave, and once', async () => {
+  test('reverses what succeeded once, newest first, with the outputs of the steps', async () => {
     when('radio/look', () => ({ id: '{% 7 %}' }));
     const run = await go([
       { name: 'first', call: 'radio/demo/look', ...undo('undo {% steps.first.output.id %}') },
@@ -85,7 +85,7 @@ describe('undo', () => {
     expect(sent.map(({ input }) => input.text)).toEqual(['undo true', 'undo true', 'undo {% 7 %}']);
   });
 
-  test('is refused where there is nothing to take back', async () => {
+  test('is refused if there is nothing to reverse', async () => {
     const run = await go([{ name: 'line', call: 'chat/demo/say' }]);
     await expect(undoRun(stage.services(), stage.catalogue, run)).rejects.toMatchObject({ code: 'conflict' });
   });

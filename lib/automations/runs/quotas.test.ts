@@ -29,7 +29,7 @@ beforeEach(() => {
 });
 
 describe('when 95 % of the monthly calls of a connection are used', () => {
-  test('a run that raises no alarm waits for the next month, says so, and then goes on', async () => {
+  test('a run that raises no alarm waits for the next month with a reason, and then continues', async () => {
     await spend(await monthly(100), 95);
     const id = await stage.start(stage.automation({ do: [say] }));
     let waits = 0;
@@ -53,7 +53,7 @@ describe('when 95 % of the monthly calls of a connection are used', () => {
     expect(showRun(run, admin, clock.now())).not.toHaveProperty('waiting');
   });
 
-  test('it goes on within half a day after the quota was raised', async () => {
+  test('it continues within half a day after the quota was raised', async () => {
     await spend(await monthly(100), 95);
     const id = await stage.start(stage.automation({ do: [say] }));
     const startedAt = clock.now();
@@ -62,7 +62,7 @@ describe('when 95 % of the monthly calls of a connection are used', () => {
     expect(clock.now() - startedAt).toBeLessThan(13 * 60 * 60_000);
   });
 
-  test('an automation that raises an alarm, is declared as one, or was started by one goes on', async () => {
+  test('an automation that raises an alarm, is declared as one, or was started by one is not held back', async () => {
     await spend(await monthly(100), 99);
     await stage.go([siren, say]);
     await stage.go({ priority: 'alarm', do: [say] });

@@ -81,7 +81,7 @@ describe('an attempt is repeated', () => {
   });
 });
 
-test('an answer is lost if the vendor was asked, whatever failed then', () => {
+test('an answer is lost if the request was sent, whatever failed then', () => {
   expect([isLost(lost, false), isLost(refused, true), isLost(down, true)]).toEqual([true, false, false]);
   expect([isLost(new Error('A fault.'), true), isLost(new Error('A fault.'), false)]).toEqual([true, false]);
   expect(isLost(failing('evaluation'), true)).toBe(false);

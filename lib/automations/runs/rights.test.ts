@@ -34,7 +34,7 @@ describe('a key that could not have made the automation', () => {
     expect((await desk.call('POST', `/v1/runs/${id}/${what}`, {}, low)).status).toBe(403);
   });
 
-  test('may not bend one with an event of its own either', async () => {
+  test('cannot redirect one with an event of its own either', async () => {
     const event = { data: { text: 'EVACUATE NOW' } };
     expect((await desk.call('POST', `/v1/runs/${id}/replay`, { all: true, event }, low)).status).toBe(403);
     expect(desk.started).toHaveLength(1);

@@ -41,7 +41,7 @@ describe('cancelling a run', () => {
     expect((await stage.read(next)).reason).toBeUndefined();
   });
 
-  test('keeps what began before the cancelling out of the vendors', async () => {
+  test('sends nothing if the run was cancelled before its first step', async () => {
     const id = await stage.start(stage.automation({ do: [siren] }));
     await cancel(id);
     await stage.finish(id);
@@ -51,7 +51,7 @@ describe('cancelling a run', () => {
 });
 
 describe('duplicates', () => {
-  test('an alarm is a duplicate while the one before goes on, and within its window', async () => {
+  test('an alarm is a duplicate while the earlier one is running, and within its window', async () => {
     const item = stage.automation({ dedupe: { ...key, seconds: 60 }, do: [siren, { wait: { seconds: 600 } }] });
     const first = await stage.start(item, { zone: 'Z1' });
     await began(first);
@@ -125,7 +125,7 @@ describe('a replay', () => {
     expect(again.state).toBe('succeeded');
   });
 
-  test('takes the outputs that it is given for carried out', async () => {
+  test('uses the outputs that it is given, without carrying out their steps', async () => {
     when('radio', trouble.lost);
     const item = stage.automation({
       do: [
@@ -149,7 +149,7 @@ describe('waiting for an event', () => {
   };
   const refOf = async (id: string) => (await import('./begin.ts')).refOf((await stage.read(id)).eventId ?? '');
 
-  test('counts what came between the cause and the beginning of the run, however much came after it', async () => {
+  test('counts an event between the cause and the beginning of the run, however many followed', async () => {
     const id = await stage.start(stage.automation({ do: [{ wait: { seconds: 10 } }, wait] }));
     const ref = await refOf(id);
     await publish({ data: { ref } });
@@ -158,7 +158,7 @@ describe('waiting for an event', () => {
     expect((await stage.read(id)).steps.answer?.output).toMatchObject({ data: { ref } });
   });
 
-  test('looks at the source and the log once more before its time is up', async () => {
+  test('checks the source and the log once more before it times out', async () => {
     const id = await stage.start(
       stage.automation({ do: [wait, { ...siren, if: '{% $not($exists(steps.answer.output.id)) %}' }] }),
     );
@@ -173,7 +173,7 @@ describe('waiting for an event', () => {
 });
 
 describe('a flood', () => {
-  test('that a cap holds back is told once a minute, with its size', async () => {
+  test('that exceeds a cap is reported once a minute, with the number of suppressed runs', async () => {
     const item = stage.automation({ maxPerMinute: 2, do: [siren] });
     for (let at = 0; at < 5; at++) await stage.finish(await stage.start(item));
     expect(await reportSuppressed(stage.services())).toBe(0);
@@ -184,7 +184,7 @@ describe('a flood', () => {
     expect(JSON.parse(event?.data ?? '')).toMatchObject({ automationId: item.id, automation: 'Test', count: 3 });
   });
 
-  test('is kept from any automation but one that raises an alarm', async () => {
+  test('is suppressed by default, except for an automation that raises an alarm', async () => {
     for (const [step, state] of [
       [siren, 'succeeded'],
       [chat, 'suppressed'],
@@ -259,7 +259,7 @@ describe('the end of a run', () => {
     expect(await reported(reporter)).toEqual([]);
   });
 
-  test('comes even where the engine itself fails', async () => {
+  test('is recorded even if the engine itself fails', async () => {
     const item = stage.automation({ dedupe: key, do: [siren] });
     const id = await stage.start(item, { zone: 'Z4' });
     const broken = stage.execution(id).run((context) =>
@@ -282,7 +282,7 @@ describe('the end of a run', () => {
   });
 });
 
-describe('runs that nobody carries out', () => {
+describe('runs without an execution', () => {
   const sweep = () => sweepRuns(stage.services(), new AbortController().signal);
 
   test('are started once more, and then end as failed', async () => {
