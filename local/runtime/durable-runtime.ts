@@ -304,11 +304,12 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
         const before = mine ? mine.operations.get(id) : await store.operation(pk, id);
         const after = completed(before, result, clock.now());
         if (!after) return false;
-        await store.save(pk, [after]);
         if (mine) {
+          await store.save(pk, [after]);
           mine.operations.set(id, after);
           mine.unseen.add(id);
         } else {
+          if (!(await store.resume(pk, after, clock.now()))) return false;
           const functionName = queue.restingFunction(pk) ?? (await store.read(pk))?.functionName;
           if (functionName !== undefined) queue.enqueue(pk, functionName);
         }

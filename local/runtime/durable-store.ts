@@ -70,10 +70,7 @@ export class DurableStore {
 
   /** Stores operations; those of one call together as far as a transaction goes. */
   async save(pk: string, operations: readonly Operation[]): Promise<void> {
-    const items = operations.map((operation) => ({
-      ...keys.executionOperation(pk, operation.Id ?? ''),
-      operation: JSON.stringify(operation),
-    }));
+    const items = operations.map((operation) => itemOf(pk, operation));
     const [only] = items;
     if (only && items.length === 1) {
       await this.#table.put<OperationItem>(only);
@@ -91,6 +88,19 @@ export class DurableStore {
       bytes += item.operation.length;
     }
     await flush();
+  }
+
+  /**
+   * Stores the operation that ends the rest of an execution, and that it continues from now on: a process that dies before it has
+   * continued is followed by one that knows. False if the execution has ended.
+   */
+  async resume(pk: string, operation: Operation, now: number): Promise<boolean> {
+    const execution = {
+      update: { key: { pk, sk: 'execution' }, expression: 'SET #duePk = :duePk, #dueAt = :dueAt' },
+      condition: '#state = :running',
+      values: { ...due('timer', pk, now), running: 'running' },
+    };
+    return (await this.#table.transact([{ put: itemOf(pk, operation) }, execution])).done;
   }
 
   /** Lets an execution rest until a time. */
@@ -122,6 +132,10 @@ export class DurableStore {
     await this.#table.transact([end, ...removals.splice(0, 99)]);
     while (removals.length > 0) await this.#table.transact(removals.splice(0, 100));
   }
+}
+
+function itemOf(pk: string, operation: Operation) {
+  return { ...keys.executionOperation(pk, operation.Id ?? ''), operation: JSON.stringify(operation) };
 }
 
 function revive(text: string): Operation {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../lib/core/errors.ts';
 import { durableStage } from '../../test/support/durable-stage.ts';
+import { until } from '../../test/support/until.ts';
 
 const { clock, running } = durableStage();
 
@@ -25,6 +26,28 @@ test('a wait for something ends when it comes, also over a restart, or when its 
     first: { done: true, value: { who: 'ada' } },
     second: { done: false },
   });
+  await app.stop();
+});
+
+test('a process that dies after the end of a wait is followed by one that continues from there', async () => {
+  const ids: string[] = [];
+  let begun = 0;
+  const app = await running(async (context) => {
+    const waited = await context.waitFor('answer', async (id) => void ids.push(id), 3600);
+    const after = await context.step('after', async () => {
+      if (++begun === 1) await new Promise(() => undefined);
+      return 'done';
+    });
+    return { waited, after };
+  });
+  await app.start();
+  await app.idle();
+  expect(await app.complete(ids[0] ?? '', 'yes')).toBe(true);
+  await until(() => begun === 1);
+  await app.restart();
+  await app.idle();
+  expect(begun).toBe(2);
+  expect(await (await app.start())?.result).toEqual({ waited: { done: true, value: 'yes' }, after: 'done' });
   await app.stop();
 });
 
