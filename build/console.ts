@@ -73,6 +73,7 @@ function page(script: string, style: string, shared: readonly string[]): string 
 <title>Trunkline</title>
 <link rel="icon" href="${icon}">
 <link rel="stylesheet" href="/console/assets/${style}">
+<link rel="preload" as="fetch" href="/v1/sign-in" crossorigin>
 ${shared.map((path) => `<link rel="modulepreload" href="/console/assets/${path}">`).join('\n')}
 <script type="module" src="/console/assets/${script}"></script>
 </head>

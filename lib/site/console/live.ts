@@ -85,6 +85,8 @@ function entryOf(path: string, everyMs: number): Entry {
     };
     for (const [old, { users }] of entries) if (entries.size >= maxKept && users === 0) entries.delete(old);
     entries.set(path, entry);
+    // Before the page is painted for the first time, which takes long on a slow computer.
+    void read(path, entry);
   }
   entry.everyMs = everyMs;
   return entry;
@@ -160,7 +162,7 @@ export function useLive<T>(path: string | undefined, everyMs = 5000): Live<T> {
     if (path === undefined) return undefined;
     const used = entryOf(path, everyMs);
     used.users++;
-    void read(path, used);
+    if (!used.reading) void read(path, used);
     return () => {
       used.users--;
       if (used.users === 0) clearTimeout(used.timer);

@@ -18,12 +18,11 @@ interface Entry {
   pattern: RegExp;
   /** The area whose read scope the page needs. */
   area?: string;
-  load: () => Promise<PageComponent> | PageComponent;
+  load: () => Promise<PageComponent>;
 }
 
-/** Every page. All except the first are loaded when they are opened. */
+/** Every page except the first one: they are loaded when they are opened. */
 const pages: readonly Entry[] = [
-  { pattern: /^\/$/, load: () => Status },
   { pattern: /^\/runs$/, area: 'runs', load: async () => (await import('./pages/runs.tsx')).Runs },
   { pattern: /^\/runs\/([^/]+)$/, load: async () => (await import('./pages/run.tsx')).RunPage },
   { pattern: /^\/events$/, area: 'events', load: async () => (await import('./pages/events.tsx')).Events },
@@ -80,14 +79,19 @@ const pages: readonly Entry[] = [
   },
 ];
 
+const pageAt = (at: string): Entry | undefined => pages.find(({ pattern }) => pattern.test(at));
+
 function Current() {
-  const at = path.value;
+  return path.value === '/' ? <Status /> : <Loaded at={path.value} />;
+}
+
+function Loaded({ at }: { at: string }) {
   const [shown, setShown] = useState<{ at: string; component: PageComponent | undefined; failed?: boolean }>();
-  const entry = pages.find(({ pattern }) => pattern.test(at));
+  const entry = pageAt(at);
   useEffect(() => {
     let wanted = true;
     if (!entry) return undefined;
-    Promise.resolve(entry.load()).then(
+    entry.load().then(
       (component) => wanted && setShown({ at, component }),
       () => wanted && setShown({ at, component: undefined, failed: true }),
     );
@@ -157,5 +161,9 @@ effect(() => {
 });
 followStream();
 void begin();
+// Meanwhile; a failure is shown when the page itself is loaded.
+void pageAt(path.peek())
+  ?.load()
+  .catch(() => undefined);
 const place = document.getElementById('console');
 if (place) render(<Console />, place);
