@@ -9,6 +9,11 @@ import { connectionTitle, count, quotaState, vendorTitle } from '../words.ts';
 
 const number = new Intl.NumberFormat();
 const calls = (amount: number) => `${number.format(amount)}\u00A0${amount === 1 ? 'call' : 'calls'}`;
+const dayName = (month: string, day: number) =>
+  new Date(Number(month.slice(0, 4)), Number(month.slice(5)) - 1, day).toLocaleDateString(undefined, {
+    day: 'numeric',
+    month: 'short',
+  });
 const monthName = (month: string) =>
   new Date(`${month}-15`).toLocaleDateString(undefined, { month: 'long', year: 'numeric' });
 /** How many entries one read gives at most. */
@@ -114,21 +119,28 @@ function Graph({ usage: { month, days, quota, connection, vendor } }: { usage: U
   }`;
   return (
     <figure class="graph">
-      <svg
-        viewBox="0 0 100 100"
-        preserveAspectRatio="none"
-        role="img"
-        aria-label={`${connectionTitle({ vendor, name: connection })}: ${words}`}
-      >
-        <path class="area" d={`M0 100${line}V100Z`} />
-        <path class="line" d={`M0 100${line}`} />
-        <path class="expected" d={`M${x(now)} ${y(total)}L100 ${y(expected)}`} />
-        {quota && <path class="limit" d={`M0 ${y(quota.limit)}H100`} />}
-      </svg>
+      <div class="plot">
+        <svg
+          viewBox="0 0 100 100"
+          preserveAspectRatio="none"
+          role="img"
+          aria-label={`${connectionTitle({ vendor, name: connection })}: ${words}`}
+        >
+          <path class="area" d={`M0 100${line}V100Z`} />
+          <path class="line" d={`M0 100${line}`} />
+          <path class="expected" d={`M${x(now)} ${y(total)}L100 ${y(expected)}`} />
+          {quota && <path class="limit" d={`M0 ${y(quota.limit)}H100`} />}
+        </svg>
+        {quota && (
+          <span class="limit-word" style={{ top: `${y(quota.limit)}%` }} aria-hidden="true">
+            Quota: {calls(quota.limit)}
+          </span>
+        )}
+      </div>
       <figcaption>
-        <span>1 {monthName(month)}</span>
-        <span>{words}</span>
-        <span>{lastDay}</span>
+        <span>{dayName(month, 1)}</span>
+        <span class="graph-words">{words}</span>
+        <span>{dayName(month, lastDay)}</span>
       </figcaption>
     </figure>
   );
