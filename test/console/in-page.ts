@@ -2,9 +2,9 @@ import axe from 'axe-core';
 
 // Runs in the page: `browser.ts` bundles it and puts it there.
 
-/** What keeps somebody from using the page. */
-export async function problems(): Promise<string[]> {
-  const beyond = cutOff();
+/** What keeps somebody from using the page, or from telling its colours apart. */
+export async function problems(extent?: 'colours'): Promise<string[]> {
+  const beyond = extent ? [] : cutOff();
   // On a phone, the bar at the bottom hides whatever is below it until one scrolls. Of a long list, axe looks at the first lines:
   // the others are made by the same code.
   const away = document.querySelectorAll<HTMLElement>('.rows > li:nth-child(n + 13)');
@@ -12,22 +12,24 @@ export async function problems(): Promise<string[]> {
   for (const line of away) line.style.display = 'none';
   if (bar) bar.style.position = 'static';
   try {
-    return [...beyond, ...(await serious())];
+    return [...beyond, ...(await serious(extent ? ['color-contrast'] : standards))];
   } finally {
     for (const line of away) line.style.display = '';
     if (bar) bar.style.position = '';
   }
 }
 
-/** What axe finds on the page, or in its dialog while one is open. */
-async function serious(): Promise<string[]> {
+const standards = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+/** What axe finds on the page by its rules or their tags, or in its dialog while one is open. */
+async function serious(runOnly: string[]): Promise<string[]> {
   const { violations } = await axe.run(
     {
       include: [document.querySelector('dialog[open]') ?? document.documentElement],
       exclude: [['option:nth-child(n + 13)']],
     },
     {
-      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+      runOnly,
       resultTypes: ['violations'],
     },
   );
