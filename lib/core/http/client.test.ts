@@ -263,6 +263,13 @@ describe('a streamed answer', () => {
 });
 
 describe('over TLS', () => {
+  test('plain HTTP to a port that drops it is told to try https', async () => {
+    const { port } = await startTcp((socket) => socket.once('data', () => socket.destroy()));
+    const failure = await failureOf(testClient().request({ ...any, method: 'GET', url: `http://127.0.0.1:${port}/` }));
+    expect(failure).toMatchObject({ kind: 'reset', sent: true });
+    expect(failure.message).toMatch(/; if the server speaks TLS at this port, the address begins with https$/);
+  });
+
   test('the name is verified and kept while the address is the one that was resolved', async () => {
     const names: unknown[] = [];
     const { port } = await startSecureServer((request, response) => {
