@@ -70,6 +70,16 @@ describe('duplicates', () => {
     expect(calls()).toEqual(['radio/siren', 'radio/siren']);
   });
 
+  test('an alarm is no duplicate of one whose run only read something before it failed', async () => {
+    when('chat/say', trouble.refused);
+    const item = stage.automation({ dedupe: key, do: [{ name: 'channels', call: 'radio/demo/look' }, chat] });
+    for (let time = 0; time < 2; time++) {
+      const id = await stage.start(item, { zone: 'Z7' });
+      await stage.finish(id);
+      expect(await stateOf(id)).toBe('failed');
+    }
+  });
+
   test('an empty key is no key', async () => {
     const item = stage.automation({
       dedupe: { key: '{% event.data.zone & event.data.site %}', seconds: 60 },
