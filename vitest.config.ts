@@ -27,8 +27,8 @@ class AloneFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     pool: 'forks',
-    // Many tests wait for a process, a browser or a retry: four workers use the time of two cores in which two would wait.
-    maxWorkers: 4,
+    // Many tests wait for a process, a browser or a retry: a third worker uses the time of two cores in which two would wait. A fourth gains nothing.
+    maxWorkers: 3,
     sequence: { sequencer: AloneFirst },
     // A limit for what hangs, not for what is slow: the suite passes on a machine that is ten times slower.
     testTimeout: 180_000,
