@@ -290,6 +290,10 @@ async function startDurableHalf(
     table,
     clock: steadyClock(clock),
     handlers: functions.durable,
+    connect: (started) => {
+      Object.assign(environment.lambda.functions, started.functions);
+      environment.lambda.completeCallback = started.complete;
+    },
     onFault,
     onSucceeded: (functionName, result) => {
       // What the delivery returns.
@@ -299,8 +303,6 @@ async function startDurableHalf(
     onFailed: (execution) => endExecution(functions.plain['end-executions'], execution),
   });
   closers.push(runtime.stop);
-  Object.assign(environment.lambda.functions, runtime.functions);
-  environment.lambda.completeCallback = runtime.complete;
   const pump = await startStreamPump({
     ...environment.database,
     tableName,

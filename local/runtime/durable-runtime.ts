@@ -30,6 +30,11 @@ export interface DurableRuntimeOptions {
   concurrency?: number;
   /** Invocations of one group at a time, 8 when absent. */
   perGroup?: number;
+  /**
+   * Called before executions of an earlier process continue. From then on, what they start and complete must reach the runtime: a callback
+   * that nobody takes counts as one that is over.
+   */
+  connect?: (runtime: DurableRuntime) => void;
   /** Called when an execution has failed permanently, before that is stored. Called again if it throws. */
   onFailed?: (execution: { functionName: string; name: string; arn: string }) => Promise<void>;
   /** Called with what an execution returned, as JSON. */
@@ -282,13 +287,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     return { executionArn: execution.arn, result: result.promise };
   }
 
-  for await (const { pk, functionName, payload, dueAt = 0 } of store.unfinished()) {
-    lanes.set(pk, laneOf(JSON.parse(payload)));
-    queue.rest(pk, functionName, dueAt);
-  }
-  queue.wake();
-
-  return {
+  const runtime: DurableRuntime = {
     functions: Object.fromEntries(
       Object.keys(handlers).map((functionName): [string, DurableFunction] => [
         functionName,
@@ -321,6 +320,16 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     queues: () => queue.states(),
     stop: () => queue.stop(),
   };
+
+  options.connect?.(runtime);
+  for await (const { pk, functionName, payload, dueAt = 0 } of store.unfinished()) {
+    // One that was completed or started since the list was read is further than the list says.
+    if (queue.knows(pk)) continue;
+    lanes.set(pk, laneOf(JSON.parse(payload)));
+    queue.rest(pk, functionName, dueAt);
+  }
+  queue.wake();
+  return runtime;
 }
 
 function executionOperation({ arn, payload, startedAt }: ExecutionItem): Operation {

@@ -51,6 +51,33 @@ test('a process that dies after the end of a wait is followed by one that contin
   await app.stop();
 });
 
+test('an execution that continues while the runtime still starts can end the wait of another', async () => {
+  let waiting = '';
+  let executions = 0;
+  let attempts = 0;
+  const app = await running(async (context) => {
+    const isFirst = await context.step('which', async () => ++executions === 1);
+    const register = async (id: string) => {
+      waiting = id;
+    };
+    if (isFirst) return context.waitFor('answer', register, 3600);
+    return context.step('answers', async () => {
+      if (++attempts === 1) await new Promise(() => undefined);
+      return { taken: await app.complete(waiting, 'yes') };
+    });
+  });
+  await app.start();
+  await app.idle();
+  const other = await app.start({}, 'other');
+  other?.result.catch(() => undefined);
+  await until(() => attempts === 1);
+  await app.restart();
+  await app.idle();
+  expect(await (await app.start({}, 'other'))?.result).toEqual({ taken: true });
+  expect(await (await app.start())?.result).toEqual({ done: true, value: 'yes' });
+  await app.stop();
+});
+
 test('what comes after the time of a wait is over comes too late, even if nobody has noticed yet', async () => {
   let id = '';
   const app = await running(async (context) => ({

@@ -30,20 +30,24 @@ export function durableStage() {
   /** Runs a body as a durable function; `restart` throws the runtime away and makes another over the same table. */
   async function running(body: Body) {
     if (!table) throw new Error('The table begins with the first test');
-    const ground = { table, clock };
+    const database = table;
     const name = `function-${++number}`;
     const faults: unknown[] = [];
     const failed: object[] = [];
     const handlers = { [name]: durableFunction<object>(name, (_services, context) => body(context)) };
-    let runtime = await make();
-    function make(): Promise<DurableRuntime> {
-      return startDurableRuntime({
-        ...ground,
+    let runtime: DurableRuntime;
+    const make = () =>
+      startDurableRuntime({
+        table: database,
+        clock,
         handlers,
+        connect: (started) => {
+          runtime = started;
+        },
         onFault: (...fault) => faults.push(fault[2]),
         onFailed: async (execution) => void failed.push(execution),
       });
-    }
+    runtime = await make();
     return {
       name,
       table,
