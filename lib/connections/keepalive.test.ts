@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../test/support/harness.ts';
+import { expect, test } from 'vitest';
+import { type processOf, putConnection, TestClock } from '../../test/support/harness.ts';
+import { withTestServices } from '../../test/support/test-table.ts';
 import type { SessionPolicy, Vendor } from '../core/vendor.ts';
 import { vendors } from '../vendors/index.ts';
 import { keepSessions } from './keepalive.ts';
 
 const clock = new TestClock();
-let backends: Awaited<ReturnType<typeof startBackends>>;
 let one: ReturnType<typeof processOf>;
-beforeAll(async () => {
-  backends = await startBackends();
-  one = processOf(backends.database, memorySecrets(), clock);
-});
-afterAll(async () => {
-  one.close();
-  await backends.stop();
+withTestServices(clock, (made) => {
+  one = made;
 });
 
 test('a server that never answers takes nothing from the sessions at another', async () => {

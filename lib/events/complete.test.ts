@@ -1,20 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
+import { describe, expect, test } from 'vitest';
+import { type processOf, TestClock } from '../../test/support/harness.ts';
+import { withTestServices } from '../../test/support/test-table.ts';
 import { keys } from '../store/items.ts';
 import { merge } from './complete.ts';
 import { newEvents } from './found.ts';
 import { appendEvents, type EventItem, type NewEvent } from './log.ts';
 
 const clock = new TestClock();
-let backends: Awaited<ReturnType<typeof startBackends>>;
 let services: ReturnType<typeof processOf>;
-beforeAll(async () => {
-  backends = await startBackends();
-  services = processOf(backends.database, memorySecrets(), clock);
-});
-afterAll(async () => {
-  services.close();
-  await backends.stop();
+withTestServices(clock, (made) => {
+  services = made;
 });
 
 const about = { vendor: 'talk', connection: 'team', type: 'talk.message.created', readBy: 'getChatMessages' } as const;

@@ -1,18 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
+import { expect, test } from 'vitest';
+import { type processOf, TestClock } from '../../test/support/harness.ts';
+import { withTestServices } from '../../test/support/test-table.ts';
 import { triggerWrites } from '../store/triggers.ts';
 import { hasListener } from './has-listener.ts';
 
 const clock = new TestClock();
-let backends: Awaited<ReturnType<typeof startBackends>>;
 let services: ReturnType<typeof processOf>;
-beforeAll(async () => {
-  backends = await startBackends();
-  services = processOf(backends.database, memorySecrets(), clock);
-});
-afterAll(async () => {
-  services.close();
-  await backends.stop();
+withTestServices(clock, (made) => {
+  services = made;
 });
 
 const reactions = ['talk.reaction.added', 'talk.reaction.removed'];

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import { Table } from '../../lib/store/table.ts';
-import { startBackends } from './harness.ts';
+import { memorySecrets, processOf, startBackends, type TestClock } from './harness.ts';
 
 /** Hands the tests of a file the table of an embedded database. Call it at the top of the file. */
 export function withTestTable(use: (table: Table) => void): void {
@@ -13,6 +13,21 @@ export function withTestTable(use: (table: Table) => void): void {
   });
   afterAll(async () => {
     table.destroy();
+    await backends.stop();
+  });
+}
+
+/** Hands the tests of a file the services of a process over an embedded database. Call it at the top of the file. */
+export function withTestServices(clock: TestClock, use: (services: ReturnType<typeof processOf>) => void): void {
+  let services: ReturnType<typeof processOf>;
+  let backends: Awaited<ReturnType<typeof startBackends>>;
+  beforeAll(async () => {
+    backends = await startBackends();
+    services = processOf(backends.database, memorySecrets(), clock);
+    use(services);
+  });
+  afterAll(async () => {
+    services.close();
     await backends.stop();
   });
 }

@@ -27,7 +27,7 @@ describe('the steps that a template reads', () => {
     expect(referencedSteps(template)).toBe('all');
   });
 
-  test('as any other binding is found by its name', () => {
+  test('any other binding is found by its name', () => {
     expect([mentions('{% memo.x %}', 'memo'), mentions('{% memos %}', 'memo'), mentions('memo', 'memo')]).toEqual([
       true,
       false,

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { memorySecrets, processOf, startBackends, TestClock } from '../../../test/support/harness.ts';
+import { expect, test } from 'vitest';
+import { type processOf, TestClock } from '../../../test/support/harness.ts';
+import { withTestServices } from '../../../test/support/test-table.ts';
 import type { DurableContext, Starter } from '../../core/durable.ts';
 import { keys } from '../../store/items.ts';
 import { type AutomationItem, startOne } from '../automations.ts';
@@ -7,19 +8,11 @@ import { runAutomation } from './run.ts';
 import { findRun } from './runs.ts';
 
 const clock = new TestClock();
-let kit: ReturnType<typeof processOf>;
-let stop = async () => {};
+let base: ReturnType<typeof processOf>;
 let count = 0;
-
-beforeAll(async () => {
-  const backends = await startBackends();
-  kit = processOf(backends.database, memorySecrets(), clock);
-  stop = async () => {
-    kit.close();
-    await backends.stop();
-  };
+withTestServices(clock, (made) => {
+  base = made;
 });
-afterAll(() => stop());
 
 /** Time passes at once, and nothing is interrupted. */
 const context = {
@@ -74,11 +67,11 @@ async function run(
     data: { meant },
     appendedAt: at,
   };
-  const services = { ...kit, starter };
+  const services = { ...base, starter };
   const trigger = { cause: `event ${id}`, createdAt: at, event: event as never, isUnsaved: true };
   const runId = await startOne(services, item, trigger);
   if (started) await runAutomation(services, {}, context, { runId });
-  const { state = 'lost', reason } = (await findRun(kit.table, runId)) ?? {};
+  const { state = 'lost', reason } = (await findRun(base.table, runId)) ?? {};
   return { state, started, ...(reason !== undefined && { reason }) };
 }
 

@@ -63,15 +63,15 @@ const secret = async () => storedCredentials(await talk.secrets.read(`trunkline/
 
 describe('a login in the browser', () => {
   test('makes a connection without anybody typing a password', async () => {
-    const begun = await control('POST', path(), { settings: settings(), credentials: { botSecret: 'b'.repeat(40) } });
-    expect(begun).toMatchObject({ state: 'waiting', expiresAt: '2026-01-05T02:31:09.000Z' });
-    expect(begun.url).toMatch(new RegExp(`^${talk.sandbox.url}/index.php/login/v2/flow/`));
+    const started = await control('POST', path(), { settings: settings(), credentials: { botSecret: 'b'.repeat(40) } });
+    expect(started).toMatchObject({ state: 'waiting', expiresAt: '2026-01-05T02:31:09.000Z' });
+    expect(started.url).toMatch(new RegExp(`^${talk.sandbox.url}/index.php/login/v2/flow/`));
     const { pollToken } = talk.sandbox.state.loginFlows[0] ?? {};
-    expect(JSON.stringify(begun)).not.toContain(pollToken);
-    expect(Buffer.from(begun.login, 'base64url').toString('latin1')).not.toContain(pollToken);
-    expect(await control('POST', path(), { login: begun.login })).toMatchObject({ state: 'waiting' });
-    const granted = talk.sandbox.grantLogin({ user: 'zoë', login: begun.url });
-    const done = await control('POST', path(), { login: begun.login });
+    expect(JSON.stringify(started)).not.toContain(pollToken);
+    expect(Buffer.from(started.login, 'base64url').toString('latin1')).not.toContain(pollToken);
+    expect(await control('POST', path(), { login: started.login })).toMatchObject({ state: 'waiting' });
+    const granted = talk.sandbox.grantLogin({ user: 'zoë', login: started.url });
+    const done = await control('POST', path(), { login: started.login });
     expect(done).toMatchObject({
       state: 'done',
       connection: { name, settings: { user: 'zoë' }, credentials: ['appPassword', 'botSecret'] },
@@ -81,7 +81,7 @@ describe('a login in the browser', () => {
     const check = await control('POST', `/v1/connections/talk/${name}/check`);
     expect(check).toMatchObject({ ok: true });
     // The server tells it once; whoever asks again, since the answer was lost, is told how it ended.
-    expect(await control('POST', path(), { login: begun.login })).toMatchObject({
+    expect(await control('POST', path(), { login: started.login })).toMatchObject({
       state: 'done',
       connection: { name },
     });
@@ -105,15 +105,15 @@ describe('a login in the browser', () => {
   });
 
   test('is stored before it is acknowledged, even when storing fails at first', async () => {
-    const begun = await control('POST', path(), { settings: settings() });
-    talk.sandbox.grantLogin({ user: 'alice', login: begun.url });
+    const started = await control('POST', path(), { settings: settings() });
+    talk.sandbox.grantLogin({ user: 'alice', login: started.url });
     const { write } = talk.secrets;
     let failures = 2;
     talk.secrets.write = async (...given) => {
       if (failures-- > 0) throw new Error('Secrets Manager is not there');
       return write(...given);
     };
-    expect(await control('POST', path(), { login: begun.login })).toMatchObject({ state: 'done' });
+    expect(await control('POST', path(), { login: started.login })).toMatchObject({ state: 'done' });
   });
 
   test('does not trust an address on another host', async () => {
@@ -122,14 +122,14 @@ describe('a login in the browser', () => {
     expect([refused.status, refused.code]).toEqual([424, 'connection_needs_attention']);
     expect(refused.message).toContain('https://evil.example');
     talk.sandbox.configure({ publicUrl: null });
-    const begun = await control('POST', path(), { settings: settings() });
-    talk.sandbox.grantLogin({ user: 'alice', login: begun.url });
+    const started = await control('POST', path(), { settings: settings() });
+    talk.sandbox.grantLogin({ user: 'alice', login: started.url });
     talk.sandbox.configure({ publicUrl: 'https://evil.example' });
-    expect((await refusal('POST', path(), { login: begun.login })).message).toContain('https://evil.example');
+    expect((await refusal('POST', path(), { login: started.login })).message).toContain('https://evil.example');
     expect(await secret()).toEqual({});
     // The server has forgotten the grant. Asking again tells how the login ended, not that it waits.
     talk.sandbox.configure({ publicUrl: null });
-    const again = await refusal('POST', path(), { login: begun.login });
+    const again = await refusal('POST', path(), { login: started.login });
     expect([again.code, again.message]).toEqual([
       'connection_needs_attention',
       expect.stringContaining('https://evil.example'),
@@ -146,7 +146,7 @@ describe('a login in the browser', () => {
     expect(await control('POST', path(), { login })).toMatchObject({ state: 'done' });
   });
 
-  test('is begun and finished for one connection, in time, and only where the vendor has it', async () => {
+  test('is started and finished for one connection, in time, and only where the vendor has it', async () => {
     const { login } = await control('POST', path(), { settings: settings() });
     expect((await refusal('POST', '/v1/connections/talk/another/login', { login })).code).toBe('invalid_request');
     expect((await refusal('POST', path(), { login: 'made up' })).code).toBe('invalid_request');
