@@ -5,28 +5,18 @@ import { DatabaseSync } from 'node:sqlite';
 import { seal, unseal } from '../../lib/core/seal.ts';
 import { lockDirectory } from '../runtime/process-lock.ts';
 
-/** One version of a secret's value; the one with the stage `AWSCURRENT` is what readers get. */
-export interface SecretVersion {
-  id: string;
-  stages: string[];
-  /** Epoch milliseconds. */
-  createdAt: number;
-  string?: string;
-  /** Base64, as it travels. */
-  binary?: string;
-}
-
-/** A secret as it is kept. Times are epoch milliseconds. */
+/** A secret as it is kept. */
 export interface Secret {
   name: string;
   arn: string;
-  description?: string;
-  tags?: { Key?: string | undefined; Value?: string | undefined }[];
-  createdAt: number;
-  changedAt: number;
-  /** When it goes for good; set while its deletion is waiting. */
+  value: string;
+  /** When it goes for good, in epoch milliseconds; set while its deletion is waiting. */
   deletedAt?: number;
-  versions: SecretVersion[];
+}
+
+/** As stored before there was only one value: that of the stage `AWSCURRENT` counts. */
+interface VersionedSecret extends Omit<Secret, 'value'> {
+  versions: { stages: string[]; string?: string }[];
 }
 
 /** Secrets on disk, each sealed with AES-256-GCM. A write that returned survives kill -9 and a power cut. */
@@ -34,7 +24,6 @@ export interface SecretVault {
   get(name: string): Secret | undefined;
   set(secret: Secret): void;
   remove(name: string): void;
-  all(): Secret[];
   close(): void;
 }
 
@@ -51,22 +40,19 @@ export function openSecretVault(directory: string): SecretVault {
     const read = database.prepare('SELECT sealed FROM secrets WHERE name = ?');
     const write = database.prepare('INSERT OR REPLACE INTO secrets (name, sealed) VALUES (?, ?)');
     const erase = database.prepare('DELETE FROM secrets WHERE name = ?');
-    const names = database.prepare(`SELECT name FROM secrets WHERE name <> '${checkName}' ORDER BY name`);
 
     const check = read.get(checkName);
     const key = loadKey(join(directory, 'key'), check === undefined);
     if (check === undefined) write.run(checkName, seal(key, checkName, 'trunkline'));
     else openCheck(key, check.sealed as Uint8Array, directory);
 
-    const get = (name: string): Secret | undefined => {
-      const row = name === checkName ? undefined : read.get(name);
-      return row === undefined ? undefined : (JSON.parse(unseal(key, name, row.sealed as Uint8Array)) as Secret);
-    };
     return {
-      get,
+      get: (name) => {
+        const row = name === checkName ? undefined : read.get(name);
+        return row && secretOf(JSON.parse(unseal(key, name, row.sealed as Uint8Array)));
+      },
       set: (secret) => void write.run(secret.name, seal(key, secret.name, JSON.stringify(secret))),
       remove: (name) => void erase.run(name),
-      all: () => names.all().flatMap((row) => get(String(row.name)) ?? []),
       close: () => {
         if (database.isOpen) database.close();
         lock.release();
@@ -76,6 +62,12 @@ export function openSecretVault(directory: string): SecretVault {
     lock.release();
     throw error;
   }
+}
+
+function secretOf(stored: Secret | VersionedSecret): Secret {
+  if (!('versions' in stored)) return stored;
+  const { versions, ...secret } = stored;
+  return { ...secret, value: versions.find(({ stages }) => stages.includes('AWSCURRENT'))?.string ?? '' };
 }
 
 function loadKey(file: string, isNew: boolean): Buffer {

@@ -15,7 +15,6 @@ import { openSecretVault } from './secret-vault.ts';
 export interface SecretsEndpointOptions {
   /** Where the sealed secrets and their key stay. */
   directory: string;
-  port?: number;
   /** The key that callers must sign with. Generated if absent. */
   credentials?: LocalCredentials;
   /** Epoch milliseconds; recovery windows end by it. */
@@ -41,7 +40,7 @@ export async function startSecretsEndpoint(options: SecretsEndpointOptions): Pro
     answer(request, response).catch((error) => answerError(response, error, contentType));
   });
   try {
-    const { url, close } = await listen(server, { port: options.port ?? 0 });
+    const { url, close } = await listen(server);
     return {
       endpoint: url,
       credentials,
