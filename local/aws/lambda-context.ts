@@ -4,8 +4,6 @@ import type { Context } from 'aws-lambda';
 /** What a function runs as. */
 export interface FunctionIdentity {
   name: string;
-  /** Alias or version that it is called by. */
-  qualifier?: string | undefined;
   /** Milliseconds after which Lambda would stop it. */
   timeout: number;
 }
@@ -13,9 +11,8 @@ export interface FunctionIdentity {
 const logStream = `local/[$LATEST]${randomBytes(16).toString('hex')}`;
 
 /** The ARN that a function of this machine is known by. */
-export function functionArn(name: string, qualifier?: string): string {
-  const arn = `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
-  return qualifier === undefined ? arn : `${arn}:${qualifier}`;
+export function functionArn(name: string): string {
+  return `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
 }
 
 /** The context object of one invocation; its clock runs from now. */
@@ -29,7 +26,7 @@ export function createLambdaContext(identity: FunctionIdentity, requestId?: stri
  */
 export function lambdaContexts(identity: FunctionIdentity): (requestId?: string) => Context {
   const { name, timeout } = identity;
-  const invokedFunctionArn = functionArn(name, identity.qualifier);
+  const invokedFunctionArn = functionArn(name);
   const logGroupName = `/aws/lambda/${name}`;
   return (awsRequestId = nextRequestId()) => {
     const deadline = Date.now() + timeout;

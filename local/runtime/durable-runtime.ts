@@ -14,7 +14,7 @@ import type { DeliveryStart, RunStart } from '../../lib/core/durable.ts';
 import { keys } from '../../lib/store/items.ts';
 import type { Table } from '../../lib/store/table.ts';
 import { ServiceError } from '../aws/aws-request.ts';
-import { createLambdaContext } from '../aws/lambda-context.ts';
+import { createLambdaContext, functionArn } from '../aws/lambda-context.ts';
 import type { DurableFunction } from '../aws/lambda-endpoint.ts';
 import { applyUpdate, completed, earliestTimer, fired } from './durable-operations.ts';
 import { DurableStore, type ExecutionItem } from './durable-store.ts';
@@ -92,7 +92,6 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
   });
   const running = new Map<string, Running>();
   const lanes = new Map<string, Lane>();
-  const results = new Map<string, PromiseWithResolvers<unknown>>();
   /** Just made, so that their first invocation need not read them back. */
   const fresh = new Map<string, ExecutionItem>();
   const turns = new Map<string, Promise<unknown>>();
@@ -181,25 +180,16 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     output: Exclude<Awaited<ReturnType<DurableLambdaHandler>>, { Status: InvocationStatus.PENDING }>,
   ): Promise<void> {
     const { pk, functionName, name } = execution;
-    // After the end is stored: a reader that still saw `running` has registered among those notified here.
-    const waiting = () => {
-      lanes.delete(pk);
-      const result = results.get(pk);
-      results.delete(pk);
-      return result;
-    };
     if (output.Status === InvocationStatus.SUCCEEDED) {
       await store.finish(execution, 'succeeded', output.Result, clock.now(), mine.operations.keys());
       options.onSucceeded?.(functionName, output.Result);
-      waiting()?.resolve(output.Result === undefined ? undefined : JSON.parse(output.Result));
-      return;
+    } else {
+      const { ErrorMessage = 'The execution failed', ErrorType = 'Error' } = output.Error;
+      await options.onFailed?.(execution);
+      await store.finish(execution, 'failed', ErrorMessage, clock.now(), mine.operations.keys());
+      options.onFault?.(functionName, name, Object.assign(new Error(ErrorMessage), { name: ErrorType }));
     }
-    const { ErrorMessage = 'The execution failed', ErrorType = 'Error' } = output.Error;
-    const error = Object.assign(new Error(ErrorMessage), { name: ErrorType });
-    await options.onFailed?.(execution);
-    await store.finish(execution, 'failed', ErrorMessage, clock.now(), mine.operations.keys());
-    options.onFault?.(functionName, name, error);
-    waiting()?.reject(error);
+    lanes.delete(pk);
   }
 
   function clientOf(pk: string, mine: Running): DurableExecutionClient {
@@ -250,14 +240,21 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     return ids;
   }
 
-  async function start(functionName: string, event: unknown, name: string, arn: string) {
+  async function start(functionName: string, event: unknown, name: string): Promise<string> {
     const key = keys.execution(functionName, name);
-    const executionArn = `${arn}${/:function:[^:]+:/.test(arn) ? '' : ':$LATEST'}/durable-execution/${name}/${randomUUID()}`;
+    const arn = `${functionArn(functionName)}:$LATEST/durable-execution/${name}/${randomUUID()}`;
     const payload = JSON.stringify(event);
     const startedAt = clock.now();
-    const wanted = { ...key, functionName, name, arn: executionArn, payload, state: 'running' as const, startedAt };
     lanes.set(key.pk, laneOf(event));
-    const { made, execution } = await store.create(wanted);
+    const { made, execution } = await store.create({
+      ...key,
+      functionName,
+      name,
+      arn,
+      payload,
+      state: 'running',
+      startedAt,
+    });
     if (execution.payload !== payload) {
       throw new ServiceError(
         'DurableExecutionAlreadyStartedException',
@@ -265,33 +262,23 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
         409,
       );
     }
-    const result = results.get(key.pk) ?? Promise.withResolvers<unknown>();
-    // Whoever started it may not care how it ends.
-    result.promise.catch(() => undefined);
-    results.set(key.pk, result);
     if (made) {
       fresh.set(key.pk, execution);
       queue.enqueue(key.pk, functionName);
-    } else {
-      // It may have ended before its end was waited for.
-      const now = await store.read(key.pk);
-      // Stored by a request whose answer was lost, it was never queued.
-      if (now?.state === 'running' && !queue.knows(key.pk)) queue.enqueue(key.pk, functionName);
-      if (now?.state !== 'running') {
-        results.delete(key.pk);
-        lanes.delete(key.pk);
-        if (now?.state === 'failed') result.reject(new Error(now.result));
-        else result.resolve(now?.result === undefined ? undefined : JSON.parse(now.result));
-      }
+      return arn;
     }
-    return { executionArn: execution.arn, result: result.promise };
+    const now = await store.read(key.pk);
+    if (now?.state !== 'running') lanes.delete(key.pk);
+    // Stored by a request whose answer was lost, it was never queued.
+    else if (!queue.knows(key.pk)) queue.enqueue(key.pk, functionName);
+    return execution.arn;
   }
 
   const runtime: DurableRuntime = {
     functions: Object.fromEntries(
       Object.keys(handlers).map((functionName): [string, DurableFunction] => [
         functionName,
-        { start: (event, { name, functionArn }) => start(functionName, event, name, functionArn) },
+        { start: (event, name) => start(functionName, event, name) },
       ]),
     ),
     complete: async (callbackId, result) => {

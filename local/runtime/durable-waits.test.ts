@@ -22,7 +22,7 @@ test('a wait for something ends when it comes, also over a restart, or when its 
   expect(ids).toHaveLength(2);
   expect(await app.complete(ids[1] ?? '', {})).toBe(false);
   expect(await app.complete('rubbish', {})).toBe(false);
-  expect(await (await app.start())?.result).toEqual({
+  expect(await app.result()).toEqual({
     first: { done: true, value: { who: 'ada' } },
     second: { done: false },
   });
@@ -47,7 +47,7 @@ test('a process that dies after the end of a wait is followed by one that contin
   await app.restart();
   await app.idle();
   expect(begun).toBe(2);
-  expect(await (await app.start())?.result).toEqual({ waited: { done: true, value: 'yes' }, after: 'done' });
+  expect(await app.result()).toEqual({ waited: { done: true, value: 'yes' }, after: 'done' });
   await app.stop();
 });
 
@@ -68,13 +68,12 @@ test('an execution that continues while the runtime still starts can end the wai
   });
   await app.start();
   await app.idle();
-  const other = await app.start({}, 'other');
-  other?.result.catch(() => undefined);
+  await app.start({}, 'other');
   await until(() => attempts === 1);
   await app.restart();
   await app.idle();
-  expect(await (await app.start({}, 'other'))?.result).toEqual({ taken: true });
-  expect(await (await app.start())?.result).toEqual({ done: true, value: 'yes' });
+  expect(await app.result('other')).toEqual({ taken: true });
+  expect(await app.result()).toEqual({ done: true, value: 'yes' });
   await app.stop();
 });
 
@@ -89,12 +88,12 @@ test('what comes after the time of a wait is over comes too late, even if nobody
       60,
     ),
   }));
-  const started = await app.start();
+  await app.start();
   await app.idle();
   clock.advance(60_000);
   expect(await app.complete(id, 'too late')).toBe(false);
   await app.pass(0);
-  expect(await started?.result).toEqual({ waited: { done: false } });
+  expect(await app.result()).toEqual({ waited: { done: false } });
   await app.stop();
 });
 
@@ -102,8 +101,8 @@ test('what completes a wait while it is being registered is not lost', async () 
   const app = await running(async (context) => ({
     waited: await context.waitFor('quick', async (id) => void (await app.complete(id, 7)), 60),
   }));
-  const started = await app.start();
-  expect(await started?.result).toEqual({ waited: { done: true, value: 7 } });
+  await app.start();
+  expect(await app.result()).toEqual({ waited: { done: true, value: 7 } });
   await app.stop();
 });
 
@@ -129,9 +128,9 @@ test.each(['before the invocation ends', 'before it is stored that it rests', 'o
       return written;
     }) as typeof update;
     try {
-      const started = await app.start();
+      await app.start();
       if (moment === 'before the invocation ends') await registered.promise.then(complete);
-      expect(await started?.result).toEqual({ waited: { done: true, value: moment } });
+      expect(await app.result()).toEqual({ waited: { done: true, value: moment } });
       expect(await completed).toBe(true);
     } finally {
       table.update = update;
@@ -172,9 +171,9 @@ test('a map runs so many items at a time, goes on after failures, and is not run
       failed: results.flatMap((each) => (each.done ? [] : [(each.error as GatewayError).code])),
     };
   });
-  const started = await app.start();
+  await app.start();
   for (let round = 0; round < 3; round++) await app.pass(5);
-  expect(await started?.result).toEqual({
+  expect(await app.result()).toEqual({
     done: Array.from({ length: 40 }, (_, index) => index).filter((index) => index !== 13),
     failed: ['vendor_not_found'],
   });
@@ -190,8 +189,8 @@ test('a result beyond 200 kB goes to the file store and comes back whole', async
     await context.wait('pause', 1);
     return { same: large.text === text };
   });
-  const started = await app.start();
+  await app.start();
   await app.pass(1);
-  expect(await started?.result).toEqual({ same: true });
+  expect(await app.result()).toEqual({ same: true });
   await app.stop();
 });

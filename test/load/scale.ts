@@ -77,13 +77,10 @@ const background = (name: string) => (event: unknown) => {
   return done;
 };
 const durable = {
-  start: async (_event: unknown, { name }: { name: string }) => {
+  start: async (_event: unknown, name: string) => {
     started.add(name);
     firstStart ??= performance.now();
-    return {
-      executionArn: `arn:aws:lambda:us-east-1:000000000000:function:stub/${name}`,
-      result: Promise.resolve(null),
-    };
+    return `arn:aws:lambda:us-east-1:000000000000:function:stub/${name}`;
   },
 };
 const lambda = await startLambdaEndpoint({

@@ -2,9 +2,12 @@ import { afterAll, beforeAll } from 'vitest';
 import { durableFunction } from '../../lib/aws/durable.ts';
 import { useFiles } from '../../lib/aws/services.ts';
 import type { DurableContext } from '../../lib/core/durable.ts';
+import { keys } from '../../lib/store/items.ts';
 import { Table } from '../../lib/store/table.ts';
 import { type DurableRuntime, startDurableRuntime } from '../../local/runtime/durable-runtime.ts';
+import type { ExecutionItem } from '../../local/runtime/durable-store.ts';
 import { memoryFiles, startBackends, TestClock } from './harness.ts';
+import { until } from './until.ts';
 
 type Body = (context: DurableContext) => Promise<object>;
 
@@ -53,11 +56,19 @@ export function durableStage() {
       table,
       faults,
       failed,
-      start: (payload: object = {}, execution = 'one') =>
-        runtime.functions[name]?.start(payload, {
-          name: execution,
-          functionArn: `arn:aws:lambda:x:1:function:${name}`,
-        }),
+      start: (payload: object = {}, execution = 'one') => runtime.functions[name]?.start(payload, execution),
+      /** What an execution has returned once it has ended; throws what it has thrown. */
+      result: async (execution = 'one'): Promise<unknown> => {
+        const key = keys.execution(name, execution);
+        let ended: ExecutionItem | undefined;
+        await until(async () => {
+          ended = await database.get<ExecutionItem>(key, true);
+          return ended?.state !== 'running';
+        });
+        await runtime.idle();
+        if (ended?.state === 'failed') throw new Error(ended.result);
+        return JSON.parse(ended?.result ?? 'null');
+      },
       complete: (id: string, result: unknown) => runtime.complete(id, JSON.stringify(result)),
       pass: async (seconds: number) => {
         await runtime.idle();

@@ -31,10 +31,7 @@ export async function startWorld(clock: Clock) {
   };
   const starter: Starter = {
     startDelivery: async (name, payload) => {
-      await runtime.functions['deliver-event']?.start(payload, {
-        name,
-        functionArn: 'arn:aws:lambda:x:1:function:deliver-event',
-      });
+      await runtime.functions['deliver-event']?.start(payload, name);
     },
     startRun: async () => undefined,
     complete: (id, value) => runtime.complete(id, JSON.stringify(value)),
