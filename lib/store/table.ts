@@ -61,11 +61,11 @@ const passing: ReadonlySet<string> = new Set([
 const maxTransactRepeats = 7;
 
 /** Where a table is, and how its requests get there. */
-export type TableClient = DynamoDBClientConfig;
+export type TableClient = DynamoDBClient | DynamoDBClientConfig;
 
 /** The one table, with marshalling, `#name` and `:value` placeholders, and refusals as values instead of exceptions. */
 export class Table {
-  readonly #config: TableClient;
+  readonly #given: TableClient;
   readonly #name: string;
   #made: DynamoDBClient | undefined;
   /** Requests made since the start, for benchmarks and for the test that a warm call makes none. */
@@ -73,13 +73,13 @@ export class Table {
   /** Receives every item that this process has written, or only its key if it was deleted or written in a transaction. */
   onWrite: ((key: Key, item?: Item) => void) | undefined;
 
-  constructor(name: string, config: TableClient = {}) {
+  constructor(name: string, client: TableClient = {}) {
     this.#name = name;
-    this.#config = config;
+    this.#given = client;
   }
 
   get #client(): DynamoDBClient {
-    this.#made ??= new DynamoDBClient(this.#config);
+    this.#made ??= this.#given instanceof DynamoDBClient ? this.#given : new DynamoDBClient(this.#given);
     return this.#made;
   }
 

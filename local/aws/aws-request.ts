@@ -68,18 +68,16 @@ export function parseJson(body: Buffer): Record<string, unknown> {
   throw new ServiceError('SerializationException', 'The request body is not a JSON object.');
 }
 
-/** An error as an AWS service sends it; what is not a `ServiceError` is the endpoint's own failure. */
-export function errorAnswer(error: unknown): { status: number; name: string; body: string } {
-  const { status, name, message, fields } =
-    error instanceof ServiceError
-      ? error
-      : new ServiceError('InternalServiceError', `The local endpoint failed: ${error}`, 500);
-  return { status, name, body: JSON.stringify({ ...fields, __type: name, message, Message: message }) };
+/** What is not a `ServiceError` is the endpoint's own failure. */
+export function errorOf(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error;
+  return new ServiceError('InternalServiceError', `The local endpoint failed: ${error}`, 500);
 }
 
 /** Answers with an AWS error. */
 export function answerError(response: ServerResponse, error: unknown, contentType: string): void {
-  const { status, name, body } = errorAnswer(error);
+  const { status, name, message, fields } = errorOf(error);
+  const body = JSON.stringify({ ...fields, __type: name, message, Message: message });
   // A body that was not read to its end would be taken for the next request.
   if (!response.req.complete) response.setHeader('connection', 'close');
   response.writeHead(status, { 'content-type': contentType, 'x-amzn-errortype': name }).end(body);

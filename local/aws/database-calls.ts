@@ -3,6 +3,9 @@ import type { DatabaseAnswer, DatabaseProcess } from './database-process.ts';
 
 type Parameters = Record<string, unknown>;
 
+/** DynamoDB's own limit for a request. */
+export const maxRequestBytes = 16 * 1024 * 1024;
+
 /** Reads go past the queue; everything else waits its turn. */
 const reads = /^(Get|BatchGet|TransactGet|Query|Scan|List|Describe)/;
 /** What the embedded database does anyway, so that leaving it out changes nothing. */
@@ -22,7 +25,8 @@ export function databaseCalls(current: () => Promise<DatabaseProcess>) {
   let last: Promise<unknown> = Promise.resolve();
   const keyNames = new Map<string, string[]>();
 
-  return async (operation: string, input: Parameters): Promise<string> => {
+  return async (operation: string, given: object): Promise<string> => {
+    const input: Parameters = { ...given };
     const database = await current();
     if (reads.test(operation)) return textOf(await database.call(...toolCall(database, operation, input)));
     const turn = last.then(() => write(database, operation, input));
@@ -49,7 +53,7 @@ export function databaseCalls(current: () => Promise<DatabaseProcess>) {
     const table = String(input.TableName);
     let names = keyNames.get(table);
     if (names === undefined) {
-      const described = textOf(await database.call('describe_table', { table_name: table, raw: true }));
+      const described = textOf(await database.call(...toolCall(database, 'DescribeTable', { TableName: table })));
       const { Table } = JSON.parse(described) as { Table: { KeySchema: { AttributeName: string }[] } };
       names = Table.KeySchema.map(({ AttributeName }) => AttributeName);
       keyNames.set(table, names);
@@ -60,8 +64,8 @@ export function databaseCalls(current: () => Promise<DatabaseProcess>) {
   }
 }
 
-/** A call of the API as a call of a tool: `PutItem` with `TableName` is `put_item` with `table_name`. */
-function toolCall(database: DatabaseProcess, operation: string, input: Parameters): [string, Parameters] {
+/** A call of the API as a call of a tool, with its parameters as JSON: `PutItem` with `TableName` is `put_item` with `table_name`. */
+function toolCall(database: DatabaseProcess, operation: string, input: Parameters): [string, string] {
   const tool = snakeCase(operation);
   const known = database.tools.get(tool);
   if (known === undefined)
@@ -73,9 +77,21 @@ function toolCall(database: DatabaseProcess, operation: string, input: Parameter
     else if (!implied[name]?.includes(value))
       throw new ServiceError('ValidationException', `The embedded DynamoDB does not take ${name} with ${operation}.`);
   }
-  if (loneSurrogate.test(JSON.stringify(parameters)))
+  const text = JSON.stringify(parameters, bytesAsBase64);
+  if (Buffer.byteLength(text) > maxRequestBytes) throw tooLarge();
+  if (loneSurrogate.test(text))
     throw new ServiceError('SerializationException', 'A text is not well-formed Unicode: it holds half a character.');
-  return [tool, parameters];
+  return [tool, text];
+}
+
+export function tooLarge(): ServiceError {
+  return new ServiceError('ValidationException', 'The request is larger than 16 MB.', 413);
+}
+
+/** Bytes come as such from a client in this process. */
+function bytesAsBase64(this: Parameters, name: string, value: unknown): unknown {
+  const bytes = name === 'B' ? this[name] : undefined;
+  return bytes instanceof Uint8Array ? Buffer.from(bytes).toString('base64') : value;
 }
 
 function snakeCase(name: string): string {

@@ -16,8 +16,8 @@ export interface DatabaseProcess {
   pid: number;
   /** The parameters that each tool takes, by tool name. */
   tools: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Rejects when the process ends before it answers. */
-  call(tool: string, parameters: object): Promise<DatabaseAnswer>;
+  /** Calls a tool with parameters as JSON. Rejects when the process ends before it answers. */
+  call(tool: string, parameters: string): Promise<DatabaseAnswer>;
   /** Resolves with the reason once the process is gone. */
   ended: Promise<string>;
   stop(): Promise<void>;
@@ -66,13 +66,13 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
   // Whoever forgets `stop()` can still end, which closes the pipe.
   for (const part of [child, child.stdin, child.stdout, child.stderr]) (part as unknown as { unref(): void }).unref();
 
-  const request = (method: string, parameters: object): Promise<Reply> =>
+  const request = (method: string, parameters: string): Promise<Reply> =>
     new Promise((resolve, reject) => {
       if (child.exitCode !== null || child.signalCode !== null)
         return reject(new Error('The embedded DynamoDB has ended'));
       const id = ++sent;
       waiting.set(id, { resolve, reject });
-      child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params: parameters })}\n`);
+      child.stdin.write(`{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${parameters}}\n`);
     });
 
   const stop = async () => {
@@ -85,16 +85,13 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
 
   const late = setTimeout(() => child.kill('SIGKILL'), startLimitMs);
   try {
-    await request('initialize', {
-      protocolVersion,
-      capabilities: {},
-      clientInfo: { name: 'trunkline', version: '1' },
-    });
+    const clientInfo = { name: 'trunkline', version: '1' };
+    await request('initialize', JSON.stringify({ protocolVersion, capabilities: {}, clientInfo }));
     child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' })}\n`);
     const tools = new Map<string, ReadonlySet<string>>();
     let cursor: string | undefined;
     do {
-      const { result } = await request('tools/list', { ...(cursor !== undefined && { cursor }) });
+      const { result } = await request('tools/list', JSON.stringify({ cursor }));
       for (const { name, inputSchema } of result?.tools ?? [])
         tools.set(name, new Set(Object.keys(inputSchema.properties ?? {})));
       cursor = result?.nextCursor;
@@ -105,7 +102,7 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
       ended,
       stop,
       call: async (tool, parameters) => {
-        const { result, error } = await request('tools/call', { name: tool, arguments: parameters });
+        const { result, error } = await request('tools/call', `{"name":"${tool}","arguments":${parameters}}`);
         if (error) throw new Error(`The embedded DynamoDB does not take ${tool}: ${error.message}`);
         return { failed: result?.isError ?? false, text: result?.content?.[0]?.text ?? '{}' };
       },

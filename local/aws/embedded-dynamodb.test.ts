@@ -218,9 +218,9 @@ describe('who may reach it', () => {
 
 describe.each([
   ['its endpoint', ({ endpoint }: EmbeddedDynamodb) => clientOf(endpoint)],
-  ['a client in its own process', ({ client }: EmbeddedDynamodb) => new DynamoDBClient(client)],
-])('what DynamoDB says to %s when a write is refused', (_, clientTo) => {
-  test('the item that stood there', async () => {
+  ['a client in its own process', ({ client }: EmbeddedDynamodb) => client],
+])('what the database says to %s', (_, clientTo) => {
+  test('the item that stood there when a write is refused', async () => {
     const client = clientTo(await start());
     await createTable(client);
     await put(client, 'a', 'first');
@@ -239,12 +239,33 @@ describe.each([
     });
   });
 
-  test('text that is no Unicode is refused by name, and the next call is answered', async () => {
+  test('that text is no Unicode, and what follows', async () => {
     const client = clientTo(await start());
     await createTable(client);
     await expect(put(client, 'a', 'half \ud800')).rejects.toMatchObject({ name: 'SerializationException' });
     await put(client, 'a', 'an emoji \ud83d\ude00 and a written \\ud800');
     expect((await get(client, 'a'))?.value).toEqual({ S: 'an emoji \ud83d\ude00 and a written \\ud800' });
+  });
+
+  test('the bytes that were put', async () => {
+    const client = clientTo(await start());
+    await createTable(client);
+    const bytes = new Uint8Array([0, 127, 128, 255]);
+    const Item = { pk: { S: 'a' }, value: { M: { B: { B: bytes }, list: { L: [{ B: bytes }] } } } };
+    await client.send(new PutItemCommand({ TableName: 'trunkline', Item }));
+    const read = (await get(client, 'a'))?.value?.M;
+    expect(Buffer.from(read?.B?.B ?? [])).toEqual(Buffer.from(bytes));
+    expect(Buffer.from(read?.list?.L?.[0]?.B ?? [])).toEqual(Buffer.from(bytes));
+  });
+
+  test('an answer from the process that follows one that crashed in the middle', async () => {
+    const database = await start();
+    const client = clientTo(database);
+    await createTable(client);
+    await put(client, 'a', 'kept');
+    const asked = get(client, 'a');
+    process.kill(database.pid(), 'SIGKILL');
+    expect((await asked)?.value).toEqual({ S: 'kept' });
   });
 
   test('that a request is too large', async () => {

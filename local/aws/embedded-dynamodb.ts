@@ -12,21 +12,18 @@ import {
   parseJson,
   readBody,
   requireAccessKey,
-  ServiceError,
 } from './aws-request.ts';
-import { databaseCalls } from './database-calls.ts';
+import { databaseCalls, maxRequestBytes, tooLarge } from './database-calls.ts';
 import { type DatabaseProcess, startDatabaseProcess } from './database-process.ts';
-import { type DirectClient, directClient } from './direct-client.ts';
+import { type DirectClients, directClients } from './direct-client.ts';
 import { indexStream, trimStream } from './stream-upkeep.ts';
 
 /** A running database. Its process ends with `stop()`, with this process, or at the next start in the same directory. */
-export interface EmbeddedDynamodb {
+export interface EmbeddedDynamodb extends DirectClients {
   /** For the `endpoint` of the AWS SDK clients, streams included; any region does. */
   endpoint: string;
   /** What callers must sign with. */
   credentials: LocalCredentials;
-  /** For SDK clients in this process, which then need neither the endpoint nor the credentials. */
-  client: DirectClient;
   /** Process id of the database as it is now; it changes when a crashed database is started again. */
   pid(): number;
   stop(): Promise<void>;
@@ -45,8 +42,6 @@ const trimIntervalMs = 60 * 60 * 1000;
 const restartLimit = 5;
 const restartWindowMs = 60 * 1000;
 const contentType = 'application/x-amz-json-1.0';
-/** DynamoDB's own limit for a request. */
-const maxBodyBytes = 16 * 1024 * 1024;
 
 /**
  * Starts the embedded DynamoDB behind a free port of 127.0.0.1 and resolves when it answers. The database itself has no port;
@@ -92,7 +87,7 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
   return {
     endpoint: url,
     credentials,
-    client: directClient(contentType, carryOut),
+    ...directClients(call),
     pid: () => pid,
     stop: async () => {
       if (stopping) return;
@@ -110,15 +105,11 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requireAccessKey(request, credentials);
-    const body = await readBody(request, maxBodyBytes, tooLarge());
-    const text = await carryOut(String(request.headers['x-amz-target']), body);
-    response.writeHead(200, { 'content-type': contentType }).end(text);
-  }
-
-  async function carryOut(target: string, body: Buffer): Promise<string> {
-    if (body.length > maxBodyBytes) throw tooLarge();
+    const body = await readBody(request, maxRequestBytes, tooLarge());
+    const target = String(request.headers['x-amz-target']);
     const operation = /^DynamoDB(?:Streams)?_20120810\.(\w+)$/.exec(target)?.[1];
-    return call(operation ?? 'nothing', parseJson(body));
+    const text = await call(operation ?? 'nothing', parseJson(body));
+    response.writeHead(200, { 'content-type': contentType }).end(text);
   }
 
   async function launch(): Promise<DatabaseProcess> {
@@ -167,10 +158,6 @@ Then set
   ${setting}
 and start again. It needs no AWS account and no keys: Trunkline signs with keys of its own, which DynamoDB Local accepts, and creates its table.
 Where the data stays and other databases: docs/operations.md, "Systems other than Linux x64".`;
-}
-
-function tooLarge(): ServiceError {
-  return new ServiceError('ValidationException', 'The request is larger than 16 MB.', 413);
 }
 
 /** Ends a database that outlived its parent. The command line is compared, since a process id may have been given out again. */

@@ -3,7 +3,6 @@ import {
   DeleteItemCommand,
   DescribeTableCommand,
   DescribeTimeToLiveCommand,
-  DynamoDBClient,
   paginateScan,
 } from '@aws-sdk/client-dynamodb';
 import { clientOf, type LocalDatabase } from './table.ts';
@@ -27,7 +26,7 @@ const interval = 15 * 60 * 1000;
 export function startExpirySweep(options: ExpirySweepOptions): ExpirySweep {
   const { tableName: TableName } = options;
   const now = options.now ?? Date.now;
-  const client = new DynamoDBClient(clientOf(options));
+  const client = clientOf(options);
   let running: Promise<unknown> = Promise.resolve();
   let stopping = false;
   // A sweep that fails is made up for by the next.

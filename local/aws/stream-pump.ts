@@ -2,7 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import {
   type _Record,
   DescribeStreamCommand,
-  DynamoDBStreamsClient,
+  type DynamoDBStreamsClient,
   ExpiredIteratorException,
   GetRecordsCommand,
   GetShardIteratorCommand,
@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-dynamodb-streams';
 import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
 import { isEventItem } from '../../lib/store/items.ts';
-import { clientOf, type LocalDatabase } from './table.ts';
+import { type LocalDatabase, streamsClientOf } from './table.ts';
 
 /** The database with the stream, and what is read from it. */
 export interface StreamPumpOptions extends LocalDatabase {
@@ -55,7 +55,7 @@ interface Shard {
 /** Reads the table's stream and feeds the stream function, as Lambda does: inserted events in batches, in order, failed ones again. */
 export async function startStreamPump(options: StreamPumpOptions): Promise<StreamPump> {
   const { tableName, retryDelays = defaultDelays } = options;
-  const client = new DynamoDBStreamsClient(clientOf(options));
+  const client = streamsClientOf(options);
   const ending = new AbortController();
   const positions = readPositions(options.positionFile);
   const streamArn = await findStream(client, tableName);

@@ -4,24 +4,29 @@ import {
   ResourceInUseException,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
+import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
 import type { LocalCredentials } from './aws-request.ts';
-import type { DirectClient } from './direct-client.ts';
+import type { DirectClients } from './direct-client.ts';
 
-/** A DynamoDB of this machine, with what its clients sign with. */
-export interface LocalDatabase {
+/** A DynamoDB of this machine, with what its clients sign with, and the clients of the database's own process if it is this one. */
+export interface LocalDatabase extends Partial<DirectClients> {
   endpoint: string;
   credentials: LocalCredentials;
-  /** For clients in the database's own process. */
-  client?: DirectClient;
 }
 
-/** The settings of a client of a database. */
-export const clientOf = ({ endpoint, credentials, client }: LocalDatabase) =>
-  client ?? { endpoint, credentials, region: 'us-east-1' };
+/** A client of a database. */
+export const clientOf = ({ client, ...database }: LocalDatabase): DynamoDBClient =>
+  client ?? new DynamoDBClient(settingsOf(database));
+
+/** A client of a database's stream. */
+export const streamsClientOf = ({ streams, ...database }: LocalDatabase): DynamoDBStreamsClient =>
+  streams ?? new DynamoDBStreamsClient(settingsOf(database));
+
+const settingsOf = ({ endpoint, credentials }: LocalDatabase) => ({ endpoint, credentials, region: 'us-east-1' });
 
 /** Creates the one table, with the keys, index and stream that the storage stack gives it on AWS. */
 export async function createTable(database: LocalDatabase, tableName: string): Promise<void> {
-  const client = new DynamoDBClient(clientOf(database));
+  const client = clientOf(database);
   try {
     await client.send(
       new CreateTableCommand({
