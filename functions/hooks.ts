@@ -1,4 +1,4 @@
-import { startRunsFor } from '../lib/automations/automations.ts';
+import { startRunsOnce } from '../lib/automations/automations.ts';
 import { findRun } from '../lib/automations/runs/runs.ts';
 import { hasReadNoVendor } from '../lib/automations/runs/visible.ts';
 import { hookFunction } from '../lib/aws/hook-function.ts';
@@ -6,7 +6,7 @@ import { vendors } from '../lib/vendors/index.ts';
 
 /** Inbound webhooks: `POST /hooks/{token}`. */
 export const handler = hookFunction(vendors, (services) => ({
-  startRuns: (event) => startRunsFor(services, event),
+  startRuns: (event) => startRunsOnce(services, event),
   runResult: async (id) => {
     const run = await findRun(services.table, id);
     if (!run || run.state === 'running') return undefined;

@@ -1,4 +1,4 @@
-import { startRunsFor } from '../lib/automations/automations.ts';
+import { startRunsOnce } from '../lib/automations/automations.ts';
 import { streamFunction } from '../lib/aws/stream-function.ts';
 import type { EventItem } from '../lib/events/log.ts';
 import { routeEvents } from '../lib/subscriptions/route-events.ts';
@@ -9,7 +9,7 @@ import { routeEvents } from '../lib/subscriptions/route-events.ts';
  */
 export const handler = streamFunction<EventItem>('route-events', async (services, events) => {
   const { failed } = await routeEvents(services, events, async (event) => {
-    await startRunsFor(services, event);
+    await startRunsOnce(services, event);
   });
   return failed;
 });

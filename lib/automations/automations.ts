@@ -1,4 +1,5 @@
 import { forEachLimited } from '../core/limit.ts';
+import { LruMap } from '../core/lru-map.ts';
 import { isHistory, matchesConnection, matchesType } from '../events/list.ts';
 import { mayReadEvent, type Subject, scopesToRead } from '../events/reading.ts';
 import { unpackText } from '../store/blobs.ts';
@@ -82,6 +83,28 @@ export async function startRunsFor(services: RunServices, event: Cause): Promise
     started[index] = await startFor(services, item, event);
   });
   return started.flat();
+}
+
+/** What this process has started for the last events, by table. */
+const startedFor = new WeakMap<Table, LruMap<string, Promise<string[]>>>();
+const rememberedEvents = 1_000;
+
+/**
+ * Does as `startRunsFor`, once for each event in this process. On one machine an event from a hook comes twice: from the hook and from
+ * the table's stream, and the second time would only delay what the first has started.
+ */
+export function startRunsOnce(services: RunServices, event: Cause): Promise<string[]> {
+  // What another source has added may start more.
+  if (event.completedAt !== undefined) return startRunsFor(services, event);
+  const started = startedFor.get(services.table) ?? new LruMap(rememberedEvents);
+  startedFor.set(services.table, started);
+  const cause = `${event.id} ${event.hook ?? ''}`;
+  const known = started.get(cause);
+  if (known) return known;
+  const runs = startRunsFor(services, event);
+  started.set(cause, runs);
+  runs.catch(() => started.delete(cause));
+  return runs;
 }
 
 /** The automations that an event starts, as they are read: an alarm waits for the start of no other run. */

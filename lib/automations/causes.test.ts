@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type ControlDesk, startControlDesk } from '../../test/support/control-desk.ts';
-import { appendEvents, findEvent, type NewEvent } from '../events/log.ts';
-import { startRunsFor } from './automations.ts';
+import { appendEvents, type EventItem, findEvent, type NewEvent } from '../events/log.ts';
+import { startRunsFor, startRunsOnce } from './automations.ts';
 import { endRun, findRun } from './runs/runs.ts';
 
 let desk: ControlDesk;
@@ -28,13 +28,15 @@ async function automation(name: string, when: object): Promise<void> {
   expect(made.status, JSON.stringify(made.body)).toBeLessThan(300);
 }
 
-async function started(...events: NewEvent[]): Promise<string[]> {
+async function stored(...events: NewEvent[]): Promise<EventItem> {
   let id = '';
   for (const event of events) [id = ''] = (await appendEvents(desk.services, [event])).ids;
   const item = await findEvent(desk.services, id);
   if (!item) throw new Error('It is not stored');
-  return startRunsFor(desk.services, item);
+  return item;
 }
+
+const started = async (...events: NewEvent[]) => startRunsFor(desk.services, await stored(...events));
 
 const names = async (ids: string[]) =>
   Promise.all(ids.map(async (id) => (await findRun(desk.services.table, id))?.name));
@@ -64,4 +66,25 @@ test('a run that was skipped is started once more under an event that another so
   expect(again[0]).toBe(first);
   // However often it is routed.
   expect(await started(whole)).toEqual(again);
+});
+
+test('an event that comes twice to one process starts its runs once, and again if that failed', async () => {
+  await automation('Once', { event: 'talk.room.created' });
+  desk.clock.advance(1_000);
+  const event = (id: string) => stored(said(id, { type: 'talk.room.created' }));
+  const twice = await event('4');
+  const [first, second] = await Promise.all([startRunsOnce(desk.services, twice), startRunsOnce(desk.services, twice)]);
+  const { requests } = desk.services.table;
+  expect([second, await startRunsOnce(desk.services, twice)]).toEqual([first, first]);
+  expect(desk.services.table.requests).toBe(requests);
+  // The same event from a hook may start others.
+  await startRunsOnce(desk.services, { ...twice, hook: 'hook-1' });
+  expect(desk.services.table.requests).toBeGreaterThan(requests);
+
+  const failing = await event('5');
+  const start = vi.spyOn(desk.services.starter, 'startRun').mockRejectedValueOnce(new Error('It is away.'));
+  await expect(startRunsOnce(desk.services, failing)).rejects.toThrow('It is away.');
+  await startRunsOnce(desk.services, failing);
+  expect(start).toHaveBeenCalledTimes(2);
+  start.mockRestore();
 });
