@@ -105,6 +105,16 @@ test('the first come while the others are still to be read, and what can wait co
   expect((await Array.fromAsync(read(trigger))).map((page) => page.map(({ id }) => id))[0]).toEqual(['urgent']);
 });
 
+test('all triggers are asked for before the first page of one is handed out', async () => {
+  await store('a', 'one', [`x.${pk}.1`]);
+  const before = table.requests;
+  const pages = read(...Array.from({ length: 5 }, (_, at) => `x.${pk}.${at + 1}`));
+  expect((await pages.next()).value).toMatchObject([{ id: 'a' }]);
+  // The version, the entries of five triggers, and the item.
+  expect(table.requests - before).toBe(7);
+  expect(await Array.fromAsync(pages)).toEqual([]);
+});
+
 test('items from before the index are found until it is complete, and after', async () => {
   await table.delete({ pk: 'trigger', sk: 'automation' });
   await table.put({ ...keyOf('old'), id: 'old', text: 'one' });

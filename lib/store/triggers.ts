@@ -99,10 +99,14 @@ export async function* triggered<T extends Key>(
   // What matches by several patterns is one.
   const given = new Set<string>();
   for (const part of [0, 1] as const) {
-    for (const [trigger, parts] of read) {
+    // The first pages of all triggers are read side by side.
+    const sources = [...read].map(([trigger, parts]) => {
       const known = byTrigger.get(trigger)?.[part];
-      for await (const page of known ? [known] : pagesOf(trigger, part)) {
-        parts[part].push(...page);
+      return { items: parts[part], pages: known ? [known] : ahead(pagesOf(trigger, part)) };
+    });
+    for (const { items, pages } of sources) {
+      for await (const page of pages) {
+        items.push(...page);
         const fresh = page.filter(({ sk }) => !given.has(sk));
         for (const { sk } of fresh) given.add(sk);
         if (fresh.length > 0) yield fresh as Key[] as T[];
@@ -119,6 +123,18 @@ export async function* triggered<T extends Key>(
       yield items.filter((item) => item !== undefined);
     }
   }
+}
+
+/** The same pages, of which the first is read at once. */
+function ahead<T>(pages: AsyncGenerator<T>): AsyncIterable<T> {
+  const first = pages.next();
+  // Whoever asks for it gets the error.
+  first.catch(() => undefined);
+  return {
+    async *[Symbol.asyncIterator]() {
+      for (let page = await first; !page.done; page = await pages.next()) yield page.value;
+    },
+  };
 }
 
 /** As many as one request reads. */
