@@ -293,8 +293,9 @@ export const functions: readonly FunctionDeclaration[] = [
   {
     name: 'route-events',
     trigger: 'event-stream',
-    memory: 512,
-    timeout: 60,
+    // One event may start ten thousand runs and as many deliveries, which takes 40 s of a whole processor.
+    memory: 1024,
+    timeout: 300,
     ...routing,
   },
   {
