@@ -25,11 +25,9 @@ export function accountRoutes(table: Table): Route[] {
       operationId: 'listAudit',
       summary: 'What was changed, when and by which key; newest first, for the admin key',
       input: () => ({
-        month: z.optional(
-          field(z.string().check(z.regex(/^\d{4}-\d{2}$/, 'must be a month such as 2026-11')), {
-            description: 'Default the current month.',
-          }),
-        ),
+        month: field(z.optional(z.string().check(z.regex(/^\d{4}-\d{2}$/, 'must be a month such as 2026-11'))), {
+          description: 'Default the current month.',
+        }),
         limit: z._default(integer(1, 500), 100),
       }),
       output: () =>

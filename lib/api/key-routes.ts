@@ -53,11 +53,9 @@ export function keyRoutes(
       input: () => ({
         name: field(text(100), { examples: ['Zapier'] }),
         scopes: z.array(scope(vendorNames)).check(z.minLength(1), z.maxLength(100)),
-        perMinute: z.optional(
-          field(integer(1, 1_000_000), {
-            description: `Calls a minute that one process grants. Default ${defaultPerMinute}.`,
-          }),
-        ),
+        perMinute: field(z.optional(integer(1, 1_000_000)), {
+          description: `Calls a minute that one process grants. Default ${defaultPerMinute}.`,
+        }),
       }),
       output: shownOnce,
       handle: async ({ input, principal }) => {
@@ -113,10 +111,9 @@ export function keyRoutes(
       summary: 'Give a key a new secret',
       write: true,
       input: () => ({
-        overlapSeconds: z._default(
-          field(integer(0, 604_800), { description: 'How long the old secret works on. Default one day.' }),
-          86_400,
-        ),
+        overlapSeconds: field(z._default(integer(0, 604_800), 86_400), {
+          description: 'How long the old secret works on. Default one day.',
+        }),
       }),
       output: shownOnce,
       handle: async ({ params, input, principal }) => {
@@ -133,13 +130,10 @@ export function keyRoutes(
       write: true,
       status: 204,
       input: () => ({
-        cascade: z._default(
-          field(z.boolean(), {
-            description:
-              'Also remove the keys that it made, and the automations, subscriptions and hooks of all of them. GET lists its own as `created`.',
-          }),
-          false,
-        ),
+        cascade: field(z._default(z.boolean(), false), {
+          description:
+            'Also remove the keys that it made, and the automations, subscriptions and hooks of all of them. GET lists its own as `created`.',
+        }),
       }),
       handle: async ({ params, input, principal }) => {
         const id = params.id ?? '';

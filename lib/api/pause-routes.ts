@@ -15,7 +15,7 @@ const shown = () =>
     z.looseObject({
       paused: z.boolean(),
       since: z.optional(z.string()),
-      by: z.optional(field(z.string(), { description: 'The key, or the setting, that paused.' })),
+      by: field(z.optional(z.string()), { description: 'The key, or the setting, that paused.' }),
       reason: z.optional(z.string()),
       waiting: field(z.object({ runs: z.int(), deliveries: z.int() }), {
         description: 'What will be sent when sending resumes.',

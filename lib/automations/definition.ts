@@ -33,11 +33,9 @@ export const maxItems = 2_000;
 /** The fields that all kinds of steps share. */
 const common = () => ({
   if: z.optional(expression()),
-  after: z.optional(
-    field(z.array(stepName()).check(z.minLength(1), z.maxLength(20)), {
-      description: 'Earlier steps that this one waits for. A step always waits for those whose output it reads.',
-    }),
-  ),
+  after: field(z.optional(z.array(stepName()).check(z.minLength(1), z.maxLength(20))), {
+    description: 'Earlier steps that this one waits for. A step always waits for those whose output it reads.',
+  }),
 });
 const awaitedEvent = () =>
   named(
@@ -50,31 +48,25 @@ const awaitedEvent = () =>
   );
 const oneOrMoreEvents = () => z.union([awaitedEvent(), z.array(awaitedEvent()).check(z.minLength(1), z.maxLength(10))]);
 const onError = () =>
-  z.optional(
-    field(z.enum(['stop', 'continue']), {
-      description: '`continue`: the run continues after the first failed attempt and ends as partial. Default stop.',
-    }),
-  );
+  field(z.optional(z.enum(['stop', 'continue'])), {
+    description: '`continue`: the run continues after the first failed attempt and ends as partial. Default stop.',
+  });
 
 const secret = () =>
-  z.optional(
-    field(z.boolean(), { description: 'True keeps the step’s input, and what it read or worked out, out of the run.' }),
-  );
+  field(z.optional(z.boolean()), {
+    description: 'True keeps the step’s input, and what it read or worked out, out of the run.',
+  });
 const list = () =>
   field(expression(), { description: `A list; the step runs once for each \`item\`, at most ${maxItems}.` });
 /** How a list is processed. */
 const listOptions = () => ({
-  concurrency: z.optional(
-    field(integer(1, 10), {
-      description: 'Items at a time. With 1, each item starts when the previous one has ended.',
-    }),
-  ),
-  stopOn: z.optional(
-    field(z.array(text(60)).check(z.minLength(1), z.maxLength(20)), {
-      description: 'Error codes after which no further item starts, whatever `onError` says.',
-      examples: [['vendor_not_acceptable']],
-    }),
-  ),
+  concurrency: field(z.optional(integer(1, 10)), {
+    description: 'Items at a time. With 1, each item starts when the previous one has ended.',
+  }),
+  stopOn: field(z.optional(z.array(text(60)).check(z.minLength(1), z.maxLength(20))), {
+    description: 'Error codes after which no further item starts, whatever `onError` says.',
+    examples: [['vendor_not_acceptable']],
+  }),
 });
 
 /** A call that is carried out once wherever it appears. */
@@ -86,23 +78,17 @@ const singleCall = () =>
       call: callTarget(),
       input: z.optional(callInput()),
       ...common(),
-      unless: z.optional(
-        field(oneOrMoreEvents(), {
-          description: 'The call is skipped when such an event has come since the event that started the run.',
-        }),
-      ),
+      unless: field(z.optional(oneOrMoreEvents()), {
+        description: 'The call is skipped when such an event has come since the event that started the run.',
+      }),
       onError: onError(),
-      retry: z.optional(
-        field(z.strictObject({ attempts: integer(1, 20), seconds: seconds(3600) }), {
-          description: 'How often the call is tried in all, and the pause between two attempts.',
-        }),
-      ),
-      timeout: z.optional(field(seconds(780), { description: 'Seconds that one attempt may take.' })),
-      undo: z.optional(
-        field(z.strictObject({ call: callTarget(), input: z.optional(callInput()) }), {
-          description: 'The call that takes this one back, for POST /v1/runs/{id}/undo. It is never made by itself.',
-        }),
-      ),
+      retry: field(z.optional(z.strictObject({ attempts: integer(1, 20), seconds: seconds(3600) })), {
+        description: 'How often the call is tried in all, and the pause between two attempts.',
+      }),
+      timeout: field(z.optional(seconds(780)), { description: 'Seconds that one attempt may take.' }),
+      undo: field(z.optional(z.strictObject({ call: callTarget(), input: z.optional(callInput()) })), {
+        description: 'The call that takes this one back, for POST /v1/runs/{id}/undo. It is never made by itself.',
+      }),
       secret: secret(),
     }),
   );
@@ -127,13 +113,11 @@ const rememberStep = () =>
           description: 'The name that later runs read as `memo.NAME`; it may hold expressions.',
         }),
         value: field(z.unknown(), { description: 'Any JSON with expressions. Null, or nothing, forgets the key.' }),
-        seconds: z.optional(field(seconds(366 * day), { description: 'How long it is remembered. Default a year.' })),
-        expect: z.optional(
-          field(z.unknown(), {
-            description:
-              'Write only where the memory holds this value just now; null: only if it holds none. `written` in the output says whether it did.',
-          }),
-        ),
+        seconds: field(z.optional(seconds(366 * day)), { description: 'How long it is remembered. Default a year.' }),
+        expect: field(z.optional(z.unknown()), {
+          description:
+            'Write only where the memory holds this value just now; null: only if it holds none. `written` in the output says whether it did.',
+        }),
       }),
       ...common(),
     }),
@@ -144,11 +128,9 @@ const startStep = () =>
     z.strictObject({
       name: stepName(),
       start: field(text(100), { description: 'The id or the name of another automation.' }),
-      input: z.optional(
-        field(callInput(), {
-          description: 'What the started run sees as `event.data`; by default the item, or nothing.',
-        }),
-      ),
+      input: field(z.optional(callInput()), {
+        description: 'What the started run sees as `event.data`; by default the item, or nothing.',
+      }),
       forEach: z.optional(list()),
       onError: onError(),
       ...common(),
@@ -200,7 +182,7 @@ const repeatStep = () =>
         do: innerSteps(),
         until: field(expression(), { description: 'Read after each round; true ends the step.' }),
         max: field(integer(1, 100), { description: 'Rounds at most; after them the step fails.' }),
-        everySeconds: z.optional(field(seconds(day), { description: 'The pause between two rounds.' })),
+        everySeconds: field(z.optional(seconds(day)), { description: 'The pause between two rounds.' }),
       }),
       ...common(),
     }),
@@ -222,12 +204,10 @@ const parallelStep = () =>
   );
 
 const ownDoing = () =>
-  z.optional(
-    field(z.boolean(), {
-      description:
-        'True also starts on what an account of this installation did itself. Default false, so that nothing answers itself.',
-    }),
-  );
+  field(z.optional(z.boolean()), {
+    description:
+      'True also starts on what an account of this installation did itself. Default false, so that nothing answers itself.',
+  });
 
 const trigger = () =>
   z.union([
@@ -245,7 +225,7 @@ const trigger = () =>
           description: 'An event type, or a pattern such as talk.*',
           examples: ['talk.message.created'],
         }),
-        connection: z.optional(field(text(60), { description: 'A connection, or vendor/connection.' })),
+        connection: field(z.optional(text(60)), { description: 'A connection, or vendor/connection.' }),
         own: ownDoing(),
       }),
     ),
@@ -257,11 +237,9 @@ const trigger = () =>
           z.strictObject({ everySeconds: integer(60, 30 * day) }),
           z.strictObject({ at: z.iso.datetime({ offset: true }) }),
         ]),
-        missed: z.optional(
-          field(z.enum(['skip', 'once', 'all']), {
-            description: 'Which firings run that came due while Trunkline was down. Default once.',
-          }),
-        ),
+        missed: field(z.optional(z.enum(['skip', 'once', 'all'])), {
+          description: 'Which firings run that came due while Trunkline was down. Default once.',
+        }),
       }),
     ),
   ]);
@@ -290,30 +268,22 @@ export const automationFields = () =>
         seconds: seconds(30 * day),
       }),
     ),
-    mode: z.optional(
-      field(z.enum(['parallel', 'single', 'queue', 'restart']), {
-        description:
-          'What becomes of an event while a run is going, of the automation or, with `dedupe`, of the same key: it starts a run beside it, none, one afterwards, or one in its place. Default parallel, and single with `dedupe`.',
-      }),
-    ),
-    cancelOn: z.optional(
-      field(oneOrMoreEvents(), {
-        description:
-          'Events that end the run. In their `if`, `event` is such an event and `run.event` the one that started the run.',
-      }),
-    ),
-    priority: z.optional(
-      field(z.literal('alarm'), {
-        description:
-          'Treat the automation as one that raises an alarm, although none of its steps sounds one: its runs wait behind no others, have no limit per minute, and go on near the quota of a connection.',
-      }),
-    ),
-    maxPerMinute: z.optional(
-      field(integer(1, 600), {
-        description:
-          'Runs a minute whose condition holds; those above it are suppressed. Default 60, and no limit for an automation that raises an alarm.',
-      }),
-    ),
+    mode: field(z.optional(z.enum(['parallel', 'single', 'queue', 'restart'])), {
+      description:
+        'What becomes of an event while a run is going, of the automation or, with `dedupe`, of the same key: it starts a run beside it, none, one afterwards, or one in its place. Default parallel, and single with `dedupe`.',
+    }),
+    cancelOn: field(z.optional(oneOrMoreEvents()), {
+      description:
+        'Events that end the run. In their `if`, `event` is such an event and `run.event` the one that started the run.',
+    }),
+    priority: field(z.optional(z.literal('alarm')), {
+      description:
+        'Treat the automation as one that raises an alarm, although none of its steps sounds one: its runs wait behind no others, have no limit per minute, and go on near the quota of a connection.',
+    }),
+    maxPerMinute: field(z.optional(integer(1, 600)), {
+      description:
+        'Runs a minute whose condition holds; those above it are suppressed. Default 60, and no limit for an automation that raises an alarm.',
+    }),
     do: z
       .array(
         z.union([

@@ -32,10 +32,10 @@ const shown = () =>
       alarm: field(z.boolean(), {
         description: 'Whether it raises an alarm: by one of its steps, or by its `priority`.',
       }),
-      nextRunAt: z.optional(field(z.string(), { description: 'When its schedule fires next.' })),
-      lastFired: z.optional(
-        field(z.string(), { description: 'When its trigger last started a run, skipped ones included.' }),
-      ),
+      nextRunAt: field(z.optional(z.string()), { description: 'When its schedule fires next.' }),
+      lastFired: field(z.optional(z.string()), {
+        description: 'When its trigger last started a run, skipped ones included.',
+      }),
       lastRun: z.optional(named('LastRun', field(runSummary(), { description: 'The last run that was not skipped.' }))),
       createdAt: z.string(),
       updatedAt: z.string(),
@@ -43,7 +43,7 @@ const shown = () =>
   );
 /** What a GET returns beside the definition. A PUT accepts and ignores it, so that the body of a GET can be sent back. */
 const readOnly = () => {
-  const ignored = () => z.optional(field(z.unknown(), { description: 'Read-only; ignored in a request.' }));
+  const ignored = () => field(z.optional(z.unknown()), { description: 'Read-only; ignored in a request.' });
   return {
     id: ignored(),
     scopes: ignored(),
@@ -143,18 +143,16 @@ export function automationRoutes(
         ...Object.fromEntries(
           Object.entries(automationFields()).map(([name, schema]) => [name, z.optional(withoutDefault(schema))]),
         ),
-        endRuns: z.optional(
-          field(z.boolean(), {
-            description:
-              'With `enabled: false`, true also cancels the runs in progress: waits end at once and no further step starts.',
-          }),
-        ),
+        endRuns: field(z.optional(z.boolean()), {
+          description:
+            'With `enabled: false`, true also cancels the runs in progress: waits end at once and no further step starts.',
+        }),
       }),
       output: () =>
         z.extend(shown(), {
-          endedRuns: z.optional(
-            field(z.int(), { description: 'With `endRuns`, the number of runs that were cancelled.' }),
-          ),
+          endedRuns: field(z.optional(z.int()), {
+            description: 'With `endRuns`, the number of runs that were cancelled.',
+          }),
         }),
       handle: async ({ params, input: { endRuns, ...changes }, principal }) => {
         const item = await find(params);
@@ -205,12 +203,9 @@ export function automationRoutes(
       write: true,
       status: 202,
       input: () => ({
-        event: z.optional(
-          field(z.record(z.string(), z.unknown()), {
-            description:
-              'The event that the run sees. Default: `trunkline.run.requested` with the time in `data.dueAt`.',
-          }),
-        ),
+        event: field(z.optional(z.record(z.string(), z.unknown())), {
+          description: 'The event that the run sees. Default: `trunkline.run.requested` with the time in `data.dueAt`.',
+        }),
       }),
       output: startedRun,
       handle: async ({ params, input, principal, request }) => {

@@ -26,11 +26,9 @@ const choice = () =>
       id: z.union([z.string(), z.number()]),
       name: z.string(),
       detail: z.optional(z.string()),
-      with: z.optional(
-        field(z.record(z.string(), z.union([z.string(), z.number()])), {
-          description: 'Values that this choice gives other fields.',
-        }),
-      ),
+      with: field(z.optional(z.record(z.string(), z.union([z.string(), z.number()]))), {
+        description: 'Values that this choice gives other fields.',
+      }),
     }),
   );
 
@@ -50,9 +48,9 @@ export function choiceRoutes(
       summary: `List what may be chosen in Trunkline: ${Object.keys(everyOwn).join(', ')}`,
       input: () => ({
         q: z.optional(search()),
-        vendor: z.optional(
-          field(z.enum(Object.keys(vendors)), { description: 'Only connections or event types of this vendor.' }),
-        ),
+        vendor: field(z.optional(z.enum(Object.keys(vendors))), {
+          description: 'Only connections or event types of this vendor.',
+        }),
       }),
       handle: async ({ params: { kind = '' }, input, principal }) => {
         const source = sourceOf(everyOwn, kind, 'Trunkline');

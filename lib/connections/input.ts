@@ -8,31 +8,23 @@ import { type CallScope, type CallServices, vendorCall } from './vendor-calls.ts
 
 /** Settings that every vendor takes. */
 export const commonSettings = () => ({
-  allowHttp: z.optional(
-    field(z.boolean(), {
-      description: 'Allow plain http, for a server of your own. Set by the admin key alone. Default false.',
-    }),
-  ),
-  allowPrivateNetwork: z.optional(
-    field(z.boolean(), {
-      description: 'Allow private and loopback addresses. Set by the admin key alone. Default false.',
-    }),
-  ),
-  maxConcurrency: z.optional(
-    field(integer(1, 1000), { description: 'At most so many vendor requests at once in each process.' }),
-  ),
-  pollEvents: z.optional(
-    field(z.boolean(), {
-      description:
-        'Look for new events every minute or as often as the vendor bears; false saves those calls. Default true.',
-    }),
-  ),
-  monthlyCalls: z.optional(
-    field(integer(100), {
-      description:
-        'Calls that your plan includes per month. From 80 % on, events are polled less often. At 95 %, polls and the calls of automations that raise no alarm wait for the next month.',
-    }),
-  ),
+  allowHttp: field(z.optional(z.boolean()), {
+    description: 'Allow plain http, for a server of your own. Set by the admin key alone. Default false.',
+  }),
+  allowPrivateNetwork: field(z.optional(z.boolean()), {
+    description: 'Allow private and loopback addresses. Set by the admin key alone. Default false.',
+  }),
+  maxConcurrency: field(z.optional(integer(1, 1000)), {
+    description: 'At most so many vendor requests at once in each process.',
+  }),
+  pollEvents: field(z.optional(z.boolean()), {
+    description:
+      'Look for new events every minute or as often as the vendor bears; false saves those calls. Default true.',
+  }),
+  monthlyCalls: field(z.optional(integer(100)), {
+    description:
+      'Calls that your plan includes per month. From 80 % on, events are polled less often. At 95 %, polls and the calls of automations that raise no alarm wait for the next month.',
+  }),
 });
 
 /** Settings as the vendor's schema has them, with their addresses checked against the address policy. */

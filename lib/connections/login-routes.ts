@@ -59,20 +59,21 @@ export function loginRoutes(services: ConnectionServices, vendors: Catalogue, on
       summary: 'Log a connection in through the browser',
       write: true,
       input: () => ({
-        settings: z.optional(
-          field(anyObject(), { description: 'Of a connection that is to be made; one that exists has its own.' }),
-        ),
-        credentials: z.optional(
-          field(anyObject(), { description: 'Others to be stored with it, such as botSecret.', writeOnly: true }),
-        ),
-        login: z.optional(
-          field(text(20_000), { description: '`login` of the answer that began it: asks whether it was granted.' }),
-        ),
+        settings: field(z.optional(anyObject()), {
+          description: 'Of a connection that is to be made; one that exists has its own.',
+        }),
+        credentials: field(z.optional(anyObject()), {
+          description: 'Others to be stored with it, such as botSecret.',
+          writeOnly: true,
+        }),
+        login: field(z.optional(text(20_000)), {
+          description: '`login` of the answer that began it: asks whether it was granted.',
+        }),
       }),
       output: () =>
         z.looseObject({
           state: z.enum(['waiting', 'done', 'expired']),
-          url: z.optional(field(z.string(), { description: 'To be opened by the person who grants access.' })),
+          url: field(z.optional(z.string()), { description: 'To be opened by the person who grants access.' }),
           login: z.optional(z.string()),
           expiresAt: z.optional(z.string()),
           connection: z.optional(shownConnection()),

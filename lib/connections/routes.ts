@@ -80,10 +80,9 @@ export function connectionRoutes(
       summary: 'List the connections',
       input: () => ({
         vendor: z.optional(z.enum(Object.keys(vendors))),
-        events: z._default(
-          field(z.boolean(), { description: 'true also tells of each how its events are read. Default false.' }),
-          false,
-        ),
+        events: field(z._default(z.boolean(), false), {
+          description: 'true also tells of each how its events are read. Default false.',
+        }),
       }),
       output: () => z.array(shownConnection()),
       handle: async ({ input, principal }) => {
@@ -118,14 +117,12 @@ export function connectionRoutes(
       summary: 'Change settings or credentials',
       write: true,
       input: () => ({
-        settings: z.optional(field(anyObject(), { description: 'Merged into the settings; null removes one.' })),
-        credentials: z.optional(
-          field(anyObject(), {
-            description:
-              'Merged into the credentials and unlocks the connection; null removes one. Another address, and a TimeTonic connection, need all of them.',
-            writeOnly: true,
-          }),
-        ),
+        settings: field(z.optional(anyObject()), { description: 'Merged into the settings; null removes one.' }),
+        credentials: field(z.optional(anyObject()), {
+          description:
+            'Merged into the credentials and unlocks the connection; null removes one. Another address, and a TimeTonic connection, need all of them.',
+          writeOnly: true,
+        }),
       }),
       output: shownConnection,
       handle: (call) => changeConnection(services, vendors, call, call.input, onChange),
@@ -160,7 +157,7 @@ export function connectionRoutes(
           z.looseObject({
             at: z.string(),
             kind: z.enum(['live', 'failed', 'locked']),
-            generation: z.optional(field(z.int(), { description: 'The number of the session that a login created.' })),
+            generation: field(z.optional(z.int()), { description: 'The number of the session that a login created.' }),
             reason: z.optional(z.string()),
           }),
         ),

@@ -20,8 +20,8 @@ const usage = () =>
       month: field(z.string(), { description: 'In UTC.', examples: ['2026-11'] }),
       calls: field(z.int(), { description: 'Requests to the vendor, refused and repeated ones included.' }),
       days: z.array(z.looseObject({ date: z.string(), calls: z.int() })),
-      quota: z.optional(
-        field(
+      quota: field(
+        z.optional(
           z.looseObject({
             limit: z.int(),
             percent: z.number(),
@@ -30,8 +30,8 @@ const usage = () =>
             }),
             resetsAt: z.string(),
           }),
-          { description: 'In the current month, where the connection sets `monthlyCalls`.' },
         ),
+        { description: 'In the current month, where the connection sets `monthlyCalls`.' },
       ),
     }),
   );
@@ -47,19 +47,20 @@ export function usageRoutes(services: CallServices & { connections: Connections 
       operationId: 'listUsage',
       summary: 'List the calls to vendors by connection and month, with those of each day; newest month first',
       input: () => ({
-        since: z.optional(
-          field(z.string().check(z.regex(monthPattern, 'must be a month such as 2026-11')), {
-            description: 'The earliest month. Default the current month. Counts are kept for 13 months.',
-          }),
-        ),
+        since: field(z.optional(z.string().check(z.regex(monthPattern, 'must be a month such as 2026-11'))), {
+          description: 'The earliest month. Default the current month. Counts are kept for 13 months.',
+        }),
         vendor: z.optional(z.enum(Object.keys(vendors))),
-        connection: z.optional(field(z.string(), { description: 'The name of a connection.', examples: ['dispatch'] })),
-        after: z.optional(
-          field(z.string().check(z.regex(rowPattern, 'must be the id of an entry, such as 2026-11/timetonic/demo')), {
+        connection: field(z.optional(z.string()), { description: 'The name of a connection.', examples: ['dispatch'] }),
+        after: field(
+          z.optional(
+            z.string().check(z.regex(rowPattern, 'must be the id of an entry, such as 2026-11/timetonic/demo')),
+          ),
+          {
             description: 'The last entry of the page before: what follows it in the list.',
-          }),
+          },
         ),
-        limit: z._default(field(integer(1, 1000), { description: 'Default 200.' }), 200),
+        limit: field(z._default(integer(1, 1000), 200), { description: 'Default 200.' }),
       }),
       output: () => z.array(usage()),
       handle: async ({ input: { since, vendor, connection, after, limit }, principal }) => {

@@ -45,6 +45,11 @@ export function choicesOfField(schema: z.core.$ZodType): FieldChoices | undefine
   return noteOf<FieldChoices>(schema, 'x-choices');
 }
 
+/** True for a field that is only ever written, such as a password: it is stored sealed and shown masked. */
+export function isWriteOnly(schema: z.core.$ZodType): boolean {
+  return noteOf(schema, 'writeOnly') === true;
+}
+
 /** A note of a field, or of the field inside an optional one. */
 function noteOf<T>(schema: z.core.$ZodType, name: string): T | undefined {
   const note = z.globalRegistry.get(schema)?.[name];

@@ -1,5 +1,4 @@
-import * as z from 'zod/mini';
-import { wireName } from './field.ts';
+import { isWriteOnly, wireName } from './field.ts';
 import { type Operation, schemasOf } from './operation.ts';
 
 /** The fields of an operation that are only ever written, such as a password. */
@@ -31,12 +30,4 @@ export function writeOnlyTexts(
   return [...fields].flatMap(([name, value]) =>
     typeof value === 'string' && value !== '' && names.has(name.toLowerCase()) ? [value] : [],
   );
-}
-
-/** True for a field that is only ever written, such as a password: it is stored sealed and shown masked. */
-function isWriteOnly(schema: z.core.$ZodType): boolean {
-  const notes = z.globalRegistry.get(schema) as { writeOnly?: boolean } | undefined;
-  if (notes?.writeOnly) return true;
-  const inner = (schema._zod.def as { innerType?: z.core.$ZodType }).innerType;
-  return inner !== undefined && isWriteOnly(inner);
 }

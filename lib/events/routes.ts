@@ -74,9 +74,9 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
       input: () => ({
         type: z.optional(typeField()),
         connection: z.optional(connectionField()),
-        limit: z._default(field(integer(1, 500), { description: 'Default 100.' }), 100),
-        after: z.optional(field(eventIdField(), { description: 'What came after this event, oldest first.' })),
-        before: z.optional(field(eventIdField(), { description: 'What came before this event, newest first.' })),
+        limit: field(z._default(integer(1, 500), 100), { description: 'Default 100.' }),
+        after: field(z.optional(eventIdField()), { description: 'What came after this event, oldest first.' }),
+        before: field(z.optional(eventIdField()), { description: 'What came before this event, newest first.' }),
       }),
       output: () => z.array(event()),
       handle: async ({ input, principal: { scopes } }) => {

@@ -110,18 +110,15 @@ const hmacFields = () => ({
   header: headerName('The header with the signature.'),
   algorithm: z._default(z.enum(['sha256', 'sha1', 'sha512']), 'sha256'),
   encoding: z._default(z.enum(['hex', 'base64']), 'hex'),
-  prefix: z.optional(field(text(40), { description: 'What stands before the signature.', examples: ['sha256='] })),
-  signed: z._default(
-    field(z.string().check(z.regex(/\{body\}/, 'must hold {body}'), z.maxLength(200)), {
-      description: 'What is signed, with `{body}`, `{timestamp}` and `{url}`.',
-      examples: ['{timestamp}.{body}'],
-    }),
-    '{body}',
-  ),
+  prefix: field(z.optional(text(40)), { description: 'What stands before the signature.', examples: ['sha256='] }),
+  signed: field(z._default(z.string().check(z.regex(/\{body\}/, 'must hold {body}'), z.maxLength(200)), '{body}'), {
+    description: 'What is signed, with `{body}`, `{timestamp}` and `{url}`.',
+    examples: ['{timestamp}.{body}'],
+  }),
   timestampHeader: z.optional(headerName('The header with the time of the signature, in seconds since the epoch.')),
-  toleranceSeconds: z.optional(
-    field(integer(1, 86_400), { description: 'How far that time may be from ours. Default 300.' }),
-  ),
+  toleranceSeconds: field(z.optional(integer(1, 86_400)), {
+    description: 'How far that time may be from ours. Default 300.',
+  }),
 });
 
 export type VerifyInput = z.output<ReturnType<typeof verifyInput>>;
@@ -137,21 +134,23 @@ export const dedupeInput = () =>
   field(
     z
       .strictObject({
-        header: z.optional(
-          field(text(100), { description: 'A header that names the message.', examples: ['x-event-id'] }),
-        ),
-        key: z.optional(
-          field(z.string().check(z.regex(/^\{%[\s\S]*%\}$/, 'must be an expression {% … %}'), z.maxLength(10_000)), {
+        header: field(z.optional(text(100)), {
+          description: 'A header that names the message.',
+          examples: ['x-event-id'],
+        }),
+        key: field(
+          z.optional(
+            z.string().check(z.regex(/^\{%[\s\S]*%\}$/, 'must be an expression {% … %}'), z.maxLength(10_000)),
+          ),
+          {
             description: 'An expression over `event` whose value names the message.',
             examples: ['{% event.data.body.event_id %}'],
-          }),
+          },
         ),
-        body: z.optional(field(z.literal(true), { description: 'The same bytes are the same message.' })),
-        seconds: z.optional(
-          field(integer(1, 30 * day), {
-            description: `How long a message counts. Default ${defaultSeconds.id} for ids and headers, ${defaultSeconds.key} for keys and bodies.`,
-          }),
-        ),
+        body: field(z.optional(z.literal(true)), { description: 'The same bytes are the same message.' }),
+        seconds: field(z.optional(integer(1, 30 * day)), {
+          description: `How long a message counts. Default ${defaultSeconds.id} for ids and headers, ${defaultSeconds.key} for keys and bodies.`,
+        }),
       })
       .check(
         z.refine(

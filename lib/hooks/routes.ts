@@ -48,7 +48,7 @@ const shown = () =>
       refused: z.int(),
       handshakes: z.int(),
       lastReceivedAt: z.optional(z.string()),
-      lastBody: z.optional(field(z.string(), { description: 'The last body as JSON, redacted and cut to 2 kB.' })),
+      lastBody: field(z.optional(z.string()), { description: 'The last body as JSON, redacted and cut to 2 kB.' }),
       lastRefusal: z.optional(
         named('LastRefusal', z.looseObject({ at: z.string(), status: z.int(), reason: z.string() })),
       ),
@@ -57,13 +57,13 @@ const shown = () =>
     }),
   );
 const urlField = () => field(z.string(), { description: 'Where to post to. It is a secret, and shown this once.' });
-const secretField = () => z.optional(field(z.string(), { description: 'Shown this once, where it was made here.' }));
+const secretField = () => field(z.optional(z.string()), { description: 'Shown this once, where it was made here.' });
 const overlapSeconds = () =>
-  z._default(field(integer(0, 604_800), { description: 'How long the old one works on. Default one day.' }), 86_400);
+  field(z._default(integer(0, 604_800), 86_400), { description: 'How long the old one works on. Default one day.' });
 
 /** What a GET returns in addition to the settings. A PUT accepts and ignores it, so that the body of a GET can be sent back. */
 const readOnly = () => {
-  const ignored = () => z.optional(field(z.unknown(), { description: 'Read-only; ignored in a request.' }));
+  const ignored = () => field(z.optional(z.unknown()), { description: 'Read-only; ignored in a request.' });
   return Object.fromEntries(
     Object.keys(shown().shape)
       .filter((name) => !['name', 'verify', 'perMinute'].includes(name))
@@ -128,12 +128,10 @@ export function hookRoutes(
       write: true,
       input: () => ({
         name: z.optional(text(100)),
-        verify: z.optional(
-          field(z.looseObject({ kind: z.optional(text(60)) }), {
-            description:
-              'As for a new hook. Of the same kind, what is not named stays, the secret included; another kind replaces it.',
-          }),
-        ),
+        verify: field(z.optional(z.looseObject({ kind: z.optional(text(60)) })), {
+          description:
+            'As for a new hook. Of the same kind, what is not named stays, the secret included; another kind replaces it.',
+        }),
         dedupe: z.optional(z.nullable(dedupeInput())),
         allowFrom: z.optional(z.nullable(limitInputs().allowFrom)),
         silentAfterSeconds: z.optional(z.nullable(limitInputs().silentAfterSeconds)),
@@ -188,9 +186,10 @@ export function hookRoutes(
       write: true,
       input: () => ({
         what: z._default(z.enum(['url', 'secret']), 'url'),
-        secret: z.optional(
-          field(text(500), { description: 'For `secret`: the new one; without it one is made.', writeOnly: true }),
-        ),
+        secret: field(z.optional(text(500)), {
+          description: 'For `secret`: the new one; without it one is made.',
+          writeOnly: true,
+        }),
         user: z.optional(userAndPassword().user),
         password: z.optional(userAndPassword().password),
         overlapSeconds: overlapSeconds(),
@@ -224,7 +223,7 @@ export function hookRoutes(
             at: z.string(),
             status: z.int(),
             reason: z.string(),
-            body: z.optional(field(z.string(), { description: 'The body as text, redacted and cut to 2 kB.' })),
+            body: field(z.optional(z.string()), { description: 'The body as text, redacted and cut to 2 kB.' }),
           }),
         ),
       handle: async ({ params }) => listRefusals(table, (await find(params)).id, services.clock.now()),

@@ -65,8 +65,8 @@ export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue
         subscription: z.optional(subscriptionField()),
         event: z.optional(eventIdField()),
         state: z.optional(z.enum(deliveryStates)),
-        limit: z._default(field(integer(1, 500), { description: 'Default 100.' }), 100),
-        before: z.optional(field(deliveryField(), { description: 'What comes after this delivery in the list.' })),
+        limit: field(z._default(integer(1, 500), 100), { description: 'Default 100.' }),
+        before: field(z.optional(deliveryField()), { description: 'What comes after this delivery in the list.' }),
       }),
       output: () => z.array(shown()),
       handle: async ({ input, principal, request }) =>
@@ -108,21 +108,14 @@ export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue
       status: 202,
       input: () => ({
         subscription: subscriptionField(),
-        from: z.optional(field(time(), { description: 'When the event was stored. Default 30 days ago.' })),
-        to: z.optional(field(time(), { description: 'Default now.' })),
-        states: z._default(
-          field(z.array(z.enum(deliveryStates)).check(z.minLength(1)), {
-            description: 'Which deliveries to repeat, by the last one of each event. Default given_up and cancelled.',
-          }),
-          ['given_up', 'cancelled'],
-        ),
-        missing: z._default(
-          field(z.boolean(), {
-            description:
-              'Also what was never delivered: it came while the subscription was off, or before it was made.',
-          }),
-          false,
-        ),
+        from: field(z.optional(time()), { description: 'When the event was stored. Default 30 days ago.' }),
+        to: field(z.optional(time()), { description: 'Default now.' }),
+        states: field(z._default(z.array(z.enum(deliveryStates)).check(z.minLength(1)), ['given_up', 'cancelled']), {
+          description: 'Which deliveries to repeat, by the last one of each event. Default given_up and cancelled.',
+        }),
+        missing: field(z._default(z.boolean(), false), {
+          description: 'Also what was never delivered: it came while the subscription was off, or before it was made.',
+        }),
       }),
       output: () => z.looseObject({ deliveries: z.array(z.string()), nextFrom: z.optional(z.string()) }),
       handle: async ({ input, principal }) => {

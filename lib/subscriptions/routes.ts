@@ -135,10 +135,10 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       input: () => ({
         url: z.optional(url()),
         types: z.optional(types()),
-        connection: z.optional(field(z.nullable(connectionField()), { description: 'null: of all connections.' })),
-        filter: z.optional(field(z.nullable(filter()), { description: 'null: no filter.' })),
+        connection: field(z.optional(z.nullable(connectionField())), { description: 'null: of all connections.' }),
+        filter: field(z.optional(z.nullable(filter())), { description: 'null: no filter.' }),
         description: z.optional(z.nullable(text(200))),
-        enabled: z.optional(field(z.boolean(), { description: 'false pauses; true also undoes a disabled state.' })),
+        enabled: field(z.optional(z.boolean()), { description: 'false pauses; true also undoes a disabled state.' }),
       }),
       output: shown,
       handle: async ({ params, input, principal }) => {
@@ -159,12 +159,9 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       summary: 'Give a subscription a new secret',
       write: true,
       input: () => ({
-        overlapSeconds: z._default(
-          field(integer(0, 604_800), {
-            description: 'How long everything is signed with the old secret, too. Default one day.',
-          }),
-          86_400,
-        ),
+        overlapSeconds: field(z._default(integer(0, 604_800), 86_400), {
+          description: 'How long everything is signed with the old secret, too. Default one day.',
+        }),
       }),
       output: shownOnce,
       handle: async ({ params, input, principal }) => {

@@ -50,11 +50,10 @@ export function selfTestRoutes({ table }: { table: Table }): Route[] {
       write: true,
       input: () => ({
         automation: field(text(100), { description: `Id or name of an automation that starts with ${selfTestType}.` }),
-        everySeconds: z._default(field(integer(60, 86_400), { description: 'Default 300.' }), 300),
-        withinSeconds: z._default(
-          field(integer(1, 600), { description: 'How long the run may take. Default 10.' }),
-          10,
-        ),
+        everySeconds: field(z._default(integer(60, 86_400), 300), { description: 'Default 300.' }),
+        withinSeconds: field(z._default(integer(1, 600), 10), {
+          description: 'How long the run may take. Default 10.',
+        }),
       }),
       output: shown,
       handle: async ({ input }) => {

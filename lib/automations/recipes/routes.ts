@@ -9,9 +9,9 @@ import { listInstallations } from './installations.ts';
 import type { Recipe, Recipes } from './recipe.ts';
 
 const installFields = () => ({
-  name: z.optional(
-    field(text(60), { description: 'How hooks and automations are named. Default: the title of the recipe.' }),
-  ),
+  name: field(z.optional(text(60)), {
+    description: 'How hooks and automations are named. Default: the title of the recipe.',
+  }),
   inputs: z._default(z.record(z.string(), z.unknown()), {}),
 });
 const previewed = () => named('PreviewedItem', z.looseObject({ name: z.string(), exists: z.boolean() }));
@@ -103,8 +103,8 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
               key: z.string(),
               id: z.string(),
               name: z.string(),
-              url: z.optional(field(z.string(), { description: 'Where to post to. It is shown this once.' })),
-              secret: z.optional(field(z.string(), { description: 'Shown this once.' })),
+              url: field(z.optional(z.string()), { description: 'Where to post to. It is shown this once.' }),
+              secret: field(z.optional(z.string()), { description: 'Shown this once.' }),
             }),
           ),
           automations: z.array(z.looseObject({ id: z.string(), name: z.string() })),

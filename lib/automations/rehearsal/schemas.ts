@@ -7,11 +7,9 @@ import { runStates, stepStates } from '../runs/runs.ts';
 export const maxShownSteps = 500;
 
 const saw = () =>
-  z.optional(
-    field(z.record(z.string(), z.unknown()), {
-      description: 'The values that the condition, or the dedupe key, which kept it back was evaluated over, by path.',
-    }),
-  );
+  field(z.optional(z.record(z.string(), z.unknown())), {
+    description: 'The values that the condition, or the dedupe key, which kept it back was evaluated over, by path.',
+  });
 
 const shownStep = () =>
   named(
@@ -19,25 +17,23 @@ const shownStep = () =>
     z.looseObject({
       name: z.string(),
       index: field(z.int(), { description: 'The item of a list, or the round of a repetition, from 0.' }),
-      call: z.optional(
-        field(z.string(), { description: '`vendor/connection/operation`, or what else the step does.' }),
-      ),
-      effect: z.optional(
-        field(z.enum(['read', 'write', 'destructive', 'session']), { description: 'The effect of the call.' }),
-      ),
+      call: field(z.optional(z.string()), {
+        description: '`vendor/connection/operation`, or what else the step does.',
+      }),
+      effect: field(z.optional(z.enum(['read', 'write', 'destructive', 'session'])), {
+        description: 'The effect of the call.',
+      }),
       state: field(z.enum(stepStates), { description: 'How it would end if every vendor accepted its calls.' }),
-      reason: z.optional(field(z.string(), { description: 'Why it would be skipped.' })),
-      problem: z.optional(field(z.string(), { description: 'What would make it fail, or what cannot be known.' })),
+      reason: field(z.optional(z.string()), { description: 'Why it would be skipped.' }),
+      problem: field(z.optional(z.string()), { description: 'What would make it fail, or what cannot be known.' }),
       startedAt: field(z.string(), { description: 'When it would start; waits take no time in a rehearsal.' }),
       afterSeconds: field(z.number(), { description: 'Seconds from the start of the run.' }),
-      input: z.optional(field(z.unknown(), { description: 'The rendered input, redacted.' })),
-      output: z.optional(field(z.unknown(), { description: 'Its output; absent where it is not known.' })),
-      performed: z.optional(field(z.boolean(), { description: 'True for a read that was really made.' })),
-      unknown: z.optional(
-        field(z.array(z.string()), {
-          description: 'Earlier steps that it reads whose output is not known. Give it in `outputs`, or set `reads`.',
-        }),
-      ),
+      input: field(z.optional(z.unknown()), { description: 'The rendered input, redacted.' }),
+      output: field(z.optional(z.unknown()), { description: 'Its output; absent where it is not known.' }),
+      performed: field(z.optional(z.boolean()), { description: 'True for a read that was really made.' }),
+      unknown: field(z.optional(z.array(z.string())), {
+        description: 'Earlier steps that it reads whose output is not known. Give it in `outputs`, or set `reads`.',
+      }),
       saw: saw(),
     }),
   );
@@ -61,29 +57,21 @@ export type ShownRun = z.output<z.ZodMiniObject<ReturnType<typeof shownRunSchema
 
 /** What a rehearsal starts with. */
 export const rehearsalFields = () => ({
-  event: z.optional(
-    field(z.record(z.string(), z.unknown()), {
-      description:
-        'A sample event: {type, data, …} as in the event list. What it lacks is filled in; without one, a sample of the type that starts the automation is used.',
-    }),
-  ),
-  eventId: z.optional(
-    field(eventIdField(), {
-      description: 'A stored event instead. The rehearsal takes place at its time, without the runs of that time.',
-    }),
-  ),
-  reads: z.optional(
-    field(z.boolean(), {
-      description:
-        'True really performs the operations whose effect is a read, with the scopes of your key. Nothing else is ever performed.',
-    }),
-  ),
-  outputs: z.optional(
-    field(z.record(z.string(), z.unknown()), {
-      description:
-        'What steps are taken to have given, by name: the answer of a call (a list with one for each item, where it has `forEach`), or the event that a wait ended with.',
-    }),
-  ),
+  event: field(z.optional(z.record(z.string(), z.unknown())), {
+    description:
+      'A sample event: {type, data, …} as in the event list. What it lacks is filled in; without one, a sample of the type that starts the automation is used.',
+  }),
+  eventId: field(z.optional(eventIdField()), {
+    description: 'A stored event instead. The rehearsal takes place at its time, without the runs of that time.',
+  }),
+  reads: field(z.optional(z.boolean()), {
+    description:
+      'True really performs the operations whose effect is a read, with the scopes of your key. Nothing else is ever performed.',
+  }),
+  outputs: field(z.optional(z.record(z.string(), z.unknown())), {
+    description:
+      'What steps are taken to have given, by name: the answer of a call (a list with one for each item, where it has `forEach`), or the event that a wait ended with.',
+  }),
 });
 export type RehearsalInput = z.output<z.ZodMiniObject<ReturnType<typeof rehearsalFields>>>;
 
@@ -94,7 +82,7 @@ export const rehearsed = () =>
     z.looseObject({
       ...shownRunSchema(),
       complete: field(z.boolean(), { description: 'False where the limits of a rehearsal ended it before the run.' }),
-      problem: z.optional(field(z.string(), { description: 'Why the event would not start the automation at all.' })),
+      problem: field(z.optional(z.string()), { description: 'Why the event would not start the automation at all.' }),
       event: field(z.looseObject({ type: z.string(), data: z.optional(z.unknown()) }), {
         description: 'The event that the run sees.',
       }),
@@ -110,18 +98,14 @@ export const rehearsed = () =>
 /** What a backtest starts with. */
 export const backtestFields = () => ({
   since: field(moment(), { description: 'Events stored at or after this time.', examples: ['2026-01-05T00:00:00Z'] }),
-  until: z.optional(field(moment(), { description: 'Events stored at or before this time. Default now.' })),
-  limit: z._default(field(integer(1, 200), { description: 'Events at most. Default 50.' }), 50),
-  after: z.optional(
-    field(z.string().check(z.regex(/^\d{1,16}~[\w-]{1,80}$/, 'must be the `next` of another page')), {
-      description: 'The `next` of the page before.',
-    }),
-  ),
-  outputs: z.optional(
-    field(z.record(z.string(), z.unknown()), {
-      description: 'What steps are taken to have given in every run, by name, as in a rehearsal.',
-    }),
-  ),
+  until: field(z.optional(moment()), { description: 'Events stored at or before this time. Default now.' }),
+  limit: field(z._default(integer(1, 200), 50), { description: 'Events at most. Default 50.' }),
+  after: field(z.optional(z.string().check(z.regex(/^\d{1,16}~[\w-]{1,80}$/, 'must be the `next` of another page'))), {
+    description: 'The `next` of the page before.',
+  }),
+  outputs: field(z.optional(z.record(z.string(), z.unknown())), {
+    description: 'What steps are taken to have given in every run, by name, as in a rehearsal.',
+  }),
 });
 export type BacktestInput = z.output<z.ZodMiniObject<ReturnType<typeof backtestFields>>>;
 
@@ -135,12 +119,10 @@ export const backtested = () =>
       since: z.string(),
       until: z.string(),
       events: field(z.int(), { description: 'The events and firings on this page that start the automation.' }),
-      next: z.optional(
-        field(z.string(), {
-          description:
-            'Where the next page begins, for `after`; absent on the last. Each page begins with an empty memory and without dedupe keys.',
-        }),
-      ),
+      next: field(z.optional(z.string()), {
+        description:
+          'Where the next page begins, for `after`; absent on the last. Each page begins with an empty memory and without dedupe keys.',
+      }),
       summary: z.looseObject({
         runs: field(z.record(z.string(), z.int()), { description: 'The number of runs by how they would have ended.' }),
         calls: field(z.record(z.string(), z.int()), {
@@ -158,11 +140,9 @@ export const drillFields = () => {
   return {
     event,
     eventId: field(eventId, { description: 'A stored event instead.' }),
-    connections: z.optional(
-      field(z.record(z.string(), text(60)), {
-        description: 'The stand-in of each `vendor/connection`, by name. Default: the connection `demo` of the vendor.',
-      }),
-    ),
+    connections: field(z.optional(z.record(z.string(), text(60))), {
+      description: 'The stand-in of each `vendor/connection`, by name. Default: the connection `demo` of the vendor.',
+    }),
   };
 };
 export type DrillInput = z.output<z.ZodMiniObject<ReturnType<typeof drillFields>>>;

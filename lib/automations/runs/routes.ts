@@ -42,14 +42,12 @@ const summary = () =>
       createdAt: z.string(),
       endedAt: z.optional(z.string()),
       reason: z.optional(z.string()),
-      waiting: z.optional(
-        field(z.string(), {
-          description: 'Why a step waits: `quota: …` near the monthly calls of a connection, or sending is paused.',
-        }),
-      ),
-      replayOf: z.optional(field(z.string(), { description: 'The run that it repeats.' })),
-      replayedBy: z.optional(field(z.string(), { description: 'The run that repeats it.' })),
-      undoOf: z.optional(field(z.string(), { description: 'The run that it takes back.' })),
+      waiting: field(z.optional(z.string()), {
+        description: 'Why a step waits: `quota: …` near the monthly calls of a connection, or sending is paused.',
+      }),
+      replayOf: field(z.optional(z.string()), { description: 'The run that it repeats.' }),
+      replayedBy: field(z.optional(z.string()), { description: 'The run that repeats it.' }),
+      undoOf: field(z.optional(z.string()), { description: 'The run that it takes back.' }),
     }),
   );
 const whole = () =>
@@ -80,12 +78,12 @@ const shownAlarm = () =>
       call: z.string(),
       state: z.enum(['raised', 'raising', 'unknown', 'failed']),
       postedAt: field(z.string(), { description: 'When the event that caused it was stored.' }),
-      raisedAt: z.optional(field(z.string(), { description: 'When the vendor accepted the first alarm of the run.' })),
-      acknowledgedAt: z.optional(
-        field(z.string(), { description: 'When a `waitFor` step found an event after the alarm.' }),
-      ),
+      raisedAt: field(z.optional(z.string()), { description: 'When the vendor accepted the first alarm of the run.' }),
+      acknowledgedAt: field(z.optional(z.string()), {
+        description: 'When a `waitFor` step found an event after the alarm.',
+      }),
       reason: z.optional(z.string()),
-      hidden: z.optional(field(z.boolean(), { description: 'True if your key may not see the reason.' })),
+      hidden: field(z.optional(z.boolean()), { description: 'True if your key may not see the reason.' }),
     }),
   );
 const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
@@ -103,16 +101,16 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       operationId: 'listRuns',
       summary: 'List the runs, newest first',
       input: () => ({
-        automation: z.optional(
-          field(text(60), { description: 'The id of an automation, or `calls` for single calls.' }),
-        ),
+        automation: field(z.optional(text(60)), {
+          description: 'The id of an automation, or `calls` for single calls.',
+        }),
         state: z.optional(z.enum(runStates)),
-        since: z.optional(field(moment(), { description: 'Runs that started at or after this time.' })),
-        until: z.optional(field(moment(), { description: 'Runs that started at or before this time.' })),
-        before: z.optional(
-          field(runIdField(), { description: 'The last run of the page before: what follows it in the list.' }),
-        ),
-        limit: z._default(field(integer(1, 200), { description: 'Default 50.' }), 50),
+        since: field(z.optional(moment()), { description: 'Runs that started at or after this time.' }),
+        until: field(z.optional(moment()), { description: 'Runs that started at or before this time.' }),
+        before: field(z.optional(runIdField()), {
+          description: 'The last run of the page before: what follows it in the list.',
+        }),
+        limit: field(z._default(integer(1, 200), 50), { description: 'Default 50.' }),
       }),
       output: () => z.array(summary()),
       handle: async ({ input: { automation, since, until, ...filter }, principal }) => {
@@ -154,8 +152,8 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       operationId: 'listAlarms',
       summary: 'List the newest runs that called for an alarm, with their response times',
       input: () => ({
-        run: z.optional(field(runIdField(), { description: 'Only the alarm of this run.' })),
-        limit: z._default(field(integer(1, 100), { description: 'Default 20.' }), 20),
+        run: field(z.optional(runIdField()), { description: 'Only the alarm of this run.' }),
+        limit: field(z._default(integer(1, 100), 20), { description: 'Default 20.' }),
       }),
       output: () => z.array(shownAlarm()),
       handle: async ({ input: { run, limit }, principal }) => {
@@ -173,14 +171,11 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       write: true,
       status: 202,
       input: () => ({
-        all: z._default(field(z.boolean(), { description: 'Repeat every step, not only those that failed.' }), false),
-        event: z.optional(field(z.record(z.string(), z.unknown()), { description: 'An edited event to run with.' })),
-        outputs: z.optional(
-          field(z.record(z.string(), z.unknown()), {
-            description:
-              'What steps gave that were carried out by other means, by name; they are not carried out again.',
-          }),
-        ),
+        all: field(z._default(z.boolean(), false), { description: 'Repeat every step, not only those that failed.' }),
+        event: field(z.optional(z.record(z.string(), z.unknown())), { description: 'An edited event to run with.' }),
+        outputs: field(z.optional(z.record(z.string(), z.unknown())), {
+          description: 'What steps gave that were carried out by other means, by name; they are not carried out again.',
+        }),
       }),
       output: startedRun,
       handle: async ({ params, input, principal }) => {

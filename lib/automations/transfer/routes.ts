@@ -57,7 +57,7 @@ export function transferRoutes(
         automations: z.optional(sections().automations),
         recipes: z.optional(sections().recipes),
         subscriptions: z.optional(sections().subscriptions),
-        dryRun: z._default(field(z.boolean(), { description: 'True only reports what would happen.' }), false),
+        dryRun: field(z._default(z.boolean(), false), { description: 'True only reports what would happen.' }),
       }),
       output: () =>
         z.looseObject({
@@ -69,18 +69,16 @@ export function transferRoutes(
               action: z.enum(importActions),
               message: z.optional(z.string()),
               errors: z.optional(z.array(z.object({ pointer: z.string(), message: z.string() }))),
-              secrets: z.optional(
-                field(z.array(z.string()), { description: 'The fields of the secret that the document lacks.' }),
-              ),
-              url: z.optional(field(z.string(), { description: 'The address of a new hook. Shown this once.' })),
-              hooks: z.optional(
-                field(z.array(z.looseObject({ name: z.string() })), {
-                  description: 'The hooks of a recipe that was installed, each with what is shown this once.',
-                }),
-              ),
-              secret: z.optional(
-                field(z.string(), { description: 'The secret of a new hook or subscription. Shown this once.' }),
-              ),
+              secrets: field(z.optional(z.array(z.string())), {
+                description: 'The fields of the secret that the document lacks.',
+              }),
+              url: field(z.optional(z.string()), { description: 'The address of a new hook. Shown this once.' }),
+              hooks: field(z.optional(z.array(z.looseObject({ name: z.string() }))), {
+                description: 'The hooks of a recipe that was installed, each with what is shown this once.',
+              }),
+              secret: field(z.optional(z.string()), {
+                description: 'The secret of a new hook or subscription. Shown this once.',
+              }),
             }),
           ),
         }),

@@ -30,23 +30,23 @@ export const settings = () => ({
   hid: field(integer(1, 10), {
     description: 'Source host id, 1 to 10; every system that connects must use one of its own.',
   }),
-  serverVersion: z.optional(
-    field(z.string().check(z.regex(/^\d{1,3}(\.\d{1,4}){0,3}$/, 'must be a version such as 3.2.0')), {
+  serverVersion: field(
+    z.optional(z.string().check(z.regex(/^\d{1,3}(\.\d{1,4}){0,3}$/, 'must be a version such as 3.2.0'))),
+    {
       description:
         'Version of the ProPTT2 server. Where it is set, operations that it lacks are refused with vendor_too_old.',
-    }),
+    },
   ),
-  timeZone: z.optional(
-    field(z.string().check(z.refine(isTimeZone, 'must be an IANA time zone such as Europe/Paris')), {
+  timeZone: field(
+    z.optional(z.string().check(z.refine(isTimeZone, 'must be an IANA time zone such as Europe/Paris'))),
+    {
       description: 'IANA zone of the dates that the server sends. Default UTC.',
-    }),
+    },
   ),
-  idStyle: z.optional(
-    field(z.enum(['email', 'local']), {
-      description: 'Whether user ids are full e-mail addresses (own server) or the part before the @ (cloud).',
-    }),
-  ),
-  keepWarm: z.optional(field(z.boolean(), { description: 'Keep the session alive by the clock. Default true.' })),
+  idStyle: field(z.optional(z.enum(['email', 'local'])), {
+    description: 'Whether user ids are full e-mail addresses (own server) or the part before the @ (cloud).',
+  }),
+  keepWarm: field(z.optional(z.boolean()), { description: 'Keep the session alive by the clock. Default true.' }),
 });
 
 export const credentials = () => ({

@@ -29,22 +29,22 @@ export const recordId = () => field(integer(0), { wire: 'rid', examples: [1] });
 
 /** The number of a message, 1 to 32767; by default, the connection counts. */
 export const messageId = () =>
-  z.optional(field(integer(1, 32_767), { description: 'Left out, the connection counts on.' }));
+  field(z.optional(integer(1, 32_767)), { description: 'Left out, the connection counts on.' });
 
 /** Accepts plain text; sends Base64 of its UTF-8 bytes. */
 export const message = () =>
-  z.optional(
-    field(
+  field(
+    z.optional(
       z.pipe(
         text(),
         z.transform((plain: string) => Buffer.from(plain, 'utf8').toString('base64')),
       ),
-      {
-        wire: 'messageContent',
-        description: 'Plain text; it is sent as Base64 of its UTF-8 bytes.',
-        examples: ['Fire on level 3'],
-      },
     ),
+    {
+      wire: 'messageContent',
+      description: 'Plain text; it is sent as Base64 of its UTF-8 bytes.',
+      examples: ['Fire on level 3'],
+    },
   );
 
 /** Accepts a plain password; sends lower-case hexadecimal SHA-512 of its UTF-8 bytes. */
@@ -81,7 +81,7 @@ export const role = () =>
 
 /** The index of the first record and the number of records to return. */
 export const paging = () => ({
-  start: z.optional(field(integer(0), { description: 'Index of the first record, from 0.' })),
+  start: field(z.optional(integer(0)), { description: 'Index of the first record, from 0.' }),
   pageSize: z.optional(integer(1, 1000)),
 });
 

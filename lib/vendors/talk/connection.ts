@@ -44,37 +44,30 @@ export const settings = () => ({
     description: 'The URL of Nextcloud, including its folder if it has one, without /index.php or /ocs.',
     examples: ['https://cloud.example.com'],
   }),
-  user: z.optional(
-    field(text(255).check(z.refine((name: string) => !name.includes(':'), 'must not contain a colon')), {
+  user: field(
+    z.optional(text(255).check(z.refine((name: string) => !name.includes(':'), 'must not contain a colon'))),
+    {
       description: 'The login name. All calls act as this account.',
       examples: ['gateway'],
-    }),
+    },
   ),
-  guest: z.optional(
-    field(z.boolean(), {
-      description: 'Acts without an account, as a guest in public rooms. Leave out `user` and `appPassword`.',
-    }),
-  ),
-  backendUrl: z.optional(
-    field(webAddress(), {
-      description: 'The URL that the server sends to bots (`overwrite.cli.url`), if it differs from `serverUrl`.',
-    }),
-  ),
+  guest: field(z.optional(z.boolean()), {
+    description: 'Acts without an account, as a guest in public rooms. Leave out `user` and `appPassword`.',
+  }),
+  backendUrl: field(z.optional(webAddress()), {
+    description: 'The URL that the server sends to bots (`overwrite.cli.url`), if it differs from `serverUrl`.',
+  }),
 });
 
 export const credentials = () => ({
-  appPassword: z.optional(
-    field(text(500), {
-      description: 'An app password, created under Settings > Security, or obtained by `POST …/login`.',
-      writeOnly: true,
-    }),
-  ),
-  botSecret: z.optional(
-    field(z.string().check(z.minLength(40), z.maxLength(128)), {
-      description: 'The secret that the bot was installed with, 40 to 128 characters.',
-      writeOnly: true,
-    }),
-  ),
+  appPassword: field(z.optional(text(500)), {
+    description: 'An app password, created under Settings > Security, or obtained by `POST …/login`.',
+    writeOnly: true,
+  }),
+  botSecret: field(z.optional(z.string().check(z.minLength(40), z.maxLength(128))), {
+    description: 'The secret that the bot was installed with, 40 to 128 characters.',
+    writeOnly: true,
+  }),
 });
 
 /** An account needs its name and app password, a guest has neither. */

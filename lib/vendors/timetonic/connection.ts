@@ -53,51 +53,48 @@ export const settings = () => ({
     examples: ['api_acme'],
     wire: 'o_u',
   }),
-  apiVersion: z.optional(
-    field(z.string().check(z.regex(/^\d+\.\d+[a-z]?(\/\d+\.\d+)?$/, 'must be a version such as 1.47 or 6.49q/6.49')), {
+  apiVersion: field(
+    z.optional(
+      z.string().check(z.regex(/^\d+\.\d+[a-z]?(\/\d+\.\d+)?$/, 'must be a version such as 1.47 or 6.49q/6.49')),
+    ),
+    {
       description: "What is sent as version. Default 1.47, as in the vendor's document.",
       wire: 'version',
-    }),
+    },
   ),
-  uploadUrl: z.optional(
-    field(z.url(), { description: 'Where resumable uploads are created; ask TimeTonic for your upload host.' }),
-  ),
-  socketUrl: z.optional(
-    field(z.string().check(z.regex(/^wss?:\/\/[^\s]+$/, 'must be a wss:// address')), {
-      description: 'Default wss://{host of baseUrl}:10100.',
-    }),
-  ),
-  pivotRequest: z.optional(
-    field(z.string().check(z.regex(/^\w{1,60}$/, 'must be a request name')), {
-      description: 'Name of the request for pivot values, which the document lost. Default getPivotValues.',
-    }),
-  ),
-  watchBooks: z.optional(
-    field(z.array(z.string().check(z.regex(/^[^/\s]+\/[^/\s]+$/, 'must be owner/code'))).check(z.maxLength(50)), {
+  uploadUrl: field(z.optional(z.url()), {
+    description: 'Where resumable uploads are created; ask TimeTonic for your upload host.',
+  }),
+  socketUrl: field(z.optional(z.string().check(z.regex(/^wss?:\/\/[^\s]+$/, 'must be a wss:// address'))), {
+    description: 'Default wss://{host of baseUrl}:10100.',
+  }),
+  pivotRequest: field(z.optional(z.string().check(z.regex(/^\w{1,60}$/, 'must be a request name'))), {
+    description: 'Name of the request for pivot values, which the document lost. Default getPivotValues.',
+  }),
+  watchBooks: field(
+    z.optional(z.array(z.string().check(z.regex(/^[^/\s]+\/[^/\s]+$/, 'must be owner/code'))).check(z.maxLength(50))),
+    {
       description: 'Books, as owner/code, in which events are looked for. Default all.',
       examples: [['acme/operations']],
-    }),
+    },
   ),
-  listenSeconds: z.optional(
-    field(integer(1, 20), {
-      description:
-        'Listen at the socket so many seconds of each minute, for the events that it alone tells. Default off.',
-    }),
-  ),
+  listenSeconds: field(z.optional(integer(1, 20)), {
+    description:
+      'Listen at the socket so many seconds of each minute, for the events that it alone tells. Default off.',
+  }),
 });
 
 export const credentials = () => ({
-  login: z.optional(field(text(300), { description: 'Used once, with password; never stored.', writeOnly: true })),
-  password: z.optional(field(text(500), { description: 'Used once, with login; never stored.', writeOnly: true })),
-  oauthkey: z.optional(
-    field(text(200), { description: 'An oauthkey that you have; sessions are made from it.', writeOnly: true }),
-  ),
-  sesskey: z.optional(
-    field(text(200), {
-      description: 'A session key pasted from the profile page; when it dies it cannot be renewed.',
-      writeOnly: true,
-    }),
-  ),
+  login: field(z.optional(text(300)), { description: 'Used once, with password; never stored.', writeOnly: true }),
+  password: field(z.optional(text(500)), { description: 'Used once, with login; never stored.', writeOnly: true }),
+  oauthkey: field(z.optional(text(200)), {
+    description: 'An oauthkey that you have; sessions are made from it.',
+    writeOnly: true,
+  }),
+  sesskey: field(z.optional(text(200)), {
+    description: 'A session key pasted from the profile page; when it dies it cannot be renewed.',
+    writeOnly: true,
+  }),
 });
 
 /** Requires exactly one credential: login with password, an oauthkey, or a sesskey. */

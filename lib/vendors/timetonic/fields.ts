@@ -70,36 +70,28 @@ export const idList = (description: string) =>
 
 /** A 64-bit server stamp. */
 export const sstamp = () =>
-  z.optional(
-    field(bigInteger(), {
-      description: 'Server stamp that you have; only what is newer is answered. A decimal string keeps all its digits.',
-      examples: ['15583609109172'],
-    }),
-  );
+  field(z.optional(bigInteger()), {
+    description: 'Server stamp that you have; only what is newer is answered. A decimal string keeps all its digits.',
+    examples: ['15583609109172'],
+  });
 
 /** The user to act for; defaults to the connection's user. */
 export const sender = () =>
-  z.optional(
-    field(text(200), {
-      wire: 'u_c',
-      description: 'User, e-mail or phone number of the sender. Default the user of the connection.',
-    }),
-  );
+  field(z.optional(text(200)), {
+    wire: 'u_c',
+    description: 'User, e-mail or phone number of the sender. Default the user of the connection.',
+  });
 
 export const uuid = () =>
-  z.optional(
-    field(z.string().check(z.regex(/^[\w.+=-]{1,200}$/, 'must be 1 to 200 letters, digits or . _ + = -')), {
-      description: 'Your own name for it. A message sent again with its uuid within 24 hours is not sent twice.',
-    }),
-  );
+  field(z.optional(z.string().check(z.regex(/^[\w.+=-]{1,200}$/, 'must be 1 to 200 letters, digits or . _ + = -'))), {
+    description: 'Your own name for it. A message sent again with its uuid within 24 hours is not sent twice.',
+  });
 
 /** Whether the table's URL triggers are suppressed; by default they are, to prevent loops. */
 export const bypassUrlTrigger = () =>
-  z.optional(
-    field(z.boolean(), {
-      description: "false lets the table's URL triggers fire, with the risk of loops. TimeTonic's default is true.",
-    }),
-  );
+  field(z.optional(z.boolean()), {
+    description: "false lets the table's URL triggers fire, with the risk of loops. TimeTonic's default is true.",
+  });
 
 export const linkSeparator = () =>
-  z.optional(field(text(10), { description: 'What parts the values of a link field. Default a comma.' }));
+  field(z.optional(text(10)), { description: 'What parts the values of a link field. Default a comma.' });

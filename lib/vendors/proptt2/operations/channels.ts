@@ -162,7 +162,7 @@ export const channels = {
     input: () => ({
       channelId: channelId(),
       messageId: messageId(),
-      messageType: z._default(field(integer(0), { description: '0 general.' }), 0),
+      messageType: field(z._default(integer(0), 0), { description: '0 general.' }),
       message: message(),
     }),
     output: done,

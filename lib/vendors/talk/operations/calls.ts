@@ -27,17 +27,13 @@ export const callOperations = {
     errors: { ...readOnly, '400 consent': 'The server asks for consent to a recording: give recordingConsent' },
     input: () => ({
       token: token(),
-      flags: z.optional(
-        field(integer(1, 15), {
-          description: 'Sum of 1 in call, 2 audio, 4 video, 8 phone. Default 1.',
-        }),
-      ),
-      silent: z.optional(field(z.boolean(), { description: 'Sends no notifications. Talk 15 and newer.' })),
-      recordingConsent: z.optional(
-        field(z.boolean(), {
-          description: 'Consents to a recording, if the server requires consent. Talk 18 and newer.',
-        }),
-      ),
+      flags: field(z.optional(integer(1, 15)), {
+        description: 'Sum of 1 in call, 2 audio, 4 video, 8 phone. Default 1.',
+      }),
+      silent: field(z.optional(z.boolean()), { description: 'Sends no notifications. Talk 15 and newer.' }),
+      recordingConsent: field(z.optional(z.boolean()), {
+        description: 'Consents to a recording, if the server requires consent. Talk 18 and newer.',
+      }),
     }),
     output: done,
   }),
@@ -61,11 +57,9 @@ export const callOperations = {
     errors: { 403: 'The room is read-only' },
     input: () => ({
       token: token(),
-      all: z.optional(
-        field(z.boolean(), {
-          description: 'A moderator ends the call for everybody; anybody else just leaves it. Talk 13 and newer.',
-        }),
-      ),
+      all: field(z.optional(z.boolean()), {
+        description: 'A moderator ends the call for everybody; anybody else just leaves it. Talk 13 and newer.',
+      }),
     }),
     output: done,
   }),

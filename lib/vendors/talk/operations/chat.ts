@@ -35,10 +35,11 @@ export const chatOperations = {
     input: () => ({
       token: token(),
       after: z.optional(cursor()),
-      before: z.optional(
-        field(z.string().check(z.maxLength(20_000), z.refine(isPosition, 'is not a cursor of getChatMessages')), {
+      before: field(
+        z.optional(z.string().check(z.maxLength(20_000), z.refine(isPosition, 'is not a cursor of getChatMessages'))),
+        {
           description: 'The `earlier` of a previous response: returns the messages before it. Talk 3.2 and newer.',
-        }),
+        },
       ),
       threadId: z.optional(threadId()),
       limit: z._default(integer(1, longestPage), 100),
@@ -91,9 +92,9 @@ export const chatOperations = {
       replyTo: z.optional(messageId()),
       silent: z.optional(z.boolean()),
       threadId: z.optional(threadId()),
-      threadTitle: z.optional(
-        field(words(200), { description: 'Starts a thread with this message. Talk 22 and newer.' }),
-      ),
+      threadTitle: field(z.optional(words(200)), {
+        description: 'Starts a thread with this message. Talk 22 and newer.',
+      }),
       referenceId: z.optional(referenceId()),
     }),
     output: posted,

@@ -58,9 +58,10 @@ export const messageOperations = {
     since: '7',
     input: () => ({
       token: token(),
-      messageId: z.optional(
-        field(integer(1), { wire: 'lastReadMessage', description: 'Up to this message; if omitted, all messages.' }),
-      ),
+      messageId: field(z.optional(integer(1)), {
+        wire: 'lastReadMessage',
+        description: 'Up to this message; if omitted, all messages.',
+      }),
     }),
     output: done,
     route: 'POST chat/{token}/read',

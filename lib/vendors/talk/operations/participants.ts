@@ -34,11 +34,9 @@ export const participantOperations = {
     input: () => ({
       token: token(),
       newParticipant: field(text(255), { examples: ['bob'] }),
-      source: z.optional(
-        field(z.enum(['users', 'groups', 'emails', 'circles', 'federated_users', 'phones']), {
-          description: 'The kind of `newParticipant`; users by default. An email guest makes the room public.',
-        }),
-      ),
+      source: field(z.optional(z.enum(['users', 'groups', 'emails', 'circles', 'federated_users', 'phones'])), {
+        description: 'The kind of `newParticipant`; users by default. An email guest makes the room public.',
+      }),
     }),
     output: done,
   }),
@@ -72,7 +70,7 @@ export const participantOperations = {
     effect: 'write',
     call: 'POST room/{token}/participants/active',
     errors: { 403: 'The password is wrong' },
-    input: () => ({ token: token(), password: z.optional(field(text(200), { writeOnly: true })) }),
+    input: () => ({ token: token(), password: field(z.optional(text(200)), { writeOnly: true }) }),
     output: joined,
   }),
   leaveRoom: operation({
@@ -106,7 +104,7 @@ export const participantOperations = {
     errors: notModerator,
     input: () => ({
       token: token(),
-      participant: z.optional(field(participant(), { description: 'If omitted, everyone who was invited by email.' })),
+      participant: field(z.optional(participant()), { description: 'If omitted, everyone who was invited by email.' }),
     }),
     output: done,
   }),

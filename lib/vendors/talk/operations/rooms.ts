@@ -39,26 +39,25 @@ export const roomOperations = {
     input: () => ({
       roomType: z.union([z.literal(1), z.literal(2), z.literal(3)]),
       roomName: z.optional(roomName()),
-      invite: z.optional(field(text(255), { description: 'User id (type 1) or group id (type 2).' })),
-      password: z.optional(
-        field(text(200), { description: 'Password of a public room. Talk 21 and newer.', writeOnly: true }),
-      ),
-      description: z.optional(field(text(2000), atOnce)),
-      participants: z.optional(
-        field(invitations(), { description: `Who is in it from the start. ${atOnce.description}` }),
-      ),
-      objectType: z.optional(field(text(64), atOnce)),
-      objectId: z.optional(field(text(64), atOnce)),
-      permissions: z.optional(
-        field(integer(0, 255), { description: `Sum of what participants may do by default. ${atOnce.description}` }),
-      ),
-      readOnly: z.optional(field(flag(), atOnce)),
-      lobby: z.optional(field(flag(), { ...atOnce, wire: 'lobbyState' })),
-      listable: z.optional(
-        field(integer(0, 2), {
-          description: `Who can find the room: 0 nobody, 1 users, 2 users and guests. ${atOnce.description}`,
-        }),
-      ),
+      invite: field(z.optional(text(255)), { description: 'User id (type 1) or group id (type 2).' }),
+      password: field(z.optional(text(200)), {
+        description: 'Password of a public room. Talk 21 and newer.',
+        writeOnly: true,
+      }),
+      description: field(z.optional(text(2000)), atOnce),
+      participants: field(z.optional(invitations()), {
+        description: `Who is in it from the start. ${atOnce.description}`,
+      }),
+      objectType: field(z.optional(text(64)), atOnce),
+      objectId: field(z.optional(text(64)), atOnce),
+      permissions: field(z.optional(integer(0, 255)), {
+        description: `Sum of what participants may do by default. ${atOnce.description}`,
+      }),
+      readOnly: field(z.optional(flag()), atOnce),
+      lobby: field(z.optional(flag()), { ...atOnce, wire: 'lobbyState' }),
+      listable: field(z.optional(integer(0, 2)), {
+        description: `Who can find the room: 0 nobody, 1 users, 2 users and guests. ${atOnce.description}`,
+      }),
     }),
     output: newRoom,
     example: { roomType: 2, roomName: 'INC-42' },
@@ -121,12 +120,10 @@ export const roomOperations = {
     },
     input: () => ({
       token: token(),
-      password: z.optional(
-        field(text(200), {
-          description: 'For servers that require a password for public rooms. Talk 21 and newer.',
-          writeOnly: true,
-        }),
-      ),
+      password: field(z.optional(text(200)), {
+        description: 'For servers that require a password for public rooms. Talk 21 and newer.',
+        writeOnly: true,
+      }),
     }),
     output: done,
   }),

@@ -12,7 +12,7 @@ export const threadOperations = {
     call: 'GET chat/{token}/threads/recent',
     input: () => ({
       token: token(),
-      limit: z.optional(field(integer(1, 100), { description: 'The server returns 25 by default.' })),
+      limit: field(z.optional(integer(1, 100)), { description: 'The server returns 25 by default.' }),
     }),
     output: threads,
   }),

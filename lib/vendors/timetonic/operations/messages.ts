@@ -7,7 +7,7 @@ import { sendMessage } from '../writes/message-writes.ts';
 
 const msg = () => field(text(100_000), { description: 'What is said.', examples: ['Fire on level 3'] });
 const attachments = () =>
-  z.optional(field(integer(0, 100), { description: 'How many of them you attach later with fileUpload.' }));
+  field(z.optional(integer(0, 100)), { description: 'How many of them you attach later with fileUpload.' });
 const event = () =>
   field(
     z.strictObject({

@@ -3,7 +3,7 @@ import { field, integer, named, text } from '../../../core/field.ts';
 import { book, bookCode, bookOwner, fieldId, id, operation, rowId, sender, uuid } from '../fields.ts';
 import { big } from '../shapes.ts';
 
-const updatedAt = () => z.optional(field(integer(0), { description: 'Seconds since the epoch. Default now.' }));
+const updatedAt = () => field(z.optional(integer(0)), { description: 'Seconds since the epoch. Default now.' });
 const count = () => z.optional(integer(0, 100));
 const systemMessage = () =>
   z.enum(['acceptInvitation', 'clearNotRead', 'logOpenBook', 'updateBookParam', 'updateUserInfo']);

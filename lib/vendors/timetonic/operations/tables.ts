@@ -39,18 +39,18 @@ import {
 
 const maybe = { boolean: () => z.optional(z.boolean()) };
 const all = () =>
-  z.optional(
-    field(z.boolean(), { description: 'true reads page after page, and says in `complete` whether that was all.' }),
-  );
+  field(z.optional(z.boolean()), {
+    description: 'true reads page after page, and says in `complete` whether that was all.',
+  });
 
 /** How values are read, by table id or by sync code. */
 const reading = () => ({
   filterRowIds: z.optional(filterRowIds()),
-  tabId: z.optional(field(id(), { description: "Is saved as the tab that the connection's user saw last." })),
-  offset: z.optional(field(integer(0), { description: 'Rows to leave out at the start.' })),
-  maxRows: z.optional(
-    field(integer(1, 10_000), { description: 'Rows of one answer. TimeTonic gives 100 when nothing is said.' }),
-  ),
+  tabId: field(z.optional(id()), { description: "Is saved as the tab that the connection's user saw last." }),
+  offset: field(z.optional(integer(0)), { description: 'Rows to leave out at the start.' }),
+  maxRows: field(z.optional(integer(1, 10_000)), {
+    description: 'Rows of one answer. TimeTonic gives 100 when nothing is said.',
+  }),
   format: z.optional(z.enum(['columns', 'rows', 'diff_ready_rows'])),
   maxComments: z.optional(integer(1, 10)),
   getAllViews: maybe.boolean(),
