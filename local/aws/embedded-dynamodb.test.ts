@@ -270,6 +270,7 @@ describe.each([
 
   test('that a request is too large', async () => {
     const client = clientTo(await start());
+    await createTable(client);
     await expect(put(client, 'a', 'x'.repeat(17 * 1024 * 1024))).rejects.toMatchObject({
       name: 'ValidationException',
       message: 'The request is larger than 16 MB.',
