@@ -58,6 +58,25 @@ export function fired(operation: Operation, now: number): Operation | undefined 
   return { ...operation, ...end, Status: OperationStatus.TIMED_OUT };
 }
 
+/**
+ * An operation that a clock has stored which was ahead of the one there is now: its timer then lasts for its whole time from now on, and
+ * no longer. `storedAt` is the time of that clock when it stored the execution last. Undefined where nothing changes.
+ */
+export function setBack(operation: Operation, storedAt: number, now: number): Operation | undefined {
+  const at = dueAt(operation);
+  // The timer of a step is set when an attempt has failed, the others when they start.
+  const setAt = operation.Type === OperationType.STEP ? storedAt : (operation.StartTimestamp?.getTime() ?? 0);
+  if (at === undefined || setAt <= now) return undefined;
+  const due = new Date(at - (setAt - now));
+  if (operation.Type === OperationType.STEP)
+    return { ...operation, StepDetails: { ...operation.StepDetails, NextAttemptTimestamp: due } };
+  return {
+    ...operation,
+    StartTimestamp: new Date(now),
+    WaitDetails: { ...operation.WaitDetails, ScheduledEndTimestamp: due },
+  };
+}
+
 /** When a timer of an operation is due, in epoch milliseconds; undefined where it has none that runs. */
 export function dueAt(operation: Operation): number | undefined {
   if (operation.Status === OperationStatus.PENDING) return operation.StepDetails?.NextAttemptTimestamp?.getTime();

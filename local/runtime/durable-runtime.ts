@@ -16,7 +16,7 @@ import type { Table } from '../../lib/store/table.ts';
 import { ServiceError } from '../aws/aws-request.ts';
 import { createLambdaContext, functionArn } from '../aws/lambda-context.ts';
 import type { DurableFunction } from '../aws/lambda-endpoint.ts';
-import { applyUpdate, completed, earliestTimer, fired } from './durable-operations.ts';
+import { applyUpdate, completed, earliestTimer, fired, setBack } from './durable-operations.ts';
 import { DurableStore, type ExecutionItem } from './durable-store.ts';
 import { ExecutionQueue, type Lane, type QueueState } from './execution-queue.ts';
 
@@ -116,6 +116,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
       const execution = made ?? (await store.read(pk));
       if (execution?.state !== 'running') return undefined;
       const operations = made ? new Map<string, Operation>() : await store.operations(pk);
+      await setTimersBack(execution, operations);
       const updated = fire(operations);
       const mine: Running = { operations, token: randomUUID(), unseen: new Set() };
       running.set(pk, mine);
@@ -170,7 +171,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
       if (!queue.stopping) options.onFault?.(functionName, name, fault);
       until = now + Math.min(longestFaultPause, 1000 * 2 ** (faults - 1));
     }
-    await store.suspend(execution, until, faults);
+    await store.suspend(execution, until, faults, now);
     queue.rest(pk, functionName, until);
   }
 
@@ -225,6 +226,15 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
       // The whole state is in the invocation's event.
       getExecutionState: async () => ({ Operations: [] }),
     };
+  }
+
+  /** After a clock that was ahead, stores the timers as they are by the clock there is now. */
+  async function setTimersBack(execution: ExecutionItem, operations: Map<string, Operation>): Promise<void> {
+    const now = clock.now();
+    const changed = [...operations.values()].flatMap((each) => setBack(each, storedAt(execution), now) ?? []);
+    if (changed.length === 0) return;
+    await store.save(execution.pk, changed);
+    for (const operation of changed) operations.set(operation.Id ?? '', operation);
   }
 
   /** Lets the timers act that are due; answers the ids of what changed. */
@@ -309,15 +319,20 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
   };
 
   options.connect?.(runtime);
-  for await (const { pk, functionName, payload, dueAt = 0 } of store.unfinished()) {
+  for await (const execution of store.unfinished()) {
+    const { pk, functionName, payload, dueAt = 0 } = execution;
     // One that was completed or started since the list was read is further than the list says.
     if (queue.knows(pk)) continue;
     lanes.set(pk, laneOf(JSON.parse(payload)));
-    queue.rest(pk, functionName, dueAt);
+    // What a clock has stored that was ahead is looked at now.
+    queue.rest(pk, functionName, storedAt(execution) > clock.now() ? 0 : dueAt);
   }
   queue.wake();
   return runtime;
 }
+
+/** When an execution was last stored, as far as that is known. */
+const storedAt = (execution: ExecutionItem): number => execution.storedAt ?? execution.startedAt;
 
 function executionOperation({ arn, payload, startedAt }: ExecutionItem): Operation {
   return {

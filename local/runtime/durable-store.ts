@@ -15,6 +15,8 @@ export interface ExecutionItem extends Key {
   result?: string;
   startedAt: number;
   endedAt?: number;
+  /** When it was last stored that it rests or continues. */
+  storedAt?: number;
   /** Invocations in a row that broke down. */
   faults?: number;
   duePk?: string;
@@ -96,19 +98,17 @@ export class DurableStore {
    */
   async resume(pk: string, operation: Operation, now: number): Promise<boolean> {
     const execution = {
-      update: { key: { pk, sk: 'execution' }, expression: 'SET #duePk = :duePk, #dueAt = :dueAt' },
+      update: { key: { pk, sk: 'execution' }, expression: 'SET #duePk = :duePk, #dueAt = :dueAt, #storedAt = :now' },
       condition: '#state = :running',
-      values: { ...due('timer', pk, now), running: 'running' },
+      values: { ...due('timer', pk, now), running: 'running', now },
     };
     return (await this.#table.transact([{ put: itemOf(pk, operation) }, execution])).done;
   }
 
   /** Lets an execution rest until a time. */
-  async suspend({ pk, sk }: Key, until: number, faults: number): Promise<void> {
-    await this.#table.update({ pk, sk }, 'SET #duePk = :duePk, #dueAt = :dueAt, #faults = :faults', {
-      ...due('timer', pk, until),
-      faults,
-    });
+  async suspend({ pk, sk }: Key, until: number, faults: number, now: number): Promise<void> {
+    const expression = 'SET #duePk = :duePk, #dueAt = :dueAt, #faults = :faults, #storedAt = :now';
+    await this.#table.update({ pk, sk }, expression, { ...due('timer', pk, until), faults, now });
   }
 
   /** Ends an execution; its operations have served. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { DurableContext } from '../../lib/core/durable.ts';
 import { GatewayError } from '../../lib/core/errors.ts';
 import { durableStage } from '../../test/support/durable-stage.ts';
 import { until } from '../../test/support/until.ts';
@@ -74,6 +75,64 @@ test('an execution that continues while the runtime still starts can end the wai
   await app.idle();
   expect(await app.result('other')).toEqual({ taken: true });
   expect(await app.result()).toEqual({ done: true, value: 'yes' });
+  await app.stop();
+});
+
+const dayMs = 24 * 60 * 60_000;
+
+test('waits that a clock has stored which was a day ahead last no longer by one that is right', async () => {
+  const over: string[] = [];
+  const app = await running(async (context) => {
+    const attempt = async (number: number) => {
+      if (number === 1) throw new Error('It failed.');
+      return null;
+    };
+    const branch = (name: string, wait: (inner: DurableContext) => Promise<unknown>) =>
+      context.branch(name, async (inner) => {
+        await wait(inner);
+        await inner.step(`${name} is over`, async () => void over.push(name));
+      });
+    await Promise.all([
+      branch('pause', (inner) => inner.wait('pause', 60)),
+      branch('answer', (inner) => inner.waitFor('answer', async () => undefined, 90)),
+      branch('retry', (inner) => inner.step('retry', attempt, { retry: () => 120 })),
+    ]);
+    return {};
+  });
+  clock.advance(dayMs);
+  await app.start();
+  await app.idle();
+  clock.advance(-dayMs);
+  await app.restart();
+  await app.pass(59);
+  // It is counted from the first start with the right clock.
+  await app.restart();
+  await app.idle();
+  expect(over).toEqual([]);
+  await app.pass(1);
+  expect(over).toEqual(['pause']);
+  await app.pass(30);
+  expect(over).toEqual(['pause', 'answer']);
+  await app.pass(30);
+  expect(over).toEqual(['pause', 'answer', 'retry']);
+  expect(await app.result()).toEqual({});
+  await app.stop();
+});
+
+test('an execution that a clock has started which was a day ahead continues at the next start', async () => {
+  let begun = 0;
+  const app = await running(async (context) =>
+    context.step('cut off', async () => {
+      if (++begun === 1) await new Promise(() => undefined);
+      return { begun };
+    }),
+  );
+  clock.advance(dayMs);
+  await app.start();
+  await until(() => begun === 1);
+  clock.advance(-dayMs);
+  await app.restart();
+  expect(await app.result()).toEqual({ begun: 2 });
   await app.stop();
 });
 
