@@ -31,7 +31,7 @@ export async function sealDefinition(
     if ('set' in step) {
       const kept = old && 'set' in old ? old.set : undefined;
       if (step.secret === true || kept !== undefined) step.set = unmasked(step.set, kept, `${pointer}/set`);
-      if (step.secret === true && !hasExpression(step.set)) step.set = await sealLiterals(services.secrets, step.set);
+      if (step.secret === true) step.set = await sealLiterals(services.secrets, step.set, isLiteral);
     }
     if (!isCall(step)) continue;
     await sealCall(services, step, old && isCall(old) ? old : undefined, pointer);
@@ -58,17 +58,20 @@ async function sealCall(
   for (const field of writeOnlyFields(operation)) {
     const given = call.input[field];
     const isExpression = hasExpression(given);
-    if (typeof given !== 'string') continue;
+    const kept = former?.call === call.call ? former.input?.[field] : undefined;
+    if (typeof given !== 'string' || given === kept) continue;
     if (given === mask || (isExpression && given.includes(mask))) {
-      const kept = former?.call === call.call ? former.input?.[field] : undefined;
       const isKept = typeof kept === 'string' && maskSealed(kept) === given;
       call.input[field] = isKept ? kept : refuse(`${pointer}/input/${field}`);
     } else if (isExpression) {
-      call.input[field] = await mapLiterals(given, await inputSealer(secrets, vendor));
+      const sealed = await mapLiterals(given, await inputSealer(secrets, vendor));
+      call.input[field] = sealed ?? refuseText(`${pointer}/input/${field}`);
     }
   }
-  call.input = await sealInput(secrets, vendor, operation, call.input, (text) => !hasExpression(text));
+  call.input = await sealInput(secrets, vendor, operation, call.input, isLiteral);
 }
+
+const isLiteral = (text: string) => !hasExpression(text);
 
 function undoOf(step: Step | undefined): Call | undefined {
   return step && isCall(step) ? step.undo : undefined;
@@ -85,6 +88,13 @@ function unmasked(value: unknown, former: unknown, pointer: string): unknown {
   if (Array.isArray(value)) return value.map((each, index) => unmasked(each, of(String(index)), `${pointer}/${index}`));
   return Object.fromEntries(
     Object.entries(value).map(([name, each]) => [name, unmasked(each, of(name), `${pointer}/${name}`)]),
+  );
+}
+
+function refuseText(pointer: string): never {
+  throw refusedField(
+    pointer,
+    'contains a text that would be stored unencrypted. Texts may stand alone, in the branches of a condition or beside &, as in "a" & event.id; everything else has to come from the event, a secret set step or a hook',
   );
 }
 

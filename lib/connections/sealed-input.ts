@@ -73,10 +73,14 @@ export async function openInput(
   return { input: Object.fromEntries(Object.entries(input).map(openField)), opened };
 }
 
-/** Seals every text in the literal value of a secret step, for the stored definition. */
-export async function sealLiterals(secrets: SecretStore, value: unknown): Promise<unknown> {
+/** Seals the literal texts in the value of a secret step, for the stored definition. */
+export async function sealLiterals(
+  secrets: SecretStore,
+  value: unknown,
+  isLiteral: (text: string) => boolean,
+): Promise<unknown> {
   const key = await sealingKey(secrets);
-  return mapTexts(value, (text) => sealText(key, stepOwner, text));
+  return mapTexts(value, (text) => (isLiteral(text) ? sealText(key, stepOwner, text) : text));
 }
 
 /** The value with what `sealLiterals` has sealed in plain text. */

@@ -64,14 +64,15 @@ export async function inspect(template: unknown, pool: ExpressionPool = sharedPo
   return 'problems' in reply ? reply : nothing;
 }
 
-/** The template with every literal replaced that its result consists of, as `literalsOf` finds them. */
+/** The template with every literal replaced; undefined if its result may contain another text, which cannot be replaced. */
 export async function mapLiterals(
   template: string,
   replace: (value: string) => string,
   pool: ExpressionPool = sharedPool(),
-): Promise<string> {
+): Promise<string | undefined> {
   const reply = await runWithin(pool, validateTimeMs, { isBackground: true }, () => ({ task: 'literals', template }));
-  return 'literals' in reply ? withLiterals(template, reply.literals, replace) : template;
+  if (!('literals' in reply)) return template;
+  return reply.hasOthers ? undefined : withLiterals(template, reply.literals, replace);
 }
 
 /** Runs a job under the budget of the request that it belongs to, if it belongs to one. */

@@ -1,4 +1,4 @@
-import type { Literal } from './literals.ts';
+import type { Literals } from './literals.ts';
 
 /** A request to the evaluating process; everything in it is JSON. */
 export type ExpressionJob =
@@ -23,7 +23,7 @@ export type ExpressionReply =
   | { readonly ready: true }
   | { readonly json?: string }
   | ExpressionInspection
-  | { readonly literals: readonly Literal[] }
+  | Readonly<Literals>
   | { readonly failure: ExpressionProblem & { readonly kind: ExpressionFailureKind } };
 
 /** `memory` and `crashed` end the evaluating process, `timeout` may. */

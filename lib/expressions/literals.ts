@@ -11,23 +11,35 @@ export interface Literal {
 
 type Node = Readonly<Record<string, unknown>>;
 
+/** The literals of a template, as `literalsOf` finds them, and whether there are texts beside them that its result may contain. */
+export interface Literals {
+  literals: Literal[];
+  hasOthers: boolean;
+}
+
 /**
  * The literals of a template that its result consists of: words outside of expressions, and in expressions the texts that are the
- * result, its branches, or joined to it with `&`. Texts that are compared or given to a function are not among them. `parse`
- * returns the syntax tree of a JSONata expression.
+ * result, its branches, or joined to it with `&`. Other texts cannot be replaced, since the expression looks into them; those that
+ * only decide about the result (what is compared, filtered by or looked for) are no part of it. `parse` returns the syntax tree
+ * of a JSONata expression.
  */
-export function literalsOf(template: string, parse: (expression: string) => unknown): Literal[] {
+export function literalsOf(template: string, parse: (expression: string) => unknown): Literals {
   const found: Literal[] = [];
+  let hasOthers = false;
   const addExpression = (from: number, to: number) => {
     const source = template.slice(from, to);
-    for (const { value, position } of resultTexts(parse(source))) {
+    const tree = parse(source);
+    const texts = resultTexts(tree);
+    hasOthers ||= hasOtherText(tree, new Set(texts));
+    for (const { value, position } of texts) {
       const start = startOf(source, position, value, parse);
-      if (start !== undefined) found.push({ start: from + start, end: from + position, value, isQuoted: true });
+      if (start === undefined) hasOthers = true;
+      else found.push({ start: from + start, end: from + position, value, isQuoted: true });
     }
   };
   if (expressionIn(template) !== undefined) {
     addExpression(2, template.length - 2);
-    return found;
+    return { literals: found, hasOthers };
   }
   let end = 0;
   const addWords = (to: number) => {
@@ -39,7 +51,7 @@ export function literalsOf(template: string, parse: (expression: string) => unkn
     addExpression(index + 2, end - 2);
   }
   addWords(template.length);
-  return found;
+  return { literals: found, hasOthers };
 }
 
 /** The template with each of these literals replaced. */
@@ -58,16 +70,68 @@ export function withLiterals(
   return made + template.slice(end);
 }
 
-/** The texts in a syntax tree that its result consists of, with the place at which each ends. */
-function resultTexts(value: unknown): { value: string; position: number }[] {
+/** A text in a syntax tree, and the place at which it ends. */
+interface TextNode {
+  value: string;
+  position: number;
+}
+
+/** The texts in a syntax tree that its result consists of. */
+function resultTexts(value: unknown): TextNode[] {
   if (typeof value !== 'object' || value === null) return [];
+  if (isText(value)) return value.value === '' ? [] : [value];
   const node = value as Node;
-  if (node.type === 'string' && typeof node.value === 'string' && typeof node.position === 'number')
-    return node.value === '' ? [] : [{ value: node.value, position: node.position }];
   if (node.type === 'binary' && node.value === '&') return [node.lhs, node.rhs].flatMap(resultTexts);
   if (node.type === 'condition') return [node.then, node.else].flatMap(resultTexts);
   if (node.type === 'block' && Array.isArray(node.expressions)) return resultTexts(node.expressions.at(-1));
   return [];
+}
+
+/** Functions that only look for an argument, or name something by it, from the argument at this index on. */
+const lookers = new Map([
+  ...[
+    'contains',
+    'formatNumber',
+    'fromMillis',
+    'lookup',
+    'match',
+    'split',
+    'substringAfter',
+    'substringBefore',
+    'toMillis',
+  ].map((name) => [name, 1] as const),
+  ...['assert', 'error', 'link'].map((name) => [name, 0] as const),
+]);
+const comparisons = new Set(['=', '!=', '<', '<=', '>', '>=', 'in']);
+/** Members of a node that filter or sort. */
+const deciding = new Set(['condition', 'predicate', 'stages', 'terms']);
+
+/** Whether a syntax tree has a text, other than the `known` ones, that its result may contain. */
+function hasOtherText(value: unknown, known: ReadonlySet<unknown>): boolean {
+  if (typeof value !== 'object' || value === null || known.has(value)) return false;
+  if (Array.isArray(value)) return value.some((each) => hasOtherText(each, known));
+  if (isText(value)) return value.value !== '';
+  const { type, value: operator, lhs, rhs, arguments: given, ...rest } = value as Node;
+  if (type === 'binary' && comparisons.has(String(operator))) return false;
+  // Of an object, the names of its members do not count.
+  if (Array.isArray(lhs)) return lhs.some((pair: unknown[]) => hasOtherText(pair.slice(1), known));
+  // What is piped into a function is its first argument.
+  if (type === 'apply') return hasOtherText(lhs, known) || (lookedFrom(rhs) === undefined && hasOtherText(rhs, known));
+  const looked = lookedFrom(value);
+  if (looked !== undefined && Array.isArray(given)) return hasOtherText(given.slice(0, looked), known);
+  const children = Object.entries(rest).flatMap(([name, child]) => (deciding.has(name) ? [] : [child]));
+  return [lhs, rhs, given, ...children].some((child) => hasOtherText(child, known));
+}
+
+/** The index of the first argument that a call of a function only looks for. */
+function lookedFrom(value: unknown): number | undefined {
+  const { type, procedure } = value as Node;
+  return type === 'function' ? lookers.get(String((procedure as Node).value)) : undefined;
+}
+
+function isText(value: object): value is TextNode {
+  const { type, value: text, position } = value as Node;
+  return type === 'string' && typeof text === 'string' && typeof position === 'number';
 }
 
 /** Where a literal begins that ends at a place: at the nearest quote from which it reads as this value. */

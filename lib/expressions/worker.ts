@@ -29,7 +29,7 @@ reply({ ready: true });
 async function answer(job: ExpressionJob): Promise<void> {
   try {
     if (job.task === 'validate') reply(await inspect(job.template));
-    else if (job.task === 'literals') reply({ literals: literalsOf(job.template, (text) => compile(text).ast()) });
+    else if (job.task === 'literals') reply(literalsOf(job.template, (text) => compile(text).ast()));
     else reply(await evaluate(job));
   } catch (error) {
     reply({ failure: failureFrom(error) });

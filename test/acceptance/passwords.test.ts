@@ -19,6 +19,7 @@ const passwords = {
   mixed: password('mixed'),
   taken: password('taken'),
   raw: password('raw'),
+  refused: password('refused'),
 };
 const user = (name: string, given: string) => ({ strId: `${name}@company.com`, password: given, name, type: 50 });
 let bench: Bench;
@@ -119,7 +120,7 @@ test('an automation that holds it, is shown, stored as it was shown, rehearsed a
         input: user('literal', passwords.literal),
         undo: { call: 'talk/demo/setRoomPassword', input: { token, password: passwords.undo } },
       },
-      { name: 'secret', set: { login: ['set', passwords.set] }, secret: true },
+      { name: 'secret', set: { login: ['set', passwords.set], at: '{% run.id %}' }, secret: true },
       { name: 'again', call: 'proptt2/demo/createUser', input: user('set', '{% steps.secret.output.login[1] %}') },
     ],
   };
@@ -128,7 +129,7 @@ test('an automation that holds it, is shown, stored as it was shown, rehearsed a
   const got = await call<{ do: { input?: object; set?: unknown; undo?: { input: object } }[] }>('GET', path);
   expect(got.body.do).toMatchObject([
     { input: { name: 'literal', password: '[redacted]' }, undo: { input: { password: '[redacted]' } } },
-    { set: { login: ['[redacted]', '[redacted]'] } },
+    { set: { login: ['[redacted]', '[redacted]'], at: '{% run.id %}' } },
     {},
   ]);
   const put = await call<{ updatedAt: string }>('PUT', path, got.body);
@@ -147,6 +148,17 @@ test('an automation that holds it, is shown, stored as it was shown, rehearsed a
   expect((await call('POST', `/v1/runs/${run?.id}/undo`, {})).status).toBe(202);
   await runsOf(id, 2);
   expect(bench.demo.talk.state.rooms.find((each) => each.token === token)?.password).toBe(passwords.undo);
+});
+
+test('an expression in which it could not be encrypted is refused, and says what to write instead', async () => {
+  const given = { ...user('hidden', ''), password: `{% $join(['${passwords.refused}', event.id]) %}` };
+  const step = { name: 'one', call: 'proptt2/demo/createUser', input: given };
+  const when = { schedule: { everySeconds: 86_400 } };
+  const answer = await call('POST', '/v1/automations', { name: 'Hidden', when, do: [step] });
+  expect(answer).toMatchObject({
+    status: 422,
+    body: { errors: [{ pointer: '/do/0/input/password', message: expect.stringContaining('"a" & event.id') }] },
+  });
 });
 
 test('an automation whose expressions are made of it, shown, stored as it was shown, run and undone', async () => {
