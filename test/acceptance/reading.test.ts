@@ -153,6 +153,34 @@ test('the reason of a failure quotes what a run has read to those alone who may 
   expect(JSON.stringify(shown)).not.toContain(words);
 });
 
+test('a dedupe key made of what an automation remembers is shown to those alone who may read where it came from', async () => {
+  const verify = { kind: 'none' };
+  const hook = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', { name: 'Memory', verify });
+  const made = await bench.call<{ id: string }>('POST', '/v1/automations', {
+    name: 'Remembering',
+    when: { hook: hook.body.id },
+    dedupe: { key: '{% memo.last ? memo.last : "nothing yet" %}', seconds: 60 },
+    do: [
+      { name: 'read', call: 'talk/demo/getChatMessages', input: { token: room } },
+      {
+        name: 'keep',
+        remember: { key: 'last', value: '{% steps.read.output.messages[$contains(text, "depot")][0].text %}' },
+      },
+    ],
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const post = () => bench.call('POST', `${new URL(hook.body.url).pathname}?wait=20`, {}, { authorization: '' });
+  for (const _ of [1, 2]) expect(await post()).toMatchObject({ body: { runs: [{ state: 'succeeded' }] } });
+  const door = `/v1/runs?automation=${made.body.id}`;
+  const whole = await keyWith([...scopes, 'talk/demo/getChatMessages']);
+  const keysShown = async (key: Record<string, string>) =>
+    (await as<{ dedupeKey?: string; hidden?: boolean }[]>(key, 'GET', door)).body.map(
+      ({ dedupeKey, hidden }) => hidden ?? dedupeKey,
+    );
+  expect(await keysShown(whole)).toEqual([words, 'nothing yet']);
+  expect(await keysShown(thief)).toEqual([true, true]);
+});
+
 test('the live stream carries them to readers alone', async () => {
   const start = await streamStart(services());
   const cursor = { ...start, position: 0, stamp: 0 };

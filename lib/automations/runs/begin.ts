@@ -18,7 +18,7 @@ import { runsInTurn } from './turn.ts';
 
 /** The result of the first durable step of a run; plain JSON, remembered by the execution. */
 export type Beginning =
-  | { go: false; state: RunState; reason: string; dedupeKey?: string; held?: HeldKey }
+  | { go: false; state: RunState; reason: string; dedupeKey?: string; quotesMemory?: boolean; held?: HeldKey }
   /** `turn`: the run waits until that other run has ended. */
   | { go: true; facts: RunFacts; held?: HeldKey; turn?: string };
 
@@ -49,11 +49,19 @@ export async function beginRun(services: BeginServices, runId: string): Promise<
     ref: refOf(run.eventId ?? runId),
   };
   try {
-    return await admitRun(services, facts);
+    const admitted = await admitRun(services, facts);
+    return admitted.go ? admitted : { ...admitted, quotesMemory: quotesMemory(run) };
   } catch (error) {
     if (!isExpressionFailure(error)) throw error;
-    return { go: false, state: 'failed', reason: `An expression failed: ${error.message}` };
+    const reason = `An expression failed: ${error.message}`;
+    return { go: false, state: 'failed', reason, quotesMemory: quotesMemory(run) };
   }
+}
+
+/** Whether the condition or the dedupe key of a run may quote what its automation remembers. */
+export function quotesMemory(run: RunItem): boolean {
+  const { if: condition, dedupe } = definitionOfRun(run);
+  return mentions([condition, dedupe?.key], 'memo');
 }
 
 async function admitRun(services: BeginServices, facts: RunFacts): Promise<Beginning> {

@@ -24,6 +24,8 @@ export interface RunEnd {
   state: RunState;
   reason?: string;
   dedupeKey?: string;
+  /** Whether the reason or the dedupe key may quote what the automation remembers. */
+  quotesMemory?: boolean;
   /** The key that it holds, and whether it counts within its window. */
   held?: HeldKey & { counts: boolean };
   /** Whether it has waited for anything. */
@@ -140,8 +142,8 @@ export async function finishDurably(
   end: RunEnd,
 ): Promise<RunEnd> {
   await context.step('end', async () => {
-    // The reason of a failure can quote what any step has read.
-    const reads = end.failures && { reads: await readsOf(services, vendors, runId) };
+    // The reason of a failure can quote what any step has read, and what is remembered may come from any read.
+    const reads = (end.failures || end.quotesMemory) && { reads: await readsOf(services, vendors, runId) };
     await finishRun(services, runId, { ...end, ...reads });
   });
   return end;

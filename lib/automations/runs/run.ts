@@ -2,7 +2,7 @@ import type { DurableContext, RunStart } from '../../core/durable.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { placeSteps } from '../steps.ts';
-import { type Beginning, beginRun } from './begin.ts';
+import { type Beginning, beginRun, quotesMemory } from './begin.ts';
 import { watchForCancel } from './cancel-on.ts';
 import { abandonExecution, countsForDedupe, endOf, finishDurably, type RunEnd } from './finish.ts';
 import { carryOutPart } from './part.ts';
@@ -58,15 +58,16 @@ async function carryOut(
   const { facts, held, turn } = beginning;
   const run = new RunContext(services, vendors, facts, sequential);
   const refused = held && turn !== undefined ? await takeTurn(run, context, held) : undefined;
-  if (refused)
-    return finishDurably(services, vendors, context, runId, { ...refused, waited: true, dedupeKey: held?.key ?? '' });
+  const shownKey = held && { dedupeKey: held.key, quotesMemory: quotesMemory(facts.run) };
+  if (refused) return finishDurably(services, vendors, context, runId, { ...refused, ...shownKey, waited: true });
   await watchForCancel(run, context);
   const sequence = await runSequence(run, context, placeSteps(definitionOfRun(facts.run).do));
   const end = endOf(run.ends, sequence);
   return finishDurably(services, vendors, context, runId, {
     ...end,
     waited: run.hasWaited,
-    ...(held && { held: { ...held, counts: !sequence.cancelled && countsForDedupe(run.ends) }, dedupeKey: held.key }),
+    ...(held && { held: { ...held, counts: !sequence.cancelled && countsForDedupe(run.ends) } }),
+    ...shownKey,
   });
 }
 
