@@ -1,6 +1,11 @@
 import { meetsCondition, updatedItem } from './item-expressions.ts';
 import { type Item, type Key, type Query, Table, type Values, type Write, type Written } from './table.ts';
 
+interface Own {
+  key: Key;
+  item: Item | undefined;
+}
+
 /**
  * A table over another one that keeps every write to itself: what is written here is read here, everything else is read from the
  * table below, and nothing ever reaches it. Partitions that are `hidden` look empty until something is written to them.
@@ -8,8 +13,8 @@ import { type Item, type Key, type Query, Table, type Values, type Write, type W
 export class ScratchTable extends Table {
   readonly #below: Table;
   readonly #isHidden: (pk: string) => boolean;
-  /** What was written here; undefined where it was deleted. */
-  readonly #own = new Map<string, { key: Key; item: Item | undefined }>();
+  /** What was written here, by partition and sort key; undefined where it was deleted. */
+  readonly #own = new Map<string, Map<string, Own>>();
   /** The last write: the next one starts when it is over, so that no two read the same state. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -20,7 +25,7 @@ export class ScratchTable extends Table {
   }
 
   override async get<T extends object = Item>(key: Key, consistent = false): Promise<T | undefined> {
-    const own = this.#own.get(nameOf(key));
+    const own = this.#own.get(key.pk)?.get(key.sk);
     if (own) return copy(own.item) as T | undefined;
     return this.#isHidden(key.pk) ? undefined : this.#below.get<T>(key, consistent);
   }
@@ -68,17 +73,16 @@ export class ScratchTable extends Table {
 
   override async query<T extends object = Item>(query: Query): Promise<{ items: T[]; next?: Record<string, unknown> }> {
     const [partition, sort] = query.index === 'due' ? (['duePk', 'dueAt'] as const) : (['pk', 'sk'] as const);
-    const own = [...this.#own.values()].filter(
-      ({ key, item }) => item?.[partition] === query.pk || (query.index === undefined && key.pk === query.pk),
-    );
-    const isHidden = query.index === undefined && this.#isHidden(query.pk);
+    const isIndex = query.index !== undefined;
     // An item of an index may have moved away from it by a write here.
-    if (own.length === 0 && !isHidden && (query.index === undefined || this.#own.size === 0))
-      return this.#below.query<T>(query);
+    const partitions = isIndex ? [...this.#own.values()] : [this.#own.get(query.pk) ?? new Map<string, Own>()];
+    const own = partitions.flatMap((items) => [...items.values()]);
+    const isHidden = !isIndex && this.#isHidden(query.pk);
+    if (own.length === 0 && !isHidden) return this.#below.query<T>(query);
     const { limit, after, ...everything } = query;
     const items = new Map<string, Item>();
     if (!isHidden) for (const item of await this.#below.queryAll<Item>(everything)) items.set(nameOf(item), item);
-    for (const { key, item } of this.#own.values()) {
+    for (const { key, item } of own) {
       items.delete(nameOf(key));
       if (item?.[partition] === query.pk && isWithin(item[sort], query)) items.set(nameOf(key), item);
     }
@@ -131,7 +135,8 @@ export class ScratchTable extends Table {
   }
 
   #write({ pk, sk }: Key, item: Item | undefined): void {
-    this.#own.set(nameOf({ pk, sk }), { key: { pk, sk }, item: copy(item) });
+    const partition = this.#own.get(pk) ?? new Map<string, Own>();
+    this.#own.set(pk, partition.set(sk, { key: { pk, sk }, item: copy(item) }));
   }
 }
 

@@ -99,6 +99,7 @@ export const trouble = {
  */
 export function engineStage() {
   const clock = new StageClock();
+  const schema = automationSchema();
   let kit: ReturnType<typeof processOf>;
   let stop = () => {};
   let count = 0;
@@ -188,7 +189,7 @@ export function engineStage() {
 
   /** An automation as it is stored. */
   function automation(wanted: Record<string, unknown>): AutomationItem {
-    const definition: Definition = automationSchema().parse({
+    const definition: Definition = schema.parse({
       name: 'Test',
       when: { event: 'test.happened' },
       ...wanted,
