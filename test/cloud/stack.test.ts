@@ -7,8 +7,11 @@ import { mockClient } from 'aws-sdk-client-mock';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functions } from '../../functions/declarations.ts';
+import { defaultPerMinute } from '../../lib/api/key-check.ts';
+import { bodyLimit, bodyLimitWithFile } from '../../lib/api/request.ts';
 import { retentionDays } from '../../lib/core/files.ts';
 import { sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
+import { defaultPerMinute as hookPerMinute } from '../../lib/hooks/input.ts';
 import { eventPrefix } from '../../lib/store/items.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { createLocalCredentials } from '../../local/aws/aws-request.ts';
@@ -113,6 +116,27 @@ describe('the HTTP API', () => {
       'ANY /hooks/{proxy+}': { ThrottlingRateLimit: 200, ThrottlingBurstLimit: 400 },
     });
     expect(only(templates.ofType('AWS::ApiGatewayV2::Api')).properties.CorsConfiguration).toBeUndefined();
+  });
+
+  it('leaves nothing for API Gateway to refuse that Trunkline takes', () => {
+    // Around the body there are at most 10 kB of headers and a path, which stand in the event twice.
+    const lambdaBytes = 6 * 1024 * 1024 - 50_000;
+    expect(Math.ceil(bodyLimitWithFile / 3) * 4).toBeLessThan(lambdaBytes);
+    // In text, a character may be escaped.
+    expect(2 * bodyLimit).toBeLessThan(lambdaBytes);
+    const { properties } = only(templates.ofType('AWS::ApiGatewayV2::Stage'));
+    const { DefaultRouteSettings: all, RouteSettings: routes } = properties as Record<string, never>;
+    expect(all).toHaveProperty(
+      'ThrottlingRateLimit',
+      expect.toSatisfy((rate) => rate >= (5 * defaultPerMinute) / 60),
+    );
+    const [hooks] = Object.values(routes ?? {});
+    expect(hooks).toHaveProperty(
+      'ThrottlingRateLimit',
+      expect.toSatisfy((rate) => rate >= (5 * hookPerMinute) / 60),
+    );
+    const answering = functions.filter(({ trigger }) => typeof trigger === 'object' && 'http' in trigger);
+    expect(Math.max(...answering.map(({ timeout }) => timeout))).toBeLessThan(30);
   });
 });
 

@@ -21,7 +21,7 @@ const meanings: Readonly<Record<SharedErrorCode, string>> = {
   method_not_allowed: 'the path takes another method',
   conflict: 'it exists already or was changed at the same moment',
   idempotency_in_progress: 'the first request with this Idempotency-Key is still running',
-  payload_too_large: 'the body is over 1 MB, or 5 MB with a Base64 file',
+  payload_too_large: 'the body is over 1 MB, or 4.5 MB with a Base64 file',
   unsupported_media_type: 'the body is not declared as JSON',
   invalid_input: 'a field was refused; `errors` says which and why',
   idempotency_key_reused: 'this Idempotency-Key came with another request before',
