@@ -57,6 +57,27 @@ test('sees on the first page what failed, and whether the siren sounded', async 
   expect(new URL(page.url()).hash).toBe('');
 });
 
+test('is not told that everything works while what failed cannot be read', async () => {
+  const other = await stage.operator({ timezoneId: 'Asia/Kolkata' });
+  const address = '**/v1/runs?state=failed*';
+  const held = Promise.withResolvers<void>();
+  await other.page.route(address, async (route) => {
+    await held.promise;
+    await route.fulfill({ status: 503, json: { code: 'unavailable', message: 'The table does not answer.' } });
+  });
+  await other.page.reload();
+  await other.page.locator('.row', { hasText: 'ProPTT2 · demo' }).waitFor();
+  await other.page.locator('.headline', { hasText: 'Looking' }).waitFor();
+  held.resolve();
+  await other.page.locator('.headline', { hasText: 'The table does not answer.' }).waitFor();
+  expect(await other.page.locator('.clock').textContent()).toMatch(/^\d\d:\d\d:\d\d UTC\+5:30\d\d:\d\d:\d\d UTC$/);
+  await other.expectAccessible();
+  await other.page.unroute(address);
+  await other.page.getByRole('button', { name: 'Try again' }).click();
+  await other.page.locator('.headline', { hasText: '2 runs failed in the last 24 hours' }).waitFor();
+  await other.end();
+});
+
 test('sees a new run appear by itself', async () => {
   await visitor.open('/runs', 'Runs');
   await page.locator('.row', { hasText: 'Duplicate' }).first().waitFor();

@@ -12,6 +12,7 @@ const parts: readonly [string, string, string][] = [
   ['cold-start.ts', 'coldStartBench', short ? '3' : '11'],
   ['automation-bench.ts', 'automationBench', short ? '20' : '100'],
   ['upload-bench.ts', 'uploadBench', ''],
+  ['console-bench.ts', 'consoleBench', short ? '3' : '15'],
 ];
 
 let failed = 0;

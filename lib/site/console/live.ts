@@ -130,9 +130,10 @@ function plan(path: string, entry: Entry): void {
   const { status = 200 } = entry.problem.peek() ?? {};
   // Missing or forbidden data stays so until someone acts on it.
   if (status === 403 || status === 404) return;
-  const isTold = streaming.peek() && told.some((prefix) => path.startsWith(prefix));
+  // After a failure, what is shown is old, whatever the stream says.
+  const isTold = entry.failures === 0 && streaming.peek() && told.some((prefix) => path.startsWith(prefix));
   const every = Math.max(entry.everyMs * (isTold ? slowerWhenStreaming : 1), entry.tookMs * restAfterRead);
-  const wait = Math.min(longestWaitMs, every * 2 ** Math.min(entry.failures, 6));
+  const wait = Math.min(longestWaitMs, every * 2 ** Math.min(Math.max(0, entry.failures - 1), 6));
   entry.timer = setTimeout(() => void read(path, entry), wait);
 }
 

@@ -140,7 +140,7 @@ function Loaded({ at }: { at: string }) {
 
 function Console() {
   const who = signIn.value;
-  if (who === undefined) return <Loading />;
+  if (who === undefined) return null;
   return (
     <>
       {who === null ? (

@@ -125,7 +125,7 @@ function Clock() {
   return (
     <p class="clock">
       <span>
-        {localTime(time)} <abbr title="Local time">{zoneName()}</abbr>
+        {localTime(time)} <abbr title="Local time">{zoneName(time)}</abbr>
       </span>
       {utcTime(time) !== localTime(time) && (
         <span class="utc">

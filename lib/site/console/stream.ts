@@ -1,6 +1,6 @@
 import { effect } from '@preact/signals';
 import { signIn } from './api.ts';
-import { changed, concerned, streaming } from './live.ts';
+import { changed, concerned, lastReadAt, streaming } from './live.ts';
 
 /** Without a word for so long, in milliseconds, the stream is not relied on: where answers end, it comes back every five seconds. */
 const silenceMs = 20_000;
@@ -38,8 +38,9 @@ export function followStream(): void {
     }
   };
   effect(() => {
-    if (signIn.value) start();
-    else stop();
+    if (!signIn.value) stop();
+    // What is shown first is read first: the stream takes one of the few connections that a browser opens.
+    else if (lastReadAt.value !== undefined) start();
   });
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) stop();

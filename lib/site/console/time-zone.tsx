@@ -50,7 +50,7 @@ export function Calibration({ connection, onClose }: { connection: Connection; o
           {date ?? 'no position yet'} {newest?.name && <span class="muted">({newest.name})</span>}
         </Fact>
         <Fact name="Clock here">
-          {localTime(now.value)} {zoneName()}
+          {localTime(now.value)} {zoneName(now.value)}
         </Fact>
         <Fact name={`Age in ${chosen}`}>
           {age !== undefined &&

@@ -42,30 +42,36 @@ export function until(iso: string): string {
   return ms < second ? 'now' : `in ${span(Math.floor(ms / second) * second).replace('.0', '')}`;
 }
 
-const clockForm: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false };
-const localClock = new Intl.DateTimeFormat(undefined, clockForm);
-const utcClock = new Intl.DateTimeFormat(undefined, { ...clockForm, timeZone: 'UTC' });
-const localDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const zone = new Intl.DateTimeFormat('en', { timeZoneName: 'short' });
+/** By how many minutes the local time is ahead of UTC at a moment. */
+const minutesAhead = (time: number): number => -new Date(time).getTimezoneOffset();
 
-export const zoneName = (): string =>
-  zone.formatToParts(now.value).find(({ type }) => type === 'timeZoneName')?.value ?? 'local';
-export const localTime = (time: number): string => localClock.format(time);
-export const utcTime = (time: number): string => utcClock.format(time);
+/** `2026-11-27 02:11:09` by a clock that is ahead of UTC. `Intl` writes the same, but loading it would delay the first page. */
+const digits = (time: number, ahead: number): string =>
+  new Date(time + ahead * minute).toISOString().slice(0, 19).replace('T', ' ');
+
+export const utcTime = (time: number): string => digits(time, 0).slice(11);
+export const localTime = (time: number): string => digits(time, minutesAhead(time)).slice(11);
+
+/** The local time zone at a moment by its distance from UTC: `UTC+1`, `UTC-3:30`. */
+export function zoneName(time: number): string {
+  const ahead = minutesAhead(time);
+  const [hours, minutes] = [Math.floor(Math.abs(ahead) / 60), Math.abs(ahead) % 60];
+  return `UTC${ahead < 0 ? '-' : '+'}${hours}${minutes === 0 ? '' : `:${String(minutes).padStart(2, '0')}`}`;
+}
+
+const localDay: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short' };
 
 /** The local time, with the day where it is not today. */
 export function moment(iso: string): string {
-  const time = Date.parse(iso);
-  const today = localDay.format(now.value) === localDay.format(time);
-  return today ? localClock.format(time) : `${localDay.format(time)} ${localClock.format(time)}`;
+  const time = new Date(iso);
+  const isToday = time.toDateString() === new Date(now.value).toDateString();
+  return `${isToday ? '' : `${time.toLocaleDateString(undefined, localDay)} `}${localTime(time.getTime())}`;
 }
 
 /** Local time and UTC in full, for a tooltip. */
 export function fullTime(iso: string): string {
-  return `${new Date(iso).toLocaleString()} ${zoneName()} · ${new Date(iso)
-    .toISOString()
-    .replace('T', ' ')
-    .replace(/\.\d+Z/, ' UTC')}`;
+  const time = Date.parse(iso);
+  return `${digits(time, minutesAhead(time))} ${zoneName(time)} · ${digits(time, 0)} UTC`;
 }
 
 /** Milliseconds since the epoch, some days back: a stable number within a minute, so that what is read by it can be shared. */

@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
 import { clockDifferenceMs, may } from '../api.ts';
 import { Icon } from '../icons.tsx';
-import { useLive } from '../live.ts';
-import { Empty, Mark, Page, Section, Time, type Tone } from '../parts.tsx';
-import type { Alarm, Automation, Connection, Hook, Run, Usage } from '../readings.ts';
+import { type Live, reloadAll, useLive } from '../live.ts';
+import { Empty, Mark, Notice, Page, Section, Time, type Tone } from '../parts.tsx';
+import type { Alarm, Automation, Connection, Hook, Run, RunState, Usage } from '../readings.ts';
 import { Link } from '../router.tsx';
 import { LiveList, Row } from '../rows.tsx';
 import { ago, daysAgo, moment, span } from '../time.ts';
@@ -24,116 +24,113 @@ import {
 /** By how much the clocks of this computer and of Trunkline may differ, in milliseconds. */
 const clockToleranceMs = 5_000;
 
-/** The first question at two in the morning: is it working? */
+/** The first question at two in the morning: is it working? Each part reads for itself, so that news redraws no more than it must. */
 export function Status() {
-  const connections = useLive<Connection[]>(
-    may('connections', 'read') ? '/v1/connections?events=true' : undefined,
-    5000,
-  );
   const [since] = useState(() => daysAgo(1));
   const readsRuns = may('runs', 'read');
-  const failed = useLive<Run[]>(readsRuns ? `/v1/runs?state=failed&limit=200&since=${since}` : undefined, 5000);
-  const partial = useLive<Run[]>(readsRuns ? `/v1/runs?state=partial&limit=200&since=${since}` : undefined, 5000);
-  const hooks = useLive<Hook[]>(may('hooks', 'read') ? '/v1/hooks' : undefined, 10_000);
-  const health = useLive<Health>('/health', 10_000);
-
-  const usage = useLive<Usage[]>(may('connections', 'read') ? '/v1/usage?limit=1000' : undefined, 60_000);
-  const quotas = new Map(
-    usage.data?.flatMap((each) => (each.quota ? [[`${each.vendor}/${each.connection}`, each]] : [])),
-  );
-
-  const states = connections.data?.map((each) => withQuota(each, quotas.get(each.id))) ?? [];
-  const troubled = states.filter(({ tone }) => tone === 'bad' || tone === 'warn');
-  const failures = [...(failed.data ?? []), ...(partial.data ?? [])];
-  const open = failures.filter(({ replayedBy, drill }) => replayedBy === undefined && !drill);
-  const unhealthy = (health.data?.checks ?? []).filter(({ ok }) => !ok);
-  const waiting =
-    (connections.problem ?? failed.problem) === undefined && (may('connections', 'read') ? !connections.data : false);
-
   return (
     <Page title="Status">
-      <Headline
-        loading={waiting}
-        problem={connections.problem?.message ?? health.problem?.message}
-        parts={[
-          ...unhealthy.map(({ name, message }) => `${name}: ${message}`),
-          ...(troubled.length > 0
-            ? [`${count(troubled.length, 'connection')} ${troubled.length === 1 ? 'needs' : 'need'} you`]
-            : []),
-          ...(open.length > 0 ? [`${count(open.length, 'run')} failed in the last 24 hours`] : []),
-        ]}
-        bad={
-          unhealthy.length > 0 ||
-          states.some(({ tone }) => tone === 'bad') ||
-          open.some(({ state }) => state === 'failed')
-        }
-        idle={connections.data?.length === 0}
-      />
+      <Headline since={since} />
       {readsRuns && <LatestAlarm />}
-      {open.length > 0 && <Failures runs={open} />}
-      {may('connections', 'read') && (
-        <Section title="Connections" count={connections.data?.length} actions={<Link to="/connections">All</Link>}>
-          <LiveList
-            live={{
-              ...connections,
-              data: connections.data && states.toSorted((one, other) => weight(one.tone) - weight(other.tone)),
-            }}
-            empty={
-              <Empty title="No vendor is connected yet." icon="connections">
-                <p>Connect a radio server, a chat or a table, and its state appears here.</p>
-                <Link to="/connections?new=" class="button primary">
-                  Connect a vendor
-                </Link>
-              </Empty>
-            }
-          >
-            {({ connection, tone, word, sentence: words }) => (
-              <Row
-                key={connection.id}
-                tone={tone}
-                to={`/connections/${connection.id}`}
-                title={connectionTitle(connection)}
-                text={words}
-                side={[<span class={`word ${tone}`}>{word}</span>, lastPoll(connection)]}
-              />
-            )}
-          </LiveList>
-        </Section>
-      )}
-      {may('hooks', 'read') && (
-        <Section title="Hooks" count={hooks.data?.length} actions={<Link to="/hooks">All</Link>}>
-          <LiveList
-            live={hooks}
-            loading={2}
-            empty={
-              <Empty title="Nobody can post to Trunkline yet." icon="hooks">
-                <p>A hook is an address that an alarm panel, a form or another service posts to.</p>
-                <Link to="/hooks?new=" class="button primary">
-                  Create a hook
-                </Link>
-              </Empty>
-            }
-          >
-            {(hook) => {
-              const { tone, sentence: words } = hookState(hook);
-              return (
-                <Row
-                  key={hook.id}
-                  tone={tone}
-                  to={`/hooks/${hook.id}`}
-                  title={hook.name}
-                  text={words}
-                  side={[`${hook.received} received`, hook.refused > 0 && `${hook.refused} refused`]}
-                />
-              );
-            }}
-          </LiveList>
-        </Section>
-      )}
-      <SelfChecks health={health.data} />
+      {readsRuns && <Failures since={since} />}
+      {may('connections', 'read') && <Connections />}
+      {may('hooks', 'read') && <Hooks />}
+      <SelfChecks />
     </Page>
   );
 }
+
+function Connections() {
+  const { connections, states } = useConnections();
+  return (
+    <Section title="Connections" count={connections.data?.length} actions={<Link to="/connections">All</Link>}>
+      <LiveList
+        live={{
+          ...connections,
+          data: connections.data && states.toSorted((one, other) => weight(one.tone) - weight(other.tone)),
+        }}
+        empty={
+          <Empty title="No vendor is connected yet." icon="connections">
+            <p>Connect a radio server, a chat or a table, and its state appears here.</p>
+            <Link to="/connections?new=" class="button primary">
+              Connect a vendor
+            </Link>
+          </Empty>
+        }
+      >
+        {({ connection, tone, word, sentence: words }) => (
+          <Row
+            key={connection.id}
+            tone={tone}
+            to={`/connections/${connection.id}`}
+            title={connectionTitle(connection)}
+            text={words}
+            side={[<span class={`word ${tone}`}>{word}</span>, lastPoll(connection)]}
+          />
+        )}
+      </LiveList>
+    </Section>
+  );
+}
+
+function Hooks() {
+  const hooks = useLive<Hook[]>('/v1/hooks', 10_000);
+  return (
+    <Section title="Hooks" count={hooks.data?.length} actions={<Link to="/hooks">All</Link>}>
+      <LiveList
+        live={hooks}
+        loading={2}
+        empty={
+          <Empty title="Nobody can post to Trunkline yet." icon="hooks">
+            <p>A hook is an address that an alarm panel, a form or another service posts to.</p>
+            <Link to="/hooks?new=" class="button primary">
+              Create a hook
+            </Link>
+          </Empty>
+        }
+      >
+        {(hook) => {
+          const { tone, sentence: words } = hookState(hook);
+          return (
+            <Row
+              key={hook.id}
+              tone={tone}
+              to={`/hooks/${hook.id}`}
+              title={hook.name}
+              text={words}
+              side={[`${hook.received} received`, hook.refused > 0 && `${hook.refused} refused`]}
+            />
+          );
+        }}
+      </LiveList>
+    </Section>
+  );
+}
+
+/** The connections with their states, which their quotas may make worse. */
+function useConnections() {
+  const readable = may('connections', 'read');
+  const connections = useLive<Connection[]>(readable ? '/v1/connections?events=true' : undefined, 5000);
+  const usage = useLive<Usage[]>(readable ? '/v1/usage?limit=1000' : undefined, 60_000);
+  const quotas = new Map(
+    usage.data?.flatMap((each) => (each.quota ? [[`${each.vendor}/${each.connection}`, each]] : [])),
+  );
+  const states = connections.data?.map((each) => withQuota(each, quotas.get(each.id))) ?? [];
+  return { connections, usage, states };
+}
+
+/** The failures that nobody has dealt with yet. */
+function useFailures(since: string) {
+  const path = (state: RunState) =>
+    may('runs', 'read') ? `/v1/runs?state=${state}&limit=200&since=${since}` : undefined;
+  const failed = useLive<Run[]>(path('failed'), 5000);
+  const partial = useLive<Run[]>(path('partial'), 5000);
+  const failures = [...(failed.data ?? []), ...(partial.data ?? [])];
+  const open = failures.filter(({ replayedBy, drill }) => replayedBy === undefined && !drill);
+  return { failed, partial, open };
+}
+
+const useHealth = () => useLive<Health>('/health', 10_000);
 
 /** The state of a connection, or that of its quota where that is worse. */
 function withQuota(connection: Connection, usage: Usage | undefined) {
@@ -160,7 +157,8 @@ function lastPoll({ events = [] }: Connection): string | undefined {
 }
 
 /** Trunkline's own checks of the last minute and the difference between the clocks. */
-function SelfChecks({ health }: { health: Health | undefined }) {
+function SelfChecks() {
+  const { data: health } = useHealth();
   if (!health?.checks) return null;
   const failed = health.checks.filter(({ ok }) => !ok);
   const lag = clockDifferenceMs.value;
@@ -206,20 +204,19 @@ interface Health {
 
 const weight = (tone: Tone) => ['bad', 'warn', 'busy', 'idle', 'good', 'same'].indexOf(tone);
 
-function Headline({
-  loading,
-  problem,
-  parts,
-  bad,
-  idle,
-}: {
-  loading: boolean;
-  problem: string | undefined;
-  parts: string[];
-  bad: boolean;
-  idle: boolean;
-}) {
-  if (loading) {
+/** What matters most, in one sentence. It waits until all that it speaks of is known. */
+function Headline({ since }: { since: string }) {
+  const { connections, usage, states } = useConnections();
+  const { failed, partial, open } = useFailures(since);
+  const health = useHealth();
+  const [readsConnections, readsRuns] = [may('connections', 'read'), may('runs', 'read')];
+  const live: Live<unknown>[] = [
+    ...(readsConnections ? [connections, usage] : []),
+    ...(readsRuns ? [failed, partial] : []),
+    health,
+  ];
+  const problem = live.find((each) => each.problem)?.problem?.message;
+  if (problem === undefined && live.some(({ data }) => data === undefined)) {
     return (
       <div class="headline idle">
         <Mark tone="busy" large />
@@ -227,8 +224,28 @@ function Headline({
       </div>
     );
   }
-  const tone: Tone = problem !== undefined ? 'bad' : parts.length > 0 ? (bad ? 'bad' : 'warn') : idle ? 'idle' : 'good';
-  const [first, ...rest] = problem === undefined ? parts : [problem];
+  const unhealthy = (health.data?.checks ?? []).filter(({ ok }) => !ok);
+  const troubled = states.filter(({ tone }) => tone === 'bad' || tone === 'warn');
+  const parts = [
+    ...(problem === undefined ? [] : [problem]),
+    ...unhealthy.map(({ name, message }) => `${name}: ${message}`),
+    ...(troubled.length > 0
+      ? [`${count(troubled.length, 'connection')} ${troubled.length === 1 ? 'needs' : 'need'} you`]
+      : []),
+    ...(open.length > 0 ? [`${count(open.length, 'run')} failed in the last 24 hours`] : []),
+  ];
+  const bad =
+    problem !== undefined ||
+    unhealthy.length > 0 ||
+    states.some(({ tone }) => tone === 'bad') ||
+    open.some(({ state }) => state === 'failed');
+  const idle = connections.data?.length === 0;
+  const asides = [
+    readsConnections && 'Every connection answers.',
+    readsRuns && 'No run has failed in the last 24 hours.',
+  ].filter((each) => each !== false);
+  const tone: Tone = bad ? 'bad' : parts.length > 0 ? 'warn' : idle ? 'idle' : 'good';
+  const [first, ...rest] = parts;
   return (
     <div class={`headline ${tone}`} role="status">
       <Mark tone={tone} large />
@@ -240,15 +257,22 @@ function Headline({
           </p>
         ))}
         {first === undefined && !idle && (
-          <p class="aside">Every connection answers and no run has failed in the last 24 hours.</p>
+          <p class="aside">{asides.length > 0 ? asides.join(' ') : 'Trunkline’s own checks passed.'}</p>
         )}
       </div>
+      {problem !== undefined && (
+        <button type="button" class="button" onClick={reloadAll}>
+          Try again
+        </button>
+      )}
     </div>
   );
 }
 
 /** Failures of the last day by cause, largest group first. */
-function Failures({ runs }: { runs: readonly Run[] }) {
+function Failures({ since }: { since: string }) {
+  const { open: runs } = useFailures(since);
+  if (runs.length === 0) return null;
   const groups = [...Map.groupBy(runs, causeOf)].sort(([, one], [, other]) => other.length - one.length).slice(0, 4);
   return (
     <Section
@@ -311,9 +335,9 @@ const hookOf = (when: Automation['when']): string | undefined => [when].flat().f
 
 /** Did the siren sound? The newest alarm, and how long it took. */
 function LatestAlarm() {
-  const { data } = useLive<Alarm[]>('/v1/alarms?limit=1', 5000);
+  const { data, problem } = useLive<Alarm[]>('/v1/alarms?limit=1', 5000);
   const [alarm] = data ?? [];
-  if (!data) return null;
+  if (!data) return <Notice problem={problem} />;
   if (!alarm) return <NoAlarm />;
   const { call, name, runId, state, postedAt } = alarm;
   const [what, done, undone] = isSiren(call)
