@@ -49,8 +49,10 @@ export const streaming = signal(false);
 const slowerWhenStreaming = 6;
 /** What takes long to read is read less often: the pause is at least so many times as long. */
 const restAfterRead = 4;
-/** How long changes are collected before anything is reloaded, in milliseconds. */
-const gatherMs = 250;
+/** How long changes that come together are collected before anything is reloaded, and how far apart reloads are, in milliseconds. */
+const gatherMs = 20;
+const apartMs = 250;
+let reloadedAt = Number.NEGATIVE_INFINITY;
 const stale = new Set<string>();
 let gathering: ReturnType<typeof setTimeout> | undefined;
 
@@ -58,15 +60,17 @@ let gathering: ReturnType<typeof setTimeout> | undefined;
 export function changed(paths: readonly string[]): void {
   for (const path of paths) stale.add(path);
   if (gathering !== undefined) return;
+  const wait = Math.max(gatherMs, reloadedAt + apartMs - performance.now());
   gathering = setTimeout(() => {
     gathering = undefined;
+    reloadedAt = performance.now();
     const prefixes = [...stale];
     stale.clear();
     for (const [path, entry] of entries) {
       if (entry.users > 0 && entry.everyMs > 0 && prefixes.some((prefix) => path.startsWith(prefix)))
         void read(path, entry);
     }
-  }, gatherMs);
+  }, wait);
 }
 
 function entryOf(path: string, everyMs: number): Entry {
