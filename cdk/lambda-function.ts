@@ -1,5 +1,5 @@
 import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
-import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Policy, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Alias,
   Architecture,
@@ -14,7 +14,7 @@ import { flattenCfnReference } from 'cdk-nag/lib/utils/flatten-cfn-reference.js'
 import { Construct } from 'constructs';
 import type { FunctionDeclaration } from '../functions/declarations.ts';
 import { vendorNames } from '../lib/vendors/index.ts';
-import { statementsOf } from './rights.ts';
+import { allow, statementsOf } from './rights.ts';
 import type { StorageStack } from './storage-stack.ts';
 
 export interface LambdaFunctionProps {
@@ -146,10 +146,6 @@ function variableOf({ declaration: { trigger } }: LambdaFunction): string {
 /** Every execution of every version. */
 function executionsOf({ lambda }: LambdaFunction): string {
   return `${lambda.functionArn}:*`;
-}
-
-function allow(actions: string[], resources: string[]): PolicyStatement {
-  return new PolicyStatement({ actions, resources });
 }
 
 function grant(role: Role, statements: readonly PolicyStatement[], reason: string): void {

@@ -56,7 +56,7 @@ export function secretArn(scope: Construct, name: string): string {
   );
 }
 
-function allow(actions: string[], resources: string[]): PolicyStatement {
+export function allow(actions: string[], resources: string[]): PolicyStatement {
   return new PolicyStatement({ actions, resources });
 }
 

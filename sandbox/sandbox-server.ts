@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { createFaultQueue, type Fault, misbehave } from './faults.ts';
 import { type SandboxReply, sendReply } from './sandbox-reply.ts';
 import { openStateFile } from './state-file.ts';
@@ -157,7 +158,7 @@ export async function startSandbox<State extends object>(
       headers: raw.headers,
       raw,
       body: () => {
-        read ??= collect(raw);
+        read ??= buffer(raw);
         return read;
       },
     };
@@ -183,26 +184,14 @@ export async function startSandbox<State extends object>(
     const fault = faults.take(request.method, target);
     if (fault) entry.fault = fault.kind;
     try {
-      if (fault && fault.when !== 'after') {
-        const decided = await misbehave(fault, response);
-        if (decided !== undefined) {
-          entry.status = decided;
-          return;
-        }
-      }
+      if (fault && fault.when !== 'after' && (await isAnswered(fault))) return;
       const reply = await handle(request, sandbox);
       if (read) entry.body = (await read).subarray(0, 65_536).toString('utf8');
       entry.status = reply.status;
       if (reply.refusal !== undefined) entry.refusal = reply.refusal;
       if (reply.save === 'later') file.saveLater(sandbox.state);
       else file.save(sandbox.state);
-      if (fault?.when === 'after') {
-        const decided = await misbehave(fault, response);
-        if (decided !== undefined) {
-          entry.status = decided;
-          return;
-        }
-      }
+      if (fault?.when === 'after' && (await isAnswered(fault))) return;
       await sendReply(response, reply, fault);
     } catch (error) {
       // A caller that hung up in the middle of its body is the caller's doing, not a bug in here.
@@ -211,6 +200,13 @@ export async function startSandbox<State extends object>(
       entry.refusal = `sandbox: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
       if (!response.headersSent) response.writeHead(500).end(entry.refusal);
       else response.destroy();
+    }
+
+    /** Applies the fault; true where that was the answer. */
+    async function isAnswered(given: Fault): Promise<boolean> {
+      const decided = await misbehave(given, response);
+      entry.status = decided ?? entry.status;
+      return decided !== undefined;
     }
   }
 
@@ -252,9 +248,3 @@ const sharedControls: SandboxControls<never> = {
   },
   'POST reset': (_input, sandbox) => sandbox.reset(),
 };
-
-async function collect(raw: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of raw) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { adminKeySecret, type SecretStore } from '../core/secrets.ts';
 import { keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
@@ -30,5 +30,5 @@ export async function readAdminKeyHash(table: Table): Promise<string | undefined
 
 /** What is stored of a key's secret. */
 export function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('base64url');
+  return hash('sha256', secret, 'base64url');
 }

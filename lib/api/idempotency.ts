@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError, type Problem, problemOf } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
+import { canonicalJson } from '../core/record.ts';
 import { seal as sealText, unseal } from '../core/seal.ts';
 import { readFileText, storeText } from '../store/blobs.ts';
 import { expiry, keys } from '../store/items.ts';
@@ -65,7 +66,8 @@ export async function once(
   const key = keys.idempotency(request.area, request.keyId, request.key);
   const now = clock.now();
   const fence = random.bytes(12).toString('base64url');
-  const fingerprint = hashOf(stable(request.fingerprint)).toString('base64url');
+  // The order of fields does not make a different request.
+  const fingerprint = hash('sha256', canonicalJson(request.fingerprint), 'base64url');
   const claim: StoredCall = {
     ...key,
     fingerprint,
@@ -147,7 +149,7 @@ async function finish(
   answer: { status: number; body: unknown | Problem },
 ): Promise<void> {
   const plain = JSON.stringify(answer.body ?? null);
-  const kept = seal === undefined ? plain : sealText(hashOf(seal), '', plain).toString('base64');
+  const kept = seal === undefined ? plain : sealText(hash('sha256', seal, 'buffer'), '', plain).toString('base64');
   const { text, file } = await storeText(services.files, kept, `idempotency/${area}/${fence}`);
   await services.table.update(
     key,
@@ -159,24 +161,11 @@ async function finish(
 
 function opened(kept: string, seal: string): string {
   try {
-    return unseal(hashOf(seal), '', Buffer.from(kept, 'base64'));
+    return unseal(hash('sha256', seal, 'buffer'), '', Buffer.from(kept, 'base64'));
   } catch {
     throw new GatewayError(
       'conflict',
       'The first request with this Idempotency-Key was made under another secret of this key, so its answer cannot be shown again.',
     );
   }
-}
-
-function hashOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
-/** JSON with sorted keys, so that the order of fields does not make a different request. */
-function stable(value: unknown): string {
-  return JSON.stringify(value, (_, each: unknown) =>
-    each !== null && typeof each === 'object' && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : each,
-  );
 }

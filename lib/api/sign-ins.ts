@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../core/clock.ts';
 import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { expiry, keys as itemKeys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
+import { hashOf } from './admin-key.ts';
 
 /** Where a browser exchanges its key, or the token of a link, for a cookie. */
 export const signInPath = '/v1/sign-in';
@@ -67,7 +67,7 @@ export class SignIns {
   #make(ms: number, keyOf: (id: string) => Key, key: SignInKey): { token: SignInToken; item: SignInItem } {
     const token = { id: newId(this.#random), secret: this.#random.bytes(32).toString('base64url') };
     const until = this.#clock.now() + ms;
-    return { token, item: { ...keyOf(token.id), ...key, hash: digest(token.secret), until, expiresAt: expiry(until) } };
+    return { token, item: { ...keyOf(token.id), ...key, hash: hashOf(token.secret), until, expiresAt: expiry(until) } };
   }
 }
 
@@ -78,7 +78,7 @@ export async function findSignIn(
   now: number,
 ): Promise<(SignInKey & { until: number }) | undefined> {
   const item = await table.get<SignInItem>(itemKeys.signIn(id), true);
-  return item && item.until > now && equalInConstantTime(item.hash, digest(secret)) ? item : undefined;
+  return item && item.until > now && equalInConstantTime(item.hash, hashOf(secret)) ? item : undefined;
 }
 
 /** Consumes a link's token and returns the key behind it, or undefined if the token is used, too old or unknown. */
@@ -86,7 +86,7 @@ export async function useLink(table: Table, text: string, now: number): Promise<
   const token = tokenOf(text.slice(linkPrefix.length));
   if (!token) return undefined;
   const used = await table.delete<SignInItem>(itemKeys.signInLink(token.id), '#hash = :hash AND #until > :now', {
-    hash: digest(token.secret),
+    hash: hashOf(token.secret),
     now,
   });
   return used.done ? used.item : undefined;
@@ -117,7 +117,7 @@ export function setCookie(token: SignInToken | undefined, secure: boolean): stri
 
 /** What a page must send as `X-CSRF-Token` with everything but a read. */
 export function csrfToken({ secret }: SignInToken): string {
-  return digest(`csrf ${secret}`);
+  return hashOf(`csrf ${secret}`);
 }
 
 /** Throws `forbidden` where a request that may change something does not carry the page's token. */
@@ -132,8 +132,4 @@ export function requireCsrfToken(token: SignInToken, method: string, given: stri
 function tokenOf(text: string): SignInToken | undefined {
   const [, id, secret] = text.match(form) ?? [];
   return id !== undefined && secret !== undefined ? { id, secret } : undefined;
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
 }

@@ -3,6 +3,7 @@ import { within } from '../api/scopes.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
+import { canonicalJson } from '../core/record.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import type { Catalogue } from '../core/vendor.ts';
 import { packText } from '../store/blobs.ts';
@@ -146,16 +147,7 @@ export function mayChange(item: AutomationItem, principal: Principal): void {
 
 /** True when two definitions differ in `enabled` at most. */
 export function onlySwitches(before: Definition, after: Definition): boolean {
-  return canonical({ ...before, enabled: true }) === canonical({ ...after, enabled: true });
-}
-
-/** JSON with sorted keys, so that equal definitions serialize identically. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) =>
-    typeof member === 'object' && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : member,
-  );
+  return canonicalJson({ ...before, enabled: true }) === canonicalJson({ ...after, enabled: true });
 }
 
 function fieldsOf({ vendors }: RecordServices, definition: Definition, principal: Principal) {

@@ -3,7 +3,7 @@ import type { Principal } from '../api/key-check.ts';
 import { Answer, type Route, type RouteCall, route } from '../api/route.ts';
 import { controlNeed, requireScope } from '../api/scopes.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
-import { GatewayError, refusedField } from '../core/errors.ts';
+import { type GatewayError, refusedField, undefinedIfNotFound } from '../core/errors.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import { field, named } from '../core/field.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
@@ -120,7 +120,7 @@ export function automationRoutes(
       input: () => ({ ...automationFields(), name: z.optional(automationFields().name), ...readOnly() }),
       output: shown,
       handle: async ({ params: { id: key = '' }, input, principal }) => {
-        const before = await findAutomation(services.table, key).catch(absent);
+        const before = await findAutomation(services.table, key).catch(undefinedIfNotFound);
         const ignored = readOnly();
         const given = Object.entries(input).filter(([name]) => !Object.hasOwn(ignored, name));
         const definition = automationSchema().parse({
@@ -270,10 +270,6 @@ function requestedEvent(item: AutomationItem, requestId: string, now: number): T
     connection: item.id,
     data: { automationId: item.id, dueAt: timestamp },
   };
-}
-
-function absent(error: unknown): undefined {
-  if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
 }
 
 function renamed(name: string): GatewayError {

@@ -1,5 +1,6 @@
 import { Cron } from 'croner';
 import type { FieldError } from '../core/errors.ts';
+import { isTimeZone } from '../core/zone-time.ts';
 import type { Schedule } from './definition.ts';
 
 /** The maximum number of missed firings that `missed: "all"` runs; older ones are dropped and counted. */
@@ -135,13 +136,4 @@ function cronOf(schedule: { cron: string; timeZone?: string | undefined }): Cron
     mode: '5-part',
     fixedTimeRule: 'no-wildcard',
   });
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }

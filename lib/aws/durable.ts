@@ -13,6 +13,7 @@ import {
 import { type DurableContext, StepInterrupted, type StepOptions } from '../core/durable.ts';
 import { type ErrorCode, type ErrorOptions, GatewayError } from '../core/errors.ts';
 import type { FileStore } from '../core/files.ts';
+import { defined } from '../core/record.ts';
 import { readFileText, storeText } from '../store/blobs.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
@@ -173,10 +174,7 @@ function remember(error: unknown): RememberedError {
       status,
       retryable,
       outcome,
-      ...(retryAfter !== undefined && { retryAfter }),
-      ...(vendor !== undefined && { vendor }),
-      ...(vendorCode !== undefined && { vendorCode }),
-      ...(errors !== undefined && { errors }),
+      ...defined({ retryAfter, vendor, vendorCode, errors }),
     };
     return { name, message, code, options };
   }

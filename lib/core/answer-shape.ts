@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { isRecord } from './record.ts';
 import { definitionOf } from './schema-definition.ts';
 
 /** A vendor's response, normalised where it matches the declared form, and the JSON pointers of the parts that do not match. */
@@ -94,10 +95,6 @@ function child(parent: unknown, key: string | number): unknown {
   return parent !== null && typeof parent === 'object' && Object.hasOwn(parent, key)
     ? (parent as Record<string | number, unknown>)[key]
     : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 function escaped(name: string): string {

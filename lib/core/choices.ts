@@ -1,5 +1,6 @@
 import { nearest } from './nearest.ts';
 import type { Shape } from './operation.ts';
+import { isRecord } from './record.ts';
 
 /** One value that a field may take, as a form or a drop-down shows it. */
 export interface Choice {
@@ -89,8 +90,4 @@ function labelOf({ id, name, with: settled = {} }: Choice): string {
 
 function textOf(value: unknown): string | undefined {
   return (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -157,6 +157,11 @@ export function refusedField(pointer: string, message: string): GatewayError {
   });
 }
 
+/** For `catch`: what is not found is undefined, and every other error is thrown on. */
+export function undefinedIfNotFound(error: unknown): undefined {
+  if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
+}
+
 /** A 405 with the `Allow` header that RFC 9110 asks for. */
 export function methodNotAllowed(what: string, method: string, allowed: readonly string[]): GatewayError {
   const methods = [...new Set(allowed)].join(', ');

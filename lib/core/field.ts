@@ -82,6 +82,9 @@ export const bigInteger = () =>
     z.transform((value: number | string) => String(value)),
   );
 
+/** A point in time in ISO 8601, with its offset. */
+export const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
+
 /** Base64 in the standard alphabet with padding, or `data:` free of it. */
 export const base64 = () =>
   z

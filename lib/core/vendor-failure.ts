@@ -67,6 +67,11 @@ export function failureOf(
   });
 }
 
+/** What a check says of an error. */
+export function wordsOf(error: unknown): string {
+  return error instanceof GatewayError ? error.message : 'An unexpected error; see the log.';
+}
+
 /** True if the time was up before a request could begin: what took so long was not the vendor's answer to it. */
 export function isStoppedBefore(error: unknown): boolean {
   return error instanceof HttpFailure && error.kind === 'aborted' && !error.sent;

@@ -115,3 +115,13 @@ function formatFor(zone: string): Intl.DateTimeFormat {
   }
   return format;
 }
+
+/** Whether a text is the name of a time zone. */
+export function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { EventSource } from '../core/event-type.ts';
 import { LruMap } from '../core/lru-map.ts';
+import { defined } from '../core/record.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { TriggerKind } from '../store/triggers.ts';
@@ -54,8 +55,7 @@ export async function noteReader(
   const digest = createHash('sha256').update(name).digest('base64url').slice(0, 22);
   await table.put<ReaderItem>({
     ...keys.eventReader(digest),
-    ...(type !== undefined && { type }),
-    ...(connection !== undefined && { connection }),
+    ...defined({ type, connection }),
     keptUntil: now + readerMs,
     expiresAt: expiry(now + readerMs),
   });

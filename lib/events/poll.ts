@@ -3,7 +3,7 @@ import type { Connections } from '../connections/connections.ts';
 import { HostLimit } from '../connections/host-limit.ts';
 import { type CallScope, type CallServices, vendorCall } from '../connections/vendor-calls.ts';
 import { backoff } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, undefinedIfNotFound } from '../core/errors.ts';
 import type { EventSource } from '../core/event-type.ts';
 import { forEachLimited } from '../core/limit.ts';
 import { isReserved, monthEnd, pollPause, reservedReason } from '../core/quota.ts';
@@ -158,10 +158,7 @@ async function pollConnection(
   report: Counts,
 ): Promise<void> {
   const name = items[0]?.connection ?? '';
-  const connection = await services.connections.find(vendor.name, name).catch((error: unknown) => {
-    if (error instanceof GatewayError && error.code === 'not_found') return undefined;
-    throw error;
-  });
+  const connection = await services.connections.find(vendor.name, name).catch(undefinedIfNotFound);
   const host = connection ? (vendor.connection.addresses(connection.settings)[0] ?? '') : '';
   await hosts.run(host, () => pollSources(services, vendor, connection, items, turn, report));
 }

@@ -16,6 +16,13 @@ export interface Challenge {
   body?: string | Readonly<Record<string, string>> | undefined;
 }
 
+/** The handshake of CloudEvents. */
+const webhookOrigin = {
+  method: 'OPTIONS',
+  match: { 'headers.webhook-request-origin': true },
+  headers: { 'webhook-allowed-origin': '{headers.webhook-request-origin}', 'webhook-allowed-rate': '*' },
+} as const;
+
 /** Handshakes of well-known senders. */
 export const challengePresets = {
   slack: [{ method: 'POST', match: { 'body.type': 'url_verification' }, body: '{body.challenge}' }],
@@ -37,19 +44,9 @@ export const challengePresets = {
   meta: [{ method: 'GET', match: { 'query.hub.mode': 'subscribe' }, body: '{query.hub.challenge}' }],
   dropbox: [{ method: 'GET', match: { 'query.challenge': true }, body: '{query.challenge}' }],
   trello: [{ method: 'HEAD' }],
-  cloudevents: [
-    {
-      method: 'OPTIONS',
-      match: { 'headers.webhook-request-origin': true },
-      headers: { 'webhook-allowed-origin': '{headers.webhook-request-origin}', 'webhook-allowed-rate': '*' },
-    },
-  ],
+  cloudevents: [webhookOrigin],
   'event-grid': [
-    {
-      method: 'OPTIONS',
-      match: { 'headers.webhook-request-origin': true },
-      headers: { 'webhook-allowed-origin': '{headers.webhook-request-origin}', 'webhook-allowed-rate': '*' },
-    },
+    webhookOrigin,
     {
       method: 'POST',
       match: { 'headers.aeg-event-type': 'SubscriptionValidation' },

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hashOf } from '../api/admin-key.ts';
 import { type Clock, isRecent, type Random } from '../core/clock.ts';
 import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -246,8 +246,4 @@ function tokenOf(id: string, secret: string): string {
 
 function opens({ tokens }: HookItem, hash: string, now: number): boolean {
   return tokens.some((each) => (each.until ?? Number.POSITIVE_INFINITY) > now && equalInConstantTime(each.hash, hash));
-}
-
-function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('base64url');
 }

@@ -5,6 +5,7 @@ import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { text } from '../core/field.ts';
 import { type InputOf, parseInput } from '../core/operation.ts';
+import { canonicalJson, defined } from '../core/record.ts';
 import { storeSecret, validSecrets } from '../core/rotated-secret.ts';
 import { hookSecret, type SecretStore } from '../core/secrets.ts';
 import { newSigningSecret } from '../core/standard-webhooks.ts';
@@ -209,8 +210,7 @@ export function settingsOf({ kind, hmac, header, topicArn, vendor, ...rest }: Ho
   return {
     kind,
     ...hmac,
-    ...(header !== undefined && { header }),
-    ...(topicArn !== undefined && { topicArn }),
+    ...defined({ header, topicArn }),
     ...(vendor !== undefined && 'connection' in rest && { connection: `${vendor}/${rest.connection}` }),
   };
 }
@@ -220,22 +220,5 @@ function settingOf(item: HookItem, name: string): unknown {
 }
 
 function isSame(one: unknown, other: unknown): boolean {
-  return sorted(one) === sorted(other);
-}
-
-function sorted(value: unknown): string {
-  return (
-    JSON.stringify(value, (_key, member: unknown) =>
-      typeof member === 'object' && member !== null && !Array.isArray(member)
-        ? Object.fromEntries(Object.entries(member).sort(([one], [other]) => (one < other ? -1 : 1)))
-        : member,
-    ) ?? ''
-  );
-}
-
-/** Without what was not given: an absent field is not one that is undefined. */
-function defined<T extends object>(input: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
+  return canonicalJson(one) === canonicalJson(other);
 }

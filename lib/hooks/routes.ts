@@ -4,7 +4,7 @@ import { Answer, type Route, type RouteCall, route } from '../api/route.ts';
 import { serverUrl } from '../api/server-url.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Random } from '../core/clock.ts';
-import { GatewayError, inUse, refusedField } from '../core/errors.ts';
+import { inUse, refusedField, undefinedIfNotFound } from '../core/errors.ts';
 import { field, integer, named, text } from '../core/field.ts';
 import { rotateSecret } from '../core/rotated-secret.ts';
 import type { SecretStore } from '../core/secrets.ts';
@@ -166,7 +166,7 @@ export function hookRoutes(
       }),
       output: () => z.extend(shown(), { url: z.optional(urlField()), secret: secretField() }),
       handle: async ({ params: { id: key = '' }, input, principal, request }) => {
-        const before = await findHook(hooks, key).catch(absent);
+        const before = await findHook(hooks, key).catch(undefinedIfNotFound);
         const ignored = readOnly();
         const given = Object.entries(input).filter(([name]) => !Object.hasOwn(ignored, name));
         const name = input.name ?? before?.name ?? key;
@@ -286,10 +286,6 @@ function showWritten({ item, token, secret }: WrittenHook, status: HookStatus, r
     ...(token !== undefined && { url: urlOf(request, token) }),
     ...(secret !== undefined && { secret }),
   };
-}
-
-function absent(error: unknown): undefined {
-  if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
 }
 
 export function urlOf(request: HttpRequest, token: string): string {

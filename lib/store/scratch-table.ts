@@ -145,7 +145,7 @@ function nameOf({ pk, sk }: { pk?: unknown; sk?: unknown }): string {
 }
 
 /** A deep copy without undefined members, as DynamoDB would store it. */
-function copy<T>(item: T): T {
+export function copy<T>(item: T): T {
   return item === undefined ? item : JSON.parse(JSON.stringify(item));
 }
 

@@ -5,6 +5,7 @@ import type { Connections } from '../connections/connections.ts';
 import { GatewayError, refusedField } from '../core/errors.ts';
 import { field, integer, named, text } from '../core/field.ts';
 import { type AddressPolicy, checkUrl } from '../core/http/address-policy.ts';
+import { defined } from '../core/record.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from '../events/event-types.ts';
 import { matchesType } from '../events/list.ts';
@@ -101,7 +102,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       }),
       output: shownOnce,
       handle: async ({ input, principal }) => {
-        await check(principal, definedOf(input));
+        await check(principal, defined(input));
         const { item, secret } = await createSubscription(services, principal, input);
         return { ...show(item), secret };
       },
@@ -144,7 +145,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       handle: async ({ params, input, principal }) => {
         const item = await find(principal, params.id);
         const { enabled, ...rest } = input;
-        const after = { ...item, ...definedOf(rest) };
+        const after = { ...item, ...defined(rest) };
         const changed = Object.fromEntries(Object.entries(after).filter(([, value]) => value !== null));
         // A key can change a subscription only into one that it could have created itself.
         await check(principal, changed as Partial<SubscriptionItem>);
@@ -192,13 +193,6 @@ function checkTarget(target: string, policy: AddressPolicy): void {
   const problem = checkUrl(target, policy);
   // The policy of targets is not a setting of the caller.
   if (problem !== undefined) throw refusedField('/url', problem.split(';')[0] ?? problem);
-}
-
-/** Drops undefined fields: an absent field differs from an undefined one. */
-function definedOf<T extends object>(input: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }
 
 function show(item: SubscriptionItem) {

@@ -2,6 +2,7 @@ import type { Principal } from '../api/key-check.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
+import { defined } from '../core/record.ts';
 import { storeSecret } from '../core/rotated-secret.ts';
 import { type SecretStore, subscriptionSecret } from '../core/secrets.ts';
 import { newSigningSecret } from '../core/standard-webhooks.ts';
@@ -52,9 +53,7 @@ export async function createSubscription(
     id,
     url,
     types,
-    ...(connection !== undefined && { connection }),
-    ...(filter !== undefined && { filter }),
-    ...(description !== undefined && { description }),
+    ...defined({ connection, filter, description }),
     state: 'active',
     keyId: principal.keyId,
     scopes: [...principal.scopes],

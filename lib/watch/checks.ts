@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import type { Check } from './check.ts';
-import { checkQueues } from './queues.ts';
+import { checkQueues, seconds } from './queues.ts';
 
 /** The result of the last full check; times are epoch milliseconds. */
 export interface HealthReport extends Key {
@@ -85,8 +85,4 @@ async function checkStream(table: Table, now: number): Promise<Check> {
   if (!seen) return { name, ok: false, message: 'no probe has come through yet' };
   const age = now - seen.sentAt;
   return { name, ok: age <= lateAfterMs, message: `the last probe that came through was sent ${seconds(age)} ago` };
-}
-
-function seconds(ms: number): string {
-  return `${Math.max(0, Math.round(ms / 1000))} s`;
 }

@@ -79,6 +79,6 @@ function blocked(name: string, due: readonly number[], now: number): Check {
   return { name, ok: false, message: `the oldest has waited for ${seconds(age)}` };
 }
 
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   return `${Math.max(0, Math.round(ms / 1000))} s`;
 }

@@ -1,5 +1,6 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { equalInConstantTime } from '../../lib/core/constant-time.ts';
 
 /** An error as an AWS service answers it; `name` is the class that the SDK throws at the caller. */
 export class ServiceError extends Error {
@@ -35,7 +36,7 @@ export function createLocalCredentials(): LocalCredentials {
  */
 export function requireAccessKey(request: IncomingMessage, credentials: LocalCredentials): void {
   const given = /^AWS4-HMAC-SHA256 Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1] ?? '';
-  const isKnown = timingSafeEqual(digest(given), digest(credentials.accessKeyId));
+  const isKnown = equalInConstantTime(given, credentials.accessKeyId);
   if (isKnown && request.headers.origin === undefined && isLoopback(request.headers.host)) return;
   throw new ServiceError('UnrecognizedClientException', 'The security token included in the request is invalid.', 403);
 }
@@ -81,8 +82,4 @@ export function answerError(response: ServerResponse, error: unknown, contentTyp
   // A body that was not read to its end would be taken for the next request.
   if (!response.req.complete) response.setHeader('connection', 'close');
   response.writeHead(status, { 'content-type': contentType, 'x-amzn-errortype': name }).end(body);
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

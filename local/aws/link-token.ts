@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { equalInConstantTime } from '../../lib/core/constant-time.ts';
 
 /** Tokens that carry their own contents and cannot be made or changed without the key. */
 export interface LinkTokens<Contents extends object> {
@@ -10,17 +11,16 @@ export interface LinkTokens<Contents extends object> {
 
 /** Tokens for one purpose; one for another purpose under the same key is forged here. */
 export function linkTokens<Contents extends object>(key: Buffer, purpose: string): LinkTokens<Contents> {
-  const signatureOf = (payload: string) => createHmac('sha256', key).update(`${purpose}.${payload}`).digest();
+  const signatureOf = (payload: string) =>
+    createHmac('sha256', key).update(`${purpose}.${payload}`).digest('base64url');
   return {
     sign: (contents, expiresAt) => {
       const payload = Buffer.from(JSON.stringify({ contents, expiresAt })).toString('base64url');
-      return `${payload}.${signatureOf(payload).toString('base64url')}`;
+      return `${payload}.${signatureOf(payload)}`;
     },
     read: (token, now) => {
       const [payload = '', signature = ''] = token.split('.');
-      const given = Buffer.from(signature, 'base64url');
-      const wanted = signatureOf(payload);
-      if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return 'forged';
+      if (!equalInConstantTime(signature, signatureOf(payload))) return 'forged';
       // Signed by us, so it is what we wrote.
       const signed = JSON.parse(Buffer.from(payload, 'base64url').toString()) as {
         contents: Contents;

@@ -1,5 +1,5 @@
 import type { Principal } from '../../api/key-check.ts';
-import { GatewayError } from '../../core/errors.ts';
+import { GatewayError, undefinedIfNotFound } from '../../core/errors.ts';
 import { didYouMean } from '../../core/nearest.ts';
 import { parseInput } from '../../core/operation.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
@@ -60,7 +60,7 @@ export async function install(
   try {
     for (const [key, template] of Object.entries(recipe.hooks ?? {})) {
       const settings = { ...(fill(template, inputs) as object), name: nameOf(name, template.name) };
-      const before = await findHook(services.hooks, settings.name).catch(absent);
+      const before = await findHook(services.hooks, settings.name).catch(undefinedIfNotFound);
       const written = await putHook(services, vendors, principal, settings, before);
       if (!before) undo.push(() => services.hooks.remove(written.item.id));
       hooks.push({ key, written });
@@ -125,8 +125,4 @@ async function store(
 
 function nameOf(installation: string, part: string): string {
   return part === '' ? installation : `${installation}: ${part}`;
-}
-
-function absent(error: unknown): undefined {
-  if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { field, integer, named, text } from '../../core/field.ts';
+import { field, integer, moment, named, text } from '../../core/field.ts';
 import { eventIdField } from '../../events/routes.ts';
 import { runStates, stepStates } from '../runs/runs.ts';
 
@@ -108,8 +108,6 @@ export const backtestFields = () => ({
   }),
 });
 export type BacktestInput = z.output<z.ZodMiniObject<ReturnType<typeof backtestFields>>>;
-
-const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
 
 /** What a backtest answers. */
 export const backtested = () =>

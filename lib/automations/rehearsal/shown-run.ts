@@ -1,3 +1,4 @@
+import { defined } from '../../core/record.ts';
 import { redact } from '../../core/redaction/redact.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { operationIn } from '../runs/operations.ts';
@@ -20,8 +21,7 @@ export async function showRehearsed(stage: RehearsalStage, vendors: Catalogue, r
   return {
     runs: state !== 'skipped' && state !== 'suppressed',
     state,
-    ...(reason !== undefined && { reason }),
-    ...(dedupeKey !== undefined && { dedupeKey }),
+    ...defined({ reason, dedupeKey }),
     ...seen(stage.notesOf(runId)),
     automation: name,
     ...(owner !== unsavedId && { automationId: owner }),
@@ -57,8 +57,7 @@ async function showStep(stage: RehearsalStage, vendors: Catalogue, run: RunItem,
     ...(call !== undefined && { call }),
     ...(effect && { effect }),
     state,
-    ...(reason !== undefined && { reason }),
-    ...(words !== undefined && { problem: words }),
+    ...defined({ reason, problem: words }),
     startedAt: iso(startedAt),
     afterSeconds: (startedAt - run.createdAt) / 1000,
     // Written by the record's own JSON.

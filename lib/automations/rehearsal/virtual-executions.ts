@@ -1,4 +1,5 @@
 import type { DurableContext, RunStart, Starter, Waited } from '../../core/durable.ts';
+import { copy } from '../../store/scratch-table.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** Ends a wait that may still be open. */
@@ -54,7 +55,7 @@ export class VirtualExecutions implements Starter {
   async complete(callbackId: string, value: unknown): Promise<boolean> {
     const end = this.#waits.get(callbackId);
     if (!end) return false;
-    const done = () => end({ done: true, value: plain(value) });
+    const done = () => end({ done: true, value: copy(value) });
     const at = await this.#happensAt(value);
     if (at <= this.#clock.now()) done();
     else this.#clock.at(at, done);
@@ -64,7 +65,7 @@ export class VirtualExecutions implements Starter {
   get #context(): DurableContext {
     const clock = this.#clock;
     const context: DurableContext = {
-      step: async (_name, run) => plain(await clock.during(() => run(1))),
+      step: async (_name, run) => copy(await clock.during(() => run(1))),
       wait: (_name, seconds) => clock.sleep(seconds * 1000),
       waitFor: async <T>(name: string, register: (callbackId: string) => Promise<void>, seconds: number) => {
         const callbackId = `${name}/${++this.#waitCount}`;
@@ -93,9 +94,4 @@ export class VirtualExecutions implements Starter {
     };
     return context;
   }
-}
-
-/** A value as an execution remembers it: plain JSON. */
-function plain<T>(value: T): T {
-  return value === undefined ? value : JSON.parse(JSON.stringify(value));
 }

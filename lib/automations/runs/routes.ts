@@ -4,7 +4,7 @@ import { type Route, route } from '../../api/route.ts';
 import { controlNeed, requireScope, within } from '../../api/scopes.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
-import { field, integer, named, text } from '../../core/field.ts';
+import { field, integer, moment, named, text } from '../../core/field.ts';
 import { redact } from '../../core/redaction/redact.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { unpackText } from '../../store/blobs.ts';
@@ -86,7 +86,6 @@ const shownAlarm = () =>
       hidden: field(z.optional(z.boolean()), { description: 'True if your key may not see the reason.' }),
     }),
   );
-const moment = () => z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-05T02:11:09Z' });
 const runIdField = () => z.string().check(z.refine((id) => runKey(id) !== undefined, 'must be the id of a run'));
 
 /** The routes of runs: what was done, step by step, and replays. */

@@ -1,6 +1,7 @@
 import { mayRead } from '../../api/scopes.ts';
 import type { Connections } from '../../connections/connections.ts';
 import { GatewayError } from '../../core/errors.ts';
+import { defined } from '../../core/record.ts';
 import type { Hooks } from '../../hooks/hooks.ts';
 import { writtenHook } from '../../hooks/records.ts';
 import type { Table } from '../../store/table.ts';
@@ -83,9 +84,7 @@ function writtenSubscription({ url, types, connection, filter, description, stat
   return {
     url,
     types,
-    ...(connection !== undefined && { connection }),
-    ...(filter !== undefined && { filter }),
-    ...(description !== undefined && { description }),
+    ...defined({ connection, filter, description }),
     enabled: state === 'active',
   };
 }

@@ -4,6 +4,7 @@ import { controlNeed, requireScope } from '../../api/scopes.ts';
 import { type FieldError, GatewayError } from '../../core/errors.ts';
 import { text } from '../../core/field.ts';
 import { parseInput } from '../../core/operation.ts';
+import { canonicalJson } from '../../core/record.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
 import { type HookRecordServices, hookFields } from '../../hooks/records.ts';
 import { urlOf } from '../../hooks/routes.ts';
@@ -15,7 +16,7 @@ import { type PutServices, putAutomation } from '../put-automation.ts';
 import { install, partsOf, recipeNamed } from '../recipes/install.ts';
 import { recordInstallation } from '../recipes/installations.ts';
 import { type Recipes, readInputs } from '../recipes/recipe.ts';
-import { automationByName, canonical } from '../records.ts';
+import { automationByName } from '../records.ts';
 import {
   connectionName,
   type Document,
@@ -135,7 +136,7 @@ export class Importer {
       return this.#write('created', 'createConnection', { input: document });
     }
     const changes = { ...nulls(before.settings), ...(settings as Document) };
-    const isSame = credentials === undefined && canonical(before.settings) === canonical(settings);
+    const isSame = credentials === undefined && canonicalJson(before.settings) === canonicalJson(settings);
     if (isSame) return { action: 'unchanged' };
     return this.#write('changed', 'changeConnection', {
       params,
@@ -144,11 +145,11 @@ export class Importer {
   }
 
   async #hook(document: Document, before: Document | undefined): Promise<Outcome> {
-    if (before && canonical({ ...defaultsOf(before), ...document }) === canonical(before))
+    if (before && canonicalJson({ ...defaultsOf(before), ...document }) === canonicalJson(before))
       return { action: 'unchanged' };
     const name = String(document.name);
     // A way to verify that is not changed keeps its secret.
-    const keepsVerify = before && canonical(document.verify) === canonical(before.verify);
+    const keepsVerify = before && canonicalJson(document.verify) === canonicalJson(before.verify);
     try {
       if (!keepsVerify) parseInput(z.strictObject(hookFields(this.#vendors)), document);
       const { verify, ...rest } = document;
@@ -175,7 +176,7 @@ export class Importer {
     const wanted = new Map<Document, Definition>();
     for (const document of documents) {
       const before = known.get(nameOf(document));
-      if (before && canonical({ enabled: true, ...document }) === canonical(before)) {
+      if (before && canonicalJson({ enabled: true, ...document }) === canonicalJson(before)) {
         outcomes.set(document, { action: 'unchanged' });
         continue;
       }
@@ -235,7 +236,8 @@ export class Importer {
     const recipe = recipeNamed(this.#recipes, recipeName);
     const inputs = readInputs(recipe, given);
     const { principal, request } = this.#caller;
-    if (before && canonical({ recipe: recipeName, name, inputs }) === canonical(before)) return { action: 'unchanged' };
+    if (before && canonicalJson({ recipe: recipeName, name, inputs }) === canonicalJson(before))
+      return { action: 'unchanged' };
     requireScope(principal.scopes, controlNeed('automations', true));
     if (recipe.hooks) requireScope(principal.scopes, controlNeed('hooks', true));
     const action = before ? 'changed' : 'created';
@@ -271,7 +273,8 @@ export class Importer {
   }
 
   async #subscription(document: Document, before: Document | undefined): Promise<Outcome> {
-    if (before && canonical({ enabled: true, ...document }) === canonical(before)) return { action: 'unchanged' };
+    if (before && canonicalJson({ enabled: true, ...document }) === canonicalJson(before))
+      return { action: 'unchanged' };
     const input = withHookIds(document, (name) => this.#hookIds.get(name));
     if (!before) {
       const { enabled = true, ...rest } = input;

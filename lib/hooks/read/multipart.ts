@@ -1,4 +1,5 @@
 import { GatewayError } from '../../core/errors.ts';
+import { defined } from '../../core/record.ts';
 import { textOf } from './text.ts';
 
 /** One part of `multipart/form-data`. */
@@ -54,8 +55,7 @@ function partOf(bytes: Buffer): Part {
   const contentType = headers.get('content-type');
   return {
     name,
-    ...(filename !== undefined && { filename }),
-    ...(contentType !== undefined && { contentType }),
+    ...defined({ filename, contentType }),
     bytes: bytes.subarray(end + blankLine.length),
   };
 }

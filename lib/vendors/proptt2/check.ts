@@ -1,5 +1,6 @@
 import { type ErrorCode, GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
+import { wordsOf } from '../../core/vendor-failure.ts';
 import { parseTime } from '../../core/zone-time.ts';
 import { exchange, exchangeWithHeaders, type Proptt2Call } from './wire/exchange.ts';
 
@@ -75,8 +76,4 @@ async function positionFindings(call: Proptt2Call): Promise<Finding[]> {
       message: `The newest position lies ${minutes} minutes in the future: the setting timeZone is wrong, and with it every age of a position.`,
     },
   ];
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof GatewayError ? error.message : 'An unexpected error; see the log.';
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { field, integer, text } from '../../core/field.ts';
+import { isTimeZone } from '../../core/zone-time.ts';
 
 /** The settings of a ProPTT2 connection, in addition to those of every vendor. */
 export interface Proptt2Settings {
@@ -63,13 +64,4 @@ export function supports(version: string | undefined, since: string): boolean {
     if (difference !== 0) return difference > 0;
   }
   return true;
-}
-
-function isTimeZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return true;
-  } catch {
-    return false;
-  }
 }

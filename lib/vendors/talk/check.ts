@@ -1,5 +1,6 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
+import { wordsOf } from '../../core/vendor-failure.ts';
 import { rootOf, type TalkCall, type TalkSession } from './connection.ts';
 import { readCapabilities } from './session.ts';
 import { type Dialect, dialectOf, type Feature, features } from './wire/dialect.ts';
@@ -117,8 +118,4 @@ function subjectOf(error: unknown): string {
   if (error.code === 'vendor_rate_limited') return 'throttle';
   if (error.code === 'vendor_maintenance') return 'maintenance';
   return /Talk (is not|may)|may not use Talk/.test(error.message) ? 'talk' : 'account';
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof GatewayError ? error.message : 'An unexpected error; see the log.';
 }

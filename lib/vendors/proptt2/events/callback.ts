@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { GatewayError } from '../../../core/errors.ts';
 import type { EventType, FoundEvent, Push } from '../../../core/event-type.ts';
 import { parseJson, parseLenientJson } from '../../../core/json.ts';
+import { isRecord } from '../../../core/record.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
 
 const sender = () => ({ senderId: z.nullable(z.string()), senderName: z.nullable(z.string()) });
@@ -58,7 +59,7 @@ function read(rawBody: Buffer): Record<string, unknown> {
   for (const parse of [parseJson, parseLenientJson]) {
     try {
       const body = parse(text);
-      if (body !== null && typeof body === 'object' && !Array.isArray(body)) return body as Record<string, unknown>;
+      if (isRecord(body)) return body;
     } catch {
       // The lenient parser runs next; if it fails too, the body is rejected.
     }

@@ -15,10 +15,10 @@ import {
   record,
   recordsIn,
   role,
-  user,
   userId,
 } from '../fields.ts';
 import { customFrame } from '../wire/frame.ts';
+import { userList } from './users.ts';
 
 const description = () => z.optional(z.string());
 const notification = () => z.optional(z.string());
@@ -117,7 +117,7 @@ export const channels = {
     effect: 'read',
     call: 'GET /channels/{channelId}/users',
     input: () => ({ channelId: channelId() }),
-    output: () => memberList(),
+    output: () => userList(),
   }),
   unlinkUserToChannel: operation({
     summary: 'Unlink a user from a channel',
@@ -198,8 +198,6 @@ export const channels = {
     example: { channelId: 1, message: 'door=open' },
   }),
 };
-
-const memberList = () => named('UserList', z.looseObject({ users: z.array(user()) }));
 
 /** The output schema normalises the vendor's body; here it only passes through. */
 const doneBody = (body: unknown) => body as { code: string };

@@ -16,7 +16,8 @@ import {
 
 const email = () => z.optional(z.string());
 const description = () => z.optional(z.string());
-const userList = () => named('UserList', z.looseObject({ users: z.array(user()) }));
+/** Users as lists answer them. */
+export const userList = () => named('UserList', z.looseObject({ users: z.array(user()) }));
 
 const createUserErrors = {
   400: 'A parameter of the user is not valid',

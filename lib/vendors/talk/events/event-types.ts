@@ -12,6 +12,17 @@ const participant = () =>
     participant: z.looseObject({ type: z.string(), id: z.string(), name: z.string() }),
     ...actor(),
   });
+const message = () =>
+  z.looseObject({
+    ...room(),
+    messageId: z.int(),
+    message: z.string(),
+    text: z.string(),
+    messageParameters: z.record(z.string(), z.unknown()),
+    ...actor(),
+  });
+const reaction = () =>
+  z.looseObject({ ...room(), messageId: z.nullable(z.int()), reaction: z.nullable(z.string()), ...actor() });
 const asText = () => z.looseObject({ ...room(), text: z.string(), ...actor() });
 
 const poll = () => z.looseObject({ ...room(), pollId: z.int(), question: z.string(), ...actor() });
@@ -22,15 +33,7 @@ export const types = {
     summary: 'Somebody else sent a message in a room of the account',
     readBy: 'getChatMessages',
     ofOthers: true,
-    data: () =>
-      z.looseObject({
-        ...room(),
-        messageId: z.int(),
-        message: z.string(),
-        text: z.string(),
-        messageParameters: z.record(z.string(), z.unknown()),
-        ...actor(),
-      }),
+    data: message,
     sample: {
       ...byBob,
       messageId: 121,
@@ -42,29 +45,19 @@ export const types = {
   'talk.reaction.added': {
     summary: 'Somebody reacted to a message',
     readBy: 'getChatMessages',
-    data: () =>
-      z.looseObject({ ...room(), messageId: z.nullable(z.int()), reaction: z.nullable(z.string()), ...actor() }),
+    data: reaction,
     sample: { ...byBob, messageId: 121, reaction: '👍' },
   },
   'talk.reaction.removed': {
     summary: 'Somebody removed a reaction; null where the server does not say which',
     readBy: 'getChatMessages',
-    data: () =>
-      z.looseObject({ ...room(), messageId: z.nullable(z.int()), reaction: z.nullable(z.string()), ...actor() }),
+    data: reaction,
     sample: { ...byBob, messageId: 121, reaction: '👍' },
   },
   'talk.message.edited': {
     summary: 'A message was edited; the data contains its current form',
     readBy: 'getChatMessages',
-    data: () =>
-      z.looseObject({
-        ...room(),
-        messageId: z.int(),
-        message: z.string(),
-        text: z.string(),
-        messageParameters: z.record(z.string(), z.unknown()),
-        ...actor(),
-      }),
+    data: message,
     sample: { ...byBob, messageId: 121, message: 'Pump 3 is dry', text: 'Pump 3 is dry', messageParameters: {} },
   },
   'talk.message.deleted': {

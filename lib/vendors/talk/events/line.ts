@@ -1,4 +1,5 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
+import { defined } from '../../../core/record.ts';
 import { accountAt } from '../connection.ts';
 import { recordOf, textOf } from '../wire/protocol.ts';
 import type { Line, Viewer } from './chat-line.ts';
@@ -105,8 +106,7 @@ function messageEvent(line: Line, viewer: Viewer): FoundEvent | undefined {
       text: line.text,
       messageParameters: line.messageParameters,
       ...whoOf(line),
-      ...(line.parentId !== undefined && { replyTo: line.parentId }),
-      ...(line.threadId !== undefined && { threadId: line.threadId }),
+      ...defined({ replyTo: line.parentId, threadId: line.threadId }),
     },
   };
 }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpAnswer, HttpClient } from '../../../core/http/client.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { Effect } from '../../../core/operation.ts';
+import { isRecord } from '../../../core/record.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
 import { title } from '../connection.ts';
 
@@ -91,9 +92,7 @@ export function readAnswer(answer: HttpAnswer): OcsAnswer {
 
 /** An object of unknown fields, or undefined for anything else. */
 export function recordOf(value: unknown): Record<string, unknown> | undefined {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
+  return isRecord(value) ? value : undefined;
 }
 
 /** A string as it is; undefined for other values. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isRecord } from '../../../core/record.ts';
 import type { TableRows } from '../rows/whole-table.ts';
 import { digestOf } from '../writes/own-writes.ts';
 
@@ -93,8 +94,7 @@ function partsOf(all: Readonly<Record<string, unknown>>): {
   const values: Record<string, unknown> = {};
   const comments: Record<string, string> = {};
   for (const [fieldId, value] of Object.entries(all)) {
-    const object =
-      value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+    const object = isRecord(value) ? value : {};
     const summary = object.summary as { sstamp?: unknown } | null | undefined;
     if (summary !== undefined && summary !== null) comments[fieldId] = String(summary.sstamp ?? '0');
     else if (!('last' in object && 'total' in object)) values[fieldId] = value;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
+import { type ErrorCode, GatewayError, undefinedIfNotFound } from '../../../core/errors.ts';
 import type { FoundEvent } from '../../../core/event-type.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { TimetonicCall } from '../connection.ts';
@@ -168,13 +168,8 @@ async function commentEvents(call: TimetonicCall, about: object, commented: Comm
 
 /** The snapshot of a table; undefined if its file has expired: then the table is read as if for the first time. */
 export async function readSnapshot(call: TimetonicCall, file: string): Promise<Snapshot | undefined> {
-  try {
-    const { stream } = await call.files.get(file);
-    return parseJson(await text(stream)) as Snapshot;
-  } catch (error) {
-    if (error instanceof GatewayError && error.code === 'not_found') return undefined;
-    throw error;
-  }
+  const found = await call.files.get(file).catch(undefinedIfNotFound);
+  return found && (parseJson(await text(found.stream)) as Snapshot);
 }
 
 /** Writes a snapshot under a new name: until the cursor has moved, the old one is valid. */

@@ -3,6 +3,7 @@ import { backoff } from '../../../core/clock.ts';
 import { type FieldError, GatewayError } from '../../../core/errors.ts';
 import { field, named } from '../../../core/field.ts';
 import type { SendCall } from '../../../core/operation.ts';
+import { defined } from '../../../core/record.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { exchange, isDeadlock } from '../wire/exchange.ts';
 import { fieldText, type TimetonicRequest } from '../wire/send.ts';
@@ -302,8 +303,7 @@ function stopped(error: unknown, batch: Entry[], sums: Record<string, number>, t
       // After some rows were written, this is no longer a clean refusal.
       outcome: written > 0 && error.outcome === 'no' ? 'refused' : error.outcome,
       errors: batch.map(({ rowId }) => ({ pointer: `/rows/${rowId}`, message })),
-      ...(error.vendorCode !== undefined && { vendorCode: error.vendorCode }),
-      ...(error.retryAfter !== undefined && { retryAfter: error.retryAfter }),
+      ...defined({ vendorCode: error.vendorCode, retryAfter: error.retryAfter }),
     },
   );
 }

@@ -1,3 +1,5 @@
+import { isRecord } from '../../../core/record.ts';
+
 /** A value or a row of a response; its shape is not checked. */
 type Entry = { id?: unknown } | null;
 type Field = { id?: unknown; values?: Entry[] };
@@ -14,12 +16,12 @@ export interface TableValues {
 
 /** Whether a response contains its rows in one of the three formats. */
 export function hasRows(values: TableValues | undefined): boolean {
-  return Array.isArray(values?.rows) || isMap(values?.rows) || Array.isArray(values?.fields);
+  return Array.isArray(values?.rows) || isRecord(values?.rows) || Array.isArray(values?.fields);
 }
 
 /** The keys of a response's rows in any format: their ids, or the position of a row without one. */
 export function rowIdsOf({ fields, rows }: TableValues, offset: number): string[] {
-  if (isMap(rows)) return Object.keys(rows);
+  if (isRecord(rows)) return Object.keys(rows);
   const columns = listOf<Field>(fields).map((field) => listOf<Entry>(field?.values));
   const longest = columns.reduce((one, other) => (other.length > one.length ? other : one), []);
   return (Array.isArray(rows) ? rows : longest).map((entry, at) => rowName(entry?.id, offset + at));
@@ -34,10 +36,10 @@ export function rowName(id: unknown, place: number): string {
 export function joinValues(one: TableValues, other: TableValues): TableValues {
   const joined: TableValues = { ...one };
   if (Array.isArray(one.rows)) joined.rows = unique([...one.rows, ...listOf<Entry>(other.rows)]);
-  else if (isMap(one.rows)) joined.rows = { ...one.rows, ...(isMap(other.rows) && other.rows) };
+  else if (isRecord(one.rows)) joined.rows = { ...one.rows, ...(isRecord(other.rows) && other.rows) };
   else if (Array.isArray(one.fields)) joined.fields = one.fields.map((field) => joinField(field, other));
-  if (isMap(one.rowInfos) || isMap(other.rowInfos)) {
-    joined.rowInfos = { ...(isMap(one.rowInfos) && one.rowInfos), ...(isMap(other.rowInfos) && other.rowInfos) };
+  if (isRecord(one.rowInfos) || isRecord(other.rowInfos)) {
+    joined.rowInfos = { ...(isRecord(one.rowInfos) && one.rowInfos), ...(isRecord(other.rowInfos) && other.rowInfos) };
     if (typeof one.rowInfosLength === 'number') joined.rowInfosLength = Object.keys(joined.rowInfos).length;
   }
   return joined;
@@ -55,8 +57,4 @@ function unique(items: Entry[]): Entry[] {
 
 function listOf<T>(value: unknown): T[] {
   return Array.isArray(value) ? value : [];
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -2,6 +2,7 @@ import { GatewayError } from '../../../core/errors.ts';
 import type { HttpAnswer, HttpClient } from '../../../core/http/client.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { Effect } from '../../../core/operation.ts';
+import { isRecord } from '../../../core/record.ts';
 import { redactText } from '../../../core/redaction/redact.ts';
 import { codeOfStatus, failureOf, retryAfter } from '../../../core/vendor-failure.ts';
 import { title } from '../connection.ts';
@@ -119,9 +120,7 @@ export function statusError(
 function parsed(text: string): Record<string, unknown> | undefined {
   try {
     const body = parseJson(text);
-    return body !== null && typeof body === 'object' && !Array.isArray(body)
-      ? (body as Record<string, unknown>)
-      : undefined;
+    return isRecord(body) ? body : undefined;
   } catch {
     return undefined;
   }
@@ -143,7 +142,8 @@ function noAnswer(text: string, json: boolean, { effect, doing }: Asking): Gatew
   });
 }
 
-function lost(doing: string, why: string): GatewayError {
+/** The error for a request that was sent and whose answer never came. */
+export function lost(doing: string, why: string): GatewayError {
   return new GatewayError(
     'outcome_unknown',
     `${doing} was sent to ${title}, but ${why}. It may have been carried out; look before you send it again.`,

@@ -1,6 +1,6 @@
-import { GatewayError } from '../../../core/errors.ts';
-import { type TimetonicCall, title } from '../connection.ts';
+import type { TimetonicCall } from '../connection.ts';
 import { onSocket } from '../files/attach-socket.ts';
+import { lost } from '../wire/protocol.ts';
 import { refusalOf } from '../wire/refusal.ts';
 import { type Frame, SocketClosed, type Wire } from '../wire/socket.ts';
 import { uuidPrefix } from './message-writes.ts';
@@ -137,14 +137,6 @@ async function answered(
   });
   if (ack && ack.status !== 'ok') throw refusalOf(ack, doing);
   return ack as Ack | undefined;
-}
-
-function lost(doing: string, why: string): GatewayError {
-  return new GatewayError(
-    'outcome_unknown',
-    `${doing} was sent to ${title}, but ${why}. It may have been carried out; look before you send it again.`,
-    { vendor: 'timetonic', outcome: 'unknown' },
-  );
 }
 
 const seconds = (call: TimetonicCall): number => Math.floor(call.clock.now() / 1000);
