@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   appendFileSync,
   createReadStream,
@@ -126,10 +126,7 @@ function sizeOf(path: string): number {
 /** Another file under the same name must not go on where this one stopped. */
 function identityOf(file: string, operation: string): string {
   const { size, mtimeMs } = statSync(file);
-  return createHash('sha256')
-    .update(JSON.stringify([operation, size, mtimeMs]))
-    .digest('base64url')
-    .slice(0, 16);
+  return hash('sha256', JSON.stringify([operation, size, mtimeMs]), 'base64url').slice(0, 16);
 }
 
 function progressOf(path: string): Progress | undefined {

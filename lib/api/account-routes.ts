@@ -11,8 +11,7 @@ export function accountRoutes(table: Table): Route[] {
   return [
     route({
       tag: 'Account',
-      method: 'GET',
-      path: '/v1/me',
+      call: 'GET /v1/me',
       operationId: 'getMe',
       summary: 'Who this key is: the connection test of Zapier-style clients',
       output: () => named('Me', z.looseObject({ id: z.string(), name: z.string(), scopes: z.array(z.string()) })),
@@ -20,8 +19,7 @@ export function accountRoutes(table: Table): Route[] {
     }),
     route({
       tag: 'Account',
-      method: 'GET',
-      path: '/v1/audit',
+      call: 'GET /v1/audit',
       operationId: 'listAudit',
       summary: 'What was changed, when and by which key; newest first, for the admin key',
       input: () => ({

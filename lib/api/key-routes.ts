@@ -44,8 +44,7 @@ export function keyRoutes(
   return [
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/keys',
+      call: 'POST /v1/keys',
       operationId: 'createKey',
       summary: 'Make a key',
       write: true,
@@ -74,8 +73,7 @@ export function keyRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/keys',
+      call: 'GET /v1/keys',
       operationId: 'listKeys',
       summary: 'List the keys',
       output: () => z.array(shown()),
@@ -83,8 +81,7 @@ export function keyRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/keys/{id}',
+      call: 'GET /v1/keys/{id}',
       operationId: 'getKey',
       summary: 'Get a key',
       output: shown,
@@ -105,8 +102,7 @@ export function keyRoutes(
     }),
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/keys/{id}/rotate',
+      call: 'POST /v1/keys/{id}/rotate',
       operationId: 'rotateKey',
       summary: 'Give a key a new secret',
       write: true,
@@ -123,8 +119,7 @@ export function keyRoutes(
     }),
     route({
       ...shared,
-      method: 'DELETE',
-      path: '/v1/keys/{id}',
+      call: 'DELETE /v1/keys/{id}',
       operationId: 'revokeKey',
       summary: 'Revoke a key: dead everywhere within ten seconds',
       write: true,

@@ -33,7 +33,7 @@ export const showPause = (state: PauseState | undefined) => ({
 
 /** The calls that stop all sending and resume it. */
 export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promise<Waiting>): Route[] {
-  const shared = { tag: 'Pause', area: 'pause', path: '/v1/pause' } as const;
+  const shared = { tag: 'Pause', area: 'pause' } as const;
   const show = async (state: PauseState | undefined) => ({
     ...showPause(state),
     waiting: state ? await waiting(state) : { runs: 0, deliveries: 0 },
@@ -41,7 +41,7 @@ export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promis
   return [
     route({
       ...shared,
-      method: 'GET',
+      call: 'GET /v1/pause',
       operationId: 'getPause',
       summary: 'Say whether sending is paused, by whom, and what waits',
       output: shown,
@@ -49,7 +49,7 @@ export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promis
     }),
     route({
       ...shared,
-      method: 'POST',
+      call: 'POST /v1/pause',
       operationId: 'pauseSending',
       summary: 'Stop all sending: calls that write answer 503, runs and deliveries wait; nothing is lost',
       write: true,
@@ -59,7 +59,7 @@ export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promis
     }),
     route({
       ...shared,
-      method: 'DELETE',
+      call: 'DELETE /v1/pause',
       operationId: 'resumeSending',
       summary: 'Resume sending; what waited is sent',
       write: true,

@@ -47,15 +47,18 @@ export interface Audited {
   answer?: unknown;
 }
 
-/** Declares a route; the handler's input has the type of its schema. */
+/** Declares a route by method and path, such as `GET /v1/keys/{id}`; the handler's input has the type of its schema. */
 export function route<S extends Shape>(
-  declaration: Omit<Route, 'input' | 'handle'> & {
+  declaration: Omit<Route, 'method' | 'path' | 'input' | 'handle'> & {
+    call: `${Route['method']} /${string}`;
     input?: () => S;
     handle: (call: RouteCall<z.output<z.ZodMiniObject<S, z.core.$strict>>>) => Promise<JsonAnswer | unknown>;
   },
 ): Route {
+  const { call, ...rest } = declaration;
+  const [method, path] = call.split(' ');
   // Stored under its general form: `dispatch` hands it only inputs that its own schema accepted.
-  return declaration as unknown as Route;
+  return { ...rest, method, path } as unknown as Route;
 }
 
 /** A response with its own status or headers. */

@@ -35,8 +35,7 @@ export function signInRoutes(services: { table: Table; clock: Clock; random: Ran
   return [
     route({
       tag: 'Account',
-      method: 'POST',
-      path: signInPath,
+      call: `POST ${signInPath}`,
       operationId: 'signIn',
       summary: 'Exchange a key, or the one-time token of a console link, for a cookie of twelve hours',
       output: shown,
@@ -55,8 +54,7 @@ export function signInRoutes(services: { table: Table; clock: Clock; random: Ran
     }),
     route({
       tag: 'Account',
-      method: 'GET',
-      path: signInPath,
+      call: `GET ${signInPath}`,
       operationId: 'getSignIn',
       summary: 'Who is signed in with this cookie',
       output: shown,
@@ -69,8 +67,7 @@ export function signInRoutes(services: { table: Table; clock: Clock; random: Ran
     }),
     route({
       tag: 'Account',
-      method: 'DELETE',
-      path: signInPath,
+      call: `DELETE ${signInPath}`,
       operationId: 'signOut',
       summary: 'Sign out: the cookie is dead everywhere within ten seconds',
       status: 204,

@@ -9,8 +9,7 @@ export function uploadRoutes(files: FileStore): Route[] {
     route({
       tag: 'Uploads',
       area: 'uploads',
-      method: 'POST',
-      path: '/v1/uploads',
+      call: 'POST /v1/uploads',
       operationId: 'createUpload',
       summary: 'Promise a file; the answer says where to put its bytes within the hour',
       write: true,

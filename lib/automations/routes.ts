@@ -71,8 +71,7 @@ export function automationRoutes(
   return [
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/automations',
+      call: 'POST /v1/automations',
       operationId: 'createAutomation',
       summary: 'Create an automation',
       write: true,
@@ -83,8 +82,7 @@ export function automationRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/automations',
+      call: 'GET /v1/automations',
       operationId: 'listAutomations',
       summary: 'List the automations',
       output: () => z.array(shown()),
@@ -103,8 +101,7 @@ export function automationRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/automations/{id}',
+      call: 'GET /v1/automations/{id}',
       operationId: 'getAutomation',
       summary: 'Get an automation by id or name',
       output: shown,
@@ -112,8 +109,7 @@ export function automationRoutes(
     }),
     route({
       ...shared,
-      method: 'PUT',
-      path: '/v1/automations/{id}',
+      call: 'PUT /v1/automations/{id}',
       operationId: 'putAutomation',
       summary: 'Create the automation of this name, or replace it (by name or id); repeating the call changes nothing',
       write: true,
@@ -134,8 +130,7 @@ export function automationRoutes(
     }),
     route({
       ...shared,
-      method: 'PATCH',
-      path: '/v1/automations/{id}',
+      call: 'PATCH /v1/automations/{id}',
       operationId: 'changeAutomation',
       summary: 'Change an automation, or switch it on or off',
       write: true,
@@ -173,8 +168,7 @@ export function automationRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/automations/{id}/versions',
+      call: 'GET /v1/automations/{id}/versions',
       operationId: 'listAutomationVersions',
       summary: `List the last ${keptVersions} versions of an automation with who stored them, newest first`,
       output: () => z.array(shownVersion()),
@@ -182,8 +176,7 @@ export function automationRoutes(
     }),
     route({
       ...shared,
-      method: 'DELETE',
-      path: '/v1/automations/{id}',
+      call: 'DELETE /v1/automations/{id}',
       operationId: 'deleteAutomation',
       summary: 'Delete an automation; its runs stay listed and continue',
       write: true,
@@ -196,8 +189,7 @@ export function automationRoutes(
     }),
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/automations/{id}/run',
+      call: 'POST /v1/automations/{id}/run',
       operationId: 'runAutomation',
       summary: 'Run an automation now, whether or not it is enabled; its messages and sirens are real',
       write: true,

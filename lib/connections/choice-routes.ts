@@ -38,12 +38,12 @@ export function choiceRoutes(
   vendors: Catalogue,
   own: Readonly<Record<string, OwnChoices>>,
 ): Route[] {
-  const shared = { tag: 'Choices', method: 'GET', output: () => z.array(choice()) } as const;
+  const shared = { tag: 'Choices', output: () => z.array(choice()) } as const;
   const everyOwn = { ...own, connections: connectionChoices(services, vendors) };
   return [
     route({
       ...shared,
-      path: '/v1/choices/{kind}',
+      call: 'GET /v1/choices/{kind}',
       operationId: 'listChoices',
       summary: `List what may be chosen in Trunkline: ${Object.keys(everyOwn).join(', ')}`,
       input: () => ({
@@ -60,7 +60,7 @@ export function choiceRoutes(
     }),
     route({
       ...shared,
-      path: '/v1/choices/{vendor}/{connection}/{kind}',
+      call: 'GET /v1/choices/{vendor}/{connection}/{kind}',
       operationId: 'listVendorChoices',
       summary: `List what may be chosen at a vendor. ${kindsOf(vendors)}`,
       input: () => ({ ...parametersOf(vendors), q: z.optional(search()) }),

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
 import { type SecretStore, sessionKeySecret } from '../core/secrets.ts';
 
@@ -14,7 +14,5 @@ export async function cipherKey(secrets: SecretStore, vendor: string, use: keyof
       `The secret ${sessionKeySecret(vendor)} is missing: deploy the storage stack again.`,
     );
   }
-  return createHash('sha256')
-    .update(prefixes[use] + secret)
-    .digest();
+  return hash('sha256', prefixes[use] + secret, 'buffer');
 }

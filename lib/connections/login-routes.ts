@@ -53,8 +53,7 @@ export function loginRoutes(services: ConnectionServices, vendors: Catalogue, on
     route({
       tag: 'Connections',
       area: 'connections',
-      method: 'POST',
-      path: '/v1/connections/{vendor}/{name}/login',
+      call: 'POST /v1/connections/{vendor}/{name}/login',
       operationId: 'logInConnection',
       summary: 'Log a connection in through the browser',
       write: true,

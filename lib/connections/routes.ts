@@ -54,8 +54,7 @@ export function connectionRoutes(
   return [
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/connections',
+      call: 'POST /v1/connections',
       operationId: 'createConnection',
       summary: 'Create a connection',
       write: true,
@@ -74,8 +73,7 @@ export function connectionRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/connections',
+      call: 'GET /v1/connections',
       operationId: 'listConnections',
       summary: 'List the connections',
       input: () => ({
@@ -98,8 +96,7 @@ export function connectionRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/connections/{vendor}/{name}',
+      call: 'GET /v1/connections/{vendor}/{name}',
       operationId: 'getConnection',
       summary: 'Get a connection, with its session and how the looks at its events go',
       output: shownConnection,
@@ -111,8 +108,7 @@ export function connectionRoutes(
     }),
     route({
       ...shared,
-      method: 'PATCH',
-      path: '/v1/connections/{vendor}/{name}',
+      call: 'PATCH /v1/connections/{vendor}/{name}',
       operationId: 'changeConnection',
       summary: 'Change settings or credentials',
       write: true,
@@ -129,8 +125,7 @@ export function connectionRoutes(
     }),
     route({
       ...shared,
-      method: 'DELETE',
-      path: '/v1/connections/{vendor}/{name}',
+      call: 'DELETE /v1/connections/{vendor}/{name}',
       operationId: 'deleteConnection',
       summary: 'Delete a connection with its credentials and session; refused while something uses it',
       write: true,
@@ -148,8 +143,7 @@ export function connectionRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/connections/{vendor}/{name}/sessions',
+      call: 'GET /v1/connections/{vendor}/{name}/sessions',
       operationId: 'listSessionChanges',
       summary: `List the logins, failed keepalives and locks of a connection in the last 30 days, newest first, at most ${listedChanges}`,
       output: () =>
@@ -168,8 +162,7 @@ export function connectionRoutes(
     }),
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/connections/{vendor}/{name}/check',
+      call: 'POST /v1/connections/{vendor}/{name}/check',
       operationId: 'checkConnection',
       summary: 'Say in words what is right and wrong with a connection',
       write: true,

@@ -42,8 +42,7 @@ export function usageRoutes(services: CallServices & { connections: Connections 
     route({
       tag: 'Connections',
       area: 'connections',
-      method: 'GET',
-      path: '/v1/usage',
+      call: 'GET /v1/usage',
       operationId: 'listUsage',
       summary: 'List the calls to vendors by connection and month, with those of each day; newest month first',
       input: () => ({

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { TrunklineEvent } from '../core/event-type.ts';
 import type { FileStore } from '../core/files.ts';
@@ -66,9 +66,7 @@ const chunkBytes = 3_000_000;
 /** The id of a fact, the same from every source. It contains no full stop, since signatures join their parts with full stops. */
 export function eventId(event: { vendor: string; connection: string; type: string; id: string }): string {
   const { vendor, connection, type, id } = event;
-  const digest = createHash('sha256')
-    .update(JSON.stringify([vendor, connection, type, id]))
-    .digest('base64url');
+  const digest = hash('sha256', JSON.stringify([vendor, connection, type, id]), 'base64url');
   return `evt_${digest.slice(0, 27)}`;
 }
 

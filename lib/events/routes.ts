@@ -67,8 +67,7 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
   return [
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/events',
+      call: 'GET /v1/events',
       operationId: 'listEvents',
       summary: 'List events, newest first, as polling triggers expect them',
       input: () => ({
@@ -103,8 +102,7 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/events/{id}',
+      call: 'GET /v1/events/{id}',
       operationId: 'getEvent',
       summary: 'Get an event',
       output: event,
@@ -119,8 +117,7 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/event-types',
+      call: 'GET /v1/event-types',
       operationId: 'listEventTypes',
       summary: 'List every event type with its schema and a sample',
       output: () =>

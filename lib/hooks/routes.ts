@@ -86,8 +86,7 @@ export function hookRoutes(
   return [
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/hooks',
+      call: 'POST /v1/hooks',
       operationId: 'createHook',
       summary: 'Make a hook: an address that a third party posts to',
       write: true,
@@ -99,8 +98,7 @@ export function hookRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/hooks',
+      call: 'GET /v1/hooks',
       operationId: 'listHooks',
       summary: 'List the hooks with what came through them',
       output: () => z.array(shown()),
@@ -111,8 +109,7 @@ export function hookRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/hooks/{id}',
+      call: 'GET /v1/hooks/{id}',
       operationId: 'getHook',
       summary: 'Get a hook with what came through it and what was refused last',
       output: shown,
@@ -120,8 +117,7 @@ export function hookRoutes(
     }),
     route({
       ...shared,
-      method: 'PATCH',
-      path: '/v1/hooks/{id}',
+      call: 'PATCH /v1/hooks/{id}',
       operationId: 'changeHook',
       summary:
         'Change a hook; another way to verify, or another secret, takes effect within ten seconds, without overlap',
@@ -151,8 +147,7 @@ export function hookRoutes(
     }),
     route({
       ...shared,
-      method: 'PUT',
-      path: '/v1/hooks/{id}',
+      call: 'PUT /v1/hooks/{id}',
       operationId: 'putHook',
       summary: 'Create the hook of this name, or give it these settings; address and secret of an existing one stay',
       write: true,
@@ -179,8 +174,7 @@ export function hookRoutes(
     }),
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/hooks/{id}/rotate',
+      call: 'POST /v1/hooks/{id}/rotate',
       operationId: 'rotateHook',
       summary: 'Give a hook a new address or a new secret, with an overlap',
       write: true,
@@ -213,8 +207,7 @@ export function hookRoutes(
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/hooks/{id}/refusals',
+      call: 'GET /v1/hooks/{id}/refusals',
       operationId: 'listHookRefusals',
       summary: `List the last ${keptRefusals} refused posts with their reasons, newest first`,
       output: () =>
@@ -230,8 +223,7 @@ export function hookRoutes(
     }),
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/hooks/{id}/test',
+      call: 'POST /v1/hooks/{id}/test',
       operationId: 'testHook',
       summary: 'Store a message as if the sender had posted it; the automations that it starts are real',
       write: true,
@@ -242,8 +234,7 @@ export function hookRoutes(
     }),
     route({
       ...shared,
-      method: 'DELETE',
-      path: '/v1/hooks/{id}',
+      call: 'DELETE /v1/hooks/{id}',
       operationId: 'deleteHook',
       summary: 'Delete a hook: its address is dead everywhere within ten seconds',
       write: true,

@@ -17,8 +17,7 @@ export function streamRoutes(services: StreamServices): Route[] {
   return [
     route({
       tag: 'Events',
-      method: 'GET',
-      path: '/v1/stream',
+      call: 'GET /v1/stream',
       operationId: 'streamChanges',
       summary: 'Follow events, runs, deliveries, pauses and changes of automations live, as server-sent events',
       handle: async ({ request, principal }) => {

@@ -56,8 +56,7 @@ export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue
   return [
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/deliveries',
+      call: 'GET /v1/deliveries',
       operationId: 'listDeliveries',
       summary: 'List deliveries, those of the newest events first',
       input: () => ({
@@ -73,8 +72,7 @@ export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/deliveries/{id}',
+      call: 'GET /v1/deliveries/{id}',
       operationId: 'getDelivery',
       summary: 'Get a delivery with every attempt',
       output: shown,
@@ -82,8 +80,7 @@ export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue
     }),
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/deliveries/{id}/replay',
+      call: 'POST /v1/deliveries/{id}/replay',
       operationId: 'replayDelivery',
       summary: 'Send the event of a delivery again, with ten new attempts',
       write: true,
@@ -99,8 +96,7 @@ export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue
     }),
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/deliveries/replay',
+      call: 'POST /v1/deliveries/replay',
       operationId: 'replayDeliveries',
       summary: 'Send a range of events again',
       write: true,

@@ -87,8 +87,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
   return [
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/subscriptions',
+      call: 'POST /v1/subscriptions',
       operationId: 'createSubscription',
       summary: 'Have events posted to a URL, signed after Standard Webhooks',
       write: true,
@@ -109,8 +108,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/subscriptions',
+      call: 'GET /v1/subscriptions',
       operationId: 'listSubscriptions',
       summary: 'List the subscriptions',
       output: () => z.array(shown()),
@@ -119,8 +117,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
     }),
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/subscriptions/{id}',
+      call: 'GET /v1/subscriptions/{id}',
       operationId: 'getSubscription',
       summary: 'Get a subscription',
       output: shown,
@@ -128,8 +125,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
     }),
     route({
       ...shared,
-      method: 'PATCH',
-      path: '/v1/subscriptions/{id}',
+      call: 'PATCH /v1/subscriptions/{id}',
       operationId: 'changeSubscription',
       summary: 'Change a subscription, pause it, or switch it on again',
       write: true,
@@ -154,8 +150,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
     }),
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/subscriptions/{id}/rotate',
+      call: 'POST /v1/subscriptions/{id}/rotate',
       operationId: 'rotateSubscriptionSecret',
       summary: 'Give a subscription a new secret',
       write: true,
@@ -173,8 +168,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
     }),
     route({
       ...shared,
-      method: 'DELETE',
-      path: '/v1/subscriptions/{id}',
+      call: 'DELETE /v1/subscriptions/{id}',
       operationId: 'deleteSubscription',
       summary: 'Remove a subscription; removing it again is no error',
       write: true,

@@ -27,11 +27,11 @@ const shown = () =>
 
 /** The routes of the self-test: a harmless automation that runs on a schedule and whose latency is measured. */
 export function selfTestRoutes({ table }: { table: Table }): Route[] {
-  const shared = { tag: 'Self-test', area: 'automations', path: '/v1/self-test' } as const;
+  const shared = { tag: 'Self-test', area: 'automations' } as const;
   return [
     route({
       ...shared,
-      method: 'GET',
+      call: 'GET /v1/self-test',
       operationId: 'getSelfTest',
       summary: 'Get the self-test with its last result',
       output: shown,
@@ -43,7 +43,7 @@ export function selfTestRoutes({ table }: { table: Table }): Route[] {
     }),
     route({
       ...shared,
-      method: 'PUT',
+      call: 'PUT /v1/self-test',
       operationId: 'putSelfTest',
       summary:
         'Run an automation as a self-test: its latency is recorded, and a failure raises trunkline.self_test.failed',
@@ -74,7 +74,7 @@ export function selfTestRoutes({ table }: { table: Table }): Route[] {
     }),
     route({
       ...shared,
-      method: 'DELETE',
+      call: 'DELETE /v1/self-test',
       operationId: 'deleteSelfTest',
       summary: 'End the self-test',
       write: true,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { endCall } from './calls.ts';
 import { addGroup, addUser, deleteRoom, makeRoom, usersOf } from './membership.ts';
 import { addMessage, addSystemMessage, authorOf, userAuthor } from './messages.ts';
@@ -222,9 +222,7 @@ export function setLobby(r: TalkRequest): Answer {
 /** What changes when the server or its settings do: a client's sign to read the capabilities again. */
 function talkHash(talk: Talk): string {
   const { talkVersion, maxLength } = talk.state;
-  return createHash('sha1')
-    .update(JSON.stringify([talkVersion, maxLength]))
-    .digest('hex');
+  return hash('sha1', JSON.stringify([talkVersion, maxLength]), 'hex');
 }
 
 /** A documented refusal: since Talk 20 with the reason in `data.error`. */

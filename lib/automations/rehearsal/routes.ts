@@ -14,7 +14,7 @@ export function rehearsalRoutes(
   vendors: EventCatalogue,
   listHooks: AdmissionServices['listHooks'],
 ): Route[] {
-  const shared = { tag: 'Automations', area: 'automations', method: 'POST' } as const;
+  const shared = { tag: 'Automations', area: 'automations' } as const;
   const admission = { ...services, vendorNames: Object.keys(vendors), listHooks };
   const find = (params: RouteCall['params']) => findAutomation(services.table, params.id ?? '');
   /** One that is not stored: what would be refused when it is stored is refused here, with the same words. */
@@ -27,7 +27,7 @@ export function rehearsalRoutes(
   return [
     route({
       ...shared,
-      path: '/v1/automations/test',
+      call: 'POST /v1/automations/test',
       operationId: 'testAutomation',
       summary: 'Rehearse an automation that is not stored: the run that an event would start, with nothing performed',
       input: () => ({ automation: automationSchema(), ...rehearsalFields() }),
@@ -40,7 +40,7 @@ export function rehearsalRoutes(
     }),
     route({
       ...shared,
-      path: '/v1/automations/{id}/test',
+      call: 'POST /v1/automations/{id}/test',
       operationId: 'testStoredAutomation',
       summary: 'Rehearse an automation: the run that an event would start, with nothing performed',
       input: rehearsalFields,
@@ -52,7 +52,7 @@ export function rehearsalRoutes(
     }),
     route({
       ...shared,
-      path: '/v1/automations/backtest',
+      call: 'POST /v1/automations/backtest',
       operationId: 'backtestAutomation',
       summary: 'Show the runs that past events would have started of an automation that is not stored',
       input: () => ({ automation: automationSchema(), ...backtestFields() }),
@@ -65,7 +65,7 @@ export function rehearsalRoutes(
     }),
     route({
       ...shared,
-      path: '/v1/automations/{id}/backtest',
+      call: 'POST /v1/automations/{id}/backtest',
       operationId: 'backtestStoredAutomation',
       summary: 'Show the runs that past events would have started',
       input: backtestFields,
@@ -77,7 +77,7 @@ export function rehearsalRoutes(
     }),
     route({
       ...shared,
-      path: '/v1/automations/{id}/drill',
+      call: 'POST /v1/automations/{id}/drill',
       operationId: 'drillAutomation',
       summary: 'Run an automation against the simulated vendors of this machine',
       write: true,

@@ -95,8 +95,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
     route({
       tag,
       area: 'runs',
-      method: 'GET',
-      path: '/v1/runs',
+      call: 'GET /v1/runs',
       operationId: 'listRuns',
       summary: 'List the runs, newest first',
       input: () => ({
@@ -124,8 +123,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
     }),
     route({
       tag,
-      method: 'GET',
-      path: '/v1/runs/{id}',
+      call: 'GET /v1/runs/{id}',
       operationId: 'getRun',
       summary: 'Get a run with its steps; a key may always see the runs of its own calls',
       output: whole,
@@ -146,8 +144,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
     route({
       tag,
       area: 'runs',
-      method: 'GET',
-      path: '/v1/alarms',
+      call: 'GET /v1/alarms',
       operationId: 'listAlarms',
       summary: 'List the newest runs that called for an alarm, with their response times',
       input: () => ({
@@ -163,8 +160,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
     }),
     route({
       tag,
-      method: 'POST',
-      path: '/v1/runs/{id}/replay',
+      call: 'POST /v1/runs/{id}/replay',
       operationId: 'replayRun',
       summary: 'Run again what failed; with `all` everything, which repeats every message and siren',
       write: true,
@@ -213,8 +209,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
     }),
     route({
       tag,
-      method: 'POST',
-      path: '/v1/runs/{id}/undo',
+      call: 'POST /v1/runs/{id}/undo',
       operationId: 'undoRun',
       summary: 'Take back what a run has done, by the `undo` of its steps, newest first',
       write: true,
@@ -229,8 +224,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
     }),
     route({
       tag,
-      method: 'POST',
-      path: '/v1/runs/{id}/cancel',
+      call: 'POST /v1/runs/{id}/cancel',
       operationId: 'cancelRun',
       summary: 'Stop a run: its waits end at once, and no further step starts',
       write: true,

@@ -32,8 +32,7 @@ export function transferRoutes(
   return [
     route({
       ...shared,
-      method: 'GET',
-      path: '/v1/export',
+      call: 'GET /v1/export',
       operationId: 'exportInstallation',
       summary:
         'Export connections, hooks, automations, installed recipes and subscriptions as one document without secrets',
@@ -45,8 +44,7 @@ export function transferRoutes(
     }),
     route({
       ...shared,
-      method: 'POST',
-      path: '/v1/import',
+      call: 'POST /v1/import',
       operationId: 'importInstallation',
       summary: 'Create or change what a document of /v1/export holds, by name; nothing is deleted',
       write: true,

@@ -100,10 +100,9 @@ const made: EventfulVendor = {
 };
 
 const handle = () => Promise.reject(new Error('not in this test'));
-const declared = (method: Route['method'], path: string, operationId: string) =>
+const declared = (method: Route['method'], path: `/${string}`, operationId: string) =>
   route({
-    method,
-    path,
+    call: `${method} ${path}`,
     operationId,
     summary: `Does ${operationId}`,
     tag: 'Made up',
