@@ -141,6 +141,12 @@ export class GatewayError extends Error {
   }
 }
 
+/** Makes the errors of one vendor. */
+export function vendorError(vendor: string) {
+  return (code: ErrorCode | DeclaredCode, message: string, options: ErrorOptions = {}): GatewayError =>
+    new GatewayError(code, message, { vendor, ...options });
+}
+
 function masked({ pointer, message }: FieldError): FieldError {
   return { pointer, message: maskKnown(message) };
 }

@@ -1,6 +1,10 @@
 import * as z from 'zod/mini';
+import { vendorError } from '../../core/errors.ts';
 import { field, integer, text } from '../../core/field.ts';
 import { isTimeZone } from '../../core/zone-time.ts';
+
+/** An error of this vendor. */
+export const proptt2Error = vendorError('proptt2');
 
 /** The settings of a ProPTT2 connection, in addition to those of every vendor. */
 export interface Proptt2Settings {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { GatewayError } from '../../core/errors.ts';
 import { redactText } from '../../core/redaction/redact.ts';
 import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts';
-import type { Proptt2Credentials, Proptt2Settings } from './connection.ts';
+import { type Proptt2Credentials, type Proptt2Settings, proptt2Error } from './connection.ts';
 import { errorCodes } from './error-codes.ts';
 import { ask, type Proptt2Answer, title } from './wire/protocol.ts';
 
@@ -54,13 +54,10 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
         lost = error;
       }
     }
-    throw new GatewayError(
+    throw proptt2Error(
       errorCodes.auth_ambiguous,
       'ProPTT2 did not answer the login twice. Whether it was carried out is not known; the next call starts afresh.',
-      {
-        vendor: 'proptt2',
-        cause: lost,
-      },
+      { cause: lost },
     );
   },
 
@@ -73,8 +70,7 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
     if (answer.status === 404) return { expiresAt: call.clock.now() + lifetime, lazy: true };
     if (answer.status === 401 || answer.status === 403) throw refused('the session was refused.');
     if (answer.status !== 200) {
-      throw new GatewayError('vendor_failed', `${title} answered the keepalive with ${answer.status}.`, {
-        vendor: 'proptt2',
+      throw proptt2Error('vendor_failed', `${title} answered the keepalive with ${answer.status}.`, {
         retryable: true,
       });
     }
@@ -97,9 +93,7 @@ export async function getServer(call: Call): Promise<{ url: string; rand: string
   const url = textOf(answer, 'ServerURL').replace(/\/+$/, '');
   // Paths are added to it, and a query would take them in.
   if (/[?#]/.test(url)) {
-    throw new GatewayError('vendor_malformed', `${title} named a ServerURL with a query or a fragment.`, {
-      vendor: 'proptt2',
-    });
+    throw proptt2Error('vendor_malformed', `${title} named a ServerURL with a query or a fragment.`);
   }
   return { url, rand: textOf(answer, 'Rand') };
 }
@@ -122,13 +116,13 @@ function textOf(answer: Proptt2Answer, name: string): string {
   if (typeof value === 'string' && value !== '') return value;
   // What the session is for has not been sent. A server in trouble, or a proxy's page in its place, may be gone in a moment.
   const isTrouble = answer.status >= 500 || answer.status === 429;
-  throw new GatewayError(
+  throw proptt2Error(
     isTrouble ? 'vendor_failed' : 'vendor_malformed',
     `${title} answered the login with status ${answer.status} and no ${name}: ${redactText(answer.excerpt)}`,
-    { vendor: 'proptt2', retryable: isTrouble },
+    { retryable: isTrouble },
   );
 }
 
 function refused(why: string): GatewayError {
-  return new GatewayError('connection_needs_attention', why, { vendor: 'proptt2', session: 'refused' });
+  return proptt2Error('connection_needs_attention', why, { session: 'refused' });
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { refusedField } from '../../core/errors.ts';
+import { refusedField, vendorError } from '../../core/errors.ts';
 import { field, text } from '../../core/field.ts';
 import type { VendorCall } from '../../core/vendor.ts';
 import type { Cookies } from './wire/cookies.ts';
@@ -34,6 +34,8 @@ export interface TalkSession extends ServerFacts {
 export type TalkCall = VendorCall<TalkSettings, TalkCredentials, TalkSession>;
 
 export const title = 'Nextcloud Talk';
+/** An error of this vendor. */
+export const talkError = vendorError('talk');
 
 const webAddress = () =>
   z.url().check(z.refine((url: string) => !/[?#]/.test(url), 'must be an address without a query or fragment'));

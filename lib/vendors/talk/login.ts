@@ -1,6 +1,6 @@
-import { GatewayError } from '../../core/errors.ts';
+import type { GatewayError } from '../../core/errors.ts';
 import type { BrowserLogin } from '../../core/vendor.ts';
-import { rootOf, type TalkCredentials, type TalkSettings, title } from './connection.ts';
+import { rootOf, type TalkCredentials, type TalkSettings, talkError, title } from './connection.ts';
 import { askPlain, type OcsAnswer, readAnswer, recordOf, textOf, userAgent } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
 
@@ -19,10 +19,9 @@ export const login: BrowserLogin<TalkSettings, TalkCredentials> = {
     const url = textOf(flow?.login);
     const state = { token: textOf(poll?.token), endpoint: textOf(poll?.endpoint) };
     if (answer.status === 404 || answer.status === 405) {
-      throw new GatewayError(
+      throw talkError(
         'vendor_too_old',
         'This server has no login flow (Nextcloud 16 and newer have one): create an app password in its settings and store it.',
-        { vendor: 'talk' },
       );
     }
     if (answer.status !== 200) throw refusalOf(answer, { doing, effect: 'read', now: call.clock.now() });
@@ -61,17 +60,12 @@ function requireSameHost(address: string, root: string): void {
   const own = new URL(root);
   if (named !== null && named.host === own.host && (named.protocol === own.protocol || named.protocol === 'https:'))
     return;
-  throw new GatewayError(
+  throw talkError(
     'connection_needs_attention',
     `${title} says that it is at ${(named?.origin ?? address).slice(0, 200) || 'no address'}, but the connection has ${own.origin}. Correct serverUrl, or overwrite.cli.url of the server.`,
-    { vendor: 'talk' },
   );
 }
 
 function strange(answer: OcsAnswer): GatewayError {
-  return new GatewayError(
-    'vendor_malformed',
-    `${title} answered a login in an unexpected form: status ${answer.status}.`,
-    { vendor: 'talk' },
-  );
+  return talkError('vendor_malformed', `${title} answered a login in an unexpected form: status ${answer.status}.`);
 }

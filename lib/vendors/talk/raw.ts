@@ -4,7 +4,7 @@ import type { HttpAnswer } from '../../core/http/client.ts';
 import { type Operation, rawRouteOf } from '../../core/operation.ts';
 import { pathTemplate } from '../../core/path-template.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
-import { authorization, rootOf, type TalkCall, title } from './connection.ts';
+import { authorization, rootOf, type TalkCall, talkError, title } from './connection.ts';
 import { refusedWords } from './session.ts';
 import { cookieHeader } from './wire/cookies.ts';
 import { routeOf, type TalkRoute } from './wire/dialect.ts';
@@ -124,8 +124,7 @@ async function lockIfRefused(call: TalkCall): Promise<void> {
   if (answer.status !== 401 || !answer.enveloped) return;
   const reason = refusedWords(call.connection.settings);
   await call.session.lock(reason);
-  throw new GatewayError('connection_needs_attention', `${title} refused this connection's credentials: ${reason}`, {
-    vendor: 'talk',
+  throw talkError('connection_needs_attention', `${title} refused this connection's credentials: ${reason}`, {
     vendorCode: '401',
   });
 }

@@ -9,6 +9,7 @@ import {
   type TalkCredentials,
   type TalkSession,
   type TalkSettings,
+  talkError,
   title,
 } from './connection.ts';
 import { type Cookies, cookieHeader, withCookies } from './wire/cookies.ts';
@@ -176,8 +177,7 @@ async function read(call: Call, jar: Cookies, path: string, expected: readonly n
     doing,
   });
   if (answer.status === 401 && answer.enveloped && !call.connection.settings.guest) {
-    throw new GatewayError('connection_needs_attention', refusedWords(call.connection.settings), {
-      vendor: 'talk',
+    throw talkError('connection_needs_attention', refusedWords(call.connection.settings), {
       vendorCode: '401',
       session: 'refused',
     });
@@ -200,5 +200,5 @@ function notNextcloud(answer: OcsAnswer): GatewayError {
 }
 
 function needsAttention(message: string): GatewayError {
-  return new GatewayError('connection_needs_attention', `${title}: ${message}`, { vendor: 'talk' });
+  return talkError('connection_needs_attention', `${title}: ${message}`);
 }

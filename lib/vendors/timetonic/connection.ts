@@ -1,9 +1,11 @@
 import * as z from 'zod/mini';
-import { GatewayError } from '../../core/errors.ts';
+import { GatewayError, vendorError } from '../../core/errors.ts';
 import { field, integer, text } from '../../core/field.ts';
 import type { LoginCall, VendorCall } from '../../core/vendor.ts';
 
 export const title = 'TimeTonic';
+/** An error of this vendor. */
+export const timetonicError = vendorError('timetonic');
 
 /** The settings of a TimeTonic connection, in addition to those of every vendor. */
 export interface TimetonicSettings {

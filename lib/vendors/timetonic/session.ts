@@ -6,6 +6,7 @@ import {
   type TimetonicLogin,
   type TimetonicSession,
   type TimetonicSettings,
+  timetonicError,
   title,
 } from './connection.ts';
 import { ask, exchangeIn } from './wire/exchange.ts';
@@ -58,9 +59,9 @@ async function createSesskey(call: TimetonicLogin, oauthkey: string): Promise<st
 export function keyIn(body: Record<string, unknown>, name: string): string {
   const key = body[name];
   if (typeof key === 'string' && key !== '') return key;
-  throw new GatewayError('vendor_malformed', `${title} answered without ${name}.`, { vendor: 'timetonic' });
+  throw timetonicError('vendor_malformed', `${title} answered without ${name}.`);
 }
 
 function refused(why: string): GatewayError {
-  return new GatewayError('connection_needs_attention', why, { vendor: 'timetonic', session: 'refused' });
+  return timetonicError('connection_needs_attention', why, { session: 'refused' });
 }

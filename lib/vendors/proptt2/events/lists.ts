@@ -1,6 +1,7 @@
 import type * as z from 'zod/mini';
 import { shapeAnswer } from '../../../core/answer-shape.ts';
 import { GatewayError } from '../../../core/errors.ts';
+import { proptt2Error } from '../connection.ts';
 import { recordsIn } from '../fields.ts';
 import { exchange, type Proptt2Call } from '../wire/exchange.ts';
 import { title } from '../wire/protocol.ts';
@@ -40,10 +41,7 @@ export async function readList(
 ): Promise<Record<string, unknown>[]> {
   const body = await exchange(call, 'read', 'GET', path, query, undefined, `GET ${path}`);
   if (Array.isArray(Reflect.get(Object(body), key))) return recordsIn(body, key);
-  throw new GatewayError('vendor_malformed', `${title} answered GET ${path} without ${key}.`, {
-    vendor: 'proptt2',
-    retryable: true,
-  });
+  throw proptt2Error('vendor_malformed', `${title} answered GET ${path} without ${key}.`, { retryable: true });
 }
 
 /** The items of a list by id, each field normalised for itself: one odd field hides neither its item nor the other fields. */

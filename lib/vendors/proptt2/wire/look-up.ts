@@ -1,5 +1,6 @@
-import { GatewayError } from '../../../core/errors.ts';
+import type { GatewayError } from '../../../core/errors.ts';
 import { pathTemplate } from '../../../core/path-template.ts';
+import { proptt2Error } from '../connection.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
 
 interface Listed {
@@ -30,11 +31,10 @@ export async function lookUp(
     try {
       const items = await listed(list, call);
       if (items.some((item) => Number(item.id) === Number(fields[name]))) continue;
-      return new GatewayError(
+      return proptt2Error(
         'vendor_not_found',
         `There is no ${list.noun} ${String(fields[name])} at this ProPTT2 account.`,
         {
-          vendor: 'proptt2',
           vendorCode: '500',
           outcome: 'refused',
           errors: [{ pointer: `/${name}`, message: `is no ${list.noun} of this account` }],
@@ -48,11 +48,10 @@ export async function lookUp(
     const list = { path: `/channels/${String(fields.channelId)}/users`, key: 'users', noun: 'user' };
     const items = await listed(list, call).catch(() => undefined);
     if (items && !items.some((item) => Number(item.id) === Number(fields.userId))) {
-      return new GatewayError(
+      return proptt2Error(
         'vendor_not_found',
         `User ${String(fields.userId)} is not linked to channel ${String(fields.channelId)}.`,
         {
-          vendor: 'proptt2',
           vendorCode: '500',
           outcome: 'refused',
           errors: [{ pointer: '/userId', message: 'is not linked to the channel' }],

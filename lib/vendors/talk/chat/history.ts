@@ -1,5 +1,5 @@
 import { GatewayError } from '../../../core/errors.ts';
-import type { TalkCall } from '../connection.ts';
+import { type TalkCall, talkError } from '../connection.ts';
 import { refreshSession } from '../session.ts';
 import { type Dialect, dialectOf } from '../wire/dialect.ts';
 import { sessionFor } from '../wire/exchange.ts';
@@ -53,9 +53,7 @@ export function readNewest(call: TalkCall, query: ChatPoll): Promise<ChatPage> {
 export function readBefore(call: TalkCall, query: ChatPoll, { id, at }: ChatPosition): Promise<ChatPage> {
   return inDialect(call, async ({ chat }) => {
     if (chat === 'offset') {
-      throw new GatewayError('vendor_too_old', 'Reading back needs Talk 3.2 or newer (capability chat-v2).', {
-        vendor: 'talk',
-      });
+      throw talkError('vendor_too_old', 'Reading back needs Talk 3.2 or newer (capability chat-v2).');
     }
     const { messages } = await readBack(call, query, id, query.limit);
     return { messages, position: movedTo({ id, at }, messages, messages), full: false };

@@ -1,7 +1,7 @@
 import { GatewayError, refusedField } from '../../../core/errors.ts';
 import { type GivenFile, openSource, type Source } from '../../../core/given-file.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
-import { authorization, rootOf, type TalkCall, title } from '../connection.ts';
+import { authorization, rootOf, type TalkCall, talkError, title } from '../connection.ts';
 import { errorCodes } from '../error-codes.ts';
 import { type Dialect, dialectOf } from '../wire/dialect.ts';
 import { sessionFor } from '../wire/exchange.ts';
@@ -44,9 +44,7 @@ const maxNames = 5;
  */
 export async function sendFile(input: FileToSend, call: TalkCall): Promise<SentFile> {
   if (call.connection.settings.guest) {
-    throw new GatewayError('vendor_forbidden', 'A guest has no files at the server: sendFile needs an account.', {
-      vendor: 'talk',
-    });
+    throw talkError('vendor_forbidden', 'A guest has no files at the server: sendFile needs an account.');
   }
   const session = await sessionFor(call);
   const { token, file, ...manner } = input;
@@ -164,8 +162,7 @@ async function shareInto(call: TalkCall, body: object): Promise<unknown> {
 function uploadRefused(call: TalkCall, answer: OcsAnswer): GatewayError {
   const meanings = { 403: 'The account may not write into its folder for attachments' };
   if (answer.status === 507) {
-    return new GatewayError('vendor_too_large', `${title} has no room left for the files of this account.`, {
-      vendor: 'talk',
+    return talkError('vendor_too_large', `${title} has no room left for the files of this account.`, {
       vendorCode: '507',
       outcome: 'refused',
     });

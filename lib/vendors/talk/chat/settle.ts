@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { HttpFailure } from '../../../core/http/failure.ts';
-import type { TalkCall } from '../connection.ts';
+import { type TalkCall, talkError } from '../connection.ts';
 import { dialectOf } from '../wire/dialect.ts';
 import { sessionFor } from '../wire/exchange.ts';
 import { readNewest } from './history.ts';
@@ -78,11 +78,10 @@ function hasBroken({ cause }: GatewayError): boolean {
 }
 
 function named(error: GatewayError, { referenceId, token }: Sent): GatewayError {
-  return new GatewayError(
+  return talkError(
     error.code,
     `${error.message} It is not among the newest messages of room ${token}; look for its referenceId before you send it again.`,
     {
-      vendor: 'talk',
       outcome: 'unknown',
       referenceId,
       cause: error,

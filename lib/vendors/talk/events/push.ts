@@ -3,7 +3,7 @@ import { GatewayError } from '../../../core/errors.ts';
 import type { FoundEvent, Push, PushRequest } from '../../../core/event-type.ts';
 import { parseJson } from '../../../core/json.ts';
 import { renderText } from '../chat/message.ts';
-import { placeOf, rootOf, type TalkCredentials, type TalkSettings } from '../connection.ts';
+import { placeOf, rootOf, type TalkCredentials, type TalkSettings, talkError } from '../connection.ts';
 import { recordOf, textOf } from '../wire/protocol.ts';
 import type { Line, Viewer } from './chat-line.ts';
 import { actorOf, eventOf } from './line.ts';
@@ -32,10 +32,9 @@ export const botPush: Push<TalkSettings, TalkCredentials> = {
 /** Throws `unauthorized` unless our server signed exactly these bytes. Returns the random text, which identifies the delivery. */
 function verify({ headers, rawBody }: PushRequest, settings: TalkSettings, secret: string | undefined): string {
   if (secret === undefined) {
-    throw new GatewayError(
+    throw talkError(
       'connection_needs_attention',
       'The connection has no botSecret; store the secret that the bot was installed with.',
-      { vendor: 'talk' },
     );
   }
   const header = (name: string) => Object.entries(headers).find(([each]) => each.toLowerCase() === name)?.[1] ?? '';

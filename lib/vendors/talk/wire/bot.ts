@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { GatewayError } from '../../../core/errors.ts';
-import { rootOf, type TalkCall, type TalkSession } from '../connection.ts';
+import { rootOf, type TalkCall, type TalkSession, talkError } from '../connection.ts';
 import { dialectOf, routeOf } from './dialect.ts';
 import { ask, type OcsAnswer } from './protocol.ts';
 import { type Exchange, wireRequest } from './request.ts';
@@ -9,10 +8,9 @@ import { type Exchange, wireRequest } from './request.ts';
 export async function askAsBot(call: TalkCall, request: Exchange, session: TalkSession): Promise<OcsAnswer> {
   const { botSecret } = await call.credentials();
   if (botSecret === undefined) {
-    throw new GatewayError(
+    throw talkError(
       'connection_needs_attention',
       `${request.doing} speaks as a bot: store the secret that the bot was installed with as botSecret of this connection.`,
-      { vendor: 'talk' },
     );
   }
   const wire = wireRequest(request.route, request.fields, dialectOf(session));

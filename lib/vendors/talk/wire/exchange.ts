@@ -1,5 +1,5 @@
 import { GatewayError } from '../../../core/errors.ts';
-import { authorization, rootOf, type TalkCall, type TalkSession, title } from '../connection.ts';
+import { authorization, rootOf, type TalkCall, type TalkSession, talkError, title } from '../connection.ts';
 import { changeSession, noteHash, refreshSession, refusedWords } from '../session.ts';
 import { askAsBot } from './bot.ts';
 import { cookieHeader, sameCookies, withCookies } from './cookies.ts';
@@ -76,10 +76,10 @@ async function attempt(call: TalkCall, request: Exchange, session: TalkSession):
   if (again.status !== 401 || !again.enveloped) return again;
   const reason = refusedWords(call.connection.settings);
   await call.session.lock(reason);
-  throw new GatewayError(
+  throw talkError(
     'connection_needs_attention',
     `${title} refused this connection's credentials: ${reason} Change the credentials to continue.`,
-    { vendor: 'talk', vendorCode: '401' },
+    { vendorCode: '401' },
   );
 }
 
@@ -115,10 +115,10 @@ export async function keepCookies(call: TalkCall, session: TalkSession, answer: 
   try {
     await changeSession(call, (stored) => ({ ...stored, cookies: withCookies(stored.cookies, set, now) }));
   } catch (cause) {
-    throw new GatewayError(
+    throw talkError(
       'vendor_failed',
       `${title} took the request, but its cookies could not be stored: join the room again.`,
-      { vendor: 'talk', outcome: 'unknown', cause },
+      { outcome: 'unknown', cause },
     );
   }
 }
@@ -128,15 +128,14 @@ function problemOf(call: TalkCall, request: Exchange, session: TalkSession, answ
   const { means, bot, target } = routeOf(route);
   const now = call.clock.now();
   if (answer.status === 401 && bot) {
-    return new GatewayError(
+    return talkError(
       'vendor_forbidden',
       `${title} does not accept the bot in this room: a moderator has to enable it there, it needs the response feature, and botSecret must be the one it was installed with (${doing}).`,
-      { vendor: 'talk', vendorCode: '401', outcome: 'refused' },
+      { vendorCode: '401', outcome: 'refused' },
     );
   }
   if (isNoRoute(answer)) {
-    return new GatewayError('vendor_too_old', `This server has no such request (${doing}).`, {
-      vendor: 'talk',
+    return talkError('vendor_too_old', `This server has no such request (${doing}).`, {
       vendorCode: '404',
       outcome: 'refused',
     });
@@ -162,9 +161,9 @@ function refuseInPause(call: TalkCall, { route, doing }: Exchange): void {
   const until = call.memory.get(`pause ${route}`);
   const left = typeof until === 'number' ? Math.ceil((until - call.clock.now()) / 1000) : 0;
   if (left <= 0) return;
-  throw new GatewayError(
+  throw talkError(
     'vendor_rate_limited',
     `${title} asked for a pause a moment ago; ${doing} was not sent. Try again in ${left} s.`,
-    { vendor: 'talk', vendorCode: '429', retryAfter: left },
+    { vendorCode: '429', retryAfter: left },
   );
 }

@@ -1,6 +1,6 @@
-import { type DeclaredCode, type ErrorCode, GatewayError } from '../../../core/errors.ts';
+import type { DeclaredCode, ErrorCode, GatewayError } from '../../../core/errors.ts';
 import { LruMap } from '../../../core/lru-map.ts';
-import type { TalkCall } from '../connection.ts';
+import { type TalkCall, talkError } from '../connection.ts';
 import { errorCodes } from '../error-codes.ts';
 import { routeOf } from './dialect.ts';
 import { exchange } from './exchange.ts';
@@ -109,5 +109,5 @@ function notFound(
 
 function typed(code: ErrorCode | DeclaredCode, message: string, name: string): GatewayError {
   const errors = [{ pointer: `/${name}`, message: 'was not found' }];
-  return new GatewayError(code, message, { vendor: 'talk', vendorCode: '404', outcome: 'refused', errors });
+  return talkError(code, message, { vendorCode: '404', outcome: 'refused', errors });
 }

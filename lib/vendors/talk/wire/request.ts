@@ -1,6 +1,7 @@
-import { GatewayError } from '../../../core/errors.ts';
+import type { GatewayError } from '../../../core/errors.ts';
 import type { Effect } from '../../../core/operation.ts';
 import { pathTemplate } from '../../../core/path-template.ts';
+import { talkError } from '../connection.ts';
 import {
   type Dialect,
   type Feature,
@@ -82,10 +83,10 @@ export function checkRequest(
   const length = inBytes ? Buffer.byteLength(text) : [...text].length;
   if (length <= limit) return;
   const unit = inBytes ? 'bytes' : 'characters';
-  throw new GatewayError(
+  throw talkError(
     most.code,
     `The ${most.field} has ${length} ${unit}, and this server allows at most ${limit}. Nothing was sent; shorten it or split it.`,
-    { vendor: 'talk', errors: [{ pointer: `/${most.field}`, message: `must be at most ${limit} ${unit} long` }] },
+    { errors: [{ pointer: `/${most.field}`, message: `must be at most ${limit} ${unit} long` }] },
   );
 }
 
@@ -114,7 +115,7 @@ function tooOld(what: string, feature: Feature, server: ServerFacts): GatewayErr
   const why = isOff
     ? `needs the capability ${feature}, which this server with ${has} does not offer: its administrator may be able to enable it`
     : `needs Talk ${features[feature]} or newer (capability ${feature}), and this server has ${has}`;
-  return new GatewayError('vendor_too_old', `${what} ${why}. Nothing was sent.`, { vendor: 'talk' });
+  return talkError('vendor_too_old', `${what} ${why}. Nothing was sent.`);
 }
 
 function versionOf(path: string, dialect: Dialect): string {

@@ -1,5 +1,4 @@
-import { GatewayError } from '../../../core/errors.ts';
-import { type TimetonicCall, type TimetonicSession, title } from '../connection.ts';
+import { type TimetonicCall, type TimetonicSession, timetonicError, title } from '../connection.ts';
 import { callerFields, defaultVersion, exchangeIn } from '../wire/exchange.ts';
 import { openSocket, SocketClosed, type Wire } from '../wire/socket.ts';
 
@@ -49,22 +48,17 @@ async function attach(call: TimetonicCall, wire: Wire, caller: Caller, session: 
     }
   }
   call.memory.delete('attach');
-  if (call.signal.aborted)
-    throw new GatewayError('vendor_timeout', `The time was up before ${title}'s socket answered.`, {
-      vendor: 'timetonic',
-    });
+  if (call.signal.aborted) throw timetonicError('vendor_timeout', `The time was up before ${title}'s socket answered.`);
   await exchangeIn(session, call, { req: 'getUserInfo', fields: { sstamp: highestStamp }, effect: 'session' });
   if (closed) throw closed;
   if (wire.garbage > 0) {
-    throw new GatewayError(
+    throw timetonicError(
       'vendor_malformed',
       `${title}'s socket answered with ${wire.garbage} frames that cannot be read. Is socketUrl right?`,
-      { vendor: 'timetonic' },
     );
   }
-  throw new GatewayError(
+  throw timetonicError(
     'vendor_timeout',
     `${title}'s socket took neither form of attach within ${(answerTime * types.length) / 1000} s, though the session is alive.`,
-    { vendor: 'timetonic' },
   );
 }

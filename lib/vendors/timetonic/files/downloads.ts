@@ -1,11 +1,10 @@
 import { Readable } from 'node:stream';
-import { GatewayError } from '../../../core/errors.ts';
 import { maximumUpload } from '../../../core/files.ts';
 import type { HttpStream } from '../../../core/http/client.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
-import { baseOf, type TimetonicCall, type TimetonicSession, title } from '../connection.ts';
+import { baseOf, type TimetonicCall, type TimetonicSession, timetonicError, title } from '../connection.ts';
 import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { formText, statusError } from '../wire/protocol.ts';
 import { refusalOf } from '../wire/refusal.ts';
@@ -80,17 +79,14 @@ async function fetchFile(
   const asking = { effect: 'read', doing, now: call.clock.now() } as const;
   if (no?.status === 'nok') throw refusalOf(no, doing);
   if (status === 404) {
-    throw new GatewayError('vendor_not_found', `${title} has no such file (${doing}).`, {
-      vendor: 'timetonic',
+    throw timetonicError('vendor_not_found', `${title} has no such file (${doing}).`, {
       vendorCode: '404',
       outcome: 'refused',
     });
   }
   if (status < 200 || status >= 300) throw statusError(answer, start.toString('utf8'), asking);
   if (/html/i.test(type)) {
-    throw new GatewayError('vendor_malformed', `${title} answered ${doing} with a web page in place of the file.`, {
-      vendor: 'timetonic',
-    });
+    throw timetonicError('vendor_malformed', `${title} answered ${doing} with a web page in place of the file.`);
   }
   return { ...answer, body: Readable.from(joined(start, answer.body)) };
 }

@@ -5,7 +5,7 @@ import { GatewayError } from '../../../core/errors.ts';
 import { type GivenFile, openSource, type Source } from '../../../core/given-file.ts';
 import { HttpFailure } from '../../../core/http/client.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
-import { type TimetonicCall, title } from '../connection.ts';
+import { type TimetonicCall, timetonicError, title } from '../connection.ts';
 import { nameOf } from '../writes/made-once.ts';
 import { uuidPrefix } from '../writes/message-writes.ts';
 import { type SizedStream, tusHttp } from './tus-http.ts';
@@ -167,10 +167,10 @@ function errorOf(error: unknown, last: unknown): unknown {
   const status = statusOf(error);
   const hint = ' Call again with the same file: it goes on where it stopped.';
   if (status !== undefined) {
-    return new GatewayError(
+    return timetonicError(
       'vendor_failed',
       `${title}'s upload host answered ${status} in the middle of the upload.${hint}`,
-      { vendor: 'timetonic', vendorCode: String(status), retryable: true },
+      { vendorCode: String(status), retryable: true },
     );
   }
   const failure = failureOf(
@@ -180,16 +180,9 @@ function errorOf(error: unknown, last: unknown): unknown {
     'the upload',
   );
   if (failure instanceof GatewayError) {
-    return new GatewayError(failure.code, `${failure.message}${hint}`, {
-      vendor: 'timetonic',
-      retryable: true,
-      cause: failure,
-    });
+    return timetonicError(failure.code, `${failure.message}${hint}`, { retryable: true, cause: failure });
   }
-  return new GatewayError('vendor_timeout', `The time was up before the upload was done.${hint}`, {
-    vendor: 'timetonic',
-    cause,
-  });
+  return timetonicError('vendor_timeout', `The time was up before the upload was done.${hint}`, { cause });
 }
 
 /** Throws if the vendor's own figures do not match the file. */
@@ -197,9 +190,9 @@ function check(meta: Ok, { size, name }: Source, sha256: string): void {
   const sizeThere = /^\d+$/.test(String(meta.filesize)) ? Number(meta.filesize) : size;
   const sumThere = typeof meta.checksum === 'string' ? /^sha256:([0-9a-f]{64})$/i.exec(meta.checksum)?.[1] : undefined;
   if (sizeThere === size && (sumThere === undefined || sumThere.toLowerCase() === sha256)) return;
-  throw new GatewayError(
+  throw timetonicError(
     'vendor_failed',
     `${name} arrived at ${title} with ${sizeThere} bytes${sumThere === undefined ? '' : ` and the checksum ${sumThere}`}, but ${size} bytes with ${sha256} were sent.`,
-    { vendor: 'timetonic', outcome: 'refused' },
+    { outcome: 'refused' },
   );
 }

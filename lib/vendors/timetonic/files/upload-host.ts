@@ -1,10 +1,10 @@
-import { GatewayError } from '../../../core/errors.ts';
+import type { GatewayError } from '../../../core/errors.ts';
 import type { Source } from '../../../core/given-file.ts';
 import type { HttpAnswer } from '../../../core/http/client.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { Effect } from '../../../core/operation.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
-import { type TimetonicCall, type TimetonicSession, title } from '../connection.ts';
+import { type TimetonicCall, type TimetonicSession, timetonicError, title } from '../connection.ts';
 import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { readAnswer, statusError } from '../wire/protocol.ts';
 import { refusalOf } from '../wire/refusal.ts';
@@ -31,10 +31,9 @@ export interface Cell {
 export function hostOf(call: TimetonicCall): string {
   const { uploadUrl } = call.connection.settings;
   if (uploadUrl !== undefined) return uploadUrl.replace(/\/+$/, '');
-  throw new GatewayError(
+  throw timetonicError(
     'invalid_request',
     'This connection has no uploadUrl. Ask TimeTonic for your upload host and set it, or use fileUpload.',
-    { vendor: 'timetonic' },
   );
 }
 
@@ -72,9 +71,7 @@ function placeOf(answer: HttpAnswer, host: string): Place {
   const { status, headers } = answer;
   if (status < 200 || status >= 300) throw tusError(answer);
   if (headers.location === undefined) {
-    throw new GatewayError('vendor_malformed', `${title}'s upload host names no place for the upload.`, {
-      vendor: 'timetonic',
-    });
+    throw timetonicError('vendor_malformed', `${title}'s upload host names no place for the upload.`);
   }
   const offset = Number(headers['upload-offset'] ?? 0);
   return { url: new URL(headers.location, `${host}/`).href, offset: Number.isSafeInteger(offset) ? offset : 0 };
@@ -118,8 +115,7 @@ function request(
 export function tusError(answer: Pick<HttpAnswer, 'status' | 'headers'> & { text(): string }): GatewayError {
   const text = answer.text();
   if (answer.status === 403) {
-    return new GatewayError('connection_needs_attention', `${title}'s upload host refused the session key.`, {
-      vendor: 'timetonic',
+    return timetonicError('connection_needs_attention', `${title}'s upload host refused the session key.`, {
       vendorCode: '403',
       session: 'refused',
     });

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
 import type { SessionState } from '../../../core/vendor.ts';
-import { type TimetonicCall, type TimetonicCredentials, title } from '../connection.ts';
+import { type TimetonicCall, type TimetonicCredentials, timetonicError, title } from '../connection.ts';
 import { keyIn } from '../session.ts';
 import { ask, exchangeIn } from '../wire/exchange.ts';
 import { applicationName, createAppkey, logIn } from './keys.ts';
@@ -55,10 +55,10 @@ export function unregisterGateway(call: TimetonicCall, phoneNumber: string): Pro
   return changing(call, async (stored) => {
     const { [`gateway:${phoneNumber}` as const]: sesskey, ...rest } = stored;
     if (sesskey === undefined) {
-      throw new GatewayError(
+      throw timetonicError(
         'vendor_not_found',
         `This connection has registered no SMS gateway ${phoneNumber}, so it has no key to unregister it with.`,
-        { vendor: 'timetonic', errors: [{ pointer: '/phoneNumber', message: 'is no gateway of this connection' }] },
+        { errors: [{ pointer: '/phoneNumber', message: 'is no gateway of this connection' }] },
       );
     }
     const answer = await ask(call, {

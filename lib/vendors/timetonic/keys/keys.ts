@@ -1,5 +1,5 @@
 import { GatewayError } from '../../../core/errors.ts';
-import type { TimetonicCredentials, TimetonicLogin } from '../connection.ts';
+import { type TimetonicCredentials, type TimetonicLogin, timetonicError } from '../connection.ts';
 import { keyIn } from '../session.ts';
 import { ask } from '../wire/exchange.ts';
 
@@ -28,8 +28,7 @@ export async function logIn(
   const body = await ask(call, { req: 'createOauthkey', fields, effect: 'session' }).catch((error: unknown) => {
     if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
     // The login was wrong, not the connection's session: nothing is renewed or locked because of it.
-    throw new GatewayError('connection_needs_attention', `${error.message} Correct login and password.`, {
-      vendor: 'timetonic',
+    throw timetonicError('connection_needs_attention', `${error.message} Correct login and password.`, {
       ...(error.vendorCode !== undefined && { vendorCode: error.vendorCode }),
     });
   });

@@ -4,7 +4,7 @@ import { type FieldError, GatewayError } from '../../../core/errors.ts';
 import { field, named } from '../../../core/field.ts';
 import type { SendCall } from '../../../core/operation.ts';
 import { defined } from '../../../core/record.ts';
-import type { TimetonicCall } from '../connection.ts';
+import { type TimetonicCall, timetonicError } from '../connection.ts';
 import { exchange, isDeadlock } from '../wire/exchange.ts';
 import { fieldText, type TimetonicRequest } from '../wire/send.ts';
 import { claim, giveUp, makeOnce, nameOf, settle } from '../writes/made-once.ts';
@@ -280,8 +280,7 @@ export async function writeRows(
 const isUnknown = (error: unknown): boolean => error instanceof GatewayError && error.outcome === 'unknown';
 
 function halfDone(cause: unknown): GatewayError {
-  return new GatewayError('outcome_unknown', 'TimeTonic may have made some of these rows before it stopped.', {
-    vendor: 'timetonic',
+  return timetonicError('outcome_unknown', 'TimeTonic may have made some of these rows before it stopped.', {
     outcome: 'unknown',
     ...(cause !== undefined && { cause }),
   });
@@ -292,15 +291,13 @@ function stopped(error: unknown, batch: Entry[], sums: Record<string, number>, t
   if (!(error instanceof GatewayError)) return error;
   const written = Object.values(sums).reduce((sum, each) => sum + each, 0);
   const message = error.outcome === 'unknown' ? 'may have been written' : 'was not written';
-  return new GatewayError(
+  return timetonicError(
     error.code,
     `${error.message} ${written} of ${total} rows are written; sent again, those are not made twice${error.outcome === 'unknown' ? ', and those in doubt are left to you' : ''}.`,
     {
       status: error.status,
       retryable: error.retryable,
-      vendor: 'timetonic',
-      cause: error,
-      // After some rows were written, this is no longer a clean refusal.
+      cause: error, // After some rows were written, this is no longer a clean refusal.
       outcome: written > 0 && error.outcome === 'no' ? 'refused' : error.outcome,
       errors: batch.map(({ rowId }) => ({ pointer: `/rows/${rowId}`, message })),
       ...defined({ vendorCode: error.vendorCode, retryAfter: error.retryAfter }),

@@ -5,7 +5,7 @@ import type { Effect } from '../../../core/operation.ts';
 import { isRecord } from '../../../core/record.ts';
 import { redactText } from '../../../core/redaction/redact.ts';
 import { codeOfStatus, failureOf, retryAfter } from '../../../core/vendor-failure.ts';
-import { title } from '../connection.ts';
+import { timetonicError, title } from '../connection.ts';
 import { refusalOf } from './refusal.ts';
 
 /** The name of a request and how it may be handled. */
@@ -129,24 +129,19 @@ function parsed(text: string): Record<string, unknown> | undefined {
 /** The error for a response that is not from the API: a page, half a body, or JSON without a status. */
 function noAnswer(text: string, json: boolean, { effect, doing }: Asking): GatewayError {
   if (!json && /maintenance/i.test(text)) {
-    return new GatewayError('vendor_maintenance', `${title} is under maintenance.`, {
-      vendor: 'timetonic',
-      retryAfter: 60,
-    });
+    return timetonicError('vendor_maintenance', `${title} is under maintenance.`, { retryAfter: 60 });
   }
   const found = json ? 'JSON without a status' : /^\s*</.test(text) ? 'a web page' : 'something that is no JSON';
   if (effect !== 'read' && effect !== 'session') return lost(doing, `it answered with ${found}`);
   const hint = /^\s*</.test(text) ? ' Is baseUrl the address up to /live?' : '';
-  return new GatewayError('vendor_malformed', `${title} answered ${doing} with ${found}.${hint}`, {
-    vendor: 'timetonic',
-  });
+  return timetonicError('vendor_malformed', `${title} answered ${doing} with ${found}.${hint}`);
 }
 
 /** The error for a request that was sent and whose answer never came. */
 export function lost(doing: string, why: string): GatewayError {
-  return new GatewayError(
+  return timetonicError(
     'outcome_unknown',
     `${doing} was sent to ${title}, but ${why}. It may have been carried out; look before you send it again.`,
-    { vendor: 'timetonic', outcome: 'unknown' },
+    { outcome: 'unknown' },
   );
 }

@@ -2,7 +2,7 @@ import type { RawData, WebSocket } from 'ws';
 import { GatewayError } from '../../../core/errors.ts';
 import { checkUrl, pinnedLookup } from '../../../core/http/address-policy.ts';
 import { parseJson } from '../../../core/json.ts';
-import { socketUrlOf, type TimetonicCall, title } from '../connection.ts';
+import { socketUrlOf, type TimetonicCall, timetonicError, title } from '../connection.ts';
 
 /** A received frame, with integers beyond 2^53 as their digits. */
 export type Frame = Record<string, unknown> & { type: number };
@@ -47,10 +47,10 @@ export async function openSocket(call: TimetonicCall): Promise<Wire> {
       reject(
         refused
           ? refusedAddress(error.message)
-          : new GatewayError(
+          : timetonicError(
               'vendor_unreachable',
               `${title}'s socket at ${new URL(url).host} could not be opened: ${error.message}. Nothing was sent. Is socketUrl right?`,
-              { vendor: 'timetonic', cause: error },
+              { cause: error },
             ),
       );
     });
@@ -156,9 +156,8 @@ function socketClosed(why: string): SocketClosed {
 }
 
 function refusedAddress(problem: string): GatewayError {
-  return new GatewayError(
+  return timetonicError(
     'connection_needs_attention',
     `${title}'s socket address is not allowed: ${problem}. Correct socketUrl, or set allowHttp or allowPrivateNetwork if it is your own server.`,
-    { vendor: 'timetonic' },
   );
 }

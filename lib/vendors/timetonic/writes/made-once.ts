@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { GatewayError } from '../../../core/errors.ts';
-import { type TimetonicCall, title } from '../connection.ts';
+import { type TimetonicCall, timetonicError, title } from '../connection.ts';
 
 /** The outcome of a creation under a name that the caller chose. */
 type Fate = { state: 'making' } | { state: 'made'; answer: unknown } | { state: 'unknown' };
@@ -51,14 +51,9 @@ export async function claim(call: TimetonicCall, name: string, what: string): Pr
   const fate = (note?.value ?? { state: 'unknown' }) as Fate;
   if (fate.state !== 'making') return fate;
   if (call.clock.now() - (note?.at ?? 0) > makingTime) return { state: 'unknown' };
-  throw new GatewayError(
-    'idempotency_in_progress',
-    `Another call is writing ${what} just now. Try again in a moment.`,
-    {
-      vendor: 'timetonic',
-      retryAfter: 5,
-    },
-  );
+  throw timetonicError('idempotency_in_progress', `Another call is writing ${what} just now. Try again in a moment.`, {
+    retryAfter: 5,
+  });
 }
 
 export async function settle(call: TimetonicCall, name: string, answer: unknown): Promise<void> {
@@ -72,9 +67,9 @@ export async function giveUp(call: TimetonicCall, name: string, error: unknown):
 }
 
 export function unknown(what: string): GatewayError {
-  return new GatewayError(
+  return timetonicError(
     'outcome_unknown',
     `${title} may have made ${what}, but its answer was lost. Look for it; where it is not there, send it under another name.`,
-    { vendor: 'timetonic', outcome: 'unknown' },
+    { outcome: 'unknown' },
   );
 }

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { type GivenFile, openSource, type Source } from '../../../core/given-file.ts';
 import type { SendCall } from '../../../core/operation.ts';
-import type { TimetonicCall } from '../connection.ts';
+import { type TimetonicCall, timetonicError } from '../connection.ts';
 import { uploadFile } from '../files/file-upload.ts';
 import { exchange } from '../wire/exchange.ts';
 import type { TimetonicRequest } from '../wire/send.ts';
@@ -123,10 +123,10 @@ async function attach(
       files.push(file);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      throw new GatewayError(
+      throw timetonicError(
         'vendor_failed',
         `The message was sent${smid === '' ? '' : ` as ${smid}`} with ${files.length} of ${sources.length} files; ${source.name} could not be attached: ${why} Attach what is missing with fileUpload and that smid; sending the message again would double it.`,
-        { vendor: 'timetonic', outcome: 'refused', cause: error },
+        { outcome: 'refused', cause: error },
       );
     }
   }
