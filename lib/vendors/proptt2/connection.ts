@@ -1,25 +1,15 @@
 import * as z from 'zod/mini';
 import { vendorError } from '../../core/errors.ts';
 import { field, integer, text } from '../../core/field.ts';
+import type { InputOf } from '../../core/operation.ts';
 import { isTimeZone } from '../../core/zone-time.ts';
 
 /** An error of this vendor. */
 export const proptt2Error = vendorError('proptt2');
 
 /** The settings of a ProPTT2 connection, in addition to those of every vendor. */
-export interface Proptt2Settings {
-  cloudUrl: string;
-  ownerId: string;
-  hid: number;
-  serverVersion?: string | undefined;
-  timeZone?: string | undefined;
-  idStyle?: 'email' | 'local' | undefined;
-  keepWarm?: boolean | undefined;
-}
-
-export interface Proptt2Credentials {
-  interactionKey: string;
-}
+export type Proptt2Settings = InputOf<ReturnType<typeof settings>>;
+export type Proptt2Credentials = InputOf<ReturnType<typeof credentials>>;
 
 /** The schemas are functions, so that a cold start builds only the ones it uses. */
 export const settings = () => ({

@@ -1,22 +1,14 @@
 import * as z from 'zod/mini';
 import { refusedField, vendorError } from '../../core/errors.ts';
 import { field, text } from '../../core/field.ts';
+import type { InputOf } from '../../core/operation.ts';
 import type { VendorCall } from '../../core/vendor.ts';
 import type { Cookies } from './wire/cookies.ts';
 import type { ServerFacts } from './wire/dialect.ts';
 
 /** The settings of a Talk connection, in addition to those of every vendor. */
-export interface TalkSettings {
-  serverUrl: string;
-  user?: string | undefined;
-  guest?: boolean | undefined;
-  backendUrl?: string | undefined;
-}
-
-export interface TalkCredentials {
-  appPassword?: string | undefined;
-  botSecret?: string | undefined;
-}
+export type TalkSettings = InputOf<ReturnType<typeof settings>>;
+export type TalkCredentials = InputOf<ReturnType<typeof credentials>>;
 
 /**
  * The stored state of an account at a server. Talk has no session for ordinary calls; this is the cookie jar that calls need, and

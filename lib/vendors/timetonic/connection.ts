@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { GatewayError, vendorError } from '../../core/errors.ts';
 import { field, integer, text } from '../../core/field.ts';
+import type { InputOf } from '../../core/operation.ts';
 import type { LoginCall, VendorCall } from '../../core/vendor.ts';
 
 export const title = 'TimeTonic';
@@ -8,27 +9,14 @@ export const title = 'TimeTonic';
 export const timetonicError = vendorError('timetonic');
 
 /** The settings of a TimeTonic connection, in addition to those of every vendor. */
-export interface TimetonicSettings {
-  baseUrl: string;
-  user: string;
-  apiVersion?: string | undefined;
-  uploadUrl?: string | undefined;
-  socketUrl?: string | undefined;
-  pivotRequest?: string | undefined;
-  watchBooks?: string[] | undefined;
-  listenSeconds?: number | undefined;
-}
+export type TimetonicSettings = InputOf<ReturnType<typeof settings>>;
 
 /**
  * The stored credentials: the oauthkey with the appkey that created it, or a pasted sesskey. `login` and `password` are present
  * only until they are exchanged. Keys of SMS gateways are stored beside them as `gateway:{phone number}`.
  */
-export type TimetonicCredentials = {
-  login?: string | undefined;
-  password?: string | undefined;
+export type TimetonicCredentials = InputOf<ReturnType<typeof credentials>> & {
   appkey?: string | undefined;
-  oauthkey?: string | undefined;
-  sesskey?: string | undefined;
   /** When `dropAllSessions` killed the oauthkey, ISO 8601. */
   oauthkeyDroppedAt?: string | undefined;
   [gateway: `gateway:${string}`]: string;
