@@ -263,7 +263,7 @@ interface Environment {
   database: LocalDatabase;
   lambda: LambdaEndpointOptions;
   metrics: Metrics;
-  /** Told that something has changed that the live stream carries. */
+  /** Called when something has changed that the live stream carries. */
   changed(): void;
 }
 

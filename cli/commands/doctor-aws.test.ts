@@ -5,7 +5,8 @@ import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { awsFindings } from './doctor-aws.ts';
 
-const told = async () => (await awsFindings()).map(({ subject, state, message }) => `${subject} ${state}: ${message}`);
+const received = async () =>
+  (await awsFindings()).map(({ subject, state, message }) => `${subject} ${state}: ${message}`);
 
 beforeEach(() => {
   vi.stubEnv('AWS_REGION', 'eu-central-1');
@@ -18,12 +19,14 @@ beforeEach(() => {
 afterEach(() => vi.unstubAllEnvs());
 
 test('says that there are no credentials, and how to get them', async () => {
-  expect(await told()).toEqual([expect.stringMatching(/^aws lambda bad: No AWS credentials were found\. Run "aws/)]);
+  expect(await received()).toEqual([
+    expect.stringMatching(/^aws lambda bad: No AWS credentials were found\. Run "aws/),
+  ]);
 });
 
 test('says that no region is set', async () => {
   vi.stubEnv('AWS_REGION', undefined);
-  expect(await told()).toEqual(['aws lambda bad: No AWS region is set. Set AWS_REGION, or run "aws configure".']);
+  expect(await received()).toEqual(['aws lambda bad: No AWS region is set. Set AWS_REGION, or run "aws configure".']);
 });
 
 describe('in an account', () => {
@@ -62,7 +65,7 @@ describe('in an account', () => {
   });
 
   test('finds the deployment with its table, backups and admin key', async () => {
-    expect(await told()).toEqual([
+    expect(await received()).toEqual([
       'aws lambda good: 1000 concurrent executions.',
       'aws deployment good: 1 functions in eu-central-1, account 123456789012.',
       'aws table good: Storage-Table is ACTIVE.',
@@ -74,7 +77,7 @@ describe('in an account', () => {
   test('warns of a small account without a deployment', async () => {
     lambda.on(GetAccountSettingsCommand).resolves({ AccountLimit: { ConcurrentExecutions: 10 } });
     lambda.on(ListFunctionsCommand).resolves({ Functions: [] });
-    expect(await told()).toEqual([
+    expect(await received()).toEqual([
       expect.stringContaining('aws lambda warning: The account allows 10 concurrent executions.'),
       expect.stringContaining('aws deployment warning: There is no Trunkline in eu-central-1. Deploy it with'),
     ]);
@@ -83,7 +86,7 @@ describe('in an account', () => {
   test('names the permission that is missing, and asks on', async () => {
     lambda.on(GetAccountSettingsCommand).rejects(denied);
     dynamodb.on(DescribeContinuousBackupsCommand).rejects(denied);
-    const findings = await told();
+    const findings = await received();
     expect(findings).toHaveLength(5);
     expect(findings).toContain(
       'aws lambda warning: These credentials may not check this. Allow lambda:GetAccountSettings.',
@@ -96,7 +99,7 @@ describe('in an account', () => {
   test('stops at credentials that AWS rejects', async () => {
     const expired = Object.assign(new Error('The security token expired.'), { name: 'ExpiredTokenException' });
     lambda.on(GetAccountSettingsCommand).rejects(expired);
-    expect(await told()).toEqual([
+    expect(await received()).toEqual([
       expect.stringContaining('bad: AWS rejected the credentials: The security token expired. Run "aws configure"'),
     ]);
   });
@@ -106,7 +109,7 @@ describe('in an account', () => {
       ContinuousBackupsDescription: { ContinuousBackupsStatus: 'ENABLED' },
     });
     secrets.on(DescribeSecretCommand).rejects(new Error("Secrets Manager can't find the specified secret."));
-    expect(await told()).toEqual(
+    expect(await received()).toEqual(
       expect.arrayContaining([
         expect.stringContaining('aws backups warning: Point-in-time recovery is off.'),
         expect.stringContaining("aws admin key bad: Secrets Manager can't find"),

@@ -1,21 +1,16 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
+import { expect, test } from 'vitest';
+import { type processOf, TestClock } from '../../test/support/harness.ts';
+import { withTestServices } from '../../test/support/test-table.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Table } from '../store/table.ts';
 import { type JsonAnswer, once } from './idempotency.ts';
 
-let backends: Awaited<ReturnType<typeof startBackends>>;
 let services: ReturnType<typeof processOf>;
 const clock = new TestClock();
 let count = 0;
 
-beforeAll(async () => {
-  backends = await startBackends();
-  services = processOf(backends.database, memorySecrets(), clock);
-});
-afterAll(async () => {
-  services.close();
-  await backends.stop();
+withTestServices(clock, (made) => {
+  services = made;
 });
 
 /** A write under a key of its own; `broken` refuses every change of the table after the claim. */

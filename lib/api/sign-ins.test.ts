@@ -82,7 +82,7 @@ test('a process that remembers a sign-in forgets it within ten seconds', async (
 test('everything but a read needs the token of the page', async () => {
   const cookie = await signIn(adminHeaders);
   const [get] = signInRoutes({ ...process }).filter(({ operationId }) => operationId === 'getSignIn');
-  const told = (await get?.handle({
+  const answer = (await get?.handle({
     request: { method: 'GET', path: '/v1/sign-in', headers: cookie } as never,
     principal: await check(cookie),
     params: {},
@@ -90,7 +90,7 @@ test('everything but a read needs the token of the page', async () => {
   })) as { body: { csrfToken: string } };
   await expect(check(cookie, 'POST')).rejects.toMatchObject({ code: 'forbidden' });
   await expect(check({ ...cookie, 'x-csrf-token': 'guess' }, 'DELETE')).rejects.toMatchObject({ code: 'forbidden' });
-  expect(await check({ ...cookie, 'x-csrf-token': told.body.csrfToken }, 'POST')).toMatchObject({ keyId: 'admin' });
+  expect(await check({ ...cookie, 'x-csrf-token': answer.body.csrfToken }, 'POST')).toMatchObject({ keyId: 'admin' });
 });
 
 test('a link signs in once, within an hour, and does nothing else', async () => {

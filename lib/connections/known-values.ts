@@ -72,7 +72,7 @@ async function listed(
     const shaped = schemasOf(list).output.safeParse(answer.body);
     return choicesOf(source.read(shaped.success ? shaped.data : answer.body, of));
   } catch {
-    // The caller is told what the vendor said of the call itself.
+    // The caller receives what the vendor said of the call itself.
     return undefined;
   }
 }

@@ -80,7 +80,7 @@ test('a value that a transform has spoilt goes out as it came', () => {
   expect(shapeAnswer(number, { count: '7' })).toEqual({ body: { count: 7 }, misfits: [] });
 });
 
-test('unions, optional and nullable fields are told by their kind; at most twenty places are named', () => {
+test('unions, optional and nullable fields are checked by their kind; at most twenty places are named', () => {
   const schema = z.looseObject({
     either: z.union([z.string(), z.looseObject({ id: z.int() })]),
     maybe: z.optional(z.nullable(z.array(z.int()))),

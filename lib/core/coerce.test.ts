@@ -131,7 +131,7 @@ test('a name that comes several times is a list where one is taken, and refused 
   }
 });
 
-test('a text of the wrong form is told which form it must have', () => {
+test('the error for a text of the wrong form names the form it must have', () => {
   const schema = z.object({ url: z.url(), id: z.string().check(z.regex(/^[a-z]+$/)) });
   expect(inputErrors(schema, { url: 'x', id: '1' })).toEqual([
     { pointer: '/url', message: 'must be an address such as https://example.com' },

@@ -17,7 +17,7 @@ function refusal(step: object): string[] {
   return [];
 }
 
-test('of several forms the one that was meant says what it lacks', () => {
+test('of several forms, the nearest one names the fields that are missing', () => {
   expect(refusal({ name: 'siren', call: 'proptt2/demo/sendSosToChannel', iput: {} })).toEqual([
     '/do/0/iput is not a field of this request',
   ]);
@@ -29,7 +29,7 @@ test('of several forms the one that was meant says what it lacks', () => {
   expect(refusal({ wait: { seconds: 5 } })).toEqual([]);
 });
 
-test('a value that is near no form, or as near to two, is told the forms', () => {
+test('the error for a value that is near no form, or as near to two, lists the forms', () => {
   const [step = ''] = refusal({});
   expect(step).toMatch(/^\/do\/0 must be \{name, call, /);
   const [waitFor = ''] = refusal({ waitFor: { seconds: 5 } });

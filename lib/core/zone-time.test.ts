@@ -38,7 +38,7 @@ test.each([
   ['2026-03-29 01:59:59', 'Europe/Paris', utc(2026, 2, 29, 0, 59, 59)],
   ['2026-03-29 02:30:00', 'Europe/Paris', utc(2026, 2, 29, 1, 30)],
   ['2026-03-29 03:00:00', 'Europe/Paris', utc(2026, 2, 29, 1)],
-  // Clocks go back at 3:00: the hour from 2:00 comes twice, and the first is meant.
+  // Clocks go back at 3:00: the hour from 2:00 comes twice, and the first counts.
   ['2026-10-25 02:30:00', 'Europe/Paris', utc(2026, 9, 25, 0, 30)],
   ['2026-10-25 03:00:00', 'Europe/Paris', utc(2026, 9, 25, 2)],
   ['2026-11-01 01:30:00', 'America/New_York', utc(2026, 10, 1, 5, 30)],

@@ -19,7 +19,7 @@ afterAll(async () => {
   await backends.stop();
 });
 
-test('a connection that is locked is told of once, in an event that its readers see', async () => {
+test('a locked connection is reported once, in an event that its readers see', async () => {
   const { handler } = await import('../../functions/route-events.ts');
   const pump = await startStreamPump({
     ...backends.database,

@@ -12,7 +12,7 @@ withTestServices(clock, (made) => {
 
 const reactions = ['talk.reaction.added', 'talk.reaction.removed'];
 
-test('a type is heard by whoever listens to it or to a pattern of it, seen within half a minute', async () => {
+test('a type has a listener if anyone listens to it or to a pattern of it, which is seen within half a minute', async () => {
   expect(await hasListener(services, reactions)).toBe(false);
   await services.table.transact(triggerWrites('automation', 'a', ['talk.message.created']));
   clock.advance(31_000);

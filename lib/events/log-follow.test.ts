@@ -1,24 +1,19 @@
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
+import { expect, test } from 'vitest';
+import { type processOf, TestClock } from '../../test/support/harness.ts';
+import { withTestServices } from '../../test/support/test-table.ts';
 import { keys } from '../store/items.ts';
 import type { Query, Table } from '../store/table.ts';
 import { listEvents } from './list.ts';
 import { appendEvents, type EventItem, type NewEvent } from './log.ts';
 import { type LogEntry, settleEvents } from './settle.ts';
 
-let backends: Awaited<ReturnType<typeof startBackends>>;
 let services: ReturnType<typeof processOf>;
 let counter = 0;
 
-beforeAll(async () => {
-  backends = await startBackends();
-  services = processOf(backends.database, memorySecrets(), new TestClock());
-});
-afterAll(async () => {
-  services.close();
-  await backends.stop();
+withTestServices(new TestClock(), (made) => {
+  services = made;
 });
 
 const found = (connection: string): NewEvent => ({

@@ -1,21 +1,16 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { memorySecrets, processOf, startBackends, TestClock } from '../../test/support/harness.ts';
+import { expect, test } from 'vitest';
+import { type processOf, TestClock } from '../../test/support/harness.ts';
+import { withTestServices } from '../../test/support/test-table.ts';
 import { keys } from '../store/items.ts';
 import { type EventQuery, listEvents } from './list.ts';
 import { appendEvents, type EventItem, eventId, type NewEvent, retentionMs } from './log.ts';
 import { settleEvents } from './settle.ts';
 
-let backends: Awaited<ReturnType<typeof startBackends>>;
 let services: ReturnType<typeof processOf>;
 const clock = new TestClock();
 
-beforeAll(async () => {
-  backends = await startBackends();
-  services = processOf(backends.database, memorySecrets(), clock);
-});
-afterAll(async () => {
-  services.close();
-  await backends.stop();
+withTestServices(clock, (made) => {
+  services = made;
 });
 
 let counter = 0;

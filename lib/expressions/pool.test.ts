@@ -109,7 +109,7 @@ test('an evaluation whose process dies of something else is done once more', asy
   });
 });
 
-test('a missing worker is told, not tried for ever', async () => {
+test('a missing worker is reported instead of being retried for ever', async () => {
   const entry = pathToFileURL(join(await emptyDirectory(), 'expression-worker.mjs'));
   const pool = startPool({ entry });
   await expect(evaluate('{% 1 %}', {}, {}, pool)).rejects.toMatchObject({

@@ -38,10 +38,10 @@ const read = (body: string | Buffer, type?: string) =>
 /** Posts a body and answers what stands in the log for it. */
 async function through(body: string | Buffer, type?: string): Promise<unknown> {
   const headers = type === undefined ? {} : { 'content-type': type };
-  const told = await bench.post({ path: open.path, body: Buffer.from(body as string), headers });
-  expect(told.status, told.text).toBe(202);
+  const answer = await bench.post({ path: open.path, body: Buffer.from(body as string), headers });
+  expect(answer.status, answer.text).toBe(202);
   const services = { table: bench.table, files: bench.files, clock: systemClock };
-  const item = await findEvent(services, (told.body as { eventId: string }).eventId);
+  const item = await findEvent(services, (answer.body as { eventId: string }).eventId);
   if (!item) throw new Error('The event is not in the log');
   return (await shownEvent(bench.files, item)).data.body;
 }
@@ -130,13 +130,13 @@ describe('what a body becomes', () => {
     ],
   ])('%j as %s is refused', async (body, type, code) => {
     await expect(read(body, type)).rejects.toThrow(expect.objectContaining({ code }));
-    const told = await bench.post({
+    const answer = await bench.post({
       path: open.path,
       body: Buffer.from(body as string),
       headers: { 'content-type': type },
     });
-    expect(told.body).toMatchObject({ code });
-    expect((await bench.read(open.id)).lastRefusal).toMatchObject({ status: told.status });
+    expect(answer.body).toMatchObject({ code });
+    expect((await bench.read(open.id)).lastRefusal).toMatchObject({ status: answer.status });
   });
 
   test('text parts of a multipart form are fields, JSON and XML parts are read, and files are stored', async () => {
@@ -175,8 +175,8 @@ describe('what a body becomes', () => {
     ['br', brotliCompressSync],
   ])('a body that was compressed with %s is unpacked', async (coding, compress) => {
     const headers = { 'content-type': 'application/json', 'content-encoding': coding };
-    const told = await bench.post({ path: open.path, body: compress('{"zone":"Z3"}'), headers });
-    expect(told.status, told.text).toBe(202);
+    const answer = await bench.post({ path: open.path, body: compress('{"zone":"Z3"}'), headers });
+    expect(answer.status, answer.text).toBe(202);
     expect(bench.eventsOf(open.id).at(-1)?.event.data.body).toEqual({ zone: 'Z3' });
   });
 
@@ -191,12 +191,12 @@ describe('what a body becomes', () => {
 
   test('nobody without the secret has a body read', async () => {
     const closed = await bench.make({ verify: { kind: 'github' } });
-    const told = await bench.post({
+    const answer = await bench.post({
       path: closed.path,
       body: '{"a":',
       headers: { 'content-type': 'application/json' },
     });
-    expect(told.status).toBe(401);
+    expect(answer.status).toBe(401);
   });
 });
 
@@ -389,16 +389,16 @@ test('requests of any form are answered, and none with a 500', async () => {
       const { hook, tail, method, query, headers } = next;
       // Most go where nothing but the body decides.
       const path = (hooks[hook >= hooks.length ? 0 : hook] ?? open).path + tail;
-      const told = await bench.post({
+      const answer = await bench.post({
         method,
         path,
         query,
         body: next.body,
         headers: { 'content-type': next.type, ...headers },
       });
-      statuses.set(told.status, (statuses.get(told.status) ?? 0) + 1);
-      if (told.status >= 500)
-        throw new Error(`${told.status} for ${JSON.stringify(next)}: ${told.text} ${errors.at(-1)}`);
+      statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+      if (answer.status >= 500)
+        throw new Error(`${answer.status} for ${JSON.stringify(next)}: ${answer.text} ${errors.at(-1)}`);
     }
   };
   await Promise.all(Array.from({ length: 20 }, worker));

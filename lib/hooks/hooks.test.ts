@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { tell } from '../../test/support/face.ts';
+import { send } from '../../test/support/face.ts';
 import { type HookBench, startHookBench } from '../../test/support/hook-requests.ts';
 import { systemClock, systemRandom } from '../aws/system.ts';
 import { hookSecret } from '../core/secrets.ts';
@@ -24,7 +24,7 @@ afterAll(async () => {
   await bench.stop();
 });
 
-const idOf = (told: { body: unknown }) => (told.body as { eventId: string }).eventId;
+const idOf = (answer: { body: unknown }) => (answer.body as { eventId: string }).eventId;
 const stored = (id: string) => findEvent({ table: bench.table, files: bench.files, clock: systemClock }, id);
 const shown = async (id: string) => {
   const item = await stored(id);
@@ -34,7 +34,7 @@ const shown = async (id: string) => {
 describe('what comes in', () => {
   test('a post is stored with what is safe of it before it is answered, and starts its runs', async () => {
     const hook = await bench.make({ name: 'Alarm panel', ...none });
-    const told = await bench.post({
+    const answer = await bench.post({
       path: hook.path,
       query: 'site=S12&tag=a&tag=b&token=secret-in-query&wait=0',
       body: { severity: 'critical' },
@@ -50,9 +50,9 @@ describe('what comes in', () => {
         host: 'gateway.example',
       },
     });
-    expect(told).toMatchObject({ status: 202, body: { eventId: expect.stringMatching(/^evt_[\w-]{27}$/) } });
-    expect(await stored(idOf(told))).toMatchObject({ hook: hook.id });
-    expect(await shown(idOf(told))).toMatchObject({
+    expect(answer).toMatchObject({ status: 202, body: { eventId: expect.stringMatching(/^evt_[\w-]{27}$/) } });
+    expect(await stored(idOf(answer))).toMatchObject({ hook: hook.id });
+    expect(await shown(idOf(answer))).toMatchObject({
       type: 'trunkline.hook.received',
       vendor: 'trunkline',
       connection: hook.id,
@@ -67,16 +67,16 @@ describe('what comes in', () => {
     });
     const [run] = bench.eventsOf(hook.id);
     expect(run?.item.hook).toBe(hook.id);
-    expect(run?.event).toMatchObject({ id: idOf(told), data: { body: { severity: 'critical' } } });
-    expect(JSON.stringify(await stored(idOf(told)))).not.toContain('not-for-events');
+    expect(run?.event).toMatchObject({ id: idOf(answer), data: { body: { severity: 'critical' } } });
+    expect(JSON.stringify(await stored(idOf(answer)))).not.toContain('not-for-events');
   });
 
   test('the deployed function takes the same post', async () => {
     const { handler } = await import('../../functions/hooks.ts');
     const hook = await bench.make(none);
-    const told = await tell(handler as never, { path: hook.path, body: { a: 1 } });
-    expect(told.status, told.text).toBe(202);
-    expect((await shown(idOf(told)))?.data).toMatchObject({ body: { a: 1 } });
+    const answer = await send(handler as never, { path: hook.path, body: { a: 1 } });
+    expect(answer.status, answer.text).toBe(202);
+    expect((await shown(idOf(answer)))?.data).toMatchObject({ body: { a: 1 } });
   });
 
   test('an unknown address is 404, and a wrong secret of a known hook no other', async () => {
@@ -90,8 +90,8 @@ describe('what comes in', () => {
       '/hooks/__proto__',
       `${hook.path}/more`,
     ]) {
-      const told = await bench.post({ path, body: {} });
-      expect(told, path).toMatchObject({
+      const answer = await bench.post({ path, body: {} });
+      expect(answer, path).toMatchObject({
         status: 404,
         body: { code: 'not_found', message: 'There is no hook at this address.' },
       });
@@ -103,13 +103,13 @@ describe('what comes in', () => {
   test('only POST is taken, and a browser of another site gets no leave', async () => {
     const hook = await bench.make(none);
     for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
-      const told = await bench.post({ path: hook.path, method, headers: { origin: 'https://elsewhere.example' } });
-      expect(told, method).toMatchObject({
+      const answer = await bench.post({ path: hook.path, method, headers: { origin: 'https://elsewhere.example' } });
+      expect(answer, method).toMatchObject({
         status: 405,
         headers: { allow: 'POST' },
         body: { code: 'method_not_allowed' },
       });
-      expect(Object.keys(told.headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
+      expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
     }
     expect(await bench.post({ path: hook.path, method: 'HEAD' })).toMatchObject({ status: 405 });
     expect(bench.eventsOf(hook.id)).toEqual([]);
@@ -119,9 +119,9 @@ describe('what comes in', () => {
     const hook = await bench.make(none);
     const text = { 'content-type': 'text/plain' };
     const most = 'x'.repeat(256 * 1024);
-    const told = await bench.post({ path: hook.path, body: most, headers: text });
-    expect(told.status, told.text).toBe(202);
-    expect((await stored(idOf(told)))?.dataFile).toBeDefined();
+    const answer = await bench.post({ path: hook.path, body: most, headers: text });
+    expect(answer.status, answer.text).toBe(202);
+    expect((await stored(idOf(answer)))?.dataFile).toBeDefined();
     expect(bench.eventsOf(hook.id)[0]?.event.data.body).toHaveLength(256 * 1024);
     expect(await bench.post({ path: hook.path, body: `${most}x`, headers: text })).toMatchObject({ status: 202 });
     expect(bench.eventsOf(hook.id)[1]?.event.data.body).toMatchObject({ size: 256 * 1024 + 1, type: 'text/plain' });
@@ -138,9 +138,9 @@ describe('what comes in', () => {
     const good = await bench.make({ ...none, allowFrom: ['2001:db8::/32', '192.0.2.0/24'] });
     expect((await bench.post({ path: good.path, body: {} })).status).toBe(202);
     const bad = await bench.make({ ...none, allowFrom: ['198.51.100.7'] });
-    const told = await bench.post({ path: bad.path, body: {} });
-    expect(told).toMatchObject({ status: 403, body: { code: 'forbidden' } });
-    expect(told.text).not.toContain('198.51');
+    const answer = await bench.post({ path: bad.path, body: {} });
+    expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    expect(answer.text).not.toContain('198.51');
     expect(await bench.read(bad.id)).toMatchObject({
       refused: 1,
       lastRefusal: { reason: '192.0.2.1 is not on the list allowFrom.' },
@@ -164,16 +164,19 @@ describe('what comes in', () => {
     expect(JSON.stringify(refusals)).not.toContain('hunter2');
   });
 
-  test('a test is stored like a post, whatever the hook verifies, and is told from one by its sender', async () => {
+  test('a test is stored like a post, whatever the hook verifies, and its sender distinguishes it', async () => {
     const hook = await bench.make({ verify: { kind: 'bearer' }, redact: ['body.name'] });
-    const told = await bench.call({ path: `/v1/hooks/${hook.id}/test`, body: { body: { kind: 'fire', name: 'Kim' } } });
-    expect(told.status, told.text).toBe(202);
-    expect(await shown(idOf(told))).toMatchObject({
+    const answer = await bench.call({
+      path: `/v1/hooks/${hook.id}/test`,
+      body: { body: { kind: 'fire', name: 'Kim' } },
+    });
+    expect(answer.status, answer.text).toBe(202);
+    expect(await shown(idOf(answer))).toMatchObject({
       type: 'trunkline.hook.received',
       connection: hook.id,
       data: { body: { kind: 'fire' }, headers: { 'user-agent': 'Trunkline test' } },
     });
-    expect(JSON.stringify(await shown(idOf(told)))).not.toContain('Kim');
+    expect(JSON.stringify(await shown(idOf(answer)))).not.toContain('Kim');
     expect(await bench.read(hook.id)).toMatchObject({ received: 1 });
   });
 
@@ -183,19 +186,19 @@ describe('what comes in', () => {
       bench.post({ path: hook.path, body: {}, headers: { authorization: `Bearer ${token}` } });
     for (let at = 0; at < 5; at++) expect((await post('wrong')).status).toBe(401);
     for (let at = 0; at < 3; at++) expect((await post('abcdefgh')).status).toBe(202);
-    const told = await post('abcdefgh');
-    expect(told).toMatchObject({ status: 429, body: { code: 'rate_limited', retryable: true } });
-    expect(Number(told.headers['retry-after'])).toBeGreaterThan(0);
+    const answer = await post('abcdefgh');
+    expect(answer).toMatchObject({ status: 429, body: { code: 'rate_limited', retryable: true } });
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
     expect(bench.eventsOf(hook.id)).toHaveLength(3);
   });
 
   test('what cannot start its runs is stored and accepted all the same, and the log says so', async () => {
     const hook = await bench.make(none);
     bench.runs.fail = true;
-    const told = await bench.post({ path: hook.path, body: {}, query: 'wait=5' });
+    const answer = await bench.post({ path: hook.path, body: {}, query: 'wait=5' });
     bench.runs.fail = false;
-    expect(told.status).toBe(202);
-    expect(await stored(idOf(told))).toBeDefined();
+    expect(answer.status).toBe(202);
+    expect(await stored(idOf(answer))).toBeDefined();
     expect(lines.join('')).toContain('the runs cannot be started');
   });
 });
@@ -294,20 +297,20 @@ describe('waiting', () => {
     bench.runs.of = (event) => (event.connection === hook.id ? [id] : []);
     bench.runs.unfinished.add(id);
     bench.runs.results.set(id, { id, state, ...more } as never);
-    return { id, hook, told: await bench.post({ path: hook.path, body: {}, query: 'wait=20' }) };
+    return { id, hook, answer: await bench.post({ path: hook.path, body: {}, query: 'wait=20' }) };
   };
 
   test('the answer is the result of the run', async () => {
-    const { id, told } = await waiting('succeeded');
-    expect(told).toMatchObject({
+    const { id, answer } = await waiting('succeeded');
+    expect(answer).toMatchObject({
       status: 200,
       body: { eventId: expect.any(String), runs: [{ id, state: 'succeeded' }] },
     });
   });
 
   test('a run that failed is no 200', async () => {
-    const { id, told } = await waiting('failed', { reason: 'Talk could not be reached.' });
-    expect(told).toMatchObject({
+    const { id, answer } = await waiting('failed', { reason: 'Talk could not be reached.' });
+    expect(answer).toMatchObject({
       status: 424,
       headers: { 'content-type': 'application/problem+json' },
       body: {
@@ -321,8 +324,8 @@ describe('waiting', () => {
   test('an overrun is 202 and says where to look', async () => {
     const hook = await bench.make(none);
     bench.runs.of = () => ['run_slow'];
-    const told = await bench.post({ path: hook.path, body: {}, query: 'wait=1' });
-    expect(told).toMatchObject({
+    const answer = await bench.post({ path: hook.path, body: {}, query: 'wait=1' });
+    expect(answer).toMatchObject({
       status: 202,
       headers: { location: '/v1/runs/run_slow' },
       body: { runs: [{ id: 'run_slow', state: 'running' }] },
@@ -407,10 +410,10 @@ describe('the calls on hooks', () => {
 
   test('a change of the same kind keeps the secret and what else is not named', async () => {
     const change = async (id: string, verify: object) => {
-      const told = await bench.call({ path: `/v1/hooks/${id}`, method: 'PATCH', body: { verify } });
-      expect(told.status, told.text).toBe(200);
-      expect(told.body).not.toHaveProperty('secret');
-      return told.body as { verify: object };
+      const answer = await bench.call({ path: `/v1/hooks/${id}`, method: 'PATCH', body: { verify } });
+      expect(answer.status, answer.text).toBe(200);
+      expect(answer.body).not.toHaveProperty('secret');
+      return answer.body as { verify: object };
     };
     const signed = await bench.make({
       verify: { kind: 'hmac', header: 'X-One', algorithm: 'sha512', secret: 'sender-secret' },
@@ -489,8 +492,8 @@ describe('the calls on hooks', () => {
     [{ ...none, perMinute: 0 }, '/perMinute'],
     [{ ...none, url: 'https://mine' }, '/url'],
   ])('%j is refused at %s', async (body, pointer) => {
-    const told = await bench.call({ path: '/v1/hooks', body: { name: 'x', ...body } });
-    expect(told, told.text).toMatchObject({ status: 422, body: { code: 'invalid_input', errors: [{ pointer }] } });
+    const answer = await bench.call({ path: '/v1/hooks', body: { name: 'x', ...body } });
+    expect(answer, answer.text).toMatchObject({ status: 422, body: { code: 'invalid_input', errors: [{ pointer }] } });
   });
 
   test('each call needs its scope', async () => {

@@ -129,8 +129,8 @@ test('twilio signs the address with its fields, and a JSON body by its hash', as
     'x-forwarded-proto': 'https',
   };
   const signed = { ...form, 'x-twilio-signature': mac(text, 'base64', 'sha1') };
-  const told = await bench.post({ path: hook.path, body: 'From=%2B491&Body=Fire', headers: signed });
-  expect(told.status, told.text).toBe(202);
+  const answer = await bench.post({ path: hook.path, body: 'From=%2B491&Body=Fire', headers: signed });
+  expect(answer.status, answer.text).toBe(202);
   expect(await bench.post({ path: hook.path, body: 'From=%2B492&Body=Fire', headers: signed })).toMatchObject({
     status: 401,
   });
@@ -313,9 +313,9 @@ describe('handshakes', () => {
       const hook = await bench.make({ verify: { kind, secret } });
       const text = JSON.stringify(body);
       const signed = { ...json, ...senders[kind]?.headers(text) };
-      const told = await ask(hook, { body: text, headers: signed });
-      expect(told.status).toBe(200);
-      expect(typeof answer === 'string' ? told.text : told.body).toEqual(answer);
+      const response = await ask(hook, { body: text, headers: signed });
+      expect(response.status).toBe(200);
+      expect(typeof answer === 'string' ? response.text : response.body).toEqual(answer);
       expect(await ask(hook, { body: text, headers: json })).toMatchObject({ status: 401 });
       expect(await bench.read(hook.id)).toMatchObject({ handshakes: 1, received: 0 });
       expect(bench.eventsOf(hook.id)).toEqual([]);
@@ -346,8 +346,8 @@ describe('handshakes', () => {
     const hook = await bench.make({ verify: { kind: 'none' }, challenge });
     expect(await ask(hook, request)).toMatchObject({ status: 200, ...answer });
     const plain = await bench.make({ verify: { kind: 'none' } });
-    const told = await ask(plain, request);
-    expect([202, 405]).toContain(told.status);
+    const response = await ask(plain, request);
+    expect([202, 405]).toContain(response.status);
     expect(await bench.read(hook.id)).toMatchObject({
       handshakes: 1,
       lastHandshakeAt: expect.any(String),
@@ -445,7 +445,7 @@ describe("the owner's view", () => {
     });
   });
 
-  test('what a hook is told to redact is in no event, and still tells repeats', async () => {
+  test('redacted values are in no event, and still identify repeats', async () => {
     const redact = ['body.TempPassword', 'body.users.*.pin'];
     const hook = await bench.make({
       verify: { kind: 'none' },
@@ -471,8 +471,8 @@ describe("the owner's view", () => {
 
   test.each([[201], [204]])('a sender may be answered %i', async (answer) => {
     const hook = await bench.make({ verify: { kind: 'none' }, answer });
-    const told = await bench.post({ path: hook.path, body: '{}', headers: json });
-    expect(told.status).toBe(answer);
-    expect(told.text === '').toBe(answer === 204);
+    const response = await bench.post({ path: hook.path, body: '{}', headers: json });
+    expect(response.status).toBe(answer);
+    expect(response.text === '').toBe(answer === 204);
   });
 });

@@ -22,7 +22,7 @@ export interface HookServices extends AcceptServices {
   hooks: Hooks;
   /** Counts what each hook takes in this process. */
   hookRates: RateLimit;
-  /** Told of what went wrong after a message was stored. */
+  /** Receives what went wrong after a message was stored. */
   report(error: unknown, hookId: string): void;
 }
 

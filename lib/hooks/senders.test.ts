@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type HttpBridge, startHttpBridge } from '../../local/aws/http-bridge.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
-import type { Told } from '../../test/support/face.ts';
+import type { Answer } from '../../test/support/face.ts';
 import { type HookBench, startHookBench } from '../../test/support/hook-requests.ts';
 import { services } from '../aws/services.ts';
 import { keys } from '../store/items.ts';
@@ -46,13 +46,13 @@ afterAll(async () => {
 });
 
 const hmac = (secret: string, text: string) => createHmac('sha256', secret).update(text).digest('hex');
-const idOf = (told: { body: unknown }) => (told.body as { eventId: string }).eventId;
+const idOf = (answer: { body: unknown }) => (answer.body as { eventId: string }).eventId;
 const json = { 'content-type': 'application/json' };
 
 /** A refusal tells the sender nothing, and the hook's owner why. */
-async function expectRefusal(told: Told, hookId: string, reason: string | RegExp): Promise<void> {
-  expect(told).toMatchObject({ status: 401, body: { code: 'unauthorized', retryable: false } });
-  expect((told.body as { message: string }).message).toBe(
+async function expectRefusal(answer: Answer, hookId: string, reason: string | RegExp): Promise<void> {
+  expect(answer).toMatchObject({ status: 401, body: { code: 'unauthorized', retryable: false } });
+  expect((answer.body as { message: string }).message).toBe(
     'The request was refused: its signature or its credentials are missing, wrong or too old.',
   );
   expect(((await bench.read(hookId)).lastRefusal as { reason: string }).reason).toMatch(reason);
@@ -145,7 +145,7 @@ describe('github', () => {
   test('a form is verified by its bytes and read after', async () => {
     const hook = await bench.make({ verify: { kind: 'github' } });
     const text = 'payload=%7B%22ref%22%3A%22main%22%7D';
-    const told = await bench.post({
+    const answer = await bench.post({
       path: hook.path,
       body: Buffer.from(text),
       headers: {
@@ -153,7 +153,7 @@ describe('github', () => {
         'x-hub-signature-256': `sha256=${hmac(hook.secret, text)}`,
       },
     });
-    expect(told.status, told.text).toBe(202);
+    expect(answer.status, answer.text).toBe(202);
     expect(bench.eventsOf(hook.id)[0]?.event.data.body).toEqual({ ref: 'main' });
   });
 });
@@ -219,8 +219,8 @@ describe('basic and bearer', () => {
     [{ kind: 'proptt2-callback', connection: 'dispatch' }, { what: 'secret' }, '/what'],
   ])('a rotation of %j with %j is refused', async (verify, body, pointer) => {
     const hook = await bench.make({ verify });
-    const told = await bench.call({ path: `/v1/hooks/${hook.id}/rotate`, body });
-    expect(told, told.text).toMatchObject({ status: 422, body: { errors: [{ pointer }] } });
+    const answer = await bench.call({ path: `/v1/hooks/${hook.id}/rotate`, body });
+    expect(answer, answer.text).toMatchObject({ status: 422, body: { errors: [{ pointer }] } });
   });
 });
 
@@ -263,8 +263,8 @@ describe('talk-bot', () => {
     const hook = await bench.make({ verify: { kind: 'talk-bot', connection: 'talk/team' } });
     const other = recorded('talk17__webhook_1_activity');
     const before = bench.started.length;
-    const told = await bench.post({ path: hook.path, body: other.rawBody, headers: lower(other.headers) });
-    expect(told).toMatchObject({ status: 200, body: { eventIds: [] } });
+    const answer = await bench.post({ path: hook.path, body: other.rawBody, headers: lower(other.headers) });
+    expect(answer).toMatchObject({ status: 200, body: { eventIds: [] } });
     expect(bench.started.length).toBe(before);
   });
 
@@ -281,8 +281,8 @@ describe('talk-bot', () => {
       [rawBody, json, /not that of the bot/],
     ];
     for (const [body, given, reason] of attempts) {
-      const told = await bench.post({ path: hook.path, body, headers: lower(given) });
-      await expectRefusal(told, hook.id, reason);
+      const answer = await bench.post({ path: hook.path, body, headers: lower(given) });
+      await expectRefusal(answer, hook.id, reason);
     }
   });
 
@@ -296,9 +296,9 @@ describe('talk-bot', () => {
       });
     const post = () => bench.post({ path: hook.path, body: rawBody, headers: lower(headers) });
     await change({ botSecret: null });
-    const told = await post();
-    expect(told).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
-    expect(told.text).not.toContain('botSecret');
+    const answer = await post();
+    expect(answer).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
+    expect(answer.text).not.toContain('botSecret');
     expect(await bench.read(hook.id)).toMatchObject({ lastRefusal: { reason: expect.stringContaining('botSecret') } });
     await change({ botSecret });
     expect((await post()).status).toBe(200);
@@ -346,8 +346,8 @@ describe('proptt2-callback', () => {
     ];
     const press = (path: string) => sandbox.sendCallback(url + path, { cmd: 'fn', channelId: 5 });
     const before = bench.eventsOf('dispatch').length;
-    const told = await Promise.all([press(one.path), press(one.path), press(other.path), press(one.path)]);
-    expect(new Set(told.map(({ status }) => status))).toEqual(new Set([200]));
+    const answers = await Promise.all([press(one.path), press(one.path), press(other.path), press(one.path)]);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     expect(bench.eventsOf('dispatch')).toHaveLength(before + 1);
     expect((await press(`${one.path.slice(0, -1)}${one.path.endsWith('A') ? 'B' : 'A'}`)).status).toBe(404);
   });
@@ -370,11 +370,11 @@ describe('proptt2-callback', () => {
       path: '/v1/keys',
       body: { name: 'x', scopes: ['trunkline/hooks/write', 'talk/*/*'] },
     });
-    const told = await bench.call(
+    const answer = await bench.call(
       { path: '/v1/hooks', body: { name: 'x', verify: { kind: 'proptt2-callback', connection: 'dispatch' } } },
       (made.body as { key: string }).key,
     );
-    expect(told).toMatchObject({ status: 422, body: { errors: [{ pointer: '/verify/connection' }] } });
+    expect(answer).toMatchObject({ status: 422, body: { errors: [{ pointer: '/verify/connection' }] } });
   });
 
   test('a connection that is gone puts its hook out of order', async () => {
@@ -392,9 +392,9 @@ describe('proptt2-callback', () => {
     expect((await bench.call({ path: '/v1/connections/proptt2/gone', method: 'DELETE' })).status).toBe(409);
     await services().table.delete(keys.connection('proptt2', 'gone'));
     services().connections.forget('proptt2', 'gone');
-    const told = await bench.post({ path: hook.path, body: '{"cmd":"fn"}', headers: json });
-    expect(told).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
-    expect(told.text).not.toContain('gone');
+    const answer = await bench.post({ path: hook.path, body: '{"cmd":"fn"}', headers: json });
+    expect(answer).toMatchObject({ status: 424, body: { code: 'connection_needs_attention' } });
+    expect(answer.text).not.toContain('gone');
   });
 });
 

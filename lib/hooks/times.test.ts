@@ -272,7 +272,7 @@ test('another kind of verification has another secret everywhere, whatever a pro
   expect([await status(one, 'the-second-one'), await status(other, 'the-second-one')]).toEqual([202, 202]);
 });
 
-test('of two that rotate at once, one is told so and the secret of the other works', async () => {
+test('of two concurrent rotations, one is refused and the secret of the other works', async () => {
   const hook = await make({ verify: { kind: 'standard-webhooks' } });
   const rotate = (process: typeof one) => process.control('POST', `/v1/hooks/${hook.id}/rotate`, { what: 'secret' });
   const outcomes = await Promise.allSettled([rotate(one), rotate(other)]);
@@ -292,9 +292,9 @@ test('a message has its event and its mark, or neither: a failed write is no rep
   };
   await expect(one.post(hook.path, '{"a":1}')).rejects.toThrow('the table is away');
   one.table.transact = transact;
-  const told = await one.post(hook.path, '{"a":1}');
-  expect(told.headers).toEqual({});
-  expect(one.started.map(({ id }) => id)).toEqual([idOf(told)]);
+  const answer = await one.post(hook.path, '{"a":1}');
+  expect(answer.headers).toEqual({});
+  expect(one.started.map(({ id }) => id)).toEqual([idOf(answer)]);
 });
 
 /** What a Talk server tells its bot of a message, signed. */
@@ -324,14 +324,14 @@ function toldByTalk(messageId: string, botSecret: string): [string, Record<strin
 
 test('a bot secret that was changed elsewhere counts here within ten seconds', async () => {
   const hook = await make({ verify: { kind: 'talk-bot', connection: 'changing' } });
-  const told = (botSecret: string) => other.status(hook.path, ...toldByTalk('5', botSecret));
-  expect(await told('a'.repeat(64))).toBe(200);
+  const received = (botSecret: string) => other.status(hook.path, ...toldByTalk('5', botSecret));
+  expect(await received('a'.repeat(64))).toBe(200);
   await changeCredentials(one, 'talk', 'changing', { appPassword: 'x', botSecret: 'b'.repeat(64) });
   clock.advance(10 * second);
-  expect([await told('a'.repeat(64)), await told('b'.repeat(64))]).toEqual([401, 200]);
+  expect([await received('a'.repeat(64)), await received('b'.repeat(64))]).toEqual([401, 200]);
 });
 
-test('what a poll of Talk had found before the bot told of it starts the runs of the hook, once stored', async () => {
+test('a message that a poll of Talk found before the bot pushed it starts the runs of the hook', async () => {
   const hook = await make({ verify: { kind: 'talk-bot', connection: 'team' } });
   const [body, headers] = toldByTalk('77', 's'.repeat(64));
   const known = {
@@ -343,8 +343,8 @@ test('what a poll of Talk had found before the bot told of it starts the runs of
   } as const;
   const timestamp = new Date(clock.time - 500).toISOString();
   await appendEvents(one, [{ ...known, timestamp, data: { text: 'found by a poll' } }]);
-  const told = await one.post(hook.path, body, headers);
-  expect(told).toMatchObject({ status: 200, body: { eventIds: [eventId(known)] } });
+  const answer = await one.post(hook.path, body, headers);
+  expect(answer).toMatchObject({ status: 200, body: { eventIds: [eventId(known)] } });
   expect(one.started).toMatchObject([{ id: eventId(known), hook: hook.id, timestamp }]);
   expect((await other.post(hook.path, body, headers)).headers).toEqual({ 'idempotent-replayed': 'true' });
   expect(other.started).toEqual([]);
@@ -370,10 +370,10 @@ test('however long a wait is asked for, the answer comes within 25 s', async () 
     slept += ms;
     clock.advance(ms);
   };
-  const told = await one.post(`${hook.path}?wait=9999`, '{}');
+  const answer = await one.post(`${hook.path}?wait=9999`, '{}');
   clock.sleep = sleep;
   one.runs.startRuns = startRuns;
-  expect(told).toMatchObject({ status: 202, body: { runs: [{ id: 'run_a', state: 'running' }, { id: 'run_b' }] } });
+  expect(answer).toMatchObject({ status: 202, body: { runs: [{ id: 'run_a', state: 'running' }, { id: 'run_b' }] } });
   expect(slept).toBe(longestWait * second);
 });
 

@@ -51,7 +51,7 @@ const run = (tick: Tick, until = now) =>
 const names = (prefix: string, count: number) => Array.from({ length: count }, (_, at) => `${prefix}${at}`);
 const open = () => new AbortController().signal;
 
-test('what is due is done once, what is not stays, and the age of the oldest is told from before the work', async () => {
+test('what is due is done once, what is not stays, and the age of the oldest is measured before the work', async () => {
   await wait(['a', 'b', 'c']);
   await table.put({ pk: 'waiting', sk: 'later', ...due('schedule', 'later', now + 1) });
   expect(await run({ signal: open() })).toEqual({ due: 3, workers: 0, oldestDueMs: 3 });

@@ -126,7 +126,7 @@ test('while a secret is rotated both sign; after the overlap the new one alone',
   expect([verifies(old, receiver.received[1]), verifies(fresh, receiver.received[1])]).toEqual([false, true]);
 });
 
-test('of two rotations at once one is told so, and the other is what signs', async () => {
+test('of two concurrent rotations one is refused, and the other signs', async () => {
   const receiver = await stage.receive();
   const { item } = await stage.world.subscribe({ url: receiver.url });
   const results = await Promise.allSettled([0, 1, 2].map(() => rotateSigningSecret(stage.world.services, item, 60)));

@@ -62,13 +62,13 @@ test('ten attempts over 75 hours, each signed anew under the same id, then given
   expect(all('webhook-signature').size).toBe(10);
   expect(receiver.received.every((request) => verifies(secret, request))).toBe(true);
 
-  const told = await ownEvent('trunkline.delivery.given_up', delivery.id);
-  expect(told).toMatchObject({
+  const answer = await ownEvent('trunkline.delivery.given_up', delivery.id);
+  expect(answer).toMatchObject({
     about: { vendor: 'talk', connection: 'team' },
     data: { deliveryId: delivery.id, subscriptionId: item.id, eventId: ids[0], attempts: 10 },
   });
   // A hook's URL is often a secret in itself.
-  expect(JSON.stringify(told)).not.toContain('/hook');
+  expect(JSON.stringify(answer)).not.toContain('/hook');
 });
 
 test('a delivery whose execution has ended is given up, once, and an event says so', async () => {
@@ -172,8 +172,8 @@ test('after five days without a success a subscription is switched off, an event
   await stage.world.runtime.idle();
   const disabled = await readSubscription(stage.world.services.table, item.id);
   expect(disabled).toMatchObject({ state: 'disabled', reason: expect.stringContaining('Nothing was accepted since') });
-  const told = await ownEvent('trunkline.subscription.disabled', `${item.id}/${disabled?.failingSince}`);
-  expect(told?.data).toMatchObject({ subscriptionId: item.id, target: new URL(receiver.url).host });
+  const answer = await ownEvent('trunkline.subscription.disabled', `${item.id}/${disabled?.failingSince}`);
+  expect(answer?.data).toMatchObject({ subscriptionId: item.id, target: new URL(receiver.url).host });
   await stage.pass(hour);
   const before = receiver.received.length;
   await stage.world.publish([stage.world.event()]);

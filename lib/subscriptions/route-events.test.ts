@@ -169,10 +169,10 @@ const wanted = (overrides: Partial<Wanted>): Wanted => ({
   ...overrides,
 });
 
-test('a waiting run is told of the first event that meets its condition, once, and of no other', async () => {
-  const told: [string, unknown][] = [];
+test('a waiting run receives the first event that meets its condition, once, and no other', async () => {
+  const received: [string, unknown][] = [];
   world.services.starter.complete = async (id, value) => {
-    told.push([id, value]);
+    received.push([id, value]);
     return true;
   };
   const waiting = waiterServices(world.services);
@@ -185,20 +185,20 @@ test('a waiting run is told of the first event that meets its condition, once, a
     world.event({ type: 'talk.ack', data: { ref: '7F3A' }, connection: 'other' }),
     world.event({ type: 'talk.other', data: { ref: '7F3A' } }),
   ]);
-  expect(told).toEqual([]);
+  expect(received).toEqual([]);
   const { ids } = await world.publish([world.event({ type: 'talk.ack', data: { ref: '7F3A' } })]);
-  expect(told).toEqual([['ref', { eventId: ids[0] }]]);
+  expect(received).toEqual([['ref', { eventId: ids[0] }]]);
   await world.route(ids);
-  expect(told).toHaveLength(1);
+  expect(received).toHaveLength(1);
   expect((await waitersFor(world.services.table, 'talk.ack', clock.now())).map(({ callbackId }) => callbackId)).toEqual(
     ['blind'],
   );
 });
 
 test('what came just before a wait was registered is found by it, what came before its time is not', async () => {
-  const told: string[] = [];
+  const received: string[] = [];
   world.services.starter.complete = async (id) => {
-    told.push(id);
+    received.push(id);
     return true;
   };
   const waiting = waiterServices(world.services);
@@ -207,8 +207,8 @@ test('what came just before a wait was registered is found by it, what came befo
   clock.advance(1000);
   const since = clock.now();
   await registerWaiter(waiting, wanted({ callbackId: 'early', type, since }));
-  expect(told).toEqual([]);
+  expect(received).toEqual([]);
   await world.publish([world.event({ type })]);
   await registerWaiter(waiting, wanted({ callbackId: 'after', type, since }));
-  expect(told.sort()).toEqual(['after', 'early']);
+  expect(received.sort()).toEqual(['after', 'early']);
 });

@@ -195,14 +195,14 @@ describe('health and heartbeat', () => {
     expect((await looking).heartbeat).toBe('sent');
   });
 
-  test('a monitor that does not answer is told in the report', async () => {
+  test('a monitor that does not answer is in the report', async () => {
     monitor.reply = (response) => response.writeHead(500).end();
     expect((await look()).heartbeat).toBe('failed');
     monitor.reply = (response) => response.writeHead(200).end();
     expect(await watch(desk.services, clocks, undefined)).toMatchObject({ heartbeat: 'off' });
   });
 
-  test('the probe is told from events', () => {
+  test('the probe is distinguished from events', () => {
     expect(isProbe(keys.probe(1).pk)).toBe(true);
     expect(isProbe(keys.event('evt_x').pk)).toBe(false);
   });
@@ -218,7 +218,7 @@ describe('a silent hook', () => {
     return events;
   };
 
-  test('is told of once per silence, and only where it was asked for', async () => {
+  test('is reported once per silence, and only where it was asked for', async () => {
     const busy = (
       await desk.call('POST', '/v1/hooks', { name: 'Busy', verify: { kind: 'none' }, silentAfterSeconds: 3600 })
     ).body;

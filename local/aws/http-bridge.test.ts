@@ -183,7 +183,7 @@ describe('what has no route', () => {
   });
 });
 
-test('the address is told to the files that are served here', async () => {
+test('the file store receives the address', async () => {
   const attach = vi.fn();
   const other = await startHttpBridge({ routes: [], files: { routes: [], attach } });
   expect(attach).toHaveBeenCalledWith(other.url);

@@ -45,7 +45,7 @@ export interface HttpBridgeOptions {
   maxBodyBytes?: number;
   /** Open connections, 4,096 when absent. */
   maxConnections?: number;
-  /** Told what a function threw; the caller sees only a 500. */
+  /** Receives what a function threw; the caller sees only a 500. */
   onCrash?: (error: unknown, functionName: string) => void;
 }
 

@@ -102,7 +102,7 @@ describe('refusals carry the class that the SDK throws', () => {
     await expect(client.send(command as GetSecretValueCommand)).rejects.toMatchObject({ name });
   });
 
-  test('a caller without the credentials is told nothing', async () => {
+  test('a caller without the credentials learns nothing', async () => {
     await create('key');
     const stranger = clientOf({ ...endpoint, credentials: { accessKeyId: 'guess', secretAccessKey: 'guess' } });
     await expect(stranger.send(new GetSecretValueCommand({ SecretId: 'key' }))).rejects.toMatchObject({

@@ -20,7 +20,7 @@ export interface StreamPumpOptions extends LocalDatabase {
   handler: (event: DynamoDBStreamEvent) => Promise<DynamoDBBatchResponse>;
   /** Where the place in the stream is noted. Without it, or without a note, all that the stream still holds comes again. */
   positionFile?: string;
-  /** Told of records that failed for good. */
+  /** Receives records that failed for good. */
   onGiveUp?: (records: DynamoDBStreamEvent['Records']) => void;
   /** Milliseconds before each repetition of what failed; as many as repetitions. */
   retryDelays?: readonly number[];

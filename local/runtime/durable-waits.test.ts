@@ -32,11 +32,11 @@ test('a wait for something ends when it comes, also over a restart, or when its 
 
 test('a process that dies after the end of a wait is followed by one that continues from there', async () => {
   const ids: string[] = [];
-  let begun = 0;
+  let started = 0;
   const app = await running(async (context) => {
     const waited = await context.waitFor('answer', async (id) => void ids.push(id), 3600);
     const after = await context.step('after', async () => {
-      if (++begun === 1) await new Promise(() => undefined);
+      if (++started === 1) await new Promise(() => undefined);
       return 'done';
     });
     return { waited, after };
@@ -44,10 +44,10 @@ test('a process that dies after the end of a wait is followed by one that contin
   await app.start();
   await app.idle();
   expect(await app.complete(ids[0] ?? '', 'yes')).toBe(true);
-  await until(() => begun === 1);
+  await until(() => started === 1);
   await app.restart();
   await app.idle();
-  expect(begun).toBe(2);
+  expect(started).toBe(2);
   expect(await app.result()).toEqual({ waited: { done: true, value: 'yes' }, after: 'done' });
   await app.stop();
 });
@@ -120,19 +120,19 @@ test('waits that a clock has stored which was a day ahead last no longer by one 
 });
 
 test('an execution that a clock has started which was a day ahead continues at the next start', async () => {
-  let begun = 0;
+  let started = 0;
   const app = await running(async (context) =>
     context.step('cut off', async () => {
-      if (++begun === 1) await new Promise(() => undefined);
-      return { begun };
+      if (++started === 1) await new Promise(() => undefined);
+      return { attempts: started };
     }),
   );
   clock.advance(dayMs);
   await app.start();
-  await until(() => begun === 1);
+  await until(() => started === 1);
   clock.advance(-dayMs);
   await app.restart();
-  expect(await app.result()).toEqual({ begun: 2 });
+  expect(await app.result()).toEqual({ attempts: 2 });
   await app.stop();
 });
 

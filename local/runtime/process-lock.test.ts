@@ -21,7 +21,7 @@ function contender(path: string) {
   return spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-test('a second process is refused and told who has the directory', async () => {
+test('a second process is refused, and the error names the one that has the directory', async () => {
   const lock = lockDirectory(directory);
   const [said] = await once(contender(directory).stdout, 'data');
   expect(String(said)).toContain(`${directory} is in use by process ${process.pid}`);

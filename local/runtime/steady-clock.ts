@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/core/clock.ts';
 
 /**
  * The same clock, except that it never goes back: while the other is behind, it goes on at the speed of `uptime`, in milliseconds. A
- * wait lasts no longer than it was meant to.
+ * wait lasts no longer than it was set to.
  */
 export function steadyClock(clock: Clock, uptime: () => number = () => performance.now()): Clock {
   let last = clock.now();

@@ -42,7 +42,7 @@ describe('channels', () => {
     expect((await caller.call('GET', `/channels/${json.id}`)).json).toEqual({ ...body, leader: 1 });
   });
 
-  test('lose what a PUT leaves out, unless the vendor is told to keep it', async () => {
+  test('lose what a PUT leaves out, unless the vendor is set to keep it', async () => {
     const caller = await Proptt2Caller.start();
     await caller.call('PUT', '/channels/1', { body: { name: 'x' } });
     expect((await caller.call('GET', '/channels/1')).json).toMatchObject({ description: '', notification: '' });

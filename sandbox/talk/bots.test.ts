@@ -152,7 +152,7 @@ describe('a push', () => {
     expect(heard).toEqual([]);
   });
 
-  test('of Talk 21 names what is answered and tells of reactions; joining and leaving is told since 20', async () => {
+  test('of Talk 21 names what is answered and sends reactions; joining and leaving is sent since 20', async () => {
     const client = await start(11, { talkVersion: '21.0.0' });
     const first = say('question');
     const second = say('answer', { replyTo: first });

@@ -67,7 +67,7 @@ export function leaveCallRoute(r: TalkRequest): Answer {
   return { status: 200 };
 }
 
-/** `POST /call/{token}/ping` of Talk 3: only the caller's cookies say which session is meant. */
+/** `POST /call/{token}/ping` of Talk 3: only the caller's cookies identify the session. */
 export function pingCall(r: TalkRequest): Answer {
   const room = findRoom(r.talk, r.input.token);
   const held = room && bySession(room, r.php.rooms[room.token]);

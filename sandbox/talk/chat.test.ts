@@ -121,7 +121,7 @@ describe('chat-v2', () => {
     expect(newer.map((line) => line.message)).toEqual(['two', 'three']);
   });
 
-  test('marks as read only when looking into the future, and unless told not to', async () => {
+  test('marks as read only when looking into the future, and unless asked not to', async () => {
     const client = await start();
     say('bob', 'unread');
     const unread = async () => (await client.data<Line>('alice', 'GET', `/v4/room/${room}`)).unreadMessages;

@@ -91,7 +91,7 @@ describe('cookies carry the Talk session', () => {
     expect(lines).toEqual(['call_started', 'call_joined', 'call_started']);
   });
 
-  test('a killed session is told so by signaling, and wakes a pull that is held', async () => {
+  test('signaling answers a killed session with 409, and wakes a pull that is held', async () => {
     const client = await start({ signalingHold: 20_000 });
     await client.data('alice', 'POST', join, { jar: 'alice' });
     const pull = client.status('alice', 'GET', `/v3/signaling/${room}`, { jar: 'alice' });

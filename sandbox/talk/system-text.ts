@@ -71,8 +71,8 @@ export function systemText(talk: Talk, room: Room, line: Message, reader: Attend
       const deed = line.text === 'user_added' ? 'joined' : 'left';
       return { message: `${subject} ${deed} the conversation`, parameters: { actor, user } };
     }
-    const meant = reader !== undefined && readerId(reader) === user.id && subject !== 'You' ? 'you' : '{user}';
-    return { message: `${subject} ${words[0]} ${meant}${words[1]}`, parameters: { actor, user } };
+    const object = reader !== undefined && readerId(reader) === user.id && subject !== 'You' ? 'you' : '{user}';
+    return { message: `${subject} ${words[0]} ${object}${words[1]}`, parameters: { actor, user } };
   }
   switch (line.text) {
     case 'conversation_renamed':

@@ -88,7 +88,7 @@ describe('sending messages', () => {
     expect(Object.keys(await send({ ...book, msg: 'x' })).sort()).toEqual(['createdVNB', 'req', 'sstamp', 'status']);
   });
 
-  it('guesses the book from the first word when it is not told', async () => {
+  it('guesses the book from the first word when none is given', async () => {
     expect((await send({ msg: 'operations all quiet' })).status).toBe('ok');
     expect(sandbox.state.messages.at(-1)).toMatchObject({ ...book, msg: 'all quiet' });
     expect((await send({ msg: 'Fire in zone 3' })).error).toBe('unknown book Fire.demo');

@@ -97,7 +97,7 @@ describe('attach', () => {
 });
 
 describe('messages', () => {
-  it('are acknowledged by uuid, told to the others, and read over HTTP', async () => {
+  it('are acknowledged by uuid, sent to the others, and read over HTTP', async () => {
     const alex = await logIn(sandbox, 'alex');
     const [mine, theirs] = [await attach(demo), await attach(alex)];
     mine.send(message(demo));
@@ -218,7 +218,7 @@ describe('table values and system messages', () => {
 });
 
 describe('a socket that misbehaves', () => {
-  it('is silent, closes, or talks garbage as it is told', async () => {
+  it('is silent, closes, or sends garbage as configured', async () => {
     sandbox.control.setSwitches({ socket: { mode: 'silent' } });
     const silent = await attach(demo);
     silent.send(message(demo));
@@ -234,13 +234,13 @@ describe('a socket that misbehaves', () => {
     await expect(connect()).rejects.toThrow('503');
   });
 
-  it('answers late when told, and closes all when told', async () => {
+  it('answers late, and closes all, on request', async () => {
     sandbox.control.setSwitches({ socket: { delay: 80 } });
     const socket = await attach(demo);
-    const begun = performance.now();
+    const started = performance.now();
     socket.send({ type: 9, ...who(demo) });
     await socket.next();
-    expect(performance.now() - begun).toBeGreaterThan(75);
+    expect(performance.now() - started).toBeGreaterThan(75);
     const closed = once(socket.socket, 'close');
     expect(sandbox.control.closeSockets()).toEqual({ closed: 1 });
     expect((await closed)[0]).toBe(1012);

@@ -18,7 +18,7 @@ export interface TimetonicState {
   comments: Comment[];
   files: StoredFile[];
   uploads: Record<string, Upload>;
-  /** What writes with `bypassUrlTrigger=false` would have told the outside. */
+  /** The calls that writes with `bypassUrlTrigger=false` would have triggered outside. */
   urlTriggers: { at: number; tableId: string; rowId: string }[];
 }
 

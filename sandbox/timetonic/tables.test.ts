@@ -77,7 +77,7 @@ describe('reading values', () => {
     expect(at(written, 'rows.0.fields.2.value')).toBe(9223372036854775806n);
   });
 
-  it('stops at 100 rows unless told otherwise, and counts without regard to the filter', async () => {
+  it('stops at 100 rows by default, and counts without regard to the filter', async () => {
     const page = async (fields: Record<string, string>) => demo.call('getTableValues', { catId: readings, ...fields });
     expect(rowsRead(await page({}))).toHaveLength(100);
     expect(rowsRead(await page({ offset: '200' }))).toHaveLength(60);

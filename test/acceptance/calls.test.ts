@@ -24,10 +24,15 @@ describe('a call that is answered later', () => {
     const made = await bench.call<{ key: string }>('POST', '/v1/keys', { name: 'caller', scopes: ['proptt2/demo/*'] });
     const mine = { authorization: `Bearer ${made.body.key}` };
     const async = { ...mine, prefer: 'respond-async' };
-    const told = await bench.call<{ id: string }>('POST', '/v1/proptt2/demo/sendSosToChannel', { channelId: 1 }, async);
-    expect(told.status).toBe(202);
-    const path = told.headers.get('location') ?? '';
-    expect(path).toBe(`/v1/runs/${told.body.id}`);
+    const answer = await bench.call<{ id: string }>(
+      'POST',
+      '/v1/proptt2/demo/sendSosToChannel',
+      { channelId: 1 },
+      async,
+    );
+    expect(answer.status).toBe(202);
+    const path = answer.headers.get('location') ?? '';
+    expect(path).toBe(`/v1/runs/${answer.body.id}`);
     const run = await ended(path);
     expect(run).toMatchObject({
       state: 'succeeded',
@@ -53,32 +58,32 @@ describe('a call that is answered later', () => {
     const incidents = tables.body.bookTables.categories.find(({ name }) => name === 'Incidents');
     const zone = incidents?.fields.find(({ name }) => name === 'Zone')?.id;
     const input = { rowId: `tmp${randomBytes(6).toString('hex')}`, fieldValues: { [String(zone)]: text } };
-    const told = await bench.call<{ id: string }>('POST', path, input, prefer);
-    expect(told.status, JSON.stringify(told.body)).toBe(202);
-    const run = await ended(`/v1/runs/${told.body.id}`);
+    const answer = await bench.call<{ id: string }>('POST', path, input, prefer);
+    expect(answer.status, JSON.stringify(answer.body)).toBe(202);
+    const run = await ended(`/v1/runs/${answer.body.id}`);
     expect(run.state, JSON.stringify(run)).toBe('succeeded');
   });
 
   test("keeps the vendor's no", async () => {
-    const told = await bench.call<{ id: string }>(
+    const answer = await bench.call<{ id: string }>(
       'POST',
       '/v1/proptt2/demo/sendSosToChannel',
       { channelId: 777 },
       { prefer: 'respond-async' },
     );
-    const run = await ended(`/v1/runs/${told.body.id}`);
+    const run = await ended(`/v1/runs/${answer.body.id}`);
     expect(run).toMatchObject({ state: 'failed', steps: [{ state: 'failed', error: { code: 'vendor_not_found' } }] });
   });
 
   test('an SOS whose answer was lost is sent again as a step, at most three times', async () => {
     bench.demo.proptt2.fault({ kind: 'reset', when: 'after', path: '/sendSOS', times: 1 });
-    const told = await bench.call<{ id: string }>(
+    const answer = await bench.call<{ id: string }>(
       'POST',
       '/v1/proptt2/demo/sendSosToChannel',
       { channelId: 1 },
       { prefer: 'respond-async' },
     );
-    const run = await ended(`/v1/runs/${told.body.id}`);
+    const run = await ended(`/v1/runs/${answer.body.id}`);
     expect(run).toMatchObject({ state: 'succeeded', steps: [{ attempts: 2 }] });
     expect(bench.demo.proptt2.counts()['POST /openapi/1/channels/1/sendSOS']).toBe(2);
   });
@@ -86,10 +91,10 @@ describe('a call that is answered later', () => {
   test('another write whose answer was lost is not sent again and says so', async () => {
     bench.demo.proptt2.fault({ kind: 'reset', when: 'after', path: '/sendMessage', times: 1 });
     const body = { channelId: 1, message: 'once' };
-    const told = await bench.call<{ id: string }>('POST', '/v1/proptt2/demo/sendMessageToChannel', body, {
+    const answer = await bench.call<{ id: string }>('POST', '/v1/proptt2/demo/sendMessageToChannel', body, {
       prefer: 'respond-async',
     });
-    const run = await ended(`/v1/runs/${told.body.id}`);
+    const run = await ended(`/v1/runs/${answer.body.id}`);
     expect(run).toMatchObject({ state: 'failed', steps: [{ state: 'unknown', error: { code: 'outcome_unknown' } }] });
     expect(bench.demo.proptt2.counts()['POST /openapi/1/channels/1/sendMessage']).toBe(1);
   });
@@ -130,15 +135,15 @@ test('a file goes from where it was staged into a cell, and the run shows how fa
   const { rowId } = bench.demo.timetonic.control.addRow({ table: 'Incidents', values: { EventId: 'E-file' } }) as {
     rowId: string;
   };
-  const told = await bench.call<{ id: string }>('POST', '/v1/timetonic/demo/resumableUpload', {
+  const answer = await bench.call<{ id: string }>('POST', '/v1/timetonic/demo/resumableUpload', {
     bookOwner: 'demo',
     bookCode: 'operations',
     rowId: String(rowId),
     fieldId: String(incidents.fields.Photo),
     file: { uploadId: staged.body.uploadId },
   });
-  expect(told.status, JSON.stringify(told.body)).toBe(202);
-  const run = (await ended(`/v1/runs/${told.body.id}`)) as ShownRun & { progress?: { done: number; total: number } };
+  expect(answer.status, JSON.stringify(answer.body)).toBe(202);
+  const run = (await ended(`/v1/runs/${answer.body.id}`)) as ShownRun & { progress?: { done: number; total: number } };
   expect(run.state, JSON.stringify(run.steps)).toBe('succeeded');
   expect(run.progress).toEqual({ done: bytes.length, total: bytes.length });
 });
@@ -146,8 +151,8 @@ test('a file goes from where it was staged into a cell, and the run shows how fa
 test('an upload that is not there is refused before the call is handed on', async () => {
   const input = { bookOwner: 'demo', bookCode: 'operations', smid: '1', file: { uploadId: 'none' } };
   for (const headers of [{}, { prefer: 'respond-async' }]) {
-    const told = await bench.call('POST', '/v1/timetonic/demo/fileUpload', input, headers);
-    expect(told, JSON.stringify(told.body)).toMatchObject({
+    const answer = await bench.call('POST', '/v1/timetonic/demo/fileUpload', input, headers);
+    expect(answer, JSON.stringify(answer.body)).toMatchObject({
       status: 422,
       body: { code: 'invalid_input', errors: [{ pointer: '/file/uploadId' }] },
     });
@@ -162,9 +167,9 @@ test('all rows of a table come in a run', async () => {
     format: 'diff_ready_rows',
     all: true,
   };
-  const told = await bench.call<{ id: string }>('POST', '/v1/timetonic/demo/getNamedTableValues', input);
-  expect(told.status, JSON.stringify(told.body)).toBe(202);
-  const run = await ended(`/v1/runs/${told.body.id}`);
+  const answer = await bench.call<{ id: string }>('POST', '/v1/timetonic/demo/getNamedTableValues', input);
+  expect(answer.status, JSON.stringify(answer.body)).toBe(202);
+  const run = await ended(`/v1/runs/${answer.body.id}`);
   expect(run.state, JSON.stringify(run.steps).slice(0, 500)).toBe('succeeded');
 });
 

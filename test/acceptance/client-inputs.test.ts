@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Bench, startBench } from './product.ts';
 
-/** What importers, no-code tools and people who made a typo have sent, and what they must be told. */
+/** What importers, no-code tools and people who made a typo have sent, and how it must be answered. */
 let bench: Bench;
 beforeAll(async () => {
   bench = await startBench();
@@ -259,7 +259,7 @@ test.each<[string, string, object, string, RegExp]>([
   expect(answer.body.detail).toMatch(words);
 });
 
-test('a key that may not list the books is told of none', async () => {
+test('a key that may not list the books sees none', async () => {
   const made = await bench.call<{ key: string }>('POST', '/v1/keys', {
     name: 'One call',
     scopes: ['timetonic/demo/getBookInfo'],
@@ -349,7 +349,7 @@ test.each([
   expect(body).toMatchObject({ status, requestId: headers.get('x-request-id') });
 });
 
-test('a body that is not JSON is told so once, with the place', async () => {
+test('the error for a body that is not JSON says so once, with the place', async () => {
   const { body } = await bench.call<Refusal>('POST', '/v1/keys', '{');
   expect([body.title, body.detail]).toEqual([
     'Invalid JSON',

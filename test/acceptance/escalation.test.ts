@@ -23,7 +23,7 @@ const refOf = async (name: string) => {
   await expect.poll(() => lines(name)).toHaveLength(1);
   return (await lines(name))[0]?.match(/#[0-9A-F]{4}/)?.[0] ?? '';
 };
-/** Once the first wait of the only run has begun: its page is out, and its timer runs. */
+/** Once the first wait of the only run has started: its page is out, and its timer runs. */
 const waiting = (desk: Desk) =>
   expect
     .poll(
@@ -95,8 +95,8 @@ async function openDesk(first: number, second: number): Promise<Desk> {
   ]);
   const path = new URL(hook.body.url).pathname;
   const post = async (message: object) => {
-    const told = await bench.call('POST', path, message, { authorization: '' });
-    expect(told.status, JSON.stringify(told.body)).toBe(202);
+    const answer = await bench.call('POST', path, message, { authorization: '' });
+    expect(answer.status, JSON.stringify(answer.body)).toBe(202);
   };
   return { post, incident, resolved };
 }

@@ -138,8 +138,8 @@ describe('R6 Function key', () => {
   test('pressed in panic: the same press is one event, the next within a minute makes no second alert', async () => {
     const before = { rows: rows().length, events: (await events('proptt2.function_key.pressed')).length };
     const ada = (more: object = {}) => press('ada@company.ptt', { senderName: 'Ada', ...more });
-    const told = [...(await Promise.all([ada(), ada(), ada()])), await ada({ latitude: 37.013 })];
-    expect(told.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    const answers = [...(await Promise.all([ada(), ada(), ada()])), await ada({ latitude: 37.013 })];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     // The vendor names no press: after two seconds the same bytes are a new one.
     const later = vi.spyOn(systemClock, 'now').mockImplementation(() => Date.now() + 2_300);
     expect(await ada()).toMatchObject({ status: 200 });
@@ -163,8 +163,8 @@ describe('R6 Function key', () => {
 
   test('an unknown command is stored as it came and starts nothing', async () => {
     const odd = { cmd: 'zz', more: { deep: [1, 'ü'] } };
-    const told = await post(odd);
-    expect(told.status).toBe(200);
+    const answer = await post(odd);
+    expect(answer.status).toBe(200);
     await expect.poll(() => events('proptt2.callback.received')).toHaveLength(1);
     const [event] = await events('proptt2.callback.received');
     expect(event?.data).toMatchObject({ cmd: 'zz', body: odd });
@@ -182,7 +182,7 @@ describe('R6 Function key', () => {
 
   test('broken percent signs and broken JSON break nothing', async () => {
     const before = (await bench.runs(automation, 6)).map(({ id }) => id);
-    const told = await post({
+    const answer = await post({
       cmd: 'fn',
       channelId: 1,
       senderId: 'mo@company.ptt',
@@ -190,7 +190,7 @@ describe('R6 Function key', () => {
       latitude: 'x',
       longitude: 1,
     });
-    expect(told.status).toBe(200);
+    expect(answer.status).toBe(200);
     const run = (await bench.runs(automation, 7)).find(({ id }) => !before.includes(id));
     expect(stepsOf(run)).toMatchObject({ line: 'succeeded', row: 'succeeded', alert: 'succeeded' });
     expect((await lines()).at(-1)).toBe('100%%E0%A4%A needs help in Dispatch: position unknown');

@@ -4,13 +4,13 @@ import { publishAdminKey } from '../../lib/api/admin-key.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
-import { type Ask, type Told, tell } from '../support/face.ts';
+import { type Answer, type Ask, send } from '../support/face.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';
 
 const adminKey = 'tl_an-admin-key-for-tests-only';
 let backends: Awaited<ReturnType<typeof startBackends>>;
 let sandbox: Proptt2Sandbox;
-let ask: (what: Ask) => Promise<Told>;
+let ask: (what: Ask) => Promise<Answer>;
 
 beforeAll(async () => {
   backends = await startBackends();
@@ -23,7 +23,7 @@ beforeAll(async () => {
   await publishAdminKey(services());
   const control = await import('../../functions/control.ts');
   const proptt2 = await import('../../functions/proptt2.ts');
-  ask = (what) => tell((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, what);
+  ask = (what) => send((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, what);
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   sandbox = await startProptt2Sandbox();
   const settings = {
@@ -205,12 +205,12 @@ test('10,000 hostile requests: never a 500, always a problem that says what to d
       headers,
       body,
       async (method, at, query, sent, content) => {
-        const told = await ask({ method, path: at, query, headers: sent, body: content });
-        statuses.set(told.status, (statuses.get(told.status) ?? 0) + 1);
-        expect(told.status, `${method} ${at} ${told.text}`).not.toBe(500);
-        if (told.status < 400) return;
-        expect(told.headers['content-type']).toBe('application/problem+json');
-        const problem = told.body as {
+        const answer = await ask({ method, path: at, query, headers: sent, body: content });
+        statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+        expect(answer.status, `${method} ${at} ${answer.text}`).not.toBe(500);
+        if (answer.status < 400) return;
+        expect(answer.headers['content-type']).toBe('application/problem+json');
+        const problem = answer.body as {
           status: number;
           code: string;
           detail: string;
@@ -218,10 +218,14 @@ test('10,000 hostile requests: never a 500, always a problem that says what to d
           requestId: string;
           errors?: { pointer: string }[];
         };
-        expect(problem).toMatchObject({ status: told.status, code: expect.any(String), requestId: expect.any(String) });
+        expect(problem).toMatchObject({
+          status: answer.status,
+          code: expect.any(String),
+          requestId: expect.any(String),
+        });
         expect(problem.detail.length).toBeGreaterThan(10);
         expect(problem.message).toBe(problem.detail);
-        expect(problem.code !== 'invalid_input' || (problem.errors?.length ?? 0) > 0, told.text).toBe(true);
+        expect(problem.code !== 'invalid_input' || (problem.errors?.length ?? 0) > 0, answer.text).toBe(true);
       },
     ),
     { numRuns: 3_000, seed: 42 },

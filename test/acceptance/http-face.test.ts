@@ -3,13 +3,13 @@ import { publishAdminKey } from '../../lib/api/admin-key.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { vendorNames } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
-import { type Ask, type Told, tell } from '../support/face.ts';
+import { type Answer, type Ask, send } from '../support/face.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';
 
 const adminKey = 'tl_an-admin-key-for-tests-only';
 let backends: Awaited<ReturnType<typeof startBackends>>;
 let sandbox: Proptt2Sandbox;
-let ask: (what: Ask, key?: string) => Promise<Told>;
+let ask: (what: Ask, key?: string) => Promise<Answer>;
 const lines: string[] = [];
 
 beforeAll(async () => {
@@ -25,7 +25,7 @@ beforeAll(async () => {
   const proptt2 = await import('../../functions/proptt2.ts');
   ask = (what, key = adminKey) =>
     // middy's handler takes more arguments than Lambda gives.
-    tell((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, {
+    send((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, {
       ...what,
       headers: { authorization: `Bearer ${key}`, ...what.headers },
     });
@@ -66,21 +66,25 @@ async function keyWith(...scopes: string[]): Promise<string> {
 
 describe('operations', () => {
   test("an SOS goes out and the answer is the vendor's own", async () => {
-    const told = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', body: { channelId: 1 } });
-    expect(told).toMatchObject({ status: 200, body: { code: '200' }, headers: { 'content-type': 'application/json' } });
-    expect(told.headers['x-request-id']).toMatch(/^request-/);
-    expect(told.headers.ratelimit).toMatch(/^"minute";r=\d+;t=\d+$/);
+    const answer = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', body: { channelId: 1 } });
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { code: '200' },
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(answer.headers['x-request-id']).toMatch(/^request-/);
+    expect(answer.headers.ratelimit).toMatch(/^"minute";r=\d+;t=\d+$/);
   });
 
   test('reads answer GET with the input as query', async () => {
-    const told = await ask({ path: '/v1/proptt2/dispatch/getRecordList', query: 'start=0&pageSize=3' });
-    expect(told.status, told.text).toBe(200);
-    expect((told.body as { records: unknown[] }).records).toHaveLength(3);
+    const answer = await ask({ path: '/v1/proptt2/dispatch/getRecordList', query: 'start=0&pageSize=3' });
+    expect(answer.status, answer.text).toBe(200);
+    expect((answer.body as { records: unknown[] }).records).toHaveLength(3);
   });
 
   test('writes do not answer GET', async () => {
-    const told = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', query: 'channelId=1', method: 'GET' });
-    expect(told).toMatchObject({ status: 405, headers: { allow: 'POST' }, body: { code: 'method_not_allowed' } });
+    const answer = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', query: 'channelId=1', method: 'GET' });
+    expect(answer).toMatchObject({ status: 405, headers: { allow: 'POST' }, body: { code: 'method_not_allowed' } });
     const read = await ask({ path: '/v1/proptt2/dispatch/getRecordList', method: 'PUT' });
     expect(read).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD, POST' } });
     const control = await ask({ path: '/v1/keys', method: 'PUT' });
@@ -95,10 +99,10 @@ describe('operations', () => {
     [{ channelId: -1 }, '/channelId', 'must be at least 0'],
     [{ channelId: 1.5 }, '/channelId', 'must be an integer'],
   ])('%j is refused by the name of the field', async (body, pointer, message) => {
-    const told = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', body });
-    expect(told.status).toBe(422);
-    expect(told.headers['content-type']).toBe('application/problem+json');
-    expect(told.body).toMatchObject({
+    const answer = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', body });
+    expect(answer.status).toBe(422);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(answer.body).toMatchObject({
       code: 'invalid_input',
       retryable: false,
       errors: [{ pointer, message: expect.stringContaining(message) }],
@@ -128,8 +132,8 @@ describe('operations', () => {
   });
 
   test('an id that does not exist is 404 with what there is, not 500', async () => {
-    const told = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', body: { channelId: 4242 } });
-    expect(told).toMatchObject({
+    const answer = await ask({ path: '/v1/proptt2/dispatch/sendSosToChannel', body: { channelId: 4242 } });
+    expect(answer).toMatchObject({
       status: 404,
       body: { code: 'vendor_not_found', errors: [{ pointer: '/channelId' }] },
     });
@@ -137,8 +141,8 @@ describe('operations', () => {
 
   test('operations newer than the server are refused before the vendor is asked', async () => {
     await ask({ path: '/v1/connections', body: connection('old', { hid: 2, serverVersion: '1.9' }) });
-    const told = await ask({ path: '/v1/proptt2/old/sendSosToChannel', body: { channelId: 1 } });
-    expect(told).toMatchObject({ status: 424, body: { code: 'vendor_too_old' } });
+    const answer = await ask({ path: '/v1/proptt2/old/sendSosToChannel', body: { channelId: 1 } });
+    expect(answer).toMatchObject({ status: 424, body: { code: 'vendor_too_old' } });
     expect(sandbox.counts()).toEqual({});
   });
 
@@ -162,8 +166,8 @@ describe('operations', () => {
 
   test('a vendor that asks for a pause is 429 with Retry-After', async () => {
     sandbox.fault({ kind: 'status', status: 429, path: '/channels', times: 1, headers: { 'retry-after': '7' } });
-    const told = await ask({ path: '/v1/proptt2/dispatch/getChannelList' });
-    expect(told).toMatchObject({
+    const answer = await ask({ path: '/v1/proptt2/dispatch/getChannelList' });
+    expect(answer).toMatchObject({
       status: 429,
       body: { code: 'vendor_rate_limited', retryable: true },
       headers: { 'retry-after': '7' },
@@ -174,8 +178,8 @@ describe('operations', () => {
 describe('keys', () => {
   test('401 only for our own key', async () => {
     for (const key of ['tl_wrong', 'nonsense', '']) {
-      const told = await ask({ path: '/v1/me' }, key);
-      expect(told).toMatchObject({
+      const answer = await ask({ path: '/v1/me' }, key);
+      expect(answer).toMatchObject({
         status: 401,
         body: { code: 'unauthorized' },
         headers: { 'www-authenticate': 'Bearer' },
@@ -320,10 +324,10 @@ describe('responses', () => {
       ['br;q=0, *', 'gzip'],
       ['identity, br;q=0, gzip;q=0', undefined],
     ] as const) {
-      const told = await ask({ ...long, headers: { 'accept-encoding': accepted } });
-      expect(told.headers['content-encoding'], accepted).toBe(coding);
-      expect(told.headers).toMatchObject({ vary: 'accept-encoding, origin', etag: plain.headers.etag });
-      expect(told.text).toBe(plain.text);
+      const answer = await ask({ ...long, headers: { 'accept-encoding': accepted } });
+      expect(answer.headers['content-encoding'], accepted).toBe(coding);
+      expect(answer.headers).toMatchObject({ vary: 'accept-encoding, origin', etag: plain.headers.etag });
+      expect(answer.text).toBe(plain.text);
     }
     const short = await ask({ path: '/v1/me', headers: { 'accept-encoding': 'gzip' } });
     expect(short.headers['content-encoding']).toBeUndefined();
@@ -359,8 +363,8 @@ describe('responses', () => {
   test('a body in a coding that is not taken is 415', async () => {
     const key = await keyWith('trunkline/keys/write', 'proptt2/dispatch/*', 'proptt2/dispatch/raw');
     for (const path of ['/v1/keys', '/v1/proptt2/dispatch/sendSosToChannel', '/v1/proptt2/dispatch/raw/notices']) {
-      const told = await ask({ path, body: { channelId: 1 }, headers: { 'content-encoding': 'gzip' } }, key);
-      expect(told).toMatchObject({
+      const answer = await ask({ path, body: { channelId: 1 }, headers: { 'content-encoding': 'gzip' } }, key);
+      expect(answer).toMatchObject({
         status: 415,
         headers: { 'accept-encoding': 'identity' },
         body: { code: 'unsupported_media_type' },
@@ -412,13 +416,13 @@ describe('responses', () => {
 
 describe('connections', () => {
   test('no answer and no log line shows a credential', async () => {
-    const told = await ask({ path: '/v1/connections/proptt2/dispatch' });
-    expect(told.body).toMatchObject({
+    const answer = await ask({ path: '/v1/connections/proptt2/dispatch' });
+    expect(answer.body).toMatchObject({
       id: 'proptt2/dispatch',
       credentials: ['interactionKey'],
       session: { state: expect.any(String) },
     });
-    expect(told.text).not.toContain('bb00cc');
+    expect(answer.text).not.toContain('bb00cc');
     const session = sandbox.company('owner@company.com').hosts[1]?.sessions ?? {};
     const secrets = ['bb00cc', adminKey, ...Object.keys(session)].filter((secret) => secret.length > 5);
     for (const secret of secrets) expect(lines.some((line) => line.includes(secret))).toBe(false);
@@ -432,9 +436,9 @@ describe('connections', () => {
     [{ surprise: 1 }, '/settings/surprise'],
     [{ timeZone: 'Mars/Base' }, '/settings/timeZone'],
   ])('settings %j are refused', async (more, words) => {
-    const told = await ask({ path: '/v1/connections', body: connection('refused', more) });
-    expect(told.status).toBe(422);
-    expect(told.text).toContain(words);
+    const answer = await ask({ path: '/v1/connections', body: connection('refused', more) });
+    expect(answer.status).toBe(422);
+    expect(answer.text).toContain(words);
   });
 
   test('the same name twice is 409; unknown is 404; deleted is gone with its secret', async () => {

@@ -78,7 +78,7 @@ test('killed between the executions of a long list, a run carries out every item
   const run = () => call<ShownRun>('GET', `/v1/runs/${id}`);
   const hellos = (count: number) => Array.from({ length: count }, (_, at) => `Hello ${at}.`);
 
-  // The first of them has begun, and has sent nothing.
+  // The first of them has started, and has sent nothing.
   await until(async () => (await run()).steps.some(({ name, index }) => name === 'rest' && index === 22));
   await kill();
   expect(texts()).toEqual(hellos(22));

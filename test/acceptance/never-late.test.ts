@@ -38,8 +38,8 @@ async function automation(name: string, steps: object[], more: object = {}) {
   return {
     id: made.body.id,
     post: async () => {
-      const told = await bench.call('POST', path, {}, { authorization: '' });
-      expect(told.status, JSON.stringify(told.body)).toBe(202);
+      const answer = await bench.call('POST', path, {}, { authorization: '' });
+      expect(answer.status, JSON.stringify(answer.body)).toBe(202);
     },
   };
 }
@@ -106,9 +106,9 @@ test('a run whose execution breaks down ends as failed at once, and the next ala
   const shown = async () => (await bench.call<ShownRun>('GET', `/v1/runs/${id}`)).body;
   await expect.poll(async () => (await shown()).state).toBe('failed');
   expect((await shown()).reason).toBe('Its execution failed; the log says why.');
-  const told = async () =>
+  const received = async () =>
     (await bench.call<{ data: { runId: string } }[]>('GET', '/v1/events?type=trunkline.run.failed')).body;
-  await expect.poll(async () => (await told()).map(({ data }) => data.runId)).toContain(id);
+  await expect.poll(async () => (await received()).map(({ data }) => data.runId)).toContain(id);
   await guard.post();
   await expect.poll(sirens).toHaveLength(before + 1);
 });

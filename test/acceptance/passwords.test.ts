@@ -91,18 +91,18 @@ test('a refusal that repeats the password', async () => {
 
 test('a call that is made later, and its replay', async () => {
   const prefer = { prefer: 'respond-async' };
-  const begun = await call<{ id: string }>(
+  const started = await call<{ id: string }>(
     'POST',
     '/v1/proptt2/demo/createUser',
     user('later', passwords.later),
     prefer,
   );
-  expect(begun.status).toBe(202);
+  expect(started.status).toBe(202);
   const [run] = await runsOf('calls', 1);
   expect(run).toMatchObject({ state: 'succeeded', steps: [{ input: { name: 'later', password: '[redacted]' } }] });
   expect(hashAt('later')).toBe(hashOf(passwords.later));
   forget('later');
-  expect((await call('POST', `/v1/runs/${begun.body.id}/replay`, { all: true })).status).toBe(202);
+  expect((await call('POST', `/v1/runs/${started.body.id}/replay`, { all: true })).status).toBe(202);
   await runsOf('calls', 2);
   expect(hashAt('later')).toBe(hashOf(passwords.later));
 });
@@ -258,8 +258,8 @@ test('a hook that seals it, an automation that uses it, and a message that may n
   const [run] = await runsOf(id, 1);
   expect(run?.state, JSON.stringify(run)).toBe('succeeded');
   expect([hashAt('first'), hashAt('second')]).toEqual([hashOf(passwords.first), hashOf(passwords.second)]);
-  const told = bench.demo.talk.state.messages.map(({ text }) => text);
-  expect(told).toContain('The password is [redacted]');
+  const seen = bench.demo.talk.state.messages.map(({ text }) => text);
+  expect(seen).toContain('The password is [redacted]');
   // Everything is made again from what was stored.
   forget('first');
   forget('second');

@@ -70,7 +70,7 @@ test('direct writes are refused, runs and deliveries wait, and nothing is lost',
   expect(sirens()).toBe(1);
 });
 
-test('whoever follows the live stream is told of a pause, its end and a changed automation as they happen', async () => {
+test('the live stream sends a pause, its end and a changed automation as they happen', async () => {
   // The stream asks by itself every ten seconds, which is too late here.
   const following = await fetch(`${bench.product.url}/v1/stream`, {
     headers: { authorization: `Bearer ${bench.product.adminKey}` },
@@ -78,15 +78,15 @@ test('whoever follows the live stream is told of a pause, its end and a changed 
   });
   let read = '';
   const frames = following.body?.pipeThrough(new TextDecoderStream()).getReader();
-  const told = async (what: string) => {
+  const received = async (what: string) => {
     while (!read.includes(what)) read += (await frames?.read())?.value ?? '';
   };
-  await told('id: ');
+  await received('id: ');
   await bench.call('POST', '/v1/pause', { reason: 'drill' });
-  await told('event: pause\ndata: {"paused":true');
+  await received('event: pause\ndata: {"paused":true');
   await bench.call('DELETE', '/v1/pause');
-  await told('event: pause\ndata: {"paused":false}');
+  await received('event: pause\ndata: {"paused":false}');
   await bench.call('PATCH', '/v1/automations/Alarm', { enabled: false });
-  await told('event: automations\n');
+  await received('event: automations\n');
   await frames?.cancel();
 });

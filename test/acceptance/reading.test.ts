@@ -138,9 +138,9 @@ test('the reason of a failure quotes what a run has read to those alone who may 
     const { status, body } = await as(thief, 'GET', door);
     expect([door, status, JSON.stringify(body)]).toEqual([door, 200, expect.not.stringContaining(words)]);
   }
-  const told = '/v1/events?type=trunkline.run.failed';
-  await expect.poll(async () => (await bench.call<unknown[]>('GET', told)).body).not.toEqual([]);
-  expect((await as(thief, 'GET', told)).body).toEqual([]);
+  const received = '/v1/events?type=trunkline.run.failed';
+  await expect.poll(async () => (await bench.call<unknown[]>('GET', received)).body).not.toEqual([]);
+  expect((await as(thief, 'GET', received)).body).toEqual([]);
   const principal = { keyId: 'k', name: 'key', scopes, perMinute: 1 };
   const { frames } = await changesSince(services(), principal, {
     position: 0,

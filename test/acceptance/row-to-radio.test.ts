@@ -109,8 +109,8 @@ afterAll(() => bench.close());
 
 describe('R4 A row to the radio', () => {
   test('a stranger is refused and nothing is sent', async () => {
-    const told = await post(job('1'), 'not-the-secret');
-    expect(told.status).toBe(401);
+    const answer = await post(job('1'), 'not-the-secret');
+    expect(answer.status).toBe(401);
     const bare = await bench.call('POST', hook.path, job('1'), { authorization: '' });
     expect(bare.status).toBe(401);
     expect((await bench.call<object[]>('GET', `/v1/runs?automation=${dispatch}`)).body).toEqual([]);
@@ -119,10 +119,10 @@ describe('R4 A row to the radio', () => {
 
   test('delivered twice, at once and later, it is one message and one write to the row', async () => {
     const rowId = newRow('Leak, B2');
-    const told = await Promise.all([post(job(rowId)), post(job(rowId))]);
-    told.push(await post(job(rowId)));
-    expect(told.map(({ status }) => status)).toEqual([202, 202, 202]);
-    expect(new Set(told.map(({ body: { eventId } }) => eventId)).size).toBe(1);
+    const answers = await Promise.all([post(job(rowId)), post(job(rowId))]);
+    answers.push(await post(job(rowId)));
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202]);
+    expect(new Set(answers.map(({ body: { eventId } }) => eventId)).size).toBe(1);
     const runs = await bench.runs(dispatch, 1);
     expect(runs, JSON.stringify(runs)).toHaveLength(1);
     expect(stepsOf(runs[0])).toMatchObject({ text: 'succeeded', alert: 'skipped', row: 'succeeded' });
@@ -134,8 +134,8 @@ describe('R4 A row to the radio', () => {
   test('what is urgent is an alert in the channel of the site', async () => {
     const rowId = newRow('Fire door');
     const before = sent().length;
-    const { body: told } = await post(job(rowId, { prio: '1', site: '34' }));
-    expect(stepsOf(await runOf(told.eventId, 2))).toMatchObject({
+    const { body: received } = await post(job(rowId, { prio: '1', site: '34' }));
+    expect(stepsOf(await runOf(received.eventId, 2))).toMatchObject({
       text: 'skipped',
       alert: 'succeeded',
       row: 'succeeded',
@@ -147,8 +147,8 @@ describe('R4 A row to the radio', () => {
   test('an unknown assignee: the channel hears of it, and the row says so', async () => {
     const rowId = newRow('Lost key');
     const before = sent().length;
-    const { body: told } = await post(job(rowId, { assignee: 'nobody@company.com' }));
-    expect(stepsOf(await runOf(told.eventId, 3))).toMatchObject({
+    const { body: received } = await post(job(rowId, { assignee: 'nobody@company.com' }));
+    expect(stepsOf(await runOf(received.eventId, 3))).toMatchObject({
       text: 'skipped',
       alert: 'succeeded',
       row: 'succeeded',
@@ -161,8 +161,8 @@ describe('R4 A row to the radio', () => {
     const rowId = newRow('Gate');
     await bench.poll('timetonic', 'demo');
     await bench.poll('timetonic', 'demo');
-    const { body: told } = await post(job(rowId));
-    expect(stepsOf(await runOf(told.eventId, 4))).toMatchObject({ row: 'succeeded' });
+    const { body: received } = await post(job(rowId));
+    expect(stepsOf(await runOf(received.eventId, 4))).toMatchObject({ row: 'succeeded' });
     await bench.poll('timetonic', 'demo');
     bench.demo.timetonic.control.updateRow({ rowId, values: { Status: 'Done' } });
     await bench.poll('timetonic', 'demo');
@@ -174,7 +174,7 @@ describe('R4 A row to the radio', () => {
       '/v1/events?type=timetonic.row.updated',
     );
     expect(events.map(({ data }) => data.rowId)).toEqual([rowId]);
-    // Only what the person changed: our own write had been looked at before, and told nobody.
+    // Only what the person changed: our own write had been polled before, and was not reported.
     const status = jobs().fields.find(({ name }) => name === 'Status')?.id;
     expect(events[0]?.data).toMatchObject({ changed: [status] });
     expect(Object.values(events[0]?.data.values ?? {})).toContain('Done');

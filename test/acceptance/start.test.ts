@@ -52,8 +52,8 @@ const post = async (path: string, body: object) => {
 test('the links stay the last lines: the product itself says nothing while it starts', async () => {
   // The first tick has ended.
   await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), { timeout: 50_000 });
-  const told = output.split('\n').filter((line) => line.includes('"tick":"keep-sessions"'));
-  expect(told.length).toBeLessThanOrEqual(Math.floor((Date.now() - startedAt) / 60_000));
+  const received = output.split('\n').filter((line) => line.includes('"tick":"keep-sessions"'));
+  expect(received.length).toBeLessThanOrEqual(Math.floor((Date.now() - startedAt) / 60_000));
   const shown = output.split('\n').filter((line) => line !== '');
   expect(shown[0]).toMatch(/^Post an alarm to the demo hook/);
   const links = shown.slice(
@@ -152,8 +152,8 @@ test('every port but that of the API asks for a secret, and none lets a web page
     }
     // Without an origin, a stand-in vendor asks for its control key, and a service of AWS for a signature.
     const isVendor = vendors.includes(port);
-    const told = isVendor ? await ask(port, {}, '/__sandbox/state') : await ask(port, {}, '/', 'POST');
-    expect(told.slice(-4)).toBe(isVendor ? ' 401' : ' 403');
+    const answer = isVendor ? await ask(port, {}, '/__sandbox/state') : await ask(port, {}, '/', 'POST');
+    expect(answer.slice(-4)).toBe(isVendor ? ' 401' : ' 403');
   }
 });
 

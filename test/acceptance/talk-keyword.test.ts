@@ -106,7 +106,7 @@ describe('R5 Talk keyword', () => {
     });
   });
 
-  test('our own answer starts nothing, and somebody who may not is not heard', async () => {
+  test('our own answer starts nothing, and a person without the right is ignored', async () => {
     say('zoë', '!alert 12 not allowed');
     await bench.poll('talk', 'demo');
     const runs = await bench.runs(alert, 2);
@@ -114,7 +114,7 @@ describe('R5 Talk keyword', () => {
     expect(sent()).toHaveLength(1);
   });
 
-  test('an error is told in the room and the run is partial', async () => {
+  test('an error is reported in the room and the run is partial', async () => {
     say('carol', '!alert 999 no such channel');
     await bench.poll('talk', 'demo');
     const runs = await bench.runs(alert, 3);

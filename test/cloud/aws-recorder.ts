@@ -41,9 +41,11 @@ export async function startAwsRecorder(options: AwsRecorderOptions) {
       });
     };
     if (service === '') {
-      const told = options.lambda(request.method ?? '', path, body);
+      const received = options.lambda(request.method ?? '', path, body);
       note(needsOfLambda(path));
-      response.writeHead(told ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(told ?? {}));
+      response
+        .writeHead(received ? 200 : 404, { 'content-type': 'application/json' })
+        .end(JSON.stringify(received ?? {}));
       return;
     }
     const input = JSON.parse(body.toString('utf8')) as Input;

@@ -24,7 +24,7 @@ import { makeApp, templatesOf } from './synthesize.ts';
 
 export const adminKey = 'DeployedAdminKey0123456789abcdefghijklmnopq';
 
-/** The session token that a function's requests carry, by which they are told apart. */
+/** The session token that a function's requests carry, which distinguishes them. */
 export const tokenOf = (name: string): string => `role-of-${name}`;
 
 /**

@@ -188,7 +188,7 @@ describe('items', () => {
 });
 
 describe('executions', () => {
-  it('are started through the alias by those who are told it, and their waits ended by who routes events', () => {
+  it('are started through the alias by the functions that know it, and their waits ended by the one that routes events', () => {
     const aliases = templates.ofType('AWS::Lambda::Alias').map(({ id }) => id);
     for (const durable of ['deliver-event', 'run-automation']) {
       const alias = aliases.find((id) => id.startsWith(durable.replace('-', ''))) ?? '';

@@ -187,11 +187,11 @@ describe('functions', () => {
   });
 
   it('that answer calls learn which web pages may call them', () => {
-    const told = [...lambdas(chosen)].flatMap(([name, { properties }]) => {
+    const received = [...lambdas(chosen)].flatMap(([name, { properties }]) => {
       const { Variables } = properties.Environment as { Variables: Record<string, unknown> };
       return Variables.TRUNKLINE_ALLOWED_ORIGINS === 'https://desk.example' ? [name] : [];
     });
-    expect(told.sort()).toEqual(['control', 'hooks', 'site', ...vendorNames].sort());
+    expect(received.sort()).toEqual(['control', 'hooks', 'site', ...vendorNames].sort());
   });
 
   it('get the concurrency that the context sets apart for them', () => {
@@ -383,7 +383,7 @@ describe('the rule check', () => {
     expect(() => careless.synth()).toThrow();
   });
 
-  it('was told a reason for every rule that does not hold', () => {
+  it('has a reason for every rule that does not hold', () => {
     const reasons = app.node
       .findAll()
       .flatMap(({ node }) => node.metadata.filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY))

@@ -374,7 +374,7 @@ test('goes from an event to the run that it started', async () => {
   await page.getByRole('link', { name: 'an event' }).waitFor();
 });
 
-test('connects a vendor, is told which field is wrong, and then what the check finds', async () => {
+test('connects a vendor, sees which field is wrong, and then what the check finds', async () => {
   await visitor.open('/connections?new=1', 'Connections');
   await page.getByRole('button', { name: /Nextcloud Talk/ }).click();
   await page.getByLabel('Name').fill('second');
@@ -453,7 +453,7 @@ test('switches an automation off, rehearses it, and is shown in the editor what 
   expect(body.do).toHaveLength(2);
 });
 
-test('is told while writing an automation what may stand there, and what is wrong', async () => {
+test('sees while writing an automation what may stand there, and what is wrong', async () => {
   await visitor.open('/automations/new', 'A new automation');
   const editor = page.getByRole('textbox', { name: 'Definition' });
   const after = '","input":{"channelId":1}}]}';

@@ -130,7 +130,7 @@ describe('R5 Talk keyword', () => {
     desk.radio();
   });
 
-  test('an alert and a message go to the channel, and the room is told', async () => {
+  test('an alert and a message go to the channel, and a notice to the room', async () => {
     await say('bob', '!alert 34 pump is dry');
     await answered('sent to channel 34');
     await say('bob', '!say 12 all clear');
@@ -172,7 +172,7 @@ describe('R5 with a vendor down', () => {
     await desk.bench.poll('talk', 'demo');
   });
 
-  test('ProPTT2: the room is told that nothing was sent, and nothing is sent later', async () => {
+  test('ProPTT2: the room is notified that nothing was sent, and nothing is sent later', async () => {
     desk.down('proptt2');
     await command('!alert 12 no radio');
     await expect.poll(async () => (await desk.lines()).at(-1), { timeout: 30_000 }).toContain('Not sent: ');
@@ -182,7 +182,7 @@ describe('R5 with a vendor down', () => {
     expect(alerts('no radio')).toBe(0);
   }, 60_000);
 
-  test('Talk: a command that was heard is carried out, and its answer follows once', async () => {
+  test('Talk: a command that was received is carried out, and its answer follows once', async () => {
     const before = await answers();
     desk.demo.talk.fault({ kind: 'html', status: 503, method: 'POST', path: '/chat/' });
     await command('!alert 12 no chat');
@@ -196,7 +196,7 @@ describe('R5 with a vendor down', () => {
     expect([alerts('no chat'), await answers()]).toEqual([1, before + 1]);
   }, 60_000);
 
-  test('Talk: a command that could not be heard is carried out once it is', async () => {
+  test('Talk: a command that could not be received is carried out once it is', async () => {
     desk.down('talk');
     await command('!alert 12 later');
     expect(alerts('later')).toBe(0);

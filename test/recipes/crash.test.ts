@@ -80,14 +80,14 @@ afterAll(() => {
 
 test('after a crash timers go on, what is known is kept, and a batch is completed without doubles', async () => {
   const { radio, chat, room, ...tables } = demoInputs;
-  const told = { radio, chat, room, ...tables };
-  const fence = (await install('geofence', told)).idOf('');
+  const received = { radio, chat, room, ...tables };
+  const fence = (await install('geofence', received)).idOf('');
   await call('POST', `/v1/automations/${fence}/run`, {}, strong);
   expect((await ended(fence))?.state).toBe('succeeded');
   expect(await lines('Dispatcher entered')).toHaveLength(1);
 
   const monitoring = await install('monitoring-alert', {
-    ...told,
+    ...received,
     onCall: 1,
     next: 2,
     everybody: 3,

@@ -45,11 +45,11 @@ export async function startRecipeDesk() {
       const idOf = (part: string) => automations.find((each) => (each.name.split(': ')[1] ?? '') === part)?.id ?? '';
       const post = async (body: object, hookKey = hooks[0]?.key) => {
         const hook = hooks.find((each) => each.key === hookKey);
-        const told = await bench.call<{ eventId: string }>('POST', new URL(hook?.url ?? '').pathname, body, {
+        const answer = await bench.call<{ eventId: string }>('POST', new URL(hook?.url ?? '').pathname, body, {
           authorization: hook?.secret === undefined ? '' : `Bearer ${hook.secret}`,
         });
-        expect(told.status, JSON.stringify(told.body)).toBe(202);
-        return told.body.eventId;
+        expect(answer.status, JSON.stringify(answer.body)).toBe(202);
+        return answer.body.eventId;
       };
       return { ...answer.body, idOf, post };
     },

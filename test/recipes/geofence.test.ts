@@ -24,8 +24,8 @@ const moveAndGo = async (userId: number, metres: number) => {
   return go();
 };
 const isMember = (userId: number) => userId in (desk.demo.proptt2.data().channels[zoneChannel]?.members ?? {});
-/** What the radios, the chat and the table were told about a person. */
-const told = async (person: string) => ({
+/** What the radios, the chat and the table received about a person. */
+const received = async (person: string) => ({
   radio: desk.demo.proptt2.state.sent.filter(({ text }) => text?.startsWith(person)).map(({ text }) => text),
   chat: (await desk.lines()).filter((line) => line.startsWith(`📍 ${person} `)),
   rows: (await desk.rows('crossings'))
@@ -35,23 +35,23 @@ const told = async (person: string) => ({
 const nothing = { radio: [], chat: [], rows: [] };
 
 describe('R9 Geofence', () => {
-  test('who enters is linked to the channel of the zone, who leaves is unlinked, and everybody is told', async () => {
+  test('who enters is linked to the channel of the zone, who leaves is unlinked, and everybody is notified', async () => {
     // Whoever is in a zone from the start has entered it.
     await go();
-    expect((await told('Dispatcher')).radio).toEqual(['Dispatcher entered Site 12. Wear a helmet']);
+    expect((await received('Dispatcher')).radio).toEqual(['Dispatcher entered Site 12. Wear a helmet']);
     expect(isMember(8)).toBe(false);
     const run = await moveAndGo(8, 100);
     expect(run.state, JSON.stringify(run)).toBe('succeeded');
     expect(isMember(8)).toBe(true);
     const entered = 'Lone worker entered Site 12. Wear a helmet';
-    expect(await told('Lone worker')).toEqual({
+    expect(await received('Lone worker')).toEqual({
       radio: [entered],
       chat: [`📍 ${entered}`],
       rows: ['Enter Site 12'],
     });
     expect((await moveAndGo(8, 500)).state).toBe('succeeded');
     expect(isMember(8)).toBe(false);
-    expect(await told('Lone worker')).toEqual({
+    expect(await received('Lone worker')).toEqual({
       radio: [entered, 'Lone worker left Site 12'],
       chat: [`📍 ${entered}`, '📍 Lone worker left Site 12'],
       rows: ['Enter Site 12', 'Exit Site 12'],
@@ -62,23 +62,23 @@ describe('R9 Geofence', () => {
     expect(isMember(6)).toBe(true);
     await moveAndGo(6, 0);
     await moveAndGo(6, 900);
-    expect((await told('Chloé')).radio).toHaveLength(2);
+    expect((await received('Chloé')).radio).toHaveLength(2);
     expect(isMember(6)).toBe(true);
   }, 120_000);
 
   test('jitter at the border is one crossing; two positions beyond it are the next', async () => {
     for (const metres of [190, 205, 195]) await moveAndGo(5, metres);
     // The first position inside, less than the margin, waits for a second.
-    expect((await told('Bruno')).radio).toEqual([]);
+    expect((await received('Bruno')).radio).toEqual([]);
     await moveAndGo(5, 190);
     for (const metres of [205, 195]) await moveAndGo(5, metres);
-    expect((await told('Bruno')).radio).toHaveLength(1);
+    expect((await received('Bruno')).radio).toHaveLength(1);
     await moveAndGo(5, 205);
     // The same position again is no second one.
     await go();
-    expect((await told('Bruno')).radio).toHaveLength(1);
+    expect((await received('Bruno')).radio).toHaveLength(1);
     await moveAndGo(5, 206);
-    expect((await told('Bruno')).rows).toEqual(['Enter Site 12', 'Exit Site 12']);
+    expect((await received('Bruno')).rows).toEqual(['Enter Site 12', 'Exit Site 12']);
   }, 120_000);
 
   test('a position that is old, empty or zero counts for nothing', async () => {
@@ -87,31 +87,31 @@ describe('R9 Geofence', () => {
     await go();
     desk.demo.proptt2.moveUser({ userId: 4, latitude: '', longitude: '' });
     await go();
-    expect([await told('김민준'), await told('Ada')]).toEqual([nothing, nothing]);
+    expect([await received('김민준'), await received('Ada')]).toEqual([nothing, nothing]);
   }, 120_000);
 
   test('what is known is kept: an installation that is brought up to date tells nothing again', async () => {
     await moveAndGo(3, 10);
-    expect((await told('Channel leader')).radio).toHaveLength(1);
+    expect((await received('Channel leader')).radio).toHaveLength(1);
     expect((await desk.install('geofence', {})).idOf('')).toBe(fence);
     await moveAndGo(3, 20);
-    expect((await told('Channel leader')).radio).toHaveLength(1);
+    expect((await received('Channel leader')).radio).toHaveLength(1);
     await moveAndGo(3, 400);
-    expect((await told('Channel leader')).rows).toEqual(['Enter Site 12', 'Exit Site 12']);
+    expect((await received('Channel leader')).rows).toEqual(['Enter Site 12', 'Exit Site 12']);
   }, 120_000);
 });
 
 describe('R9 with a vendor down', () => {
-  test('ProPTT2: nobody is taken to have left, and the crossing is told once afterwards', async () => {
+  test('ProPTT2: nobody is taken to have left, and the crossing is reported once afterwards', async () => {
     move(8, 50);
     desk.down('proptt2');
     const run = await go();
     desk.up();
     expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('Step users:') });
-    const before = (await told('Lone worker')).radio.length;
+    const before = (await received('Lone worker')).radio.length;
     expect((await go()).state).toBe('succeeded');
     await go();
-    expect((await told('Lone worker')).radio).toHaveLength(before + 1);
+    expect((await received('Lone worker')).radio).toHaveLength(before + 1);
     expect(isMember(8)).toBe(true);
   }, 120_000);
 
@@ -119,10 +119,10 @@ describe('R9 with a vendor down', () => {
     ['talk', 'line', 500, { radio: 1, chat: 0, rows: 1 }],
     ['timetonic', 'tables', 50, { radio: 1, chat: 1, rows: 0 }],
   ] as const)(
-    '%s: the others are done, the run names the step %s, and nothing is told twice',
+    '%s: the others are done, the run names the step %s, and nothing is reported twice',
     async (vendor, step, metres, added) => {
       const count = async () => {
-        const { radio, chat, rows } = await told('Lone worker');
+        const { radio, chat, rows } = await received('Lone worker');
         return { radio: radio.length, chat: chat.length, rows: rows.length };
       };
       const before = await count();

@@ -67,7 +67,7 @@ const reached = (recipe: Installation, step: string, state: string) =>
 const ended = async (recipe: Installation) => desk.ended((await incident(recipe)).id);
 
 describe('R12 Monitoring alert', () => {
-  test('nobody takes it: chat and radio, then an alert, then an SOS and a row; its end is told and closes the row', async () => {
+  test('nobody takes it: chat and radio, then an alert, then an SOS and a row; its end is reported and closes the row', async () => {
     silence();
     const recipe = await install(quick);
     await recipe.post(trouble('K-silent'));
@@ -138,7 +138,7 @@ describe('R12 Monitoring alert', () => {
     ],
   ];
   test.each(answers)(
-    'taken by %s: nothing more sounds, and its end is told',
+    'taken by %s: nothing more sounds, and its end is reported',
     async (_, answer) => {
       silence();
       const recipe = await install(slow);
@@ -199,7 +199,7 @@ describe('R12 Monitoring alert', () => {
     expect(radio('K-flap')).toEqual([`message ${onCall}`]);
   }, 120_000);
 
-  test('after the calm, what is over says nothing, and what is still open is told', async () => {
+  test('after the calm, what is over is left out, and what is still open is reported', async () => {
     silence();
     const recipe = await install({ ...slow, calmSeconds: 600 });
     await recipe.post(trouble('K-calm'));
@@ -219,7 +219,7 @@ describe('R12 Monitoring alert', () => {
     expect((await incidents(recipe)).map(({ state }) => state).sort()).toEqual(['cancelled', 'running', 'succeeded']);
   }, 120_000);
 
-  test('Alertmanager: a group of many alerts is told up to the cap, and then by their number', async () => {
+  test('Alertmanager: a group of many alerts is listed up to the cap, and then counted', async () => {
     const recipe = await install({ ...slow, perMinute: 3 });
     const alerts = Array.from({ length: 12 }, (_, at) => ({
       status: 'firing',
@@ -283,7 +283,7 @@ describe('R12 with a vendor down', () => {
     await recipe.post(trouble('K-talk', { action: 'resolve' }));
     const run = await ended(recipe);
     expect(run.state, JSON.stringify(run)).toBe('succeeded');
-    // It was over before the chat came back: that it had begun is told with its end.
+    // It was over before the chat came back: its start is reported with its end.
     expect(await lines('K-talk')).toEqual([expect.stringMatching(/^RESOLVED CRITICAL K-talk is down/)]);
     expect(radio('K-talk')).toHaveLength(3);
   }, 120_000);

@@ -100,7 +100,7 @@ export const trouble = {
 export function engineStage() {
   const clock = new StageClock();
   const schema = automationSchema();
-  let kit: ReturnType<typeof processOf>;
+  let stage: ReturnType<typeof processOf>;
   let stop = () => {};
   let count = 0;
   const sent: Sent[] = [];
@@ -150,15 +150,16 @@ export function engineStage() {
   beforeAll(async () => {
     const secrets = memorySecrets();
     await secrets.write(sessionKeySecret('radio'), 'the key of this stage');
-    kit = processOf(new ScratchTable(new EmptyTable('empty'), () => true), secrets, clock, catalogue);
-    for (const vendor of ['radio', 'chat', 'table']) await putConnection(kit, vendor as Vendor['name'], 'demo', {}, {});
+    stage = processOf(new ScratchTable(new EmptyTable('empty'), () => true), secrets, clock, catalogue);
+    for (const vendor of ['radio', 'chat', 'table'])
+      await putConnection(stage, vendor as Vendor['name'], 'demo', {}, {});
     // What the engine itself appends waits for `settle`.
-    const { put } = kit.table;
-    kit.table.put = (async (item, ...rest) => {
+    const { put } = stage.table;
+    stage.table.put = (async (item, ...rest) => {
       if (item.pk.startsWith('event#')) appended.set(item.pk, { pk: item.pk, sk: item.sk });
-      return put.call(kit.table, item, ...rest);
+      return put.call(stage.table, item, ...rest);
     }) as typeof put;
-    stop = () => kit.close();
+    stop = () => stage.close();
   });
   afterAll(() => stop());
   beforeEach(() => {
@@ -179,7 +180,7 @@ export function engineStage() {
   } as Starter;
 
   const services = (): AutomationServices => ({
-    ...kit,
+    ...stage,
     vendorNames: ['radio', 'chat', 'table'],
     publicUrl: 'https://gateway.example',
     starter,
@@ -234,10 +235,10 @@ export function engineStage() {
         ...event,
       })),
     );
-    const items = (await kit.table.getMany<EventItem>(ids.map(keys.event))).filter((item) => item !== undefined);
+    const items = (await stage.table.getMany<EventItem>(ids.map(keys.event))).filter((item) => item !== undefined);
     await settleEvents(services(), items);
     for (const item of items) {
-      const waiters = await waitersFor(kit.table, item.type, clock.now());
+      const waiters = await waitersFor(stage.table, item.type, clock.now());
       await completeWaiters(waitServices(services()), waiters, item);
     }
     const [first] = items;
@@ -249,16 +250,16 @@ export function engineStage() {
   async function settle(type: string): Promise<EventItem[]> {
     const items = [...appended.values()];
     appended.clear();
-    const known = (await kit.table.getMany<EventItem>(items)).filter((item) => item?.type === type);
+    const known = (await stage.table.getMany<EventItem>(items)).filter((item) => item?.type === type);
     const open = known.filter((item) => item !== undefined);
     await settleEvents(services(), open);
     for (const item of open) {
-      const waiters = await waitersFor(kit.table, type, clock.now());
+      const waiters = await waitersFor(stage.table, type, clock.now());
       await completeWaiters(waitServices(services()), waiters, item);
     }
-    const all = await kit.table.queryAll<{ id: string; type: string }>({ pk: keys.log(), consistent: true });
+    const all = await stage.table.queryAll<{ id: string; type: string }>({ pk: keys.log(), consistent: true });
     const ids = all.filter((each) => each.type === type).map(({ id }) => keys.event(id));
-    return (await kit.table.getMany<EventItem>(ids)).filter((item) => item !== undefined);
+    return (await stage.table.getMany<EventItem>(ids)).filter((item) => item !== undefined);
   }
 
   /** The code of an execution: that of a run, or of a part of one of its lists. */
@@ -293,11 +294,11 @@ export function engineStage() {
 
   /** A run with its steps by name (an item's as `name[i]` from the second on), outputs and inputs read. */
   async function read(runId: string) {
-    const run = await findRun(kit.table, runId);
+    const run = await findRun(stage.table, runId);
     if (!run) throw new Error(`There is no run ${runId}`);
     const steps: Record<string, Omit<StepItem, 'input' | 'output'> & { input?: unknown; output?: unknown }> = {};
-    for (const step of await stepsOf(kit.table, runId)) {
-      const output = await outputOf(kit.files, step);
+    for (const step of await stepsOf(stage.table, runId)) {
+      const output = await outputOf(stage.files, step);
       steps[step.index === 0 ? step.name : `${step.name}[${step.index}]`] = {
         ...step,
         output,
@@ -364,9 +365,9 @@ export function engineStage() {
     when: (what: string, behaviour: Behaviour) => void behaviours.set(what, behaviour),
     /** The calls that were carried out, in their order. */
     calls: () => sent.map(({ call }) => call),
-    runs: async (owner: string) => kit.table.queryAll<RunItem>({ pk: keys.runs(owner), consistent: true }),
+    runs: async (owner: string) => stage.table.queryAll<RunItem>({ pk: keys.runs(owner), consistent: true }),
     settle,
-    table: () => kit.table,
-    event: (id: string) => kit.table.get<EventItem>(keys.event(id), true),
+    table: () => stage.table,
+    event: (id: string) => stage.table.get<EventItem>(keys.event(id), true),
   };
 }

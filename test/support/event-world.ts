@@ -21,12 +21,12 @@ export async function startWorld(clock: Clock) {
   const base = processOf(backends.database, memorySecrets(), clock);
   const faults: unknown[] = [];
   const timeouts: number[] = [];
-  let patience = 15_000;
+  let limitMs = 15_000;
   const http: HttpClient = {
     ...base.http,
     stream: (options) => {
       timeouts.push(options.timeoutMs);
-      return base.http.stream({ ...options, timeoutMs: Math.min(options.timeoutMs, patience) });
+      return base.http.stream({ ...options, timeoutMs: Math.min(options.timeoutMs, limitMs) });
     },
   };
   const starter: Starter = {
@@ -62,7 +62,7 @@ export async function startWorld(clock: Clock) {
     env: backends.env,
     /** Milliseconds that targets get in this test instead of 15,000. */
     setPatience: (ms: number) => {
-      patience = ms;
+      limitMs = ms;
     },
     subscribe: (wanted: Partial<NewSubscription> & { url: string }, principal: Principal = admin) =>
       createSubscription(services, principal, { types: ['*'], ...wanted }),

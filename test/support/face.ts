@@ -13,7 +13,7 @@ export interface Ask {
 type Handler = (event: APIGatewayProxyEventV2, context: Context) => Promise<unknown>;
 
 /** An answer with its body parsed where it is JSON. */
-export interface Told {
+export interface Answer {
   status: number;
   headers: Record<string, string>;
   body: unknown;
@@ -55,7 +55,7 @@ export function eventOf(ask: Ask): APIGatewayProxyEventV2 {
 }
 
 /** Hands a request to a Lambda handler and reads what it answers. */
-export async function tell(handler: Handler, ask: Ask): Promise<Told> {
+export async function send(handler: Handler, ask: Ask): Promise<Answer> {
   const context = {
     awsRequestId: `invocation-${count}`,
     functionName: 'test',

@@ -76,7 +76,7 @@ export class FakeExecution {
     return true;
   }
 
-  /** Runs to the end, through all waits; time passes at once. `onRest` is told before each wait that is skipped. */
+  /** Runs to the end, through all waits; time passes at once. `onRest` is called before each wait that is skipped. */
   async run<T>(handler: Handler<T>, onRest?: (nextAt: number) => Promise<unknown>): Promise<T> {
     for (;;) {
       const end = await this.invoke(handler);

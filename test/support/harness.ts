@@ -196,7 +196,7 @@ export async function putConnection(
   return connection;
 }
 
-/** Replaces the credentials of a connection as another process would: nothing of this one is told. */
+/** Replaces the credentials of a connection as another process would: this process is not notified. */
 export async function changeCredentials(
   process: ReturnType<typeof processOf>,
   vendor: VendorName,

@@ -79,7 +79,7 @@ export class Listener {
     return this.#append(result.events);
   }
 
-  /** A server where bots are installed: what they are told goes to this log. */
+  /** A server where bots are installed: what they receive goes to this log. */
   async startHook(now: () => number): Promise<{ url: string; failures: unknown[]; close(): Promise<void> }> {
     const failures: unknown[] = [];
     const server = createServer((request, response) => {

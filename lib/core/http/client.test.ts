@@ -263,7 +263,7 @@ describe('a streamed answer', () => {
 });
 
 describe('over TLS', () => {
-  test('plain HTTP to a port that drops it is told to try https', async () => {
+  test('the error for plain HTTP to a port that drops it suggests https', async () => {
     const { port } = await startTcp((socket) => socket.once('data', () => socket.destroy()));
     const failure = await failureOf(testClient().request({ ...any, method: 'GET', url: `http://127.0.0.1:${port}/` }));
     expect(failure).toMatchObject({ kind: 'reset', sent: true });

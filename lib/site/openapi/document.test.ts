@@ -146,8 +146,8 @@ describe('every operation of every vendor', () => {
     });
 
     test('tells of the headers that change what it does, but not as parameters', () => {
-      const told = Reflect.get(post(), 'x-optional-headers') as string[];
-      expect(told.includes('Idempotency-Key')).toBe(!reads);
+      const received = Reflect.get(post(), 'x-optional-headers') as string[];
+      expect(received.includes('Idempotency-Key')).toBe(!reads);
       expect(post().parameters ?? []).toEqual([]);
     });
 

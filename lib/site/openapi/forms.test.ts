@@ -241,7 +241,7 @@ test('a raw request has its path as steps and in the query, and no body where th
   expect(JSON.stringify(dig(whole, 'paths', '/v1/timetonic/{connection}/raw', 'parameters'))).toContain('"in":"query"');
 });
 
-test('the event log answers a union of the event types, told apart by their type and open to newer fields', () => {
+test('the event log answers a union of the event types, distinguished by type and open to newer fields', () => {
   const document = openApiDocument(declaredApi());
   const one = dig(
     document,

@@ -101,7 +101,7 @@ describe('records', () => {
 });
 
 describe('users and channels', () => {
-  test('a move, a new user and a user that is gone are told once each', async () => {
+  test('a move, a new user and a removed user are reported once each', async () => {
     const first = await poll('users');
     expect(first.events).toEqual([]);
     clock.advance(60_000);
@@ -140,7 +140,7 @@ describe('users and channels', () => {
       });
       const missing = await poll(source, first.cursor);
       expect(missing.events).toEqual([]);
-      const told: string[] = [];
+      const received: string[] = [];
       let cursor = missing.cursor;
       for (let turn = 0; turn < 2; turn++) {
         for (const act of [() => delete data[id], () => (data[id] = kept)]) {
@@ -150,17 +150,17 @@ describe('users and channels', () => {
             result.events.map((event) => event.id),
           );
           cursor = result.cursor;
-          told.push(
+          received.push(
             ...result.events
               .filter(({ type }) => !type.endsWith('located'))
               .map((event) => `${event.type} ${event.id}`),
           );
         }
       }
-      expect(told.map((each) => each.split(' ')[0])).toEqual(
+      expect(received.map((each) => each.split(' ')[0])).toEqual(
         ['deleted', 'created', 'deleted', 'created'].map((what) => `proptt2.${noun}.${what}`),
       );
-      expect(new Set(told).size).toBe(4);
+      expect(new Set(received).size).toBe(4);
     }
   });
 
@@ -219,7 +219,7 @@ describe('the callback', () => {
     await expect(receive('no json')).rejects.toMatchObject({ code: 'invalid_json' });
   });
 
-  test('identical bodies are told apart by their time, and named alike for two seconds', async () => {
+  test('identical bodies have different ids by their time, and the same id within two seconds', async () => {
     const body =
       '{"cmd":"vc","videoChannelId":3,"senderId":"a","senderName":"b","URL":"rtsp%3A%2F%2F10.0.0.11%3A41344%2F8523"}';
     const [one, other] = [await receive(body, 1), await receive(body, 5_000)];
@@ -293,13 +293,13 @@ describe('odd answers', () => {
     for (const field of Object.keys(sandbox.data().users[id] ?? {})) {
       const http = odd('users', (item) => change(item, field));
       const found = fits(await poll('users', first.cursor, { http }));
-      const told = [['user.located', 1], ['user.located', 2], ...(field === 'id' ? [] : [['user.created', id]])];
-      expect(found, field).toEqual(expect.arrayContaining(told));
+      const received = [['user.located', 1], ['user.located', 2], ...(field === 'id' ? [] : [['user.created', id]])];
+      expect(found, field).toEqual(expect.arrayContaining(received));
     }
   });
 
   test.each(Object.entries(oddities))(
-    'a channel and a recording with a field that is %s are told',
+    'a channel and a recording with a field that is %s are reported',
     async (_, change) => {
       sandbox.configure({ recordOrder: 'oldest' });
       const channels = await poll('channels');

@@ -247,7 +247,7 @@ describe('pushes and polls feed one log', () => {
             await bob.do(gone ? 'removeReaction' : 'addReaction', { token: room, messageId, reaction: step });
             if (!gone) has.add(step);
             reacted[gone ? 'removed' : 'added']++;
-            // One that is taken back before a poll is told by no list and no push of Talk 17.
+            // One that is taken back before a poll is in no list and no push of Talk 17.
             if (!gone) await listener.poll(reader);
           }
         }
@@ -366,7 +366,7 @@ describe('pushes and polls feed one log', () => {
                 );
             expect(stored('polled first')).toEqual(stored('pushed first'));
             expect(stored('polled in between')).toEqual(stored('pushed first'));
-            // A poll alone cannot name a reaction that was taken back; what it tells is told alike.
+            // A poll alone cannot name a reaction that was taken back; what it finds is reported alike.
             const lasting = (name: (typeof names)[number]) =>
               stored(name).filter(({ type }) => !type.startsWith('talk.reaction'));
             expect(lasting('polled alone')).toEqual(lasting('pushed first'));
@@ -383,7 +383,7 @@ describe('pushes and polls feed one log', () => {
   );
 });
 
-/** A server that hands on what bots are told. */
+/** A server that forwards what bots receive. */
 async function startEar(hear: (headers: Record<string, string>, rawBody: Buffer) => void) {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];

@@ -28,7 +28,7 @@ async function start<C extends Clock>(options: TalkSandboxOptions, clock: C) {
   return { alice, bob, clock, listener: new Listener(alice) };
 }
 
-const told = (found: TrunklineEvent[]) =>
+const received = (found: TrunklineEvent[]) =>
   found.map(({ type, data }) => [type, data.text ?? data.reaction ?? data.participant ?? data.token]);
 const person = (id: string, name = id) => ({ type: 'user', id, name });
 
@@ -46,7 +46,7 @@ describe('era E', () => {
     expect(await listener.poll()).toEqual([]);
     expect(await listener.poll()).toEqual([]);
     await bob.do('sendChatMessage', { token, message: 'after, in the same second' });
-    expect(told(await listener.poll())).toEqual([['talk.message.created', 'after, in the same second']]);
+    expect(received(await listener.poll())).toEqual([['talk.message.created', 'after, in the same second']]);
   });
 
   test('messages of others come as events, with the names of those who are mentioned', async () => {
@@ -86,7 +86,7 @@ describe('era E', () => {
     await listener.poll();
     const { id } = await alice.do('sendChatMessage', { token, message: 'Who comes?' });
     await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
-    expect(told(await listener.poll())).toEqual([['talk.reaction.added', '👍']]);
+    expect(received(await listener.poll())).toEqual([['talk.reaction.added', '👍']]);
     await bob.do('removeReaction', { token, messageId: id, reaction: '👍' });
     await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
     const again = await listener.poll();
@@ -99,7 +99,7 @@ describe('era E', () => {
     await bob.do('addParticipant', { token: made, newParticipant: 'carol' });
     await bob.do('removeParticipant', { token: made, participant: 'carol' });
     await bob.do('sendChatMessage', { token: made, message: 'Welcome' });
-    expect(told(await listener.poll())).toEqual([
+    expect(received(await listener.poll())).toEqual([
       ['talk.room.created', made],
       ['talk.participant.joined', person('alice', 'Alice')],
       ['talk.participant.joined', person('carol', 'Carol')],
@@ -109,7 +109,7 @@ describe('era E', () => {
     await bob.do('joinRoom', { token });
     await bob.do('joinCall', { token });
     await bob.do('leaveCall', { token });
-    expect(told(await listener.poll())).toEqual([
+    expect(received(await listener.poll())).toEqual([
       ['talk.call.started', 'Bob started a call'],
       ['talk.call.ended', expect.stringContaining('Call with')],
     ]);
@@ -124,7 +124,7 @@ describe('era E', () => {
     clock.advance(60_000);
     await bob.do('addParticipant', { token: old, newParticipant: 'alice' });
     await bob.do('sendChatMessage', { token: old, message: 'now' });
-    expect(told(await listener.poll())).toEqual([
+    expect(received(await listener.poll())).toEqual([
       ['talk.participant.joined', person('alice', 'Alice')],
       ['talk.message.created', 'now'],
     ]);
@@ -143,7 +143,7 @@ describe('era E', () => {
     ]);
   });
 
-  test('what happened since the connection was made is told by the first poll', async () => {
+  test('the first poll reports what happened since the connection was made', async () => {
     const { alice, bob, clock, listener } = await start({}, new TestClock());
     const quiet = talk.sandbox.createRoom({ name: 'Quiet', owner: 'bob', users: ['alice'] });
     const { id } = await bob.do('sendChatMessage', { token, message: 'before' });
@@ -152,12 +152,12 @@ describe('era E', () => {
     await bob.do('sendChatMessage', { token, message: 'three seconds later' });
     await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
     clock.advance(30_000);
-    expect(told(await listener.poll(undefined, made))).toEqual([
+    expect(received(await listener.poll(undefined, made))).toEqual([
       ['talk.message.created', 'three seconds later'],
       ['talk.reaction.added', '👍'],
     ]);
     await bob.do('sendChatMessage', { token: quiet.token, message: 'later' });
-    expect(told(await listener.poll())).toEqual([['talk.message.created', 'later']]);
+    expect(received(await listener.poll())).toEqual([['talk.message.created', 'later']]);
     await alice.do('removeSelf', { token: quiet.token });
     expect((await listener.poll()).map(({ type, data }) => [type, data.token, data.roomName, data.own])).toEqual([
       ['talk.room.gone', quiet.token, 'Quiet', true],
@@ -215,7 +215,7 @@ describe('era E', () => {
     await bob.do('addReaction', { token: last, messageId: id, reaction: '👍' });
     const found: TrunklineEvent[] = [];
     for (let polls = 0; polls < 7; polls++) found.push(...(await listener.poll()));
-    expect(told(found)).toEqual([['talk.reaction.added', '👍']]);
+    expect(received(found)).toEqual([['talk.reaction.added', '👍']]);
     expect(talk.sandbox.peakPolls().alice).toBe(1);
     expect(JSON.stringify(listener.cursor).length).toBeLessThan(20_000);
   });
@@ -231,11 +231,11 @@ describe('era E', () => {
     expect(talk.seen().filter((line) => line.startsWith('GET'))).toEqual(Array(3).fill('GET /v4/room'));
     clock.advance(1_000);
     await bob.do('sendChatMessage', { token, message: 'moved' });
-    expect(told(await listener.poll())).toEqual([['talk.message.created', 'moved']]);
+    expect(received(await listener.poll())).toEqual([['talk.message.created', 'moved']]);
     listener.hears = true;
     clock.advance(60_000);
     await bob.do('addReaction', { token, messageId: id, reaction: '🎉' });
-    expect(told(await listener.poll())).toEqual([['talk.reaction.added', '🎉']]);
+    expect(received(await listener.poll())).toEqual([['talk.reaction.added', '🎉']]);
   });
 
   test('a poll that finds very much goes on at once and misses nothing', async () => {
@@ -262,9 +262,9 @@ describe('era E', () => {
     await bob.do('setLobby', { token: other, lobby: true });
     await bob.do('sendChatMessage', { token: other, message: 'behind the door' });
     await bob.do('sendChatMessage', { token, message: 'in the open' });
-    expect(told(await listener.poll())).toEqual([['talk.message.created', 'in the open']]);
+    expect(received(await listener.poll())).toEqual([['talk.message.created', 'in the open']]);
     await bob.do('setLobby', { token: other, lobby: false });
-    expect(told(await listener.poll())).toContainEqual(['talk.message.created', 'behind the door']);
+    expect(received(await listener.poll())).toContainEqual(['talk.message.created', 'behind the door']);
     await alice.do('removeSelf', { token: other });
     expect((await listener.poll()).map(({ type }) => type)).toEqual(['talk.room.gone']);
     expect(await listener.poll()).toEqual([]);
@@ -281,7 +281,7 @@ describe('era E', () => {
     await expect(listener.poll()).rejects.toMatchObject({ code: 'vendor_rate_limited' });
     await bob.do('sendChatMessage', { token, message: 'two' });
     const later = new TestClock(Date.parse('2026-01-05T02:15:00Z'));
-    expect(told(await listener.poll(talk.newProcess(later)))).toHaveLength(2);
+    expect(received(await listener.poll(talk.newProcess(later)))).toHaveLength(2);
   });
 });
 
@@ -297,7 +297,7 @@ describe('older servers', () => {
     await bob.do('joinRoom', { token });
     await bob.do('joinCall', { token });
     await bob.do('leaveCall', { token });
-    const found = told(await listener.poll());
+    const found = received(await listener.poll());
     expect(found).toHaveLength(6);
     expect(found).toEqual(
       expect.arrayContaining([
@@ -319,7 +319,7 @@ describe('older servers', () => {
     await bob.do('sendChatMessage', { token, message: 'after' });
     await bob.do('joinRoom', { token });
     await bob.do('joinCall', { token });
-    expect(told(await listener.poll())).toEqual(
+    expect(received(await listener.poll())).toEqual(
       expect.arrayContaining([
         ['talk.message.created', 'after'],
         ['talk.call.started', 'A call started'],
@@ -329,16 +329,16 @@ describe('older servers', () => {
     const { token: made } = await bob.do('createRoom', { roomType: 2, roomName: 'INC-42' });
     await bob.do('addParticipant', { token: made, newParticipant: 'alice' });
     const room = await listener.poll();
-    expect(told(room)).toEqual(
+    expect(received(room)).toEqual(
       expect.arrayContaining([
         ['talk.room.created', made],
         ['talk.call.ended', 'The call ended'],
       ]),
     );
     await bob.do('addParticipant', { token: made, newParticipant: 'carol' });
-    expect(told(await listener.poll())).toEqual([['talk.participant.joined', person('carol')]]);
+    expect(received(await listener.poll())).toEqual([['talk.participant.joined', person('carol')]]);
     await bob.do('removeParticipant', { token: made, participant: 'carol' });
-    expect(told(await listener.poll())).toEqual([['talk.participant.left', person('carol')]]);
+    expect(received(await listener.poll())).toEqual([['talk.participant.left', person('carol')]]);
     expect(await listener.poll()).toEqual([]);
   });
 
@@ -348,15 +348,15 @@ describe('older servers', () => {
     say('history');
     await listener.poll();
     say('one');
-    expect(told(await listener.poll())).toEqual([['talk.message.created', 'one']]);
+    expect(received(await listener.poll())).toEqual([['talk.message.created', 'one']]);
     say('two');
     talk.sandbox.setVersion({ era: 'E' });
     say('three');
-    expect(told(await listener.poll())).toEqual([
+    expect(received(await listener.poll())).toEqual([
       ['talk.message.created', 'two'],
       ['talk.message.created', 'three'],
     ]);
     say('four');
-    expect(told(await listener.poll())).toEqual([['talk.message.created', 'four']]);
+    expect(received(await listener.poll())).toEqual([['talk.message.created', 'four']]);
   });
 });

@@ -125,7 +125,7 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
     const seen = talk.sandbox.journal.length;
     expect((await alice.refusal('getRooms')).code).toBe('connection_needs_attention');
     expect(talk.sandbox.journal.length).toBe(seen);
-    // The check of a person asks once; while the account is disabled, it stays locked, and nobody is told again.
+    // The check of a person asks once; while the account is disabled, it stays locked, and no further event is raised.
     expect(await alice.findings()).toContainEqual(expect.stringMatching(/^bad account/));
     expect((await alice.refusal('getRooms')).code).toBe('connection_needs_attention');
     expect(talk.process.attention).toHaveLength(1);
@@ -248,11 +248,11 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
     await listener.poll();
     const reaction = { token, messageId: id, reaction: '👍' };
     await carol.do('addReaction', reaction);
-    const told = [await listener.poll()];
+    const answer = [await listener.poll()];
     await carol.do('removeReaction', reaction);
     await carol.do('addReaction', reaction);
-    told.push(await listener.poll());
-    expect(told.flat().map(({ type, data }) => [type, data.messageId, data.reaction])).toEqual([
+    answer.push(await listener.poll());
+    expect(answer.flat().map(({ type, data }) => [type, data.messageId, data.reaction])).toEqual([
       ['talk.reaction.added', id, '👍'],
       ['talk.reaction.removed', id, '👍'],
       ['talk.reaction.added', id, '👍'],
@@ -262,10 +262,10 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
   async talk22__push_reaction_removed_without_message(recorded) {
     const { talk, alice, clock } = await start({ talkVersion: '22.0.10' });
     const listener = new Listener(alice);
-    const told = [];
+    const received = [];
     for (const { rawBody } of recorded.pushes ?? [])
-      told.push(await listener.push(...signedPush(rawBody, talk.sandbox.url), clock.now()));
-    expect(told).toEqual([
+      received.push(await listener.push(...signedPush(rawBody, talk.sandbox.url), clock.now()));
+    expect(received).toEqual([
       [],
       [
         expect.objectContaining({

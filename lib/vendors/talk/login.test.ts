@@ -80,7 +80,7 @@ describe('a login in the browser', () => {
     expect(await secret()).toEqual({ appPassword: granted.appPassword, botSecret: 'b'.repeat(40) });
     const check = await control('POST', `/v1/connections/talk/${name}/check`);
     expect(check).toMatchObject({ ok: true });
-    // The server tells it once; whoever asks again, since the answer was lost, is told how it ended.
+    // The server answers it once; a caller that asks again, because the answer was lost, learns how it ended.
     expect(await control('POST', path(), { login: started.login })).toMatchObject({
       state: 'done',
       connection: { name },

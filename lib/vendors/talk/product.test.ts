@@ -35,10 +35,10 @@ test('a message is posted and read back, once for one idempotency key', async ()
 test('a connection is made by a login in the browser', async () => {
   const settings = { serverUrl: bench.demo.talk.url, allowHttp: true, allowPrivateNetwork: true };
   const path = '/v1/connections/talk/by-login/login';
-  const begun = await bench.call<{ login: string; url: string }>('POST', path, { settings });
-  expect(begun.status, JSON.stringify(begun.body)).toBe(200);
-  bench.demo.talk.grantLogin({ user: 'bob', login: begun.body.url });
-  expect(await bench.call('POST', path, { login: begun.body.login })).toMatchObject({ body: { state: 'done' } });
+  const started = await bench.call<{ login: string; url: string }>('POST', path, { settings });
+  expect(started.status, JSON.stringify(started.body)).toBe(200);
+  bench.demo.talk.grantLogin({ user: 'bob', login: started.body.url });
+  expect(await bench.call('POST', path, { login: started.body.login })).toMatchObject({ body: { state: 'done' } });
   expect((await bench.call('POST', '/v1/talk/by-login/getRooms', {})).status).toBe(200);
 });
 

@@ -8,7 +8,7 @@ import { botSecret, Listener, signedPush } from '../../../test/support/listener.
 import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
 
 /**
- * Every chat line and every bot push that was recorded at a server of Talk 17 or newer, told by push, by poll, by both in any
+ * Every chat line and every bot push that was recorded at a server of Talk 17 or newer, reported by push, by poll, by both in any
  * order, and by each alone. Older servers have no bots.
  */
 
@@ -73,7 +73,7 @@ test('pushes are made from lines as the recorded servers made them', () => {
     }),
   );
   expect(compared.length).toBeGreaterThanOrEqual(3);
-  for (const [made, recorded] of compared) expect(told(made)).toEqual(told(recorded));
+  for (const [made, recorded] of compared) expect(received(made)).toEqual(received(recorded));
 });
 
 test.each(rooms.map((room) => [`${room.token} of Talk ${room.talk}`, room] as const))('%s', async (_, room) => {
@@ -113,7 +113,7 @@ test.each(rooms.map((room) => [`${room.token} of Talk ${room.talk}`, room] as co
   await push('polled in between', 0, half);
   for (const name of ['pushed first', 'polled first', 'polled in between', 'polled alone'] as const) await poll(name);
   const early = stored('polled first').filter(({ data }) => data.reaction === null);
-  // Bots of older servers are not told of reactions.
+  // Bots of older servers receive no reactions.
   if (isNewer(room.talk)) expect(early, 'a removed reaction is no event until a push can have named it').toEqual([]);
   await push('polled first', 0, pushes.length);
   await push('polled in between', half, pushes.length);
@@ -145,7 +145,7 @@ function bodiesOf({ recorded, name, talk: version }: Room, line: Line): string[]
   return own.length > 0 ? own : pushesOf(line, version, name);
 }
 
-/** From Talk 21 on, bots are told of reactions, and to which message another one replies. */
+/** From Talk 21 on, bots receive reactions, and the message that another one replies to. */
 function isNewer(version: string): boolean {
   return Number(version.split('.')[0]) >= 21;
 }
@@ -164,7 +164,7 @@ function pushesOf(line: Line, version: string, roomName: string): string[] {
   });
   const parent = line.parent && 'message' in line.parent ? line.parent : undefined;
   const like = parent && { type: 'Like', actor: person, object: note(parent), target, content: emoji };
-  const told = (() => {
+  const received = (() => {
     switch (line.systemMessage) {
       case '':
         if (line.actorType === 'bots') return [];
@@ -189,11 +189,11 @@ function pushesOf(line: Line, version: string, roomName: string): string[] {
       }
     }
   })();
-  return told.map((each) => JSON.stringify(each));
+  return received.map((each) => JSON.stringify(each));
 }
 
 /** The parts of a note that servers send alike: parameters name a person with or without `mention-id`. */
-function told({ type, id, name, content }: Record<string, string>) {
+function received({ type, id, name, content }: Record<string, string>) {
   const { message } = JSON.parse(content ?? '{}');
   return { type, id, name, message };
 }

@@ -146,7 +146,7 @@ describe('a write is sent once', () => {
 });
 
 describe('a server that is not there', () => {
-  test('in maintenance is told apart from one that fails', async () => {
+  test('in maintenance is distinguished from one that fails', async () => {
     talk.sandbox.setMaintenance(true);
     const refused = await alice.refusal('sendChatMessage', { token, message: 'x' });
     expect([refused.status, refused.code, refused.retryable, refused.outcome]).toEqual([

@@ -49,7 +49,7 @@ describe('who the account is', () => {
     expect(talk.process.table.requests - before).toBe(2);
   });
 
-  test('is told in UTF-8, and may differ from the login name', async () => {
+  test('is sent in UTF-8, and may differ from the login name', async () => {
     const { talk } = await start({
       users: [
         { id: 'zoë', displayName: 'Zoë Müller', appPassword: 'zoë-app-pässwörd' },

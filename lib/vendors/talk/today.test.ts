@@ -72,7 +72,7 @@ describe('a file', () => {
   });
 });
 
-test('a thread is started, answered in, listed, renamed, and told by push and poll', async () => {
+test('a thread is started, answered in, listed, renamed, and reported by push and poll', async () => {
   const listener = new Listener(bob);
   await listener.poll();
   const first = await alice.do('sendChatMessage', { token, message: 'Pump 2', threadTitle: 'Incident 7' });
@@ -94,8 +94,8 @@ test('a thread is started, answered in, listed, renamed, and told by push and po
   expect(await alice.do('getThread', { token, threadId: first.id })).toMatchObject({ thread: { title: 'Incident 8' } });
   const { messages } = await alice.do('getChatMessages', { token, threadId: first.id });
   expect(messages.map(({ text }: { text: string }) => text)).toEqual(['Pump 2', 'On my way']);
-  const told = await listener.poll();
-  expect(told.map(({ type, data }) => [type, data.threadId, data.threadTitle ?? data.text])).toEqual([
+  const answer = await listener.poll();
+  expect(answer.map(({ type, data }) => [type, data.threadId, data.threadTitle ?? data.text])).toEqual([
     ['talk.message.created', first.id, 'Pump 2'],
     ['talk.thread.created', first.id, 'Incident 7'],
     ['talk.message.created', first.id, 'On my way'],
@@ -141,7 +141,7 @@ test('a room is made with everything at once', async () => {
   expect([refused.code, refused.message]).toEqual(['vendor_too_old', expect.stringContaining('needs Talk 21.1')]);
 });
 
-test('polls are voted in, read and closed, and told as events', async () => {
+test('polls are voted in, read and closed, and reported as events', async () => {
   const listener = new Listener(bob);
   await listener.poll();
   const { id: pollId } = await alice.do('createPoll', { token, question: 'Who?', options: ['Ada', 'Bob'] });
@@ -149,8 +149,8 @@ test('polls are voted in, read and closed, and told as events', async () => {
   expect((await bob.refusal('votePoll', { token, pollId, optionIds: [7] })).message).toContain('not there');
   expect(await alice.do('closePoll', { token, pollId })).toMatchObject({ status: 1 });
   expect(await alice.do('getPoll', { token, pollId })).toMatchObject({ status: 1, votes: { 'option-1': 1 } });
-  const told = (await listener.poll()).filter(({ type }) => type.startsWith('talk.poll'));
-  expect(told.map(({ type, data }) => [type, data.pollId, data.question, data.actorId])).toEqual([
+  const received = (await listener.poll()).filter(({ type }) => type.startsWith('talk.poll'));
+  expect(received.map(({ type, data }) => [type, data.pollId, data.question, data.actorId])).toEqual([
     ['talk.poll.voted', pollId, 'Who?', 'bob'],
     ['talk.poll.closed', pollId, 'Who?', 'alice'],
   ]);
@@ -221,7 +221,7 @@ test('a file is fetched from an address only where anybody may fetch it', async 
   camera.close();
 });
 
-test('a feature that the server has switched off is told apart from one that it is too old for', async () => {
+test('a feature that the server has switched off is distinguished from one that it is too old for', async () => {
   talk.sandbox.setVersion({ talkVersion: '17.1.10' });
   clock.advance(120_000);
   const off = await alice.refusal('setMessageExpiration', { token, seconds: 3600 });

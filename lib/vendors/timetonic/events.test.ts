@@ -126,7 +126,7 @@ describe('looking at the books', () => {
     expect((await poll()).found).toEqual([['row.updated', first]]);
   });
 
-  test('a row that moves between two pages is not told as deleted, and the one that was deleted is', async () => {
+  test('a row that moves between two pages is not reported as deleted, and a deleted one is', async () => {
     tt.sandbox.control.fillTable({ table: 'Jobs', rows: 544 });
     await poll();
     tt.clock.advance(minute);
@@ -165,7 +165,7 @@ describe('looking at the books', () => {
     expect((await poll()).found).toEqual([]);
   });
 
-  test('a row that is deleted, restored and deleted again is told four times', async () => {
+  test('a row that is deleted, restored and deleted again is reported four times', async () => {
     const ids = new Set<string>();
     const { rowId } = tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
     const jobs = tt.sandbox.state.tables.find(({ name }) => name === 'Jobs');

@@ -158,7 +158,7 @@ test('a connection without uploadUrl says what to do', async () => {
   expect(error.message).toContain('set it, or use fileUpload');
 });
 
-test('files come out as they are, content type and name kept, and cut ones are told as the vendor’s fault', async () => {
+test('files come out as they are, with content type and name, and a cut download is the vendor’s fault', async () => {
   const stored = await tt.sandbox.control.generateFile({
     name: 'große datei.bin',
     type: 'application/x-thing',
@@ -197,7 +197,7 @@ test('a file by its internal name is asked for without a key', async () => {
   expect(tt.sandbox.journal.at(-1)).toMatchObject({ method: 'GET', body: '' });
 });
 
-/** A web server of this test, answering what it is told. */
+/** A web server of this test with the given answers. */
 function webOf(
   answer: (
     headers: Record<string, unknown>,

@@ -40,7 +40,7 @@ test.each([true, false])(
   },
 );
 
-test('a file that cannot be attached is told with the message that was sent', async () => {
+test('a file that cannot be attached is reported with the message that was sent', async () => {
   const before = messages().length;
   tt.sandbox.control.failRequest({ req: 'fileUpload', kind: 'nok', text: 'too large' });
   const error = await failure(call('sendMsg', { ...inBook, msg: 'Half', files: [report] }));

@@ -271,7 +271,7 @@ test('new rows whose answer was lost are read back: those in the table are writt
   expect(sensors().filter((name) => name.startsWith('Unsent'))).toEqual([]);
 });
 
-test('rows that cannot be told apart, or whose table is not known, are named and left alone', async () => {
+test('rows that cannot be distinguished, or whose table is not known, are named and left alone', async () => {
   const { fields } = table('Readings');
   const twin = { [fields.Sensor ?? '']: 'twin' };
   for (const rowId of ['tmpTwin1', 'tmpTwin2']) await call('createOrUpdateTableRow', { rowId, fieldValues: twin });

@@ -10,13 +10,13 @@ const on = {
   actorDisplayName: 'carol',
   time: '2026-11-26T15:39:48.000Z',
 };
-const event = (told: Parameters<typeof reactionEvent>[2]) => reactionEvent({ place: 'cloud' }, on, told);
+const event = (answer: Parameters<typeof reactionEvent>[2]) => reactionEvent({ place: 'cloud' }, on, answer);
 const like = (emoji: string, push: string) => event({ added: true, emoji, push });
 const undo = (emoji: string, push: string) => event({ added: false, emoji, push });
 const added = (line: number, emoji?: string) => event({ added: true, emoji, line });
 const revoked = (line: number) => event({ added: false, line });
 
-/** The last segment of each id with what is told, in the order of telling; undefined for what is no event. */
+/** The last segment of each id with what is reported, in order; undefined for what is no event. */
 function tell(...events: ReturnType<typeof event>[]) {
   let known: unknown;
   return events.map((each) => {
@@ -27,30 +27,30 @@ function tell(...events: ReturnType<typeof event>[]) {
   });
 }
 
-const told = ['1 talk.reaction.added 👍', '1 talk.reaction.removed 👍', '2 talk.reaction.added 👍'];
+const received = ['1 talk.reaction.added 👍', '1 talk.reaction.removed 👍', '2 talk.reaction.added 👍'];
 const pushes = () => [like('👍', 'a'), undo('👍', 'b'), like('👍', 'c')];
 const lines = () => [added(855), revoked(856), added(857, '👍')];
 
 test('added, taken back and added again is three events, whichever source tells them first', () => {
-  expect(tell(...pushes())).toEqual(told);
-  expect(tell(...pushes(), ...lines()).slice(3)).toEqual([undefined, ...told.slice(1)]);
+  expect(tell(...pushes())).toEqual(received);
+  expect(tell(...pushes(), ...lines()).slice(3)).toEqual([undefined, ...received.slice(1)]);
   expect(tell(...lines())).toEqual([undefined, '1 talk.reaction.removed null', '2 talk.reaction.added 👍']);
-  expect(tell(...lines(), ...pushes()).slice(3)).toEqual(told);
+  expect(tell(...lines(), ...pushes()).slice(3)).toEqual(received);
 });
 
-test('what is told again is the same event', () => {
-  expect(tell(...pushes(), ...pushes()).slice(3)).toEqual(told);
+test('a repeated report is the same event', () => {
+  expect(tell(...pushes(), ...pushes()).slice(3)).toEqual(received);
   expect(tell(...lines(), ...lines()).slice(3)).toEqual(tell(...lines()));
 });
 
 test('a push that was lost is made up for by the chat', () => {
-  expect(tell(like('👍', 'a'), like('👍', 'c'), ...lines()).slice(2)).toEqual([undefined, ...told.slice(1)]);
-  expect(tell(undo('👍', 'b'), like('👍', 'c'), ...lines()).slice(2)).toEqual([undefined, ...told.slice(1)]);
-  expect(tell(like('👍', 'a'), undo('👍', 'b'), ...lines()).slice(2)).toEqual([undefined, ...told.slice(1)]);
+  expect(tell(like('👍', 'a'), like('👍', 'c'), ...lines()).slice(2)).toEqual([undefined, ...received.slice(1)]);
+  expect(tell(undo('👍', 'b'), like('👍', 'c'), ...lines()).slice(2)).toEqual([undefined, ...received.slice(1)]);
+  expect(tell(like('👍', 'a'), undo('👍', 'b'), ...lines()).slice(2)).toEqual([undefined, ...received.slice(1)]);
 });
 
 test('a line that was read alive names the reaction that is taken back later', () => {
-  expect(tell(added(855, '👍'), revoked(856))).toEqual(told.slice(0, 2));
+  expect(tell(added(855, '👍'), revoked(856))).toEqual(received.slice(0, 2));
   const several = tell(added(855, '👍'), added(856, '🎉'), revoked(857), revoked(858));
   expect(several.slice(2)).toEqual(['3 talk.reaction.removed null', '4 talk.reaction.removed null']);
 });
@@ -65,9 +65,14 @@ test('a long toggling keeps its ids though the first of it is forgotten', () => 
 test('a removal without an emoji is no event while a push may still name it', () => {
   const [early] = [awaitingPush(revoked(856))];
   if (!early) throw new Error('A removal can await its push');
-  expect(tell(added(855), early, undo('👍', 'b'), revoked(856))).toEqual([undefined, undefined, told[1], told[1]]);
+  expect(tell(added(855), early, undo('👍', 'b'), revoked(856))).toEqual([
+    undefined,
+    undefined,
+    received[1],
+    received[1],
+  ]);
   expect(tell(added(855), early, revoked(856))).toEqual([undefined, undefined, '1 talk.reaction.removed null']);
   // One whose addition was read alive is known at once.
-  expect(tell(added(855, '👍'), early)).toEqual(told.slice(0, 2));
+  expect(tell(added(855, '👍'), early)).toEqual(received.slice(0, 2));
   expect(awaitingPush(added(855, '👍'))).toBeUndefined();
 });

@@ -86,8 +86,8 @@ export function readAnswer(answer: HttpAnswer): OcsAnswer {
   const envelope = recordOf(body)?.ocs;
   const meta = recordOf(recordOf(envelope)?.meta);
   if (meta === undefined) return { ...plain, data: body, message: textOf(recordOf(body)?.message) };
-  const meant = { enveloped: true, message: textOf(meta.message).trim(), data: recordOf(envelope)?.data };
-  return { ...plain, ...meant, status: statusOf(status, Number(meta.statuscode)) };
+  const content = { enveloped: true, message: textOf(meta.message).trim(), data: recordOf(envelope)?.data };
+  return { ...plain, ...content, status: statusOf(status, Number(meta.statuscode)) };
 }
 
 /** An object of unknown fields, or undefined for anything else. */

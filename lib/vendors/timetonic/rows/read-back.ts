@@ -2,7 +2,7 @@ import type { TimetonicCall } from '../connection.ts';
 import { exchange } from '../wire/exchange.ts';
 import { readWholeTable, type TableRows } from './whole-table.ts';
 
-/** What a table shows of a row that may have been written; `unclear` where it cannot be told. */
+/** What a table shows of a row that may have been written; `unclear` where it cannot be determined. */
 export type Trace = 'made' | 'missing' | 'unclear';
 
 type Values = Readonly<Record<string, unknown>>;
