@@ -44,6 +44,9 @@ async function expectProgress(
   seen.resolve();
 }
 
+/** What the API answers while its table does not. */
+const unavailable = { code: 'unavailable', message: 'The table does not answer.' };
+
 const text = async () => (await page.locator('main').textContent()) ?? '';
 
 test('sees on the first page what failed, and whether the siren sounded', async () => {
@@ -63,7 +66,7 @@ test('is not told that everything works while what failed cannot be read', async
   const held = Promise.withResolvers<void>();
   await other.page.route(address, async (route) => {
     await held.promise;
-    await route.fulfill({ status: 503, json: { code: 'unavailable', message: 'The table does not answer.' } });
+    await route.fulfill({ status: 503, json: unavailable });
   });
   await other.page.reload();
   await other.page.locator('.row', { hasText: 'ProPTT2 · demo' }).waitFor();
@@ -127,6 +130,20 @@ test('is led from a duplicate to the run that did the work', async () => {
 test('replays all failures of one cause at once', async () => {
   await visitor.open('/runs?show=failures', 'Runs');
   await page.locator('.group', { hasText: '2 runs of Broken rota' }).waitFor();
+  // One that is stopped leaves the rest as it was.
+  await page.getByRole('button', { name: 'Replay all 2' }).click();
+  const held = Promise.withResolvers<void>();
+  await page.route('**/v1/runs/*/replay', async (route) => {
+    await held.promise;
+    await route.fulfill({ status: 503, json: unavailable });
+  });
+  await page.getByRole('dialog').getByRole('button', { name: 'Replay', exact: true }).click();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  held.resolve();
+  await page.getByText('Stopped: 1 of 2 done').waitFor();
+  await page.getByRole('dialog').getByText('Broken rota: The table does not answer.').waitFor();
+  await page.unroute('**/v1/runs/*/replay');
+  await page.getByRole('dialog').getByText('Close').click();
   await page.getByRole('button', { name: 'Replay all 2' }).click();
   const replay = page.getByRole('dialog').getByRole('button', { name: 'Replay', exact: true });
   await expectProgress('**/v1/runs/*/replay', /^1 of 2 done$/, () => replay.click());
@@ -502,6 +519,7 @@ test('makes a key, finds that in the audit log, and sees a subscription with its
   await page.getByRole('button', { name: 'I have copied it' }).click();
   await stage.post({ kind: 'none' });
   await page.locator('.row', { hasText: 'trunkline.hook.received' }).nth(1).waitFor();
+  await page.locator('.row', { hasText: '/health' }).getByText('Failing').waitFor();
   await page.locator('.row a', { hasText: '/health' }).first().click();
   await page.locator('.section', { hasText: 'Deliveries' }).getByText('Attempts').first().click();
   await page
@@ -515,9 +533,21 @@ test('makes a key, finds that in the audit log, and sees a subscription with its
   await expectProgress(
     '**/v1/deliveries/replay',
     /^1000 events sent again, up to /,
-    () => page.getByRole('button', { name: 'Send again', exact: true }).last().click(),
+    async () => {
+      // After a failure, it goes on from where it came to.
+      await page.getByRole('button', { name: 'Send again', exact: true }).last().click();
+      await page.getByRole('dialog').getByText('The table does not answer.').waitFor();
+      const resumed = page.waitForRequest('**/v1/deliveries/replay');
+      await page.getByRole('button', { name: 'Send again', exact: true }).last().click();
+      expect((await resumed).postDataJSON()).toMatchObject({ from: nextFrom });
+    },
     // One request takes at most a thousand.
-    (route) => route.fulfill({ status: 202, json: { deliveries: Array(1000).fill('del_x'), nextFrom } }),
+    async (route) => {
+      await page.route('**/v1/deliveries/replay', (second) => second.fulfill({ status: 503, json: unavailable }), {
+        times: 1,
+      });
+      await route.fulfill({ status: 202, json: { deliveries: Array(1000).fill('del_x'), nextFrom } });
+    },
   );
   await page
     .getByRole('status')

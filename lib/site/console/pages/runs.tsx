@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
 import { Dialog } from '../dialog.tsx';
 import { Chips } from '../fields.tsx';
@@ -240,6 +240,10 @@ function Failures({ automation }: { automation: string }) {
 function FailureGroup({ group, open, onReplay }: { group: Group; open: boolean; onReplay: () => void }) {
   const { cause, runs } = group;
   const failed = runs.some(({ state }) => state === 'failed');
+  // Where the cause may be mended; of many, somebody opens the run first.
+  const automations = [...new Map(runs.map(({ automationId, name }) => [automationId, name]))]
+    .filter(([id]) => id !== undefined)
+    .slice(0, 3);
   return (
     <details class={`group ${failed ? 'bad' : 'warn'}`} open={open}>
       <summary>
@@ -253,12 +257,20 @@ function FailureGroup({ group, open, onReplay }: { group: Group; open: boolean; 
         <Icon name="chevron" class="turn" />
       </summary>
       <div class="group-body">
-        {may('runs', 'write') && (
-          <button type="button" class="button" onClick={onReplay}>
-            <Icon name="replay" />
-            {runs.length === 1 ? 'Replay it' : `Replay all ${runs.length}`}
-          </button>
-        )}
+        <div class="actions">
+          {may('runs', 'write') && (
+            <button type="button" class="button" onClick={onReplay}>
+              <Icon name="replay" />
+              {runs.length === 1 ? 'Replay it' : `Replay all ${runs.length}`}
+            </button>
+          )}
+          {may('automations', 'read') &&
+            automations.map(([id, name]) => (
+              <Link key={id} to={`/automations/${id}`} class="button">
+                Open {name}
+              </Link>
+            ))}
+        </div>
         <ul class="rows">
           {runs.map((run) => (
             <RunRow key={run.id} run={run} brief />
@@ -275,10 +287,16 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
   const [refused, setRefused] = useState<string[]>([]);
   const [state, setState] = useState<'asked' | 'running' | 'over'>('asked');
   const total = group.runs.length;
+  const stopped = useRef(false);
+  const close = () => {
+    stopped.current = true;
+    onClose();
+  };
   const start = async () => {
     setState('running');
     let started = 0;
     for (const run of group.runs.toReversed()) {
+      if (stopped.current) break;
       try {
         await call('POST', `/v1/runs/${run.id}/replay`, {});
         started++;
@@ -293,7 +311,10 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
     say(`${count(started, 'run')} replayed.`);
   };
   return (
-    <Dialog title={`Replay ${count(total, 'run')}?`} onClose={onClose}>
+    <Dialog
+      title={state === 'asked' ? `Replay ${count(total, 'run')}?` : `Replay of ${count(total, 'run')}`}
+      onClose={close}
+    >
       <div>
         {state === 'asked' ? (
           <>
@@ -316,20 +337,34 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
           </>
         ) : (
           <>
-            <Progress done={done} total={total} words={`${done} of ${total} done`} />
+            <Progress
+              done={done}
+              total={total}
+              words={`${state === 'over' && done < total ? 'Stopped: ' : ''}${done} of ${total} done`}
+            />
             {refused.map((each) => (
               <p key={each} class="notice bad">
                 <Mark tone="bad" />
                 <span>{each}</span>
               </p>
             ))}
-            {state === 'over' && (
-              <div class="dialog-actions">
-                <button type="button" class="button primary" onClick={onClose}>
+            <div class="dialog-actions">
+              {state === 'over' ? (
+                <button type="button" class="button primary" onClick={close}>
                   Close
                 </button>
-              </div>
-            )}
+              ) : (
+                <button
+                  type="button"
+                  class="button"
+                  onClick={() => {
+                    stopped.current = true;
+                  }}
+                >
+                  Stop
+                </button>
+              )}
+            </div>
           </>
         )}
       </div>

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
 import { DeleteDialog, FormDialog, RotateDialog } from '../dialog.tsx';
 import { CheckField, TextField } from '../fields.tsx';
@@ -8,7 +8,7 @@ import type { Subscription } from '../readings.ts';
 import { Fact, LiveItem, Verdict } from '../rows.tsx';
 import { daysAgo, moment } from '../time.ts';
 import { count } from '../words.ts';
-import { Deliveries, SigningSecret, subscriptionTone, subscriptionWords } from './subscriptions.tsx';
+import { Deliveries, SigningSecret, subscriptionState } from './subscriptions.tsx';
 
 const back = { to: '/subscriptions', name: 'Subscriptions' };
 
@@ -60,11 +60,12 @@ function KnownSubscription({ subscription }: { subscription: Subscription }) {
       }
     >
       <Notice problem={action.problem} />
-      <Verdict tone={subscriptionTone[state]} word={subscriptionWords[state]}>
+      <Verdict {...subscriptionState(subscription)}>
         {reason && <p>{reason}</p>}
         {failingSince && (
           <p>
-            Failing since <When iso={failingSince} />.
+            Failing since <When iso={failingSince} />. The attempts below show what the target answered. Once it is
+            mended, what was given up can be replayed.
           </p>
         )}
       </Verdict>
@@ -122,19 +123,34 @@ function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
   const [delivered, setDelivered] = useState(false);
   const [missing, setMissing] = useState(false);
   const [progress, setProgress] = useState<{ done: number; total: number; words: string }>();
+  const action = useAction();
+  const stopped = useRef(false);
+  // After a failure, it goes on from where it came to.
+  const reached = useRef<{ key: string; next: string; sent: number }>(undefined);
   return (
     <FormDialog
       title="Replay a range"
       submit="Send again"
       busy="Sending…"
-      onClose={onClose}
+      cancel={action.busy ? 'Stop' : 'Cancel'}
+      action={action}
+      onClose={() => {
+        stopped.current = true;
+        onClose();
+      }}
       onSubmit={async () => {
-        let next: string | undefined = new Date(from).toISOString();
+        const key = [from, to, delivered, missing].join();
+        const begin = Date.parse(new Date(from).toISOString());
+        let { next, sent }: { next: string | undefined; sent: number } =
+          reached.current?.key === key ? reached.current : { next: new Date(begin).toISOString(), sent: 0 };
         // To the end of the chosen minute.
         const end = new Date(Date.parse(new Date(to).toISOString()) + 59_999).toISOString();
-        const begin = Date.parse(next);
-        let sent = 0;
-        while (next !== undefined) {
+        while (next !== undefined && !stopped.current) {
+          setProgress({
+            done: Date.parse(next) - begin,
+            total: Date.parse(end) - begin,
+            words: sent === 0 ? 'Looking for events…' : `${count(sent, 'event')} sent again, up to ${moment(next)}`,
+          });
           const page: { deliveries: string[]; nextFrom?: string } = await call('POST', '/v1/deliveries/replay', {
             subscription: id,
             from: next,
@@ -144,27 +160,29 @@ function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
           });
           sent += page.deliveries.length;
           next = page.nextFrom;
-          if (next !== undefined)
-            setProgress({
-              done: Date.parse(next) - begin,
-              total: Date.parse(end) - begin,
-              words: `${count(sent, 'event')} sent again, up to ${moment(next)}`,
-            });
+          reached.current = next === undefined ? undefined : { key, next, sent };
         }
         reloadAll();
-        say(sent === 0 ? 'There is nothing to send in that range.' : `${count(sent, 'event')} sent again.`);
+        const outcome = next === undefined ? 'sent again' : 'sent again before it was stopped';
+        say(
+          sent === 0 && next === undefined
+            ? 'There is nothing to send in that range.'
+            : `${count(sent, 'event')} ${outcome}.`,
+        );
         onClose();
       }}
     >
-      <TextField label="From (local time)" type="datetime-local" required value={from} onChange={setFrom} />
-      <TextField label="To (local time)" type="datetime-local" required value={to} onChange={setTo} />
-      <p class="muted">Deliveries that were given up or cancelled are sent again.</p>
-      <CheckField checked={missing} onChange={setMissing}>
-        Also events that came while the subscription was off
-      </CheckField>
-      <CheckField checked={delivered} onChange={setDelivered}>
-        Also what was delivered: the target receives it twice
-      </CheckField>
+      <fieldset disabled={action.busy}>
+        <TextField label="From (local time)" type="datetime-local" required value={from} onChange={setFrom} />
+        <TextField label="To (local time)" type="datetime-local" required value={to} onChange={setTo} />
+        <p class="muted">Deliveries that were given up or cancelled are sent again.</p>
+        <CheckField checked={missing} onChange={setMissing}>
+          Also events that came while the subscription was off
+        </CheckField>
+        <CheckField checked={delivered} onChange={setDelivered}>
+          Also what was delivered: the target receives it twice
+        </CheckField>
+      </fieldset>
       {progress && <Progress {...progress} />}
     </FormDialog>
   );

@@ -11,18 +11,17 @@ import { LiveList, Row } from '../rows.tsx';
 import { span } from '../time.ts';
 import { count } from '../words.ts';
 
-export const subscriptionTone: Readonly<Record<Subscription['state'], Tone>> = {
-  active: 'good',
-  paused: 'idle',
-  disabled: 'bad',
-  gone: 'bad',
+const subscriptionStates: Readonly<Record<Subscription['state'], { tone: Tone; word: string }>> = {
+  active: { tone: 'good', word: 'On' },
+  paused: { tone: 'idle', word: 'Paused' },
+  disabled: { tone: 'bad', word: 'Disabled' },
+  gone: { tone: 'bad', word: 'Gone' },
 };
-export const subscriptionWords: Readonly<Record<Subscription['state'], string>> = {
-  active: 'On',
-  paused: 'Paused',
-  disabled: 'Disabled',
-  gone: 'Gone',
-};
+/** The state of a subscription; one that is on may be failing. */
+export const subscriptionState = ({ state, failingSince }: Pick<Subscription, 'state' | 'failingSince'>) =>
+  state === 'active' && failingSince !== undefined
+    ? { tone: 'warn' as const, word: 'Failing' }
+    : subscriptionStates[state];
 const deliveryTone: Readonly<Record<Delivery['state'], Tone>> = {
   pending: 'busy',
   retrying: 'warn',
@@ -65,16 +64,20 @@ export function Subscriptions() {
           </Empty>
         }
       >
-        {({ id, url, types, connection, description, state, reason }) => (
-          <Row
-            key={id}
-            tone={subscriptionTone[state]}
-            to={`/subscriptions/${id}`}
-            title={description ?? url}
-            text={[`${types.join(', ')}${connection === undefined ? '' : ` of ${connection}`} → ${url}`, reason]}
-            side={[<span class={`word ${subscriptionTone[state]}`}>{subscriptionWords[state]}</span>]}
-          />
-        )}
+        {(subscription) => {
+          const { id, url, types, connection, description, reason, failingSince } = subscription;
+          const { tone, word } = subscriptionState(subscription);
+          return (
+            <Row
+              key={id}
+              tone={tone}
+              to={`/subscriptions/${id}`}
+              title={description ?? url}
+              text={[`${types.join(', ')}${connection === undefined ? '' : ` of ${connection}`} → ${url}`, reason]}
+              side={[<span class={`word ${tone}`}>{word}</span>, failingSince && <Time key="at" iso={failingSince} />]}
+            />
+          );
+        }}
       </LiveList>
       {may('deliveries', 'read') && some && <Deliveries />}
       {query.value.has('new') && write && <Create onClose={() => setQuery({ new: undefined })} />}
