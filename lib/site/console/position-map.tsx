@@ -48,7 +48,8 @@ function viewOf(points: readonly Point[], width: number, height: number): View {
     (width - 2 * margin) / Math.max(east - west, 1e-9),
     (height - 2 * margin) / Math.max(south - north, 1e-9),
   );
-  const zoom = Math.max(0, Math.min(maxFirstZoom, Math.floor(Math.log2(room / tileSize))));
+  // While the page is laid out, there may be no room at all.
+  const zoom = Math.max(0, Math.min(maxFirstZoom, Math.floor(Math.log2(Math.max(1, room) / tileSize))));
   return { x: (west + east) / 2, y: (north + south) / 2, zoom };
 }
 

@@ -30,9 +30,10 @@ function pair(ms: number, large: number, largeUnit: string, small: number, small
   return `${Math.floor(ms / large)}\u00A0${largeUnit}${rest === 0 ? '' : `\u00A0${rest}\u00A0${smallUnit}`}`;
 }
 
-/** How long ago, in whole units: `12 s ago`; `just now` within two seconds. */
+/** How long ago, in whole units: `12 s ago`; `just now` within two seconds, or where clocks differ; `in 4 h` if it is still to come. */
 export function ago(iso: string): string {
   const ms = now.value - Date.parse(iso);
+  if (ms < -minute) return until(iso);
   return ms < 2 * second ? 'just now' : `${span(Math.floor(ms / second) * second).replace('.0', '')}\u00A0ago`;
 }
 

@@ -95,12 +95,19 @@ function ShownAutomation({ automation }: { automation: Automation }) {
         )
       }
     >
-      <Verdict tone={automationTone(automation)} word={enabled ? 'On' : 'Off'}>
+      <Verdict
+        tone={automationTone(automation)}
+        word={enabled ? (automationTone(automation) === 'bad' ? 'On, but failing' : 'On') : 'Off'}
+      >
         <p>
           {enabled ? '' : 'It starts no runs. '}
-          {lastRun?.createdAt
-            ? `Last run ${ago(lastRun.createdAt)}: ${runWords[lastRun.state].toLowerCase()}.`
-            : 'It has not run yet.'}
+          {lastRun?.createdAt ? (
+            <Link to={`/runs/${lastRun.id}`}>
+              Last run {ago(lastRun.createdAt)}: {runWords[lastRun.state].toLowerCase()}.
+            </Link>
+          ) : (
+            'It has not run yet.'
+          )}
           {nextRunAt && enabled && ` Next run ${until(nextRunAt)}.`}
         </p>
       </Verdict>

@@ -153,7 +153,18 @@ function KnownConnection({ connection }: { connection: Connection }) {
       </Section>
       {may('events', 'read') && (
         <Section title="Latest events" actions={<Link to={`/events?connection=${encodeURIComponent(id)}`}>All</Link>}>
-          <LiveList live={events} loading={1} empty={<Empty title="Nothing has happened here yet." />}>
+          <LiveList
+            live={events}
+            loading={1}
+            empty={
+              <Empty title="Nothing has happened here yet.">
+                <p>Events are read once an automation or a subscription wants them.</p>
+                <Link to="/automations" class="button">
+                  Go to the automations
+                </Link>
+              </Empty>
+            }
+          >
             {(event) => (
               <Row
                 key={event.id}

@@ -8,7 +8,7 @@ import type { Automation, Hook, TrunklineEvent } from '../readings.ts';
 import { go, Link, query } from '../router.tsx';
 import { Fact, LiveItem, LiveList, Row, Verdict } from '../rows.tsx';
 import { span } from '../time.ts';
-import { gist, hookState, isAlarm, jsonProblem, sampleBody } from '../words.ts';
+import { capital, gist, hookState, isAlarm, jsonProblem, sampleBody } from '../words.ts';
 import { kindWords, MadeHook, type NewHook } from './hooks.tsx';
 
 interface Refusal {
@@ -70,6 +70,9 @@ function KnownHook({ hook }: { hook: Hook }) {
     >
       <Verdict tone={tone} word={word}>
         <p>{sentence}</p>
+        {tone === 'warn' && word === 'Refused' && (
+          <p>The sender has to change what it sends: the refused posts below show that with the reasons.</p>
+        )}
         {!hook.lastReceivedAt && tone === 'idle' && (
           <p>Paste the address into the sender. If the address is lost, create a new one.</p>
         )}
@@ -87,14 +90,19 @@ function KnownHook({ hook }: { hook: Hook }) {
           {hook.silentAfterSeconds === undefined ? 'off' : `after ${span(hook.silentAfterSeconds * 1000)}`}
         </Fact>
         <Fact name="Starts">
-          {using.length === 0
-            ? 'no automation yet'
-            : using.map(({ id: automation, name }, at) => (
-                <span key={automation}>
-                  {at > 0 && ', '}
-                  <Link to={`/automations/${automation}`}>{name}</Link>
-                </span>
-              ))}
+          {using.length === 0 ? (
+            <>
+              no automation yet: <Link to="/recipes">install a recipe</Link> or{' '}
+              <Link to="/automations/new">write one</Link>
+            </>
+          ) : (
+            using.map(({ id: automation, name }, at) => (
+              <span key={automation}>
+                {at > 0 && ', '}
+                <Link to={`/automations/${automation}`}>{name}</Link>
+              </span>
+            ))
+          )}
         </Fact>
         <Fact name="Id" mono>
           {hook.id}
@@ -107,7 +115,7 @@ function KnownHook({ hook }: { hook: Hook }) {
               <Row
                 key={refusal.at}
                 tone="warn"
-                title={refusal.reason}
+                title={capital(refusal.reason)}
                 side={[<Time key="at" iso={refusal.at} exact />, `answered ${refusal.status}`]}
               >
                 {refusal.body !== undefined && <Json label="Body" value={refusal.body} open={false} />}
@@ -124,7 +132,7 @@ function KnownHook({ hook }: { hook: Hook }) {
             loading={2}
             empty={
               <Empty title="No post is in the log." icon="hooks">
-                <p>Posts are kept for 30 days.</p>
+                <p>Send a test, or let the sender post. Posts are kept for 30 days.</p>
               </Empty>
             }
           >

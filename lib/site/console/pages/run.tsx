@@ -11,6 +11,7 @@ import { Fact, LiveItem, Verdict } from '../rows.tsx';
 import { now, span } from '../time.ts';
 import {
   alarmSentence,
+  connectionTitle,
   duration,
   isAlarm,
   jsonProblem,
@@ -197,6 +198,7 @@ function Step({ step, run }: { step: RunStep; run: WholeRun }) {
               The response was lost, so the vendor may have carried this out. Check there before you replay it.
             </p>
           )}
+          <NextStep step={step} run={run} />
           {step.input !== undefined && <Json label="Sent" value={step.input} open={isOpen(step)} />}
           {step.output !== undefined && step.output !== null && (
             <Json label="Answer" value={step.output} open={isOpen(step) && JSON.stringify(step.output).length < 600} />
@@ -204,6 +206,32 @@ function Step({ step, run }: { step: RunStep; run: WholeRun }) {
         </div>
       </div>
     </li>
+  );
+}
+
+/** Where the cause of a failed step may be mended. */
+function NextStep({
+  step: { state, call: made = '' },
+  run: { automationId, replayedBy, drill },
+}: {
+  step: RunStep;
+  run: WholeRun;
+}) {
+  const [vendor = '', name = ''] = made.split('/');
+  const places = [
+    name !== '' && vendor !== 'trunkline' && may('connections', 'read') && (
+      <Link to={`/connections/${vendor}/${name}`}>check {connectionTitle({ vendor, name })}</Link>
+    ),
+    automationId && may('automations', 'read') && (
+      <Link to={`/automations/${automationId}`}>change the automation</Link>
+    ),
+  ].filter(Boolean);
+  if (state !== 'failed' || replayedBy !== undefined || drill || places.length === 0) return null;
+  return (
+    <p class="muted">
+      To fix it, {places[0]}
+      {places[1] && <> or {places[1]}</>}. Then replay what failed.
+    </p>
   );
 }
 

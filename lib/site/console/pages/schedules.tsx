@@ -1,6 +1,6 @@
 import { may } from '../api.ts';
 import { useLive } from '../live.ts';
-import { Empty, Page, type Tone, When } from '../parts.tsx';
+import { Empty, Page, Time, type Tone } from '../parts.tsx';
 import type { Automation } from '../readings.ts';
 import { Link } from '../router.tsx';
 import { LiveList, Row } from '../rows.tsx';
@@ -49,7 +49,7 @@ export function Schedules() {
                 triggerWords(automation, []),
                 lastRun?.createdAt && `Last run ${ago(lastRun.createdAt)}: ${runWords[lastRun.state].toLowerCase()}.`,
               ]}
-              side={[next, automation.nextRunAt && <When key="at" iso={automation.nextRunAt} />]}
+              side={[next, automation.nextRunAt && <Time key="at" iso={automation.nextRunAt} exact />]}
               actions={<Switch automation={automation} />}
             />
           );
