@@ -200,7 +200,7 @@ describe('with 2,000 runs', () => {
       await stage.bench.demo[vendor].close();
       await visitor.open(`/connections/${vendor}/demo`, `${title} · demo`);
       await page.getByRole('button', { name: 'Check it now' }).click();
-      await page.getByText('The connection does not work yet.').waitFor();
+      await page.getByText('The connection does not work.').waitFor();
     }
     await stage.bench.poll('proptt2', 'demo');
     await page.locator('.verdict', { hasText: 'Trouble' }).waitFor();

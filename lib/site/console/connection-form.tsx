@@ -61,7 +61,7 @@ export function SettingsFields({ document, vendor, value, onChange, problem, own
         usual={usual}
         without={hasHostId ? ['hid'] : []}
       />
-      {hasHostId && <HostId value={value} own={own} onChange={onChange} />}
+      {hasHostId && <HostId value={value} own={own} onChange={onChange} problem={problem} />}
     </>
   );
 }
@@ -73,11 +73,8 @@ function HostId({
   value,
   own,
   onChange,
-}: {
-  value: Values;
-  own: string | undefined;
-  onChange: (value: Values) => void;
-}) {
+  problem,
+}: Pick<PartProps, 'value' | 'onChange' | 'problem'> & { own: string | undefined }) {
   const { data = [] } = useLive<Connection[]>('/v1/connections', 0);
   const users = new Map(
     data
@@ -94,13 +91,18 @@ function HostId({
     <SelectField
       label="Host ID"
       hint="Each system that connects to this account needs a host ID of its own; two with the same one end each other's sessions."
-      wrong={taken === undefined ? undefined : `The connection ${taken} uses it for the same account.`}
-      value={chosen ?? 0}
+      wrong={
+        taken === undefined
+          ? problem?.errors.find(({ pointer }) => pointer === '/settings/hid')?.message
+          : `The connection ${taken} uses it for the same account.`
+      }
+      required
+      value={chosen ?? ''}
       options={[
-        [0, `Choose one; ${free} is free here`],
+        ['', `Choose one; ${free} is free here`],
         ...hostIds.map((id) => [id, users.has(id) ? `${id} (used by ${users.get(id)})` : String(id)] as const),
       ]}
-      onChange={(hid) => onChange({ ...value, hid: hid === 0 ? undefined : hid })}
+      onChange={(hid) => onChange({ ...value, hid: hid === '' ? undefined : hid })}
     />
   );
 }

@@ -81,17 +81,19 @@ export function TextArea({ label, hint, wrong, value, onChange, ...rest }: AreaP
 
 interface SelectProps<T extends string | number> extends FieldProps {
   value: T | undefined;
+  required?: boolean;
   options: readonly (readonly [value: T, name: string])[];
   onChange: (value: T) => void;
 }
 
-export function SelectField<T extends string | number>({ label, hint, wrong, ...rest }: SelectProps<T>) {
+export function SelectField<T extends string | number>({ label, hint, wrong, required, ...rest }: SelectProps<T>) {
   const { value, options, onChange } = rest;
   return (
     <Field label={label} hint={hint} wrong={wrong}>
       {(shared) => (
         <select
           {...shared}
+          required={required}
           value={value}
           onChange={(event) => {
             const chosen = options[event.currentTarget.selectedIndex];

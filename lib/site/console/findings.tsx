@@ -11,7 +11,7 @@ export function Findings({ ok, findings }: { ok: boolean; findings: readonly Fin
   const sorted = [...findings].sort((one, other) => order.indexOf(one.state) - order.indexOf(other.state));
   return (
     <div role="status">
-      <p class="findings-word">{ok ? 'The connection works.' : 'The connection does not work yet.'}</p>
+      <p class="findings-word">{ok ? 'The connection works.' : 'The connection does not work.'}</p>
       <ul class="rows">
         {sorted.map(({ subject, state, message }) => (
           <Row key={`${subject} ${message}`} tone={tones[state]} title={fieldTitle(subject)} text={message} />

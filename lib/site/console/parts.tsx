@@ -105,12 +105,14 @@ export function Loading({ rows = 3 }: { rows?: number }) {
 /** What went wrong and what to do about it. */
 export function Notice({ problem, onRetry }: { problem: Problem | undefined; onRetry?: () => void }) {
   if (!problem) return null;
+  // The message repeats the first error.
+  const isList = problem.errors.length > 1;
   return (
     <div class="notice bad" role="alert">
       <Mark tone="bad" />
       <div>
-        <p>{problem.message}</p>
-        {problem.errors.length > 1 && (
+        <p>{isList ? `${problem.message.split(`: ${problem.errors[0]?.pointer}`)[0]}:` : problem.message}</p>
+        {isList && (
           <ul>
             {problem.errors.map(({ pointer, message }) => (
               <li key={pointer}>

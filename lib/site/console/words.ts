@@ -87,7 +87,7 @@ export function connectionState(connection: Connection): Described {
     return {
       tone: 'bad',
       word: 'Locked',
-      sentence: `${session.reason ?? 'The credentials were rejected.'} Enter new credentials or check the connection.`,
+      sentence: `${capital(session.reason ?? 'The credentials were rejected.')} Enter new credentials or check the connection.`,
     };
   }
   if (failing) {

@@ -176,9 +176,11 @@ function VendorForm({ document, vendor, onBack, onMade, onClose }: VendorFormPro
         onMade(name);
       }}
     >
-      <button type="button" class="button small" onClick={onBack}>
-        Another vendor
-      </button>
+      <p>
+        <button type="button" class="button small" onClick={onBack}>
+          Another vendor
+        </button>
+      </p>
       <TextField
         label="Name"
         required
