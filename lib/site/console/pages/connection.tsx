@@ -185,7 +185,7 @@ function KnownConnection({ connection }: { connection: Connection }) {
         </p>
       )}
       {(asked === 'settings' || asked === 'credentials') && (
-        <Edit connection={connection} part={asked} onClose={onClose} />
+        <Edit connection={connection} part={asked} onLogin={() => setAsked('login')} onClose={onClose} />
       )}
       {asked === 'login' && (
         <BrowserLogin
@@ -266,32 +266,19 @@ function SessionHistory({ id }: { id: string }) {
 function Edit({
   connection,
   part,
+  onLogin,
   onClose,
 }: {
   connection: Connection;
   part: 'settings' | 'credentials';
+  /** Access is to be given in the browser. */
+  onLogin: () => void;
   onClose: () => void;
 }) {
   const { document, problem } = useApiDocument();
   const [value, setValue] = useState<Values>(part === 'settings' ? connection.settings : {});
   const [way, setWay] = useAccessWay(connection.vendor);
-  const [loggingIn, setLoggingIn] = useState(false);
   const action = useAction();
-  if (loggingIn) {
-    const { vendor, name } = connection;
-    return (
-      <BrowserLogin
-        vendor={vendor}
-        name={name}
-        onClose={onClose}
-        onDone={() => {
-          onClose();
-          reloadAll();
-          say('The new access is stored.');
-        }}
-      />
-    );
-  }
   const shared = document && { document, vendor: connection.vendor, value, problem: action.problem };
   return (
     <FormDialog
@@ -302,10 +289,7 @@ function Edit({
       action={action}
       onClose={onClose}
       onSubmit={async () => {
-        if (part === 'credentials' && way?.browser) {
-          setLoggingIn(true);
-          return;
-        }
+        if (part === 'credentials' && way?.browser) return onLogin();
         const removed = Object.keys(connection.settings).filter((name) => part === 'settings' && !(name in value));
         const change = { ...value, ...Object.fromEntries(removed.map((name) => [name, null])) };
         await call('PATCH', `/v1/connections/${connection.id}`, { [part]: change });
