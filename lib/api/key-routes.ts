@@ -28,6 +28,17 @@ const shown = () =>
 const shownOnce = () =>
   named('NewKey', z.extend(shown(), { key: field(z.string(), { description: 'Shown this once.' }) }));
 
+const revoked = () =>
+  named(
+    'RevokedKey',
+    z.looseObject({
+      created: field(z.array(z.looseObject({ type: z.string(), id: z.string(), name: z.string() })), {
+        description: 'The keys that it made, and the automations, subscriptions and hooks of all of them.',
+      }),
+      removed: field(z.boolean(), { description: 'Whether these are gone as well (`cascade`).' }),
+    }),
+  );
+
 /** What keys can create in addition to other keys. Each can be removed. */
 export type Creations = (
   keyIds: readonly string[],
@@ -87,17 +98,8 @@ export function keyRoutes(
       output: shown,
       handle: async ({ params }) => {
         const item = await keys.get(params.id ?? '');
-        const children = await keys.madeBy(item.id);
-        const others = await creations([item.id]);
-        return {
-          ...show(item),
-          created: [
-            ...children
-              .filter(({ createdBy }) => createdBy === item.id)
-              .map(({ id, name }) => ({ type: 'key', id, name })),
-            ...others.map(({ type, id, name }) => ({ type, id, name })),
-          ],
-        };
+        const children = (await keys.madeBy(item.id)).filter(({ createdBy }) => createdBy === item.id);
+        return { ...show(item), created: listed(children, await creations([item.id])) };
       },
     }),
     route({
@@ -121,24 +123,33 @@ export function keyRoutes(
       ...shared,
       call: 'DELETE /v1/keys/{id}',
       operationId: 'revokeKey',
-      summary: 'Revoke a key: dead everywhere within ten seconds',
+      summary: 'Revoke a key, which stops working everywhere within ten seconds; lists what it created',
       write: true,
-      status: 204,
       input: () => ({
         cascade: field(z._default(z.boolean(), false), {
           description:
-            'Also remove the keys that it made, and the automations, subscriptions and hooks of all of them. GET lists its own as `created`.',
+            'Also remove the keys that it made, and the automations, subscriptions and hooks of all of them. Without it they stay.',
         }),
       }),
+      output: revoked,
       handle: async ({ params, input, principal }) => {
         const id = params.id ?? '';
-        const children = input.cascade ? await keys.madeBy(id) : [];
+        const children = await keys.madeBy(id);
+        const ids = [id, ...children.map((child) => child.id)];
         // The keys first, so that nothing new is created in the meantime.
-        for (const each of [id, ...children.map((child) => child.id)]) await keys.revoke(principal, each);
-        if (!input.cascade) return;
-        for (const each of await creations([id, ...children.map((child) => child.id)])) await each.remove();
+        for (const each of input.cascade ? ids : [id]) await keys.revoke(principal, each);
+        const made = await creations(ids);
+        if (input.cascade) for (const each of made) await each.remove();
+        return { created: listed(children, made), removed: input.cascade };
       },
     }),
+  ];
+}
+
+function listed(keys: readonly KeyItem[], others: Awaited<ReturnType<Creations>>) {
+  return [
+    ...keys.map(({ id, name }) => ({ type: 'key', id, name })),
+    ...others.map(({ type, id, name }) => ({ type, id, name })),
   ];
 }
 

@@ -70,13 +70,25 @@ describe('revoking a key', () => {
       createdBy: parent.id,
       created: [{ type: 'automation', id: automation.id }],
     });
-    expect((await desk.call('DELETE', `/v1/keys/${parent.id}`)).status).toBe(204);
+    expect(await desk.call('DELETE', `/v1/keys/${parent.id}`)).toMatchObject({
+      status: 200,
+      body: {
+        created: [
+          { type: 'key', id: child.id },
+          { type: 'automation', id: automation.id },
+        ],
+        removed: false,
+      },
+    });
     expect(await status(`/v1/keys/${child.id}`)).toBe(200);
   });
 
   test('with cascade removes it all', async () => {
     const { parent, child, automation } = await tree();
-    expect((await desk.call('DELETE', `/v1/keys/${parent.id}?cascade=true`)).status).toBe(204);
+    expect((await desk.call('DELETE', `/v1/keys/${parent.id}?cascade=true`)).body).toMatchObject({
+      created: [{ id: child.id }, { id: automation.id }],
+      removed: true,
+    });
     expect(await status(`/v1/keys/${child.id}`)).toBe(404);
     expect(await status(`/v1/automations/${automation.id}`)).toBe(404);
   });
