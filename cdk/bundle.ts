@@ -28,12 +28,8 @@ export interface Bundle {
   /** The folder with `{name}.mjs` and everything it may load. */
   folder: string;
   entry: string;
-  /** What the entry loads before it can respond: itself and its static imports. */
-  start: {
-    bytes: number;
-    /** Bytes by source file or package. */
-    sources: ReadonlyMap<string, number>;
-  };
+  /** The bytes that it loads before it can respond. */
+  startBytes: number;
 }
 
 type Built = BuildResult<{ write: false; metafile: true }>;
@@ -80,9 +76,8 @@ export async function bundle(
       for (const file of main.copied) copyFileSync(resolve(file), join(folder, basename(file)));
       for (const make of main.made) await make(folder);
       const entry = fileOf(main.name);
-      const bytes = await mergeStart(folder, entry, sharedFiles(main.built, entry), options);
-      const start = { bytes, sources: sourcesOf(main.built, entry) };
-      return [main.name, { folder, entry: join(folder, entry), start }] as const;
+      const startBytes = await mergeStart(folder, entry, sharedFiles(main.built, entry), options);
+      return [main.name, { folder, entry: join(folder, entry), startBytes }] as const;
     }),
   );
   return new Map(made);
@@ -133,15 +128,4 @@ function sharedFiles(built: Built, entry: string): StartFile[] {
   return reached(built, [entry], false)
     .filter((file) => file !== entry)
     .map((file) => ({ file, exports: built.metafile.outputs[file]?.exports ?? [] }));
-}
-
-function sourcesOf(built: Built, entry: string): Map<string, number> {
-  const sources = new Map<string, number>();
-  for (const path of reached(built, [entry], false)) {
-    for (const [source, { bytesInOutput }] of Object.entries(built.metafile.outputs[path]?.inputs ?? {})) {
-      const from = source.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? source;
-      sources.set(from, (sources.get(from) ?? 0) + bytesInOutput);
-    }
-  }
-  return sources;
 }

@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import type { Operation } from '@aws-sdk/client-lambda';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { type Bundle, bundle } from '../../cdk/bundle.ts';
-import { functions } from '../../functions/declarations.ts';
 import { hashOf } from '../../lib/api/admin-key.ts';
 import { adminKeySecret, sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { keys } from '../../lib/store/items.ts';
@@ -20,7 +18,8 @@ import { type Ask, eventOf } from '../support/face.ts';
 import { FunctionAccess, nameOf } from './access.ts';
 import { startAwsRecorder } from './aws-recorder.ts';
 import { type LambdaProcess, startLambdaProcess } from './lambda-process.ts';
-import { makeApp, templatesOf } from './synthesize.ts';
+import type { Templates } from './stack-template.ts';
+import { runCdkSynth, templatesIn } from './synthesize.ts';
 
 export const adminKey = 'DeployedAdminKey0123456789abcdefghijklmnopq';
 
@@ -28,22 +27,21 @@ export const adminKey = 'DeployedAdminKey0123456789abcdefghijklmnopq';
 export const tokenOf = (name: string): string => `role-of-${name}`;
 
 /**
- * Everything that `cdk deploy` would set up, on this machine: each function's built bundle in a process of its own, with the
- * environment of its template, over an AWS that notes every request.
+ * Everything that `cdk deploy` would set up, on this machine: each function's code, as `cdk synth` has built it, in a process of its own,
+ * with the environment of its template, over an AWS that notes every request.
  */
 export async function startDeployment() {
   const directory = mkdtempSync(join(tmpdir(), 'trunkline-deployment-'));
-  const templates = templatesOf(makeApp());
-  const table = templates.ofType('AWS::DynamoDB::Table')[0]?.id ?? '';
+  const assembly = join(directory, 'cdk.out');
   const credentials = createLocalCredentials();
-  const [bundles, database, secrets] = await Promise.all([
-    bundle(
-      functions.map(({ name }) => name),
-      join(directory, 'functions'),
-    ),
+  const [, database, secrets] = await Promise.all([
+    runCdkSynth(directory, assembly),
     startEmbeddedDynamodb({ credentials }),
     startSecretsEndpoint({ directory: join(directory, 'secrets'), credentials }),
   ]);
+  const templates = templatesIn(assembly);
+  const bundles = bundlesIn(assembly, templates);
+  const table = templates.ofType('AWS::DynamoDB::Table')[0]?.id ?? '';
   await createTable(database, table);
   await storeGeneratedSecrets(secrets.endpoint, credentials);
   // As the function `watch` publishes it.
@@ -58,6 +56,7 @@ export async function startDeployment() {
   const processes = new Map<string, LambdaProcess>();
 
   return {
+    assembly,
     templates,
     bundles,
     credentials,
@@ -132,6 +131,23 @@ export async function startDeployment() {
 }
 
 export type Deployment = Awaited<ReturnType<typeof startDeployment>>;
+
+/** A function as it is uploaded: the folder with its entry and everything that this may load. */
+interface Bundle {
+  folder: string;
+  entry: string;
+}
+
+function bundlesIn(assembly: string, templates: Templates): Map<string, Bundle> {
+  return new Map(
+    templates.ofType('AWS::Lambda::Function').map(({ properties }) => {
+      const name = nameOf(properties);
+      const { S3Key } = properties.Code as { S3Key: string };
+      const folder = join(assembly, `asset.${S3Key.replace('.zip', '')}`);
+      return [name, { folder, entry: join(folder, `${name}.mjs`) }];
+    }),
+  );
+}
 
 function bundleOf(bundles: ReadonlyMap<string, Bundle>, name: string): Bundle {
   const found = bundles.get(name);

@@ -1,6 +1,8 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { trunkline } from '../../cdk/trunkline.ts';
@@ -19,6 +21,37 @@ export function makeApp(
   const app = new App({ context: { ...configured, ...context } });
   trunkline(app, declarations, () => directory);
   return app;
+}
+
+/** Runs `cdk synth` as somebody without a network, credentials or docker would. */
+export async function runCdkSynth(home: string, output: string): Promise<void> {
+  const nowhere = 'http://127.0.0.1:9';
+  await promisify(execFile)('node_modules/.bin/cdk', ['synth', '--quiet', '--output', output], {
+    env: {
+      PATH: [join(process.cwd(), 'node_modules', '.bin'), dirname(process.execPath), '/usr/bin', '/bin'].join(
+        delimiter,
+      ),
+      HOME: home,
+      HTTP_PROXY: nowhere,
+      HTTPS_PROXY: nowhere,
+      AWS_EC2_METADATA_DISABLED: 'true',
+      CI: 'true',
+    },
+  });
+}
+
+/** The templates that `cdk synth` has written. */
+export function templatesIn(assembly: string): Templates {
+  const suffix = '.template.json';
+  const files = readdirSync(assembly).filter((name) => name.endsWith(suffix));
+  return new Templates(
+    new Map(
+      files.map((name) => [
+        name.slice(0, -suffix.length),
+        JSON.parse(readFileSync(join(assembly, name), 'utf8')) as TemplateJson,
+      ]),
+    ),
+  );
 }
 
 /** The templates of an app. */

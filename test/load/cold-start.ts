@@ -33,7 +33,7 @@ export async function coldStartBench(rounds: number): Promise<void> {
     process.stdout.write(`\nCold start of the built functions, medians of ${rounds} fresh processes each\n`);
     process.stdout.write('function | kB at the start | CPU ms until ready | ratio to an empty handler\n');
     for (const [name, all] of times) {
-      const size = ((bundles.get(name)?.start.bytes ?? 0) / 1000).toFixed(0);
+      const size = ((bundles.get(name)?.startBytes ?? 0) / 1000).toFixed(0);
       process.stdout.write(`${name} | ${size} | ${median(all).toFixed(1)} | ${(median(all) / base).toFixed(2)}\n`);
     }
   } finally {
