@@ -10,6 +10,7 @@ import { log, logTo, onLog } from '../lib/aws/log.ts';
 import { metricsFunction } from '../lib/aws/metrics-function.ts';
 import { services, useFiles, useHttp, useTable } from '../lib/aws/services.ts';
 import { signInLink } from '../lib/aws/sign-in-link.ts';
+import type { Clock } from '../lib/core/clock.ts';
 import { statusChange } from '../lib/core/durable.ts';
 import { GatewayError } from '../lib/core/errors.ts';
 import { httpClient } from '../lib/core/http/client.ts';
@@ -72,6 +73,8 @@ export interface ProductOptions {
   dynamodbEndpoint?: string;
   /** Whether the clock ticks by itself; tests tick by hand. */
   clock?: boolean;
+  /** The clock of the waits and retries of runs and deliveries; the system's if absent. */
+  waitClock?: Clock;
   /** Runs each invocation of a function. */
   around?: Around;
 }
@@ -84,8 +87,10 @@ export interface Product {
   demo?: Demo;
   /** An address of the console that signs in once, within an hour. */
   consoleLink(): Promise<string>;
-  /** Runs the functions of the clock once, now. */
-  tick(): Promise<void>;
+  /** Runs the functions of the clock once, now, or one of them. */
+  tick(functionName?: string): Promise<void>;
+  /** Continues the runs and deliveries whose wait is over, after `waitClock` was moved. */
+  wake(): void;
   close(): Promise<void>;
 }
 
@@ -219,7 +224,8 @@ async function start(
   // An open stream would keep the bridge from closing.
   if (live) closers.push(async () => live.close());
   const environment = { directory, database, lambda, metrics, changed: () => live?.changed() };
-  queues = (await startDurableHalf(functions, environment, closers)).queues;
+  const durable = await startDurableHalf(functions, environment, closers, options.waitClock);
+  queues = durable.queues;
   const onEffect = options.readable ? (effect: string) => lines.write(() => `${effectLine(effect)}\n`) : undefined;
   const demo = options.sandbox
     ? await startDemo({ directory, gatewayUrl: bridge.url, adminKey, ...(onEffect && { onEffect }) })
@@ -240,6 +246,7 @@ async function start(
     ...(demo && { demo }),
     consoleLink: () => signInLink(bridge.url, adminKey),
     tick: clock.tick,
+    wake: durable.wake,
     close,
   };
 }
@@ -275,6 +282,7 @@ async function startDurableHalf(
   functions: Functions,
   environment: Environment,
   closers: (() => Promise<void>)[],
+  waitClock?: Clock,
 ): Promise<DurableRuntime> {
   const { table, clock } = services();
   const recentChanges = new RecentChanges<Item>(clock);
@@ -288,7 +296,7 @@ async function startDurableHalf(
     });
   const runtime = await startDurableRuntime({
     table,
-    clock: steadyClock(clock),
+    clock: steadyClock(waitClock ?? clock),
     handlers: functions.durable,
     connect: (started) => {
       Object.assign(environment.lambda.functions, started.functions);

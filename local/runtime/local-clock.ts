@@ -4,8 +4,8 @@ import type { LocalHandler } from './functions.ts';
 const minute = 60_000;
 
 export interface LocalClock {
-  /** One tick now; resolves when every function of it has ended. */
-  tick(): Promise<void>;
+  /** One tick now, of all functions or of one; resolves when they have ended. */
+  tick(functionName?: string): Promise<void>;
   /** Resolves when the tick at the start has ended. */
   started: Promise<void>;
   stop(): Promise<void>;
@@ -18,20 +18,20 @@ export function startClock(
   ticking: boolean,
 ): LocalClock {
   const running = new Map<string, Promise<unknown>>();
-  const tick = async () => {
+  const tick = async (only?: string) => {
     const event = { source: 'aws.scheduler', time: new Date().toISOString() };
     for (const name of names) {
       const handler = functions[name];
-      if (!handler || running.has(name)) continue;
+      if (!handler || running.has(name) || (only !== undefined && name !== only)) continue;
       // A tick that fails has logged why; the next one comes in a minute.
       const turn = handler(event, createLambdaContext({ name, timeout: minute }))
         .catch(() => undefined)
         .finally(() => running.delete(name));
       running.set(name, turn);
     }
-    await Promise.all(running.values());
+    await Promise.all(only === undefined ? running.values() : [running.get(only)]);
   };
-  const timer = ticking ? setInterval(tick, minute) : undefined;
+  const timer = ticking ? setInterval(() => void tick(), minute) : undefined;
   return {
     tick,
     started: ticking ? tick() : Promise.resolve(),

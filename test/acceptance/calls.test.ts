@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { until } from '../support/until.ts';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
 let bench: Bench;
@@ -11,12 +10,13 @@ afterAll(() => bench.close());
 beforeEach(() => bench.demo.proptt2.reset());
 
 async function ended(path: string): Promise<ShownRun> {
-  let run: ShownRun | undefined;
-  await until(async () => {
-    run = (await bench.call<ShownRun>('GET', path)).body;
-    return run.state !== 'running';
-  });
-  return run as ShownRun;
+  const read = async () => (await bench.call<ShownRun>('GET', path)).body;
+  const later = async () => {
+    bench.passTime(1);
+    return (await read()).state;
+  };
+  await expect.poll(later).not.toBe('running');
+  return read();
 }
 
 describe('a call that is answered later', () => {

@@ -122,6 +122,8 @@ describe('R12 Escalation', () => {
   test('nobody answers: an alert, then an SOS, each once', async () => {
     const desk = await openDesk(2, 2);
     await desk.post(trouble('K-silent'));
+    // In real seconds.
+    await expect.poll(() => sent('sos')).toHaveLength(1);
     const [run] = await bench.runs(desk.incident, 1);
     expect(run?.state, JSON.stringify(run)).toBe('succeeded');
     expect(sent('message')).toMatchObject([

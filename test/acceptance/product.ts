@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { services } from '../../lib/aws/services.ts';
+import { systemClock } from '../../lib/aws/system.ts';
 import { keys } from '../../lib/store/items.ts';
 import type { Demo } from '../../local/demo.ts';
 import { type Product, startProduct } from '../../local/product.ts';
@@ -51,6 +52,8 @@ export interface Bench {
   ): Promise<Answer<T>>;
   /** Looks at every event source of a connection now, whether it is due or not. */
   poll(vendor: string, connection: string): Promise<void>;
+  /** Lets time pass for what waits: a timer, or the next attempt of a call. Only for waits; everything else goes by the system's clock. */
+  passTime(seconds: number): void;
   /** Does something with the rights of a function, as its code could if somebody took it over. */
   as<T>(functionName: string, run: () => T): T;
   /** The refused requests so far, which are then forgotten; any that remain fail the test when the bench closes. */
@@ -89,7 +92,20 @@ export async function startBench({ again = false } = {}): Promise<Bench> {
   const directory = mkdtempSync(join(tmpdir(), 'trunkline-acceptance-'));
   if (again) startOnce(directory);
   const rights = enforceRights();
-  const product = await startProduct({ directory, port: 0, sandbox: true, clock: false, around: rights.around });
+  let passedMs = 0;
+  const waitClock = { ...systemClock, now: () => systemClock.now() + passedMs };
+  const product = await startProduct({
+    directory,
+    port: 0,
+    sandbox: true,
+    clock: false,
+    waitClock,
+    around: rights.around,
+  });
+  const passTime = (seconds: number) => {
+    passedMs += seconds * 1000;
+    product.wake();
+  };
   rights.guardFiles(services().files);
   const { demo } = product;
   if (!demo) throw new Error('The demo did not start');
@@ -135,8 +151,9 @@ export async function startBench({ again = false } = {}): Promise<Bench> {
       for (const item of await table.queryAll({ pk: keys.polls(vendor, connection) })) {
         if (item.dueAt !== undefined) await table.update({ pk: item.pk, sk: item.sk }, 'SET #dueAt = :now', { now: 0 });
       }
-      await product.tick();
+      await product.tick('poll-events');
     },
+    passTime,
     as: rights.around,
     takeDenials: () => rights.denials.splice(0),
     runs: async (automation, count) => {
@@ -148,6 +165,7 @@ export async function startBench({ again = false } = {}): Promise<Bench> {
         if (ended.length >= count && ended.length === body.length) return Promise.all(ended.map(wholeRun));
         if (Date.now() > deadline)
           throw new Error(`Of ${count} runs ${ended.length} have ended and ${body.length - ended.length} run`);
+        passTime(1);
         // A list that takes long to read is asked for less often: the runs need the time themselves.
         const pauseMs = Math.max(150, 4 * (performance.now() - askedAt));
         await new Promise((resolve) => setTimeout(resolve, pauseMs));

@@ -8,7 +8,7 @@ type Installation = Awaited<ReturnType<RecipeDesk['install']>>;
 
 beforeAll(async () => {
   desk = await startRecipeDesk();
-}, 120_000);
+});
 afterAll(() => desk.close());
 afterEach(() => desk.up());
 
@@ -35,12 +35,12 @@ describe('R1 Alarm panel', () => {
     desk.radio();
     const run = await raise('Z3');
     expect(run.state, JSON.stringify(run)).toBe('succeeded');
-    const texts = desk.radio();
-    expect(texts.map(({ kind, channelId }) => [kind, channelId])).toEqual([
-      ['sos', 1],
-      ['alert', 1],
+    // A siren that takes long, such as the first with its login, does not hold up the alert.
+    const sent = desk.radio().sort((a, b) => a.kind.localeCompare(b.kind));
+    expect(sent).toMatchObject([
+      { kind: 'alert', channelId: 1, text: expect.stringMatching(/^ALARM S12\/Z3 Fire #[0-9A-F]{4}$/) },
+      { kind: 'sos', channelId: 1 },
     ]);
-    expect(texts[1]?.text).toMatch(/^ALARM S12\/Z3 Fire #[0-9A-F]{4}$/);
     expect((await desk.lines()).at(-1)).toMatch(/^🔥 S12\/Z3 Fire #[0-9A-F]{4}$/);
     expect(await row('Z3')).toMatchObject([{ Site: 'S12', Zone: 'Z3', Kind: 'Fire', Status: 'Open' }]);
 
@@ -48,34 +48,28 @@ describe('R1 Alarm panel', () => {
     expect(closed.state, JSON.stringify(closed)).toBe('succeeded');
     expect(desk.radio().map(({ kind, text }) => [kind, text?.split(' #')[0]])).toEqual([['message', 'CLEARED S12/Z3']]);
     expect(await row('Z3')).toMatchObject([{ Status: 'Closed', ClosedAt: expect.any(String) }]);
-  }, 60_000);
+  });
 
   test('the same alarm ten times is one siren, and a low severity none', async () => {
     const before = desk.sirens();
     await Promise.all(Array.from({ length: 10 }, (_, at) => recipe.post(alarm('Z-same', { at }))));
     await expect
-      .poll(async () => (await desk.runs(recipe.idOf(''))).filter(({ state }) => state === 'suppressed').length, {
-        timeout: 30_000,
-      })
+      .poll(async () => (await desk.runs(recipe.idOf(''))).filter(({ state }) => state === 'suppressed').length)
       .toBe(9);
-    await expect.poll(desk.sirens, { timeout: 10_000 }).toBe(before + 1);
+    await expect.poll(desk.sirens).toBe(before + 1);
     expect((await raise('Z-low', { severity: 'low' })).state).toBe('skipped');
-  }, 60_000);
+  });
 
-  test.each(['html', 'reset'] as const)(
-    'Talk down (%s): siren, alert and row all the same, partial',
-    async (kind) => {
-      desk.down('talk', kind);
-      const before = desk.sirens();
-      const id = await recipe.post(alarm(`Z-talk-${kind}`));
-      await expect.poll(desk.sirens, { timeout: 3000 }).toBe(before + 1);
-      await expect.poll(() => row(`Z-talk-${kind}`), { timeout: 10_000 }).toHaveLength(1);
-      desk.up();
-      const run = await desk.runOf(recipe.idOf(''), id);
-      expect(stepsOf(run)).toMatchObject({ siren: 'succeeded', alert: 'succeeded', row: 'succeeded' });
-    },
-    90_000,
-  );
+  test.each(['html', 'reset'] as const)('Talk down (%s): siren, alert and row all the same, partial', async (kind) => {
+    desk.down('talk', kind);
+    const before = desk.sirens();
+    const id = await recipe.post(alarm(`Z-talk-${kind}`));
+    await expect.poll(desk.sirens).toBe(before + 1);
+    await expect.poll(() => row(`Z-talk-${kind}`)).toHaveLength(1);
+    desk.up();
+    const run = await desk.runOf(recipe.idOf(''), id);
+    expect(stepsOf(run)).toMatchObject({ siren: 'succeeded', alert: 'succeeded', row: 'succeeded' });
+  });
 
   test('ProPTT2 down: line and row at once, and the siren sounds once when it is back', async () => {
     // A session is alive, as it is kept between alarms.
@@ -83,19 +77,19 @@ describe('R1 Alarm panel', () => {
     const before = desk.sirens();
     desk.down('proptt2');
     const id = await recipe.post(alarm('Z-radio'));
-    await expect.poll(async () => (await desk.lines()).join(), { timeout: 5000 }).toContain('S12/Z-radio');
-    await expect.poll(() => row('Z-radio'), { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(async () => (await desk.lines()).join()).toContain('S12/Z-radio');
+    await expect.poll(() => row('Z-radio')).toHaveLength(1);
     desk.up();
     const run = await desk.runOf(recipe.idOf(''), id);
     expect(run.state, JSON.stringify(run)).toBe('succeeded');
     expect(desk.sirens()).toBe(before + 1);
-  }, 60_000);
+  });
 
   test('ProPTT2 answers no alarm for 30 s: the run names siren and alert, and neither sounds later', async () => {
     const before = desk.sirens();
     desk.demo.proptt2.fault({ kind: 'html', status: 503, path: '/send(SOS|Alert)' });
     const id = await recipe.post(alarm('Z-silent'));
-    await expect.poll(() => row('Z-silent'), { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => row('Z-silent')).toHaveLength(1);
     const clock = vi.spyOn(services().clock, 'now').mockImplementation(() => Date.now() + 31_000);
     const run = await desk.runOf(recipe.idOf(''), id);
     clock.mockRestore();
@@ -105,15 +99,15 @@ describe('R1 Alarm panel', () => {
     // Its key is free: the same alarm may sound.
     expect(stepsOf(await raise('Z-silent'))).toMatchObject({ siren: 'succeeded' });
     expect(desk.sirens()).toBe(before + 1);
-  }, 60_000);
+  });
 
   test('TimeTonic down: siren, alert and line all the same', async () => {
     desk.down('timetonic');
     const before = desk.sirens();
     await recipe.post(alarm('Z-tables'));
-    await expect.poll(desk.sirens, { timeout: 3000 }).toBe(before + 1);
-    await expect.poll(async () => (await desk.lines()).join(), { timeout: 5000 }).toContain('S12/Z-tables');
-  }, 60_000);
+    await expect.poll(desk.sirens).toBe(before + 1);
+    await expect.poll(async () => (await desk.lines()).join()).toContain('S12/Z-tables');
+  });
 });
 
 describe('R5 Talk keyword', () => {
@@ -122,10 +116,9 @@ describe('R5 Talk keyword', () => {
     desk.demo.talk.postMessage({ token: 'controlroom', user, message });
     await desk.bench.poll('talk', 'demo');
   };
-  const answered = async (text: string) =>
-    expect.poll(async () => (await desk.lines()).at(-1), { timeout: 30_000 }).toContain(text);
+  const answered = async (text: string) => expect.poll(async () => (await desk.lines()).at(-1)).toContain(text);
   beforeAll(async () => {
-    recipe = await desk.install('talk-keyword', { people: ['bob'], confirmSeconds: 20 });
+    recipe = await desk.install('talk-keyword', { people: ['bob'], confirmSeconds: 600 });
     await desk.bench.poll('talk', 'demo');
     desk.radio();
   });
@@ -140,7 +133,7 @@ describe('R5 Talk keyword', () => {
       ['message', 1, 'all clear (bob)'],
     ]);
     expect((await desk.runs(recipe.idOf(''))).filter(({ state }) => state === 'succeeded')).toHaveLength(2);
-  }, 60_000);
+  });
 
   test('an SOS sounds once it is confirmed', async () => {
     const before = desk.sirens();
@@ -151,7 +144,7 @@ describe('R5 Talk keyword', () => {
     await answered('sent to channel 12');
     expect(desk.sirens()).toBe(before + 1);
     desk.radio();
-  }, 60_000);
+  });
 });
 
 describe('R5 with a vendor down', () => {
@@ -175,26 +168,24 @@ describe('R5 with a vendor down', () => {
   test('ProPTT2: the room is notified that nothing was sent, and nothing is sent later', async () => {
     desk.down('proptt2');
     await command('!alert 12 no radio');
-    await expect.poll(async () => (await desk.lines()).at(-1), { timeout: 30_000 }).toContain('Not sent: ');
+    await expect.poll(async () => (await desk.lines()).at(-1)).toContain('Not sent: ');
     const run = await desk.ended((await newest()).id);
     expect(run).toMatchObject({ state: 'partial', reason: expect.stringContaining('Step channels:') });
     desk.up();
     expect(alerts('no radio')).toBe(0);
-  }, 60_000);
+  });
 
   test('Talk: a command that was received is carried out, and its answer follows once', async () => {
     const before = await answers();
     desk.demo.talk.fault({ kind: 'html', status: 503, method: 'POST', path: '/chat/' });
     await command('!alert 12 no chat');
-    await expect.poll(() => alerts('no chat'), { timeout: 30_000 }).toBe(1);
-    await expect
-      .poll(async () => (await newest()).steps.find(({ name }) => name === 'answer')?.error, { timeout: 30_000 })
-      .toBeDefined();
+    await expect.poll(() => alerts('no chat')).toBe(1);
+    await expect.poll(async () => (await newest()).steps.find(({ name }) => name === 'answer')?.error).toBeDefined();
     desk.up();
     const run = await desk.ended((await newest()).id);
     expect(run.state, JSON.stringify(run)).toBe('succeeded');
     expect([alerts('no chat'), await answers()]).toEqual([1, before + 1]);
-  }, 60_000);
+  });
 
   test('Talk: a command that could not be received is carried out once it is', async () => {
     desk.down('talk');
@@ -203,17 +194,17 @@ describe('R5 with a vendor down', () => {
     desk.up();
     await desk.bench.poll('talk', 'demo');
     await desk.bench.poll('talk', 'demo');
-    await expect.poll(() => alerts('later'), { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => alerts('later')).toBe(1);
     expect((await desk.ended((await newest()).id)).state).toBe('succeeded');
     expect(alerts('later')).toBe(1);
-  }, 60_000);
+  });
 
   test('TimeTonic: it is not asked', async () => {
     desk.down('timetonic');
     await command('!alert 12 no tables');
-    await expect.poll(() => alerts('no tables'), { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => alerts('no tables')).toBe(1);
     expect((await desk.ended((await newest()).id)).state).toBe('succeeded');
-  }, 60_000);
+  });
 });
 
 describe('R6 Function key', () => {
@@ -241,33 +232,27 @@ describe('R6 Function key', () => {
   test('alerts the supervisors, writes a line and a row', async () => {
     const before = await presses();
     expect(await post(press())).toBe(200);
-    await expect.poll(presses, { timeout: 20_000 }).toBe(before + 1);
-    await expect
-      .poll(async () => (await desk.lines()).at(-1), { timeout: 10_000 })
-      .toContain('🔔 user name in Évacuation: https');
+    await expect.poll(presses).toBe(before + 1);
+    await expect.poll(async () => (await desk.lines()).at(-1)).toContain('🔔 user name in Évacuation: https');
     expect(desk.radio().map(({ kind, channelId }) => [kind, channelId])).toEqual([['alert', 5]]);
-  }, 60_000);
+  });
 
   test('a position of 0, 0 is unknown, and an unknown command is accepted', async () => {
     expect(await post(press({ latitude: 0, longitude: 0 }))).toBe(200);
-    await expect.poll(async () => (await desk.lines()).join(), { timeout: 10_000 }).toContain('position unknown');
+    await expect.poll(async () => (await desk.lines()).join()).toContain('position unknown');
     expect(await post({ cmd: 'new', x: 1 })).toBe(200);
     desk.radio();
-  }, 60_000);
+  });
 
-  test.each(['proptt2', 'talk', 'timetonic'] as const)(
-    '%s down: the others hear of it',
-    async (vendor) => {
-      const before = await presses();
-      const senderName = `guard without ${vendor}`;
-      const alerts = () => desk.demo.proptt2.state.sent.filter(({ text }) => text?.includes(senderName)).length;
-      const lines = async () => (await desk.lines()).filter((line) => line.includes(senderName)).length;
-      desk.down(vendor);
-      expect(await post(press({ senderName }))).toBe(200);
-      if (vendor !== 'proptt2') await expect.poll(alerts, { timeout: 5000 }).toBe(1);
-      if (vendor !== 'timetonic') await expect.poll(presses, { timeout: 10_000 }).toBe(before + 1);
-      if (vendor !== 'talk') await expect.poll(lines, { timeout: 20_000 }).toBe(1);
-    },
-    60_000,
-  );
+  test.each(['proptt2', 'talk', 'timetonic'] as const)('%s down: the others hear of it', async (vendor) => {
+    const before = await presses();
+    const senderName = `guard without ${vendor}`;
+    const alerts = () => desk.demo.proptt2.state.sent.filter(({ text }) => text?.includes(senderName)).length;
+    const lines = async () => (await desk.lines()).filter((line) => line.includes(senderName)).length;
+    desk.down(vendor);
+    expect(await post(press({ senderName }))).toBe(200);
+    if (vendor !== 'proptt2') await expect.poll(alerts).toBe(1);
+    if (vendor !== 'timetonic') await expect.poll(presses).toBe(before + 1);
+    if (vendor !== 'talk') await expect.poll(lines).toBe(1);
+  });
 });

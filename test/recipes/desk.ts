@@ -79,12 +79,12 @@ export async function startRecipeDesk() {
         (await bench.call<ShownRun[]>('GET', `/v1/runs?automation=${automation}&limit=200`)).body.find(
           (run) => run.eventId === eventId,
         );
-      await expect.poll(find, { timeout: 30_000, interval: 200 }).toBeDefined();
+      await expect.poll(find).toBeDefined();
       return desk.ended((await find())?.id ?? '');
     },
     ended: async (id: string): Promise<ShownRun> => {
       const read = async () => (await bench.call<ShownRun>('GET', `/v1/runs/${id}`)).body;
-      await expect.poll(async () => (await read()).state, { timeout: 110_000, interval: 200 }).not.toBe('running');
+      await desk.eventually(async () => (await read()).state).not.toBe('running');
       return read();
     },
     runs: async (automation: string) =>
@@ -121,6 +121,12 @@ export async function startRecipeDesk() {
         ...Object.fromEntries(Object.entries(fields).map(([name, { value }]) => [name, value])),
       })) as (Record<string, unknown> & { id: string })[];
     },
+    /** Looks again and again, each time a second later for what waits, as `expect.poll` does. */
+    eventually: <T>(look: () => T) =>
+      expect.poll(() => {
+        bench.passTime(1);
+        return look();
+      }),
     /** Takes a vendor down, as its server would be: every request fails. */
     down: (vendor: 'proptt2' | 'talk' | 'timetonic', kind: 'reset' | 'html' = 'html') =>
       demo[vendor].fault({ kind, ...(kind === 'html' && { status: 503 }) }),

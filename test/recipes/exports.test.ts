@@ -6,7 +6,7 @@ type Installation = Awaited<ReturnType<RecipeDesk['install']>>;
 
 beforeAll(async () => {
   desk = await startRecipeDesk();
-}, 60_000);
+});
 afterAll(() => desk.close());
 afterEach(() => desk.up());
 
@@ -61,7 +61,7 @@ describe('R8 Positions', () => {
     expect(moved.map(({ Person }) => Person)).toEqual([1001, 1002, 1003].map(strId));
     expect(countBy(await rows(), 'Person').every((count) => count === 1)).toBe(true);
     expect(await requestsOf(() => run(plain))).toEqual([]);
-  }, 120_000);
+  });
 
   test('a vendor that is down delays positions and doubles none', async () => {
     place(1004, '37.6');
@@ -76,7 +76,7 @@ describe('R8 Positions', () => {
     desk.up();
     expect((await run(recipe)).state).toBe('succeeded');
     expect((await rows()).filter(({ Person }) => Person === strId(1004))).toMatchObject([{ Lat: 37.7 }]);
-  }, 60_000);
+  });
 
   test('near the quota it pauses with the reason', async () => {
     const path = '/v1/connections/timetonic/demo';
@@ -91,7 +91,7 @@ describe('R8 Positions', () => {
     const later = await run(sparing);
     expect([later.state, stepsOf(later).write]).toEqual(['succeeded', 'skipped']);
     expect((await desk.bench.call('PATCH', path, { settings: { monthlyCalls: null } })).status).toBe(200);
-  }, 60_000);
+  });
 });
 
 describe('R3 Recordings', () => {
@@ -122,7 +122,7 @@ describe('R3 Recordings', () => {
     expect(row).toMatchObject({ RecordId: '1', Kind: 'Audio', ChannelNo: '12', Channel: 'Dispatch', Speaker: 'Owner' });
     const calls = await requestsOf(() => run(recipe));
     expect(calls).toEqual([]);
-  }, 60_000);
+  });
 
   test('a deadlock in the middle of a batch: what is missing is written, and nothing twice', async () => {
     insert(12);
@@ -133,7 +133,7 @@ describe('R3 Recordings', () => {
     // Two batches, and what was missing of the first.
     expect(requests.filter((request) => request === 'createOrUpdateTableRows')).toHaveLength(3);
     await complete();
-  }, 60_000);
+  });
 
   test('a lost answer: the rows are found in the table, and the run succeeds', async () => {
     insert(12);
@@ -143,7 +143,7 @@ describe('R3 Recordings', () => {
     });
     expect(requests.filter((request) => request === 'createOrUpdateTableRows')).toHaveLength(2);
     await complete();
-  }, 60_000);
+  });
 
   test('stopped half-way, the next run goes on where it ended', async () => {
     insert(25);
@@ -161,33 +161,29 @@ describe('R3 Recordings', () => {
     expect((await desk.lines()).at(-1)).toMatch(/25 not exported, they follow with the next run: .*no such right/);
     expect((await run(recipe)).state).toBe('succeeded');
     await complete();
-  }, 60_000);
+  });
 
   test.each([
     ['proptt2', 'failed'],
     ['timetonic', 'partial'],
-  ] as const)(
-    '%s down: nothing is exported, and the next run exports it once',
-    async (vendor, state) => {
-      insert(3);
-      desk.down(vendor, 'reset');
-      expect((await run(recipe)).state).toBe(state);
-      desk.up();
-      expect(finished().length - (await exported()).length).toBe(3);
-      expect((await run(recipe)).state).toBe('succeeded');
-      await complete();
-    },
-    60_000,
-  );
+  ] as const)('%s down: nothing is exported, and the next run exports it once', async (vendor, state) => {
+    insert(3);
+    desk.down(vendor, 'reset');
+    expect((await run(recipe)).state).toBe(state);
+    desk.up();
+    expect(finished().length - (await exported()).length).toBe(3);
+    expect((await run(recipe)).state).toBe('succeeded');
+    await complete();
+  });
 
   test('Talk down: the rows are written all the same, and once', async () => {
     insert(3);
     desk.down('talk');
     const id = await desk.start(recipe.idOf(''));
-    await expect.poll(async () => (await exported()).length, { timeout: 30_000 }).toBe(finished().length);
+    await desk.eventually(async () => (await exported()).length).toBe(finished().length);
     desk.up();
     expect(stepsOf(await desk.ended(id))).toMatchObject({ write: 'succeeded', done: 'succeeded' });
     expect((await run(recipe)).state).toBe('succeeded');
     await complete();
-  }, 60_000);
+  });
 });

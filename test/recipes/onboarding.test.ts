@@ -16,7 +16,7 @@ beforeAll(async () => {
   });
   token = room.body.token;
   licence(500);
-}, 120_000);
+});
 afterAll(() => desk.close());
 afterEach(() => desk.up());
 
@@ -78,7 +78,7 @@ describe('R10 Onboarding', () => {
     const [{ id = '' } = {}] = user('kim@new.ptt');
     expect((await go()).steps.filter(({ name }) => name === 'create')).toEqual([]);
     expect(user('kim@new.ptt')).toMatchObject([{ id }]);
-  }, 120_000);
+  });
 
   test('a taken id is used again, a row that is refused says why, and one without a password gets one', async () => {
     const [known] = user('user4@company.com');
@@ -96,7 +96,7 @@ describe('R10 Onboarding', () => {
     expect(await rowOf(refused)).toMatchObject({ Status: 'Failed', Error: expect.stringContaining('type') });
     expect(await rowOf(free)).toMatchObject({ Status: 'Active' });
     expect(user('lee@new.ptt')).toMatchObject([{ hashedPassword: expect.stringMatching(/^[0-9a-f]{128}$/) }]);
-  }, 120_000);
+  });
 
   test('the licence is used up: the rest is not tried and says so', async () => {
     licence(users().length + 1);
@@ -107,7 +107,7 @@ describe('R10 Onboarding', () => {
     const states = await Promise.all(rowIds.map(async (rowId) => (await rowOf(rowId))?.Status));
     expect(states).toEqual(['Active', 'Licence limit', 'Licence limit']);
     expect(run.steps.filter(({ name }) => name === 'create')).toHaveLength(2);
-  }, 120_000);
+  });
 
   test('a leaver loses channels, account and rooms, once', async () => {
     const rowId = add('ada@leaves.ptt', { Channels: '12,34', TalkUser: 'carol', TalkRooms: token });
@@ -127,14 +127,14 @@ describe('R10 Onboarding', () => {
     await change(rowId, { Status: 'Leaving' });
     expect((await go()).state).not.toBe('failed');
     expect(await rowOf(rowId)).toMatchObject({ Status: 'Left' });
-  }, 120_000);
+  });
 
   test('a batch of 120 rows that is interrupted half-way is completed without doubles', async () => {
     const emails = Array.from({ length: 120 }, (_, at) => `n${at}@many.ptt`);
     for (const email of emails) add(email, { Channels: '56' });
     const made = () => users().filter(({ strId }) => strId.endsWith('@many.ptt'));
     const posted = recipe.post({ button: 'people' });
-    await expect.poll(() => made().length, { timeout: 60_000 }).toBeGreaterThan(40);
+    await expect.poll(() => made().length).toBeGreaterThan(40);
     desk.down('proptt2', 'reset');
     const run = await desk.runOf(recipe.idOf(''), await posted);
     expect(run.state, run.reason).toBe('partial');
@@ -153,7 +153,7 @@ describe('R10 Onboarding', () => {
     expect(rows).toHaveLength(120);
     expect(new Set(rows.map(({ Status }) => Status))).toEqual(new Set(['Active']));
     expect(new Set(rows.map(({ PttUserId }) => PttUserId)).size).toBe(120);
-  }, 120_000);
+  });
 });
 
 describe('R10 with a vendor down', () => {
@@ -169,7 +169,7 @@ describe('R10 with a vendor down', () => {
     expect(await participants()).toContain('zoë');
     expect(user('t@down.ptt')).toHaveLength(1);
     expect(await rowOf(rowId)).toMatchObject({ Status: 'Active', Error: null });
-  }, 120_000);
+  });
 
   test('ProPTT2: the person is in the room all the same, and the next post completes it', async () => {
     const rowId = add('p@down.ptt', { TalkUser: 'bob', TalkRooms: token });
@@ -185,7 +185,7 @@ describe('R10 with a vendor down', () => {
     });
     expect((await go()).state).toBe('succeeded');
     expect(user('p@down.ptt')).toHaveLength(1);
-  }, 120_000);
+  });
 
   test('TimeTonic: nothing is done without its rows, the run says so, and the next one does it once', async () => {
     const rowId = add('r@down.ptt');
@@ -197,5 +197,5 @@ describe('R10 with a vendor down', () => {
     expect((await go()).state).toBe('succeeded');
     expect(user('r@down.ptt')).toHaveLength(1);
     expect(await rowOf(rowId)).toMatchObject({ Status: 'Active' });
-  }, 120_000);
+  });
 });

@@ -8,7 +8,7 @@ type Installation = Awaited<ReturnType<RecipeDesk['install']>>;
 
 beforeAll(async () => {
   desk = await startRecipeDesk();
-}, 60_000);
+});
 afterAll(() => desk.close());
 afterEach(() => desk.up());
 
@@ -54,7 +54,7 @@ describe('R4 Job dispatch', () => {
       DispatchedAt: expect.any(String),
     });
     expect(desk.demo.timetonic.state.urlTriggers).toEqual([]);
-  }, 60_000);
+  });
 
   test('an urgent job is an alert in the channel of the site as well', async () => {
     const rowId = newRow({ Prio: '1' });
@@ -64,14 +64,14 @@ describe('R4 Job dispatch', () => {
       ['alert', 2],
       ['message', 4],
     ]);
-  }, 60_000);
+  });
 
   test('an unknown assignee: an alert in the channel, and the row says so', async () => {
     const rowId = newRow({ Assignee: 'nobody@company.com' });
     expect((await dispatched(job(rowId, { assignee: 'nobody@company.com' }))).state).toBe('succeeded');
     expect(textsAbout(rowId)).toMatchObject([{ kind: 'alert', channelId: 2 }]);
     expect(await rowOf('jobs', rowId)).toMatchObject({ Status: 'Dispatch failed: user not found' });
-  }, 60_000);
+  });
 
   test('without the row written back nothing is sent twice, and polling writes it', async () => {
     const rowId = newRow({ Status: 'New' });
@@ -92,28 +92,28 @@ describe('R4 Job dispatch', () => {
     expect(await rowOf('jobs', rowId)).toMatchObject({ Status: 'Dispatched' });
     const again = await desk.runNow(recipe.idOf('poll'));
     expect(again.steps.find(({ name }) => name === 'new')?.output).toEqual([]);
-  }, 60_000);
+  });
 
   test('ProPTT2 down: the job waits and is sent once; TimeTonic down: it is sent all the same', async () => {
     const [first, second] = [newRow({}), newRow({})];
     desk.down('proptt2');
     const waiting = dispatched(job(first));
     const newest = async () => (await desk.runs(recipe.idOf('dispatch')))[0]?.state;
-    await expect.poll(newest, { timeout: 30_000 }).toBe('running');
+    await desk.eventually(newest).toBe('running');
     expect(textsAbout(first)).toEqual([]);
     desk.up();
     expect((await waiting).state).toBe('succeeded');
     // Its own page for maintenance, which `down` otherwise shows, asks for a pause of a minute.
     desk.down('timetonic', 'reset');
     const other = dispatched(job(second));
-    await expect.poll(() => textsAbout(second).length, { timeout: 30_000 }).toBe(1);
+    await desk.eventually(() => textsAbout(second).length).toBe(1);
     desk.up();
     expect((await other).state).toBe('succeeded');
     for (const rowId of [first, second]) {
       expect(textsAbout(rowId)).toHaveLength(1);
       expect(await rowOf('jobs', rowId)).toMatchObject({ Status: 'Dispatched' });
     }
-  }, 60_000);
+  });
 });
 
 describe('R2 Rota', () => {
@@ -155,7 +155,7 @@ describe('R2 Rota', () => {
     const before = [writes(), await desk.lines()];
     expect((await at(lastMinute)).state).toBe('succeeded');
     expect([writes(), await desk.lines()]).toEqual(before);
-  }, 60_000);
+  });
 
   test('a rota that cannot be read, or is empty, removes nobody', async () => {
     const before = JSON.stringify(members(2));
@@ -168,7 +168,7 @@ describe('R2 Rota', () => {
       reason: expect.stringContaining('The rota has no rows: nothing is changed'),
     });
     expect(JSON.stringify(members(2))).toBe(before);
-  }, 60_000);
+  });
 
   test('too many changes are refused, and a dry run only tells', async () => {
     const strict = await make('Strict', { freeChanges: 0, maxChangePercent: 10 });
@@ -185,7 +185,7 @@ describe('R2 Rota', () => {
     ]);
     expect(members(2)).not.toHaveProperty('8');
     desk.demo.timetonic.control.deleteRow({ rowId });
-  }, 60_000);
+  });
 
   test('Talk down, or ProPTT2: the rest is done, and nothing twice', async () => {
     const rowId = shift(8, '34');
@@ -195,12 +195,12 @@ describe('R2 Rota', () => {
     desk.up();
     desk.down('talk');
     const id = await desk.start(recipe.idOf(''), { timestamp: onShift });
-    await expect.poll(() => members(2)[8], { timeout: 30_000 }).toBe(10);
+    await desk.eventually(() => members(2)[8]).toBe(10);
     desk.up();
     expect((await desk.ended(id)).state).toBe('succeeded');
     expect(await lastLine()).toBe(`Rota +1 -0: ${strId(8)} in 34`);
     expect(await rowOf('rota', rowId)).toMatchObject({ AppliedAt: expect.any(String) });
-  }, 60_000);
+  });
 
   test('after the shift only those whom it linked are unlinked, and never a leader', async () => {
     const users = desk.demo.proptt2.data().users;
@@ -209,5 +209,5 @@ describe('R2 Rota', () => {
     expect(Object.keys(members(2)).sort()).toEqual(['1', '4', '6']);
     expect(members(3)).toHaveProperty('7');
     expect(await lastLine()).toBe('Rota +0 -2');
-  }, 60_000);
+  });
 });
