@@ -286,9 +286,9 @@ export function engineStage() {
     changed?: Partial<AutomationServices>,
   ): Promise<RunEnd> {
     return execution(runId).run(handlerOf(runId, changed), async (nextAt) => {
-      const part = parts.shift();
-      if (part === undefined) return onRest?.(nextAt);
-      return execution(part).run(handlerOf(part, changed), onRest);
+      if (parts.length === 0) return onRest?.(nextAt);
+      for (let part = parts.shift(); part !== undefined; part = parts.shift())
+        await execution(part).run(handlerOf(part, changed), onRest);
     });
   }
 

@@ -11,7 +11,7 @@ import { maskerOf, maskIn, redact, redactText } from '../../core/redaction/redac
 import { wholeEvent } from '../../events/log.ts';
 import { type CallStep, target, unlessOf } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
-import { maxOperationsPerItem } from './durable-operations.ts';
+import { operationsPerItem } from './durable-operations.ts';
 import { eachItem, type ItemWork, itemsOf } from './items.ts';
 import { firstOccurred } from './occurred.ts';
 import { operationIn, vendorIn } from './operations.ts';
@@ -97,7 +97,7 @@ export function callItems(
   const name = run.nameOf(placed);
   return {
     concurrency: step.concurrency ?? vendorIn(run.vendors, vendor)?.concurrency.stepItems ?? 1,
-    maxOperationsPerItem: maxOperationsPerItem(placed, () => operation),
+    maxOperationsPerItem: operationsPerItem(placed, run.maxPerCall),
     work: (inner, item, index) =>
       callUntilDone(run, inner, step, operation, { ...place, index }, `${name}[${index}]`, item, attempted),
     isEnough: (ends) => ends.some((end) => isLast(step, end)),

@@ -90,6 +90,31 @@ describe('the durable operations of a run', () => {
       for (const name of executions) expect(operationsIn(name, / pause /)).toBeLessThanOrEqual(260);
     });
 
+    test('are not taken by the parts of a list, of whose items each may take as many as an execution', async () => {
+      stage.when('chat', () => trouble.down());
+      const often = { onError: 'continue', retry: { attempts: 8, seconds: 1 } };
+      const read = await run([say('line', { forEach: '{% [1..70] %}', ...often })]);
+      expect(read).toMatchObject({ state: 'failed', reason: expect.stringContaining('(and 69 more)') });
+      expect(Object.values(read.steps).map(({ attempts }) => attempts)).toEqual(Array.from({ length: 70 }, () => 8));
+      const executions = stage.executionsOf(read.id);
+      expect(executions.length).toBeGreaterThan(60);
+      for (const name of executions) expect(operationsIn(name, / pause | part \d+$/)).toBeLessThanOrEqual(260);
+    });
+
+    test('are left for the retries of the calls beside a list', async () => {
+      stage.when('table', () => trouble.down());
+      const others = Array.from({ length: 12 }, (_, n) => ({
+        name: `other${n}`,
+        call: 'table/demo/say',
+        onError: 'continue',
+      }));
+      const read = await run([...others, say('line', { forEach: '{% [1..40] %}', concurrency: 1 })]);
+      expect(read.state).toBe('partial');
+      expect(stage.calls()).toEqual(Array.from({ length: 40 }, () => 'chat/say'));
+      for (const name of stage.executionsOf(read.id))
+        expect(operationsIn(name, / pause | part \d+$/)).toBeLessThanOrEqual(260);
+    });
+
     test('do not continue a list after an item that ends it', async () => {
       stage.when('chat', ({ input }) => (input.text === '61' ? trouble.refused() : { ok: true }));
       const read = await run([

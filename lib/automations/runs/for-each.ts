@@ -1,10 +1,9 @@
 import type { DurableContext } from '../../core/durable.ts';
-import { type ForEachStep, target } from '../definition.ts';
+import type { ForEachStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { beginBlock, endBlock, sumOf } from './block.ts';
-import { maxOperationsPerItem } from './durable-operations.ts';
+import { operationsPerItem } from './durable-operations.ts';
 import { eachItem, type ItemWork, itemsOf } from './items.ts';
-import { operationIn } from './operations.ts';
 import type { RunContext, StepEnd, StepResult } from './run-context.ts';
 import type { RunSteps, SequenceEnd } from './run-steps.ts';
 import type { StepError } from './runs.ts';
@@ -74,10 +73,7 @@ export function forEachItems(
   const [steps = []] = placed.inside;
   return {
     concurrency: step.concurrency ?? 1,
-    maxOperationsPerItem: maxOperationsPerItem(placed, (call) => {
-      const { vendor, operation } = target(call);
-      return operationIn(run.vendors, vendor, operation);
-    }),
+    maxOperationsPerItem: operationsPerItem(placed, run.maxPerCall),
     work: async (inner, item, index) => {
       const round = run.inside({ index, item }, steps);
       const end = await runSteps(round, inner, steps);

@@ -48,15 +48,15 @@ export async function itemsOf(
       const list = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
       if (list.length > maxItems)
         throw new GatewayError('invalid_input', `forEach gave ${list.length} items; at most ${maxItems} are allowed.`);
-      const budget = Math.max(0, run.operationsPerList);
       const needed = list.length * operationsPerItem(placed);
-      const parts = Math.ceil(needed / run.capacity);
-      if (needed > budget && parts * operationsPerPart > budget)
+      const left = run.operationsPerList();
+      if (needed > left && operationsPerPart > left)
         throw new GatewayError(
           'invalid_input',
           `forEach gave ${list.length} items, and the other steps leave this run no capacity for them. Start another automation instead.`,
         );
-      return { list, budget };
+      // Only what is certain to fit is carried out here: other calls may take all of their attempts.
+      return { list, budget: run.operationsPerList(run.maxPerCall) };
     } catch (cause) {
       if (!isExpressionFailure(cause) && !(cause instanceof GatewayError)) throw cause;
       const { message } = cause as Error;
@@ -70,8 +70,8 @@ export async function itemsOf(
 }
 
 /**
- * Processes a list in batches, and hands what exceeds the capacity of this execution over to others, one after the other. Ends
- * early if `isEnough` returns true; returns the results so far.
+ * Processes a list in batches, and hands what exceeds the capacity of this execution over to others. Ends early if `isEnough`
+ * returns true; returns the results so far.
  */
 export async function eachItem<T>(
   run: RunContext,

@@ -18,7 +18,7 @@ export interface Part {
   callbackId: string;
 }
 
-/** What completes the wait for a part. */
+/** What completes the wait for parts: the last of them. */
 interface PartEnd {
   part: string;
 }
@@ -27,8 +27,8 @@ interface PartEnd {
 const maxRunSeconds = 31 * 86_400;
 
 /**
- * Has another execution carry out the items of a list from a certain one on, and waits for it. Returns the results of the items
- * that it has carried out: at least one, and as many as fit into it.
+ * Has other executions carry out the items of a list from a certain one on, one after the other, and waits for the last. Returns the
+ * results of the items that they have carried out.
  */
 export async function carryOutElsewhere<T>(
   run: RunContext,
@@ -38,25 +38,49 @@ export async function carryOutElsewhere<T>(
   from: number,
 ): Promise<T[]> {
   const { services, facts } = run;
-  const { id, alarm } = run.run;
   const { at, name } = placed;
-  // The name of the execution says which run it belongs to (`runOfExecution`).
-  const part = `${id}-${at}-${from}`;
   run.noteWait();
   const waited = await context.waitFor<PartEnd | Cancelled>(
     `${name} part ${from}`,
     async (callbackId) => {
-      await writeSealed(services, id, part, { facts, at, list, from, results: run.results, callbackId } satisfies Part);
       await endOnAbandon(run, callbackId);
-      await services.starter.startRun(part, { runId: id, part, ...(alarm && { alarm: true as const }) });
+      await startPart(services, { facts, at, list, from, results: run.results, callbackId });
     },
     maxRunSeconds,
   );
   if (!waited.done || 'cancelled' in waited.value)
     throw new Error(`The execution that carries out the items of ${name} from number ${from + 1} on has ended early.`);
-  const text = await context.step(`${name} part ${from} ends`, () => readFileText(services.files, fileOf(endOf(part))));
+  const last = waited.value.part;
+  // An earlier version remembered the results of one part.
+  const texts = await context.step<string | string[]>(`${name} part ${from} ends`, async () => {
+    const read: string[] = [];
+    for (let next = from, part = ''; part !== last; ) {
+      part = partName({ facts, at, from: next });
+      const text = await readFileText(services.files, fileOf(endOf(part)));
+      read.push(text);
+      next += (await endsIn<T>(run, text)).length;
+    }
+    return read;
+  });
+  return (await Promise.all([texts].flat().map((text) => endsIn<T>(run, text)))).flat();
+}
+
+/** Starts the execution of a part. */
+async function startPart(services: AutomationServices, part: Part): Promise<void> {
+  const { id, alarm } = part.facts.run;
+  const name = partName(part);
+  await writeSealed(services, id, name, part);
+  await services.starter.startRun(name, { runId: id, part: name, ...(alarm && { alarm: true as const }) });
+}
+
+/** The name of the execution of a part, which says which run it belongs to (`runOfExecution`). */
+function partName({ facts, at, from }: Pick<Part, 'facts' | 'at' | 'from'>): string {
+  return `${facts.run.id}-${at}-${from}`;
+}
+
+async function endsIn<T>(sealing: Parameters<typeof opened>[0], text: string): Promise<T[]> {
   // Written by `endPart`.
-  return (await opened({ services, run: { id } }, text)) as T[];
+  return (await opened(sealing, text)) as T[];
 }
 
 /** The part of a list that an execution has to carry out. */
@@ -65,16 +89,17 @@ export async function readPart(services: AutomationServices, runId: string, part
   return (await opened({ services, run: { id: runId } }, await readFileText(services.files, fileOf(part)))) as Part;
 }
 
-/** Stores the results of a part and continues the execution that waits for them. */
+/** Stores the results of a part. The next part then starts, or the execution that waits for them all continues. */
 export async function endPart(
   services: AutomationServices,
-  runId: string,
-  part: string,
-  callbackId: string,
+  part: Part,
   ends: readonly unknown[],
+  isLast: boolean,
 ): Promise<void> {
-  await writeSealed(services, runId, endOf(part), ends);
-  await services.starter.complete(callbackId, { part } satisfies PartEnd);
+  const name = partName(part);
+  await writeSealed(services, part.facts.run.id, endOf(name), ends);
+  if (isLast) await services.starter.complete(part.callbackId, { part: name } satisfies PartEnd);
+  else await startPart(services, { ...part, from: part.from + ends.length });
 }
 
 /** What steps have given may be secret, so a part is stored encrypted. */

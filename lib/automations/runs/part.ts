@@ -13,8 +13,8 @@ import { runSequence } from './sequence.ts';
 import { startItems } from './start.ts';
 
 /**
- * Carries out items of one of a run's lists in an execution of their own: as many as fit into it, and at least one batch. The
- * execution that waits for them decides what happens to the others.
+ * Carries out items of one of a run's lists in an execution of their own: as many as fit into it, and at least one batch. What is
+ * left is the next part.
  */
 export async function carryOutPart(
   services: AutomationServices,
@@ -22,14 +22,16 @@ export async function carryOutPart(
   context: DurableContext,
   { runId, part }: { runId: string; part: string },
 ): Promise<RunEnd> {
-  const { facts, at, list, from, results, callbackId } = await readPart(services, runId, part);
+  const given = await readPart(services, runId, part);
+  const { facts, at, list, from, results } = given;
   const run = new RunContext(services, vendors, facts, false);
   run.restore(results);
   const placed = everyStep(definitionOfRun(facts.run).do).find((each) => each.at === at);
   const work = placed && workOf(run, placed);
   if (!work) throw new Error(`The step number ${at + 1} of ${runId} has no list`);
   const ends = await withinBudget(run, context, placed.name, list, from, work, run.capacity);
-  await context.step('end', () => endPart(services, runId, part, callbackId, ends));
+  const isLast = from + ends.length >= list.length || work.isEnough(ends);
+  await context.step('end', () => endPart(services, given, ends, isLast));
   return { state: 'running' };
 }
 

@@ -2,11 +2,20 @@ import type { GatewayServices } from '../../connections/invoke.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
+import { target } from '../definition.ts';
 import { everyStep, type PlacedStep } from '../steps.ts';
 import { mentions, referencedSteps } from './dependencies.ts';
-import { maxOperations, operationsOf, operationsPerItem, reservedOperations } from './durable-operations.ts';
+import {
+  maxOperations,
+  maxOperationsOf,
+  type OperationsPerCall,
+  operationsOf,
+  operationsPerItem,
+  reservedOperations,
+} from './durable-operations.ts';
 import { type LinkServices, linksFor } from './links.ts';
 import { memoryOf } from './memory.ts';
+import { operationIn } from './operations.ts';
 import { quotasOf } from './quotas.ts';
 import {
   definitionOfRun,
@@ -109,12 +118,21 @@ export class RunContext {
     this.records = inside?.outer.records ?? new StepRecords(services, facts.run.id);
   }
 
-  /** How many durable operations the items of each list may take in this execution: all lists get the same share. */
-  get operationsPerList(): number {
+  /**
+   * How many durable operations the items of each list may take in this execution: all lists get the same share of what the other
+   * steps leave, with as many operations for each call as `perCall` says.
+   */
+  operationsPerList(perCall?: OperationsPerCall): number {
     const definition = definitionOfRun(this.run);
     const lists = everyStep(definition.do).filter((each) => operationsPerItem(each) > 0).length;
-    return Math.floor((this.capacity - operationsOf(definition)) / Math.max(1, lists));
+    return Math.max(0, Math.floor((this.capacity - operationsOf(definition, perCall)) / Math.max(1, lists)));
   }
+
+  /** The most durable operations of a call, every attempt included. */
+  readonly maxPerCall: OperationsPerCall = (step) => {
+    const { vendor, operation } = target(step);
+    return maxOperationsOf(step, operationIn(this.vendors, vendor, operation));
+  };
 
   /** How many durable operations an execution may take before further attempts of calls. */
   get capacity(): number {
