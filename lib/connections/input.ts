@@ -15,7 +15,7 @@ export const commonSettings = () => ({
     description: 'Allow private and loopback addresses. Set by the admin key alone. Default false.',
   }),
   maxConcurrency: field(z.optional(integer(1, 1000)), {
-    description: 'At most so many vendor requests at once in each process.',
+    description: 'At most so many vendor requests at once in each process. On AWS, each call and each run has its own.',
   }),
   pollEvents: field(z.optional(z.boolean()), {
     description:
