@@ -22,6 +22,7 @@ import { GatewayError } from '../../lib/core/errors.ts';
 import type { Operation } from '../../lib/core/operation.ts';
 import { sessionKeySecret } from '../../lib/core/secrets.ts';
 import type { Catalogue, Vendor } from '../../lib/core/vendor.ts';
+import type { VendorCall } from '../../lib/core/vendor-call.ts';
 import { appendEvents, type EventItem, type NewEvent } from '../../lib/events/log.ts';
 import { settleEvents } from '../../lib/events/settle.ts';
 import { completeWaiters, waitersFor } from '../../lib/events/waiters.ts';
@@ -39,8 +40,8 @@ export interface Sent {
   at: number;
 }
 
-/** What a vendor does with a request: an answer, or an error that is thrown. */
-export type Behaviour = (sent: Sent, number: number) => unknown;
+/** What a vendor does with a request: an answer or a file, or an error that is thrown. */
+export type Behaviour = (sent: Sent, number: number, call: Pick<VendorCall, 'progress'>) => unknown;
 
 /** A clock that stands still; sleeping takes a two-hundredth of its time, so that timeouts keep their order. */
 class StageClock extends TestClock {
@@ -64,6 +65,7 @@ class EmptyTable extends Table {
 }
 
 const hang = Symbol('hang');
+const isFile = (answer: unknown) => answer instanceof Object && 'file' in answer;
 
 const operation = (effect: 'read' | 'write', more: Partial<Operation> = {}): Operation => ({
   summary: '',
@@ -79,6 +81,7 @@ const operations = {
   say: operation('write'),
   siren: operation('write', { alarm: true, repeatWhenLost: { attempts: 3, seconds: 30 } }),
   alert: operation('write', { alarm: true }),
+  copy: operation('write', { slow: () => true }),
 };
 
 /** Errors as vendors make them. */
@@ -124,7 +127,7 @@ export function engineStage() {
         const request: Sent = { call: `${name}/${operationName}`, input, at: clock.now() };
         const number = sent.filter((each) => each.call === request.call).length;
         const behaviour = behaviours.get(request.call) ?? behaviours.get(name) ?? (() => ({ ok: true }));
-        const answer = behaviour(request, number);
+        const answer = await behaviour(request, number, call);
         if (answer instanceof GatewayError && answer.code === 'vendor_unreachable') {
           attempts.push(request);
           throw answer;
@@ -140,7 +143,7 @@ export function engineStage() {
         }
         if (answer instanceof Error) throw answer;
         sent.push(request);
-        return { body: answer };
+        return isFile(answer) ? answer : { body: answer };
       },
     } as Vendor;
   };

@@ -11,9 +11,10 @@ export async function beginBlock(
 ): Promise<boolean> {
   const refusal = await context.step(`${place.name} begins`, async () => {
     const reason = await run.refusal(condition, place, run.services.clock.now());
-    const change: StepChange =
-      reason === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason, ended: true };
-    await run.records.write(place, change);
+    await run.records.write(
+      place,
+      reason === undefined ? { state: 'running', attempts: 1 } : { state: 'skipped', reason },
+    );
     return reason ?? null;
   });
   return refusal === null;
@@ -27,7 +28,7 @@ export async function endBlock(
   change: Pick<StepChange, 'state' | 'attempts' | 'error'>,
 ): Promise<void> {
   await context.step(`${place.name} ends`, async () => {
-    await run.records.write(place, { ...change, ended: true });
+    await run.records.write(place, change);
   });
 }
 

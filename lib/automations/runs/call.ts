@@ -193,7 +193,7 @@ async function callOnce(
   const asked = { yes: false };
   try {
     if (await run.isCancelled()) {
-      await records.write(place, { state: 'skipped', reason: 'The run was cancelled.', ended: true });
+      await records.write(place, { state: 'skipped', reason: 'The run was cancelled.' });
       return { state: 'cancelled', firstAt };
     }
     const refusal = await run.refusal(step.if, place, firstAt, item);
@@ -208,7 +208,7 @@ async function callOnce(
       run.run.reuse === true &&
       (await run.keptOutput(place, inputHash(place.name, input, secret), JSON.stringify(redact(input))));
     if (kept) {
-      await records.write(place, { state: 'succeeded', kept: true, input, secret, output: kept.output, ended: true });
+      await records.write(place, { state: 'succeeded', kept: true, input, secret, output: kept.output });
       return { state: 'succeeded', output: kept.output, firstAt };
     }
     await records.write(place, { state: 'running', attempts: attempt, input, secret });
@@ -229,7 +229,7 @@ async function callOnce(
   }
 
   async function skip(reason: string): Promise<Attempt> {
-    await records.write(place, { state: 'skipped', reason, ended: true });
+    await records.write(place, { state: 'skipped', reason });
     return { state: 'skipped', firstAt };
   }
 }
@@ -307,7 +307,7 @@ async function recordSuccess(
 ): Promise<void> {
   try {
     const shown = withheld ? { withheld } : { output: output ?? null };
-    await run.records.write(place, { state: 'succeeded', attempts, ...shown, ended: true });
+    await run.records.write(place, { state: 'succeeded', attempts, ...shown });
   } catch (error) {
     run.services.log?.({
       level: 'error',
@@ -338,9 +338,7 @@ async function fail(
     .write(place, {
       attempts: attempt,
       ...(error && { error }),
-      ...(next === undefined
-        ? { state, ended: true }
-        : { state: 'running', nextAttemptAt: run.services.clock.now() + next * 1000 }),
+      ...(next === undefined ? { state } : { state: 'running', nextAttemptAt: run.services.clock.now() + next * 1000 }),
     })
     .catch((cause: unknown) => {
       run.services.log?.({

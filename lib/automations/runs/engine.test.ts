@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import { appendEvents } from '../../events/log.ts';
@@ -92,6 +93,44 @@ describe('a run', () => {
     ]);
     const [first, second] = sent.map(({ input }) => Date.parse(String(input.text)));
     expect((second ?? 0) - (first ?? 0)).toBe(300_000);
+  });
+
+  test('keeps a file that a step reads, and later steps see where it is', async () => {
+    const file = (name?: string) => ({
+      stream: Readable.from(['%PDF']),
+      type: 'application/pdf',
+      ...(name && { name }),
+    });
+    when('table/look', (_, number) => ({ file: file(number === 0 ? 'plan.pdf' : undefined) }));
+    const look = { call: 'table/demo/look' };
+    const run = await go([
+      { name: 'plan', ...look },
+      { name: 'other', ...look },
+      { ...chat, input: { text: '{% steps.plan.output.url %}' } },
+    ]);
+    const url = expect.stringContaining(`runs/${run.id}/0/0.file`);
+    expect(run.steps.plan?.output).toEqual({ url, type: 'application/pdf', name: 'plan.pdf' });
+    expect(run.steps.other?.output).toEqual({ url: expect.any(String), type: 'application/pdf' });
+    expect(sent.at(-1)?.input).toEqual({ text: url });
+  });
+
+  test('shows the progress of a long transfer, at most once a second and at its end', async () => {
+    const id = await stage.start(stage.automation({ do: [{ name: 'copy', call: 'table/demo/copy' }] }));
+    const shown: unknown[] = [];
+    when('table/copy', async (_, __, { progress }) => {
+      for (const [done, ms] of [
+        [1, 0],
+        [2, 999],
+        [3, 1],
+        [9, 0],
+      ] as const) {
+        clock.advance(ms);
+        await progress?.(done, 9);
+        shown.push((await stage.read(id)).progress);
+      }
+    });
+    await stage.finish(id);
+    expect(shown).toEqual([1, 1, 3, 9].map((done) => ({ done, total: 9 })));
   });
 
   test('waits only where the condition of the wait holds', async () => {

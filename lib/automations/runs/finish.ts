@@ -76,10 +76,15 @@ export async function finishRun(services: RunServices, runId: string, end: RunEn
     state: end.state,
     ...(reason !== undefined && { reason }),
   });
-  if (failed && !run.isDrill) await reportFailure(services, run, { ...end, ...(reason !== undefined && { reason }) });
+  if (failed && !run.isDrill) await reportFailure(services, run, end, reason);
 }
 
-async function reportFailure(services: RunServices, run: RunItem, end: RunEnd): Promise<void> {
+async function reportFailure(
+  services: RunServices,
+  run: RunItem,
+  end: RunEnd,
+  reason = 'A step failed; see the run.',
+): Promise<void> {
   const event = await eventOf(services, run);
   // An automation that reports failed runs and fails itself must not report itself.
   if (event?.type === 'trunkline.run.failed') return;
@@ -92,8 +97,8 @@ async function reportFailure(services: RunServices, run: RunItem, end: RunEnd): 
       automation: run.name,
       ...(run.eventId !== undefined && { eventId: run.eventId }),
       state: end.state,
-      reason: end.reason ?? 'A step failed; see the run.',
-      failures: (end.failures ?? []).map(({ step, reason }) => ({ step, reason: redactText(reason).slice(0, 500) })),
+      reason,
+      failures: (end.failures ?? []).map((each) => ({ ...each, reason: redactText(each.reason).slice(0, 500) })),
     },
   });
 }

@@ -62,7 +62,7 @@ export async function itemsOf(
       const { message } = cause as Error;
       const words = isExpressionFailure(cause) ? `An expression failed: ${message}` : message;
       const error: StepError = { code: 'invalid_input', message: words };
-      await run.records.write(place, { state: 'failed', error, ended: true });
+      await run.records.write(place, { state: 'failed', error });
       return { error };
     }
   });

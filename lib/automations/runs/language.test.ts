@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
+import type { AutomationItem } from '../automations.ts';
 import { cancelRun } from './pause.ts';
 import { findRun } from './runs.ts';
 
@@ -431,14 +432,28 @@ describe('mode', () => {
       ...more,
       do: [say('open', '{% event.data.n %}'), { wait: { seconds: 60 } }, say('close', '-{% event.data.n %}')],
     });
+  const begin = async (item: AutomationItem, n: string) => {
+    const id = await stage.start(item, { n });
+    await stage.execution(id).invoke(stage.handlerOf(id));
+    return id;
+  };
+  /** Begins a run that is cut off before it waits for its turn. */
+  const beginCutOff = async (item: AutomationItem, n: string) => {
+    const id = await stage.start(item, { n });
+    const cutOff = Promise.withResolvers<void>();
+    const waitFor = () => {
+      cutOff.resolve();
+      return new Promise<never>(() => undefined);
+    };
+    await stage
+      .execution(id)
+      .invoke<unknown>((context) => Promise.race([cutOff.promise, stage.handlerOf(id)({ ...context, waitFor })]));
+    return id;
+  };
   const three = async (mode: string, more: object = {}) => {
     const item = slow(mode, more);
     const ids: string[] = [];
-    for (const n of ['1', '2', '3']) {
-      const id = await stage.start(item, { n });
-      ids.push(id);
-      await stage.execution(id).invoke(stage.handlerOf(id));
-    }
+    for (const n of ['1', '2', '3']) ids.push(await begin(item, n));
     for (const id of ids) await stage.finish(id);
     return Promise.all(ids.map(async (id) => (await stage.read(id)).state));
   };
@@ -467,13 +482,45 @@ describe('mode', () => {
     expect(await three('queue', { maxPerMinute: 1 })).toEqual(['succeeded', 'suppressed', 'suppressed']);
   });
 
+  test('queue: a run whose turn came while it was cut off continues at once', async () => {
+    const item = slow('queue');
+    const [first, second] = [await begin(item, '1'), await beginCutOff(item, '2')];
+    await stage.finish(first);
+    const before = clock.now();
+    await stage.finish(second);
+    expect(texts()).toEqual(['1', '-1', '2', '-2']);
+    expect(clock.now() - before).toBe(60_000);
+  });
+
+  test('queue: a run that was cut off does not overtake one that waits already', async () => {
+    const item = slow('queue');
+    const [first, second, third] = [await begin(item, '1'), await begin(item, '2'), await beginCutOff(item, '3')];
+    await stage.finish(first);
+    await stage.execution(third).invoke(stage.handlerOf(third));
+    await stage.finish(second);
+    await stage.finish(third);
+    expect(texts()).toEqual(['1', '-1', '2', '-2', '3', '-3']);
+  });
+
+  test('queue: a run that is cancelled when its turn has come passes it on', async () => {
+    const item = slow('queue');
+    const [first, second, third] = [await begin(item, '1'), await begin(item, '2'), await begin(item, '3')];
+    await stage.finish(first);
+    await cancelRun(stage.services(), await stage.read(second), 'No longer needed.');
+    await stage.finish(second);
+    expect(await stage.read(second)).toMatchObject({ state: 'cancelled', reason: 'No longer needed.' });
+    const before = clock.now();
+    await stage.finish(third);
+    expect(texts()).toEqual(['1', '-1', '3', '-3']);
+    expect(clock.now() - before).toBe(60_000);
+  });
+
   test('restart: the newest replaces the earlier ones', async () => {
     const item = slow('restart');
     const ids: string[] = [];
     for (const n of ['1', '2', '3']) {
-      const id = await stage.start(item, { n });
+      const id = await begin(item, n);
       ids.push(id);
-      await stage.execution(id).invoke(stage.handlerOf(id));
       for (const other of ids) if (other !== id) await stage.execution(other).invoke(stage.handlerOf(other));
     }
     for (const id of ids) await stage.finish(id);
@@ -485,9 +532,7 @@ describe('mode', () => {
 
   test('waits for its turn with a durable operation or two, however long that takes', async () => {
     const item = slow('queue');
-    const [first, second] = [await stage.start(item, { n: '1' }), await stage.start(item, { n: '2' })];
-    await stage.execution(first).invoke(stage.handlerOf(first));
-    await stage.execution(second).invoke(stage.handlerOf(second));
+    const [first, second] = [await begin(item, '1'), await begin(item, '2')];
     clock.advance(60_000);
     await stage.finish(first);
     await stage.finish(second);

@@ -14,6 +14,7 @@ const chat = { name: 'chat', call: 'chat/demo/say', input: { text: 'alarm' } };
 const key = { key: '{% event.data.zone %}', seconds: 300 };
 const cancel = async (id: string) => cancelRun(stage.services(), await stage.read(id), 'It was cancelled.');
 const began = async (id: string) => stage.execution(id).invoke(stage.handlerOf(id));
+const waits = (id: string) => stage.table().queryAll({ pk: keys.runWaits(id) });
 const stateOf = async (id: string) => (await stage.read(id)).state;
 
 describe('cancelling a run', () => {
@@ -270,7 +271,9 @@ describe('the end of a run', () => {
   });
 
   test('is recorded even if the engine itself fails', async () => {
-    const item = stage.automation({ dedupe: key, do: [siren] });
+    const look = { name: 'look', call: 'table/demo/look' };
+    const cancelOn = { event: 'test.answered' };
+    const item = stage.automation({ dedupe: key, cancelOn, do: [look, siren] });
     const id = await stage.start(item, { zone: 'Z4' });
     const broken = stage.execution(id).run((context) =>
       stage.handlerOf(id)({
@@ -286,9 +289,12 @@ describe('the end of a run', () => {
     expect(await stage.read(id)).toMatchObject({
       state: 'failed',
       reason: expect.stringContaining('could not continue'),
+      // The reason may quote what the run has read.
+      reads: ['table/demo/look'],
     });
+    expect(await waits(id)).toEqual([]);
     await stage.finish(await stage.start(item, { zone: 'Z4' }));
-    expect(calls()).toEqual(['radio/siren']);
+    expect(calls()).toEqual(['table/look', 'table/look', 'radio/siren']);
   });
 });
 

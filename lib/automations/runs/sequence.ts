@@ -160,7 +160,7 @@ async function takeOver(
   const { name, step } = placed;
   await context.step(name, async () => {
     const place = run.place(placed, isCall(step) ? step.call : 'taken over');
-    await run.records.write(place, { state: 'succeeded', kept: true, output, ended: true });
+    await run.records.write(place, { state: 'succeeded', kept: true, output });
   });
   for (const list of placed.inside) for (const each of list) run.skip(each);
   return run.finishStep({ name, state: 'succeeded', succeeded: 1 }, { output });

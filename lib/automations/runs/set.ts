@@ -37,17 +37,17 @@ export async function runLocally(
     try {
       const refusal = await run.refusal(step.if, place, now);
       if (refusal !== undefined) {
-        await run.records.write(place, { state: 'skipped', reason: refusal, ended: true });
+        await run.records.write(place, { state: 'skipped', reason: refusal });
         return { skipped: true };
       }
       const output = (await work(place, now)) ?? null;
       const shown = secret ? { withheld: true } : { output };
-      await run.records.write(place, { state: 'succeeded', attempts: 1, ...shown, ended: true });
+      await run.records.write(place, { state: 'succeeded', attempts: 1, ...shown });
       return secret ? { sealed: await sealed(run, output) } : { output };
     } catch (cause) {
       const error = reasonFor(cause);
       if (!error) throw cause;
-      await run.records.write(place, { state: 'failed', attempts: 1, error, ended: true });
+      await run.records.write(place, { state: 'failed', attempts: 1, error });
       return { error };
     }
   });

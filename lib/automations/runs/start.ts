@@ -81,7 +81,7 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
     if (await run.isCancelled()) throw new GatewayError('conflict', 'The run was cancelled.');
     const refusal = await run.refusal(step.if, place, now, item);
     if (refusal !== undefined) {
-      await records.write(place, { state: 'skipped', reason: refusal, ended: true });
+      await records.write(place, { state: 'skipped', reason: refusal });
       return { skipped: true };
     }
     const input = (await run.render(step.input ?? (item === undefined ? {} : { item }), place, now, item)) ?? {};
@@ -101,7 +101,7 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
       // What an alarm starts belongs to it.
       ...(run.run.alarm === true && { alarm: true }),
     });
-    await records.write(place, { state: 'succeeded', attempts: 1, output: { runId }, ended: true });
+    await records.write(place, { state: 'succeeded', attempts: 1, output: { runId } });
     return { runId };
   } catch (cause) {
     if (!isExpressionFailure(cause) && !(cause instanceof GatewayError)) throw cause;
@@ -109,7 +109,7 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
     const error: StepError = isExpressionFailure(cause)
       ? { code: 'invalid_input', message: `An expression failed: ${message}` }
       : { code: (cause as GatewayError).code, message };
-    await records.write(place, { state: 'failed', attempts: 1, error, ended: true });
+    await records.write(place, { state: 'failed', attempts: 1, error });
     return { error };
   }
 }

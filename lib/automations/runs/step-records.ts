@@ -31,7 +31,6 @@ export interface StepChange {
   nextAttemptAt?: number;
   /** Until when a wait lasts, epoch milliseconds. */
   restsUntil?: number;
-  ended?: boolean;
 }
 
 /** The maximum size of an input or output stored in the table, in bytes. */
@@ -51,7 +50,7 @@ export class StepRecords {
   async write(place: StepPlace, change: StepChange): Promise<StepItem> {
     const { table, clock } = this.#services;
     const now = clock.now();
-    const { state, attempts, error, reason, kept, withheld, secret, reads, nextAttemptAt, restsUntil, ended } = change;
+    const { state, attempts, error, reason, kept, withheld, secret, reads, nextAttemptAt, restsUntil } = change;
     const values: Record<string, unknown> = {
       runId: this.#runId,
       ...place,
@@ -65,7 +64,7 @@ export class StepRecords {
       ...(reads && { reads }),
       ...(nextAttemptAt !== undefined && { nextAttemptAt }),
       ...(restsUntil !== undefined && { restsUntil }),
-      ...(ended && { endedAt: now }),
+      ...(state !== 'running' && { endedAt: now }),
       ...(change.input !== undefined && {
         input: secret ? JSON.stringify('(secret)') : inputText(change.input),
         inputHash: inputHash(place.name, change.input, secret),

@@ -29,7 +29,7 @@ export async function runWait(
   if ('end' in started) return run.finishStep({ name, state: started.end }, { output: null });
   const cancelled = await pause(run, context, operation, seconds);
   await context.step(`${operation} ends`, async () => {
-    await run.records.write(place, { state: 'succeeded', ended: true });
+    await run.records.write(place, { state: 'succeeded' });
   });
   return run.finishStep({ name, state: cancelled ? 'cancelled' : 'succeeded' }, { output: null });
 }
@@ -60,7 +60,7 @@ export async function runWaitFor(
     const found = await (waited.done ? eventOfWait(run, waited.value) : finalCheck(run, step));
     const shown = found ? await wholeEvent(run.services.files, found) : null;
     const reads = found && scopesToRead(found);
-    await run.records.write(place, { state: 'succeeded', output: shown, ...(reads && { reads }), ended: true });
+    await run.records.write(place, { state: 'succeeded', output: shown, ...(reads && { reads }) });
     return shown;
   });
   return run.finishStep({ name, state: cancelled ? 'cancelled' : 'succeeded' }, { output: event });
@@ -119,12 +119,12 @@ async function begin(
     async () => {
       const now = run.services.clock.now();
       if (await run.isCancelled()) {
-        await run.records.write(place, { state: 'skipped', reason: 'The run was cancelled.', ended: true });
+        await run.records.write(place, { state: 'skipped', reason: 'The run was cancelled.' });
         return { end: 'cancelled' };
       }
       const refusal = await run.refusal(step.if, place, now);
       if (refusal !== undefined) {
-        await run.records.write(place, { state: 'skipped', reason: refusal, ended: true });
+        await run.records.write(place, { state: 'skipped', reason: refusal });
         return { end: 'skipped' };
       }
       await run.records.write(place, {
