@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
+import type { DurableContext } from '../../core/durable.ts';
 import { keys } from '../../store/items.ts';
 import { startOne } from '../automations.ts';
 import { defaultPerMinute, reportSuppressed } from './flood.ts';
@@ -318,5 +319,38 @@ describe('runs without an execution', () => {
     expect(await sweep()).toMatchObject({ startedAgain: 0, ended: 0 });
     await stage.finish(id);
     expect(await stateOf(id)).toBe('succeeded');
+  });
+});
+
+describe('a run that an earlier version started', () => {
+  test('continues one step after the other, with the operations that are remembered', async () => {
+    when('radio', trouble.down);
+    when('chat/say', ({ input }) => (input.text === 'item 2' ? trouble.refused() : { ok: true }));
+    const say = (name: string, text: string) => ({ name, call: 'chat/demo/say', input: { text }, onError: 'continue' });
+    const item = stage.automation({
+      do: [
+        { ...siren, onError: 'continue', retry: { attempts: 2, seconds: 60 } },
+        { name: 'pause', wait: { seconds: 60 } },
+        { name: 'answer', waitFor: { event: 'test.answered', seconds: 60 } },
+        { ...say('list', 'item {% item %}'), forEach: '{% [1..3] %}', stopOn: ['vendor_bad_request'], concurrency: 1 },
+        { name: 'people', forEach: '{% [1, 2] %}', do: [say('line', 'person {% item %}')] },
+        say('last', 'last for {% event.data.zone %}'),
+      ],
+    });
+    const id = await stage.start(item, { zone: 'Z9' });
+    const run = await stage.read(id);
+    const event = { id: run.eventId, type: 'test.happened', data: { zone: 'Z9' } };
+    const bindings = { event, run: { ref: 'ABCD' } };
+    const former = { go: true, frame: { run, bindings, startedAt: run.createdAt }, dedupe: { key: 'Z9', seconds: 60 } };
+    await stage.execution(id).run((context) => {
+      const step: DurableContext['step'] = async (name, work, options) =>
+        name === 'begin' ? (former as never) : context.step(name, work, options);
+      return stage.handlerOf(id)({ ...context, step });
+    });
+    // The siren is tried twice before anything else is said, and the list ends at its error.
+    expect(sent.map(({ input }) => input.text)).toEqual(['item 1', 'person 1', 'person 2', 'last for Z9']);
+    expect(sent[0]?.at).toBe(run.createdAt + 180_000);
+    expect(await stage.read(id)).toMatchObject({ state: 'partial', dedupeKey: 'Z9' });
+    expect(stage.execution(id).names.slice(0, 4)).toEqual(['siren', 'siren pause 1', 'siren attempt 2', 'pause']);
   });
 });
