@@ -101,6 +101,27 @@ describe('the durable operations of a run', () => {
       for (const name of executions) expect(operationsIn(name, / pause | part \d+$/)).toBeLessThanOrEqual(260);
     });
 
+    test('are exceeded by no item but one that is carried out alone', async () => {
+      const often = { retry: { attempts: 20, seconds: 1 } };
+      const read = await run([
+        { name: 'all', forEach: '{% [1..5] %}', concurrency: 3, do: [say('line', often), say('again', often)] },
+      ]);
+      expect(read.state).toBe('succeeded');
+      expect(stage.sent).toHaveLength(10);
+    });
+
+    test('are needed for as many items as there are, or for the parts', async () => {
+      const states = async (left: number, items: number) => {
+        const id = await stage.start(stage.automation({ do: [say('line', { forEach: `{% [1..${items}] %}` })] }));
+        // A run with one list begins, ends, and finds its items; 200 operations are reserved.
+        await stage.finish(id, undefined, { maxOperations: 203 + left });
+        return (await stage.read(id)).state;
+      };
+      expect(await states(3, 3)).toBe('succeeded');
+      expect(await states(3, 4)).toBe('failed');
+      expect(await states(4, 5)).toBe('succeeded');
+    });
+
     test('are left for the retries of the calls beside a list', async () => {
       stage.when('table', () => trouble.down());
       const others = Array.from({ length: 12 }, (_, n) => ({

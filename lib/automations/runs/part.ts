@@ -29,7 +29,9 @@ export async function carryOutPart(
   const placed = everyStep(definitionOfRun(facts.run).do).find((each) => each.at === at);
   const work = placed && workOf(run, placed);
   if (!work) throw new Error(`The step number ${at + 1} of ${runId} has no list`);
-  const ends = await withinBudget(run, context, placed.name, list, from, work, run.capacity);
+  // An item that may take more than an execution has is carried out alone: it rarely takes all of its attempts.
+  const budget = Math.max(run.capacity, work.maxOperationsPerItem);
+  const ends = await withinBudget(run, context, placed.name, list, from, work, budget);
   const isLast = from + ends.length >= list.length || work.isEnough(ends);
   await context.step('end', () => endPart(services, given, ends, isLast));
   return { state: 'running' };
