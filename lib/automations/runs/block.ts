@@ -33,13 +33,11 @@ export async function endBlock(
 }
 
 /** What the steps within a step contribute to its end. */
-export function sumOf(ends: readonly StepEnd[]): Pick<StepEnd, 'succeeded' | 'failed' | 'wrote' | 'alarm'> {
-  const alarms = new Set(ends.map(({ alarm }) => alarm));
-  const alarm = alarms.has('silent') ? 'silent' : alarms.has('raised') ? 'raised' : undefined;
+export function sumOf(ends: readonly StepEnd[]): Pick<StepEnd, 'succeeded' | 'failed' | 'wrote' | 'silent'> {
   return {
     succeeded: ends.reduce((sum, end) => sum + end.succeeded, 0),
     failed: ends.reduce((sum, end) => sum + end.failed, 0),
     wrote: ends.some(({ wrote }) => wrote),
-    ...(alarm && { alarm }),
+    silent: ends.some(({ silent }) => silent),
   };
 }

@@ -158,7 +158,6 @@ async function tryOnce(
       name,
       async (): Promise<Attempt> => {
         const { output, ...rest } = await callOnce(run, step, operation, place, item, attempt, firstAt);
-        if (output === undefined) return rest;
         return isHidden ? { ...rest, sealed: await sealed(run, output) } : { ...rest, output };
       },
       { atMostOnce: isWrite },
@@ -215,8 +214,10 @@ async function callOnce(
     const occurred = await firstOccurred(run, unlessOf(step), item);
     if (occurred !== undefined) {
       const { event, awaited } = occurred;
-      const shown = awaited.if && (await wholeEvent(services.files, event));
-      if (awaited.if) await run.tellRefusal(awaited.if, place, { event: shown, item: item ?? null });
+      if (awaited.if) {
+        const shown = await wholeEvent(services.files, event);
+        await run.tellRefusal(awaited.if, place, { event: shown, item: item ?? null });
+      }
       return await skip(`${event.type} has come: ${event.id}.`);
     }
     await requireQuota(run, step);
@@ -477,7 +478,7 @@ function finish(
     succeeded: good.length,
     failed: bad.length,
     wrote: isWrite && good.length > 0,
-    ...(operation?.alarm && (bad.length > 0 || good.length > 0) && { alarm: bad.length > 0 ? 'silent' : 'raised' }),
+    ...(operation?.alarm && bad.length > 0 && { silent: true }),
     ...(reason !== undefined && { reason }),
     ...(first?.error && { code: first.error.code }),
     ...(reason !== undefined && step.onError !== 'continue' && { stop: reason }),

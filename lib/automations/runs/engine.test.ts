@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import { appendEvents } from '../../events/log.ts';
 
@@ -131,6 +131,8 @@ describe('a run', () => {
     });
     await stage.finish(id);
     expect(shown).toEqual([1, 1, 3, 9].map((done) => ({ done, total: 9 })));
+    when('table/say', (_, __, { progress }) => ({ hasProgress: progress !== undefined }));
+    expect((await go([row])).steps.row?.output).toEqual({ hasProgress: false });
   });
 
   test('waits only where the condition of the wait holds', async () => {
@@ -210,6 +212,33 @@ describe('a step in trouble', () => {
     const run = await go([{ ...chat, retry: { attempts: 3, seconds: 10 } }]);
     expect(run.steps.chat).toMatchObject({ state: 'failed', attempts: 3 });
     expect(clock.now() - startedAt).toBe(20_000);
+  });
+
+  test('has less time if it raises an alarm, and more if it takes long', async () => {
+    const sleep = vi.spyOn(clock, 'sleep');
+    const limits = async (step: object) => {
+      sleep.mockClear();
+      await go([step]);
+      return sleep.mock.calls.map(([ms]) => ms);
+    };
+    expect(await limits(siren)).toContain(10_000);
+    expect(await limits(chat)).toContain(25_000);
+    expect(await limits({ name: 'copy', call: 'table/demo/copy' })).toContain(780_000);
+    expect(await limits({ ...siren, timeout: 7 })).toContain(7_000);
+    sleep.mockRestore();
+  });
+
+  test('is a failure of a read and an unknown outcome of a write if our own code breaks after the request', async () => {
+    when('table', () => new Error('a bug'));
+    const look = await go([{ name: 'look', call: 'table/demo/look', retry: { attempts: 1, seconds: 1 } }]);
+    expect(look.steps.look).toMatchObject({ state: 'failed', error: { code: 'internal', message: 'a bug' } });
+    expect((await go([row])).steps.row).toMatchObject({ state: 'unknown', attempts: 1 });
+  });
+
+  test('fails at once if there is no such operation any more', async () => {
+    const run = await go([{ name: 'gone', call: 'radio/demo/gone', input: { id: 1 } }]);
+    expect(run).toMatchObject({ state: 'failed', reason: 'Step gone: There is no radio/demo/gone.' });
+    expect(run.steps.gone).toMatchObject({ input: { id: 1 }, attempts: 1 });
   });
 
   test('has the time limit in `timeout`', async () => {

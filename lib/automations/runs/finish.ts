@@ -49,12 +49,12 @@ export function endOf(ends: readonly StepEnd[], sequence: { stop?: string; cance
       : succeeded && sequence.stop === undefined
         ? 'partial'
         : 'failed';
-  return { state, ...(reason !== undefined && failed && { reason }), ...(failed && { failures }) };
+  return { state, ...(reason !== undefined && { reason }), ...(failed && { failures }) };
 }
 
 /** Only a delivered event counts as seen: the run wrote something, and all of its alarms, if any, were raised. */
 export function countsForDedupe(ends: readonly StepEnd[]): boolean {
-  return ends.some(({ wrote }) => wrote) && !ends.some(({ alarm }) => alarm === 'silent');
+  return ends.some(({ wrote }) => wrote) && !ends.some(({ silent }) => silent);
 }
 
 /** Ends a run: its dedupe key, its item, the event that reports a failure, and one line in the log. May be repeated. */

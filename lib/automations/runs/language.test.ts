@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import type { AutomationItem } from '../automations.ts';
 import { cancelRun } from './pause.ts';
@@ -148,6 +148,38 @@ describe('forEach around several steps', () => {
     expect(texts()).toEqual(['a']);
   });
 
+  test('continues a list of calls after an item that is skipped, and after one that fails if it has `continue`', async () => {
+    const list = { ...say('list', '{% item %}'), forEach: '{% ["1", "2", "3"] %}', concurrency: 1 };
+    const skipping = await go([{ ...list, if: '{% item != "2" %}' }]);
+    expect(texts()).toEqual(['1', '3']);
+    expect(skipping).toMatchObject({ state: 'succeeded', steps: { list: { state: 'succeeded' } } });
+    when('chat', ({ input }) => (input.text === '2' ? trouble.refused() : { ok: true }));
+    sent.length = 0;
+    await go([{ ...list, onError: 'continue', stopOn: ['not_found'] }]);
+    expect(texts()).toEqual(['1', '3']);
+    for (const ending of [{ onError: 'continue', stopOn: ['vendor_bad_request'] }, {}]) {
+      sent.length = 0;
+      const run = await go([{ ...list, ...ending }]);
+      expect(texts()).toEqual(['1']);
+      expect(run.steps['list[2]']).toBeUndefined();
+    }
+  });
+
+  test('is tried again if the items cannot be read just now', async () => {
+    const id = await stage.start(stage.automation({ do: [{ ...say('list', 'x'), forEach: '{% [memo.none, 1] %}' }] }));
+    const read = vi.spyOn(stage.table(), 'queryAll').mockRejectedValueOnce(new Error('The database is away.'));
+    await stage.finish(id);
+    read.mockRestore();
+    expect(await stage.read(id)).toMatchObject({ state: 'succeeded' });
+    expect(texts()).toEqual(['x']);
+  });
+
+  test('takes 2,000 items', async () => {
+    when('chat', trouble.refused);
+    const run = await go([{ ...say('list', 'x'), forEach: '{% [1..2000] %}', concurrency: 1 }]);
+    expect(run.reason).toBe('Step list: No such channel.');
+  });
+
   test('refuses a list that is too long', async () => {
     const run = await go([each()], { list: Array.from({ length: 2_001 }, () => 1) });
     expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('2001 items') });
@@ -228,7 +260,8 @@ describe('start', () => {
     expect(run.state).toBe('succeeded');
     const started = await stage.runs(item.id);
     expect(started).toHaveLength(2);
-    expect(run.steps['all[1]']?.output).toEqual({ runId: started[1]?.id });
+    const ids = [run.steps.all, run.steps['all[1]']].map((step) => step?.output);
+    expect(ids).toEqual(expect.arrayContaining(started.map(({ id }) => ({ runId: id }))));
     for (const { id } of started) await stage.finish(id);
     expect(new Set(texts())).toEqual(new Set(['after', 'a', 'b']));
   });
@@ -433,12 +466,14 @@ describe('mode', () => {
       do: [say('open', '{% event.data.n %}'), { wait: { seconds: 60 } }, say('close', '-{% event.data.n %}')],
     });
   const begin = async (item: AutomationItem, n: string) => {
+    clock.advance(1);
     const id = await stage.start(item, { n });
     await stage.execution(id).invoke(stage.handlerOf(id));
     return id;
   };
   /** Begins a run that is cut off before it waits for its turn. */
   const beginCutOff = async (item: AutomationItem, n: string) => {
+    clock.advance(1);
     const id = await stage.start(item, { n });
     const cutOff = Promise.withResolvers<void>();
     const waitFor = () => {

@@ -55,8 +55,8 @@ export interface StepEnd {
   failed: number;
   /** Whether a vendor has carried out a write. */
   wrote: boolean;
-  /** For a step that raises an alarm: whether the whole alarm was raised. */
-  alarm?: 'raised' | 'silent';
+  /** Whether an alarm, or a part of one, was not raised. */
+  silent?: boolean;
   /** Why it failed. */
   reason?: string;
   /** The code of the error that it failed with. */

@@ -3,6 +3,7 @@ import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import type { DurableContext } from '../../core/durable.ts';
 import { keys } from '../../store/items.ts';
 import { startOne } from '../automations.ts';
+import { abandonRun, finishRun } from './finish.ts';
 import { defaultPerMinute, reportSuppressed } from './flood.ts';
 import { cancelRun } from './pause.ts';
 import { sweepRuns } from './sweep.ts';
@@ -41,6 +42,26 @@ describe('cancelling a run', () => {
     const next = await stage.start(item, { zone: 'Z1' });
     await began(next);
     expect((await stage.read(next)).reason).toBeUndefined();
+  });
+
+  test('sends nothing more if the run is cancelled while a step is carried out', async () => {
+    const id = await stage.start(stage.automation({ do: [chat, siren] }));
+    when('chat/say', () => cancel(id));
+    await stage.finish(id);
+    expect(calls()).toEqual(['chat/say']);
+    expect(await stage.read(id)).toMatchObject({
+      state: 'cancelled',
+      steps: { siren: { state: 'skipped', reason: 'The run was cancelled.', endedAt: clock.now() } },
+    });
+  });
+
+  test('ends a list after the item that is carried out', async () => {
+    const list = { ...chat, forEach: '{% [1..4] %}', concurrency: 1, onError: 'continue' };
+    const id = await stage.start(stage.automation({ do: [list] }));
+    when('chat/say', () => cancel(id));
+    await stage.finish(id);
+    expect(calls()).toEqual(['chat/say']);
+    expect(stage.execution(id).names).not.toContain('chat[2]');
   });
 
   test('sends nothing if the run was cancelled before its first step', async () => {
@@ -269,6 +290,22 @@ describe('the end of a run', () => {
     await stage.finish(reporter);
     expect(await stateOf(reporter)).toBe('failed');
     expect(await reported(reporter)).toEqual([]);
+  });
+
+  test('is recorded once, whatever comes later', async () => {
+    when('radio', trouble.refused);
+    const ended = [await go([siren]), await go([chat])];
+    stage.logged.length = 0;
+    for (const { id, state, reason } of ended) {
+      await abandonRun(stage.services(), id, 'It is late.');
+      await finishRun(stage.services(), id, {
+        state: state === 'failed' ? 'succeeded' : 'failed',
+        reason: 'It is late.',
+      });
+      expect(await stage.read(id)).toMatchObject(reason === undefined ? { state } : { state, reason });
+    }
+    await finishRun(stage.services(), 'run_auto0_0_000000000000', { state: 'failed' });
+    expect(stage.logged).toEqual([]);
   });
 
   test('is recorded even if the engine itself fails', async () => {
