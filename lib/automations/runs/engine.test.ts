@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import { appendEvents } from '../../events/log.ts';
+import { keys } from '../../store/items.ts';
 
 const stage = engineStage();
 const { go, when, calls, sent, clock, publish } = stage;
@@ -73,6 +74,36 @@ describe('a run', () => {
       reason: expect.stringContaining('Step plan: An expression failed'),
     });
     expect(failed.steps.chat).toBeUndefined();
+  });
+
+  test('fails if its condition cannot be evaluated, or its event is no longer kept', async () => {
+    expect(await go({ if: '{% $error("odd") %}', do: [siren] })).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('An expression failed'),
+    });
+    const id = await stage.start(stage.automation({ do: [siren] }));
+    const { eventId = '' } = await stage.read(id);
+    await stage.table().delete(keys.event(eventId));
+    await stage.finish(id);
+    expect(await stage.read(id)).toMatchObject({ state: 'failed', reason: 'Its event is no longer kept.' });
+    expect(sent).toEqual([]);
+  });
+
+  test('keeps long outputs in files, and shows no long input', async () => {
+    when('table/look', (_, number) => 'x'.repeat(99_998 + number));
+    const look = { call: 'table/demo/look' };
+    const run = await go([
+      { name: 'short', ...look },
+      { name: 'long', ...look },
+      { ...row, input: { text: '{% steps.long.output %}' } },
+    ]);
+    expect(run.steps.short).not.toHaveProperty('outputFile');
+    expect(run.steps.long).toHaveProperty('outputFile');
+    expect([run.steps.short?.output, run.steps.long?.output]).toEqual(['x'.repeat(99_998), 'x'.repeat(99_999)]);
+    expect(run.steps.row?.input).toBe('(longer than 100 kB)');
+    expect(sent.at(-1)?.input).toEqual({ text: 'x'.repeat(99_999) });
+    const fitting = await go([{ ...row, input: { text: 'x'.repeat(100_000 - '{"text":""}'.length) } }]);
+    expect(fitting.steps.row?.input).toHaveProperty('text');
   });
 
   test('shows every step to an expression that looks at all of them', async () => {

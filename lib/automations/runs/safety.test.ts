@@ -55,6 +55,22 @@ describe('cancelling a run', () => {
     });
   });
 
+  test.each([
+    [{ name: 'pause', wait: { seconds: 3600 } }],
+    [{ name: 'pause', waitFor: { event: 'test.answered', seconds: 3600 } }],
+    [{ name: 'pause', start: 'Another' }],
+  ])('begins no other step while one is carried out: %j', async (step) => {
+    const id = await stage.start(stage.automation({ do: [chat, step] }));
+    when('chat/say', () => cancel(id));
+    const before = clock.now();
+    await stage.finish(id);
+    expect(clock.now()).toBe(before);
+    expect(await stage.read(id)).toMatchObject({
+      state: 'cancelled',
+      steps: { pause: { state: 'skipped', reason: 'The run was cancelled.' } },
+    });
+  });
+
   test('ends a list after the item that is carried out', async () => {
     const list = { ...chat, forEach: '{% [1..4] %}', concurrency: 1, onError: 'continue' };
     const id = await stage.start(stage.automation({ do: [list] }));
@@ -189,6 +205,20 @@ describe('waiting for an event', () => {
     await publish({ data: { ref: 'other' } }, 130);
     await stage.finish(id);
     expect((await stage.read(id)).steps.answer?.output).toMatchObject({ data: { ref } });
+  });
+
+  test('takes only an event of the connection that it names, and a condition that fails for no event', async () => {
+    const answer = { name: 'answer', waitFor: { event: 'test.answered', connection: 'other', seconds: 60 } };
+    const failing = { name: 'failing', waitFor: { event: 'test.answered', if: '{% $error("odd") %}', seconds: 60 } };
+    const id = await stage.start(stage.automation({ do: [{ parallel: [[answer], [failing]] }] }));
+    await began(id);
+    await publish({});
+    const { id: eventId } = await publish({ connection: 'other' });
+    await stage.finish(id);
+    const { steps } = await stage.read(id);
+    expect(steps.answer).toMatchObject({ output: { id: eventId }, reads: ['chat/other/getAnswers'] });
+    expect(steps.failing?.output).toBeNull();
+    expect(steps.failing).not.toHaveProperty('reads');
   });
 
   test('checks the source and the log once more before it times out', async () => {

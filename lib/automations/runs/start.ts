@@ -14,7 +14,7 @@ import type { StepPlace } from './step-records.ts';
 import { scopesToSee } from './visible.ts';
 
 /** The outcome of one start. */
-type Started = { runId: string } | { error: StepError } | { skipped: true };
+type Started = { runId: string } | { error: StepError } | { skipped: true } | { cancelled: true };
 
 /** The maximum depth of automations that start one another. */
 const maxDepth = 5;
@@ -47,7 +47,7 @@ export async function runStart(
     const reason = first && `Step ${name}: ${first.message}`;
     const end: StepEnd = {
       name,
-      state: first ? 'failed' : succeeded > 0 ? 'succeeded' : 'skipped',
+      state: all.some(isCancelled) ? 'cancelled' : first ? 'failed' : succeeded > 0 ? 'succeeded' : 'skipped',
       succeeded,
       failed: errors.filter((error) => error !== null).length,
       // The started runs are responsible for their own writes; starting them must not happen twice.
@@ -61,6 +61,8 @@ export async function runStart(
   }
 }
 
+const isCancelled = (started: Started): boolean => 'cancelled' in started;
+
 /** How the items of a `start` with `forEach` are carried out. */
 export function startItems(run: RunContext, placed: PlacedStep, step: StartStep): ItemWork<Started> {
   const { name } = placed;
@@ -70,7 +72,7 @@ export function startItems(run: RunContext, placed: PlacedStep, step: StartStep)
     maxOperationsPerItem: 1,
     work: (inner, item, index) =>
       inner.step(`${name}[${index}]`, () => startRunOf(run, step, { ...place, index }, item ?? null)),
-    isEnough: (ends) => step.onError !== 'continue' && ends.some((end) => 'error' in end),
+    isEnough: (ends) => ends.some((end) => isCancelled(end) || ('error' in end && step.onError !== 'continue')),
   };
 }
 
@@ -78,7 +80,10 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
   const { records, services } = run;
   const now = services.clock.now();
   try {
-    if (await run.isCancelled()) throw new GatewayError('conflict', 'The run was cancelled.');
+    if (await run.isCancelled()) {
+      await records.write(place, { state: 'skipped', reason: 'The run was cancelled.' });
+      return { cancelled: true };
+    }
     const refusal = await run.refusal(step.if, place, now, item);
     if (refusal !== undefined) {
       await records.write(place, { state: 'skipped', reason: refusal });

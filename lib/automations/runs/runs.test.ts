@@ -1,0 +1,137 @@
+import { expect, test, vi } from 'vitest';
+import { engineStage } from '../../../test/support/engine-stage.ts';
+import type { Starter } from '../../core/durable.ts';
+import { keys } from '../../store/items.ts';
+import { cancelRuns } from './pause.ts';
+import { authorize } from './rights.ts';
+import { callsOwner, endRun, findRun, type RunCause, type RunServices, startRun, startRunAgain } from './runs.ts';
+
+const stage = engineStage();
+const { clock } = stage;
+let count = 0;
+const causeOf = (more: Partial<RunCause> = {}): RunCause => ({
+  owner: `runs${++count}`,
+  name: 'Test',
+  definition: { do: [] },
+  scopes: ['talk/*/*'],
+  keyId: 'key',
+  cause: 'a cause',
+  createdAt: clock.now(),
+  ...more,
+});
+/** The services with a starter that starts nothing. */
+function idle() {
+  const start = vi.fn<Starter['startRun']>(async () => undefined);
+  const services: RunServices = { ...stage.services(), starter: { ...stage.services().starter, startRun: start } };
+  return { services, start };
+}
+const read = async (id: string) => {
+  const run = await findRun(stage.table(), id);
+  if (!run) throw new Error(`There is no run ${id}`);
+  return run;
+};
+
+test('a run keeps everything that its cause says, and nothing that it does not', async () => {
+  const event = { id: 'e', type: 't', timestamp: 'now', vendor: 'talk', connection: 'demo', data: {} } as const;
+  const given = {
+    version: 3,
+    eventId: 'evt',
+    reads: ['talk/demo/getRooms'],
+    replayOf: 'another',
+    reuse: false,
+    alarm: false,
+    source: { hook: 'hook-1' },
+    linkSecret: 'secret',
+    depth: 2,
+    isLiteral: true,
+    isDrill: true,
+    undoOf: 'undone',
+  };
+  const { services } = idle();
+  const full = await read(await startRun(services, causeOf({ ...given, event, outputs: { a: 1 } })));
+  expect(full).toMatchObject({ ...given, outputs: '{"a":1}', state: 'running' });
+  expect(JSON.parse(full.event ?? '')).toEqual(event);
+  const plain = await read(await startRun(services, causeOf()));
+  for (const name of [...Object.keys(given), 'event', 'outputs', 'definitionFile'])
+    expect(plain).not.toHaveProperty(name);
+});
+
+test('what a run of an automation may do comes from the automation, and what it is about from the run', async () => {
+  const item = stage.automation({ do: [{ name: 'plan', set: 1 }] });
+  await stage.table().put({ ...item });
+  const about = {
+    eventId: 'evt',
+    reads: ['talk/demo/getRooms'],
+    alarm: true,
+    source: { connection: 'talk/demo' },
+    linkSecret: 'secret',
+    depth: 2,
+  };
+  const { services } = idle();
+  const forged = { owner: item.id, version: 1, definition: { do: [{ name: 'other', set: 2 }] }, scopes: ['*/*/*'] };
+  const authorized = await authorize(services, await read(await startRun(services, causeOf({ ...forged, ...about }))));
+  expect(authorized).toMatchObject({ run: { ...about, scopes: item.scopes, keyId: `automation_${item.id}` } });
+  expect(JSON.stringify(authorized)).not.toContain('other');
+  const plain = await authorize(services, await read(await startRun(services, causeOf({ ...forged, cause: 'plain' }))));
+  for (const name of [...Object.keys(about), 'reason', 'cancelRequested'])
+    expect(plain).not.toHaveProperty(`run.${name}`);
+});
+
+test('the same cause starts the run that is stored, as long as it is running', async () => {
+  const { services, start } = idle();
+  const cause = causeOf({ alarm: true });
+  const id = await startRun(services, cause);
+  expect(await startRun(services, { ...cause, alarm: false })).toBe(id);
+  await startRunAgain(services, await read(id));
+  expect(start.mock.calls).toEqual(Array.from({ length: 3 }, () => [id, { runId: id, alarm: true }]));
+  await endRun(services, await read(id), 'succeeded');
+  start.mockClear();
+  await startRun(services, cause);
+  expect(start).not.toHaveBeenCalled();
+  const other = await startRun(services, causeOf());
+  await startRunAgain(services, await read(other));
+  expect(start.mock.calls).toEqual([
+    [other, { runId: other }],
+    [other, { runId: other }],
+  ]);
+});
+
+test('the status of an automation is that of its newest run that acted', async () => {
+  const { services } = idle();
+  const cause = causeOf();
+  const status = () => stage.table().get(keys.automationStatus(cause.owner));
+  const end = async (state: 'skipped' | 'failed' | 'succeeded', createdAt: number, reason?: string) => {
+    const id = await startRun(services, { ...cause, cause: `${state} ${createdAt}`, createdAt });
+    expect(await endRun(services, await read(id), state, reason)).toBe(true);
+    return id;
+  };
+  await end('skipped', 1_000);
+  expect(await status()).toBeUndefined();
+  const failed = await end('failed', 3_000, 'It broke.');
+  expect(await status()).toMatchObject({ runId: failed, state: 'failed', reason: 'It broke.' });
+  await end('succeeded', 2_000);
+  expect(await status()).toMatchObject({ runId: failed });
+  const last = await end('succeeded', 4_000);
+  expect(await status()).toMatchObject({ runId: last, state: 'succeeded' });
+  expect(await status()).not.toHaveProperty('reason');
+  // The end is recorded once; the same end again is a repeat after a crash.
+  expect(await endRun(services, await read(last), 'succeeded')).toBe(true);
+  expect(await endRun(services, await read(last), 'failed', 'Late.')).toBe(false);
+  expect(await status()).toMatchObject({ state: 'succeeded' });
+  const single = await startRun(services, causeOf({ owner: callsOwner('talk') }));
+  await endRun(services, await read(single), 'succeeded');
+  expect(await stage.table().get(keys.automationStatus(callsOwner('talk')))).toBeUndefined();
+});
+
+test('cancelling the runs of an automation cancels those that are running, and no others', async () => {
+  const { services } = idle();
+  const cause = causeOf();
+  const ids: string[] = [];
+  for (const each of ['ended', 'one', 'two']) ids.push(await startRun(services, { ...cause, cause: each }));
+  const [ended = '', ...running] = ids;
+  const other = await startRun(services, causeOf());
+  await endRun(services, await read(ended), 'succeeded');
+  expect(await cancelRuns(services, cause.owner, 'Disabled.')).toBe(2);
+  for (const id of running) expect(await read(id)).toMatchObject({ cancelRequested: true, reason: 'Disabled.' });
+  for (const id of [ended, other]) expect(await read(id)).not.toHaveProperty('cancelRequested');
+});
