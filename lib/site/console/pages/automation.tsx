@@ -40,7 +40,7 @@ function NewAutomation() {
     <Page
       title="A new automation"
       back={back}
-      lead="Change the example into what you need. What is wrong is marked when you save."
+      lead="Change the example into what you need. What is wrong is marked as you write."
     >
       <Definition
         text={JSON.stringify(definition, null, 2)}
