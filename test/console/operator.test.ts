@@ -5,7 +5,7 @@ import type { Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { services } from '../../lib/aws/services.ts';
 import { keys } from '../../lib/store/items.ts';
-import { phone, type Visit, visit } from './browser.ts';
+import { desktop, phone, type Visit, visit } from './browser.ts';
 import { type Stage, startStage } from './stage.ts';
 
 // Each test is a conversation of many steps with a real browser, all on one page that stays open.
@@ -283,8 +283,14 @@ test('sees where people are, how old that is, who is nowhere, and who is in a ch
   await page.locator('.section', { hasText: 'Position unknown' }).getByText(lost.join(', ')).waitFor();
   await page.getByText('Members').first().click();
   await page.getByText(/^\d+ members?: /).waitFor();
-  // The keyboard moves the map and brings it back.
   const xOfFirst = async () => Number(await map.locator('circle').first().getAttribute('cx'));
+  // A window without room for the margins still has a place for everybody.
+  await page.setViewportSize({ width: 120, height: 600 });
+  await expect.poll(async () => Number(await map.getAttribute('width'))).toBeLessThan(112);
+  expect(await xOfFirst()).not.toBeNaN();
+  await page.setViewportSize(desktop);
+  await expect.poll(async () => Number(await map.getAttribute('width'))).toBeGreaterThan(500);
+  // The keyboard moves the map and brings it back.
   const before = await xOfFirst();
   await map.press('ArrowRight');
   await expect.poll(xOfFirst).toBeCloseTo(before - 80, 0);
