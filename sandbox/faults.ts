@@ -8,16 +8,16 @@ export interface Fault {
   kind: 'latency' | 'reset' | 'status' | 'html' | 'truncate' | 'slow-body' | 'garbage';
   when?: 'before' | 'after';
   method?: string;
-  /** Regular expression source, tried against path and query. */
+  /** Source of a regular expression that is matched against path and query. */
   path?: string;
   status?: number;
   body?: string;
   headers?: Record<string, string>;
   /** Milliseconds, for `latency` and `slow-body`. */
   ms?: number;
-  /** How many requests it hits; absent is every one until `clearFaults`. */
+  /** How many requests it affects; absent means all until `clearFaults`. */
   times?: number;
-  /** 0 to 1; absent is always. */
+  /** 0 to 1; absent means always. */
   probability?: number;
 }
 

@@ -10,8 +10,8 @@ export interface SandboxReply {
   /** Why a strict check refused the request; recorded in the journal, never sent. */
   refusal?: string;
   /**
-   * When the state file is written: absent is before the answer leaves, `later` within a second. For requests that are
-   * many and change nothing a restart must remember.
+   * When the state file is written: absent means before the answer is sent, `later` within a second. `later` is for frequent
+   * requests that change nothing that a restart must remember.
    */
   save?: 'later';
 }
@@ -21,7 +21,7 @@ export async function sendReply(response: ServerResponse, reply: SandboxReply, f
   if (reply.write) return reply.write(response);
   const { status, body: given } = reply;
   const json = given !== null && typeof given === 'object' && !Buffer.isBuffer(given);
-  // Text goes out as text: Node then writes head and body in one piece, which a Buffer costs twice.
+  // Text is sent as a string: Node then writes head and body in one piece, but a Buffer in two.
   const body = json ? JSON.stringify(given) : ((given as string | Buffer | null | undefined) ?? '');
   const headers = { ...(json ? { 'content-type': 'application/json;charset=utf-8' } : {}), ...reply.headers };
   if (fault?.kind === 'truncate') return truncate(response, status, headers, Buffer.from(body));

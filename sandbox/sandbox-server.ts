@@ -8,23 +8,23 @@ import { openStateFile } from './state-file.ts';
 export type { Fault } from './faults.ts';
 export type { SandboxReply } from './sandbox-reply.ts';
 
-/** What every stand-in vendor is started with. Times are epoch milliseconds. */
+/** The options of every stand-in vendor. Times are epoch milliseconds. */
 export interface SandboxOptions {
-  /** 0 or absent takes any free port of 127.0.0.1. */
+  /** 0 or absent: any free port of 127.0.0.1. */
   port?: number;
-  /** The vendor's clock, which its Date header shows too; a test may hand in its own. `advance` is added on top of it. */
+  /** The vendor's clock, which its Date header shows too; a test may pass its own. `advance` adds to it. */
   now?: () => number;
-  /** Where the state is kept between starts; absent keeps it in memory. */
+  /** Where the state is kept between starts; absent: in memory only. */
   stateFile?: string;
-  /** Decides about faults with a probability; absent is Math.random. */
+  /** Decides about faults with a probability; Math.random by default. */
   random?: () => number;
-  /** What the controls below `/__sandbox/` ask for as a bearer token; absent lets every program on this machine use them. */
+  /** The bearer token for the controls below `/__sandbox/`; absent: every program on this machine may use them. */
   controlKey?: string;
-  /** Receives, in words, what a person near the vendor would notice: a siren, a chat line, a new row. */
+  /** Called with a description of what a person near the vendor would notice: a siren, a chat line, a new row. */
   onEffect?: (effect: string) => void;
 }
 
-/** One request as a vendor sees it. `body` reads the whole of it; `raw` is there for what must be streamed. */
+/** One request as a vendor sees it. `body` reads the whole body; `raw` is for bodies that must be streamed. */
 export interface SandboxRequest {
   method: string;
   /** Path without the query, still percent-encoded. */
@@ -35,7 +35,7 @@ export interface SandboxRequest {
   body(): Promise<Buffer>;
 }
 
-/** One request as it was seen, newest last. At most 20,000 are kept. */
+/** One recorded request, newest last. At most 20,000 are kept. */
 export interface JournalEntry {
   at: number;
   method: string;
@@ -65,7 +65,7 @@ export interface Sandbox<State> {
   clearFaults(): void;
   /** Requests seen since the start or the last `reset`, keyed `METHOD /path`. */
   counts(): Record<string, number>;
-  /** Tells whoever watches what a person near the vendor would notice. */
+  /** Reports what a person near the vendor would notice to `onEffect`. */
   effect(text: string): void;
   /** Forgets journal, counts and faults, not the vendor's state. */
   reset(): void;
@@ -76,7 +76,7 @@ export interface Sandbox<State> {
 
 /**
  * A vendor's own control, answering at `/__sandbox/` beside the shared ones, keyed `METHOD name`. `input` is the query
- * and the JSON body in one object. What it returns is sent as JSON, nothing as 204; what it throws as 400.
+ * and the JSON body in one object. Its result is sent as JSON, or as 204 if there is none; an error is sent as 400.
  */
 export type SandboxControls<State> = Record<
   string,
@@ -194,7 +194,7 @@ export async function startSandbox<State extends object>(
       if (fault?.when === 'after' && (await isAnswered(fault))) return;
       await sendReply(response, reply, fault);
     } catch (error) {
-      // A caller that hung up in the middle of its body is the caller's doing, not a bug in here.
+      // A caller that disconnects in the middle of its body is not a bug of the sandbox.
       if (raw.destroyed && !raw.complete) return;
       entry.status = 500;
       entry.refusal = `sandbox: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
@@ -202,7 +202,7 @@ export async function startSandbox<State extends object>(
       else response.destroy();
     }
 
-    /** Applies the fault; true where that was the answer. */
+    /** Applies the fault; true if that sent the answer. */
     async function isAnswered(given: Fault): Promise<boolean> {
       const decided = await misbehave(given, response);
       entry.status = decided ?? entry.status;

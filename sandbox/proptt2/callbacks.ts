@@ -1,6 +1,6 @@
 import { keepNewest, type Proptt2State } from './state.ts';
 
-/** What the vendor's CallbackAPI posts: a function key that was pressed, or a video that was started. Names are given plain. */
+/** What the vendor's CallbackAPI posts: a pressed function key, or a started video call. Names are given unencoded. */
 export type Callback =
   | {
       cmd: 'fn';
@@ -13,14 +13,14 @@ export type Callback =
     }
   | { cmd: 'vc'; videoChannelId: number; senderId: string; senderName: string; URL: string };
 
-/** What became of a callback; `status` 0 with `error` when nobody answered. */
+/** The result of a callback: `status` 0 with `error` if there was no answer. */
 export interface CallbackResult {
   status: number;
   body: string;
   error?: string;
 }
 
-/** Posts a callback to a loopback URL. Throws a TypeError for any other URL and for a callback that is none. */
+/** Posts a callback to a loopback URL. Throws a TypeError for any other URL and for an invalid callback. */
 export async function postCallback(
   state: Proptt2State,
   now: number,

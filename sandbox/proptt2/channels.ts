@@ -115,7 +115,7 @@ export const channelEndpoints: Endpoints = {
   }),
 };
 
-/** A channel number as the examples show it: a number where it is one. */
+/** A channel number as the examples show it: as a number if it is numeric. */
 export function numberIfDigits(no: string): string | number {
   return /^\d{1,15}$/.test(no) ? Number(no) : no;
 }

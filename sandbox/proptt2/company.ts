@@ -1,4 +1,4 @@
-/** One customer of the vendor, as plain JSON. `data` is made at the first call that needs it. */
+/** One customer of the vendor, as plain JSON. `data` is created by the first call that needs it. */
 export interface Company {
   ownerId: string;
   interactionKey: string;
@@ -6,14 +6,14 @@ export interface Company {
   licenceLimit: number;
   /** `package`: user ids are full e-mail addresses; `cloud`: the part before the @ only. */
   mode: 'package' | 'cloud';
-  /** What the first look at the company's data makes: `demo` many things, `small` one channel and three users. */
+  /** The data that is created on first access: `demo` a full company, `small` one channel and three users. */
   seed: 'demo' | 'small';
   /** Source hosts by hid. */
   hosts: Record<string, Host>;
   data?: CompanyData;
 }
 
-/** One source host (hid) of a company and what it did. */
+/** One source host (hid) of a company, with its sessions. */
 export interface Host {
   /** The Rand that the next /auth must use. */
   rand?: string;
@@ -25,7 +25,7 @@ export interface Host {
   logins: number;
   failedLogins: number;
   keepalives: number;
-  /** The longest time between two signs of life of a session (login or keepalive), in milliseconds. */
+  /** The longest time between a login or keepalive of a session and the next one, in milliseconds. */
   longestGap: number;
 }
 
@@ -36,7 +36,7 @@ export interface Session {
   expiresAt: number;
 }
 
-/** What a company has, each kind keyed by id. */
+/** The data of a company, each kind keyed by id. */
 export interface CompanyData {
   channels: Record<string, Channel>;
   users: Record<string, User>;
@@ -62,7 +62,7 @@ export interface Channel {
   members: Record<string, number>;
 }
 
-/** A user; `hashedPassword` and `authToken` are kept but never answered. */
+/** A user; `hashedPassword` and `authToken` are stored but never returned. */
 export interface User {
   id: number;
   strId: string;
@@ -106,7 +106,7 @@ export function newHost(): Host {
   return { spent: [], sessions: {}, serverCalls: 0, logins: 0, failedLogins: 0, keepalives: 0, longestGap: 0 };
 }
 
-/** A moment as the vendor writes it: no zone, seconds. */
+/** A time as the vendor writes it: without a zone, to the second. */
 export function vendorDate(at: number, utcOffsetMinutes: number): string {
   return new Date(at + utcOffsetMinutes * 60_000).toISOString().slice(0, 19).replace('T', ' ');
 }

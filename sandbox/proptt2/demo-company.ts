@@ -8,7 +8,7 @@ import {
   vendorDate,
 } from './company.ts';
 
-/** A company to start with. Without more than owner and key it has a licence for 50 users, package ids and the demo data. */
+/** A company to start with. With only owner and key, it has a licence for 50 users, package ids and the demo data. */
 export interface CompanyOptions {
   ownerId: string;
   interactionKey: string;
@@ -17,7 +17,7 @@ export interface CompanyOptions {
   seed?: 'demo' | 'small';
 }
 
-/** The company that is there when none is asked for. */
+/** The company that exists if no other is requested. */
 export const demoCompany: CompanyOptions = { ownerId: 'owner@company.com', interactionKey: 'bb00cc' };
 
 /** Owner and key of the `index`-th (from 1) company that `companyCount` makes: `owner7@company7.example`, `key-7`. */

@@ -34,13 +34,13 @@ const sessionCalls: Record<string, typeof answerServer | typeof answerKeepalive>
 const templates = new Set([...Object.keys(endpoints), ...Object.keys(sessionCalls)].map((key) => key.split(' ')[1]));
 const base = '/openapi/1/';
 
-/** Answers one request as the vendor would. `undocumented` are replies of endpoints that the document does not have. */
+/** Answers one request as the vendor would. `undocumented` are replies of endpoints that the document lacks. */
 export async function dispatch(
   request: SandboxRequest,
   sandbox: Sandbox<Proptt2State>,
   undocumented: Record<string, object>,
 ): Promise<SandboxReply> {
-  // Whatever is sent is read before any no, so that the journal has it.
+  // The body is read before anything is refused, so that the journal contains it.
   const sent = hasBody(request) ? await request.body() : empty;
   const { method, path } = request;
   if (!path.startsWith(base)) return errorPage(404, path, `no such path ${path}`);

@@ -5,7 +5,7 @@ import { hasVersion } from './server-version.ts';
 import type { Proptt2Settings, Proptt2State } from './state.ts';
 import type { FieldRules, FieldValues } from './strict-fields.ts';
 
-/** One ordinary call whose session, query and body are good. */
+/** One ordinary call whose session, query and body are valid. */
 export interface Call {
   state: Proptt2State;
   settings: Proptt2Settings;
@@ -16,20 +16,20 @@ export interface Call {
   ids: number[];
   query: { start?: number; pageSize?: number };
   now: number;
-  /** Tells whoever watches what sounded. */
+  /** Reports what people near a radio would hear. */
   effect(text: string): void;
   /** Whether the server is at least this version. */
   since(version: string): boolean;
 }
 
-/** An ordinary endpoint as it is run. Its key is `METHOD template`, `{}` standing for a number. */
+/** An ordinary endpoint as the dispatcher runs it. Its key is `METHOD template`, `{}` standing for a number. */
 export interface Endpoint {
   since?: string;
   /** Takes `start` and `pageSize`. */
   paged?: boolean;
   /** Absent is "Body : Nothing". */
   body?: FieldRules;
-  /** What a wrong field is answered with; 500 unless the document says otherwise. */
+  /** The status for an invalid field; 500 unless the document says otherwise. */
   malformed?: 400 | 500;
   run(call: Call, body: Record<string, unknown>): SandboxReply;
 }
@@ -46,7 +46,7 @@ export function endpoint<const Rules extends FieldRules>(declared: {
   answer(call: Call, body: FieldValues<Rules>): SandboxReply;
 }): Endpoint {
   const { answer, ...rest } = declared;
-  // The dispatcher has held the body against these very rules before it calls.
+  // The dispatcher has already checked the body against these rules.
   return { ...rest, run: (call, body) => answer(call, body as FieldValues<Rules>) };
 }
 
@@ -63,22 +63,22 @@ export function newCall(
   return { state, settings, company, data, ...rest, effect: sandbox.effect, since };
 }
 
-/** A good answer with a body. */
+/** A successful answer with a body. */
 export function ok(body: object): SandboxReply {
   return { status: 200, body };
 }
 
-/** The vendor's only word for a thing that is not there. */
+/** The vendor's only answer for something that does not exist. */
 export function notFound(): SandboxReply {
   return errorPage(500, 'java.lang.NullPointerException');
 }
 
-/** The channel of the path's first number. */
+/** The channel that the first number of the path names. */
 export function findChannel(call: Call): Channel | undefined {
   return call.data.channels[String(call.ids[0])];
 }
 
-/** The user of the path's number at `position`. */
+/** The user that the number at `position` of the path names. */
 export function findUser(call: Call, position: number): User | undefined {
   return call.data.users[String(call.ids[position])];
 }

@@ -8,7 +8,7 @@ const messageId = { type: 'number', mandatory: true } as const;
 const text = { type: 'string', check: textFault } as const;
 const bytes = { type: 'string', check: frameFault } as const;
 
-/** The five calls that send. What they take stands in `state.sent`. */
+/** The five calls that send. Accepted messages are kept in `state.sent`. */
 export const messageEndpoints: Endpoints = {
   'POST channels/{}/sendMessage': endpoint({
     since: '1.2.x',

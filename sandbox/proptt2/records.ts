@@ -36,10 +36,10 @@ export const recordEndpoints: Endpoints = {
   }),
 };
 
-/** What a new recording is made of; what is absent is chosen. */
+/** The fields of a new recording; absent ones get a default. */
 export interface NewRecord {
   channelId?: number;
-  /** User id of who spoke. */
+  /** User id of the speaker. */
   ownerId?: number;
   type?: number;
   status?: number;

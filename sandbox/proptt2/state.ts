@@ -5,7 +5,7 @@ import { seedCompany } from './demo-company.ts';
 export interface Proptt2Settings {
   /** Decides which endpoints and fields exist. */
   serverVersion: string;
-  /** What /server answers as ServerURL; null is the sandbox itself. */
+  /** The ServerURL in the answer of /server; null is the sandbox itself. */
   serverUrl: string | null;
   sessionMinutes: number;
   /** How an ordinary call with a dead or unknown skey is refused. The keepalive always answers 401. */
@@ -16,18 +16,18 @@ export interface Proptt2Settings {
   authKillsOlderSession: boolean;
   /** Whether a PUT empties the optional fields that it leaves out. */
   putClearsOmitted: boolean;
-  /** Whose word counts where the document's tables and examples disagree about the type of an answered field. */
+  /** Which to follow where the document's tables and examples disagree about the type of a returned field. */
   answerTypes: 'table' | 'example';
   recordOrder: 'newest' | 'oldest';
-  /** Page size of the record lists when none is asked for. */
+  /** The page size of record lists if none is requested. */
   pageSize: number;
-  /** A new recording appears after each of the next so many answered record pages. */
+  /** A new recording appears after each of the next record pages, this many times. */
   insertWhilePaging: number;
-  /** Zone of the dates, which say none. */
+  /** The zone of the dates, which do not name one. */
   utcOffsetMinutes: number;
 }
 
-/** A message that was taken, newest last; of `text`, `bytes` and `frame` it has what its kind has. */
+/** An accepted message, newest last; which of `text`, `bytes` and `frame` it has depends on its kind. */
 export interface SentMessage {
   kind: 'message' | 'sos' | 'alert' | 'custom';
   company: string;
@@ -52,7 +52,7 @@ export interface CustomMessageFrame {
   data: string;
 }
 
-/** All that the vendor knows, as plain JSON. */
+/** The whole state of the vendor, as plain JSON. */
 export interface Proptt2State {
   settings: Proptt2Settings;
   /** By owner id. */
@@ -67,7 +67,7 @@ export interface Proptt2State {
     keepalives: number;
     deadSessionCalls: number;
   };
-  /** Callbacks that were posted; status 0 is no answer. At most 1,000. */
+  /** Posted callbacks; status 0 means no answer. At most 1,000. */
   callbacks: { at: number; url: string; body: object; status: number }[];
 }
 

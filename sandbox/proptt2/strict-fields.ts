@@ -1,6 +1,6 @@
 import { hasVersion } from './server-version.ts';
 
-/** One field as the document's table has it. Numbers are whole and fit a Java int. */
+/** One field as in the document's table. Numbers are whole and fit a Java int. */
 export interface FieldRule {
   readonly type: 'string' | 'number' | 'boolean';
   readonly mandatory?: boolean;
@@ -9,7 +9,7 @@ export interface FieldRule {
   /** The only numbers allowed. */
   readonly allow?: readonly number[];
   readonly pattern?: RegExp;
-  /** Answers what is wrong with a string. */
+  /** Returns what is wrong with a string. */
   readonly check?: (value: string) => string | undefined;
 }
 
@@ -21,14 +21,14 @@ type Surely<Rules extends FieldRules> = {
   [Name in keyof Rules]: Rules[Name] extends { mandatory: true; since?: never } ? Name : never;
 }[keyof Rules];
 
-/** What a body holds once it went through its rules. */
+/** The type of a body that its rules accept. */
 export type FieldValues<Rules extends FieldRules> = { [Name in Surely<Rules>]: ValueOf<Rules[Name]> } & {
   [Name in Exclude<keyof Rules, Surely<Rules>>]?: ValueOf<Rules[Name]>;
 };
 
 const largestInteger = 2 ** 31 - 1;
 
-/** Answers what is wrong with a body: an unknown, missing or wrongly typed field. */
+/** Returns what is wrong with a body: an unknown, missing or wrongly typed field. */
 export function fieldFault(body: Record<string, unknown>, rules: FieldRules, version: string): string | undefined {
   for (const name of Object.keys(body)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
@@ -77,7 +77,7 @@ const encoded = /^(?:[A-Za-z0-9\-._~!*'()&=]|%[0-9A-Fa-f]{2})*$/;
 const wholeNumber = /^(?:0|[1-9]\d{0,9})$/;
 
 /**
- * Answers what is wrong with a query string: a character that should be percent-encoded (`@`, `+`), an unknown, repeated
+ * Returns what is wrong with a query string: a character that should be percent-encoded (`@`, `+`), an unknown, repeated
  * or missing parameter. `optional` ones are whole numbers.
  */
 export function queryFault(

@@ -5,7 +5,7 @@ import { isTalk, seconds, serverUrl, type Talk, type TalkRequest } from './talk.
 import { countFailure, forgiveFailures, isBlocked } from './throttle.ts';
 import { nextcloudOf } from './versions.ts';
 
-/** Who a request logs in as: nobody asked, an account, a wrong password, or an address that is refused outright. */
+/** The login of a request: none attempted, an account, a wrong password, or an address that is blocked. */
 type Login =
   | { kind: 'none' }
   | { kind: 'account'; user: TalkUser; appPassword: string | null }
@@ -75,7 +75,7 @@ export function getAppPassword(r: TalkRequest): Answer {
   return { status: 200, data: { apppassword: makeAppPassword(r.user, String(r.raw.headers['user-agent'] ?? '')) } };
 }
 
-/** `DELETE /core/apppassword`: revokes the one that this request used. */
+/** `DELETE /core/apppassword`: revokes the app password that this request used. */
 export function revokeAppPassword(r: TalkRequest): Answer {
   if (r.appPassword === null || !r.user) return { status: 403, message: 'no app password in use' };
   r.user.appPasswords = r.user.appPasswords.filter((one) => one.token !== r.appPassword);
@@ -147,7 +147,7 @@ export async function loginFlow(talk: Talk, request: SandboxRequest): Promise<Sa
   };
 }
 
-/** Grants a login as the person at the browser would: the flow of that link, or the newest. */
+/** Grants a login as a person in the browser would: the one with that link or token, or the newest. */
 export function grantLogin(state: TalkState, userId: string, loginToken?: string): LoginFlow['granted'] {
   const user = state.users[userId];
   const waiting = state.loginFlows.filter((one) => one.granted === null);

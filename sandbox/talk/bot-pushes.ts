@@ -9,7 +9,7 @@ import { type BotPushes, isTalk, seconds, serverUrl, type Talk } from './talk.ts
 
 const feature = { webhook: 1, reaction: 8 };
 
-/** Makes the pushes of a server; `talk` is asked for at each push, so that it may be built later. */
+/** Makes the pushes of a server; `talk` is called at each push, because the server is built after this. */
 export function createBotPushes(talk: () => Talk): BotPushes {
   const underWay = new Set<Promise<void>>();
 
@@ -81,7 +81,7 @@ export function createBotPushes(talk: () => Talk): BotPushes {
   function activity(type: string, room: Room, line: Message): object {
     const object: Record<string, unknown> = note(room, line);
     const parent = line.parent === 0 ? undefined : findMessage(talk(), room, line.parent);
-    // System messages do not name the message that they are about.
+    // System messages do not say which message they are about.
     if (parent && type === 'Create' && isTalk(talk(), '21')) {
       object.inReplyTo = { actor: person(room, parent), object: note(room, parent) };
     }

@@ -7,14 +7,14 @@ import { type Author, type Bot, nextId, type Room } from './state.ts';
 import { bool, findRoom, int, requireSeat, type Talk, type TalkRequest, text } from './talk.ts';
 import { countFailure } from './throttle.ts';
 
-/** How an administrator installs a bot: secret of 40 to 128 characters, features 1 webhook + 2 response + 8 reaction. */
+/** A bot to install. The secret has 40 to 128 characters; `features` is the sum of 1 webhook, 2 response, 8 reaction. */
 export interface NewBot {
   name: string;
   url: string;
   secret: string;
   description?: string;
   features?: number;
-  /** 0 off, 1 on, 2 on but only the administrator may switch it per room. */
+  /** 0 off, 1 on, 2 on, but only the administrator may switch it per room. */
   state?: 0 | 1 | 2;
 }
 
@@ -63,7 +63,7 @@ export function listBotsForAdmin(r: TalkRequest): Answer {
   return { status: 200, data };
 }
 
-/** `POST` and `DELETE /bot/{token}/{botId}`: switches a bot on (201, 200 when it was) or off. */
+/** `POST` and `DELETE /bot/{token}/{botId}`: switches a bot on (201, or 200 if it already was) or off. */
 export function switchBot(r: TalkRequest): Answer {
   const { room } = requireSeat(r, { moderator: true });
   const bot = r.talk.state.bots.find((one) => one.id === int(r, 'botId'));
@@ -108,7 +108,7 @@ export function reactAsBot(r: TalkRequest): Answer {
   return { status: react(r.talk, room, author, line, emoji) };
 }
 
-/** The bot that signed the request and is on in its room; 400 for a short random, 401 (counted) for anything else. */
+/** The bot that signed the request and is on in its room. Refuses a short random with 400, anything else with 401, which is counted. */
 function signedBot(r: TalkRequest, signed: string): { room: Room; author: Author } {
   const random = String(r.raw.headers['x-nextcloud-talk-bot-random'] ?? '');
   const signature = String(r.raw.headers['x-nextcloud-talk-bot-signature'] ?? '').toLowerCase();

@@ -27,14 +27,14 @@ export function listPeers(r: TalkRequest): Answer {
   return { status: 200, data };
 }
 
-/** `POST /call/{token}`: needs a session in the room, since v4 the one of the caller's cookies. */
+/** `POST /call/{token}`: needs a session in the room; since v4 it must be the one in the caller's cookies. */
 export function joinCall(r: TalkRequest): Answer {
   const { room, attendee, session } = requireSeat(r, { writable: r.era !== 'A', pastLobby: true });
   if (!session) throw new Stop(404);
   session.lastPing = r.now;
   const flags = int(r, 'flags', 7);
   if (session.inCall === 0) {
-    // Sessions that went silent do not count, so a call that only they are in is started again in the chat.
+    // Silent sessions do not count: a call that only they are in is announced in the chat as started once more.
     const started = sessionsInCall(r.talk, room).length === 0;
     room.call ??= { since: r.now, users: [], guests: [] };
     const taken = attendee.actorType === 'users' ? room.call.users : room.call.guests;
@@ -46,7 +46,7 @@ export function joinCall(r: TalkRequest): Answer {
   return { status: 200 };
 }
 
-/** `PUT /call/{token}`: other flags for a session that is in the call. */
+/** `PUT /call/{token}`: changes the flags of a session that is in the call. */
 export function changeFlags(r: TalkRequest): Answer {
   const { room, session } = requireSeat(r);
   if (!session) throw new Stop(404);
@@ -118,7 +118,7 @@ export function leaveCall(talk: Talk, room: Room, attendee: Attendee, session?: 
   talk.waiting.wake(room.token);
 }
 
-/** Ends the call of a room; a one-to-one call that nobody took is a missed one. */
+/** Ends the call of a room; a one-to-one call that nobody answered is reported as missed. */
 export function endCall(talk: Talk, room: Room, by: Author, everyone: boolean): void {
   const call = room.call;
   if (!call) return;

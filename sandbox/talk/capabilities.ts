@@ -4,7 +4,7 @@ import type { Answer } from './ocs.ts';
 import { isTalk, serverUrl, type Talk, type TalkRequest } from './talk.ts';
 import { featuresOf, nextcloudOf } from './versions.ts';
 
-/** `GET /cloud/capabilities`: for anybody; `If-None-Match` is honoured since v4. */
+/** `GET /cloud/capabilities`: needs no account; `If-None-Match` is honoured since v4. */
 export function capabilities(r: TalkRequest): Answer {
   const modern = r.era === 'E';
   const { major, minor, micro, string } = nextcloudOf(r.talk.state.talkVersion);
@@ -76,7 +76,7 @@ function modernApps(r: TalkRequest): object {
   };
 }
 
-/** Talk's own part; none before 3.0.1 and for accounts that may not use Talk. */
+/** The part of Talk; absent before 3.0.1 and for accounts that may not use Talk. */
 function talkApp(r: TalkRequest): object | undefined {
   const { talkVersion } = r.talk.state;
   if (!isTalk(r.talk, '3.0.1') || r.user?.talkAllowed === false) return undefined;

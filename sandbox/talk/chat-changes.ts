@@ -63,7 +63,7 @@ function refusal(r: TalkRequest, { room, attendee }: Seat, line: Message | undef
   return undefined;
 }
 
-/** The system line about a change; 202 when bots may have carried the old text elsewhere. */
+/** The system line about a change; 202 if bots may have passed the old text on. */
 function changed(r: TalkRequest, seat: Seat, line: Message, name: string): Answer {
   const notice = addSystemMessage(r.talk, seat.room, authorOf(seat.attendee), name, {}, line.id);
   const data = notice && formatMessage(r.talk, seat.room, notice, seat.attendee);

@@ -23,7 +23,7 @@ export function maxLength(talk: Talk): number {
   return talk.state.maxLength ?? (isTalk(talk, '6.0.1') ? 32_000 : 1000);
 }
 
-/** `GET /chat/{token}`, the kind of the server's age; counts what is open per account. */
+/** `GET /chat/{token}`, in the version of the server's era; counts the open requests per account. */
 export async function receive(r: TalkRequest): Promise<Answer> {
   const { open, peak } = r.talk.polls;
   const who = r.user?.id ?? 'guests';

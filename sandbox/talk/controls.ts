@@ -31,19 +31,19 @@ export interface TalkControls {
   /** Installs a bot and switches it on in those rooms. */
   installBot(bot: NewBot & { rooms?: string[] }): { id: number; actorId: string };
   addUser(user: Partial<TalkUser> & { id: string; appPassword?: string }): void;
-  /** Grants the login that waits: the one of that login link or token, or the newest. */
+  /** Grants the waiting login with that link or token, or the newest. */
   grantLogin(grant: { user: string; login?: string }): { loginName: string; appPassword: string };
   /** The server is upgraded (or set back): rooms and messages stay, sessions end. */
   setVersion(version: { era?: Era; talkVersion?: string }): void;
   setMaintenance(on: boolean): void;
-  /** Ends the Talk sessions of an account, or the one with that id, as a kill elsewhere: signaling answers 409. */
+  /** Ends the Talk sessions of an account, or the one with that id, as if killed elsewhere: signaling then answers 409. */
   killSession(kill: { token: string; user?: string; sessionId?: string }): { killed: number };
   /** `pause` holds the requests to bots until `on`; `drop` discards them. */
   setPushes(mode: TalkState['pushes']): void;
   /** Resolves when no request to a bot is under way. */
   pushesSettled(): Promise<void>;
   configure(settings: {
-    /** Characters of a message; null is the release's own limit. */
+    /** The maximum length of a message; null is the limit of the release. */
     maxLength?: number | null;
     bruteForce?: boolean;
     publicUrl?: string | null;
@@ -155,7 +155,7 @@ export function createControls(talk: Talk): TalkControls {
 /** The same controls below `/__sandbox/`. */
 export function httpControls(controls: () => TalkControls): SandboxControls<TalkState> {
   const pass = <Name extends keyof TalkControls>(name: Name) => {
-    // The body is what the control takes; what is wrong with it shows as an answer 400.
+    // The body is the argument of the control; an invalid one makes it throw, which is answered with 400.
     return (input: Record<string, unknown>) => (controls()[name] as (input: unknown) => unknown)(input);
   };
   return {

@@ -69,7 +69,7 @@ async function ocs(talk: Talk, request: SandboxRequest, path: string, v1: boolea
     const answer = { status: 401, code: 997, message: 'Unauthorised', headers, routing: true };
     return withCookies(envelope(answer, { ...asked, format: 'xml' }), open);
   }
-  // A cookie jar that is logged in counts like Basic auth.
+  // Cookies of a logged-in session count like Basic auth.
   const user = account ?? (open.session.user === null ? null : (state.users[open.session.user] ?? null));
 
   const found = findRoute(request.method, path, era, state.talkVersion);
@@ -115,7 +115,7 @@ async function answerOf(r: TalkRequest, route: Route, missing: string | undefine
   let answer: Answer;
   try {
     if (missing !== undefined && r.era !== 'A') {
-      // Who may call is asked before what with, except where nobody has to be a participant yet.
+      // The caller is checked before the parameters, except where the caller need not be a participant.
       if (route.variables.includes('token') && route.throttles.length === 0) requireSeat(r);
       return serverError;
     }
@@ -124,7 +124,7 @@ async function answerOf(r: TalkRequest, route: Route, missing: string | undefine
     if (!(error instanceof Stop)) throw error;
     answer = error.answer;
   }
-  // The request that crosses the limit dies in the throttle that runs after the controller.
+  // The request that exceeds the limit is refused by the throttle that runs after the controller.
   return blocked() ? serverError : answer;
 }
 

@@ -7,7 +7,7 @@ import type { Talk } from './talk.ts';
 import { type Era, eraOf, eraVersion } from './versions.ts';
 import { createWaiting } from './waiting.ts';
 
-/** How the stand-in Nextcloud is started. Era and release win over what the state file says; the rest is for a first start. */
+/** Options of the stand-in Nextcloud. Era and release override the state file; the others apply only to the first start. */
 export interface TalkSandboxOptions extends SandboxOptions {
   /** A = v1 document (Talk 3.1), C = v1 with chat-v2 (Talk 6), E = v4 (Talk 17.1, the default). */
   era?: Era;
@@ -23,13 +23,13 @@ export interface TalkSandboxOptions extends SandboxOptions {
   changelog?: boolean;
   /** True: the server requires a password for every public room. */
   forcePasswords?: boolean;
-  /** False counts no failures, so that nobody is throttled. */
+  /** False: failures are not counted, so nobody is throttled. */
   bruteForce?: boolean;
-  /** Characters of a message, where it is not what the release has. */
+  /** The maximum length of a message, if it differs from that of the release. */
   maxLength?: number;
-  /** The URL that the server believes to have (`overwrite.cli.url`), where it is not its own. */
+  /** The URL that the server takes for its own (`overwrite.cli.url`), if it differs from the real one. */
   publicUrl?: string;
-  /** Milliseconds that a signaling pull is held; 50 by default, real servers hold up to 30 s. */
+  /** How long a signaling pull is held, in milliseconds: 50 by default; real servers hold it for up to 30 s. */
   signalingHold?: number;
 }
 

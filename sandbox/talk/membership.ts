@@ -2,7 +2,7 @@ import { addSystemMessage } from './messages.ts';
 import { type ActorType, type Attendee, type Author, nextId, type Room, randomText, tokenAlphabet } from './state.ts';
 import { seconds, type Talk } from './talk.ts';
 
-/** Makes an empty room; `token` is drawn when absent. */
+/** Makes an empty room; without `token` it gets a random one. */
 export function makeRoom(talk: Talk, type: Room['type'], name: string, token?: string): Room {
   const room: Room = {
     id: nextId(talk.state, 'room'),
@@ -53,7 +53,7 @@ export function addAttendee(
   return attendee;
 }
 
-/** Adds an account, with the system line when somebody did it. */
+/** Adds an account, with a system line if somebody added it. */
 export function addUser(talk: Talk, room: Room, userId: string, type: Attendee['type'], by?: Author): Attendee {
   const name = talk.state.users[userId]?.displayName ?? userId;
   const attendee = addAttendee(talk, room, 'users', userId, type, name);

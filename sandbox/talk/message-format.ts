@@ -3,7 +3,7 @@ import type { Attendee, Message, Room } from './state.ts';
 import { actorObject, systemText } from './system-text.ts';
 import { currentEra, isTalk, serverUrl, type Talk } from './talk.ts';
 
-/** A line as the server's age shows it to that attendee; `parent` false leaves the quoted line out. */
+/** A line as a server of that version shows it to that attendee; `parent` false omits the quoted line. */
 export function formatMessage(
   talk: Talk,
   room: Room,
@@ -70,7 +70,7 @@ function threadFields(talk: Talk, message: Message): Record<string, unknown> {
   return { threadId: thread.id, isThread: true, threadTitle: thread.title, threadReplies: replies };
 }
 
-/** Text with placeholders and what they stand for, for the chat and for bots. */
+/** Text with placeholders and the objects that they stand for, for the chat and for bots. */
 export function richText(
   talk: Talk,
   room: Room,
@@ -114,7 +114,7 @@ export function richText(
   }
 }
 
-/** The name that stands beside a line: accounts by their name of today, bots marked as such. */
+/** The author's name beside a line: the current name of an account; bots are marked as such. */
 export function displayNameOf(talk: Talk, room: Room, message: Message): string {
   if (message.actorType === 'users') return talk.state.users[message.actorId]?.displayName ?? '';
   if (message.actorType === 'bots') {
@@ -125,7 +125,7 @@ export function displayNameOf(talk: Talk, room: Room, message: Message): string 
   return here?.displayName || message.actorName;
 }
 
-/** How often each emoji was used on a line; an empty map is an object here, as the server has it. */
+/** How often each emoji was used on a line. Unlike elsewhere, the server sends an empty map as an object here. */
 function reactionCounts(message: Message): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const reaction of message.reactions) counts[reaction.emoji] = (counts[reaction.emoji] ?? 0) + 1;

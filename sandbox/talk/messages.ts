@@ -4,7 +4,7 @@ import { currentEra, seconds, type Talk, userIn } from './talk.ts';
 /** System lines that do not count as the room's last message. */
 const aside = new Set(['message_deleted', 'message_edited', 'reaction_revoked']);
 
-/** Writes a line into a room: read markers, mentions, the waiting long polls. */
+/** Writes a line into a room, updates read markers and mentions, and wakes the waiting long polls. */
 export function addMessage(
   talk: Talk,
   room: Room,
@@ -65,7 +65,7 @@ export function userAuthor(talk: Talk, userId: string): Author {
   return { actorType: 'users', actorId: userId, actorName: talk.state.users[userId]?.displayName ?? userId };
 }
 
-/** The lines of a room that a kind of chat shows, oldest first. */
+/** The lines of a room that a version of the chat shows, oldest first. */
 export function messagesOf(talk: Talk, room: Room, verbs?: Verb[]): Message[] {
   return talk.state.messages.filter(
     (message) => message.token === room.token && (!verbs || verbs.includes(message.verb)),
@@ -92,7 +92,7 @@ export function unreadCount(talk: Talk, room: Room, attendee: Attendee): number 
 /** A mention in a text: the id as written, without quotes. */
 const mention = /(?<![\p{L}\p{N}_.])@(?:"([^"]+)"|([\p{L}\p{N}_.'@-]+))/gu;
 
-/** Puts placeholders where accounts, guests or everybody are mentioned, with what stands behind them. */
+/** Replaces mentions of accounts, guests and everybody by placeholders, and returns the objects that these stand for. */
 export function renderMentions(talk: Talk, room: Room, source: string): { message: string; parameters: object } {
   const parameters: Record<string, Record<string, string>> = {};
   const names = new Map<string, string>();

@@ -3,10 +3,10 @@ import type { SandboxReply } from '../sandbox-server.ts';
 /** What a handler answers, before it is wrapped into the OCS envelope. */
 export interface Answer {
   status: number;
-  /** Where the code in the envelope is not the HTTP status: 997 for a caller that is not logged in. */
+  /** The code in the envelope, if it is not the HTTP status: 997 for a caller that is not logged in. */
   code?: number;
   data?: unknown;
-  /** Absent is `OK`, or what the server's age says when the request failed. */
+  /** Absent means `OK`, or the message of the server's era if the request failed. */
   message?: string | null;
   headers?: Record<string, string>;
   /** Answers of Nextcloud's router instead of a controller: XML unless `format=json`, and other cache headers. */
@@ -15,7 +15,7 @@ export interface Answer {
   reopened?: boolean;
 }
 
-/** Stops a handler with that answer. */
+/** Thrown by a handler to end with that answer. */
 export class Stop extends Error {
   readonly answer: Answer;
   constructor(status: number, data: unknown = [], headers: Record<string, string> = {}) {
@@ -27,7 +27,7 @@ export class Stop extends Error {
 export const routerCache = { 'cache-control': 'no-store, no-cache, must-revalidate' };
 export const expires = { expires: 'Thu, 19 Nov 1981 08:52:00 GMT' };
 
-/** The words of Nextcloud's router for a path that no app has. */
+/** The message of Nextcloud's router for a path that no app has. */
 export const noRoute: Answer = {
   status: 404,
   routing: true,
@@ -35,13 +35,13 @@ export const noRoute: Answer = {
     'Invalid query, please check the syntax. API specifications are here: http://www.freedesktop.org/wiki/Specifications/open-collaboration-services.\n',
 };
 
-/** What a call that needs an account answers without one. */
+/** The answer to a call that needs an account and has none. */
 export const notLoggedIn: Answer = { status: 401, code: 997, message: 'Current user is not logged in' };
 
-/** What Nextcloud answers when a controller threw. */
+/** The answer of Nextcloud when a controller throws. */
 export const serverError: Answer = { status: 500, routing: true, message: 'Internal Server Error\n' };
 
-/** How the caller asked for its answer. */
+/** The form in which the caller requested its answer. */
 export interface Asked {
   format: string | null;
   accept: string;

@@ -1,7 +1,7 @@
 import type { SandboxRequest } from '../sandbox-server.ts';
 import type { Route } from './routes.ts';
 
-/** The parameters of a request, and what a strict reader has to say about them. */
+/** The parameters of a request, and what a strict check finds wrong with them. */
 export interface Parameters {
   input: Record<string, unknown>;
   /** A required parameter that is missing: typed controllers throw for it. */
@@ -46,7 +46,7 @@ const integers = new Set([
   'shareType',
 ]);
 
-/** Reads query and body (form or JSON) as Nextcloud merges them, and checks the names against the route but for `optional`. */
+/** Reads query and body (form or JSON) as Nextcloud merges them, and checks the names against the route; `optional` are allowed as well. */
 export async function readParameters(
   request: SandboxRequest,
   route: Route,

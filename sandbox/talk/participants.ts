@@ -60,7 +60,7 @@ function rowV4(r: TalkRequest, room: Room, one: Attendee): object {
   return { ...row, status: 'offline', statusIcon: null, statusMessage: null, statusClearAt: null };
 }
 
-/** `POST /room/{token}/participants`: servers before Talk 6 turn a one-to-one into a group, later ones refuse. */
+/** `POST /room/{token}/participants`: servers before Talk 6 turn a one-to-one room into a group; later ones refuse. */
 export function addParticipant(r: TalkRequest): Answer {
   const seat = requireSeat(r, { moderator: true });
   const { room } = seat;
@@ -164,7 +164,7 @@ export function setModerator(r: TalkRequest): Answer {
   const target = moderatorTarget(r, seat);
   if (!target) return failed(r, 404, 'participant');
   const isSelf = target === seat.attendee && (r.era === 'E' || (r.era === 'C' && !promote));
-  // Nobody changes their own role, and the server does not say that this is why.
+  // Nobody may change their own role; the server refuses it without saying why.
   if (isSelf) return { status: 403 };
   const from = promote ? (r.era === 'E' ? [3, 4, 5] : [3, 4]) : [2, 6];
   if (!from.includes(target.type) || (r.era === 'E' && !['users', 'guests', 'emails'].includes(target.actorType))) {

@@ -1,7 +1,7 @@
 import { letters, type PhpSession, randomText, type TalkState, type TalkUser, wordAlphabet } from './state.ts';
 import type { Era } from './versions.ts';
 
-/** The name of the session cookie: `oc` and the instance id, as every Nextcloud has its own. */
+/** The name of the session cookie: `oc` and the id of the instance. */
 const instanceCookie = 'octrunk1ine9k';
 
 /** The PHP session behind a request, and the cookies that the answer has to set. */
@@ -15,7 +15,7 @@ export interface OpenSession {
 const kept = 2000;
 
 /**
- * Opens the PHP session of a request as the server's age does it. The session only survives when all cookies come back; on era A
+ * Opens the PHP session of a request as a server of that version does. The session survives only if all cookies come back; on era A
  * the first request with `cookie_test` logs in anew and empties it, so that a join that was the first request is lost.
  */
 export function openPhpSession(
@@ -66,14 +66,14 @@ export function openPhpSession(
   return { session, setCookies, fromJar: id !== undefined };
 }
 
-/** Keeps a session that now carries something; the oldest are forgotten beyond 2,000. */
+/** Keeps a session that is no longer empty. Of more than 2,000, the oldest are dropped. */
 export function keepPhpSession(state: TalkState, session: PhpSession): void {
   state.phpSessions[session.id] = session;
   const ids = Object.keys(state.phpSessions);
   for (const old of ids.slice(0, Math.max(0, ids.length - kept))) delete state.phpSessions[old];
 }
 
-/** The session cookie as it is set again when a controller reopened the session. */
+/** The session cookie, which is set again when a controller reopened the session. */
 export function instanceOf(session: PhpSession): string {
   return `${instanceCookie}=${session.id}; path=/; HttpOnly; SameSite=Lax`;
 }

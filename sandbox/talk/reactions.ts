@@ -17,7 +17,7 @@ export function reactionRoute(r: TalkRequest): Answer {
   return { status, data: status < 400 ? reactionsOf(r.talk, room, line) : [] };
 }
 
-/** Adds a reaction: 201, 200 when it was there, 400 for anything but an emoji, or for a line that allows no reactions. */
+/** Adds a reaction: 201, or 200 if it was there; 400 for anything but an emoji, and for a line that allows no reactions. */
 export function addReaction(talk: Talk, room: Room, author: Author, line: Message, emoji: string): number {
   if (!isEmoji(emoji) || !isReplyable(line)) return 400;
   if (ownReaction(line, author, emoji)) return 200;

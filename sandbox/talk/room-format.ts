@@ -4,22 +4,22 @@ import { findMessage, lastCommonRead, unreadCount } from './messages.ts';
 import type { Attendee, Room, TalkSession } from './state.ts';
 import { currentEra, isInLobby, isTalk, moderates, seconds, type Talk } from './talk.ts';
 
-/** Who views a room: nobody yet (a guest before joining), or an attendee with the session of its cookies. */
+/** The viewer of a room: an attendee with the session in its cookies, or nobody yet (a guest before joining). */
 interface Looker {
   attendee: Attendee | undefined;
   session: TalkSession | undefined;
-  /** A guest that joined in this very request: the server has not read its defaults back yet. */
+  /** The guest joined in this same request, so the server has not read its default values yet. */
   fresh?: boolean;
 }
 
-/** A room as the server's age shows it. */
+/** A room as a server of that version shows it. */
 export function formatRoom(talk: Talk, room: Room, looker: Looker): Record<string, unknown> {
   const era = currentEra(talk);
   if (era === 'E') return formatV4(talk, room, looker);
   return formatV1(talk, room, looker, era === 'C');
 }
 
-/** The sessions that count as in the call: those that gave a sign of life within 30 seconds. */
+/** The sessions that count as in the call: those that pinged within the last 30 seconds. */
 export function sessionsInCall(talk: Talk, room: Room): { attendee: Attendee; session: TalkSession }[] {
   const limit = seconds(talk) - 30;
   return room.attendees.flatMap((attendee) =>
@@ -29,7 +29,7 @@ export function sessionsInCall(talk: Talk, room: Room): { attendee: Attendee; se
   );
 }
 
-/** The name that an account sees: a one-to-one room is named after the other one. */
+/** The name that an account sees: a one-to-one room is named after the other participant. */
 export function roomNames(talk: Talk, room: Room, viewer: Attendee | undefined): { name: string; displayName: string } {
   if (room.type === 4) return { name: viewer?.actorId ?? '', displayName: 'Talk updates ✅' };
   if (room.type !== 1) {
@@ -39,7 +39,7 @@ export function roomNames(talk: Talk, room: Room, viewer: Attendee | undefined):
   }
   const other = room.attendees.find((one) => one.actorId !== viewer?.actorId);
   if (other) return { name: other.actorId, displayName: other.displayName };
-  // The other one left: its id stays as the room's name.
+  // The other participant left: its id stays as the room's name.
   const left = room.name.split('/').find((id) => id !== viewer?.actorId) ?? '';
   return { name: left, displayName: talk.state.users[left]?.displayName ?? left };
 }
@@ -165,7 +165,7 @@ function formatV4(talk: Talk, room: Room, { attendee, session, fresh }: Looker):
   return data;
 }
 
-/** 254 for moderators, 246 for everybody else: all but ignoring the lobby. */
+/** 254 for moderators; 246 for everybody else, who may do the same except ignore the lobby. */
 export function permissionsOf(attendee: Attendee): number {
   return moderates(attendee) ? 254 : 246;
 }

@@ -23,7 +23,7 @@ import { countFailure } from './throttle.ts';
 
 const needsPassword: Answer = { status: 400, data: { error: 'password', message: 'Password needs to be set' } };
 
-/** `POST /room`: 201 for a new room, 200 for a one-to-one that is there. */
+/** `POST /room`: 201 for a new room, 200 for a one-to-one room that exists. */
 export function createRoom(r: TalkRequest): Answer {
   const me = r.user as TalkUser;
   const invite = text(r, 'invite');
@@ -67,7 +67,7 @@ export function createRoom(r: TalkRequest): Answer {
   return created(r, room, 201);
 }
 
-/** What a room is given while it is made (Talk 21.1). */
+/** Applies the settings that can be given when a room is created (Talk 21.1). */
 function furnish(r: TalkRequest, room: Room, by: ReturnType<typeof userAuthor>): void {
   room.description = text(r, 'description').trim();
   room.readOnly = int(r, 'readOnly') === 1 ? 1 : 0;
@@ -79,7 +79,7 @@ function furnish(r: TalkRequest, room: Room, by: ReturnType<typeof userAuthor>):
   for (const id of groups) if (Object.hasOwn(r.talk.state.groups, id)) addGroup(r.talk, room, id, by, true);
 }
 
-/** `GET /room`: what the caller is in; era E adds the updates room and the headers for the next poll. */
+/** `GET /room`: the rooms of the caller; era E adds the updates room and the headers for the next poll. */
 export function listRooms(r: TalkRequest): Answer {
   const me = r.user as TalkUser;
   if (r.era === 'E') ensureChangelog(r.talk, me);
@@ -94,7 +94,7 @@ export function listRooms(r: TalkRequest): Answer {
   return { status: 200, data, headers };
 }
 
-/** `GET /room/{token}`: members, guests with a session, and anybody for a public room. */
+/** `GET /room/{token}`: for members and guests with a session; a public room is shown to anybody. */
 export function getRoom(r: TalkRequest): Answer {
   const room = findRoom(r.talk, r.input.token);
   const seat = room && seatOf(r, room);
@@ -219,18 +219,18 @@ export function setLobby(r: TalkRequest): Answer {
   return { status: 200, data: formatRoom(r.talk, room, seat) };
 }
 
-/** What changes when the server or its settings do: a client's sign to read the capabilities again. */
+/** A hash that changes with the server or its settings, by which clients know that they must read the capabilities again. */
 function talkHash(talk: Talk): string {
   const { talkVersion, maxLength } = talk.state;
   return hash('sha1', JSON.stringify([talkVersion, maxLength]), 'hex');
 }
 
-/** A documented refusal: since Talk 20 with the reason in `data.error`. */
+/** A documented refusal; since Talk 20 the reason is in `data.error`. */
 export function failed(r: TalkRequest, status: number, error: string): Answer {
   return { status, data: isTalk(r.talk, '20') ? { error } : [] };
 }
 
-/** Nothing to say, or since Talk 21 the room as it is now. */
+/** An empty answer, or since Talk 21 the room as it is now. */
 function roomDone(r: TalkRequest, seat: Seat): Answer {
   return { status: 200, data: isTalk(r.talk, '21') ? formatRoom(r.talk, seat.room, seat) : [] };
 }
@@ -243,7 +243,7 @@ function created(r: TalkRequest, room: Room, status: number): Answer {
   return { status, data: !isTalk(r.talk, '6') || status === 200 ? { token } : { token, name, displayName } };
 }
 
-/** The first line of a room, which its makers have read. */
+/** Writes the first line of a room, which its moderators count as read. */
 function announced(r: TalkRequest, room: Room, by: ReturnType<typeof userAuthor>): Room {
   addSystemMessage(r.talk, room, by, 'conversation_created');
   for (const attendee of usersOf(room)) if (moderates(attendee)) attendee.lastRead = room.lastMessage;

@@ -21,12 +21,12 @@ import { atLeast, type Era } from './versions.ts';
 
 type Handler = (request: TalkRequest) => Answer | Promise<Answer>;
 
-/** One route of the server: where it is in each era, what it takes and who may call it. */
+/** One route of the server: its path in each era, its parameters, and who may call it. */
 export interface Route {
   method: string;
   pattern: RegExp;
   variables: string[];
-  /** The API version per era; absent where the era does not have it. `core` routes lie outside Talk. */
+  /** The API version per era; absent if the era lacks the route. `core` routes are outside of Talk. */
   versions: Partial<Record<Era, string>> | 'core';
   /** The first Talk release that has it. */
   since: string;
@@ -34,7 +34,7 @@ export interface Route {
   required: string[];
   /** Guests get 401. */
   login: boolean;
-  /** What makes the server refuse the address here. */
+  /** The kind of failure for which the server blocks an address here. */
   throttles: ThrottleAction[];
   handler: Handler;
 }

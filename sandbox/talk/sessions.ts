@@ -52,7 +52,7 @@ export function joinRoom(r: TalkRequest): Answer {
   return { status: 200, reopened: true, data: formatRoom(r.talk, room, { attendee, session, fresh }) };
 }
 
-/** `DELETE /room/{token}/participants/active`: leaving without a session succeeds. */
+/** `DELETE /room/{token}/participants/active`: succeeds even without a session. */
 export function leaveRoom(r: TalkRequest): Answer {
   const room = findRoom(r.talk, r.input.token);
   if (!room) {
@@ -75,7 +75,7 @@ export function setGuestName(r: TalkRequest): Answer {
   return { status: 200 };
 }
 
-/** Ends sessions that gave no sign of life for 100 seconds, as every request for a room does. */
+/** Ends sessions that have been silent for 100 seconds. The server does this at every request for a room. */
 export function endSilentSessions(talk: Talk): void {
   const limit = seconds(talk) - 100;
   for (const room of talk.state.rooms) {
@@ -87,7 +87,7 @@ export function endSilentSessions(talk: Talk): void {
   }
 }
 
-/** Ends one session: it leaves the call, and who was only there with it leaves the room. */
+/** Ends one session: it leaves the call, and a guest or self-joined user without another session leaves the room. */
 export function endSession(talk: Talk, room: Room, attendee: Attendee, session: TalkSession, keep = false): void {
   leaveCall(talk, room, attendee, session);
   attendee.sessions = attendee.sessions.filter((one) => one !== session);

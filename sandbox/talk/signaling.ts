@@ -3,7 +3,7 @@ import { permissionsOf } from './room-format.ts';
 import type { Room } from './state.ts';
 import { bySession, findRoom, serverUrl, type TalkRequest } from './talk.ts';
 
-/** `GET /signaling/{token}`: a sign of life for the session of the cookies; held until the room changes or the hold is over. */
+/** `GET /signaling/{token}`: keeps the session in the cookies alive; held until the room changes or `signalingHold` is over. */
 export async function pullSignaling(r: TalkRequest): Promise<Answer> {
   const room = findRoom(r.talk, r.input.token);
   const carried = room && r.php.rooms[room.token];

@@ -75,7 +75,7 @@ export interface Reaction {
 
 export type Verb = 'comment' | 'comment_deleted' | 'system' | 'reaction' | 'reaction_deleted' | 'object_shared';
 
-/** One chat line. For system lines `text` is the message name and `params` what it is about. */
+/** One chat line. For system lines, `text` is the message name and `params` its parameters. */
 export interface Message {
   id: number;
   token: string;
@@ -150,13 +150,13 @@ export interface ScheduledMessage {
 export interface StoredFile {
   id: number;
   userId: string;
-  /** From the account's root, with a slash in front. */
+  /** From the root of the account, with a leading slash. */
   path: string;
   type: string;
   size: number;
 }
 
-/** What PHP keeps behind the instance cookie: who is logged in and the Talk session per room. */
+/** The PHP session of an instance cookie: who is logged in, and the Talk session per room. */
 export interface PhpSession {
   id: string;
   passphrase: string;
@@ -221,7 +221,7 @@ export function randomText(length: number, alphabet: string): string {
 }
 
 export const letters = 'abcdefghijklmnopqrstuvwxyz';
-/** What room tokens are made of: no letter or digit that can be mistaken for another. */
+/** The alphabet of room tokens: no letter or digit that can be mistaken for another. */
 export const tokenAlphabet = 'abcdefghijkmnopqrstwxyz23456789';
 export const wordAlphabet = `${letters}${letters.toUpperCase()}0123456789`;
 

@@ -1,15 +1,15 @@
 import type { Attendee, Message, Room } from './state.ts';
 import type { Talk } from './talk.ts';
 
-/** A Rich Object String: text with placeholders, and what stands behind them. */
+/** A Rich Object String: text with placeholders, and the objects that they stand for. */
 interface RichText {
   message: string;
   parameters: Record<string, object>;
-  /** Another name than the stored one, where the reader decides what it is. */
+  /** Replaces the stored message name where it depends on the reader. */
   name?: string;
 }
 
-/** What follows `{actor}` or `You`, for the lines that only differ in the actor. */
+/** The text after `{actor}` or `You`, for lines that differ only in the actor. */
 const deeds: Record<string, string> = {
   conversation_created: 'created the conversation',
   description_set: 'set the description',
@@ -39,7 +39,7 @@ const deeds: Record<string, string> = {
   audio_recording_stopped: 'stopped the audio recording',
 };
 
-/** The lines about another participant: before and after who it is about. */
+/** Lines about another participant: the text before and after that participant's name. */
 const aboutUser: Record<string, [string, string]> = {
   user_added: ['added', ''],
   user_removed: ['removed', ''],
@@ -49,7 +49,7 @@ const aboutUser: Record<string, [string, string]> = {
   guest_moderator_demoted: ['demoted', ' from moderator'],
 };
 
-/** The words of a system line as that attendee reads it; without one, as a bot does. */
+/** The text of a system line as that attendee reads it, or as a bot reads it if there is no attendee. */
 export function systemText(talk: Talk, room: Room, line: Message, reader: Attendee | undefined): RichText {
   const actor = actorObject(talk, room, line.actorType, line.actorId);
   const own = reader !== undefined && reader.actorType === line.actorType && reader.actorId === line.actorId;
@@ -94,7 +94,7 @@ export function systemText(talk: Talk, room: Room, line: Message, reader: Attend
   }
 }
 
-/** An actor as a Rich Object: accounts that do not exist, bots among them, are a deleted user. */
+/** An actor as a Rich Object. Accounts that do not exist, which includes bots, are shown as a deleted user. */
 export function actorObject(talk: Talk, room: Room, actorType: string, actorId: string): Record<string, string> {
   if (actorType === 'guests') {
     const guest = room.attendees.find((one) => one.actorType === 'guests' && one.actorId === actorId);

@@ -12,19 +12,19 @@ export interface BotPushes {
   reaction(room: Room, author: Author, line: Message, emoji: string, added: boolean): void;
   /** A bot was enabled or disabled in a room (sent since Talk 20). */
   membership(room: Room, bot: Bot, added: boolean): void;
-  /** Sends what was held while pushes were paused. */
+  /** Sends the requests that were held while pushes were paused. */
   release(): void;
-  /** Resolves once every request that is under way was answered or gave up. */
+  /** Resolves once every open request has been answered or has failed. */
   settled(): Promise<void>;
 }
 
-/** The running stand-in, as every part of it sees it. */
+/** The running stand-in, shared by its modules. */
 export interface Talk {
   sandbox: Sandbox<TalkState>;
   state: TalkState;
   waiting: Waiting;
   pushes: BotPushes;
-  /** Milliseconds that a signaling pull is held when nothing happens; real servers hold 30 s. */
+  /** How long a signaling pull is held if nothing happens, in milliseconds; real servers hold it for 30 s. */
   signalingHold: number;
   /** Chat requests that are open now and at most, per account. */
   polls: { open: Map<string, number>; peak: Map<string, number> };
@@ -36,7 +36,7 @@ export interface TalkRequest {
   era: Era;
   /** Null for guests. */
   user: TalkUser | null;
-  /** The request logged in with an app password, which this is. */
+  /** The app password, if the request logged in with one. */
   appPassword: string | null;
   php: PhpSession;
   /** Path variables and parameters out of query and body. */
@@ -114,12 +114,12 @@ export function seatOf(r: TalkRequest, room: Room): Seat | undefined {
   return held?.attendee.actorType === 'guests' ? { room, ...held } : undefined;
 }
 
-/** What a call demands of the caller besides a seat. */
+/** What a call requires of the caller besides a seat. */
 interface Demands {
   moderator?: boolean;
   /** The room must not be read-only. */
   writable?: boolean;
-  /** Those whom the lobby holds back are refused. */
+  /** Callers whom the lobby holds back are refused. */
   pastLobby?: boolean;
 }
 

@@ -5,7 +5,7 @@ import { failed } from './rooms.ts';
 import type { Attendee, Message, Room, Thread } from './state.ts';
 import { int, isTalk, moderates, requireSeat, type TalkRequest, text } from './talk.ts';
 
-/** The thread that a new line belongs to, 0 for none; undefined where the one that is named is not there. */
+/** The thread that a new line belongs to, 0 for none; undefined if the named thread does not exist. */
 export function threadOf(r: TalkRequest, room: Room, parent: number): number | undefined {
   if (!isTalk(r.talk, '22')) return 0;
   const quoted = parent === 0 ? undefined : findMessage(r.talk, room, parent);
@@ -14,7 +14,7 @@ export function threadOf(r: TalkRequest, room: Room, parent: number): number | u
   return wanted === 0 || findThread(r, room, wanted) ? wanted : undefined;
 }
 
-/** Starts a thread with a line where a title was given. */
+/** Starts a thread with a line, if a title was given. */
 export function startThread(r: TalkRequest, room: Room, line: Message): void {
   const title = text(r, 'threadTitle').trim();
   if (title === '' || line.thread !== 0 || line.parent !== 0 || !isTalk(r.talk, '22')) return;

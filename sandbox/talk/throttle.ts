@@ -3,7 +3,7 @@ import type { TalkState } from './state.ts';
 /** What Nextcloud counts per client address: failed logins, unknown room tokens, room passwords, bot signatures. */
 export type ThrottleAction = 'login' | 'talkRoomToken' | 'talkRoomPassword' | 'bot';
 
-/** The delay in milliseconds that so many failures in 12 hours cost, before and again after the controller. */
+/** The delay in milliseconds after that many failures in 12 hours. It applies before and again after the controller. */
 function throttleDelay(failures: number): number {
   return failures === 0 ? 0 : Math.min(25_000, 100 * 2 ** failures);
 }
@@ -13,14 +13,14 @@ function failuresOf(state: TalkState, action: ThrottleAction, now: number): numb
   return state.attempts.filter((attempt) => attempt.action === action && attempt.at > now - 43_200).length;
 }
 
-/** Whether the address is refused outright: more than ten failures within 30 minutes at the longest delay. */
+/** Whether the address is blocked: more than ten failures within 30 minutes, at the longest delay. */
 export function isBlocked(state: TalkState, action: ThrottleAction, now: number): boolean {
   if (!state.bruteForce) return false;
   const recent = state.attempts.filter((attempt) => attempt.action === action && attempt.at > now - 1800).length;
   return recent > 10 && throttleDelay(failuresOf(state, action, now)) === 25_000;
 }
 
-/** Counts a failure. Answers the delay in milliseconds that follows it. */
+/** Counts a failure. Returns the delay in milliseconds that follows it. */
 export function countFailure(state: TalkState, action: ThrottleAction, about: string, now: number): number {
   if (!state.bruteForce) return 0;
   state.attempts = state.attempts.filter((attempt) => attempt.at > now - 43_200);

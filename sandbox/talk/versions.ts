@@ -1,7 +1,7 @@
 /** The generations of the API that the stand-in speaks: A = v1 with chat v1, C = v1 with chat-v2, E = v4. */
 export type Era = 'A' | 'C' | 'E';
 
-/** The Talk release that stands for an era when no release is named. */
+/** The Talk release of an era, if no release is given. */
 export const eraVersion: Record<Era, string> = { A: '3.1.0', C: '6.0.0', E: '17.1.6' };
 
 /** The era of a Talk release. Throws a RangeError for releases that are not served (3.2 and 9 to 11). */
@@ -109,7 +109,7 @@ const since: [feature: string, first: string, gone?: string][] = [
   ['archived-conversations-v2', '20.1'],
   ['conversation-creation-password', '21'],
   ['conversation-creation-all', '21.1'],
-  // Servers list it where their background jobs run by cron.
+  // Servers list it only if their background jobs run by cron.
   ['message-expiration', '21.1'],
   ['threads', '22'],
   ['pinned-messages', '23'],

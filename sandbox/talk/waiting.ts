@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-/** Requests that are held open until something happens in a room, their time is up or their caller hangs up. */
+/** Requests that are held open until something happens in a room, their time is over, or the caller disconnects. */
 export interface Waiting {
   /** How many requests are held now. */
   readonly count: number;
@@ -11,7 +11,7 @@ export interface Waiting {
 }
 
 /**
- * Makes the place where requests wait. `now` is the vendor's clock in milliseconds; when `moves` is true it is a test's clock, which
+ * Makes the list of held requests. `now` is the vendor's clock in milliseconds. If `moves` is true, it is the clock of a test, which
  * announces no change, so it is polled often.
  */
 export function createWaiting(now: () => number, moves: boolean): Waiting {

@@ -33,7 +33,7 @@ export function openByteStore(stateFile: string | undefined): ByteStore {
   };
 }
 
-/** Takes a file in as it arrives: a running SHA-256 and a count, and the bytes while they are few. */
+/** Receives a file as it arrives: keeps a running SHA-256 and size, and the bytes of small files. */
 export class FileSink {
   readonly #hash = createHash('sha256');
   #chunks: Buffer[] | undefined = [];
@@ -47,7 +47,7 @@ export class FileSink {
     this.#chunks?.push(Buffer.from(chunk));
   }
 
-  /** Hex SHA-256 and size of all that was written, with the bytes when they were few enough to keep. */
+  /** SHA-256 (hex) and size of everything that was written, with the bytes of a small file. */
   finish(): { sha256: string; size: number; bytes: Buffer | undefined } {
     const bytes = this.#chunks && Buffer.concat(this.#chunks);
     return { sha256: this.#hash.digest('hex'), size: this.size, bytes };

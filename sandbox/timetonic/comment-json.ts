@@ -7,7 +7,7 @@ export function commentsOf(vendor: Vendor, rowId: string, fieldId: string): Comm
   return vendor.sandbox.state.comments.filter((comment) => comment.rowId === rowId && comment.fieldId === fieldId);
 }
 
-/** What a cell of comments holds: the summary, and the last `most` comments where they are asked for. Null without any. */
+/** The value of a cell of comments: a summary, and the last `most` comments if requested. Null if there are none. */
 export function commentsJson(
   all: Comment[],
   reader: string | undefined,

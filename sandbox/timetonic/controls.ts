@@ -36,10 +36,10 @@ export interface TimetonicControls {
   deleteMessage(input: { smid: string }): void;
   /** Sets this month's allowance (null is none) and what is used of it. */
   setQuota(input: { limit?: number | null; used?: number }): void;
-  /** Kills session keys: one, all of a user, or all. Answers how many. */
+  /** Kills session keys: one, all of a user, or all. Returns how many. */
   killSesskey(input?: { user?: string; key?: string }): { killed: number };
   killOauthkey(input?: { user?: string; key?: string }): { killed: number };
-  /** Makes the next requests of a name fail, which the shared faults cannot tell apart by path. */
+  /** Makes the next requests with a name fail. The shared faults cannot do this, because all requests have the same path. */
   failRequest(failure: RequestFailure): void;
   /** Ends the next bulk writes in a deadlock after so many of their rows. */
   deadlock(input?: { times?: number; rowsWritten?: number }): void;
@@ -48,18 +48,18 @@ export interface TimetonicControls {
   /** Cuts the next downloads of original files after so many bytes of each. */
   cutDownloads(cut: Cut): void;
   expireUploads(): { expired: number };
-  /** Makes a file of any size out of nothing, in a message, a cell or just a book (default: the demo book). */
+  /** Generates a file of any size, in a message, a cell or just a book (by default the demo book). */
   generateFile(input: GeneratedFile): Promise<StoredFile>;
-  /** Sends a frame, or text as it stands, to the attached sockets of a user or of everyone. */
+  /** Sends a frame, or a text unchanged, to the attached sockets of a user or of everyone. */
   pushSocket(input: { frame?: Record<string, unknown>; text?: string; user?: string }): { sent: number };
   closeSockets(input?: { code?: number }): { closed: number };
   /** Who is attached, one entry for each socket. */
   attachedSockets(): string[];
-  /** Puts the server stamp at a value, up to 9223372036854775807. */
+  /** Sets the server stamp, up to 9223372036854775807. */
   setStamp(input: { sstamp: string }): void;
   /** The id that a kind gets next. */
   setNextId(input: { kind: IdKind; id: string }): void;
-  /** Ids of tables, fields and views by their names, for callers that hold no state. */
+  /** Ids of tables, fields and views by their names, for callers without access to the state. */
   tables(): Record<
     string,
     { id: string; code: string; fields: Record<string, string>; views: Record<string, string>; rows: string[] }

@@ -79,7 +79,7 @@ function targetOf(call: Call): Target {
   return { table, row, field: fieldOf(table, fieldId) };
 }
 
-/** What the vendor says about a file it took, names in snake case and ids as text as seen in public. */
+/** The vendor's answer about an accepted file: names in snake case and ids as text, as seen in public. */
 function uploadedJson(vendor: Vendor, file: StoredFile): Record<string, unknown> {
   const place = (type: string, size: string) =>
     `${vendor.sandbox.url}/live/dbi/${type}/${size}/${file.uuid}/${encodeURIComponent(file.originName)}`;

@@ -26,7 +26,7 @@ export class Form {
     this.#values = values;
   }
 
-  /** The value of a field, or nothing when it was left out or sent empty. */
+  /** The value of a field, or undefined if it was omitted or sent empty. */
   maybe(name: string): string | undefined {
     const value = this.#values.get(name);
     return value === '' ? undefined : value;
@@ -58,7 +58,7 @@ export class Form {
   }
 }
 
-/** Checks fields against rules; throws the vendor's no for the first that is unknown, missing or of the wrong kind. */
+/** Checks fields against rules; throws the vendor's refusal for the first that is unknown, missing or of the wrong kind. */
 export function checkFields(values: ReadonlyMap<string, string>, rules: Readonly<Record<string, FieldRule>>): Form {
   for (const name of values.keys()) {
     if (!Object.hasOwn(rules, name)) throw refused(`unknown parameter ${name}`);
@@ -88,7 +88,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Reads a form-encoded body; a name that comes twice is refused. */
+/** Reads a form-encoded body; a repeated name is refused. */
 export function parseForm(body: string): Map<string, string> {
   const values = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(body)) {
@@ -98,7 +98,7 @@ export function parseForm(body: string): Map<string, string> {
   return values;
 }
 
-/** An object with text keys, or a refusal that names the field it came in. */
+/** An object with text keys. Anything else is refused with the name of the field. */
 export function asObject(value: unknown, name: string): Record<string, unknown> {
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw refused(`invalid ${name}: must be a json object`);

@@ -107,7 +107,7 @@ export function applyView(table: Table, rows: Row[], view: Pick<View, 'filterGro
   return kept;
 }
 
-/** Only `contains`, `is` and `desc` were seen in public; the rest stands beside them. */
+/** Only `contains`, `is` and `desc` were seen in public; the others are inferred from them. */
 function test(table: Table, { field_id, json }: Filter): (row: Row) => boolean {
   checkField(table, field_id);
   const operand = json.operand.toLowerCase();

@@ -123,7 +123,7 @@ function readOnly(field: Field): boolean {
   return field.type === 'comments' || field.type === 'activity';
 }
 
-/** What a read of values asks for. */
+/** The parameters of a read of values. */
 export interface ValuesReading {
   format: string;
   fields: Field[];
