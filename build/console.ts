@@ -13,7 +13,7 @@ const icon =
 
 /**
  * Builds `lib/site/console` into a folder: the page, and its scripts and style under names that change with their content. What the
- * first page needs is named in the page itself; the rest is loaded on use.
+ * first page needs is named in the page itself; everything else is loaded on use.
  */
 export async function buildConsole(folder: string): Promise<{ firstPage: string[] }> {
   const built = await build({
@@ -44,7 +44,7 @@ export async function buildConsole(folder: string): Promise<{ firstPage: string[
   const files = new Map<string, string | Uint8Array>(
     built.outputFiles.map(({ path, contents }) => [basename(path), contents]),
   );
-  // Last, so that it never names a file that is not there.
+  // Last, so that it never names a file that does not exist.
   files.set('index.html', page(script, style, shared));
   for (const [name, contents] of files) replaceFile(join(folder, name), contents);
   for (const name of readdirSync(folder)) {

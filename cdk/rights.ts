@@ -29,7 +29,7 @@ export function statementsOf(
     allow(['secretsmanager:PutSecretValue'], secretArns([...(secrets.change ?? []), ...manage])),
     allow(['secretsmanager:CreateSecret', 'secretsmanager:RestoreSecret'], secretArns(manage)),
     allow(['secretsmanager:DeleteSecret'], secretArns([...(secrets.remove ?? []), ...manage])),
-    // The keys that sessions are sealed with stand among the credentials; only a deployment makes them.
+    // The keys that encrypt sessions are stored among the credentials; only a deployment creates them.
     new PolicyStatement({
       effect: Effect.DENY,
       actions: ['secretsmanager:CreateSecret', 'secretsmanager:PutSecretValue', 'secretsmanager:DeleteSecret'],

@@ -150,7 +150,7 @@ function metricOf({ metric, dimensions = {}, largest }: Signal): Metric {
 
 /** Failures, timeouts included, and refusals for want of concurrency. */
 function troubleOf({ declaration: { name }, lambda }: LambdaFunction): MathExpression {
-  // A graph with several functions wants each name in it once.
+  // A graph with several functions needs a distinct name for each.
   const id = name.replaceAll('-', '_');
   return new MathExpression({
     label: name,
@@ -175,7 +175,7 @@ function lostStarts({ lambda }: LambdaFunction): Metric {
   return lambda.metric('AsyncEventsDropped', { period, statistic: Stats.SUM });
 }
 
-/** Requests that the table or its index had no capacity for, by whatever operation. */
+/** Requests that the table or its index had no capacity for, of all operations. */
 function throttles({ table }: StorageStack): MathExpression {
   const metric = (metricName: string, more: Record<string, string> = {}) =>
     new Metric({

@@ -144,7 +144,7 @@ async function start(
   const { directory } = options;
   const lines = gatherLines(process.stdout);
   const write = (line: () => string) => lines.write(options.readable ? () => readable(line()) : line);
-  // Of what the product does by itself while it starts, only what goes wrong is worth a line.
+  // Of what the product does by itself while it starts, only errors are logged.
   let quiet: (line: string) => boolean = () => true;
   const metrics = new Metrics();
   onLog((line) => metrics.note(line));
@@ -234,7 +234,7 @@ async function start(
   const clock = startClock(functions.plain, clockFunctions, options.clock ?? true);
   closers.push(clock.stop);
   storeAccount(join(directory, localAccountFile), { url: bridge.url, key: adminKey });
-  // The first tick goes on while the links are shown, which are to stay the last lines.
+  // The first tick continues while the links are printed, which should remain the last lines.
   quiet = isTickLine;
   void clock.started.then(() => {
     quiet = () => false;

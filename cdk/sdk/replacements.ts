@@ -10,7 +10,7 @@ const retry = '@smithy/core/dist-es/submodules/retry/util-retry';
 const client = '@aws-sdk/core/dist-es/submodules/client';
 const checksum = '@smithy/core/dist-es/submodules/checksum';
 
-/** Modules of the SDK, by their paths below `node_modules`, and what stands for them on Lambda. */
+/** Modules of the SDK, by their paths below `node_modules`, and what replaces them on Lambda. */
 export const moduleReplacements: Readonly<Record<string, string>> = {
   '@aws-sdk/client-dynamodb/dist-es/endpoint/endpointResolver.js': endpointOf('dynamodb'),
   '@aws-sdk/client-secrets-manager/dist-es/endpoint/endpointResolver.js': endpointOf('secretsmanager'),
@@ -57,7 +57,7 @@ export const moduleReplacements: Readonly<Record<string, string>> = {
     }`,
 };
 
-/** Single places in modules: what stands there, and what for it. A place that an upgrade has moved fails the build. */
+/** Replacements of single passages in modules. A passage that an upgrade has changed fails the build. */
 export const moduleEdits: Readonly<Record<string, readonly [from: string, to: string][]>> = {
   // An import of `http` loads all of Node's `fetch`.
   '@smithy/node-http-handler/dist-es/node-http-handler.js': [

@@ -28,7 +28,7 @@ export function completionScript(shell: string): string {
   return script;
 }
 
-/** What may stand at the end of a command line: commands, then operations, then their fields and the fields' choices. */
+/** What may come at the end of a command line: commands, then operations, then their fields and the fields' choices. */
 export async function complete(
   words: readonly string[],
   commands: readonly string[],
@@ -86,7 +86,7 @@ async function fields(
   const field = resolved(document, properties[name]);
   const source = isRecord(field) && isRecord(field['x-choices']) ? field['x-choices'] : undefined;
   if (source === undefined) return [];
-  // Tables are those of a book: the fields that the choices depend on stand before.
+  // Tables are those of a book: the fields that the choices depend on come before.
   const given = new Map(before.map((word) => [word.split('=', 1)[0] ?? '', word.slice(word.indexOf('=') + 1)]));
   const { kind, of = [] } = source as { kind: string; of?: string[] };
   const query = Object.fromEntries(of.map((each) => [each, given.get(each)]));

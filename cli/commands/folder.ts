@@ -108,7 +108,7 @@ function lineOf({ kind, name, action, message, secrets = [], url, secret, hooks 
   return `${action.replace('_', ' ')} ${kind} ${name}${lacks}${details === '' ? '' : `: ${details}`}`;
 }
 
-/** Deletes by the id that stands in the list of its kind. */
+/** Deletes by the id that the list of its kind shows. */
 async function remove(api: Api, kind: Kind, name: string): Promise<void> {
   const path = kind.path ?? '';
   const hooks = new Map(

@@ -10,7 +10,7 @@ export interface TailOptions {
   automation?: string;
   subscription?: string;
   state?: string;
-  /** Stop after so many lines. */
+  /** Stop after this many lines. */
   limit?: number;
   signal: AbortSignal;
 }
@@ -24,7 +24,7 @@ const pageLength = 100;
 /** How many lines are remembered so that none is shown twice. */
 const maxRemembered = 5_000;
 
-/** Follows what happens from now on, oldest first, and goes on through interruptions. Ends by its signal or its limit. */
+/** Follows what happens from now on, oldest first, and resumes after interruptions. Ends by its signal or its limit. */
 export async function* follow(
   api: Api,
   kind: TailKind,
@@ -57,7 +57,7 @@ export async function tail(api: Api, output: Output, kind: TailKind, options: Ta
   }
 }
 
-/** Reads the log from the newest event that is there at the start. */
+/** Reads the log from the newest event at the start. */
 function newEvents(api: Api, { type, connection, signal }: TailOptions) {
   let after: string | undefined;
   let isStarted = false;

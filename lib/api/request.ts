@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 
-/** One HTTP request as the gateway sees it, whatever brought it. Header names are lower case. */
+/** One HTTP request, independent of how it arrived. Header names are lower case. */
 export interface HttpRequest {
   method: string;
   /** Decoded. */

@@ -34,7 +34,7 @@ export function isScope(vendorNames: readonly string[], text: string): boolean {
   return first === '*' || vendorNames.includes(first);
 }
 
-/** What a caller wants to do, in the terms that scopes are written in. */
+/** What a caller wants to do, in the form of a scope. */
 export interface Need {
   vendor: string;
   connection: string;

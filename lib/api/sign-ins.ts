@@ -8,7 +8,7 @@ import { hashOf } from './admin-key.ts';
 
 /** Where a browser exchanges its key, or the token of a link, for a cookie. */
 export const signInPath = '/v1/sign-in';
-/** One shift. A sign-in is not extended: after it, the key is asked for again. */
+/** One shift. A sign-in is not extended: afterwards, the key must be entered again. */
 const signInMs = 12 * 60 * 60 * 1000;
 const linkMs = 60 * 60 * 1000;
 const cookieName = 'trunkline_sign_in';

@@ -77,7 +77,7 @@ function undoOf(step: Step | undefined): Call | undefined {
   return step && isCall(step) ? step.undo : undefined;
 }
 
-/** A value whose masked texts are those that stand at the same places in the former one. */
+/** The value with each masked text replaced by the text at the same place in the former value. */
 function unmasked(value: unknown, former: unknown, pointer: string): unknown {
   if (value === mask) return isSealed(former) ? former : refuse(pointer);
   if (value === null || typeof value !== 'object') return value;

@@ -65,7 +65,7 @@ export function bucketFiles(bucket: string, options: BucketOptions = {}): FileSt
         Key: uploadKey(uploadId),
         ContentType: type,
         ContentLength: size,
-        // Whoever has the link cannot replace what was uploaded.
+        // The link cannot be used to replace an uploaded file.
         IfNoneMatch: '*',
         Metadata: { name: encodedName },
       });
@@ -106,7 +106,7 @@ export function bucketFiles(bucket: string, options: BucketOptions = {}): FileSt
   };
 }
 
-// Without the right to list the bucket, S3 says AccessDenied for what is not there.
+// Without the right to list the bucket, S3 answers AccessDenied for a file that does not exist.
 const absences = new Set(['NoSuchKey', 'NotFound', 'AccessDenied']);
 
 function missing(what: string, cause?: Error): GatewayError {

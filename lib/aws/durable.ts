@@ -190,7 +190,7 @@ function recall({ name, message, code, options }: RememberedError): Error {
   return Object.assign(new Error(message), { name });
 }
 
-/** JSON, which goes to the file store where it is too long for a checkpoint. */
+/** JSON that is kept in the file store if it is too long for a checkpoint. */
 function offloading<T extends object>(files: FileStore): Serdes<T> {
   return {
     serialize: async (value, { entityId, durableExecutionArn }) => {

@@ -160,7 +160,7 @@ function requestLog(): Chain {
       level: (state.response?.statusCode ?? 500) >= 500 ? 'error' : 'info',
       requestId: request.requestId,
       method: request.method,
-      // The rest of these paths is a secret.
+      // The remainder of these paths is a secret.
       path: request.path.replace(/^\/(hooks|links)\/.*/, '/$1/…'),
       status: state.response?.statusCode,
       ms: Math.round((performance.now() - startedAt) * 100) / 100,

@@ -35,7 +35,7 @@ export function streamFunction<T extends { id: string }>(name: string, handle: S
     } catch (error) {
       failed = new Map(items.map(({ item }) => [item.id, error]));
     }
-    // While a record fails and comes again, what stands behind it waits: then no probe counts as come through.
+    // While a record fails and is retried, the records behind it wait, so no probe counts as received.
     if (probe !== undefined && failed.size === 0) await noteProbe(services().table, probe);
     const ms = Math.round(performance.now() - startedAt);
     log({ level: 'info', stream: name, items: items.length, failed: failed.size, ms });

@@ -50,7 +50,7 @@ function chosenFields(operation: Operation): [field: string, kind: string][] {
     .map(({ field, kind }) => [field, kind]);
 }
 
-/** The choices of a kind, or undefined where they cannot be asked for or the request fails. */
+/** The choices of a kind, or undefined if they cannot be requested or the request fails. */
 async function listed(
   vendor: Vendor,
   call: VendorCall,
@@ -72,7 +72,7 @@ async function listed(
     const shaped = schemasOf(list).output.safeParse(answer.body);
     return choicesOf(source.read(shaped.success ? shaped.data : answer.body, of));
   } catch {
-    // The caller receives what the vendor said of the call itself.
+    // The caller receives the vendor's answer to the call itself.
     return undefined;
   }
 }

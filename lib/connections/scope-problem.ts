@@ -24,7 +24,7 @@ export async function scopeProblem(
   return `names a connection that does not exist: ${connection}.${didYouMean(connection, names)}`;
 }
 
-/** What a wildcard does not cover, by the catalogue; `*` as the vendor stands for each of them. */
+/** The operations that a wildcard does not cover; `*` as the vendor means all vendors. */
 export function mustBeNamedIn(vendors: Catalogue): MustBeNamed {
   return (vendorName, operation) =>
     operation === 'raw' ||

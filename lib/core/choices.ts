@@ -12,7 +12,7 @@ export interface Choice {
   readonly with?: Readonly<Record<string, string | number>>;
 }
 
-/** Where the values of a field come from: a kind of choice, and the fields that must be filled in before it can be asked for. */
+/** Where the values of a field come from: a kind of choice, and the fields that must be filled in before it can be requested. */
 export interface FieldChoices {
   readonly kind: string;
   readonly of?: readonly string[];

@@ -12,7 +12,7 @@ const clockSkewMs = 60_000;
 /** The first time that only a clock can have given which has been set back since; epoch milliseconds. */
 export const futureFrom = (now: number): number => now + clockSkewMs;
 
-/** Whether something that was read at a time may be used for so many milliseconds; not if the clock has been set back since. */
+/** Whether something that was read at a time may still be used, given how many milliseconds it lasts. Not if the clock was set back since. */
 export const isRecent = (readAt: number, ms: number, now: number): boolean => now >= readAt && now - readAt < ms;
 
 export interface Random {

@@ -4,7 +4,7 @@ import { definitionOf } from './schema-definition.ts';
 
 /**
  * An input as tools send it, brought to what its schema asks for: numbers and booleans that are written as text, JSON text for
- * lists and objects, null for an optional field, and an empty text for one that is not text. Whatever fits already stays.
+ * lists and objects, null for an optional field, and an empty text for one that is not text. Values that already fit are kept.
  */
 export function coerce(schema: z.core.$ZodType, value: unknown): unknown {
   if (z.safeParse(schema, value).success) return value;
@@ -51,7 +51,7 @@ export function coerce(schema: z.core.$ZodType, value: unknown): unknown {
 }
 
 /**
- * The input that a query stands for; an empty value is not given. A name that comes several times is a list where the schema
+ * The input that a query expresses; an empty value counts as absent. A repeated name is a list where the schema
  * takes one. Throws `invalid_input` where it does not.
  */
 export function coerceQuery(

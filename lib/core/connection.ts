@@ -5,7 +5,7 @@ export type VendorName = string;
 export interface Connection<Settings = object> {
   readonly vendor: VendorName;
   readonly name: string;
-  /** Goes up with every change of settings or credentials. */
+  /** Increased by every change of settings or credentials. */
   readonly version: number;
   /** Which of the stored credentials belong to these settings; absent where none are stored. */
   readonly credentialsId?: string;

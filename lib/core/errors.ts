@@ -251,7 +251,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
   };
 }
 
-/** Titles that the words of a code do not make. */
+/** Titles that cannot be formed from the words of their code. */
 const titles: Readonly<Partial<Record<ErrorCode, string>>> = {
   invalid_json: 'Invalid JSON',
   vendor_bad_request: 'Refused by the vendor',

@@ -33,13 +33,13 @@ export interface StoredFile {
 
 /**
  * File storage next to the table: the bucket on AWS, a directory on one machine. Keys are paths such as `answers/{requestId}`.
- * Reading what is not there, or is older than its retention, throws `not_found`.
+ * Reading a file that does not exist, or is older than its retention, throws `not_found`.
  */
 export interface FileStore {
   createUpload(promise: UploadPromise): Promise<UploadTarget>;
   openRead(uploadId: string, range?: ByteRange): Promise<StoredFile>;
   get(key: string, range?: ByteRange): Promise<StoredFile>;
-  /** Takes a stream of any length in constant memory; replaces what is there. */
+  /** Stores a stream of any length in constant memory; replaces an existing file. */
   put(key: string, content: Uint8Array | Readable, type: string): Promise<void>;
   /** A URL from which anyone can download the file under the name, for a number of seconds. */
   link(key: string, seconds: number, downloadName?: string): Promise<string>;

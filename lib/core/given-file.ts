@@ -80,7 +80,7 @@ async function fromUpload(
   };
 }
 
-/** What is known of an upload. Throws `invalid_input` for one that is not there. */
+/** The properties of an upload. Throws `invalid_input` if it does not exist. */
 async function findUpload(files: FileStore, uploadId: string): Promise<Omit<StoredFile, 'stream'>> {
   const isAbsent = (error: unknown) => error instanceof GatewayError && error.code === 'not_found';
   try {
@@ -98,7 +98,7 @@ async function findUpload(files: FileStore, uploadId: string): Promise<Omit<Stor
 }
 
 /**
- * Throws `invalid_input` if the input sends an upload that is not there. A call that is handed on to a run checks this first: the
+ * Throws `invalid_input` if the input names an upload that does not exist. A call that is handed on to a run checks this first: the
  * caller of a 202 would not hear of it.
  */
 export async function requireUpload(files: FileStore, { file: given }: Record<string, unknown>): Promise<void> {

@@ -24,7 +24,7 @@ export const maxJsonValues = 1_000_000;
  * a million values.
  */
 export function parseJson(text: string): unknown {
-  // A shorter text has no room for so many pairs of brackets.
+  // A shorter text is too short for that many pairs of brackets.
   if (text.length > 2 * maxDepth) refuseExcess(text);
   try {
     return needsCare(text) ? (JSON.parse(text, keepExact as Reviver) as unknown) : JSON.parse(text);
@@ -70,7 +70,7 @@ function needsCare(text: string): boolean {
 
 /** Whether an answer is JSON with more values than fit into memory. `bytes` are UTF-8. */
 export function hasTooManyValues(bytes: Uint8Array): boolean {
-  // A shorter text has no room for so many.
+  // A shorter text is too short for that many.
   if (bytes.length <= maxJsonValues) return false;
   const first = bytes.find((byte) => byte > 0x20 && byte < 0x80);
   if (first !== 0x5b && first !== 0x7b) return false;

@@ -41,7 +41,7 @@ export interface Operation<Call = unknown> {
   readonly slow?: (input: Record<string, unknown>) => boolean;
   /** It raises an alarm: as an automation's step it is tried for half a minute, and its run waits behind no other. */
   readonly alarm?: true;
-  /** As an automation's step, a write whose answer was lost is sent again: so many attempts within so many seconds. */
+  /** As an automation's step, a write whose answer was lost is sent again, within these limits of attempts and seconds. */
   readonly repeatWhenLost?: { readonly attempts: number; readonly seconds: number };
   /** A setting without which the connection cannot do this, and what to say then. */
   readonly needs?: { readonly setting: string; readonly message: string };
@@ -126,7 +126,7 @@ export function parseInput<T>(schema: z.ZodMiniType<T>, value: unknown, what = '
   );
 }
 
-/** What keeps an input from being accepted, in the words of `parseInput`; an empty list when nothing does. */
+/** The problems of an input, as `parseInput` words them; empty if it is valid. */
 export function inputErrors(schema: z.ZodMiniType, value: unknown): FieldError[] {
   const result = parse(schema, value);
   return result.success ? [] : errorsOf(result.error, schema);

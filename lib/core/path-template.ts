@@ -3,7 +3,7 @@ import { refusedField } from './errors.ts';
 /** A path with `{names}` for single segments, such as `/channels/{channelId}/users`. */
 export interface PathTemplate {
   readonly names: readonly string[];
-  /** The values of the names as they stand in a path, or undefined when the path has another form. */
+  /** The values of the names in a path, or undefined if the path has another form. */
   match(path: string): Record<string, string> | undefined;
   /** The same for a server that may not tell upper from lower case. */
   matchAnyCase(path: string): Record<string, string> | undefined;

@@ -11,7 +11,7 @@ interface Kept<Value> extends Read<Value> {
 }
 
 /**
- * Values that were read elsewhere and may be used for a while. Whoever asks during a read waits for the same one, so that a busy
+ * Values that were read elsewhere and may be used for a while. Callers during a read wait for that read, so that a busy
  * value costs one read when its time is over.
  */
 export class Recent<Value> {
@@ -24,7 +24,7 @@ export class Recent<Value> {
     this.#kept = new LruMap(max);
   }
 
-  /** The value; read when it is not there or its time, in epoch milliseconds, is over. What reads as undefined is not kept. */
+  /** The value; it is read if it is missing or has expired. `undefined` is not kept. */
   async get(id: string, read: () => Promise<Read<Value> | undefined>): Promise<Value | undefined> {
     const known = this.#kept.get(id);
     const now = this.#clock.now();

@@ -32,7 +32,7 @@ export function sealText(key: Uint8Array, owner: string, text: string): string {
   return made + seal(text.slice(end));
 }
 
-/** The form in which sealed bytes stand in a text. */
+/** The form of sealed bytes in a text. */
 export function sealedText(owner: string, sealed: Buffer): string {
   return `{sealed:${owner}:${sealed.toString('base64url')}}`;
 }

@@ -55,7 +55,7 @@ export interface LiveSession<Session> {
   readonly account?: string | undefined;
 }
 
-/** One finding of a connection check, in words. */
+/** One finding of a connection check. */
 export interface Finding {
   readonly subject: string;
   readonly state: 'good' | 'warning' | 'bad';
@@ -86,7 +86,7 @@ export interface RawRequest {
 
 /**
  * What a raw request is: a declared operation, under whose scope it falls, or one that only the session machinery may make. With an
- * `input` it is carried out as that operation, without one it goes out as it is.
+ * `input` it is carried out as that operation, without one it is sent unchanged.
  */
 export type RawMatch = { operation: string; input?: Record<string, unknown> } | 'session';
 
@@ -118,7 +118,7 @@ export interface Vendor<
     validate?(settings: Settings, credentials: Credentials): void;
     /** The fields of the credentials that verify what the vendor pushes. */
     readonly pushCredentials?: readonly string[];
-    /** The addresses in the settings that are called; each is held against the address policy. */
+    /** The addresses in the settings that are called; each is checked against the address policy. */
     addresses(settings: Settings): string[];
     /** True where an operation's `since` is met by the connection (an unset version passes). */
     supports?(settings: Settings, since: string): boolean;
@@ -140,7 +140,7 @@ export interface Vendor<
   /** What of the declared a raw request is. */
   matchRaw(request: RawRequest): Promise<RawMatch | undefined>;
   sendRaw(request: RawRequest, call: VendorCall<Settings, Credentials, Session>): Promise<VendorAnswer>;
-  /** Says in words what is right and wrong with a connection. */
+  /** Checks a connection and explains the result. */
   check(call: VendorCall<Settings, Credentials, Session>): Promise<Finding[]>;
 }
 

@@ -87,7 +87,7 @@ function placesOf(scopes: readonly string[], { vendor, readBy }: ReadableType, n
   });
 }
 
-/** The scope that a key needs to read events of a type, in words for an error. `connection` is a slug or `vendor/slug`. */
+/** The scope that a key needs to read events of a type, for an error message. `connection` is a slug or `vendor/slug`. */
 export function scopeToRead({ vendor, readBy }: ReadableType, connection?: string): string {
   if (vendor === ownVendor) return `${ownVendor}/${readBy}/read`;
   return `${vendor}/${connection?.split('/').at(-1) ?? everything}/${readBy}`;

@@ -19,7 +19,7 @@ export interface EvaluateOptions {
   links?: Readonly<Record<string, string>> | undefined;
   /** The owner of the evaluation, such as an automation's id: different shares take turns. A request's budget names its own. */
   share?: string;
-  /** True for what somebody only wants to look at: it delays no run. */
+  /** True for something that is only shown to somebody: it delays no run. */
   isBackground?: boolean;
 }
 

@@ -2,7 +2,7 @@ import { expressionIn } from './template.ts';
 
 /** A literal that can become part of what a template renders to. */
 export interface Literal {
-  /** Where it stands in the template; an expression's literal includes its quotes. */
+  /** Its position in the template; a literal inside an expression includes its quotes. */
   start: number;
   end: number;
   value: string;

@@ -37,7 +37,7 @@ export interface ExpressionPoolOptions {
 export interface JobOptions {
   /** Different shares take turns. */
   share?: string | undefined;
-  /** True for a job that somebody only wants to look at. Such jobs never occupy the last process, so they delay no run. */
+  /** True for a job whose result is only shown to somebody. Such jobs never occupy the last process, so they delay no run. */
   isBackground?: boolean | undefined;
   /** Ends the job while it waits. */
   signal?: AbortSignal | undefined;
@@ -356,7 +356,7 @@ function abandoned(): ExpressionFailure {
   return new ExpressionFailure('crashed', { pointer: '', message: 'Nobody waits for the result any more' });
 }
 
-/** In a bundle `import.meta.url` is the bundle's own, and the second file of that name lies beside it. */
+/** In a bundle `import.meta.url` is the URL of the bundle; the worker is the file with that name beside it. */
 function defaultEntry(): URL {
   const here = import.meta.url;
   return new URL(here.endsWith('.ts') ? './worker.ts' : './expression-worker.mjs', here);

@@ -6,11 +6,11 @@ import { valueAt } from './places.ts';
 /** How a sender's handshake is recognised and answered. Places are `headers.NAME`, `query.NAME` and `body.PATH`. */
 export interface Challenge {
   method: 'GET' | 'HEAD' | 'OPTIONS' | 'POST';
-  /** Places with the text that must stand there, or true for any. */
+  /** The text that each place must have, or true for any. */
   match?: Readonly<Record<string, string | true>> | undefined;
   /** The response status. 200 if absent. */
   status?: number | undefined;
-  /** With `{place}` for what stands there, in headers and body. */
+  /** In headers and body, `{place}` is replaced by the value at that place. */
   headers?: Readonly<Record<string, string>> | undefined;
   /** A text, or an object that is answered as JSON. `{hmac PLACE}` is the HMAC-SHA256 in hex under the hook's secret. */
   body?: string | Readonly<Record<string, string>> | undefined;

@@ -13,7 +13,7 @@ export interface Message {
   value: string;
   /** How long it counts. */
   seconds: number;
-  /** Where the same value may only stand for the same bytes. */
+  /** Set if the same value with other bytes is an error. */
   fingerprint?: string;
 }
 

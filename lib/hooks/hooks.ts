@@ -64,7 +64,7 @@ export interface HookSettings {
 /** A hook as stored in the table. Times are ISO 8601. */
 export interface HookItem extends Key, HookSettings {
   id: string;
-  /** Goes up with every change. */
+  /** Increased by every change. */
   version: number;
   /** The secret parts of its address: the current one, and while a rotation overlaps the one before (epoch milliseconds). */
   tokens: { hash: string; until?: number }[];
@@ -192,7 +192,7 @@ export class Hooks {
     const known = this.#cache.get(id);
     const opened = known && isRecent(known.readAt, cacheTime, now) ? known.item : undefined;
     if (opened && opens(opened, hash, now)) return opened;
-    // The address may be a new one; whoever guesses may not have us read each time.
+    // The address may be new. Not every guessed address may cause a read, though.
     if (known && isRecent(known.readAt, lookAgainTime, now)) return undefined;
     const item = await this.#table.get<HookItem>(keys.hook(id), true);
     this.#cache.set(id, { item, readAt: now });

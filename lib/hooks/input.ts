@@ -242,7 +242,7 @@ export function pushKinds(vendors: EventCatalogue): { kind: string; vendor: Even
   return Object.values(vendors).flatMap((vendor) => Object.keys(vendor.pushes ?? {}).map((kind) => ({ kind, vendor })));
 }
 
-/** What is stored of how a hook knows its sender; a vendor's kind is held against its connection and what the key may see. */
+/** The stored form of `verify`. For the kind of a vendor, its connection must exist and be visible to the key. */
 export async function resolveVerify(
   { connections, secrets }: { connections: Connections; secrets: SecretStore },
   vendors: EventCatalogue,

@@ -30,7 +30,7 @@ export interface HookServices extends AcceptServices {
 export interface HookRuns {
   /** Starts the runs that an event triggers and returns their ids. Repeating it starts nothing twice. */
   startRuns(event: EventItem): Promise<string[]>;
-  /** How a run ended; undefined while it goes on. */
+  /** How a run ended; undefined while it is in progress. */
   runResult(runId: string): Promise<RunResult | undefined>;
 }
 
@@ -151,7 +151,7 @@ async function store(
     : await takeMessage(services, events, message);
   const wait = hook.verify.vendor === undefined ? secondsToWait(request.query) : 0;
   const news = new Set(items.map(({ id }) => id));
-  // What another road had brought before set its runs going, but not those of this hook. A repeat is asked for the runs it had.
+  // Events that arrived in another way before have started their runs, except those of this hook. A repeat returns the runs that it had.
   const older = already || (repeated && wait === 0) ? [] : ids.filter((id) => !news.has(id));
   const [runIds] = await Promise.all([
     startAll(services, runs, hook, items, older),

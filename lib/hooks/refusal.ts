@@ -10,7 +10,7 @@ export class HookRefusal extends GatewayError {
   }
 }
 
-/** The one answer to every sender that is not who it should be: which part was wrong is none of its business. */
+/** The answer to every sender that could not be verified. It does not say which part was wrong. */
 export function notTheSender(reason: string): HookRefusal {
   return new HookRefusal(
     'unauthorized',

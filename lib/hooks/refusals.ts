@@ -10,7 +10,7 @@ export interface Refusal {
   /** ISO 8601. */
   at: string;
   status: number;
-  /** Why, in words for the hook's owner. */
+  /** The reason, worded for the hook's owner. */
   reason: string;
   /** The body as text, redacted and cut. */
   body?: string;

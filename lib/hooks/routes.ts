@@ -250,7 +250,7 @@ export function hookRoutes(
   ];
 }
 
-/** The next secret of a hook, held against the schema of its kind. */
+/** The next secret of a hook, checked by the schema of its kind. */
 function nextSecret(
   { verify }: HookItem,
   given: { secret?: string | undefined; user?: string | undefined; password?: string | undefined },

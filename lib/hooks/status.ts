@@ -16,7 +16,7 @@ export interface HookStatus {
   /** The body of the last stored message as JSON, redacted and cut. */
   lastBody?: string;
   lastRefusedAt?: string;
-  /** Why, in words for the hook's owner. */
+  /** The reason, worded for the hook's owner. */
   lastRefusal?: string;
   lastRefusalStatus?: number;
   /** What went wrong with a message that was stored all the same. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 
-/** How a run ended, as whoever posted may hear it. */
+/** How a run ended, as far as the sender of the message may know. */
 export interface RunResult {
   id: string;
   state: 'succeeded' | 'partial' | 'failed' | 'skipped' | 'suppressed' | 'cancelled';

@@ -82,7 +82,7 @@ export async function* mergeNewest<T>(
   }
 }
 
-/** The oldest listed items between two times (epoch milliseconds, both inclusive), so many of each partition. */
+/** The oldest listed items between two times (epoch milliseconds, both inclusive), at most that many of each partition. */
 export async function oldestListed<T extends object>(
   table: Table,
   kind: ListedKind,

@@ -25,7 +25,7 @@ export const keys = {
   /** The last probe that came through the table's stream. */
   streamProbe: (): Key => ({ pk: 'health', sk: 'stream' }),
   selfTest: (): Key => ({ pk: 'health', sk: 'self-test' }),
-  /** An item that goes through the stream like an event and is none. */
+  /** An item that passes through the stream like an event, but is not one. */
   probe: (at: number): Key => ({ pk: probePartition, sk: `probe#${at}` }),
   pause: (): Key => ({ pk: 'pause', sk: 'pause' }),
   connection: (vendor: string, name: string): Key => ({ pk: `connection#${vendor}`, sk: name }),

@@ -117,7 +117,7 @@ export class Table {
     return wanted.map(({ pk, sk }) => found.get(`${pk} ${sk}`));
   }
 
-  /** Writes a whole item. With a condition that fails, answers what stands there. */
+  /** Writes a whole item. If its condition fails, returns the stored item. */
   async put<T extends object = Item>(item: Key & T, condition?: string, values: Values = {}): Promise<Written<T>> {
     return this.#refusable<T>(item, async () => {
       await this.#client.send(

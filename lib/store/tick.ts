@@ -38,7 +38,7 @@ export interface DueOptions<T> {
 
 /**
  * Processes what is due. A tick reads every shard first. When there is more than one process can do in time, each shard goes to a
- * worker, which starts the next one for what lies behind its own page. So no shard waits for another one's backlog.
+ * worker, which starts the next one for the items after its own page. So no shard waits for another one's backlog.
  */
 export async function forEachDue<T extends Key & { dueAt?: number }>(
   table: Table,
@@ -81,7 +81,7 @@ export async function forEachDue<T extends Key & { dueAt?: number }>(
     const items = read.flatMap((each) => each.items);
     const behind = read.flatMap((each) => each.next ?? []);
     report.due += items.length;
-    // What lies behind the pages of this process does not wait for them.
+    // Items after the pages of this process do not wait for them.
     const handed = await Promise.all(behind.map((next) => handOver([next])));
     report.workers += handed.filter(Boolean).length;
     await run(items);

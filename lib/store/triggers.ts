@@ -128,7 +128,7 @@ export async function* triggered<T extends Key>(
 /** The same pages, of which the first is read at once. */
 function ahead<T>(pages: AsyncGenerator<T>): AsyncIterable<T> {
   const first = pages.next();
-  // Whoever asks for it gets the error.
+  // The error is thrown to the next caller that needs it.
   first.catch(() => undefined);
   return {
     async *[Symbol.asyncIterator]() {

@@ -20,7 +20,7 @@ const pageLength = 200;
 /** Items that are read of each list at a time, where several lists are merged. */
 const mergedPageLength = 20;
 
-/** The deliveries that a key may see, those of the newest events first. Reads on until it has found as many as are asked for. */
+/** The deliveries that a key may see, those of the newest events first. Reads on until it has found the requested number. */
 export async function listDeliveries(
   services: LogServices,
   principal: Principal,
@@ -81,7 +81,7 @@ export async function* deliveriesBetween(
   } while (after);
 }
 
-/** The deliveries among which those of a query are, newest first; read page by page as they are asked for. */
+/** The deliveries that may match a query, newest first; read page by page, on demand. */
 async function* candidates(services: LogServices, query: DeliveryQuery): AsyncGenerator<DeliveryItem> {
   const { table } = services;
   const { subscription, event, state, before } = query;

@@ -66,7 +66,7 @@ export async function noteAnswerTime(
 ): Promise<number> {
   const wanted = Math.max(shortestSpacing, Math.ceil(ms / openRequests));
   if (wanted < known * 2 && wanted > known / 2) return known;
-  // Whoever comes after a recovery need not wait for the turns that were given out before.
+  // A delivery after a recovery need not wait for the turns that were assigned before.
   const turns = wanted < known ? ', #next = :now' : '';
   await table.update(keys.targetRate(url), `SET #spacing = :wanted${turns}`, { wanted, now }, 'attribute_exists(#pk)');
   return wanted;

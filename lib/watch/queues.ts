@@ -7,7 +7,7 @@ import type { Check } from './check.ts';
 interface Queued extends Key {
   id: string;
   createdAt: number;
-  /** When a delivery goes on. */
+  /** When a delivery continues. */
   nextAttemptAt?: number;
   /** Until when a run waits for its turn. */
   restsUntil?: number;

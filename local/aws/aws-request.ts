@@ -41,7 +41,7 @@ export function requireAccessKey(request: IncomingMessage, credentials: LocalCre
   throw new ServiceError('UnrecognizedClientException', 'The security token included in the request is invalid.', 403);
 }
 
-/** A name that was made to resolve to this machine (DNS rebinding) is none of ours. */
+/** A foreign name that resolves to this machine (DNS rebinding) is refused. */
 function isLoopback(host = ''): boolean {
   return /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host);
 }

@@ -14,7 +14,7 @@ export class ByteBudget {
     this.#left = bytes;
   }
 
-  /** Resolves to true once so many bytes are set apart, in the order in which they were asked for; to false when it is not wanted any more. */
+  /** Resolves to true once that many bytes are reserved, in the order of the calls; to false if they are no longer needed. */
   take(bytes: number, isWanted: () => boolean): Promise<boolean> {
     return new Promise((resolve) => {
       this.#waiting.push({ bytes, isWanted, resolve });

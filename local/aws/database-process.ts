@@ -63,7 +63,7 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
     waiting.get(reply.id ?? 0)?.resolve(reply);
     waiting.delete(reply.id ?? 0);
   });
-  // Whoever forgets `stop()` can still end, which closes the pipe.
+  // A process that never calls `stop()` can still exit, which closes the pipe.
   for (const part of [child, child.stdin, child.stdout, child.stderr]) (part as unknown as { unref(): void }).unref();
 
   const request = (method: string, parameters: string): Promise<Reply> =>

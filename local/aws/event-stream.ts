@@ -19,7 +19,7 @@ export interface EventStreamOptions {
   functionName: string;
   /** The function that answers with what is new since `Last-Event-ID`. */
   handler: (event: APIGatewayProxyEventV2, context: Context) => Promise<unknown>;
-  /** Milliseconds without a change after which the function is asked all the same, so that a revoked key ends the stream. */
+  /** The function is called after this many milliseconds even without a change, so that a revoked key ends the stream. */
   idleMs?: number;
   /** Milliseconds in which changes are gathered. */
   gatherMs?: number;

@@ -15,7 +15,7 @@ export interface ExpirySweepOptions extends LocalDatabase {
 
 /** Does what DynamoDB's time to live does on AWS and the embedded database does not: removes items that have expired. */
 export interface ExpirySweep {
-  /** Goes through the table once; it also happens every 15 minutes. Answers how many items went. */
+  /** Scans the table once, as also happens every 15 minutes. Returns how many items were deleted. */
   sweep(): Promise<number>;
   stop(): Promise<void>;
 }
@@ -54,7 +54,7 @@ export function startExpirySweep(options: ExpirySweepOptions): ExpirySweep {
         if (stopping) return removed;
         const Key = Object.fromEntries(keys.map((name) => [name, item[name] ?? { NULL: true }]));
         try {
-          // Whoever gave the item new life in between keeps it.
+          // An item that was renewed in between is kept.
           await client.send(
             new DeleteItemCommand({ TableName, Key, ConditionExpression: '#expiry < :now', ...expired }),
           );

@@ -138,7 +138,7 @@ const refusals = {
   expired: 'This link is no longer good: ask for a new one.',
 } as const;
 
-/** A failure on the way, a client that went away above all, ends the one request and nothing else. */
+/** A failure during a request, such as a client that disconnects, ends only that request. */
 function guarded(handle: (request: IncomingMessage, response: ServerResponse, token: string) => Promise<void>) {
   return (request: IncomingMessage, response: ServerResponse, { token = '' }: Record<string, string>) => {
     handle(request, response, token).catch((error: NodeJS.ErrnoException) => {

@@ -80,7 +80,7 @@ export function gatewayEvent(routed: RoutedRequest, body: Buffer | undefined): A
   if (query !== '') event.queryStringParameters = convertQuery(query);
   if (parameters !== undefined) event.pathParameters = { ...parameters };
   if (body !== undefined) {
-    // Compressed bytes are not text, whatever they decompress to.
+    // Compressed bytes are not text, even if they decompress to text.
     event.isBase64Encoded = headers['content-encoding'] !== undefined || !isText(headers['content-type']);
     event.body = body.toString(event.isBase64Encoded ? 'base64' : 'utf8');
   }

@@ -88,7 +88,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
   const bodies = new ByteBudget(options.maxBodyBytes ?? 32 * 1024 * 1024);
 
   const server = createServer(
-    // Uploads may take their time; what goes to a function is bounded by `limit`.
+    // Uploads may be slow; a body for a function is bounded by `limit`.
     {
       requestTimeout: 0,
       headersTimeout: 30_000,
@@ -185,7 +185,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     }
   }
 
-  /** Goes on with a body that is not small once its sender is known and there is room for it. */
+  /** Reads a large body only after its sender is known and there is room for it. */
   async function makeRoom(exchange: Exchange, goOn: () => void): Promise<void> {
     const { request, response } = exchange;
     try {

@@ -130,7 +130,7 @@ export async function startLambdaEndpoint(options: LambdaEndpointOptions): Promi
     requestId = randomUUID(),
     attempt = 0,
   ): void {
-    // Each attempt gets the payload as it was sent, whatever the one before did to it.
+    // Each attempt gets the payload as it was sent, even if the one before modified it.
     const done = run(name, handler, structuredClone(event), requestId).catch((error: unknown) => {
       const delay = retryDelays[attempt];
       if (delay === undefined || stopping) return options.onAsyncFailure?.(name, error);

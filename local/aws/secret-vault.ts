@@ -10,7 +10,7 @@ export interface Secret {
   name: string;
   arn: string;
   value: string;
-  /** When it goes for good, in epoch milliseconds; set while its deletion is waiting. */
+  /** When it is finally deleted, in epoch milliseconds; set once its deletion is scheduled. */
   deletedAt?: number;
 }
 

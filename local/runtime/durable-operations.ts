@@ -115,7 +115,7 @@ function start(operation: Operation, update: Update, callbackId: string, now: nu
   } else if (update.Type === OperationType.CALLBACK) {
     operation.CallbackDetails = { CallbackId: callbackId };
     const seconds = update.CallbackOptions?.TimeoutSeconds;
-    // The service keeps a callback's end to itself; here it stands where that of a wait does.
+    // The service does not show when a callback ends; here it is stored like the end of a wait.
     if (seconds) operation.WaitDetails = { ScheduledEndTimestamp: new Date(now + seconds * 1000) };
   } else if (update.Type === OperationType.CHAINED_INVOKE) {
     throw new Error('Invoking another function from an execution is not supported on one machine');

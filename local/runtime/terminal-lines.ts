@@ -21,7 +21,7 @@ export function terminalLine(text: string): string | undefined {
   return `${at} ${mark} ${[String(message ?? 'failed'), ...named].join('  ')}`;
 }
 
-/** Something that sounded, was said or was written at a stand-in vendor. */
+/** An effect at a stand-in vendor: a sound, a chat line, a row. */
 export function effectLine(effect: string): string {
   return `${styleText('dim', new Date().toLocaleTimeString())} ${styleText(['bold', 'magenta'], `▶ ${effect}`)}`;
 }

@@ -12,7 +12,7 @@ export interface RecipeInput {
   default?: unknown;
 }
 
-/** Hooks and automations with inputs. `{{name}}` stands for an input, `{{hook.KEY}}` for the id of a hook. */
+/** Hooks and automations with inputs. `{{name}}` is replaced by an input, `{{hook.KEY}}` by the id of a hook. */
 export interface Recipe {
   title: string;
   summary: string;

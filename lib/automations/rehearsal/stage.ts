@@ -96,7 +96,7 @@ export class RehearsalStage {
     };
   }
 
-  /** Every run that was started, in order: those asked for, and those that they started. */
+  /** Every run that was started, in order: the requested ones, and those that they started. */
   get runIds(): string[] {
     return this.#executions.runIds;
   }
@@ -192,7 +192,7 @@ export class RehearsalStage {
     if (++this.#reads > limits.reads)
       throw new GatewayError('invalid_request', `A rehearsal makes at most ${limits.reads} reads.`);
     notes.performed = true;
-    // A read that takes long would become a run of its own.
+    // A slow read would become a separate run.
     const { startRun: _, ...shared } = this.#real;
     const ends = AbortSignal.any([signal, AbortSignal.timeout(readTimeoutMs)]);
     try {

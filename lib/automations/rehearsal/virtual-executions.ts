@@ -74,7 +74,7 @@ export class VirtualExecutions implements Starter {
         const end: End = (waited) => {
           cancel();
           this.#waits.delete(callbackId);
-          // Only `complete` ends it with a value, and whoever called that knew what is waited for.
+          // Only `complete` ends it with a value, and its caller knows the type of that value.
           resolve(waited as Waited<T>);
         };
         this.#waits.set(callbackId, end);

@@ -59,7 +59,7 @@ type Outcome = Omit<Imported, 'kind' | 'name'>;
 
 /**
  * Brings an installation to the state of a document, by names: what exists is changed, what is missing is created, and nothing is
- * deleted. Each document stands for itself; one that is refused keeps no other back. Every change is made by the call that a client
+ * deleted. Documents are independent: a refused one does not affect the others. Every change is made by the call that a client
  * would make, with its checks and the rights of the caller.
  */
 export class Importer {

@@ -81,7 +81,7 @@ export function receiveStream({ response, maxBytes, resolve, fail, complete, rep
   resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
 }
 
-/** Undoes a `Content-Encoding` that the caller asked for, or that a server used unasked. */
+/** Undoes a `Content-Encoding`, whether or not the request accepted it. */
 export async function decoded(answer: HttpAnswer, wanted: HttpRequestOptions): Promise<HttpAnswer> {
   const { status, headers, bytes } = answer;
   const coding = headers['content-encoding']?.trim().toLowerCase();

@@ -2,7 +2,7 @@ import { decoderFor } from './text.ts';
 
 /**
  * The fields of a form in the order in which they came. Percent-escapes stand for bytes, so they are undone before the charset is
- * applied. Throws `invalid_request` for bytes that are none of the charset.
+ * applied. Throws `invalid_request` for bytes that are not valid in the charset.
  */
 export function formFields(body: Buffer, charset: string | undefined): [string, string][] {
   const decode = decoderFor(charset ?? 'utf-8', charset === undefined);

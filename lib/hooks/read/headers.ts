@@ -14,7 +14,7 @@ const maxHeaders = 60;
 const longestValue = 1000;
 
 /**
- * The headers that may stand in an event: none of the transport. One that holds a credential keeps its name, so that the owner sees
+ * The headers that an event may contain: none that concern the transport. One that holds a credential keeps its name, so that the owner sees
  * that it came, and loses its value; known secrets are masked in all others.
  */
 export function safeHeaders(
@@ -31,7 +31,7 @@ export function safeHeaders(
   return Object.fromEntries(safe);
 }
 
-/** The query parameters that may stand in an event, without our own `wait`; the value of a credential is left out. */
+/** The query parameters that an event may contain, without our own `wait`; the value of a credential is masked. */
 export function safeQuery(query: URLSearchParams, secrets: readonly string[] = []): Record<string, string | string[]> {
   const given = [...query].filter(([name]) => name !== 'wait');
   return fieldsOf(

@@ -19,7 +19,7 @@ export function partsOf(body: Buffer, contentType: string): Part[] {
   const [, quoted, plain] = /;\s*boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))/i.exec(contentType) ?? [];
   const boundary = quoted ?? plain;
   if (boundary === undefined) throw invalid('its Content-Type names no boundary');
-  // The line break before a delimiter belongs to it; the first may stand at the start.
+  // The line break before a delimiter belongs to it; the first delimiter may be at the very start.
   const whole = Buffer.concat([Buffer.from('\r\n'), body]);
   const delimiter = Buffer.from(`\r\n--${boundary}`);
   const parts: Part[] = [];

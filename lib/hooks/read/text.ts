@@ -14,7 +14,7 @@ export function contentTypeOf(header: string | undefined): ContentType {
   return charset === undefined ? { media } : { media, charset };
 }
 
-/** The text of bytes in the charset that was declared, else in UTF-8. Throws `invalid_request` for bytes that are none of it. */
+/** Decodes bytes by their declared charset, or as UTF-8. Throws `invalid_request` for bytes that are not valid in it. */
 export function textOf(bytes: Buffer, charset: string | undefined): string {
   return decoderFor(charset ?? byteOrderMark(bytes) ?? 'utf-8', charset === undefined)(bytes);
 }

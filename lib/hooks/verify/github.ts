@@ -4,7 +4,7 @@ import { refused, type Verifier } from '../../core/verifier.ts';
 
 /**
  * GitHub's `X-Hub-Signature-256`, which many others copied: HMAC-SHA256 over the raw body, in hex. The signature does not
- * cover the delivery id, so a message is known by its body: whoever has seen a signed request cannot send it under another id.
+ * cover the delivery id, so a message is identified by its body: a recorded request cannot be sent again under another id.
  */
 export const verifyGitHub: Verifier = ({ headers, rawBody }, secrets) => {
   const signature = headers['x-hub-signature-256'];

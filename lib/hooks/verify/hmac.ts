@@ -9,7 +9,7 @@ export interface HmacScheme {
   header: string;
   algorithm: 'sha1' | 'sha256' | 'sha512';
   encoding: 'hex' | 'base64';
-  /** What stands before the signature, such as `sha256=`. */
+  /** The text before the signature, such as `sha256=`. */
   prefix?: string | undefined;
   /** What is signed, with `{body}`, `{timestamp}` and `{url}`. */
   signed: string;

@@ -4,7 +4,7 @@ import { refused, timeProblem, type Verifier } from '../../core/verifier.ts';
 import { valueAt } from '../places.ts';
 
 /**
- * Mailgun's signature: HMAC-SHA256 in hex over timestamp and token, which stand with it in the body, in `signature` of a webhook or as
+ * Mailgun's signature: HMAC-SHA256 in hex over timestamp and token, which are in the body with it, in `signature` of a webhook or as
  * fields of a routed message. It does not cover the rest of the body.
  */
 export const verifyMailgun: Verifier = (request, secrets, now) => {

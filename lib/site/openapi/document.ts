@@ -27,7 +27,7 @@ export function openApiDocument({ vendors, routes, eventTypes }: ApiDescription)
   const schemas = new SchemaComponents();
   const declaredCodes = known.flatMap(({ errorCodes = [] }) => errorCodes);
   schemas.define('Problem', problemSchema(declaredCodes));
-  // What is called without a route of its own belongs to the area of the call that makes it possible.
+  // A call that is not declared as a route belongs to the area of the call that creates its address.
   const areaOf = (path: string) => routes.find((route) => route.path === path)?.tag;
   const hooks = areaOf('/v1/hooks');
   const subscriptions = areaOf('/v1/subscriptions');

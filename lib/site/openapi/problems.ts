@@ -157,7 +157,7 @@ const headerNames: Readonly<Record<string, string>> = {
   IdempotentReplayed: 'Idempotent-Replayed',
 };
 
-/** `components.responses`: one per status that a problem can have, and `Problem` for whatever else. */
+/** `components.responses`: one per status that a problem can have, and `Problem` for any other. */
 export function problemResponses(declared: readonly DeclaredCode[]): Part {
   const statuses = [...new Set(Object.values(statusOfCode))].sort((one, other) => one - other);
   const responses = Object.fromEntries(

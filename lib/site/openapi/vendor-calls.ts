@@ -141,7 +141,7 @@ function responses(
       : answer,
     ...(operation.creates && { 201: { ...answer, description: `${description} It was made anew.` } }),
     ...(bytes && { 303: { $ref: '#/components/responses/FileElsewhere' } }),
-    // Unasked; whoever asks with `Prefer: respond-async` knows what comes.
+    // Sent without `Prefer: respond-async`, too: callers that send it expect a 202 from every operation.
     ...(runs && operation.slow && { 202: { $ref: '#/components/responses/Accepted' } }),
     ...problemsOf([...own, ...withBody, ...(writes ? [409] : [])], meanings, vendor.errorCodes),
   };

@@ -25,7 +25,7 @@ export async function check(call: Proptt2Call): Promise<Finding[]> {
     findings.push(...(await positionFindings(call)));
   } catch (error) {
     const message = wordsOf(error);
-    // A refusal is an answer: the server is there.
+    // A refusal is an answer too: the server is reachable.
     const answered = error instanceof GatewayError && !unreachable.has(error.code);
     if (!answered) return [{ subject: 'reach', state: 'bad', message }];
     if (!findings.includes(reach)) findings.push(reach);

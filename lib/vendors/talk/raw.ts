@@ -20,7 +20,7 @@ const ofSession =
 const talkPath = /^(?:index\.php\/)*ocs\/v[12]\.php\/apps\/spreed\/api\/v\d+\/(.+)$/i;
 
 const accountPath = /^(?:index\.php\/)*ocs\/v[12]\.php\/cloud\/users\/([^/]+)(\/|$)/i;
-/** What a raw request may change of its own account: nothing that its password depends on. */
+/** The fields of its own account that a raw request may change: none on which its password depends. */
 const accountFields =
   /^(displayname|phone|address|website|twitter|bluesky|fediverse|organisation|role|headline|biography|birthdate|pronouns|profile_enabled|language|locale)$/;
 

@@ -228,7 +228,7 @@ export const routes = {
     held: true,
     elsewhere: ({ ping }) => (ping ? undefined : 'GET signaling/{token}'),
   },
-  // `all` has no capability of its own: it came with Talk 13, as this one did.
+  // `all` has no capability: it was added in Talk 13, with this one.
   'DELETE call/{token}': { cookies: true, fields: { all: 'conversation-permissions' } },
   'POST call/{token}/ring/{attendeeId}': { needs: 'send-call-notification', cookies: true, target: 'person' },
   'POST recording/{token}': { needs: 'recording-v1' },
