@@ -71,7 +71,7 @@ test('an answer of quite another form is passed through as a whole', async () =>
   expect(reported).toMatchObject([{ path: '' }]);
 });
 
-test('a value that a transform has spoilt goes out as it came', () => {
+test('a value that a transform cannot convert is returned unchanged', () => {
   const number = z.pipe(
     z.transform((value) => ({ count: Number(Reflect.get(Object(value), 'count')) })),
     z.looseObject({ count: z.int() }),

@@ -240,7 +240,7 @@ test('a cursor moves with the last of its events, stays when it is not its turn,
   expect(await appendEvents(services, events, cover(1, 8))).toMatchObject({ covered: true, fresh: [] });
 });
 
-test('a crash between the transactions of one look leaves the cursor where it was, and a repeat makes it whole', async () => {
+test('a crash between the transactions of one poll leaves the cursor where it was, and a repeat completes it', async () => {
   const cursor = { pk: 'test#crash', sk: 'cursor' };
   await services.table.put({ ...cursor, fence: 1, at: 0 });
   const cover = {

@@ -405,7 +405,7 @@ describe('polling on demand', () => {
     expect(await tick(services, blind)).toMatchObject({ polled: 0 });
   });
 
-  test('whoever reads the list of a type or connection listens for an hour', async () => {
+  test('a reader of the list of a type or connection counts as a listener for an hour', async () => {
     await connect();
     await tick(services, nobody);
     await noteReader(services, { type: 'test.chat', connection });

@@ -80,7 +80,7 @@ async function starvedEntry(): Promise<URL> {
   return entry;
 }
 
-test('bindings that are no JSON are refused, and the process goes on', async () => {
+test('bindings that are not JSON are refused, and the process continues', async () => {
   const pool = startPool({ size: 1 });
   await expect(evaluate('{% 1 %}', { big: 1n }, {}, pool)).rejects.toThrow(TypeError);
   expect(await evaluate('{% 1 %}', {}, {}, pool)).toBe(1);
@@ -138,7 +138,7 @@ test('a machine that can start no process for a moment delays what waits, and bl
   expect(await evaluate('{% 1 %}', {}, {}, lame)).toBe(1);
 });
 
-test('whoever has many expressions waiting delays nobody else', async () => {
+test('a request with many waiting expressions delays no other', async () => {
   const pool = startPool({ size: 1 });
   await evaluate('{% 1 %}', {}, {}, pool);
   const order: string[] = [];

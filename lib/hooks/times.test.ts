@@ -214,7 +214,7 @@ test('a rotation without overlap, and a deletion, are known everywhere within te
   expect(await other.status(next)).toBe(404);
 });
 
-test('guessing at the secret of a known hook makes one look at the table a second at most', async () => {
+test('guessing at the secret of a known hook reads the table once a second at most', async () => {
   const hook = await make(none);
   await other.status(hook.path);
   clock.advance(2 * second);
@@ -227,7 +227,7 @@ test('guessing at the secret of a known hook makes one look at the table a secon
   expect(other.table.requests - before).toBeLessThanOrEqual(1);
 });
 
-test('a warm hook costs the message, its mark and the figure for the owner, and no look', async () => {
+test('a warm hook costs the message, its mark and the figure for the owner, and no read', async () => {
   const hook = await make(none);
   await one.status(hook.path);
   const before = one.table.requests;

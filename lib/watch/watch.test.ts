@@ -104,7 +104,7 @@ describe('health and heartbeat', () => {
     await desk.services.table.delete(step);
   });
 
-  test('before the first look health answers 503', async () => {
+  test('before the first check health answers 503', async () => {
     await desk.services.table.delete(keys.health());
     expect(await health()).toMatchObject({ status: 503, body: { status: 'starting' } });
   });
@@ -115,7 +115,7 @@ describe('health and heartbeat', () => {
     expect(await health()).toMatchObject({ status: 200, body: { status: 'ok' } });
   });
 
-  test('a look that comes no more is a failure', async () => {
+  test('checks that stop are a failure', async () => {
     await look();
     desk.clock.advance(200_000);
     expect((await health()).status).toBe(503);

@@ -13,7 +13,7 @@ let talk: TalkSandbox;
 let receiver: Server;
 let url: string;
 let answer: number;
-let heard: { headers: NodeJS.Dict<string | string[]>; raw: string; body: Activity }[];
+let received: { headers: NodeJS.Dict<string | string[]>; raw: string; body: Activity }[];
 
 interface Activity {
   type: string;
@@ -25,12 +25,12 @@ interface Activity {
 
 beforeEach(async () => {
   answer = 200;
-  heard = [];
+  received = [];
   receiver = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const raw = Buffer.concat(chunks).toString('utf8');
-    heard.push({ headers: request.headers, raw, body: JSON.parse(raw) as Activity });
+    received.push({ headers: request.headers, raw, body: JSON.parse(raw) as Activity });
     response.writeHead(answer).end();
   });
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
@@ -48,7 +48,7 @@ async function start(features = 3, options: TalkSandboxOptions = {}): Promise<Re
 }
 
 const say = (message: string, more = {}) => talk.postMessage({ token: room, user: 'bob', message, ...more }).id;
-const types = () => heard.map((one) => `${one.body.type} ${one.body.object.name ?? ''}`.trim());
+const types = () => received.map((one) => `${one.body.type} ${one.body.object.name ?? ''}`.trim());
 
 function signed(text: string, with_ = secret, seed = random): Record<string, string> {
   const signature = createHmac('sha256', with_)
@@ -62,7 +62,7 @@ describe('a push', () => {
     await start();
     say('Größe 5/6 für @alice 🚒');
     await talk.pushesSettled();
-    const [push] = heard;
+    const [push] = received;
     expect(push?.raw).toContain('Gr\\\\u00f6\\\\u00dfe 5\\\\\\/6');
     expect(push?.raw).toContain('\\\\ud83d\\\\ude92');
     expect(JSON.parse(push?.body.object.content ?? '')).toEqual({
@@ -86,7 +86,7 @@ describe('a push', () => {
     answer = status;
     say('once');
     await talk.pushesSettled();
-    expect(heard).toHaveLength(1);
+    expect(received).toHaveLength(1);
     expect(talk.state.bots[0]?.errorCount).toBe(errors);
   });
 
@@ -115,7 +115,7 @@ describe('a push', () => {
     await client.data('alice', 'PUT', `/v4/room/${room}`, { body: { roomName: 'Renamed' } });
     await talk.pushesSettled();
     expect(types().sort()).toEqual(['Activity conversation_renamed', 'Activity reaction_revoked', 'Create message']);
-    expect(heard.find((one) => one.body.object.name === 'reaction_revoked')?.body.actor.id).toMatch(
+    expect(received.find((one) => one.body.object.name === 'reaction_revoked')?.body.actor.id).toMatch(
       /^bots\/bot-[0-9a-f]{40}$/,
     );
   });
@@ -125,13 +125,13 @@ describe('a push', () => {
     talk.setPushes('pause');
     say('held');
     await talk.pushesSettled();
-    expect(heard).toEqual([]);
+    expect(received).toEqual([]);
     talk.setPushes('drop');
     say('lost');
     talk.setPushes('on');
     say('sent');
     await talk.pushesSettled();
-    const texts = heard.map((one) => JSON.parse(one.body.object.content).message).sort();
+    const texts = received.map((one) => JSON.parse(one.body.object.content).message).sort();
     expect(texts).toEqual(['held', 'sent']);
     const lines = await client.data<{ message: string }[]>('alice', 'GET', `/v1/chat/${room}`, {
       query: { lookIntoFuture: 0, limit: 3 },
@@ -143,13 +143,13 @@ describe('a push', () => {
     await start(2);
     say('no webhook');
     await talk.pushesSettled();
-    expect(heard).toEqual([]);
+    expect(received).toEqual([]);
     await talk.close();
     const older = await start(3, { talkVersion: '17.0.0' });
     say('too old');
     expect(await older.status('alice', 'GET', `/v1/bot/${room}`)).toBe(404);
     await talk.pushesSettled();
-    expect(heard).toEqual([]);
+    expect(received).toEqual([]);
   });
 
   test('of Talk 21 names what is answered and sends reactions; joining and leaving is sent since 20', async () => {
@@ -161,7 +161,7 @@ describe('a push', () => {
     }
     await client.data('alice', 'DELETE', `/v1/bot/${room}/1`);
     await talk.pushesSettled();
-    expect(heard.map((one) => one.body.type).sort()).toEqual([
+    expect(received.map((one) => one.body.type).sort()).toEqual([
       'Activity',
       'Create',
       'Create',
@@ -170,8 +170,8 @@ describe('a push', () => {
       'Like',
       'Undo',
     ]);
-    const of = (type: string) => heard.findLast((one) => one.body.type === type)?.body;
-    const answered = heard.find((one) => one.body.object.id === String(second))?.body;
+    const of = (type: string) => received.findLast((one) => one.body.type === type)?.body;
+    const answered = received.find((one) => one.body.object.id === String(second))?.body;
     expect(answered?.object.inReplyTo).toMatchObject({ actor: { id: 'users/bob' }, object: { id: String(first) } });
     expect(answered?.actor.talkParticipantType).toBe('3');
     expect(of('Like')).toMatchObject({ actor: { id: 'users/alice' }, object: { id: String(second) }, content: '👍' });

@@ -70,12 +70,12 @@ describe.each([
 describe('a bot of the stand-in hears what the recordings of Talk 17 hold', () => {
   test.each(['talk17__webhook_0_create', 'talk17__webhook_1_activity'])('%s', async (file) => {
     const recorded = recording(file) as unknown as { request: { headers: Record<string, string>; rawBody: string } };
-    const heard: { headers: Record<string, string>; body: string }[] = [];
+    const received: { headers: Record<string, string>; body: string }[] = [];
     const receiver = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       const pairs = request.rawHeaders.flatMap((name, at, all) => (at % 2 === 0 ? [[name, all[at + 1] ?? '']] : []));
-      heard.push({ headers: Object.fromEntries(pairs), body: Buffer.concat(chunks).toString('utf8') });
+      received.push({ headers: Object.fromEntries(pairs), body: Buffer.concat(chunks).toString('utf8') });
       response.end();
     });
     await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
@@ -94,8 +94,8 @@ describe('a bot of the stand-in hears what the recordings of Talk 17 hold', () =
         await replay.replay(recording(`talk17__${step}`));
       }
       await talk.pushesSettled();
-      expect(heard).toHaveLength(2);
-      const ours = heard[file.endsWith('create') ? 0 : 1];
+      expect(received).toHaveLength(2);
+      const ours = received[file.endsWith('create') ? 0 : 1];
       const hash = talk.state.bots[0]?.urlHash ?? '';
       expect(ours?.body.replaceAll(hash, '2bcfdbafdd1d39c73fe9042d673b1cfec7191d07')).toBe(recorded.request.rawBody);
       expect(Object.keys(ours?.headers ?? {}).filter((name) => name !== 'Connection')).toEqual(

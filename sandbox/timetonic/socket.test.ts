@@ -42,7 +42,7 @@ async function connect(): Promise<Socket> {
       return parseExact(frames.shift() ?? '');
     },
     waiting: async () => {
-      // The server answers a protocol ping after everything it heard and said before.
+      // The server answers a protocol ping after everything that it received and sent before.
       socket.ping();
       await once(socket, 'pong');
       return frames;
@@ -254,8 +254,12 @@ describe('a socket that misbehaves', () => {
     socket.send('not json');
     socket.send(message(demo, { colour: 'red' }));
     await socket.next();
-    const heard = sandbox.journal.filter(({ method }) => method === 'SOCKET');
-    expect(heard.map(({ refusal }) => refusal)).toEqual([undefined, 'frame is not json', 'unknown parameter colour']);
+    const received = sandbox.journal.filter(({ method }) => method === 'SOCKET');
+    expect(received.map(({ refusal }) => refusal)).toEqual([
+      undefined,
+      'frame is not json',
+      'unknown parameter colour',
+    ]);
     expect(sandbox.journal.find(({ method }) => method === 'UPGRADE')).toMatchObject({ path: '/socket', status: 101 });
   });
 });

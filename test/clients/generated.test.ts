@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Bench, startBench } from '../acceptance/product.ts';
 
 /** What each of the two programs in `calls` reports. */
-interface Told {
+interface Results {
   name: string;
   code: string | undefined;
   refused: { status: number; code: string | undefined };
@@ -50,7 +50,7 @@ test('what is generated compiles strictly, and so do programs that use it', asyn
 describe.each(['openapi-fetch', 'hey-api'])('%s', (client) => {
   test('calls the product', async () => {
     const file = join(here, 'calls', `${client}.ts`);
-    const { main } = (await import(/* @vite-ignore */ file)) as { main(url: string, key: string): Promise<Told> };
+    const { main } = (await import(/* @vite-ignore */ file)) as { main(url: string, key: string): Promise<Results> };
     expect(await main(bench.product.url, bench.product.adminKey)).toEqual({
       name: 'Admin key',
       code: '200',

@@ -195,7 +195,7 @@ describe('pushes and polls feed one log', () => {
     );
   });
 
-  test('a lost push is found by the next look, and a replayed one brings nothing', async () => {
+  test('a lost push is found by the next poll, and a replayed one has no effect', async () => {
     const { talk, bob, listener } = await start();
     await listener.poll();
     talk.sandbox.setPushes('drop');

@@ -28,7 +28,7 @@ const token = 'controlroom';
 const picture = { base64: 'SGVsbG8=', name: 'gate 4.jpg', type: 'image/jpeg' };
 
 describe('a file', () => {
-  test('goes into a room with what is said of it, and answers the message', async () => {
+  test('is sent into a room with its caption, and returns the message', async () => {
     const { id } = await bob.do('sendChatMessage', { token, message: 'Show me gate 4' });
     const { status, body } = await alice.answer('sendFile', { token, file: picture, caption: 'Gate 4', replyTo: id });
     expect(status).toBe(201);

@@ -102,7 +102,7 @@ describe('looking at the books', () => {
     expect([requests('getBookTables'), requests('getTableValues')]).toEqual([1, 1]);
   });
 
-  test('a look that is repeated finds the same ids; the same value again later is another event', async () => {
+  test('a repeated poll finds the same ids; the same value again later is another event', async () => {
     const [first = ''] = incidents().rows;
     const change = (value: string) => tt.sandbox.control.updateRow({ rowId: first, values: { Site: value } });
     const ids: string[] = [];
@@ -118,7 +118,7 @@ describe('looking at the books', () => {
     expect(new Set(ids).size).toBe(4);
   });
 
-  test('a change in the second of the last look is not missed', async () => {
+  test('a change in the second of the last poll is not missed', async () => {
     const [first = ''] = incidents().rows;
     tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'one' } });
     expect((await poll()).found).toEqual([['row.updated', first]]);
@@ -330,14 +330,14 @@ test('the socket is listened to only where a setting asks for it', async () => {
   expect(tt.sandbox.journal).toEqual([]);
 
   connection = await tt.connect({ listenSeconds: 1 });
-  const heard = poll('socket');
+  const polled = poll('socket');
   await until(() => tt.sandbox.control.attachedSockets().length > 0);
   tt.sandbox.control.postMessage({ msg: 'over the socket' });
   tt.sandbox.control.addRow({ table: 'Jobs', values: {} });
   tt.sandbox.control.pushSocket({
     frame: { type: 11, u_c: 'alex', msg: 'clearNotRead', b_o: 'demo', b_c: 'operations' },
   });
-  const { events } = await heard;
+  const { events } = await polled;
   expect(events.map(({ type }) => type)).toEqual(
     expect.arrayContaining(['timetonic.message.received', 'timetonic.book.updated', 'timetonic.system.received']),
   );

@@ -69,7 +69,7 @@ test('of an address that is not the API says where the API is', async () => {
   );
 });
 
-test('words of a user in a no do not look like a dead key', async () => {
+test('a refusal that quotes a user does not count as a dead key', async () => {
   tt.sandbox.control.failRequest({ req: 'sendMsg', kind: 'nok', text: 'message "invalid sesskey" must be shorter' });
   const generation = tt.sandbox.state.sesskeys;
   const before = Object.keys(generation).length;

@@ -79,25 +79,25 @@ test('a private socket address is refused where the connection does not allow it
   expect((await failure(call('sendPing'))).code).toBe('connection_needs_attention');
 });
 
-test('what the vendor sends by itself is heard, filtered by type', async () => {
+test('what the vendor sends by itself is returned, filtered by type', async () => {
   const { call } = await tt.connect();
-  const heard = call('listenSocket', { seconds: 1, types: [1, 11] });
+  const listening = call('listenSocket', { seconds: 1, types: [1, 11] });
   await until(() => tt.sandbox.control.attachedSockets().length > 0);
   tt.sandbox.control.postMessage({ msg: 'hello' });
   tt.sandbox.control.pushSocket({ text: 'no json' });
   tt.sandbox.control.pushSocket({ frame: { type: 11, u_c: 'alex', msg: 'clearNotRead' } });
-  const { frames, garbage } = (await heard) as { frames: { type: number }[]; garbage: number };
+  const { frames, garbage } = (await listening) as { frames: { type: number }[]; garbage: number };
   expect(frames.map(({ type }) => type)).toEqual([1, 11]);
   expect(garbage).toBe(1);
 });
 
 test('a socket that floods is closed after four megabytes, and what it sent so far is answered', async () => {
   const { call } = await tt.connect();
-  const heard = call('listenSocket', { seconds: 10 });
+  const listening = call('listenSocket', { seconds: 10 });
   await until(() => tt.sandbox.control.attachedSockets().length > 0);
   const msg = 'x'.repeat(700_000);
   for (let sent = 0; sent < 40; sent++) tt.sandbox.control.pushSocket({ frame: { type: 1, msg } });
-  const { frames, complete, warning } = (await heard) as { frames: object[]; complete: boolean; warning: string };
+  const { frames, complete, warning } = (await listening) as { frames: object[]; complete: boolean; warning: string };
   expect([frames.length, complete]).toEqual([5, false]);
   expect(warning).toContain('it sent more than 4194304 bytes');
 });
