@@ -177,3 +177,38 @@ describe('who may import whom', () => {
     expect(offenders).toEqual([]);
   });
 });
+
+/** What the product does in one file only. Consoles and stand-in vendors are programs of their own. */
+const doneOnce = [
+  { what: 'encryption', pattern: /createCipheriv|createDecipheriv/, files: ['lib/core/seal.ts'] },
+  {
+    what: 'requests to other servers',
+    pattern: /request as httpRequest|\bundici\b/,
+    files: ['lib/core/http/exchange.ts'],
+  },
+  { what: 'arithmetic with time zones', pattern: /Intl\.DateTimeFormat\(/, files: ['lib/core/zone-time.ts'] },
+  {
+    what: 'the refusal of an input',
+    pattern: /\$\{what\} was refused|The input was refused/,
+    files: ['lib/core/errors.ts'],
+  },
+  { what: 'a bounded map', pattern: /extends Map\b|\.keys\(\)\.next\(\)/, files: ['lib/core/lru-map.ts'] },
+  { what: 'the form of a slug', pattern: /\[a-z\]\[a-z0-9-\]/, files: ['lib/core/slug.ts'] },
+];
+
+describe('one implementation of each', () => {
+  test.each(doneOnce)('$what', ({ pattern, files }) => {
+    const users = sources.filter(
+      (file) => /^(lib|functions)\//.test(file) && !file.startsWith('lib/site/console/') && pattern.test(codeOf(file)),
+    );
+    expect(users).toEqual(files);
+  });
+
+  test('no source refers to notes outside of the repository', () => {
+    expect(sources.filter((file) => /design section|trap T\d|\.\.\/shared\//.test(codeOf(file)))).toEqual([]);
+  });
+});
+
+function codeOf(file: string): string {
+  return readFileSync(join(root, file), 'utf8');
+}

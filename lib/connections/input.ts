@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, refusedInput } from '../core/errors.ts';
 import { field, integer } from '../core/field.ts';
 import { checkUrl } from '../core/http/address-policy.ts';
 import { parseInput } from '../core/operation.ts';
@@ -9,17 +9,18 @@ import { type CallScope, type CallServices, vendorCall } from './vendor-calls.ts
 /** Settings that every vendor takes. */
 export const commonSettings = () => ({
   allowHttp: field(z.optional(z.boolean()), {
-    description: 'Allow plain http, for a server of your own. Set by the admin key alone. Default false.',
+    description: 'Allow plain http, for a server of your own. Only the admin key can set it. Default false.',
   }),
   allowPrivateNetwork: field(z.optional(z.boolean()), {
-    description: 'Allow private and loopback addresses. Set by the admin key alone. Default false.',
+    description: 'Allow private and loopback addresses. Only the admin key can set it. Default false.',
   }),
   maxConcurrency: field(z.optional(integer(1, 1000)), {
-    description: 'At most so many vendor requests at once in each process. On AWS, each call and each run has its own.',
+    description:
+      'The maximum number of concurrent vendor requests in each process. On AWS, each call and each run has its own.',
   }),
   pollEvents: field(z.optional(z.boolean()), {
     description:
-      'Look for new events every minute or as often as the vendor bears; false saves those calls. Default true.',
+      'Poll for events every minute, or as often as the vendor tolerates; false saves these calls. Default true.',
   }),
   monthlyCalls: field(z.optional(integer(100)), {
     description:
@@ -66,11 +67,6 @@ function under<T>(pointer: string, read: () => T): T {
     return read();
   } catch (error) {
     if (!(error instanceof GatewayError) || !error.errors) throw error;
-    const errors = error.errors.map((each) => ({ ...each, pointer: `${pointer}${each.pointer}` }));
-    throw new GatewayError(
-      error.code,
-      `The input was refused: ${errors[0]?.pointer ?? pointer} ${errors[0]?.message ?? ''}`,
-      { errors },
-    );
+    throw refusedInput(error.errors.map((each) => ({ ...each, pointer: `${pointer}${each.pointer}` })));
   }
 }

@@ -156,11 +156,16 @@ export function inUse(what: string, users: readonly string[]): GatewayError {
   return new GatewayError('conflict', `${what} is used by ${users.join(', ')}. Change or delete that first.`);
 }
 
+/** The refusal of an input with all its errors; the message quotes the first. */
+export function refusedInput(errors: FieldError[], what = 'The input'): GatewayError {
+  const [first] = errors;
+  const why = first ? `${first.pointer || 'body'} ${first.message}` : 'see errors';
+  return new GatewayError('invalid_input', `${what} was refused: ${why}`, { errors });
+}
+
 /** The refusal of one field of the input, named by its JSON pointer. */
 export function refusedField(pointer: string, message: string): GatewayError {
-  return new GatewayError('invalid_input', `The input was refused: ${pointer} ${message}`, {
-    errors: [{ pointer, message }],
-  });
+  return refusedInput([{ pointer, message }]);
 }
 
 /** For `catch`: what is not found is undefined, and every other error is thrown on. */

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { coerce } from './coerce.ts';
-import { type FieldError, GatewayError } from './errors.ts';
+import { type FieldError, refusedInput } from './errors.ts';
 import { errorsOf } from './input-errors.ts';
 
 /** `read` is retried; `write` is sent again only when the vendor certainly did not do it; the others need a key that names them. */
@@ -117,13 +117,7 @@ function ruled(schema: Schemas['input'], rule: Operation['rule']): Schemas['inpu
 export function parseInput<T>(schema: z.ZodMiniType<T>, value: unknown, what = 'The input'): T {
   const result = parse(schema, value);
   if (result.success) return result.data;
-  const errors = errorsOf(result.error, schema);
-  const first = errors[0];
-  throw new GatewayError(
-    'invalid_input',
-    `${what} was refused: ${first ? `${first.pointer || 'body'} ${first.message}` : 'see errors'}`,
-    { errors },
-  );
+  throw refusedInput(errorsOf(result.error, schema), what);
 }
 
 /** The problems of an input, as `parseInput` words them; empty if it is valid. */
