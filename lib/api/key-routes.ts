@@ -26,14 +26,14 @@ const shown = () =>
     }),
   );
 const shownOnce = () =>
-  named('NewKey', z.extend(shown(), { key: field(z.string(), { description: 'Shown this once.' }) }));
+  named('NewKey', z.extend(shown(), { key: field(z.string(), { description: 'Shown only this once.' }) }));
 
 const revoked = () =>
   named(
     'RevokedKey',
     z.looseObject({
       created: field(z.array(z.looseObject({ type: z.string(), id: z.string(), name: z.string() })), {
-        description: 'The keys that it made, and the automations, subscriptions and hooks of all of them.',
+        description: 'The keys that it created, and the automations, subscriptions and hooks of all these keys.',
       }),
       removed: field(z.boolean(), { description: 'Whether these are gone as well (`cascade`).' }),
     }),
@@ -57,7 +57,7 @@ export function keyRoutes(
       ...shared,
       call: 'POST /v1/keys',
       operationId: 'createKey',
-      summary: 'Make a key',
+      summary: 'Create a key',
       write: true,
       status: 201,
       input: () => ({
@@ -110,7 +110,7 @@ export function keyRoutes(
       write: true,
       input: () => ({
         overlapSeconds: field(z._default(integer(0, 604_800), 86_400), {
-          description: 'How long the old secret works on. Default one day.',
+          description: 'How long the old secret keeps working. Default one day.',
         }),
       }),
       output: shownOnce,
@@ -128,7 +128,7 @@ export function keyRoutes(
       input: () => ({
         cascade: field(z._default(z.boolean(), false), {
           description:
-            'Also remove the keys that it made, and the automations, subscriptions and hooks of all of them. Without it they stay.',
+            'Also removes the keys that it created, and the automations, subscriptions and hooks of all these keys. Without it they stay.',
         }),
       }),
       output: revoked,

@@ -43,7 +43,7 @@ export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promis
       ...shared,
       call: 'GET /v1/pause',
       operationId: 'getPause',
-      summary: 'Say whether sending is paused, by whom, and what waits',
+      summary: 'Get whether sending is paused, by whom, and what is waiting',
       output: shown,
       handle: async () => show(await pause.current()),
     }),
@@ -61,7 +61,7 @@ export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promis
       ...shared,
       call: 'DELETE /v1/pause',
       operationId: 'resumeSending',
-      summary: 'Resume sending; what waited is sent',
+      summary: 'Resume sending; waiting work is sent',
       write: true,
       output: shown,
       handle: async ({ principal }) => {

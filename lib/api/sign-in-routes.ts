@@ -15,7 +15,7 @@ const shown = () =>
       id: z.string(),
       name: z.string(),
       scopes: z.array(z.string()),
-      csrfToken: field(z.string(), { description: 'Send it as X-CSRF-Token with every request that is no GET.' }),
+      csrfToken: field(z.string(), { description: 'Send it as X-CSRF-Token with every request other than GET.' }),
       expiresAt: z.string(),
     }),
   );
@@ -69,7 +69,7 @@ export function signInRoutes(services: { table: Table; clock: Clock; random: Ran
       tag: 'Account',
       call: `DELETE ${signInPath}`,
       operationId: 'signOut',
-      summary: 'Sign out: the cookie is dead everywhere within ten seconds',
+      summary: 'Sign out; the cookie stops working everywhere within ten seconds',
       status: 204,
       handle: async ({ request: { headers } }) => {
         const token = signInCookie(headers.cookie);

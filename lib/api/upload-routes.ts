@@ -11,7 +11,7 @@ export function uploadRoutes(files: FileStore): Route[] {
       area: 'uploads',
       call: 'POST /v1/uploads',
       operationId: 'createUpload',
-      summary: 'Promise a file; the answer says where to put its bytes within the hour',
+      summary: 'Announce a file; the response says where to upload its bytes within an hour',
       write: true,
       status: 201,
       input: () => ({
@@ -22,12 +22,12 @@ export function uploadRoutes(files: FileStore): Route[] {
             examples: ['application/pdf'],
           },
         ),
-        size: field(integer(0, maximumUpload), { description: 'In bytes; exactly so many are taken.' }),
+        size: field(integer(0, maximumUpload), { description: 'In bytes; the upload must have exactly this size.' }),
       }),
       output: () =>
         z.looseObject({
           id: z.string(),
-          uploadId: field(z.string(), { description: 'The same as `id`, as operations take it.' }),
+          uploadId: field(z.string(), { description: 'The same as `id`, in the form that operations accept.' }),
           method: z.string(),
           url: z.string(),
           headers: z.record(z.string(), z.string()),

@@ -23,7 +23,7 @@ const callTarget = () =>
     { examples: ['proptt2/dispatch/sendSosToChannel'] },
   );
 const callInput = () =>
-  field(z.record(z.string(), z.unknown()), { description: 'The input; any text in it may hold expressions.' });
+  field(z.record(z.string(), z.unknown()), { description: 'The input; any text in it may contain expressions.' });
 const seconds = (most: number) => integer(1, most);
 const day = 86_400;
 
@@ -79,15 +79,15 @@ const singleCall = () =>
       input: z.optional(callInput()),
       ...common(),
       unless: field(z.optional(oneOrMoreEvents()), {
-        description: 'The call is skipped when such an event has come since the event that started the run.',
+        description: 'The call is skipped if such an event has arrived since the event that started the run.',
       }),
       onError: onError(),
       retry: field(z.optional(z.strictObject({ attempts: integer(1, 20), seconds: seconds(3600) })), {
-        description: 'How often the call is tried in all, and the pause between two attempts.',
+        description: 'The total number of attempts, and the pause between them.',
       }),
-      timeout: field(z.optional(seconds(780)), { description: 'Seconds that one attempt may take.' }),
+      timeout: field(z.optional(seconds(780)), { description: 'The time limit of one attempt, in seconds.' }),
       undo: field(z.optional(z.strictObject({ call: callTarget(), input: z.optional(callInput()) })), {
-        description: 'The call that takes this one back, for POST /v1/runs/{id}/undo. It is never made by itself.',
+        description: 'The call that reverses this one, for POST /v1/runs/{id}/undo. It is never made automatically.',
       }),
       secret: secret(),
     }),
@@ -110,13 +110,13 @@ const rememberStep = () =>
       name: stepName(),
       remember: z.strictObject({
         key: field(text(1000), {
-          description: 'The name that later runs read as `memo.NAME`; it may hold expressions.',
+          description: 'The name that later runs read as `memo.NAME`; it may contain expressions.',
         }),
-        value: field(z.unknown(), { description: 'Any JSON with expressions. Null, or nothing, forgets the key.' }),
+        value: field(z.unknown(), { description: 'Any JSON with expressions. Null or no value deletes the key.' }),
         seconds: field(z.optional(seconds(366 * day)), { description: 'How long it is remembered. Default a year.' }),
         expect: field(z.optional(z.unknown()), {
           description:
-            'Write only where the memory holds this value just now; null: only if it holds none. `written` in the output says whether it did.',
+            'Write only if the memory currently holds this value (null: no value). `written` in the output says whether it was written.',
         }),
       }),
       ...common(),
@@ -181,7 +181,7 @@ const repeatStep = () =>
       repeat: z.strictObject({
         do: innerSteps(),
         until: field(expression(), { description: 'Read after each round; true ends the step.' }),
-        max: field(integer(1, 100), { description: 'Rounds at most; after them the step fails.' }),
+        max: field(integer(1, 100), { description: 'The maximum number of rounds; after that the step fails.' }),
         everySeconds: field(z.optional(seconds(day)), { description: 'The pause between two rounds.' }),
       }),
       ...common(),
@@ -206,7 +206,7 @@ const parallelStep = () =>
 const ownDoing = () =>
   field(z.optional(z.boolean()), {
     description:
-      'True also starts on what an account of this installation did itself. Default false, so that nothing answers itself.',
+      'True also starts runs for events that an account of this installation caused. Default false, so that an automation does not trigger itself.',
   });
 
 const trigger = () =>
@@ -263,14 +263,14 @@ export const automationFields = () =>
       z.strictObject({
         key: field(expression(), {
           description:
-            'An event with the key of a run that is going, or that wrote something within the window, starts nothing.',
+            'An event with the key of a run that is in progress, or that wrote something within the window, starts nothing.',
         }),
         seconds: seconds(30 * day),
       }),
     ),
     mode: field(z.optional(z.enum(['parallel', 'single', 'queue', 'restart'])), {
       description:
-        'What becomes of an event while a run is going, of the automation or, with `dedupe`, of the same key: it starts a run beside it, none, one afterwards, or one in its place. Default parallel, and single with `dedupe`.',
+        'What an event does while a run of the automation (with `dedupe`, a run with the same key) is in progress: start another run alongside it, none, one afterwards, or one that replaces it. Default parallel, or single with `dedupe`.',
     }),
     cancelOn: field(z.optional(oneOrMoreEvents()), {
       description:
@@ -282,7 +282,7 @@ export const automationFields = () =>
     }),
     maxPerMinute: field(z.optional(integer(1, 600)), {
       description:
-        'Runs a minute whose condition holds; those above it are suppressed. Default 60, and no limit for an automation that raises an alarm.',
+        'Runs per minute whose condition holds; further ones are suppressed. Default 60; no limit for an automation that raises an alarm.',
     }),
     do: z
       .array(

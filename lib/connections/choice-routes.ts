@@ -27,7 +27,7 @@ const choice = () =>
       name: z.string(),
       detail: z.optional(z.string()),
       with: field(z.optional(z.record(z.string(), z.union([z.string(), z.number()]))), {
-        description: 'Values that this choice gives other fields.',
+        description: 'Values that this choice determines for other fields.',
       }),
     }),
   );
@@ -45,7 +45,7 @@ export function choiceRoutes(
       ...shared,
       call: 'GET /v1/choices/{kind}',
       operationId: 'listChoices',
-      summary: `List what may be chosen in Trunkline: ${Object.keys(everyOwn).join(', ')}`,
+      summary: `List choices in Trunkline: ${Object.keys(everyOwn).join(', ')}`,
       input: () => ({
         q: z.optional(search()),
         vendor: field(z.optional(z.enum(Object.keys(vendors))), {
@@ -62,7 +62,7 @@ export function choiceRoutes(
       ...shared,
       call: 'GET /v1/choices/{vendor}/{connection}/{kind}',
       operationId: 'listVendorChoices',
-      summary: `List what may be chosen at a vendor. ${kindsOf(vendors)}`,
+      summary: `List choices at a vendor. ${kindsOf(vendors)}`,
       input: () => ({ ...parametersOf(vendors), q: z.optional(search()) }),
       handle: async ({ params, input: { q, ...given }, principal, request }) => {
         const vendor = vendorOf(vendors, params.vendor ?? '');

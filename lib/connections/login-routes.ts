@@ -59,14 +59,14 @@ export function loginRoutes(services: ConnectionServices, vendors: Catalogue, on
       write: true,
       input: () => ({
         settings: field(z.optional(anyObject()), {
-          description: 'Of a connection that is to be made; one that exists has its own.',
+          description: 'For a new connection; an existing one has its own.',
         }),
         credentials: field(z.optional(anyObject()), {
-          description: 'Others to be stored with it, such as botSecret.',
+          description: 'Other credentials to store with it, such as botSecret.',
           writeOnly: true,
         }),
         login: field(z.optional(text(20_000)), {
-          description: '`login` of the answer that began it: asks whether it was granted.',
+          description: 'The `login` of the first response: checks whether access was granted.',
         }),
       }),
       output: () =>

@@ -33,7 +33,7 @@ export const shownConnection = () =>
           z.looseObject({
             source: z.string(),
             failures: field(z.int(), {
-              description: 'Looks in a row that failed; `problem` says why the last one did.',
+              description: 'The number of polls in a row that failed; `problem` says why the last one did.',
             }),
           }),
         ),

@@ -79,7 +79,7 @@ export function connectionRoutes(
       input: () => ({
         vendor: z.optional(z.enum(Object.keys(vendors))),
         events: field(z._default(z.boolean(), false), {
-          description: 'true also tells of each how its events are read. Default false.',
+          description: 'true adds the polling status of each connection. Default false.',
         }),
       }),
       output: () => z.array(shownConnection()),
@@ -98,7 +98,7 @@ export function connectionRoutes(
       ...shared,
       call: 'GET /v1/connections/{vendor}/{name}',
       operationId: 'getConnection',
-      summary: 'Get a connection, with its session and how the looks at its events go',
+      summary: 'Get a connection, with its session and polling status',
       output: shownConnection,
       handle: async (call) => {
         const item = await storedConnection(services, vendors, call);
@@ -116,7 +116,7 @@ export function connectionRoutes(
         settings: field(z.optional(anyObject()), { description: 'Merged into the settings; null removes one.' }),
         credentials: field(z.optional(anyObject()), {
           description:
-            'Merged into the credentials and unlocks the connection; null removes one. Another address, and a TimeTonic connection, need all of them.',
+            'Merged into the credentials and unlocks the connection; null removes one. A change of address needs all of them, and so does a TimeTonic connection.',
           writeOnly: true,
         }),
       }),
@@ -164,7 +164,7 @@ export function connectionRoutes(
       ...shared,
       call: 'POST /v1/connections/{vendor}/{name}/check',
       operationId: 'checkConnection',
-      summary: 'Say in words what is right and wrong with a connection',
+      summary: 'Check a connection and explain the result',
       write: true,
       output: () =>
         z.looseObject({

@@ -31,7 +31,7 @@ const usage = () =>
             resetsAt: z.string(),
           }),
         ),
-        { description: 'In the current month, where the connection sets `monthlyCalls`.' },
+        { description: 'Of the current month, if the connection sets `monthlyCalls`.' },
       ),
     }),
   );
@@ -56,7 +56,7 @@ export function usageRoutes(services: CallServices & { connections: Connections 
             z.string().check(z.regex(rowPattern, 'must be the id of an entry, such as 2026-11/timetonic/demo')),
           ),
           {
-            description: 'The last entry of the page before: what follows it in the list.',
+            description: 'The last entry of the previous page; the list continues after it.',
           },
         ),
         limit: field(z._default(integer(1, 1000), 200), { description: 'Default 200.' }),

@@ -30,7 +30,7 @@ export const ownEventTypes = {
     },
   },
   'trunkline.delivery.given_up': {
-    summary: 'An event could not be delivered to a subscription and is tried no more',
+    summary: 'An event could not be delivered to a subscription and is no longer retried',
     readBy: 'deliveries',
     data: () =>
       z.looseObject({
@@ -117,7 +117,7 @@ export const ownEventTypes = {
     },
   },
   'trunkline.runs.suppressed': {
-    summary: 'Runs of an automation were suppressed in a minute, because more came than its maxPerMinute allows',
+    summary: 'Runs of an automation were suppressed in a minute because they exceeded its maxPerMinute',
     readBy: 'runs',
     data: () => z.looseObject({ automationId: z.string(), automation: z.string(), minute: z.string(), count: z.int() }),
     sample: {
@@ -140,7 +140,7 @@ export const ownEventTypes = {
     },
   },
   'trunkline.hook.silent': {
-    summary: 'A hook that is to be busy has received nothing for too long',
+    summary: 'A hook that is expected to be busy has received nothing for too long',
     readBy: 'hooks',
     data: () =>
       z.looseObject({

@@ -23,7 +23,7 @@ export const defaultPerMinute = 600;
 const plainSecret = () => z.string().check(z.minLength(8), z.maxLength(500), z.regex(/^\S+$/, 'must hold no space'));
 const given = <T extends z.ZodMiniType>(schema: T, description: string) =>
   field(schema, { description, writeOnly: true });
-const madeIfAbsent = 'The secret; without one it is made, and shown this once.';
+const madeIfAbsent = 'The secret; if omitted, one is generated and shown once.';
 
 /** A secret of Standard Webhooks. */
 export const signingSecret = () =>
@@ -36,7 +36,7 @@ export const signingSecret = () =>
           'must be whsec_ and Base64 of 24 to 64 bytes, or whpk_ and Base64 of 32 bytes',
         ),
       ),
-    `${madeIfAbsent} Senders that make their own show one that begins with whsec_, or a public key that begins with whpk_.`,
+    `${madeIfAbsent} Senders that generate their own show one that begins with whsec_, or a public key that begins with whpk_.`,
   );
 
 /** One kind of verification. */
@@ -93,7 +93,7 @@ function presetKinds() {
         : z.optional(
             given(
               plainSecret(),
-              preset.handshake ? 'The secret; without one the first handshake brings it.' : madeIfAbsent,
+              preset.handshake ? 'The secret; if omitted, the first handshake sets it.' : madeIfAbsent,
             ),
           ),
     }),
@@ -110,14 +110,14 @@ const hmacFields = () => ({
   header: headerName('The header with the signature.'),
   algorithm: z._default(z.enum(['sha256', 'sha1', 'sha512']), 'sha256'),
   encoding: z._default(z.enum(['hex', 'base64']), 'hex'),
-  prefix: field(z.optional(text(40)), { description: 'What stands before the signature.', examples: ['sha256='] }),
+  prefix: field(z.optional(text(40)), { description: 'The text before the signature.', examples: ['sha256='] }),
   signed: field(z._default(z.string().check(z.regex(/\{body\}/, 'must hold {body}'), z.maxLength(200)), '{body}'), {
-    description: 'What is signed, with `{body}`, `{timestamp}` and `{url}`.',
+    description: 'The text that is signed, with `{body}`, `{timestamp}` and `{url}`.',
     examples: ['{timestamp}.{body}'],
   }),
   timestampHeader: z.optional(headerName('The header with the time of the signature, in seconds since the epoch.')),
   toleranceSeconds: field(z.optional(integer(1, 86_400)), {
-    description: 'How far that time may be from ours. Default 300.',
+    description: 'The allowed difference to the current time. Default 300.',
   }),
 });
 
@@ -126,7 +126,7 @@ export type VerifyInput = z.output<ReturnType<typeof verifyInput>>;
 /** User and password of HTTP Basic. */
 export const userAndPassword = () => ({
   user: field(text(200).check(z.regex(/^[^:]*$/, 'must hold no colon')), { examples: ['panel'] }),
-  password: given(text(500), 'What the sender gives as the password.'),
+  password: given(text(500), 'The password that the sender sends.'),
 });
 
 /** What distinguishes a repeated message from a new one. */
@@ -135,7 +135,7 @@ export const dedupeInput = () =>
     z
       .strictObject({
         header: field(z.optional(text(100)), {
-          description: 'A header that names the message.',
+          description: 'A header that identifies the message.',
           examples: ['x-event-id'],
         }),
         key: field(
@@ -143,11 +143,11 @@ export const dedupeInput = () =>
             z.string().check(z.regex(/^\{%[\s\S]*%\}$/, 'must be an expression {% … %}'), z.maxLength(10_000)),
           ),
           {
-            description: 'An expression over `event` whose value names the message.',
+            description: 'An expression over `event` whose value identifies the message.',
             examples: ['{% event.data.body.event_id %}'],
           },
         ),
-        body: field(z.optional(z.literal(true)), { description: 'The same bytes are the same message.' }),
+        body: field(z.optional(z.literal(true)), { description: 'Messages with the same bytes are the same message.' }),
         seconds: field(z.optional(integer(1, 30 * day)), {
           description: `How long a message counts. Default ${defaultSeconds.id} for ids and headers, ${defaultSeconds.key} for keys and bodies.`,
         }),
@@ -158,7 +158,7 @@ export const dedupeInput = () =>
           'must have one of header, key and body',
         ),
       ),
-    { description: "How a repeated message is known. By itself, the sender's own id of a message does it." },
+    { description: "How a repeated message is recognised. By default, by the sender's own message id." },
   );
 
 const place = () =>
@@ -167,7 +167,7 @@ const place = () =>
 /** How a hook receives and answers, beyond a message that is posted. */
 export const receivingInputs = () => ({
   methods: field(z.array(z.enum(hookMethods)).check(z.minLength(1)), {
-    description: 'The methods that bring a message; of a GET its query is the message. Default POST alone.',
+    description: 'The methods that deliver a message; the query of a GET is the message. Default: only POST.',
     examples: [['POST', 'GET']],
   }),
   challenge: field(
@@ -189,21 +189,21 @@ export const receivingInputs = () => ({
     ]),
     {
       description:
-        "How the sender's handshake is answered: by name, or by method, the places that must match, and an answer in which `{query.challenge}` stands for what was sent.",
+        "How the sender's handshake is answered: the name of a known one, or a method, the places that must match, and a response in which `{query.challenge}` is replaced by the value that was sent.",
       examples: ['microsoft-graph'],
     },
   ),
   answer: field(z.literal(hookAnswers), {
-    description: 'The status of the answer to a stored message. Default 202.',
+    description: 'The status of the response to a stored message. Default 202.',
     examples: [200],
   }),
   redact: field(pathsInput(), {
-    description: 'Values that no event keeps, as paths below its data; `*` stands for every member.',
+    description: 'Values that events do not contain, as paths below `data`; `*` matches every member.',
     examples: [['body.password', 'body.users.*.pin']],
   }),
   seal: field(pathsInput(), {
     description:
-      'Values that are stored encrypted and shown to nobody, as paths; automations pass them on to write-only fields such as `password`.',
+      'Values that are stored encrypted and never returned, as paths; automations can pass them to write-only fields such as `password`.',
     examples: [['body.password']],
   }),
 });
@@ -230,7 +230,7 @@ export const limitInputs = () => ({
   ),
   silentAfterSeconds: field(integer(60, 30 * day), {
     description:
-      'Raises `trunkline.hook.silent` after so many seconds without a message: for senders that are never quiet.',
+      'Raises `trunkline.hook.silent` after this many seconds without a message, for senders that are never quiet.',
   }),
   perMinute: field(integer(1, 60_000), {
     description: `Messages a minute that one process takes. Default ${defaultPerMinute}.`,

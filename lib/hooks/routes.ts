@@ -56,10 +56,14 @@ const shown = () =>
       updatedAt: z.string(),
     }),
   );
-const urlField = () => field(z.string(), { description: 'Where to post to. It is a secret, and shown this once.' });
-const secretField = () => field(z.optional(z.string()), { description: 'Shown this once, where it was made here.' });
+const urlField = () =>
+  field(z.string(), { description: 'The URL to post to. It is a secret and shown only this once.' });
+const secretField = () =>
+  field(z.optional(z.string()), { description: 'Shown only this once, if it was generated here.' });
 const overlapSeconds = () =>
-  field(z._default(integer(0, 604_800), 86_400), { description: 'How long the old one works on. Default one day.' });
+  field(z._default(integer(0, 604_800), 86_400), {
+    description: 'How long the old one keeps working. Default one day.',
+  });
 
 /** What a GET returns in addition to the settings. A PUT accepts and ignores it, so that the body of a GET can be sent back. */
 const readOnly = () => {
@@ -88,7 +92,7 @@ export function hookRoutes(
       ...shared,
       call: 'POST /v1/hooks',
       operationId: 'createHook',
-      summary: 'Make a hook: an address that a third party posts to',
+      summary: 'Create a hook: a URL that a third party posts to',
       write: true,
       status: 201,
       input: () => hookFields(vendors),
@@ -100,7 +104,7 @@ export function hookRoutes(
       ...shared,
       call: 'GET /v1/hooks',
       operationId: 'listHooks',
-      summary: 'List the hooks with what came through them',
+      summary: 'List the hooks with what they received',
       output: () => z.array(shown()),
       handle: async () => {
         const [items, statuses] = await Promise.all([hooks.list(), readStatuses(table)]);
@@ -111,7 +115,7 @@ export function hookRoutes(
       ...shared,
       call: 'GET /v1/hooks/{id}',
       operationId: 'getHook',
-      summary: 'Get a hook with what came through it and what was refused last',
+      summary: 'Get a hook with what it received and why it last refused a post',
       output: shown,
       handle: async ({ params }) => one(await find(params)),
     }),
@@ -119,14 +123,13 @@ export function hookRoutes(
       ...shared,
       call: 'PATCH /v1/hooks/{id}',
       operationId: 'changeHook',
-      summary:
-        'Change a hook; another way to verify, or another secret, takes effect within ten seconds, without overlap',
+      summary: 'Change a hook; a new `verify` or secret takes effect within ten seconds, without overlap',
       write: true,
       input: () => ({
         name: z.optional(text(100)),
         verify: field(z.optional(z.looseObject({ kind: z.optional(text(60)) })), {
           description:
-            'As for a new hook. Of the same kind, what is not named stays, the secret included; another kind replaces it.',
+            'As for a new hook. Fields that you omit keep their values, including the secret, if the kind is the same; another kind replaces everything.',
         }),
         dedupe: z.optional(z.nullable(dedupeInput())),
         allowFrom: z.optional(z.nullable(limitInputs().allowFrom)),
@@ -149,13 +152,13 @@ export function hookRoutes(
       ...shared,
       call: 'PUT /v1/hooks/{id}',
       operationId: 'putHook',
-      summary: 'Create the hook of this name, or give it these settings; address and secret of an existing one stay',
+      summary: 'Create the hook with this name, or replace its settings; an existing hook keeps its URL and secret',
       write: true,
       input: () => ({
         ...hookFields(vendors),
         name: z.optional(hookFields(vendors).name),
         verify: field(z.union([hookFields(vendors).verify, z.looseObject({ kind: z.string() })]), {
-          description: 'As for a new hook, or as a GET shows it: then the secret stays.',
+          description: 'As for a new hook, or as GET returns it; then the secret is kept.',
         }),
         ...readOnly(),
       }),
@@ -176,12 +179,12 @@ export function hookRoutes(
       ...shared,
       call: 'POST /v1/hooks/{id}/rotate',
       operationId: 'rotateHook',
-      summary: 'Give a hook a new address or a new secret, with an overlap',
+      summary: 'Give a hook a new URL or a new secret; the old one keeps working for a while',
       write: true,
       input: () => ({
         what: z._default(z.enum(['url', 'secret']), 'url'),
         secret: field(z.optional(text(500)), {
-          description: 'For `secret`: the new one; without it one is made.',
+          description: 'With `what: secret`, the new secret; generated if omitted.',
           writeOnly: true,
         }),
         user: z.optional(userAndPassword().user),
@@ -236,7 +239,7 @@ export function hookRoutes(
       ...shared,
       call: 'DELETE /v1/hooks/{id}',
       operationId: 'deleteHook',
-      summary: 'Delete a hook: its address is dead everywhere within ten seconds',
+      summary: 'Delete a hook; its URL stops working everywhere within ten seconds',
       write: true,
       status: 204,
       handle: async ({ params }) => {

@@ -64,7 +64,7 @@ export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue
         event: z.optional(eventIdField()),
         state: z.optional(z.enum(deliveryStates)),
         limit: field(z._default(integer(1, 500), 100), { description: 'Default 100.' }),
-        before: field(z.optional(deliveryField()), { description: 'What comes after this delivery in the list.' }),
+        before: field(z.optional(deliveryField()), { description: 'The deliveries that follow this one in the list.' }),
       }),
       output: () => z.array(shown()),
       handle: async ({ input, principal, request }) =>
@@ -106,10 +106,12 @@ export function deliveryRoutes(services: ReplayServices, vendors: EventCatalogue
         from: field(z.optional(moment()), { description: 'When the event was stored. Default 30 days ago.' }),
         to: field(z.optional(moment()), { description: 'Default now.' }),
         states: field(z._default(z.array(z.enum(deliveryStates)).check(z.minLength(1)), ['given_up', 'cancelled']), {
-          description: 'Which deliveries to repeat, by the last one of each event. Default given_up and cancelled.',
+          description:
+            'The states to repeat, judged by the last delivery of each event. Default given_up and cancelled.',
         }),
         missing: field(z._default(z.boolean(), false), {
-          description: 'Also what was never delivered: it came while the subscription was off, or before it was made.',
+          description:
+            'Also events that were never delivered, because the subscription was disabled or did not exist yet.',
         }),
       }),
       output: () => z.looseObject({ deliveries: z.array(z.string()), nextFrom: z.optional(z.string()) }),

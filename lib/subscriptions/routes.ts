@@ -37,7 +37,7 @@ const url = () =>
 const types = () => z.array(typeField()).check(z.minLength(1), z.maxLength(50));
 const filter = () =>
   field(text(4000), {
-    description: 'JSONata over `event`; what it is not true of is not delivered.',
+    description: 'A JSONata expression over `event`; only events for which it is true are delivered.',
     examples: ['event.data.actorType = "users"'],
   });
 const shown = () =>
@@ -54,7 +54,7 @@ const shown = () =>
     }),
   );
 const shownOnce = () =>
-  named('NewSubscription', z.extend(shown(), { secret: field(z.string(), { description: 'Shown this once.' }) }));
+  named('NewSubscription', z.extend(shown(), { secret: field(z.string(), { description: 'Shown only this once.' }) }));
 
 /** The routes of subscriptions: REST hooks as Zapier-style clients use them. */
 export function subscriptionRoutes(services: SubscriptionRouteServices, vendors: EventCatalogue): Route[] {
@@ -89,7 +89,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       ...shared,
       call: 'POST /v1/subscriptions',
       operationId: 'createSubscription',
-      summary: 'Have events posted to a URL, signed after Standard Webhooks',
+      summary: 'Have events posted to a URL, signed according to Standard Webhooks',
       write: true,
       status: 201,
       input: () => ({
@@ -156,7 +156,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       write: true,
       input: () => ({
         overlapSeconds: field(z._default(integer(0, 604_800), 86_400), {
-          description: 'How long everything is signed with the old secret, too. Default one day.',
+          description: 'How long deliveries are also signed with the old secret. Default one day.',
         }),
       }),
       output: shownOnce,
@@ -170,7 +170,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       ...shared,
       call: 'DELETE /v1/subscriptions/{id}',
       operationId: 'deleteSubscription',
-      summary: 'Remove a subscription; removing it again is no error',
+      summary: 'Delete a subscription; deleting it again is not an error',
       write: true,
       status: 204,
       handle: async ({ params: { id = '' }, principal }) => {

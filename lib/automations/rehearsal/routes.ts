@@ -54,7 +54,7 @@ export function rehearsalRoutes(
       ...shared,
       call: 'POST /v1/automations/backtest',
       operationId: 'backtestAutomation',
-      summary: 'Show the runs that past events would have started of an automation that is not stored',
+      summary: 'Show the runs of an automation that is not stored that past events would have started',
       input: () => ({ automation: automationSchema(), ...backtestFields() }),
       output: backtested,
       handle: async (call) => {
@@ -86,7 +86,9 @@ export function rehearsalRoutes(
       output: () =>
         z.looseObject({
           id: field(z.string(), { description: 'The id of the run.' }),
-          connections: field(z.record(z.string(), z.string()), { description: 'What stood in for each connection.' }),
+          connections: field(z.record(z.string(), z.string()), {
+            description: 'The connection that replaced each connection.',
+          }),
         }),
       handle: async ({ params, input, principal, request: { requestId } }) => {
         const item = await find(params);

@@ -8,7 +8,7 @@ export const maxShownSteps = 500;
 
 const saw = () =>
   field(z.optional(z.record(z.string(), z.unknown())), {
-    description: 'The values that the condition, or the dedupe key, which kept it back was evaluated over, by path.',
+    description: 'The values, by path, that were read by the condition or dedupe key that kept it back.',
   });
 
 const shownStep = () =>
@@ -18,7 +18,7 @@ const shownStep = () =>
       name: z.string(),
       index: field(z.int(), { description: 'The item of a list, or the round of a repetition, from 0.' }),
       call: field(z.optional(z.string()), {
-        description: '`vendor/connection/operation`, or what else the step does.',
+        description: '`vendor/connection/operation`, or the kind of another step.',
       }),
       effect: field(z.optional(z.enum(['read', 'write', 'destructive', 'session'])), {
         description: 'The effect of the call.',
@@ -30,7 +30,7 @@ const shownStep = () =>
       afterSeconds: field(z.number(), { description: 'Seconds from the start of the run.' }),
       input: field(z.optional(z.unknown()), { description: 'The rendered input, redacted.' }),
       output: field(z.optional(z.unknown()), { description: 'Its output; absent where it is not known.' }),
-      performed: field(z.optional(z.boolean()), { description: 'True for a read that was really made.' }),
+      performed: field(z.optional(z.boolean()), { description: 'True for a read that was really performed.' }),
       unknown: field(z.optional(z.array(z.string())), {
         description: 'Earlier steps that it reads whose output is not known. Give it in `outputs`, or set `reads`.',
       }),
@@ -59,10 +59,11 @@ export type ShownRun = z.output<z.ZodMiniObject<ReturnType<typeof shownRunSchema
 export const rehearsalFields = () => ({
   event: field(z.optional(z.record(z.string(), z.unknown())), {
     description:
-      'A sample event: {type, data, …} as in the event list. What it lacks is filled in; without one, a sample of the type that starts the automation is used.',
+      'A sample event: {type, data, …} as in the event list. Missing fields are filled in; if omitted, a sample of the type that starts the automation is used.',
   }),
   eventId: field(z.optional(eventIdField()), {
-    description: 'A stored event instead. The rehearsal takes place at its time, without the runs of that time.',
+    description:
+      'A stored event instead. The rehearsal takes place at the time of the event, without the other runs of that time.',
   }),
   reads: field(z.optional(z.boolean()), {
     description:
@@ -70,7 +71,7 @@ export const rehearsalFields = () => ({
   }),
   outputs: field(z.optional(z.record(z.string(), z.unknown())), {
     description:
-      'What steps are taken to have given, by name: the answer of a call (a list with one for each item, where it has `forEach`), or the event that a wait ended with.',
+      'The outputs to assume for steps, by name: the response of a call (for `forEach`, a list with one per item), or the event that ended a wait.',
   }),
 });
 export type RehearsalInput = z.output<z.ZodMiniObject<ReturnType<typeof rehearsalFields>>>;
@@ -99,12 +100,12 @@ export const rehearsed = () =>
 export const backtestFields = () => ({
   since: field(moment(), { description: 'Events stored at or after this time.', examples: ['2026-01-05T00:00:00Z'] }),
   until: field(z.optional(moment()), { description: 'Events stored at or before this time. Default now.' }),
-  limit: field(z._default(integer(1, 200), 50), { description: 'Events at most. Default 50.' }),
+  limit: field(z._default(integer(1, 200), 50), { description: 'The maximum number of events. Default 50.' }),
   after: field(z.optional(z.string().check(z.regex(/^\d{1,16}~[\w-]{1,80}$/, 'must be the `next` of another page'))), {
-    description: 'The `next` of the page before.',
+    description: 'The `next` of the previous page.',
   }),
   outputs: field(z.optional(z.record(z.string(), z.unknown())), {
-    description: 'What steps are taken to have given in every run, by name, as in a rehearsal.',
+    description: 'The outputs to assume for steps in every run, by name, as in a rehearsal.',
   }),
 });
 export type BacktestInput = z.output<z.ZodMiniObject<ReturnType<typeof backtestFields>>>;
@@ -139,7 +140,8 @@ export const drillFields = () => {
     event,
     eventId: field(eventId, { description: 'A stored event instead.' }),
     connections: field(z.optional(z.record(z.string(), text(60))), {
-      description: 'The stand-in of each `vendor/connection`, by name. Default: the connection `demo` of the vendor.',
+      description:
+        'The name of the connection that replaces each `vendor/connection`. Default: the connection `demo` of the vendor.',
     }),
   };
 };

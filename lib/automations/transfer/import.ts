@@ -42,11 +42,11 @@ export interface Imported {
   errors?: FieldError[];
   /** The fields that hold the secret which it lacks. */
   secrets?: string[];
-  /** For a new hook: its address. Shown this once. */
+  /** For a new hook: its address. Shown only this once. */
   url?: string;
   /** For an installed recipe: its hooks. */
   hooks?: { name: string; url?: string; secret?: string }[];
-  /** The secret of a new hook or subscription, where it was made here. Shown this once. */
+  /** The secret of a new hook or subscription, where it was made here. Shown only this once. */
   secret?: string;
 }
 

@@ -70,12 +70,12 @@ export function transferRoutes(
               secrets: field(z.optional(z.array(z.string())), {
                 description: 'The fields of the secret that the document lacks.',
               }),
-              url: field(z.optional(z.string()), { description: 'The address of a new hook. Shown this once.' }),
+              url: field(z.optional(z.string()), { description: 'The address of a new hook. Shown only this once.' }),
               hooks: field(z.optional(z.array(z.looseObject({ name: z.string() }))), {
                 description: 'The hooks of a recipe that was installed, each with what is shown this once.',
               }),
               secret: field(z.optional(z.string()), {
-                description: 'The secret of a new hook or subscription. Shown this once.',
+                description: 'The secret of a new hook or subscription. Shown only this once.',
               }),
             }),
           ),

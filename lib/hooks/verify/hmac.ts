@@ -11,7 +11,7 @@ export interface HmacScheme {
   encoding: 'hex' | 'base64';
   /** The text before the signature, such as `sha256=`. */
   prefix?: string | undefined;
-  /** What is signed, with `{body}`, `{timestamp}` and `{url}`. */
+  /** The text that is signed, with `{body}`, `{timestamp}` and `{url}`. */
   signed: string;
   /** The header with the time of the signature, in seconds since the epoch. */
   timestampHeader?: string | undefined;

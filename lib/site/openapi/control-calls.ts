@@ -83,21 +83,24 @@ function pathParameter(name: string, vendors: Catalogue): Part {
 }
 
 const tagDescriptions: Readonly<Record<string, string>> = {
-  Account: 'Who the key is, and what was changed by whom.',
+  Account: 'What a key is allowed to do, and what was changed by whom.',
   Connections: 'One account at a vendor: its settings, its credentials, its session.',
   Keys: 'Keys of this API with their scopes.',
   Hooks: 'Inbound URLs that third parties post to.',
-  Subscriptions: 'Targets that want events.',
+  Subscriptions: 'Targets that receive events.',
   Automations: 'When something happens, do steps.',
-  Installation: 'Copy everything that is set up, without secrets.',
+  Installation: 'Copy an installation, without secrets.',
   Runs: 'What automations and long calls did, step by step.',
-  Deliveries: 'Events on their way to subscriptions, with their attempts.',
-  Events: 'The log of what happened, and every event type.',
-  Choices: 'What a field may take: the lists behind forms, completion and drop-downs.',
-  Uploads: 'Where to put a file that an operation will send.',
+  Deliveries: 'The deliveries of events to subscriptions, with their attempts.',
+  Events: 'The event log, and every event type.',
+  Choices: 'The values that a field may take: lists for forms, completion and drop-downs.',
+  Recipes: 'Complete hooks and automations to install.',
+  Pause: 'Stop and resume all sending.',
+  'Self-test': 'An automation that regularly tests the whole way of an alarm.',
+  Uploads: 'Files to upload, for operations that send them.',
 };
 
 /** A sentence for a tag; one that is not known here is described by its name. */
 export function tagDescription(tag: string): string {
-  return tagDescriptions[tag] ?? `Calls on ${tag.toLowerCase()}.`;
+  return tagDescriptions[tag] ?? `Calls about ${tag.toLowerCase()}.`;
 }

@@ -50,8 +50,8 @@ export function openApiDocument({ vendors, routes, eventTypes }: ApiDescription)
       externalDocs: { url: documentation },
     })),
     ...[...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name, description: tagDescription(name) })),
-    { name: rawTag, description: 'Any endpoint of a vendor that is not declared here, with the session put in.' },
-    { name: siteTag, description: 'What needs no key.' },
+    { name: rawTag, description: 'Endpoints of a vendor that are not declared here. Trunkline adds the session.' },
+    { name: siteTag, description: 'Calls that need no key.' },
   ];
   const components = {
     securitySchemes: {
@@ -94,7 +94,7 @@ const parameters = (): Part => ({
 });
 
 const accepted: Part = {
-  description: 'Handed on to a one-step run, which `Location` names.',
+  description: 'Continues as a run of one step; `Location` is its URL.',
   headers: answerHeaders('Location'),
   content: {
     'application/json': {
@@ -109,7 +109,7 @@ const accepted: Part = {
 };
 
 const fileElsewhere: Part = {
-  description: 'The file is too long for an answer: a link to it, which works for some minutes.',
+  description: 'The file is too long for a response: `Location` is a link to it that works for some minutes.',
   headers: answerHeaders('Location'),
   content: {
     'application/json': {

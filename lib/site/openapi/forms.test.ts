@@ -200,7 +200,7 @@ test('an operation that answers with a file says so, and where a long one is fou
 test('what must be named by a key says so, with the version that has it', () => {
   const post = dig(whole, 'paths', path('dropAll'), 'post') as { description: string };
   expect(post).toMatchObject({ 'x-effect': 'destructive', 'x-since': '8.1' });
-  expect(post.description).toContain('by this very name');
+  expect(post.description).toContain('by its exact name');
   expect(post.description).toContain('Since Made Up 8.1');
 });
 

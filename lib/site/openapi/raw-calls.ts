@@ -9,20 +9,20 @@ export const rawTag = 'Raw requests';
 /** The two path items under which a vendor's undeclared endpoints are reached: the path as steps, or in the query. */
 export function rawPaths(vendor: Vendor): Record<string, Part> {
   const asSteps = { name: 'path', in: 'path', required: true, schema: { type: 'string' }, description: pathText };
-  const asQuery = { ...asSteps, in: 'query', description: `${pathText} In this form it may hold percent signs.` };
+  const asQuery = { ...asSteps, in: 'query', description: `${pathText} In this form it may contain percent signs.` };
   return {
     [`/v1/${vendor.name}/{connection}/raw/{path}`]: pathItem(vendor, '', asSteps),
     [`/v1/${vendor.name}/{connection}/raw`]: pathItem(vendor, '.query', asQuery),
   };
 }
 
-const pathText = "The vendor's endpoint; slashes stand in it as they are.";
+const pathText = "The path of the vendor's endpoint; slashes are not encoded.";
 
 function pathItem(vendor: Vendor, suffix: string, path: Part): Part {
   const more = {
     name: 'query',
     in: 'query',
-    description: "Handed on to the vendor; what the gateway supplies (the session's key and the like) is left out.",
+    description: 'Passed on to the vendor, without the fields that Trunkline adds (such as the key of the session).',
     schema: { type: 'object', additionalProperties: { type: 'string' } },
   };
   const calls = methods.map((method): [string, Part] => {
@@ -35,9 +35,9 @@ function pathItem(vendor: Vendor, suffix: string, path: Part): Part {
         tags: [rawTag],
         operationId: `${vendor.name}.raw.${method}${suffix}`,
         summary: `${method.toUpperCase()} any endpoint of ${vendor.title}`,
-        description: `${method.toUpperCase()} any endpoint of ${vendor.title}. Reaches what is not declared, with the session put in. A request that matches a declared operation is that operation. ${
+        description: `${method.toUpperCase()} any endpoint of ${vendor.title}. For endpoints that are not declared; Trunkline adds the session. A request that matches a declared operation is carried out as that operation. ${
           writes ? 'Treated as a write.' : 'Treated as a read.'
-        }\n\nScope: \`${vendor.name}/{connection}/raw\` by this very name.`,
+        }\n\nScope: \`${vendor.name}/{connection}/raw\` by its exact name.`,
         'x-effect': writes ? 'write' : 'read',
         'x-mcp': false,
         ...(writes && { 'x-optional-headers': optionalHeaders(true, false) }),

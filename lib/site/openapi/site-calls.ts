@@ -15,7 +15,7 @@ export function sitePaths(): Record<string, Part> {
     },
   });
   return {
-    '/health': call('getHealth', "Whether the last minute's work was really done; 503 when not", 'application/json', {
+    '/health': call('getHealth', "Whether the last minute's work was completed; 503 if not", 'application/json', {
       type: 'object',
       required: ['status', 'checks'],
       properties: {

@@ -139,7 +139,7 @@ function responses(
     200: bytes
       ? { description: "The file's bytes, with their own content type.", headers, content: { '*/*': {} } }
       : answer,
-    ...(operation.creates && { 201: { ...answer, description: `${description} It was made anew.` } }),
+    ...(operation.creates && { 201: { ...answer, description: `${description} It was created by this call.` } }),
     ...(bytes && { 303: { $ref: '#/components/responses/FileElsewhere' } }),
     // Sent without `Prefer: respond-async`, too: callers that send it expect a 202 from every operation.
     ...(runs && operation.slow && { 202: { $ref: '#/components/responses/Accepted' } }),
@@ -155,20 +155,20 @@ function describe(vendor: Vendor, name: string, operation: Operation, runs: bool
     [`${operation.summary}.`, operation.description].filter((each) => each !== undefined).join(' '),
     effectSentences[operation.effect],
     operation.since !== undefined &&
-      `Since ${vendor.title} ${operation.since}; where the connection says that its server is older, the answer is 424 \`vendor_too_old\`.`,
+      `Since ${vendor.title} ${operation.since}; if the connection's server is older, the response is 424 \`vendor_too_old\`.`,
     runs &&
       operation.slow &&
-      'An input that may take longer than a call may is handed on to a run, without being asked: 202.',
-    exact ? `Needs the scope ${scope} by this very name: a wildcard does not cover it.` : `Scope: ${scope}.`,
-    refusals.length > 0 && `What the vendor's refusals mean here:\n${refusals.join('\n')}`,
+      'An input that may take longer than a call becomes a run, even without `Prefer: respond-async`: 202.',
+    exact ? `Needs the scope ${scope} by its exact name: a wildcard does not cover it.` : `Scope: ${scope}.`,
+    refusals.length > 0 && `What the vendor's errors mean here:\n${refusals.join('\n')}`,
   ]
     .filter((each) => typeof each === 'string')
     .join('\n\n');
 }
 
 const effectSentences: Readonly<Record<Operation['effect'], string>> = {
-  read: 'A read: tried again by the gateway where the vendor fails.',
-  write: 'A write: sent again only where the vendor certainly did not carry it out.',
+  read: 'A read: retried if the vendor fails.',
+  write: 'A write: sent again only if the vendor certainly did not carry it out.',
   destructive: 'Destroys something at the vendor.',
   session: "Concerns the connection's session.",
 };

@@ -41,13 +41,13 @@ export function hookPath(tag: string): Record<string, Part> {
         operationId: 'receiveHook',
         summary: 'Post to a hook',
         description:
-          'The sender is verified as the hook says (a signature, a secret), the message stored, its runs started, and only then is it answered. The token is the key. At most 10 MB; a repeat is answered with `Idempotent-Replayed`.',
+          'The sender is verified as the hook defines it (by a signature or a secret), the message is stored and its runs are started before the response is sent. The token in the path replaces a key. At most 10 MB. The response to a repeated message has the header `Idempotent-Replayed`.',
         security: [],
         parameters: [
           {
             name: 'wait',
             in: 'query',
-            description: 'Seconds to wait for the runs that this starts, and answer with how they ended.',
+            description: 'Seconds to wait for the runs that the message starts; the response then says how they ended.',
             schema: { type: 'integer', minimum: 1, maximum: 25 },
           },
         ],
@@ -121,7 +121,7 @@ function webhook(described: DescribedEventType, schemas: SchemaComponents, tag: 
       summary,
       security: [],
       parameters: [
-        header('webhook-id', 'The same at every attempt.'),
+        header('webhook-id', 'The same for every attempt.'),
         header('webhook-timestamp', 'Unix seconds of the attempt.'),
         header(
           'webhook-signature',
@@ -130,8 +130,10 @@ function webhook(described: DescribedEventType, schemas: SchemaComponents, tag: 
       ],
       requestBody: { required: true, content: { 'application/json': { schema, example } } },
       responses: {
-        '2XX': { description: 'Taken. Anything else is tried again, ten times over about 75 hours.' },
-        410: { description: 'Gone: nothing more is sent.' },
+        '2XX': {
+          description: 'Accepted. After any other response the delivery is retried, ten times over about 75 hours.',
+        },
+        410: { description: 'Gone: the subscription ends, and nothing more is sent.' },
       },
     },
   };

@@ -23,13 +23,12 @@ export const settings = () => ({
     wire: 'id',
   }),
   hid: field(integer(1, 10), {
-    description: 'Source host id, 1 to 10; every system that connects must use one of its own.',
+    description: 'Source host id, 1 to 10; each connecting system needs its own.',
   }),
   serverVersion: field(
     z.optional(z.string().check(z.regex(/^\d{1,3}(\.\d{1,4}){0,3}$/, 'must be a version such as 3.2.0'))),
     {
-      description:
-        'Version of the ProPTT2 server. Where it is set, operations that it lacks are refused with vendor_too_old.',
+      description: 'Version of the ProPTT2 server. If set, operations that it lacks fail with vendor_too_old.',
     },
   ),
   timeZone: field(
@@ -41,11 +40,14 @@ export const settings = () => ({
   idStyle: field(z.optional(z.enum(['email', 'local'])), {
     description: 'Whether user ids are full e-mail addresses (own server) or the part before the @ (cloud).',
   }),
-  keepWarm: field(z.optional(z.boolean()), { description: 'Keep the session alive by the clock. Default true.' }),
+  keepWarm: field(z.optional(z.boolean()), { description: 'Keep the session alive every few minutes. Default true.' }),
 });
 
 export const credentials = () => ({
-  interactionKey: field(text(500), { description: 'As typed in at adminWeb, company information.', writeOnly: true }),
+  interactionKey: field(text(500), {
+    description: 'As entered in adminWeb under company information.',
+    writeOnly: true,
+  }),
 });
 
 /** True when `version` is at least `since`, compared number by number; an unset version passes. */

@@ -29,7 +29,7 @@ export const recordId = () => field(integer(0), { wire: 'rid', examples: [1] });
 
 /** The number of a message, 1 to 32767; by default, the connection counts. */
 export const messageId = () =>
-  field(z.optional(integer(1, 32_767)), { description: 'Left out, the connection counts on.' });
+  field(z.optional(integer(1, 32_767)), { description: 'If omitted, the connection numbers its messages.' });
 
 /** Accepts plain text; sends Base64 of its UTF-8 bytes. */
 export const message = () =>
@@ -54,7 +54,7 @@ export const password = () =>
       text(500),
       z.transform((plain: string) => createHash('sha512').update(plain, 'utf8').digest('hex')),
     ),
-    { wire: 'hashedPassword', description: 'Plain; only its SHA-512 leaves the gateway.', writeOnly: true },
+    { wire: 'hashedPassword', description: 'In plain text; only its SHA-512 is sent.', writeOnly: true },
   );
 
 /** A channel number: text; a number is accepted too. */

@@ -146,7 +146,7 @@ test('polls are voted in, read and closed, and reported as events', async () => 
   await listener.poll();
   const { id: pollId } = await alice.do('createPoll', { token, question: 'Who?', options: ['Ada', 'Bob'] });
   expect(await bob.do('votePoll', { token, pollId, optionIds: [1] })).toMatchObject({ votes: { 'option-1': 1 } });
-  expect((await bob.refusal('votePoll', { token, pollId, optionIds: [7] })).message).toContain('not there');
+  expect((await bob.refusal('votePoll', { token, pollId, optionIds: [7] })).message).toContain('does not exist');
   expect(await alice.do('closePoll', { token, pollId })).toMatchObject({ status: 1 });
   expect(await alice.do('getPoll', { token, pollId })).toMatchObject({ status: 1, votes: { 'option-1': 1 } });
   const received = (await listener.poll()).filter(({ type }) => type.startsWith('talk.poll'));

@@ -39,7 +39,7 @@ export const settings = () => ({
     examples: ['https://timetonic.com/live'],
   }),
   user: field(text(200), {
-    description: 'User code of the account (its name in TimeTonic, not the e-mail). A dedicated one is best.',
+    description: 'User code of the account (its name in TimeTonic, not the e-mail). Use a dedicated account.',
     examples: ['api_acme'],
     wire: 'o_u',
   }),
@@ -48,7 +48,7 @@ export const settings = () => ({
       z.string().check(z.regex(/^\d+\.\d+[a-z]?(\/\d+\.\d+)?$/, 'must be a version such as 1.47 or 6.49q/6.49')),
     ),
     {
-      description: "What is sent as version. Default 1.47, as in the vendor's document.",
+      description: "Sent as `version`. Default 1.47, as in the vendor's document.",
       wire: 'version',
     },
   ),
@@ -59,18 +59,17 @@ export const settings = () => ({
     description: 'Default wss://{host of baseUrl}:10100.',
   }),
   pivotRequest: field(z.optional(z.string().check(z.regex(/^\w{1,60}$/, 'must be a request name'))), {
-    description: 'Name of the request for pivot values, which the document lost. Default getPivotValues.',
+    description: "Name of the request for pivot values, which the vendor's document omits. Default getPivotValues.",
   }),
   watchBooks: field(
     z.optional(z.array(z.string().check(z.regex(/^[^/\s]+\/[^/\s]+$/, 'must be owner/code'))).check(z.maxLength(50))),
     {
-      description: 'Books, as owner/code, in which events are looked for. Default all.',
+      description: 'Books to poll for events, as owner/code. Default all.',
       examples: [['acme/operations']],
     },
   ),
   listenSeconds: field(z.optional(integer(1, 20)), {
-    description:
-      'Listen at the socket so many seconds of each minute, for the events that it alone tells. Default off.',
+    description: 'Seconds of each minute to listen on the socket, for events that only it reports. Off by default.',
   }),
 });
 
@@ -78,11 +77,11 @@ export const credentials = () => ({
   login: field(z.optional(text(300)), { description: 'Used once, with password; never stored.', writeOnly: true }),
   password: field(z.optional(text(500)), { description: 'Used once, with login; never stored.', writeOnly: true }),
   oauthkey: field(z.optional(text(200)), {
-    description: 'An oauthkey that you have; sessions are made from it.',
+    description: 'An existing oauthkey, from which sessions are created.',
     writeOnly: true,
   }),
   sesskey: field(z.optional(text(200)), {
-    description: 'A session key pasted from the profile page; when it dies it cannot be renewed.',
+    description: 'A session key from the profile page; it cannot be renewed once it has expired.',
     writeOnly: true,
   }),
 });

@@ -50,7 +50,7 @@ export const anyRowId = () =>
     digits(/^(?:\d{1,19}|tmp[^\s/]{0,120})$/, 'must be the id of a row, or a text of your own that begins with tmp'),
     {
       description:
-        'Id of a row, or `tmp` and a text of your own for a new one: sent again with the same values within 24 hours, it stays one row. `tmp` alone always makes a new row.',
+        'Id of a row, or `tmp` followed by a text of your own for a new row: repeated with the same values within 24 hours, it stays one row. `tmp` alone always creates a row.',
       examples: ['tmpE-991'],
     },
   );
@@ -71,7 +71,8 @@ export const idList = (description: string) =>
 /** A 64-bit server stamp. */
 export const sstamp = () =>
   field(z.optional(bigInteger()), {
-    description: 'Server stamp that you have; only what is newer is answered. A decimal string keeps all its digits.',
+    description:
+      'The newest server stamp that you have; only newer entries are returned. A decimal string keeps all digits.',
     examples: ['15583609109172'],
   });
 
@@ -79,12 +80,12 @@ export const sstamp = () =>
 export const sender = () =>
   field(z.optional(text(200)), {
     wire: 'u_c',
-    description: 'User, e-mail or phone number of the sender. Default the user of the connection.',
+    description: "User, e-mail or phone number of the sender. The connection's user by default.",
   });
 
 export const uuid = () =>
   field(z.optional(z.string().check(z.regex(/^[\w.+=-]{1,200}$/, 'must be 1 to 200 letters, digits or . _ + = -'))), {
-    description: 'Your own name for it. A message sent again with its uuid within 24 hours is not sent twice.',
+    description: 'Your own id for the message. A message with the same uuid is sent once within 24 hours.',
   });
 
 /** Whether the table's URL triggers are suppressed; by default they are, to prevent loops. */
@@ -94,4 +95,4 @@ export const bypassUrlTrigger = () =>
   });
 
 export const linkSeparator = () =>
-  field(z.optional(text(10)), { description: 'What parts the values of a link field. Default a comma.' });
+  field(z.optional(text(10)), { description: 'The separator of the values of a link field; a comma by default.' });

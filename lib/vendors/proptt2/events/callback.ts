@@ -29,7 +29,7 @@ export const callbackTypes: Readonly<Record<string, EventType>> = {
     sample: { videoChannelId: 3, senderId: 'kim@company.ptt', senderName: 'Kim', url: 'rtsp://10.0.0.11:41344/8523' },
   },
   'proptt2.callback.received': {
-    summary: 'A callback whose command is not known; it is kept as it came',
+    summary: 'A callback with an unknown command, unchanged',
     readBy: 'getUserList',
     data: () => z.looseObject({ cmd: z.nullable(z.string()), body: z.unknown() }),
     sample: { cmd: 'xx', body: { cmd: 'xx' } },

@@ -72,7 +72,8 @@ export const channels = {
   }),
   updateChannel: operation({
     summary: 'Change name, description or notification of a channel',
-    description: 'The vendor may clear what is left out; `merge: true` reads the channel first and sends all it knows.',
+    description:
+      'The vendor may clear fields that you omit; `merge: true` reads the channel first and sends all of its fields.',
     effect: 'write',
     input: channelChange,
     output: done,
@@ -92,7 +93,8 @@ export const channels = {
   }),
   linkUserToChannel: operation({
     summary: 'Link a user to a channel',
-    description: 'Linked already is 409; with `ensure: true` a success, another role mended by unlinking and linking.',
+    description:
+      'A user who is linked already is 409. With `ensure: true` that is a success, and another role is corrected by unlinking and linking.',
     effect: 'write',
     errors: { 409: 'The user is linked to the channel already' },
     input: () => ({ ...membership(), role: z.optional(role()), ensure: z.optional(z.boolean()) }),
@@ -171,7 +173,7 @@ export const channels = {
   sendCustomMessageToChannel: operation({
     summary: 'Send a custom message to a channel',
     description:
-      'Text or bytes are put into the frame of the client SDK under `command`; with `raw: true` they are sent as they are.',
+      'Text or bytes are put into the frame of the client SDK under `command`; with `raw: true` they are sent unchanged.',
     effect: 'write',
     since: '2.0',
     input: () => ({

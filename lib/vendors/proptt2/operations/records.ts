@@ -7,7 +7,7 @@ export const records = {
   getRecordList: operation({
     summary: 'List the recordings',
     description:
-      'The order is not documented and the list shifts while it is paged: page with an overlap and look at ids.',
+      'The order is not documented, and the list shifts while it is paged: read pages with an overlap and compare ids.',
     effect: 'read',
     since: '2.2.8',
     call: 'GET /records',

@@ -8,8 +8,8 @@ const sessionState = () => named('SessionKey', z.looseObject({ generation: z.int
 /** The session itself, for operators: every call logs in by itself when necessary. */
 export const sessionOperations = {
   getServerUrl: operation({
-    summary: 'Ask which server this account is on',
-    description: 'Renews nothing. The Rand of the answer is not shown: it belongs to the next login.',
+    summary: 'Get the server that this account is on',
+    description: "Renews nothing. The Rand in the vendor's response is not returned: the next login needs it.",
     effect: 'session',
     input: () => ({}),
     output: () => named('ServerUrl', z.looseObject({ ServerURL: z.string() })),
@@ -17,8 +17,8 @@ export const sessionOperations = {
     call: (_input, _send, call) => call.session.exclusively(async () => ({ ServerURL: (await getServer(call)).url })),
   }),
   getSessionKey: operation({
-    summary: 'Log in anew',
-    description: 'Makes and stores a new session; the key itself is never shown.',
+    summary: 'Log in again',
+    description: 'Creates and stores a new session. Its key is never returned.',
     effect: 'session',
     input: () => ({}),
     output: sessionState,

@@ -54,7 +54,8 @@ export const users = {
   }),
   createUser: operation({
     summary: 'Create a user',
-    description: "`ensure: true`: where the id is taken already, answers the existing user's id and `existing: true`.",
+    description:
+      "With `ensure: true`, an id that is taken already returns the existing user's id and `existing: true`.",
     effect: 'write',
     errors: createUserErrors,
     input: newUser,
@@ -85,7 +86,8 @@ export const users = {
   }),
   updateUser: operation({
     summary: 'Change a user',
-    description: 'The vendor may clear what is left out; `merge: true` reads the user first and sends all it knows.',
+    description:
+      'The vendor may clear fields that you omit; `merge: true` reads the user first and sends all of its fields.',
     effect: 'write',
     input: userChange,
     output: done,

@@ -15,7 +15,7 @@ export const botOperations = {
     effect: 'write',
     creates: true,
     since: '17.1',
-    errors: { 400: 'The message is not valid, or what it replies to is not there' },
+    errors: { 400: 'The message is not valid, or the message that it replies to does not exist' },
     input: () => ({ token: token(), message: message(), ...manner() }),
     output: done,
     route: 'POST bot/{token}/message',

@@ -44,7 +44,7 @@ export const callOperations = {
     effect: 'write',
     call: 'POST call/{token}/ping',
     errors: {
-      400: 'A signaling server (HPB) keeps the calls here, which needs a websocket client',
+      400: 'A signaling server (HPB) handles the calls here, which needs a websocket client',
       409: 'The session was ended elsewhere',
     },
     input: () => ({ token: token() }),

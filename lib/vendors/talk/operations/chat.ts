@@ -81,7 +81,7 @@ export const chatOperations = {
       'If the response is lost, the newest messages are searched for the `referenceId`. A message that is found is returned; one that is not is sent again.',
     effect: 'write',
     creates: true,
-    errors: { ...closed, '400 reply-to': 'The message that it replies to is not there', '400 thread': threadMissing },
+    errors: { ...closed, '400 reply-to': 'The message that it replies to does not exist', '400 thread': threadMissing },
     rule: ({ replyTo, threadTitle }) =>
       replyTo !== undefined && threadTitle !== undefined
         ? { pointer: '/threadTitle', message: 'cannot be combined with replyTo: a reply does not start a thread' }

@@ -7,7 +7,7 @@ import { changedMessage, done, reactions, reminder } from '../shapes.ts';
 const notMine = {
   400: 'The message is too old, or not of a kind that can be changed',
   '400 age': 'The message is too old',
-  403: 'Not the own message and not a moderator',
+  403: "Neither the account's own message nor a moderator",
   405: 'Not a message that can be changed',
 };
 

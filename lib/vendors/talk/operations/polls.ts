@@ -46,7 +46,7 @@ export const pollOperations = {
     call: 'POST poll/{token}/{pollId}',
     errors: {
       ...pollMissing,
-      400: 'An option that is not there, or more than maxVotes',
+      400: 'An option that does not exist, or more than maxVotes',
       '400 poll': 'The poll is closed',
     },
     input: () => ({

@@ -46,7 +46,7 @@ export const roomOperations = {
       }),
       description: field(z.optional(text(2000)), atOnce),
       participants: field(z.optional(invitations()), {
-        description: `Who is in it from the start. ${atOnce.description}`,
+        description: `The participants from the start. ${atOnce.description}`,
       }),
       objectType: field(z.optional(text(64)), atOnce),
       objectId: field(z.optional(text(64)), atOnce),
@@ -105,7 +105,7 @@ export const roomOperations = {
     summary: 'Delete a room with all its messages',
     effect: 'destructive',
     call: 'DELETE room/{token}',
-    errors: { ...notModerator, 400: 'A one-to-one room is not deleted but left: removeSelf' },
+    errors: { ...notModerator, 400: 'A one-to-one room cannot be deleted, only left: use removeSelf' },
     input: () => ({ token: token() }),
     output: done,
   }),

@@ -14,7 +14,7 @@ export const scheduledOperations = {
     errors: {
       400: 'The message is not valid',
       '400 send-at': 'The time has passed',
-      '400 reply-to': 'The message that it replies to is not there',
+      '400 reply-to': 'The message that it replies to does not exist',
       403: 'The room is read-only, or the account may not write in it',
     },
     input: () => ({

@@ -12,7 +12,7 @@ const cells = () => z.record(z.string(), z.unknown());
 /** The event types that one poll of a user's books may find. */
 export const bookTypes: Readonly<Record<string, EventType>> = {
   'timetonic.message.created': {
-    summary: 'There is a new message in a book; what this connection itself sent is left out',
+    summary: 'There is a new message in a book; messages that this connection sent are omitted',
     readBy: 'getBookMessages',
     ofOthers: true,
     data: () =>
@@ -27,7 +27,7 @@ export const bookTypes: Readonly<Record<string, EventType>> = {
     sample: { ...book, smid: '346917', uuid: 'm-1', msg: 'Fire on level 3', user: 'alex', created: 1767579069 },
   },
   'timetonic.row.created': {
-    summary: 'There is a new row; values go by field id',
+    summary: 'A row was created; its values are keyed by field id',
     readBy: 'getTableRows',
     ofOthers: true,
     data: () => z.looseObject({ ...tableFields(), rowId: z.string(), values: cells() }),
@@ -41,14 +41,14 @@ export const bookTypes: Readonly<Record<string, EventType>> = {
     sample: { ...table, rowId: '19975327', changed: ['1367496'], values },
   },
   'timetonic.row.deleted': {
-    summary: 'A row is gone',
+    summary: 'A row was deleted',
     readBy: 'getTableRows',
     ofOthers: true,
     data: () => z.looseObject({ ...tableFields(), rowId: z.string() }),
     sample: { ...table, rowId: '19975327' },
   },
   'timetonic.comment.created': {
-    summary: 'There is a new comment at a cell',
+    summary: 'A comment was added to a cell',
     readBy: 'getTableValueComments',
     data: () =>
       z.looseObject({
@@ -66,7 +66,7 @@ export const bookTypes: Readonly<Record<string, EventType>> = {
 /** The event types that only the socket reports, while the connection listens. */
 export const socketTypes: Readonly<Record<string, EventType>> = {
   'timetonic.message.received': {
-    summary: 'The socket brought a message, new, changed or deleted',
+    summary: 'The socket reported a new, changed or deleted message',
     readBy: 'listenSocket',
     data: () =>
       z.looseObject({
@@ -86,7 +86,7 @@ export const socketTypes: Readonly<Record<string, EventType>> = {
     sample: { user: 'alex' },
   },
   'timetonic.system.received': {
-    summary: 'The socket brought a system message',
+    summary: 'The socket reported a system message',
     readBy: 'listenSocket',
     data: () => z.looseObject({ ...maybeBook(), msg: z.string(), user: z.string() }),
     sample: { msg: 'clearNotRead', user: 'alex', ...book },

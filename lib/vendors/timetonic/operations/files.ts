@@ -7,11 +7,11 @@ import { uploaded } from '../shapes.ts';
 
 const sizes = () =>
   field(z.enum(['norm', 'tb', 'cover', 'full']), {
-    description: 'norm 1500 pixels, tb 150, cover 400, full as it was.',
+    description: 'norm 1500 pixels, tb 150, cover 400, full the original size.',
   });
 const thumbnail = () => only('tb');
 const fileName = () => z.optional(pathSegment());
-const mdc = () => field(integer(0), { description: 'Which of the images or documents of the message, from 0.' });
+const mdc = () => field(integer(0), { description: 'The index among the images or documents of the message, from 0.' });
 const bytes = () => z.file();
 
 const ofMessage = <S extends z.ZodMiniType>(size: S) => ({
@@ -29,7 +29,9 @@ const byId = <S extends z.ZodMiniType, N extends string>(size: S, name: N) => ({
 });
 const byName = <S extends z.ZodMiniType>(size: S) => ({
   size,
-  internalNameOrUuid: field(pathSegment(), { description: 'Whoever knows it can open the file: keep it to yourself.' }),
+  internalNameOrUuid: field(pathSegment(), {
+    description: 'Anyone who knows this name can open the file, so keep it secret.',
+  }),
   fileName: fileName(),
 });
 
@@ -49,14 +51,14 @@ export const fileOperations = {
     call: '/dbi/ic/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
   }),
   openMessageMedia: operation({
-    summary: 'Open an image, film or sound of a message',
+    summary: 'Open an image, video or audio file of a message',
     effect: 'read',
     input: () => ofMessage(sizes()),
     output: bytes,
     call: '/dbi/oic/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
   }),
   getMessageDocumentThumbnail: operation({
-    summary: 'Get the small picture of a document of a message',
+    summary: 'Get the thumbnail of a document of a message',
     effect: 'read',
     input: () => ofMessage(thumbnail()),
     output: bytes,
@@ -77,14 +79,14 @@ export const fileOperations = {
     call: '/dbi/ii/{size}/{bookOwner}/{bookCode}/{imageId}/{fileName?}',
   }),
   openMediaById: operation({
-    summary: 'Open an image, film or sound by its id',
+    summary: 'Open an image, video or audio file by its id',
     effect: 'read',
     input: () => byId(sizes(), 'mediaId'),
     output: bytes,
     call: '/dbi/oii/{size}/{bookOwner}/{bookCode}/{mediaId}/{fileName?}',
   }),
   getDocumentThumbnailById: operation({
-    summary: 'Get the small picture of a document by its id',
+    summary: 'Get the thumbnail of a document by its id',
     effect: 'read',
     input: () => byId(thumbnail(), 'docId'),
     output: bytes,
@@ -98,21 +100,21 @@ export const fileOperations = {
     call: '/dbi/odi/{size}/{bookOwner}/{bookCode}/{docId}/{fileName?}',
   }),
   getImageByName: operation({
-    summary: 'Get an image by its internal name, which is open to everybody who knows it',
+    summary: 'Get an image by its internal name, with which anyone can open it',
     effect: 'read',
     input: () => byName(sizes()),
     output: bytes,
     call: '/dbi/in/{size}/{internalNameOrUuid}/{fileName?}',
   }),
   openMediaByName: operation({
-    summary: 'Open an image, film or sound by its internal name',
+    summary: 'Open an image, video or audio file by its internal name',
     effect: 'read',
     input: () => byName(sizes()),
     output: bytes,
     call: '/dbi/oin/{size}/{internalNameOrUuid}/{fileName?}',
   }),
   getDocumentThumbnailByName: operation({
-    summary: 'Get the small picture of a document by its internal name',
+    summary: 'Get the thumbnail of a document by its internal name',
     effect: 'read',
     input: () => byName(thumbnail()),
     output: bytes,
@@ -133,7 +135,7 @@ export const fileOperations = {
     call: '/dbi/last/{size}/{bookOwner}/{bookCode}/{imageId?}',
   }),
   getUserImage: operation({
-    summary: 'Get the image of a user; of someone who is no contact, a head',
+    summary: 'Get the image of a user; a placeholder for a user who is not a contact',
     effect: 'read',
     input: () => ({ size: sizes(), userId: pathSegment(), sstamp: id() }),
     output: bytes,
@@ -164,7 +166,7 @@ export const fileOperations = {
     },
   }),
   resumableUpload: operation({
-    summary: 'Attach a file of any size to a cell, going on where a cut connection stopped',
+    summary: 'Attach a file of any size to a cell; an interrupted upload is resumed',
     effect: 'write',
     input: () => ({ ...book(), rowId: rowId(), fieldId: fieldId(), uuid: uuid(), file: file() }),
     output: uploaded,
@@ -174,7 +176,7 @@ export const fileOperations = {
     call: async (input, _send, call) => (await import('../files/resumable-upload.ts')).resumableUpload(input, call),
   }),
   getUploadMeta: operation({
-    summary: 'Read what became of a resumable upload',
+    summary: 'Read the result of a resumable upload',
     effect: 'read',
     input: () => ({ fileId: pathSegment().check(z.regex(/^[\w.+-]+$/, 'must be the id of an upload')) }),
     output: uploaded,

@@ -21,8 +21,8 @@ const deviceType = () => z.enum(['gcm_rid', 'gcm_nk', 'ios_dt', 'ios_dt_v2', 'bb
 /** The chain of keys, for operators: every call creates the keys that it needs by itself. */
 export const keyOperations = {
   createAppkey: operation({
-    summary: 'Make and store a new application key',
-    description: 'Later oauthkeys are made with it; the key itself is never shown.',
+    summary: 'Create and store a new application key',
+    description: 'Later oauthkeys are created with it. The key itself is never returned.',
     effect: 'session',
     input: () => ({ appname: z.optional(appname()) }),
     output: done,
@@ -31,7 +31,7 @@ export const keyOperations = {
   }),
   createOauthkey: operation({
     summary: 'Log in with login and password, and store the oauthkey',
-    description: 'Login and password are used once and stored nowhere. A new session follows at once.',
+    description: 'Login and password are used once and not stored. A new session is created at once.',
     effect: 'session',
     input: () => ({ login: text(300), password: field(text(500), { wire: 'pwd', writeOnly: true }) }),
     output: sessionState,
@@ -39,8 +39,8 @@ export const keyOperations = {
     call: (input, _send, call) => makeOauthkey(call, input.login, input.password),
   }),
   createSesskey: operation({
-    summary: 'Make a new session key from the oauthkey',
-    description: 'Every call does this by itself when the key is dead. The key itself is never shown.',
+    summary: 'Create a new session key from the oauthkey',
+    description: 'Calls do this automatically when the key has expired. The key itself is never returned.',
     effect: 'session',
     input: () => ({}),
     output: sessionState,
@@ -49,7 +49,7 @@ export const keyOperations = {
   }),
   registerSMSGateway: operation({
     summary: 'Register a phone as SMS gateway',
-    description: 'Its key is stored with the credentials and never shown; unregisterSMSGateway uses it.',
+    description: 'Its key is stored with the credentials and never returned; unregisterSMSGateway uses it.',
     effect: 'write',
     input: () => ({
       phoneNumber: phoneNumber(),
@@ -70,8 +70,9 @@ export const keyOperations = {
     call: (input, _send, call) => unregisterGateway(call, input.phoneNumber),
   }),
   dropAllSessions: operation({
-    summary: 'End every other session of the user, on phones and in browsers too, and all oauthkeys',
-    description: 'The oauthkey of this connection dies as well: it lives on with its current key and says so.',
+    summary: 'End all other sessions of the user, including phones and browsers, and revoke all oauthkeys',
+    description:
+      'This includes the oauthkey of this connection, which continues with its current session key and reports this in `warning`.',
     effect: 'destructive',
     input: () => ({}),
     output: () => z.looseObject({ status: z.literal('ok'), warning: z.optional(z.string()) }),

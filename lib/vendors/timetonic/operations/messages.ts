@@ -5,9 +5,9 @@ import { book, id, operation, sender, sstamp, uuid } from '../fields.ts';
 import { messages, sentMessage, stamped } from '../shapes.ts';
 import { sendMessage } from '../writes/message-writes.ts';
 
-const msg = () => field(text(100_000), { description: 'What is said.', examples: ['Fire on level 3'] });
+const msg = () => field(text(100_000), { description: 'The text of the message.', examples: ['Fire on level 3'] });
 const attachments = () =>
-  field(z.optional(integer(0, 100)), { description: 'How many of them you attach later with fileUpload.' });
+  field(z.optional(integer(0, 100)), { description: 'How many you will attach with fileUpload.' });
 const event = () =>
   field(
     z.strictObject({
@@ -29,7 +29,7 @@ const event = () =>
       ),
     }),
     {
-      description: 'A calendar event; times are seconds since the epoch, the reminder comes so many seconds before.',
+      description: 'A calendar event; times are in seconds since the epoch, the reminder in seconds before the event.',
       examples: [{ eventStart: 1652601600, eventEnd: 1652608800, eventTimezone: 'Europe/Paris' }],
     },
   );
@@ -51,7 +51,7 @@ const attached = () => ({
 
 export const messageOperations = {
   getBookMessages: operation({
-    summary: 'Read the messages of a book, newest first, and with sstamp what has changed',
+    summary: 'Read the messages of a book, newest first; with sstamp, those that have changed',
     effect: 'read',
     input: () => ({
       ...book(),
@@ -66,7 +66,7 @@ export const messageOperations = {
     call: 'req=getBookMessages',
   }),
   sendMsg: operation({
-    summary: 'Send a message into a book, with files and a calendar event where given',
+    summary: 'Send a message into a book, optionally with files and a calendar event',
     effect: 'write',
     input: () => ({ ...outgoing(), ...attached() }),
     output: sentMessage,

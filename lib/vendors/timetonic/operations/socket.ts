@@ -57,7 +57,7 @@ export const socketOperations = {
     call: async (input, _send, call) => (await socket()).sendSocketMessage(input, call),
   }),
   sendPing: operation({
-    summary: 'Find out whether the socket answers',
+    summary: 'Check whether the socket responds',
     effect: 'write',
     input: () => ({}),
     output: ack,
@@ -80,7 +80,7 @@ export const socketOperations = {
     call: async (input, _send, call) => (await socket()).sendSystemMessage(input, call),
   }),
   listenSocket: operation({
-    summary: 'Listen to what TimeTonic sends by itself: messages (1), book updates (8), system messages (11)',
+    summary: 'Listen for what TimeTonic sends unprompted: messages (1), book updates (8), system messages (11)',
     effect: 'read',
     input: () => ({ seconds: z.optional(integer(1, 20)), types: z.optional(types()) }),
     output: () => z.looseObject({ frames: frames(), garbage: z.int(), complete: z.boolean() }),

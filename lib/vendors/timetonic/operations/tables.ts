@@ -40,16 +40,16 @@ import {
 const maybe = { boolean: () => z.optional(z.boolean()) };
 const all = () =>
   field(z.optional(z.boolean()), {
-    description: 'true reads page after page, and says in `complete` whether that was all.',
+    description: 'true reads page after page; `complete` in the response says whether all rows were read.',
   });
 
 /** How values are read, by table id or by sync code. */
 const reading = () => ({
   filterRowIds: z.optional(filterRowIds()),
-  tabId: field(z.optional(id()), { description: "Is saved as the tab that the connection's user saw last." }),
-  offset: field(z.optional(integer(0)), { description: 'Rows to leave out at the start.' }),
+  tabId: field(z.optional(id()), { description: "Is saved as the tab that the connection's user viewed last." }),
+  offset: field(z.optional(integer(0)), { description: 'Rows to skip at the start.' }),
   maxRows: field(z.optional(integer(1, 10_000)), {
-    description: 'Rows of one answer. TimeTonic gives 100 when nothing is said.',
+    description: 'The number of rows to return; TimeTonic returns 100 by default.',
   }),
   format: z.optional(z.enum(['columns', 'rows', 'diff_ready_rows'])),
   maxComments: z.optional(integer(1, 10)),
@@ -171,7 +171,7 @@ export const tableOperations = {
   }),
   createOrUpdateTableRows: operation({
     summary: 'Create or change many rows of a table, ten at a time',
-    description: 'Sent again after a failure with the same tmp ids, it goes on where it stopped.',
+    description: 'After a failure, the same call with the same tmp ids continues where it stopped.',
     effect: 'write',
     input: () => ({
       rows: rowsToWrite(),

@@ -60,7 +60,7 @@ export const filterRowIds = () =>
     ),
     {
       description:
-        'Which rows: `{row_ids, exclude, applyViewFilters}`, where the view is an id, `true` for the one last selected, or filters made up here; or ids parted by commas, `!` in front leaves those out.',
+        'Which rows: `{row_ids, exclude, applyViewFilters}`, where the view is an id, `true` for the view last selected, or filters for this request; or ids separated by commas, with `!` in front to exclude them.',
       examples: [{ applyViewFilters: 264449 }],
     },
   );

@@ -63,7 +63,7 @@ export const rowsToWrite = () =>
       )
       .check(z.refine(isFilled, 'must hold at least one row')),
     {
-      description: 'Values by row id; a row id that begins with `tmp` makes a new row.',
+      description: 'Values by row id; a row id that begins with `tmp` creates a row.',
       examples: [{ 'tmpE-991': { '1367490': 'E-991' } }],
     },
   );
