@@ -10,11 +10,7 @@ export type Shape = Record<string, z.ZodMiniType>;
 export type InputOf<S extends Shape> = z.output<z.ZodMiniObject<S, z.core.$strict>>;
 
 /** An operation that needs several vendor requests: `send` makes one, under the rules of the operation's effect. */
-export type Composed<Call, Input, Output, Context> = (
-  input: Input,
-  send: SendCall<Call>,
-  call: Context,
-) => Promise<Output>;
+type Composed<Call, Input, Output, Context> = (input: Input, send: SendCall<Call>, call: Context) => Promise<Output>;
 
 /** One vendor request inside a composed operation. Returns the vendor's body. */
 export type SendCall<Call> = (call: Call, input: Record<string, unknown>) => Promise<unknown>;
@@ -49,6 +45,18 @@ export interface Operation<Call = unknown> {
   readonly documentation?: string;
   /** A sample input for documents and for the contract test. */
   readonly example?: Readonly<Record<string, unknown>>;
+}
+
+/** Carries out the call of an operation: its one vendor request, or its function, which makes its requests with `send`. */
+export function carryOut<Request>(
+  { call }: Operation,
+  input: Record<string, unknown>,
+  send: SendCall<Request>,
+  context: unknown,
+): Promise<unknown> {
+  // `operation(…)` has checked the type of either at its declaration.
+  if (typeof call !== 'function') return send(call as Request, input);
+  return (call as Composed<Request, Record<string, unknown>, unknown, unknown>)(input, send, context);
 }
 
 /** The same operations with the page of the vendor's documentation that describes them. */

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { wireName } from '../../../core/field.ts';
-import { type Composed, type Operation, type SendCall, schemasOf } from '../../../core/operation.ts';
+import { carryOut, type Operation, type SendCall, schemasOf } from '../../../core/operation.ts';
 import { pathTemplate } from '../../../core/path-template.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import { exchange, type Proptt2Call } from './exchange.ts';
@@ -24,12 +24,7 @@ export async function send(
       ? { ...input, messageId: await call.count('messageId', highestMessageId) }
       : input;
   const one: SendCall<Proptt2Path> = (path, fields) => request(operation, path, fields, call);
-  if (typeof operation.call === 'function') {
-    // Declared as a function: its own schema has validated the input.
-    const composed = operation.call as Composed<Proptt2Path, Record<string, unknown>, unknown, Proptt2Call>;
-    return { body: await composed(filled, one, call) };
-  }
-  return { body: await one(operation.call as Proptt2Path, filled) };
+  return { body: await carryOut(operation, filled, one, call) };
 }
 
 const wireNames = new WeakMap<Operation, ReadonlyMap<string, string>>();

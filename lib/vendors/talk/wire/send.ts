@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { wireName } from '../../../core/field.ts';
-import type { Composed, Operation, SendCall } from '../../../core/operation.ts';
+import { carryOut, type Operation, type SendCall } from '../../../core/operation.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import type { TalkCall } from '../connection.ts';
 import { targetOf } from './attendee.ts';
@@ -31,16 +31,8 @@ export async function send(
     created = answer.status === 201 || (answer.status === 202 && route === 'POST room');
     return answer.data;
   };
-  if (typeof operation.call === 'function') {
-    // Declared as a function: its own schema has validated the input.
-    const composed = operation.call as Composed<TalkRoute, Record<string, unknown>, unknown, TalkCall>;
-    return answered(await composed(input, one, call));
-  }
-  return answered(await one(operation.call as TalkRoute, input));
-
-  function answered(body: unknown): VendorAnswer {
-    return { body, status: created ? 201 : 200 };
-  }
+  const body = await carryOut(operation, input, one, call);
+  return { body, status: created ? 201 : 200 };
 }
 
 /** How long this connection remembers that it left a room itself, in seconds: until a poll has certainly seen it. */

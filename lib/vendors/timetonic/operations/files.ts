@@ -1,8 +1,10 @@
 import * as z from 'zod/mini';
 import { field, integer, only, pathSegment } from '../../../core/field.ts';
 import { file, isSlow } from '../../../core/given-file.ts';
+import type { Shape } from '../../../core/operation.ts';
 import { book, fieldId, id, operation, rowId, uuid } from '../fields.ts';
 import { attachFile, placeProblem } from '../files/attach.ts';
+import type { FileAddress } from '../files/downloads.ts';
 import { uploaded } from '../shapes.ts';
 
 const sizes = () =>
@@ -12,7 +14,6 @@ const sizes = () =>
 const thumbnail = () => only('tb');
 const fileName = () => z.optional(pathSegment());
 const mdc = () => field(integer(0), { description: 'The index among the images or documents of the message, from 0.' });
-const bytes = () => z.file();
 
 const ofMessage = <S extends z.ZodMiniType>(size: S) => ({
   size,
@@ -35,6 +36,10 @@ const byName = <S extends z.ZodMiniType>(size: S) => ({
   fileName: fileName(),
 });
 
+/** A read whose output is the bytes of a file. */
+const download = <S extends Shape>(summary: string, call: FileAddress, input: () => S) =>
+  operation({ summary, effect: 'read', input, output: () => z.file(), call });
+
 /** TimeTonic does not publish its upload hosts. */
 const uploadHost = {
   setting: 'uploadUrl',
@@ -43,104 +48,74 @@ const uploadHost = {
 
 /** File downloads, as streams with their content type, and uploads. */
 export const fileOperations = {
-  getMessageImage: operation({
-    summary: 'Get an image of a message',
-    effect: 'read',
-    input: () => ofMessage(sizes()),
-    output: bytes,
-    call: '/dbi/ic/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
-  }),
-  openMessageMedia: operation({
-    summary: 'Open an image, video or audio file of a message',
-    effect: 'read',
-    input: () => ofMessage(sizes()),
-    output: bytes,
-    call: '/dbi/oic/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
-  }),
-  getMessageDocumentThumbnail: operation({
-    summary: 'Get the thumbnail of a document of a message',
-    effect: 'read',
-    input: () => ofMessage(thumbnail()),
-    output: bytes,
-    call: '/dbi/dc/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
-  }),
-  openMessageDocument: operation({
-    summary: 'Open a document of a message',
-    effect: 'read',
-    input: () => ofMessage(z.enum(['full', 'tb'])),
-    output: bytes,
-    call: '/dbi/odc/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
-  }),
-  getImageById: operation({
-    summary: 'Get an image by its id',
-    effect: 'read',
-    input: () => byId(sizes(), 'imageId'),
-    output: bytes,
-    call: '/dbi/ii/{size}/{bookOwner}/{bookCode}/{imageId}/{fileName?}',
-  }),
-  openMediaById: operation({
-    summary: 'Open an image, video or audio file by its id',
-    effect: 'read',
-    input: () => byId(sizes(), 'mediaId'),
-    output: bytes,
-    call: '/dbi/oii/{size}/{bookOwner}/{bookCode}/{mediaId}/{fileName?}',
-  }),
-  getDocumentThumbnailById: operation({
-    summary: 'Get the thumbnail of a document by its id',
-    effect: 'read',
-    input: () => byId(thumbnail(), 'docId'),
-    output: bytes,
-    call: '/dbi/di/{size}/{bookOwner}/{bookCode}/{docId}/{fileName?}',
-  }),
-  openDocumentById: operation({
-    summary: 'Open a document by its id',
-    effect: 'read',
-    input: () => byId(only('full'), 'docId'),
-    output: bytes,
-    call: '/dbi/odi/{size}/{bookOwner}/{bookCode}/{docId}/{fileName?}',
-  }),
-  getImageByName: operation({
-    summary: 'Get an image by its internal name, with which anyone can open it',
-    effect: 'read',
-    input: () => byName(sizes()),
-    output: bytes,
-    call: '/dbi/in/{size}/{internalNameOrUuid}/{fileName?}',
-  }),
-  openMediaByName: operation({
-    summary: 'Open an image, video or audio file by its internal name',
-    effect: 'read',
-    input: () => byName(sizes()),
-    output: bytes,
-    call: '/dbi/oin/{size}/{internalNameOrUuid}/{fileName?}',
-  }),
-  getDocumentThumbnailByName: operation({
-    summary: 'Get the thumbnail of a document by its internal name',
-    effect: 'read',
-    input: () => byName(thumbnail()),
-    output: bytes,
-    call: '/dbi/dn/{size}/{internalNameOrUuid}/{fileName?}',
-  }),
-  openDocumentByName: operation({
-    summary: 'Open a document by its internal name',
-    effect: 'read',
-    input: () => byName(only('full')),
-    output: bytes,
-    call: '/dbi/odn/{size}/{internalNameOrUuid}/{fileName?}',
-  }),
-  getLastBookImage: operation({
-    summary: 'Get the newest image of a book',
-    effect: 'read',
-    input: () => ({ size: sizes(), ...book(), imageId: z.optional(id()) }),
-    output: bytes,
-    call: '/dbi/last/{size}/{bookOwner}/{bookCode}/{imageId?}',
-  }),
-  getUserImage: operation({
-    summary: 'Get the image of a user; a placeholder for a user who is not a contact',
-    effect: 'read',
-    input: () => ({ size: sizes(), userId: pathSegment(), sstamp: id() }),
-    output: bytes,
-    call: '/dbi/ui/{size}/{userId}/{sstamp}',
-  }),
+  getMessageImage: download(
+    'Get an image of a message',
+    '/dbi/ic/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
+    () => ofMessage(sizes()),
+  ),
+  openMessageMedia: download(
+    'Open an image, video or audio file of a message',
+    '/dbi/oic/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
+    () => ofMessage(sizes()),
+  ),
+  getMessageDocumentThumbnail: download(
+    'Get the thumbnail of a document of a message',
+    '/dbi/dc/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
+    () => ofMessage(thumbnail()),
+  ),
+  openMessageDocument: download(
+    'Open a document of a message',
+    '/dbi/odc/{size}/{bookOwner}/{bookCode}/{smid}/{mdc}/{fileName?}',
+    () => ofMessage(z.enum(['full', 'tb'])),
+  ),
+  getImageById: download('Get an image by its id', '/dbi/ii/{size}/{bookOwner}/{bookCode}/{imageId}/{fileName?}', () =>
+    byId(sizes(), 'imageId'),
+  ),
+  openMediaById: download(
+    'Open an image, video or audio file by its id',
+    '/dbi/oii/{size}/{bookOwner}/{bookCode}/{mediaId}/{fileName?}',
+    () => byId(sizes(), 'mediaId'),
+  ),
+  getDocumentThumbnailById: download(
+    'Get the thumbnail of a document by its id',
+    '/dbi/di/{size}/{bookOwner}/{bookCode}/{docId}/{fileName?}',
+    () => byId(thumbnail(), 'docId'),
+  ),
+  openDocumentById: download(
+    'Open a document by its id',
+    '/dbi/odi/{size}/{bookOwner}/{bookCode}/{docId}/{fileName?}',
+    () => byId(only('full'), 'docId'),
+  ),
+  getImageByName: download(
+    'Get an image by its internal name, with which anyone can open it',
+    '/dbi/in/{size}/{internalNameOrUuid}/{fileName?}',
+    () => byName(sizes()),
+  ),
+  openMediaByName: download(
+    'Open an image, video or audio file by its internal name',
+    '/dbi/oin/{size}/{internalNameOrUuid}/{fileName?}',
+    () => byName(sizes()),
+  ),
+  getDocumentThumbnailByName: download(
+    'Get the thumbnail of a document by its internal name',
+    '/dbi/dn/{size}/{internalNameOrUuid}/{fileName?}',
+    () => byName(thumbnail()),
+  ),
+  openDocumentByName: download(
+    'Open a document by its internal name',
+    '/dbi/odn/{size}/{internalNameOrUuid}/{fileName?}',
+    () => byName(only('full')),
+  ),
+  getLastBookImage: download(
+    'Get the newest image of a book',
+    '/dbi/last/{size}/{bookOwner}/{bookCode}/{imageId?}',
+    () => ({ size: sizes(), ...book(), imageId: z.optional(id()) }),
+  ),
+  getUserImage: download(
+    'Get the image of a user; a placeholder for a user who is not a contact',
+    '/dbi/ui/{size}/{userId}/{sstamp}',
+    () => ({ size: sizes(), userId: pathSegment(), sstamp: id() }),
+  ),
   fileUpload: operation({
     summary: 'Attach a file to a message or to a cell',
     effect: 'write',

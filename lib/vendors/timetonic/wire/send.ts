@@ -1,5 +1,5 @@
 import { wireName } from '../../../core/field.ts';
-import { type Composed, type Operation, type SendCall, type Shape, schemasOf } from '../../../core/operation.ts';
+import { carryOut, type Operation, type SendCall, type Shape, schemasOf } from '../../../core/operation.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { download, type FileAddress } from '../files/downloads.ts';
@@ -19,14 +19,10 @@ export async function send(
   const { shape } = schemasOf(operation);
   const one: SendCall<TimetonicRequest> = (request, fields) =>
     exchange(call, requestOf(request.replace(/^req=/, ''), operation, fieldsOf(shape, fields)));
-  if (typeof operation.call === 'function') {
-    // Declared as a function: its own schema has validated the input.
-    const composed = operation.call as Composed<TimetonicRequest, Record<string, unknown>, unknown, TimetonicCall>;
-    return { body: await composed(input, one, call) };
-  }
-  const request = operation.call as TimetonicRequest;
-  if (request.startsWith('/dbi/')) return download(request as FileAddress, input, call, name);
-  return { body: await one(request, input) };
+  const { call: request } = operation;
+  if (typeof request === 'string' && request.startsWith('/dbi/'))
+    return download(request as FileAddress, input, call, name);
+  return { body: await carryOut(operation, input, one, call) };
 }
 
 function requestOf(req: string, { effect }: Operation, fields: FormFields): ApiRequest {
