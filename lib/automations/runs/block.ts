@@ -33,10 +33,9 @@ export async function endBlock(
 }
 
 /** What the steps within a step contribute to its end. */
-export function sumOf(ends: readonly StepEnd[]): Pick<StepEnd, 'succeeded' | 'failed' | 'wrote' | 'silent'> {
+export function sumOf(ends: readonly StepEnd[]): Pick<StepEnd, 'succeeded' | 'wrote' | 'silent'> {
   return {
     succeeded: ends.reduce((sum, end) => sum + end.succeeded, 0),
-    failed: ends.reduce((sum, end) => sum + end.failed, 0),
     wrote: ends.some(({ wrote }) => wrote),
     silent: ends.some(({ silent }) => silent),
   };

@@ -472,17 +472,16 @@ function finish(
   const words = first && `Step ${step.name}: ${first.error?.message ?? 'failed'}`;
   const reason = bad.length > 1 ? `${words} (and ${bad.length - 1} more)` : words;
   const isWrite = operation !== undefined && operation.effect !== 'read';
-  const end: StepEnd = {
+  const stop = step.onError === 'continue' ? undefined : reason;
+  const end = {
     name: step.name,
-    state: all.some(({ state }) => state === 'cancelled') ? 'cancelled' : (first?.state ?? good[0]?.state ?? 'skipped'),
+    cancelled: all.some(({ state }) => state === 'cancelled'),
     succeeded: good.length,
-    failed: bad.length,
     wrote: isWrite && good.length > 0,
     ...(operation?.alarm && bad.length > 0 && { silent: true }),
     ...(reason !== undefined && { reason }),
     ...(first?.error && { code: first.error.code }),
-    ...(reason !== undefined && step.onError !== 'continue' && { stop: reason }),
+    ...(stop !== undefined && { stop }),
   };
-  run.finishStep(end, result);
-  return end;
+  return run.finishStep(end, result);
 }

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { countsForDedupe, endOf } from './finish.ts';
 import type { StepEnd } from './run-context.ts';
 
-const good: StepEnd = { name: 'good', state: 'succeeded', succeeded: 1, failed: 0, wrote: true };
-const bad: StepEnd = { name: 'bad', state: 'failed', succeeded: 0, failed: 1, wrote: false, reason: 'Step bad: No.' };
+const good: StepEnd = { name: 'good', succeeded: 1, wrote: true };
+const bad: StepEnd = { name: 'bad', succeeded: 0, wrote: false, reason: 'Step bad: No.' };
 const worse: StepEnd = { ...bad, name: 'worse', reason: 'Step worse: No.' };
-const skipped: StepEnd = { name: 'skipped', state: 'skipped', succeeded: 0, failed: 0, wrote: false };
+const skipped: StepEnd = { name: 'skipped', succeeded: 0, wrote: false };
 const through = { cancelled: false };
 
 describe('a run ends', () => {

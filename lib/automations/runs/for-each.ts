@@ -27,13 +27,12 @@ export async function runForEach(
 ): Promise<StepEnd> {
   const { name } = placed;
   const place = run.place(placed, 'forEach');
-  if (!(await beginBlock(run, context, place, step.if)))
-    return run.finishStep({ name, state: 'skipped' }, { output: null });
+  if (!(await beginBlock(run, context, place, step.if))) return run.finishStep({ name }, { output: null });
   const items = await itemsOf(run, context, placed, place, step.forEach);
   if ('error' in items) {
     const reason = `Step ${name}: ${items.error.message}`;
     return run.finishStep(
-      { name, state: 'failed', failed: 1, reason, ...(step.onError !== 'continue' && { stop: reason }) },
+      { name, reason, ...(step.onError !== 'continue' && { stop: reason }) },
       { output: null, error: items.error },
     );
   }
@@ -45,13 +44,12 @@ export async function runForEach(
   const failures = ends.flatMap(({ reason }) => reason ?? []);
   const reason = failures.length > 1 ? `${failures[0]} (and ${failures.length - 1} more in ${name})` : failures[0];
   const isStopped = reason !== undefined && step.onError !== 'continue';
-  const cancelled = all.some((each) => each.cancelled);
   const state = reason === undefined ? 'succeeded' : 'failed';
   await endBlock(run, context, place, { state, ...(first && { error: first }) });
   return run.finishStep(
     {
       name,
-      state: cancelled ? 'cancelled' : state,
+      cancelled: all.some((each) => each.cancelled),
       ...sumOf(ends),
       ...(reason !== undefined && { reason }),
       ...(isStopped && { stop: reason }),
@@ -85,7 +83,7 @@ export function forEachItems(
   /** If the run must not continue after an error, no further item is started. */
   function isLast(end: ItemEnd): boolean {
     if (end.ends.some(({ code }) => code !== undefined && step.stopOn?.includes(code))) return true;
-    return step.onError !== 'continue' && (end.stop !== undefined || end.ends.some(({ failed }) => failed > 0));
+    return step.onError !== 'continue' && end.ends.some(({ reason }) => reason !== undefined);
   }
 }
 

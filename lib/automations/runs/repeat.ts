@@ -26,8 +26,7 @@ export async function runRepeat(
   const { until, max, everySeconds } = step.repeat;
   const [steps = []] = placed.inside;
   const place = run.place(placed, 'repeat');
-  if (!(await beginBlock(run, context, place, step.if)))
-    return run.finishStep({ name, state: 'skipped' }, { output: null });
+  if (!(await beginBlock(run, context, place, step.if))) return run.finishStep({ name }, { output: null });
   const rounds: Record<string, StepResult>[] = [];
   const ends: StepEnd[] = [];
   let stop: string | undefined;
@@ -53,16 +52,12 @@ export async function runRepeat(
   const state = stop === undefined ? 'succeeded' : 'failed';
   const error = stop === undefined ? {} : { error: { code: 'run_failed', message: stop } };
   await endBlock(run, context, place, { state, attempts: rounds.length, ...error });
-  const sum = sumOf(ends);
   const reason = stop ?? ends.find((end) => end.reason !== undefined)?.reason;
-  // A step of a round that stopped the run has been counted already.
-  const failed = sum.failed + (stop !== undefined && ends.every((end) => !end.stop) ? 1 : 0);
   return run.finishStep(
     {
       name,
-      state: cancelled ? 'cancelled' : state,
-      ...sum,
-      failed,
+      cancelled,
+      ...sumOf(ends),
       ...(reason !== undefined && { reason }),
       ...(stop !== undefined && { stop }),
     },

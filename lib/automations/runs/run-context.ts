@@ -25,7 +25,6 @@ import {
   type RunServices,
   type StepError,
   type StepItem,
-  type StepState,
   stepsOf,
 } from './runs.ts';
 import { type StepPlace, StepRecords } from './step-records.ts';
@@ -49,10 +48,10 @@ export interface StepResult {
 /** How a step ended, as it affects the whole run. */
 export interface StepEnd {
   name: string;
-  state: StepState | 'cancelled';
-  /** The number of calls that succeeded and failed: one, or one for each item. */
+  /** Whether the run was cancelled in the meantime. */
+  cancelled?: boolean;
+  /** The number of calls that succeeded: one, or one for each item. */
   succeeded: number;
-  failed: number;
   /** Whether a vendor has carried out a write. */
   wrote: boolean;
   /** Whether an alarm, or a part of one, was not raised. */
@@ -173,8 +172,8 @@ export class RunContext {
   }
 
   /** Stores how a step ended, for the expressions of later steps and for the end of the run. Counts that are absent are zero. */
-  finishStep(end: Partial<StepEnd> & Pick<StepEnd, 'name' | 'state'>, result: StepResult): StepEnd {
-    const whole: StepEnd = { succeeded: 0, failed: 0, wrote: false, ...end };
+  finishStep(end: Partial<StepEnd> & Pick<StepEnd, 'name'>, result: StepResult): StepEnd {
+    const whole: StepEnd = { succeeded: 0, wrote: false, ...end };
     this.ends.push(whole);
     this.#results.set(end.name, result);
     this.#endOf(end.name).resolve();

@@ -59,7 +59,7 @@ export async function runSequence(
       await Promise.all(before);
       const end = await runStep(run, context, placed, surroundings, () => undefined);
       stop = end.stop;
-      cancelled = end.state === 'cancelled';
+      cancelled = end.cancelled === true;
       continue;
     }
     const attempted = Promise.withResolvers<void>();
@@ -89,7 +89,7 @@ export async function runSequence(
   }
   for (const { placed, ended } of going) {
     const end = await ended;
-    if (end.state === 'cancelled') cancelled = true;
+    cancelled ||= end.cancelled === true;
     // A step that only computes a value stops the run like any other step, once nothing runs beside it.
     if (!isCall(placed.step)) stop ??= end.stop;
   }
@@ -135,19 +135,17 @@ async function runParallel(
   const place = run.place(placed, 'parallel');
   if (!(await beginBlock(run, context, place, step.if))) {
     for (const list of inside) for (const each of list) run.skip(each);
-    return run.finishStep({ name, state: 'skipped' }, { output: null });
+    return run.finishStep({ name }, { output: null });
   }
   const branches = inside.map((list, index) =>
     context.branch(`${name} ${index + 1}`, (inner) => runSequence(run, inner, list, around)),
   );
   const ends = await Promise.all(branches);
   const stop = ends.find((end) => end.stop !== undefined)?.stop;
-  const cancelled = ends.some((end) => end.cancelled);
-  const state = stop === undefined ? 'succeeded' : 'failed';
-  await endBlock(run, context, place, { state });
+  await endBlock(run, context, place, { state: stop === undefined ? 'succeeded' : 'failed' });
   // The nested steps are counted individually, so the enclosing step adds nothing.
-  const end = { name, state: cancelled ? 'cancelled' : state, ...(stop !== undefined && { stop }) } as const;
-  return run.finishStep(end, { output: null });
+  const cancelled = ends.some((end) => end.cancelled);
+  return run.finishStep({ name, cancelled, ...(stop !== undefined && { stop }) }, { output: null });
 }
 
 /** Treats a step as carried out by other means, as requested with a replay. */
@@ -163,7 +161,7 @@ async function takeOver(
     await run.records.write(place, { state: 'succeeded', kept: true, output });
   });
   for (const list of placed.inside) for (const each of list) run.skip(each);
-  return run.finishStep({ name, state: 'succeeded', succeeded: 1 }, { output });
+  return run.finishStep({ name, succeeded: 1 }, { output });
 }
 
 /**

@@ -52,22 +52,12 @@ export async function runLocally(
     }
   });
   const outcome = 'sealed' in remembered ? { output: await opened(run, remembered.sealed) } : remembered;
-  const failed = 'error' in outcome;
-  const reason = failed ? `Step ${name}: ${outcome.error.message}` : undefined;
-  const end: StepEnd = {
-    name,
-    state: failed ? 'failed' : 'skipped' in outcome ? 'skipped' : 'succeeded',
-    succeeded: 0,
-    failed: failed ? 1 : 0,
-    wrote: false,
-    ...(failed && { code: outcome.error.code }),
-    ...(reason !== undefined && { reason, stop: reason }),
-  };
-  run.finishStep(end, {
-    output: 'output' in outcome ? outcome.output : null,
-    ...(failed && { error: outcome.error }),
-  });
-  return end;
+  if ('error' in outcome) {
+    const { error } = outcome;
+    const reason = `Step ${name}: ${error.message}`;
+    return run.finishStep({ name, code: error.code, reason, stop: reason }, { output: null, error });
+  }
+  return run.finishStep({ name }, { output: 'output' in outcome ? outcome.output : null });
 }
 
 function reasonFor(cause: unknown): StepError | undefined {

@@ -45,19 +45,21 @@ export async function runStart(
     const [first] = errors.filter((error) => error !== null);
     const succeeded = all.filter((each) => 'runId' in each).length;
     const reason = first && `Step ${name}: ${first.message}`;
-    const end: StepEnd = {
+    const stop = step.onError === 'continue' ? undefined : reason;
+    const end = {
       name,
-      state: all.some(isCancelled) ? 'cancelled' : first ? 'failed' : succeeded > 0 ? 'succeeded' : 'skipped',
+      cancelled: all.some(isCancelled),
       succeeded,
-      failed: errors.filter((error) => error !== null).length,
       // The started runs are responsible for their own writes; starting them must not happen twice.
       wrote: succeeded > 0,
       ...(first && { code: first.code }),
       ...(reason !== undefined && { reason }),
-      ...(reason !== undefined && step.onError !== 'continue' && { stop: reason }),
+      ...(stop !== undefined && { stop }),
     };
-    run.finishStep(end, { output, ...(first && { error: first, ...(step.forEach !== undefined && { errors }) }) });
-    return end;
+    return run.finishStep(end, {
+      output,
+      ...(first && { error: first, ...(step.forEach !== undefined && { errors }) }),
+    });
   }
 }
 

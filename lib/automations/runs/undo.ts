@@ -61,8 +61,8 @@ export async function undoCalls(services: AutomationServices, vendors: Catalogue
       // In a list, the step sees the results for its own item.
       if (other.index !== record.index && other.index !== 0) continue;
       const result: StepResult = { output };
-      const end = { name: other.name, state: 'succeeded', succeeded: 0, failed: 0, wrote: false } as const;
-      if (other.index === record.index || !(other.name in context.results)) context.finishStep(end, result);
+      if (other.index === record.index || !(other.name in context.results))
+        context.finishStep({ name: other.name }, result);
     }
     const place = { at: record.at, index: record.index, name: record.name };
     // An input is an object: the schema requires one, and rendering preserves its shape.

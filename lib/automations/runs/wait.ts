@@ -21,17 +21,17 @@ export async function runWait(
   const { seconds } = step.wait;
   if (run.sequential) {
     await context.wait(name, seconds);
-    return run.finishStep({ name, state: 'succeeded' }, { output: null });
+    return run.finishStep({ name }, { output: null });
   }
   const operation = run.nameOf(placed);
   const place = run.place(placed, `wait ${seconds} s`);
   const started = await begin(run, context, operation, place, step, seconds);
-  if ('end' in started) return run.finishStep({ name, state: started.end }, { output: null });
+  if ('end' in started) return run.finishStep({ name, cancelled: started.end === 'cancelled' }, { output: null });
   const cancelled = await pause(run, context, operation, seconds);
   await context.step(`${operation} ends`, async () => {
     await run.records.write(place, { state: 'succeeded' });
   });
-  return run.finishStep({ name, state: cancelled ? 'cancelled' : 'succeeded' }, { output: null });
+  return run.finishStep({ name, cancelled }, { output: null });
 }
 
 /** Waits for an event that meets a condition; the step's output is that event, or null on timeout. */
@@ -47,7 +47,7 @@ export async function runWaitFor(
   const wanted = awaitedBy(step);
   const place = run.place(placed, `waitFor ${wanted.map(({ event }) => event).join(' or ')}`);
   const started = await begin(run, context, operation, place, step, seconds);
-  if ('end' in started) return run.finishStep({ name, state: started.end }, { output: null });
+  if ('end' in started) return run.finishStep({ name, cancelled: started.end === 'cancelled' }, { output: null });
   const until = started.startedAt + seconds * 1000;
   run.noteWait();
   const waited = await context.waitFor<WaitedEvent | { cancelled: true }>(
@@ -63,7 +63,7 @@ export async function runWaitFor(
     await run.records.write(place, { state: 'succeeded', output: shown, ...(reads && { reads }) });
     return shown;
   });
-  return run.finishStep({ name, state: cancelled ? 'cancelled' : 'succeeded' }, { output: event });
+  return run.finishStep({ name, cancelled }, { output: event });
 }
 
 /** Registers one callback for the first of several events or for the cancellation of the run. */
