@@ -205,6 +205,29 @@ describe('a step in trouble', () => {
     }
   });
 
+  test('does not hold up an alarm at the same connection', async () => {
+    when('radio/look', async () => {
+      for (let turn = 0; turn < 100_000 && calls().length === 0; turn++) await new Promise(setImmediate);
+      return { before: calls() };
+    });
+    const run = await go([beside({ name: 'look', call: 'radio/demo/look' }), beside(siren)]);
+    expect(run.steps.look?.output).toEqual({ before: ['radio/siren'] });
+  });
+
+  test('stops the run if a value cannot be computed from it', async () => {
+    const plan = { name: 'plan', set: '{% $error(steps.look.output.ok) %}' };
+    const run = await go([beside({ name: 'look', call: 'table/demo/look' }), plan, beside(row)]);
+    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('Step plan: An expression failed') });
+  });
+
+  test('is tried again if our own memory could not be read', async () => {
+    const id = await stage.start(stage.automation({ do: [{ name: 'plan', set: '{% [memo.none, 1] %}' }] }));
+    const read = vi.spyOn(stage.table(), 'queryAll').mockRejectedValueOnce(new Error('The database is away.'));
+    await stage.finish(id);
+    read.mockRestore();
+    expect(await stage.read(id)).toMatchObject({ state: 'succeeded', steps: { plan: { output: [1] } } });
+  });
+
   test('is retried beside the run, and what reads its result waits for it', async () => {
     const posted = clock.now();
     when('chat/say', ({ at }, number) => (at < posted + 7000 ? trouble.down() : { id: number }));

@@ -266,6 +266,43 @@ describe('start', () => {
     expect(new Set(texts())).toEqual(new Set(['after', 'a', 'b']));
   });
 
+  test('starts one run with its input, whose id the later steps see', async () => {
+    const item = await other();
+    for (const [step, who] of [
+      [{ input: { who: 'a' } }, 'a'],
+      [{ forEach: '{% ["x"] %}' }, undefined],
+      [{}, undefined],
+    ] as const) {
+      const run = await go([
+        { name: 'one', start: item.id, ...step },
+        say('after', '{% $string(steps.one.output.runId) %}'),
+      ]);
+      const { runId } = (run.steps.one?.output ?? {}) as { runId?: string };
+      expect(run).toMatchObject({ state: 'succeeded', steps: { one: { state: 'succeeded', attempts: 1 } } });
+      expect(texts().at(-1)).toContain(runId);
+      const data = JSON.parse((await stage.read(runId ?? '')).event ?? '{}').data;
+      expect(data).toEqual(who ? { who } : 'forEach' in step ? { item: 'x' } : {});
+    }
+  });
+
+  test('passes on that a run raises an alarm, and takes it from no automation', async () => {
+    const item = await other();
+    for (const [steps, alarm] of [
+      [[{ name: 'siren', call: 'radio/demo/siren' }], true],
+      [[], false],
+    ] as const) {
+      await go([...steps, { name: 'one', start: item.id }]);
+      expect((await stage.runs(item.id)).at(-1)?.alarm).toBe(alarm);
+    }
+  });
+
+  test('fails if its list cannot be evaluated', async () => {
+    const item = await other();
+    const run = await go([{ name: 'all', start: item.id, forEach: '{% $error("odd") %}' }, say('after', 'x')]);
+    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('Step all: An expression failed') });
+    expect(texts()).toEqual([]);
+  });
+
   test('gives the started run the time of its own cause, so that an early answer counts, until it has waited', async () => {
     const answered = { event: 'test.answered', if: '{% event.data.key = run.event.data.key %}', seconds: 60 };
     const child = { name: 'Asks', do: [{ name: 'answer', waitFor: answered }] };

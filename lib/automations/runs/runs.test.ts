@@ -1,10 +1,22 @@
+import { randomBytes } from 'node:crypto';
 import { expect, test, vi } from 'vitest';
 import { engineStage } from '../../../test/support/engine-stage.ts';
 import type { Starter } from '../../core/durable.ts';
 import { keys } from '../../store/items.ts';
+import { defaultPerMinute } from './flood.ts';
 import { cancelRuns } from './pause.ts';
 import { authorize } from './rights.ts';
-import { callsOwner, endRun, findRun, type RunCause, type RunServices, startRun, startRunAgain } from './runs.ts';
+import {
+  callsOwner,
+  definitionOfRun,
+  endRun,
+  findRun,
+  type RunCause,
+  type RunServices,
+  startRun,
+  startRunAgain,
+  withDefinition,
+} from './runs.ts';
 
 const stage = engineStage();
 const { clock } = stage;
@@ -56,6 +68,32 @@ test('a run keeps everything that its cause says, and nothing that it does not',
     expect(plain).not.toHaveProperty(name);
 });
 
+test('a run that somebody requested has its request beside it, and without that nobody carries it out', async () => {
+  const { services } = idle();
+  const requested = await startRun(services, causeOf());
+  expect(await stage.table().get(keys.requestedRun(requested))).toMatchObject({ id: requested });
+  const single = { owner: callsOwner('talk'), definition: { do: [{ name: 'call', call: 'talk/demo/getRooms' }] } };
+  for (const other of [causeOf({ version: 1 }), causeOf(single)])
+    expect(await stage.table().get(keys.requestedRun(await startRun(services, other)))).toBeUndefined();
+  await stage.table().delete(keys.requestedRun(requested));
+  expect(await authorize(services, await read(requested))).toEqual({ problem: 'Nobody with a key has requested it.' });
+});
+
+test('the call of a run may be too long for its item', async () => {
+  const { services } = idle();
+  const text = randomBytes(400_000).toString('base64');
+  const definition = { do: [{ name: 'call', call: 'talk/demo/sendChatMessage', input: { text } }] };
+  const run = await read(await startRun(services, causeOf({ owner: callsOwner('talk'), definition, cause: 'long' })));
+  expect(run.definition).toBe('');
+  expect(definitionOfRun(await withDefinition(services.files, run))).toEqual(definition);
+  await expect(startRun(services, causeOf({ definition }))).rejects.toThrow('The automation is too large for a run.');
+});
+
+test('an id that names no run finds none, and an owner that cannot be a part of an id has none', async () => {
+  expect(await findRun(stage.table(), 'run_auto1')).toBeUndefined();
+  await expect(startRun(idle().services, causeOf({ owner: 'No owner' }))).rejects.toThrow('cannot be named after');
+});
+
 test('what a run of an automation may do comes from the automation, and what it is about from the run', async () => {
   const item = stage.automation({ do: [{ name: 'plan', set: 1 }] });
   await stage.table().put({ ...item });
@@ -75,6 +113,11 @@ test('what a run of an automation may do comes from the automation, and what it 
   const plain = await authorize(services, await read(await startRun(services, causeOf({ ...forged, cause: 'plain' }))));
   for (const name of [...Object.keys(about), 'reason', 'cancelRequested'])
     expect(plain).not.toHaveProperty(`run.${name}`);
+  // Only one that raises no alarm has a cap of its own accord.
+  const capOf = (each: typeof plain) => 'run' in each && definitionOfRun(each.run).maxPerMinute;
+  expect(capOf(plain)).toBe(defaultPerMinute);
+  await stage.table().put({ ...item, alarm: true });
+  expect(capOf(await authorize(services, await read(await startRun(services, causeOf(forged)))))).toBeUndefined();
 });
 
 test('the same cause starts the run that is stored, as long as it is running', async () => {

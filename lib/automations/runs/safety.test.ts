@@ -100,6 +100,7 @@ describe('duplicates', () => {
     await stage.finish(first);
     // Its run begins only now, after the window; it arrived while the first one was going.
     await stage.finish(during);
+    expect(stage.execution(during).names).toEqual(['begin', 'end']);
     await stage.finish(late);
     expect([await stateOf(during), await stateOf(late)]).toEqual(['suppressed', 'suppressed']);
     expect((await stage.read(during)).reason).toBe(`Suppressed as a duplicate of ${first}.`);
@@ -107,6 +108,28 @@ describe('duplicates', () => {
     const afterwards = await stage.start(item, { zone: 'Z1' });
     await began(afterwards);
     expect(calls()).toEqual(['radio/siren', 'radio/siren']);
+  });
+
+  test('an alarm is suppressed at once while the earlier one is running', async () => {
+    const item = stage.automation({ dedupe: key, do: [siren, { wait: { seconds: 600 } }] });
+    await began(await stage.start(item, { zone: 'Z2' }));
+    const second = await stage.start(item, { zone: 'Z2' });
+    await began(second);
+    expect(await stage.read(second)).toMatchObject({ state: 'suppressed', dedupeKey: 'Z2' });
+  });
+
+  test('a run that only computes counts for no later one', async () => {
+    for (const step of [
+      { name: 'plan', set: 1 },
+      { name: 'none', start: 'Other', if: '{% false %}' },
+    ]) {
+      const item = stage.automation({ dedupe: key, do: [step] });
+      for (let run = 0; run < 2; run++) {
+        const id = await stage.start(item, { zone: 'Z6' });
+        await stage.finish(id);
+        expect(await stateOf(id)).toBe('succeeded');
+      }
+    }
   });
 
   test('an alarm is no duplicate of one whose run only read something before it failed', async () => {
@@ -174,6 +197,24 @@ describe('a replay', () => {
     expect(again.state).toBe('succeeded');
   });
 
+  test('is neither a duplicate nor over the cap', async () => {
+    const once = await go({ dedupe: key, maxPerMinute: 1, do: [siren] }, { zone: 'Z7' });
+    expect((await stage.replay(once.id, { reuse: false })).state).toBe('succeeded');
+    expect(calls()).toEqual(['radio/siren', 'radio/siren']);
+  });
+
+  test('keeps a result of an earlier version, whose records have no hash, if its input is the same', async () => {
+    const item = stage.automation({ do: [chat, { ...chat, name: 'row', call: 'table/demo/say' }] });
+    when('table', trouble.refused);
+    const id = await stage.start(item);
+    await stage.finish(id);
+    await stage.table().update(keys.runStep(id, 0, 0), 'REMOVE #inputHash');
+    stage.forget();
+    const again = await stage.replay(id);
+    expect(again.steps.chat).toMatchObject({ kept: true });
+    expect(calls()).toEqual(['chat/say', 'table/say']);
+  });
+
   test('uses the outputs that it is given, without carrying out their steps', async () => {
     when('radio', trouble.lost);
     const item = stage.automation({
@@ -187,7 +228,12 @@ describe('a replay', () => {
     expect(await stateOf(first)).toBe('failed');
     const again = await stage.replay(first, { outputs: { make: { id: 1005 } } });
     expect(sent.map(({ input }) => input.text)).toEqual(['id 1005']);
-    expect(again.steps.make).toMatchObject({ state: 'succeeded', kept: true, output: { id: 1005 } });
+    expect(again.steps.make).toMatchObject({
+      state: 'succeeded',
+      kept: true,
+      output: { id: 1005 },
+      call: 'radio/demo/say',
+    });
   });
 });
 
@@ -219,6 +265,18 @@ describe('waiting for an event', () => {
     expect(steps.answer).toMatchObject({ output: { id: eventId }, reads: ['chat/other/getAnswers'] });
     expect(steps.failing?.output).toBeNull();
     expect(steps.failing).not.toHaveProperty('reads');
+  });
+
+  test('takes whichever of several events comes', async () => {
+    for (const type of ['test.answered', 'test.refused']) {
+      clock.advance(1_000);
+      const any = [{ event: 'test.answered' }, { event: 'test.refused' }];
+      const id = await stage.start(stage.automation({ do: [{ name: 'answer', waitFor: { any, seconds: 60 } }] }));
+      await began(id);
+      const { id: eventId } = await publish({ type });
+      await stage.finish(id);
+      expect((await stage.read(id)).steps.answer?.output).toMatchObject({ id: eventId });
+    }
   });
 
   test('checks the source and the log once more before it times out', async () => {
