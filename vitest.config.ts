@@ -13,14 +13,16 @@ const alone = [
   'lib/vendors/talk/product.test.ts',
 ];
 
+/** They start one product each, or several, in this process or in others. Their workers load the modules once. */
+const products = 'test/{acceptance,recipes}/**/*.test.ts';
+
 /**
- * Files with a process of their own come first, since they take longest. Those that share one follow together: a worker is kept only
- * while the next file shares it too.
+ * The longest projects come first. Files that share a process follow together: a worker is kept only while the next file shares it too.
  */
-class AloneFirst extends BaseSequencer {
+class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    return [true, false].flatMap((isolate) => sorted.filter(({ project }) => project.config.isolate === isolate));
+    return ['products', 'alone', 'shared'].flatMap((name) => sorted.filter(({ project }) => project.name === name));
   }
 }
 
@@ -29,7 +31,7 @@ export default defineConfig({
     pool: 'forks',
     // Many tests wait for a process, a browser or a retry: a third worker uses the time of two cores in which two would wait. A fourth gains nothing.
     maxWorkers: 3,
-    sequence: { sequencer: AloneFirst },
+    sequence: { sequencer: LongestFirst },
     // A limit for what hangs, not for what is slow: the suite passes on a machine that is ten times slower.
     testTimeout: 180_000,
     hookTimeout: 180_000,
@@ -37,6 +39,10 @@ export default defineConfig({
     // For the processes that tests start: products, callers, builds.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compiled') },
     projects: [
+      {
+        extends: true,
+        test: { name: 'products', include: [products], setupFiles: ['test/support/leave-as-found.ts'], isolate: false },
+      },
       {
         extends: true,
         test: {
@@ -51,6 +57,7 @@ export default defineConfig({
         test: {
           name: 'alone',
           include: [`lib/!(${shared.join('|')})/**/*.test.ts`, '{cdk,cli,local,test}/**/*.test.ts', ...alone],
+          exclude: [products, '**/node_modules/**'],
         },
       },
     ],

@@ -8,7 +8,7 @@ import type { StatusChangeEvent } from '../lib/aws/ended-executions.ts';
 import { hooksOf } from '../lib/aws/hooks.ts';
 import { log, logTo, onLog } from '../lib/aws/log.ts';
 import { metricsFunction } from '../lib/aws/metrics-function.ts';
-import { services, useFiles, useHttp, useTable } from '../lib/aws/services.ts';
+import { resetServices, services, useFiles, useHttp, useTable } from '../lib/aws/services.ts';
 import { signInLink } from '../lib/aws/sign-in-link.ts';
 import type { Clock } from '../lib/core/clock.ts';
 import { statusChange } from '../lib/core/durable.ts';
@@ -153,7 +153,12 @@ async function start(
     const isQuiet = quiet;
     write(() => unlessQuiet(line(), isQuiet));
   });
-  closers.push(async () => lines.flush());
+  closers.push(async () => {
+    lines.flush();
+    logTo();
+    onLog();
+    resetServices();
+  });
   const credentials = createLocalCredentials();
   const embedded =
     options.dynamodbEndpoint === undefined

@@ -6,10 +6,16 @@ import type { Services } from './services.ts';
 
 /** A Lambda handler over declared routes; they are made once, from the services of the process. */
 export function controlFunction(routes: (services: Services) => Route[]) {
-  let dispatch: Dispatcher | undefined;
+  const made = new WeakMap<Services, Dispatcher>();
   return httpFunction((request, principal, services) => {
+    const dispatch = made.get(services) ?? makeDispatcher(services);
+    made.set(services, dispatch);
+    return dispatch(request, principal);
+  });
+
+  function makeDispatcher(services: Services): Dispatcher {
     // The call has taken effect, and its response may contain a secret that is shown only once. A failed audit entry goes to the log instead.
-    dispatch ??= dispatcher(routes(services), services, (caller, audited, asked) =>
+    return dispatcher(routes(services), services, (caller, audited, asked) =>
       audit(services, caller, audited, asked).catch((error: unknown) =>
         log({
           level: 'error',
@@ -22,6 +28,5 @@ export function controlFunction(routes: (services: Services) => Route[]) {
         }),
       ),
     );
-    return dispatch(request, principal);
-  });
+  }
 }

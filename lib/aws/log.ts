@@ -3,19 +3,23 @@ import { sourceStack } from './source-stack.ts';
 
 export type LogLine = Record<string, unknown>;
 
-let write = (line: () => string): void => {
+const writeNow = (line: () => string): void => {
   process.stdout.write(line());
 };
+let write = writeNow;
 
-/** Redirects log lines. Each is passed as a function that formats it, so that the local product can format and write many at once. */
-export function logTo(sink: (line: () => string) => void): void {
+/**
+ * Redirects log lines, or without a sink writes them to standard output again. Each is passed as a function that formats it, so that the
+ * local product can format and write many at once.
+ */
+export function logTo(sink = writeNow): void {
   write = sink;
 }
 
 let observe: ((line: LogLine) => void) | undefined;
 
-/** Observes every line before it is redacted. The local product derives its metrics from the log. */
-export function onLog(observer: (line: LogLine) => void): void {
+/** Observes every line before it is redacted, or no longer. The local product derives its metrics from the log. */
+export function onLog(observer?: (line: LogLine) => void): void {
   observe = observer;
 }
 

@@ -58,6 +58,14 @@ export function useTable(client: TableClient | undefined): void {
   made = undefined;
 }
 
+/** Takes back what the local product has set; the services are made again from the environment when they are next asked for. */
+export function resetServices(): void {
+  made = undefined;
+  localFiles = undefined;
+  localHttp = undefined;
+  localTable = undefined;
+}
+
 /** The services of this process, from its environment. */
 export function services(): Services {
   made ??= make();
