@@ -21,7 +21,8 @@ export interface AwsRecorderOptions {
 /** The one endpoint that functions under test know as AWS: notes each request and hands it on to what stands in for the service. */
 export async function startAwsRecorder(options: AwsRecorderOptions) {
   const requests: RecordedRequest[] = [];
-  const server = createServer((request, response) => {
+  // An idle connection stays open: one that ended just when a function used it again would fail that call.
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
   });
   const { url, close } = await listen(server);
