@@ -540,6 +540,14 @@ describe('mode', () => {
     expect(texts()).toEqual(['1', '-1']);
   });
 
+  test('single: a suppressed run names the one that was going, and has no dedupe key', async () => {
+    const item = slow('single');
+    const [first, second] = [await begin(item, '1'), await begin(item, '2')];
+    const run = await stage.read(second);
+    expect(run).toMatchObject({ state: 'suppressed', reason: `Suppressed: another run was going, ${first}.` });
+    expect(run).not.toHaveProperty('dedupeKey');
+  });
+
   test('queue: one after the other', async () => {
     const before = clock.now();
     expect(await three('queue')).toEqual(['succeeded', 'succeeded', 'succeeded']);

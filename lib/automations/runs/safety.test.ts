@@ -112,10 +112,25 @@ describe('duplicates', () => {
 
   test('an alarm is suppressed at once while the earlier one is running', async () => {
     const item = stage.automation({ dedupe: key, do: [siren, { wait: { seconds: 600 } }] });
-    await began(await stage.start(item, { zone: 'Z2' }));
-    const second = await stage.start(item, { zone: 'Z2' });
+    const [first, second] = [await stage.start(item, { zone: 'Z2' }), await stage.start(item, { zone: 'Z2' })];
+    await began(first);
     await began(second);
     expect(await stage.read(second)).toMatchObject({ state: 'suppressed', dedupeKey: 'Z2' });
+    await stage.finish(first);
+  });
+
+  test('an alarm that was raised counts until its window is over', async () => {
+    const item = stage.automation({ dedupe: key, do: [siren] });
+    for (const [ms, state] of [
+      [0, 'succeeded'],
+      [299_999, 'suppressed'],
+      [2, 'succeeded'],
+    ] as const) {
+      clock.advance(ms);
+      const id = await stage.start(item, { zone: 'Z5' });
+      await stage.finish(id);
+      expect(await stateOf(id)).toBe(state);
+    }
   });
 
   test('a run that only computes counts for no later one', async () => {
@@ -428,6 +443,9 @@ describe('runs without an execution', () => {
   const sweep = () => sweepRuns(stage.services(), new AbortController().signal);
 
   test('are started once more, and then end as failed', async () => {
+    // A search at the full hour ends what other tests have left.
+    clock.advance(86_400_000 - (clock.now() % 3_600_000));
+    await sweep();
     const id = await stage.start(stage.automation({ do: [siren] }));
     expect(await sweep()).toMatchObject({ startedAgain: 0, ended: 0 });
     clock.advance(3 * 60_000);
