@@ -27,6 +27,14 @@ process.on('message', async ({ id, event }) => {
 process.send('ready');
 `;
 
+/** Seconds of processor time, and the most memory that a process has had, in MB. */
+export function usageOf(pid: number): { cpu: number; memory: number } {
+  const file = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  const ticks = file('stat').split(' ').slice(13, 15).map(Number);
+  const memory = Number(file('status').match(/VmHWM:\s+(\d+)/)?.[1]) / 1024;
+  return { cpu: ticks.reduce((sum, each) => sum + each, 0) / 100, memory };
+}
+
 /** A built function in a process of its own, with the environment that Lambda gives it and nothing of ours. */
 export async function startLambdaProcess(
   entry: string,
@@ -69,13 +77,7 @@ export async function startLambdaProcess(
       // The test knows what the function answers.
       return reply.result as T;
     },
-    /** Seconds of processor time, and the most memory that it has had, in MB. */
-    usage(): { cpu: number; memory: number } {
-      const file = (name: string) => readFileSync(`/proc/${child.pid}/${name}`, 'utf8');
-      const ticks = file('stat').split(' ').slice(13, 15).map(Number);
-      const memory = Number(file('status').match(/VmHWM:\s+(\d+)/)?.[1]) / 1024;
-      return { cpu: ticks.reduce((sum, each) => sum + each, 0) / 100, memory };
-    },
+    usage: () => usageOf(child.pid ?? 0),
     async stop(): Promise<void> {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');

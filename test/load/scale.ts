@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { marshall } from '@aws-sdk/util-dynamodb';
@@ -24,6 +24,8 @@ import { takeLease } from '../../lib/store/lease.ts';
 import { createSubscription, removeSubscription } from '../../lib/subscriptions/subscriptions.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { startLambdaEndpoint } from '../../local/aws/lambda-endpoint.ts';
+import { createTable } from '../../local/aws/table.ts';
+import { usageOf } from '../cloud/lambda-process.ts';
 import { admin, processOf, putConnection, startBackends, testCredentials } from '../support/harness.ts';
 import { FunctionPool } from './function-pool.ts';
 import { startScript } from './process.ts';
@@ -45,6 +47,9 @@ const [listeners = 0] = sizes(process.env.LISTENERS, short ? [400] : [10_000]);
 /** A session comes due every two minutes, and must have been kept this many seconds after that. */
 const keptWithinSeconds = 240;
 const beatSeconds = 120;
+/** How long the stub of the vendor takes for an answer, and how many requests a worker makes at once to one server. */
+const vendorSeconds = 0.05;
+const requestsAtOnce = 8;
 /** Instances of the function with the keepalives on this machine. */
 const instances = 8;
 /** What a function costs: arm64 in us-east-1, and how much memory comes with a whole processor. */
@@ -61,7 +66,11 @@ const secrets = secretsManager(settingsFrom(backends.env), systemClock, () => un
 await secrets.write(sessionKeySecret('proptt2'), 'a key for load tests');
 const services = processOf(backends.database, secrets, systemClock);
 const built = await bundle(['keep-sessions', 'poll-events', 'route-events'], directory);
-const stub = await startScript(join(import.meta.dirname, 'stub-vendor.ts'), { LATENCY: '50' }, /^port (\d+)/);
+const stub = await startScript(
+  join(import.meta.dirname, 'stub-vendor.ts'),
+  { LATENCY: String(vendorSeconds * 1000) },
+  /^port (\d+)/,
+);
 const hanging = await listening(() => undefined);
 
 const started = new Set<string>();
@@ -155,7 +164,16 @@ function seeding(clock: Clock) {
 
 async function nothing(): Promise<void> {}
 
-/** Connections whose sessions were kept alive two minutes ago and are due. */
+/** Puts what was seeded into the database, and has that forget what it has read before: any change of a table makes it. */
+async function store(table: SeedTable): Promise<void> {
+  table.flush();
+  await createTable(backends.database, 'trunkline');
+}
+
+/**
+ * Connections whose sessions were kept alive two minutes ago and are due. They live longer than a server would let them, so that on a
+ * slow machine late ones count as late and are not logged in anew.
+ */
 async function seedSessions(prefix: string, count: number, cloudUrl: string): Promise<void> {
   const now = Date.now() - 121_000;
   const seed = seeding({ now: () => now, sleep: nothing });
@@ -167,9 +185,9 @@ async function seedSessions(prefix: string, count: number, cloudUrl: string): Pr
     const lease = await takeLease<SessionItem>(seed.table, keys.session('proptt2', name), 'seed', now, 20_000);
     if (!lease) throw new Error('The session is leased');
     const data = { serverUrl: cloudUrl, id, hid: 1, skey: 'a34b56c21' };
-    await seed.store.store(connection, lease, { data, expiresAt: now + 9 * 60_000 }, beatSeconds * 1000, now);
+    await seed.store.store(connection, lease, { data, expiresAt: now + 3_600_000 }, beatSeconds * 1000, now);
   }
-  seed.table.flush();
+  await store(seed.table);
 }
 
 /** Seconds after `from` at which the sessions were kept that were. */
@@ -195,12 +213,14 @@ async function keepalives(healthy: number): Promise<void> {
   const pool = pools.get('keep-sessions') ?? (await startFunction('keep-sessions', instances));
   pool.mark();
   const { cpu: cpuBefore } = pool.usage();
+  const allBefore = processorOfAll();
   const startedAt = performance.now();
   const begunAt = Date.now();
   const tick = await keepSessions({ source: 'aws.scheduler' });
   // The tick has ended once nothing runs any more.
   while (running.size > 0) await Promise.allSettled(running);
   const seconds = Number(secondsSince(startedAt));
+  const all = (processorOfAll() - allBefore) / availableParallelism();
   const made = pool
     .lines('"tick"')
     .map((line) => JSON.parse(line.slice(line.indexOf('{'))) as { ms: number; dynamodbRequests: number });
@@ -215,13 +235,18 @@ async function keepalives(healthy: number): Promise<void> {
   say(
     `  served ${kept.length} of ${healthy} in ${seconds} s: half after ${middle.toFixed(0)} s, the last after ${kept.at(-1)?.toFixed(0)} s`,
   );
+  say(
+    `  processor time of everything here, the database included: ${all.toFixed(0)} s of all ${availableParallelism()} processors`,
+  );
   say(`  later than ${keptWithinSeconds} s on this machine: ${late}`);
   say(`  ${made.length} invocations, the longest ${longest.toFixed(1)} s; largest memory ${memory} MB`);
   say(`  per session: ${requests.toFixed(2)} DynamoDB requests, ${(cpu * 1000).toFixed(2)} ms of processor`);
   // On Lambda every worker has the processor that comes with its memory.
   const { memory: size, timeout } = declared('keep-sessions');
   const workers = made.length - 1;
-  const workerSeconds = (cpu * (healthy / workers)) / (size / memoryPerProcessor);
+  // As if it never waited while it works.
+  const waiting = (vendorSeconds * healthy) / workers / requestsAtOnce;
+  const workerSeconds = (cpu * (healthy / workers)) / (size / memoryPerProcessor) + waiting;
   const needed = Math.ceil((workers * workerSeconds) / beatSeconds);
   const ticksAMonth = (30 * 86_400) / beatSeconds;
   const price = workers * ticksAMonth * ((workerSeconds * size * dollarsPerGbSecond) / 1024 + dollarsPerInvocation);
@@ -250,7 +275,7 @@ async function fanOut(): Promise<void> {
   // Most listen to something else.
   for (const index of range(listeners)) await listen(types.common, index);
   for (const index of range(few)) await listen(types.rare, index);
-  seed.table.flush();
+  await store(seed.table);
   say(`\nAutomations and subscriptions: ${listeners + few} of each, seeded in ${secondsSince(seedingFrom)} s`);
   const pool = await startFunction('route-events', 1);
   const { memory: size, timeout } = declared('route-events');
@@ -323,8 +348,7 @@ async function eventLog(from: number, count: number): Promise<void> {
   const chunk = 10_000;
   let ids: string[] = [];
   for (let at = from; at < count; at += chunk) {
-    const stored = await seed.table.get(keys.logCounter());
-    if (!stored) await seed.table.put({ ...keys.logCounter(), last: at });
+    await seed.table.put({ ...keys.logCounter(), last: at });
     const items = [];
     for (const position of range(chunk).map((each) => at + each + 1)) {
       now++;
@@ -342,7 +366,7 @@ async function eventLog(from: number, count: number): Promise<void> {
     }
     await settleEvents(seed, items);
     ids = items.map(({ id }) => id);
-    seed.table.flush();
+    await store(seed.table);
   }
   say(`\nEvents: ${count} in the log (${from} were there), seeded in ${secondsSince(seedingFrom)} s`);
   const look = async (what: string, query: Partial<EventQuery>, expected: number) => {
@@ -409,12 +433,22 @@ async function idleConnection(): Promise<void> {
 
 /** The most memory that everything here has had, in MB. */
 function memoryOfAll(): number {
-  const peakOf = (pid: number | string) =>
-    Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
-  const own = [process.pid, backends.database.pid(), stub.child.pid ?? 'self'].map(peakOf);
   const functions = [...pools.values()].map((pool) => pool.usage().allMemory);
-  return Math.round([...own, ...functions].reduce((sum, each) => sum + each, 0));
+  return Math.round(sum([...ownProcesses().map((pid) => usageOf(pid).memory), ...functions]));
 }
+
+/** The seconds of processor time that everything here has had. */
+function processorOfAll(): number {
+  const functions = [...pools.values()].map((pool) => pool.usage().cpu);
+  return sum([...ownProcesses().map((pid) => usageOf(pid).cpu), ...functions]);
+}
+
+/** This process, the database and the stub of the vendor. */
+function ownProcesses(): number[] {
+  return [process.pid, backends.database.pid(), stub.child.pid ?? process.pid];
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 const startedAt = performance.now();
 try {

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { marshall } from '@aws-sdk/util-dynamodb';
+import { updatedItem } from '../../lib/store/item-expressions.ts';
 import type { Item, Key, Values, Write, Written } from '../../lib/store/table.ts';
 import { Table } from '../../lib/store/table.ts';
 
 /**
  * A table that keeps in memory what the product's own functions write, for millions of items in minutes: `flush` puts them straight
  * into the file of the embedded database, as it stores them itself, and then starts anew. They get into no stream. Conditions are
- * not checked, since nothing is there yet; only expressions of the forms `SET #a = :a`, `REMOVE #a` and `ADD #a :a` are known.
+ * not checked, since nothing is there yet.
  */
 export class SeedTable extends Table {
   readonly #items = new Map<string, Item>();
@@ -37,16 +38,7 @@ export class SeedTable extends Table {
     expression: string,
     values: Values = {},
   ): Promise<Written<T>> {
-    const item: Item = { ...(this.#items.get(placeOf(key)) ?? key) };
-    for (const [, clause, list = ''] of expression.matchAll(/(SET|REMOVE|ADD)\s+(.*?)\s*(?=SET|REMOVE|ADD|$)/gs)) {
-      for (const part of list.split(',')) {
-        const [, name, value] = /^\s*#(\w+)(?:\s*(?:=\s*)?:(\w+))?\s*$/.exec(part) ?? [];
-        if (name === undefined) throw new Error(`${part} in ${expression} is not known here`);
-        if (clause === 'REMOVE') delete item[name];
-        else if (clause === 'ADD') item[name] = Number(item[name] ?? 0) + Number(values[value ?? '']);
-        else item[name] = values[value ?? ''];
-      }
-    }
+    const item = updatedItem(expression, this.#items.get(placeOf(key)) ?? { ...key }, values);
     this.#items.set(placeOf(key), item);
     return { done: true, item: item as T };
   }
