@@ -1,4 +1,5 @@
 import { adminKeySecret, sealingKeySecret } from '../lib/core/secrets.ts';
+import { resumption } from '../lib/events/own-event-types.ts';
 import { vendorNames, vendors } from '../lib/vendors/index.ts';
 
 /** The triggers of a function. */
@@ -117,7 +118,7 @@ const routing = {
   },
   files: { write: ['events/'] },
   starts: ['deliver-event', 'run-automation'],
-  completes: ['run-automation'],
+  completes: ['deliver-event', 'run-automation'],
 } as const;
 
 /** Vendors whose code replaces stored credentials. */
@@ -318,7 +319,14 @@ export const functions: readonly FunctionDeclaration[] = [
     timeout: 60,
     table: {
       read: ['pause'],
-      write: ['subscriptions', 'subscriptions#removed', ...items.triggers, ...items.deliveries, ...items.events],
+      write: [
+        'subscriptions',
+        'subscriptions#removed',
+        `waiter#${resumption}`,
+        ...items.triggers,
+        ...items.deliveries,
+        ...items.events,
+      ],
     },
     secrets: { read: secretsOf(['subscriptions']), remove: secretsOf(['subscriptions']) },
     files: { write: ['events/', 'runs/'] },

@@ -31,8 +31,12 @@ export const showPause = (state: PauseState | undefined) => ({
   reason: state?.reason,
 });
 
-/** The calls that stop all sending and resume it. */
-export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promise<Waiting>): Route[] {
+/** The calls that stop all sending and resume it; `resumed` wakes what waits for the end of a pause. */
+export function pauseRoutes(
+  pause: Pause,
+  waiting: (state: PauseState) => Promise<Waiting>,
+  resumed: (pause: PauseState, by: string) => Promise<void>,
+): Route[] {
   const shared = { tag: 'Pause', area: 'pause' } as const;
   const show = async (state: PauseState | undefined) => ({
     ...showPause(state),
@@ -65,7 +69,8 @@ export function pauseRoutes(pause: Pause, waiting: (state: PauseState) => Promis
       write: true,
       output: shown,
       handle: async ({ principal }) => {
-        await pause.resume(principal.name);
+        const ended = await pause.resume(principal.name);
+        if (ended) await resumed(ended, principal.name);
         return show(await pause.current());
       },
     }),

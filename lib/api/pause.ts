@@ -17,7 +17,7 @@ interface PauseItem extends Key, PauseState {
   paused: boolean;
 }
 
-/** How long a process may use what it read before, in milliseconds. */
+/** How long a process sends without looking again whether sending is paused, in milliseconds. */
 const cacheMs = 5_000;
 const shortestWaitSeconds = 5;
 const longestWaitSeconds = 30 * 60;
@@ -29,7 +29,8 @@ export class Pause {
   /** Set while `TRUNKLINE_PAUSED` is on: sending is paused from the start and until someone resumes it. */
   readonly #startPaused: boolean;
   readonly #startedAt: number;
-  #known: { state: PauseState | undefined; until: number } | undefined;
+  /** When this process last found that nothing is paused. */
+  #foundOpenAt = Number.NEGATIVE_INFINITY;
 
   constructor(table: Table, clock: Clock, startPaused: boolean) {
     this.#table = table;
@@ -38,9 +39,10 @@ export class Pause {
     this.#startedAt = clock.now();
   }
 
-  /** The pause, or undefined while everything is sent. Another process may know up to five seconds later. */
+  /** The pause, or undefined while everything is sent. Another process may know of a pause up to five seconds later. */
   async state(): Promise<PauseState | undefined> {
-    return this.#known && this.#clock.now() < this.#known.until ? this.#known.state : this.current();
+    const age = this.#clock.now() - this.#foundOpenAt;
+    return age >= 0 && age < cacheMs ? undefined : this.current();
   }
 
   /** The same, read now: operators are shown at once what another process has changed. */
@@ -48,7 +50,7 @@ export class Pause {
     const now = this.#clock.now();
     const item = await this.#table.get<PauseItem>(keys.pause(), true);
     const state = item ? (item.paused ? stateOf(item) : undefined) : this.#atStart();
-    this.#known = { state, until: now + cacheMs };
+    this.#foundOpenAt = state ? Number.NEGATIVE_INFINITY : now;
     return state;
   }
 
@@ -64,7 +66,7 @@ export class Pause {
     );
   }
 
-  /** When to check again, in seconds: soon after a pause started, and every half an hour in a long one. */
+  /** When to check again if no event says that the pause is over, in seconds: soon after a pause started, and every half an hour in a long one. */
   waitSeconds({ since }: PauseState): number {
     const quarter = Math.ceil((this.#clock.now() - since) / 4000);
     return Math.min(longestWaitSeconds, Math.max(shortestWaitSeconds, quarter));
@@ -75,21 +77,24 @@ export class Pause {
     const before = await this.current();
     const state: PauseState = before ?? { since: this.#clock.now(), by, ...(reason !== undefined && { reason }) };
     await this.#table.put<PauseItem>({ ...keys.pause(), ...state, paused: true });
-    this.#known = undefined;
+    this.#foundOpenAt = Number.NEGATIVE_INFINITY;
     return state;
   }
 
-  async resume(by: string): Promise<void> {
+  /** Ends the pause, and answers it; undefined if there was none. */
+  async resume(by: string): Promise<PauseState | undefined> {
+    const before = await this.current();
     if (this.#startPaused) {
       await this.#table.put<PauseItem>({ ...keys.pause(), since: this.#clock.now(), by, paused: false });
     } else await this.#table.delete(keys.pause());
-    this.#known = undefined;
+    this.#foundOpenAt = Number.NEGATIVE_INFINITY;
+    return before;
   }
 
   /** Clears the record that sending was resumed: every start with `TRUNKLINE_PAUSED` is paused. */
   async begin(): Promise<void> {
     if (this.#startPaused) await this.#table.delete(keys.pause());
-    this.#known = undefined;
+    this.#foundOpenAt = Number.NEGATIVE_INFINITY;
   }
 
   #atStart(): PauseState | undefined {

@@ -25,6 +25,7 @@ import { connectionRoutes } from '../connections/routes.ts';
 import { mustBeNamedIn, scopeProblem } from '../connections/scope-problem.ts';
 import { usageRoutes } from '../connections/usage-routes.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
+import { appendResumption } from '../events/own-events.ts';
 import { forgetPolls, planPolls, pollingStatus } from '../events/poll-plan.ts';
 import { eventRoutes } from '../events/routes.ts';
 import { hookRoutes } from '../hooks/routes.ts';
@@ -74,7 +75,11 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
       recipes,
     ),
     ...runRoutes(services, vendors),
-    ...pauseRoutes(services.pause, (state) => waitingFor(services.table, state)),
+    ...pauseRoutes(
+      services.pause,
+      (state) => waitingFor(services.table, state),
+      (state, resumedBy) => appendResumption(services, state, resumedBy),
+    ),
     ...uploadRoutes(services.files),
     ...eventRoutes(services, vendors),
     ...streamRoutes(services),

@@ -127,6 +127,23 @@ export const ownEventTypes = {
       count: 37,
     },
   },
+  'trunkline.sending.resumed': {
+    summary: 'Sending was resumed after a pause; what waited is sent now',
+    readBy: 'pause',
+    data: () =>
+      z.looseObject({
+        pausedAt: z.string(),
+        pausedBy: z.string(),
+        reason: z.optional(z.string()),
+        resumedBy: z.string(),
+      }),
+    sample: {
+      pausedAt: '2026-01-05T01:40:00.000Z',
+      pausedBy: 'Control room',
+      reason: 'Testing the alarm panel',
+      resumedBy: 'Control room',
+    },
+  },
   'trunkline.link.opened': {
     summary: 'Somebody opened and confirmed a link of a run',
     readBy: 'runs',
@@ -209,3 +226,6 @@ export const ownEventTypes = {
 } as const satisfies Record<string, OwnType>;
 
 export type OwnEventType = keyof typeof ownEventTypes;
+
+/** Ends the waits of what could not be sent during a pause. */
+export const resumption: OwnEventType = 'trunkline.sending.resumed';

@@ -1,5 +1,6 @@
+import type { PauseState } from '../api/pause.ts';
 import { type Appended, appendEvents, type LogServices } from './log.ts';
-import { type OwnEventType, ownEventTypes } from './own-event-types.ts';
+import { type OwnEventType, ownEventTypes, resumption } from './own-event-types.ts';
 import type { Subject } from './reading.ts';
 
 /**
@@ -27,4 +28,14 @@ export function appendOwnEvent(services: LogServices, { type, id, data, about }:
       ...(about && { about }),
     },
   ]);
+}
+
+/** Appends that sending was resumed, which also ends the waits for it. */
+export async function appendResumption(services: LogServices, pause: PauseState, resumedBy: string): Promise<void> {
+  const { since, by, reason } = pause;
+  await appendOwnEvent(services, {
+    type: resumption,
+    id: String(since),
+    data: { pausedAt: new Date(since).toISOString(), pausedBy: by, ...(reason !== undefined && { reason }), resumedBy },
+  });
 }

@@ -1,8 +1,12 @@
+import type { Pause } from '../api/pause.ts';
+import { adminScope } from '../api/scopes.ts';
 import type { Starter } from '../core/durable.ts';
+import { forEachLimited } from '../core/limit.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
 import { entriesMatching, isHistory, type ListServices, matchesConnection } from './list.ts';
 import { type EventItem, findEvent, isKept } from './log.ts';
+import { resumption } from './own-event-types.ts';
 import { mayReadEvent } from './reading.ts';
 import { allUnrouted } from './unrouted.ts';
 
@@ -40,6 +44,9 @@ export interface WaiterServices extends ListServices {
   shown(event: EventItem): Promise<object>;
 }
 
+/** How many waits are ended at once: after a pause, thousands wait for the same event. */
+const concurrency = 20;
+
 /** The result that a completed wait receives. */
 export interface WaitedEvent {
   eventId: string;
@@ -50,17 +57,38 @@ export interface WaitedEvent {
  * position before its waiters are read, so it is either found here or completes the wait itself. Returns true when it was found.
  */
 export async function registerWaiter(services: WaiterServices, wanted: Wanted): Promise<boolean> {
-  const { condition, ...rest } = wanted;
-  const item: WaiterItem = {
-    ...keys.waiter(wanted.type, wanted.callbackId, wanted.alternative ?? 0),
-    ...rest,
-    ...(condition && { condition: JSON.stringify(condition) }),
-    expiresAt: expiry(wanted.until + 24 * 60 * 60_000),
-  };
-  await services.table.put<WaiterItem>(item);
+  const item = await storeWaiter(services.table, wanted);
   const event = await findOccurred(services, wanted);
   if (event) await complete(services, item, event);
   return event !== undefined;
+}
+
+/**
+ * Ends a wait when sending is resumed after a pause; call it from `waitFor`. Resuming removes the pause before it appends the event:
+ * either the event completes this wait, or the pause is no longer found here.
+ */
+export async function registerResumption(
+  { table, starter, pause }: { table: Table; starter: Starter; pause: Pause },
+  callbackId: string,
+  pausedSince: number,
+  until: number,
+): Promise<void> {
+  const scopes = [adminScope];
+  const { pk, sk } = await storeWaiter(table, { callbackId, type: resumption, scopes, since: pausedSince, until });
+  if (await pause.current()) return;
+  await starter.complete(callbackId, {});
+  await table.delete({ pk, sk });
+}
+
+async function storeWaiter(table: Table, { condition, ...wanted }: Wanted): Promise<WaiterItem> {
+  const item: WaiterItem = {
+    ...keys.waiter(wanted.type, wanted.callbackId, wanted.alternative ?? 0),
+    ...wanted,
+    ...(condition && { condition: JSON.stringify(condition) }),
+    expiresAt: expiry(wanted.until + 24 * 60 * 60_000),
+  };
+  await table.put<WaiterItem>(item);
+  return item;
 }
 
 /** The first event in the log that a run waits for; searches back to `since` regardless of how many events followed. */
@@ -90,7 +118,9 @@ export async function completeWaiters(
   waiters: readonly WaiterItem[],
   event: EventItem,
 ): Promise<void> {
-  for (const waiter of waiters) if (await meets(services, waiter, event)) await complete(services, waiter, event);
+  await forEachLimited(waiters, concurrency, async (waiter) => {
+    if (await meets(services, waiter, event)) await complete(services, waiter, event);
+  });
 }
 
 async function meets(

@@ -1,5 +1,5 @@
 import type { Pause } from '../api/pause.ts';
-import type { DurableContext } from '../core/durable.ts';
+import type { DurableContext, Starter } from '../core/durable.ts';
 import type { AddressPolicy } from '../core/http/address-policy.ts';
 import type { HttpClient, HttpStream } from '../core/http/client.ts';
 import { HttpFailure } from '../core/http/failure.ts';
@@ -9,6 +9,7 @@ import { retryAfter } from '../core/vendor-failure.ts';
 import { type EventItem, isKept, shownEvent } from '../events/log.ts';
 import { appendOwnEvent } from '../events/own-events.ts';
 import { aboutEvent } from '../events/reading.ts';
+import { registerResumption } from '../events/waiters.ts';
 import type { Item, Table } from '../store/table.ts';
 import { type Attempt, type DeliveryItem, type DeliveryState, deliveryKeys, listedAs } from './deliveries.ts';
 import { pauseAfter } from './delivery-schedule.ts';
@@ -21,6 +22,7 @@ import { noteAnswerTime, patienceWith, reserveTurn, type Turn as TargetTurn } fr
 export interface DeliverServices extends SubscriptionServices {
   http: HttpClient;
   pause: Pause;
+  starter: Starter;
   /** The policy for target addresses. */
   targets: AddressPolicy;
 }
@@ -35,8 +37,8 @@ const maxExcerpt = 500;
  */
 const maxBody = 65_536;
 
-/** The outcome of a turn of the execution: an end, or the seconds until the next turn. */
-type Turn = { state: DeliveryState } | { seconds: number };
+/** The outcome of a turn of the execution: an end, or the seconds until the next turn, which comes earlier if a pause of sending ends. */
+type Turn = { state: DeliveryState } | { seconds: number; pausedSince?: number };
 
 /** An attempt, the milliseconds that the target asked to wait, and whether the time for its answer was over. */
 interface Sent {
@@ -54,7 +56,13 @@ export async function deliver(
   for (let turn = 1; ; turn++) {
     const result = await context.step(`turn ${turn}`, () => takeTurn(services, deliveryId, turn));
     if ('state' in result) return result;
-    await context.wait(`pause ${turn}`, result.seconds);
+    const { seconds, pausedSince } = result;
+    if (pausedSince === undefined) await context.wait(`pause ${turn}`, seconds);
+    else {
+      const register = (callbackId: string) =>
+        registerResumption(services, callbackId, pausedSince, services.clock.now() + seconds * 1000);
+      await context.waitFor(`pause ${turn}`, register, seconds);
+    }
   }
 }
 
@@ -89,7 +97,7 @@ async function takeTurn(services: DeliverServices, id: string, turn: number): Pr
       now,
       next: now + seconds * 1000,
     });
-    return { seconds };
+    return { seconds, pausedSince: paused.since };
   }
   const now = clock.now();
   const target = delivery.reserved ?? (await reserveTurn(table, subscription.url, now));

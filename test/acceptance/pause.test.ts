@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { services } from '../../lib/aws/services.ts';
+import { GatewayError } from '../../lib/core/errors.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type Bench, startBench } from './product.ts';
 
@@ -10,6 +12,7 @@ beforeAll(async () => {
   bench = await startBench();
   target = await startReceiver();
 });
+afterEach(() => vi.restoreAllMocks());
 afterAll(async () => {
   await bench.close();
   await target.close();
@@ -41,6 +44,8 @@ test('direct writes are refused, runs and deliveries wait, and nothing is lost',
   expect(automation.status, JSON.stringify(automation.body)).toBe(201);
   const subscription = { url: target.url, types: ['trunkline.hook.received'] };
   expect((await bench.call('POST', '/v1/subscriptions', subscription)).status).toBe(201);
+  // Long after a pause began, what waits for its end looks again only every half an hour.
+  vi.spyOn(services().pause, 'waitSeconds').mockReturnValue(1800);
   const sirens = () => bench.demo.proptt2.state.sent.filter((each) => each.kind === 'sos').length;
 
   const paused = await bench.call<Paused>('POST', '/v1/pause', { reason: 'false alarms at S12' });
@@ -68,6 +73,29 @@ test('direct writes are refused, runs and deliveries wait, and nothing is lost',
   expect(run?.state).toBe('succeeded');
   await expect.poll(() => target.received.length).toBe(1);
   expect(sirens()).toBe(1);
+  const events = await bench.call<{ data: object }[]>('GET', '/v1/events?type=trunkline.sending.resumed');
+  const pausedBy = paused.body.by;
+  expect(events.body.map(({ data }) => data)).toEqual([
+    { pausedAt: paused.body.since, pausedBy, reason: 'false alarms at S12', resumedBy: pausedBy },
+  ]);
+});
+
+test('a wait that begins while sending is being resumed ends at once', async () => {
+  const { id } = (
+    await bench.call<{ id: string }>('PUT', '/v1/automations/Late', {
+      when: { event: 'talk.message.created' },
+      do: [{ name: 'line', call: 'talk/demo/sendChatMessage', input: { token: 'controlroom', message: 'late' } }],
+    })
+  ).body;
+  const { pause } = services();
+  vi.spyOn(pause, 'waitSeconds').mockReturnValue(1800);
+  // Another process resumed a moment ago: the attempt still found the pause, and nobody appends the event for it again.
+  vi.spyOn(pause, 'state').mockResolvedValueOnce({ since: Date.now(), by: 'an operator' });
+  vi.spyOn(pause, 'check').mockRejectedValueOnce(
+    new GatewayError('paused', 'Sending is paused.', { retryAfter: 1800 }),
+  );
+  expect((await bench.call('POST', `/v1/automations/${id}/run`, {})).status).toBe(202);
+  expect((await bench.runs(id, 1))[0]?.state).toBe('succeeded');
 });
 
 test('the live stream sends a pause, its end and a changed automation as they happen', async () => {

@@ -31,8 +31,10 @@ interface Attempt {
   error?: StepError;
   /** Seconds until the next attempt. */
   next?: number;
-  /** True when nothing was attempted because sending is paused. */
+  /** True when nothing was attempted because sending is paused, or what is left of a quota is reserved. */
   paused?: true;
+  /** Since when sending is paused, if it is. */
+  pausedSince?: number;
   /** When the first attempt started, in epoch milliseconds. */
   firstAt: number;
 }
@@ -136,7 +138,8 @@ async function callUntilDone(
     // While sending is paused, nothing is attempted and no time limit runs down.
     if (ended.paused) uncounted++;
     firstAt = ended.paused ? undefined : ended.firstAt;
-    if (await pause(run, context, `${name} pause ${attempt}`, ended.next)) return { ...ended, state: 'cancelled' };
+    const cancelled = await pause(run, context, `${name} pause ${attempt}`, ended.next, ended.pausedSince);
+    if (cancelled) return { ...ended, state: 'cancelled' };
   }
 }
 
@@ -373,7 +376,15 @@ async function waitForResumption(
   const { pk, sk } = run.run;
   const waiting = { reason: message, until: now + retryAfter * 1000 };
   await services.table.update({ pk, sk }, 'SET #pausedAt = :now, #waiting = :waiting', { now, waiting });
-  return { state: 'running', error, next: retryAfter, paused: true, firstAt };
+  const sending = await services.pause.state();
+  return {
+    state: 'running',
+    error,
+    next: retryAfter,
+    paused: true,
+    firstAt,
+    ...(sending && { pausedSince: sending.since }),
+  };
 }
 
 /** Determines what follows an interrupted attempt. Its record shows whether a request can have reached the vendor. */

@@ -1,4 +1,6 @@
 import type { DurableContext } from '../../core/durable.ts';
+import { resumption } from '../../events/own-event-types.ts';
+import { registerResumption } from '../../events/waiters.ts';
 import { newestListed } from '../../store/due.ts';
 import { keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
@@ -22,15 +24,29 @@ export interface Cancelled {
   cancelled: true;
 }
 
-/** Waits for a duration in whole seconds; true when the run was cancelled in the meantime. */
-export async function pause(run: RunContext, context: DurableContext, name: string, seconds: number): Promise<boolean> {
+/**
+ * Waits for a duration in whole seconds, or until sending is resumed if it has been paused since a time; true when the run was
+ * cancelled in the meantime.
+ */
+export async function pause(
+  run: RunContext,
+  context: DurableContext,
+  name: string,
+  seconds: number,
+  pausedSince?: number,
+): Promise<boolean> {
   if (run.sequential) {
     await context.wait(name, seconds);
     return false;
   }
   run.noteWait();
-  const waited = await context.waitFor<Cancelled>(name, (id) => endOnCancel(run, id), seconds);
-  return waited.done;
+  const register = async (id: string) => {
+    if (pausedSince === undefined) return endOnCancel(run, id);
+    await endOnCancel(run, id, [resumption]);
+    await registerResumption(run.services, id, pausedSince, run.services.clock.now() + seconds * 1000);
+  };
+  const waited = await context.waitFor<Cancelled | object>(name, register, seconds);
+  return waited.done && 'cancelled' in waited.value;
 }
 
 /** Makes one of a run's waits end when the run is cancelled; if the run is already cancelled, it ends immediately. */

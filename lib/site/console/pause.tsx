@@ -6,7 +6,6 @@ import { Icon } from './icons.tsx';
 import { reloadAll, useLive } from './live.ts';
 import { Mark, Notice, say, Time, useAction } from './parts.tsx';
 import type { Pause } from './readings.ts';
-import { now, span } from './time.ts';
 import { count } from './words.ts';
 
 const pausePath = '/v1/pause';
@@ -62,14 +61,6 @@ function PauseDialog({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** By when everything goes on after a pause: what waits looks at it again after a quarter of the time that it has waited. */
-function goesOn(since = ''): string {
-  const ms = (now.peek() - Date.parse(since)) / 4;
-  return `within ${span(Math.min(longestWaitMs, Math.max(shortestWaitMs, ms))).replace('.0', '')}`;
-}
-const shortestWaitMs = 5_000;
-const longestWaitMs = 30 * 60_000;
-
 /** Shows on every page that nothing is sent, who paused it, and what is waiting. */
 export function PauseBanner() {
   const { data } = useLive<Pause>(readable(), 5000);
@@ -80,7 +71,7 @@ export function PauseBanner() {
     action.run(async () => {
       await call('DELETE', pausePath);
       reloadAll();
-      say(runs + deliveries === 0 ? 'Sending again.' : `Sending again. What waited is sent ${goesOn(data.since)}.`);
+      say(runs + deliveries === 0 ? 'Sending again.' : 'Sending again. What waited is sent now.');
     });
   return (
     <div class="banner" role="alert">
