@@ -20,7 +20,8 @@ interface PauseItem extends Key, PauseState {
 /** How long a process sends without looking again whether sending is paused, in milliseconds. */
 const cacheMs = 5_000;
 const shortestWaitSeconds = 5;
-const longestWaitSeconds = 30 * 60;
+const longestWaitSeconds = 24 * 60 * 60;
+const longestRetryAfterSeconds = 30 * 60;
 
 /** Whether all sending is stopped: calls that write, raw writes, steps of runs and deliveries. Reads and sessions continue. */
 export class Pause {
@@ -62,11 +63,14 @@ export class Pause {
     throw new GatewayError(
       'paused',
       `Sending is paused since ${since} by ${state.by}${state.reason === undefined ? '' : `: ${state.reason}`}. DELETE /v1/pause resumes it.`,
-      { retryAfter: this.waitSeconds(state) },
+      { retryAfter: Math.min(longestRetryAfterSeconds, this.waitSeconds(state)) },
     );
   }
 
-  /** When to check again if no event says that the pause is over, in seconds: soon after a pause started, and every half an hour in a long one. */
+  /**
+   * When to check again if no event says that the pause is over, in seconds: after a quarter of the time since it began, so that
+   * even an execution that waits for weeks checks only a few dozen times.
+   */
   waitSeconds({ since }: PauseState): number {
     const quarter = Math.ceil((this.#clock.now() - since) / 4000);
     return Math.min(longestWaitSeconds, Math.max(shortestWaitSeconds, quarter));

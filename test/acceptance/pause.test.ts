@@ -44,7 +44,7 @@ test('direct writes are refused, runs and deliveries wait, and nothing is lost',
   expect(automation.status, JSON.stringify(automation.body)).toBe(201);
   const subscription = { url: target.url, types: ['trunkline.hook.received'] };
   expect((await bench.call('POST', '/v1/subscriptions', subscription)).status).toBe(201);
-  // Long after a pause began, what waits for its end looks again only every half an hour.
+  // Long after a pause began, what waits for its end rarely checks by itself.
   vi.spyOn(services().pause, 'waitSeconds').mockReturnValue(1800);
   const sirens = () => bench.demo.proptt2.state.sent.filter((each) => each.kind === 'sos').length;
 

@@ -366,21 +366,18 @@ async function waitForResumption(
 ): Promise<Attempt> {
   const { services, records } = run;
   const now = services.clock.now();
-  const error = { code, message, status, retryable };
-  await records.write(place, {
-    state: 'running',
-    attempts: attempt - 1,
-    error,
-    nextAttemptAt: now + retryAfter * 1000,
-  });
-  const { pk, sk } = run.run;
-  const waiting = { reason: message, until: now + retryAfter * 1000 };
-  await services.table.update({ pk, sk }, 'SET #pausedAt = :now, #waiting = :waiting', { now, waiting });
   const sending = await services.pause.state();
+  const next = sending ? services.pause.waitSeconds(sending) : retryAfter;
+  const until = now + next * 1000;
+  const error = { code, message, status, retryable };
+  await records.write(place, { state: 'running', attempts: attempt - 1, error, nextAttemptAt: until });
+  const { pk, sk } = run.run;
+  const waiting = { reason: message, until };
+  await services.table.update({ pk, sk }, 'SET #pausedAt = :now, #waiting = :waiting', { now, waiting });
   return {
     state: 'running',
     error,
-    next: retryAfter,
+    next,
     paused: true,
     firstAt,
     ...(sending && { pausedSince: sending.since }),
