@@ -100,6 +100,8 @@ async function main(): Promise<void> {
       () => process.exit(1),
     );
   };
+  // Whoever reads the log may go away: `npm start | tee log`, a closed terminal. Alarms go on without a log.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
   process.on('SIGINT', end);
   process.on('SIGTERM', end);
   endWithNpm(end);

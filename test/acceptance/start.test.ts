@@ -172,6 +172,13 @@ test.each([
   expect([second.status, second.stderr]).toEqual([1, expect.stringMatching(words)]);
 });
 
+test('it goes on when nobody reads its log any more', async () => {
+  server.stdout?.destroy();
+  // Each call is logged: at the latest when the product ends, which the last test expects to go well.
+  for (const path of ['/v1/proptt2/demo/getChannelList', '/v1/talk/demo/getRooms'])
+    expect((await fetch(url + path, { headers: headers() })).status).toBe(200);
+});
+
 test('it rests in little memory, and Ctrl-C ends all of it', async () => {
   const memory = () => Number(readFileSync(`/proc/${server.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)?.[1]) / 1024;
   // 137 MB were measured; this is no benchmark, but sees what doubles it.
