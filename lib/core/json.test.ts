@@ -155,18 +155,17 @@ describe('reading JSON leniently', () => {
     );
   });
 
-  test('takes no more than a moment for hostile text', () => {
-    const started = performance.now();
+  test('takes a time in proportion to the length of hostile text', () => {
+    // Of this length, whatever takes the square of it would not end within the time limit of a test.
     for (const text of [
-      '"'.repeat(200_001),
-      '"\\'.repeat(100_000),
+      '"'.repeat(2_000_001),
+      '"\\'.repeat(1_000_000),
       '[ '.repeat(150),
-      'a'.repeat(1_000_000),
-      `"${'\\"'.repeat(500_000)}`,
+      'a'.repeat(3_000_000),
+      `"${'\\"'.repeat(1_500_000)}`,
     ]) {
       expect(() => parseLenientJson(text)).toThrow(JsonError);
     }
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 });
 

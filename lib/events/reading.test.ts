@@ -79,7 +79,7 @@ describe('a type', () => {
 
 test('every event type is read by an existing read operation of its vendor, or by a control area', () => {
   for (const { type, vendor, readBy } of eventTypesOf(vendors)) {
-    if (vendor === 'trunkline') expect(controlAreas, type).toContain(readBy);
-    else expect(vendors[vendor]?.operations[readBy]?.effect, `${type} ${readBy}`).toBe('read');
+    const isArea = vendor === 'trunkline' && controlAreas.some((area) => area === readBy);
+    expect(isArea || vendors[vendor]?.operations[readBy]?.effect === 'read', `${type} ${readBy}`).toBe(true);
   }
 });

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { useBridge } from '../../test/support/bridge-fixture.ts';
 
 const used = useBridge();
@@ -91,12 +91,17 @@ test.each([
   expect((await got()).body).toBe('still here');
 });
 
-test('a function that takes longer than API Gateway waits is 503, and its late answer goes nowhere', async () => {
-  const { promise, resolve } = Promise.withResolvers<unknown>();
-  used.answer = () => promise;
-  expect(await got()).toMatchObject({ status: 503, body: '{"message":"Service Unavailable"}' });
-  resolve({ statusCode: 200, body: 'late' });
-  used.answer = () => ({ statusCode: 200, body: 'next' });
-  expect((await got()).body).toBe('next');
-  expect(used.onCrash).not.toHaveBeenCalled();
+describe('the time for an answer', () => {
+  const hasty = useBridge(300);
+
+  test('a function that takes longer than API Gateway waits is 503, and its late answer goes nowhere', async () => {
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    hasty.answer = () => promise;
+    const response = await hasty.call();
+    expect([response.status, await response.text()]).toEqual([503, '{"message":"Service Unavailable"}']);
+    resolve({ statusCode: 200, body: 'late' });
+    hasty.answer = () => ({ statusCode: 200, body: 'next' });
+    expect(await (await hasty.call()).text()).toBe('next');
+    expect(hasty.onCrash).not.toHaveBeenCalled();
+  });
 });

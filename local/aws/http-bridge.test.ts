@@ -33,10 +33,14 @@ describe('limits', () => {
     expect((await post(6 * 1024 * 1024 + 1))[0]).toBe(413);
     expect((await post(5 * 1024 * 1024))[0]).toBe(200);
   });
+});
+
+describe('the time for a body', () => {
+  const hasty = useBridge(300);
 
   test('a body that never comes is 408', async () => {
-    const socket = connect(used.bridge.port, '127.0.0.1');
-    socket.write(`POST ${used.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc`);
+    const socket = connect(hasty.bridge.port, '127.0.0.1');
+    socket.write(`POST ${hasty.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc`);
     expect(await text(socket)).toMatch(
       /^HTTP\/1.1 408 [\s\S]*connection: close[\s\S]*\{"message":"Request Timeout"\}$/i,
     );
@@ -47,12 +51,12 @@ describe('limits', () => {
     const slow = (async function* () {
       yield Buffer.alloc(size);
       // A call whose body does not come has meanwhile been given up.
-      const call = connect(used.bridge.port, '127.0.0.1');
-      call.write(`POST ${used.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc`);
+      const call = connect(hasty.bridge.port, '127.0.0.1');
+      call.write(`POST ${hasty.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc`);
       expect(await text(call)).toMatch(/^HTTP\/1.1 408 /);
       yield Buffer.alloc(1);
     })();
-    const response = await used.call(
+    const response = await hasty.call(
       { method: 'PUT', body: ReadableStream.from(slow), duplex: 'half' } as RequestInit,
       '/uploads/t0ken',
     );
@@ -61,39 +65,41 @@ describe('limits', () => {
 });
 
 describe('the memory for bodies', () => {
+  // What is refused is read no longer than this.
+  const hasty = useBridge(300);
   const unknown = new GatewayError('unauthorized', 'This key is not known.');
   /** Sends what it is given and nothing more; the body may be incomplete. */
   const begin = (lines: string, body: string | Buffer = '') => {
-    const socket = connect(used.bridge.port, '127.0.0.1');
-    socket.write(`POST ${used.path} HTTP/1.1\r\nHost: localhost\r\n${lines}\r\n\r\n`);
+    const socket = connect(hasty.bridge.port, '127.0.0.1');
+    socket.write(`POST ${hasty.path} HTTP/1.1\r\nHost: localhost\r\n${lines}\r\n\r\n`);
     socket.write(body);
     return socket;
   };
   const refusal = /^HTTP\/1.1 401 [\s\S]*"code":"unauthorized"/;
 
   test('a long body of an unknown sender is refused before it is read', async () => {
-    used.admit.mockRejectedValue(unknown);
+    hasty.admit.mockRejectedValue(unknown);
     expect(await text(begin('Authorization: Bearer tl_x\r\nContent-Length: 10000000', 'the first bytes'))).toMatch(
       refusal,
     );
-    expect(used.admit.mock.calls[0]?.[0]).toMatchObject({
-      rawPath: used.path,
+    expect(hasty.admit.mock.calls[0]?.[0]).toMatchObject({
+      rawPath: hasty.path,
       headers: { authorization: 'Bearer tl_x' },
     });
-    expect(used.event).toBeUndefined();
+    expect(hasty.event).toBeUndefined();
   });
 
   test('so is one whose length is not stated, once it is long', async () => {
-    used.admit.mockRejectedValue(unknown);
+    hasty.admit.mockRejectedValue(unknown);
     const chunk = `${(20_000).toString(16)}\r\n${'x'.repeat(20_000)}\r\n`;
     expect(await text(begin('Transfer-Encoding: chunked', chunk))).toMatch(refusal);
-    expect(used.event).toBeUndefined();
+    expect(hasty.event).toBeUndefined();
   });
 
   test('a short body asks nobody', async () => {
-    used.admit.mockRejectedValue(unknown);
-    expect((await used.call({ method: 'POST', body: 'x'.repeat(16_384) })).status).toBe(200);
-    expect(used.admit).not.toHaveBeenCalled();
+    hasty.admit.mockRejectedValue(unknown);
+    expect((await hasty.call({ method: 'POST', body: 'x'.repeat(16_384) })).status).toBe(200);
+    expect(hasty.admit).not.toHaveBeenCalled();
   });
 
   test('is limited for all together: who finds no room waits for it', async () => {
@@ -105,15 +111,15 @@ describe('the memory for bodies', () => {
       handler: () => new Promise((resolve) => started.push(() => resolve({ statusCode: 200 }))),
     };
     const small = await startHttpBridge({ routes: [route], maxBodyBytes: 250_000 });
-    const post = () => fetch(`${small.url}${used.path}`, { method: 'POST', body: Buffer.alloc(100_000) });
+    const post = () => fetch(`${small.url}${hasty.path}`, { method: 'POST', body: Buffer.alloc(100_000) });
     // One that is given up in the middle takes its room with it.
     const lost = connect(small.port, '127.0.0.1');
-    lost.write(`POST ${used.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n`);
+    lost.write(`POST ${hasty.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n`);
     lost.write('x'.repeat(50_000));
     const answers = [post(), post(), post()];
     lost.destroy();
     await expect.poll(() => started.length).toBe(2);
-    const short = fetch(`${small.url}${used.path}`, { method: 'POST', body: 'alarm' });
+    const short = fetch(`${small.url}${hasty.path}`, { method: 'POST', body: 'alarm' });
     await expect.poll(() => started.length).toBe(3);
     started[0]?.();
     await expect.poll(() => started.length).toBe(4);

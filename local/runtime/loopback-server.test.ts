@@ -30,13 +30,12 @@ test('closing waits for a running answer, then ends its kept connection at once'
   const agent = new Agent({ keepAlive: true });
   const request = get(url, { agent });
   await once(server, 'request');
-  const closing = close(20_000);
+  // Had it to wait for the idle connection, the test would run out of time.
+  const closing = close(3_600_000);
   resolve();
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   expect(Buffer.concat(await response.toArray()).toString()).toBe('done');
-  const started = performance.now();
   await closing;
-  expect(performance.now() - started).toBeLessThan(5000);
   agent.destroy();
 });
 

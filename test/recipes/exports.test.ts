@@ -55,7 +55,7 @@ describe('R8 Positions', () => {
 
     const plain = await make('positions', 'Plain');
     await run(plain);
-    for (const userId of [1001, 1002, 1003]) place(userId, '37.6');
+    for (const userId of [1001, 1002, 1003]) place(userId, '37.6', 20);
     expect(await requestsOf(() => run(plain))).toEqual(['createOrUpdateTableRows']);
     const moved = (await rows()).filter(({ Lat }) => Number(Lat) === 37.6);
     expect(moved.map(({ Person }) => Person)).toEqual([1001, 1002, 1003].map(strId));
@@ -64,7 +64,7 @@ describe('R8 Positions', () => {
   });
 
   test('a vendor that is down delays positions and doubles none', async () => {
-    place(1004, '37.6');
+    place(1004, '37.6', 10);
     expect((await run(recipe)).state).toBe('succeeded');
     place(1004, '37.7');
     desk.down('proptt2');

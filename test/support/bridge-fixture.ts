@@ -6,8 +6,8 @@ import { type HttpBridge, startHttpBridge } from '../../local/aws/http-bridge.ts
 
 const path = '/v1/proptt2/dispatch/sendSosToChannel';
 
-/** A bridge with one function, started anew for each test of the file. */
-export function useBridge() {
+/** A bridge with one function, started anew for each test; `limit` is how long a call may take, in milliseconds. */
+export function useBridge(limit?: number) {
   const used = {
     bridge: undefined as unknown as HttpBridge,
     /** What the function was called with last. */
@@ -36,7 +36,7 @@ export function useBridge() {
     used.onCrash.mockReset();
     used.admit.mockReset();
     used.bridge = await startHttpBridge({
-      limit: 300,
+      ...(limit !== undefined && { limit }),
       publicUrl: 'http://gateway.example',
       onCrash: used.onCrash,
       admit: used.admit,

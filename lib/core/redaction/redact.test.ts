@@ -198,20 +198,24 @@ describe('a secret does not show', () => {
     );
   });
 
-  test('hostile text takes no more than a moment', () => {
-    const started = performance.now();
-    for (const text of ['a'.repeat(200_000), 'password'.repeat(30_000), 'skey='.repeat(40_000), '\\"'.repeat(100_000)])
-      redactText(text);
+  test('takes a time in proportion to the length of hostile text', () => {
+    // Of this length, whatever takes the square of it would not end within the time limit of a test.
     for (const text of [
-      `"pwd":"${'\\'.repeat(100_000)}`,
-      '://a:b'.repeat(30_000),
-      'a-'.repeat(100_000),
-      ' '.repeat(200_000),
+      'a'.repeat(1_000_000),
+      'password'.repeat(150_000),
+      'skey='.repeat(200_000),
+      '\\"'.repeat(500_000),
     ])
       redactText(text);
-    redactText(`pwd=${'"pwd":"'.repeat(20_000)}`);
-    redactText(`${'a:b'.repeat(50_000)}@`);
-    expect(performance.now() - started).toBeLessThan(3000);
+    for (const text of [
+      `"pwd":"${'\\'.repeat(500_000)}`,
+      '://a:b'.repeat(150_000),
+      'a-'.repeat(500_000),
+      ' '.repeat(1_000_000),
+    ])
+      redactText(text);
+    redactText(`pwd=${'"pwd":"'.repeat(100_000)}`);
+    redactText(`${'a:b'.repeat(250_000)}@`);
   });
 });
 

@@ -112,9 +112,9 @@ test.each(rooms.map((room) => [`${room.token} of Talk ${room.talk}`, room] as co
   await push('pushed alone', 0, pushes.length);
   await push('polled in between', 0, half);
   for (const name of ['pushed first', 'polled first', 'polled in between', 'polled alone'] as const) await poll(name);
-  const early = stored('polled first').filter(({ data }) => data.reaction === null);
   // Bots of older servers receive no reactions.
-  if (isNewer(room.talk)) expect(early, 'a removed reaction is no event until a push can have named it').toEqual([]);
+  const early = stored('polled first').filter(({ data }) => data.reaction === null && isNewer(room.talk));
+  expect(early, 'a removed reaction is no event until a push can have named it').toEqual([]);
   await push('polled first', 0, pushes.length);
   await push('polled in between', half, pushes.length);
   // By now no push is on its way.
