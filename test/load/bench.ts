@@ -8,7 +8,6 @@ const here = import.meta.dirname;
 const parts: readonly [string, string, string][] = [
   ['chain-bench.ts', 'chainBench', ''],
   ['proxy-bench.ts', 'proxyBench', short ? '2, 1' : '5, 3'],
-  ['keepalive-bench.ts', 'keepaliveBench', short ? '1000' : '10000'],
   ['cold-start.ts', 'coldStartBench', short ? '3' : '11'],
   ['automation-bench.ts', 'automationBench', short ? '20' : '100'],
   ['upload-bench.ts', 'uploadBench', ''],
