@@ -10,6 +10,8 @@ export interface PauseState {
   /** The name of the key that paused, or the setting. */
   by: string;
   reason?: string;
+  /** Sending is paused by the setting, and ends with the next start without it, of which no event tells. */
+  bySetting?: true;
 }
 
 interface PauseItem extends Key, PauseState {
@@ -21,7 +23,8 @@ interface PauseItem extends Key, PauseState {
 const cacheMs = 5_000;
 const shortestWaitSeconds = 5;
 const longestWaitSeconds = 24 * 60 * 60;
-const longestRetryAfterSeconds = 30 * 60;
+/** The longest where no event says that the pause is over. */
+const longestUnannouncedSeconds = 30 * 60;
 
 /** Whether all sending is stopped: calls that write, raw writes, steps of runs and deliveries. Reads and sessions continue. */
 export class Pause {
@@ -63,7 +66,7 @@ export class Pause {
     throw new GatewayError(
       'paused',
       `Sending is paused since ${since} by ${state.by}${state.reason === undefined ? '' : `: ${state.reason}`}. DELETE /v1/pause resumes it.`,
-      { retryAfter: Math.min(longestRetryAfterSeconds, this.waitSeconds(state)) },
+      { retryAfter: Math.min(longestUnannouncedSeconds, this.waitSeconds(state)) },
     );
   }
 
@@ -71,9 +74,10 @@ export class Pause {
    * When to check again if no event says that the pause is over, in seconds: after a quarter of the time since it began, so that
    * even an execution that waits for weeks checks only a few dozen times.
    */
-  waitSeconds({ since }: PauseState): number {
+  waitSeconds({ since, bySetting }: PauseState): number {
     const quarter = Math.ceil((this.#clock.now() - since) / 4000);
-    return Math.min(longestWaitSeconds, Math.max(shortestWaitSeconds, quarter));
+    const longest = bySetting ? longestUnannouncedSeconds : longestWaitSeconds;
+    return Math.min(longest, Math.max(shortestWaitSeconds, quarter));
   }
 
   /** Pauses all sending. An existing pause keeps its start time. */
@@ -102,7 +106,9 @@ export class Pause {
   }
 
   #atStart(): PauseState | undefined {
-    return this.#startPaused ? { since: this.#startedAt, by: 'the setting TRUNKLINE_PAUSED' } : undefined;
+    return this.#startPaused
+      ? { since: this.#startedAt, by: 'the setting TRUNKLINE_PAUSED', bySetting: true }
+      : undefined;
   }
 }
 
