@@ -11,10 +11,10 @@ withTestTable((given) => {
 const hour = 3_600_000;
 const day = 24 * hour;
 
-test('what waits checks ever more rarely, and at least every half an hour if no event will say that the pause is over', async () => {
+test('what waits checks ever more rarely, and at least every half an hour if no event may follow the pause', async () => {
   const clock = new TestClock();
+  const bySetting = await new Pause(table, clock, true).current();
   const paused = await new Pause(table, clock, false).pause('an operator', undefined);
-  const bySetting = await startedPaused(clock).current();
   const waits = (state = paused) => new Pause(table, clock, false).waitSeconds(state);
   expect([waits(), waits(bySetting)]).toEqual([5, 5]);
   clock.advance(hour);
@@ -43,8 +43,3 @@ test('a process learns of a pause within five seconds, and of its end at once', 
   clock.advance(-hour);
   expect(await other.state()).toMatchObject({ reason: 'test' });
 });
-
-/** The pause of a process that was started with sending paused, in a table in which nobody has paused. */
-function startedPaused(clock: TestClock): Pause {
-  return new Pause({ get: async () => undefined } as unknown as Table, clock, true);
-}

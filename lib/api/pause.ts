@@ -10,7 +10,7 @@ export interface PauseState {
   /** The name of the key that paused, or the setting. */
   by: string;
   reason?: string;
-  /** Sending is paused by the setting, and ends with the next start without it, of which no event tells. */
+  /** The setting paused sending. A start without the setting ends such a pause, and appends no event. */
   bySetting?: true;
 }
 
@@ -19,11 +19,24 @@ interface PauseItem extends Key, PauseState {
   paused: boolean;
 }
 
-/** How long a process sends without looking again whether sending is paused, in milliseconds. */
+/** Why a call is refused while sending is paused, with the pause that refused it. */
+export class SendingPaused extends GatewayError {
+  readonly pause: PauseState;
+
+  constructor(pause: PauseState, retryAfter: number) {
+    const since = new Date(pause.since).toISOString();
+    const reason = pause.reason === undefined ? '' : `: ${pause.reason}`;
+    const message = `Sending is paused since ${since} by ${pause.by}${reason}. DELETE /v1/pause resumes it.`;
+    super('paused', message, { retryAfter });
+    this.pause = pause;
+  }
+}
+
+/** How long a process sends before it checks again whether sending is paused, in milliseconds. */
 const cacheMs = 5_000;
 const shortestWaitSeconds = 5;
 const longestWaitSeconds = 24 * 60 * 60;
-/** The longest where no event says that the pause is over. */
+/** The longest if no event may follow the pause. */
 const longestUnannouncedSeconds = 30 * 60;
 
 /** Whether all sending is stopped: calls that write, raw writes, steps of runs and deliveries. Reads and sessions continue. */
@@ -58,21 +71,15 @@ export class Pause {
     return state;
   }
 
-  /** Throws `paused` while nothing may be sent. */
+  /** Throws `SendingPaused` while nothing may be sent. */
   async check(): Promise<void> {
     const state = await this.state();
-    if (!state) return;
-    const since = new Date(state.since).toISOString();
-    throw new GatewayError(
-      'paused',
-      `Sending is paused since ${since} by ${state.by}${state.reason === undefined ? '' : `: ${state.reason}`}. DELETE /v1/pause resumes it.`,
-      { retryAfter: Math.min(longestUnannouncedSeconds, this.waitSeconds(state)) },
-    );
+    if (state) throw new SendingPaused(state, Math.min(longestUnannouncedSeconds, this.waitSeconds(state)));
   }
 
   /**
-   * When to check again if no event says that the pause is over, in seconds: after a quarter of the time since it began, so that
-   * even an execution that waits for weeks checks only a few dozen times.
+   * Seconds until the next check, in case no event follows the pause: a quarter of the time since it began, so that even an
+   * execution that waits for weeks checks only a few dozen times.
    */
   waitSeconds({ since, bySetting }: PauseState): number {
     const quarter = Math.ceil((this.#clock.now() - since) / 4000);
@@ -89,7 +96,7 @@ export class Pause {
     return state;
   }
 
-  /** Ends the pause, and answers it; undefined if there was none. */
+  /** Ends the pause and returns it; undefined if there was none. */
   async resume(by: string): Promise<PauseState | undefined> {
     const before = await this.current();
     if (this.#startPaused) {

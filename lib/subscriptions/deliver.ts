@@ -37,7 +37,7 @@ const maxExcerpt = 500;
  */
 const maxBody = 65_536;
 
-/** The outcome of a turn of the execution: an end, or the seconds until the next turn, which comes earlier if a pause of sending ends. */
+/** The outcome of a turn of the execution: an end, or the seconds until the next turn, which comes earlier when sending is resumed. */
 type Turn = { state: DeliveryState } | { seconds: number; pausedSince?: number };
 
 /** An attempt, the milliseconds that the target asked to wait, and whether the time for its answer was over. */

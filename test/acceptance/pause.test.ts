@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { SendingPaused } from '../../lib/api/pause.ts';
 import { services } from '../../lib/aws/services.ts';
-import { GatewayError } from '../../lib/core/errors.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type Bench, startBench } from './product.ts';
 
@@ -89,11 +89,8 @@ test('a wait that begins while sending is being resumed ends at once', async () 
   ).body;
   const { pause } = services();
   vi.spyOn(pause, 'waitSeconds').mockReturnValue(1800);
-  // Another process resumed a moment ago: the attempt still found the pause, and nobody appends the event for it again.
-  vi.spyOn(pause, 'state').mockResolvedValueOnce({ since: Date.now(), by: 'an operator' });
-  vi.spyOn(pause, 'check').mockRejectedValueOnce(
-    new GatewayError('paused', 'Sending is paused.', { retryAfter: 1800 }),
-  );
+  // Another process resumed a moment ago: the attempt still found the pause, and no event for it follows.
+  vi.spyOn(pause, 'check').mockRejectedValueOnce(new SendingPaused({ since: Date.now(), by: 'an operator' }, 1800));
   expect((await bench.call('POST', `/v1/automations/${id}/run`, {})).status).toBe(202);
   expect((await bench.runs(id, 1))[0]?.state).toBe('succeeded');
 });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { SendingPaused } from '../../api/pause.ts';
 import { invoke } from '../../connections/invoke.ts';
 import { openInput, sealInput } from '../../connections/sealed-input.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -361,12 +362,14 @@ async function waitForResumption(
   run: RunContext,
   place: StepPlace,
   attempt: number,
-  { code, message, status, retryable, retryAfter = 60 }: GatewayError,
+  refusal: GatewayError,
   firstAt: number,
 ): Promise<Attempt> {
   const { services, records } = run;
+  const { code, message, status, retryable, retryAfter = 60 } = refusal;
   const now = services.clock.now();
-  const sending = await services.pause.state();
+  // A run of an earlier version has no wait that an event could end.
+  const sending = refusal instanceof SendingPaused && !run.sequential ? refusal.pause : undefined;
   const next = sending ? services.pause.waitSeconds(sending) : retryAfter;
   const until = now + next * 1000;
   const error = { code, message, status, retryable };
