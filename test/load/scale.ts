@@ -215,7 +215,7 @@ async function keepalives(healthy: number): Promise<void> {
   const { cpu: cpuBefore } = pool.usage();
   const allBefore = processorOfAll();
   const startedAt = performance.now();
-  const begunAt = Date.now();
+  const tickedAt = Date.now();
   const tick = await keepSessions({ source: 'aws.scheduler' });
   // The tick has ended once nothing runs any more.
   while (running.size > 0) await Promise.allSettled(running);
@@ -224,7 +224,7 @@ async function keepalives(healthy: number): Promise<void> {
   const made = pool
     .lines('"tick"')
     .map((line) => JSON.parse(line.slice(line.indexOf('{'))) as { ms: number; dynamodbRequests: number });
-  const kept = keptAfter('healthy', begunAt);
+  const kept = keptAfter('healthy', tickedAt);
   const late = kept.filter((after) => after > keptWithinSeconds).length;
   const longest = Math.max(...made.map(({ ms }) => ms)) / 1000;
   const cpu = (pool.usage().cpu - cpuBefore) / healthy;

@@ -47,7 +47,7 @@ const summary = () =>
       }),
       replayOf: field(z.optional(z.string()), { description: 'The run that it repeats.' }),
       replayedBy: field(z.optional(z.string()), { description: 'The run that repeats it.' }),
-      undoOf: field(z.optional(z.string()), { description: 'The run that it takes back.' }),
+      undoOf: field(z.optional(z.string()), { description: 'The run that it reverses.' }),
     }),
   );
 const whole = () =>
@@ -106,7 +106,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
         since: field(z.optional(moment()), { description: 'Runs that started at or after this time.' }),
         until: field(z.optional(moment()), { description: 'Runs that started at or before this time.' }),
         before: field(z.optional(runIdField()), {
-          description: 'The last run of the page before: what follows it in the list.',
+          description: 'The last run of the previous page.',
         }),
         limit: field(z._default(integer(1, 200), 50), { description: 'Default 50.' }),
       }),
@@ -162,14 +162,15 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       tag,
       call: 'POST /v1/runs/{id}/replay',
       operationId: 'replayRun',
-      summary: 'Run again what failed; with `all` everything, which repeats every message and siren',
+      summary: 'Repeat the failed steps of a run; with `all` every step, which repeats every message and siren',
       write: true,
       status: 202,
       input: () => ({
         all: field(z._default(z.boolean(), false), { description: 'Repeat every step, not only those that failed.' }),
         event: field(z.optional(z.record(z.string(), z.unknown())), { description: 'An edited event to run with.' }),
         outputs: field(z.optional(z.record(z.string(), z.unknown())), {
-          description: 'What steps gave that were carried out by other means, by name; they are not carried out again.',
+          description:
+            'The outputs of steps that were carried out by other means, by step name; these steps do not run again.',
         }),
       }),
       output: startedRun,
@@ -211,7 +212,7 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
       tag,
       call: 'POST /v1/runs/{id}/undo',
       operationId: 'undoRun',
-      summary: 'Take back what a run has done, by the `undo` of its steps, newest first',
+      summary: 'Reverse what a run did with the `undo` of its steps, newest first',
       write: true,
       status: 202,
       output: startedRun,

@@ -43,7 +43,7 @@ export const concerned: Readonly<Record<string, readonly string[]>> = {
   automations: ['/v1/automations'],
 };
 /** Of these, every change is on the stream. Of hooks it lacks refused posts; a pause must be seen even if the stream is stuck. */
-const told = ['/v1/events', '/v1/runs', '/v1/alarms', '/v1/deliveries', '/v1/automations'];
+const streamed = ['/v1/events', '/v1/runs', '/v1/alarms', '/v1/deliveries', '/v1/automations'];
 /** Whether changes arrive live. What the stream covers is then polled less often. */
 export const streaming = signal(false);
 const slowerWhenStreaming = 6;
@@ -135,8 +135,8 @@ function plan(path: string, entry: Entry): void {
   // Missing or forbidden data stays so until someone acts on it.
   if (status === 403 || status === 404) return;
   // After a failure, what is shown is old, whatever the stream says.
-  const isTold = entry.failures === 0 && streaming.peek() && told.some((prefix) => path.startsWith(prefix));
-  const every = Math.max(entry.everyMs * (isTold ? slowerWhenStreaming : 1), entry.tookMs * restAfterRead);
+  const isStreamed = entry.failures === 0 && streaming.peek() && streamed.some((prefix) => path.startsWith(prefix));
+  const every = Math.max(entry.everyMs * (isStreamed ? slowerWhenStreaming : 1), entry.tookMs * restAfterRead);
   const wait = Math.min(longestWaitMs, every * 2 ** Math.min(Math.max(0, entry.failures - 1), 6));
   entry.timer = setTimeout(() => void read(path, entry), wait);
 }

@@ -9,7 +9,7 @@ const silenceMs = 20_000;
 export function followStream(): void {
   let source: EventSource | undefined;
   let silence: ReturnType<typeof setTimeout> | undefined;
-  const heard = () => {
+  const received = () => {
     streaming.value = true;
     clearTimeout(silence);
     silence = setTimeout(() => {
@@ -25,14 +25,14 @@ export function followStream(): void {
   const start = () => {
     if (source || document.hidden || !signIn.peek()) return;
     source = new EventSource('/v1/stream');
-    source.onopen = heard;
+    source.onopen = received;
     source.onerror = () => {
       // A rejection closes the stream permanently. The pages then keep polling.
       if (source?.readyState === EventSource.CLOSED) stop();
     };
     for (const [kind, paths] of Object.entries(concerned)) {
       source.addEventListener(kind, () => {
-        heard();
+        received();
         changed(paths);
       });
     }

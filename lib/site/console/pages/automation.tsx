@@ -71,7 +71,7 @@ function ShownAutomation({ automation }: { automation: Automation }) {
   const [editing, setEditing] = useState(false);
   const [deleting, setDeleting] = useState(false);
   const write = may('automations', 'write');
-  const meant = runs.data?.filter(({ state }) => state !== 'skipped').slice(0, 8);
+  const shown = runs.data?.filter(({ state }) => state !== 'skipped').slice(0, 8);
   const definition = definitionOf(automation);
   const save = async (value: unknown) => {
     await call('PUT', `/v1/automations/${id}`, value);
@@ -142,7 +142,7 @@ function ShownAutomation({ automation }: { automation: Automation }) {
       <TryOut automation={automation} />
       {may('runs', 'read') && (
         <Section title="Latest runs" actions={<Link to={`/runs?automation=${id}`}>All</Link>}>
-          <LiveList live={{ ...runs, data: meant }} loading={2} empty={<Empty title="It has not run yet." />}>
+          <LiveList live={{ ...runs, data: shown }} loading={2} empty={<Empty title="It has not run yet." />}>
             {(run) => <RunRow key={run.id} run={run} />}
           </LiveList>
         </Section>

@@ -16,7 +16,7 @@ const undo = (emoji: string, push: string) => event({ added: false, emoji, push 
 const added = (line: number, emoji?: string) => event({ added: true, emoji, line });
 const revoked = (line: number) => event({ added: false, line });
 
-/** The last segment of each id with what is reported, in order; undefined for what is no event. */
+/** The last segment of each id with what is reported, in order; undefined if nothing is reported. */
 function tell(...events: ReturnType<typeof event>[]) {
   let known: unknown;
   return events.map((each) => {

@@ -58,7 +58,7 @@ export function unregisterGateway(call: TimetonicCall, phoneNumber: string): Pro
       throw timetonicError(
         'vendor_not_found',
         `This connection has registered no SMS gateway ${phoneNumber}, so it has no key to unregister it with.`,
-        { errors: [{ pointer: '/phoneNumber', message: 'is no gateway of this connection' }] },
+        { errors: [{ pointer: '/phoneNumber', message: 'is not a gateway of this connection' }] },
       );
     }
     const answer = await ask(call, {
