@@ -149,7 +149,7 @@ async function replayed(
   if (timeout > 0 && recorded.request.path.includes('/chat/')) {
     if (name.includes('longpoll')) {
       await until(() => talk.heldRequests() > 0);
-      expect(done).toBe(false);
+      if (done) throw new Error(`${name} did not wait`);
       const token = recorded.request.path.split('/').at(-1);
       const api = `/apps/spreed/api/v1/chat/${replay.own('token', token)}`;
       await replay.call('bob', 'POST', api, { body: { message: 'arrives while polling' } });
@@ -178,24 +178,20 @@ function compare(file: string, { response }: Recording, ours: Replayed): void {
   }
   const names = setCookies(ours.headers).map(([name]) => name);
   expect(cookieNames(names)).toEqual(cookieNames(response.setCookieNames));
-  if (file.endsWith('capabilities_xml_default_200')) {
-    // The same document as XML, so the tags in front of Talk's part and behind it decide.
-    for (const part of [
-      '<?xml version="1.0"?>\n<ocs>\n <meta>\n  <status>ok</status>',
-      '    <features>\n     <element>audio',
-    ]) {
-      expect(response.raw).toContain(part);
-      expect(ours.text).toContain(part);
-    }
-    return;
-  }
-  if (response.raw !== undefined) {
-    expect(ours.text).toBe(response.raw);
-    return;
-  }
-  const loose = Object.hasOwn(onlyTypes, file);
-  expect(comparable(ours.body, loose)).toEqual(comparable(response.body, loose));
-  expect(featuresIn(ours.body)).toEqual(featuresIn(response.body));
+  const raw = response.raw !== undefined;
+  expect(comparedIn(file, raw ? ours.text : ours.body)).toEqual(comparedIn(file, raw ? response.raw : response.body));
+}
+
+/** The parts of a body in which ours and the recorded one are the same. */
+function comparedIn(file: string, body: unknown): unknown {
+  // The same document as XML, so the tags in front of Talk's part and behind it decide.
+  if (file.endsWith('capabilities_xml_default_200'))
+    return [
+      /^<\?xml version="1.0"\?>\n<ocs>\n <meta>\n {2}<status>ok<\/status>/,
+      / {4}<features>\n {5}<element>audio/,
+    ].map((part) => part.exec(String(body))?.[0]);
+  if (typeof body === 'string') return body;
+  return { body: comparable(body, Object.hasOwn(onlyTypes, file)), features: featuresIn(body) };
 }
 
 /** The features in an answer about capabilities; undefined for every other answer. */

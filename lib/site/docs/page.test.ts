@@ -109,12 +109,15 @@ test('lists the operations of the vendors and the control calls, and asks no oth
     await toggleArea(name);
     await section.locator('.opblock').first().waitFor();
     expect(await section.locator('.opblock').count(), name).toBe(declared.filter((tag) => tag === name).length);
-    if (name === 'ProPTT2') {
-      expect(await textOf(operationBlock('post', sosPath))).toContain('Send an SOS to a channel');
-    }
     await toggleArea(name);
     await section.locator('.opblock').first().waitFor({ state: 'detached' });
   }
+  await toggleArea('ProPTT2');
+  const sos = operationBlock('post', sosPath);
+  await sos.waitFor();
+  expect(await textOf(sos)).toContain('Send an SOS to a channel');
+  await toggleArea('ProPTT2');
+  await sos.waitFor({ state: 'detached' });
   const webhooks = await page
     .locator('.webhooks .opblock-summary-path')
     .evaluateAll((all) => all.map((each) => each.textContent));

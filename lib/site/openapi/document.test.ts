@@ -173,9 +173,12 @@ describe('every operation of every vendor', () => {
         expect(takes(less), `${field} left out`).toBe(input.safeParse(less).success);
       }
       expect(takes({ ...sample, surprise: 1 })).toBe(false);
-      if (!reads) return;
-      const query = (at(path, 'get').parameters ?? []).filter((each) => each.in === 'query');
-      expect(query.map((each) => each.name)).toEqual(Object.keys(operation.input()));
+    });
+
+    test('asks in its query for the fields of its input, where it reads', () => {
+      const sample = post().requestBody?.content['application/json']?.example as Record<string, unknown>;
+      const query = (reads ? (at(path, 'get').parameters ?? []) : []).filter((each) => each.in === 'query');
+      expect(query.map((each) => each.name)).toEqual(reads ? Object.keys(operation.input()) : []);
       const required = query.filter((each) => each.required).map((each) => each.name);
       for (const field of required) expect(Object.keys(sample)).toContain(field);
     });
@@ -184,13 +187,11 @@ describe('every operation of every vendor', () => {
       const file = join(root, 'test/fixtures/operations', vendor, `${name}.json`);
       const { input, output } = JSON.parse(readFileSync(file, 'utf8')) as { input: unknown; output: unknown };
       expect(takes(input), JSON.stringify(takes.errors)).toBe(true);
-      if (schemasOf(operation).output._zod.def.type === 'file') {
-        expect(output).toMatchObject({ type: expect.any(String) });
-        expect(post().responses[200]).toMatchObject({ content: { '*/*': {} } });
-        return;
-      }
-      const media = compile('paths', path, 'post', 'responses', '200', 'content', 'application/json', 'schema');
-      expect(media(output), JSON.stringify(media.errors)).toBe(true);
+      const isFile = schemasOf(operation).output._zod.def.type === 'file';
+      const json = () => compile('paths', path, 'post', 'responses', '200', 'content', 'application/json', 'schema');
+      // The bytes of a file have no schema.
+      expect(post().responses[200]).toMatchObject({ content: { [isFile ? '*/*' : 'application/json']: {} } });
+      expect(isFile ? typeof (output as { type: unknown }).type === 'string' : json()(output)).toBe(true);
     });
 
     test("leads to the vendor's documentation", () => {

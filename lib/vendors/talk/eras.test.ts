@@ -212,11 +212,11 @@ describe.each(['A', 'C', 'E'] as const)('era %s', (era) => {
       reactions: {},
     });
     expect((await alice.do('getChatMessages', { token, after: page.cursor })).messages).toEqual([]);
-    if (era === 'E') {
-      expect(await alice.do('getRoom', { token })).toMatchObject({ unreadMessages: 1, unreadMention: true });
-      await alice.do('getChatMessages', { token, after: before.cursor, markRead: true });
-      expect(await alice.do('getRoom', { token })).toMatchObject({ unreadMessages: 0 });
-    }
+    // Era E is the first that counts what a user has not read.
+    const unread = (counts: object) => (era === 'E' ? counts : {});
+    expect(await alice.do('getRoom', { token })).toMatchObject(unread({ unreadMessages: 1, unreadMention: true }));
+    await alice.do('getChatMessages', { token, after: before.cursor, markRead: true });
+    expect(await alice.do('getRoom', { token })).toMatchObject(unread({ unreadMessages: 0 }));
   });
 
   test('refuses what is too long before anything is sent, and names the limit', async () => {
