@@ -42,10 +42,10 @@ import { type DurableRuntime, startDurableRuntime } from './runtime/durable-runt
 import { batchResponses } from './runtime/event-loop-batch.ts';
 import type { QueueState } from './runtime/execution-queue.ts';
 import {
-  type Around,
   clockFunctions,
   type Functions,
   httpRoutes,
+  type InvocationWrapper,
   type LocalHandler,
   loadFunctions,
 } from './runtime/functions.ts';
@@ -76,7 +76,7 @@ export interface ProductOptions {
   /** The clock of the waits and retries of runs and deliveries; the system's if absent. */
   waitClock?: Clock;
   /** Runs each invocation of a function. */
-  around?: Around;
+  wrapInvocation?: InvocationWrapper;
 }
 
 export interface Product {
@@ -202,7 +202,7 @@ async function start(
   await publishAdminKey(services());
 
   await services().pause.begin();
-  const functions = await loadFunctions(options.around);
+  const functions = await loadFunctions(options.wrapInvocation);
   const control = functions.plain.control;
   const live =
     control && eventStream({ path: '/v1/stream', functionName: 'control', handler: control as StreamHandler });
@@ -341,7 +341,7 @@ async function knownSender({ rawPath, headers, cookies, requestContext }: APIGat
   if (token === undefined) {
     const cookie = cookies?.join('; ');
     const { method } = requestContext.http;
-    await gateway.keys.check({ method, path: rawPath, headers: { ...headers, ...(cookie && { cookie }) } });
+    await gateway.keyCheck.check({ method, path: rawPath, headers: { ...headers, ...(cookie && { cookie }) } });
   } else if (!(await hooksOf(gateway).byToken(token))) {
     throw new GatewayError('not_found', 'There is no hook at this address.');
   }

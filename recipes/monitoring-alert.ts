@@ -53,7 +53,7 @@ const taker = `(
           ? 'the monitoring tool')
 )`;
 
-const wasTold = (step: string) => `($type(steps.${step}.output) = 'object' or $exists(steps.${step}.error))`;
+const wasNotified = (step: string) => `($type(steps.${step}.output) = 'object' or $exists(steps.${step}.error))`;
 const end = (name: string, condition: string) => ({
   name,
   if: `{% $exists(steps.resolved.output.id) and ${condition} %}`,
@@ -183,8 +183,8 @@ export const monitoringAlert: Recipe = {
         },
         { name: 'resolved', waitFor: { ...alertEvent('resolve'), seconds: 7 * 86_400 } },
         // The end is announced even if only the radios got the incident; what nobody received has no end.
-        end('end', wasTold('line')),
-        end('lateEnd', `$not(${wasTold('line')}) and ${wasTold('page')}`),
+        end('end', wasNotified('line')),
+        end('lateEnd', `$not(${wasNotified('line')}) and ${wasNotified('page')}`),
         writeRow(
           'closeRow',
           'incidents',
@@ -198,7 +198,11 @@ export const monitoringAlert: Recipe = {
             ...continueOnError,
           },
         ),
-        { name: 'calm', if: `{% ${wasTold('line')} or ${wasTold('page')} %}`, wait: { seconds: '{{calmSeconds}}' } },
+        {
+          name: 'calm',
+          if: `{% ${wasNotified('line')} or ${wasNotified('page')} %}`,
+          wait: { seconds: '{{calmSeconds}}' },
+        },
       ],
     },
     {

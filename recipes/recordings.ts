@@ -10,14 +10,14 @@ const step = 90;
 /** Recordings that one run exports; the rest follows with the next. */
 const most = 400;
 /** Recordings may be finished out of order: ids this far below the newest exported one are still checked. */
-const lookBack = 500;
+const overlapIds = 500;
 
 const watermark = '($exists(memo.exported) ? memo.exported.watermark : 0)';
 
 /** JSONata: the finished recordings that are not exported, oldest first. */
 const fresh = `(
   $done := $memo.exported;
-  $from := $exists($done) ? $done.watermark - ${lookBack} : 0;
+  $from := $exists($done) ? $done.watermark - ${overlapIds} : 0;
   $byId := $merge($steps.pages.output.page.output.records[status = 10 and id > $from and $not(id in $done.ids)].{$string(id): $});
   [$sort($each($byId, function($record) {$record}), function($one, $other) {$one.id > $other.id})[[0..${most - 1}]].{
     "id": id,
@@ -90,7 +90,7 @@ export const recordings: Recipe = {
             until: `{% (
               $records := $steps.page.output.records;
               $count($records) < ${pageSize}
-                or ($records[0].id > $records[-1].id and $max($records.id) <= ${watermark} - ${lookBack})
+                or ($records[0].id > $records[-1].id and $max($records.id) <= ${watermark} - ${overlapIds})
             ) %}`,
             max: 100,
           },
@@ -155,7 +155,7 @@ export const recordings: Recipe = {
                 value: `{% (
                   $ids := $append($memo.exported.ids, ${records}.id);
                   $mark := $max($append($memo.exported.watermark, $ids));
-                  {"watermark": $mark, "ids": [$ids[$ > $mark - ${lookBack}]]}
+                  {"watermark": $mark, "ids": [$ids[$ > $mark - ${overlapIds}]]}
                 ) %}`,
               },
             },

@@ -30,7 +30,7 @@ interface StoredCall extends Key {
 }
 
 /** Longer than any call can take. */
-const runningTime = 60_000;
+const maxRunningMs = 60_000;
 const retentionMs = 24 * 60 * 60_000;
 
 export interface IdempotencyServices {
@@ -73,7 +73,7 @@ export async function once(
     fingerprint,
     state: 'running',
     fence,
-    runningUntil: now + runningTime,
+    runningUntil: now + maxRunningMs,
     keptUntil: now + retentionMs,
     expiresAt: expiry(now + retentionMs),
   };

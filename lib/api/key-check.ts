@@ -48,7 +48,7 @@ const form = /^tl_([a-z0-9]{16})_([A-Za-z0-9_-]{43})$/;
 /** The id of the admin key, which is a secret; functions compare keys with its hash in the table. */
 export const adminKeyId = 'admin';
 /** How long a process may use a key that it has checked, in milliseconds: a revoked key stops working everywhere within this time. */
-const cacheTime = 10_000;
+const cacheMs = 10_000;
 export const defaultPerMinute = 6_000;
 
 /** Identifies the caller, from memory for ten seconds. */
@@ -86,7 +86,7 @@ export class KeyCheck {
     const isUnknown = (this.#unknown.get(given) ?? 0) > this.#clock.now();
     const principal = isUnknown ? undefined : await this.#recent.get(given, () => this.#look(given, this.#clock.now()));
     if (principal) return principal;
-    if (!isUnknown) this.#unknown.set(given, this.#clock.now() + cacheTime);
+    if (!isUnknown) this.#unknown.set(given, this.#clock.now() + cacheMs);
     throw new GatewayError('unauthorized', 'This key is not known or was revoked.');
   }
 
@@ -107,7 +107,7 @@ export class KeyCheck {
     return (
       found && {
         value: { ...found.principal, keyHash: key.keyHash },
-        until: Math.min(now + cacheTime, found.until),
+        until: Math.min(now + cacheMs, found.until),
       }
     );
   }
@@ -116,7 +116,7 @@ export class KeyCheck {
     const signIn = await findSignIn(this.#table, token, now);
     const found = signIn && (await this.#holder(signIn, now));
     const until = Math.min(found?.until ?? Number.POSITIVE_INFINITY, signIn?.until ?? Number.POSITIVE_INFINITY);
-    return { value: found?.principal, until: Math.min(now + cacheTime, until) };
+    return { value: found?.principal, until: Math.min(now + cacheMs, until) };
   }
 
   /** A link's token is used up by this, so it is accepted only by the call that it was made for. */
@@ -133,7 +133,7 @@ export class KeyCheck {
 
   /** The admin key's hash, read at most once every ten seconds. Every text that is not an API key is compared with it. */
   async #readAdminHash(now: number): Promise<string | undefined> {
-    if (!this.#adminHash || !isRecent(this.#adminHash.readAt, cacheTime, now)) {
+    if (!this.#adminHash || !isRecent(this.#adminHash.readAt, cacheMs, now)) {
       this.#adminHash = { value: await readAdminKeyHash(this.#table), readAt: now };
     }
     return this.#adminHash.value;

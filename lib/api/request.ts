@@ -19,8 +19,8 @@ export interface HttpRequest {
  * Limits of a JSON body in bytes: the default, and the limit when it contains a file as Base64. Lambda takes 6 MB, and API Gateway
  * makes a body a third longer whose type it does not know as text.
  */
-export const bodyLimit = 1024 * 1024;
-export const bodyLimitWithFile = 4_500_000;
+export const bodyLimitBytes = 1024 * 1024;
+export const bodyLimitWithFileBytes = 4_500_000;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -28,7 +28,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function jsonBody(request: HttpRequest): Record<string, unknown> {
   const { rawBody } = request;
   if (rawBody.length === 0) return {};
-  if (rawBody.length > bodyLimitWithFile) throw tooLarge(rawBody.length);
+  if (rawBody.length > bodyLimitWithFileBytes) throw tooLarge(rawBody.length);
   requireUncompressed(request);
   const type = request.headers['content-type'];
   if (type !== undefined && !/^[\w.+-]+\/(?:[\w.+-]+\+)?json\b/i.test(type.trim())) {
@@ -51,7 +51,7 @@ export function jsonBody(request: HttpRequest): Record<string, unknown> {
   }
   const body = value as Record<string, unknown>;
   const file = Object.hasOwn(body, 'file') ? (body.file as { base64?: unknown } | null) : undefined;
-  if (rawBody.length > bodyLimit && typeof file?.base64 !== 'string') throw tooLarge(rawBody.length);
+  if (rawBody.length > bodyLimitBytes && typeof file?.base64 !== 'string') throw tooLarge(rawBody.length);
   return body;
 }
 
@@ -82,6 +82,6 @@ function readJson(text: string): unknown {
 function tooLarge(length: number): GatewayError {
   return new GatewayError(
     'payload_too_large',
-    `The body has ${length} bytes; the limit is ${bodyLimit}, or ${bodyLimitWithFile} with a Base64 file.`,
+    `The body has ${length} bytes; the limit is ${bodyLimitBytes}, or ${bodyLimitWithFileBytes} with a Base64 file.`,
   );
 }

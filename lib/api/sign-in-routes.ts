@@ -21,7 +21,7 @@ const shown = () =>
   );
 
 /** How a browser signs in with a key, stays signed in for twelve hours, and signs out. */
-export function signInRoutes(services: { table: Table; clock: Clock; random: Random; keys: KeyCheck }): Route[] {
+export function signInRoutes(services: { table: Table; clock: Clock; random: Random; keyCheck: KeyCheck }): Route[] {
   const { table, clock } = services;
   const signIns = new SignIns(table, clock, services.random);
   const show = ({ keyId, name, scopes }: Principal, token: SignInToken, until: number) => ({
@@ -74,7 +74,7 @@ export function signInRoutes(services: { table: Table; clock: Clock; random: Ran
       handle: async ({ request: { headers } }) => {
         const token = signInCookie(headers.cookie);
         if (token) await signIns.close(token);
-        services.keys.forget();
+        services.keyCheck.forget();
         return new Answer(204, undefined, { 'set-cookie': setCookie(undefined, secure(headers)) });
       },
     }),

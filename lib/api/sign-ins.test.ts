@@ -46,7 +46,7 @@ test('a sign-in stands for its key for twelve hours and no longer', async () => 
 });
 
 test('a sign-in ends with its key: revoked, rotated out, or the admin key replaced', async () => {
-  const keys = new ApiKeys(process.table, clock, process.random, process.keys);
+  const keys = new ApiKeys(process.table, clock, process.random, process.keyCheck);
   const admin = await check(adminHeaders);
   const made = await keys.create(admin, 'Night shift', ['talk/*/*'], 100);
   const cookie = await signIn({ authorization: `Bearer ${made.key}` });
@@ -73,10 +73,10 @@ test('a process that remembers a sign-in forgets it within ten seconds', async (
   const { token } = await signIns().open({ keyId, keyHash });
   const cookie = cookieOf(setCookie(token, false));
   const request = { method: 'GET', path: '/v1/me', headers: cookie };
-  expect(await process.keys.check(request)).toMatchObject({ keyId: 'admin' });
+  expect(await process.keyCheck.check(request)).toMatchObject({ keyId: 'admin' });
   await signIns().close(token);
   clock.advance(10_000);
-  await expect(process.keys.check(request)).rejects.toMatchObject({ code: 'unauthorized' });
+  await expect(process.keyCheck.check(request)).rejects.toMatchObject({ code: 'unauthorized' });
 });
 
 test('everything but a read needs the token of the page', async () => {

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { field, integer, text } from '../core/field.ts';
-import { type FileStore, maximumUpload } from '../core/files.ts';
+import { type FileStore, maxUploadBytes } from '../core/files.ts';
 import { type Route, route } from './route.ts';
 
 /** Where to upload a file that an operation will send: `file: {uploadId}`. */
@@ -22,7 +22,7 @@ export function uploadRoutes(files: FileStore): Route[] {
             examples: ['application/pdf'],
           },
         ),
-        size: field(integer(0, maximumUpload), { description: 'In bytes; the upload must have exactly this size.' }),
+        size: field(integer(0, maxUploadBytes), { description: 'In bytes; the upload must have exactly this size.' }),
       }),
       output: () =>
         z.looseObject({

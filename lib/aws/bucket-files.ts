@@ -9,7 +9,7 @@ import {
   retentionOf,
   type StoredFile,
   uploadKey,
-  uploadTime,
+  uploadSeconds,
 } from '../core/files.ts';
 import { type PartSizes, putStream } from './bucket-multipart.ts';
 
@@ -70,7 +70,7 @@ export function bucketFiles(bucket: string, options: BucketOptions = {}): FileSt
         Metadata: { name: encodedName },
       });
       const url = await getSignedUrl(client, command, {
-        expiresIn: uploadTime,
+        expiresIn: uploadSeconds,
         signableHeaders: new Set(['content-type']),
         unhoistableHeaders: new Set(['x-amz-meta-name']),
       });
@@ -79,7 +79,7 @@ export function bucketFiles(bucket: string, options: BucketOptions = {}): FileSt
         method: 'PUT',
         url,
         headers: { 'content-type': type, 'if-none-match': '*', 'x-amz-meta-name': encodedName },
-        expiresAt: new Date(now() + uploadTime * 1000).toISOString(),
+        expiresAt: new Date(now() + uploadSeconds * 1000).toISOString(),
       };
     },
     openRead: (uploadId, range) => get(uploadKey(uploadId), range, `upload ${uploadId}`),

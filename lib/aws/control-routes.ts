@@ -55,7 +55,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
     ...loginRoutes(services, vendors, onChange),
     ...usageRoutes(services, vendors),
     ...keyRoutes(
-      new ApiKeys(services.table, services.clock, services.random, services.keys, mustBeNamedIn(vendors)),
+      new ApiKeys(services.table, services.clock, services.random, services.keyCheck, mustBeNamedIn(vendors)),
       Object.keys(vendors),
       (scope) => scopeProblem(services.connections, vendors, scope),
       creations(services, () => hooksOf(services)),

@@ -3,9 +3,9 @@ import type { FileAnswer } from '../connections/invoke.ts';
 import type { FileStore } from '../core/files.ts';
 
 /** How many bytes fit into a Lambda response as Base64 without exceeding 6 MB. */
-const largestInline = 4_400_000;
+const maxInlineBytes = 4_400_000;
 /** How long a link to a larger file is valid, in seconds. */
-const linkTime = 15 * 60;
+const linkSeconds = 15 * 60;
 
 /** A file as an answer: its bytes with their content type, or a 303 to a short-lived link if it is too large. */
 export async function encodeFile(
@@ -17,7 +17,7 @@ export async function encodeFile(
   const chunks: Buffer[] = [];
   let held = 0;
   const reader = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  while (held <= largestInline && (size === undefined || size <= largestInline)) {
+  while (held <= maxInlineBytes && (size === undefined || size <= maxInlineBytes)) {
     const next = await reader.next();
     if (next.done) {
       return {
@@ -49,8 +49,8 @@ export async function encodeFile(
     ),
     type,
   );
-  const url = await files.link(key, linkTime, name);
-  const expiresAt = new Date(Date.now() + linkTime * 1000).toISOString();
+  const url = await files.link(key, linkSeconds, name);
+  const expiresAt = new Date(Date.now() + linkSeconds * 1000).toISOString();
   return {
     statusCode: 303,
     headers: { ...headers, location: url, 'content-type': 'application/json' },

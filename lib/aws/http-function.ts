@@ -25,7 +25,7 @@ export type HttpHandler = (request: HttpRequest, principal: Principal, services:
 export type OpenHttpHandler = (request: HttpRequest, services: Services) => Promise<HttpAnswer>;
 
 /** The time limit of a call, in milliseconds. API Gateway times out after 30 s. */
-const callTime = 25_000;
+const callTimeoutMs = 25_000;
 
 type Chain = MiddlewareObj<
   APIGatewayProxyEventV2,
@@ -82,7 +82,7 @@ function requestOf(event: APIGatewayProxyEventV2, context: Context): HttpRequest
     rawBody:
       event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8'),
     requestId: event.requestContext.requestId ?? context.awsRequestId,
-    signal: endAfter(callTime),
+    signal: endAfter(callTimeoutMs),
     sourceIp: event.requestContext.http.sourceIp,
   };
 }
@@ -117,7 +117,7 @@ function keyCheck(): Chain {
     before: async ({ event, context }) => {
       const progress = progressOf(event, context);
       const provided = services();
-      progress.principal = await provided.keys.check(progress.request);
+      progress.principal = await provided.keyCheck.check(progress.request);
       progress.rateHeaders = provided.rates.take(progress.principal, provided.clock.now());
     },
   };

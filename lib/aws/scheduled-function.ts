@@ -7,7 +7,7 @@ import { log, metric } from './log.ts';
 import { type Services, services } from './services.ts';
 
 /** The time limit of a tick, in milliseconds: it ends before the next one starts. */
-const tickTime = 55_000;
+const tickTimeoutMs = 55_000;
 
 /** The clock's own event, or what a tick started a worker with. */
 type ClockEvent = ScheduledEvent | { pages: readonly DuePage[] } | { all: true };
@@ -38,7 +38,7 @@ export function scheduledFunction(
       const before = provided.table.requests;
       const report = await run(provided, {
         requestId: context.awsRequestId,
-        signal: AbortSignal.timeout(tickTime),
+        signal: AbortSignal.timeout(tickTimeoutMs),
         startWorker: (pages) => provided.starter.startWorker(context.functionName, { pages }),
         ...('pages' in event && { pages: event.pages }),
         all: 'all' in event,

@@ -4,7 +4,7 @@ import type { SecretStore } from '../core/secrets.ts';
 import { clientConfig, type FunctionSettings } from './settings.ts';
 
 /** How long a value may be used after it was read, in milliseconds. */
-const cacheTime = 5 * 60_000;
+const cacheMs = 5 * 60_000;
 
 /** How long a deleted secret can be brought back, the shortest time that Secrets Manager knows. */
 const recoveryDays = 7;
@@ -28,7 +28,7 @@ export function secretsManager(settings: FunctionSettings, clock: Clock, onRead:
   return {
     async read(name, fresh = false) {
       const known = cache.get(name);
-      if (!fresh && known?.value !== undefined && isRecent(known.readAt, cacheTime, clock.now())) return known.value;
+      if (!fresh && known?.value !== undefined && isRecent(known.readAt, cacheMs, clock.now())) return known.value;
       const { sdk, manager } = await client();
       try {
         const { SecretString } = await manager.send(new sdk.GetSecretValueCommand({ SecretId: name }));

@@ -21,7 +21,7 @@ import { systemClock, systemRandom } from './system.ts';
 
 /** The services of a function, created once per process. */
 export interface Services extends GatewayServices {
-  keys: KeyCheck;
+  keyCheck: KeyCheck;
   /** Origins whose web pages may call the API with a key. */
   allowedOrigins: readonly string[];
   vendorNames: readonly string[];
@@ -130,7 +130,7 @@ function make(): Services {
     connections: new Connections(table, clock),
     usage: new UsageCounter(table, clock),
     pause: new Pause(table, clock, settings.startPaused),
-    keys: new KeyCheck(table, clock),
+    keyCheck: new KeyCheck(table, clock),
     rates: new RateLimit(),
     starter,
     startRun: async (call) => {

@@ -17,7 +17,7 @@ export const systemRandom: Random = {
 };
 
 /** Calls that start within this many milliseconds share one timeout signal. */
-const signalStep = 250;
+const signalStepMs = 250;
 let shared: { step: number; ms: number; signal: AbortSignal } | undefined;
 
 /**
@@ -25,7 +25,7 @@ let shared: { step: number; ms: number; signal: AbortSignal } | undefined;
  * lives on when a call is over, and thousands of them would cost more than the calls.
  */
 export function endAfter(ms: number): AbortSignal {
-  const step = Math.floor(performance.now() / signalStep);
+  const step = Math.floor(performance.now() / signalStepMs);
   if (shared?.step !== step || shared.ms !== ms) shared = { step, ms, signal: AbortSignal.timeout(ms) };
   return shared.signal;
 }

@@ -5,7 +5,7 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { HttpRequest } from '../api/request.ts';
 
 /** Shorter texts fit into one network packet: compressing them gains nothing. In bytes. */
-const worthCompressing = 1_400;
+const minCompressedBytes = 1_400;
 /** Brotli's quality 5 compresses better than gzip and is as fast. */
 const brotliQuality = 5;
 
@@ -31,7 +31,7 @@ export async function encodeText(
     const { 'content-type': _, ...rest } = headers;
     return { statusCode: 304, headers: { ...rest, vary: varyOf(headers) } };
   }
-  if (Buffer.byteLength(text) < worthCompressing || !isCompressible(headers['content-type'])) {
+  if (Buffer.byteLength(text) < minCompressedBytes || !isCompressible(headers['content-type'])) {
     return { statusCode: status, headers, body: text };
   }
   const varied = { ...headers, vary: varyOf(headers) };

@@ -50,10 +50,10 @@ export interface FileStore {
 }
 
 /** The largest upload in bytes: what a bucket takes in one request. */
-export const maximumUpload = 5 * 1024 ** 3;
+export const maxUploadBytes = 5 * 1024 ** 3;
 
 /** Seconds within which an upload must start. */
-export const uploadTime = 60 * 60;
+export const uploadSeconds = 60 * 60;
 
 /** The key of an uploaded file. */
 export const uploadKey = (uploadId: string): string => `uploads/${uploadId}`;

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import * as z from 'zod/mini';
 import { GatewayError, refusedField } from './errors.ts';
 import { base64, field, named, text } from './field.ts';
-import { type FileStore, maximumUpload, type StoredFile } from './files.ts';
+import { type FileStore, maxUploadBytes, type StoredFile } from './files.ts';
 import type { VendorCall } from './vendor.ts';
 import { failureOf } from './vendor-failure.ts';
 
@@ -128,7 +128,7 @@ async function fromUrl(
   const size = lengthOf(headers);
   if (size === undefined)
     throw refusedField('/file/url', 'answers without a length; stage the file with POST /v1/uploads instead');
-  if (size > maximumUpload) throw refusedField('/file/url', `has ${size} bytes, more than the 5 GB that are taken`);
+  if (size > maxUploadBytes) throw refusedField('/file/url', `has ${size} bytes, more than the 5 GB that are taken`);
   const mark = headers.etag ?? headers['last-modified'];
   const path = decoded(new URL(url).pathname.split('/').at(-1) ?? '');
   return {
@@ -165,7 +165,7 @@ async function fetchFrom(call: Reader, address: string, start: number) {
         url,
         headers: { accept: '*/*', 'accept-encoding': 'identity', ...(start > 0 && { range: `bytes=${start}-` }) },
         timeoutMs: 30 * 60_000,
-        maxBytes: maximumUpload,
+        maxBytes: maxUploadBytes,
         address: {},
       })
       .catch((error: unknown) => {

@@ -24,7 +24,7 @@ export interface Operation<Call = unknown> {
   readonly creates?: true;
   readonly call: Call;
   /** Of a function: its one telling request, as a raw request would name it; null for one that cannot be made raw. */
-  readonly route?: Call | null;
+  readonly rawRoute?: Call | null;
   readonly input: () => Shape;
   /** Checks across fields: returns the problem of an input, or nothing. */
   readonly rule?: (input: Record<string, unknown>) => FieldError | undefined;
@@ -73,7 +73,7 @@ export function documentedAt<Operations extends Readonly<Record<string, object>>
 export function operationsOf<Call, Context>() {
   return <S extends Shape, O extends z.ZodMiniType>(
     declaration: Omit<Operation<Call>, 'input' | 'output' | 'call' | 'route' | 'example' | 'slow' | 'rule'> &
-      ({ call: Call } | { call: Composed<Call, InputOf<S>, z.input<O>, Context>; route: Call | null }) & {
+      ({ call: Call } | { call: Composed<Call, InputOf<S>, z.input<O>, Context>; rawRoute: Call | null }) & {
         input: () => S;
         rule?: (input: InputOf<S>) => FieldError | undefined;
         output: () => O;
@@ -86,7 +86,7 @@ export function operationsOf<Call, Context>() {
 }
 
 /** The request of an operation by which a raw request is known to be it; undefined where none is. */
-export function rawRouteOf({ call, route }: Operation): string | undefined {
+export function rawRouteOf({ call, rawRoute: route }: Operation): string | undefined {
   const named = typeof call === 'function' ? route : call;
   return typeof named === 'string' ? named : undefined;
 }

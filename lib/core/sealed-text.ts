@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { GatewayError } from './errors.ts';
 import { sealedForm } from './redaction/secret-text.ts';
-import { sealAlike, unseal } from './seal.ts';
+import { sealDeterministic, unseal } from './seal.ts';
 
 /**
  * A secret inside stored JSON, encrypted: `{sealed:OWNER:BASE64URL}`. Expressions pass it on like any text, so that what is made from
@@ -22,7 +22,7 @@ export const stepOwner = 'step';
  */
 export function sealText(key: Uint8Array, owner: string, text: string): string {
   const nonceKey = createHmac('sha256', key).update('nonce').digest();
-  const seal = (part: string) => (part === '' ? '' : sealedText(owner, sealAlike(key, nonceKey, owner, part)));
+  const seal = (part: string) => (part === '' ? '' : sealedText(owner, sealDeterministic(key, nonceKey, owner, part)));
   let made = '';
   let end = 0;
   for (const { index, 0: sealed } of text.matchAll(sealedForm)) {

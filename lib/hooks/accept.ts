@@ -18,7 +18,7 @@ import { answerChallenge, signedChallenges } from './challenge.ts';
 import type { Message } from './claim.ts';
 import type { HookAnswer, HookItem } from './hooks.ts';
 import { messageOf } from './message.ts';
-import { hookBodyLimit, readBody, type StoreBody } from './read/body.ts';
+import { maxHookBodyBytes, readBody, type StoreBody } from './read/body.ts';
 import { safeHeaders, safeQuery } from './read/headers.ts';
 import { decoded } from './read/inflate.ts';
 import { redactPaths } from './redact-paths.ts';
@@ -86,7 +86,7 @@ async function acceptMessage(
     verifySender(services.http, hook.verify, { ...signed, rawBody: bytes }, secrets, now);
   let verdict = await sender(rawBody);
   if (!verdict) throw outOfOrder(`There is no kind of verification named ${kind}.`);
-  const bytes = await decoded(rawBody, headers['content-encoding'], hookBodyLimit);
+  const bytes = await decoded(rawBody, headers['content-encoding'], maxHookBodyBytes);
   // Some senders sign what they compress, others what they have compressed.
   if (!verdict.ok && bytes !== rawBody) verdict = (await sender(bytes)) ?? verdict;
   if (!verdict.ok) throw notTheSender(verdict.reason);

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { send } from '../../test/support/face.ts';
+import { invokeHttp } from '../../test/support/function-request.ts';
 import { type HookBench, startHookBench } from '../../test/support/hook-requests.ts';
 import { systemClock, systemRandom } from '../aws/system.ts';
 import { hookSecret } from '../core/secrets.ts';
@@ -74,7 +74,7 @@ describe('what comes in', () => {
   test('the deployed function takes the same post', async () => {
     const { handler } = await import('../../functions/hooks.ts');
     const hook = await bench.make(none);
-    const answer = await send(handler as never, { path: hook.path, body: { a: 1 } });
+    const answer = await invokeHttp(handler as never, { path: hook.path, body: { a: 1 } });
     expect(answer.status, answer.text).toBe(202);
     expect((await shown(idOf(answer)))?.data).toMatchObject({ body: { a: 1 } });
   });

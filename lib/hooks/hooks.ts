@@ -94,8 +94,8 @@ export interface HookChange {
 
 const tokenForm = /^([a-z2-7]{16})_([A-Za-z0-9_-]{43})$/;
 /** How long a process may use what it read before, and how soon it looks again where a token does not fit, in milliseconds. */
-const cacheTime = 10_000;
-const lookAgainTime = 1_000;
+const cacheMs = 10_000;
+const rereadAfterMs = 1_000;
 
 /** Keeps the hooks, and finds the one that an address means. */
 export class Hooks {
@@ -190,10 +190,10 @@ export class Hooks {
     const now = this.#clock.now();
     const hash = hashOf(secret);
     const known = this.#cache.get(id);
-    const opened = known && isRecent(known.readAt, cacheTime, now) ? known.item : undefined;
+    const opened = known && isRecent(known.readAt, cacheMs, now) ? known.item : undefined;
     if (opened && opens(opened, hash, now)) return opened;
     // The address may be new. Not every guessed address may cause a read, though.
-    if (known && isRecent(known.readAt, lookAgainTime, now)) return undefined;
+    if (known && isRecent(known.readAt, rereadAfterMs, now)) return undefined;
     const item = await this.#table.get<HookItem>(keys.hook(id), true);
     this.#cache.set(id, { item, readAt: now });
     return item && opens(item, hash, now) ? item : undefined;

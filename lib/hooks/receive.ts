@@ -12,7 +12,7 @@ import { basicChallenge, resultAnswer } from './answers.ts';
 import { answerChallenge, openChallenges } from './challenge.ts';
 import { takeMessage } from './claim.ts';
 import type { HookItem, Hooks } from './hooks.ts';
-import { hookBodyLimit } from './read/body.ts';
+import { maxHookBodyBytes } from './read/body.ts';
 import { HookRefusal } from './refusal.ts';
 import { keepHandshakeSecret } from './secrets.ts';
 import { noteHandshake, noteReceived, noteRefused, noteRepeated, sampleOf } from './status.ts';
@@ -86,10 +86,10 @@ async function handshake(services: HookServices, hook: HookItem, answer: JsonAns
 
 /** Checks that do not read the message itself. */
 function checkSurface({ allowFrom }: HookItem, { rawBody, sourceIp }: HttpRequest): void {
-  if (rawBody.length > hookBodyLimit) {
+  if (rawBody.length > maxHookBodyBytes) {
     throw new GatewayError(
       'payload_too_large',
-      `The body has ${rawBody.length} bytes; a hook takes ${hookBodyLimit} at most.`,
+      `The body has ${rawBody.length} bytes; a hook takes ${maxHookBodyBytes} at most.`,
     );
   }
   if (allowFrom && !isWithin(allowFrom, sourceIp)) {

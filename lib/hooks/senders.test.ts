@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type HttpBridge, startHttpBridge } from '../../local/aws/http-bridge.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
-import type { Answer } from '../../test/support/face.ts';
+import type { Answer } from '../../test/support/function-request.ts';
 import { type HookBench, startHookBench } from '../../test/support/hook-requests.ts';
 import { services } from '../aws/services.ts';
 import { keys } from '../store/items.ts';

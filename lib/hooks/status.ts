@@ -26,7 +26,7 @@ export interface HookStatus {
 type StatusItem = Key & HookStatus;
 
 /** The longest sample of a body, in bytes. */
-const sampleLength = 2048;
+const maxSampleBytes = 2048;
 
 /** Counts a stored message and keeps a sample of it. Figures for the owner's eyes: they must not cost a message. */
 export async function noteReceived(
@@ -104,9 +104,9 @@ function shown(item: StatusItem | undefined): HookStatus {
 export function sampleOf(body: unknown): string {
   const text = JSON.stringify(redact(body)) ?? 'null';
   const bytes = Buffer.from(text);
-  if (bytes.length <= sampleLength) return text;
+  if (bytes.length <= maxSampleBytes) return text;
   // A character that was cut through is left out.
-  return `${bytes.toString('utf8', 0, sampleLength - 4).replace(/\ufffd$/, '')}…`;
+  return `${bytes.toString('utf8', 0, maxSampleBytes - 4).replace(/\ufffd$/, '')}…`;
 }
 
 function iso(time: number): string {

@@ -13,7 +13,7 @@ export type RunProgress = RunResult | { id: string; state: 'running' };
 /** API Gateway gives up after 30 s, a call of ours after 25. */
 export const longestWait = 25;
 const firstPause = 100;
-const longestPause = 1_000;
+const maxPauseMs = 1_000;
 
 /** The seconds that a request asks to wait, 1 to 25; 0 where it does not ask. */
 export function secondsToWait(query: URLSearchParams): number {
@@ -32,7 +32,7 @@ export async function waitForRuns(
 ): Promise<RunProgress[]> {
   const results = new Map<string, RunResult>();
   const until = clock.now() + seconds * 1000;
-  for (let pause = firstPause; ; pause = Math.min(longestPause, pause * 1.5)) {
+  for (let pause = firstPause; ; pause = Math.min(maxPauseMs, pause * 1.5)) {
     for (const id of ids) {
       const result = results.has(id) ? undefined : await resultOf(id);
       if (result) results.set(id, result);

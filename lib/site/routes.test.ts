@@ -6,12 +6,12 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { declaredApi } from '../../test/support/api-document.ts';
-import { type Answer, type Ask, send } from '../../test/support/face.ts';
+import { type Answer, invokeHttp, type TestRequest } from '../../test/support/function-request.ts';
 import { startBackends } from '../../test/support/harness.ts';
 import { site } from './routes.ts';
 
 let backends: Awaited<ReturnType<typeof startBackends>>;
-let ask: (what: Ask) => Promise<Answer>;
+let ask: (what: TestRequest) => Promise<Answer>;
 
 beforeAll(async () => {
   backends = await startBackends();
@@ -19,7 +19,7 @@ beforeAll(async () => {
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   const { handler } = await import('../../functions/site.ts');
   // middy's handler takes more arguments than Lambda gives.
-  ask = (what) => send(handler as never, what);
+  ask = (what) => invokeHttp(handler as never, what);
 });
 afterAll(async () => {
   vi.restoreAllMocks();

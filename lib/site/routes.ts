@@ -107,14 +107,16 @@ function send(file: Asset, cache: string, more: Record<string, string> = {}): Js
 }
 
 /** With less room than this, in bytes, the database may soon take no more. */
-const leastRoom = 50_000_000;
+const minFreeBytes = 50_000_000;
 
 /** Whether there is room on the disk; nothing where room cannot run out. */
 async function roomLeft(files: SiteServices['files']): Promise<HealthReport['checks']> {
   const free = await files?.freeBytes?.();
   if (free === undefined) return [];
   const left = `${Math.floor(free / 1_000_000)} MB are left for data`;
-  return [{ name: 'disk', ok: free >= leastRoom, message: free >= leastRoom ? left : `${left}: free some space` }];
+  return [
+    { name: 'disk', ok: free >= minFreeBytes, message: free >= minFreeBytes ? left : `${left}: free some space` },
+  ];
 }
 
 /** 200 while the last minute's work was completed, otherwise 503 with the reasons. */

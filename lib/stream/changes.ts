@@ -35,7 +35,7 @@ interface Controls {
 }
 
 /** A change. */
-export type StreamFrame =
+export type StreamedChange =
   | { kind: 'event'; item: EventItem; body: object }
   | { kind: 'run'; item: RunItem }
   | { kind: 'delivery'; item: DeliveryItem }
@@ -43,7 +43,7 @@ export type StreamFrame =
   | { kind: 'automations'; version: number };
 
 export interface StreamPage {
-  frames: StreamFrame[];
+  changes: StreamedChange[];
   cursor: StreamCursor;
   /** More events are available immediately. */
   more: boolean;
@@ -88,7 +88,7 @@ export async function changesSince(
   const changed = recentChanges
     ? recentChanges.after(cursor.stamp).map(({ item }) => item)
     : (await Promise.all(kinds.map((kind) => listed(services, kind, cursor.stamp)))).flat();
-  const frames = changed.flatMap((item): StreamFrame[] => {
+  const changes = changed.flatMap((item): StreamedChange[] => {
     if (isRunItem(item)) return may('runs') ? [{ kind: 'run', item: item as Item & RunItem }] : [];
     if (!isDeliveryItem(item) || !may('deliveries')) return [];
     // Its key determines its type.
@@ -96,13 +96,13 @@ export async function changesSince(
     return maySeeDelivery({ scopes }, delivery) ? [{ kind: 'delivery', item: delivery }] : [];
   });
   return {
-    frames: [
+    changes: [
       ...(may('pause') && controlled.pausedSince !== cursor.pausedSince ? [{ kind: 'pause' as const, state }] : []),
       ...(may('automations') && controlled.automations !== cursor.automations
         ? [{ kind: 'automations' as const, version: controlled.automations }]
         : []),
       ...events.frames,
-      ...frames,
+      ...changes,
     ],
     cursor: {
       ...controlled,
@@ -114,17 +114,17 @@ export async function changesSince(
 }
 
 async function eventsSince(services: StreamServices, scopes: readonly string[], from: number) {
-  const frames: StreamFrame[] = [];
+  const changes: StreamedChange[] = [];
   let position = from;
   let read = 0;
   for await (const entry of entriesAfter(services, from)) {
-    if (++read > maxEvents) return { frames, position, more: true };
+    if (++read > maxEvents) return { frames: changes, position, more: true };
     position = entry.position;
     if (!mayReadEvent(scopes, entry)) continue;
     const item = await services.table.get<EventItem>(keys.event(entry.id), true);
-    if (item) frames.push({ kind: 'event', item, body: await shownEvent(services.files, item) });
+    if (item) changes.push({ kind: 'event', item, body: await shownEvent(services.files, item) });
   }
-  return { frames, position, more: false };
+  return { frames: changes, position, more: false };
 }
 
 async function listed(services: StreamServices, kind: 'run' | 'delivery', since: number): Promise<Item[]> {

@@ -4,7 +4,7 @@ import { Answer, type Route, route } from '../api/route.ts';
 import { controlNeed, covers, requireScope } from '../api/scopes.ts';
 import { showRun } from '../automations/runs/routes.ts';
 import { showDelivery } from '../subscriptions/delivery-routes.ts';
-import { changesSince, type StreamCursor, type StreamFrame, type StreamServices, streamStart } from './changes.ts';
+import { changesSince, type StreamCursor, type StreamedChange, type StreamServices, streamStart } from './changes.ts';
 
 /** The delay after which a browser reconnects once a response has ended, in milliseconds. */
 const retryMs = 5_000;
@@ -27,11 +27,11 @@ export function streamRoutes(services: StreamServices): Route[] {
         const given = cursorOf(request.headers['last-event-id']);
         const page = given
           ? await changesSince(services, principal, given)
-          : { frames: [], cursor: await streamStart(services), more: false };
+          : { changes: [], cursor: await streamStart(services), more: false };
         const { position, stamp, pausedSince, automations } = page.cursor;
         const text = [
           `retry: ${page.more ? 0 : retryMs}\n\n`,
-          ...page.frames.map((frame) => frameText(frame, principal, services.clock.now())),
+          ...page.changes.map((change) => changeText(change, principal, services.clock.now())),
           // Last, so that a client whose connection breaks before it receives this line requests everything again.
           `id: ${position}-${stamp}-${pausedSince}-${automations}\n\n`,
         ].join('');
@@ -41,22 +41,22 @@ export function streamRoutes(services: StreamServices): Route[] {
   ];
 }
 
-function frameText(frame: StreamFrame, principal: Principal, now: number): string {
-  return `event: ${frame.kind}\ndata: ${JSON.stringify(bodyOf(frame, principal, now))}\n\n`;
+function changeText(change: StreamedChange, principal: Principal, now: number): string {
+  return `event: ${change.kind}\ndata: ${JSON.stringify(bodyOf(change, principal, now))}\n\n`;
 }
 
-function bodyOf(frame: StreamFrame, principal: Principal, now: number): object {
-  switch (frame.kind) {
+function bodyOf(change: StreamedChange, principal: Principal, now: number): object {
+  switch (change.kind) {
     case 'event':
-      return frame.body;
+      return change.body;
     case 'run':
-      return showRun(frame.item, principal, now);
+      return showRun(change.item, principal, now);
     case 'delivery':
-      return showDelivery(frame.item);
+      return showDelivery(change.item);
     case 'pause':
-      return showPause(frame.state);
+      return showPause(change.state);
     case 'automations':
-      return { version: frame.version };
+      return { version: change.version };
   }
 }
 

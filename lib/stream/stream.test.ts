@@ -77,8 +77,8 @@ test('events come once, in order, from the moment at which the client began', as
   const next = client();
   expect(await next()).toEqual([]);
   const { ids } = await world.publish([world.event(), world.event()]);
-  const frames = await next();
-  expect(frames.filter(({ kind }) => kind === 'event').map(({ data }) => data.id)).toEqual(ids);
+  const changes = await next();
+  expect(changes.filter(({ kind }) => kind === 'event').map(({ data }) => data.id)).toEqual(ids);
   expect((await next()).filter(({ kind }) => kind === 'event')).toEqual([]);
 });
 

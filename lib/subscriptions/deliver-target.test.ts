@@ -21,7 +21,7 @@ test('a redirect is a failure and is not followed', async () => {
 });
 
 test('a target that does not answer, breaks off or does not exist fails with a reason', async () => {
-  stage.world.setPatience(100);
+  stage.world.setAttemptTime(100);
   const silent = await stage.receive(() => undefined);
   const broken = await stage.receive((response) => response.destroy());
   const gone = await startReceiver();
@@ -40,7 +40,7 @@ test('a target that does not answer, breaks off or does not exist fails with a r
 });
 
 test('a target that hangs gets two requests a second instead of 25, until it answers again', async () => {
-  stage.world.setPatience(50);
+  stage.world.setAttemptTime(50);
   const { table } = stage.world.services;
   const receiver = await stage.receive(() => undefined);
   const { item } = await stage.world.subscribe({ url: receiver.url });
@@ -59,7 +59,7 @@ test('a target that hangs gets two requests a second instead of 25, until it ans
   expect(turns.sort((a, b) => a - b)).toEqual([5, 6, 7].map((turn) => turn * 469));
 
   receiver.reply = (response) => response.writeHead(200).end();
-  stage.world.setPatience(15 * second);
+  stage.world.setAttemptTime(15 * second);
   stage.clock.advance(60 * second);
   await stage.world.publish([stage.world.event()]);
   await stage.world.runtime.idle();
@@ -67,7 +67,7 @@ test('a target that hangs gets two requests a second instead of 25, until it ans
 });
 
 test('an answer counts by its status, though its body never ends or is huge', async () => {
-  stage.world.setPatience(200);
+  stage.world.setAttemptTime(200);
   const endless = await stage.receive((response) => response.writeHead(200).write('thank you'));
   const huge = await stage.receive(status(200, {}, 'x'.repeat(3_000_000)));
   for (const { url } of [endless, huge]) {

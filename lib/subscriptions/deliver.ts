@@ -17,7 +17,7 @@ import { noteFailure, noteGone, noteSuccess } from './health.ts';
 import { targetOf } from './reach.ts';
 import { signingSecrets } from './secrets.ts';
 import type { SubscriptionItem, SubscriptionServices } from './subscriptions.ts';
-import { noteAnswerTime, patienceWith, reserveTurn, type Turn as TargetTurn } from './target-rate.ts';
+import { noteAnswerTime, reserveTurn, slowAfterMs, type Turn as TargetTurn } from './target-rate.ts';
 
 export interface DeliverServices extends SubscriptionServices {
   http: HttpClient;
@@ -28,14 +28,14 @@ export interface DeliverServices extends SubscriptionServices {
 }
 
 /** How long a target may take to answer, in milliseconds. */
-const attemptTime = 15_000;
+const attemptTimeoutMs = 15_000;
 /** If the turn at the target is this near, the process waits for it. */
-const shortWait = 2_000;
+const maxInProcessWaitMs = 2_000;
 const maxExcerpt = 500;
 /**
  * The maximum number of bytes read from a response, so that its connection can be reused; of a longer one only the start is read.
  */
-const maxBody = 65_536;
+const maxResponseBytes = 65_536;
 
 /** The outcome of a turn of the execution: an end, or the seconds until the next turn, which comes earlier when sending is resumed. */
 type Turn = { state: DeliveryState } | { seconds: number; pausedSince?: number };
@@ -101,7 +101,7 @@ async function takeTurn(services: DeliverServices, id: string, turn: number): Pr
   }
   const now = clock.now();
   const target = delivery.reserved ?? (await reserveTurn(table, subscription.url, now));
-  if (target.at - now > shortWait) {
+  if (target.at - now > maxInProcessWaitMs) {
     await table.update(key(delivery), 'SET #reserved = :target, #nextAttemptAt = :at', { target, at: target.at });
     return { seconds: (target.at - now) / 1000 };
   }
@@ -127,10 +127,10 @@ async function watched(
       noteAnswerTime(table, url, ms, { known: before, now: clock.now() }).catch(() => before),
     );
   };
-  const timer = setTimeout(() => note(attemptTime), patienceWith(spacing));
+  const timer = setTimeout(() => note(attemptTimeoutMs), slowAfterMs(spacing));
   try {
     const done = await attempt();
-    note(done.timedOut ? attemptTime : done.attempt.ms);
+    note(done.timedOut ? attemptTimeoutMs : done.attempt.ms);
     return done;
   } finally {
     clearTimeout(timer);
@@ -171,8 +171,8 @@ async function send(
         ...webhookHeaders({ id: delivery.eventId, timestamp, body }, secrets),
       },
       body,
-      timeoutMs: attemptTime,
-      maxBytes: maxBody,
+      timeoutMs: attemptTimeoutMs,
+      maxBytes: maxResponseBytes,
       address: targets,
     });
     const excerpt = await beginning(answer);
@@ -302,7 +302,7 @@ async function beginning({ body }: HttpStream): Promise<string> {
 function sentence(error: HttpFailure): string {
   switch (error.kind) {
     case 'timeout':
-      return `The target did not answer within ${attemptTime / 1000} seconds.`;
+      return `The target did not answer within ${attemptTimeoutMs / 1000} seconds.`;
     case 'refused-address':
       return `The target's address is not allowed: ${error.message.split(';')[0]}.`;
     case 'tls':

@@ -30,10 +30,10 @@ export async function listDeliveries(
   const now = services.clock.now();
   const found: DeliveryItem[] = [];
   // Those of one moment come from several lists, in any order.
-  let together = new Map<string, DeliveryItem>();
+  let sameMoment = new Map<string, DeliveryItem>();
   const flush = () => {
-    found.push(...[...together.values()].sort(byPlace));
-    together = new Map();
+    found.push(...[...sameMoment.values()].sort(byPlace));
+    sameMoment = new Map();
   };
   let time: number | undefined;
   for await (const item of candidates(services, query)) {
@@ -49,7 +49,7 @@ export async function listDeliveries(
       if (found.length >= query.limit) break;
       time = timeOf(item);
     }
-    together.set(item.id, item);
+    sameMoment.set(item.id, item);
   }
   flush();
   return found.slice(0, query.limit);

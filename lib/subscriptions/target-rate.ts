@@ -3,7 +3,7 @@ import { expiry, keys } from '../store/items.ts';
 import type { Table } from '../store/table.ts';
 
 /** Milliseconds between two requests to one target: 25 per second, below the 30 that hook receivers allow. */
-const shortestSpacing = 40;
+const minSpacingMs = 40;
 /** How many requests a target may have open at a time, about: a slower one gets fewer requests. */
 const openRequests = 32;
 
@@ -27,7 +27,7 @@ export interface Turn {
 export async function reserveTurn(table: Table, url: string, now: number): Promise<Turn> {
   const key = keys.targetRate(url);
   // A turn that was given out before the clock was set back says nothing about now.
-  const values = { shortest: shortestSpacing, now, future: futureFrom(now), expiresAt: expiry(now + 24 * 60 * 60_000) };
+  const values = { shortest: minSpacingMs, now, future: futureFrom(now), expiresAt: expiry(now + 24 * 60 * 60_000) };
   for (;;) {
     const queued = await table.update<TargetRate>(
       key,
@@ -36,7 +36,7 @@ export async function reserveTurn(table: Table, url: string, now: number): Promi
       '#next > :now AND (attribute_not_exists(#reservedAt) OR #reservedAt < :future)',
     );
     if (queued.done) {
-      const { next, spacing = shortestSpacing } = queued.item;
+      const { next, spacing = minSpacingMs } = queued.item;
       return { at: next - spacing, spacing };
     }
     const fresh = await table.update<TargetRate>(
@@ -45,12 +45,12 @@ export async function reserveTurn(table: Table, url: string, now: number): Promi
       values,
       'attribute_not_exists(#next) OR #next <= :now OR #reservedAt >= :future',
     );
-    if (fresh.done) return { at: now, spacing: fresh.item.spacing ?? shortestSpacing };
+    if (fresh.done) return { at: now, spacing: fresh.item.spacing ?? minSpacingMs };
   }
 }
 
 /** How long a target with a spacing may take to answer before it counts as slower, in milliseconds. */
-export function patienceWith(spacing: number): number {
+export function slowAfterMs(spacing: number): number {
   return 2 * spacing * openRequests;
 }
 
@@ -64,7 +64,7 @@ export async function noteAnswerTime(
   ms: number,
   { known, now }: { known: number; now: number },
 ): Promise<number> {
-  const wanted = Math.max(shortestSpacing, Math.ceil(ms / openRequests));
+  const wanted = Math.max(minSpacingMs, Math.ceil(ms / openRequests));
   if (wanted < known * 2 && wanted > known / 2) return known;
   // A delivery after a recovery need not wait for the turns that were assigned before.
   const turns = wanted < known ? ', #next = :now' : '';

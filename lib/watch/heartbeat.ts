@@ -19,7 +19,7 @@ export interface WatchReport {
 }
 
 /** The clocks tick at the same moment as this one: failed checks are repeated after these delays, in milliseconds. */
-const lookAgainMs = [1_000, 3_000, 8_000];
+const recheckDelaysMs = [1_000, 3_000, 8_000];
 const heartbeatTimeMs = 10_000;
 
 /**
@@ -35,7 +35,7 @@ export async function watch(
   const { table, clock } = services;
   await sendProbe(services);
   let checks = await runChecks(services, clocks);
-  for (const pause of lookAgainMs) {
+  for (const pause of recheckDelaysMs) {
     if (checks.every(({ ok }) => ok)) break;
     await clock.sleep(pause);
     checks = await runChecks(services, clocks);

@@ -8,7 +8,7 @@ import { keys } from '../store/items.ts';
  * Reports every hook that is expected to be busy and has received nothing for longer than its `silentAfterSeconds`: once per
  * silence.
  */
-export async function tellSilentHooks(services: LogServices): Promise<string[]> {
+export async function reportSilentHooks(services: LogServices): Promise<string[]> {
   const { table, clock } = services;
   const hooks = (await table.queryAll<HookItem>({ pk: keys.hooks() })).filter(
     ({ silentAfterSeconds }) => silentAfterSeconds !== undefined,

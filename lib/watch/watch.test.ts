@@ -14,7 +14,7 @@ import type { Item, Table } from '../store/table.ts';
 import { type ClockTick, noteProbe } from './checks.ts';
 import { watch } from './heartbeat.ts';
 import { runSelfTest, type SelfTestItem } from './self-test.ts';
-import { tellSilentHooks } from './silent-hooks.ts';
+import { reportSilentHooks } from './silent-hooks.ts';
 
 let desk: ControlDesk;
 let monitor: Receiver;
@@ -38,7 +38,7 @@ const goodMinute = async () => {
   for (const name of clocks) await tick(name);
   await noteProbe(desk.services.table, desk.clock.now());
 };
-const look = () => watch(desk.services, clocks, monitor.url);
+const runWatch = () => watch(desk.services, clocks, monitor.url);
 const health = async () => {
   const answer = await site(() => {
     throw new Error('No document is asked for');
@@ -93,14 +93,14 @@ describe('health and heartbeat', () => {
     ['a run that was started just now', 'run-running', (now) => ({ ...due('run-running', 'late', now - 60_000) })],
   ])('%s blocks no queue', async (_name, kind, item) => {
     await listed(kind, item(desk.clock.now()));
-    expect((await look()).failed).toEqual([]);
+    expect((await runWatch()).failed).toEqual([]);
   });
 
   test('a run with a step blocks no queue', async () => {
     await listed('run-running', {});
     const step = keys.runStep('late', 0, 0);
     await desk.services.table.put({ ...step });
-    expect((await look()).failed).toEqual([]);
+    expect((await runWatch()).failed).toEqual([]);
     await desk.services.table.delete(step);
   });
 
@@ -110,13 +110,13 @@ describe('health and heartbeat', () => {
   });
 
   test('after a good minute the monitor is called once and health is good', async () => {
-    expect(await look()).toEqual({ failed: [], heartbeat: 'sent' });
+    expect(await runWatch()).toEqual({ failed: [], heartbeat: 'sent' });
     expect(monitor.received).toHaveLength(1);
     expect(await health()).toMatchObject({ status: 200, body: { status: 'ok' } });
   });
 
   test('checks that stop are a failure', async () => {
-    await look();
+    await runWatch();
     desk.clock.advance(200_000);
     expect((await health()).status).toBe(503);
     expect(await failing()).toEqual(['clock watch']);
@@ -161,7 +161,7 @@ describe('health and heartbeat', () => {
   ];
   test.each(cases)('%s withholds the heartbeat and is named', async (_, name, breakIt) => {
     await breakIt();
-    const report = await look();
+    const report = await runWatch();
     await desk.services.table.delete({ pk: 'late', sk: 'late' });
     expect(report.heartbeat).toBe('withheld');
     expect(report.failed.join()).toContain(name);
@@ -190,14 +190,14 @@ describe('health and heartbeat', () => {
     desk.clock.advance(600_000);
     await noteProbe(desk.services.table, desk.clock.now());
     await tick('poll-events');
-    const looking = look();
+    const looking = runWatch();
     await tick('keep-sessions');
     expect((await looking).heartbeat).toBe('sent');
   });
 
   test('a monitor that does not answer is in the report', async () => {
     monitor.reply = (response) => response.writeHead(500).end();
-    expect((await look()).heartbeat).toBe('failed');
+    expect((await runWatch()).heartbeat).toBe('failed');
     monitor.reply = (response) => response.writeHead(200).end();
     expect(await watch(desk.services, clocks, undefined)).toMatchObject({ heartbeat: 'off' });
   });
@@ -224,17 +224,17 @@ describe('a silent hook', () => {
     ).body;
     await desk.call('POST', '/v1/hooks', { name: 'Quiet', verify: { kind: 'none' } });
     expect(busy.silentAfterSeconds).toBe(3600);
-    expect(await tellSilentHooks(desk.services)).toEqual([]);
+    expect(await reportSilentHooks(desk.services)).toEqual([]);
     desk.clock.advance(3_601_000);
-    expect(await tellSilentHooks(desk.services)).toEqual(['Busy']);
+    expect(await reportSilentHooks(desk.services)).toEqual(['Busy']);
     expect(await eventsOf(busy.id, Date.parse(busy.updatedAt))).toEqual([
       { hookId: busy.id, hook: 'Busy', silentAfterSeconds: 3600 },
     ]);
     await noteReceived(desk.services.table, busy.id, desk.clock.now(), { body: {} });
-    expect(await tellSilentHooks(desk.services)).toEqual([]);
+    expect(await reportSilentHooks(desk.services)).toEqual([]);
     await desk.call('PATCH', `/v1/hooks/${busy.id}`, { silentAfterSeconds: null });
     desk.clock.advance(7_200_000);
-    expect(await tellSilentHooks(desk.services)).toEqual([]);
+    expect(await reportSilentHooks(desk.services)).toEqual([]);
   });
 });
 

@@ -20,7 +20,7 @@ export interface ExpirySweep {
   stop(): Promise<void>;
 }
 
-const interval = 15 * 60 * 1000;
+const intervalMs = 15 * 60 * 1000;
 
 /** Starts the sweep of one table, by the attribute that its time to live is set to. */
 export function startExpirySweep(options: ExpirySweepOptions): ExpirySweep {
@@ -33,7 +33,7 @@ export function startExpirySweep(options: ExpirySweepOptions): ExpirySweep {
   const turn = () => {
     running = sweep().catch(() => undefined);
   };
-  const timer = setInterval(turn, interval).unref();
+  const timer = setInterval(turn, intervalMs).unref();
 
   async function sweep(): Promise<number> {
     const { TimeToLiveDescription } = await client.send(new DescribeTimeToLiveCommand({ TableName }));

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { GatewayError } from '../../lib/core/errors.ts';
-import { attachment, type FileStore, type StoredFile, uploadKey, uploadTime } from '../../lib/core/files.ts';
+import { attachment, type FileStore, type StoredFile, uploadKey, uploadSeconds } from '../../lib/core/files.ts';
 import { lockDirectory } from '../runtime/process-lock.ts';
 import { diskFiles } from './disk-files.ts';
 import { writeMessage } from './gateway-answer.ts';
@@ -96,7 +96,7 @@ export async function startFileStore(options: FileStoreOptions): Promise<LocalFi
   return {
     async createUpload({ name, type, size }) {
       const uploadId = randomBytes(24).toString('base64url');
-      const expiresAt = now() + uploadTime * 1000;
+      const expiresAt = now() + uploadSeconds * 1000;
       return {
         uploadId,
         method: 'PUT',

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { type GatewayError, problemOf } from '../../lib/core/errors.ts';
 
 /** What a Lambda may answer at most, in bytes of its payload. */
-export const lambdaPayloadLimit = 6 * 1024 * 1024;
+export const maxLambdaPayloadBytes = 6 * 1024 * 1024;
 
 /**
  * Writes what a function returned as API Gateway does for payload format 2.0: with a `statusCode` it is the answer itself,
@@ -61,7 +61,7 @@ export function writeProblem(response: ServerResponse, error: GatewayError): voi
 const dropped = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding', 'trailer', 'upgrade']);
 
 function send(response: ServerResponse, status: number, lines: string[], body: string | Buffer): void {
-  if (body.length > lambdaPayloadLimit) throw new Error('The answer is larger than the 6 MB that Lambda allows');
+  if (body.length > maxLambdaPayloadBytes) throw new Error('The answer is larger than the 6 MB that Lambda allows');
   const size = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
   if (status !== 204 && status !== 304) lines.push('content-length', String(size));
   response.writeHead(status, lines).end(body);

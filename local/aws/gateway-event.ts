@@ -88,12 +88,12 @@ export function gatewayEvent(routed: RoutedRequest, body: Buffer | undefined): A
 }
 
 // Without a prototype, so that a header named `constructor` is a header.
-function Bag() {}
-Bag.prototype = Object.create(null);
-const newBag = Bag as unknown as new () => Record<string, string>;
+function WithoutPrototype() {}
+WithoutPrototype.prototype = Object.create(null);
+const PlainRecord = WithoutPrototype as unknown as new () => Record<string, string>;
 
 function convertHeaders(raw: string[]): { headers: Record<string, string>; cookies: string[] | undefined } {
-  const headers = new newBag();
+  const headers = new PlainRecord();
   let cookies: string[] | undefined;
   for (let i = 0; i < raw.length; i += 2) {
     const name = (raw[i] ?? '').toLowerCase();

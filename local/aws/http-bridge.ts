@@ -6,7 +6,7 @@ import { redactText } from '../../lib/core/redaction/redact.ts';
 import { inBatch } from '../runtime/event-loop-batch.ts';
 import { listen } from '../runtime/loopback-server.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { lambdaPayloadLimit, writeAnswer, writeMessage, writeProblem } from './gateway-answer.ts';
+import { maxLambdaPayloadBytes, writeAnswer, writeMessage, writeProblem } from './gateway-answer.ts';
 import { gatewayEvent, type RoutedRequest } from './gateway-event.ts';
 import { lambdaContexts } from './lambda-context.ts';
 import { type Route, routeTable } from './route-table.ts';
@@ -68,14 +68,14 @@ interface Exchange extends RoutedRequest {
   reserved?: number;
 }
 
-const bodyLimit = 10 * 1024 * 1024;
+const maxBodyBytes = 10 * 1024 * 1024;
 /** How much of a body is read of anybody, in bytes: what most alarms need, and nothing that fills the memory. */
-const smallBody = 16 * 1024;
-const closeGrace = 10_000;
+const smallBodyBytes = 16 * 1024;
+const closeGraceMs = 10_000;
 /** How long a body that was refused is discarded, in milliseconds. */
 const discardMs = 5_000;
 /** How much of a body that is too long is read, so that the client comes to hear of it. */
-const drainLimit = 64 * 1024 * 1024;
+const maxDrainBytes = 64 * 1024 * 1024;
 
 /** Starts API Gateway's part on this machine: HTTP requests in, payload 2.0 events to the functions of this process, answers out. */
 export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpBridge> {
@@ -137,7 +137,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     url,
     port,
     close: async () => {
-      await close(closeGrace);
+      await close(closeGraceMs);
       clearInterval(watch);
     },
   };
@@ -153,7 +153,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     request.on('close', () => {
       if (!request.complete) leave(exchange);
     });
-    if (Number(request.headers['content-length'] ?? 0) <= smallBody) read(exchange);
+    if (Number(request.headers['content-length'] ?? 0) <= smallBodyBytes) read(exchange);
     else void makeRoom(exchange, () => read(exchange));
   }
 
@@ -163,10 +163,10 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= bodyLimit) chunks.push(chunk);
+      if (size <= maxBodyBytes) chunks.push(chunk);
       else chunks.length = 0;
-      if (size > drainLimit) refuse();
-      else if (size > smallBody && exchange.reserved === undefined) {
+      if (size > maxDrainBytes) refuse();
+      else if (size > smallBodyBytes && exchange.reserved === undefined) {
         // Its length was not stated.
         exchange.reserved = 0;
         request.pause();
@@ -176,12 +176,12 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     request.on('end', () => {
       const body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
       chunks.length = 0;
-      if (size > bodyLimit) refuse();
+      if (size > maxBodyBytes) refuse();
       else inBatch(() => void invoke(exchange, size === 0 ? undefined : body));
     });
     function refuse(): void {
       leave(exchange);
-      writeMessage(response, 413, 'Request Entity Too Large', size > drainLimit);
+      writeMessage(response, 413, 'Request Entity Too Large', size > maxDrainBytes);
     }
   }
 
@@ -203,7 +203,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
       request.on('close', () => clearTimeout(cut));
       return;
     }
-    const bytes = Math.min(Number(request.headers['content-length'] ?? bodyLimit), bodyLimit);
+    const bytes = Math.min(Number(request.headers['content-length'] ?? maxBodyBytes), maxBodyBytes);
     if (!(await bodies.take(bytes, () => running.has(exchange)))) return;
     // Between its grant and this turn it may have come to its end.
     if (running.has(exchange)) {
@@ -223,7 +223,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     const { response, route } = exchange;
     try {
       const event = gatewayEvent(exchange, body);
-      if (event.body !== undefined && event.body.length > lambdaPayloadLimit) {
+      if (event.body !== undefined && event.body.length > maxLambdaPayloadBytes) {
         writeMessage(response, 413, 'Request Entity Too Large');
         return;
       }

@@ -43,12 +43,12 @@ export function routeTable<R extends Route>(routes: readonly R[]): RouteTable<R>
     }
     const known = byPath.get(path);
     if (known !== undefined) return known;
-    const match = look(method, path);
+    const match = matchRoute(method, path);
     if (match !== undefined) byPath.set(path, match);
     return match;
   };
 
-  function look(method: string, path: string): RouteMatch<R> | undefined {
+  function matchRoute(method: string, path: string): RouteMatch<R> | undefined {
     const values: string[] = [];
     const found = path.startsWith('/') ? find(root, method, path, 1, values) : undefined;
     if (found === undefined) return fallback && { route: fallback, parameters: undefined };

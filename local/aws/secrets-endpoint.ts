@@ -29,7 +29,7 @@ export interface SecretsEndpoint {
 }
 
 const contentType = 'application/x-amz-json-1.1';
-const bodyLimit = 1024 * 1024;
+const maxBodyBytes = 1024 * 1024;
 
 /** Starts a Secrets Manager of this machine's own: the AWS JSON 1.1 protocol on 127.0.0.1, the data sealed on disk. */
 export async function startSecretsEndpoint(options: SecretsEndpointOptions): Promise<SecretsEndpoint> {
@@ -57,7 +57,7 @@ export async function startSecretsEndpoint(options: SecretsEndpointOptions): Pro
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requireAccessKey(request, credentials);
     const tooLarge = new ServiceError('InvalidParameterException', 'The request is too large.', 413);
-    const body = await readBody(request, bodyLimit, tooLarge);
+    const body = await readBody(request, maxBodyBytes, tooLarge);
     const name = String(request.headers['x-amz-target']).replace(/^secretsmanager\./, '');
     if (!Object.hasOwn(operations, name)) {
       throw new ServiceError(

@@ -36,10 +36,10 @@ export interface StreamPump {
 
 const batchLength = 100;
 /** Milliseconds between looks: short after there were events or a nudge, longer and longer while there is nothing. */
-const shortestPause = 10;
-const longestPause = 1000;
+const minPauseMs = 10;
+const maxPauseMs = 1000;
 /** Milliseconds after which new shards are looked for. */
-const describeEvery = 30_000;
+const describeEveryMs = 30_000;
 const defaultDelays = [200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
 
 /** What a read of a shard returned: `other` is not an event, such as a session or a counter. */
@@ -61,7 +61,7 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
   const streamArn = await findStream(client, tableName);
   const shards = new Map<string, Shard>();
   let described = 0;
-  let looks = 0;
+  let polls = 0;
   let cutShort: (() => void) | undefined;
   let resting = false;
   let nudged = false;
@@ -176,7 +176,7 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
     }
     const called = nudged;
     nudged = false;
-    if (called && !ending.signal.aborted) await pause(shortestPause);
+    if (called && !ending.signal.aborted) await pause(minPauseMs);
     return called;
   }
 
@@ -186,24 +186,24 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
   }
 
   async function run(): Promise<void> {
-    let wait = shortestPause;
+    let wait = minPauseMs;
     while (!ending.signal.aborted) {
-      const look = ++looks;
+      const poll = ++polls;
       try {
-        if (Date.now() - described > describeEvery) await describe();
+        if (Date.now() - described > describeEveryMs) await describe();
         const portions: Portion[] = [];
         for (const shard of [...shards.values()]) portions.push(await advance(shard));
-        if (portions.includes('events')) wait = shortestPause;
+        if (portions.includes('events')) wait = minPauseMs;
         if (portions.every((portion) => portion === 'nothing')) {
-          for (const each of waiting.filter(({ after }) => after < look)) each.resolve();
-          waiting.splice(0, waiting.length, ...waiting.filter(({ after }) => after >= look));
+          for (const each of waiting.filter(({ after }) => after < poll)) each.resolve();
+          waiting.splice(0, waiting.length, ...waiting.filter(({ after }) => after >= poll));
         }
       } catch {
         // The database is away for a moment; the place in the stream is kept.
         for (const shard of shards.values()) shard.iterator = undefined;
-        wait = longestPause;
+        wait = maxPauseMs;
       }
-      wait = (await rest(wait)) ? shortestPause : Math.min(longestPause, wait * 1.5);
+      wait = (await rest(wait)) ? minPauseMs : Math.min(maxPauseMs, wait * 1.5);
     }
   }
 
@@ -212,7 +212,7 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
   return {
     drained: () =>
       new Promise((resolve) => {
-        waiting.push({ after: looks, resolve });
+        waiting.push({ after: polls, resolve });
         nudge();
       }),
     nudge,

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 
-const retention = 24 * 60 * 60;
+const retentionSeconds = 24 * 60 * 60;
 
 /**
  * Gives the embedded database's stream the index it lacks: it looks for the last sequence number at each write, and without
@@ -31,7 +31,7 @@ export function trimStream(dataFile: string, now: number, keep = 200_000): numbe
     );
     let total = 0;
     for (;;) {
-      const removed = Number(remove.run(Math.floor(now / 1000) - retention, keep).changes);
+      const removed = Number(remove.run(Math.floor(now / 1000) - retentionSeconds, keep).changes);
       if (removed === 0) return total;
       total += removed;
     }

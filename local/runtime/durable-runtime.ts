@@ -59,12 +59,12 @@ export interface DurableRuntime {
 }
 
 /** As on AWS, in milliseconds. */
-const invocationTime = 15 * 60_000;
+const invocationTimeoutMs = 15 * 60_000;
 /** An execution that waits only for a callback is checked again after this; in milliseconds. */
-const farOff = 366 * 24 * 60 * 60_000;
+const recheckAfterMs = 366 * 24 * 60 * 60_000;
 /** As on AWS, in bytes. */
-const largestPayload = 256 * 1024;
-const longestFaultPause = 300_000;
+const maxPayloadBytes = 256 * 1024;
+const maxFaultPauseMs = 300_000;
 /** About a minute, with the pauses between. */
 const persistAttempts = 35;
 
@@ -133,7 +133,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
         UpdatedOperationIds: updated,
         InitialExecutionState: { Operations: [executionOperation(execution), ...mine.operations.values()] },
       };
-      const context = createLambdaContext({ name: functionName, timeout: invocationTime });
+      const context = createLambdaContext({ name: functionName, timeout: invocationTimeoutMs });
       output = await handler(new DurableExecutionInvocationInputWithClient(input, clientOf(pk, mine)), context);
     } catch (error) {
       fault = error;
@@ -166,10 +166,10 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     const { pk, functionName, name } = execution;
     const now = clock.now();
     const faults = broke ? (execution.faults ?? 0) + 1 : 0;
-    let until = mine.unseen.size > 0 ? now : (earliestTimer(mine.operations) ?? now + farOff);
+    let until = mine.unseen.size > 0 ? now : (earliestTimer(mine.operations) ?? now + recheckAfterMs);
     if (broke) {
       if (!queue.stopping) options.onFault?.(functionName, name, fault);
-      until = now + Math.min(longestFaultPause, 1000 * 2 ** (faults - 1));
+      until = now + Math.min(maxFaultPauseMs, 1000 * 2 ** (faults - 1));
     }
     await store.suspend(execution, until, faults, now);
     queue.rest(pk, functionName, until);
@@ -208,7 +208,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
         mine.unseen.clear();
         for (const update of Updates) {
           const id = update.Id ?? '';
-          if (Buffer.byteLength(update.Payload ?? '') > largestPayload) {
+          if (Buffer.byteLength(update.Payload ?? '') > maxPayloadBytes) {
             throw new DurableExecutionClientError('A checkpoint carries at most 256 kB.', {
               scope: DurableExecutionClientErrorScope.EXECUTION,
             });

@@ -52,9 +52,9 @@ interface FunctionQueue {
 }
 
 const longestTimer = 2 ** 31 - 1;
-const stopTime = 3_000;
+const stopTimeoutMs = 3_000;
 /** Timers this close together share one waking, in milliseconds. */
-const grain = 10;
+const timerGrainMs = 10;
 
 /**
  * Which executions run, wait for their turn or rest until a time. Groups take turns, so that one whose executions take long holds up
@@ -151,7 +151,7 @@ export class ExecutionQueue {
       if (until > now) next = Math.min(next, until);
       else this.enqueue(pk, functionName);
     }
-    this.#setTimer(next === Number.POSITIVE_INFINITY ? next : Math.max(next, now + grain));
+    this.#setTimer(next === Number.POSITIVE_INFINITY ? next : Math.max(next, now + timerGrainMs));
   }
 
   /** Resolves when nothing runs and nothing waits for its turn. */
@@ -171,7 +171,7 @@ export class ExecutionQueue {
       for (const group of queue.groups.values()) group.waiting = [];
     }
     // What takes longer continues at the next start, as after a crash.
-    const limit = AbortSignal.timeout(stopTime);
+    const limit = AbortSignal.timeout(stopTimeoutMs);
     await Promise.race([this.idle(), new Promise((resolve) => limit.addEventListener('abort', resolve))]);
   }
 

@@ -24,12 +24,12 @@ export interface Functions {
  * The same functions that run on AWS, loaded into this process. They read the environment when they are first called, so it
  * must be set before.
  */
-export async function loadFunctions(around?: Around): Promise<Functions> {
+export async function loadFunctions(wrap?: InvocationWrapper): Promise<Functions> {
   const loaded = await Promise.all(
     functions.map(async (each) => {
       const handler = await handlerOf(each);
-      if (!around) return { ...each, handler };
-      return { ...each, handler: (...given: unknown[]) => around(each.name, () => handler(...given)) };
+      if (!wrap) return { ...each, handler };
+      return { ...each, handler: (...given: unknown[]) => wrap(each.name, () => handler(...given)) };
     }),
   );
   const handlers = <Handler>(matches: (declaration: FunctionDeclaration) => boolean) =>
@@ -47,7 +47,7 @@ export async function loadFunctions(around?: Around): Promise<Functions> {
 }
 
 /** Runs each invocation of a function; a test holds it against the function's rights there. */
-export type Around = <T>(functionName: string, run: () => T) => T;
+export type InvocationWrapper = <T>(functionName: string, run: () => T) => T;
 
 /** The handler of a function. The bundler reads the pattern and takes every function along. */
 async function handlerOf({ name }: FunctionDeclaration): Promise<(...given: unknown[]) => unknown> {

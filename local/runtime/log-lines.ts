@@ -1,5 +1,5 @@
 /** How long lines are gathered, in milliseconds. */
-const pause = 50;
+const gatherMs = 50;
 
 /** Gathers log lines, and makes and writes them together, so that a request waits for neither. */
 export function gatherLines(output: { write(text: string): unknown }): {
@@ -20,7 +20,7 @@ export function gatherLines(output: { write(text: string): unknown }): {
   return {
     write: (line) => {
       gathered.push(line);
-      timer ??= setTimeout(flush, pause);
+      timer ??= setTimeout(flush, gatherMs);
     },
     flush,
   };

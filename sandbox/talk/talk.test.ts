@@ -67,15 +67,15 @@ describe('brute-force protection', () => {
 
   test('throttles ten wrong tokens, dies over the eleventh and then refuses the address until half an hour later', async () => {
     const client = await start();
-    const look = () => client.call('alice', 'GET', '/apps/spreed/api/v4/room/missing99');
+    const read = () => client.call('alice', 'GET', '/apps/spreed/api/v4/room/missing99');
     const seen = [];
     for (let at = 0; at < 12; at++) {
-      const answer = await look();
+      const answer = await read();
       seen.push(`${answer.status} ${answer.headers.get('x-nextcloud-bruteforce-throttled') ?? ''}`.trim());
     }
     const delays = [200, 400, 800, 1600, 3200, 6400, 12_800, 25_000, 25_000, 25_000].map((ms) => `404 ${ms}ms`);
     expect(seen).toEqual([...delays, '500', '429']);
-    expect((await look()).headers.has('retry-after')).toBe(false);
+    expect((await read()).headers.has('retry-after')).toBe(false);
     expect(await client.status('alice', 'GET', `/v4/room/${room}`)).toBe(429);
     expect(await client.status('alice', 'GET', `/v4/room/${room}/participants`)).toBe(200);
     talk.advance(1801_000);

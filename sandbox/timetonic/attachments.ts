@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FileSink } from './byte-store.ts';
 import { stampMessage } from './message-changes.ts';
-import { refused } from './nok.ts';
+import { refused } from './refusal.ts';
 import { touchRow } from './row-changes.ts';
 import type { Field, Message, Row, StoredFile, Table } from './state.ts';
 import { nextId, now, type Vendor } from './vendor.ts';

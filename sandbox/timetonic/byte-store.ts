@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Bytes above this are hashed and counted only. */
-const kept = 16 * 1024 * 1024;
+const maxKeptBytes = 16 * 1024 * 1024;
 
 /** The storage of small files' bytes: beside the state file if there is one, otherwise in memory. */
 export interface ByteStore {
@@ -42,7 +42,7 @@ export class FileSink {
   write(chunk: Buffer): void {
     this.#hash.update(chunk);
     this.size += chunk.length;
-    if (this.size > kept) this.#chunks = undefined;
+    if (this.size > maxKeptBytes) this.#chunks = undefined;
     // A copy, because a chunk may be a view of a much larger read buffer.
     this.#chunks?.push(Buffer.from(chunk));
   }

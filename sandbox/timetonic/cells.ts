@@ -1,7 +1,7 @@
 import { commentsJson, commentsOf } from './comment-json.ts';
 import { raw, rawNumber } from './exact-json.ts';
 import { asObject } from './form.ts';
-import { refused, VendorNo } from './nok.ts';
+import { refused, VendorRefusal } from './refusal.ts';
 import type { Cell, Field, LinkValue, Row } from './state.ts';
 import { findTable, type Vendor } from './vendor.ts';
 
@@ -92,12 +92,12 @@ function parseLinks(vendor: Vendor, field: Field, value: unknown, separator: str
   const links = wanted.map((item): LinkValue => {
     if (typeof item === 'string') {
       const row = Object.values(target.rows).find((candidate) => cellText(candidate.values[title]) === item.trim());
-      if (!row) throw new VendorNo(`field ${field.id}: no row of ${target.name} is called ${item.trim()}`);
+      if (!row) throw new VendorRefusal(`field ${field.id}: no row of ${target.name} is called ${item.trim()}`);
       return { row_id: row.id, value: item.trim() };
     }
     const id = String(asObject(item, `field ${field.id}`).row_id);
     const row = Object.hasOwn(target.rows, id) ? target.rows[id] : undefined;
-    if (!row) throw new VendorNo(`field ${field.id}: unknown row ${id}`);
+    if (!row) throw new VendorRefusal(`field ${field.id}: unknown row ${id}`);
     return { row_id: id, value: cellText(row.values[title]) };
   });
   return links.length > 0 ? links : undefined;

@@ -2,7 +2,7 @@ import { storeFile, type Target } from './attachments.ts';
 import { FileSink, generatedBytes } from './byte-store.ts';
 import { dropKeys } from './key-requests.ts';
 import { deleteMessage, editMessage, postMessage } from './message-changes.ts';
-import type { Cut, RequestFailure } from './misdeeds.ts';
+import type { Cut, RequestFailure } from './request-faults.ts';
 import { addComment, createRow, readValues, removeRow, setValues } from './row-changes.ts';
 import type { SocketHost } from './socket.ts';
 import type { Book, Field, IdKind, SocketSwitches, StoredFile, Switches, Table } from './state.ts';
@@ -146,10 +146,10 @@ export function createControls(vendor: Vendor, tus: TusHost, sockets: SocketHost
     },
     killSesskey: ({ user, key } = {}) => ({ killed: dropKeys(state.sesskeys, user, undefined, key) }),
     killOauthkey: ({ user, key } = {}) => ({ killed: dropKeys(state.oauthkeys, user, undefined, key) }),
-    failRequest: vendor.misdeeds.failRequest,
-    deadlock: (input = {}) => vendor.misdeeds.deadlock(input),
-    cutUploads: vendor.misdeeds.cutUploads,
-    cutDownloads: vendor.misdeeds.cutDownloads,
+    failRequest: vendor.requestFaults.failRequest,
+    deadlock: (input = {}) => vendor.requestFaults.deadlock(input),
+    cutUploads: vendor.requestFaults.cutUploads,
+    cutDownloads: vendor.requestFaults.cutDownloads,
     expireUploads: () => ({ expired: tus.expire() }),
     generateFile: (input) => generateFile(vendor, input),
     pushSocket: ({ frame, text, user }) => ({ sent: sockets.sendText(text ?? JSON.stringify(frame ?? {}), user) }),

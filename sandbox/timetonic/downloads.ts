@@ -3,8 +3,8 @@ import type { SandboxReply, SandboxRequest } from '../sandbox-server.ts';
 import { generatedBytes } from './byte-store.ts';
 import { checkFields, parseForm } from './form.ts';
 import { queryRefusal } from './form-api.ts';
-import { refused, replyTo, VendorNo } from './nok.ts';
 import { standIns } from './pictures.ts';
+import { refused, replyTo, VendorRefusal } from './refusal.ts';
 import type { StoredFile, User } from './state.ts';
 import { bookKey, checkAccess, findBook, type Vendor } from './vendor.ts';
 
@@ -65,8 +65,8 @@ function decodePart(part: string): string {
   }
 }
 
-function missing(text: string, refusal = false): VendorNo {
-  return new VendorNo(text, {
+function missing(text: string, refusal = false): VendorRefusal {
+  return new VendorRefusal(text, {
     refusal,
     page: { status: 404, html: '<html><body><h1>404 Not Found</h1></body></html>' },
   });
@@ -83,7 +83,8 @@ async function callerOf(request: SandboxRequest, vendor: Vendor): Promise<User |
   const optional = { version: 'text?', b_c: 'text?', b_o: 'text?', smid: 'id?' } as const;
   const form = checkFields(values, { o_u: 'text', u_c: 'text', sesskey: 'text', ...optional });
   const owner = Object.hasOwn(state.sesskeys, form.text('sesskey')) ? state.sesskeys[form.text('sesskey')] : undefined;
-  if (!owner || !('user' in owner) || owner.user !== form.text('o_u')) throw new VendorNo(state.switches.sesskeyError);
+  if (!owner || !('user' in owner) || owner.user !== form.text('o_u'))
+    throw new VendorRefusal(state.switches.sesskeyError);
   if (form.text('u_c') !== owner.user) throw refused('u_c must be same as o_u');
   return state.users[owner.user];
 }
@@ -143,7 +144,7 @@ function contentOf(vendor: Vendor, file: StoredFile, type: string, size: string)
     'content-disposition': `inline; filename*=UTF-8''${encodeURIComponent(file.originName)}`,
   };
   const blocks = stored ? [stored] : generatedBytes(file.seed ?? 0, file.size);
-  const cut = vendor.misdeeds.takeDownloadCut();
+  const cut = vendor.requestFaults.takeDownloadCut();
   if (stored && cut === undefined) return { status: 200, headers, body: stored };
   return { status: 200, headers, write: (response) => stream(response, headers, blocks, cut) };
 }

@@ -2,7 +2,7 @@ import { checkTarget, storeFile, type Target } from './attachments.ts';
 import { FileSink } from './byte-store.ts';
 import { findMessage } from './message-changes.ts';
 import { boundaryOf, readMultipart } from './multipart.ts';
-import { refused } from './nok.ts';
+import { refused } from './refusal.ts';
 import { fieldOf } from './row-requests.ts';
 import type { StoredFile } from './state.ts';
 import { type ApiRequest, bookOfTable, type Call, checkAccess, findBook, findRow, type Vendor } from './vendor.ts';

@@ -6,8 +6,8 @@ import { fileUploadRequest, readUpload, type UploadedFile } from './file-upload.
 import { checkFields, type FieldRule, parseForm } from './form.ts';
 import { keyRequests } from './key-requests.ts';
 import { messageRequests } from './message-requests.ts';
-import { failedReply, type RequestFailure } from './misdeeds.ts';
-import { jsonHeaders, refused, replyTo, serverVersion, VendorNo } from './nok.ts';
+import { jsonHeaders, refused, replyTo, serverVersion, VendorRefusal } from './refusal.ts';
+import { failedReply, type RequestFailure } from './request-faults.ts';
 import { pivotRequest, rowRequests } from './row-requests.ts';
 import { tableRequests } from './table-requests.ts';
 import type { ApiRequest, Call, Vendor } from './vendor.ts';
@@ -44,7 +44,7 @@ export async function answerForm(request: SandboxRequest, vendor: Vendor): Promi
     // The vendor also accepts fields in the URL; only the journal reports them.
     for (const [name, value] of request.query) if (!values.has(name)) values.set(name, value);
     req = takeName(values);
-    failure = vendor.misdeeds.takeFailure(req);
+    failure = vendor.requestFaults.takeFailure(req);
     if (failure && failure.when !== 'after') return failedReply(failure, req, switches);
     const reply = act(vendor, req, values, file);
     const misplaced = queryRefusal(request.query);
@@ -109,7 +109,7 @@ function countCall(vendor: Vendor): void {
   const { quota, switches } = vendor.sandbox.state;
   const month = new Date(vendor.sandbox.now()).toISOString().slice(0, 7);
   if (quota.month !== month) Object.assign(quota, { month, used: 0 });
-  if (quota.limit !== null && quota.used >= quota.limit) throw new VendorNo(switches.quotaError);
+  if (quota.limit !== null && quota.used >= quota.limit) throw new VendorRefusal(switches.quotaError);
   quota.used += 1;
 }
 
@@ -129,12 +129,12 @@ function open(vendor: Vendor, rule: ApiRequest, values: Map<string, string>): Ca
   if (anonymous) return { ...base, form, user: undefined, gateway: undefined };
 
   const owner = Object.hasOwn(state.sesskeys, sesskey) ? state.sesskeys[sesskey] : undefined;
-  if (!owner) throw new VendorNo(state.switches.sesskeyError);
+  if (!owner) throw new VendorRefusal(state.switches.sesskeyError);
   if ('gateway' in owner) {
-    if (owner.gateway !== o_u || !rule.gateway) throw new VendorNo(state.switches.sesskeyError);
+    if (owner.gateway !== o_u || !rule.gateway) throw new VendorRefusal(state.switches.sesskeyError);
     return { ...base, form, user: undefined, gateway: o_u };
   }
-  if (owner.user !== o_u) throw new VendorNo(state.switches.sesskeyError);
+  if (owner.user !== o_u) throw new VendorRefusal(state.switches.sesskeyError);
   if (u_c !== o_u && !rule.anySender) throw refused('u_c must be same as o_u');
   return { ...base, form, user: state.users[owner.user], gateway: undefined };
 }

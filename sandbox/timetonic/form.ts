@@ -1,5 +1,5 @@
 import { parseExact } from './exact-json.ts';
-import { refused } from './nok.ts';
+import { refused } from './refusal.ts';
 
 type Kind = 'text' | 'any' | 'int' | 'bigint' | 'boolean' | 'json' | 'id' | 'rowId' | 'idList' | 'phone';
 

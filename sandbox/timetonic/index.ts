@@ -11,7 +11,7 @@ import { demoState } from './demo-data.ts';
 import { demoFiles } from './demo-files.ts';
 import { answerDownload } from './downloads.ts';
 import { answerForm } from './form-api.ts';
-import { createMisdeeds } from './misdeeds.ts';
+import { createRequestFaults } from './request-faults.ts';
 import { createSocketHost } from './socket.ts';
 import type { Switches, TimetonicState } from './state.ts';
 import { createTusHost } from './tus-host.ts';
@@ -39,10 +39,10 @@ export async function startTimetonicSandbox(options: TimetonicSandboxOptions = {
   const { switches, ...shared } = options;
   const controls: SandboxControls<TimetonicState> = {};
   const sandbox = await startSandbox<TimetonicState>(shared, demoState, (request) => route(request), controls);
-  const misdeeds = createMisdeeds();
+  const requestFaults = createRequestFaults();
   const vendor: Vendor = {
     sandbox,
-    misdeeds,
+    requestFaults,
     bytes: openByteStore(options.stateFile),
     broadcast: (...frame) => sockets.broadcast(...frame),
   };
@@ -63,11 +63,11 @@ export async function startTimetonicSandbox(options: TimetonicSandboxOptions = {
     socketUrl: `${sandbox.url.replace('http', 'ws')}/socket`,
     control,
     reset: () => {
-      misdeeds.clear();
+      requestFaults.clear();
       reset();
     },
     clearFaults: () => {
-      misdeeds.clear();
+      requestFaults.clear();
       clearFaults();
     },
     close: async () => {

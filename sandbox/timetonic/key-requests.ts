@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { VendorNo } from './nok.ts';
+import { VendorRefusal } from './refusal.ts';
 import type { TimetonicState } from './state.ts';
 import { type ApiRequest, nextId } from './vendor.ts';
 
@@ -22,10 +22,10 @@ export const keyRequests: Record<string, ApiRequest> = {
     changes: true,
     answer: ({ vendor, form }) => {
       const { state } = vendor.sandbox;
-      if (!Object.hasOwn(state.appkeys, form.text('appkey'))) throw new VendorNo('apiProcess91: invalid appkey');
+      if (!Object.hasOwn(state.appkeys, form.text('appkey'))) throw new VendorRefusal('apiProcess91: invalid appkey');
       const login = form.text('login');
       const user = Object.values(state.users).find(({ u_c, mail, mobile }) => [u_c, mail, mobile].includes(login));
-      if (!user || user.password !== form.text('pwd')) throw new VendorNo('invalid login/pwd');
+      if (!user || user.password !== form.text('pwd')) throw new VendorRefusal('invalid login/pwd');
       const oauthkey = newKey();
       const id = nextId(vendor, 'key');
       state.oauthkeys[oauthkey] = { id, user: user.u_c };
@@ -40,8 +40,8 @@ export const keyRequests: Record<string, ApiRequest> = {
       const { state } = vendor.sandbox;
       const oauthkey = form.text('oauthkey');
       const found = Object.hasOwn(state.oauthkeys, oauthkey) ? state.oauthkeys[oauthkey] : undefined;
-      if (!found || found.user !== form.text('o_u')) throw new VendorNo('apiProcess164: invalid oauthkey or o_u');
-      if (form.text('u_c') !== found.user) throw new VendorNo('u_c must be same as o_u');
+      if (!found || found.user !== form.text('o_u')) throw new VendorRefusal('apiProcess164: invalid oauthkey or o_u');
+      if (form.text('u_c') !== found.user) throw new VendorRefusal('u_c must be same as o_u');
       const sesskey = newKey();
       state.sesskeys[sesskey] = { user: found.user };
       return { sesskey, id: nextId(vendor, 'key') };
@@ -71,7 +71,7 @@ export const keyRequests: Record<string, ApiRequest> = {
       const { state } = vendor.sandbox;
       const phone = form.text('o_u');
       const gateway = Object.hasOwn(state.gateways, phone) ? state.gateways[phone] : undefined;
-      if (gateway?.sesskey !== form.text('sesskey')) throw new VendorNo(state.switches.sesskeyError);
+      if (gateway?.sesskey !== form.text('sesskey')) throw new VendorRefusal(state.switches.sesskeyError);
       delete state.sesskeys[form.text('sesskey')];
       delete state.gateways[phone];
       return {};

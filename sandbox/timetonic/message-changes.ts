@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { raw } from './exact-json.ts';
-import { VendorNo } from './nok.ts';
+import { VendorRefusal } from './refusal.ts';
 import type { Book, Message } from './state.ts';
 import { findBook, nextId, nextStamp, now, readersOf, touchBook, type Vendor } from './vendor.ts';
 
@@ -39,7 +39,7 @@ export function postMessage(vendor: Vendor, book: Book, draft: Draft): Message {
     ...(draft.event && { event: draft.event }),
   };
   vendor.sandbox.state.messages.push(message);
-  tell(vendor, book, message, draft.except);
+  notifySockets(vendor, book, message, draft.except);
   return message;
 }
 
@@ -59,10 +59,10 @@ export function deleteMessage(vendor: Vendor, message: Message, except?: unknown
 export function stampMessage(vendor: Vendor, message: Message, except?: unknown): void {
   message.lastModified = now(vendor);
   message.sstamp = nextStamp(vendor);
-  tell(vendor, findBook(vendor, message.b_o, message.b_c), message, except);
+  notifySockets(vendor, findBook(vendor, message.b_o, message.b_c), message, except);
 }
 
-function tell(vendor: Vendor, book: Book, message: Message, except: unknown): void {
+function notifySockets(vendor: Vendor, book: Book, message: Message, except: unknown): void {
   touchBook(vendor, book, message.u_c, { tables: false });
   const { u_c, uuid, del, created, msg, b_o, b_c } = message;
   const frame = { type: 1, u_c, uuid, smid: raw(message.smid), del, created, msg: del ? '' : msg, b_o, b_c };
@@ -74,6 +74,6 @@ export function findMessage(vendor: Vendor, book: Book, smid: string): Message {
   const message = vendor.sandbox.state.messages.find(
     (candidate) => candidate.smid === smid && candidate.b_o === book.b_o && candidate.b_c === book.b_c,
   );
-  if (!message || message.del) throw new VendorNo(`unknown message ${smid}`);
+  if (!message || message.del) throw new VendorRefusal(`unknown message ${smid}`);
   return message;
 }

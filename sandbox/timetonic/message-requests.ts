@@ -2,7 +2,7 @@ import { raw } from './exact-json.ts';
 import { asObject, onlyKeys } from './form.ts';
 import { deleteMessage, editMessage, findMessage, postMessage } from './message-changes.ts';
 import { messageJson } from './message-json.ts';
-import { refused, VendorNo } from './nok.ts';
+import { refused, VendorRefusal } from './refusal.ts';
 import type { Book, Message } from './state.ts';
 import { type ApiRequest, type Call, checkAccess, findBook } from './vendor.ts';
 
@@ -146,7 +146,7 @@ function senderOf({ vendor, user, gateway, userCode }: Call, book: Book): string
     [u_c, mail, mobile].includes(userCode),
   );
   if (gateway !== undefined) return known?.u_c ?? userCode;
-  if (!known) throw new VendorNo(`unknown sender ${userCode}`);
+  if (!known) throw new VendorRefusal(`unknown sender ${userCode}`);
   checkAccess(book, user, 'write');
   checkAccess(book, known, 'write');
   return known.u_c;
@@ -154,7 +154,7 @@ function senderOf({ vendor, user, gateway, userCode }: Call, book: Book): string
 
 function checkAuthor(book: Book, message: Message, by: string): void {
   const right = book.members.find(({ u_c }) => u_c === by)?.right ?? 0;
-  if (message.u_c !== by && right < 3) throw new VendorNo(`message ${message.smid} is not yours`);
+  if (message.u_c !== by && right < 3) throw new VendorRefusal(`message ${message.smid} is not yours`);
 }
 
 function checkEvent(value: unknown): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import { refused } from './nok.ts';
+import { refused } from './refusal.ts';
 
 /** The header of a part of a multipart body. */
 export interface Part {

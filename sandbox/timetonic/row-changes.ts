@@ -1,5 +1,5 @@
 import { cellText, parseCell } from './cells.ts';
-import { VendorNo } from './nok.ts';
+import { VendorRefusal } from './refusal.ts';
 import type { Cell, Row, Table } from './state.ts';
 import { findBook, nextId, nextStamp, now, touchBook, type Vendor } from './vendor.ts';
 
@@ -18,11 +18,11 @@ export type Values = Map<string, Cell | undefined>;
 
 /** Parses values for the fields of a table, so that nothing is written when one of them is invalid. */
 export function readValues(vendor: Vendor, table: Table, values: Record<string, unknown>, linkSeparator = ','): Values {
-  if (table.sysFunc || table.pivot) throw new VendorNo(`category ${table.id} takes no writes`);
+  if (table.sysFunc || table.pivot) throw new VendorRefusal(`category ${table.id} takes no writes`);
   return new Map(
     Object.entries(values).map(([id, value]) => {
       const field = table.fields.find((candidate) => candidate.id === id);
-      if (!field) throw new VendorNo(`field ${id} is not in category ${table.id}`);
+      if (!field) throw new VendorRefusal(`field ${id} is not in category ${table.id}`);
       return [id, parseCell(vendor, field, value, linkSeparator)];
     }),
   );
@@ -30,7 +30,7 @@ export function readValues(vendor: Vendor, table: Table, values: Record<string, 
 
 /** Adds a row at the end of a table. */
 export function createRow(vendor: Vendor, table: Table, values: Values, change: Change): Row {
-  if (table.sysFunc || table.pivot) throw new VendorNo(`category ${table.id} takes no writes`);
+  if (table.sysFunc || table.pivot) throw new VendorRefusal(`category ${table.id} takes no writes`);
   table.lastOrder += 1;
   const at = now(vendor);
   const row: Row = {

@@ -2,7 +2,7 @@ import { cellJson, cellText } from './cells.ts';
 import { commentsJson, commentsOf, commentUsers } from './comment-json.ts';
 import { raw } from './exact-json.ts';
 import { asObject, onlyKeys } from './form.ts';
-import { refused, VendorNo } from './nok.ts';
+import { refused, VendorRefusal } from './refusal.ts';
 import type { Row, Table } from './state.ts';
 import { rowsOf, selectRows } from './table-filters.ts';
 import { dateText, fieldJson, tableJson } from './table-json.ts';
@@ -77,9 +77,9 @@ export const pivotRequest: ApiRequest = {
     const { vendor, form } = call;
     const table = findTable(vendor, form.text('catID'));
     bookOfTable(call, table, 'read');
-    if (!table.pivot) throw new VendorNo(`category ${table.id} is not a pivot table`);
+    if (!table.pivot) throw new VendorRefusal(`category ${table.id} is not a pivot table`);
     if (!table.views.some(({ id }) => id === form.text('viewId')))
-      throw new VendorNo(`unknown view ${form.text('viewId')}`);
+      throw new VendorRefusal(`unknown view ${form.text('viewId')}`);
     const filter = asObject(form.json('filterRowIds'), 'filterRowIds');
     onlyKeys(filter, ['applyViewFilters'], 'filterRowIds');
     if (String(filter.applyViewFilters) !== form.text('viewId'))
@@ -144,20 +144,20 @@ export function rowJson(vendor: Vendor, row: Row, reader: string | undefined): R
 function readableTable(call: Call, name: string): Table {
   const table = findTable(call.vendor, call.form.text(name));
   bookOfTable(call, table, 'read');
-  if (table.pivot) throw new VendorNo(`category ${table.id} is a pivot table`);
+  if (table.pivot) throw new VendorRefusal(`category ${table.id} is a pivot table`);
   return table;
 }
 
 /** A field of that table, or the vendor's refusal. */
 export function fieldOf(table: Table, id: string): Table['fields'][number] {
   const field = table.fields.find((candidate) => candidate.id === id);
-  if (!field) throw new VendorNo(`field ${id} is not in category ${table.id}`);
+  if (!field) throw new VendorRefusal(`field ${id} is not in category ${table.id}`);
   return field;
 }
 
 function rowOf(table: Table, id: string): Row {
   const row = Object.hasOwn(table.rows, id) ? table.rows[id] : undefined;
-  if (!row) throw new VendorNo(`row ${id} is not in category ${table.id}`);
+  if (!row) throw new VendorRefusal(`row ${id} is not in category ${table.id}`);
   return row;
 }
 

@@ -1,7 +1,7 @@
 import { parseExact, raw } from './exact-json.ts';
 import { checkFields, type FieldRule, type Form } from './form.ts';
 import { deleteMessage, editMessage, findMessage, postMessage } from './message-changes.ts';
-import { refused, VendorNo } from './nok.ts';
+import { refused, VendorRefusal } from './refusal.ts';
 import { readValues, setValues } from './row-changes.ts';
 import type { Message, User } from './state.ts';
 import {
@@ -20,10 +20,10 @@ import {
 export type Frame = Record<string, unknown>;
 
 /** A refusal that is sent back as a frame. */
-export class SocketNo extends VendorNo {
+export class SocketRefusal extends VendorRefusal {
   readonly answer: Record<string, unknown>;
 
-  constructor(error: VendorNo, answer: Record<string, unknown>) {
+  constructor(error: VendorRefusal, answer: Record<string, unknown>) {
     super(error.message, { refusal: error.refusal });
     this.answer = answer;
   }
@@ -119,9 +119,9 @@ export function answerFrame(
     if (user.u_c !== attached) throw refused('o_u is not the attached user');
     return rule.answer(vendor, form, user, socket);
   } catch (error) {
-    if (!(error instanceof VendorNo)) throw error;
+    if (!(error instanceof VendorRefusal)) throw error;
     const uuid = typeof frame.uuid === 'string' ? { uuid: frame.uuid } : {};
-    throw new SocketNo(error, { type: rule.ack, status: 'nok', ...uuid, error: error.message });
+    throw new SocketRefusal(error, { type: rule.ack, status: 'nok', ...uuid, error: error.message });
   }
 }
 
@@ -151,7 +151,7 @@ function callerOf(vendor: Vendor, form: Form): User {
   const sesskey = form.text('sesskey');
   const owner = Object.hasOwn(state.sesskeys, sesskey) ? state.sesskeys[sesskey] : undefined;
   const user = owner && 'user' in owner && owner.user === form.text('o_u') ? state.users[owner.user] : undefined;
-  if (!user) throw new VendorNo(state.switches.sesskeyError);
+  if (!user) throw new VendorRefusal(state.switches.sesskeyError);
   if (form.text('u_c') !== user.u_c) throw refused('u_c must be same as o_u');
   return user;
 }
@@ -167,7 +167,7 @@ function message(vendor: Vendor, form: Form, user: User, socket: unknown): Recor
     stored = postMessage(vendor, book, { msg, uuid, by: user.u_c, method: '_socket', ...counts, except: socket });
   } else {
     stored = findMessage(vendor, book, smid);
-    if (stored.u_c !== user.u_c) throw new VendorNo(`message ${smid} is not yours`);
+    if (stored.u_c !== user.u_c) throw new VendorRefusal(`message ${smid} is not yours`);
     if (form.flag('del')) deleteMessage(vendor, stored, socket);
     else editMessage(vendor, stored, msg, socket);
   }
@@ -182,7 +182,7 @@ function ack(vendor: Vendor, rest: Record<string, unknown>): Record<string, unkn
 function tableValue(vendor: Vendor, form: Form, user: User, socket: unknown): Record<string, unknown> | undefined {
   const { table, row } = findRow(vendor, form.text('rowId'));
   const book = findBook(vendor, form.text('b_o'), form.text('b_c'));
-  if (bookKey(table) !== bookKey(book)) throw new VendorNo(`row ${row.id} is not in book ${book.b_c}.${book.b_o}`);
+  if (bookKey(table) !== bookKey(book)) throw new VendorRefusal(`row ${row.id} is not in book ${book.b_c}.${book.b_o}`);
   checkAccess(book, user, 'write');
   const values = readValues(vendor, table, { [form.text('fieldId')]: form.text('value') });
   setValues(vendor, table, row, values, { by: form.maybe('obo_u') ?? user.u_c, except: socket });
@@ -215,7 +215,7 @@ function system(vendor: Vendor, form: Form, user: User, socket: unknown): Record
   if (needed.includes('b_o')) {
     const book = findBook(vendor, form.text('b_o'), form.text('b_c'));
     const member = book.members.find(({ u_c }) => u_c === user.u_c);
-    if (!member) throw new VendorNo(`no access to book ${book.b_c}.${book.b_o}`);
+    if (!member) throw new VendorRefusal(`no access to book ${book.b_c}.${book.b_o}`);
     if (msg === 'acceptInvitation') member.invite = 'accepted';
     if (msg === 'updateBookParam') book.params[form.text('param')] = form.text('value');
     if (msg === 'clearNotRead') user.lastRead[bookKey(book)] = lastSmid(vendor, bookKey(book));

@@ -2,8 +2,8 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { JournalEntry } from '../sandbox-server.ts';
 import { exactJson } from './exact-json.ts';
 import { queryRefusal } from './form-api.ts';
-import { VendorNo } from './nok.ts';
-import { answerFrame, checkAttach, isAttach, readFrame, SocketNo } from './socket-frames.ts';
+import { VendorRefusal } from './refusal.ts';
+import { answerFrame, checkAttach, isAttach, readFrame, SocketRefusal } from './socket-frames.ts';
 import type { Vendor } from './vendor.ts';
 
 /** The sandbox socket: raw WebSocket on every path of the server. */
@@ -74,7 +74,7 @@ export function createSocketHost(vendor: Vendor): SocketHost {
     const entry = record({ method: 'SOCKET', path: '/socket', body: text.slice(0, 65_536), status: 101 });
     const { mode } = sandbox.state.switches.socket;
     try {
-      if (binary) throw new VendorNo('binary frame', { refusal: true });
+      if (binary) throw new VendorRefusal('binary frame', { refusal: true });
       const frame = readFrame(text);
       const attach = isAttach(vendor, frame);
       if (mode === 'garbage') garbage(socket);
@@ -88,12 +88,12 @@ export function createSocketHost(vendor: Vendor): SocketHost {
       sandbox.save();
       if (answer) later(socket, exactJson(answer));
     } catch (error) {
-      if (!(error instanceof VendorNo)) {
+      if (!(error instanceof VendorRefusal)) {
         entry.refusal = `sandbox: ${error instanceof Error ? error.stack : String(error)}`;
         return void socket.close(1011);
       }
       if (error.refusal) entry.refusal = error.message;
-      if (error instanceof SocketNo) later(socket, exactJson(error.answer));
+      if (error instanceof SocketRefusal) later(socket, exactJson(error.answer));
     }
   }
 

@@ -1,7 +1,7 @@
 import { cellText } from './cells.ts';
 import { parseExact } from './exact-json.ts';
 import { asObject, onlyKeys } from './form.ts';
-import { refused, VendorNo } from './nok.ts';
+import { refused, VendorRefusal } from './refusal.ts';
 import type { Filter, Row, Table, User, View } from './state.ts';
 
 /** The rows of a table in their own order. */
@@ -59,7 +59,7 @@ function viewOf(table: Table, value: unknown, user: User | undefined): Pick<View
   if (value === true) return selectedView(table, user);
   if (typeof value === 'number' || typeof value === 'bigint' || (typeof value === 'string' && /^\d+$/.test(value))) {
     const view = table.views.find(({ id }) => id === String(value));
-    if (!view) throw new VendorNo(`unknown view ${value}`);
+    if (!view) throw new VendorRefusal(`unknown view ${value}`);
     return view;
   }
   const group = asObject(asObject(value, 'applyViewFilters').filterGroup, 'filterGroup');
@@ -88,7 +88,7 @@ function madeUpFilter(value: unknown): Filter {
 export function selectedView(table: Table, user: User | undefined): View {
   const id = user?.selectedViews[table.id];
   const view = table.views.find((candidate) => candidate.id === id) ?? table.views[0];
-  if (!view) throw new VendorNo(`category ${table.id} has no view`);
+  if (!view) throw new VendorRefusal(`category ${table.id} has no view`);
   return view;
 }
 
@@ -137,5 +137,5 @@ function sortBy(table: Table, rows: Row[], { field_id, json }: Filter): void {
 
 function checkField(table: Table, fieldId: string): void {
   if (!table.fields.some(({ id }) => id === fieldId))
-    throw new VendorNo(`field ${fieldId} is not in category ${table.id}`);
+    throw new VendorRefusal(`field ${fieldId} is not in category ${table.id}`);
 }

@@ -1,6 +1,6 @@
 import { raw } from './exact-json.ts';
 import type { FieldRule } from './form.ts';
-import { refused, tooBigPage, VendorNo } from './nok.ts';
+import { refused, tooBigPage, VendorRefusal } from './refusal.ts';
 import type { Field, Table } from './state.ts';
 import { selectRows } from './table-filters.ts';
 import { fieldJson, tableJson, valuesJson } from './table-json.ts';
@@ -50,7 +50,7 @@ export const tableRequests: Record<string, ApiRequest> = {
       const table = vendor.sandbox.state.tables.find(
         ({ code, b_o, b_c }) => code === form.text('catCode') && b_o === form.text('b_o') && b_c === form.text('b_c'),
       );
-      if (!table) throw new VendorNo(`unknown category code ${form.text('catCode')}`);
+      if (!table) throw new VendorRefusal(`unknown category code ${form.text('catCode')}`);
       const codes = form.maybe('fieldCodes')?.split(',') ?? [];
       return readValues(
         call,
@@ -65,14 +65,14 @@ function fieldByCode(table: Table, code: string): Field {
   const field =
     table.fields.find((candidate) => candidate.fixed_code === code) ??
     table.fields.find((candidate) => candidate.code === code);
-  if (!field) throw new VendorNo(`unknown field code ${code}`);
+  if (!field) throw new VendorRefusal(`unknown field code ${code}`);
   return field;
 }
 
 function readValues(call: Call, table: Table, fields: Field[]): Record<string, unknown> {
   const { vendor, form, user } = call;
   const { switches, sstamp } = vendor.sandbox.state;
-  if (table.pivot) throw new VendorNo(`category ${table.id} is a pivot table`);
+  if (table.pivot) throw new VendorRefusal(`category ${table.id} is a pivot table`);
   const offset = form.number('offset', 0);
   const maxRows = form.number('maxRows', 100);
   const maxComments = form.number('maxComments', 0);
@@ -101,8 +101,8 @@ function readValues(call: Call, table: Table, fields: Field[]): Record<string, u
 }
 
 /** The response to a read of too many cells. */
-export function tooBig(): VendorNo {
-  return new VendorNo('too many values at once', { page: { status: 500, html: tooBigPage } });
+export function tooBig(): VendorRefusal {
+  return new VendorRefusal('too many values at once', { page: { status: 500, html: tooBigPage } });
 }
 
 function bookTables({ vendor, form, user }: Call): Record<string, unknown> {

@@ -5,9 +5,9 @@ import { type Arrived, storeFile } from './attachments.ts';
 import { FileSink } from './byte-store.ts';
 import { exactJson, raw } from './exact-json.ts';
 import { queryRefusal } from './form-api.ts';
-import { jsonHeaders, nokBody, serverVersion, VendorNo } from './nok.ts';
+import { jsonHeaders, nokBody, serverVersion, VendorRefusal } from './refusal.ts';
 import type { Upload } from './state.ts';
-import { checkMetadata, metadataOf, TusNo, targetOfUpload } from './tus-metadata.ts';
+import { checkMetadata, metadataOf, TusRefusal, targetOfUpload } from './tus-metadata.ts';
 import type { Vendor } from './vendor.ts';
 
 const tus = { 'tus-resumable': '1.0.0' };
@@ -35,8 +35,8 @@ export function createTusHost(vendor: Vendor): TusHost {
         const misplaced = queryRefusal(request.query);
         return misplaced === undefined ? reply : { ...reply, refusal: misplaced };
       } catch (error) {
-        if (!(error instanceof VendorNo)) throw error;
-        const status = error instanceof TusNo ? error.status : 400;
+        if (!(error instanceof VendorRefusal)) throw error;
+        const status = error instanceof TusRefusal ? error.status : 400;
         const headers = { ...jsonHeaders, ...tus };
         const body = nokBody(error.message, 'resumableUpload', state.switches);
         return {
@@ -66,26 +66,28 @@ export function createTusHost(vendor: Vendor): TusHost {
       };
       return { status: 204, headers: { ...tus, ...offer } };
     }
-    if (request.headers['tus-resumable'] !== '1.0.0') throw new TusNo(412, 'Tus-Resumable: 1.0.0 is expected', true);
+    if (request.headers['tus-resumable'] !== '1.0.0')
+      throw new TusRefusal(412, 'Tus-Resumable: 1.0.0 is expected', true);
     if (id === undefined) return create(request);
     if (request.method === 'HEAD') return headOf(live(id));
     if (request.method === 'PATCH') return append(request, live(id));
     if (request.method === 'DELETE') return end(live(id));
-    throw new TusNo(405, `${request.method} is not for an upload`, true);
+    throw new TusRefusal(405, `${request.method} is not for an upload`, true);
   }
 
   /** Creation: the standard's POST, or HEAD as the document has it, which finds an upload of the same uuid again. */
   function create(request: SandboxRequest): SandboxReply {
     const { tusCreation, uploadLife } = state.switches;
     const { method } = request;
-    if (method !== 'POST' && method !== 'HEAD') throw new TusNo(405, `${method} does not create an upload`, true);
+    if (method !== 'POST' && method !== 'HEAD') throw new TusRefusal(405, `${method} does not create an upload`, true);
     if (method === 'POST' ? !tusCreation.post : !tusCreation.head)
-      throw new TusNo(method === 'POST' ? 405 : 404, `no creation by ${method}`);
+      throw new TusRefusal(method === 'POST' ? 405 : 404, `no creation by ${method}`);
     const length = request.headers['upload-length'];
-    if (typeof length !== 'string' || !/^\d+$/.test(length)) throw new TusNo(400, 'Upload-Length is expected', true);
-    if (Number(length) > maxSize) throw new TusNo(413, 'the file is too large');
+    if (typeof length !== 'string' || !/^\d+$/.test(length))
+      throw new TusRefusal(400, 'Upload-Length is expected', true);
+    if (Number(length) > maxSize) throw new TusRefusal(413, 'the file is too large');
     if (method === 'POST' && Number(request.headers['content-length'] ?? 0) > 0)
-      throw new TusNo(400, 'creation takes no body', true);
+      throw new TusRefusal(400, 'creation takes no body', true);
     const metadata = metadataOf(request.headers['upload-metadata']);
     checkMetadata(vendor, metadata);
 
@@ -93,7 +95,8 @@ export function createTusHost(vendor: Vendor): TusHost {
       (upload) => isOpen(upload) && upload.metadata.uuid === metadata.uuid && upload.metadata.o_u === metadata.o_u,
     );
     if (method === 'HEAD' && again) {
-      if (again.length !== Number(length)) throw new TusNo(409, `upload ${metadata.uuid} has ${again.length} bytes`);
+      if (again.length !== Number(length))
+        throw new TusRefusal(409, `upload ${metadata.uuid} has ${again.length} bytes`);
       return { status: 200, headers: { ...tus, location: placeOf(again), ...progressOf(again) } };
     }
     const id = randomBytes(16).toString('hex');
@@ -115,10 +118,10 @@ export function createTusHost(vendor: Vendor): TusHost {
   /** An upload that can still be asked about, or the no that TUS has for one that is not. */
   function live(id: string): Upload {
     const upload = Object.hasOwn(state.uploads, id) ? state.uploads[id] : undefined;
-    if (!upload) throw new TusNo(404, 'unknown upload');
+    if (!upload) throw new TusRefusal(404, 'unknown upload');
     if (upload.fileId !== undefined || isOpen(upload)) return upload;
     sinks.delete(id);
-    throw new TusNo(410, 'the upload is gone');
+    throw new TusRefusal(410, 'the upload is gone');
   }
 
   function placeOf(upload: Upload): string {
@@ -131,17 +134,18 @@ export function createTusHost(vendor: Vendor): TusHost {
 
   async function append(request: SandboxRequest, upload: Upload): Promise<SandboxReply> {
     if (request.headers['content-type'] !== 'application/offset+octet-stream') {
-      throw new TusNo(415, 'application/offset+octet-stream is expected', true);
+      throw new TusRefusal(415, 'application/offset+octet-stream is expected', true);
     }
     const claimed = request.headers['upload-offset'];
-    if (typeof claimed !== 'string' || !/^\d+$/.test(claimed)) throw new TusNo(400, 'Upload-Offset is expected', true);
+    if (typeof claimed !== 'string' || !/^\d+$/.test(claimed))
+      throw new TusRefusal(400, 'Upload-Offset is expected', true);
     // A client that lost its connection returns before the host notices: the old request must not continue to write.
     const before = writers.get(upload.id);
     before?.raw.destroy();
     await before?.over;
-    if (Number(claimed) !== upload.offset) throw new TusNo(409, `the offset is ${upload.offset}`);
+    if (Number(claimed) !== upload.offset) throw new TusRefusal(409, `the offset is ${upload.offset}`);
     const sink = sinks.get(upload.id);
-    if (!sink) throw new TusNo(403, 'the upload is complete');
+    if (!sink) throw new TusRefusal(403, 'the upload is complete');
 
     const writing = take(request.raw, upload, sink);
     writers.set(upload.id, { raw: request.raw, over: writing.catch(() => undefined) });
@@ -156,11 +160,11 @@ export function createTusHost(vendor: Vendor): TusHost {
 
   /** Counts and hashes exactly the bytes that arrived, chunk by chunk, so that a cut connection loses none of them. */
   async function take(source: IncomingMessage, upload: Upload, sink: FileSink): Promise<'cut' | 'whole'> {
-    const cut = vendor.misdeeds.takeUploadCut();
+    const cut = vendor.requestFaults.takeUploadCut();
     let left = cut ?? Number.POSITIVE_INFINITY;
     for await (const chunk of source as AsyncIterable<Buffer>) {
       const part = chunk.subarray(0, Math.min(chunk.length, left));
-      if (upload.offset + part.length > upload.length) throw new TusNo(413, 'more bytes than announced', true);
+      if (upload.offset + part.length > upload.length) throw new TusRefusal(413, 'more bytes than announced', true);
       sink.write(part);
       upload.offset += part.length;
       left -= part.length;
@@ -185,10 +189,10 @@ export function createTusHost(vendor: Vendor): TusHost {
   }
 
   function uploadMeta(request: SandboxRequest, id: string): SandboxReply {
-    if (request.method !== 'GET') throw new TusNo(405, 'GET is expected', true);
+    if (request.method !== 'GET') throw new TusRefusal(405, 'GET is expected', true);
     const upload = Object.hasOwn(state.uploads, id) ? state.uploads[id] : undefined;
     const file = state.files.find((candidate) => candidate.id === upload?.fileId);
-    if (!upload) throw new TusNo(404, 'unknown upload');
+    if (!upload) throw new TusRefusal(404, 'unknown upload');
     if (!file)
       return {
         status: 200,

@@ -1,6 +1,6 @@
 import { checkTarget, type Target } from './attachments.ts';
 import { checkFields, type FieldRule } from './form.ts';
-import { refused, VendorNo } from './nok.ts';
+import { refused, VendorRefusal } from './refusal.ts';
 import { fieldOf } from './row-requests.ts';
 import { checkAccess, findBook, findRow, type Vendor } from './vendor.ts';
 
@@ -20,7 +20,7 @@ const rules: Record<string, FieldRule> = {
 };
 
 /** A refusal that TUS expresses with a status. */
-export class TusNo extends VendorNo {
+export class TusRefusal extends VendorRefusal {
   readonly status: number;
 
   constructor(status: number, text: string, refusal = false) {
@@ -51,7 +51,7 @@ export function checkMetadata(vendor: Vendor, metadata: Record<string, string>):
   const sesskey = form.text('sesskey');
   const owner = Object.hasOwn(state.sesskeys, sesskey) ? state.sesskeys[sesskey] : undefined;
   if (!owner || !('user' in owner) || owner.user !== form.text('o_u'))
-    throw new TusNo(403, state.switches.sesskeyError);
+    throw new TusRefusal(403, state.switches.sesskeyError);
   if (form.text('u_c') !== owner.user) throw refused('u_c must be same as o_u');
   checkAccess(findBook(vendor, form.text('b_o'), form.text('b_c')), state.users[owner.user], 'write');
   checkTarget(vendor, targetOfUpload(vendor, metadata), form.text('filetype'));
@@ -61,6 +61,6 @@ export function checkMetadata(vendor: Vendor, metadata: Record<string, string>):
 export function targetOfUpload(vendor: Vendor, metadata: Record<string, string>): Target {
   const { rowId = '', fieldId = '', b_o, b_c } = metadata;
   const { table, row } = findRow(vendor, rowId);
-  if (table.b_o !== b_o || table.b_c !== b_c) throw new VendorNo(`row ${rowId} is not in book ${b_c}.${b_o}`);
+  if (table.b_o !== b_o || table.b_c !== b_c) throw new VendorRefusal(`row ${rowId} is not in book ${b_c}.${b_o}`);
   return { table, row, field: fieldOf(table, fieldId) };
 }

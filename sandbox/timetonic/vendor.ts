@@ -1,15 +1,15 @@
 import type { Sandbox } from '../sandbox-server.ts';
 import type { ByteStore } from './byte-store.ts';
 import type { FieldRule, Form } from './form.ts';
-import type { Misdeeds } from './misdeeds.ts';
-import { refused, VendorNo } from './nok.ts';
+import { refused, VendorRefusal } from './refusal.ts';
+import type { RequestFaults } from './request-faults.ts';
 import type { Book, IdKind, Row, Table, TimetonicState, User } from './state.ts';
 
 /** The context of every part of the sandbox vendor. */
 export interface Vendor {
   sandbox: Sandbox<TimetonicState>;
   bytes: ByteStore;
-  misdeeds: Misdeeds;
+  requestFaults: RequestFaults;
   /**
    * Sends a frame to the attached sockets of these users (all users if absent) except one socket; returns the number of
    * recipients.
@@ -75,21 +75,21 @@ export function bookKey(book: { b_o: string; b_c: string }): string {
 /** The book of that owner and code, or the vendor's refusal. */
 export function findBook(vendor: Vendor, b_o: string, b_c: string): Book {
   const book = vendor.sandbox.state.books.find((candidate) => candidate.b_o === b_o && candidate.b_c === b_c);
-  if (!book) throw new VendorNo(`unknown book ${b_c}.${b_o}`);
+  if (!book) throw new VendorRefusal(`unknown book ${b_c}.${b_o}`);
   return book;
 }
 
 /** The table with that id, or the vendor's refusal. */
 export function findTable(vendor: Vendor, id: string): Table {
   const table = vendor.sandbox.state.tables.find((candidate) => candidate.id === id);
-  if (!table) throw new VendorNo(`unknown category ${id}`);
+  if (!table) throw new VendorRefusal(`unknown category ${id}`);
   return table;
 }
 
 /** The table that has a field, or the vendor's refusal. */
 export function findTableOfField(vendor: Vendor, fieldId: string): Table {
   const table = vendor.sandbox.state.tables.find((candidate) => candidate.fields.some((field) => field.id === fieldId));
-  if (!table) throw new VendorNo(`unknown field ${fieldId}`);
+  if (!table) throw new VendorRefusal(`unknown field ${fieldId}`);
   return table;
 }
 
@@ -99,7 +99,7 @@ export function findRow(vendor: Vendor, id: string): { table: Table; row: Row } 
     const row = Object.hasOwn(table.rows, id) ? table.rows[id] : undefined;
     if (row) return { table, row };
   }
-  throw new VendorNo(`unknown row ${id}`);
+  throw new VendorRefusal(`unknown row ${id}`);
 }
 
 /** Throws the vendor's refusal unless the caller may read (or write) the book. */
@@ -107,15 +107,16 @@ export function checkAccess(book: Book, user: User | undefined, what: 'read' | '
   if (book.public) return;
   if (!user) throw refused('missing parameter sesskey: the tables are not public');
   const member = book.members.find(({ u_c, invite }) => u_c === user.u_c && invite === 'accepted');
-  if (!member) throw new VendorNo(`no access to book ${book.b_c}.${book.b_o}`);
-  if (what === 'write' && member.right < 2) throw new VendorNo(`no right to write in book ${book.b_c}.${book.b_o}`);
+  if (!member) throw new VendorRefusal(`no access to book ${book.b_c}.${book.b_o}`);
+  if (what === 'write' && member.right < 2)
+    throw new VendorRefusal(`no right to write in book ${book.b_c}.${book.b_o}`);
 }
 
 /** The book a table lies in, after the caller's right and the `b_o` and `b_c` it may have sent were checked. */
 export function bookOfTable(call: Call, table: Table, what: 'read' | 'write'): Book {
   const { form } = call;
   if ((form.maybe('b_o') ?? table.b_o) !== table.b_o || (form.maybe('b_c') ?? table.b_c) !== table.b_c) {
-    throw new VendorNo(`category ${table.id} is not in book ${form.maybe('b_c')}.${form.maybe('b_o')}`);
+    throw new VendorRefusal(`category ${table.id} is not in book ${form.maybe('b_c')}.${form.maybe('b_o')}`);
   }
   const book = findBook(call.vendor, table.b_o, table.b_c);
   checkAccess(book, call.user, what);

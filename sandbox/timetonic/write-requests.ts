@@ -1,6 +1,6 @@
 import { raw } from './exact-json.ts';
 import { asObject } from './form.ts';
-import { refused, VendorNo } from './nok.ts';
+import { refused, VendorRefusal } from './refusal.ts';
 import { type Change, createRow, readValues, removeRow, setValues, type Values } from './row-changes.ts';
 import { rowJson, tableOfFields } from './row-requests.ts';
 import type { Row, Table } from './state.ts';
@@ -44,7 +44,7 @@ export const writeRequests: Record<string, ApiRequest> = {
     answer: (call) => {
       const { table, row } = findRow(call.vendor, call.form.text('rowId'));
       const book = bookOfTable(call, table, 'write');
-      if (table.sysFunc) throw new VendorNo(`category ${table.id} takes no writes`);
+      if (table.sysFunc) throw new VendorRefusal(`category ${table.id} takes no writes`);
       removeRow(call.vendor, table, row, changeOf(call));
       return { formLastModified: book.formLastModified, deletedRow: { id: row.id } };
     },
@@ -79,7 +79,7 @@ function plan(call: Call, rowId: string, given: Record<string, unknown>, catId?:
   const fieldIds = Object.keys(given);
   if (found && fieldIds.length === 0) throw refused('fieldValues is needed to update a row');
   const table = found?.table ?? (catId === undefined ? tableOfFields(vendor, fieldIds) : findTable(vendor, catId));
-  if (catId !== undefined && catId !== table.id) throw new VendorNo(`row ${rowId} is not in category ${catId}`);
+  if (catId !== undefined && catId !== table.id) throw new VendorRefusal(`row ${rowId} is not in category ${catId}`);
   bookOfTable(call, table, 'write');
   return { rowId, table, row: found?.row, values: readValues(vendor, table, given, form.maybe('linkSeparator')) };
 }
@@ -110,10 +110,10 @@ function writeRows(call: Call): Record<string, unknown> {
     if (Object.keys(given).length === 0) throw refused(`invalid rows: ${rowId} has no values`);
     return plan(call, rowId, given);
   });
-  const deadlock = call.vendor.misdeeds.takeDeadlock();
+  const deadlock = call.vendor.requestFaults.takeDeadlock();
   for (const each of planned.slice(0, deadlock?.rowsWritten ?? planned.length)) carryOut(call, each);
   if (deadlock) {
-    throw new VendorNo(
+    throw new VendorRefusal(
       'SQLSTATE[40001]: Serialization failure: 1213 Deadlock found when trying to get lock; try restarting transaction',
     );
   }

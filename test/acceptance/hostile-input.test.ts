@@ -4,13 +4,13 @@ import { publishAdminKey } from '../../lib/api/admin-key.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
-import { type Answer, type Ask, send } from '../support/face.ts';
+import { type Answer, invokeHttp, type TestRequest } from '../support/function-request.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';
 
 const adminKey = 'tl_an-admin-key-for-tests-only';
 let backends: Awaited<ReturnType<typeof startBackends>>;
 let sandbox: Proptt2Sandbox;
-let ask: (what: Ask) => Promise<Answer>;
+let ask: (what: TestRequest) => Promise<Answer>;
 
 beforeAll(async () => {
   backends = await startBackends();
@@ -23,7 +23,7 @@ beforeAll(async () => {
   await publishAdminKey(services());
   const control = await import('../../functions/control.ts');
   const proptt2 = await import('../../functions/proptt2.ts');
-  ask = (what) => send((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, what);
+  ask = (what) => invokeHttp((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, what);
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   sandbox = await startProptt2Sandbox();
   const settings = {

@@ -102,9 +102,9 @@ test('the live stream sends a pause, its end and a changed automation as they ha
     signal: AbortSignal.timeout(8_000),
   });
   let read = '';
-  const frames = following.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = following.body?.pipeThrough(new TextDecoderStream()).getReader();
   const received = async (what: string) => {
-    while (!read.includes(what)) read += (await frames?.read())?.value ?? '';
+    while (!read.includes(what)) read += (await reader?.read())?.value ?? '';
   };
   await received('id: ');
   await bench.call('POST', '/v1/pause', { reason: 'drill' });
@@ -113,5 +113,5 @@ test('the live stream sends a pause, its end and a changed automation as they ha
   await received('event: pause\ndata: {"paused":false}');
   await bench.call('PATCH', '/v1/automations/Alarm', { enabled: false });
   await received('event: automations\n');
-  await frames?.cancel();
+  await reader?.cancel();
 });

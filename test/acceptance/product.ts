@@ -100,7 +100,7 @@ export async function startBench({ again = false } = {}): Promise<Bench> {
     sandbox: true,
     clock: false,
     waitClock,
-    around: rights.around,
+    wrapInvocation: rights.enforceFor,
   });
   const passTime = (seconds: number) => {
     passedMs += seconds * 1000;
@@ -154,7 +154,7 @@ export async function startBench({ again = false } = {}): Promise<Bench> {
       await product.tick('poll-events');
     },
     passTime,
-    as: rights.around,
+    as: rights.enforceFor,
     takeDenials: () => rights.denials.splice(0),
     runs: async (automation, count) => {
       const deadline = Date.now() + 100_000;

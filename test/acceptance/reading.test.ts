@@ -142,13 +142,15 @@ test('the reason of a failure quotes what a run has read to those alone who may 
   await expect.poll(async () => (await bench.call<unknown[]>('GET', received)).body).not.toEqual([]);
   expect((await as(thief, 'GET', received)).body).toEqual([]);
   const principal = { keyId: 'k', name: 'key', scopes, perMinute: 1 };
-  const { frames } = await changesSince(services(), principal, {
+  const { changes: frames } = await changesSince(services(), principal, {
     position: 0,
     stamp: 0,
     pausedSince: 0,
     automations: 0,
   });
-  const shown = frames.flatMap((frame) => (frame.kind === 'run' ? [showRun(frame.item, principal, Date.now())] : []));
+  const shown = frames.flatMap((change) =>
+    change.kind === 'run' ? [showRun(change.item, principal, Date.now())] : [],
+  );
   expect(shown.findLast(({ id }) => id === run?.id)).toMatchObject({ state: 'failed', hidden: true });
   expect(JSON.stringify(shown)).not.toContain(words);
 });
@@ -185,12 +187,12 @@ test('the live stream carries them to readers alone', async () => {
   const start = await streamStart(services());
   const cursor = { ...start, position: 0, stamp: 0 };
   const principal = (own: string[]) => ({ keyId: 'k', name: 'key', scopes: own, perMinute: 1 });
-  const frames = async (own: string[]) =>
+  const streamedTo = async (own: string[]) =>
     JSON.stringify(
-      (await changesSince(services(), principal(own), cursor)).frames.filter(({ kind }) => kind === 'event'),
+      (await changesSince(services(), principal(own), cursor)).changes.filter(({ kind }) => kind === 'event'),
     );
-  expect(await frames([...scopes, 'talk/demo/getChatMessages'])).toContain(words);
-  expect(await frames(scopes)).not.toContain(words);
+  expect(await streamedTo([...scopes, 'talk/demo/getChatMessages'])).toContain(words);
+  expect(await streamedTo(scopes)).not.toContain(words);
   const [stream] = streamRoutes(services());
   const text = (own: string[]) =>
     stream?.handle({

@@ -8,7 +8,7 @@ import { functions } from '../../functions/declarations.ts';
 import { keys } from '../../lib/store/items.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
-import { type Ask, eventOf } from '../support/face.ts';
+import { eventOf, type TestRequest } from '../support/function-request.ts';
 import { type Deployment, startDeployment, tokenOf } from './deployment.ts';
 import { startLambdaProcess } from './lambda-process.ts';
 
@@ -23,7 +23,7 @@ afterAll(async () => {
 
 const tick = { version: '0', 'detail-type': 'Scheduled Event', source: 'aws.events', detail: {}, resources: [] };
 
-const ask = (name: string, request: Ask) => deployment.ask(name, request);
+const ask = (name: string, request: TestRequest) => deployment.ask(name, request);
 
 /** A connection to the stand-in. */
 function connection(name: string, interactionKey: string): object {

@@ -14,7 +14,7 @@ import { startEmbeddedDynamodb } from '../../local/aws/embedded-dynamodb.ts';
 import { startSecretsEndpoint } from '../../local/aws/secrets-endpoint.ts';
 import { createTable } from '../../local/aws/table.ts';
 import { applyUpdate } from '../../local/runtime/durable-operations.ts';
-import { type Ask, eventOf } from '../support/face.ts';
+import { eventOf, type TestRequest } from '../support/function-request.ts';
 import { FunctionAccess, nameOf } from './access.ts';
 import { startAwsRecorder } from './aws-recorder.ts';
 import { type LambdaProcess, startLambdaProcess } from './lambda-process.ts';
@@ -68,7 +68,7 @@ export async function startDeployment() {
     /** The function's running process; it is started at the first use, as on Lambda. */
     function: running,
     /** Has a function answer an HTTP request, by default with the admin key. */
-    async ask(name: string, request: Ask) {
+    async ask(name: string, request: TestRequest) {
       const headers = { authorization: `Bearer tl_${adminKey}`, ...request.headers };
       const lambda = await running(name);
       const answer = await lambda.invoke<APIGatewayProxyStructuredResultV2>(eventOf({ ...request, headers }));

@@ -8,7 +8,7 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functions } from '../../functions/declarations.ts';
 import { defaultPerMinute } from '../../lib/api/key-check.ts';
-import { bodyLimit, bodyLimitWithFile } from '../../lib/api/request.ts';
+import { bodyLimitBytes, bodyLimitWithFileBytes } from '../../lib/api/request.ts';
 import { retentionDays } from '../../lib/core/files.ts';
 import { sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { defaultPerMinute as hookPerMinute } from '../../lib/hooks/input.ts';
@@ -121,9 +121,9 @@ describe('the HTTP API', () => {
   it('leaves nothing for API Gateway to refuse that Trunkline takes', () => {
     // Around the body there are at most 10 kB of headers and a path, which stand in the event twice.
     const lambdaBytes = 6 * 1024 * 1024 - 50_000;
-    expect(Math.ceil(bodyLimitWithFile / 3) * 4).toBeLessThan(lambdaBytes);
+    expect(Math.ceil(bodyLimitWithFileBytes / 3) * 4).toBeLessThan(lambdaBytes);
     // In text, a character may be escaped.
-    expect(2 * bodyLimit).toBeLessThan(lambdaBytes);
+    expect(2 * bodyLimitBytes).toBeLessThan(lambdaBytes);
     const { properties } = only(templates.ofType('AWS::ApiGatewayV2::Stage'));
     const { DefaultRouteSettings: all, RouteSettings: routes } = properties as Record<string, never>;
     expect(all).toHaveProperty(

@@ -23,7 +23,7 @@ export interface Visit {
 export const desktop = { width: 1280, height: 900 };
 export const phone = { width: 390, height: 844 };
 /** Each differs from the one before in one respect. Where that is the scheme, nothing but colours is new. */
-const looks = [
+const appearances = [
   { colorScheme: 'light', size: desktop },
   { colorScheme: 'dark', size: desktop, extent: 'colours' },
   { colorScheme: 'dark', size: phone },
@@ -112,10 +112,10 @@ export async function visit(
       expect(await ask<string[]>(`problems(${JSON.stringify(extent)})`)).toEqual([]);
     },
     expectAccessibleEverywhere: async () => {
-      for (const look of looks) {
-        await page.emulateMedia({ colorScheme: look.colorScheme });
-        await page.setViewportSize(look.size);
-        await visitor.expectAccessible('extent' in look ? look.extent : undefined);
+      for (const appearance of appearances) {
+        await page.emulateMedia({ colorScheme: appearance.colorScheme });
+        await page.setViewportSize(appearance.size);
+        await visitor.expectAccessible('extent' in appearance ? appearance.extent : undefined);
       }
       await page.emulateMedia({ colorScheme: null });
       await page.setViewportSize(desktop);

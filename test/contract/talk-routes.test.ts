@@ -24,9 +24,9 @@ test('a request that the table does not have does not compile', () => {
   operation({ ...declared, call: 'GET rooms' });
   // @ts-expect-error no such request
   operation({ ...declared, call: 'PATCH room/{token}' });
-  operation({ ...declared, route: 'GET room', call: (_input, send) => send('GET room', {}) });
+  operation({ ...declared, rawRoute: 'GET room', call: (_input, send) => send('GET room', {}) });
   // @ts-expect-error a composed one names its telling request
   operation({ ...declared, call: (_input, send) => send('GET room', {}) });
   // @ts-expect-error misspelt within a composed one
-  operation({ ...declared, route: null, call: (_input, send) => send('GET room/{tokn}', {}) });
+  operation({ ...declared, rawRoute: null, call: (_input, send) => send('GET room/{tokn}', {}) });
 });

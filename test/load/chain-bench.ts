@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda';
 import { publishAdminKey } from '../../lib/api/admin-key.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
-import { eventOf } from '../support/face.ts';
+import { eventOf } from '../support/function-request.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';
 
 const calls = 20_000;

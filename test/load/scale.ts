@@ -373,7 +373,7 @@ async function eventLog(from: number, count: number): Promise<void> {
     await store(seed.table);
   }
   say(`\nEvents: ${count} in the log (${from} were there), seeded in ${secondsSince(seedingFrom)} s`);
-  const look = async (what: string, query: Partial<EventQuery>, expected: number) => {
+  const measure = async (what: string, query: Partial<EventQuery>, expected: number) => {
     const before = services.table.requests;
     const startedAt = performance.now();
     const wanted = { limit: 100, scopes: ['*/*/*'], ...query };
@@ -386,12 +386,12 @@ async function eventLog(from: number, count: number): Promise<void> {
       `${count} events, ${what}: ${found.length} of ${expected} in ${requests} requests`,
     );
   };
-  await look('the newest', {}, 100);
-  await look('a busy type', { type: busy }, 100);
-  await look('a type that happened three times at the beginning', { type: rare }, 3);
-  await look('a type that never happened', { type: 'talk.call.ended', limit: 1 }, 0);
-  await look('what came before the newest', { before: ids.at(-1) }, 100);
-  await look('what came after an old one', { after: ids.at(-200) }, 100);
+  await measure('the newest', {}, 100);
+  await measure('a busy type', { type: busy }, 100);
+  await measure('a type that happened three times at the beginning', { type: rare }, 3);
+  await measure('a type that never happened', { type: 'talk.call.ended', limit: 1 }, 0);
+  await measure('what came before the newest', { before: ids.at(-1) }, 100);
+  await measure('what came after an old one', { after: ids.at(-200) }, 100);
 }
 
 /** A new TimeTonic connection, and what the clock's functions ask its server for. */

@@ -10,7 +10,7 @@ import { startScript } from './process.ts';
 
 const gigabyte = 1024 ** 3;
 /** What the process may take above idle, in MB. */
-const most = 96;
+const maxAboveIdleMb = 96;
 
 /** Sends one gigabyte through `resumableUpload`, in a process of its own, and says what memory that takes. */
 export async function uploadBench(): Promise<void> {
@@ -41,9 +41,9 @@ export async function uploadBench(): Promise<void> {
     const code = await ended;
     const seconds = (performance.now() - startedAt) / 1000;
     process.stdout.write(
-      `\n1 GB through resumableUpload, cut twice: ${seconds.toFixed(1)} s, ${Math.round(1024 / seconds)} MB/s, idle ${idle.toFixed(0)} MB, peak ${peak.toFixed(0)} MB, ${(peak - idle).toFixed(0)} MB above idle (at most ${most}); ${started.lastLine()}\n`,
+      `\n1 GB through resumableUpload, cut twice: ${seconds.toFixed(1)} s, ${Math.round(1024 / seconds)} MB/s, idle ${idle.toFixed(0)} MB, peak ${peak.toFixed(0)} MB, ${(peak - idle).toFixed(0)} MB above idle (at most ${maxAboveIdleMb}); ${started.lastLine()}\n`,
     );
-    if (code !== 0 || peak - idle > most) process.exitCode = 1;
+    if (code !== 0 || peak - idle > maxAboveIdleMb) process.exitCode = 1;
   } finally {
     clearInterval(watch);
     await started.stop();

@@ -122,10 +122,10 @@ export async function startRecipeDesk() {
       })) as (Record<string, unknown> & { id: string })[];
     },
     /** Looks again and again, each time a second later for what waits, as `expect.poll` does. */
-    eventually: <T>(look: () => T) =>
+    eventually: <T>(check: () => T) =>
       expect.poll(() => {
         bench.passTime(1);
-        return look();
+        return check();
       }),
     /** Takes a vendor down, as its server would be: every request fails. */
     down: (vendor: 'proptt2' | 'talk' | 'timetonic', kind: 'reset' | 'html' = 'html') =>

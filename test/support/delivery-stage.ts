@@ -63,7 +63,7 @@ export function deliveryStage() {
     }
     await Promise.all(receivers.map((receiver) => receiver.close()));
     receivers = [];
-    stage.world.setPatience(15 * second);
+    stage.world.setAttemptTime(15 * second);
   });
   return stage;
 }

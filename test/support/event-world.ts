@@ -21,12 +21,12 @@ export async function startWorld(clock: Clock) {
   const base = processOf(backends.database, memorySecrets(), clock);
   const faults: unknown[] = [];
   const timeouts: number[] = [];
-  let limitMs = 15_000;
+  let attemptTimeoutMs = 15_000;
   const http: HttpClient = {
     ...base.http,
     stream: (options) => {
       timeouts.push(options.timeoutMs);
-      return base.http.stream({ ...options, timeoutMs: Math.min(options.timeoutMs, limitMs) });
+      return base.http.stream({ ...options, timeoutMs: Math.min(options.timeoutMs, attemptTimeoutMs) });
     },
   };
   const starter: Starter = {
@@ -43,7 +43,7 @@ export async function startWorld(clock: Clock) {
     starter,
     targets: { allowHttp: true as boolean, allowPrivateNetwork: true as boolean },
   } satisfies DeliverServices & RouteServices & object;
-  const handler = durableFunction<DeliveryStart>('deliver-event', (_kit, context, payload) =>
+  const handler = durableFunction<DeliveryStart>('deliver-event', (_services, context, payload) =>
     deliver(services, context, payload),
   );
   const runtime = await startDurableRuntime({
@@ -61,8 +61,8 @@ export async function startWorld(clock: Clock) {
     timeouts,
     env: backends.env,
     /** Milliseconds that targets get in this test instead of 15,000. */
-    setPatience: (ms: number) => {
-      limitMs = ms;
+    setAttemptTime: (ms: number) => {
+      attemptTimeoutMs = ms;
     },
     subscribe: (wanted: Partial<NewSubscription> & { url: string }, principal: Principal = admin) =>
       createSubscription(services, principal, { types: ['*'], ...wanted }),

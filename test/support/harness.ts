@@ -130,7 +130,7 @@ export function processOf(
     files: memoryFiles(),
     connections: new Connections(table, clock),
     usage: new UsageCounter(table, clock),
-    keys: new KeyCheck(table, clock),
+    keyCheck: new KeyCheck(table, clock),
     pause: new Pause(table, clock, false),
   };
   return {

@@ -6,7 +6,7 @@ import type { EventCatalogue } from '../../lib/core/vendor.ts';
 import { type EventItem, shownEvent } from '../../lib/events/log.ts';
 import type { RunResult } from '../../lib/hooks/wait.ts';
 import { vendorNames, vendors } from '../../lib/vendors/index.ts';
-import { type Answer, type Ask, send } from './face.ts';
+import { type Answer, invokeHttp, type TestRequest } from './function-request.ts';
 import { memoryFiles, startBackends } from './harness.ts';
 
 const adminKey = 'tl_an-admin-key-for-tests-only';
@@ -52,9 +52,9 @@ export async function startHookBench(catalogue: EventCatalogue = vendors) {
     runResult: async (id) => (runs.unfinished.delete(id) ? undefined : runs.results.get(id)),
   }));
 
-  const call = (what: Ask, key = adminKey): Promise<Answer> =>
+  const call = (what: TestRequest, key = adminKey): Promise<Answer> =>
     // middy's handler takes more arguments than Lambda gives.
-    send(control.handler as never, {
+    invokeHttp(control.handler as never, {
       ...what,
       headers: {
         authorization: `Bearer ${key}`,
@@ -63,7 +63,7 @@ export async function startHookBench(catalogue: EventCatalogue = vendors) {
         ...what.headers,
       },
     });
-  const post = (what: Ask): Promise<Answer> => send(handler as never, { method: 'POST', ...what });
+  const post = (what: TestRequest): Promise<Answer> => invokeHttp(handler as never, { method: 'POST', ...what });
   const make = async (body: Record<string, unknown>): Promise<MadeHook> => {
     const made = await call({ path: '/v1/hooks', body: { name: `of a test ${++hooksMade}`, ...body } });
     if (made.status !== 201) throw new Error(`${made.status} ${made.text}`);

@@ -10,7 +10,7 @@ const product = await startProduct({
   adminKey: TRUNKLINE_ADMIN_KEY,
   sandbox: true,
   // Executions of an earlier process continue while this one starts.
-  around: (_functionName, run) => {
+  wrapInvocation: (_functionName, run) => {
     Object.assign(services(), { maxOperations: Number(MAX_OPERATIONS) });
     return run();
   },

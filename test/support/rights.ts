@@ -14,7 +14,7 @@ export interface Denial {
 
 export interface EnforcedRights {
   /** Runs an invocation of a function: every request to AWS that comes out of it is held against the function's declaration. */
-  around<T>(functionName: string, run: () => T): T;
+  enforceFor<T>(functionName: string, run: () => T): T;
   guardFiles(files: FileStore): void;
   denials: Denial[];
   stop(): void;
@@ -92,7 +92,7 @@ export function enforceRights(): EnforcedRights {
   });
 
   return {
-    around: (functionName, run) => current.run(declarationOf(functionName), run),
+    enforceFor: (functionName, run) => current.run(declarationOf(functionName), run),
     guardFiles(files) {
       const guard = <Name extends 'get' | 'put' | 'remove'>(name: Name, write: boolean) => {
         const original = files[name];

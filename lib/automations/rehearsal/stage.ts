@@ -9,8 +9,8 @@ import { ScratchTable } from '../../store/scratch-table.ts';
 import type { Step } from '../definition.ts';
 import { isCall, target } from '../definition.ts';
 import { referencedSteps } from '../runs/dependencies.ts';
-import type { Asker, Hands } from '../runs/hands.ts';
 import { operationIn } from '../runs/operations.ts';
+import type { RunOverrides, StepCall } from '../runs/overrides.ts';
 import { type AutomationServices, runAutomation } from '../runs/run.ts';
 import { definitionOfRun, findRun, withDefinition } from '../runs/runs.ts';
 import { everyStep } from '../steps.ts';
@@ -92,7 +92,7 @@ export class RehearsalStage {
       files: scratchFiles(real.files),
       clock,
       starter: this.#executions,
-      hands: this.#hands(),
+      overrides: this.#overrides(),
     };
   }
 
@@ -143,8 +143,8 @@ export class RehearsalStage {
     if (this.#isSpent) throw new Error('The rehearsal has used all that it may.');
   }
 
-  #hands(): Hands {
-    const evaluateNow: Hands['evaluate'] = (template, bindings, options) => {
+  #overrides(): RunOverrides {
+    const evaluateNow: RunOverrides['evaluate'] = (template, bindings, options) => {
       this.#spend();
       const share = this.#options.principal.keyId;
       return evaluate(template, bindings, { ...options, share, isBackground: true });
@@ -152,8 +152,8 @@ export class RehearsalStage {
     return {
       scopes: this.#options.principal.scopes,
       evaluate: evaluateNow,
-      invoke: (_kit, vendor, invocation, scope, asker) => this.#invoke(vendor, invocation, scope, asker),
-      refused: async ({ runId, place, condition, bindings }) => {
+      invoke: (_services, vendor, invocation, scope, stepCall) => this.#invoke(vendor, invocation, scope, stepCall),
+      conditionNotMet: async ({ runId, place, condition, bindings }) => {
         const { paths } = await inspect(condition);
         const options = { now: this.#clock.now(), seed: runId, maxBytes: maxSeenBytes };
         const seen = paths.slice(0, maxPaths).map(async (path) => {
@@ -165,11 +165,11 @@ export class RehearsalStage {
     };
   }
 
-  async #invoke(...[vendor, invocation, scope, asker]: Tail<Parameters<Hands['invoke']>>) {
+  async #invoke(...[vendor, invocation, scope, stepCall]: Tail<Parameters<RunOverrides['invoke']>>) {
     const { outputs = {}, reads = false, principal, signal } = this.#options;
-    const notes = this.notesOf(asker.runId, asker);
-    const { step } = asker;
-    const unknown = await this.#unknownIn(asker);
+    const notes = this.notesOf(stepCall.runId, stepCall);
+    const { step } = stepCall;
+    const unknown = await this.#unknownIn(stepCall);
     if (unknown.length > 0) notes.unknown = unknown;
     try {
       await prepare(this.#real, vendor, invocation);
@@ -180,9 +180,9 @@ export class RehearsalStage {
       notes.isUnknown = true;
       return { status: 200, body: undefined };
     }
-    if (this.#isOwn(asker.runId) && Object.hasOwn(outputs, step.name)) {
+    if (this.#isOwn(stepCall.runId) && Object.hasOwn(outputs, step.name)) {
       const given = outputs[step.name];
-      return { status: 200, body: step.forEach !== undefined && Array.isArray(given) ? given[asker.index] : given };
+      return { status: 200, body: step.forEach !== undefined && Array.isArray(given) ? given[stepCall.index] : given };
     }
     const operation = operationIn(this.#vendors, vendor.name, invocation.operation);
     if (!reads || operation?.effect !== 'read') {
@@ -220,7 +220,7 @@ export class RehearsalStage {
   }
 
   /** The earlier steps that a step reads, directly or through others, and whose output nobody knows. */
-  async #unknownIn({ runId, step }: Asker): Promise<string[]> {
+  async #unknownIn({ runId, step }: StepCall): Promise<string[]> {
     let known = this.#unknown.get(runId);
     if (!known) {
       known = this.#unknownStepsOf(runId);

@@ -78,12 +78,12 @@ async function admitRun(services: BeginServices, facts: RunFacts): Promise<Begin
     ...(mentions(read, 'quota') && { quota: await quotasOf(services, run) }),
   };
   const options = { now: services.clock.now(), seed: run.id, share: run.owner };
-  const evaluateNow: Evaluate = (template) => (services.hands?.evaluate ?? evaluate)(template, bindings, options);
+  const evaluateNow: Evaluate = (template) => (services.overrides?.evaluate ?? evaluate)(template, bindings, options);
   if (definition.if !== undefined) {
     // What an automation remembers may be known to fewer readers than the event.
     const refusal = refusalOf(await evaluateNow(definition.if), mentions(definition.if, 'memo'));
     if (refusal !== undefined) {
-      await services.hands?.refused({ runId: run.id, condition: definition.if, bindings });
+      await services.overrides?.conditionNotMet({ runId: run.id, condition: definition.if, bindings });
       return { go: false, state: 'skipped', reason: refusal };
     }
   }
@@ -96,7 +96,7 @@ async function admitRun(services: BeginServices, facts: RunFacts): Promise<Begin
     const dedupeKey = definition.dedupe && { dedupeKey: held.key };
     if (!claim.isGoing || modeOf(definition) === 'single') {
       if (definition.dedupe)
-        await services.hands?.refused({ runId: run.id, condition: definition.dedupe.key, bindings });
+        await services.overrides?.conditionNotMet({ runId: run.id, condition: definition.dedupe.key, bindings });
       const words = definition.dedupe ? 'Suppressed as a duplicate of' : 'Suppressed: another run was going,';
       return { go: false, state: 'suppressed', reason: `${words} ${claim.takenBy}.`, ...dedupeKey };
     }

@@ -242,7 +242,7 @@ async function callOnce(
 /** Throws `paused` while what is left of the connection's quota is reserved for alarms, and the run raises none. */
 async function requireQuota({ run, services }: RunContext, step: CallStep): Promise<void> {
   // Runs of earlier versions do not say whether they raise an alarm; a rehearsal sends nothing.
-  if (run.alarm !== false || services.hands) return;
+  if (run.alarm !== false || services.overrides) return;
   const { vendor, connection } = target(step);
   const quota = await services.usage.quota(await services.connections.find(vendor, connection));
   if (!quota || !isReserved(quota)) return;
@@ -277,7 +277,7 @@ async function askVendor(
   const { input: whole, opened } = await openInput(services.secrets, vendorName, operation, input);
   const masker = maskerOf(opened);
   try {
-    const answer = await (services.hands?.invoke ?? invoke)(
+    const answer = await (services.overrides?.invoke ?? invoke)(
       { ...shared, http: watched(services.http, asked) },
       vendor,
       { principal, connection, operation: operationName, input: whole },

@@ -26,21 +26,21 @@ export async function listRuns(
   const to = Math.min(filter.until ?? Number.MAX_SAFE_INTEGER, cursor?.createdAt ?? Number.MAX_SAFE_INTEGER);
   const found: RunItem[] = [];
   // Runs that started in the same millisecond are ordered by id.
-  let together: RunItem[] = [];
+  let sameMoment: RunItem[] = [];
   const flush = () => {
-    together.sort((one, other) => (one.id < other.id ? 1 : -1));
-    for (const run of together) {
+    sameMoment.sort((one, other) => (one.id < other.id ? 1 : -1));
+    for (const run of sameMoment) {
       if (!cursor || run.createdAt < cursor.createdAt || run.id < cursor.id) found.push(run);
     }
-    together = [];
+    sameMoment = [];
   };
   for await (const run of candidates(services, filter, from, to)) {
     if (filter.owner !== undefined && ownerOf(run) !== filter.owner) continue;
-    if (together[0] && together[0].createdAt !== run.createdAt) {
+    if (sameMoment[0] && sameMoment[0].createdAt !== run.createdAt) {
       flush();
       if (found.length >= filter.limit) break;
     }
-    together.push(run);
+    sameMoment.push(run);
   }
   flush();
   return found.slice(0, filter.limit);

@@ -40,7 +40,7 @@ export async function wantedOf(
       condition: { expression, bindings: { ...bindings, item: item ?? null } },
     }),
     scopes: run.run.scopes,
-    ...(run.services.hands && { alsoScopes: run.services.hands.scopes }),
+    ...(run.services.overrides && { alsoScopes: run.services.overrides.scopes }),
     since: run.facts.startedAt,
     until,
   };
@@ -52,7 +52,7 @@ export function waitServices(services: AutomationServices) {
     ...services,
     shown: (event: EventItem) => wholeEvent(services.files, event),
     holds: async (expression: string, input: Record<string, unknown>) =>
-      (await (services.hands?.evaluate ?? evaluate)(`{% ${expression} %}`, input, {
+      (await (services.overrides?.evaluate ?? evaluate)(`{% ${expression} %}`, input, {
         now: services.clock.now(),
         share: 'waits',
       }).catch(() => false)) === true,

@@ -227,10 +227,10 @@ export class RunContext {
 
   /** Tells a rehearsal over what a condition was evaluated that keeps a step back. */
   async tellRefusal(condition: string, { at, index }: StepPlace, more: Record<string, unknown>): Promise<void> {
-    const { hands } = this.services;
-    if (!hands) return;
+    const { overrides } = this.services;
+    if (!overrides) return;
     const bindings = { ...(await this.bindings(condition)), ...more };
-    await hands.refused({ runId: this.run.id, place: { at, index }, condition, bindings });
+    await overrides.conditionNotMet({ runId: this.run.id, place: { at, index }, condition, bindings });
   }
 
   /**
@@ -280,7 +280,7 @@ export class RunContext {
   }
 
   get #evaluate() {
-    return this.services.hands?.evaluate ?? evaluate;
+    return this.services.overrides?.evaluate ?? evaluate;
   }
 
   #visible(): Map<string, StepResult> {

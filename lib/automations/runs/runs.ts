@@ -10,7 +10,7 @@ import { callsPrefix, expiry, keys } from '../../store/items.ts';
 import type { Key, Table } from '../../store/table.ts';
 import type { Definition } from '../definition.ts';
 import { countSuppressed } from './flood.ts';
-import type { Hands } from './hands.ts';
+import type { RunOverrides } from './overrides.ts';
 
 export const runStates = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
 export type RunState = (typeof runStates)[number];
@@ -139,7 +139,7 @@ export interface RunServices {
   clock: Clock;
   starter: Starter;
   /** What a rehearsal does in place of a run's own evaluations and calls. */
-  hands?: Hands;
+  overrides?: RunOverrides;
   /** Writes one line of the log. */
   log?(line: Record<string, unknown>): void;
 }

@@ -203,8 +203,8 @@ describe('a replay', () => {
     const first = await stage.start(item);
     await stage.finish(first);
     // Two items at a time are sent in any order.
-    const told = sent.filter(({ call }) => call === 'chat/say').map(({ input }) => input.text);
-    expect([told.slice(0, 2).sort(), told.slice(2)]).toEqual([['m1', 'm3'], ['one failed']]);
+    const messages = sent.filter(({ call }) => call === 'chat/say').map(({ input }) => input.text);
+    expect([messages.slice(0, 2).sort(), messages.slice(2)]).toEqual([['m1', 'm3'], ['one failed']]);
     when('radio/look', ({ input }) => ({ id: input.text }));
     sent.length = 0;
     const again = await stage.replay(first);

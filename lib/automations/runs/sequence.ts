@@ -27,7 +27,7 @@ interface Going {
 }
 
 /** The steps that precede a list, within it and around it. */
-export interface Surroundings {
+export interface SequenceContext {
   earlier: readonly PlacedStep[];
   /** Those among them that may still be running. */
   beside: ReadonlySet<PlacedStep>;
@@ -41,7 +41,7 @@ export async function runSequence(
   run: RunContext,
   context: DurableContext,
   steps: readonly PlacedStep[],
-  around: Surroundings = { earlier: [], beside: new Set() },
+  around: SequenceContext = { earlier: [], beside: new Set() },
 ): Promise<SequenceEnd> {
   const beside = run.sequential ? new Set<PlacedStep>() : stepsBeside(steps, around.beside);
   const going: Going[] = [];
@@ -100,7 +100,7 @@ async function runStep(
   run: RunContext,
   context: DurableContext,
   placed: PlacedStep,
-  around: Surroundings,
+  around: SequenceContext,
   attempted: () => void,
 ): Promise<StepEnd> {
   const { step, name } = placed;
@@ -129,7 +129,7 @@ async function runParallel(
   context: DurableContext,
   placed: PlacedStep,
   step: ParallelStep,
-  around: Surroundings,
+  around: SequenceContext,
 ): Promise<StepEnd> {
   const { name, inside } = placed;
   const place = run.place(placed, 'parallel');

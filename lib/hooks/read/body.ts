@@ -7,9 +7,9 @@ import { contentTypeOf, textOf } from './text.ts';
 import { readXml, xmlCharset } from './xml.ts';
 
 /** What a hook takes in bytes. */
-export const hookBodyLimit = 10 * 1024 * 1024;
+export const maxHookBodyBytes = 10 * 1024 * 1024;
 /** A body of up to this many bytes is included in its event. A larger one is written to the file store. */
-export const inlineBodyLimit = 256 * 1024;
+export const maxInlineBodyBytes = 256 * 1024;
 
 const maxFields = 1000;
 
@@ -34,7 +34,7 @@ export async function readBody(body: Buffer, contentType: string | undefined, st
   const { media, charset } = contentTypeOf(contentType);
   const form = formOf(media);
   if (form === 'multipart') return readMultipart(body, contentType ?? '', store);
-  if (form === undefined || body.length > inlineBodyLimit) return store(body, media || 'application/octet-stream');
+  if (form === undefined || body.length > maxInlineBodyBytes) return store(body, media || 'application/octet-stream');
   return readText(form, body, charset);
 }
 
@@ -75,7 +75,7 @@ async function readPart({ filename, contentType, bytes }: Part, store: StoreBody
   const form = formOf(media);
   const isFile = filename !== undefined || form === undefined || form === 'multipart';
   const readable = form === 'json' || form === 'xml' || !isFile;
-  if (readable && bytes.length <= inlineBodyLimit) {
+  if (readable && bytes.length <= maxInlineBodyBytes) {
     return readText(form, bytes, charset);
   }
   return store(bytes, media || 'application/octet-stream', filename);

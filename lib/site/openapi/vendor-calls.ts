@@ -9,14 +9,14 @@ import { answerHeaders, type Part, problemsOf } from './problems.ts';
 import type { SchemaComponents } from './schema-components.ts';
 
 /** What the document knows in addition to the declarations. */
-export interface Surroundings {
+export interface DocumentParts {
   schemas: SchemaComponents;
   /** True if runs exist. A call can then become a run and return 202. */
   runs: boolean;
 }
 
 /** The path items of every operation of a vendor, by path. */
-export function vendorPaths(vendor: Vendor, surroundings: Surroundings): Record<string, Part> {
+export function vendorPaths(vendor: Vendor, surroundings: DocumentParts): Record<string, Part> {
   return Object.fromEntries(
     Object.entries(vendor.operations).map(([name, operation]) => [
       `/v1/${vendor.name}/{connection}/${name}`,
@@ -25,7 +25,7 @@ export function vendorPaths(vendor: Vendor, surroundings: Surroundings): Record<
   );
 }
 
-function pathItem(vendor: Vendor, name: string, operation: Operation, { schemas, runs }: Surroundings): Part {
+function pathItem(vendor: Vendor, name: string, operation: Operation, { schemas, runs }: DocumentParts): Part {
   const place = { prefix: pascalCase(vendor.name), operation: name };
   const built = schemasOf(operation);
   const input = schemas.of(built.input, { ...place, answer: false });

@@ -2,7 +2,7 @@ import { type ErrorCode, GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
 import { wordsOf } from '../../core/vendor-failure.ts';
 import { parseTime } from '../../core/zone-time.ts';
-import { exchange, exchangeWithHeaders, type Proptt2Call } from './wire/exchange.ts';
+import { type Proptt2Call, sessionRequest, sessionRequestWithHeaders } from './wire/session-request.ts';
 
 /** How a server that does not respond, or is not a ProPTT2 server, shows. */
 const unreachable: ReadonlySet<ErrorCode> = new Set(['vendor_unreachable', 'vendor_timeout', 'vendor_malformed']);
@@ -14,7 +14,15 @@ export async function check(call: Proptt2Call): Promise<Finding[]> {
   const base = settings.cloudUrl.replace(/\/+$/, '');
   const reach = { subject: 'reach', state: 'good', message: `${base} answers.` } as const;
   try {
-    const { headers } = await exchangeWithHeaders(call, 'read', 'GET', '/channels', '', undefined, 'GET /channels');
+    const { headers } = await sessionRequestWithHeaders(
+      call,
+      'read',
+      'GET',
+      '/channels',
+      '',
+      undefined,
+      'GET /channels',
+    );
     findings.push(reach);
     findings.push(...clockFinding(headers.date, call.clock.now()));
     findings.push({
@@ -59,7 +67,7 @@ function clockFinding(date: string | string[] | undefined, now: number): Finding
 
 /** A position in the future means that the dates are read in the wrong time zone. */
 async function positionFindings(call: Proptt2Call): Promise<Finding[]> {
-  const body = (await exchange(call, 'read', 'GET', '/users', '', undefined, 'GET /users')) as {
+  const body = (await sessionRequest(call, 'read', 'GET', '/users', '', undefined, 'GET /users')) as {
     users?: { locationDate?: string }[];
   };
   const newest = (body.users ?? [])

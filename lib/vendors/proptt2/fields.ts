@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { field, integer, named, text } from '../../core/field.ts';
 import { operationsOf } from '../../core/operation.ts';
-import type { Proptt2Call } from './wire/exchange.ts';
 import type { Proptt2Path } from './wire/send.ts';
+import type { Proptt2Call } from './wire/session-request.ts';
 
 /** A declaration of ProPTT2: its call is a method and path, or a function of several such requests. */
 export const operation = operationsOf<Proptt2Path, Proptt2Call>();

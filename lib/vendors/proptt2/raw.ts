@@ -3,7 +3,7 @@ import { wireName } from '../../core/field.ts';
 import { type Operation, rawRouteOf, schemasOf } from '../../core/operation.ts';
 import { pathTemplate } from '../../core/path-template.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
-import { exchange, type Proptt2Call } from './wire/exchange.ts';
+import { type Proptt2Call, sessionRequest } from './wire/session-request.ts';
 
 /** The parameters that the gateway adds to each query; a raw request must not contain them. */
 const supplied = ['id', 'hid', 'skey'];
@@ -56,7 +56,9 @@ export async function sendRaw(request: RawRequest, call: Proptt2Call): Promise<V
   const route = path.split('/').map(encodeURIComponent).join('/');
   const body = request.body !== null && typeof request.body === 'object' ? request.body : undefined;
   const effect = request.method === 'GET' ? 'read' : 'write';
-  return { body: await exchange(call, effect, request.method, route, encoded, body, `${request.method} ${path}`) };
+  return {
+    body: await sessionRequest(call, effect, request.method, route, encoded, body, `${request.method} ${path}`),
+  };
 }
 
 function isSupplied(name: string): boolean {

@@ -4,7 +4,7 @@ import { redactText } from '../../core/redaction/redact.ts';
 import type { LiveSession, LoginCall, SessionPolicy } from '../../core/vendor.ts';
 import { type Proptt2Credentials, type Proptt2Settings, proptt2Error } from './connection.ts';
 import { errorCodes } from './error-codes.ts';
-import { ask, type Proptt2Answer, title } from './wire/protocol.ts';
+import { type Proptt2Answer, protocolRequest, title } from './wire/protocol.ts';
 
 /** The parts of a live session; `serverUrl` may change with each login. */
 export interface Proptt2Session {
@@ -17,14 +17,14 @@ export interface Proptt2Session {
 type Call = LoginCall<Proptt2Settings, Proptt2Credentials>;
 
 /** Ten minutes according to the document, less one for transit. */
-const lifetime = 9 * 60_000;
-const keepAliveEvery = 2 * 60_000;
+const lifetimeMs = 9 * 60_000;
+const keepAliveEveryMs = 2 * 60_000;
 const loginRounds = 2;
 
 /** Sessions through `/server` and `/auth`. A Rand is used once: after a lost response, the login restarts from `/server`. */
 export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
   refusalsUntilLocked: 2,
-  keepAliveEvery,
+  keepAliveEvery: keepAliveEveryMs,
   keepWarm: (settings) => settings.keepWarm ?? true,
 
   async login(call): Promise<LiveSession<Proptt2Session>> {
@@ -34,7 +34,7 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
     for (let round = 0; round < loginRounds; round++) {
       const server = await getServer(call);
       try {
-        const auth = await ask(call, 'POST', `${server.url}/openapi/1/auth`, {
+        const auth = await protocolRequest(call, 'POST', `${server.url}/openapi/1/auth`, {
           body: { id: settings.ownerId, hid: settings.hid, authKey: authKey(server.rand, interactionKey) },
           timeoutMs: 8_000,
           effect: 'session',
@@ -48,7 +48,7 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
           );
         const skey = textOf(auth, 'sessionkey');
         const data = { serverUrl: server.url, id: settings.ownerId, hid: settings.hid, skey };
-        return { data, expiresAt: call.clock.now() + lifetime };
+        return { data, expiresAt: call.clock.now() + lifetimeMs };
       } catch (error) {
         if (!(error instanceof GatewayError) || error.outcome !== 'unknown') throw error;
         lost = error;
@@ -62,19 +62,19 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
   },
 
   async keepAlive(data, call) {
-    const answer = await ask(call, 'GET', `${data.serverUrl}/openapi/1/keepalive?${sessionQuery(data)}`, {
+    const answer = await protocolRequest(call, 'GET', `${data.serverUrl}/openapi/1/keepalive?${sessionQuery(data)}`, {
       effect: 'session',
       doing: 'the keepalive',
     });
     // Servers before 3.1.2 have no keepalive: their sessions are renewed on use.
-    if (answer.status === 404) return { expiresAt: call.clock.now() + lifetime, lazy: true };
+    if (answer.status === 404) return { expiresAt: call.clock.now() + lifetimeMs, lazy: true };
     if (answer.status === 401 || answer.status === 403) throw refused('the session was refused.');
     if (answer.status !== 200) {
       throw proptt2Error('vendor_failed', `${title} answered the keepalive with ${answer.status}.`, {
         retryable: true,
       });
     }
-    return { expiresAt: call.clock.now() + lifetime };
+    return { expiresAt: call.clock.now() + lifetimeMs };
   },
 };
 
@@ -82,7 +82,7 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
 export async function getServer(call: Call): Promise<{ url: string; rand: string }> {
   const { settings } = call.connection;
   const base = settings.cloudUrl.replace(/\/+$/, '');
-  const answer = await ask(call, 'POST', `${base}/openapi/1/server`, {
+  const answer = await protocolRequest(call, 'POST', `${base}/openapi/1/server`, {
     body: { id: settings.ownerId, hid: settings.hid },
     timeoutMs: 8_000,
     effect: 'session',

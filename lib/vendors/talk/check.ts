@@ -4,7 +4,7 @@ import { wordsOf } from '../../core/vendor-failure.ts';
 import { rootOf, type TalkCall, type TalkSession } from './connection.ts';
 import { readCapabilities } from './session.ts';
 import { type Dialect, dialectOf, type Feature, features } from './wire/dialect.ts';
-import { ask, type OcsAnswer, recordOf, textOf } from './wire/protocol.ts';
+import { type OcsAnswer, ocsRequest, recordOf, textOf } from './wire/protocol.ts';
 
 const good = (subject: string, message: string): Finding => ({ subject, state: 'good', message });
 const warning = (subject: string, message: string): Finding => ({ subject, state: 'warning', message });
@@ -16,7 +16,7 @@ export async function check(call: TalkCall): Promise<Finding[]> {
   let status: OcsAnswer;
   try {
     const url = `${root}/status.php`;
-    status = await ask(call, { method: 'GET', url, effect: 'read', doing: 'a first request' });
+    status = await ocsRequest(call, { method: 'GET', url, effect: 'read', doing: 'a first request' });
   } catch (error) {
     return [bad('reach', wordsOf(error))];
   }

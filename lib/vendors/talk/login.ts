@@ -1,11 +1,11 @@
 import type { GatewayError } from '../../core/errors.ts';
 import type { BrowserLogin } from '../../core/vendor.ts';
 import { rootOf, type TalkCredentials, type TalkSettings, talkError, title } from './connection.ts';
-import { askPlain, type OcsAnswer, readAnswer, recordOf, textOf, userAgent } from './wire/protocol.ts';
+import { httpRequest, type OcsAnswer, readAnswer, recordOf, textOf, userAgent } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
 
 /** How long a server keeps a started login, in milliseconds. */
-const lifetime = 20 * 60_000;
+const lifetimeMs = 20 * 60_000;
 const startPath = '/index.php/login/v2';
 
 /** Login Flow v2 (Nextcloud 16): the person grants access in the browser, and the gateway fetches its own app password. */
@@ -27,7 +27,7 @@ export const login: BrowserLogin<TalkSettings, TalkCredentials> = {
     if (answer.status !== 200) throw refusalOf(answer, { doing, effect: 'read', now: call.clock.now() });
     if (url === '' || state.token === '') throw strange(answer);
     for (const address of [url, state.endpoint]) requireSameHost(address, root);
-    return { url, state, expiresAt: call.clock.now() + lifetime };
+    return { url, state, expiresAt: call.clock.now() + lifetimeMs };
   },
 
   async finish(state, call) {
@@ -51,7 +51,7 @@ type Call = Parameters<typeof login.start>[0];
 
 async function post(call: Call, url: string, form: string, doing: string): Promise<OcsAnswer> {
   const headers = { 'user-agent': `${userAgent} (${call.connection.name})` };
-  return readAnswer(await askPlain(call, { method: 'POST', url, headers, form, effect: 'session', doing }));
+  return readAnswer(await httpRequest(call, { method: 'POST', url, headers, form, effect: 'session', doing }));
 }
 
 /** The server supplies addresses itself; credentials are sent only to the server of the connection. */

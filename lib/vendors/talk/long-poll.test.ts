@@ -38,8 +38,8 @@ test('a wait that a proxy cuts short is no message, a failure before its time is
   const early = await alice.refusal('getChatMessages', { token, after: cursor, timeout: 5 });
   expect([early.status, early.code]).toEqual([502, 'vendor_failed']);
   // A clock that passes five seconds whenever it is looked at.
-  let looks = 0;
-  const late = talk.newProcess({ now: () => Date.now() + 5_000 * looks++, sleep: async () => undefined });
+  let reads = 0;
+  const late = talk.newProcess({ now: () => Date.now() + 5_000 * reads++, sleep: async () => undefined });
   expect(await alice.do('getChatMessages', { token, after: cursor, timeout: 5 }, late)).toEqual({
     messages: [],
     cursor,

@@ -8,10 +8,10 @@ import { authorization, rootOf, type TalkCall, talkError, title } from './connec
 import { refusedWords } from './session.ts';
 import { cookieHeader } from './wire/cookies.ts';
 import { routeOf, type TalkRoute } from './wire/dialect.ts';
-import { keepCookies } from './wire/exchange.ts';
 import { notJoined } from './wire/missing.ts';
-import { askPlain, readAnswer } from './wire/protocol.ts';
+import { httpRequest, readAnswer } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
+import { keepCookies } from './wire/session-request.ts';
 
 /** Requests that create, change or end credentials; only the gateway itself sends them. */
 const ofSession =
@@ -69,7 +69,7 @@ export async function sendRaw(request: RawRequest, call: TalkCall): Promise<Vend
   const session = withJar ? await call.session.latest() : await call.withSession((current) => Promise.resolve(current));
   if (changesPassword(path, request, [session.userId, call.connection.settings.user])) throw ownAccount();
   const send = async () =>
-    askPlain(call, {
+    httpRequest(call, {
       method: request.method,
       url: query.size > 0 ? `${address}?${query}` : address,
       headers: { ...(await authorization(call)), ...(withJar && cookieHeader(session.cookies)) },
@@ -113,7 +113,7 @@ function ownAccount(): GatewayError {
 async function lockIfRefused(call: TalkCall): Promise<void> {
   if (call.connection.settings.guest) return;
   const answer = readAnswer(
-    await askPlain(call, {
+    await httpRequest(call, {
       method: 'GET',
       url: `${rootOf(call.connection.settings)}/ocs/v2.php/cloud/user?format=json`,
       headers: await authorization(call),

@@ -13,34 +13,34 @@ import {
   title,
 } from './connection.ts';
 import { type Cookies, cookieHeader, withCookies } from './wire/cookies.ts';
-import { ask, type OcsAnswer, recordOf, textOf } from './wire/protocol.ts';
+import { type OcsAnswer, ocsRequest, recordOf, textOf } from './wire/protocol.ts';
 import { refusalOf } from './wire/refusal.ts';
 
 type Call = LoginCall<TalkSettings, TalkCredentials>;
 
 /** The jar does not expire by itself; the server may drop it at any time, and a join then creates a new one. */
-const lifetime = 365 * 24 * 60 * 60_000;
+const lifetimeMs = 365 * 24 * 60 * 60_000;
 /** A hash seen within this time, in milliseconds, belongs to the capabilities that were read. */
-const hashWindow = 60_000;
+const hashWindowMs = 60_000;
 /** The delay after which a lock set by another process is noticed. */
-const trustFor = 60_000;
+const recheckAfterMs = 60_000;
 
 /**
  * A locked connection is tried once more after this long: an account may be disabled temporarily, and Nextcloud throttles an
  * address only after several failures within half an hour.
  */
-const retryLockedAfter = 60 * 60_000;
+const retryLockedAfterMs = 60 * 60_000;
 
 /** The first use of a connection reads the account and the server's capabilities, and fills the cookie jar in the process. */
 export const session: SessionPolicy<TalkSettings, TalkCredentials, TalkSession> = {
   refusalsUntilLocked: 1,
-  retryLockedAfter,
-  trustFor,
+  retryLockedAfter: retryLockedAfterMs,
+  trustFor: recheckAfterMs,
   async login(call): Promise<LiveSession<TalkSession>> {
     const { settings } = call.connection;
     const { session: data } = await readAccount(call, {});
     const account = settings.guest ? undefined : accountAt(placeOf(settings), data.userId);
-    return { data, expiresAt: call.clock.now() + lifetime, account };
+    return { data, expiresAt: call.clock.now() + lifetimeMs, account };
   },
 };
 
@@ -90,7 +90,7 @@ export async function noteHash(call: TalkCall, seen: TalkSession, hash: unknown)
   call.memory.set('noting', true);
   try {
     // The first hash belongs to the capabilities that were just read, and not to older ones.
-    const isFirst = seen.hash === undefined && call.clock.now() - seen.readAt < hashWindow;
+    const isFirst = seen.hash === undefined && call.clock.now() - seen.readAt < hashWindowMs;
     if (isFirst) await changeSession(call, (stored) => ({ ...stored, hash: stored.hash ?? hash }));
     else await refreshSession(call, seen, hash);
   } catch (error) {
@@ -169,7 +169,7 @@ async function whereTalkIs(call: Call): Promise<Record<string, unknown>> {
 
 async function read(call: Call, jar: Cookies, path: string, expected: readonly number[] = []): Promise<OcsAnswer> {
   const doing = path.endsWith('/user') ? 'reading the account' : 'reading the capabilities';
-  const answer = await ask(call, {
+  const answer = await ocsRequest(call, {
     method: 'GET',
     url: `${rootOf(call.connection.settings)}${path}?format=json`,
     headers: { ...(await authorization(call)), ...cookieHeader(jar) },

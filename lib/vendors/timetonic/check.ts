@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Finding } from '../../core/vendor.ts';
 import { baseOf, type TimetonicCall } from './connection.ts';
-import { defaultVersion, exchange } from './wire/exchange.ts';
+import { defaultVersion, sessionRequest } from './wire/session-request.ts';
 
 /** Diagnoses a TimeTonic connection: reachability, keys, remaining calls, version, upload host. */
 export async function check(call: TimetonicCall): Promise<Finding[]> {
@@ -10,7 +10,7 @@ export async function check(call: TimetonicCall): Promise<Finding[]> {
   let isKeyRefused = false;
   const add = (subject: string, state: Finding['state'], message: string) => findings.push({ subject, state, message });
   try {
-    const body = await exchange(call, { req: 'getAllBooks', fields: {}, effect: 'read' });
+    const body = await sessionRequest(call, { req: 'getAllBooks', fields: {}, effect: 'read' });
     const books = (body.allBooks as { nbBooks?: unknown } | undefined)?.nbBooks;
     add('reach', 'good', `${baseOf(settings)} answers as ${String(body.createdVNB ?? 'an unnamed version')}.`);
     add('credentials', 'good', `The session of ${settings.user} is alive and sees ${String(books ?? 'its')} books.`);

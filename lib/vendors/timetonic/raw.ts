@@ -5,8 +5,8 @@ import { type Operation, rawRouteOf, schemasOf } from '../../core/operation.ts';
 import type { RawMatch, RawRequest, VendorAnswer } from '../../core/vendor.ts';
 import { type TimetonicCall, title } from './connection.ts';
 import { download } from './files/downloads.ts';
-import { exchange } from './wire/exchange.ts';
 import { fieldText } from './wire/send.ts';
+import { sessionRequest } from './wire/session-request.ts';
 
 /** The fields that the gateway adds to each request; a raw request must not contain them. */
 const supplied = ['version', 'req', 'r', 'o_u', 'u_c', 'sesskey', 'oauthkey', 'appkey'];
@@ -55,7 +55,9 @@ export function sendRaw(request: RawRequest, call: TimetonicCall): Promise<Vendo
   checkNames(request);
   const fields = Object.fromEntries(given(request).map(([name, value]) => [name, fieldText(value)]));
   const effect = request.method === 'GET' ? 'read' : 'write';
-  return exchange(call, { req: path, fields, effect, repeatDeadlock: effect === 'read' }).then((body) => ({ body }));
+  return sessionRequest(call, { req: path, fields, effect, repeatDeadlock: effect === 'read' }).then((body) => ({
+    body,
+  }));
 }
 
 /** The fields of query and body, except those that the gateway supplies. */

@@ -9,10 +9,10 @@ import {
   timetonicError,
   title,
 } from './connection.ts';
-import { ask, exchangeIn } from './wire/exchange.ts';
+import { requestWithoutSession, requestWithSession } from './wire/session-request.ts';
 
 /** Keys have no fixed lifetime; they are replaced after this long in any case. */
-const lifetime = 30 * 24 * 60 * 60_000;
+const lifetimeMs = 30 * 24 * 60 * 60_000;
 /** No stamp is higher, so the response contains only the stamp. */
 const highestStamp = '9223372036854775807';
 
@@ -22,11 +22,15 @@ export const session: SessionPolicy<TimetonicSettings, TimetonicCredentials, Tim
 
   async login(call): Promise<LiveSession<TimetonicSession>> {
     const { oauthkey, sesskey, oauthkeyDroppedAt } = await call.credentials();
-    const shared = { expiresAt: call.clock.now() + lifetime, account: accountOf(call.connection) };
+    const shared = { expiresAt: call.clock.now() + lifetimeMs, account: accountOf(call.connection) };
     if (oauthkey !== undefined) return { data: { sesskey: await createSesskey(call, oauthkey) }, ...shared };
     if (sesskey === undefined) throw refused('no oauthkey and no sesskey is stored.');
     try {
-      await exchangeIn({ sesskey }, call, { req: 'getUserInfo', fields: { sstamp: highestStamp }, effect: 'session' });
+      await requestWithSession({ sesskey }, call, {
+        req: 'getUserInfo',
+        fields: { sstamp: highestStamp },
+        effect: 'session',
+      });
     } catch (error) {
       if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
       throw refused(
@@ -42,7 +46,7 @@ export const session: SessionPolicy<TimetonicSettings, TimetonicCredentials, Tim
 /** Creates a session key from an oauthkey. */
 async function createSesskey(call: TimetonicLogin, oauthkey: string): Promise<string> {
   const { user } = call.connection.settings;
-  const body = await ask(call, {
+  const body = await requestWithoutSession(call, {
     req: 'createSesskey',
     fields: { o_u: user, u_c: user, oauthkey },
     effect: 'session',

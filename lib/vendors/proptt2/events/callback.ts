@@ -37,7 +37,7 @@ export const callbackTypes: Readonly<Record<string, EventType>> = {
 };
 
 /** Byte-identical bodies within this many seconds are one key press: the vendor sends no id and no time. */
-const sameWithin = 2;
+const duplicateWindowSeconds = 2;
 
 /** The vendor's CallbackAPI has no signature: the secret in the hook's own address authenticates it. */
 export const callback: Push<Proptt2Settings, Proptt2Credentials> = {
@@ -50,7 +50,7 @@ export const callback: Push<Proptt2Settings, Proptt2Credentials> = {
       id: `${request.receivedAt}-${digest}`,
       timestamp: new Date(request.receivedAt).toISOString(),
     };
-    return { events: [event], nonce: digest, nonceSeconds: sameWithin };
+    return { events: [event], nonce: digest, nonceSeconds: duplicateWindowSeconds };
   },
 };
 

@@ -3,8 +3,8 @@ import { shapeAnswer } from '../../../core/answer-shape.ts';
 import { GatewayError } from '../../../core/errors.ts';
 import { proptt2Error } from '../connection.ts';
 import { recordsIn } from '../fields.ts';
-import { exchange, type Proptt2Call } from '../wire/exchange.ts';
 import { title } from '../wire/protocol.ts';
+import { type Proptt2Call, sessionRequest } from '../wire/session-request.ts';
 
 /** The cursor of a list's poll. */
 export interface ListCursor<State> {
@@ -39,7 +39,7 @@ export async function readList(
   key: string,
   query = '',
 ): Promise<Record<string, unknown>[]> {
-  const body = await exchange(call, 'read', 'GET', path, query, undefined, `GET ${path}`);
+  const body = await sessionRequest(call, 'read', 'GET', path, query, undefined, `GET ${path}`);
   if (Array.isArray(Reflect.get(Object(body), key))) return recordsIn(body, key);
   throw proptt2Error('vendor_malformed', `${title} answered GET ${path} without ${key}.`, { retryable: true });
 }
@@ -93,7 +93,7 @@ export async function changesOf<Item>(
 /** Whether the vendor knows an id. It answers 500 for an unknown one. */
 async function exists(call: Proptt2Call, path: string): Promise<boolean> {
   try {
-    await exchange(call, 'read', 'GET', path, '', undefined, `GET ${path}`);
+    await sessionRequest(call, 'read', 'GET', path, '', undefined, `GET ${path}`);
     return true;
   } catch (error) {
     if (error instanceof GatewayError && (error.vendorCode === '500' || error.code === 'vendor_not_found'))

@@ -4,7 +4,7 @@ import { parseTime } from '../../../core/zone-time.ts';
 import { type Proptt2Credentials, type Proptt2Settings, supports } from '../connection.ts';
 import { record } from '../fields.ts';
 import type { Proptt2Session } from '../session.ts';
-import type { Proptt2Call } from '../wire/exchange.ts';
+import type { Proptt2Call } from '../wire/session-request.ts';
 import { integerIn, itemsById, type ListItem, readList, textIn } from './lists.ts';
 
 const recorded = () =>

@@ -77,7 +77,7 @@ export const channels = {
     effect: 'write',
     input: channelChange,
     output: done,
-    route: 'PUT /channels/{channelId}',
+    rawRoute: 'PUT /channels/{channelId}',
     call: async ({ merge, ...fields }, send) => {
       const known = merge ? await send('GET /channels/{channelId}', { channelId: fields.channelId }) : {};
       const { description, notification } = known as { description?: string; notification?: string };
@@ -99,7 +99,7 @@ export const channels = {
     errors: { 409: 'The user is linked to the channel already' },
     input: () => ({ ...membership(), role: z.optional(role()), ensure: z.optional(z.boolean()) }),
     output: done,
-    route: 'POST /channels/{channelId}/users/{userId}',
+    rawRoute: 'POST /channels/{channelId}/users/{userId}',
     call: async ({ ensure, ...link }, send) => {
       try {
         return doneBody(await send('POST /channels/{channelId}/users/{userId}', link));
@@ -189,7 +189,7 @@ export const channels = {
       message === undefined || data === undefined
         ? undefined
         : { pointer: '/data', message: 'must not stand beside message' },
-    route: 'POST /channels/{channelId}/sendCustomMessage',
+    rawRoute: 'POST /channels/{channelId}/sendCustomMessage',
     call: async ({ channelId, messageId = 1, message, data, command = 160, raw }, send) => {
       const bytes = Buffer.from(message ?? data ?? '', message === undefined ? 'base64' : 'utf8');
       const messageContent = (raw ? bytes : customFrame(command, messageId, bytes)).toString('base64');

@@ -13,7 +13,7 @@ export const sessionOperations = {
     effect: 'session',
     input: () => ({}),
     output: () => named('ServerUrl', z.looseObject({ ServerURL: z.string() })),
-    route: 'GET /server',
+    rawRoute: 'GET /server',
     call: (_input, _send, call) => call.session.exclusively(async () => ({ ServerURL: (await getServer(call)).url })),
   }),
   getSessionKey: operation({
@@ -22,7 +22,7 @@ export const sessionOperations = {
     effect: 'session',
     input: () => ({}),
     output: sessionState,
-    route: 'POST /auth',
+    rawRoute: 'POST /auth',
     call: (_input, _send, call) => call.session.renew(),
   }),
   keepAlive: operation({
@@ -32,7 +32,7 @@ export const sessionOperations = {
     since: '3.1.2',
     input: () => ({}),
     output: () => z.looseObject({ code: z.string(), generation: z.int(), expiresAt: z.iso.datetime() }),
-    route: 'GET /keepalive',
+    rawRoute: 'GET /keepalive',
     call: async (_input, _send, call) => ({ code: '200', ...(await call.session.keepAlive()) }),
   }),
 };

@@ -60,7 +60,7 @@ export const users = {
     errors: createUserErrors,
     input: newUser,
     output: created,
-    route: 'POST /users',
+    rawRoute: 'POST /users',
     call: async ({ ensure, ...fields }, send) => {
       try {
         return createdBody(await send('POST /users', fields));
@@ -91,7 +91,7 @@ export const users = {
     effect: 'write',
     input: userChange,
     output: done,
-    route: 'PUT /users/{userId}',
+    rawRoute: 'PUT /users/{userId}',
     call: async ({ merge, ...fields }, send) => {
       const known = merge ? await send('GET /users/{userId}', { userId: fields.userId }) : {};
       const { type: knownType, email, description } = known as Record<string, unknown>;

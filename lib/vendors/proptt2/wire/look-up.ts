@@ -1,7 +1,7 @@
 import type { GatewayError } from '../../../core/errors.ts';
 import { pathTemplate } from '../../../core/path-template.ts';
 import { proptt2Error } from '../connection.ts';
-import { exchange, type Proptt2Call } from './exchange.ts';
+import { type Proptt2Call, sessionRequest } from './session-request.ts';
 
 interface Listed {
   id: number | string;
@@ -63,7 +63,7 @@ export async function lookUp(
 }
 
 async function listed(list: { path: string; key: string }, call: Proptt2Call): Promise<Listed[]> {
-  const body = (await exchange(call, 'read', 'GET', list.path, '', undefined, `GET ${list.path}`)) as Record<
+  const body = (await sessionRequest(call, 'read', 'GET', list.path, '', undefined, `GET ${list.path}`)) as Record<
     string,
     unknown
   >;

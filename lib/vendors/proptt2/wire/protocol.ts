@@ -17,7 +17,7 @@ export interface Proptt2Answer {
 }
 
 /** Sends one request of the ProPTT2 protocol. Throws the error from `failureOf` for an incomplete response. */
-export async function ask(
+export async function protocolRequest(
   call: { http: HttpClient },
   method: string,
   url: string,

@@ -3,7 +3,7 @@ import { wireName } from '../../../core/field.ts';
 import { carryOut, type Operation, type SendCall, schemasOf } from '../../../core/operation.ts';
 import { pathTemplate } from '../../../core/path-template.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
-import { exchange, type Proptt2Call } from './exchange.ts';
+import { type Proptt2Call, sessionRequest } from './session-request.ts';
 
 /** Method and path below `/openapi/1`, with `{fields}` of the input in the path; the rest is sent in the body or query. */
 export type Proptt2Path = `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`;
@@ -66,7 +66,16 @@ async function request(
   const doing = `${method} ${template}`;
   const effect = method === 'GET' ? 'read' : operation.effect;
   try {
-    return await exchange(call, effect, method, route, query, hasBody ? wire : undefined, doing, operation.errors);
+    return await sessionRequest(
+      call,
+      effect,
+      method,
+      route,
+      query,
+      hasBody ? wire : undefined,
+      doing,
+      operation.errors,
+    );
   } catch (error) {
     if (!(error instanceof GatewayError) || error.vendorCode !== '500') throw error;
     const { lookUp } = await import('./look-up.ts');

@@ -2,10 +2,10 @@ import { GatewayError } from '../../../core/errors.ts';
 import { type TalkCall, talkError } from '../connection.ts';
 import { refreshSession } from '../session.ts';
 import { type Dialect, dialectOf } from '../wire/dialect.ts';
-import { sessionFor } from '../wire/exchange.ts';
 import { request } from '../wire/send.ts';
+import { sessionFor } from '../wire/session-request.ts';
 import { type ChatMessage, chatMessages } from './message.ts';
-import { type ChatPosition, isNew, isUnseen, movedTo, secondsOfOverlap, start } from './position.ts';
+import { type ChatPosition, isNew, isUnseen, movedTo, overlapSeconds, start } from './position.ts';
 
 /** The result of one chat read: messages oldest first, and the position after the last of them. */
 export interface ChatPage {
@@ -30,7 +30,7 @@ export const longestPage = 200;
 /** The maximum number of pages read for one response. */
 const maxPages = 25;
 /** Milliseconds that a response may take beyond the requested wait. */
-const grace = 2_500;
+const graceMs = 2_500;
 
 /** The messages after a position, whichever kind of chat created it and whichever the server has now. */
 export function readAfter(call: TalkCall, query: ChatPoll, after: ChatPosition): Promise<ChatPage> {
@@ -157,7 +157,7 @@ async function readWithOverlap(
   after: ChatPosition,
   which: 'oldest' | 'newest' = 'oldest',
 ): Promise<ChatPage> {
-  const since = after.at - secondsOfOverlap;
+  const since = after.at - overlapSeconds;
   const expectsSeen = (after.seen?.length ?? 0) > 0;
   let known = await readOffset(call, query, since, 0, expectsSeen ? 1 : query.wait);
   let fresh = known.filter((message) => isUnseen(after, message));
@@ -197,7 +197,7 @@ async function readPage(
       },
       effect: 'read',
       doing: query.doing,
-      timeoutMs: Math.max(10_000, query.wait * 1000 + grace),
+      timeoutMs: Math.max(10_000, query.wait * 1000 + graceMs),
     });
     const last = Number(headers['x-chat-last-given']);
     return { messages: chatMessages(data), ...(last > 0 && { last }) };

@@ -15,7 +15,7 @@ export interface ChatPosition {
 export const start: ChatPosition = { id: 0, at: 0, seen: [] };
 
 /** Chat v1 is read from this many seconds before the last message: clocks of several web servers differ slightly. */
-export const secondsOfOverlap = 2;
+export const overlapSeconds = 2;
 
 /** Whether a message is after a position: later or with a higher id, since both orders occur. */
 export function isNew({ id, at, seen }: ChatPosition, message: ChatMessage): boolean {
@@ -25,7 +25,7 @@ export function isNew({ id, at, seen }: ChatPosition, message: ChatMessage): boo
 /** The same where only times count: messages of the position's second that were not seen are new, too. */
 export function isUnseen(position: ChatPosition, message: ChatMessage): boolean {
   if (position.seen === undefined) return isNew(position, message);
-  return message.timestamp > position.at - secondsOfOverlap && !position.seen.includes(message.id);
+  return message.timestamp > position.at - overlapSeconds && !position.seen.includes(message.id);
 }
 
 /**
@@ -42,7 +42,7 @@ export function movedTo(
   if (last === undefined) return before;
   const at = how === 'in order' ? last.timestamp : Math.max(before.at, last.timestamp);
   const given = new Set([...(before.seen ?? []), ...passed.map((message) => message.id)]);
-  const around = known.filter((message) => message.timestamp >= at - secondsOfOverlap - 1 && given.has(message.id));
+  const around = known.filter((message) => message.timestamp >= at - overlapSeconds - 1 && given.has(message.id));
   return { id: last.id, at, seen: [...new Set(around.map((message) => message.id))] };
 }
 

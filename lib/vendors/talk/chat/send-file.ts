@@ -4,10 +4,10 @@ import { failureOf } from '../../../core/vendor-failure.ts';
 import { authorization, rootOf, type TalkCall, talkError, title } from '../connection.ts';
 import { errorCodes } from '../error-codes.ts';
 import { type Dialect, dialectOf } from '../wire/dialect.ts';
-import { sessionFor } from '../wire/exchange.ts';
-import { ask, type OcsAnswer, readAnswer, recordOf } from '../wire/protocol.ts';
+import { type OcsAnswer, ocsRequest, readAnswer, recordOf } from '../wire/protocol.ts';
 import { refusalOf } from '../wire/refusal.ts';
 import { checkFields } from '../wire/request.ts';
+import { sessionFor } from '../wire/session-request.ts';
 import type { ChatMessage } from './message.ts';
 import { findSent, sendOnce } from './settle.ts';
 
@@ -34,7 +34,7 @@ const doing = 'sendFile';
 /** `shareType` of a Talk room. */
 const roomShare = 10;
 /** The time limit for a file, in milliseconds. */
-const uploadTime = 14 * 60_000;
+const uploadTimeoutMs = 14 * 60_000;
 /** How often another name is tried for a file whose name is taken. */
 const maxNames = 5;
 
@@ -121,7 +121,7 @@ async function dav(
       url: `${rootOf(call.connection.settings)}/remote.php/dav/files/${steps.join('/')}`,
       headers: { ...(await authorization(call)), 'user-agent': 'Trunkline', ...more.headers },
       ...(more.body && { body: more.body }),
-      timeoutMs: more.body ? uploadTime : 10_000,
+      timeoutMs: more.body ? uploadTimeoutMs : 10_000,
       signal: call.signal,
     })
     .catch((error: unknown) => {
@@ -137,7 +137,7 @@ async function discard(call: TalkCall, userId: string, path: string): Promise<vo
 }
 
 async function shareInto(call: TalkCall, body: object): Promise<unknown> {
-  const answer = await ask(call, {
+  const answer = await ocsRequest(call, {
     method: 'POST',
     url: `${rootOf(call.connection.settings)}/ocs/v2.php/apps/files_sharing/api/v1/shares?format=json`,
     headers: await authorization(call),

@@ -2,7 +2,7 @@ import { GatewayError } from '../../../core/errors.ts';
 import { HttpFailure } from '../../../core/http/failure.ts';
 import { type TalkCall, talkError } from '../connection.ts';
 import { dialectOf } from '../wire/dialect.ts';
-import { sessionFor } from '../wire/exchange.ts';
+import { sessionFor } from '../wire/session-request.ts';
 import { readNewest } from './history.ts';
 import type { ChatMessage } from './message.ts';
 

@@ -57,7 +57,7 @@ const maxPeople = 100;
 /** Removed reactions beyond this number are reported without waiting for a push. */
 export const maxRemovals = 50;
 /** The maximum size of the cursor in characters. */
-const longest = 95_000;
+const maxCursorLength = 95_000;
 
 /** The state of a room as the list shows it now, read up to a position. */
 export function stateOf(room: ListedRoom, position: ChatPosition): RoomState {
@@ -89,7 +89,7 @@ export function storedCursor(cursor: RoomsCursor, listed: readonly ListedRoom[])
   for (;;) {
     const rooms = Object.fromEntries(kept.flatMap(([token, state]) => (state === undefined ? [] : [[token, state]])));
     const small = { ...cursor, rooms };
-    if (kept.length < 2 || JSON.stringify(small).length <= longest) return small;
+    if (kept.length < 2 || JSON.stringify(small).length <= maxCursorLength) return small;
     kept = kept.slice(0, Math.floor(kept.length * 0.9));
   }
 }

@@ -2,9 +2,9 @@ import type { FoundEvent, PollContext, PollResult } from '../../../core/event-ty
 import { type ChatMessage, chatMessage } from '../chat/message.ts';
 import { accountAt, placeOf, type TalkCall } from '../connection.ts';
 import { dialectOf } from '../wire/dialect.ts';
-import { sessionFor } from '../wire/exchange.ts';
 import { recordOf } from '../wire/protocol.ts';
 import { hasLeft, request } from '../wire/send.ts';
+import { sessionFor } from '../wire/session-request.ts';
 import type { Line, Viewer } from './chat-line.ts';
 import { chooseRooms, listedRoom } from './choose.ts';
 import {
@@ -19,12 +19,12 @@ import {
 } from './cursor.ts';
 import type { TalkEventType } from './event-types.ts';
 import { eventOf } from './line.ts';
-import { awaitingPush, pushWindow } from './reactions.ts';
+import { awaitingPush, pushWindowSeconds } from './reactions.ts';
 import { findEnd, readRoom } from './read-room.ts';
 import { changesOf, goneRooms } from './room-changes.ts';
 
 /** The time after which a poll reads no further room, in milliseconds. */
-const readingTime = 12_000;
+const readingTimeMs = 12_000;
 /** The number of events after which a poll reads no further room. */
 const manyEvents = 400;
 /** Event types that do not move a room in the server's list: found only if quiet rooms are read, too. */
@@ -40,7 +40,7 @@ const quietTypes: readonly string[] = [
  * A room that appears for the first time is read from this many seconds before the last poll: the list is older than its
  * response.
  */
-const margin = 2;
+const marginSeconds = 2;
 
 /**
  * One poll over all rooms of the account: which have moved since the last poll, and what happened there. The first poll reports
@@ -59,7 +59,7 @@ export async function poll(stored: unknown, call: TalkCall, around: PollContext 
 /** A cursor at the time when the connection was created, in seconds of the server's clock; every room is at its end as of then. */
 function startedAtConnection(call: TalkCall, rooms: readonly ListedRoom[], now: number, since: number): RoomsCursor {
   const at = Math.floor((since - (call.clock.now() - now * 1000)) / 1000) + 1;
-  const cursor: RoomsCursor = { since: at, at: at + margin, polls: 0, turn: '', rooms: {} };
+  const cursor: RoomsCursor = { since: at, at: at + marginSeconds, polls: 0, turn: '', rooms: {} };
   for (const room of rooms) {
     // Talk 3 does not report activity: its rooms are known, and read from that time on.
     if (room.activity === undefined) cursor.rooms[room.token] = stateOf(room, { id: 0, at, seen: [] });
@@ -76,7 +76,7 @@ async function firstPoll(call: TalkCall, rooms: readonly ListedRoom[], now: numb
   const startedAt = call.clock.now();
   const cursor: RoomsCursor = { since: now, at: now, polls: 1, turn: '', rooms: {} };
   for (const room of [...rooms].sort((a, b) => (b.activity ?? 0) - (a.activity ?? 0))) {
-    const inTime = call.clock.now() - startedAt < readingTime;
+    const inTime = call.clock.now() - startedAt < readingTimeMs;
     const end = inTime ? await findEnd(call, room.token, now) : undefined;
     cursor.rooms[room.token] = end ? stateOf(room, end) : listedState(room, now);
   }
@@ -93,7 +93,7 @@ async function nextPoll(
   const session = await sessionFor(call);
   const viewer: Viewer = { place: placeOf(call.connection.settings) };
   const startedAt = call.clock.now();
-  const chosen = chooseRooms(rooms, { ...known, at: known.at - margin });
+  const chosen = chooseRooms(rooms, { ...known, at: known.at - marginSeconds });
   const { turn } = chosen;
   // Talk 3 does not say which rooms have moved.
   const isBlind = rooms.some(({ activity }) => activity === undefined);
@@ -106,7 +106,7 @@ async function nextPoll(
     // Until it has been read, a room keeps its previous state, so that it still counts as moved.
     next.rooms[room.token] = before
       ? { ...stateOf(room, positionOf(before)), activity: before.activity, last: before.last, listed: before.listed }
-      : { ...stateOf(room, { id: 0, at: known.at - margin, seen: [] }), activity: -1 };
+      : { ...stateOf(room, { id: 0, at: known.at - marginSeconds, seen: [] }), activity: -1 };
   }
   const time = new Date(now * 1000).toISOString();
   const self = accountAt(viewer.place, session.userId);
@@ -119,7 +119,7 @@ async function nextPoll(
     const before = next.rooms[room.token];
     if (before === undefined) continue;
     const count = found.reduce((sum, { length }) => sum + length, 0);
-    if (call.clock.now() - startedAt > readingTime || count > manyEvents) {
+    if (call.clock.now() - startedAt > readingTimeMs || count > manyEvents) {
       more = true;
       break;
     }
@@ -150,7 +150,7 @@ async function awaitPushes(
   const hasBot = reactionPushes && (await call.credentials()).botSecret !== undefined;
   const events = found.map((event) => {
     const early = hasBot && waiting.length < maxRemovals ? awaitingPush(event) : undefined;
-    if (early) waiting.push({ event, until: now + pushWindow });
+    if (early) waiting.push({ event, until: now + pushWindowSeconds });
     return early ?? event;
   });
   const over = waiting.filter(({ until }) => until <= now).map(({ event }) => event);

@@ -100,9 +100,9 @@ function whoOf(value: unknown): Pick<Line, 'actorType' | 'actorId' | 'actorDispl
   return { actorType, actorId: rest.join('/'), actorDisplayName: textOf(actor.name) };
 }
 
-type Surroundings = Pick<Line, 'token' | 'roomName' | 'actorType' | 'actorId' | 'actorDisplayName' | 'time'>;
+type LineContext = Pick<Line, 'token' | 'roomName' | 'actorType' | 'actorId' | 'actorDisplayName' | 'time'>;
 
-function lineOf(type: string, object: Record<string, unknown>, around: Surroundings): Line {
+function lineOf(type: string, object: Record<string, unknown>, around: LineContext): Line {
   const content = recordOf(contentOf(object.content)) ?? {};
   const message = textOf(content.message);
   const messageParameters = recordOf(content.parameters) ?? {};

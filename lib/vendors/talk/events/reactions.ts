@@ -42,7 +42,7 @@ interface Ledger {
 
 const maxTurns = 50;
 /** The maximum distance in seconds between a push and the line of the same reaction, including clock differences. */
-export const pushWindow = 300;
+export const pushWindowSeconds = 300;
 
 /** A reaction that was added or removed; `identifyReaction` decides which of the actor's reactions it is. */
 export function reactionEvent(
@@ -122,7 +122,7 @@ function findAdded(turns: readonly Turn[], { line, push, emoji, at }: Report): T
         turn.addedPush === undefined &&
         turn.removedPush === undefined &&
         fits(turn) &&
-        Math.abs(turn.at - at) <= pushWindow,
+        Math.abs(turn.at - at) <= pushWindowSeconds,
     )
   );
 }
@@ -142,10 +142,10 @@ function findRemoved(turns: readonly Turn[], { line, push, emoji, at }: Report):
   );
   return (
     turns.find((turn) => turn.removedPush === push) ??
-    turns.find((turn) => isUnpaired(turn) && Math.abs(turn.at - at) <= pushWindow) ??
+    turns.find((turn) => isUnpaired(turn) && Math.abs(turn.at - at) <= pushWindowSeconds) ??
     same.find((turn) => turn.addedPush !== undefined) ??
     same.find((turn) => turn.removedLine === undefined) ??
-    same.find((turn) => Math.abs(turn.at - at) <= pushWindow)
+    same.find((turn) => Math.abs(turn.at - at) <= pushWindowSeconds)
   );
 }
 

@@ -5,7 +5,7 @@ import type { ChatPosition } from '../chat/position.ts';
 import type { TalkCall } from '../connection.ts';
 import { errorCodes } from '../error-codes.ts';
 import { dialectOf } from '../wire/dialect.ts';
-import { sessionFor } from '../wire/exchange.ts';
+import { sessionFor } from '../wire/session-request.ts';
 import type { ListedRoom } from './cursor.ts';
 import { listedEnd } from './cursor.ts';
 

@@ -18,7 +18,7 @@ export const botOperations = {
     errors: { 400: 'The message is not valid, or the message that it replies to does not exist' },
     input: () => ({ token: token(), message: message(), ...manner() }),
     output: done,
-    route: 'POST bot/{token}/message',
+    rawRoute: 'POST bot/{token}/message',
     call: (said, send, call) =>
       send('POST bot/{token}/message', { ...said, referenceId: call.random.bytes(32).toString('hex') }),
   }),

@@ -9,8 +9,8 @@ import { sendOnce } from '../chat/settle.ts';
 import { messageId, operation, message as saidMessage, threadId, token, words } from '../fields.ts';
 import { message, messages, posted, sentFile } from '../shapes.ts';
 import { dialectOf } from '../wire/dialect.ts';
-import { sessionFor } from '../wire/exchange.ts';
 import { alone } from '../wire/long-poll.ts';
+import { sessionFor } from '../wire/session-request.ts';
 
 const threadMissing = 'There is no such thread';
 const closed = { 400: 'The message is not valid', 403: 'The room is read-only, or the account may not write in it' };
@@ -57,7 +57,7 @@ export const chatOperations = {
         'ChatMessages',
         z.looseObject({ messages: z.array(message()), cursor: z.string(), earlier: z.nullable(z.string()) }),
       ),
-    route: 'GET chat/{token}',
+    rawRoute: 'GET chat/{token}',
     call: async ({ token, after, before, threadId, limit, timeout, markRead, ...counted }, send, call) => {
       const { offset, notOlderThanTimestamp = 0 } = counted;
       const page = await alone(call, timeout, (wait) => {
@@ -98,7 +98,7 @@ export const chatOperations = {
       referenceId: z.optional(referenceId()),
     }),
     output: posted,
-    route: 'POST chat/{token}',
+    rawRoute: 'POST chat/{token}',
     call: async ({ referenceId: given, ...said }, send, call) => {
       const { chat } = dialectOf(await sessionFor(call));
       const { token } = said;
@@ -135,7 +135,7 @@ export const chatOperations = {
       threadId: z.optional(threadId()),
     }),
     output: sentFile,
-    route: null,
+    rawRoute: null,
     call: async (input, _send, call) => sendFile(input, call),
     example: {
       token: 'vebpramj',

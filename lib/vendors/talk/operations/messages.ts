@@ -64,7 +64,7 @@ export const messageOperations = {
       }),
     }),
     output: done,
-    route: 'POST chat/{token}/read',
+    rawRoute: 'POST chat/{token}/read',
     call: async ({ token, messageId }, send, call) =>
       send('POST chat/{token}/read', { token, messageId: messageId ?? (await newestToMark(call, token)) }),
   }),

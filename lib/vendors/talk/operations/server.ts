@@ -21,7 +21,7 @@ export const serverOperations = {
           dialect: z.looseObject({ rooms: z.string(), chat: z.string(), signaling: z.string(), maxLength: z.int() }),
         }),
       ),
-    route: null,
+    rawRoute: null,
     call: async (_input, _send, call) => {
       const { offered, session } = await readCapabilities(call);
       const { rooms, chat, signaling, maxLength } = dialectOf(session);

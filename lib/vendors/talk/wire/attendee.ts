@@ -1,9 +1,9 @@
 import type { TalkCall } from '../connection.ts';
 import { type Dialect, routeOf } from './dialect.ts';
-import { exchange } from './exchange.ts';
 import { userNotFound } from './missing.ts';
 import { recordOf } from './protocol.ts';
-import type { Exchange } from './request.ts';
+import type { TalkRequest } from './request.ts';
+import { sessionRequest } from './session-request.ts';
 
 /** A row of a v4 participant list, limited to the fields that are read. */
 interface Row {
@@ -21,7 +21,7 @@ const longestUserId = 64;
 /** The fields of a request in the server's form: v4 names the participant by attendee id, which the list contains. */
 export async function targetOf(
   call: TalkCall,
-  request: Exchange,
+  request: TalkRequest,
   dialect: Dialect,
 ): Promise<Readonly<Record<string, unknown>>> {
   const { target } = routeOf(request.route);
@@ -38,9 +38,9 @@ export async function targetOf(
   return { ...fields, attendeeId: byId === undefined ? await attendeeId(call, request, wanted) : Number(byId) };
 }
 
-async function attendeeId(call: TalkCall, request: Exchange, wanted: string): Promise<number> {
+async function attendeeId(call: TalkCall, request: TalkRequest, wanted: string): Promise<number> {
   const { token } = request.fields;
-  const { data } = await exchange(call, {
+  const { data } = await sessionRequest(call, {
     route: 'GET room/{token}/participants',
     fields: { token },
     effect: 'read',

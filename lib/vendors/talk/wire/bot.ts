@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto';
 import { rootOf, type TalkCall, type TalkSession, talkError } from '../connection.ts';
 import { dialectOf, routeOf } from './dialect.ts';
-import { ask, type OcsAnswer } from './protocol.ts';
-import { type Exchange, wireRequest } from './request.ts';
+import { type OcsAnswer, ocsRequest } from './protocol.ts';
+import { type TalkRequest, wireRequest } from './request.ts';
 
 /** A request that a bot signs: over a random text and the field itself, not over the body. It is not sent as an account. */
-export async function askAsBot(call: TalkCall, request: Exchange, session: TalkSession): Promise<OcsAnswer> {
+export async function botRequest(call: TalkCall, request: TalkRequest, session: TalkSession): Promise<OcsAnswer> {
   const { botSecret } = await call.credentials();
   if (botSecret === undefined) {
     throw talkError(
@@ -16,7 +16,7 @@ export async function askAsBot(call: TalkCall, request: Exchange, session: TalkS
   const wire = wireRequest(request.route, request.fields, dialectOf(session));
   const signed = String(request.fields[routeOf(request.route).bot ?? 'message']);
   const random = call.random.bytes(32).toString('hex');
-  return ask(call, {
+  return ocsRequest(call, {
     method: wire.method,
     url: `${rootOf(call.connection.settings)}/ocs/v2.php/apps/spreed/api/${wire.path}?format=json`,
     headers: {

@@ -3,16 +3,16 @@ import { LruMap } from '../../../core/lru-map.ts';
 import { type TalkCall, talkError } from '../connection.ts';
 import { errorCodes } from '../error-codes.ts';
 import { routeOf } from './dialect.ts';
-import { exchange } from './exchange.ts';
 import { recordOf } from './protocol.ts';
-import type { Exchange } from './request.ts';
+import type { TalkRequest } from './request.ts';
+import { sessionRequest } from './session-request.ts';
 
 /**
  * How long an unknown token is not requested again, in milliseconds: servers count every such request against our address, and
  * after ten in half an hour block everybody behind it. Each repetition doubles it.
  */
-const missingFor = 30_000;
-const longestMissing = 16 * 60_000;
+const tokenBlockMs = 30_000;
+const maxTokenBlockMs = 16 * 60_000;
 const maxMissing = 1_000;
 
 /** An unknown token: until when this counts, and how often in a row it was unknown. */
@@ -31,7 +31,11 @@ export function refuseKnownMissing(call: TalkCall, token: unknown): void {
  * Determines the cause of a 404: the room, the account's membership, or the person or message that was named. It uses the list of
  * rooms, which servers do not count as an attempt to guess a token; no counted request is sent to explain an error.
  */
-export async function explainMissing(call: TalkCall, request: Exchange, problem: GatewayError): Promise<GatewayError> {
+export async function explainMissing(
+  call: TalkCall,
+  request: TalkRequest,
+  problem: GatewayError,
+): Promise<GatewayError> {
   const { route, fields, doing } = request;
   if (fields.token === undefined)
     return fields.invite === undefined
@@ -63,7 +67,7 @@ export function userNotFound(person: unknown, doing: string, name = 'participant
 async function isInRoom(call: TalkCall, token: string): Promise<boolean | undefined> {
   try {
     const list = { route: 'GET room', fields: {}, effect: 'read', doing: 'the list of rooms' } as const;
-    const { data } = await exchange(call, list);
+    const { data } = await sessionRequest(call, list);
     return Array.isArray(data) ? data.some((room) => recordOf(room)?.token === token) : undefined;
   } catch {
     return undefined;
@@ -73,7 +77,7 @@ async function isInRoom(call: TalkCall, token: string): Promise<boolean | undefi
 function noteMissing(call: TalkCall, token: string): void {
   const known = missingTokens(call);
   const times = (known.get(token)?.times ?? 0) + 1;
-  const pause = Math.min(missingFor * 2 ** (times - 1), longestMissing);
+  const pause = Math.min(tokenBlockMs * 2 ** (times - 1), maxTokenBlockMs);
   known.set(token, { until: call.clock.now() + pause, times });
 }
 

@@ -40,12 +40,12 @@ export interface OcsRequest {
 }
 
 /** Sends one request of the OCS protocol. Throws the error from `failureOf` for an incomplete response. */
-export async function ask(call: { http: HttpClient }, request: OcsRequest): Promise<OcsAnswer> {
-  return readAnswer(await askPlain(call, request));
+export async function ocsRequest(call: { http: HttpClient }, request: OcsRequest): Promise<OcsAnswer> {
+  return readAnswer(await httpRequest(call, request));
 }
 
 /** The same for any kind of response, including bytes. */
-export async function askPlain(call: { http: HttpClient }, request: OcsRequest): Promise<HttpAnswer> {
+export async function httpRequest(call: { http: HttpClient }, request: OcsRequest): Promise<HttpAnswer> {
   const json = request.body === undefined ? undefined : JSON.stringify(request.body);
   const body = request.content?.bytes ?? request.form ?? json;
   const type =

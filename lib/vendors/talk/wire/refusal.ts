@@ -23,7 +23,7 @@ export interface Refused {
 }
 
 /** Seconds to wait after a 429: brute-force protection sends no `Retry-After` and considers the last half hour. */
-const pause = 60;
+const defaultPauseSeconds = 60;
 const maintenancePause = 300;
 
 const wordsOfStatus: Readonly<Record<number, string>> = {
@@ -77,7 +77,7 @@ export function refusalOf(answer: OcsAnswer, refused: Refused): GatewayError {
   if (status === 429) {
     return make('vendor_rate_limited', 'asks for a pause: too many requests, or too many failures from our address', {
       outcome: 'no',
-      retryAfter: retryAfter(textOf(answer.headers['retry-after']) || undefined, refused.now, pause),
+      retryAfter: retryAfter(textOf(answer.headers['retry-after']) || undefined, refused.now, defaultPauseSeconds),
     });
   }
   if (status === 503 && (answer.headers['x-nextcloud-maintenance-mode'] === '1' || answer.enveloped)) {

@@ -15,7 +15,7 @@ import {
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** One request of the dialect table. */
-export interface Exchange {
+export interface TalkRequest {
   readonly route: TalkRoute;
   readonly fields: Fields;
   readonly effect: Effect;

@@ -5,10 +5,10 @@ import type { VendorAnswer } from '../../../core/vendor.ts';
 import type { TalkCall } from '../connection.ts';
 import { targetOf } from './attendee.ts';
 import { routeOf, type TalkRoute } from './dialect.ts';
-import { exchange } from './exchange.ts';
 import { explainMissing, refuseKnownMissing } from './missing.ts';
 import type { OcsAnswer } from './protocol.ts';
-import type { Exchange } from './request.ts';
+import type { TalkRequest } from './request.ts';
+import { sessionRequest } from './session-request.ts';
 
 /** Carries out one declared operation. */
 export async function send(
@@ -36,7 +36,7 @@ export async function send(
 }
 
 /** How long this connection remembers that it left a room itself, in seconds: until a poll has certainly seen it. */
-const leftFor = 30 * 60;
+const leftRoomSeconds = 30 * 60;
 
 /** Whether this connection recently left or deleted a room itself. */
 export async function hasLeft({ notes }: TalkCall, token: string): Promise<boolean> {
@@ -45,15 +45,15 @@ export async function hasLeft({ notes }: TalkCall, token: string): Promise<boole
 
 async function noteLeft({ notes }: TalkCall, token: string): Promise<void> {
   // The server has carried it out; failing to record it must not report otherwise.
-  await notes.write(`left ${token}`, true, leftFor).catch(() => undefined);
+  await notes.write(`left ${token}`, true, leftRoomSeconds).catch(() => undefined);
 }
 
 /** One request of the dialect table: finds participants by the given name, and explains a 404. */
-export async function request(call: TalkCall, wanted: Exchange): Promise<OcsAnswer> {
+export async function request(call: TalkCall, wanted: TalkRequest): Promise<OcsAnswer> {
   const { counted, target } = routeOf(wanted.route);
   if (counted) refuseKnownMissing(call, wanted.fields.token);
   try {
-    return await exchange(call, {
+    return await sessionRequest(call, {
       ...wanted,
       ...(target && { fieldsIn: (dialect) => targetOf(call, wanted, dialect) }),
     });

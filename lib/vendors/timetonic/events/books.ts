@@ -1,7 +1,7 @@
 import type { FoundEvent, PollResult } from '../../../core/event-type.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { maxRows } from '../rows/overlapping-pages.ts';
-import { exchange } from '../wire/exchange.ts';
+import { sessionRequest } from '../wire/session-request.ts';
 import { newMessages } from './messages.ts';
 import {
   type BookTable,
@@ -56,7 +56,7 @@ const readAllEveryMs = 15 * 60_000;
 export async function pollBooks(given: unknown, call: TimetonicCall): Promise<PollResult> {
   const cursor = (given ?? undefined) as Cursor | undefined;
   const fields = cursor ? { sstamp: cursor.sstamp } : {};
-  const body = await exchange(call, { req: 'getAllBooks', fields, effect: 'read' });
+  const body = await sessionRequest(call, { req: 'getAllBooks', fields, effect: 'read' });
   const next: Cursor = {
     sstamp: String(body.sstamp ?? cursor?.sstamp ?? '0'),
     books: { ...cursor?.books },

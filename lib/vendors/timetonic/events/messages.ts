@@ -1,7 +1,7 @@
 import type { FoundEvent } from '../../../core/event-type.ts';
 import { accountOf, type TimetonicCall } from '../connection.ts';
 import { countedPage, readPages } from '../rows/overlapping-pages.ts';
-import { exchange } from '../wire/exchange.ts';
+import { sessionRequest } from '../wire/session-request.ts';
 import { uuidPrefix } from '../writes/message-writes.ts';
 
 interface Message {
@@ -25,7 +25,7 @@ export async function newMessages(call: TimetonicCall, b_o: string, b_c: string,
     place: countedPage,
     read: async (offset, rows) => {
       const fields = { b_o, b_c, nbMax: String(rows), page: String(Math.floor(offset / rows) + 1) };
-      const body = await exchange(call, { req: 'getBookMessages', fields, effect: 'read' });
+      const body = await sessionRequest(call, { req: 'getBookMessages', fields, effect: 'read' });
       const messages = (Array.isArray(body.bookMessages) ? body.bookMessages : []) as Message[];
       const fresh = messages.filter(({ smid }) => BigInt(String(smid)) > BigInt(seen));
       return {

@@ -7,7 +7,7 @@ import type { TimetonicCall } from '../connection.ts';
 import { maxRows } from '../rows/overlapping-pages.ts';
 import { normalized } from '../rows/read-all.ts';
 import { readWholeTable, type TableRows } from '../rows/whole-table.ts';
-import { exchange } from '../wire/exchange.ts';
+import { sessionRequest } from '../wire/session-request.ts';
 import { authorsOf } from '../writes/own-writes.ts';
 import { type Commented, compare, missingRows, type RowChange, type Snapshot } from './snapshot.ts';
 
@@ -41,7 +41,7 @@ const maxRowIds = 500;
 
 /** The tables of a book that contain user rows. */
 export async function tablesOf(call: TimetonicCall, b_o: string, b_c: string): Promise<BookTable[]> {
-  const body = await exchange(call, { req: 'getBookTables', fields: { b_o, b_c }, effect: 'read' });
+  const body = await sessionRequest(call, { req: 'getBookTables', fields: { b_o, b_c }, effect: 'read' });
   const { categories = [] } = (body.bookTables ?? {}) as { categories?: Record<string, unknown>[] };
   return categories
     .filter(({ pivot_id, pivot_catid, sysFunc }) => !pivot_id && !pivot_catid && !sysFunc)
@@ -103,7 +103,7 @@ async function rowsById(call: TimetonicCall, catId: string, rowIds: readonly str
     try {
       const filterRowIds = `{"row_ids":[${ids.join(',')}]}`;
       const fields = { catId, format: 'diff_ready_rows', filterRowIds, maxRows: String(ids.length) };
-      const body = normalized(await exchange(call, { req: 'getTableValues', fields, effect: 'read' }));
+      const body = normalized(await sessionRequest(call, { req: 'getTableValues', fields, effect: 'read' }));
       const rows = (body.tableValues?.rows ?? {}) as TableRows;
       for (const id of ids) if (rows[id] !== undefined) found[id] = rows[id];
     } catch (error) {
@@ -120,7 +120,7 @@ async function rowsById(call: TimetonicCall, catId: string, rowIds: readonly str
 
 /** How many rows a table has; undefined if the answer does not say. A response without rows may be a fault of the vendor. */
 async function countOf(call: TimetonicCall, catId: string): Promise<number | undefined> {
-  const body = await exchange(call, {
+  const body = await sessionRequest(call, {
     req: 'computeTableOperation',
     fields: { catId, operation: 'count' },
     effect: 'read',
@@ -150,7 +150,11 @@ async function rowEvents(call: TimetonicCall, about: object, changes: RowChange[
 async function commentEvents(call: TimetonicCall, about: object, commented: Commented[]): Promise<FoundEvent[]> {
   const events: FoundEvent[] = [];
   for (const { rowId, fieldId, after } of commented) {
-    const body = await exchange(call, { req: 'getTableValueComments', fields: { rowId, fieldId }, effect: 'read' });
+    const body = await sessionRequest(call, {
+      req: 'getTableValueComments',
+      fields: { rowId, fieldId },
+      effect: 'read',
+    });
     const { comments = [] } = (body.data ?? {}) as { comments?: Record<string, unknown>[] };
     for (const { id, m, uc, c, s } of comments) {
       if (BigInt(String(s ?? 0)) <= BigInt(after)) continue;

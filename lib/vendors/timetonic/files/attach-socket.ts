@@ -1,5 +1,5 @@
 import { type TimetonicCall, type TimetonicSession, timetonicError, title } from '../connection.ts';
-import { callerFields, defaultVersion, exchangeIn } from '../wire/exchange.ts';
+import { callerFields, defaultVersion, requestWithSession } from '../wire/session-request.ts';
 import { openSocket, SocketClosed, type Wire } from '../wire/socket.ts';
 
 /** Attach has no response, and the document gives two numbers for it: one in its example, the other in its text. */
@@ -7,7 +7,7 @@ const attachTypes = [7, 4];
 const ping = 9;
 const pingAck = 10;
 /** The timeout for a ping. */
-const answerTime = 2_500;
+const answerTimeoutMs = 2_500;
 const highestStamp = '9223372036854775807';
 
 /** The fields that an attached socket sends with every frame. */
@@ -36,7 +36,7 @@ async function attach(call: TimetonicCall, wire: Wire, caller: Caller, session: 
     try {
       wire.send({ type, ...caller });
       wire.send({ type: ping, ...caller });
-      const ack = await wire.next((frame) => frame.type === pingAck, answerTime);
+      const ack = await wire.next((frame) => frame.type === pingAck, answerTimeoutMs);
       if (ack === undefined) continue;
       if (ack.status !== undefined && ack.status !== 'ok') break;
       call.memory.set('attach', type);
@@ -49,7 +49,7 @@ async function attach(call: TimetonicCall, wire: Wire, caller: Caller, session: 
   }
   call.memory.delete('attach');
   if (call.signal.aborted) throw timetonicError('vendor_timeout', `The time was up before ${title}'s socket answered.`);
-  await exchangeIn(session, call, { req: 'getUserInfo', fields: { sstamp: highestStamp }, effect: 'session' });
+  await requestWithSession(session, call, { req: 'getUserInfo', fields: { sstamp: highestStamp }, effect: 'session' });
   if (closed) throw closed;
   if (wire.garbage > 0) {
     throw timetonicError(
@@ -59,6 +59,6 @@ async function attach(call: TimetonicCall, wire: Wire, caller: Caller, session: 
   }
   throw timetonicError(
     'vendor_timeout',
-    `${title}'s socket took neither form of attach within ${(answerTime * types.length) / 1000} s, though the session is alive.`,
+    `${title}'s socket took neither form of attach within ${(answerTimeoutMs * types.length) / 1000} s, though the session is alive.`,
   );
 }

@@ -1,22 +1,22 @@
 import { Readable } from 'node:stream';
-import { maximumUpload } from '../../../core/files.ts';
+import { maxUploadBytes } from '../../../core/files.ts';
 import type { HttpStream } from '../../../core/http/client.ts';
 import { parseJson } from '../../../core/json.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
 import { baseOf, type TimetonicCall, type TimetonicSession, timetonicError, title } from '../connection.ts';
-import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { formText, statusError } from '../wire/protocol.ts';
 import { refusalOf } from '../wire/refusal.ts';
+import { callerFields, defaultVersion } from '../wire/session-request.ts';
 
 /** The address of a file below `/live`, with `{fields}` of the input; `{name?}` is optional. */
 export type FileAddress = `/dbi/${string}`;
 
 /** Files by internal name are public to everybody who knows it: they are requested without a key. */
 const open = /^\/dbi\/(?:o?in|o?dn)\//;
-const longestDownload = 14 * 60_000;
+const downloadTimeoutMs = 14 * 60_000;
 /** The maximum size of a refusal, or of a page in place of a file. */
-const longestNo = 64 * 1024;
+const maxRefusalBytes = 64 * 1024;
 
 /** Fetches a file as a stream with its content type. A refusal in its place is thrown. */
 export async function download(
@@ -64,8 +64,8 @@ async function fetchFile(
       url: `${baseOf(settings)}${path}`,
       headers: form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' },
       ...(form !== undefined && { body: form }),
-      timeoutMs: longestDownload,
-      maxBytes: maximumUpload,
+      timeoutMs: downloadTimeoutMs,
+      maxBytes: maxUploadBytes,
     })
     .catch((error: unknown) => {
       throw failureOf(error, { name: 'timetonic', title }, 'read', doing);
@@ -96,7 +96,7 @@ async function startOf(body: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   const reader = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
-  while (size < longestNo) {
+  while (size < maxRefusalBytes) {
     const next = await reader.next().catch(() => ({ done: true, value: undefined }) as const);
     if (next.done || next.value === undefined) break;
     chunks.push(next.value);

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import type { Source } from '../../../core/given-file.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
 import { baseOf, type TimetonicCall, title } from '../connection.ts';
-import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { readAnswer } from '../wire/protocol.ts';
+import { callerFields, defaultVersion } from '../wire/session-request.ts';
 
 /** What a file is attached to: a message or a cell. */
 export interface UploadPlace {
@@ -15,7 +15,7 @@ export interface UploadPlace {
 }
 
 /** For a file of any size: the call's own deadline comes first. */
-const longestUpload = 14 * 60_000;
+const uploadTimeoutMs = 14 * 60_000;
 
 /** Sends a file in one multipart request, streaming its bytes. */
 export function uploadFile(
@@ -50,7 +50,7 @@ export function uploadFile(
           accept: 'application/json',
         },
         body: Readable.from(withProgress(call, source.size, head, content, tail)),
-        timeoutMs: longestUpload,
+        timeoutMs: uploadTimeoutMs,
       })
       .catch((error: unknown) => {
         throw failureOf(error, { name: 'timetonic', title }, 'write', doing);

@@ -21,7 +21,7 @@ interface StartedUpload {
 }
 
 /** Bytes per PATCH; after an interruption, nothing that arrived is sent again, whatever the size. */
-const partSize = 32 * 1024 * 1024;
+const partBytes = 32 * 1024 * 1024;
 /** As long as uploaded files are kept for sending. */
 const keptSeconds = 24 * 60 * 60;
 /** Delays before the attempts after an interruption, in milliseconds; any progress restarts them. */
@@ -100,7 +100,7 @@ async function transfer(call: TimetonicCall, source: Source, url: string, sum: C
     const upload = new Upload(Buffer.alloc(0), {
       uploadUrl: url,
       uploadSize: source.size,
-      chunkSize: partSize,
+      chunkSize: partBytes,
       retryDelays,
       storeFingerprintForResuming: false,
       httpStack: tusHttp(call, (error) => {

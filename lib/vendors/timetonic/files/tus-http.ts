@@ -7,7 +7,7 @@ import type { TimetonicCall } from '../connection.ts';
 export type SizedStream = Readable & { size: number };
 
 /** One PATCH carries at most one chunk of the file; the call's own deadline comes first. */
-const longestRequest = 14 * 60_000;
+const requestTimeoutMs = 14 * 60_000;
 
 /** Makes tus-js-client send through the connection's own client, so that its address policy and its deadline apply here too. */
 export function tusHttp(call: TimetonicCall, report: (error: unknown) => void): HttpStack {
@@ -34,7 +34,7 @@ function requestOf(call: TimetonicCall, method: string, url: string, report: (er
           url,
           headers: { ...headers, ...(body && { 'content-length': String(body.size) }) },
           ...(body && { body }),
-          timeoutMs: longestRequest,
+          timeoutMs: requestTimeoutMs,
           signal: AbortSignal.any([call.signal, ended.signal]),
         });
         return responseOf(answer);

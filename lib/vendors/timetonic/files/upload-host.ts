@@ -5,9 +5,9 @@ import { parseJson } from '../../../core/json.ts';
 import type { Effect } from '../../../core/operation.ts';
 import { failureOf } from '../../../core/vendor-failure.ts';
 import { type TimetonicCall, type TimetonicSession, timetonicError, title } from '../connection.ts';
-import { callerFields, defaultVersion } from '../wire/exchange.ts';
 import { readAnswer, statusError } from '../wire/protocol.ts';
 import { refusalOf } from '../wire/refusal.ts';
+import { callerFields, defaultVersion } from '../wire/session-request.ts';
 
 type Ok = { status: 'ok'; [field: string]: unknown };
 

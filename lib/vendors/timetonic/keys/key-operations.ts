@@ -2,7 +2,7 @@ import { GatewayError } from '../../../core/errors.ts';
 import type { SessionState } from '../../../core/vendor.ts';
 import { type TimetonicCall, type TimetonicCredentials, timetonicError, title } from '../connection.ts';
 import { keyIn } from '../session.ts';
-import { ask, exchangeIn } from '../wire/exchange.ts';
+import { requestWithoutSession, requestWithSession } from '../wire/session-request.ts';
 import { applicationName, createAppkey, logIn } from './keys.ts';
 
 type Done = { status: 'ok'; [field: string]: unknown };
@@ -43,7 +43,11 @@ export function registerGateway(
   const { phoneNumber, appname, bookOwner, bookCode } = input;
   return changing(call, async (stored) => {
     const fields = { o_u: phoneNumber, appname, b_o: bookOwner, b_c: bookCode };
-    const { sesskey, ...answer } = await ask(call, { req: 'registerSMSGateway', fields, effect: 'write' });
+    const { sesskey, ...answer } = await requestWithoutSession(call, {
+      req: 'registerSMSGateway',
+      fields,
+      effect: 'write',
+    });
     return {
       stored: { ...stored, [`gateway:${phoneNumber}`]: keyIn({ sesskey }, 'sesskey') },
       answer: { ...answer, status: 'ok' },
@@ -61,7 +65,7 @@ export function unregisterGateway(call: TimetonicCall, phoneNumber: string): Pro
         { errors: [{ pointer: '/phoneNumber', message: 'is not a gateway of this connection' }] },
       );
     }
-    const answer = await ask(call, {
+    const answer = await requestWithoutSession(call, {
       req: 'unregisterSMSGateway',
       fields: { o_u: phoneNumber, sesskey },
       effect: 'write',
@@ -81,7 +85,11 @@ export function unregisterGateway(call: TimetonicCall, phoneNumber: string): Pro
 export function dropAllSessions(call: TimetonicCall): Promise<Done> {
   return call.withSession((session) =>
     changing(call, async ({ oauthkey, ...rest }) => {
-      const body = await exchangeIn(session, call, { req: 'dropAllSessions', fields: {}, effect: 'destructive' });
+      const body = await requestWithSession(session, call, {
+        req: 'dropAllSessions',
+        fields: {},
+        effect: 'destructive',
+      });
       if (oauthkey === undefined)
         return { stored: { ...rest, sesskey: session.sesskey }, answer: { ...body, status: 'ok' as const } };
       return {

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { type TimetonicCredentials, type TimetonicLogin, timetonicError } from '../connection.ts';
 import { keyIn } from '../session.ts';
-import { ask } from '../wire/exchange.ts';
+import { requestWithoutSession } from '../wire/session-request.ts';
 
 export const applicationName = 'trunkline';
 
@@ -14,7 +14,10 @@ export async function exchangeLogin(given: TimetonicCredentials, call: Timetonic
 
 /** A key for an application of this name. */
 export async function createAppkey(call: TimetonicLogin, appname: string): Promise<string> {
-  return keyIn(await ask(call, { req: 'createAppkey', fields: { appname }, effect: 'session' }), 'appkey');
+  return keyIn(
+    await requestWithoutSession(call, { req: 'createAppkey', fields: { appname }, effect: 'session' }),
+    'appkey',
+  );
 }
 
 /** The oauthkey of a user, with the appkey that created it. */
@@ -25,13 +28,15 @@ export async function logIn(
   appkey: string,
 ): Promise<{ appkey: string; oauthkey: string }> {
   const fields = { login, pwd: password, appkey };
-  const body = await ask(call, { req: 'createOauthkey', fields, effect: 'session' }).catch((error: unknown) => {
-    if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
-    // The login was wrong, not the connection's session: nothing is renewed or locked because of it.
-    throw timetonicError('connection_needs_attention', `${error.message} Correct login and password.`, {
-      ...(error.vendorCode !== undefined && { vendorCode: error.vendorCode }),
-    });
-  });
+  const body = await requestWithoutSession(call, { req: 'createOauthkey', fields, effect: 'session' }).catch(
+    (error: unknown) => {
+      if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
+      // The login was wrong, not the connection's session: nothing is renewed or locked because of it.
+      throw timetonicError('connection_needs_attention', `${error.message} Correct login and password.`, {
+        ...(error.vendorCode !== undefined && { vendorCode: error.vendorCode }),
+      });
+    },
+  );
   const { user } = call.connection.settings;
   if (typeof body.o_u === 'string' && body.o_u !== user) {
     const message = `the login belongs to the user ${body.o_u}; set user to that, or log in as ${user}`;

@@ -130,7 +130,7 @@ export const fileOperations = {
     output: uploaded,
     rule: placeProblem,
     slow: (input) => isSlow(input.file),
-    route: 'req=fileUpload',
+    rawRoute: 'req=fileUpload',
     call: (input, _send, call) => attachFile(input, call),
     example: {
       bookOwner: 'demo',
@@ -147,7 +147,7 @@ export const fileOperations = {
     output: uploaded,
     needs: uploadHost,
     slow: () => true,
-    route: null,
+    rawRoute: null,
     call: async (input, _send, call) => (await import('../files/resumable-upload.ts')).resumableUpload(input, call),
   }),
   getUploadMeta: operation({
@@ -156,7 +156,7 @@ export const fileOperations = {
     input: () => ({ fileId: pathSegment().check(z.regex(/^[\w.+-]+$/, 'must be the id of an upload')) }),
     output: uploaded,
     needs: uploadHost,
-    route: null,
+    rawRoute: null,
     call: async (input, _send, call) => (await import('../files/upload-host.ts')).readMeta(call, input.fileId),
   }),
 };

@@ -26,7 +26,7 @@ export const keyOperations = {
     effect: 'session',
     input: () => ({ appname: z.optional(appname()) }),
     output: done,
-    route: 'req=createAppkey',
+    rawRoute: 'req=createAppkey',
     call: (input, _send, call) => makeAppkey(call, input.appname),
   }),
   createOauthkey: operation({
@@ -35,7 +35,7 @@ export const keyOperations = {
     effect: 'session',
     input: () => ({ login: text(300), password: field(text(500), { wire: 'pwd', writeOnly: true }) }),
     output: sessionState,
-    route: 'req=createOauthkey',
+    rawRoute: 'req=createOauthkey',
     call: (input, _send, call) => makeOauthkey(call, input.login, input.password),
   }),
   createSesskey: operation({
@@ -44,7 +44,7 @@ export const keyOperations = {
     effect: 'session',
     input: () => ({}),
     output: sessionState,
-    route: 'req=createSesskey',
+    rawRoute: 'req=createSesskey',
     call: (_input, _send, call) => call.session.renew(),
   }),
   registerSMSGateway: operation({
@@ -58,7 +58,7 @@ export const keyOperations = {
       bookCode: z.optional(bookCode()),
     }),
     output: done,
-    route: 'req=registerSMSGateway',
+    rawRoute: 'req=registerSMSGateway',
     call: (input, _send, call) => registerGateway(call, input),
   }),
   unregisterSMSGateway: operation({
@@ -66,7 +66,7 @@ export const keyOperations = {
     effect: 'write',
     input: () => ({ phoneNumber: phoneNumber() }),
     output: done,
-    route: 'req=unregisterSMSGateway',
+    rawRoute: 'req=unregisterSMSGateway',
     call: (input, _send, call) => unregisterGateway(call, input.phoneNumber),
   }),
   dropAllSessions: operation({
@@ -76,7 +76,7 @@ export const keyOperations = {
     effect: 'destructive',
     input: () => ({}),
     output: () => z.looseObject({ status: z.literal('ok'), warning: z.optional(z.string()) }),
-    route: 'req=dropAllSessions',
+    rawRoute: 'req=dropAllSessions',
     call: (_input, _send, call) => dropAllSessions(call),
   }),
   updatePushId: operation({

@@ -71,7 +71,7 @@ export const messageOperations = {
     input: () => ({ ...outgoing(), ...attached() }),
     output: sentMessage,
     slow: (input) => input.files?.some(isSlow) ?? false,
-    route: 'req=sendMsg',
+    rawRoute: 'req=sendMsg',
     call: (input, send, call) => sendMessage(input, send, call),
   }),
   deleteMsg: operation({

@@ -35,7 +35,7 @@ export const socketOperations = {
       fieldUuid: z.optional(text(200)),
     }),
     output: () => z.looseObject({ ...ack().shape, acknowledged: z.boolean() }),
-    route: null,
+    rawRoute: null,
     call: async (input, _send, call) => (await socket()).updateTableValue(input, call),
   }),
   sendSocketMessage: operation({
@@ -53,7 +53,7 @@ export const socketOperations = {
       u_c: sender(),
     }),
     output: ack,
-    route: null,
+    rawRoute: null,
     call: async (input, _send, call) => (await socket()).sendSocketMessage(input, call),
   }),
   sendPing: operation({
@@ -61,7 +61,7 @@ export const socketOperations = {
     effect: 'write',
     input: () => ({}),
     output: ack,
-    route: null,
+    rawRoute: null,
     call: async (_input, _send, call) => (await socket()).sendPing(call),
   }),
   sendSystemMessage: operation({
@@ -76,7 +76,7 @@ export const socketOperations = {
       uuid: uuid(),
     }),
     output: ack,
-    route: null,
+    rawRoute: null,
     call: async (input, _send, call) => (await socket()).sendSystemMessage(input, call),
   }),
   listenSocket: operation({
@@ -84,7 +84,7 @@ export const socketOperations = {
     effect: 'read',
     input: () => ({ seconds: z.optional(integer(1, 20)), types: z.optional(types()) }),
     output: () => z.looseObject({ frames: frames(), garbage: z.int(), complete: z.boolean() }),
-    route: null,
+    rawRoute: null,
     call: async (input, _send, call) => (await socket()).listen(call, input.seconds ?? 10, input.types),
   }),
 };

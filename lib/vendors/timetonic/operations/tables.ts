@@ -92,7 +92,7 @@ export const tableOperations = {
     input: () => ({ tableId: tableId(), ...rowReading(), ...maybeBook() }),
     output: tableRows,
     slow: (input) => input.all === true,
-    route: 'req=getTableRows',
+    rawRoute: 'req=getTableRows',
     call: (input, send, call) => readAllRows(input, send, call),
   }),
   getTableValues: operation({
@@ -101,7 +101,7 @@ export const tableOperations = {
     input: () => ({ tableId: tableId(), ...reading(), ...maybeBook() }),
     output: tableValues,
     slow: (input) => input.all === true,
-    route: 'req=getTableValues',
+    rawRoute: 'req=getTableValues',
     call: (input, send, call) => readAllValues('req=getTableValues', input, send, call),
   }),
   getNamedTableValues: operation({
@@ -115,7 +115,7 @@ export const tableOperations = {
     }),
     output: tableValues,
     slow: (input) => input.all === true,
-    route: 'req=getNamedTableValues',
+    rawRoute: 'req=getNamedTableValues',
     call: (input, send, call) => readAllValues('req=getNamedTableValues', input, send, call),
   }),
   getTableValueSubset: operation({
@@ -149,7 +149,7 @@ export const tableOperations = {
       bypassUrlTrigger: bypassUrlTrigger(),
     }),
     output: writtenRow,
-    route: 'req=updateTableValue',
+    rawRoute: 'req=updateTableValue',
     call: (input, send, call) => writeValue(input, send, call),
   }),
   createOrUpdateTableRow: operation({
@@ -165,7 +165,7 @@ export const tableOperations = {
     }),
     output: writtenRow,
     rule: rowProblem,
-    route: 'req=createOrUpdateTableRow',
+    rawRoute: 'req=createOrUpdateTableRow',
     call: (input, send, call) => writeRow(input, send, call),
     example: { rowId: 'tmpE-991', fieldValues: { '1367490': 'E-991' } },
   }),
@@ -181,7 +181,7 @@ export const tableOperations = {
     }),
     output: writtenRows,
     slow: isBulk,
-    route: 'req=createOrUpdateTableRows',
+    rawRoute: 'req=createOrUpdateTableRows',
     call: (input, _send, call) => writeRows(input, call),
   }),
   deleteTableRow: operation({
@@ -189,7 +189,7 @@ export const tableOperations = {
     effect: 'write',
     input: () => ({ rowId: rowId(), ...maybeBook(), bypassUrlTrigger: bypassUrlTrigger() }),
     output: deletedRow,
-    route: 'req=deleteTableRow',
+    rawRoute: 'req=deleteTableRow',
     call: (input, send, call) => deleteRow(input, send, call),
   }),
   getTableValueComments: operation({
@@ -204,7 +204,7 @@ export const tableOperations = {
     effect: 'read',
     input: () => ({ ...pivotReading(), ...maybeBook() }),
     output: pivotValues,
-    route: 'req=getPivotValues',
+    rawRoute: 'req=getPivotValues',
     call: (input, send, call) => readPivot(input, send, call),
   }),
 };

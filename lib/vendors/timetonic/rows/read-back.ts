@@ -1,5 +1,5 @@
 import type { TimetonicCall } from '../connection.ts';
-import { exchange } from '../wire/exchange.ts';
+import { sessionRequest } from '../wire/session-request.ts';
 import { readWholeTable, type TableRows } from './whole-table.ts';
 
 /** What a table shows of a row that may have been written; `unclear` where it cannot be determined. */
@@ -53,7 +53,7 @@ async function tableWith(
   fieldIds: ReadonlySet<string>,
 ): Promise<string | undefined> {
   const fields = { ...book, includeFields: 'true' };
-  const body = await exchange(call, { req: 'getBookTables', fields, effect: 'read' });
+  const body = await sessionRequest(call, { req: 'getBookTables', fields, effect: 'read' });
   const { categories = [] } = (body.bookTables ?? {}) as {
     categories?: { id?: unknown; fields?: { id?: unknown }[] }[];
   };

@@ -5,8 +5,8 @@ import { field, named } from '../../../core/field.ts';
 import type { SendCall } from '../../../core/operation.ts';
 import { defined } from '../../../core/record.ts';
 import { type TimetonicCall, timetonicError } from '../connection.ts';
-import { exchange, isDeadlock } from '../wire/exchange.ts';
 import { fieldText, type TimetonicRequest } from '../wire/send.ts';
+import { isDeadlock, sessionRequest } from '../wire/session-request.ts';
 import { claim, giveUp, makeOnce, nameOf, settle } from '../writes/made-once.ts';
 import { noteOwnDelete, noteOwnRows, noteOwnWrite } from '../writes/own-writes.ts';
 import { type Trace, tracesOf } from './read-back.ts';
@@ -267,7 +267,7 @@ export async function writeRows(
   function sendBatch(batch: Entry[], repeatDeadlock: boolean): Promise<Record<string, unknown>> {
     const text = JSON.stringify(Object.fromEntries(batch.map(({ rowId, written }) => [rowId, written])));
     const fields = { ...shared, rows: text };
-    return exchange(call, {
+    return sessionRequest(call, {
       req: 'createOrUpdateTableRows',
       fields,
       effect: 'write',

@@ -1,7 +1,7 @@
 import type { SendCall } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
-import { exchange } from '../wire/exchange.ts';
 import { fieldText, type TimetonicRequest } from '../wire/send.ts';
+import { sessionRequest } from '../wire/session-request.ts';
 import { readAllValues } from './read-all.ts';
 
 /** Values by row id and field id, as `diff_ready_rows` has them. */
@@ -10,7 +10,7 @@ export type TableRows = Readonly<Record<string, Readonly<Record<string, unknown>
 /** Every row of a table; undefined if it could not be read to its end, or has another format. */
 export async function readWholeTable(call: TimetonicCall, catId: string): Promise<TableRows | undefined> {
   const send: SendCall<TimetonicRequest> = (request, fields) =>
-    exchange(call, {
+    sessionRequest(call, {
       req: request.replace(/^req=/, ''),
       fields: Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, fieldText(value)])),
       effect: 'read',

@@ -9,7 +9,7 @@ import { timetonicError, title } from '../connection.ts';
 import { refusalOf } from './refusal.ts';
 
 /** The name of a request and how it may be handled. */
-export interface Asking {
+export interface RequestContext {
   effect: Effect;
   /** Its name, for messages. */
   doing: string;
@@ -21,14 +21,14 @@ export interface Asking {
 export type FormFields = Readonly<Record<string, string | undefined>>;
 
 const vendor = { name: 'timetonic', title };
-const longestAnswer = 32 * 1024 * 1024;
+const maxAnswerBytes = 32 * 1024 * 1024;
 
 /** Posts a form and returns the body of an `ok`; everything else throws. Keys are sent in the body, never in the address. */
 export async function postForm(
   call: { http: HttpClient },
   url: string,
   fields: FormFields,
-  asking: Asking,
+  asking: RequestContext,
 ): Promise<Record<string, unknown>> {
   const answer = await call.http
     .request({
@@ -37,7 +37,7 @@ export async function postForm(
       headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
       body: formText(fields),
       timeoutMs: asking.timeoutMs ?? 10_000,
-      maxBytes: longestAnswer,
+      maxBytes: maxAnswerBytes,
     })
     .catch((error: unknown) => {
       throw failureOf(error, vendor, asking.effect, asking.doing);
@@ -55,7 +55,7 @@ export function formText(fields: FormFields): string {
 }
 
 /** The body of a response that says `status: "ok"`. */
-export function readAnswer(answer: HttpAnswer, asking: Asking): Record<string, unknown> {
+export function readAnswer(answer: HttpAnswer, asking: RequestContext): Record<string, unknown> {
   const text = answer.text();
   const body = parsed(text);
   // A refusal can have any status; its message says more than the number.
@@ -69,7 +69,7 @@ export function readAnswer(answer: HttpAnswer, asking: Asking): Record<string, u
 export function statusError(
   answer: Pick<HttpAnswer, 'status' | 'headers'>,
   text: string,
-  asking: Asking,
+  asking: RequestContext,
 ): GatewayError {
   const { effect, doing } = asking;
   const { status } = answer;
@@ -127,7 +127,7 @@ function parsed(text: string): Record<string, unknown> | undefined {
 }
 
 /** The error for a response that is not from the API: a page, half a body, or JSON without a status. */
-function noAnswer(text: string, json: boolean, { effect, doing }: Asking): GatewayError {
+function noAnswer(text: string, json: boolean, { effect, doing }: RequestContext): GatewayError {
   if (!json && /maintenance/i.test(text)) {
     return timetonicError('vendor_maintenance', `${title} is under maintenance.`, { retryAfter: 60 });
   }

@@ -6,7 +6,7 @@ import { title } from '../connection.ts';
 export const deadlock = 'deadlock';
 
 /** A monthly quota does not recover within a minute; retrying once an hour is soon enough. */
-const quotaPause = 3600;
+const quotaPauseSeconds = 3600;
 
 /** Keys that the vendor reports as dead. It puts these words first, so that user text cannot pass for them. */
 const deadKey =
@@ -60,7 +60,7 @@ export function refusalOf(body: Record<string, unknown>, doing: string): Gateway
   if (quota.test(words)) {
     return new GatewayError('vendor_rate_limited', `${title} has no calls left for this account: ${words}.`, {
       ...shared,
-      retryAfter: quotaPause,
+      retryAfter: quotaPauseSeconds,
     });
   }
   // Answered by a TimeTonic server at an address below or above its API.

@@ -3,8 +3,8 @@ import { carryOut, type Operation, type SendCall, type Shape, schemasOf } from '
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { download, type FileAddress } from '../files/downloads.ts';
-import { type ApiRequest, exchange } from './exchange.ts';
 import type { FormFields } from './protocol.ts';
+import { type ApiRequest, sessionRequest } from './session-request.ts';
 
 /** A request of api.php by its name, or the address of a file with `{fields}` of the input, where `{name?}` is optional. */
 export type TimetonicRequest = `req=${string}` | FileAddress;
@@ -18,7 +18,7 @@ export async function send(
 ): Promise<VendorAnswer> {
   const { shape } = schemasOf(operation);
   const one: SendCall<TimetonicRequest> = (request, fields) =>
-    exchange(call, requestOf(request.replace(/^req=/, ''), operation, fieldsOf(shape, fields)));
+    sessionRequest(call, requestOf(request.replace(/^req=/, ''), operation, fieldsOf(shape, fields)));
   const { call: request } = operation;
   if (typeof request === 'string' && request.startsWith('/dbi/'))
     return download(request as FileAddress, input, call, name);

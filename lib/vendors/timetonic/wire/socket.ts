@@ -17,8 +17,8 @@ export interface Wire {
   close(): void;
 }
 
-const connectTime = 5_000;
-const longestFrame = 1024 * 1024;
+const connectTimeoutMs = 5_000;
+const maxFrameBytes = 1024 * 1024;
 /** What one call reads from its socket at most, in bytes: more would not fit into its answer. */
 const maxReceivedBytes = 4 * 1024 * 1024;
 
@@ -33,10 +33,10 @@ export async function openSocket(call: TimetonicCall): Promise<Wire> {
   const { WebSocket } = await import('ws');
   const socket = new WebSocket(url, {
     lookup: pinnedLookup(policy),
-    handshakeTimeout: connectTime,
+    handshakeTimeout: connectTimeoutMs,
     followRedirects: false,
     perMessageDeflate: false,
-    maxPayload: longestFrame,
+    maxPayload: maxFrameBytes,
   });
   await new Promise<void>((resolve, reject) => {
     const stop = () => socket.terminate();

@@ -7,7 +7,7 @@ type Fate = { state: 'making' } | { state: 'made'; answer: unknown } | { state: 
 
 const keptSeconds = 24 * 60 * 60;
 /** Longer than any request can take: a creation that is still pending after that was lost with its process. */
-const makingTime = 30_000;
+const maxPendingMs = 30_000;
 
 /** The name under which an object with these properties is recorded. */
 export function nameOf(kind: string, properties: unknown): string {
@@ -50,7 +50,7 @@ export async function claim(call: TimetonicCall, name: string, what: string): Pr
   const note = await call.notes.read(name);
   const fate = (note?.value ?? { state: 'unknown' }) as Fate;
   if (fate.state !== 'making') return fate;
-  if (call.clock.now() - (note?.at ?? 0) > makingTime) return { state: 'unknown' };
+  if (call.clock.now() - (note?.at ?? 0) > maxPendingMs) return { state: 'unknown' };
   throw timetonicError('idempotency_in_progress', `Another call is writing ${what} just now. Try again in a moment.`, {
     retryAfter: 5,
   });

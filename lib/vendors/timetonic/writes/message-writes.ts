@@ -3,8 +3,8 @@ import { type GivenFile, openSource, type Source } from '../../../core/given-fil
 import type { SendCall } from '../../../core/operation.ts';
 import { type TimetonicCall, timetonicError } from '../connection.ts';
 import { uploadFile } from '../files/file-upload.ts';
-import { exchange } from '../wire/exchange.ts';
 import type { TimetonicRequest } from '../wire/send.ts';
+import { sessionRequest } from '../wire/session-request.ts';
 import { makeOnce, nameOf } from './made-once.ts';
 
 type Ok = { status: 'ok'; [field: string]: unknown };
@@ -92,7 +92,7 @@ async function findMessage(
   { bookOwner, bookCode }: MessageInput,
   uuid: string,
 ): Promise<Ok | undefined> {
-  const body = await exchange(call, {
+  const body = await sessionRequest(call, {
     req: 'getBookMessages',
     fields: { b_o: bookOwner, b_c: bookCode, nbMax: '100' },
     effect: 'read',

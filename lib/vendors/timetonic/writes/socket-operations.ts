@@ -7,7 +7,7 @@ import { uuidPrefix } from './message-writes.ts';
 import { noteOwnWrite } from './own-writes.ts';
 
 /** The timeout for an ack. */
-const ackTime = 8_000;
+const ackTimeoutMs = 8_000;
 /** The document shows no ack for table values: a ping sent after them shows that they were read. */
 const valueAckTime = 1_500;
 
@@ -42,7 +42,7 @@ export function sendSocketMessage(
       b_o: bookOwner,
       b_c: bookCode,
     });
-    return acked(wire, 'sendSocketMessage', (frame) => frame.type === 2 && frame.uuid === uuid, ackTime);
+    return acked(wire, 'sendSocketMessage', (frame) => frame.type === 2 && frame.uuid === uuid, ackTimeoutMs);
   });
 }
 
@@ -51,7 +51,7 @@ export function sendSystemMessage(input: Record<string, unknown>, call: Timetoni
   const uuid = input.uuid ?? `${uuidPrefix}${call.random.bytes(16).toString('hex')}`;
   return onSocket(call, (wire, caller) => {
     wire.send({ type: 11, ...caller, ...rest, uuid, b_c: bookCode, b_o: bookOwner });
-    return acked(wire, 'sendSystemMessage', (frame) => frame.type === 12, ackTime);
+    return acked(wire, 'sendSystemMessage', (frame) => frame.type === 12, ackTimeoutMs);
   });
 }
 
@@ -59,7 +59,7 @@ export function sendPing(call: TimetonicCall): Promise<Ack> {
   // Attaching already confirms with a ping; this is the second one.
   return onSocket(call, (wire, caller) => {
     wire.send({ type: 9, ...caller });
-    return acked(wire, 'sendPing', (frame) => frame.type === 10, ackTime);
+    return acked(wire, 'sendPing', (frame) => frame.type === 10, ackTimeoutMs);
   });
 }
 
@@ -85,7 +85,7 @@ export function updateTableValue(
     if (!ack) {
       wire.send({ type: 9, ...caller });
       const fits = (frame: Frame) => frame.type === 2 || frame.type === 10;
-      const behind = await acked(wire, 'updateTableValueOverSocket', fits, ackTime);
+      const behind = await acked(wire, 'updateTableValueOverSocket', fits, ackTimeoutMs);
       await noteOwnWrite(call, rowId, { [fieldId]: input.value });
       return { ...behind, type: 13, acknowledged: behind.type === 2 };
     }

@@ -5,7 +5,7 @@ import type { EvaluateOptions } from '../../expressions/expression.ts';
 import type { CallStep } from '../definition.ts';
 
 /** The step of a run, or one item of it. */
-export interface Asker {
+export interface StepCall {
   runId: string;
   step: CallStep;
   at: number;
@@ -13,7 +13,7 @@ export interface Asker {
 }
 
 /** A condition that kept a run or one of its steps from being carried out. */
-export interface Refusal {
+export interface UnmetCondition {
   runId: string;
   /** The step and its item; absent for the run as a whole. */
   place?: { at: number; index: number };
@@ -23,7 +23,7 @@ export interface Refusal {
 }
 
 /** How a run evaluates and calls. A rehearsal is the same run with other hands, over a table and a clock of its own. */
-export interface Hands {
+export interface RunOverrides {
   /** The scopes of whoever reads the result: waits find only events that these may read as well. */
   readonly scopes: readonly string[];
   evaluate(template: unknown, bindings: Readonly<Record<string, unknown>>, options: EvaluateOptions): Promise<unknown>;
@@ -33,8 +33,8 @@ export interface Hands {
     vendor: Vendor,
     invocation: Invocation,
     scope: CallScope,
-    asker: Asker,
+    stepCall: StepCall,
   ): Promise<InvokeAnswer>;
   /** Called when a condition keeps something from being carried out. */
-  refused(refusal: Refusal): Promise<void>;
+  conditionNotMet(condition: UnmetCondition): Promise<void>;
 }

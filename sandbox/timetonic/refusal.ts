@@ -3,7 +3,7 @@ import { exactJson } from './exact-json.ts';
 import type { Switches } from './state.ts';
 
 /** The vendor's refusal. `refusal` marks refusals caused by a client error: the journal shows them. */
-export class VendorNo extends Error {
+export class VendorRefusal extends Error {
   readonly refusal: boolean;
   /** Set when it is sent as a status and a page instead of `status: "nok"`. */
   readonly page: { status: number; html: string } | undefined;
@@ -16,8 +16,8 @@ export class VendorNo extends Error {
 }
 
 /** The refusal of a request that the document does not allow. */
-export function refused(text: string): VendorNo {
-  return new VendorNo(text, { refusal: true });
+export function refused(text: string): VendorRefusal {
+  return new VendorRefusal(text, { refusal: true });
 }
 
 /** The body of a refusal, in the form that the switch selects. */
@@ -33,7 +33,7 @@ export const serverVersion = 'live-6.49q/6.49';
 
 /** Converts an error of a request into the vendor's response; a bug of the sandbox itself is rethrown. */
 export function replyTo(error: unknown, req: string, switches: Switches): SandboxReply {
-  if (!(error instanceof VendorNo)) throw error;
+  if (!(error instanceof VendorRefusal)) throw error;
   const refusal = error.refusal ? { refusal: error.message } : {};
   if (error.page) {
     const headers = { 'content-type': 'text/html; charset=UTF-8' };

@@ -1,31 +1,32 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { authorization, rootOf, type TalkCall, type TalkSession, talkError, title } from '../connection.ts';
 import { changeSession, noteHash, refreshSession, refusedWords } from '../session.ts';
-import { askAsBot } from './bot.ts';
+import { botRequest } from './bot.ts';
 import { cookieHeader, sameCookies, withCookies } from './cookies.ts';
 import { dialectOf, routeOf, type TalkRoute } from './dialect.ts';
-import { ask, type OcsAnswer } from './protocol.ts';
+import { type OcsAnswer, ocsRequest } from './protocol.ts';
 import { refusalOf } from './refusal.ts';
-import { checkRequest, type Exchange, type Fields, wireRequest } from './request.ts';
+import { checkRequest, type Fields, type TalkRequest, wireRequest } from './request.ts';
 
 /** Capabilities older than this are read again, in milliseconds. */
-const freshFor = 24 * 60 * 60_000;
+const maxCapabilitiesAgeMs = 24 * 60 * 60_000;
 /** Before a request is refused as too new for the server, capabilities older than this are read again, in milliseconds. */
-const certainFor = 60_000;
+const maxAgeBeforeRefusalMs = 60_000;
 /** A missing route is not requested again within this time, in milliseconds. */
-const absentFor = 60_000;
+const routeAbsentMs = 60_000;
 /** The timeout of a held request: its effect takes place at the start. */
-const heldFor = 2_500;
+const heldRequestTimeoutMs = 2_500;
 
 /**
  * Sends one request in the server's dialect. Returns 2xx and 304; throws all others as the corresponding problem, a 404 as
  * `vendor_not_found`.
  */
-export async function exchange(call: TalkCall, request: Exchange): Promise<OcsAnswer> {
+export async function sessionRequest(call: TalkCall, request: TalkRequest): Promise<OcsAnswer> {
   const { route } = request;
   refuseInPause(call, request);
   let session = await sessionFor(call, route);
-  if (call.clock.now() - session.readAt > freshFor) session = await refreshSession(call, session, session.hash);
+  if (call.clock.now() - session.readAt > maxCapabilitiesAgeMs)
+    session = await refreshSession(call, session, session.hash);
   session = await checkedSession(call, request, session);
   let answer = await attempt(call, request, session);
   if (isNoRoute(answer) && !isKnownAbsent(call, route)) {
@@ -34,7 +35,7 @@ export async function exchange(call: TalkCall, request: Exchange): Promise<OcsAn
     session = await refreshSession(call, session);
     if (session.features.join() !== before)
       answer = await attempt(call, request, await checkedSession(call, request, session));
-    else call.memory.set(`absent ${route}`, call.clock.now() + absentFor);
+    else call.memory.set(`absent ${route}`, call.clock.now() + routeAbsentMs);
   }
   await noteHash(call, session, answer.headers['x-nextcloud-talk-hash']);
   if ((answer.status >= 200 && answer.status < 300) || answer.status === 304) {
@@ -50,25 +51,26 @@ export function sessionFor(call: TalkCall, route?: TalkRoute): Promise<TalkSessi
 }
 
 /** The session whose server supports the request; the server may have been upgraded since its capabilities were read. */
-async function checkedSession(call: TalkCall, request: Exchange, session: TalkSession): Promise<TalkSession> {
+async function checkedSession(call: TalkCall, request: TalkRequest, session: TalkSession): Promise<TalkSession> {
   const { route, fields, doing } = request;
   try {
     checkRequest(route, fields, dialectOf(session), doing, session);
     return session;
   } catch (error) {
     const isTooOld = error instanceof GatewayError && error.code === 'vendor_too_old';
-    if (!isTooOld || call.clock.now() - session.readAt < certainFor) throw error;
+    if (!isTooOld || call.clock.now() - session.readAt < maxAgeBeforeRefusalMs) throw error;
     const now = await refreshSession(call, session);
     checkRequest(route, fields, dialectOf(now), doing, now);
     return now;
   }
 }
 
-async function attempt(call: TalkCall, request: Exchange, session: TalkSession): Promise<OcsAnswer> {
+async function attempt(call: TalkCall, request: TalkRequest, session: TalkSession): Promise<OcsAnswer> {
   const { route } = request;
   const dialect = dialectOf(session);
   const fields = (await request.fieldsIn?.(dialect)) ?? request.fields;
-  const once = () => (routeOf(route).bot ? askAsBot(call, request, session) : askOnce(call, request, fields, session));
+  const once = () =>
+    routeOf(route).bot ? botRequest(call, request, session) : askOnce(call, request, fields, session);
   const answer = await once();
   if (answer.status !== 401 || routeOf(route).bot || call.connection.settings.guest) return answer;
   // Refused before anything was done. Another process may have stored a new app password; otherwise nothing is retried.
@@ -83,18 +85,18 @@ async function attempt(call: TalkCall, request: Exchange, session: TalkSession):
   );
 }
 
-async function askOnce(call: TalkCall, request: Exchange, fields: Fields, session: TalkSession): Promise<OcsAnswer> {
+async function askOnce(call: TalkCall, request: TalkRequest, fields: Fields, session: TalkSession): Promise<OcsAnswer> {
   const { cookies, held } = routeOf(request.route);
   const withJar = cookies || call.connection.settings.guest;
   const wire = wireRequest(request.route, fields, dialectOf(session));
   const query = new URLSearchParams({ ...wire.query, format: 'json' });
   try {
-    const answer = await ask(call, {
+    const answer = await ocsRequest(call, {
       method: wire.method,
       url: `${rootOf(call.connection.settings)}/ocs/v2.php/apps/spreed/api/${wire.path}?${query}`,
       headers: { ...(await authorization(call)), ...(withJar && cookieHeader(session.cookies)) },
       body: wire.body,
-      timeoutMs: held && wire.method === 'GET' ? heldFor : request.timeoutMs,
+      timeoutMs: held && wire.method === 'GET' ? heldRequestTimeoutMs : request.timeoutMs,
       effect: held ? 'read' : request.effect,
       doing: request.doing,
     });
@@ -123,7 +125,7 @@ export async function keepCookies(call: TalkCall, session: TalkSession, answer: 
   }
 }
 
-function problemOf(call: TalkCall, request: Exchange, session: TalkSession, answer: OcsAnswer): GatewayError {
+function problemOf(call: TalkCall, request: TalkRequest, session: TalkSession, answer: OcsAnswer): GatewayError {
   const { route, fields, doing, effect, meanings } = request;
   const { means, bot, target } = routeOf(route);
   const now = call.clock.now();
@@ -157,7 +159,7 @@ function isKnownAbsent(call: TalkCall, route: TalkRoute): boolean {
 }
 
 /** After a 429, the same request is not sent again early: each one counts against all tenants of our address. */
-function refuseInPause(call: TalkCall, { route, doing }: Exchange): void {
+function refuseInPause(call: TalkCall, { route, doing }: TalkRequest): void {
   const until = call.memory.get(`pause ${route}`);
   const left = typeof until === 'number' ? Math.ceil((until - call.clock.now()) / 1000) : 0;
   if (left <= 0) return;

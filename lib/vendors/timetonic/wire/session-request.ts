@@ -21,23 +21,26 @@ export interface ApiRequest {
 }
 
 /** Sends a request in a live session, as the connection's user. */
-export function exchange(call: TimetonicCall, request: ApiRequest): Promise<Record<string, unknown>> {
-  return call.withSession((session) => exchangeIn(session, call, request));
+export function sessionRequest(call: TimetonicCall, request: ApiRequest): Promise<Record<string, unknown>> {
+  return call.withSession((session) => requestWithSession(session, call, request));
 }
 
 /** The same in a given session: nothing is renewed. */
-export function exchangeIn(
+export function requestWithSession(
   session: TimetonicSession,
   call: TimetonicLogin,
   request: ApiRequest,
 ): Promise<Record<string, unknown>> {
   const caller = callerFields(call, session);
   const { o_u, sesskey } = caller;
-  return ask(call, { ...request, fields: { ...caller, ...request.fields, o_u, sesskey } });
+  return requestWithoutSession(call, { ...request, fields: { ...caller, ...request.fields, o_u, sesskey } });
 }
 
 /** Sends a request without a session. */
-export async function ask(call: TimetonicLogin, request: ApiRequest): Promise<Record<string, unknown>> {
+export async function requestWithoutSession(
+  call: TimetonicLogin,
+  request: ApiRequest,
+): Promise<Record<string, unknown>> {
   const { req, fields, effect, timeoutMs, repeatDeadlock = true } = request;
   const { settings } = call.connection;
   for (let repeat = 0; ; repeat++) {

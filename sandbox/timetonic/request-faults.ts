@@ -1,5 +1,5 @@
 import type { SandboxReply } from '../sandbox-server.ts';
-import { jsonHeaders, nokBody } from './nok.ts';
+import { jsonHeaders, nokBody } from './refusal.ts';
 import type { Switches } from './state.ts';
 
 /** A failure of the next requests of one name. With `after`, the vendor acts first, so that the response is lost. */
@@ -24,7 +24,7 @@ export interface Cut {
 }
 
 /** Failures on demand, in addition to the faults of every sandbox vendor. */
-export interface Misdeeds {
+export interface RequestFaults {
   failRequest(failure: RequestFailure): void;
   takeFailure(req: string): RequestFailure | undefined;
   /** The next bulk writes end in a deadlock after so many of their rows were written. */
@@ -39,8 +39,8 @@ export interface Misdeeds {
 
 const kinds = ['nok', 'html', 'status', 'reset', 'garbage'];
 
-/** No misdeeds yet. */
-export function createMisdeeds(): Misdeeds {
+/** Creates an empty list of faults. */
+export function createRequestFaults(): RequestFaults {
   let failures: RequestFailure[] = [];
   let deadlocks: { left: number; rowsWritten: number }[] = [];
   let uploadCuts: { left: number; afterBytes: number }[] = [];

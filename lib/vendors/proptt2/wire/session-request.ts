@@ -5,17 +5,17 @@ import type { VendorCall } from '../../../core/vendor.ts';
 import { codeOfStatus, retryAfter } from '../../../core/vendor-failure.ts';
 import type { Proptt2Credentials, Proptt2Settings } from '../connection.ts';
 import { type Proptt2Session, sessionQuery } from '../session.ts';
-import { ask, type Proptt2Answer, title } from './protocol.ts';
+import { type Proptt2Answer, protocolRequest, title } from './protocol.ts';
 
 export type Proptt2Call = VendorCall<Proptt2Settings, Proptt2Credentials, Proptt2Session>;
 
 /** Sends a request below `/openapi/1` with the session in its query, and returns the response body. */
-export async function exchange(...request: Parameters<typeof exchangeWithHeaders>): Promise<unknown> {
-  return (await exchangeWithHeaders(...request)).body;
+export async function sessionRequest(...request: Parameters<typeof sessionRequestWithHeaders>): Promise<unknown> {
+  return (await sessionRequestWithHeaders(...request)).body;
 }
 
 /** The same, and also returns the headers. */
-export function exchangeWithHeaders(
+export function sessionRequestWithHeaders(
   call: Proptt2Call,
   effect: Effect,
   method: string,
@@ -27,7 +27,7 @@ export function exchangeWithHeaders(
 ): Promise<Proptt2Answer> {
   return call.withSession(async (session) => {
     const url = `${session.serverUrl}/openapi/1${route}?${sessionQuery(session)}${query}`;
-    const answer = await ask(call, method, url, { body, effect, doing });
+    const answer = await protocolRequest(call, method, url, { body, effect, doing });
     if (answer.status === 200) return answer;
     throw refusal(answer, effect, doing, meanings, call.clock.now());
   });

@@ -2,7 +2,7 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 
 /** A request as a test writes it. */
-export interface Ask {
+export interface TestRequest {
   method?: string;
   path: string;
   query?: string;
@@ -23,7 +23,7 @@ export interface Answer {
 let count = 0;
 
 /** The event that API Gateway makes of a request (payload 2.0): bodies of bytes come as Base64. */
-export function eventOf(ask: Ask): APIGatewayProxyEventV2 {
+export function eventOf(ask: TestRequest): APIGatewayProxyEventV2 {
   const method = ask.method ?? (ask.body === undefined ? 'GET' : 'POST');
   const bytes = Buffer.isBuffer(ask.body);
   const body = bytes
@@ -55,7 +55,7 @@ export function eventOf(ask: Ask): APIGatewayProxyEventV2 {
 }
 
 /** Hands a request to a Lambda handler and reads what it answers. */
-export async function send(handler: Handler, ask: Ask): Promise<Answer> {
+export async function invokeHttp(handler: Handler, ask: TestRequest): Promise<Answer> {
   const context = {
     awsRequestId: `invocation-${count}`,
     functionName: 'test',

@@ -3,13 +3,13 @@ import { publishAdminKey } from '../../lib/api/admin-key.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { vendorNames } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
-import { type Answer, type Ask, send } from '../support/face.ts';
+import { type Answer, invokeHttp, type TestRequest } from '../support/function-request.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';
 
 const adminKey = 'tl_an-admin-key-for-tests-only';
 let backends: Awaited<ReturnType<typeof startBackends>>;
 let sandbox: Proptt2Sandbox;
-let ask: (what: Ask, key?: string) => Promise<Answer>;
+let ask: (what: TestRequest, key?: string) => Promise<Answer>;
 const lines: string[] = [];
 
 beforeAll(async () => {
@@ -25,7 +25,7 @@ beforeAll(async () => {
   const proptt2 = await import('../../functions/proptt2.ts');
   ask = (what, key = adminKey) =>
     // middy's handler takes more arguments than Lambda gives.
-    send((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, {
+    invokeHttp((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, {
       ...what,
       headers: { authorization: `Bearer ${key}`, ...what.headers },
     });
