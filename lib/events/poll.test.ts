@@ -47,7 +47,7 @@ afterEach(async () => {
 
 const happen = (count = 1) => imagined.happen(connection, count);
 const tick = (process = services, listeners?: Listeners) =>
-  pollEvents(process, catalogue, { requestId: 'tick', signal: AbortSignal.timeout(20_000) }, listeners);
+  pollEvents(process, catalogue, { requestId: 'tick', signal: new AbortController().signal }, listeners);
 async function connect(settings: Record<string, unknown> = {}, vendor: VendorName = 'talk') {
   const made = await putConnection(services, vendor, connection, settings, { appPassword: 'x' });
   const found = catalogue[vendor];
@@ -321,7 +321,7 @@ test('asked for now, a source is polled though it is not due, and what it finds 
   await connect();
   await tick();
   happen();
-  const scope = { requestId: 'now', signal: AbortSignal.timeout(20_000) };
+  const scope = { requestId: 'now', signal: new AbortController().signal };
   for (const asked of [`talk/${connection}`, connection, undefined]) {
     happen();
     await pollTypeNow(services, catalogue, { type: 'test.chat', connection: asked }, scope);

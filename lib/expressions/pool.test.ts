@@ -245,7 +245,7 @@ test('a program that evaluated ends by itself, unbundled and in a bundle with th
     await copyFile(join(directory, 'bundle', file), join(bundle, file));
   const outputs = [];
   for (const file of [join(directory, 'program.ts'), join(bundle, 'index.mjs')]) {
-    outputs.push((await promisify(execFile)(process.execPath, [file], { cwd: '/', timeout: 20_000 })).stdout);
+    outputs.push((await promisify(execFile)(process.execPath, [file], { cwd: '/', timeout: 120_000 })).stdout);
   }
   expect(JSON.parse(outputs[0] ?? '')).toMatchObject([
     [expect.stringMatching(/^1970-01-01T00:00:00.000Ze[0-9A-F]{4}$/), expect.any(Number)],

@@ -112,7 +112,7 @@ function requestOf(method: string, path: string, body: string, headers: Record<s
     headers: { host: 'gateway.example', 'content-type': 'application/json', ...headers },
     rawBody: Buffer.from(body),
     requestId: 'r',
-    signal: AbortSignal.timeout(25_000),
+    signal: new AbortController().signal,
     sourceIp: '192.0.2.1',
   };
 }

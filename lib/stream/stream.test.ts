@@ -45,7 +45,7 @@ function client(principal: Principal = admin) {
         headers: lastId === undefined ? {} : { 'last-event-id': lastId },
         rawBody: Buffer.alloc(0),
         requestId: 'test',
-        signal: AbortSignal.timeout(5000),
+        signal: new AbortController().signal,
         sourceIp: '127.0.0.1',
       },
       principal,

@@ -50,7 +50,7 @@ const health = async () => {
       headers: {},
       rawBody: Buffer.alloc(0),
       requestId: 'r',
-      signal: AbortSignal.timeout(5000),
+      signal: new AbortController().signal,
       sourceIp: '127.0.0.1',
     },
     desk.services,

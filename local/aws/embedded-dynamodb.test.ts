@@ -62,7 +62,7 @@ const get = async (client: DynamoDBClient, pk: string) =>
 
 const alive = (pid: number) => existsSync(`/proc/${pid}/exe`) && !/^State:\s+Z/m.test(statusOf(pid));
 const statusOf = (pid: number) => readFileSync(`/proc/${pid}/status`, 'utf8');
-const untilDead = (pid: number) => vi.waitFor(() => expect(alive(pid)).toBe(false), { timeout: 60_000 });
+const untilDead = (pid: number) => vi.waitFor(() => expect(alive(pid)).toBe(false), { timeout: 120_000 });
 
 /** Another process that starts the database in the directory and reports the database's pid and endpoint, or the refusal. */
 async function startElsewhere() {
@@ -129,7 +129,7 @@ describe('processes', () => {
     const dataFile = join(directory, 'data.db');
     const orphan = spawn(findDynoxide(), ['mcp', '--db-path', dataFile], { stdio: ['pipe', 'ignore', 'ignore'] });
     writeFileSync(join(directory, 'dynamodb.pid'), `${orphan.pid}\n`);
-    await vi.waitFor(() => expect(statusOf(orphan.pid ?? 0)).toContain('dynoxide'), { timeout: 60_000 });
+    await vi.waitFor(() => expect(statusOf(orphan.pid ?? 0)).toContain('dynoxide'), { timeout: 120_000 });
     await start();
     expect(alive(orphan.pid ?? 0)).toBe(false);
   });
@@ -149,7 +149,7 @@ describe('processes', () => {
     await put(client, 'a', 'kept');
     const before = database.pid();
     process.kill(before, 'SIGKILL');
-    await vi.waitFor(() => expect(database.pid()).not.toBe(before), { timeout: 60_000 });
+    await vi.waitFor(() => expect(database.pid()).not.toBe(before), { timeout: 120_000 });
     expect((await get(client, 'a'))?.value).toEqual({ S: 'kept' });
   });
 
@@ -160,7 +160,7 @@ describe('processes', () => {
       const pid = database.pid();
       process.kill(pid, 'SIGKILL');
       await vi.waitFor(() => expect(database.pid() !== pid || onGiveUp.mock.calls.length > 0).toBe(true), {
-        timeout: 60_000,
+        timeout: 120_000,
       });
     }
     expect(onGiveUp).toHaveBeenCalledOnce();
@@ -183,7 +183,7 @@ describe('processes', () => {
       execFileSync('ps', ['-eo', 'pgid=,stat='])
         .toString()
         .match(new RegExp(`^ *${pid} [^Z]`, 'm'));
-    await vi.waitFor(() => expect(left()).toBeNull(), { timeout: 60_000 });
+    await vi.waitFor(() => expect(left()).toBeNull(), { timeout: 120_000 });
     await start();
   });
 });

@@ -72,7 +72,7 @@ test('a sweep in the middle of a write takes nothing of it', async () => {
     })(),
   );
   const writing = used.files.put('answers/slow', slow, 'text/plain');
-  await vi.waitFor(() => expect(used.dataFiles()).toHaveLength(1), { timeout: 60_000 });
+  await vi.waitFor(() => expect(used.dataFiles()).toHaveLength(1), { timeout: 120_000 });
   await used.files.sweep();
   resolve();
   await writing;

@@ -76,9 +76,9 @@ test('that breaks off leaves nothing and can be sent again', async () => {
   const half = httpRequest(target.url, { method: 'PUT', headers: { 'content-length': '1000' } });
   half.on('error', () => {});
   half.write('x'.repeat(500));
-  await vi.waitFor(() => expect(used.dataFiles()).toHaveLength(1), { timeout: 60_000 });
+  await vi.waitFor(() => expect(used.dataFiles()).toHaveLength(1), { timeout: 120_000 });
   half.destroy();
-  await vi.waitFor(() => expect(used.dataFiles()).toEqual([]), { timeout: 60_000 });
+  await vi.waitFor(() => expect(used.dataFiles()).toEqual([]), { timeout: 120_000 });
   await expect(used.files.openRead(target.uploadId)).rejects.toMatchObject({ code: 'not_found' });
   expect((await used.send(target, 'y'.repeat(1000))).status).toBe(200);
 });

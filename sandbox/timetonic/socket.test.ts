@@ -38,7 +38,7 @@ async function connect(): Promise<Socket> {
     socket,
     send: (frame) => socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame)),
     next: async () => {
-      if (frames.length === 0) await once(socket, 'message', { signal: AbortSignal.timeout(5000) });
+      if (frames.length === 0) await once(socket, 'message');
       return parseExact(frames.shift() ?? '');
     },
     waiting: async () => {

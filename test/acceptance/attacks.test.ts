@@ -159,7 +159,7 @@ describe('a clock that was wrong', () => {
   });
   afterAll(() => receiver.close());
 
-  /** An alarm with a key that counts for a minute, and a subscription, all made now. */
+  /** An alarm with a key that counts for half an hour, and a subscription, all made now. */
   async function alarm(name: string) {
     const dedupe = { header: 'x-number' };
     const hook = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', {
@@ -170,7 +170,7 @@ describe('a clock that was wrong', () => {
     const made = await bench.call<{ id: string }>('POST', '/v1/automations', {
       name,
       when: { hook: hook.body.id },
-      dedupe: { key: '{% event.data.body.zone %}', seconds: 60 },
+      dedupe: { key: '{% event.data.body.zone %}', seconds: 1800 },
       do: [{ wait: { seconds: 1 } }, siren],
     });
     expect(made.status, JSON.stringify(made.body)).toBe(201);

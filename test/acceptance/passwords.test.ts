@@ -266,7 +266,7 @@ test('a hook that seals it, an automation that uses it, and a message that may n
   await call('POST', `/v1/runs/${run?.id}/replay`, { all: true });
   await runsOf(id, 2);
   expect(hashAt('second')).toBe(hashOf(passwords.second));
-  await vi.waitFor(() => expect(receiver.received.length).toBe(1), { timeout: 20_000, interval: 200 });
+  await vi.waitFor(() => expect(receiver.received.length).toBe(1), { timeout: 120_000, interval: 200 });
   expect(JSON.parse(receiver.received[0]?.body ?? '')).toMatchObject({
     data: { body: { users: [{ Login: 'first', TempPassword: '[redacted]' }, {}] } },
   });

@@ -223,7 +223,7 @@ test('a subscription to everything brings the part that its key may read, and no
   await bench.poll('talk', 'demo');
   const deliveries = async (id: string) =>
     (await bench.call<{ eventType: string }[]>('GET', `/v1/deliveries?subscription=${id}`)).body;
-  await vi.waitFor(async () => expect((await deliveries(own)).length).toBe(1), { timeout: 20_000, interval: 200 });
+  await vi.waitFor(async () => expect((await deliveries(own)).length).toBe(1), { timeout: 120_000, interval: 200 });
   expect((await deliveries(all)).filter(({ eventType }) => eventType.startsWith('talk.'))).toEqual([]);
   const path = `/v1/subscriptions/${own}`;
   expect((await as(thief, 'GET', path)).status).toBe(404);

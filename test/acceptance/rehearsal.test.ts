@@ -53,7 +53,7 @@ describe('before an alarm matters', () => {
         expect(body.events).toBe(2);
         return body;
       },
-      { timeout: 60_000, interval: 200 },
+      { timeout: 120_000, interval: 200 },
     );
     expect(shown.summary.calls).toMatchObject({ 'proptt2/demo/sendSosToChannel': expect.any(Number) });
     expect(sent() - before).toBeLessThanOrEqual(2);

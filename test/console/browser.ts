@@ -59,7 +59,7 @@ export async function visit(
     ...options,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(120_000);
   const outside: string[] = [];
   const complaints: string[] = [];
   await context.route(

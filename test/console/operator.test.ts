@@ -91,7 +91,7 @@ test('sees a new run appear by itself', async () => {
       expect(await page.locator('.row', { hasText: 'Fire alarm' }).filter({ hasText: 'Done' }).count()).toBe(
         before + 1,
       ),
-    { timeout: 15_000 },
+    { timeout: 120_000 },
   );
 });
 

@@ -222,6 +222,6 @@ describe('with 2,000 runs', () => {
     await page.context().setOffline(true);
     await page.locator('.fresh', { hasText: 'No answer' }).waitFor();
     await page.context().setOffline(false);
-    await page.locator('.fresh', { hasText: 'Live' }).waitFor({ timeout: 30_000 });
+    await page.locator('.fresh', { hasText: 'Live' }).waitFor({ timeout: 120_000 });
   });
 });

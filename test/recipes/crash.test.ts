@@ -38,7 +38,7 @@ const runOf = async (automation: string): Promise<ShownRun | undefined> => {
 };
 const ended = async (automation: string) => {
   await expect
-    .poll(async () => (await runOf(automation))?.state, { timeout: 90_000, interval: 200 })
+    .poll(async () => (await runOf(automation))?.state, { timeout: 120_000, interval: 200 })
     .toMatch(/ed$|al$/);
   return runOf(automation);
 };
@@ -111,9 +111,9 @@ test('after a crash timers go on, what is known is kept, and a batch is complete
     await call('POST', '/v1/timetonic/demo/createOrUpdateTableRows', { rows });
   }
   await onboarding.post({ button: 'people' });
-  await expect.poll(async () => (await users()).length, { timeout: 60_000, interval: 20 }).toBeGreaterThan(3);
+  await expect.poll(async () => (await users()).length, { timeout: 120_000, interval: 20 }).toBeGreaterThan(3);
   await monitoring.post({ dedup_key: 'K', action: 'trigger', severity: 'critical', summary: 'K is down' });
-  await expect.poll(() => lines('K is down'), { timeout: 60_000 }).toHaveLength(1);
+  await expect.poll(() => lines('K is down'), { timeout: 120_000 }).toHaveLength(1);
   const gone = new Promise((resolve) => product.child.once('exit', resolve));
   product.child.kill('SIGKILL');
   await gone;
@@ -121,11 +121,13 @@ test('after a crash timers go on, what is known is kept, and a batch is complete
 
   const alerted = async () =>
     (await runOf(monitoring.idOf('incident')))?.steps.find(({ name }) => name === 'alert')?.state;
-  await expect.poll(alerted, { timeout: 60_000, interval: 200 }).toBe('succeeded');
+  await expect.poll(alerted, { timeout: 120_000, interval: 200 }).toBe('succeeded');
   expect(await lines('K is down')).toHaveLength(1);
   await ended(onboarding.idOf(''));
   await onboarding.post({ button: 'people' });
-  await expect.poll(async () => new Set(await rows()), { timeout: 60_000, interval: 200 }).toEqual(new Set(['Active']));
+  await expect
+    .poll(async () => new Set(await rows()), { timeout: 120_000, interval: 200 })
+    .toEqual(new Set(['Active']));
   expect((await users()).map(({ strId }) => strId).sort()).toEqual([...emails].sort());
   await call('POST', `/v1/automations/${fence}/run`, {}, strong);
   expect((await ended(fence))?.state).toBe('succeeded');

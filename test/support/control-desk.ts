@@ -60,7 +60,7 @@ export async function startControlDesk(clock = new TestClock()) {
         headers: {},
         rawBody: Buffer.from(body === undefined ? '' : JSON.stringify(body)),
         requestId: `desk-${++count}`,
-        signal: AbortSignal.timeout(25_000),
+        signal: new AbortController().signal,
         sourceIp: '127.0.0.1',
       };
       try {

@@ -146,7 +146,7 @@ export function processOf(
     ) => {
       const chosen = catalogue[vendor];
       if (!chosen) throw new Error(`${vendor} is not in the catalogue`);
-      const scope = { requestId: randomBytes(6).toString('hex'), signal: AbortSignal.timeout(25_000) };
+      const scope = { requestId: randomBytes(6).toString('hex'), signal: new AbortController().signal };
       return bodyOf(
         await invoke(services, chosen, { principal: admin, connection, operation, input, idempotencyKey }, scope),
       );
@@ -157,7 +157,7 @@ export function processOf(
       if (!chosen) throw new Error(`${vendor} is not in the catalogue`);
       const operation = operationOf(chosen, name);
       const found = await services.connections.find(vendor, connection);
-      const scope = { requestId: randomBytes(6).toString('hex'), signal: AbortSignal.timeout(25_000) };
+      const scope = { requestId: randomBytes(6).toString('hex'), signal: new AbortController().signal };
       return bodyOf(
         await perform(services, chosen, found, name, operation, parseInput(schemasOf(operation).input, input), scope),
       );

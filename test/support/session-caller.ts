@@ -15,7 +15,7 @@ async function callOnce(): Promise<string> {
       gateway,
       proptt2,
       { principal: admin, connection: 'dispatch', operation, input: JSON.parse(input) },
-      { requestId: randomBytes(6).toString('hex'), signal: AbortSignal.timeout(25_000) },
+      { requestId: randomBytes(6).toString('hex'), signal: new AbortController().signal },
     );
     return 'good';
   } catch (error) {

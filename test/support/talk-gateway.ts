@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { onTestFinished } from 'vitest';
 import { systemClock } from '../../lib/aws/system.ts';
 import { invoke } from '../../lib/connections/invoke.ts';
 import { vendorCall } from '../../lib/connections/vendor-calls.ts';
@@ -8,7 +9,7 @@ import type { RawRequest } from '../../lib/core/vendor.ts';
 import type { TalkCall } from '../../lib/vendors/talk/connection.ts';
 import { talk } from '../../lib/vendors/talk/index.ts';
 import { startTalkSandbox, type TalkSandboxOptions } from '../../sandbox/talk/index.ts';
-import { admin, memorySecrets, processOf, putConnection, type startBackends } from './harness.ts';
+import { admin, memorySecrets, processOf, putConnection, type startBackends, type TestClock } from './harness.ts';
 
 let number = 0;
 
@@ -43,7 +44,7 @@ export async function startTalk(
       { ...settings, user, ...more.settings },
       { appPassword: `${user}-app-password`, ...more.credentials },
     );
-    const scope = () => ({ requestId: 'test', signal: AbortSignal.timeout(25_000) });
+    const scope = () => ({ requestId: 'test', signal: new AbortController().signal });
     const answer = async (operation: string, input: Record<string, unknown> = {}, by = process) => {
       const principal = { ...admin, scopes: ['*/*/*', `talk/${name}/deleteRoom`] };
       const found = await invoke(by, talk, { principal, connection: name, operation, input }, scope());
@@ -99,9 +100,8 @@ export async function startTalk(
 
 export type TalkUnderTest = Awaited<ReturnType<typeof startTalk>>;
 
-/** A clock that runs fifty times as fast: chat v1 cannot be asked without a wait of a second. */
-export function fastClock(): Clock {
-  const start = Date.parse('2026-01-05T02:11:09Z');
-  const real = Date.now();
-  return { now: () => start + (Date.now() - real) * 50, sleep: () => new Promise((resolve) => setTimeout(resolve, 1)) };
+/** Lets a clock that stands still go on while a request is held: chat v1 cannot be asked without a wait of a second. */
+export function passTimeWhileHeld({ sandbox }: TalkUnderTest, clock: TestClock): void {
+  const timer = setInterval(() => sandbox.heldRequests() > 0 && clock.advance(250), 5);
+  onTestFinished(() => clearInterval(timer));
 }

@@ -55,7 +55,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
         call: (operation: string, input: Record<string, unknown> = {}, key?: string) =>
           gateway.call('timetonic', name, operation, input, key) as Promise<Record<string, unknown>>,
         /** What the vendor's code is handed, with services that a test replaces. */
-        vendorCall: (services: Partial<GatewayServices> = {}, signal = AbortSignal.timeout(60_000)) =>
+        vendorCall: (services: Partial<GatewayServices> = {}, signal = new AbortController().signal) =>
           vendorCall({ ...gateway, ...services }, timetonic, connection, {
             requestId: randomBytes(6).toString('hex'),
             signal,
@@ -65,7 +65,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
           operation: string,
           input: Record<string, unknown>,
           files?: FileStore,
-          signal = AbortSignal.timeout(60_000),
+          signal = new AbortController().signal,
         ) {
           const declared = timetonic.operations[operation];
           if (!declared) throw new Error(`no ${operation}`);

@@ -20,7 +20,7 @@ function go(wanted: object[] | Record<string, unknown>, input: RehearsalInput = 
   return on(item, input, principal);
 }
 function on(item: ReturnType<typeof automation>, input: RehearsalInput, principal: Principal = admin) {
-  return rehearse(stage.services(), vendors(), item, input, { principal, signal: AbortSignal.timeout(20_000) });
+  return rehearse(stage.services(), vendors(), item, input, { principal, signal: new AbortController().signal });
 }
 const event = (data: object) => ({ type: 'test.happened', data });
 

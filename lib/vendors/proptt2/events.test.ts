@@ -40,7 +40,7 @@ beforeEach(async () => {
     if (!poll) throw new Error(`${source} has no poll`);
     const call = vendorCall({ ...process, ...more }, proptt2 as never, connection, {
       requestId: 'test',
-      signal: AbortSignal.timeout(20_000),
+      signal: new AbortController().signal,
     });
     return poll.poll(cursor, call as never);
   };

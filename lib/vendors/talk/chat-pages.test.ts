@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startBackends } from '../../../test/support/harness.ts';
-import { fastClock, startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
+import { startBackends, TestClock } from '../../../test/support/harness.ts';
+import { passTimeWhileHeld, startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
 
 let backends: Awaited<ReturnType<typeof startBackends>>;
 beforeAll(async () => {
@@ -47,8 +47,9 @@ describe.each([
 ] as [Era, Era[]][])('pages of a chat that starts on era %s and is upgraded to %s', (era, upgrades) => {
   let talk: TalkUnderTest;
   beforeEach(async () => {
-    const clock = fastClock();
+    const clock = new TestClock();
     talk = await startTalk(backends, { era, changelog: false, now: clock.now }, clock);
+    passTimeWhileHeld(talk, clock);
   });
   afterEach(() => talk.stop());
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { TalkSandboxOptions } from '../../../sandbox/talk/index.ts';
 import { startBackends, TestClock } from '../../../test/support/harness.ts';
 import { botSecret, Listener } from '../../../test/support/listener.ts';
-import { fastClock, startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
+import { passTimeWhileHeld, startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import { events } from './events/index.ts';
@@ -313,7 +313,8 @@ describe('older servers', () => {
   });
 
   test('era A tells through its lists', async () => {
-    const { bob, listener } = await start({ era: 'A' }, fastClock());
+    const { bob, clock, listener } = await start({ era: 'A' }, new TestClock());
+    passTimeWhileHeld(talk, clock);
     await bob.do('sendChatMessage', { token, message: 'before' });
     await listener.poll();
     await bob.do('sendChatMessage', { token, message: 'after' });
@@ -343,7 +344,8 @@ describe('older servers', () => {
   });
 
   test('an upgrade between two polls loses and repeats nothing', async () => {
-    const { listener } = await start({ era: 'A' }, fastClock());
+    const { clock, listener } = await start({ era: 'A' }, new TestClock());
+    passTimeWhileHeld(talk, clock);
     const say = (message: string) => talk.sandbox.postMessage({ token, user: 'bob', message });
     say('history');
     await listener.poll();

@@ -23,12 +23,13 @@ const timeouts = () =>
 test('one caller of an account waits at a time, the others are answered at once', async () => {
   const { cursor } = await alice.do('getChatMessages', { token });
   talk.sandbox.reset();
-  const waiting = alice.do('getChatMessages', { token, after: cursor, timeout: 2 });
-  await until(() => timeouts().length === 1);
+  const waiting = alice.do('getChatMessages', { token, after: cursor, timeout: 20 });
+  await until(() => talk.sandbox.heldRequests() === 1);
   await alice.do('getChatMessages', { token, after: cursor, timeout: 20 });
+  talk.sandbox.advance(20_000);
   await waiting;
   await alice.do('getChatMessages', { token, after: cursor, timeout: 1 });
-  expect(timeouts()).toEqual(['2', '0', '1']);
+  expect(timeouts()).toEqual(['20', '0', '1']);
 });
 
 test('a wait that a proxy cuts short is no message, a failure before its time is one', async () => {
