@@ -114,7 +114,7 @@ export async function readableEvent(
   throw refusedField('/eventId', 'names no event that this key may see. Events are kept 30 days');
 }
 
-/** A call takes its output from the hands, so that it is rendered all the same; every other step is taken over by the run. */
+/** Outputs for steps that are not calls. The overrides supply those of calls, whose inputs are rendered all the same. */
 export function otherOutputs({ do: steps }: Definition, outputs: Record<string, unknown> = {}) {
   const calls = new Set(everyStep(steps).flatMap(({ step, name }) => (isCall(step) ? [name] : [])));
   const names = new Set(everyStep(steps).map(({ name }) => name));

@@ -35,7 +35,7 @@ export interface StageOptions {
   signal: AbortSignal;
 }
 
-/** What the hands found out about a step beyond its record. */
+/** What the overrides found out about a step beyond its record. */
 export interface StepNotes {
   /** Why its request could not be made as far as is known. */
   problem?: string;
@@ -56,8 +56,8 @@ const maxSeenBytes = 2_000;
 const readTimeoutMs = 10_000;
 
 /**
- * A place where runs are carried out without consequence: the engine itself, over a table that keeps every write to itself, a clock
- * whose waits take no time, and hands that note calls instead of making them.
+ * Carries out runs without side effects. The engine is the real one. Its table keeps every write to itself, waits on its clock take no
+ * time, and overrides record calls instead of making them.
  */
 export class RehearsalStage {
   readonly services: AutomationServices;

@@ -4,7 +4,7 @@ import type { Vendor } from '../../core/vendor.ts';
 import type { EvaluateOptions } from '../../expressions/expression.ts';
 import type { CallStep } from '../definition.ts';
 
-/** The step of a run, or one item of it. */
+/** The call of one step, or of one of its items. */
 export interface StepCall {
   runId: string;
   step: CallStep;
@@ -12,7 +12,7 @@ export interface StepCall {
   index: number;
 }
 
-/** A condition that kept a run or one of its steps from being carried out. */
+/** A condition that did not hold, so that a run or one of its steps is not carried out. */
 export interface UnmetCondition {
   runId: string;
   /** The step and its item; absent for the run as a whole. */
@@ -22,9 +22,9 @@ export interface UnmetCondition {
   bindings: Readonly<Record<string, unknown>>;
 }
 
-/** How a run evaluates and calls. A rehearsal is the same run with other hands, over a table and a clock of its own. */
+/** What a rehearsal does in place of a run's own evaluations and calls. Its table and its clock are separate as well. */
 export interface RunOverrides {
-  /** The scopes of whoever reads the result: waits find only events that these may read as well. */
+  /** The scopes of the key that reads the result: waits find only events that these scopes allow as well. */
   readonly scopes: readonly string[];
   evaluate(template: unknown, bindings: Readonly<Record<string, unknown>>, options: EvaluateOptions): Promise<unknown>;
   /** Performs the call of a step. */
@@ -35,6 +35,6 @@ export interface RunOverrides {
     scope: CallScope,
     stepCall: StepCall,
   ): Promise<InvokeAnswer>;
-  /** Called when a condition keeps something from being carried out. */
+  /** Called when a condition does not hold. */
   conditionNotMet(condition: UnmetCondition): Promise<void>;
 }
