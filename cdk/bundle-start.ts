@@ -10,7 +10,7 @@ export interface StartFile {
 
 /**
  * Makes one file of all that a function loads at its start, since each file costs a cold start a millisecond of processor time.
- * What is loaded on use imports from the same files as before; they only hand on. Answers the bytes of the start.
+ * What is loaded on use imports from the same files as before, which re-export from that file. Returns its size in bytes.
  */
 export async function mergeStart(
   folder: string,

@@ -38,7 +38,7 @@ const hookPath = '/hooks/{proxy+}';
 export class GatewayStack extends Stack {
   readonly api: HttpApi;
   readonly functions: readonly LambdaFunction[];
-  /** Events that no attempt brought through, where the stream is read. */
+  /** Events that could not be routed after every attempt. */
   readonly failedEvents: Queue | undefined;
   #stage: HttpStage | undefined;
 
@@ -128,7 +128,7 @@ export class GatewayStack extends Stack {
         ),
       },
     });
-    // The construct has no property for single routes. Addresses under /hooks are open to everybody who sends a request.
+    // The construct has no property for single routes. Paths under /hooks are open to everyone.
     (stage.node.defaultChild as CfnStage).routeSettings = {
       [`ANY ${hookPath}`]: { ThrottlingRateLimit: hookThrottle.rate, ThrottlingBurstLimit: hookThrottle.burst },
     };
@@ -144,7 +144,7 @@ export class GatewayStack extends Stack {
         routeKey: path === '$default' ? HttpRouteKey.DEFAULT : HttpRouteKey.with(path, HttpMethod.ANY),
         integration,
       });
-      // Its settings name the route, which must be there by then.
+      // Its settings name the route, which must exist by then.
       if (path === hookPath) this.#stage?.node.addDependency(route);
       Validations.of(route).acknowledge({
         id: 'AwsSolutions-APIG4',

@@ -6,7 +6,7 @@ import { networkProblem } from '../lib/core/networks.ts';
 
 const positive = z.int().check(z.minimum(1));
 const settings = z.strictObject({
-  /** Gets the alarms; the address has to confirm a mail first. */
+  /** Receives the alarms, once the address has confirmed the first email. */
   alarmEmail: z.optional(z.email()),
   /** Origins whose web pages may call the API with a key, such as `https://desk.example.com`. */
   allowedOrigins: z.optional(
@@ -32,7 +32,7 @@ const settings = z.strictObject({
   reservedConcurrency: z._default(z.partialRecord(z.enum(functions.map(({ name }) => name)), positive), {}),
   /** Requests a second that API Gateway lets through, and how many at one moment. */
   throttle: z._default(z.strictObject({ rate: positive, burst: positive }), { rate: 500, burst: 1000 }),
-  /** The part of `throttle` that hooks get, which anyone may post to: what they lose there takes nothing from other routes. */
+  /** The part of `throttle` that hooks get, which anyone may post to: what is throttled there does not affect other routes. */
   hookThrottle: z._default(z.strictObject({ rate: positive, burst: positive }), { rate: 200, burst: 400 }),
 });
 

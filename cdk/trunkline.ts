@@ -6,7 +6,7 @@ import { settingsFrom } from './settings.ts';
 import { StorageStack } from './storage-stack.ts';
 import { WatchStack } from './watch-stack.ts';
 
-/** Puts the three stacks into an app: what stays, what runs, and what watches. `code` answers the folder of a function's built code. */
+/** Adds the three stacks to an app: storage, gateway and watch. `code` returns the folder of a function's built code. */
 export function trunkline(
   app: App,
   functions: readonly FunctionDeclaration[],

@@ -7,9 +7,9 @@ export const exitCodes = {
   usage: 2,
   /** The key is missing, wrong, or lacks a scope. */
   forbidden: 3,
-  /** A later try may succeed: no connection, rate limit, a vendor that is down. */
+  /** A retry may succeed: no connection, rate limit, a vendor that is down. */
   retryable: 4,
-  /** A write whose answer was lost: look before you repeat it. */
+  /** A write whose response was lost: check before you repeat it. */
   outcomeUnknown: 5,
 } as const;
 

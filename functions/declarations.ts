@@ -231,7 +231,7 @@ export const functions: readonly FunctionDeclaration[] = [
       {
         metric: 'KeepAliveGap',
         dimensions: { clock: 'keep-sessions' },
-        meaning: 'A session went without a keepalive for more than four minutes, or the clock stands still.',
+        meaning: 'A session went without a keepalive for more than four minutes, or the clock has stopped.',
         above: 4 * 60_000,
         largest: true,
         steady: true,
@@ -308,7 +308,7 @@ export const functions: readonly FunctionDeclaration[] = [
       {
         metric: 'EventsSwept',
         dimensions: { clock: 'sweep-events' },
-        meaning: 'Events were not routed within two minutes; the sweep takes them up.',
+        meaning: 'Events were not routed within two minutes; the sweep routes them.',
       },
     ],
   },
@@ -345,7 +345,7 @@ export const functions: readonly FunctionDeclaration[] = [
     timeout: 15 * 60,
     table: {
       // A run has the rights of its automation's version, of the key of a single call, or of whoever requested it. A poll at the end
-      // of a wait looks at what listens to the events that it may find.
+      // of a wait reads what listens to the events that it may find.
       read: ['connection#*', 'keys', 'pause', 'automations', 'automations#versions#*', 'request#*', ...items.triggers],
       write: [
         'session#*',

@@ -10,7 +10,7 @@ export const handler = hookFunction(vendors, (services) => ({
   runResult: async (id) => {
     const run = await findRun(services.table, id);
     if (!run || run.state === 'running') return undefined;
-    // The sender has no key, and may learn nothing that the run has read at a vendor.
+    // The sender has no key, so the response must not quote anything that the run has read at a vendor.
     return { id, state: run.state, ...(hasReadNoVendor(run) && { reason: run.reason }) };
   },
 }));

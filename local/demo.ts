@@ -17,7 +17,7 @@ export interface Demo {
   close(): Promise<void>;
 }
 
-/** Of a table, what the demo needs. */
+/** The part of a table that the demo needs. */
 interface DemoTable {
   code: string;
   fields: { id: number | string; name: string }[];
@@ -109,7 +109,7 @@ async function ensureConnection(gatewayUrl: string, adminKey: string, connection
       headers,
       body: JSON.stringify(connection),
     });
-    if (made.status !== 201) throw new Error(`The demo connection could not be made: ${await made.text()}`);
+    if (made.status !== 201) throw new Error(`The demo connection could not be created: ${await made.text()}`);
     return;
   }
   const { settings } = (await found.json()) as { settings: Record<string, unknown> };
@@ -136,7 +136,7 @@ async function ensureAlarm(gatewayUrl: string, adminKey: string, file: string): 
       headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
       ...(body && { body: JSON.stringify(body) }),
     });
-    if (!answer.ok) throw new Error(`The demo alarm could not be made: ${await answer.text()}`);
+    if (!answer.ok) throw new Error(`The demo alarm could not be created: ${await answer.text()}`);
     // The two fields of a hook that are needed here.
     return answer.json();
   };

@@ -14,7 +14,7 @@ export const environmentSettings = [
   'TRUNKLINE_DYNAMODB_ENDPOINT',
 ] as const;
 
-/** What the product sets itself, and what the command line reads: a shell or a parent process may have them. */
+/** Variables that the product sets itself or that the command line reads. A shell or a parent process may have set them. */
 const others =
   /^TRUNKLINE_(URL|KEY|TABLE|VENDORS|BUCKET|KMS_KEY|(SECRETS|LAMBDA)_ENDPOINT|LOCAL_\w+|(RUN|DELIVER)_FUNCTION)$/;
 

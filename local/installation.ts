@@ -6,8 +6,8 @@ import type { Table } from '../lib/store/table.ts';
 const secretName = 'trunkline/installation';
 
 /**
- * Marks the database as that of these secrets. Throws when it is another's: each would take the other's hooks and runs, and fail for
- * want of credentials.
+ * Marks the database as that of these secrets. Throws if it belongs to another installation: each would process the other's hooks
+ * and runs, and fail because it lacks their credentials.
  */
 export async function claimDatabase(table: Table, secrets: SecretStore): Promise<void> {
   let owner = await secrets.read(secretName, true);

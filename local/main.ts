@@ -78,7 +78,7 @@ function endWithNpm(end: () => void): void {
 
 async function main(): Promise<void> {
   requireKnownSettings(process.env);
-  // Read by the functions; a typo must not come to light only when a browser is refused.
+  // The functions read it. A typo must fail here and not only when a browser is refused.
   readOrigins(process.env.TRUNKLINE_ALLOWED_ORIGINS);
   const directory = resolve(TRUNKLINE_DATA ?? '.trunkline');
   const product = await startProduct({
@@ -100,7 +100,7 @@ async function main(): Promise<void> {
       () => process.exit(1),
     );
   };
-  // Whoever reads the log may go away: `npm start | tee log`, a closed terminal. Alarms go on without a log.
+  // The reader of the log may end, as with `npm start | head` or a closed terminal. Alarms continue without a log.
   for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
   process.on('SIGINT', end);
   process.on('SIGTERM', end);

@@ -113,13 +113,13 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   }
 }
 
-/** Creates the data folder, or takes the rights of others off one that exists: it holds keys and what people wrote. */
+/** Creates the data folder, or makes an existing one private: it holds keys and messages. */
 function prepareDirectory(directory: string): void {
   try {
     makeDirectory(directory);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`The data folder cannot be made: ${why}. Set TRUNKLINE_DATA to another one.`, { cause });
+    throw new Error(`The data folder cannot be created: ${why}. Set TRUNKLINE_DATA to another one.`, { cause });
   }
   if ((statSync(directory).mode & 0o077) === 0) return;
   try {
@@ -144,12 +144,12 @@ async function start(
   const { directory } = options;
   const lines = gatherLines(process.stdout);
   const write = (line: () => string) => lines.write(options.readable ? () => readable(line()) : line);
-  // Of what the product does by itself while it starts, only errors are logged.
+  // While the product starts, it logs only errors of its own activity.
   let quiet: (line: string) => boolean = () => true;
   const metrics = new Metrics();
   onLog((line) => metrics.note(line));
   logTo((line) => {
-    // The line is made later, when it may be quiet no more.
+    // The line is formatted later, when the start may be over.
     const isQuiet = quiet;
     write(() => unlessQuiet(line(), isQuiet));
   });
@@ -239,7 +239,7 @@ async function start(
   const clock = startClock(functions.plain, clockFunctions, options.clock ?? true);
   closers.push(clock.stop);
   storeAccount(join(directory, localAccountFile), { url: bridge.url, key: adminKey });
-  // The first tick continues while the links are printed, which should remain the last lines.
+  // The first tick still runs while the links are printed, and they should remain the last lines.
   quiet = isTickLine;
   void clock.started.then(() => {
     quiet = () => false;
@@ -261,7 +261,7 @@ function readable(text: string): string {
   return line === undefined ? '' : `${line}\n`;
 }
 
-/** The line, or nothing where it is one of those that are not shown now. Errors are always shown. */
+/** The line, or undefined if it is not shown now. Errors are always shown. */
 function unlessQuiet(text: string, quiet: (line: string) => boolean): string {
   return quiet(text) && !text.includes('"level":"error"') ? '' : text;
 }
@@ -279,7 +279,7 @@ interface Environment {
   changed(): void;
 }
 
-/** The partitions of what else the live stream carries: events, the pause and automations. */
+/** The partitions of the other changes on the live stream: events, the pause and automations. */
 const streamed = new Set([keys.log(), keys.pause().pk, keys.triggerVersion('automation').pk]);
 
 /** What Lambda's durable executions and the table's stream are on AWS; takes up what an earlier process left unfinished. */
@@ -325,7 +325,7 @@ async function startDurableHalf(
   });
   table.onWrite = (key, item) => {
     if (isEventItem(key.pk)) pump.nudge();
-    // An event is in the log once it has its place there.
+    // An event is in the log once it has its position there.
     const isListed = isRunItem(key) || isDeliveryItem(key);
     if (item && isListed) recentChanges.note(item);
     if (isListed || streamed.has(key.pk)) environment.changed();
@@ -334,7 +334,7 @@ async function startDurableHalf(
   return runtime;
 }
 
-/** Throws unless a request names a key or a hook that is known: a long body is read from nobody else. */
+/** Throws unless a request names a known key or hook. A long body is read only then. */
 async function knownSender({ rawPath, headers, cookies, requestContext }: APIGatewayProxyEventV2): Promise<void> {
   const gateway = services();
   const token = /^\/hooks\/([^/]+)\/?$/.exec(rawPath)?.[1];

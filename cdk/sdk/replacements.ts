@@ -49,7 +49,7 @@ export const moduleReplacements: Readonly<Record<string, string>> = {
     'export const createUserAgentStringParsingProvider = undefined;',
   // Lambda's Node has its own.
   [`${checksum}/sha256/Sha256Js.js`]: 'export const Sha256Js = undefined;',
-  // One attempt more or less; what would slow the whole process down stays out.
+  // The adaptive strategy would slow the whole process down; the standard one is enough.
   [`${retry}/AdaptiveRetryStrategy.js`]: `
     import { StandardRetryStrategy } from './StandardRetryStrategy';
     export class AdaptiveRetryStrategy extends StandardRetryStrategy {
@@ -63,7 +63,7 @@ export const moduleEdits: Readonly<Record<string, readonly [from: string, to: st
   '@smithy/node-http-handler/dist-es/node-http-handler.js': [
     ['await import("node:http")', "process.getBuiltinModule('node:http')"],
   ],
-  // Lambda says its region.
+  // Lambda sets the region in the environment.
   [`${config}/config-resolver/regionConfig/config.js`]: [
     ['import { getInstanceMetadataRegion } from "./getInstanceMetadataRegion";', ''],
     ['await getInstanceMetadataRegion()', 'undefined'],

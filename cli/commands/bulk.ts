@@ -22,7 +22,7 @@ import { isRecord, messageOf, type Output } from '../output.ts';
 export interface BulkOptions {
   /** Calls a second at most. */
   rate: number;
-  /** Start over although an earlier run has got somewhere. */
+  /** Start over, ignoring the progress of an earlier run. */
   restart?: boolean;
   signal: AbortSignal;
 }
@@ -94,7 +94,7 @@ function rowsText(count: number): string {
   return count === 1 ? '1 row' : `${count} rows`;
 }
 
-/** Sends a row until it is decided: undefined when it was done, else the problem that refused it. */
+/** Sends a row until its outcome is known: undefined if it was carried out, else the problem that refused it. */
 async function sendRow(api: Api, operation: string, row: unknown, key: string, signal: AbortSignal) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -123,7 +123,7 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Another file under the same name must not go on where this one stopped. */
+/** Another file with the same name must not continue where this one stopped. */
 function identityOf(file: string, operation: string): string {
   const { size, mtimeMs } = statSync(file);
   return hash('sha256', JSON.stringify([operation, size, mtimeMs]), 'base64url').slice(0, 16);

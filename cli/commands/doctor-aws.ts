@@ -19,7 +19,7 @@ export async function awsFindings(): Promise<Finding[]> {
     const { AccountLimit } = await lambda.send(new GetAccountSettingsCommand());
     return [concurrencyOf(AccountLimit?.ConcurrentExecutions ?? 0)];
   });
-  // Without credentials or a region, every further question fails for the same reason.
+  // Without credentials or a region, every further check fails for the same reason.
   if (limits.some(({ state }) => state === 'bad')) return limits;
   const functions: FunctionConfiguration[] = [];
   const listed = await asked('aws deployment', 'lambda:ListFunctions', async () => {
@@ -88,7 +88,7 @@ function secretFindings(): Promise<Finding[]> {
   });
 }
 
-/** The findings of a question to AWS; where it failed, the reason and what to do. */
+/** The findings of one request to AWS; if it failed, the reason and what to do. */
 async function asked(subject: string, permission: string, ask: () => Promise<Finding[]>): Promise<Finding[]> {
   try {
     return await ask();

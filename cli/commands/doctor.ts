@@ -3,10 +3,10 @@ import { nodeProblem } from '../node-version.ts';
 import { isRecord, messageOf, type Output, signOf } from '../output.ts';
 import type { Finding } from './finding.ts';
 
-/** Session keys and signatures tolerate minutes; more than this is a clock that nobody sets. */
+/** Session keys and signatures tolerate minutes of difference. More than this means that a clock is not synchronised. */
 const maxClockSkewMs = 30_000;
 
-/** `trunkline doctor`: looks for what keeps this installation from working, and says what to do about it. */
+/** `trunkline doctor`: finds what keeps this installation from working, and says what to do about it. */
 export async function doctor(api: Api, output: Output, { aws }: { aws?: boolean }): Promise<boolean> {
   const findings: Finding[] = [versionOf(process.versions.node)];
   const reach = await reachOf(api);
@@ -72,12 +72,12 @@ async function keyOf(api: Api): Promise<Finding[]> {
 async function healthOf(api: Api): Promise<Finding[]> {
   const answer = await fetch(`${api.account.url}/health`);
   const body: unknown = await answer.json();
-  if (answer.ok) return [{ subject: 'health', state: 'good', message: 'The last minute was worked off.' }];
+  if (answer.ok) return [{ subject: 'health', state: 'good', message: "The last minute's work was completed." }];
   const checks = isRecord(body) && isRecord(body.checks) ? JSON.stringify(body.checks) : JSON.stringify(body);
   return [{ subject: 'health', state: 'bad', message: `${answer.status}: ${checks}` }];
 }
 
-/** What is worth a word even where it is good: the server's version, and how much of a quota is used. */
+/** What is shown even if it is good: the server's version, and how much of a quota is used. */
 const toldSubjects: ReadonlySet<string> = new Set(['version', 'quota']);
 
 async function connectionsOf(api: Api): Promise<Finding[]> {

@@ -16,7 +16,7 @@ export class ServiceError extends Error {
   }
 }
 
-/** Static credentials for the SDK clients of one local endpoint; who does not have them is refused. */
+/** Static credentials for the SDK clients of one local endpoint; requests without them are refused. */
 export interface LocalCredentials {
   accessKeyId: string;
   secretAccessKey: string;

@@ -1,11 +1,11 @@
-/** Who waits for a share. `isWanted` turns false when nobody waits any more. */
+/** A waiting reservation. `isWanted` turns false when nobody waits for it any more. */
 interface Waiting {
   bytes: number;
   isWanted(): boolean;
   resolve(granted: boolean): void;
 }
 
-/** Memory that is set apart for what comes in, shared by everybody; who finds too little waits for its turn. */
+/** A shared memory budget for incoming bodies. A reservation that does not fit waits for its turn. */
 export class ByteBudget {
   #left: number;
   #waiting: Waiting[] = [];
@@ -22,7 +22,7 @@ export class ByteBudget {
     });
   }
 
-  /** Also to be called when something that waited is not wanted any more. */
+  /** Also called when a waiting reservation is no longer wanted. */
   giveBack(bytes: number): void {
     this.#left += bytes;
     this.#serve();

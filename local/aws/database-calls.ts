@@ -18,7 +18,7 @@ const implied: Readonly<Record<string, readonly unknown[]>> = {
 /** JSON.stringify escapes only unpaired surrogates, which have no UTF-8 form. */
 const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
 
-/** How many items are known without a read, and how long each may be as JSON. */
+/** How many items are cached, and how long each may be as JSON. */
 const maxKnown = 2_000;
 const maxKnownLength = 20_000;
 
@@ -31,8 +31,8 @@ interface Target {
 
 /**
  * Carries out the calls of the DynamoDB API on the database's tools and answers JSON texts. Writes go one after another: the
- * database has one writer anyway, and what stood there when a condition failed is then what is read next. As nobody else can reach the
- * database, an item that was read or put is known until something is written there.
+ * database has one writer anyway, and what stood there when a condition failed is then what is read next. Nobody else can reach
+ * the database, so an item that was read or put is cached until something is written to its key.
  */
 export function databaseCalls(current: () => Promise<DatabaseProcess>) {
   let last: Promise<unknown> = Promise.resolve();

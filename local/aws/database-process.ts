@@ -49,7 +49,7 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
   child.stderr.on('data', (chunk: Buffer) => {
     output = `${output}${chunk}`.slice(-4000);
   });
-  // A write to a process that has just ended; `ended` notifies everyone who waits.
+  // A write to a process that has just ended; `ended` notifies all callers.
   child.stdin.on('error', () => {});
   const ended = endOf(child).then((how) => {
     const reason = `${how}: ${output.trim()}`;

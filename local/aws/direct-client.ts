@@ -18,7 +18,7 @@ const nowhere = {
   region: 'us-east-1',
   credentials: { accessKeyId: 'direct', secretAccessKey: 'direct' },
 };
-/** As often as the SDK itself. */
+/** The number of attempts, as in the SDK itself. */
 const maxAttempts = 3;
 const retryMs = 100;
 

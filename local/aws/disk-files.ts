@@ -23,17 +23,17 @@ export interface DiskFiles {
   /** Undefined when there is none, or its time is over. */
   find(key: string): Promise<FileRecord | undefined>;
   read(key: string, range?: ByteRange): Promise<StoredFile | undefined>;
-  /** Streams to disk; what did not come to its end leaves nothing behind and replaces nothing. */
+  /** Streams to disk. A stream that breaks off leaves nothing behind and replaces nothing. */
   write(key: string, content: Uint8Array | Readable, about: { type: string; name?: string }): Promise<FileRecord>;
   remove(key: string): Promise<void>;
-  /** Removes what is past its time and what an interrupted write left. */
+  /** Removes expired files and what an interrupted write left behind. */
   sweep(): Promise<void>;
 }
 
 /** `now` is epoch milliseconds. */
 export function diskFiles(directory: string, now: () => number): DiskFiles {
   const writing = new Set<string>();
-  // Keys are other people's words; their digests are safe file names.
+  // Keys come from callers; their digests are safe file names.
   const recordFile = (key: string) => join(directory, `${createHash('sha256').update(key).digest('hex')}.json`);
   const isOver = (record: FileRecord) => now() - record.storedAt > retentionOf(record.key);
   const discard = (name: string) => rm(join(directory, name), { force: true });

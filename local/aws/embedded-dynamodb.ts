@@ -75,7 +75,7 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
     cleanUp();
     throw error;
   }
-  // Not at once: after days of standing still, what was not read before is yet to be read.
+  // Not immediately: after a suspension of days, pending output has yet to be read.
   const trimming = setInterval(() => trimStream(dataFile, Date.now()), trimIntervalMs).unref();
   const call = databaseCalls(() => current);
   const server = createServer((request, response) => {

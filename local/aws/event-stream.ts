@@ -17,11 +17,11 @@ export interface EventStream {
 export interface EventStreamOptions {
   path: string;
   functionName: string;
-  /** The function that answers with what is new since `Last-Event-ID`. */
+  /** The function that answers with the changes since `Last-Event-ID`. */
   handler: (event: APIGatewayProxyEventV2, context: Context) => Promise<unknown>;
   /** The function is called after this many milliseconds even without a change, so that a revoked key ends the stream. */
   idleMs?: number;
-  /** Milliseconds in which changes are gathered. */
+  /** How long changes are collected before the function is called, in milliseconds. */
   gatherMs?: number;
 }
 
@@ -60,7 +60,7 @@ export function eventStream(options: EventStreamOptions): EventStream {
     delete event.headers['accept-encoding'];
     while (!response.destroyed && !isClosing) {
       const seen = changes;
-      // A new event each time: the function keeps with an event what it knows of the request.
+      // A new event object each time, because the function attaches the state of the request to it.
       const answer = (await handler({ ...event, headers: { ...event.headers } }, newContext())) as {
         statusCode?: number;
         body?: string;

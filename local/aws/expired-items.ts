@@ -29,7 +29,7 @@ export function startExpirySweep(options: ExpirySweepOptions): ExpirySweep {
   const client = clientOf(options);
   let running: Promise<unknown> = Promise.resolve();
   let stopping = false;
-  // A sweep that fails is made up for by the next.
+  // The next sweep catches up after a failed one.
   const turn = () => {
     running = sweep().catch(() => undefined);
   };

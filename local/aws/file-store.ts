@@ -21,9 +21,9 @@ export interface FileStoreOptions {
 /** Files on disk, with the routes that take uploads and give downloads. */
 export interface LocalFileStore extends FileStore {
   routes: readonly StreamRoute[];
-  /** Tells the address under which the routes answer. */
+  /** Sets the address under which the routes answer. */
   attach(url: string): void;
-  /** Removes what is past its time; it also happens at the start and every hour. */
+  /** Removes expired files. This also happens at the start and every hour. */
   sweep(): Promise<void>;
   close(): Promise<void>;
 }
@@ -52,11 +52,15 @@ export async function startFileStore(options: FileStoreOptions): Promise<LocalFi
     if (typeof ticket === 'string') return writeMessage(response, 403, refusals[ticket]);
     const { uploadId, name, type, size } = ticket;
     const length = request.headers['content-length'];
-    if (length === undefined) return writeMessage(response, 411, 'Say the length of the file in Content-Length.');
+    if (length === undefined) return writeMessage(response, 411, 'Send the length of the file in Content-Length.');
     if (Number(length) !== size)
-      return writeMessage(response, 400, `${size} bytes were promised, and ${length} are sent.`);
+      return writeMessage(
+        response,
+        400,
+        `The upload was announced with ${size} bytes, and this request has ${length}.`,
+      );
     if (request.headers['content-range'] !== undefined) {
-      return writeMessage(response, 400, 'The file must come whole, in one request.');
+      return writeMessage(response, 400, 'Send the whole file in one request.');
     }
     if (receiving.has(uploadId)) return writeMessage(response, 409, 'This file is being uploaded already.');
     receiving.add(uploadId);
@@ -134,8 +138,8 @@ export async function startFileStore(options: FileStoreOptions): Promise<LocalFi
 }
 
 const refusals = {
-  forged: 'This link is not one of ours.',
-  expired: 'This link is no longer good: ask for a new one.',
+  forged: 'This link is not valid.',
+  expired: 'This link has expired. Request a new one.',
 } as const;
 
 /** A failure during a request, such as a client that disconnects, ends only that request. */
@@ -162,7 +166,7 @@ async function send(
     'content-length': String(length),
     'content-disposition': attachment(name),
     'accept-ranges': 'bytes',
-    // What others uploaded must not act as a page of ours.
+    // An uploaded file must not run as a page of this origin.
     'x-content-type-options': 'nosniff',
     'content-security-policy': 'sandbox',
     ...(range && { 'content-range': `bytes ${range.start}-${range.end}/${file.size}` }),

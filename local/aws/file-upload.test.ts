@@ -40,7 +40,7 @@ test.each([
   const refused = await used.send(target, 'x'.repeat(size));
   expect([refused.status, await refused.json()]).toEqual([
     status,
-    { message: `11 bytes were promised, and ${size} are sent.` },
+    { message: `The upload was announced with 11 bytes, and this request has ${size}.` },
   ]);
   expect((await used.send(target, 'x'.repeat(11))).status).toBe(200);
 });

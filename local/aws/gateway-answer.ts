@@ -36,7 +36,7 @@ export function writeAnswer(response: ServerResponse, result: unknown): void {
   send(response, status, lines, isBase64Encoded === true ? Buffer.from(body ?? '', 'base64') : (body ?? ''));
 }
 
-/** Writes an answer of API Gateway's own, unless there is one; `close` then gives up on a body that is still coming. */
+/** Writes a response of API Gateway itself, unless one was sent; `close` then stops reading the body. */
 export function writeMessage(response: ServerResponse, status: number, message: string, close = false): void {
   if (response.headersSent || response.destroyed) return;
   if (close) response.shouldKeepAlive = false;

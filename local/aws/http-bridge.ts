@@ -29,7 +29,7 @@ export interface HttpBridgeOptions {
   host?: string;
   /** 0 or absent takes any free port. */
   port?: number;
-  /** The address that callers outside this machine use; its name is then one of ours. */
+  /** The address that callers outside this machine use. Requests for its host name are then accepted. */
   publicUrl?: string;
   routes: readonly (FunctionRoute | StreamRoute)[];
   /** Files that are served here; `attach` receives the address. */
@@ -41,7 +41,7 @@ export interface HttpBridgeOptions {
    * instead, such as `unauthorized`.
    */
   admit?: (event: APIGatewayProxyEventV2) => Promise<unknown>;
-  /** Bytes of such bodies that are in memory at a time, 32 MB when absent; others wait. */
+  /** The maximum number of bytes of such bodies in memory at a time, 32 MB when absent; others wait. */
   maxBodyBytes?: number;
   /** Open connections, 4,096 when absent. */
   maxConnections?: number;
@@ -52,7 +52,7 @@ export interface HttpBridgeOptions {
 export interface HttpBridge {
   url: string;
   port: number;
-  /** Takes no new requests and gives those that run ten seconds to come to their end. */
+  /** Accepts no new requests, and gives running ones ten seconds to end. */
   close(): Promise<void>;
 }
 
@@ -69,12 +69,12 @@ interface Exchange extends RoutedRequest {
 }
 
 const maxBodyBytes = 10 * 1024 * 1024;
-/** How much of a body is read of anybody, in bytes: what most alarms need, and nothing that fills the memory. */
+/** How much of a body is read before the sender is known, in bytes: enough for most alarms, and too little to fill the memory. */
 const smallBodyBytes = 16 * 1024;
 const closeGraceMs = 10_000;
 /** How long a body that was refused is discarded, in milliseconds. */
 const discardMs = 5_000;
-/** How much of a body that is too long is read, so that the client comes to hear of it. */
+/** How much of a body that is too long is read, so that the client receives the response. */
 const maxDrainBytes = 64 * 1024 * 1024;
 
 /** Starts API Gateway's part on this machine: HTTP requests in, payload 2.0 events to the functions of this process, answers out. */
@@ -83,7 +83,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
   const onCrash = options.onCrash ?? reportCrash;
   const names = new Set(['localhost', options.host, options.publicUrl && new URL(options.publicUrl).hostname]);
   const find = routeTable([...options.routes, ...(options.files?.routes ?? [])].map(prepare));
-  // In start order, so that checking the first ones finds what is overdue.
+  // In order of their start, so that checking the first ones finds the overdue ones.
   const running = new Set<Exchange>();
   const bodies = new ByteBudget(options.maxBodyBytes ?? 32 * 1024 * 1024);
 
@@ -128,7 +128,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
   );
 
   server.maxConnections = options.maxConnections ?? 4_096;
-  // Those that keep their connections without using them make room first.
+  // Idle connections are closed first.
   server.on('drop', () => server.closeIdleConnections());
   const { url, port, close } = await listen(server, options);
   options.files?.attach(url);
@@ -142,7 +142,10 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     },
   };
 
-  /** A name that resolves to this machine without being ours is another site's (DNS rebinding). An IP address is not such a name. */
+  /**
+   * A host name that resolves to this machine without being configured belongs to another site (DNS rebinding). An IP address is
+   * not such a name.
+   */
   function isOurs(host = ''): boolean {
     const name = host.toLowerCase().replace(/:\d+$/, '');
     return isIP(name.replace(/^\[|\]$/g, '')) !== 0 || names.has(name);
@@ -197,7 +200,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
         onCrash(error, exchange.route.functionName);
         writeMessage(response, 500, 'Internal Server Error');
       }
-      // What still comes is discarded, so that the client reads its answer; but not for ever.
+      // The rest of the body is discarded for a while, so that the client reads the response.
       request.resume();
       const cut = setTimeout(() => request.socket.destroy(), Math.min(limit, discardMs));
       request.on('close', () => clearTimeout(cut));
@@ -205,14 +208,14 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     }
     const bytes = Math.min(Number(request.headers['content-length'] ?? maxBodyBytes), maxBodyBytes);
     if (!(await bodies.take(bytes, () => running.has(exchange)))) return;
-    // Between its grant and this turn it may have come to its end.
+    // It may have ended between the grant and this turn.
     if (running.has(exchange)) {
       exchange.reserved = bytes;
       goOn();
     } else bodies.giveBack(bytes);
   }
 
-  /** Forgets an exchange and the memory that was set apart for it; false when that has happened. */
+  /** Removes an exchange and releases its memory; false if that was done before. */
   function leave(exchange: Exchange): boolean {
     if (!running.delete(exchange)) return false;
     bodies.giveBack(exchange.reserved ?? 0);
@@ -228,7 +231,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
         return;
       }
       const result = await route.handler(event, route.newContext());
-      // Overdue, and answered for.
+      // Overdue, and answered already.
       if (running.has(exchange)) writeAnswer(response, result);
     } catch (error) {
       onCrash(error, route.functionName);

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
 
-/** What a function runs as. */
+/** The identity of a function. */
 export interface FunctionIdentity {
   name: string;
   /** Milliseconds after which Lambda would stop it. */
@@ -50,12 +50,12 @@ export function lambdaContexts(identity: FunctionIdentity): (requestId?: string)
 let requestIdPrefix = '';
 let requestCount = 0;
 
-/** Like a UUID: its last four digits count, the rest is regenerated when they are used up. One is taken for each request. */
+/** Formed like a UUID. The last four digits count up, and the rest is regenerated when they are used up. */
 function nextRequestId(): string {
   if (requestCount % 9000 === 0) requestIdPrefix = randomUUID().slice(0, 32);
   requestCount += 1;
   return requestIdPrefix + (1000 + (requestCount % 9000));
 }
 
-// What Node 0.10 ended an invocation with; Lambda still has them and nothing here uses them.
+// The methods with which Node 0.10 ended an invocation. Lambda still has them; nothing here uses them.
 function ignore(): void {}

@@ -43,7 +43,7 @@ export interface LambdaEndpointOptions {
 export interface LambdaEndpoint {
   endpoint: string;
   credentials: LocalCredentials;
-  /** Resolves when no invocation runs any more; retries that still wait are dropped. */
+  /** Resolves when no invocation is running; pending retries are dropped. */
   stop(): Promise<void>;
 }
 
@@ -106,7 +106,7 @@ export async function startLambdaEndpoint(options: LambdaEndpointOptions): Promi
     response.writeHead(200, { 'content-type': contentType }).end('{}');
   }
 
-  /** Runs a function within its time. It cannot be stopped here as Lambda would: what it does after that is nobody's answer. */
+  /** Runs a function within its time. It cannot be stopped here as Lambda would stop it. What it returns after that is ignored. */
   async function run(name: string, handler: LambdaHandler, event: unknown, requestId: string): Promise<void> {
     const context = createLambdaContext({ name, timeout }, requestId);
     const { promise: late, reject } = Promise.withResolvers<never>();

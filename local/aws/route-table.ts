@@ -59,7 +59,7 @@ export function routeTable<R extends Route>(routes: readonly R[]): RouteTable<R>
   }
 }
 
-// Paths whose route is known without a walk, for each method; most callers ask for the same few again and again.
+// How many paths are cached for each method: most callers request the same few again and again.
 const remembered = 1000;
 
 function newNode<R>(): Node<R> {

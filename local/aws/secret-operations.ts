@@ -63,7 +63,7 @@ export function secretOperations(vault: SecretVault, now: () => number) {
     },
   };
 
-  /** The secret with a name; one whose time to be restored is over is gone. */
+  /** The secret with a name. One whose recovery window has ended is gone. */
   function find(name: string): Secret | undefined {
     const secret = vault.get(name);
     if (secret?.deletedAt === undefined || secret.deletedAt > now()) return secret;

@@ -18,7 +18,7 @@ export interface StreamPumpOptions extends LocalDatabase {
   tableName: string;
   /** The stream function as it runs on AWS. */
   handler: (event: DynamoDBStreamEvent) => Promise<DynamoDBBatchResponse>;
-  /** Where the place in the stream is noted. Without it, or without a note, all that the stream still holds comes again. */
+  /** Where the position in the stream is stored. Without it, everything that the stream still contains is delivered again. */
   positionFile?: string;
   /** Receives records that failed for good. */
   onGiveUp?: (records: DynamoDBStreamEvent['Records']) => void;
@@ -29,20 +29,20 @@ export interface StreamPumpOptions extends LocalDatabase {
 export interface StreamPump {
   /** Resolves when everything that was in the stream at the call has been handled. */
   drained(): Promise<void>;
-  /** Looks soon: this process has put an event. */
+  /** Polls soon: this process has put an event. */
   nudge(): void;
   stop(): Promise<void>;
 }
 
 const batchLength = 100;
-/** Milliseconds between looks: short after there were events or a nudge, longer and longer while there is nothing. */
+/** Milliseconds between two polls: short after events or a nudge, longer and longer while the stream is idle. */
 const minPauseMs = 10;
 const maxPauseMs = 1000;
-/** Milliseconds after which new shards are looked for. */
+/** How often the stream is described to find new shards, in milliseconds. */
 const describeEveryMs = 30_000;
 const defaultDelays = [200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
 
-/** What a read of a shard returned: `other` is not an event, such as a session or a counter. */
+/** What a read of a shard returned. `other` is not an event, such as a session or a counter. */
 type Portion = 'events' | 'other' | 'nothing';
 
 interface Shard {
@@ -167,7 +167,7 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
     cutShort = undefined;
   }
 
-  /** The pause between two looks; a nudge ends it, or the next one after the shortest time. */
+  /** The pause between two polls; a nudge ends it, or shortens the next one. */
   async function rest(ms: number): Promise<boolean> {
     if (!nudged) {
       resting = true;
@@ -199,7 +199,7 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
           waiting.splice(0, waiting.length, ...waiting.filter(({ after }) => after >= poll));
         }
       } catch {
-        // The database is away for a moment; the place in the stream is kept.
+        // The database cannot be reached for a moment. The position in the stream is kept.
         for (const shard of shards.values()) shard.iterator = undefined;
         wait = maxPauseMs;
       }
@@ -232,7 +232,7 @@ async function findStream(client: DynamoDBStreamsClient, tableName: string): Pro
   return arn;
 }
 
-/** What the event source mapping's filter lets through on AWS. */
+/** What the filter of the event source mapping passes on AWS. */
 function isEventToRoute({ eventName, dynamodb }: _Record): boolean {
   if (!isEventItem(dynamodb?.Keys?.pk?.S ?? '')) return false;
   return eventName === 'INSERT' || dynamodb?.NewImage?.completedAt !== undefined;
@@ -243,7 +243,7 @@ function readPositions(file: string | undefined): Record<string, string> {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
   } catch {
-    // No note, or a torn one: everything comes again, and is known already.
+    // The position is missing or damaged: everything is delivered again, and is recognised as processed.
     return {};
   }
 }

@@ -11,7 +11,9 @@ const ended: ReadonlySet<string | undefined> = new Set([
   OperationStatus.STOPPED,
 ]);
 
-/** The operation after an update, as the service keeps it. `callbackId` is what a new callback will be known by; `now` is epoch milliseconds. */
+/**
+ * The operation after an update, as the service stores it. `callbackId` is the id for a new callback; `now` is epoch milliseconds.
+ */
 export function applyUpdate(before: Operation | undefined, update: Update, callbackId: string, now: number): Operation {
   const { Action, Payload, Error: error } = update;
   const operation: Operation = before
@@ -48,7 +50,7 @@ export function applyUpdate(before: Operation | undefined, update: Update, callb
   return operation;
 }
 
-/** What a timer does to an operation once it is due: the operation after it, or undefined where nothing changes yet. */
+/** The operation after its timer has fired; undefined if the timer is not due. */
 export function fired(operation: Operation, now: number): Operation | undefined {
   const at = dueAt(operation);
   if (at === undefined || at > now) return undefined;
@@ -59,8 +61,8 @@ export function fired(operation: Operation, now: number): Operation | undefined 
 }
 
 /**
- * An operation that a clock has stored which was ahead of the one there is now: its timer then lasts for its whole time from now on, and
- * no longer. `storedAt` is the time of that clock when it stored the execution last. Undefined where nothing changes.
+ * Corrects the timer of an operation that was stored before the clock was set back: it then lasts for its full duration from now
+ * on. `storedAt` is when the execution was last stored, by the earlier clock. Undefined if nothing changes.
  */
 export function setBack(operation: Operation, storedAt: number, now: number): Operation | undefined {
   const at = dueAt(operation);
@@ -84,7 +86,7 @@ export function dueAt(operation: Operation): number | undefined {
   return operation.WaitDetails?.ScheduledEndTimestamp?.getTime() ?? callbackEnd(operation);
 }
 
-/** The earliest timer among operations whose surroundings have not ended. */
+/** The earliest timer among operations whose enclosing operations have not ended. */
 export function earliestTimer(operations: ReadonlyMap<string, Operation>): number | undefined {
   let earliest: number | undefined;
   for (const operation of operations.values()) {

@@ -31,8 +31,8 @@ export interface DurableRuntimeOptions {
   /** Invocations of one group at a time, 8 when absent. */
   perGroup?: number;
   /**
-   * Called before executions of an earlier process continue. From then on, what they start and complete must reach the runtime: a callback
-   * that nobody takes counts as one that is over.
+   * Called before executions of an earlier process continue. From then on, what they start and complete must reach the runtime: a
+   * callback that nobody receives counts as ended.
    */
   connect?: (runtime: DurableRuntime) => void;
   /** Called when an execution has failed permanently, before that is stored. Called again if it throws. */
@@ -92,7 +92,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
   });
   const running = new Map<string, Running>();
   const lanes = new Map<string, Lane>();
-  /** Just made, so that their first invocation need not read them back. */
+  /** Executions that were just created, so that their first invocation need not read them. */
   const fresh = new Map<string, ExecutionItem>();
   const turns = new Map<string, Promise<unknown>>();
 
@@ -140,7 +140,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     }
     await inTurn(pk, async () => {
       running.delete(pk);
-      // A database in trouble must not lose how it ended: what was carried out would be carried out again.
+      // If the outcome were lost in a database failure, what was carried out would be carried out again.
       await persist(() => keep());
     });
 
@@ -228,7 +228,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     };
   }
 
-  /** After a clock that was ahead, stores the timers as they are by the clock there is now. */
+  /** After the clock was set back, stores the timers by the current clock. */
   async function setTimersBack(execution: ExecutionItem, operations: Map<string, Operation>): Promise<void> {
     const now = clock.now();
     const changed = [...operations.values()].flatMap((each) => setBack(each, storedAt(execution), now) ?? []);
@@ -237,7 +237,7 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
     for (const operation of changed) operations.set(operation.Id ?? '', operation);
   }
 
-  /** Lets the timers act that are due; answers the ids of what changed. */
+  /** Fires the timers that are due; returns the ids of the changed operations. */
   function fire(operations: Map<string, Operation>): string[] {
     const now = clock.now();
     const ids: string[] = [];
@@ -321,10 +321,10 @@ export async function startDurableRuntime(options: DurableRuntimeOptions): Promi
   options.connect?.(runtime);
   for await (const execution of store.unfinished()) {
     const { pk, functionName, payload, dueAt = 0 } = execution;
-    // One that was completed or started since the list was read is further than the list says.
+    // An execution that was completed or started since the list was read may be ahead of the list.
     if (queue.knows(pk)) continue;
     lanes.set(pk, laneOf(JSON.parse(payload)));
-    // What a clock has stored that was ahead is looked at now.
+    // Executions that were stored before the clock was set back are checked now.
     queue.rest(pk, functionName, storedAt(execution) > clock.now() ? 0 : dueAt);
   }
   queue.wake();
@@ -344,12 +344,12 @@ function executionOperation({ arn, payload, startedAt }: ExecutionItem): Operati
   };
 }
 
-/** Executions take turns by what they are about: an automation's runs, a subscription's deliveries. */
+/** Executions take turns by group: the runs of an automation, the deliveries of a subscription. */
 function laneOf(payload: unknown): Lane {
   const { runId, deliveryId, alarm } = (payload ?? {}) as Partial<RunStart & DeliveryStart>;
   const isAlarm = alarm === true;
   if (deliveryId !== undefined) return { group: deliveryId.slice(0, 'dlv_'.length + 16), isAlarm };
-  // Single calls have nothing to do with one another.
+  // Single calls are independent of one another.
   const [, owner = ''] = runId?.split('_') ?? [];
   return { group: owner.startsWith('calls0') || owner === '' ? (runId ?? '') : owner, isAlarm };
 }

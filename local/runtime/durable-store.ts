@@ -15,7 +15,7 @@ export interface ExecutionItem extends Key {
   result?: string;
   startedAt: number;
   endedAt?: number;
-  /** When it was last stored that it rests or continues. */
+  /** When its waiting or continuing was last stored. */
   storedAt?: number;
   /** Invocations in a row that broke down. */
   faults?: number;
@@ -39,7 +39,7 @@ export class DurableStore {
     this.#table = table;
   }
 
-  /** Stores a new execution, or answers the one that has the name. */
+  /** Stores a new execution, or returns the existing one with the name. */
   async create(execution: ExecutionItem): Promise<{ made: boolean; execution: ExecutionItem }> {
     const item = { ...execution, ...due('timer', execution.pk, execution.startedAt) };
     const put = await this.#table.put<ExecutionItem>(item, 'attribute_not_exists(#pk)');
@@ -70,7 +70,7 @@ export class DurableStore {
     return item && revive(item.operation);
   }
 
-  /** Stores operations; those of one call together as far as a transaction goes. */
+  /** Stores operations. Those of one call are stored in one transaction as far as it has room. */
   async save(pk: string, operations: readonly Operation[]): Promise<void> {
     const items = operations.map((operation) => itemOf(pk, operation));
     const [only] = items;
@@ -93,8 +93,8 @@ export class DurableStore {
   }
 
   /**
-   * Stores the operation that ends the rest of an execution, and that it continues from now on: a process that dies before it has
-   * continued is followed by one that knows. False if the execution has ended.
+   * Stores the operation that ends a wait, and that the execution continues now. If this process dies before it continues, the
+   * next one sees that. False if the execution has ended.
    */
   async resume(pk: string, operation: Operation, now: number): Promise<boolean> {
     const execution = {
@@ -111,7 +111,7 @@ export class DurableStore {
     await this.#table.update({ pk, sk }, expression, { ...due('timer', pk, until), faults, now });
   }
 
-  /** Ends an execution; its operations have served. */
+  /** Ends an execution and deletes its operations. */
   async finish(
     { pk, sk }: Key,
     state: 'succeeded' | 'failed',

@@ -3,11 +3,13 @@ import type { Clock } from '../../lib/core/clock.ts';
 export interface ExecutionQueueOptions {
   clock: Clock;
   functionNames: readonly string[];
-  /** Executions of one function at a time, in each of its two lanes; one that takes longer than `placeMs` is no longer counted. */
+  /**
+   * The maximum number of executions of one function at a time, in each of its two lanes. One that takes longer than `placeMs` is
+   * no longer counted.
+   */
   concurrency: number;
   /**
-   * How long an execution counts as busy, in milliseconds: what takes longer waits for an answer, and must not take the place of
-   * one that has work to do.
+   * How long an execution counts as busy, in milliseconds. One that takes longer waits for a response and must not occupy a place.
    */
   placeMs: number;
   /** Executions of one function at a time in each lane, those that wait for an answer included. */
@@ -21,7 +23,7 @@ export interface ExecutionQueueOptions {
   onFault(functionName: string, pk: string, error: unknown): void;
 }
 
-/** Whose turn an execution waits for: that of an automation, or of a target. Alarms have a lane of their own. */
+/** The group of an execution: an automation, or a target. Alarms have a separate lane. */
 export interface Lane {
   group: string;
   isAlarm: boolean;
@@ -39,7 +41,7 @@ export interface QueueState {
   waiting: number;
   /** Waiting for a time or a callback. */
   resting: number;
-  /** How long the first of those that wait for a place has waited, in milliseconds; 0 when none does. */
+  /** How long the oldest waiting execution has waited for a place, in milliseconds; 0 if none waits. */
   oldestWaitingMs: number;
 }
 
@@ -57,14 +59,14 @@ const stopTimeoutMs = 3_000;
 const timerGrainMs = 10;
 
 /**
- * Which executions run, wait for their turn or rest until a time. Groups take turns, so that one whose executions take long holds up
- * no other. Kept only in memory: what must persist is in the table.
+ * Holds which executions run, wait for their turn, or rest until a time. Groups take turns, so that slow executions of one do not
+ * delay the others. This state is only in memory; what must persist is in the table.
  */
 export class ExecutionQueue {
   readonly #options: ExecutionQueueOptions;
   readonly #queues: Map<string, FunctionQueue>;
   readonly #busy = new Set<string>();
-  /** Since when those that wait for a place do, in epoch milliseconds. */
+  /** Since when each waiting execution has waited for a place, in epoch milliseconds. */
   readonly #waitingSince = new Map<string, number>();
   /** Enqueued while they ran: they run once more. */
   readonly #again = new Set<string>();
@@ -162,7 +164,7 @@ export class ExecutionQueue {
     });
   }
 
-  /** Starts nothing more, and waits a little for what runs. */
+  /** Starts nothing more, and waits a moment for running executions. */
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);

@@ -46,10 +46,10 @@ export async function loadFunctions(wrap?: InvocationWrapper): Promise<Functions
   };
 }
 
-/** Runs each invocation of a function; a test holds it against the function's rights there. */
+/** Runs each invocation of a function. Tests use it to enforce the function's rights. */
 export type InvocationWrapper = <T>(functionName: string, run: () => T) => T;
 
-/** The handler of a function. The bundler reads the pattern and takes every function along. */
+/** The handler of a function. The bundler reads this pattern and includes every function. */
 async function handlerOf({ name }: FunctionDeclaration): Promise<(...given: unknown[]) => unknown> {
   const module: { handler: (...given: unknown[]) => unknown } = await import(`../../functions/${name}.ts`);
   return module.handler;

@@ -23,7 +23,7 @@ export function startClock(
     for (const name of names) {
       const handler = functions[name];
       if (!handler || running.has(name) || (only !== undefined && name !== only)) continue;
-      // A tick that fails has logged why; the next one comes in a minute.
+      // A tick that fails has logged the reason. The next one follows in a minute.
       const turn = handler(event, createLambdaContext({ name, timeout: minute }))
         .catch(() => undefined)
         .finally(() => running.delete(name));

@@ -1,7 +1,7 @@
-/** How long lines are gathered, in milliseconds. */
+/** How long lines are collected, in milliseconds. */
 const gatherMs = 50;
 
-/** Gathers log lines, and makes and writes them together, so that a request waits for neither. */
+/** Collects log lines, and formats and writes them in batches, so that requests do not wait for it. */
 export function gatherLines(output: { write(text: string): unknown }): {
   write(line: () => string): void;
   flush(): void;

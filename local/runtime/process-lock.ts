@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
-/** Held by one process at a time; the kernel gives it back when that process dies, however it dies. */
+/** A lock that one process holds at a time. The kernel releases it when the process dies, however it dies. */
 export interface ProcessLock {
   release(): void;
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../../lib/core/clock.ts';
 
 /**
- * The same clock, except that it never goes back: while the other is behind, it goes on at the speed of `uptime`, in milliseconds. A
- * wait lasts no longer than it was set to.
+ * The same clock, except that it never goes back: while the other clock is behind, this one advances with `uptime`, in
+ * milliseconds. A wait lasts no longer than it was set to.
  */
 export function steadyClock(clock: Clock, uptime: () => number = () => performance.now()): Clock {
   let last = clock.now();

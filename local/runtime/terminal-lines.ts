@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 
-/** What a person at a terminal reads of a log line; undefined for lines that say nothing to a person (ticks, metrics). */
+/** A log line as a person at a terminal reads it; undefined for lines that are not shown (ticks, metrics). */
 export function terminalLine(text: string): string | undefined {
   const line = parsed(text);
   if (line === undefined) return text.trimEnd();
