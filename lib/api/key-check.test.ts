@@ -38,7 +38,7 @@ test('a thousand texts that are no key cost one read of the admin key', async ()
   expect(get).toHaveBeenCalledOnce();
 });
 
-test('a flood of wrong keys drives no good one out of memory', async () => {
+test('a flood of wrong keys evicts no valid key from the cache', async () => {
   const { ask, get } = await start();
   expect(await ask(goodKey)).toBe('Good');
   for (let at = 0; at < 20_000; at++) await ask(`tl_wrong-${at}`);
@@ -46,7 +46,7 @@ test('a flood of wrong keys drives no good one out of memory', async () => {
   expect(get.mock.calls.filter(([{ pk }]) => pk === 'keys')).toHaveLength(1);
 });
 
-test('a new admin key counts within ten seconds, and the old one no more', async () => {
+test('within ten seconds, a new admin key works and the old one does not', async () => {
   const { ask, clock, secret, publish } = await start();
   expect(await ask('tl_the-admin-key-of-this-test')).toBe('Admin key');
   secret.value = 'another-admin-key';
@@ -56,7 +56,7 @@ test('a new admin key counts within ten seconds, and the old one no more', async
   expect(await ask('tl_the-admin-key-of-this-test')).toBe('refused');
 });
 
-test('the table holds no admin key but its hash, and without one nobody is the admin', async () => {
+test('the table holds only the hash of the admin key, and without it nobody is the admin', async () => {
   const { ask, clock, stored } = await start();
   expect(JSON.stringify([...stored.values()])).not.toContain('the-admin-key');
   expect(await ask(hashOf('tl_the-admin-key-of-this-test'))).toBe('refused');

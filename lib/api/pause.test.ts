@@ -27,7 +27,7 @@ test('what waits checks ever more rarely, and at least every half an hour if no 
   await expect(new Pause(table, clock, false).check()).rejects.toMatchObject({ code: 'paused', retryAfter: 1800 });
 });
 
-test('a process learns of a pause within five seconds, and of its end at once', async () => {
+test('a process sees a pause within five seconds, and its end at once', async () => {
   const clock = new TestClock();
   const [one, other] = [new Pause(table, clock, false), new Pause(table, clock, false)];
   await one.resume('an operator');
@@ -38,7 +38,7 @@ test('a process learns of a pause within five seconds, and of its end at once', 
   expect(await one.resume('another')).toMatchObject({ by: 'an operator' });
   expect(await other.state()).toBeUndefined();
   expect(await one.resume('another')).toBeUndefined();
-  // A clock that was set back makes nothing known for longer.
+  // A clock that was set back does not prolong the cache.
   await one.pause('an operator', 'test');
   clock.advance(-hour);
   expect(await other.state()).toMatchObject({ reason: 'test' });

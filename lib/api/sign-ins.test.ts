@@ -36,7 +36,7 @@ async function signIn(headers: Record<string, string>): Promise<{ cookie: string
   return cookieOf(setCookie((await signIns().open({ keyId, keyHash })).token, false));
 }
 
-test('a sign-in stands for its key for twelve hours and no longer', async () => {
+test('a sign-in represents its key for twelve hours', async () => {
   const cookie = await signIn(adminHeaders);
   expect(await check(cookie)).toMatchObject({ keyId: 'admin', scopes: ['*/*/*'] });
   clock.advance(12 * 3_600_000 - 1);

@@ -208,7 +208,7 @@ describe('the same rule at the other calls', () => {
     },
   );
 
-  test('events of a connection that the key may not see are refused like those of none', async () => {
+  test('events of a connection that the key may not see are refused like those of a missing one', async () => {
     const key = { keyId: 'k', name: 'k', scopes: ['talk/other/*', 'trunkline/events/read'], perMinute: 1 };
     const answer = await desk.call('GET', '/v1/events?connection=talk/dispatch', undefined, key);
     expect(answer.status).toBe(422);

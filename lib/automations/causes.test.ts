@@ -68,7 +68,7 @@ test('a run that was skipped is started once more under an event that another so
   expect(await started(whole)).toEqual(again);
 });
 
-test('an event that comes twice to one process starts its runs once, and again if that failed', async () => {
+test('an event that reaches one process twice starts its runs once, and again if that failed', async () => {
   await automation('Once', { event: 'talk.room.created' });
   desk.clock.advance(1_000);
   const event = (id: string) => stored(said(id, { type: 'talk.room.created' }));

@@ -54,7 +54,7 @@ describe('an upload', () => {
     expect(url.searchParams.get('X-Amz-Expires')).toBe('3600');
   });
 
-  test('carries no checksum of an empty body, which S3 would hold against the real one', async () => {
+  test('carries no checksum of an empty body, against which S3 would check the real one', async () => {
     expect((await files.createUpload(promise)).url).not.toMatch(/checksum|crc32/i);
   });
 
@@ -101,7 +101,7 @@ describe('an upload', () => {
     });
   });
 
-  test('another failure is not taken for absence', async () => {
+  test('another failure is not reported as not_found', async () => {
     bucket.on(GetObjectCommand).rejects(Object.assign(new Error('slow down'), { name: 'SlowDown' }));
     await expect(files.get('answers/1')).rejects.toMatchObject({ name: 'SlowDown' });
   });
@@ -171,7 +171,7 @@ test('a link is a download under its name for the time asked', async () => {
   );
 });
 
-test('a name cannot break out of the header', () => {
+test('a name cannot inject into the header', () => {
   expect(attachment('a"\r\nSet-Cookie: x=1')).not.toMatch(/[\r\n]/);
   expect(attachment('\ud800')).toContain('%EF%BF%BD');
   expect(attachment(undefined)).toBe('attachment');

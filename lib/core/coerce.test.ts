@@ -29,14 +29,14 @@ test('numbers and booleans that are written as text count', () => {
   expect(given('talk', 'createRoom', { roomType: '2', roomName: '42' })).toEqual({ roomType: 2, roomName: '42' });
 });
 
-test('an integer is called one, and a text that is none stays refused', () => {
+test('the error asks for an integer, and text that is not a number stays refused', () => {
   for (const channelId of ['one', '1.5', 1.5, '', '0x1', '99999999999999999999']) {
     expect(given('proptt2', 'sendSosToChannel', { channelId })).toEqual(['/channelId must be an integer']);
   }
   expect(given('proptt2', 'sendSosToChannel', {})).toEqual(['/channelId is required']);
 });
 
-test('null and, where the field is not text, an empty text are not given', () => {
+test('null, and an empty text for a field that is not text, count as absent', () => {
   const said = { token: 'vebpramj', message: 'x' };
   expect(given('talk', 'sendChatMessage', { ...said, replyTo: null, silent: '' })).toEqual(said);
   expect(given('talk', 'sendChatMessage', { ...said, message: '' })).toContain(
@@ -118,11 +118,11 @@ const shape = {
 };
 const query = (search: string) => coerceQuery(shape, new URLSearchParams(search));
 
-test('an empty value of a query is not given', () => {
+test('an empty value of a query counts as absent', () => {
   expect(query('type=&limit=&open=&types=')).toEqual({});
 });
 
-test('a name that comes several times is a list where one is taken, and refused elsewhere', () => {
+test('a repeated name is a list where the schema takes one, and refused elsewhere', () => {
   expect(query('type=a&type=b&limit=3')).toEqual({ type: ['a', 'b'], limit: 3 });
   expect(query('types=a')).toEqual({ types: ['a'] });
   expect(query('types=["a","b"]&open=true')).toEqual({ types: ['a', 'b'], open: true });

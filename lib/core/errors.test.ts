@@ -36,7 +36,7 @@ test.each([
   named('ValidationException', { $metadata: { httpStatusCode: 400 } }),
   'text',
   undefined,
-])('%s is a fault of our own and says nothing about itself', (error) => {
+])('%s is an internal error whose details are not shown', (error) => {
   const { message, ...answered } = answeredError(error);
   expect(answered).toMatchObject({ code: 'internal', status: 500, retryable: false });
   expect(message).not.toContain('secret');

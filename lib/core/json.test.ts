@@ -140,7 +140,7 @@ describe('reading JSON leniently', () => {
     expect(() => parseLenientJson(text)).toThrow(/^Not valid JSON/);
   });
 
-  test('mends any number of lost and added commas', () => {
+  test('accepts any number of missing and additional commas', () => {
     fc.assert(
       fc.property(plainValue, fc.infiniteStream(fc.boolean()), (value, choices) => {
         const mend = (text: string) => (choices.next().value ? text : '');
@@ -152,7 +152,7 @@ describe('reading JSON leniently', () => {
     );
   });
 
-  test('takes a time in proportion to the length of hostile text', () => {
+  test('takes time proportional to the length of hostile text', () => {
     // Of this length, whatever takes the square of it would not end within the time limit of a test.
     for (const text of [
       '"'.repeat(2_000_001),

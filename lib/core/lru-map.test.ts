@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { LruMap } from './lru-map.ts';
 
-test('the entry that was used longest ago goes, and no other', () => {
+test('evicts only the least recently used entry', () => {
   const map = new LruMap<string, number>(3);
   map.set('a', 1).set('b', 2).set('c', 3);
   expect(map.get('a')).toBe(1);

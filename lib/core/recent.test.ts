@@ -22,7 +22,7 @@ const readAs = (value: string) => async () => {
   return { value, until: now + 10 };
 };
 
-test('a value is read once for all who ask, and again when its time is over', async () => {
+test('a value is read once for all callers, and again when it has expired', async () => {
   const asked = [recent.get('a', read), recent.get('a', read), recent.get('a', read)];
   answer('one');
   expect(await Promise.all(asked)).toEqual(['one', 'one', 'one']);
@@ -32,7 +32,7 @@ test('a value is read once for all who ask, and again when its time is over', as
   expect([await recent.get('a', readAs('two')), reads]).toEqual(['two', 2]);
 });
 
-test('what is not there is asked for again', async () => {
+test('a missing value is read again', async () => {
   const asked = recent.get('a', read);
   answer(undefined);
   expect(await asked).toBeUndefined();
@@ -61,7 +61,7 @@ test('a read that fails fails for all who waited, and the next one tries again',
   expect([await recent.get('a', readAs('back')), reads]).toEqual(['back', 2]);
 });
 
-test('never more than its most are held', async () => {
+test('never holds more than its maximum', async () => {
   for (const id of ['a', 'b', 'c']) await recent.get(id, readAs(id));
   expect(reads).toBe(3);
   await recent.get('c', readAs('c'));

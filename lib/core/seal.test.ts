@@ -5,7 +5,7 @@ import { seal, unseal } from './seal.ts';
 
 const key = randomBytes(32);
 
-test('what is sealed opens again, and shows nothing of itself', () => {
+test('a sealed text can be opened, and reveals nothing of the text', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), fc.string(), (text, purpose) => {
       expect(unseal(key, purpose, seal(key, purpose, text))).toBe(text);

@@ -37,7 +37,7 @@ async function stored(...events: NewEvent[]) {
 }
 
 describe('two sources of one fact', () => {
-  test('give the same event in either order, and what the first did not know sends it on again', async () => {
+  test('give the same event in either order, and data that the first lacked routes it again', async () => {
     const data = { text: 'confirm', replyTo: 680, emoji: '👍' };
     const timestamp = '2026-01-05T02:11:09.000Z';
     expect(await stored(pushed('a', { emoji: '👍' }), polled('a', { replyTo: 680, emoji: null }))).toEqual({
@@ -54,7 +54,7 @@ describe('two sources of one fact', () => {
     });
   });
 
-  test('that know the same change the time alone, and send nothing on again', async () => {
+  test('with the same data change only the time, and route nothing again', async () => {
     expect(await stored(pushed('c', {}), polled('c', {}))).toMatchObject({
       timestamp: '2026-01-05T02:11:09.000Z',
       isCompleted: false,
@@ -74,7 +74,7 @@ describe('two sources of one fact', () => {
     expect(await stored(polled('e', {}))).toMatchObject({ data: { replyTo: 1 }, isCompleted: true });
   });
 
-  test('fill in nothing over what is known', () => {
+  test('do not overwrite known values', () => {
     const first = { timestamp: 'x', data: { a: 1, b: null } };
     expect(merge(first, { timestamp: 'y', data: { a: 2, b: 3, c: 4 } })).toEqual({
       timestamp: 'x',
@@ -83,7 +83,7 @@ describe('two sources of one fact', () => {
   });
 });
 
-describe('what an account of this installation did', () => {
+describe('actions of an account of this installation', () => {
   const type = { summary: '', readBy: 'getAll', data: () => ({}) as never, sample: {} };
   const vendor = { events: { rooms: { types: { said: { ...type, ofOthers: true as const }, called: type } } } };
   const by = (account: string | undefined, kind: string) => ({
@@ -94,7 +94,7 @@ describe('what an account of this installation did', () => {
     by: account,
   });
 
-  test('is marked at every connection, and left out at its own where only others count', async () => {
+  test('are marked at every connection, and omitted at their own where only others count', async () => {
     await services.table.put(keys.account('talk', 'host/users/bob', 'second') as never);
     const found = ['called', 'said'].flatMap((kind) => [
       by('host/users/bob', kind),
@@ -124,7 +124,7 @@ describe('what an account of this installation did', () => {
     ]);
   });
 
-  test('is known as soon as its connection has a session, and no longer than the connection', async () => {
+  test('are recognised from the first session of the connection until it is deleted', async () => {
     const connection = { vendor: 'talk', name: 'third', version: 1, settings: {} } as const;
     const listed = () =>
       services.table.queryAll({ pk: keys.accounts('talk'), prefix: keys.accountPrefix('host/users/zoe') });

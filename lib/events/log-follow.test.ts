@@ -62,7 +62,7 @@ function unruly(table: Table, random: () => number): Table {
   });
 }
 
-test('a reader that follows with after misses nothing and sees nothing twice, whatever writers, settlers and storage do', async () => {
+test('a reader that follows with `after` misses nothing and sees nothing twice, whatever happens concurrently', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.integer({ min: 2, max: 24 }), async (seed, count) => {
       let state = seed;

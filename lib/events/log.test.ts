@@ -43,7 +43,7 @@ test('an id is stable, opaque and without a full stop, and differs by connection
   expect(new Set([one, ...others.map((each) => ({ ...one, ...each }))].map(eventId)).size).toBe(5);
 });
 
-test('the same fact is stored once, whichever road brings it first', async () => {
+test('the same fact is stored once, whichever source reports it first', async () => {
   const event = found();
   const first = await appendEvents(services, [event, event]);
   const again = await appendEvents(services, [{ ...event, data: { message: 'another reading' } }]);
@@ -102,7 +102,7 @@ test('a key sees the events of the connections it may read, and own events about
   }
 });
 
-test('after an event whose time is over comes all that is kept, and what is over is hidden before it is deleted', async () => {
+test('after an expired event comes everything that is kept, and expired events are hidden before they are deleted', async () => {
   const [old = '', young = ''] = [
     ...(await publish(found({ connection: 'ages' }))),
     clock.advance(retentionMs - 1000),
@@ -117,7 +117,7 @@ test('after an event whose time is over comes all that is kept, and what is over
   expect(await list({ before: old })).toEqual([]);
 });
 
-test('an event without a place yet hides nothing: after it there is nothing, and it comes once it has one', async () => {
+test('an event without a position hides nothing: nothing follows it, and it appears once it has one', async () => {
   const [first = ''] = await publish(found({ connection: 'late' }));
   const late = await appendEvents(services, [found({ connection: 'late' })]);
   await publish(found({ connection: 'late' }));
@@ -130,7 +130,7 @@ test('an event without a place yet hides nothing: after it there is nothing, and
   expect(await list(before[0] ?? '')).toEqual(late.ids);
 });
 
-test('a deleted old entry stops nobody, a hole among young ones does', async () => {
+test('a gap from a deleted old entry is skipped, and a gap among new ones is waited for', async () => {
   const ids = await publish(
     found({ connection: 'holes' }),
     found({ connection: 'holes' }),
@@ -146,7 +146,7 @@ test('a deleted old entry stops nobody, a hole among young ones does', async () 
   expect(await list()).toEqual([ids[2]]);
 });
 
-test('a rare type, and one that never happened, cost a page and not the log', async () => {
+test('a rare type, and one that never happened, cost one page and not a read of the whole log', async () => {
   const rare = await publish(found({ connection: 'rare', type: 'talk.rare.one' }));
   for (let at = 0; at < 8; at++)
     await publish(
@@ -174,7 +174,7 @@ test('a rare type, and one that never happened, cost a page and not the log', as
   expect(own.events).toHaveLength(500);
 });
 
-test('following a rare type shows every event once, in order, whatever is about to get its place', async () => {
+test('following a rare type shows every event once, in order, while other events get their positions', async () => {
   const type = 'talk.followed.one';
   const ids: string[] = [];
   const seen: string[] = [];
@@ -198,13 +198,13 @@ test('following a rare type shows every event once, in order, whatever is about 
   expect(seen).toEqual(wanted.filter((item) => item?.type === type).map((item) => item?.id));
 });
 
-test('events of one batch get their places in the order in which they were found', async () => {
+test('events of one batch get their positions in the order in which they were found', async () => {
   const ids = await publish(...Array.from({ length: 70 }, () => found({ connection: 'order' })));
   const positions = (await stored(ids)).map(({ position }) => position ?? 0);
   expect(positions).toEqual([...positions].sort((a, b) => a - b));
 });
 
-test('events settled twice, in any company, keep one place and leave no hole', async () => {
+test('events that are settled twice, in any batch, keep one position and leave no gap', async () => {
   const { ids } = await appendEvents(
     services,
     Array.from({ length: 80 }, () => found({ connection: 'twice' })),
@@ -220,7 +220,7 @@ test('events settled twice, in any company, keep one place and leave no hole', a
   expect(Math.max(...positions) - Math.min(...positions)).toBe(79);
 });
 
-test('a cursor moves with the last of its events, stays when it is not its turn, and a repeat stores nothing twice', async () => {
+test('a cursor moves with the last of its events, stays if its condition fails, and a repeat stores nothing twice', async () => {
   const cursor = { pk: 'test#cursor', sk: 'cursor' };
   await services.table.put({ ...cursor, fence: 1, at: 0 });
   const cover = (fence: number, at: number) => ({

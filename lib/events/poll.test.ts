@@ -64,7 +64,7 @@ const logged = async (index: number) =>
     keys.event(eventId({ vendor: 'talk', connection, type: 'talk.message.created', id: `${connection}-${index}` })),
   );
 
-test('the first poll sets the cursor and emits no history, even from a source that offers some', async () => {
+test('the first poll sets the cursor and emits no history, even if the source returns some', async () => {
   await connect();
   happen(3);
   expect(await tick()).toMatchObject({ polled: 1, found: 0 });
@@ -190,7 +190,7 @@ test('what a push stored is not stored again, and a push moves no cursor', async
   expect(await tick()).toMatchObject({ found: 1 });
 });
 
-test('a failing source is tried after ever longer pauses, keeps its cursor, and catches up', async () => {
+test('a failing source is retried after longer and longer pauses, keeps its cursor, and catches up', async () => {
   await connect();
   await tick();
   imagined.onPoll = async () => {
@@ -238,7 +238,7 @@ test('Retry-After and nextIn decide when the next poll comes', async () => {
   expect((await item())?.dueAt).toBe(clock.now() + 3_600_000);
 });
 
-test('more is read at once, each poll with its own cursor, and not for ever', async () => {
+test('`more` polls again at once, each poll with its own cursor, up to a limit', async () => {
   await connect();
   await tick();
   happen(5);
@@ -257,7 +257,7 @@ test('more is read at once, each poll with its own cursor, and not for ever', as
   expect(await tick()).toMatchObject({ polled: 10 });
 });
 
-test('an unexpected fault is reported whole and stops no other connection', async () => {
+test('an unexpected error is reported with its stack and stops no other connection', async () => {
   await connect();
   connection = `c${++number}`;
   await connect();
@@ -272,7 +272,7 @@ test('an unexpected fault is reported whole and stops no other connection', asyn
   expect(report.unexpected[0]).toContain('TypeError');
 });
 
-test('switched off nothing is polled and the cursor stays; switched on again, the meantime is found', async () => {
+test('with pollEvents off nothing is polled and the cursor stays; switched on again, the events in between are found', async () => {
   await connect();
   await tick();
   await connect({ pollEvents: false });
@@ -298,7 +298,7 @@ test('a deleted connection is not polled, and one created again under its name s
   expect(await tick()).toMatchObject({ polled: 1, found: 0 });
 });
 
-test('what is planned stays planned when all connections are gone through', async () => {
+test('existing plans stay when all connections are searched', async () => {
   await connect();
   imagined.onPoll = async () => ({ nextIn: 60 * minute });
   await tick();
@@ -308,7 +308,7 @@ test('what is planned stays planned when all connections are gone through', asyn
   expect(await tick()).toMatchObject({ polled: 1 });
 });
 
-test('a connection that nobody planned is found within ten minutes', async () => {
+test('an unplanned connection is found within ten minutes', async () => {
   await putConnection(services, 'talk', connection, {}, { appPassword: 'x' });
   clock.advance(11 * minute);
   imagined.polls = [];
@@ -338,7 +338,7 @@ describe('polling on demand', () => {
   const listeners = (...all: Listeners['all']): Listeners => ({ all, version: String(++version) });
   const nobody = listeners();
 
-  test('a source to which nobody listens is not polled, and what happens meanwhile is found once somebody does', async () => {
+  test('a source without listeners is not polled, and its events are found once it has one', async () => {
     await connect();
     expect(await tick(services, nobody)).toMatchObject({ due: 1, polled: 0 });
     clock.advance(minute);
@@ -356,7 +356,7 @@ describe('polling on demand', () => {
     expect(await tick(services, listeners({ type: 'test.*' }))).toMatchObject({ polled: 1, found: 3 });
   });
 
-  test('what is found late carries when it happened, so that it triggers nothing that was created later', async () => {
+  test('an event that is found late carries its time, so that it triggers nothing that was created later', async () => {
     const item = async (index: number) => (await logged(index)) as EventItem | undefined;
     const said = (at: number) =>
       imagined.facts.push({ ...imagined.fact(connection), timestamp: new Date(at).toISOString() });
@@ -417,7 +417,7 @@ describe('polling on demand', () => {
     expect(await tick(services, await read())).toMatchObject({ polled: 0 });
   });
 
-  test('reading everything is no reason to spend calls that a vendor counts', async () => {
+  test('reading all events does not make a metered source be polled', async () => {
     const source = { types: { 'test.rows': {} }, poll: { every: minute, metered: true } } as never;
     const place = { vendor: 'timetonic', name: 'desk' };
     await noteReader(services, {});

@@ -32,7 +32,7 @@ describe('an event', () => {
     [attention, false, ['trunkline/connections/read', 'talk/other/*']],
     [attention, false, ['talk/team/*']],
     [{ ...attention, about: message }, false, ['trunkline/connections/read', 'talk/team/sendChatMessage']],
-  ])('%j is read: %s, with %j', (event, readable, scopes) => {
+  ])('%j is readable: %s, with %j', (event, readable, scopes) => {
     const { readBy, ...rest } = event;
     expect(mayReadEvent(scopes, { ...rest, ...(readBy !== undefined && { readBy }) })).toBe(readable);
   });
@@ -60,7 +60,7 @@ describe('a type', () => {
     expect(mayReadType(scopes, type, connection)).toBe(readable);
   });
 
-  test('is read by as much as another key reads, or not', () => {
+  test('compares what two keys may read', () => {
     const others = ['talk/team/getChatMessages', 'talk/depot/getRooms'];
     expect(mayReadAsMuch(['talk/team/*'], others, type)).toBe(true);
     expect(mayReadAsMuch(['talk/team/*'], ['talk/*/*'], type)).toBe(false);

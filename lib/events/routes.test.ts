@@ -75,7 +75,7 @@ const located = (overrides: object = {}) =>
   world.event({ vendor: 'proptt2', connection: 'dispatch', type: 'trunkline.run.failed', ...overrides });
 const wanted = (overrides: object = {}) => ({ url: receiver.url, types: ['trunkline.run.failed'], ...overrides });
 
-test('a subscription is made, shown without its secret, changed, and removed as often as one likes', async () => {
+test('a subscription is created, shown without its secret, changed, and removed, repeatedly', async () => {
   const made = await call('POST', '/v1/subscriptions', wanted({ connection: 'proptt2/dispatch', filter: 'true' }));
   expect(made).toMatchObject({ $status: 201, state: 'active', url: receiver.url, connection: 'proptt2/dispatch' });
   expect(made.id).toMatch(/^sub_[a-z2-7]{16}$/);
@@ -101,7 +101,7 @@ test('a subscription is made, shown without its secret, changed, and removed as 
   );
 });
 
-test('what cannot work is refused by the field that is wrong', async () => {
+test('an invalid subscription is refused by the field that is wrong', async () => {
   const refused = async (body: object) => refusal(call('POST', '/v1/subscriptions', wanted(body)));
   world.services.targets.allowPrivateNetwork = false;
   world.services.targets.allowHttp = false;
@@ -216,12 +216,12 @@ test('deliveries are listed with their attempts, filtered, paged, and replayed o
   expect(await call('GET', `/v1/deliveries/${replayed.id}`)).toMatchObject({ state: 'delivered' });
   await call('DELETE', `/v1/subscriptions/${id}`);
   expect(await refusal(call('POST', `/v1/deliveries/${ids[0]}/replay`, {}))).toBe('not_found');
-  // They can still be looked at.
+  // They can still be read.
   expect(await page(`subscription=${id}&state=delivered`)).toHaveLength(2);
   await call('DELETE', `/v1/subscriptions/${other.id}`);
 });
 
-test('a range is replayed: what was called off, what is asked for by state, and what was never delivered', async () => {
+test('a range is replayed: what was cancelled, what is requested by state, and what was never delivered', async () => {
   const { id } = await call('POST', '/v1/subscriptions', wanted());
   const path = `/v1/subscriptions/${id}`;
   clock.advance(1000);
@@ -263,7 +263,7 @@ test('a range is replayed: what was called off, what is asked for by state, and 
   await call('DELETE', path);
 });
 
-test('a key that reads hooks hears of what comes through them, and of nothing else', async () => {
+test('a key that may read hooks receives the events of hooks, and no others', async () => {
   const writes = 'trunkline/subscriptions/write';
   const hooks = key('trunkline/hooks/read', writes);
   const received = { types: ['trunkline.hook.received'] };

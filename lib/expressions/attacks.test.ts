@@ -25,7 +25,7 @@ async function expectAlive(): Promise<void> {
   expect(await run('event.id')).toBe('evt_1');
 }
 
-describe('an expression that wants too much is stopped, and the next one works', () => {
+describe('an expression that exceeds a limit is stopped, and the next one works', () => {
   /** Which limit a bomb meets first, time or memory, depends on the machine; each of them is a proper end. */
   const anyLimit = ['timeout', 'memory', 'evaluation', 'too-large'];
   const stopped: [name: string, expression: string, kinds?: string[]][] = [
@@ -57,7 +57,7 @@ describe('an expression that wants too much is stopped, and the next one works',
     await expectAlive();
   });
 
-  test('regular expressions that would run for ever elsewhere end', async () => {
+  test('regular expressions with catastrophic backtracking end', async () => {
     expect(await run('$exists($match(event.data.word & event.data.word, /(a+)+$/))')).toBe(false);
     expect(await run('$contains(event.data.word & "!", /^(a|aa|aaa)+$/)')).toBe(false);
   });
@@ -82,7 +82,7 @@ describe('an expression that wants too much is stopped, and the next one works',
   });
 });
 
-describe('an expression reaches nothing but its bindings', () => {
+describe('an expression can access only its bindings', () => {
   const nothing = [
     'process',
     'process.env',
@@ -163,7 +163,7 @@ describe('an expression reaches nothing but its bindings', () => {
     await expectAlive();
   });
 
-  test('prototypes stay what they are, here and there', async () => {
+  test('prototypes stay unchanged in both processes', async () => {
     const attempts = [
       '{"__proto__": {"polluted": true}}',
       '$merge([{}, {"__proto__": {"polluted": true}}])',

@@ -43,7 +43,7 @@ test('an unused process ends, and the next evaluation starts another', async () 
   expect(await evaluate('{% 2 %}', {}, {}, pool)).toBe(2);
 });
 
-test('a killed evaluation takes none of those that wait with it', async () => {
+test('killing one evaluation does not end the waiting ones', async () => {
   const pool = startPool({ size: 1 });
   await evaluate('{% 1 %}', {}, {}, pool);
   const results = await Promise.allSettled([
@@ -60,7 +60,7 @@ test('a killed evaluation takes none of those that wait with it', async () => {
   ]);
 });
 
-test('an evaluation that has to wait for the machine is not out of time', async () => {
+test('an evaluation that waits for the processor does not time out', async () => {
   const pool = startPool({ size: 1, entry: await starvedEntry() });
   const { json } = (await pool.run({ task: 'validate', template: '' }, 50)) as { json: string };
   expect(Number(json)).toBeGreaterThan(50 + 150);
@@ -86,7 +86,7 @@ test('bindings that are not JSON are refused, and the process continues', async 
   expect(await evaluate('{% 1 %}', {}, {}, pool)).toBe(1);
 });
 
-test('an evaluation whose process dies of something else is done once more', async () => {
+test('an evaluation whose process dies for another reason is repeated once', async () => {
   const directory = await emptyDirectory();
   const entry = pathToFileURL(join(directory, 'dies-once.mjs'));
   // The process whose id is in `seed` dies of its job, another one does it; `always` kills each.
@@ -109,7 +109,7 @@ test('an evaluation whose process dies of something else is done once more', asy
   });
 });
 
-test('a missing worker is reported instead of being retried for ever', async () => {
+test('a missing worker is reported instead of being retried endlessly', async () => {
   const entry = pathToFileURL(join(await emptyDirectory(), 'expression-worker.mjs'));
   const pool = startPool({ entry });
   await expect(evaluate('{% 1 %}', {}, {}, pool)).rejects.toMatchObject({
@@ -175,7 +175,7 @@ test('closing ends what runs and what waits', async () => {
   expect(await ended).toMatchObject([{ reason }, { reason }]);
 });
 
-test('the process that evaluates knows no environment and may not read, start or connect to anything', async () => {
+test('the evaluating process has no environment and may not read, start or connect to anything', async () => {
   const directory = await emptyDirectory();
   const entry = pathToFileURL(join(directory, 'spy.mjs'));
   await writeFile(

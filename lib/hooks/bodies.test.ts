@@ -47,7 +47,7 @@ async function through(body: string | Buffer, type?: string): Promise<unknown> {
   return (await shownEvent(bench.files, item)).data.body;
 }
 
-describe('what a body becomes', () => {
+describe('how a body is read', () => {
   test.each([
     ['{"a":[1,null,"ü"]}', 'application/json', { a: [1, null, 'ü'] }],
     ['{"id":12345678901234567890}', 'application/cloudevents+json; charset=utf-8', { id: '12345678901234567890' }],
@@ -99,7 +99,7 @@ describe('what a body becomes', () => {
     },
   );
 
-  test('other charsets are read where they are named', async () => {
+  test('other charsets are decoded if they are declared', async () => {
     const latin = Buffer.from('Türe', 'latin1');
     expect(await read(latin, 'text/plain; charset=iso-8859-1')).toBe('Türe');
     expect(
@@ -181,7 +181,7 @@ describe('what a body becomes', () => {
     expect(bench.eventsOf(open.id).at(-1)?.event.data.body).toEqual({ zone: 'Z3' });
   });
 
-  test('an unknown coding is 415 with those that are known, a bomb is 413, and bytes that are none are 400', async () => {
+  test('an unknown coding is 415 with the known ones, a decompression bomb is 413, and invalid data is 400', async () => {
     const post = (body: Buffer, coding: string) =>
       bench.post({ path: open.path, body, headers: { 'content-type': 'text/plain', 'content-encoding': coding } });
     const unknown = await post(Buffer.from('x'), 'compress');
@@ -190,7 +190,7 @@ describe('what a body becomes', () => {
     expect(await post(Buffer.from('no gzip'), 'gzip')).toMatchObject({ status: 400 });
   });
 
-  test('nobody without the secret has a body read', async () => {
+  test('a body is not read without the secret', async () => {
     const closed = await bench.make({ verify: { kind: 'github' } });
     const answer = await bench.post({
       path: closed.path,
@@ -219,7 +219,7 @@ describe('hostile bodies', () => {
     expect(await read('<!DOCTYPE a SYSTEM "a.dtd"><a>&amp;</a>', 'application/xml')).toEqual({ a: '&' });
   });
 
-  test('names that could reach a prototype reach none, and what is left is stored', async () => {
+  test('names that could change a prototype do not, and the rest is stored', async () => {
     const json =
       '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1},"name":"Set"},"a":{"__proto__":[1]},"":0}';
     expect(await through(json, 'application/json')).toEqual({
@@ -242,7 +242,7 @@ describe('hostile bodies', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
-  test('what JSON can say and the table cannot is stored all the same', async () => {
+  test('JSON values that the table cannot store are stored all the same', async () => {
     const deep = `${'{"a":['.repeat(60)}1${']}'.repeat(60)}`;
     for (const json of [
       '{"n":1e300,"small":1e-200,"big":123456789012345678901234567890,"f":0.1,"e":1e20}',
@@ -259,7 +259,7 @@ describe('hostile bodies', () => {
     }
   });
 
-  test('no body of 256 KB holds the process up', async () => {
+  test('no body of 256 KB blocks the process', async () => {
     const name = 'n'.repeat(1000);
     const bodies = [
       '<a>'.repeat(limit / 3),
@@ -388,7 +388,7 @@ test('requests of any form are answered, and none with a 500', async () => {
   const worker = async () => {
     for (let next = left.pop(); next; next = left.pop()) {
       const { hook, tail, method, query, headers } = next;
-      // Most go where nothing but the body decides.
+      // Most go to hooks where only the body decides.
       const path = (hooks[hook >= hooks.length ? 0 : hook] ?? open).path + tail;
       const answer = await bench.post({
         method,

@@ -31,8 +31,8 @@ const shown = async (id: string) => {
   return item && shownEvent(bench.files, item);
 };
 
-describe('what comes in', () => {
-  test('a post is stored with what is safe of it before it is answered, and starts its runs', async () => {
+describe('inbound messages', () => {
+  test('a post is stored without secrets before it is answered, and starts its runs', async () => {
     const hook = await bench.make({ name: 'Alarm panel', ...none });
     const answer = await bench.post({
       path: hook.path,
@@ -71,7 +71,7 @@ describe('what comes in', () => {
     expect(JSON.stringify(await stored(idOf(answer)))).not.toContain('not-for-events');
   });
 
-  test('the deployed function takes the same post', async () => {
+  test('the deployed function accepts the same post', async () => {
     const { handler } = await import('../../functions/hooks.ts');
     const hook = await bench.make(none);
     const answer = await invokeHttp(handler as never, { path: hook.path, body: { a: 1 } });
@@ -100,7 +100,7 @@ describe('what comes in', () => {
     expect((await bench.post({ path: `${hook.path}/`, body: {} })).status).toBe(202);
   });
 
-  test('only POST is taken, and a browser of another site gets no leave', async () => {
+  test('only POST is accepted, and browsers of other origins are not allowed', async () => {
     const hook = await bench.make(none);
     for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
       const answer = await bench.post({ path: hook.path, method, headers: { origin: 'https://elsewhere.example' } });
@@ -115,7 +115,7 @@ describe('what comes in', () => {
     expect(bench.eventsOf(hook.id)).toEqual([]);
   });
 
-  test('256 KB stand in the event, more is stored as a file, and more than 10 MB is rejected', async () => {
+  test('up to 256 KB are in the event, more is stored as a file, and more than 10 MB is rejected', async () => {
     const hook = await bench.make(none);
     const text = { 'content-type': 'text/plain' };
     const most = 'x'.repeat(256 * 1024);
@@ -180,7 +180,7 @@ describe('what comes in', () => {
     expect(await bench.read(hook.id)).toMatchObject({ received: 1 });
   });
 
-  test('a hook takes its figure of messages a minute, and refused ones do not count', async () => {
+  test('a hook accepts `perMinute` messages a minute, and refused ones do not count', async () => {
     const hook = await bench.make({ verify: { kind: 'bearer', secret: 'abcdefgh' }, perMinute: 3 });
     const post = (token: string) =>
       bench.post({ path: hook.path, body: {}, headers: { authorization: `Bearer ${token}` } });
@@ -192,7 +192,7 @@ describe('what comes in', () => {
     expect(bench.eventsOf(hook.id)).toHaveLength(3);
   });
 
-  test('what cannot start its runs is stored and accepted all the same, and the log says so', async () => {
+  test('a message whose runs cannot be started is stored and accepted, and the log says so', async () => {
     const hook = await bench.make(none);
     bench.runs.fail = true;
     const answer = await bench.post({ path: hook.path, body: {}, query: 'wait=5' });
@@ -204,7 +204,7 @@ describe('what comes in', () => {
 });
 
 describe('repeats', () => {
-  test('ten identical posts at once are one event, and all hear of it', async () => {
+  test('ten identical posts at once are one event, and all get its id', async () => {
     const hook = await bench.make({ ...none, dedupe: { body: true } });
     const all = await Promise.all(Array.from({ length: 10 }, () => bench.post({ path: hook.path, body: { a: 1 } })));
     expect(new Set(all.map(({ status }) => status))).toEqual(new Set([202]));
@@ -218,7 +218,7 @@ describe('repeats', () => {
   test.each([
     ['webhook-id', 'msg_1'],
     ['svix-id', 'msg_2'],
-  ])('the id of a message in %s makes it known again, whatever is in it', async (header, id) => {
+  ])('the id of a message in %s identifies a repeat, whatever its body', async (header, id) => {
     const hook = await bench.make(none);
     const post = (value: string, body: object) => bench.post({ path: hook.path, body, headers: { [header]: value } });
     const first = await post(id, { a: 1 });
@@ -226,13 +226,13 @@ describe('repeats', () => {
     expect(idOf(await post(`${id}-next`, { a: 1 }))).not.toBe(idOf(first));
   });
 
-  test('without any id each post is its own', async () => {
+  test('without an id every post is a new message', async () => {
     const hook = await bench.make(none);
     const all = await Promise.all(Array.from({ length: 3 }, () => bench.post({ path: hook.path, body: { a: 1 } })));
     expect(new Set(all.map(idOf)).size).toBe(3);
   });
 
-  test('an Idempotency-Key stands for one body', async () => {
+  test('an Idempotency-Key belongs to one body', async () => {
     const hook = await bench.make(none);
     const headers = { 'idempotency-key': 'alarm-1' };
     const first = await bench.post({ path: hook.path, body: { a: 1 }, headers });
@@ -243,7 +243,7 @@ describe('repeats', () => {
     });
   });
 
-  test('a header of choice, and an expression, can name the message', async () => {
+  test('a chosen header, or an expression, can identify the message', async () => {
     const byHeader = await bench.make({ ...none, dedupe: { header: 'X-Event-Id' } });
     const one = (value: string) => bench.post({ path: byHeader.path, body: {}, headers: { 'x-event-id': value } });
     expect(idOf(await one('1'))).toBe(idOf(await one('1')));
@@ -258,7 +258,7 @@ describe('repeats', () => {
     expect(idOf(await alarm('Z1', 'open'))).not.toBe(idOf(await alarm('Z2', 'open')));
   });
 
-  test('a key that cannot be worked out loses no message, and the owner sees why', async () => {
+  test('a key that cannot be evaluated loses no message, and the owner sees why', async () => {
     const hook = await bench.make({ ...none, dedupe: { key: '{% $number(event.data.body.n) %}' } });
     const post = () => bench.post({ path: hook.path, body: { n: 'not a number' } });
     const [one, other] = [await post(), await post()];
@@ -270,7 +270,7 @@ describe('repeats', () => {
     });
   });
 
-  test('two hooks know nothing of what the other took', async () => {
+  test('repeats are recognised for each hook separately', async () => {
     const headers = { 'webhook-id': 'msg_9' };
     const [one, other] = [await bench.make(none), await bench.make(none)];
     const ids = [
@@ -280,7 +280,7 @@ describe('repeats', () => {
     expect(new Set(ids).size).toBe(2);
   });
 
-  test('an event that is delivered to a hook of ours again is no new one', async () => {
+  test('an event that a subscription delivers to a hook is not a new event', async () => {
     const hook = await bench.make(none);
     const first = idOf(await bench.post({ path: hook.path, body: {} }));
     const other = await bench.make(none);
@@ -308,7 +308,7 @@ describe('waiting', () => {
     });
   });
 
-  test('a run that failed is no 200', async () => {
+  test('a failed run is not answered with 200', async () => {
     const { id, answer } = await waiting('failed', { reason: 'Talk could not be reached.' });
     expect(answer).toMatchObject({
       status: 424,
@@ -321,7 +321,7 @@ describe('waiting', () => {
     });
   });
 
-  test('an overrun is 202 and says where to look', async () => {
+  test('a run that takes longer is 202 with its `Location`', async () => {
     const hook = await bench.make(none);
     bench.runs.of = () => ['run_slow'];
     const answer = await bench.post({ path: hook.path, body: {}, query: 'wait=1' });
@@ -332,7 +332,7 @@ describe('waiting', () => {
     });
   });
 
-  test('where nothing runs there is nothing to wait for, and a wait that is none is passed over', async () => {
+  test('without a run there is nothing to wait for, and a wait that is not a number is ignored', async () => {
     bench.runs.of = () => [];
     const hook = await bench.make(none);
     for (const wait of ['20', '-1', 'long', '1e9']) {
@@ -340,7 +340,7 @@ describe('waiting', () => {
     }
   });
 
-  test('a repeat that waits hears of the run of the first', async () => {
+  test('a repeat that waits gets the result of the first run', async () => {
     const hook = await bench.make({ ...none, dedupe: { body: true } });
     bench.runs.of = (event) => [`run_${event.id}`];
     const first = await bench.post({ path: hook.path, body: { a: 1 } });
@@ -353,7 +353,7 @@ describe('waiting', () => {
 });
 
 describe('the calls on hooks', () => {
-  test('the address is shown once and kept as a hash alone', async () => {
+  test('the address is shown once and stored only as a hash', async () => {
     const hook = await bench.make({ name: 'Once', ...none });
     expect(hook.url).toMatch(/^https:\/\/gateway\.example\/hooks\/[a-z2-7]{16}_[A-Za-z0-9_-]{43}$/);
     const secret = hook.path.slice(-43);
@@ -365,7 +365,7 @@ describe('the calls on hooks', () => {
     expect(lines.join('')).not.toContain(secret);
   });
 
-  test('a hook shows what came last, redacted and cut', async () => {
+  test('a hook shows its last message, redacted and cut', async () => {
     const hook = await bench.make(none);
     await bench.post({ path: hook.path, body: { password: 'hunter2-hunter2', text: 'ü'.repeat(3000) } });
     const seen = await bench.read(hook.id);
@@ -446,7 +446,7 @@ describe('the calls on hooks', () => {
     expect(wrong).toMatchObject({ status: 422, body: { errors: [{ pointer: '/verify/user' }] } });
   });
 
-  test('the same secret given again leaves the one before it good for its overlap', async () => {
+  test('sending the current secret again keeps the previous one valid for its overlap', async () => {
     const hook = await bench.make({ verify: { kind: 'bearer', secret: 'first-secret' } });
     const body = { what: 'secret', secret: 'second-secret' };
     expect((await bench.call({ path: `/v1/hooks/${hook.id}/rotate`, body })).status).toBe(200);
@@ -458,7 +458,7 @@ describe('the calls on hooks', () => {
     }
   });
 
-  test('a deleted hook is gone with its secret and its figures', async () => {
+  test('a deleted hook is gone with its secret and its counters', async () => {
     const hook = await bench.make({ verify: { kind: 'github' } });
     expect(hook.secret).toMatch(/^[0-9a-f]{64}$/);
     await bench.post({ path: hook.path, body: {} });
@@ -509,7 +509,7 @@ describe('the calls on hooks', () => {
     expect((await bench.call({ path: '/v1/hooks', body: { name: 'x', ...none } }, writer)).status).toBe(201);
   });
 
-  test('what comes through hooks is seen by keys that may read hooks, and by no others', async () => {
+  test('events of hooks are shown to keys that may read hooks, and to no others', async () => {
     const { listEvents, readableConnections } = await import('../events/list.ts');
     const { mayReadEvent } = await import('../events/reading.ts');
     const { settleEvents } = await import('../events/settle.ts');

@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers());
 const hook = { id: 'hook-1', dedupe: { key: '{% event.data.body.id %}' } } as HookItem;
 const received = (headers: Record<string, string> = {}) => ({ headers, rawBody: Buffer.from('{}'), event: {} });
 
-test('a message waits three seconds for its key and no longer, and then goes by the id of its sender', async () => {
+test("a message waits at most three seconds for its key, and then uses its sender's id", async () => {
   const never = () => new Promise<never>(() => undefined);
   const waiting = messageOf(hook, received({ 'webhook-id': 'msg_1' }), 0, never);
   const settled = vi.fn();

@@ -78,7 +78,7 @@ const senders: Record<string, { verify?: object; headers(body: string): Record<s
 };
 
 describe.each(Object.entries(senders))('%s', (kind, sender) => {
-  test('is known by its signature, and nobody else is', async () => {
+  test('is verified by its signature, and nobody else is', async () => {
     const hook = await bench.make({ verify: { kind, secret, ...sender.verify } });
     const body = '{"zone":"Z3","name":"Ünit"}';
     const post = (text: string, headers: Record<string, string>) =>
@@ -107,7 +107,7 @@ test('a signed time is too old after its tolerance', async () => {
   });
 });
 
-test("a sender's own id of a message tells its repeats", async () => {
+test("a sender's own message id identifies repeats", async () => {
   const hook = await bench.make({ verify: { kind: 'telegram', secret } });
   const post = (update: number) =>
     bench.post({
@@ -222,7 +222,7 @@ describe('sns', () => {
   const make = () => bench.make({ verify: { kind: 'sns', topicArn } });
 
   test.each(['1', '2'])(
-    'a message is known by the certificate of AWS (version %s), and its repeats by its id',
+    'a message is verified by the certificate of AWS (version %s), and repeats by their id',
     async (version) => {
       const hook = await make();
       const sent = message({ Subject: 'ALARM' }, version);
@@ -260,7 +260,7 @@ describe('sns', () => {
     expect(await bench.read(hook.id)).toMatchObject({ handshakes: 1, received: 0 });
   });
 
-  test('where its certificate cannot be had, SNS is asked to send again, and then it is taken', async () => {
+  test('if the certificate cannot be fetched, SNS is asked to send again, and then the message is accepted', async () => {
     const hook = await make();
     const sent = message();
     expect(await post(hook, sent)).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
@@ -355,7 +355,7 @@ describe('handshakes', () => {
     });
   });
 
-  test('Asana brings its secret in the first handshake, and nobody else does later', async () => {
+  test('Asana sets its secret in the first handshake, and later handshakes cannot change it', async () => {
     const hook = await bench.make({ verify: { kind: 'asana' } });
     expect(hook.secret).toBeUndefined();
     const signed = (body: string, by: string) => ({
@@ -404,7 +404,7 @@ describe('handshakes', () => {
     expect(await ask(hook, { method: 'GET', query: 'kind=other' })).toMatchObject({ status: 405 });
   });
 
-  test('nobody gets a text signed without a signature', async () => {
+  test('no text is signed for a sender without a signature', async () => {
     const challenge = { method: 'POST', body: '{hmac body.text}' };
     const hook = await bench.make({ verify: { kind: 'bearer', secret }, challenge });
     expect(await ask(hook, { body: '{"text":"x"}', headers: json })).toMatchObject({ status: 401 });
@@ -412,7 +412,7 @@ describe('handshakes', () => {
 });
 
 describe("the owner's view", () => {
-  test('GET and PUT bring messages where they are enabled; elsewhere they are counted and explained', async () => {
+  test('GET and PUT deliver messages where they are enabled; elsewhere they are counted and explained', async () => {
     const hook = await bench.make({ verify: { kind: 'none' }, methods: ['POST', 'GET', 'PUT'] });
     expect(await bench.post({ path: hook.path, method: 'GET', query: 'zone=Z3&key=door&session=7' })).toMatchObject({
       status: 202,
@@ -435,7 +435,7 @@ describe("the owner's view", () => {
     });
   });
 
-  test('a value that is named like a secret is masked, and its name stays', async () => {
+  test('a value with the name of a secret is masked, and its name stays', async () => {
     const hook = await bench.make({ verify: { kind: 'none' } });
     const headers = { ...json, 'x-author': 'ada', 'x-session': '7', 'x-api-key': 'k', 'x-keyboard': 'de' };
     await bench.post({ path: hook.path, query: 'author=ada&token=t', body: '{}', headers });
@@ -469,7 +469,7 @@ describe("the owner's view", () => {
     expect(JSON.stringify(await bench.read(hook.id))).not.toContain('Tmp-7');
   });
 
-  test.each([[201], [204]])('a sender may be answered %i', async (answer) => {
+  test.each([[201], [204]])('the response to a sender may be %i', async (answer) => {
     const hook = await bench.make({ verify: { kind: 'none' }, answer });
     const response = await bench.post({ path: hook.path, body: '{}', headers: json });
     expect(response.status).toBe(answer);

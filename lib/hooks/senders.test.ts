@@ -49,7 +49,7 @@ const hmac = (secret: string, text: string) => createHmac('sha256', secret).upda
 const idOf = (answer: { body: unknown }) => (answer.body as { eventId: string }).eventId;
 const json = { 'content-type': 'application/json' };
 
-/** A refusal tells the sender nothing, and the hook's owner why. */
+/** A refusal gives the sender no details, and the hook's owner the reason. */
 async function expectRefusal(answer: Answer, hookId: string, reason: string | RegExp): Promise<void> {
   expect(answer).toMatchObject({ status: 401, body: { code: 'unauthorized', retryable: false } });
   expect((answer.body as { message: string }).message).toBe(
@@ -67,7 +67,7 @@ describe('standard-webhooks', () => {
     'webhook-signature': new Webhook(secret).sign(id, at, text),
   });
 
-  test('what the reference library signs is taken, once for each id', async () => {
+  test('what the reference library signs is accepted, once for each id', async () => {
     const hook = await bench.make({ verify: { kind: 'standard-webhooks' } });
     expect(hook.secret).toMatch(/^whsec_[A-Za-z0-9+/=]{44}$/);
     const first = await bench.post({ path: hook.path, body, headers: signed(hook.secret, 'msg_1') });
@@ -84,7 +84,7 @@ describe('standard-webhooks', () => {
     expect(data?.headers).toHaveProperty('webhook-signature', '[redacted]');
   });
 
-  test('a secret that the sender made is taken, and not shown again', async () => {
+  test("the sender's own secret is accepted, and not shown again", async () => {
     const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
     const hook = await bench.make({ verify: { kind: 'standard-webhooks', secret } });
     expect(hook.secret).toBeUndefined();
@@ -108,7 +108,7 @@ describe('standard-webhooks', () => {
     expect(await bench.read(hook.id)).toMatchObject({ received: 0, refused: attempts.length });
   });
 
-  test('old and new secret are good during the overlap, and a rotated one is another', async () => {
+  test('the old and the new secret are valid during the overlap, and a rotation creates a new one', async () => {
     const hook = await bench.make({ verify: { kind: 'standard-webhooks' } });
     const rotate = async (more: object) =>
       (await bench.call({ path: `/v1/hooks/${hook.id}/rotate`, body: { what: 'secret', ...more } })).body as {
@@ -125,7 +125,7 @@ describe('standard-webhooks', () => {
 });
 
 describe('github', () => {
-  test('the documented example is taken', async () => {
+  test('the documented example is accepted', async () => {
     // From GitHub's page on validating deliveries.
     const hook = await bench.make({ verify: { kind: 'github', secret: "It's-a-Secret-to-Everybody" } });
     const text = 'Hello, World!';
@@ -142,7 +142,7 @@ describe('github', () => {
     await expectRefusal(await bench.post({ path: hook.path, body: `${text}!`, headers }), hook.id, /does not fit/);
   });
 
-  test('a form is verified by its bytes and read after', async () => {
+  test('a form is verified by its bytes before it is read', async () => {
     const hook = await bench.make({ verify: { kind: 'github' } });
     const text = 'payload=%7B%22ref%22%3A%22main%22%7D';
     const answer = await bench.post({
@@ -159,7 +159,7 @@ describe('github', () => {
 });
 
 describe('stripe', () => {
-  test('a signed event is taken once for each id, and only with its own secret', async () => {
+  test('a signed event is accepted once for each id, and only with its own secret', async () => {
     const secret = 'whsec_stripe_shows_this';
     const hook = await bench.make({ verify: { kind: 'stripe', secret } });
     const body = '{"id":"evt_1NG8Du2eZvKYlo2CUI79vXWy","object":"event","type":"charge.failed"}';
@@ -185,7 +185,7 @@ describe('stripe', () => {
 });
 
 describe('basic and bearer', () => {
-  test('a sender that waits to be asked for its password is asked', async () => {
+  test('a sender that sends its password only after a challenge gets one', async () => {
     const hook = await bench.make({ verify: { kind: 'basic', user: 'panel', password: 'p:ä' } });
     const asked = await bench.post({ path: hook.path, body: '{}', headers: json });
     expect(asked.headers['www-authenticate']).toBe('Basic realm="hook", charset="UTF-8"');
@@ -200,7 +200,7 @@ describe('basic and bearer', () => {
     expect((await bench.post({ path: hook.path, body: '{}', headers: { ...json, authorization } })).status).toBe(401);
   });
 
-  test('a bearer token is made where none is given', async () => {
+  test('a bearer token is generated if none is given', async () => {
     const hook = await bench.make({ verify: { kind: 'bearer' } });
     const post = (token: string) =>
       bench.post({ path: hook.path, body: '{}', headers: { ...json, authorization: `Bearer ${token}` } });
@@ -241,7 +241,7 @@ describe('talk-bot', () => {
     Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
   const { headers, rawBody } = recorded('talk17__webhook_0_create');
 
-  test('what a real server sent is an event of the connection, answered with 200, and once', async () => {
+  test('a recorded push becomes one event of the connection and is answered with 200', async () => {
     const hook = await bench.make({ verify: { kind: 'talk-bot', connection: 'team' } });
     expect(hook).toMatchObject({ verify: { kind: 'talk-bot', vendor: 'talk', connection: 'team' } });
     const post = () => bench.post({ path: hook.path, query: 'wait=20', body: rawBody, headers: lower(headers) });
@@ -259,7 +259,7 @@ describe('talk-bot', () => {
     expect(events[0]?.item.hook).toBe(hook.id);
   });
 
-  test('what is no event of ours is accepted and stored as nothing', async () => {
+  test('a push that is not an event is accepted, and nothing is stored', async () => {
     const hook = await bench.make({ verify: { kind: 'talk-bot', connection: 'talk/team' } });
     const other = recorded('talk17__webhook_1_activity');
     const before = bench.started.length;
@@ -286,7 +286,7 @@ describe('talk-bot', () => {
     }
   });
 
-  test('a bot secret that was stored a moment ago counts, and without one the sender hears no details', async () => {
+  test('a bot secret that was stored a moment ago is valid, and without one the sender gets no details', async () => {
     const hook = await bench.make({ verify: { kind: 'talk-bot', connection: 'team' } });
     const change = (credentials: object) =>
       bench.call({
@@ -352,7 +352,7 @@ describe('proptt2-callback', () => {
     expect((await press(`${one.path.slice(0, -1)}${one.path.endsWith('A') ? 'B' : 'A'}`)).status).toBe(404);
   });
 
-  test('an unknown command is kept, broken percent-encoding and broken JSON crash nothing', async () => {
+  test('an unknown command is kept, and invalid percent-encoding and invalid JSON crash nothing', async () => {
     const hook = await bench.make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } });
     const post = (body: string) => bench.post({ path: hook.path, body, headers: json });
     expect(await post('{"cmd":"zz","x":1}')).toMatchObject({ status: 200 });
@@ -365,7 +365,7 @@ describe('proptt2-callback', () => {
     expect(await post('[1]')).toMatchObject({ status: 400, body: { code: 'invalid_json' } });
   });
 
-  test('a hook on a connection is for those who may see it', async () => {
+  test('a hook on a connection requires a key that may see the connection', async () => {
     const made = await bench.call({
       path: '/v1/keys',
       body: { name: 'x', scopes: ['trunkline/hooks/write', 'talk/*/*'] },
@@ -377,7 +377,7 @@ describe('proptt2-callback', () => {
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ pointer: '/verify/connection' }] } });
   });
 
-  test('a connection that is gone puts its hook out of order', async () => {
+  test('a deleted connection puts its hook out of order', async () => {
     const settings = {
       cloudUrl: sandbox.url,
       ownerId: 'owner@company.com',
@@ -398,7 +398,7 @@ describe('proptt2-callback', () => {
   });
 });
 
-test('no secret of a hook stands in any line that was logged', async () => {
+test('no log line contains a secret of a hook', async () => {
   expect(lines.length).toBeGreaterThan(50);
   expect(lines.join('')).not.toContain(botSecret);
   expect(lines.join('')).not.toMatch(/whsec_[A-Za-z0-9+/]{20}/);

@@ -82,7 +82,7 @@ function gateway() {
   };
 }
 
-/** As Secrets Manager is read: what was read once stands until it is asked for afresh. */
+/** Cached like Secrets Manager: a value that was read stays until a fresh one is requested. */
 function cached(store: SecretStore): SecretStore {
   const known = new Map<string, string>();
   return {
@@ -157,7 +157,7 @@ test.each([
   ['an expression', { dedupe: { key: '{% event.data.body.a %}' } }, {}, day],
   ['the body', { dedupe: { body: true } }, {}, day],
   ['what the hook says', { dedupe: { seconds: 300 } }, { 'webhook-id': 'm' }, 300 * second],
-])('%s makes a message known for its window and not longer, in every process', async (_, more, headers, window) => {
+])('%s identifies repeats within its window, in every process', async (_, more, headers, window) => {
   const hook = await make({ ...none, ...more });
   const first = idOf(await one.post(hook.path, '{"a":1}', headers));
   clock.advance(window - 1);
@@ -170,7 +170,7 @@ test.each([
   expect(idOf(await one.post(hook.path, '{"a":1}', headers))).toBe(next);
 });
 
-test('a callback of ProPTT2 counts two seconds, then the same bytes are another press', async () => {
+test('for two seconds, the same bytes from ProPTT2 are one press', async () => {
   const hook = await make({ verify: { kind: 'proptt2-callback', connection: 'dispatch' } });
   const press = async (process: typeof one) =>
     ((await process.post(hook.path, '{"cmd":"fn","channelId":3}')).body as { eventIds: string[] }).eventIds;
@@ -200,7 +200,7 @@ test('an address rotates with an overlap: the new one works at once everywhere, 
   ]);
 });
 
-test('a rotation without overlap, and a deletion, are known everywhere within ten seconds', async () => {
+test('a rotation without overlap, and a deletion, take effect everywhere within ten seconds', async () => {
   const hook = await make(none);
   await other.status(hook.path);
   const rotated = await one.control('POST', `/v1/hooks/${hook.id}/rotate`, { overlapSeconds: 0 });
@@ -214,7 +214,7 @@ test('a rotation without overlap, and a deletion, are known everywhere within te
   expect(await other.status(next)).toBe(404);
 });
 
-test('guessing at the secret of a known hook reads the table once a second at most', async () => {
+test('guessing the secret of a known hook reads the table at most once a second', async () => {
   const hook = await make(none);
   await other.status(hook.path);
   clock.advance(2 * second);
@@ -227,7 +227,7 @@ test('guessing at the secret of a known hook reads the table once a second at mo
   expect(other.table.requests - before).toBeLessThanOrEqual(1);
 });
 
-test('a warm hook costs the message, its mark and the figure for the owner, and no read', async () => {
+test('a warm hook writes the message, its claim and the counters, and reads nothing', async () => {
   const hook = await make(none);
   await one.status(hook.path);
   const before = one.table.requests;
@@ -259,7 +259,7 @@ test('a signing secret rotates with an overlap, in every process', async () => {
   expect(await statuses(next)).toEqual([202, 202]);
 });
 
-test('another kind of verification has another secret everywhere, whatever a process remembers', async () => {
+test('another kind of verification has another secret everywhere, whatever a process has cached', async () => {
   const hook = await make({ verify: { kind: 'bearer', secret: 'the-first-one' } });
   const status = (process: typeof one, token: string) =>
     process.status(hook.path, '{}', { authorization: `Bearer ${token}` });
@@ -284,7 +284,7 @@ test('of two concurrent rotations, one is refused and the secret of the other wo
   expect(await other.status(hook.path, '{}', headers)).toBe(202);
 });
 
-test('a message has its event and its mark, or neither: a failed write is no repeat when it comes again', async () => {
+test('a message is stored with its claim or not at all: after a failed write, sending it again is not a repeat', async () => {
   const hook = await make({ ...none, dedupe: { body: true } });
   const transact = one.table.transact.bind(one.table);
   one.table.transact = async () => {
@@ -322,7 +322,7 @@ function toldByTalk(messageId: string, botSecret: string): [string, Record<strin
   ];
 }
 
-test('a bot secret that was changed elsewhere counts here within ten seconds', async () => {
+test('a bot secret that another process changed is valid here within ten seconds', async () => {
   const hook = await make({ verify: { kind: 'talk-bot', connection: 'changing' } });
   const received = (botSecret: string) => other.status(hook.path, ...toldByTalk('5', botSecret));
   expect(await received('a'.repeat(64))).toBe(200);
@@ -350,7 +350,7 @@ test('a message that a poll of Talk found before the bot pushed it starts the ru
   expect(other.started).toEqual([]);
 });
 
-test('the figures for the owner cost no message when they cannot be written', async () => {
+test('no message is lost when the counters cannot be written', async () => {
   const hook = await make(none);
   const update = one.table.update.bind(one.table);
   one.table.update = async () => {
@@ -360,7 +360,7 @@ test('the figures for the owner cost no message when they cannot be written', as
   one.table.update = update;
 });
 
-test('however long a wait is asked for, the answer comes within 25 s', async () => {
+test('however long the requested wait, the response comes within 25 s', async () => {
   const hook = await make(none);
   const { startRuns } = one.runs;
   one.runs.startRuns = async () => ['run_a', 'run_b'];
@@ -377,7 +377,7 @@ test('however long a wait is asked for, the answer comes within 25 s', async () 
   expect(slept).toBe(longestWait * second);
 });
 
-test('a hook that lost its secret asks its sender to come again', async () => {
+test('a hook that lost its secret asks its sender to send again', async () => {
   const hook = await make({ verify: { kind: 'bearer', secret: 'abcdefgh' } });
   await secrets.delete(`trunkline/hooks/${hook.id}`);
   await expect(other.post(hook.path, '{}', { authorization: 'Bearer abcdefgh' })).rejects.toMatchObject({

@@ -19,11 +19,11 @@ test.each([
   "https://evil.example; script-src 'unsafe-inline'/{z}",
   'https://*/{z}/{x}/{y}',
   'https://a b/{z}',
-])('a cookie with %o widens nothing', (address) => {
+])('a cookie with %o does not widen the policy', (address) => {
   expect(tilesOrigin(cookie(address))).toBeUndefined();
 });
 
-test('a cookie that cannot be decoded, or none, widens nothing', () => {
+test('a cookie that cannot be decoded, or no cookie, does not widen the policy', () => {
   expect(tilesOrigin('trunkline_tiles=%E0%A4%A')).toBeUndefined();
   expect(tilesOrigin(undefined)).toBeUndefined();
 });

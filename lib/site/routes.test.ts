@@ -47,7 +47,7 @@ describe('the document', () => {
     },
   );
 
-  test('is sent once to who keeps it', async () => {
+  test('is sent once to a client that caches it', async () => {
     const first = await ask({ path: '/openapi.json', headers: host('a.example') });
     expect(first.headers).toMatchObject({
       'content-type': 'application/json',
@@ -63,7 +63,7 @@ describe('the document', () => {
     expect(other.status).toBe(200);
   });
 
-  test('is made once for a host, and hosts without end do not fill the memory', async () => {
+  test('is built once for each host, and any number of hosts does not fill the memory', async () => {
     let made = 0;
     const answer = site(() => {
       made++;
@@ -93,7 +93,7 @@ describe('the document', () => {
 });
 
 describe('the page', () => {
-  test('stands under a policy without any outside host or inline script', async () => {
+  test('has a policy without other hosts or inline scripts', async () => {
     const page = await ask({ path: '/docs' });
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
     const policy = page.headers['content-security-policy'] ?? '';
@@ -119,7 +119,7 @@ describe('the page', () => {
     }
   });
 
-  test('gives nothing else away', async () => {
+  test('serves no other file', async () => {
     for (const path of [
       '/docs/swagger-ui-bundle.js.map',
       '/docs/../package.json',
@@ -152,7 +152,7 @@ describe('methods', () => {
     }
   });
 
-  test('others are refused with the ones that are taken', async () => {
+  test('other methods are refused with the allowed ones', async () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
       const answer = await ask({ path: '/openapi.json', method });
       expect(answer.status).toBe(405);
@@ -163,7 +163,7 @@ describe('methods', () => {
   });
 });
 
-test('the root leads to the page', async () => {
+test('the root redirects to the page', async () => {
   expect(await ask({ path: '/' })).toMatchObject({ status: 302, headers: { location: '/docs' }, text: '' });
 });
 

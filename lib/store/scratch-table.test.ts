@@ -117,7 +117,7 @@ describe('a scratch table', () => {
     );
   }, 30_000);
 
-  test('loses no write of several at once, and lets one of them claim a key', async () => {
+  test('loses no concurrent write, and lets one of them claim a key', async () => {
     const scratch = new ScratchTable(table);
     const key = { pk: 'counts', sk: '1' };
     await Promise.all(Array.from({ length: 20 }, () => scratch.update(key, 'ADD #n :one', { one: 1 })));
@@ -141,7 +141,7 @@ describe('a scratch table', () => {
     ['#a BETWEEN :n AND :now', 'SET #a = :n'],
     [undefined, 'DELETE #a :n'],
     [undefined, 'SET #a = :missing'],
-  ])('refuses what it does not know', async (condition, expression) => {
+  ])('rejects expressions that it does not support', async (condition, expression) => {
     const scratch = new ScratchTable(table);
     await expect(scratch.update({ pk: 'a', sk: '1' }, expression, values, condition)).rejects.toThrow(/./);
   });

@@ -12,7 +12,7 @@ test.each([
   ['a partition key', { pk: '한'.repeat(683), sk: 'x' }],
   ['a sort key', { pk: 'x', sk: 'a'.repeat(1025) }],
   ['an empty key', { pk: 'x', sk: '' }],
-])('%s that DynamoDB does not take finds nothing and stores nothing', async (_, key) => {
+])('%s that DynamoDB does not accept finds nothing and stores nothing', async (_, key) => {
   expect(await table.get(key)).toBeUndefined();
   expect(await table.getMany([key])).toEqual([undefined]);
   expect(await table.queryAll({ pk: key.pk, prefix: key.sk })).toEqual([]);
@@ -23,13 +23,13 @@ test.each([
   await expect(table.transact([{ put: key }])).rejects.toMatchObject(refused);
 });
 
-test('the longest keys are taken', async () => {
+test('the longest keys are accepted', async () => {
   const key = { pk: 'é'.repeat(1024), sk: 'a'.repeat(1024) };
   await table.put({ ...key, found: true });
   expect(await table.get(key)).toMatchObject({ found: true });
 });
 
-test('the same key asked for twice is read once', async () => {
+test('a key that is requested twice is read once', async () => {
   const key = { pk: 'twice', sk: 'x' };
   await table.put(key);
   expect(await table.getMany([key, key])).toEqual([key, key]);

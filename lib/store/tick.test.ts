@@ -51,7 +51,7 @@ const run = (tick: Tick, until = now) =>
 const names = (prefix: string, count: number) => Array.from({ length: count }, (_, at) => `${prefix}${at}`);
 const open = () => new AbortController().signal;
 
-test('what is due is done once, what is not stays, and the age of the oldest is measured before the work', async () => {
+test('due items are processed once, others stay, and the age of the oldest is measured before the work', async () => {
   await wait(['a', 'b', 'c']);
   await table.put({ pk: 'waiting', sk: 'later', ...due('schedule', 'later', now + 1) });
   expect(await run({ signal: open() })).toEqual({ due: 3, workers: 0, oldestDueMs: 3 });
@@ -59,7 +59,7 @@ test('what is due is done once, what is not stays, and the age of the oldest is 
   expect(await run({ signal: open() })).toEqual({ due: 0, workers: 0, oldestDueMs: 0 });
 });
 
-test('a backlog in one shard keeps no other one waiting', async () => {
+test('a backlog in one shard does not delay the others', async () => {
   const backlog = names('slow', 600);
   await wait(backlog, 'one');
   await wait(['quick']);

@@ -67,7 +67,7 @@ test('one small read is all that an event costs while nothing changes', async ()
   expect(table.requests - before).toBe(1);
 });
 
-test('none of very many is left out', async () => {
+test('all of very many items are found', async () => {
   // Keys this long fill more than one page of 1 MB.
   const ids = Array.from({ length: 2_000 }, (_, at) => `n${at}-${'x'.repeat(700)}`);
   for (let at = 0; at < ids.length; at += 50) {
@@ -84,7 +84,7 @@ test('none of very many is left out', async () => {
   expect(await found(`many.${pk}`)).toHaveLength(2_000);
 });
 
-test('the first come while the others are still to be read, and what can wait comes last', async () => {
+test('the first items are returned before the others are read, and those that can wait come last', async () => {
   const trigger = `stream.${pk}`;
   const writes = (id: string, canWait: boolean) => [
     { put: { ...keyOf(id), id, text: '' } },
@@ -105,7 +105,7 @@ test('the first come while the others are still to be read, and what can wait co
   expect((await Array.fromAsync(read(trigger))).map((page) => page.map(({ id }) => id))[0]).toEqual(['urgent']);
 });
 
-test('all triggers are asked for before the first page of one is handed out', async () => {
+test('all triggers are queried before the first page of one is returned', async () => {
   await store('a', 'one', [`x.${pk}.1`]);
   const before = table.requests;
   const pages = read(...Array.from({ length: 5 }, (_, at) => `x.${pk}.${at + 1}`));

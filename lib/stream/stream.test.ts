@@ -32,7 +32,7 @@ beforeEach(() => {
 
 const key = (...scopes: string[]): Principal => ({ keyId: 'k', name: 'key', scopes, perMinute: 1 });
 
-/** A client that comes back with the last id, as a browser does. */
+/** A client that reconnects with the last id, as a browser does. */
 function client(principal: Principal = admin) {
   const dispatch: Dispatcher = dispatcher(streamRoutes(services), world.services, async () => undefined);
   let lastId: string | undefined;
@@ -72,7 +72,7 @@ const run = (cause: string) =>
     createdAt: clock.now(),
   });
 
-test('events come once, in order, from the moment at which the client began', async () => {
+test('events are sent once, in order, from the time at which the client started', async () => {
   await world.publish([world.event()]);
   const next = client();
   expect(await next()).toEqual([]);
@@ -83,7 +83,7 @@ test('events come once, in order, from the moment at which the client began', as
 });
 
 test.each(['lists', 'recent changes'])(
-  'runs and deliveries come with each change of their state, from %s',
+  'runs and deliveries are sent with each change of their state, from %s',
   async (from) => {
     const changes = new RecentChanges<Item>(clock);
     if (from === 'recent changes') {
@@ -114,7 +114,7 @@ test.each(['lists', 'recent changes'])(
   },
 );
 
-test('a pause, its end and a change of an automation come once, also where another process makes them', async () => {
+test('a pause, its end and a change of an automation are sent once, even if another process makes them', async () => {
   const other = new Pause(services.table, clock, false);
   const reader = client(key('trunkline/pause/read', 'trunkline/automations/read'));
   const runs = client(key('trunkline/runs/read'));

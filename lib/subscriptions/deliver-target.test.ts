@@ -66,7 +66,7 @@ test('a target that hangs gets two requests a second instead of 25, until it ans
   expect(await spacing()).toBe(40);
 });
 
-test('an answer counts by its status, though its body never ends or is huge', async () => {
+test('only the status of a response counts, even if its body never ends or is huge', async () => {
   stage.world.setAttemptTime(200);
   const endless = await stage.receive((response) => response.writeHead(200).write('thank you'));
   const huge = await stage.receive(status(200, {}, 'x'.repeat(3_000_000)));
@@ -81,7 +81,7 @@ test('an answer counts by its status, though its body never ends or is huge', as
   }
 });
 
-test('no private address is reached, by whatever name, unless this machine allows it', async () => {
+test('no private address is reached by any name, unless this machine allows it', async () => {
   const receiver = await stage.receive();
   const port = new URL(receiver.url).port;
   stage.world.services.targets.allowPrivateNetwork = false;
@@ -100,7 +100,7 @@ test('no private address is reached, by whatever name, unless this machine allow
   expect(receiver.received).toEqual([]);
 });
 
-test('what a target answers is kept redacted', async () => {
+test('the response of a target is stored redacted', async () => {
   registerSecret('hunter2hunter2');
   const receiver = await stage.receive(status(500, {}, '{"password":"swordfish","echo":"hunter2hunter2"}'));
   const { item } = await stage.world.subscribe({ url: receiver.url });
@@ -111,7 +111,7 @@ test('what a target answers is kept redacted', async () => {
   expect(excerpt).not.toMatch(/swordfish|hunter2/);
 });
 
-test('while a secret is rotated both sign; after the overlap the new one alone', async () => {
+test('during a rotation both secrets sign; after the overlap only the new one does', async () => {
   const receiver = await stage.receive();
   const { item, secret: old } = await stage.world.subscribe({ url: receiver.url });
   const fresh = await rotateSigningSecret(stage.world.services, item, 3600);

@@ -42,7 +42,7 @@ test('an event arrives once, signed after Standard Webhooks, with the very body 
   expect(stage.world.timeouts.at(-1)).toBe(15 * second);
 });
 
-test('ten attempts over 75 hours, each signed anew under the same id, then given up, and an event says so', async () => {
+test('ten attempts over 75 hours, each with a new signature and the same id; then it is given up, and an event reports it', async () => {
   const receiver = await stage.receive(status(503, {}, 'Down for the night'));
   const { item, secret } = await stage.world.subscribe({ url: receiver.url, types: ['talk.*'] });
   const { ids } = await stage.world.publish([stage.world.event()]);
@@ -85,7 +85,7 @@ test('a delivery whose execution has ended is given up, once, and an event says 
   await abandonDelivery(stage.world.services, 'run_abc_1_000000000000', 'Of no delivery.');
 });
 
-test('giving up on the news of a given-up delivery makes no more news', async () => {
+test('giving up the delivery of a given-up event emits no further event', async () => {
   const receiver = await stage.receive(status(500));
   const { item } = await stage.world.subscribe({ url: receiver.url });
   await stage.world.publish([
@@ -100,7 +100,7 @@ test('giving up on the news of a given-up delivery makes no more news', async ()
   expect(await ownEvent('trunkline.delivery.given_up', delivery.id)).toBeUndefined();
 });
 
-test('what fails at first arrives later, and a success ends the count of failure', async () => {
+test('a failed delivery is retried, and a success resets the failure time', async () => {
   const receiver = await stage.receive((response, _request, count) => response.writeHead(count < 4 ? 502 : 200).end());
   const { item } = await stage.world.subscribe({ url: receiver.url });
   await stage.world.publish([stage.world.event()]);
@@ -128,7 +128,7 @@ test('Retry-After is honoured, as seconds and as a date, but not beyond the end 
   expect(at[3]).toBeLessThan(76);
 });
 
-test('410 switches the subscription off at once, tells it, keeps it listed, and calls off what was on its way', async () => {
+test('410 disables the subscription at once, reports it, keeps it listed, and cancels pending deliveries', async () => {
   let code = 500;
   const receiver = await stage.receive((response) => response.writeHead(code).end());
   const { item } = await stage.world.subscribe({
@@ -198,7 +198,7 @@ test('a paused subscription gets nothing, neither new events nor repetitions', a
   expect(receiver.received).toHaveLength(1);
 });
 
-test('an event whose 30 days are over is not delivered any more', async () => {
+test('an event older than 30 days is not delivered', async () => {
   const receiver = await stage.receive();
   const { item } = await stage.world.subscribe({ url: receiver.url });
   const { starter } = stage.world.services;
@@ -214,7 +214,7 @@ test('an event whose 30 days are over is not delivered any more', async () => {
   expect(await readDelivery(stage.world.services, delivery?.id ?? '')).toMatchObject({ state: 'cancelled' });
 });
 
-test('a turn that a crash kept from being remembered sends nothing when it is repeated', async () => {
+test('a turn that is repeated after a crash sends nothing', async () => {
   const receiver = await stage.receive(status(500));
   const { item } = await stage.world.subscribe({ url: receiver.url });
   const { startDelivery } = stage.world.services.starter;
@@ -241,7 +241,7 @@ test('a turn that a crash kept from being remembered sends nothing when it is re
   expect(waits[0]).toBeLessThanOrEqual(6);
 });
 
-test('a fault of our own is no attempt, and once an answer is noted nothing is sent again', async () => {
+test('an internal error is not an attempt, and once a response is stored nothing is sent again', async () => {
   const receiver = await stage.receive();
   const { item } = await stage.world.subscribe({ url: receiver.url });
   const update = Table.prototype.update;

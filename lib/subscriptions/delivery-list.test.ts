@@ -98,7 +98,7 @@ test('a key sees what it may read, on full pages', async () => {
   expect(await pages({}, 7, key)).toHaveLength(60);
 });
 
-test('a page reads no subscription, and not what lies behind it', async () => {
+test('a page reads no subscription, and nothing beyond the page', async () => {
   const { table } = services;
   const requestsOf = async (query: DeliveryQuery) => {
     const before = table.requests;

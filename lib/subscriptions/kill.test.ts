@@ -62,7 +62,7 @@ test('killed again and again in the middle, every event arrives, and a receiver 
   let answered = 0;
   receiver.reply = (response, { headers }, count) => {
     const id = String(headers['webhook-id']);
-    // A fault at the first sight of every fifth event; a second one would only cost five minutes.
+    // The first attempt of every fifth event fails. A second failure would only take five minutes more.
     if (count % 5 === 0 && !faults.has(id) && !accepted.includes(id)) {
       faults.add(id);
       return count % 10 === 0 ? response.destroy() : response.writeHead(503).end();

@@ -65,7 +65,7 @@ test('a delivery that was stored but not started is started by the repeated batc
   expect(await arrived()).toHaveLength(1);
 });
 
-test('types, patterns and connections select, and a subscription gets nothing from before it was made', async () => {
+test('types, patterns and connections select, and a subscription gets no event from before it was created', async () => {
   await world.publish([world.event({ type: 'talk.before' })]);
   const [old = ''] = (await world.publish([world.event({ type: 'talk.before' })])).ids;
   clock.advance(10);
@@ -82,7 +82,7 @@ test('types, patterns and connections select, and a subscription gets nothing fr
   expect(await arrived()).toEqual(['proptt2.user.located', 'talk.message.created']);
 });
 
-test("a subscription brings only what its maker's key may read, our own events included", async () => {
+test("a subscription delivers only what its creator's key may read, own events included", async () => {
   await subscribe({ types: ['*'] }, key(['talk/team/*', 'trunkline/*/*']));
   const about = (connection: string) => ({ vendor: 'talk', connection });
   await world.publish([
@@ -109,7 +109,7 @@ test('a JSONata filter lets through what it is true of; one that fails lets noth
   expect((await readSubscription(world.services.table, broken.id))?.filterProblem).toBeUndefined();
 });
 
-test('an automation that cannot be started holds up no delivery, and the event comes again', async () => {
+test('an automation that cannot be started delays no delivery, and the event is routed again', async () => {
   await subscribe();
   const started: string[] = [];
   const events = [world.event({ type: 'talk.good' }), world.event({ type: 'talk.bad' })];
@@ -122,7 +122,7 @@ test('an automation that cannot be started holds up no delivery, and the event c
   expect(await arrived()).toEqual(['talk.bad', 'talk.good']);
 });
 
-test('conflicting transactions are tried again, and every event has its place once', async () => {
+test('conflicting transactions are retried, and every event gets one position', async () => {
   const conflict = new TransactionCanceledException({
     message: 'injected',
     $metadata: {},

@@ -49,7 +49,7 @@ const store = async (count = 1) =>
   ).ids;
 const listed = async () => (await listEvents(world.services, { limit: 500, scopes: ['*/*/*'] })).map(({ id }) => id);
 
-test('an event that the stream never brought is routed two minutes later, once', async () => {
+test('an event that the stream did not deliver is routed two minutes later, once', async () => {
   const ids = await store(12);
   expect(await sweep()).toMatchObject({ found: 0 });
   clock.advance(2 * minute);
@@ -70,7 +70,7 @@ test('an event that was routed is not swept, and a redrive does not wait', async
   expect(started).toContain(ids[0]);
 });
 
-test('runs and deliveries start although the log cannot take the event, which the sweep makes up for', async () => {
+test('runs and deliveries start although the log cannot store the position, which the sweep adds later', async () => {
   const throttled = new TransactionCanceledException({
     message: 'injected',
     $metadata: {},
@@ -124,7 +124,7 @@ test('a delivery whose start was lost is started again', async () => {
   expect(await sweep()).toMatchObject({ restarted: 0 });
 });
 
-test('an event is found by what waits for it before it has its place in the log', async () => {
+test('a wait finds an event before it has its position in the log', async () => {
   const since = clock.now();
   const { ids } = await appendEvents(world.services, [world.event({ type: 'talk.waited' })]);
   const wanted = { type: 'talk.waited', scopes: ['*/*/*'], since, until: since + minute };

@@ -115,7 +115,7 @@ describe('health and heartbeat', () => {
     expect(await health()).toMatchObject({ status: 200, body: { status: 'ok' } });
   });
 
-  test('checks that stop are a failure', async () => {
+  test('checks that no longer run are a failure', async () => {
     await runWatch();
     desk.clock.advance(200_000);
     expect((await health()).status).toBe(503);
@@ -124,7 +124,7 @@ describe('health and heartbeat', () => {
 
   const cases: [string, string, () => Promise<unknown>][] = [
     [
-      'an event that nobody routes',
+      'an event that is not routed',
       'queue events',
       () => desk.services.table.put({ pk: 'late', sk: 'late', ...due('route', 'x', desk.clock.now() - 190_000) }),
     ],
@@ -136,7 +136,7 @@ describe('health and heartbeat', () => {
     ],
     ['a run that has not started', 'queue runs', () => listed('run-running', {})],
     [
-      'a clock that stands still',
+      'a clock that has stopped',
       'clock keep-sessions',
       async () => {
         desk.clock.advance(200_000);
@@ -151,7 +151,7 @@ describe('health and heartbeat', () => {
       () => desk.services.table.put({ pk: 'late', sk: 'late', ...due('schedule', 'x', desk.clock.now() - 130_000) }),
     ],
     [
-      'a stream that lets nothing through',
+      'a blocked stream',
       'event stream',
       async () => {
         desk.clock.advance(200_000);
@@ -218,7 +218,7 @@ describe('a silent hook', () => {
     return events;
   };
 
-  test('is reported once per silence, and only where it was asked for', async () => {
+  test('is reported once per silence, and only if the hook sets a limit', async () => {
     const busy = (
       await desk.call('POST', '/v1/hooks', { name: 'Busy', verify: { kind: 'none' }, silentAfterSeconds: 3600 })
     ).body;

@@ -162,7 +162,7 @@ test.each([
   [
     'a data folder that cannot be made',
     () => ({ TRUNKLINE_DATA: '/proc/nope' }),
-    /cannot be made: .*\/proc\/nope.* Set TRUNKLINE_DATA/,
+    /cannot be created: .*\/proc\/nope.* Set TRUNKLINE_DATA/,
   ],
 ])('%s ends the start with words', (_, settings, words) => {
   const folder = mkdtempSync(join(tmpdir(), 'trunkline-second-'));

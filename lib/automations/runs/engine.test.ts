@@ -106,7 +106,7 @@ describe('a run', () => {
     expect(fitting.steps.row?.input).toHaveProperty('text');
   });
 
-  test('shows every step to an expression that looks at all of them', async () => {
+  test('shows every step to an expression that reads all of them', async () => {
     when('chat/say', trouble.refused);
     await go([
       siren,

@@ -20,12 +20,12 @@ const context = {
   wait: async () => undefined,
 } as Partial<DurableContext> as DurableContext;
 
-/** An automation that acts on events whose `meant` is true, and lets three of them act in a minute. */
+/** An automation that acts on events whose `matches` is true, at most three times a minute. */
 function automation(): AutomationItem {
   const definition = {
     name: 'Flood',
     when: { event: 'talk.message.created' },
-    if: '{% event.data.meant %}',
+    if: '{% event.data.matches %}',
     maxPerMinute: 3,
     do: [{ name: 'seen', set: '{% event.id %}' }],
   };
@@ -48,7 +48,7 @@ function automation(): AutomationItem {
 
 async function run(
   item: AutomationItem,
-  meant: boolean,
+  matches: boolean,
 ): Promise<{ state: string; started: boolean; reason?: string }> {
   let started = false;
   const starter = {
@@ -64,7 +64,7 @@ async function run(
     timestamp: new Date(at).toISOString(),
     vendor: 'talk',
     connection: 'team',
-    data: { meant },
+    data: { matches },
     appendedAt: at,
   };
   const services = { ...base, starter };

@@ -10,7 +10,7 @@ const siren = { name: 'siren', call: 'radio/demo/siren', input: { id: 1 } };
 const chat = { name: 'chat', call: 'chat/demo/say', input: { text: 'alarm' } };
 const key = { key: '{% event.data.zone %}', seconds: 300 };
 
-describe('a run that is cut off', () => {
+describe('an interrupted run', () => {
   const steps = (startedId: string) => [
     { name: 'channels', call: 'radio/demo/look', onError: 'continue' },
     { ...siren, input: { id: '{% steps.channels.output.ok ? 1 : 2 %}' }, onError: 'continue' },

@@ -367,7 +367,7 @@ describe('start', () => {
     expect(await stage.runs(item.id)).toEqual([]);
   });
 
-  test('does not start itself for ever', async () => {
+  test('does not start itself endlessly', async () => {
     const item = stage.automation({ name: 'Loop', do: [{ name: 'again', start: 'Loop' }] });
     await stage.table().put(item);
     let next = await stage.start(item);
@@ -508,7 +508,7 @@ describe('mode', () => {
     await stage.execution(id).invoke(stage.handlerOf(id));
     return id;
   };
-  /** Begins a run that is cut off before it waits for its turn. */
+  /** Starts a run that is interrupted before it waits for its turn. */
   const beginCutOff = async (item: AutomationItem, n: string) => {
     clock.advance(1);
     const id = await stage.start(item, { n });
@@ -540,18 +540,18 @@ describe('mode', () => {
     expect(texts()).toEqual(['1', '-1']);
   });
 
-  test('single: a suppressed run names the one that was going, and has no dedupe key', async () => {
+  test('single: a suppressed run names the one in progress, and has no dedupe key', async () => {
     const item = slow('single');
     const [first, second] = [await begin(item, '1'), await begin(item, '2')];
     const run = await stage.read(second);
-    expect(run).toMatchObject({ state: 'suppressed', reason: `Suppressed: another run was going, ${first}.` });
+    expect(run).toMatchObject({ state: 'suppressed', reason: `Suppressed: another run was in progress, ${first}.` });
     expect(run).not.toHaveProperty('dedupeKey');
   });
 
   test('queue: one after the other', async () => {
     const before = clock.now();
     expect(await three('queue')).toEqual(['succeeded', 'succeeded', 'succeeded']);
-    // The end of a run wakes the next one: none waits until it looks again by itself.
+    // The end of a run wakes the next one, which need not wait for its own check.
     expect(clock.now() - before).toBeLessThan(3_600_000);
     expect(texts()).toEqual(['1', '-1', '2', '-2', '3', '-3']);
   });
@@ -562,7 +562,7 @@ describe('mode', () => {
     expect(await three('queue', { maxPerMinute: 1 })).toEqual(['succeeded', 'suppressed', 'suppressed']);
   });
 
-  test('queue: a run whose turn came while it was cut off continues at once', async () => {
+  test('queue: a run whose turn came while it was interrupted continues at once', async () => {
     const item = slow('queue');
     const [first, second] = [await begin(item, '1'), await beginCutOff(item, '2')];
     await stage.finish(first);
@@ -572,7 +572,7 @@ describe('mode', () => {
     expect(clock.now() - before).toBe(60_000);
   });
 
-  test('queue: a run that was cut off does not overtake one that waits already', async () => {
+  test('queue: a run that was interrupted does not overtake one that waits already', async () => {
     const item = slow('queue');
     const [first, second, third] = [await begin(item, '1'), await begin(item, '2'), await beginCutOff(item, '3')];
     await stage.finish(first);

@@ -169,14 +169,17 @@ describe('duplicates', () => {
   test.each([
     ['whose answer was lost', trouble.lost],
     ['that failed', trouble.refused],
-  ])('an SOS %s swallows no later alarm, whatever else its run has written', async (_what, behaviour) => {
-    when('radio', behaviour);
-    const item = stage.automation({ dedupe: key, do: [{ ...siren, onError: 'continue' }, chat] });
-    await stage.finish(await stage.start(item, { zone: 'Z9' }));
-    stage.forget();
-    await stage.finish(await stage.start(item, { zone: 'Z9' }));
-    expect(calls().filter((call) => call === 'radio/siren')).toHaveLength(1);
-  });
+  ])(
+    'an SOS %s suppresses no later alarm as a duplicate, whatever else its run has written',
+    async (_what, behaviour) => {
+      when('radio', behaviour);
+      const item = stage.automation({ dedupe: key, do: [{ ...siren, onError: 'continue' }, chat] });
+      await stage.finish(await stage.start(item, { zone: 'Z9' }));
+      stage.forget();
+      await stage.finish(await stage.start(item, { zone: 'Z9' }));
+      expect(calls().filter((call) => call === 'radio/siren')).toHaveLength(1);
+    },
+  );
 });
 
 describe('a replay', () => {

@@ -68,7 +68,7 @@ describe('a name', () => {
   test.each(innocent)('%s is not', (name) => expect(isSecretName(name)).toBe(false));
 });
 
-describe('a secret does not show', () => {
+describe('a secret is masked', () => {
   const wrappings: [string, (name: string) => string][] = [
     ['a query', (name) => `GET https://ptt.example.com/openapi/1/channels?id=a%40b&${name}=${secret}&hid=1 took 12 ms`],
     ['the first parameter', (name) => `https://ptt.example.com/x?${name}=${secret}`],
@@ -155,7 +155,7 @@ describe('a secret does not show', () => {
     expect(value.credentials.password).toBe(secret);
   });
 
-  test('a text that holds no secret is left as it is, and so is a value', () => {
+  test('a text or value without a secret stays unchanged', () => {
     for (const text of [
       '',
       'all is well',
@@ -198,7 +198,7 @@ describe('a secret does not show', () => {
     );
   });
 
-  test('takes a time in proportion to the length of hostile text', () => {
+  test('takes time proportional to the length of hostile text', () => {
     // Of this length, whatever takes the square of it would not end within the time limit of a test.
     for (const text of [
       'a'.repeat(1_000_000),
@@ -258,7 +258,7 @@ describe('a registered secret', () => {
     expect(known.mask('aaaaaaaaa', '*')).toBe('*aaa');
   });
 
-  test('gives way to newer ones when there are too many, and is never too short', () => {
+  test('is evicted by newer ones when there are too many, and is never too short', () => {
     const known = new KnownSecrets(10);
     for (let number = 0; number < 1000; number++) known.add(`secret-number-${number}`);
     expect(known.size).toBeLessThanOrEqual(10);

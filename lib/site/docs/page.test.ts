@@ -90,7 +90,7 @@ async function textOf(locator: Locator): Promise<string> {
   return (await locator.first().textContent()) ?? '';
 }
 
-test('lists the operations of the vendors and the control calls, and asks no other host for anything', async () => {
+test('lists the operations of the vendors and the control calls, and sends no request to another host', async () => {
   expect(await page.title()).toBe('Trunkline API');
   const document = (await (await fetch(`${product.url}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, { tags?: string[] }>>;

@@ -53,7 +53,7 @@ function at(path: string, method: string): Operation {
 }
 
 describe('the document as a whole', () => {
-  test('an independent linter finds nothing, not even to warn of', async () => {
+  test('an independent linter reports neither errors nor warnings', async () => {
     expect(await lint(document)).toEqual([]);
   });
 
@@ -80,7 +80,7 @@ describe('the document as a whole', () => {
     });
   });
 
-  test('asks for a key everywhere but where none is needed', () => {
+  test('requires a key for every call that needs one', () => {
     expect(document.security).toEqual([{ key: [] }]);
     const open = Object.entries(document.paths).flatMap(([path, item]) =>
       Object.values(item).some((each) => (each as Operation).security?.length === 0) ? [path] : [],
@@ -90,7 +90,7 @@ describe('the document as a whole', () => {
     );
   });
 
-  test('refers to nothing that is not there and keeps nothing that is not referred to', () => {
+  test('has no dangling references and no unused components', () => {
     const text = JSON.stringify(document);
     const used = new Set(
       [...text.matchAll(/"#\/components\/(\w+)\/([^"]+)"/g)].map(([, kind, name]) => `${kind}/${name}`),
@@ -139,25 +139,25 @@ describe('every operation of every vendor', () => {
       takes = compile('paths', path, 'post', 'requestBody', 'content', 'application/json', 'schema');
     });
 
-    test('stands under its exact name, with GET where it reads', () => {
+    test('has its exact name, and a GET if it is a read', () => {
       expect(post()).toMatchObject({ operationId: id, summary: operation.summary, 'x-effect': operation.effect });
       expect(post()['x-since']).toBe(operation.since);
       expect(Reflect.get(document.paths[path]?.get ?? {}, 'operationId')).toBe(reads ? `${id}.get` : undefined);
     });
 
-    test('tells of the headers that change what it does, but not as parameters', () => {
+    test('names the headers that change what it does, but not as parameters', () => {
       const received = Reflect.get(post(), 'x-optional-headers') as string[];
       expect(received.includes('Idempotency-Key')).toBe(!reads);
       expect(post().parameters ?? []).toEqual([]);
     });
 
-    test('begins its description with what it does, and only the POST is for tools', () => {
+    test('starts its description with what it does, and only the POST is for tools', () => {
       expect(String(Reflect.get(post(), 'description')).startsWith(`${operation.summary}.`)).toBe(true);
       expect(Reflect.get(post(), 'x-mcp')).toBeUndefined();
       expect(Reflect.get(document.paths[path]?.get ?? {}, 'x-mcp')).toBe(reads ? false : undefined);
     });
 
-    test('has a sample input that its own schema and the documented one take', () => {
+    test('has a sample input that its own schema and the documented one accept', () => {
       const sample = post().requestBody?.content['application/json']?.example;
       expect(sample, 'give the declaration an example: none could be made from its schema').toBeDefined();
       expect(schemasOf(operation).input.safeParse(sample).error?.issues).toBeUndefined();

@@ -197,7 +197,7 @@ test('an operation that answers with a file says so, and where a long one is fou
   expect(dig(whole, 'paths', path('addRows'), 'post', 'responses')).not.toHaveProperty('303');
 });
 
-test('what must be named by a key says so, with the version that has it', () => {
+test('an operation that a key must name says so, with its first version', () => {
   const post = dig(whole, 'paths', path('dropAll'), 'post') as { description: string };
   expect(post).toMatchObject({ 'x-effect': 'destructive', 'x-since': '8.1' });
   expect(post.description).toContain('by its exact name');

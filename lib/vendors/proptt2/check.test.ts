@@ -48,7 +48,7 @@ test('a check makes only requests that the vendor documents', async () => {
   ]);
 });
 
-test('a wrong key says that the server is there', async () => {
+test('with a wrong key the server counts as reachable', async () => {
   expect(await check('wrong')).toMatchObject({ reach: 'good', credentials: 'bad' });
 });
 

@@ -114,7 +114,7 @@ describe('users and channels', () => {
     expect(gone.events.map(({ type, data }) => [type, data.userId])).toEqual([['proptt2.user.deleted', 3]]);
   });
 
-  test('positions go on while clocks go back an hour', async () => {
+  test('positions are reported while clocks go back an hour', async () => {
     const move = (at: number) => sandbox.moveUser({ userId: 2, latitude: '37.5', longitude: '127.1', at });
     move(clock.now());
     const first = await poll('users');
@@ -171,7 +171,7 @@ describe('users and channels', () => {
     expect((await poll('users', cursor)).events.filter(({ type }) => !type.endsWith('located'))).toEqual([]);
   });
 
-  test('a list that comes back empty deletes nobody', async () => {
+  test('an empty list deletes nobody', async () => {
     const { cursor } = await poll('users');
     sandbox.fault({ kind: 'status', status: 200, path: '/users', body: '{"users":[]}', times: 1 });
     const empty = await poll('users', cursor);

@@ -41,7 +41,7 @@ afterEach(async () => {
   expect(refusals).toEqual([]);
 });
 
-test('every operation is taken by a vendor as strict as its document', async () => {
+test('a vendor that is as strict as its document accepts every operation', async () => {
   const { id: channelId } = await call<{ id: number }>('createChannel', {
     no: 942,
     name: 'INC-42',
@@ -171,7 +171,7 @@ describe('conveniences', () => {
     await expect(call('getChannel', { channelId: 1 })).resolves.toMatchObject({ name: 'C', description: '' });
   });
 
-  test('ensure links once, and mends a role that differs', async () => {
+  test('`ensure` links once, and corrects a different role', async () => {
     const link = { channelId: 3, userId: 5 };
     await call('linkUserToChannel', { ...link, role: 10, ensure: true });
     await expect(call('linkUserToChannel', { ...link, ensure: true })).resolves.toMatchObject({
@@ -201,7 +201,7 @@ describe('conveniences', () => {
     ).rejects.toMatchObject({ status: 406 });
   });
 
-  test('a second user of the same hid is found out by the check', async () => {
+  test('the check detects a second user of the same hid', async () => {
     await call('getChannelList');
     for (let death = 0; death < 3; death++) {
       clock.advance(61_000);

@@ -11,7 +11,7 @@ const raw = (method: string, path: string, query: Record<string, string> = {}) =
 });
 const matched = (...given: Parameters<typeof raw>) => matchRaw(raw(...given), proptt2.operations);
 
-describe('a raw request that the server may read as another', () => {
+describe('a raw request that the server could read differently', () => {
   test.each([
     'channels//1',
     '//channels/1',
@@ -50,7 +50,7 @@ describe('a raw request that the server may read as another', () => {
     },
   );
 
-  test('the caller supplies nothing that the gateway does, in any case', () => {
+  test('the caller cannot supply the parameters of the gateway, in any case of letters', () => {
     const given = { ID: 'other', Hid: '9', SKEY: 'x', userId: '7' };
     expect(matched('GET', 'channels', given)).toMatchObject({ input: expect.not.objectContaining({ ID: 'other' }) });
   });

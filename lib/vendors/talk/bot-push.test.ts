@@ -101,13 +101,13 @@ describe('what a real server sent', () => {
     expect((await receive(push, called)).events[0]?.id).toBe('cloud.example.test/5kqineb7/142');
   });
 
-  test('brings nothing when a bot wrote it', async () => {
+  test('produces no event when a bot wrote it', async () => {
     const activity = recorded('talk17__webhook_1_activity').request;
     const byBot = await receive({ headers: activity.headers, rawBody: Buffer.from(activity.rawBody) });
     expect(byBot).toMatchObject({ events: [], status: 200, nonce: activity.headers['X-Nextcloud-Talk-Random'] });
   });
 
-  test('signed and yet strange brings nothing, or a plain no', async () => {
+  test('with unexpected contents produces no event, or is refused', async () => {
     const random = 'r'.repeat(64);
     const sign = (body: string) => ({
       rawBody: Buffer.from(body),
@@ -272,7 +272,7 @@ describe('pushes and polls feed one log', () => {
   });
 
   test.each(['17.1.10', '22.0.10'])(
-    'on Talk %s the same facts are stored, whether pushes or a poll tell them first',
+    'on Talk %s the same facts are stored, whether pushes or a poll report them first',
     { timeout: 120_000 },
     async (talkVersion) => {
       const clock = new TestClock();

@@ -106,7 +106,7 @@ describe.each(['A', 'C', 'E'] as const)('era %s', (era) => {
     expect(await alice.do('getParticipants', { token })).toHaveLength(1);
   });
 
-  test('says what a no is about, the same on every server', async () => {
+  test('explains refusals in the same way on every server', async () => {
     const token = await room();
     await alice.do('addParticipant', { token, newParticipant: 'bob' });
     const code = async (who: Connected, operation: string, input: Record<string, unknown>) => {
@@ -232,7 +232,7 @@ describe.each(['A', 'C', 'E'] as const)('era %s', (era) => {
     expect([400, 422]).toContain(long.status);
   });
 
-  test('counts the oldest messages away as the v1 document does', async () => {
+  test('skips the oldest messages as the v1 document does', async () => {
     const token = await room();
     const history = (await alice.do('getChatMessages', { token })).messages.length;
     for (let at = 0; at < 6; at++) await alice.do('sendChatMessage', { token, message: `m${at}` });

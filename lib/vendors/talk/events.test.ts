@@ -39,7 +39,7 @@ test('every type has a sample that fits its schema', () => {
 });
 
 describe('era E', () => {
-  test('the first poll tells nothing of what was, not even of the same second', async () => {
+  test('the first poll reports no earlier message, not even of the same second', async () => {
     const { bob, listener } = await start({}, new TestClock());
     const { id } = await bob.do('sendChatMessage', { token, message: 'before' });
     await bob.do('addReaction', { token, messageId: id, reaction: '👍' });
@@ -49,7 +49,7 @@ describe('era E', () => {
     expect(received(await listener.poll())).toEqual([['talk.message.created', 'after, in the same second']]);
   });
 
-  test('messages of others come as events, with the names of those who are mentioned', async () => {
+  test('messages of others are events, with the names of mentioned people', async () => {
     const { alice, bob, clock, listener } = await start({}, new TestClock());
     await listener.poll();
     const { id } = await bob.do('sendChatMessage', { token, message: 'Hi @alice, pump 2' });
@@ -115,7 +115,7 @@ describe('era E', () => {
     ]);
   });
 
-  test('a room that the account comes into brings only what happened since the last poll', async () => {
+  test('a room that the account joins reports only what happened since the last poll', async () => {
     const { bob, clock, listener } = await start({}, new TestClock());
     const { token: old } = await bob.do('createRoom', { roomType: 2, roomName: 'Old' });
     for (let at = 0; at < 5; at++) await bob.do('sendChatMessage', { token: old, message: `long ago ${at}` });
@@ -220,7 +220,7 @@ describe('era E', () => {
     expect(JSON.stringify(listener.cursor).length).toBeLessThan(20_000);
   });
 
-  test('quiet rooms are asked for nothing while nobody listens, and what happened there meanwhile is history', async () => {
+  test('quiet rooms are not read without a listener, and what happened there before is history', async () => {
     const { bob, clock, listener } = await start({}, new TestClock());
     const { id } = await bob.do('sendChatMessage', { token, message: 'x' });
     await listener.poll();
@@ -238,7 +238,7 @@ describe('era E', () => {
     expect(received(await listener.poll())).toEqual([['talk.reaction.added', '🎉']]);
   });
 
-  test('a poll that finds very much goes on at once and misses nothing', async () => {
+  test('a poll that finds many messages continues at once and misses none', async () => {
     const { listener } = await start({}, new TestClock());
     const rooms = Array.from({ length: 60 }, (_, at) =>
       talk.sandbox.createRoom({ name: `R${at}`, owner: 'alice', users: ['bob'] }),
@@ -254,7 +254,7 @@ describe('era E', () => {
     expect(await listener.poll()).toEqual([]);
   });
 
-  test('a room that holds the account back does not hide the others', async () => {
+  test('a room with a closed lobby does not hide the others', async () => {
     const { alice, bob, listener } = await start({}, new TestClock());
     const { token: other } = await bob.do('createRoom', { roomType: 2, roomName: 'Lobby' });
     await bob.do('addParticipant', { token: other, newParticipant: 'alice' });
@@ -270,7 +270,7 @@ describe('era E', () => {
     expect(await listener.poll()).toEqual([]);
   });
 
-  test('what goes wrong goes to whoever asked, and the next poll finds what was missed', async () => {
+  test('an error is thrown to the caller, and the next poll finds what was missed', async () => {
     const { bob, listener } = await start({}, new TestClock());
     await listener.poll();
     await bob.do('sendChatMessage', { token, message: 'one' });
@@ -286,7 +286,7 @@ describe('era E', () => {
 });
 
 describe('older servers', () => {
-  test('era C tells through system messages', async () => {
+  test('era C reports through system messages', async () => {
     const { bob, listener } = await start({ era: 'C' }, new TestClock());
     await bob.do('sendChatMessage', { token, message: 'before' });
     await listener.poll();
@@ -312,7 +312,7 @@ describe('older servers', () => {
     expect(await listener.poll()).toEqual([]);
   });
 
-  test('era A tells through its lists', async () => {
+  test('era A reports through its lists', async () => {
     const { bob, clock, listener } = await start({ era: 'A' }, new TestClock());
     passTimeWhileHeld(talk, clock);
     await bob.do('sendChatMessage', { token, message: 'before' });

@@ -62,7 +62,7 @@ const settings = () => ({ serverUrl: talk.sandbox.url, allowHttp: true, allowPri
 const secret = async () => storedCredentials(await talk.secrets.read(`trunkline/talk/${name}`));
 
 describe('a login in the browser', () => {
-  test('makes a connection without anybody typing a password', async () => {
+  test('creates a connection without a typed password', async () => {
     const started = await control('POST', path(), { settings: settings(), credentials: { botSecret: 'b'.repeat(40) } });
     expect(started).toMatchObject({ state: 'waiting', expiresAt: '2026-01-05T02:31:09.000Z' });
     expect(started.url).toMatch(new RegExp(`^${talk.sandbox.url}/index.php/login/v2/flow/`));
@@ -80,7 +80,7 @@ describe('a login in the browser', () => {
     expect(await secret()).toEqual({ appPassword: granted.appPassword, botSecret: 'b'.repeat(40) });
     const check = await control('POST', `/v1/connections/talk/${name}/check`);
     expect(check).toMatchObject({ ok: true });
-    // The server answers it once; a caller that asks again, because the answer was lost, learns how it ended.
+    // The server returns it once. A caller that repeats the request after a lost response gets the outcome.
     expect(await control('POST', path(), { login: started.login })).toMatchObject({
       state: 'done',
       connection: { name },
@@ -116,7 +116,7 @@ describe('a login in the browser', () => {
     expect(await control('POST', path(), { login: started.login })).toMatchObject({ state: 'done' });
   });
 
-  test('does not trust an address on another host', async () => {
+  test('does not send credentials to an address on another host', async () => {
     talk.sandbox.configure({ publicUrl: 'https://evil.example' });
     const refused = await refusal('POST', path(), { settings: settings() });
     expect([refused.status, refused.code]).toEqual([424, 'connection_needs_attention']);
@@ -127,7 +127,7 @@ describe('a login in the browser', () => {
     talk.sandbox.configure({ publicUrl: 'https://evil.example' });
     expect((await refusal('POST', path(), { login: started.login })).message).toContain('https://evil.example');
     expect(await secret()).toEqual({});
-    // The server has forgotten the grant. Asking again tells how the login ended, not that it waits.
+    // The server has forgotten the grant. A repeated request returns the outcome, not `waiting`.
     talk.sandbox.configure({ publicUrl: null });
     const again = await refusal('POST', path(), { login: started.login });
     expect([again.code, again.message]).toEqual([
@@ -136,7 +136,7 @@ describe('a login in the browser', () => {
     ]);
   });
 
-  test('that meets an outage goes on afterwards', async () => {
+  test('continues after an outage', async () => {
     const { login, url } = await control('POST', path(), { settings: settings() });
     talk.sandbox.setMaintenance(true);
     expect((await refusal('POST', path(), { login })).status).toBeGreaterThanOrEqual(500);

@@ -20,7 +20,7 @@ const token = 'controlroom';
 const timeouts = () =>
   talk.sandbox.journal.filter(({ path }) => path.includes('/chat/')).map(({ query }) => query.timeout);
 
-test('one caller of an account waits at a time, the others are answered at once', async () => {
+test('one caller of an account waits at a time, and the others get a response at once', async () => {
   const { cursor } = await alice.do('getChatMessages', { token });
   talk.sandbox.reset();
   const waiting = alice.do('getChatMessages', { token, after: cursor, timeout: 20 });
@@ -32,13 +32,13 @@ test('one caller of an account waits at a time, the others are answered at once'
   expect(timeouts()).toEqual(['20', '0', '1']);
 });
 
-test('a wait that a proxy cuts short is no message, a failure before its time is one', async () => {
+test('a wait that a proxy ends is an empty page, and a failure before that time is an error', async () => {
   const { cursor } = await alice.do('getChatMessages', { token });
   const headers = { 'content-type': 'text/html' };
   talk.sandbox.fault({ kind: 'status', when: 'before', path: '/chat/', status: 504, body: '<html>', headers });
   const early = await alice.refusal('getChatMessages', { token, after: cursor, timeout: 5 });
   expect([early.status, early.code]).toEqual([502, 'vendor_failed']);
-  // A clock that passes five seconds whenever it is looked at.
+  // A clock that advances by five seconds whenever it is read.
   let reads = 0;
   const late = talk.newProcess({ now: () => Date.now() + 5_000 * reads++, sleep: async () => undefined });
   expect(await alice.do('getChatMessages', { token, after: cursor, timeout: 5 }, late)).toEqual({
@@ -48,7 +48,7 @@ test('a wait that a proxy cuts short is no message, a failure before its time is
   });
 });
 
-test('lines that the account may not see do not hold a reader back', async () => {
+test('lines that the account may not see do not stop a reader', async () => {
   const { cursor } = await alice.do('getChatMessages', { token });
   const hidden = JSON.stringify({ ocs: { meta: { status: 'ok', statuscode: 200, message: 'OK' }, data: [] } });
   talk.sandbox.fault({

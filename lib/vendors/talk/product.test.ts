@@ -42,7 +42,7 @@ test('a connection is made by a login in the browser', async () => {
   expect((await bench.call('POST', '/v1/talk/by-login/getRooms', {})).status).toBe(200);
 });
 
-test("a bot's calls are events at once, lost ones after the next poll, and each fact has one event", async () => {
+test("a bot's pushes are events at once, lost ones after the next poll, and each fact is one event", async () => {
   await bench.poll('talk', 'demo');
   const credentials = { appPassword: 'alice-app-password', botSecret };
   expect((await bench.call('PATCH', '/v1/connections/talk/demo', { credentials })).status).toBe(200);

@@ -30,7 +30,7 @@ describe('a raw request that is a declared operation', () => {
     ['DELETE', `${api}/v1/chat/${token}/12`, undefined, 'deleteChatMessage'],
     ['POST', `${api}/v4/call/${token}`, { flags: 3 }, 'joinCall'],
     ['GET', 'ocs/v2.php/cloud/capabilities', undefined, 'getCapabilities'],
-  ] as const)('%s %s falls under its scope and goes out as it is', (method, path, body, operation) => {
+  ] as const)('%s %s requires its scope and is sent unchanged', (method, path, body, operation) => {
     expect(match(method, path, body)).toEqual({ operation });
   });
 
@@ -46,7 +46,7 @@ describe('a raw request that is a declared operation', () => {
   });
 });
 
-test('what makes or ends credentials is not for raw, however it is written', () => {
+test('requests that create or end credentials are refused, however they are written', () => {
   for (const path of [
     'index.php/login/v2',
     'login/v2/poll',
@@ -85,7 +85,7 @@ beforeEach(async () => {
 afterEach(() => talk.stop());
 
 describe('a raw request that is not declared', () => {
-  test('goes out as the account and comes back without the envelope', async () => {
+  test('is sent as the account and returned without the envelope', async () => {
     await alice.do('sendChatMessage', { token, message: 'x' });
     const mentions = await alice.raw({
       path: `${api}/v1/chat/${token}/mentions`,
@@ -116,7 +116,7 @@ describe('a raw request that is not declared', () => {
     expect(await alice.raw({ path: 'anything' })).toEqual({ body: null });
   });
 
-  test('locks only when the account itself is refused', async () => {
+  test('locks the connection only if the account itself is refused', async () => {
     const about = () => alice.raw({ path: `${api}/v1/some/endpoint` });
     talk.sandbox.fault({ kind: 'status', when: 'before', path: '/some/', status: 401, body: '', times: 1 });
     await expect(about()).rejects.toMatchObject({ code: 'vendor_failed' });

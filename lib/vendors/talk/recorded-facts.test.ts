@@ -114,7 +114,7 @@ test.each(rooms.map((room) => [`${room.token} of Talk ${room.talk}`, room] as co
   for (const name of ['pushed first', 'polled first', 'polled in between', 'polled alone'] as const) await poll(name);
   // Bots of older servers receive no reactions.
   const early = stored('polled first').filter(({ data }) => data.reaction === null && isNewer(room.talk));
-  expect(early, 'a removed reaction is no event until a push can have named it').toEqual([]);
+  expect(early, 'a removed reaction is not an event while a push may still name it').toEqual([]);
   await push('polled first', 0, pushes.length);
   await push('polled in between', half, pushes.length);
   // By now no push is on its way.

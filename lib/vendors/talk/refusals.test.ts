@@ -30,7 +30,7 @@ const envelope = (statuscode: number, message = '', data: unknown = []) =>
 const answers = (status: number, body: string, headers: Record<string, string> = json, more: Partial<Fault> = {}) =>
   talk.sandbox.fault({ kind: 'status', when: 'before', path: '/ocs/', status, body, headers, ...more });
 
-describe('what the server says becomes the right problem', () => {
+describe('a refusal of the server becomes the matching problem', () => {
   test('a 404 of the list of rooms names no field: the call has none', async () => {
     answers(404, envelope(404));
     const refused = await alice.refusal('getRooms');
@@ -145,7 +145,7 @@ describe('a write is sent once', () => {
   });
 });
 
-describe('a server that is not there', () => {
+describe('an unreachable server', () => {
   test('in maintenance is distinguished from one that fails', async () => {
     talk.sandbox.setMaintenance(true);
     const refused = await alice.refusal('sendChatMessage', { token, message: 'x' });
@@ -170,7 +170,7 @@ describe('a server that is not there', () => {
 });
 
 describe('our address is protected', () => {
-  test('after 429 the same request rests for as long as was asked, others go on', async () => {
+  test('after a 429 the same request is blocked until Retry-After, and others continue', async () => {
     answers(
       429,
       envelope(429, 'Reached maximum delay'),
@@ -185,7 +185,7 @@ describe('our address is protected', () => {
     expect(await alice.do('getRoom', { token })).toMatchObject({ token });
   });
 
-  test('a token that does not exist is asked for once in half a minute', async () => {
+  test('a token that does not exist is requested once in 30 seconds', async () => {
     for (let at = 0; at < 5; at++) {
       expect((await alice.refusal('getRoom', { token: 'nosuchroom' })).code).toBe('room_not_found');
       expect((await alice.refusal('sendChatMessage', { token: 'nosuchroom', message: 'x' })).code).toBe(

@@ -31,7 +31,7 @@ const count = (talk: TalkUnderTest, status: number) =>
   talk.sandbox.journal.filter((entry) => entry.status === status).length;
 
 describe('who the account is', () => {
-  test('is asked once with the capabilities, for all calls and all processes', async () => {
+  test('is read once with the capabilities, for all calls and all processes', async () => {
     const { talk } = await start();
     const alice = await talk.connect('alice');
     await Promise.all([alice.do('getRooms'), alice.do('getRooms'), alice.do('getRoom', { token })]);
@@ -136,7 +136,7 @@ describe('a wrong app password', () => {
     expect(talk.sandbox.journal).toHaveLength(0);
   });
 
-  test('that was replaced meanwhile is found by reading the secret anew, and nothing is locked', async () => {
+  test('that was replaced meanwhile is read again from the secret, and nothing is locked', async () => {
     const { talk, clock } = await start();
     const alice = await talk.connect('alice');
     const cache = new Map<string, string | undefined>();
@@ -162,7 +162,7 @@ describe('a wrong app password', () => {
 });
 
 describe('a server that changes', () => {
-  test('is asked again when its hash does', async () => {
+  test('is read again when its hash changes', async () => {
     const { talk } = await start({ talkVersion: '17.1.6' });
     const alice = await talk.connect('alice');
     const { id } = await alice.do('sendChatMessage', { token, message: 'teh' });
@@ -180,7 +180,7 @@ describe('a server that changes', () => {
     expect(talk.seen().filter((line) => line.endsWith('/capabilities'))).toHaveLength(2);
   });
 
-  test('and no longer has a route is spoken to in its new way, and what was asked is done once', async () => {
+  test('and no longer has a route gets the request in its new dialect, once', async () => {
     const { talk } = await start({ era: 'C' });
     const alice = await talk.connect('alice');
     await alice.do('addParticipant', { token, newParticipant: 'bob' });
@@ -196,7 +196,7 @@ describe('a server that changes', () => {
     ]);
   });
 
-  test('is asked anew once, however many call at that moment', async () => {
+  test('is read again once, however many callers there are', async () => {
     const { talk } = await start({ era: 'C' });
     const alice = await talk.connect('alice');
     const other = talk.newProcess();
@@ -208,7 +208,7 @@ describe('a server that changes', () => {
     expect(talk.seen().filter((line) => line.endsWith('/capabilities'))).toHaveLength(1);
   });
 
-  test('is asked again after a day', async () => {
+  test('is read again after a day', async () => {
     const { talk, clock } = await start();
     const alice = await talk.connect('alice');
     await alice.do('getRooms');
@@ -219,7 +219,7 @@ describe('a server that changes', () => {
     expect(talk.seen().filter((line) => line.endsWith('/capabilities'))).toHaveLength(1);
   });
 
-  test('of the very first release, which tells nothing of Talk, is era A', async () => {
+  test('of the first release, which does not report Talk, is era A', async () => {
     const { talk } = await start({ talkVersion: '3.0.0' });
     const alice = await talk.connect('alice');
     expect(await alice.do('getRooms')).toHaveLength(1);
@@ -268,7 +268,7 @@ describe('the cookie jar', () => {
     expect(talk.sandbox.journal.at(-1)?.headers.cookie).toContain('oc_sessionPassphrase=');
   });
 
-  test('that another process moved on is read anew before it is used', async () => {
+  test('that another process changed is read again before it is used', async () => {
     const { talk } = await start({ era: 'A' });
     const alice = await talk.connect('alice');
     const other = talk.newProcess();
@@ -279,7 +279,7 @@ describe('the cookie jar', () => {
     await alice.do('pingCall', { token }, other);
   });
 
-  test('tells of a session that was ended elsewhere', async () => {
+  test('shows that a session was ended elsewhere', async () => {
     const { talk } = await start();
     const alice = await talk.connect('alice');
     await alice.do('joinRoom', { token });

@@ -45,7 +45,7 @@ describe('a file', () => {
     expect(second.path).toMatch(/^\/Talk\/gate 4 \([0-9a-f]{6}\)\.jpg$/);
   });
 
-  test('that cannot be shared is taken back, and says why', async () => {
+  test('that cannot be shared is removed again, with the reason', async () => {
     const missing = await alice.refusal('sendFile', { token: 'nosuchroom', file: picture });
     expect([missing.status, missing.code]).toEqual([404, 'room_not_found']);
     await alice.do('setReadOnly', { token, readOnly: true });
@@ -61,7 +61,7 @@ describe('a file', () => {
     expect(messages.filter(({ message }: { message: string }) => message === 'Gate 4')).toHaveLength(1);
   });
 
-  test('with words needs Talk 18', async () => {
+  test('with a caption needs Talk 18', async () => {
     talk.sandbox.setVersion({ talkVersion: '17.1.10' });
     clock.advance(120_000);
     const refused = await alice.refusal('sendFile', { token, file: picture, caption: 'Gate 4' });
@@ -212,7 +212,7 @@ test('participants of other kinds, expiration and notification', async () => {
   expect(talk.sandbox.state.rooms[0]).toMatchObject({ type: 3, expiration: 3600 });
 });
 
-test('a file is fetched from an address only where anybody may fetch it', async () => {
+test('a file is fetched only from public addresses', async () => {
   const camera = createServer((_request, response) => response.end('JPEG'));
   await new Promise<void>((resolve) => camera.listen(0, '127.0.0.1', resolve));
   const { port } = camera.address() as AddressInfo;

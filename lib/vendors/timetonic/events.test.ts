@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => tt.stop());
 
-/** One look as the clock makes it, with the cursor that it left; `more` is followed at once. */
+/** One poll as the clock makes it, from the last cursor; `more` is followed at once. */
 async function poll(source = 'books', services: Parameters<typeof connection.vendorCall>[0] = {}) {
   const events: NewEvent[] = [];
   const listener = connection.connection;
@@ -43,7 +43,7 @@ const incidents = () =>
   tt.sandbox.control.tables().Incidents ?? { id: '', rows: [] as string[], fields: {} as Record<string, string> };
 const requests = (req: string) => tt.sandbox.journal.filter(({ body }) => body.includes(`req=${req}&`)).length;
 
-describe('looking at the books', () => {
+describe('polling the books', () => {
   beforeEach(async () => {
     connection = await tt.connect();
     cursor = undefined;
@@ -147,7 +147,7 @@ describe('looking at the books', () => {
     expect((await poll()).found).toEqual([]);
   });
 
-  test('a row that a reading misses is asked for by its id before it counts as deleted', async () => {
+  test('a row that is missing from a read is requested by its id before it counts as deleted', async () => {
     const [first = '', second = ''] = incidents().rows;
     tt.sandbox.control.updateRow({ rowId: second, values: { Site: 'moved' } });
     const http: HttpClient = {
@@ -197,7 +197,7 @@ describe('looking at the books', () => {
       tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'one' } });
       expect((await poll()).found).toEqual([['row.updated', first]]);
       tt.clock.advance(minute);
-      // It is known now: a message that comes along hides nothing.
+      // It is known now, so a message at the same time hides nothing.
       tt.sandbox.control.postMessage({ msg: 'hello' });
       tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'two' } });
       expect((await poll()).found.map(([type]) => type)).toEqual(['message.created', 'row.updated']);
@@ -221,7 +221,7 @@ describe('looking at the books', () => {
     expect((await poll('books', { http })).found).toEqual(smids.map((smid) => ['message.created', smid]));
   });
 
-  test('where stamps move, a message makes no table be read', async () => {
+  test('if stamps move, a message does not cause a table to be read', async () => {
     const [first = ''] = incidents().rows;
     tt.sandbox.control.updateRow({ rowId: first, values: { Site: 'known' } });
     await poll();
@@ -313,7 +313,7 @@ test('a table that cannot be read to its end is named, and read again once it ca
   expect(await poll()).toMatchObject({ found: [['row.created', rowId]] });
 });
 
-test('books that are not watched are not looked at', async () => {
+test('books that are not watched are not polled', async () => {
   connection = await tt.connect({ watchBooks: ['alex/noticeboard'] });
   cursor = undefined;
   await poll();
@@ -322,7 +322,7 @@ test('books that are not watched are not looked at', async () => {
   expect((await poll()).events).toEqual([]);
 });
 
-test('the socket is listened to only where a setting asks for it', async () => {
+test('the socket is used only if a setting enables it', async () => {
   connection = await tt.connect();
   cursor = undefined;
   tt.sandbox.reset();

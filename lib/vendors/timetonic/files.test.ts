@@ -77,7 +77,7 @@ test('a file sent again with its uuid is attached once, and a dead key in betwee
   expect(tt.sandbox.state.files.length).toBe(before + 1);
 });
 
-test('a place for the file is asked for before anything is sent', async () => {
+test('a file without a target is refused before anything is sent', async () => {
   const file = { base64: 'SGVsbG8=', name: 'h.txt', type: 'text/plain' };
   for (const place of [{}, { rowId: '1' }, { smid: '1', rowId: '1', fieldId: '2' }]) {
     expect(await failure(upload('fileUpload', { ...inBook, ...place, file }))).toMatchObject({ code: 'invalid_input' });
@@ -99,19 +99,22 @@ test.each(['post', 'head'] as const)('a resumable upload created by %s arrives w
   expect(JSON.stringify(body)).not.toContain(Object.keys(tt.sandbox.state.sesskeys).at(-1));
 });
 
-test.each([1, 4_095, 65_536, 199_999])('an upload that is cut after %i bytes goes on there', async (afterBytes) => {
-  const bytes = bytesOf(200_000);
-  tt.sandbox.reset();
-  tt.sandbox.control.cutUploads({ afterBytes });
-  const body = await upload('resumableUpload', { ...cell(), file: await staged(bytes) });
-  expect(arrived(body.id)).toMatchObject({ size: bytes.length, sha256: sha256(bytes) });
-  const offsets = tt.sandbox.journal
-    .filter(({ method }) => method === 'PATCH')
-    .map(({ headers }) => Number(headers['upload-offset']));
-  expect(offsets).toEqual([0, afterBytes]);
-});
+test.each([1, 4_095, 65_536, 199_999])(
+  'an upload that is interrupted after %i bytes continues there',
+  async (afterBytes) => {
+    const bytes = bytesOf(200_000);
+    tt.sandbox.reset();
+    tt.sandbox.control.cutUploads({ afterBytes });
+    const body = await upload('resumableUpload', { ...cell(), file: await staged(bytes) });
+    expect(arrived(body.id)).toMatchObject({ size: bytes.length, sha256: sha256(bytes) });
+    const offsets = tt.sandbox.journal
+      .filter(({ method }) => method === 'PATCH')
+      .map(({ headers }) => Number(headers['upload-offset']));
+    expect(offsets).toEqual([0, afterBytes]);
+  },
+);
 
-test('an upload survives the end of its process: the next call goes on at the same byte', async () => {
+test('an upload survives the end of its process: the next call continues at the same byte', async () => {
   const bytes = bytesOf(500_000);
   const file = await staged(bytes);
   tt.sandbox.reset();
@@ -128,7 +131,7 @@ test('an upload survives the end of its process: the next call goes on at the sa
   };
   const call = { ...plain, http };
   const error = await failure(resumableUpload({ ...cell(), file }, call));
-  expect(error.message).toContain('goes on where it stopped');
+  expect(error.message).toContain('continues where it stopped');
   tt.sandbox.clearFaults();
   const body = await upload('resumableUpload', { ...cell(), file });
   expect(arrived(body.id)).toMatchObject({ size: bytes.length, sha256: sha256(bytes) });
@@ -136,7 +139,7 @@ test('an upload survives the end of its process: the next call goes on at the sa
   expect(tt.sandbox.journal.filter(({ method }) => method === 'PATCH').at(-1)?.headers['upload-offset']).toBe('123457');
 });
 
-test('an upload that the host has forgotten begins anew, and a dead key at the host is replaced', async () => {
+test('an upload that the host has forgotten starts again, and an expired key is replaced', async () => {
   const bytes = bytesOf(10_000);
   const file = await staged(bytes);
   tt.sandbox.control.cutUploads({ afterBytes: 5_000, times: 9 });
@@ -158,7 +161,7 @@ test('a connection without uploadUrl says what to do', async () => {
   expect(error.message).toContain('set it, or use fileUpload');
 });
 
-test('files come out as they are, with content type and name, and a cut download is the vendor’s fault', async () => {
+test('files are returned unchanged with content type and name, and an interrupted download is an error of the vendor', async () => {
   const stored = await tt.sandbox.control.generateFile({
     name: 'große datei.bin',
     type: 'application/x-thing',
@@ -176,7 +179,7 @@ test('files come out as they are, with content type and name, and a cut download
   expect(await failure(buffer(cut.file.stream))).toBeInstanceOf(GatewayError);
 });
 
-test('a no in place of a file is no file: a dead key heals, a missing file is 404, a JSON file stays a file', async () => {
+test('a refusal in place of a file is an error: an expired key is renewed, a missing file is 404, a JSON file stays a file', async () => {
   const stored = await tt.sandbox.control.generateFile({ name: 'data.json', type: 'application/json', size: 10 });
   tt.sandbox.control.killSesskey();
   const answer = await connection.answer('openDocumentById', { size: 'full', ...inBook, docId: stored.id });
@@ -190,7 +193,7 @@ test('a no in place of a file is no file: a dead key heals, a missing file is 40
   ).toMatchObject({ code: 'vendor_not_found' });
 });
 
-test('a file by its internal name is asked for without a key', async () => {
+test('a file by its internal name is requested without a key', async () => {
   const doc = tt.sandbox.state.files.find(({ type }) => type === 'doc');
   tt.sandbox.reset();
   await connection.answer('openDocumentByName', { size: 'full', internalNameOrUuid: doc?.uuid });
@@ -216,7 +219,7 @@ function webOf(
   return { http, seen };
 }
 
-test('a file of the web is fetched from public addresses alone, over redirects, and read from any byte', async () => {
+test('a file of the web is fetched only from public addresses, over redirects, and read from any byte', async () => {
   const bytes = bytesOf(1000);
   const { http, seen } = webOf((headers, url) => {
     if (url.endsWith('/old')) return { status: 302, headers: { location: '/new%20name.bin?x=1' } };

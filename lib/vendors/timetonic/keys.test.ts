@@ -30,7 +30,7 @@ function asOperator(name: string, operation: string, input: Record<string, unkno
 }
 const stored = (name: string) => storedCredentials(tt.secrets.values.get(credentialsSecret('timetonic', name)));
 
-test('a session key that dies is replaced by one login, whoever asks', async () => {
+test('an expired session key is replaced by one login for all callers', async () => {
   const { call, name } = await tt.connect();
   await call('getUserInfo');
   tt.sandbox.control.killSesskey();
@@ -45,7 +45,7 @@ test('a session key that dies is replaced by one login, whoever asks', async () 
   other.close();
 });
 
-test('a refused write is sent again once, since it was not done', async () => {
+test('a refused write is sent again once, since it was not carried out', async () => {
   const { call } = await tt.connect();
   await call('getUserInfo');
   tt.sandbox.control.killSesskey();
@@ -81,7 +81,7 @@ test('a pasted key is used, and when it dies the connection says that it cannot 
   expect(dead.message).toContain('A pasted key cannot be renewed');
 });
 
-test('login and password become keys, and are kept nowhere', async () => {
+test('login and password are exchanged for keys and not stored', async () => {
   const { vendorCall } = await tt.connect();
   const exchange = timetonic.connection.exchange;
   if (!exchange) throw new Error('no exchange');
@@ -93,7 +93,7 @@ test('login and password become keys, and are kept nowhere', async () => {
   expect(other).toMatchObject({ code: 'invalid_input', errors: [{ pointer: '/settings/user' }] });
 });
 
-test('exactly one way in is taken', () => {
+test('exactly one credential is accepted', () => {
   const { validate } = timetonic.connection;
   const settings = tt.settingsOf() as never;
   for (const wrong of [
@@ -146,7 +146,7 @@ test('the key of an SMS gateway is stored, used and never shown', async () => {
   });
 });
 
-test('no request had a key in its address, and none was refused as careless', () => {
+test('no request has a key in its address', () => {
   expect(tt.sandbox.journal.filter(({ query }) => Object.keys(query).length > 0)).toEqual([]);
   expect(tt.sandbox.journal.flatMap(({ refusal }) => refusal ?? [])).toEqual([]);
 });

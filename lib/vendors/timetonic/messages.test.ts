@@ -21,7 +21,7 @@ const photo = { base64: 'iVBORw0KGgo=', name: 'door é.png', type: 'image/png' }
 const report = { base64: 'SGVsbG8=', name: 'report.txt', type: 'text/plain' };
 
 test.each([true, false])(
-  'a message with files announces and attaches them (the vendor tells the id: %s)',
+  'a message with files announces and attaches them (the vendor returns the id: %s)',
   async (sendMsgAnswersId) => {
     tt.sandbox.control.setSwitches({ sendMsgAnswersId });
     const answer = (await call('sendMsg', { ...inBook, msg: 'Look', files: [photo, report, photo] })) as {

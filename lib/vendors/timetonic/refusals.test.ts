@@ -17,7 +17,7 @@ afterAll(() => tt.stop());
 const requests = (req: string) =>
   tt.sandbox.journal.filter(({ body }) => body.includes(`req=${req}&`) || body.endsWith(`req=${req}`)).length;
 
-describe.each(['error', 'errorCode'] as const)('a no in the shape %s', (nokShape) => {
+describe.each(['error', 'errorCode'] as const)('a refusal in the shape %s', (nokShape) => {
   test('never passes as success', async () => {
     tt.sandbox.control.setSwitches({ nokShape });
     expect(await failure(call('getBookInfo', { bookOwner: 'demo', bookCode: 'none' }))).toMatchObject({
@@ -40,14 +40,14 @@ describe.each(['error', 'errorCode'] as const)('a no in the shape %s', (nokShape
     });
   });
 
-  test('of a dead key heals itself', async () => {
+  test('of an expired key renews the session', async () => {
     tt.sandbox.control.setSwitches({ nokShape });
     tt.sandbox.control.killSesskey();
     expect(await call('getUserInfo')).toMatchObject({ status: 'ok' });
   });
 });
 
-test('words that nobody knows are 502, and are shown', async () => {
+test('an unknown message is 502, and is shown', async () => {
   tt.sandbox.control.failRequest({ req: 'getAllBooks', kind: 'nok', text: 'apiProcess1: the moon is full' });
   const error = await failure(call('getAllBooks'));
   expect(error).toMatchObject({ code: 'vendor_failed', status: 502, vendorCode: 'apiProcess1' });
@@ -77,7 +77,7 @@ test('a refusal that quotes a user does not count as a dead key', async () => {
   expect(Object.keys(tt.sandbox.state.sesskeys).length).toBe(before);
 });
 
-test('a deadlock is tried again, three times at the most', async () => {
+test('a deadlock is retried at most three times', async () => {
   tt.sandbox.control.failRequest({
     req: 'deleteMsg',
     kind: 'nok',
@@ -99,7 +99,7 @@ test('a deadlock is tried again, three times at the most', async () => {
   expect(requests('deleteMsg')).toBe(4);
 });
 
-test('a page in place of an answer is no success: read and write say so each in their way', async () => {
+test('a page in place of a response is an error, with the outcome of a read or a write', async () => {
   tt.sandbox.control.failRequest({ req: 'getAllBooks', kind: 'html', text: '<html>Welcome</html>', times: 1 });
   expect(await failure(call('getAllBooks'))).toMatchObject({ code: 'vendor_malformed', status: 502 });
   tt.sandbox.control.failRequest({ req: 'getAllBooks', kind: 'html', times: 1 });
@@ -123,7 +123,7 @@ test('a write whose answer is lost is unknown and is not sent again; a read is',
   expect(await call('getAllBooks')).toMatchObject({ status: 'ok' });
 });
 
-test('half an answer is none', async () => {
+test('a truncated response is an error', async () => {
   tt.sandbox.control.failRequest({ req: 'getBookInfo', kind: 'garbage' });
   expect(await failure(call('getBookInfo', inBook))).toMatchObject({ code: 'vendor_malformed' });
 });

@@ -38,7 +38,7 @@ test('ids of 64 bits are numbers with all their digits in a frame', async () => 
   tt.sandbox.control.setNextId({ kind: 'message', id: '400000' });
 });
 
-test('a no in an ack is thrown', async () => {
+test('a refusal in an ack is thrown', async () => {
   const { call } = await tt.connect();
   expect(await failure(call('sendSocketMessage', { bookOwner: 'demo', bookCode: 'none', msg: 'x' }))).toMatchObject({
     code: 'vendor_not_found',
@@ -94,7 +94,7 @@ test('what the vendor sends by itself is returned, filtered by type', async () =
   expect(garbage).toBe(1);
 });
 
-test('a socket that floods is closed after four megabytes, and what it sent so far is answered', async () => {
+test('a socket that sends too much is closed after four megabytes, and what it sent before is returned', async () => {
   const { call } = await tt.connect();
   const listening = call('listenSocket', { seconds: 10 });
   await until(() => tt.sandbox.control.attachedSockets().length > 0);

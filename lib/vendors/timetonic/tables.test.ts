@@ -51,7 +51,7 @@ test('every form of filterRowIds chooses its rows', async () => {
   expect(await rowIds({ applyViewFilters: { filterGroup: { operator: 'and', filters } } })).toEqual([one, three]);
 });
 
-test('a filter that TimeTonic would pass over in silence is refused', async () => {
+test('a filter that TimeTonic would silently ignore is refused', async () => {
   expect((await failure(rowIds({ applyViewFilters: 1, exclude: false }))).message).toContain('exclude: false');
   expect(await failure(rowIds({ rows: [1] }))).toMatchObject({ code: 'invalid_input' });
   expect(await failure(rowIds('1; drop'))).toMatchObject({ code: 'invalid_input' });
@@ -271,7 +271,7 @@ test('new rows whose answer was lost are read back: those in the table are writt
   expect(sensors().filter((name) => name.startsWith('Unsent'))).toEqual([]);
 });
 
-test('rows that cannot be distinguished, or whose table is not known, are named and left alone', async () => {
+test('rows that cannot be distinguished, or whose table is unknown, are named and not sent again', async () => {
   const { fields } = table('Readings');
   const twin = { [fields.Sensor ?? '']: 'twin' };
   for (const rowId of ['tmpTwin1', 'tmpTwin2']) await call('createOrUpdateTableRow', { rowId, fieldValues: twin });
@@ -292,7 +292,7 @@ test('rows that cannot be distinguished, or whose table is not known, are named 
   expect(table('Readings').rows.length).toBe(before + 6);
 });
 
-test('after a refusal in the middle, the same call goes on where it stopped', async () => {
+test('after a refusal in the middle, the same call continues where it stopped', async () => {
   const before = table('Readings').rows.length;
   const rows = bulk('R', 25);
   tt.sandbox.control.failRequest({ req: 'createOrUpdateTableRows', kind: 'reset', when: 'before', times: 0 });
@@ -304,7 +304,7 @@ test('after a refusal in the middle, the same call goes on where it stopped', as
   expect(table('Readings').rows.length).toBe(before + 25);
 });
 
-test('URL triggers stay silent unless they are asked for', async () => {
+test('URL triggers do not fire unless requested', async () => {
   const { fields, rows } = table('Incidents');
   const input = { rowId: rows[0], fieldId: fields.Site, value: 'S77' };
   const before = tt.sandbox.state.urlTriggers.length;

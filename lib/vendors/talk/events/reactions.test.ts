@@ -31,7 +31,7 @@ const received = ['1 talk.reaction.added 👍', '1 talk.reaction.removed 👍', 
 const pushes = () => [like('👍', 'a'), undo('👍', 'b'), like('👍', 'c')];
 const lines = () => [added(855), revoked(856), added(857, '👍')];
 
-test('added, taken back and added again is three events, whichever source tells them first', () => {
+test('added, removed and added again is three events, whichever source reports them first', () => {
   expect(tell(...pushes())).toEqual(received);
   expect(tell(...pushes(), ...lines()).slice(3)).toEqual([undefined, ...received.slice(1)]);
   expect(tell(...lines())).toEqual([undefined, '1 talk.reaction.removed null', '2 talk.reaction.added 👍']);
@@ -43,19 +43,19 @@ test('a repeated report is the same event', () => {
   expect(tell(...lines(), ...lines()).slice(3)).toEqual(tell(...lines()));
 });
 
-test('a push that was lost is made up for by the chat', () => {
+test('the chat supplies what a lost push would have reported', () => {
   expect(tell(like('👍', 'a'), like('👍', 'c'), ...lines()).slice(2)).toEqual([undefined, ...received.slice(1)]);
   expect(tell(undo('👍', 'b'), like('👍', 'c'), ...lines()).slice(2)).toEqual([undefined, ...received.slice(1)]);
   expect(tell(like('👍', 'a'), undo('👍', 'b'), ...lines()).slice(2)).toEqual([undefined, ...received.slice(1)]);
 });
 
-test('a line that was read alive names the reaction that is taken back later', () => {
+test('a line that was read before its removal names the reaction that is removed later', () => {
   expect(tell(added(855, '👍'), revoked(856))).toEqual(received.slice(0, 2));
   const several = tell(added(855, '👍'), added(856, '🎉'), revoked(857), revoked(858));
   expect(several.slice(2)).toEqual(['3 talk.reaction.removed null', '4 talk.reaction.removed null']);
 });
 
-test('a long toggling keeps its ids though the first of it is forgotten', () => {
+test('many additions and removals keep their ids although the first ones are dropped', () => {
   const many = Array.from({ length: 120 }, (_, at) => [like('👍', `a${at}`), undo('👍', `b${at}`)]).flat();
   const ids = tell(...many);
   expect(new Set(ids).size).toBe(240);

@@ -45,7 +45,7 @@ test('values are read under the name of the document as under that of the server
   }
 });
 
-test('a row that stays is read, whatever is deleted before it meanwhile', async () => {
+test('a row is read even if rows before it are deleted during the read', async () => {
   for (const deleted of [1, 7, 8, 9, 40, 250]) {
     const table = tableOf(400, (rows, page) => {
       if (page === 2) rows.splice(0, deleted);
@@ -70,13 +70,13 @@ test('the same holds for pages that are counted', async () => {
   }
 });
 
-test('a page of one row is enough to go on', async () => {
+test('a page of one row is enough to continue', async () => {
   const table = tableOf(5);
   const answer = await readAllValues('req=getTableValues', { all: true, maxRows: 1 }, table.values, call);
   expect(answer).toMatchObject({ complete: true, rowCount: 5 });
 });
 
-test('a vendor that answers the same page for every place ends the reading, which says so', async () => {
+test('a vendor that returns the same page for every offset ends the read, which reports it', async () => {
   const rows = Array.from({ length: 16 }, (_, id) => ({ id }));
   const same = async () => ({ status: 'ok', tableValues: { rows } });
   const answer = await readAllValues('req=getTableValues', { all: true, maxRows: 16 }, same, call);
