@@ -130,7 +130,7 @@ async function repeat(
     }
     throw new GatewayError(
       'outcome_unknown',
-      'The first request with this Idempotency-Key was cut off, and whether the vendor carried it out is not known. Look before you send it under a new key.',
+      'The first request with this Idempotency-Key was interrupted, and it is not known whether the vendor carried it out. Check before you send it with a new key.',
     );
   }
   const kept = stored.file === undefined ? (stored.answer ?? 'null') : await readFileText(services.files, stored.file);
@@ -165,7 +165,7 @@ function opened(kept: string, seal: string): string {
   } catch {
     throw new GatewayError(
       'conflict',
-      'The first request with this Idempotency-Key was made under another secret of this key, so its answer cannot be shown again.',
+      'The first request with this Idempotency-Key was sent with another secret of this key, so its response cannot be shown again.',
     );
   }
 }

@@ -74,7 +74,7 @@ export class KeyCheck {
       const principal = await this.#recent.get(`${cookie.id} ${cookie.secret}`, () =>
         this.#signedIn(cookie, this.#clock.now()),
       );
-      if (!principal) throw new GatewayError('unauthorized', 'You are signed in no more. Sign in again with your key.');
+      if (!principal) throw new GatewayError('unauthorized', 'Your sign-in has ended. Sign in again with your key.');
       requireCsrfToken(cookie, method, headers['x-csrf-token']);
       return principal;
     }

@@ -166,7 +166,7 @@ export function dispatcher(
 
 function noSuchCall(request: HttpRequest, methods: string[]): GatewayError {
   if (methods.length > 0) {
-    // A HEAD reaches this place as a GET.
+    // A HEAD arrives here as a GET.
     const allowed = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : method));
     return methodNotAllowed(request.path, request.method, allowed);
   }

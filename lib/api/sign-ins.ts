@@ -8,7 +8,7 @@ import { hashOf } from './admin-key.ts';
 
 /** Where a browser exchanges its key, or the token of a link, for a cookie. */
 export const signInPath = '/v1/sign-in';
-/** One shift. A sign-in is not extended: afterwards, the key must be entered again. */
+/** The lifetime of a sign-in: one shift. It is not extended: afterwards, the key must be entered again. */
 const signInMs = 12 * 60 * 60 * 1000;
 const linkMs = 60 * 60 * 1000;
 const cookieName = 'trunkline_sign_in';
@@ -125,7 +125,7 @@ export function requireCsrfToken(token: SignInToken, method: string, given: stri
   if (method === 'GET' || method === 'HEAD' || equalInConstantTime(given ?? '', csrfToken(token))) return;
   throw new GatewayError(
     'forbidden',
-    `A request with the cookie of a sign-in needs the header X-CSRF-Token. GET ${signInPath} tells it.`,
+    `A request with the cookie of a sign-in needs the header X-CSRF-Token. GET ${signInPath} returns it.`,
   );
 }
 

@@ -71,7 +71,7 @@ export function definitionOf(item: Pick<AutomationItem, 'definition'>): Definiti
   return JSON.parse(unpackText(item.definition)) as Definition;
 }
 
-/** How many runs of one event are started at a time: ten thousand must fit into one invocation. */
+/** How many runs of one event are started at a time. Ten thousand must fit into one invocation. */
 const startsAtOnce = 16;
 
 /** Starts a run of every automation that an event triggers; repeating it starts nothing twice. Returns the ids of the runs. */

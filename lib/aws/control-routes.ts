@@ -37,7 +37,7 @@ import { ownChoices } from './choices.ts';
 import { hooksOf } from './hooks.ts';
 import type { Services } from './services.ts';
 
-/** Every control call: the function that answers them and the OpenAPI document read this one list. Making it calls no service. */
+/** Every control call. The control function and the OpenAPI document read this one list. Building it calls no service. */
 export function controlRoutes(services: Services, vendors: EventCatalogue, recipes: Recipes = {}): Route[] {
   const onChange: ConnectionChange = async ({ name }, connection, gone) => {
     const vendor = vendors[name];

@@ -98,7 +98,7 @@ function wrap(context: SdkContext, files: FileStore): DurableContext {
     },
 
     async branch<T>(name: string, run: (context: DurableContext) => Promise<T>): Promise<T> {
-      // The SDK keeps of an error no more than its message, so what was thrown comes back by another way than the promise's.
+      // The SDK keeps only the message of an error, so the error itself is returned outside of the promise.
       let outcome: { value: T } | { thrown: unknown } | undefined;
       const branch = context.runInChildContext<null>(
         name,

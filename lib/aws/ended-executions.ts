@@ -3,7 +3,7 @@ import type { BrokenStatus, statusChange } from '../core/durable.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 
-/** What Lambda says of a durable execution whose status has changed. */
+/** Lambda's report that the status of a durable execution has changed. */
 interface StatusChange {
   durableExecutionArn: string;
   /** The name that it was started with: the id of a run or of a delivery. */

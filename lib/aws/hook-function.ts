@@ -9,7 +9,7 @@ import type { Services } from './services.ts';
 /** The path of the links that runs issue; people open them without a key. */
 const linkPrefix = '/links/';
 
-/** A Lambda handler for inbound webhooks and for the links of runs; `runsOf` says what a stored event sets going. */
+/** A Lambda handler for inbound webhooks and for the links of runs; `runsOf` starts the runs of a stored event. */
 export function hookFunction(vendors: EventCatalogue, runsOf: (services: Services) => HookRuns) {
   const hookRates = new RateLimit();
   const report: HookServices['report'] = (error, hookId) =>

@@ -6,7 +6,7 @@ import { clientConfig, type FunctionSettings } from './settings.ts';
 /** How long a value may be used after it was read, in milliseconds. */
 const cacheMs = 5 * 60_000;
 
-/** How long a deleted secret can be brought back, the shortest time that Secrets Manager knows. */
+/** How long a deleted secret can be restored: the shortest time that Secrets Manager allows. */
 const recoveryDays = 7;
 
 /**

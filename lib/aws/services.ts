@@ -58,7 +58,7 @@ export function useTable(client: TableClient | undefined): void {
   made = undefined;
 }
 
-/** Takes back what the local product has set; the services are made again from the environment when they are next asked for. */
+/** Resets what the local product has set. The next call of `services` builds them from the environment again. */
 export function resetServices(): void {
   made = undefined;
   localFiles = undefined;

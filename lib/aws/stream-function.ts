@@ -9,8 +9,8 @@ import { type Services, services } from './services.ts';
 export type StreamHandler<T> = (services: Services, items: T[]) => Promise<ReadonlyMap<string, unknown>>;
 
 /**
- * A Lambda handler on the table's stream for events that were stored, or completed by another source. Of a batch only the records from the first failed one on come
- * again, so that what is done is not held up by what cannot be done.
+ * A Lambda handler on the table's stream for events that were stored, or completed by another source. Of a batch, only the records
+ * from the first failed one on are delivered again.
  */
 export function streamFunction<T extends { id: string }>(name: string, handle: StreamHandler<T>) {
   return async (event: DynamoDBStreamEvent): Promise<DynamoDBBatchResponse> => {

@@ -21,7 +21,7 @@ const signalStepMs = 250;
 let shared: { step: number; ms: number; signal: AbortSignal } | undefined;
 
 /**
- * A signal that aborts in `ms` milliseconds, up to a quarter of a second earlier. Calls that begin together share it: its timer
+ * A signal that aborts in `ms` milliseconds, up to a quarter of a second earlier. Calls that begin at the same time share it: its timer
  * lives on when a call is over, and thousands of them would cost more than the calls.
  */
 export function endAfter(ms: number): AbortSignal {

@@ -17,7 +17,7 @@ const compressors = {
 type Coding = keyof typeof compressors;
 
 /**
- * A text as an answer: 304 if the caller has it already, compressed if the caller takes that and it is worth it. Streams of events
+ * A text as an answer: 304 if the caller has it already, compressed if the caller accepts that and it saves enough. Streams of events
  * are left alone, since a proxy would hold them back to compress them.
  */
 export async function encodeText(

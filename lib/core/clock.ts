@@ -1,4 +1,4 @@
-/** Time and chance, passed in so that tests need no real waiting. */
+/** The clock and the random numbers, passed in so that tests need no real waiting. */
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number;

@@ -1,6 +1,6 @@
 /**
  * What a durable execution may do. Its code is run again from the top after every wait and every crash, and each call below
- * answers what it answered before: so between the calls there must be no clock, no chance and no I/O, and names and order of
+ * answers what it answered before: so between the calls there must be no clock, no random numbers and no I/O, and names and order of
  * the calls must depend on nothing else. Everything handed in and out is plain JSON.
  */
 export interface DurableContext {
@@ -70,9 +70,9 @@ export interface RunStart {
 }
 
 /**
- * Starts durable executions and completes their waits. A name is 1 to 64 of `[A-Za-z0-9_-]`, and what the execution carries out: who
- * hears of its end knows no more of it. Starting the same name again
- * starts nothing, so that every start may be repeated.
+ * Starts durable executions and completes their waits. A name is 1 to 64 of `[A-Za-z0-9_-]`, and what the execution carries out:
+ * the handler that is notified of its end knows nothing else about it. Starting the same name again starts nothing, so that every
+ * start may be repeated.
  */
 export interface Starter {
   startDelivery(name: string, payload: DeliveryStart): Promise<void>;
@@ -81,7 +81,7 @@ export interface Starter {
   complete(callbackId: string, value: unknown): Promise<boolean>;
 }
 
-/** What EventBridge calls the news of a durable execution. */
+/** The EventBridge detail type of status changes of durable executions. */
 export const statusChange = 'Durable Execution Status Change';
 
 /** The statuses of executions that ended without finishing their work. */

@@ -74,14 +74,14 @@ export interface FieldError {
 
 /**
  * Whether the vendor carried the request out: `no` when it certainly did not (nothing was sent, or it refused),
- * `unknown` when the answer was lost, `refused` when it answered with its documented no.
+ * `unknown` when the answer was lost, `refused` when it answered with a documented refusal.
  */
 export type Outcome = 'no' | 'unknown' | 'refused';
 
 export interface ErrorOptions {
   status?: number;
   retryable?: boolean;
-  /** Seconds after which a repeat makes sense. */
+  /** Seconds after which the request may be repeated. */
   retryAfter?: number;
   vendor?: string;
   vendorCode?: string;
@@ -168,7 +168,7 @@ export function refusedField(pointer: string, message: string): GatewayError {
   return refusedInput([{ pointer, message }]);
 }
 
-/** For `catch`: what is not found is undefined, and every other error is thrown on. */
+/** For `catch`: returns undefined for `not_found` and throws every other error again. */
 export function undefinedIfNotFound(error: unknown): undefined {
   if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
 }

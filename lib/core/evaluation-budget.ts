@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** What the expressions of one request may use of the processes that everybody's expressions share. */
+/** How much of the shared expression processes the expressions of one request may use. */
 export interface EvaluationBudget {
   /** Whose evaluations these are; different shares take turns. */
   readonly share: string;

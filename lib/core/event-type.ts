@@ -18,9 +18,9 @@ export interface FoundEvent {
   id: string;
   timestamp: string;
   data: Record<string, unknown>;
-  /** The account that did it, named as `LiveSession.account` names accounts; absent where the vendor does not say. */
+  /** The account that did it, named as `LiveSession.account` names accounts; absent if the vendor does not report it. */
   by?: string | undefined;
-  /** The source does not know all of the fact, or only roughly when it happened: one that does has precedence. */
+  /** The source knows only part of the fact, or only roughly when it happened. A source with complete data has precedence. */
   partial?: true;
   /** A fact for which the vendor has no id that every source knows: `VendorEvents.identify` gives it one. */
   unidentified?: { subject: string; report: unknown };

@@ -9,7 +9,7 @@ export interface FieldNotes {
   /** The vendor's name of the field, if ours differs. */
   wire?: string;
   writeOnly?: boolean;
-  /** Where its values come from; `GET /v1/choices` lists them. */
+  /** The source of its values; `GET /v1/choices` lists them. */
   choices?: FieldChoices;
 }
 

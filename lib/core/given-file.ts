@@ -98,8 +98,8 @@ async function findUpload(files: FileStore, uploadId: string): Promise<Omit<Stor
 }
 
 /**
- * Throws `invalid_input` if the input names an upload that does not exist. A call that is handed on to a run checks this first: the
- * caller of a 202 would not hear of it.
+ * Throws `invalid_input` if the input names an upload that does not exist. A call that is handed on to a run checks this first:
+ * the caller, who gets a 202, would not see the error.
  */
 export async function requireUpload(files: FileStore, { file: given }: Record<string, unknown>): Promise<void> {
   if (given === null || typeof given !== 'object' || !('uploadId' in given)) return;

@@ -1,4 +1,4 @@
-/** JSON that cannot be read. The message holds the place and nothing of the text, which may be secret. */
+/** JSON that cannot be parsed. The message contains the position and nothing of the text, which may be secret. */
 export class JsonError extends SyntaxError {
   override name = 'JsonError';
   /** Offset in the text, where it is known. */
@@ -34,8 +34,8 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * Reads JSON that forgets commas between members or values, or has one too many before a closing bracket, as ProPTT2 answers
- * do; anything worse throws the `JsonError` of `parseJson`.
+ * Parses JSON that lacks commas between members or values, or has one too many before a closing bracket, as ProPTT2 responses do.
+ * Anything else throws the `JsonError` of `parseJson`.
  */
 export function parseLenientJson(text: string): unknown {
   try {

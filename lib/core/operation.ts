@@ -23,7 +23,7 @@ export interface Operation<Call = unknown> {
   /** The vendor may return 201, for something that did not exist before. */
   readonly creates?: true;
   readonly call: Call;
-  /** Of a function: its one telling request, as a raw request would name it; null for one that cannot be made raw. */
+  /** For a composed operation: the vendor request by which a raw request is recognised as it; null if it cannot be made raw. */
   readonly rawRoute?: Call | null;
   readonly input: () => Shape;
   /** Checks across fields: returns the problem of an input, or nothing. */
@@ -47,7 +47,7 @@ export interface Operation<Call = unknown> {
   readonly example?: Readonly<Record<string, unknown>>;
 }
 
-/** Carries out the call of an operation: its one vendor request, or its function, which makes its requests with `send`. */
+/** Carries out an operation: sends its one vendor request, or runs its function, which makes its requests with `send`. */
 export function carryOut<Request>(
   { call }: Operation,
   input: Record<string, unknown>,
@@ -72,7 +72,7 @@ export function documentedAt<Operations extends Readonly<Record<string, object>>
 /** Gives a vendor its `operation(…)`: the declaration is checked against the vendor's own form of call and of context. */
 export function operationsOf<Call, Context>() {
   return <S extends Shape, O extends z.ZodMiniType>(
-    declaration: Omit<Operation<Call>, 'input' | 'output' | 'call' | 'route' | 'example' | 'slow' | 'rule'> &
+    declaration: Omit<Operation<Call>, 'input' | 'output' | 'call' | 'rawRoute' | 'example' | 'slow' | 'rule'> &
       ({ call: Call } | { call: Composed<Call, InputOf<S>, z.input<O>, Context>; rawRoute: Call | null }) & {
         input: () => S;
         rule?: (input: InputOf<S>) => FieldError | undefined;
@@ -85,9 +85,9 @@ export function operationsOf<Call, Context>() {
     declaration as unknown as Operation<Call>;
 }
 
-/** The request of an operation by which a raw request is known to be it; undefined where none is. */
-export function rawRouteOf({ call, rawRoute: route }: Operation): string | undefined {
-  const named = typeof call === 'function' ? route : call;
+/** The vendor request by which a raw request is recognised as this operation; undefined if there is none. */
+export function rawRouteOf({ call, rawRoute }: Operation): string | undefined {
+  const named = typeof call === 'function' ? rawRoute : call;
   return typeof named === 'string' ? named : undefined;
 }
 

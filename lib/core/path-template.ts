@@ -24,7 +24,7 @@ export function pathTemplate(template: string): PathTemplate {
 }
 
 function compile(template: string): PathTemplate {
-  // Fixed text and names take turns.
+  // Fixed text and names alternate.
   const pieces = template.split(/\{(\w+)\}/);
   const names = pieces.filter((_, at) => at % 2 === 1);
   const source = pieces

@@ -6,7 +6,7 @@ export interface Quota {
 
 /** The share of a quota above which events are polled less often. */
 const sparingShare = 0.8;
-/** The share above which the remainder is reserved for alarms: no polls, and no calls of other automations. */
+/** The share above which the remainder is reserved for alarms: polls and calls of other automations wait. */
 const reservedShare = 0.95;
 
 /** Whether only the reserved part of a quota is left. */

@@ -4,8 +4,8 @@ import { sealedForm } from './redaction/secret-text.ts';
 import { sealDeterministic, unseal } from './seal.ts';
 
 /**
- * A secret inside stored JSON, encrypted: `{sealed:OWNER:BASE64URL}`. Expressions pass it on like any text, so that what is made from
- * it is sealed too; only the call of an operation opens it. The owner names the key, and who may open it where:
+ * A secret inside stored JSON, encrypted: `{sealed:OWNER:BASE64URL}`. Expressions pass it on like any text, so whatever is built from
+ * it is sealed too. Only the call of an operation opens it. The owner names the key, and who may open it where:
  * - a vendor: a write-only field of one of its operations; opened in such fields only
  * - `hook`: a value of an inbound message; opened in write-only fields only
  * - `step`: a literal value of a `set` step with `secret`; opened when the step runs

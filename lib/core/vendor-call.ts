@@ -14,7 +14,7 @@ export interface VendorCall<Settings = object, Credentials = object, Session = o
   readonly files: FileStore;
   /** Aborts when the call's time is up. */
   readonly signal: AbortSignal;
-  /** What this process remembers of the connection between calls: caches, never facts. */
+  /** What this process caches about the connection between calls. It may be lost at any time. */
   readonly memory: Map<string, unknown>;
   /** Reads the credentials; they are cached for minutes. */
   credentials(): Promise<Credentials>;
@@ -23,7 +23,7 @@ export interface VendorCall<Settings = object, Credentials = object, Session = o
   /** Runs one vendor request with a live session, which is renewed once when the vendor refuses it. */
   withSession<T>(attempt: (session: Session) => Promise<T>): Promise<T>;
   readonly session: SessionControl<Session>;
-  /** Stores changed credentials (a renewed oauthkey); the connection's next call reads them. */
+  /** Stores changed credentials (a renewed oauthkey). The connection's next call reads them. */
   saveCredentials(credentials: Credentials): Promise<void>;
   /** The next number of a counter of this connection, 1 to `most`, then 1 again. */
   count(name: string, most: number): Promise<number>;
@@ -61,9 +61,9 @@ export interface SessionControl<Session = object> {
   renew(): Promise<SessionState>;
   /** One keepalive now; a refused one renews. */
   keepAlive(): Promise<SessionState>;
-  /** Runs something that no login may cross. */
+  /** Runs something that no login may interrupt. */
   exclusively<T>(run: () => Promise<T>): Promise<T>;
-  /** The live session as it is stored, past what this process remembers: another may have replaced its data. */
+  /** The live session as stored, bypassing this process's cache: another process may have replaced its data. */
   latest(): Promise<Session>;
   /** Replaces the data of the live session (a cookie jar that moved on) without a new login. */
   replace(session: Session): Promise<void>;

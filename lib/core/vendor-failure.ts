@@ -50,7 +50,7 @@ export function failureOf(
   if (effect !== 'read' && effect !== 'session') {
     return new GatewayError(
       'outcome_unknown',
-      `${doing} was sent to ${vendor.title}, but its answer was lost (${error.message}). It may have been carried out; look before you send it again.`,
+      `${doing} was sent to ${vendor.title}, but its answer was lost (${error.message}). It may have been carried out; check before you send it again.`,
       { ...options, outcome: 'unknown' },
     );
   }

@@ -21,7 +21,7 @@ export type VendorAnswer =
       };
     };
 
-/** How a vendor's short-lived key is got, kept and recognised as dead. Values only: `gateway/sessions` owns lease, storage and retry. */
+/** How a vendor's session is created, kept alive and recognised as ended. `lib/connections/sessions.ts` leases, stores and retries. */
 export interface SessionPolicy<Settings = object, Credentials = object, Session = object> {
   /** How many refused logins lock the connection. */
   readonly refusalsUntilLocked: number;
@@ -29,7 +29,7 @@ export interface SessionPolicy<Settings = object, Credentials = object, Session 
   readonly retryLockedAfter?: number;
   /** Milliseconds after which a good keepalive is followed by the next; absent where the vendor knows none. */
   readonly keepAliveEvery?: number;
-  /** Milliseconds after which a process looks again whether the session it remembers still stands; absent trusts it to its end. */
+  /** Milliseconds after which a process reads a session again that it has cached; if absent, it uses the session until it expires. */
   readonly trustFor?: number;
   /** Gets a new session. Throws `session: 'refused'` when the credentials were refused. */
   login(call: LoginCall<Settings, Credentials>): Promise<LiveSession<Session>>;

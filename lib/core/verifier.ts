@@ -14,7 +14,7 @@ export type Verdict =
   | { readonly ok: false; readonly reason: string; readonly status: number };
 
 /**
- * One way to know a sender. Each secret is tried, so that an old and a new one are good at the same time; `now` is in epoch
+ * One way to verify a sender. Each secret is tried, so an old and a new one are valid at the same time; `now` is in epoch
  * milliseconds.
  */
 export type Verifier = (request: SignedRequest, secrets: readonly string[], now: number) => Verdict;

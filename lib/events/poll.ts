@@ -333,7 +333,7 @@ async function holdForQuota(
   if (held.done && reason !== lease.item.unread) await reportUnread(services, item, reason);
 }
 
-/** Tells the operator, once, that part of a source is not read. */
+/** Reports to the operator, once, that part of a source is not read. */
 async function reportUnread(services: PollServices, { vendor, connection, source }: PollItem, reason: string) {
   const about = { vendor, connection };
   await appendOwnEvent(services, {

@@ -66,7 +66,7 @@ async function settleChunk(
       left.filter((event, index) => wasRefused(index) && isRouted(event)).map((event) => unmark(table, event)),
     );
     left = left.filter((_, index) => !wasRefused(index));
-    if (attempt >= maxAttempts) throw new Error(`${left.length} events found no place in the log`);
+    if (attempt >= maxAttempts) throw new Error(`${left.length} events got no position in the log`);
     if (refused.includes(0)) await clock.sleep(random.number() * Math.min(200, 5 * 2 ** attempt));
   }
 }

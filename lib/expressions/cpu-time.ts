@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 /** Milliseconds per clock tick in `/proc`, which is fixed at 100 ticks a second on Linux. */
 const tickMs = 10;
 
-/** The CPU time that a process has used, in milliseconds; undefined if it has ended, or where the system does not tell. */
+/** The CPU time that a process has used, in milliseconds; undefined if it has ended, or if the system does not report it. */
 export function cpuTimeOf(pid: number | undefined): number | undefined {
   if (pid === undefined) return undefined;
   try {
@@ -34,7 +34,7 @@ export function fairClock(wallMs: () => number, cpuMs: () => number) {
     now: (): number => {
       const wall = wallMs();
       const elapsedMs = wall - started.wall;
-      // Asking for CPU time is slow in comparison, and JSONata reads the clock at each step.
+      // Reading the CPU time is slow in comparison, and JSONata reads the clock at each step.
       if (elapsedMs <= started.limitMs) return wall;
       return started.wall + Math.min(elapsedMs, cpuMs() - started.cpu);
     },

@@ -34,11 +34,11 @@ export interface AcceptServices extends LogServices {
   files: FileStore;
 }
 
-/** A request whose sender is who it should be, as the events that it becomes. */
+/** A verified request as the events that it becomes. */
 export interface Accepted {
   events: NewEvent[];
   message?: Message | undefined;
-  /** The event in our own log that was delivered to us again. */
+  /** The event of our own log that a delivery sent back to a hook. */
   already?: string | undefined;
   /** What the sender is answered. */
   status: HookAnswer;
@@ -199,7 +199,7 @@ async function acceptPush(
   }
 }
 
-/** What a vendor's code says is for the hook's owner; a stranger may not hear of connections. */
+/** What a vendor's code reports is for the hook's owner. A stranger may not learn about connections. */
 function pushRefusal(error: unknown): unknown {
   if (!(error instanceof GatewayError) || error instanceof HookRefusal) return error;
   if (error.code === 'unauthorized') return notTheSender(error.message);

@@ -5,9 +5,9 @@ import { type Appended, appendEvents, type Cover, eventId, type LogServices, typ
 import { expiry, keys } from '../store/items.ts';
 import type { Item, Key } from '../store/table.ts';
 
-/** By what a message is known when it comes again. */
+/** How a repeated message is recognised. */
 export interface Message {
-  /** Whose messages they are: a hook's id, or `vendor/connection`. */
+  /** The owner of the messages: a hook's id, or `vendor/connection`. */
   owner: string;
   by: string;
   value: string;
@@ -33,7 +33,7 @@ export interface Taken {
   repeated: boolean;
 }
 
-/** How often a claim may disappear between two reads before the attempt fails. */
+/** How often a claim may disappear between two reads before storing the message fails. */
 const attempts = 3;
 
 /** SHA-256 of bytes. */

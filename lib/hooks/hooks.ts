@@ -18,7 +18,7 @@ export type HookMethod = (typeof hookMethods)[number];
 export const hookAnswers = [200, 201, 202, 204] as const;
 export type HookAnswer = (typeof hookAnswers)[number];
 
-/** How a hook knows its sender; the kinds of a vendor name one of its connections. */
+/** How a hook verifies its sender; the kinds of a vendor name one of its connections. */
 export type HookVerify = {
   kind: string;
   /** How a sender of the kind `hmac` signs. */
@@ -38,7 +38,7 @@ export interface HookDedupe {
   seconds?: number | undefined;
 }
 
-/** What is set of a hook. */
+/** The settings of a hook. */
 export interface HookSettings {
   name: string;
   verify: HookVerify;
@@ -93,7 +93,7 @@ export interface HookChange {
 }
 
 const tokenForm = /^([a-z2-7]{16})_([A-Za-z0-9_-]{43})$/;
-/** How long a process may use what it read before, and how soon it looks again where a token does not fit, in milliseconds. */
+/** How long a process caches a hook, and how soon it reads the hook again after a token that does not match, in milliseconds. */
 const cacheMs = 10_000;
 const rereadAfterMs = 1_000;
 
@@ -216,7 +216,7 @@ export class Hooks {
     );
     this.#cache.delete(item.id);
     if (changed.done) return changed.item;
-    throw new GatewayError('conflict', 'The hook was changed at the same moment. Look at it and try again.');
+    throw new GatewayError('conflict', 'The hook was changed at the same moment. Read it and try again.');
   }
 
   #secret(): string {

@@ -24,7 +24,7 @@ export interface Received {
 const idHeaders = ['webhook-id', 'svix-id'] as const;
 
 /**
- * By what a message is known when it comes again: what the hook says, else the sender's own id, else an `Idempotency-Key`. A key
+ * How a repeated message is recognised: by what the hook sets, else by the sender's own id, else by an `Idempotency-Key`. A key
  * that cannot be evaluated, or not soon enough, does not lose the message; `problem` says why.
  */
 export async function messageOf(

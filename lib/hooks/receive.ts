@@ -97,7 +97,7 @@ function checkSurface({ allowFrom }: HookItem, { rawBody, sourceIp }: HttpReques
   }
 }
 
-/** Counts only what was verified, so that no stranger uses up the figure of the sender. */
+/** Counts only what was verified, so that strangers cannot use up the sender's limit. */
 function takeTurn({ hookRates }: HookServices, { id, perMinute }: HookItem, now: number): void {
   try {
     hookRates.take({ keyId: id, name: id, scopes: [], perMinute }, now);

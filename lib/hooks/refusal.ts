@@ -21,9 +21,5 @@ export function notTheSender(reason: string): HookRefusal {
 
 /** The hook itself is out of order. */
 export function outOfOrder(reason: string): HookRefusal {
-  return new HookRefusal(
-    'connection_needs_attention',
-    'The hook is out of order until its owner has looked at it.',
-    reason,
-  );
+  return new HookRefusal('connection_needs_attention', 'The hook is out of order until its owner corrects it.', reason);
 }

@@ -28,7 +28,7 @@ type StatusItem = Key & HookStatus;
 /** The longest sample of a body, in bytes. */
 const maxSampleBytes = 2048;
 
-/** Counts a stored message and keeps a sample of it. Figures for the owner's eyes: they must not cost a message. */
+/** Counts a stored message and keeps a sample of it. Statistics for the owner must never fail a message. */
 export async function noteReceived(
   table: Table,
   id: string,
@@ -58,7 +58,7 @@ export async function noteHandshake(table: Table, id: string, now: number): Prom
     .catch(() => undefined);
 }
 
-/** Counts a refusal, says why, and keeps the post for its owner to look at. */
+/** Counts a refusal with its reason, and keeps the post for the hook's owner. */
 export async function noteRefused(
   table: Table,
   id: string,

@@ -215,7 +215,7 @@ export class Table {
     return LastEvaluatedKey ? { items, next: unmarshall(LastEvaluatedKey) } : { items };
   }
 
-  /** Every item of a query, to its end: what is left out here would not be served. */
+  /** Every item of a query, to its end. */
   async queryAll<T extends object = Item>(query: Query): Promise<T[]> {
     const all: T[] = [];
     for await (const page of this.pages<T>(query)) for (const item of page) all.push(item);

@@ -32,7 +32,7 @@ export interface DueReport {
 export interface DueOptions<T> {
   /** Given the oldest items of each shard before the work begins. */
   seen?: (items: T[]) => void;
-  /** When an item is due again after the clock was set back. Items planned by the wrong time would be days late. */
+  /** When an item is due again after the clock was set back. Items scheduled by the wrong time would be days late. */
   dueAgain?: (item: T) => number | undefined;
 }
 
@@ -55,7 +55,7 @@ export async function forEachDue<T extends Key & { dueAt?: number }>(
         return { page, items, next: next && { ...page, after: next } };
       }),
     );
-  // Where no worker can be had the work is done here.
+  // If no worker can be started, the work is done here.
   const handOver = async (wanted: readonly DuePage[]): Promise<boolean> => {
     if (!startWorker) return false;
     return startWorker(wanted).then(

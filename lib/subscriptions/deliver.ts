@@ -114,7 +114,7 @@ async function takeTurn(services: DeliverServices, id: string, turn: number): Pr
   return judge(services, delivery, subscription, attempt, waitFor);
 }
 
-/** Makes an attempt and notes how quickly the target answers: at once when it takes long, because others are about to ask it, too. */
+/** Makes an attempt and notes how quickly the target answers: at once when it takes long, because other processes are about to send to it, too. */
 async function watched(
   { table, clock }: DeliverServices,
   url: string,

@@ -20,7 +20,7 @@ const oldestDueMs = 120_000;
 const blockedAfterMs = 5 * 60_000;
 /** Older runs without a sign are ended by the sweep. */
 const maxRunAgeMs = 60 * 60_000;
-/** Items looked at in each partition, oldest first: if a queue is blocked, they are blocked, too. */
+/** How many items of each partition are checked, oldest first: if a queue is blocked, they are blocked, too. */
 const sampled = 10;
 
 /** Checks that nothing waits for its turn for too long: due work, events, deliveries and runs. */

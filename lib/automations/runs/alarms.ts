@@ -22,7 +22,7 @@ const alarmingStates = ['running', 'succeeded', 'partial', 'failed', 'cancelled'
 const maxSearched = 1_000;
 
 type AlarmState = 'raised' | 'raising' | 'unknown' | 'failed';
-/** The worst first: it is what an operator must hear about. */
+/** The worst first: that is the one that an operator must see. */
 const order: readonly AlarmState[] = ['failed', 'unknown', 'raising', 'raised'];
 
 /** What became of the alarm of a run. Times are ISO 8601. */

@@ -97,14 +97,14 @@ async function admitRun(services: BeginServices, facts: RunFacts): Promise<Begin
     if (!claim.isGoing || modeOf(definition) === 'single') {
       if (definition.dedupe)
         await services.overrides?.conditionNotMet({ runId: run.id, condition: definition.dedupe.key, bindings });
-      const words = definition.dedupe ? 'Suppressed as a duplicate of' : 'Suppressed: another run was going,';
+      const words = definition.dedupe ? 'Suppressed as a duplicate of' : 'Suppressed: another run was in progress,';
       return { go: false, state: 'suppressed', reason: `${words} ${claim.takenBy}.`, ...dedupeKey };
     }
     turn = claim.takenBy;
   }
   if (held && modeOf(definition) === 'restart') await restart(services, run, held.key, turn);
   const max = definition.maxPerMinute;
-  // A run that waits for another with its dedupe key is about the same thing, not one more.
+  // A run that waited for another with its dedupe key is not counted again.
   const counts = turn === undefined || definition.dedupe === undefined;
   if (max !== undefined && counts && (await countRun(services, run.owner, 'acting')) > max) {
     // The key is released: the next event with it may act when there is capacity again.

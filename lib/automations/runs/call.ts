@@ -407,7 +407,7 @@ async function afterInterruption(
     asked && thrown instanceof StepInterrupted
       ? new GatewayError(
           'outcome_unknown',
-          'The step was cut off in the middle; whether the vendor carried it out is not known. Check before you replay it.',
+          'The step was interrupted, and it is not known whether the vendor carried it out. Check before you replay it.',
           { outcome: 'unknown' },
         )
       : thrown;

@@ -10,7 +10,7 @@ import { definitionOfRun, type RunItem, type RunServices, vendorOfCalls, withDef
 export type Authorized = { run: RunItem; isOfDeleted?: true } | { problem: string };
 
 /**
- * The run with what it carries out and what it may do, read from where these are defined and not from the run itself, which every
+ * The run with what it carries out and what it may do. Both are read from where they are defined and not from the run itself, which every
  * function can write that starts runs: the version of the automation, the request of somebody with a key, or, for a single call,
  * its key.
  */

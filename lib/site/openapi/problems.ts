@@ -166,7 +166,7 @@ export function problemResponses(declared: readonly DeclaredCode[]): Part {
   return { ...responses, Problem: problemResponse(0, 'Any other problem.') };
 }
 
-/** The responses of an operation: those statuses as references, and where the vendor's own no has a meaning here, that meaning first. */
+/** The responses of an operation: those statuses as references, and if the vendor's refusal has a meaning here, that meaning first. */
 export function problemsOf(
   statuses: Iterable<number>,
   meaningHere: ReadonlyMap<number, string> = new Map(),

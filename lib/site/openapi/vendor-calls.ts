@@ -8,7 +8,7 @@ import { codeOfStatus } from '../../core/vendor-failure.ts';
 import { answerHeaders, type Part, problemsOf } from './problems.ts';
 import type { SchemaComponents } from './schema-components.ts';
 
-/** What the document knows in addition to the declarations. */
+/** What the document needs in addition to the declarations. */
 export interface DocumentParts {
   schemas: SchemaComponents;
   /** True if runs exist. A call can then become a run and return 202. */

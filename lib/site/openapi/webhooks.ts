@@ -139,7 +139,7 @@ function webhook(described: DescribedEventType, schemas: SchemaComponents, tag: 
   };
 }
 
-/** Makes the answers of the event log a union of the event types, discriminated by `type`, so that a client knows `data`. */
+/** Makes the answers of the event log a union of the event types, discriminated by `type`, so that a client knows the type of `data`. */
 export function joinEvents(
   schemas: SchemaComponents,
   webhooks: Record<string, Part>,

@@ -24,7 +24,7 @@ export async function check(call: TimetonicCall): Promise<Finding[]> {
   if (oauthkey !== undefined && isKeyRefused)
     add('renewal', 'bad', 'The stored oauthkey gives no new session key. Store login and password again.');
   else if (oauthkey !== undefined)
-    add('renewal', 'good', 'An oauthkey is stored: a dead session key is replaced by itself.');
+    add('renewal', 'good', 'An oauthkey is stored: an expired session key is replaced automatically.');
   else if (oauthkeyDroppedAt !== undefined)
     add(
       'renewal',
@@ -35,13 +35,13 @@ export async function check(call: TimetonicCall): Promise<Finding[]> {
     add(
       'renewal',
       'warning',
-      'The session key was pasted: when it dies, a person must store a new one. Login and password, used once, would heal by themselves.',
+      'The session key was pasted: when it expires, a person must store a new one. With login and password, it would be renewed automatically.',
     );
   if (settings.monthlyCalls === undefined)
     add(
       'quota',
       'warning',
-      'monthlyCalls is not set: looking for events every minute makes 43,000 calls a month and more.',
+      'monthlyCalls is not set: polling for events every minute makes 43,000 calls a month and more.',
     );
   add(
     'version',

@@ -35,8 +35,8 @@ export const session: SessionPolicy<TimetonicSettings, TimetonicCredentials, Tim
       if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
       throw refused(
         oauthkeyDroppedAt === undefined
-          ? `the pasted session key is dead (${error.message}) A pasted key cannot be renewed: store a new one, or better login and password or an oauthkey.`
-          : `the session key is dead, and the oauthkey behind it was killed by dropAllSessions on ${oauthkeyDroppedAt}: store login and password again.`,
+          ? `the pasted session key has expired (${error.message}) A pasted key cannot be renewed: store a new one, or better login and password or an oauthkey.`
+          : `the session key has expired, and the oauthkey behind it was revoked by dropAllSessions on ${oauthkeyDroppedAt}: store login and password again.`,
       );
     }
     return { data: { sesskey }, ...shared };
@@ -52,9 +52,7 @@ async function createSesskey(call: TimetonicLogin, oauthkey: string): Promise<st
     effect: 'session',
   }).catch((error: unknown) => {
     if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
-    throw refused(
-      `it does not take the oauthkey of ${user} any more (${error.message}) Store login and password again.`,
-    );
+    throw refused(`it no longer accepts the oauthkey of ${user} (${error.message}) Store login and password again.`);
   });
   return keyIn(body, 'sesskey');
 }

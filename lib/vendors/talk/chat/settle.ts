@@ -80,7 +80,7 @@ function hasBroken({ cause }: GatewayError): boolean {
 function named(error: GatewayError, { referenceId, token }: Sent): GatewayError {
   return talkError(
     error.code,
-    `${error.message} It is not among the newest messages of room ${token}; look for its referenceId before you send it again.`,
+    `${error.message} It is not among the newest messages of room ${token}; check for its referenceId before you send it again.`,
     {
       outcome: 'unknown',
       referenceId,

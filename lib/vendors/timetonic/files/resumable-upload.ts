@@ -165,7 +165,7 @@ function errorOf(error: unknown, last: unknown): unknown {
       : error;
   if (cause instanceof GatewayError) return cause;
   const status = statusOf(error);
-  const hint = ' Call again with the same file: it goes on where it stopped.';
+  const hint = ' Call again with the same file: the upload continues where it stopped.';
   if (status !== undefined) {
     return timetonicError(
       'vendor_failed',

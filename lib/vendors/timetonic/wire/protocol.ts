@@ -141,7 +141,7 @@ function noAnswer(text: string, json: boolean, { effect, doing }: RequestContext
 export function lost(doing: string, why: string): GatewayError {
   return timetonicError(
     'outcome_unknown',
-    `${doing} was sent to ${title}, but ${why}. It may have been carried out; look before you send it again.`,
+    `${doing} was sent to ${title}, but ${why}. It may have been carried out; check before you send it again.`,
     { outcome: 'unknown' },
   );
 }

@@ -69,7 +69,7 @@ export async function giveUp(call: TimetonicCall, name: string, error: unknown):
 export function unknown(what: string): GatewayError {
   return timetonicError(
     'outcome_unknown',
-    `${title} may have made ${what}, but its answer was lost. Look for it; where it is not there, send it under another name.`,
+    `${title} may have created ${what}, but its response was lost. Check whether it exists; if it does not, send it under another name.`,
     { outcome: 'unknown' },
   );
 }

@@ -125,7 +125,7 @@ async function attach(
       const why = error instanceof Error ? error.message : String(error);
       throw timetonicError(
         'vendor_failed',
-        `The message was sent${smid === '' ? '' : ` as ${smid}`} with ${files.length} of ${sources.length} files; ${source.name} could not be attached: ${why} Attach what is missing with fileUpload and that smid; sending the message again would double it.`,
+        `The message was sent${smid === '' ? '' : ` as ${smid}`} with ${files.length} of ${sources.length} files; ${source.name} could not be attached: ${why} Attach what is missing with fileUpload and that smid; sending the message again would create a second one.`,
         { outcome: 'refused', cause: error },
       );
     }
