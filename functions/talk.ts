@@ -1,5 +1,5 @@
 import { httpFunction } from '../lib/aws/http-function.ts';
-import { answerVendorRequest } from '../lib/connections/operation-routes.ts';
+import { answerVendorRequest } from '../lib/connections/answer-vendor-request.ts';
 import { talk } from '../lib/vendors/talk/index.ts';
 
 /** Every operation of Nextcloud Talk: `/v1/talk/{connection}/{operation}` and `/raw/{path}`. */

@@ -1,5 +1,5 @@
 import { httpFunction } from '../lib/aws/http-function.ts';
-import { answerVendorRequest } from '../lib/connections/operation-routes.ts';
+import { answerVendorRequest } from '../lib/connections/answer-vendor-request.ts';
 import { timetonic } from '../lib/vendors/timetonic/index.ts';
 
 /** Every operation of TimeTonic: `/v1/timetonic/{connection}/{operation}` and `/raw/{path}`. */

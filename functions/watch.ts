@@ -1,4 +1,4 @@
-import { publishAdminKey } from '../lib/api/admin-key.ts';
+import { publishAdminKey } from '../lib/api/keys/admin-key.ts';
 import { metric } from '../lib/aws/log.ts';
 import { scheduledFunction } from '../lib/aws/scheduled-function.ts';
 import { watch } from '../lib/watch/heartbeat.ts';

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { localAccountFile, storeAccount } from '../cli/account.ts';
-import { publishAdminKey } from '../lib/api/admin-key.ts';
+import { publishAdminKey } from '../lib/api/keys/admin-key.ts';
 import type { StatusChangeEvent } from '../lib/aws/ended-executions.ts';
 import { hooksOf } from '../lib/aws/hooks.ts';
 import { log, logTo, onLog } from '../lib/aws/log.ts';

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..');
@@ -161,6 +161,14 @@ describe('who may import whom', () => {
       return owner !== undefined && from !== undefined && !owner.rooms.includes(from);
     });
     expect(breaches).toEqual([]);
+  });
+
+  test('the routes of a folder are in its routes.ts', () => {
+    const declaring = sources.filter((file) =>
+      /import \{[^}]*\broute\b[^}]*\} from '[^']*\/route\.ts'/.test(codeOf(file)),
+    );
+    expect(declaring.length).toBeGreaterThan(15);
+    expect(declaring.filter((file) => basename(file) !== 'routes.ts')).toEqual([]);
   });
 
   test('core knows zod and Node alone', () => {

@@ -1,7 +1,7 @@
 import type { Clock, Random } from '../core/clock.ts';
 import { expiry, keys } from '../store/items.ts';
 import type { Key, Table } from '../store/table.ts';
-import type { Principal } from './key-check.ts';
+import type { Principal } from './keys/key-check.ts';
 import type { HttpRequest } from './request.ts';
 import type { Audited } from './route.ts';
 

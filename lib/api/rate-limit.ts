@@ -1,7 +1,7 @@
 import { isRecent } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { LruMap } from '../core/lru-map.ts';
-import type { Principal } from './key-check.ts';
+import type { Principal } from './keys/key-check.ts';
 
 const windowSeconds = 60;
 

@@ -6,7 +6,7 @@ import { parseInput, type Shape } from '../core/operation.ts';
 import { pathTemplate } from '../core/path-template.ts';
 import { type IdempotencyServices, type JsonAnswer, once } from './idempotency.ts';
 import { idempotencyKey } from './idempotency-key.ts';
-import type { Principal } from './key-check.ts';
+import type { Principal } from './keys/key-check.ts';
 import { type HttpRequest, jsonBody } from './request.ts';
 import { type ControlArea, controlNeed, requireScope } from './scopes.ts';
 

@@ -1,4 +1,4 @@
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import { controlNeed, covers, operationNeed, within } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
 import { noOperation, operationOf } from '../connections/invoke.ts';

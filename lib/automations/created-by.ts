@@ -1,4 +1,4 @@
-import type { Creations } from '../api/key-routes.ts';
+import type { Creations } from '../api/keys/routes.ts';
 import { hookSecret } from '../core/secrets.ts';
 import type { Hooks } from '../hooks/hooks.ts';
 import { listSubscriptions, removeSubscription, type SubscriptionServices } from '../subscriptions/subscriptions.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { type AdmissionServices, admit } from './admission.ts';
 import { type AutomationItem, definitionOf } from './automations.ts';

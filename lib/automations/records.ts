@@ -1,4 +1,4 @@
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import { within } from '../api/scopes.ts';
 import type { Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import { Answer, type Route, type RouteCall, route } from '../api/route.ts';
 import { controlNeed, requireScope } from '../api/scopes.ts';
 import type { GatewayServices } from '../connections/invoke.ts';

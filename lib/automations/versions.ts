@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import { named } from '../core/field.ts';
 import { unpackText } from '../store/blobs.ts';
 import { keys } from '../store/items.ts';

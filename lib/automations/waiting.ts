@@ -1,5 +1,5 @@
-import type { PauseState } from '../api/pause.ts';
-import type { Waiting } from '../api/pause-routes.ts';
+import type { PauseState } from '../api/pause/pause.ts';
+import type { Waiting } from '../api/pause/routes.ts';
 import { type ListedKind, newestListed } from '../store/due.ts';
 import type { Table } from '../store/table.ts';
 

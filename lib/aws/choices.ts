@@ -1,5 +1,5 @@
 import { listAutomations } from '../automations/automations.ts';
-import type { OwnChoices } from '../connections/choice-routes.ts';
+import type { OwnChoices } from '../connections/choices/routes.ts';
 import type { EventCatalogue } from '../core/vendor.ts';
 import { eventTypesOf } from '../events/event-types.ts';
 import { hooksOf } from './hooks.ts';

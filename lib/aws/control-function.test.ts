@@ -2,7 +2,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { handler } from '../../functions/control.ts';
 import { startBackends } from '../../test/support/harness.ts';
-import { hashOf } from '../api/admin-key.ts';
+import { hashOf } from '../api/keys/admin-key.ts';
 import { keys } from '../store/items.ts';
 import { Table } from '../store/table.ts';
 import { logTo } from './log.ts';

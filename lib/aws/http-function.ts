@@ -1,6 +1,6 @@
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import type { HttpRequest } from '../api/request.ts';
 import type { InvokeAnswer } from '../connections/invoke.ts';
 import { answeredError, GatewayError, problemOf } from '../core/errors.ts';

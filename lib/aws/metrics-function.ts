@@ -1,10 +1,10 @@
 import { controlNeed, requireScope } from '../api/scopes.ts';
-import { listUsage, type Usage } from '../connections/usage.ts';
+import { listUsage, type Usage } from '../connections/usage/usage.ts';
 import { methodNotAllowed } from '../core/errors.ts';
 import { httpFunction } from './http-function.ts';
 import { services } from './services.ts';
 
-export type { Usage } from '../connections/usage.ts';
+export type { Usage } from '../connections/usage/usage.ts';
 
 /** A handler that answers with metrics in the text format of Prometheus to keys with the scope `trunkline/metrics/read`. */
 export function metricsFunction(text: (usage: readonly Usage[]) => Promise<string>) {

@@ -1,11 +1,11 @@
-import { KeyCheck } from '../api/key-check.ts';
-import { Pause } from '../api/pause.ts';
+import { KeyCheck } from '../api/keys/key-check.ts';
+import { Pause } from '../api/pause/pause.ts';
 import { RateLimit } from '../api/rate-limit.ts';
 import { Connections } from '../connections/connections.ts';
 import type { GatewayServices } from '../connections/invoke.ts';
 import { SessionStore } from '../connections/session-store.ts';
 import { Sessions } from '../connections/sessions.ts';
-import { UsageCounter } from '../connections/usage.ts';
+import { UsageCounter } from '../connections/usage/usage.ts';
 import type { FileStore } from '../core/files.ts';
 import { type AddressPolicy, setDeploymentAddresses } from '../core/http/address-policy.ts';
 import { type HttpClient, httpClient } from '../core/http/client.ts';

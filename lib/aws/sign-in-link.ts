@@ -1,6 +1,6 @@
-import { hashOf } from '../api/admin-key.ts';
-import { adminKeyId } from '../api/key-check.ts';
-import { SignIns } from '../api/sign-ins.ts';
+import { hashOf } from '../api/keys/admin-key.ts';
+import { adminKeyId } from '../api/keys/key-check.ts';
+import { SignIns } from '../api/sign-ins/sign-ins.ts';
 import { services } from './services.ts';
 
 /** An address of the console that signs in with the admin key, once and within an hour. The token is in the fragment, which no server sees. */

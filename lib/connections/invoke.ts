@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { IdempotencyServices, JsonAnswer } from '../api/idempotency.ts';
-import type { Principal } from '../api/key-check.ts';
-import type { Pause } from '../api/pause.ts';
+import type { Principal } from '../api/keys/key-check.ts';
+import type { Pause } from '../api/pause/pause.ts';
 import { operationNeed, requireScope } from '../api/scopes.ts';
 import { coerceQuery } from '../core/coerce.ts';
 import { GatewayError } from '../core/errors.ts';

@@ -1,6 +1,6 @@
 import { once } from '../api/idempotency.ts';
 import { idempotencyKey } from '../api/idempotency-key.ts';
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import { type HttpRequest, jsonBody, requireUncompressed } from '../api/request.ts';
 import { operationNeed, requireScope } from '../api/scopes.ts';
 import { GatewayError, methodNotAllowed } from '../core/errors.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import type { RouteCall } from '../api/route.ts';
 import { adminScope, mayRead } from '../api/scopes.ts';
 import { GatewayError, refusedField } from '../core/errors.ts';

@@ -12,7 +12,7 @@ import type { ConnectionItem, Connections } from './connections.ts';
 import { notesOf, sharedNotesOf } from './notes.ts';
 import type { HeldSession } from './session-store.ts';
 import type { Sessions } from './sessions.ts';
-import type { UsageCounter } from './usage.ts';
+import type { UsageCounter } from './usage/usage.ts';
 
 export interface CallServices {
   table: Table;

@@ -1,4 +1,4 @@
-import type { PauseState } from '../api/pause.ts';
+import type { PauseState } from '../api/pause/pause.ts';
 import { type Appended, appendEvents, type LogServices } from './log.ts';
 import { type OwnEventType, ownEventTypes, resumption } from './own-event-types.ts';
 import type { Subject } from './reading.ts';

@@ -1,4 +1,4 @@
-import type { Pause } from '../api/pause.ts';
+import type { Pause } from '../api/pause/pause.ts';
 import { adminScope } from '../api/scopes.ts';
 import type { Starter } from '../core/durable.ts';
 import { forEachLimited } from '../core/limit.ts';

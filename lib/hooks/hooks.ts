@@ -1,4 +1,4 @@
-import { hashOf } from '../api/admin-key.ts';
+import { hashOf } from '../api/keys/admin-key.ts';
 import { type Clock, isRecent, type Random } from '../core/clock.ts';
 import { equalInConstantTime } from '../core/constant-time.ts';
 import { GatewayError } from '../core/errors.ts';

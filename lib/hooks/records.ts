@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';

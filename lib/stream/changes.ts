@@ -1,5 +1,5 @@
-import type { Principal } from '../api/key-check.ts';
-import type { Pause, PauseState } from '../api/pause.ts';
+import type { Principal } from '../api/keys/key-check.ts';
+import type { Pause, PauseState } from '../api/pause/pause.ts';
 import { type ControlArea, controlNeed, covers } from '../api/scopes.ts';
 import { type RunItem, runStates } from '../automations/runs/runs.ts';
 import { entriesAfter, lastPosition } from '../events/list.ts';
@@ -8,8 +8,8 @@ import { mayReadEvent } from '../events/reading.ts';
 import { newestListed } from '../store/due.ts';
 import { isDeliveryItem, isRunItem, keys } from '../store/items.ts';
 import type { Item } from '../store/table.ts';
-import { type DeliveryItem, deliveryStates } from '../subscriptions/deliveries.ts';
-import { maySeeDelivery } from '../subscriptions/delivery-list.ts';
+import { type DeliveryItem, deliveryStates } from '../subscriptions/deliveries/deliveries.ts';
+import { maySeeDelivery } from '../subscriptions/deliveries/list.ts';
 import type { RecentChanges } from './recent-changes.ts';
 
 export interface StreamServices extends LogServices {

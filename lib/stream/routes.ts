@@ -1,9 +1,9 @@
-import type { Principal } from '../api/key-check.ts';
-import { showPause } from '../api/pause-routes.ts';
+import type { Principal } from '../api/keys/key-check.ts';
+import { showPause } from '../api/pause/routes.ts';
 import { Answer, type Route, route } from '../api/route.ts';
 import { controlNeed, covers, requireScope } from '../api/scopes.ts';
 import { showRun } from '../automations/runs/routes.ts';
-import { showDelivery } from '../subscriptions/delivery-routes.ts';
+import { showDelivery } from '../subscriptions/deliveries/routes.ts';
 import { changesSince, type StreamCursor, type StreamedChange, type StreamServices, streamStart } from './changes.ts';
 
 /** The delay after which a browser reconnects once a response has ended, in milliseconds. */

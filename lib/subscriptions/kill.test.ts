@@ -9,7 +9,7 @@ import { type Receiver, startReceiver } from '../../test/support/receiver.ts';
 import { until } from '../../test/support/until.ts';
 import { useFiles } from '../aws/services.ts';
 import { appendEvents, type NewEvent } from '../events/log.ts';
-import { listDeliveries } from './delivery-list.ts';
+import { listDeliveries } from './deliveries/list.ts';
 import { createSubscription } from './subscriptions.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'trunkline-kill-'));

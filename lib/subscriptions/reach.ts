@@ -1,4 +1,4 @@
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import { isHistory, matchesConnection, matchesType } from '../events/list.ts';
 import {
   type EventOwner,

@@ -2,8 +2,14 @@ import type { Starter } from '../core/durable.ts';
 import { entriesSince } from '../events/list.ts';
 import { type EventItem, isKept, shownEvent } from '../events/log.ts';
 import { keys } from '../store/items.ts';
-import { type DeliveryItem, type DeliveryState, newDelivery, replayDelivery, startDelivery } from './deliveries.ts';
-import { deliveriesBetween } from './delivery-list.ts';
+import {
+  type DeliveryItem,
+  type DeliveryState,
+  newDelivery,
+  replayDelivery,
+  startDelivery,
+} from './deliveries/deliveries.ts';
+import { deliveriesBetween } from './deliveries/list.ts';
 import { passes } from './filter.ts';
 import { concerns } from './reach.ts';
 import type { SubscriptionItem, SubscriptionServices } from './subscriptions.ts';

@@ -4,11 +4,11 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startWorld, type World } from '../../test/support/event-world.ts';
 import { admin, TestClock } from '../../test/support/harness.ts';
 import { type Receiver, startReceiver } from '../../test/support/receiver.ts';
-import type { Principal } from '../api/key-check.ts';
+import type { Principal } from '../api/keys/key-check.ts';
 import { listEvents } from '../events/list.ts';
 import { registerWaiter, type Wanted, waitersFor } from '../events/waiters.ts';
 import { keys } from '../store/items.ts';
-import { listDeliveries } from './delivery-list.ts';
+import { listDeliveries } from './deliveries/list.ts';
 import { waiterServices } from './route-events.ts';
 import { changeSubscription, listSubscriptions, readSubscription, removeSubscription } from './subscriptions.ts';
 

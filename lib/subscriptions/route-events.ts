@@ -4,7 +4,7 @@ import { type EventItem, shownEvent, wholeEvent } from '../events/log.ts';
 import { settleEvents } from '../events/settle.ts';
 import { completeWaiters, type WaiterServices, waitersFor } from '../events/waiters.ts';
 import { conditionHolds } from '../expressions/condition.ts';
-import { type DeliveryItem, newDelivery, startDelivery } from './deliveries.ts';
+import { type DeliveryItem, newDelivery, startDelivery } from './deliveries/deliveries.ts';
 import { passes } from './filter.ts';
 import { isFor } from './reach.ts';
 import { type SubscriptionServices, subscriptionsFor } from './subscriptions.ts';

@@ -1,6 +1,6 @@
 import { sweepLater, unroutedEvents } from '../events/unrouted.ts';
 import { dueItems } from '../store/due.ts';
-import { type DeliveryItem, startDelivery } from './deliveries.ts';
+import { type DeliveryItem, startDelivery } from './deliveries/deliveries.ts';
 import { type RouteServices, routeEvents, type StartRuns } from './route-events.ts';
 
 export interface SweepReport {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { SendingPaused } from '../../lib/api/pause.ts';
+import { SendingPaused } from '../../lib/api/pause/pause.ts';
 import { services } from '../../lib/aws/services.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type Bench, startBench } from './product.ts';

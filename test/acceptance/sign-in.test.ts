@@ -77,6 +77,6 @@ test('signing out ends the cookie', async () => {
 test('behind https the cookie stays on https', async () => {
   const proxied = await ask('POST', '/v1/sign-in', { authorization: `Bearer ${bench.product.adminKey}` });
   expect(proxied.headers.get('set-cookie')).not.toContain('Secure');
-  const { setCookie } = await import('../../lib/api/sign-ins.ts');
+  const { setCookie } = await import('../../lib/api/sign-ins/sign-ins.ts');
   expect(setCookie({ id: 'a', secret: 'b' }, true)).toMatch(/; Secure$/);
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Operation } from '@aws-sdk/client-lambda';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { hashOf } from '../../lib/api/admin-key.ts';
+import { hashOf } from '../../lib/api/keys/admin-key.ts';
 import { adminKeySecret, sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { keys } from '../../lib/store/items.ts';
 import { Table } from '../../lib/store/table.ts';

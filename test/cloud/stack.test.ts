@@ -7,7 +7,7 @@ import { mockClient } from 'aws-sdk-client-mock';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functions } from '../../functions/declarations.ts';
-import { defaultPerMinute } from '../../lib/api/key-check.ts';
+import { defaultPerMinute } from '../../lib/api/keys/key-check.ts';
 import { bodyLimitBytes, bodyLimitWithFileBytes } from '../../lib/api/request.ts';
 import { retentionDays } from '../../lib/core/files.ts';
 import { sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';

@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda';
-import { publishAdminKey } from '../../lib/api/admin-key.ts';
+import { publishAdminKey } from '../../lib/api/keys/admin-key.ts';
 import { adminKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';
 import { eventOf } from '../support/function-request.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '../../lib/api/key-check.ts';
+import type { Principal } from '../../lib/api/keys/key-check.ts';
 import { type Dispatcher, dispatcher } from '../../lib/api/route.ts';
 import { controlRoutes } from '../../lib/aws/control-routes.ts';
 import type { Services } from '../../lib/aws/services.ts';

@@ -1,7 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import type { DeliveryItem } from '../../lib/subscriptions/deliveries.ts';
-import { listDeliveries } from '../../lib/subscriptions/delivery-list.ts';
+import type { DeliveryItem } from '../../lib/subscriptions/deliveries/deliveries.ts';
+import { listDeliveries } from '../../lib/subscriptions/deliveries/list.ts';
 import { listSubscriptions, removeSubscription } from '../../lib/subscriptions/subscriptions.ts';
 import { startWorld, type World } from './event-world.ts';
 import { admin, TestClock } from './harness.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '../../lib/api/key-check.ts';
+import type { Principal } from '../../lib/api/keys/key-check.ts';
 import { durableFunction } from '../../lib/aws/durable.ts';
 import { useFiles } from '../../lib/aws/services.ts';
 import type { Clock } from '../../lib/core/clock.ts';
@@ -6,7 +6,7 @@ import type { DeliveryStart, Starter } from '../../lib/core/durable.ts';
 import type { HttpClient } from '../../lib/core/http/client.ts';
 import { appendEvents, type EventItem, type NewEvent } from '../../lib/events/log.ts';
 import { keys } from '../../lib/store/items.ts';
-import { type DeliverServices, deliver } from '../../lib/subscriptions/deliver.ts';
+import { type DeliverServices, deliver } from '../../lib/subscriptions/deliveries/deliver.ts';
 import { type RouteServices, routeEvents, type StartRuns } from '../../lib/subscriptions/route-events.ts';
 import { createSubscription, type NewSubscription } from '../../lib/subscriptions/subscriptions.ts';
 import { startDurableRuntime } from '../../local/runtime/durable-runtime.ts';

@@ -1,4 +1,4 @@
-import { publishAdminKey } from '../../lib/api/admin-key.ts';
+import { publishAdminKey } from '../../lib/api/keys/admin-key.ts';
 import { hookFunction } from '../../lib/aws/hook-function.ts';
 import type { TrunklineEvent } from '../../lib/core/event-type.ts';
 import { adminKeySecret, sealingKeySecret, sessionKeySecret } from '../../lib/core/secrets.ts';

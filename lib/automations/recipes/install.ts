@@ -1,4 +1,4 @@
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import { GatewayError, undefinedIfNotFound } from '../../core/errors.ts';
 import { didYouMean } from '../../core/nearest.ts';
 import { parseInput } from '../../core/operation.ts';

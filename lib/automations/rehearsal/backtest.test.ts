@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { engineStage } from '../../../test/support/engine-stage.ts';
 import { admin } from '../../../test/support/harness.ts';
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
 import { backtest } from './backtest.ts';
 import type { BacktestInput } from './schemas.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import { GatewayError, refusedField } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';

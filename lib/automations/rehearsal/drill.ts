@@ -1,4 +1,4 @@
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
 import { shownEvent } from '../../events/log.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import { within } from '../../api/scopes.ts';
 import { GatewayError, refusedField } from '../../core/errors.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import { invoke, prepare } from '../../connections/invoke.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { redact } from '../../core/redaction/redact.ts';

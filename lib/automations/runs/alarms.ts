@@ -1,4 +1,4 @@
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { mergeNewest, newestListed } from '../../store/due.ts';
 import type { Table } from '../../store/table.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { SendingPaused } from '../../api/pause.ts';
+import { SendingPaused } from '../../api/pause/pause.ts';
 import { invoke } from '../../connections/invoke.ts';
 import { openInput, sealInput } from '../../connections/sealed-input.ts';
 import type { Clock } from '../../core/clock.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ControlDesk, startControlDesk } from '../../../test/support/control-desk.ts';
-import { scopesOfKey } from '../../api/keys.ts';
+import { scopesOfKey } from '../../api/keys/keys.ts';
 import { keys } from '../../store/items.ts';
 import { beginRun } from './begin.ts';
 import { callsOwner, runKey, startRun } from './runs.ts';

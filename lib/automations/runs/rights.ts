@@ -1,4 +1,4 @@
-import { scopesOfKey } from '../../api/keys.ts';
+import { scopesOfKey } from '../../api/keys/keys.ts';
 import { keys } from '../../store/items.ts';
 import { type AutomationItem, definitionOf, runDefinitionOf } from '../automations.ts';
 import { isCall, target } from '../definition.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import { type Route, route } from '../../api/route.ts';
 import { controlNeed, requireScope, within } from '../../api/scopes.ts';
 import { GatewayError } from '../../core/errors.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import { covers } from '../../api/scopes.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { mayReadAll, ownVendor } from '../../events/reading.ts';

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { admin, startBackends, storedCredentials, TestClock } from '../../../test/support/harness.ts';
 import { startTalk, type TalkUnderTest } from '../../../test/support/talk-gateway.ts';
 import { dispatcher } from '../../api/route.ts';
-import { loginRoutes } from '../../connections/login-routes.ts';
+import { loginRoutes } from '../../connections/logins/routes.ts';
 import { connectionRoutes } from '../../connections/routes.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { proptt2 } from '../proptt2/index.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { storedCredentials } from '../../../test/support/harness.ts';
 import { failure, startTimetonic } from '../../../test/support/timetonic-caller.ts';
 import { logIn } from '../../../test/support/timetonic-client.ts';
-import type { Principal } from '../../api/key-check.ts';
+import type { Principal } from '../../api/keys/key-check.ts';
 import { invoke } from '../../connections/invoke.ts';
 import { credentialsSecret } from '../../core/secrets.ts';
 import { timetonic } from './index.ts';
