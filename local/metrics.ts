@@ -9,16 +9,28 @@ import type { QueueState } from './runtime/execution-queue.ts';
 type Labels = Readonly<Record<string, string>>;
 type Kind = 'counter' | 'gauge' | 'histogram';
 
+/** One time series of a family. */
+interface Series {
+  value: number;
+}
+
 /** One metric family in Prometheus' sense. */
 interface Family {
   kind: Kind;
   help: string;
   /** By the text of the labels. */
-  values: Map<string, number>;
+  series: Map<string, Series>;
+}
+
+/** The series that a request with a certain kind, vendor and status adds to. */
+interface RequestSeries {
+  counters: Series[];
+  buckets: { upTo: number; series: Series }[];
+  sum: Series;
 }
 
 /** Upper bounds of the request durations, in seconds. */
-const buckets = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25];
+const buckets = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, Number.POSITIVE_INFINITY];
 
 const families: Readonly<Record<string, readonly [Kind, string]>> = {
   trunkline_requests_total: ['counter', 'Answered HTTP requests by kind (call, control, hook, other) and status'],
@@ -61,12 +73,13 @@ const families: Readonly<Record<string, readonly [Kind, string]>> = {
 /** What the local product counts, from the lines of its log and from its queues, in the text format of Prometheus. */
 export class Metrics {
   readonly #families = new Map<string, Family>();
+  readonly #requests = new Map<string, RequestSeries>();
   readonly #lag = monitorEventLoopDelay({ resolution: 20 });
   readonly #startedAt = Date.now() / 1000;
 
   constructor() {
     for (const [name, [kind, help]] of Object.entries(families)) {
-      this.#families.set(name, { kind, help, values: new Map() });
+      this.#families.set(name, { kind, help, series: new Map() });
     }
     this.#lag.enable();
   }
@@ -100,7 +113,7 @@ export class Metrics {
     now: number,
   ): Promise<string> {
     for (const name of ['trunkline_vendor_calls_month', 'trunkline_vendor_quota_month'])
-      this.#families.get(name)?.values.clear();
+      this.#families.get(name)?.series.clear();
     for (const { vendor, connection, calls, quota } of usage) {
       this.#set('trunkline_vendor_calls_month', { vendor, connection }, calls);
       if (quota) this.#set('trunkline_vendor_quota_month', { vendor, connection }, quota.limit);
@@ -129,19 +142,38 @@ export class Metrics {
   }
 
   #noteRequest(path: string, { status, ms }: LogLine): void {
-    const [first, second] = path.split('/').slice(1);
-    const vendor = first === 'v1' && second !== undefined && vendorNames.includes(second) ? second : undefined;
+    const [, first, second = ''] = path.split('/', 3);
+    const vendor = first === 'v1' && vendorNames.includes(second) ? second : undefined;
     const kind = vendor !== undefined ? 'call' : first === 'v1' ? 'control' : first === 'hooks' ? 'hook' : 'other';
-    const code = String(status);
-    this.#add('trunkline_requests_total', { kind, status: code });
-    if (vendor !== undefined) this.#add('trunkline_calls_total', { vendor, status: code });
-    if (kind === 'hook') this.#add('trunkline_hook_posts_total', { status: code });
+    const request = this.#requestSeries(kind, vendor, String(status));
     const seconds = Number(ms) / 1000;
+    for (const each of request.counters) each.value++;
+    for (const { upTo, series } of request.buckets) if (seconds <= upTo) series.value++;
+    request.sum.value += seconds;
+  }
+
+  /** Looked up once per kind, vendor and status, because the text of labels costs more than all else that is done for a request here. */
+  #requestSeries(kind: string, vendor: string | undefined, status: string): RequestSeries {
+    const id = `${vendor ?? kind} ${status}`;
+    const known = this.#requests.get(id);
+    if (known) return known;
     const name = 'trunkline_request_duration_seconds';
-    for (const bound of buckets) this.#add(name, { part: 'bucket', kind, le: String(bound) }, seconds <= bound ? 1 : 0);
-    this.#add(name, { part: 'bucket', kind, le: '+Inf' });
-    this.#add(name, { part: 'sum', kind }, seconds);
-    this.#add(name, { part: 'count', kind });
+    const counters = [
+      this.#series('trunkline_requests_total', { kind, status }),
+      this.#series(name, { part: 'count', kind }),
+    ];
+    if (vendor !== undefined) counters.push(this.#series('trunkline_calls_total', { vendor, status }));
+    if (kind === 'hook') counters.push(this.#series('trunkline_hook_posts_total', { status }));
+    const fresh = {
+      counters,
+      buckets: buckets.map((upTo) => ({
+        upTo,
+        series: this.#series(name, { part: 'bucket', kind, le: Number.isFinite(upTo) ? String(upTo) : '+Inf' }),
+      })),
+      sum: this.#series(name, { part: 'sum', kind }),
+    };
+    this.#requests.set(id, fresh);
+    return fresh;
   }
 
   #noteTick(clock: string, line: LogLine): void {
@@ -167,13 +199,22 @@ export class Metrics {
   }
 
   #add(name: string, labels: Labels = {}, by = 1): void {
-    const values = this.#families.get(name)?.values;
-    const key = labelText(labels);
-    values?.set(key, (values.get(key) ?? 0) + by);
+    this.#series(name, labels).value += by;
   }
 
   #set(name: string, labels: Labels, value: number): void {
-    this.#families.get(name)?.values.set(labelText(labels), value);
+    this.#series(name, labels).value = value;
+  }
+
+  #series(name: string, labels: Labels): Series {
+    const family = this.#families.get(name);
+    if (family === undefined) throw new Error(`${name} is not declared`);
+    const key = labelText(labels);
+    const known = family.series.get(key);
+    if (known) return known;
+    const fresh = { value: 0 };
+    family.series.set(key, fresh);
+    return fresh;
   }
 }
 
@@ -187,7 +228,7 @@ function escaped(value: string): string {
   return value.replace(/[\\"\n]/g, (found) => (found === '\n' ? '\\n' : `\\${found}`));
 }
 
-function familyText(name: string, { kind, help, values }: Family): string {
-  const lines = [...values].map(([labels, value]) => `${name}${labels} ${value}\n`);
+function familyText(name: string, { kind, help, series }: Family): string {
+  const lines = [...series].map(([labels, { value }]) => `${name}${labels} ${value}\n`);
   return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${lines.join('')}`;
 }

@@ -90,10 +90,12 @@ function requestOf(event: APIGatewayProxyEventV2, context: Context): HttpRequest
 /** Lets pages of the allowed origins call the API: answers their preflight requests and marks every answer, errors included. */
 function crossOrigin(): Chain {
   const mark: NonNullable<Chain['after']> = (state) => {
+    const { allowedOrigins } = services();
+    if (allowedOrigins.length === 0) return;
     const { request } = progressOf(state.event, state.context);
     const { response } = state;
     if (response === null || typeof response !== 'object') return;
-    const { vary, ...allowed } = originHeaders(services().allowedOrigins, request.headers.origin);
+    const { vary, ...allowed } = originHeaders(allowedOrigins, request.headers.origin);
     const before = response.headers?.vary;
     response.headers = {
       ...response.headers,

@@ -9,7 +9,8 @@ export class LruMap<Key, Value> extends Map<Key, Value> {
 
   override get(key: Key): Value | undefined {
     const value = super.get(key);
-    if (value !== undefined) {
+    // In a map that is less than half full, nothing is about to go, and most maps are: their order need not be kept.
+    if (value !== undefined && this.size * 2 >= this.#max) {
       super.delete(key);
       super.set(key, value);
     }

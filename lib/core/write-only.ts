@@ -1,9 +1,16 @@
 import { isWriteOnly, wireName } from './field.ts';
 import { type Operation, schemasOf } from './operation.ts';
 
-/** The fields of an operation that are only ever written, such as a password. */
-export function writeOnlyFields(operation: Operation): string[] {
-  return Object.entries(schemasOf(operation).shape).flatMap(([name, schema]) => (isWriteOnly(schema) ? [name] : []));
+const found = new WeakMap<Operation, readonly string[]>();
+
+/** The fields of an operation that are only ever written, such as a password. Found once per operation. */
+export function writeOnlyFields(operation: Operation): readonly string[] {
+  let names = found.get(operation);
+  if (!names) {
+    names = Object.entries(schemasOf(operation).shape).flatMap(([name, schema]) => (isWriteOnly(schema) ? [name] : []));
+    found.set(operation, names);
+  }
+  return names;
 }
 
 /** The values of the write-only fields of an input. */

@@ -30,8 +30,9 @@ function isTrustedProxy(address: string): boolean {
 
 /** The address that a request came from: the nearest in `X-Forwarded-For` that is no trusted proxy, if such a proxy sent it. */
 function sourceOf(remoteAddress: string, forwarded: string | undefined): string {
+  if (forwarded === undefined) return remoteAddress;
   let source = remoteAddress;
-  for (const address of (forwarded ?? '').split(',').reverse()) {
+  for (const address of forwarded.split(',').reverse()) {
     if (!isTrustedProxy(source) || isIP(address.trim()) === 0) break;
     source = address.trim();
   }
@@ -48,7 +49,7 @@ export function gatewayEvent(routed: RoutedRequest, body: Buffer | undefined): A
   const sourceIp = sourceOf(remoteAddress, forwarded);
   headers['x-forwarded-for'] = forwarded === undefined ? remoteAddress : `${forwarded}, ${remoteAddress}`;
   // Only a proxy that the operator names is believed.
-  if (!isTrustedProxy(remoteAddress) || headers['x-forwarded-proto'] !== 'https') headers['x-forwarded-proto'] = 'http';
+  if (headers['x-forwarded-proto'] !== 'https' || !isTrustedProxy(remoteAddress)) headers['x-forwarded-proto'] = 'http';
 
   const event: APIGatewayProxyEventV2 = {
     version: '2.0',

@@ -31,9 +31,11 @@ export interface Usage {
 /** What this process has counted for one connection on one day. */
 interface Count {
   connection: Pick<Connection, 'vendor' | 'name'>;
+  /** `2026-11-05` (UTC) */
   day: string;
-  requests: number;
-  /** Those of them that are not in the table yet. */
+  /** When it begins, in epoch milliseconds. */
+  dayStart: number;
+  /** Requests that are not in the table yet. */
   pending: number;
   /** The month's total as last read from the table; undefined until then. */
   total?: number;
@@ -41,15 +43,16 @@ interface Count {
   syncedAt: number;
 }
 
-/** A count is written after 10 requests, for a busy connection after a tenth of its requests up to 100, and at the latest after `batchMs`. A process that ends loses fewer requests. */
+/** A count is written after `minBatch` requests, at most once per `writeEveryMs`, and at the latest after `batchMs`. A process that ends loses what it has not written. */
 const minBatch = 10;
-const maxBatch = 100;
+const writeEveryMs = 1000;
 const batchMs = 5 * 60_000;
 /** How long a total that was read may be used: other processes count too. */
 const totalMs = 60_000;
 /** How many connections a process counts for at once. */
 const maxCounts = 20_000;
-const retentionMs = 400 * 24 * 60 * 60_000;
+const dayMs = 24 * 60 * 60_000;
+const retentionMs = 400 * dayMs;
 
 /** Counts every request to a vendor, by connection and day, in batches. */
 export class UsageCounter {
@@ -103,22 +106,22 @@ export class UsageCounter {
     const count = this.#countOf(connection);
     // The process of a routine lives on, and one write for each of thousands of keepalives would double their cost.
     if (isRoutine && count.syncedAt === Number.NEGATIVE_INFINITY) count.syncedAt = this.#clock.now();
-    count.requests++;
     count.pending++;
-    const batch = Math.min(maxBatch, Math.max(minBatch, count.requests / 10));
-    if (count.pending >= batch || this.#clock.now() - count.syncedAt >= batchMs) void this.#write(count);
+    const age = this.#clock.now() - count.syncedAt;
+    if (age >= (count.pending >= minBatch ? writeEveryMs : batchMs)) void this.#write(count);
   }
 
   #countOf({ vendor, name }: Connection): Count {
     const id = `${vendor}/${name}`;
-    const day = new Date(this.#clock.now()).toISOString().slice(0, 10);
+    const now = this.#clock.now();
+    const dayStart = now - (now % dayMs);
     const known = this.#counts.get(id);
-    if (known?.day === day) return known;
+    if (known?.dayStart === dayStart) return known;
     if (known) void this.#write(known);
     const fresh: Count = {
       connection: { vendor, name },
-      day,
-      requests: 0,
+      day: new Date(dayStart).toISOString().slice(0, 10),
+      dayStart,
       pending: 0,
       syncedAt: Number.NEGATIVE_INFINITY,
     };
