@@ -1,5 +1,5 @@
-/** The form of a connection's name, as the source of a regular expression. */
-export const slugPattern = '[a-z][a-z0-9-]{0,39}';
+/** The form of a connection's name, as the source of a regular expression; browsers insist on the escaped hyphen. */
+export const slugPattern = '[a-z][a-z0-9\\-]{0,39}';
 
 const slug = new RegExp(`^${slugPattern}$`);
 

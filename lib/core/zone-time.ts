@@ -1,3 +1,5 @@
+import { LruMap } from './lru-map.ts';
+
 const form =
   /^(?<year>\d{4})(?:(?<dash>-?)(?:(?<month>\d\d)\k<dash>(?<day>\d\d)|W(?<week>\d\d)\k<dash>(?<weekday>[1-7])|(?<ordinal>\d{3})))(?:(?:[T_]|\s+)(?<hour>\d\d)(?:(?<colon>:?)(?<minute>\d\d)(?:\k<colon>(?<second>\d\d))?)?(?:[.,](?<fraction>\d+))?(?:\s?(?<offset>Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?))?)?$/i;
 
@@ -83,7 +85,7 @@ function instantOf(wall: number, zone: string, now: number | undefined): number 
   return later !== undefined && now !== undefined && later <= now + clockSkewMs ? later : earlier;
 }
 
-const formats = new Map<string, Intl.DateTimeFormat>();
+const formats = new LruMap<string, Intl.DateTimeFormat>(1000);
 
 /** Milliseconds by which the clocks of a zone are ahead of UTC at an instant. */
 function zoneOffset(instant: number, zone: string): number {
@@ -111,7 +113,7 @@ function formatFor(zone: string): Intl.DateTimeFormat {
     } catch {
       throw new TypeError(`${zone} is not a time zone; one is called, for example, Europe/Paris or UTC`);
     }
-    if (formats.size < 1000) formats.set(zone, format);
+    formats.set(zone, format);
   }
   return format;
 }

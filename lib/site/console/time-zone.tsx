@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { parseTime } from '../../core/zone-time.ts';
 import { call } from './api.ts';
 import { FormDialog } from './dialog.tsx';
 import { SelectField } from './fields.tsx';
@@ -7,7 +8,7 @@ import { Loading, Notice, say } from './parts.tsx';
 import type { Connection } from './readings.ts';
 import { Fact } from './rows.tsx';
 import { localTime, now, span, zoneName } from './time.ts';
-import { likeliestZone, timeIn, toleranceMs } from './zone-time.ts';
+import { likeliestZone, toleranceMs } from './zone-time.ts';
 
 /** Lets the operator choose the zone of a ProPTT2 server's dates by comparing its newest date with the clock. */
 export function Calibration({ connection, onClose }: { connection: Connection; onClose: () => void }) {
@@ -23,7 +24,8 @@ export function Calibration({ connection, onClose }: { connection: Connection; o
     .filter(({ locationDate }) => locationDate !== undefined && locationDate !== '')
     .sort((one, other) => ((one.locationDate ?? '') < (other.locationDate ?? '') ? 1 : -1))[0];
   const date = newest?.locationDate;
-  const age = date === undefined ? undefined : now.value - timeIn(chosen, date);
+  const time = date === undefined ? undefined : parseTime(date, chosen, now.value);
+  const age = time === undefined ? undefined : now.value - time;
   const likely =
     date === undefined ? undefined : likeliestZone([...new Set([local, 'UTC', ...zones])], date, now.value);
   return (

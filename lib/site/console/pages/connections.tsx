@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import { slugPattern, slugRule } from '../../../core/slug.ts';
 import { call, may } from '../api.ts';
 import { BrowserLogin } from '../browser-login.tsx';
 import { CredentialFields, SettingsFields, useAccessWay } from '../connection-form.tsx';
@@ -184,8 +185,8 @@ function VendorForm({ document, vendor, onBack, onMade, onClose }: VendorFormPro
       <TextField
         label="Name"
         required
-        pattern="[a-z][a-z0-9\-]{0,39}"
-        title="a-z, 0-9 and hyphens, a letter first"
+        pattern={slugPattern}
+        title={slugRule}
         placeholder="dispatch"
         hint={`Part of the address of each call: /v1/${vendor}/${name || 'dispatch'}/…`}
         value={name}

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { parseTime } from '../../../core/zone-time.ts';
 import { may, mayCall } from '../api.ts';
 import { FormDialog } from '../dialog.tsx';
 import { SelectField, TextField } from '../fields.tsx';
@@ -11,7 +12,6 @@ import { LiveList, Row } from '../rows.tsx';
 import { storeTiles, tileProblem, tiles } from '../tiles.ts';
 import { ago, now } from '../time.ts';
 import { callsOf, count } from '../words.ts';
-import { timeIn } from '../zone-time.ts';
 
 interface User {
   id: number;
@@ -266,8 +266,7 @@ interface Person {
 
 function positionOf(user: User, zone: string): Person {
   const { latitude, longitude, locationDate } = user;
-  const time = locationDate ? timeIn(zone, locationDate) : Number.NaN;
-  const at = Number.isNaN(time) ? undefined : time;
+  const at = locationDate ? parseTime(locationDate, zone, now.value) : undefined;
   const age = at === undefined ? Number.POSITIVE_INFINITY : now.value - at;
   const tone: Tone = age <= currentMs ? 'good' : age <= recentMs ? 'warn' : 'idle';
   // A radio without a fix reports 0, 0.
