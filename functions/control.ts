@@ -1,7 +1,8 @@
 import { controlFunction } from '../lib/aws/control-function.ts';
 import { controlRoutes } from '../lib/aws/control-routes.ts';
 import { vendors } from '../lib/vendors/index.ts';
-import { recipes } from '../recipes/index.ts';
 
 /** Connections, keys and their status. */
-export const handler = controlFunction((services) => controlRoutes(services, vendors, recipes));
+export const handler = controlFunction((services) =>
+  controlRoutes(services, vendors, async () => (await import('../recipes/index.ts')).recipes),
+);

@@ -4,13 +4,12 @@ import type { Services } from '../lib/aws/services.ts';
 import { eventTypesOf } from '../lib/events/event-types.ts';
 import { site } from '../lib/site/routes.ts';
 import { vendors } from '../lib/vendors/index.ts';
-import { recipes } from '../recipes/index.ts';
 
 /** `/openapi.json`, `/docs` and `/health`. */
 export const handler = openHttpFunction(
   site((services: Services) => ({
     vendors,
-    routes: controlRoutes(services, vendors, recipes),
+    routes: controlRoutes(services, vendors),
     eventTypes: eventTypesOf(vendors),
   })),
 );

@@ -8,7 +8,7 @@ import { uploadRoutes } from '../api/uploads/routes.ts';
 
 import { creations } from '../automations/created-by.ts';
 
-import type { Recipes } from '../automations/recipes/recipe.ts';
+import type { LoadRecipes } from '../automations/recipes/recipe.ts';
 import { recipeRoutes } from '../automations/recipes/routes.ts';
 
 import { rehearsalRoutes } from '../automations/rehearsal/routes.ts';
@@ -38,7 +38,11 @@ import { hooksOf } from './hooks.ts';
 import type { Services } from './services.ts';
 
 /** Every control call. The control function and the OpenAPI document read this one list. Building it calls no service. */
-export function controlRoutes(services: Services, vendors: EventCatalogue, recipes: Recipes = {}): Route[] {
+export function controlRoutes(
+  services: Services,
+  vendors: EventCatalogue,
+  loadRecipes: LoadRecipes = async () => ({}),
+): Route[] {
   const onChange: ConnectionChange = async ({ name }, connection, gone) => {
     const vendor = vendors[name];
     if (gone) await forgetPolls(services.table, name, connection.name);
@@ -72,7 +76,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
         listHooks: () => hooksOf(services).list(),
       },
       vendors,
-      recipes,
+      loadRecipes,
     ),
     ...runRoutes(services, vendors),
     ...pauseRoutes(
@@ -96,7 +100,7 @@ export function controlRoutes(services: Services, vendors: EventCatalogue, recip
     ...transferRoutes(
       { ...services, vendors, vendorNames: Object.keys(vendors), hooks: hooksOf(services), listHooks },
       vendors,
-      recipes,
+      loadRecipes,
       routes,
     ),
   ];

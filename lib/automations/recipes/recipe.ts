@@ -27,6 +27,9 @@ export interface Recipe {
 /** The recipes by name. */
 export type Recipes = Readonly<Record<string, Recipe>>;
 
+/** Loads the recipes. A function that shows or installs none starts without them. */
+export type LoadRecipes = () => Promise<Recipes>;
+
 /** The inputs of an installation with defaults applied. Rejects missing, unknown or ill-typed inputs by name. */
 export function readInputs(recipe: Recipe, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(recipe.inputs, name));

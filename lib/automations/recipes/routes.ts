@@ -6,7 +6,7 @@ import type { EventCatalogue } from '../../core/vendor.ts';
 import { urlOf } from '../../hooks/routes.ts';
 import { type InstallServices, install, preview, recipeNamed } from './install.ts';
 import { listInstallations } from './installations.ts';
-import type { Recipe, Recipes } from './recipe.ts';
+import type { LoadRecipes, Recipe } from './recipe.ts';
 
 const installFields = () => ({
   name: field(z.optional(text(60)), {
@@ -28,9 +28,9 @@ const shown = () =>
   );
 
 /** The routes of the recipes that ship with Trunkline. */
-export function recipeRoutes(services: InstallServices, vendors: EventCatalogue, recipes: Recipes): Route[] {
+export function recipeRoutes(services: InstallServices, vendors: EventCatalogue, loadRecipes: LoadRecipes): Route[] {
   const shared = { tag: 'Recipes', area: 'automations' } as const;
-  const find = (name = ''): Recipe => recipeNamed(recipes, name);
+  const find = async (name = ''): Promise<Recipe> => recipeNamed(await loadRecipes(), name);
   return [
     route({
       ...shared,
@@ -38,7 +38,7 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
       operationId: 'listRecipes',
       summary: 'List the recipes with their inputs',
       output: () => z.array(shown()),
-      handle: async () => Object.keys(recipes).map((name) => show(name, find(name))),
+      handle: async () => Object.entries(await loadRecipes()).map(([name, recipe]) => show(name, recipe)),
     }),
     route({
       ...shared,
@@ -66,8 +66,8 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
       summary: 'Get a recipe with its hooks and automations',
       output: shown,
       handle: async ({ params: { name = '' } }) => {
-        const { hooks = {}, automations } = find(name);
-        return { ...show(name, find(name)), hooks, automations };
+        const recipe = await find(name);
+        return { ...show(name, recipe), hooks: recipe.hooks ?? {}, automations: recipe.automations };
       },
     }),
     route({
@@ -78,7 +78,7 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
       input: installFields,
       output: () => z.looseObject({ hooks: z.array(previewed()), automations: z.array(previewed()) }),
       handle: async ({ params, input }) => {
-        const recipe = find(params.name);
+        const recipe = await find(params.name);
         return preview(services, recipe, input.name ?? recipe.title, input.inputs);
       },
     }),
@@ -105,7 +105,7 @@ export function recipeRoutes(services: InstallServices, vendors: EventCatalogue,
           automations: z.array(z.looseObject({ id: z.string(), name: z.string() })),
         }),
       handle: async ({ params, input, principal, request }) => {
-        const recipe = find(params.name);
+        const recipe = await find(params.name);
         if (recipe.hooks) requireScope(principal.scopes, controlNeed('hooks', true));
         const { name = recipe.title, inputs: given } = input;
         const installing = { recipe, recipeName: params.name ?? '', name, given };

@@ -3,7 +3,7 @@ import { type Route, route } from '../../api/route.ts';
 import { controlNeed, requireScope } from '../../api/scopes.ts';
 import { field } from '../../core/field.ts';
 import type { EventCatalogue } from '../../core/vendor.ts';
-import type { Recipes } from '../recipes/recipe.ts';
+import type { LoadRecipes } from '../recipes/recipe.ts';
 import { exportInstallation } from './export.ts';
 import { Importer, type ImportServices, importActions, importKinds } from './import.ts';
 
@@ -25,7 +25,7 @@ const sections = () => ({
 export function transferRoutes(
   services: ImportServices,
   vendors: EventCatalogue,
-  recipes: Recipes,
+  loadRecipes: LoadRecipes,
   routes: readonly Route[],
 ): Route[] {
   const shared = { tag: 'Installation', area: 'automations' } as const;
@@ -82,6 +82,7 @@ export function transferRoutes(
         }),
       handle: async ({ input: { version: _, dryRun, ...input }, principal, request }) => {
         for (const area of areas) requireScope(principal.scopes, controlNeed(area, false));
+        const recipes = await loadRecipes();
         const importer = new Importer(services, vendors, recipes, routes, { principal, request }, dryRun);
         return { dryRun, results: await importer.run(input) };
       },

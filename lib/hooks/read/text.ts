@@ -44,3 +44,8 @@ function byteOrderMark([first, second]: Buffer): string | undefined {
   if (first === 0xff && second === 0xfe) return 'utf-16le';
   return first === 0xfe && second === 0xff ? 'utf-16be' : undefined;
 }
+
+/** The charset that an XML declaration names. */
+export function xmlCharset(bytes: Buffer): string | undefined {
+  return /^<\?xml[^>]{0,100}?\bencoding\s*=\s*["']([\w.:-]{1,40})["']/.exec(bytes.toString('latin1', 0, 200))?.[1];
+}

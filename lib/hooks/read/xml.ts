@@ -22,11 +22,6 @@ export function readXml(text: string): Record<string, unknown> {
   return content(parse(text)).value as Record<string, unknown>;
 }
 
-/** The charset that an XML declaration names. */
-export function xmlCharset(bytes: Buffer): string | undefined {
-  return /^<\?xml[^>]{0,100}?\bencoding\s*=\s*["']([\w.:-]{1,40})["']/.exec(bytes.toString('latin1', 0, 200))?.[1];
-}
-
 function parse(text: string): Child[] {
   const parser = new XMLParser({
     preserveOrder: true,
