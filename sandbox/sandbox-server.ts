@@ -67,7 +67,7 @@ export interface Sandbox<State> {
   counts(): Record<string, number>;
   /** Reports what a person near the vendor would notice to `onEffect`. */
   effect(text: string): void;
-  /** Forgets journal, counts and faults, not the vendor's state. */
+  /** Clears journal, counts and faults, but not the vendor's state. */
   reset(): void;
   /** Writes the state file now, after a change that no request over HTTP made. */
   save(): void;
@@ -148,7 +148,7 @@ export async function startSandbox<State extends object>(
 
   async function serve(raw: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = raw.url ?? '/';
-    // Split by hand: the URL class throws on `//` and rewrites dots, and a strict vendor must see what was sent.
+    // Split here because the URL class throws on `//` and rewrites dots, and a strict vendor must see what was sent.
     const mark = target.indexOf('?');
     let read: Promise<Buffer> | undefined;
     const request: SandboxRequest = {
@@ -212,7 +212,7 @@ export async function startSandbox<State extends object>(
 
   async function control(request: SandboxRequest): Promise<SandboxReply> {
     if (options.controlKey !== undefined && request.headers.authorization !== `Bearer ${options.controlKey}`)
-      return { status: 401, body: { message: 'The controls ask for their key.' } };
+      return { status: 401, body: { message: 'The controls need their key.' } };
     const key = `${request.method} ${request.path.slice('/__sandbox/'.length)}`;
     const own = Object.hasOwn(controls, key) ? controls[key] : undefined;
     const called = own ?? (Object.hasOwn(sharedControls, key) ? sharedControls[key] : undefined);

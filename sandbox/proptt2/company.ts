@@ -8,18 +8,18 @@ export interface Company {
   mode: 'package' | 'cloud';
   /** The data that is created on first access: `demo` a full company, `small` one channel and three users. */
   seed: 'demo' | 'small';
-  /** Source hosts by hid. */
+  /** Source hosts by host id (`hid`, 1–10). */
   hosts: Record<string, Host>;
   data?: CompanyData;
 }
 
-/** One source host (hid) of a company, with its sessions. */
+/** One source host of a company, with its sessions. */
 export interface Host {
   /** The Rand that the next /auth must use. */
   rand?: string;
-  /** The last keys that can no longer log in, and why. */
+  /** The latest keys that can no longer log in, with the reason. */
   spent: { authKey: string; why: 'used' | 'superseded' }[];
-  /** Live and expired sessions by skey; one unless older ones are let live. */
+  /** Live and expired sessions by skey. Only one is live while `authKillsOlderSession` is set. */
   sessions: Record<string, Session>;
   serverCalls: number;
   logins: number;

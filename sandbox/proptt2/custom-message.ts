@@ -20,8 +20,8 @@ const photo = 0x01;
 const images = [undefined, 'bmp', 'jpeg', 'png'] as const;
 
 /**
- * Takes a custom message apart as the vendor's client page describes: `cmd(1) contentType(1) msgId(2)`, for a chunk
- * `current(2) count(2)`, for a photo `imgType(1) 0 0 0`, then data. Answers what is wrong with one that does not decode.
+ * Decodes a custom message as the vendor's client page describes: `cmd(1) contentType(1) msgId(2)`, for a chunk `current(2)
+ * count(2)`, for a photo `imgType(1) 0 0 0`, then data. Returns what is wrong with one that cannot be decoded.
  */
 export function decodeFrame(bytes: Buffer): CustomMessageFrame | string {
   if (bytes.length < 4) return 'the frame is shorter than its header';

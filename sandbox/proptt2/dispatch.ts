@@ -34,7 +34,7 @@ const sessionCalls: Record<string, typeof answerServer | typeof answerKeepalive>
 const templates = new Set([...Object.keys(endpoints), ...Object.keys(sessionCalls)].map((key) => key.split(' ')[1]));
 const base = '/openapi/1/';
 
-/** Answers one request as the vendor would. `undocumented` are replies of endpoints that the document lacks. */
+/** Answers one request as the vendor would. `undocumented` holds replies of endpoints that are missing from the document. */
 export async function dispatch(
   request: SandboxRequest,
   sandbox: Sandbox<Proptt2State>,

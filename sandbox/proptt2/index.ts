@@ -4,23 +4,23 @@ import { type CompanyOptions, demoCompany, derivedCompany, newCompany } from './
 import { dispatch } from './dispatch.ts';
 import { companyData, defaultSettings, type Proptt2Settings, type Proptt2State } from './state.ts';
 
-/** The options of the sandbox ProPTT2. They override the state file. */
+/** The options of the stand-in ProPTT2. They override the state file. */
 export interface Proptt2SandboxOptions extends Partial<Proptt2Settings> {
   /** Defaults to the demo company, owner `owner@company.com` with key `bb00cc`. */
   companies?: CompanyOptions[];
   /**
-   * So many small companies more, for load: the n-th (from 1) has owner `owner{n}@company{n}.example` and key `key-{n}`,
-   * one channel and three users, made when first asked for.
+   * The number of additional small companies, for load tests. The n-th (from 1) has owner `owner{n}@company{n}.example`, key
+   * `key-{n}`, one channel and three users, created on first access.
    */
   companyCount?: number;
-  /** JSON replies of endpoints that the document does not have, keyed `GET /notices`. They ask for nothing but a session. */
+  /** JSON replies of endpoints that are not in the document, keyed `GET /notices`. They require only a session. */
   undocumented?: Record<string, object>;
 }
 
-/** A running sandbox ProPTT2. */
+/** A running stand-in ProPTT2. */
 export interface Proptt2Sandbox extends Sandbox<Proptt2State>, Proptt2Controls {}
 
-/** Starts a sandbox ProPTT2 on loopback: all calls of the vendor's document, as strict as the document. */
+/** Starts a stand-in ProPTT2 on loopback, with all calls of the vendor's document and as strict as the document. */
 export async function startProptt2Sandbox(
   options: SandboxOptions & Proptt2SandboxOptions = {},
 ): Promise<Proptt2Sandbox> {

@@ -136,7 +136,7 @@ describe('records', () => {
     expect(ids(await caller.call('GET', '/records', { query: 'pageSize=2' }))).toEqual([1, 2]);
   });
 
-  test('name their channel by number; the file path stands in the single record only', async () => {
+  test('name their channel by number; only the single record has the file path', async () => {
     const caller = await Proptt2Caller.start();
     const one = (await caller.call('GET', '/records/9')).json;
     expect(one).toMatchObject({

@@ -168,7 +168,7 @@ describe('a session', () => {
     },
   );
 
-  test('is asked for as exactly by the keepalive', async () => {
+  test('is validated as strictly by the keepalive', async () => {
     const caller = await Proptt2Caller.start();
     const answers: Answer[] = [
       await caller.call('GET', '/keepalive', { wholeQuery: `hid=1&skey=${caller.skey}` }),

@@ -16,7 +16,7 @@ export interface Proptt2Settings {
   authKillsOlderSession: boolean;
   /** Whether a PUT empties the optional fields that it leaves out. */
   putClearsOmitted: boolean;
-  /** Which to follow where the document's tables and examples disagree about the type of a returned field. */
+  /** Whether returned fields have the types of the document's tables or of its examples, where the two disagree. */
   answerTypes: 'table' | 'example';
   recordOrder: 'newest' | 'oldest';
   /** The page size of record lists if none is requested. */
@@ -43,7 +43,7 @@ export interface SentMessage {
   senderHid: number;
 }
 
-/** A custom message taken apart; `data` is base64. */
+/** A decoded custom message; `data` is base64. */
 export interface CustomMessageFrame {
   command: number;
   messageId: number;

@@ -63,7 +63,7 @@ export const userEndpoints: Endpoints = {
     answer: (call, body) => {
       const user = findUser(call, 0);
       if (!user) return notFound();
-      // Type and authToken stay: the one is never empty, the other can be read by nobody who wants to send it again.
+      // Type and authToken stay: the type is never empty, and a caller cannot read the authToken to send it again.
       const omitted = call.settings.putClearsOmitted ? { email: '', description: '' } : {};
       Object.assign(user, omitted, body);
       return done();

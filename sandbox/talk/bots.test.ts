@@ -58,7 +58,7 @@ function signed(text: string, with_ = secret, seed = random): Record<string, str
 }
 
 describe('a push', () => {
-  test('is signed over random and raw body, which no JSON library but PHP writes alike', async () => {
+  test('is signed over random and raw body, in the JSON that PHP writes', async () => {
     await start();
     say('Größe 5/6 für @alice 🚒');
     await talk.pushesSettled();
@@ -90,7 +90,7 @@ describe('a push', () => {
     expect(talk.state.bots[0]?.errorCount).toBe(errors);
   });
 
-  test('to nobody is an error too', async () => {
+  test('to an unreachable bot is an error, too', async () => {
     await start();
     await new Promise((resolve) => receiver.close(resolve));
     say('hello?');
@@ -120,7 +120,7 @@ describe('a push', () => {
     );
   });
 
-  test('can be held and let go, or lost, which the chat does not know of', async () => {
+  test('can be held and released, or lost, without any effect on the chat', async () => {
     const client = await start();
     talk.setPushes('pause');
     say('held');

@@ -34,7 +34,7 @@ export function joinCall(r: TalkRequest): Answer {
   session.lastPing = r.now;
   const flags = int(r, 'flags', 7);
   if (session.inCall === 0) {
-    // Silent sessions do not count: a call that only they are in is announced in the chat as started once more.
+    // Silent sessions do not count: a call with only such sessions is announced in the chat as started again.
     const started = sessionsInCall(r.talk, room).length === 0;
     room.call ??= { since: r.now, users: [], guests: [] };
     const taken = attendee.actorType === 'users' ? room.call.users : room.call.guests;

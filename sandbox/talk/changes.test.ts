@@ -66,7 +66,7 @@ describe('changes to lines', () => {
     ]);
   });
 
-  test('a reaction is a line of its own, and taking it back turns it into another', async () => {
+  test('a reaction is a separate line, and removing it turns that into a system line', async () => {
     const client = await start();
     const id = say('bob', 'good?');
     const react = (method: string, reaction: string) =>

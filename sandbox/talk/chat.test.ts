@@ -40,7 +40,7 @@ describe('long polls', () => {
     });
     await held(1);
     now += 29_000;
-    // Whatever happens in the room makes the stand-in look at its clock.
+    // Any activity in the room makes the stand-in read its clock.
     talk.killSession({ token: room, user: 'carol' });
     expect([talk.heldRequests(), status]).toEqual([1, 0]);
     now += 1000;

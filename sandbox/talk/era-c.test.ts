@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Replay } from '../../test/support/talk-replay.ts';
 import { demoRoomToken as room, startTalkSandbox, type TalkSandbox } from './index.ts';
 
-// Era C (Talk 4 to 8) was not recorded, so it is held against the mapping table: rooms and calls on v1, chat-v2, no ping.
+// Era C (Talk 4 to 8) was not recorded, so it is checked against the mapping table: rooms and calls on v1, chat-v2, no ping.
 let talk: TalkSandbox;
 let client: Replay;
 

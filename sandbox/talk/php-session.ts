@@ -15,8 +15,8 @@ export interface OpenSession {
 const kept = 2000;
 
 /**
- * Opens the PHP session of a request as a server of that version does. The session survives only if all cookies come back; on era A
- * the first request with `cookie_test` logs in anew and empties it, so that a join that was the first request is lost.
+ * Opens the PHP session of a request as a server of that version does. The session survives only if all cookies come back; on era
+ * A the first request with `cookie_test` logs in again and empties it, so a join as the first request is lost.
  */
 export function openPhpSession(
   state: TalkState,

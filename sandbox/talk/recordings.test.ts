@@ -67,7 +67,7 @@ describe.each([
   }
 });
 
-describe('a bot of the stand-in hears what the recordings of Talk 17 hold', () => {
+describe('a bot of the stand-in receives what was recorded with Talk 17', () => {
   test.each(['talk17__webhook_0_create', 'talk17__webhook_1_activity'])('%s', async (file) => {
     const recorded = recording(file) as unknown as { request: { headers: Record<string, string>; rawBody: string } };
     const received: { headers: Record<string, string>; body: string }[] = [];

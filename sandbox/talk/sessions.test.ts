@@ -41,7 +41,7 @@ describe('cookies carry the Talk session', () => {
     expect(await client.status('alice', 'POST', call, { jar: 'alice' })).toBe(404);
   });
 
-  test('a guest comes back as the same guest, and is gone when it leaves', async () => {
+  test('a guest returns as the same guest, and is removed when it leaves', async () => {
     const client = await start();
     const { token } = talk.createRoom({ name: 'Open', type: 3 });
     const path = `/v4/room/${token}/participants/active`;
@@ -100,7 +100,7 @@ describe('cookies carry the Talk session', () => {
     expect(await pull).toBe(409);
   });
 
-  test('era A knows one room at a time', async () => {
+  test('in era A an account is in one room at a time', async () => {
     const client = await start({ era: 'A' });
     const { token } = talk.createRoom({ name: 'Second' });
     await client.call('alice', 'GET', '/cloud/user', { jar: 'alice' });

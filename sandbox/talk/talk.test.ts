@@ -65,7 +65,7 @@ describe('accounts', () => {
 describe('brute-force protection', () => {
   const wrong = { headers: { authorization: `Basic ${Buffer.from('alice:wrong').toString('base64')}` } };
 
-  test('throttles ten wrong tokens, dies over the eleventh and then refuses the address until half an hour later', async () => {
+  test('throttles ten wrong tokens, fails at the eleventh and then refuses the address for half an hour', async () => {
     const client = await start();
     const read = () => client.call('alice', 'GET', '/apps/spreed/api/v4/room/missing99');
     const seen = [];
@@ -82,7 +82,7 @@ describe('brute-force protection', () => {
     expect(await client.status('alice', 'GET', `/v4/room/${room}`)).toBe(200);
   });
 
-  test('counts wrong passwords for the whole address, and a good login forgives its own', async () => {
+  test("counts wrong passwords for the whole address, and a login clears the user's own failures", async () => {
     const client = await start();
     for (let at = 0; at < 6; at++) expect((await client.call(null, 'GET', '/cloud/user', wrong)).status).toBe(401);
     expect((await client.call('alice', 'GET', '/cloud/user')).status).toBe(200);
@@ -157,7 +157,7 @@ describe('the server changes under its clients', () => {
 describe('the strict reader', () => {
   test.each([
     ['an unknown parameter', { query: { lookIntoFuture: 0, offset: 3 } }, 'unknown parameter offset'],
-    ['a number that is none', { query: { lookIntoFuture: 0, limit: 'ten' } }, 'limit is no integer'],
+    ['an invalid number', { query: { lookIntoFuture: 0, limit: 'ten' } }, 'limit is no integer'],
     ['a missing parameter', {}, 'parameter lookIntoFuture is missing'],
   ])('journals %s', async (_what, options, refusal) => {
     const client = await start();
@@ -165,7 +165,7 @@ describe('the strict reader', () => {
     expect(talk.journal.at(-1)?.refusal).toBe(refusal);
   });
 
-  test('has nothing to say about a clean request', async () => {
+  test('accepts a valid request', async () => {
     const client = await start();
     await client.data('alice', 'GET', `/v1/chat/${room}`, { query: { lookIntoFuture: 0, limit: 5 } });
     expect(talk.journal.filter((entry) => entry.refusal !== undefined)).toEqual([]);

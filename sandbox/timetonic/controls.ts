@@ -9,7 +9,7 @@ import type { Book, Field, IdKind, SocketSwitches, StoredFile, Switches, Table }
 import type { TusHost } from './tus-host.ts';
 import { findBook, findRow, type Vendor } from './vendor.ts';
 
-/** What a test or the demo does to the stand-in vendor from outside. Whoever acts is `alex` unless `user` says otherwise. */
+/** What a test or the demo can do to the stand-in vendor. The acting user is `alex` unless `user` is set. */
 export interface TimetonicControls {
   /** Changes how the vendor behaves; what is left out stays. */
   setSwitches(
@@ -34,7 +34,7 @@ export interface TimetonicControls {
   };
   editMessage(input: { smid: string; msg: string }): void;
   deleteMessage(input: { smid: string }): void;
-  /** Sets this month's allowance (null is none) and what is used of it. */
+  /** Sets this month's quota (null for no quota) and how much of it is used. */
   setQuota(input: { limit?: number | null; used?: number }): void;
   /** Kills session keys: one, all of a user, or all. Returns how many. */
   killSesskey(input?: { user?: string; key?: string }): { killed: number };

@@ -4,11 +4,11 @@ import type { Cell, Field, Row, Table, TimetonicState, User, View } from './stat
 
 const startedAt = 1_767_571_200;
 const firstStamp = 15_583_609_109_172n;
-/** The greatest stamp a signed 64-bit integer holds; it stands at one contact and in one cell. */
+/** The greatest stamp that a signed 64-bit integer can hold. One contact and one cell have it. */
 const greatest = '9223372036854775807';
 const book = { b_o: 'demo', b_c: 'operations' };
 
-/** The state of a TimeTonic that was just installed: two users, the demo book with its tables, and a public notice board. */
+/** The initial state of the stand-in TimeTonic: two users, the demo book with its tables, and a public notice board. */
 export function demoState(): TimetonicState {
   const state: TimetonicState = {
     switches: {

@@ -34,7 +34,7 @@ const forms: Record<
 /** How many path segments name the file, and whether a real name may follow. */
 const segments = { message: [4, 5], id: [3, 4], name: [1, 2], book: [2, 3], user: [2, 2] } as const;
 
-/** Answers `/live/dbi/…`, with bytes, or with the vendor's no as a page or as JSON. */
+/** Answers `/live/dbi/…` with bytes, or with the vendor's refusal as a page or as JSON. */
 export async function answerDownload(request: SandboxRequest, vendor: Vendor): Promise<SandboxReply> {
   const { switches } = vendor.sandbox.state;
   try {
@@ -114,7 +114,7 @@ function find(vendor: Vendor, form: (typeof forms)[string], names: string[], use
   }
 }
 
-/** Only contacts show their face, and only two sizes exist: every other size is the small one. */
+/** Only contacts have a picture, and in two sizes: every other size returns the small one. */
 function faceOf(
   vendor: Vendor,
   [userId = '', sstamp = '']: string[],

@@ -24,7 +24,7 @@ async function upload(fields: Record<string, string>, bytes: Uint8Array, name: s
 }
 
 describe('fileUpload', () => {
-  it('hangs a file on a cell and answers in snake case', async () => {
+  it('attaches a file to a cell and answers in snake case', async () => {
     const bytes = Buffer.from(`\r\n--boundary\r\nnot a delimiter${'\r\n-'.repeat(40_000)}`);
     const answer = await upload(cell, bytes, 'Évacuation B.JPG', 'image/jpeg');
     expect(answer).toMatchObject({
@@ -45,7 +45,7 @@ describe('fileUpload', () => {
     expect(shown).toMatchObject({ text: 'Évacuation B.JPG', value: [{ id: Number(answer.id), size: bytes.length }] });
   });
 
-  it('hangs as many files on a message as it announced', async () => {
+  it('attaches as many files to a message as it announced', async () => {
     const { smid } = await demo.call('sendMsg', { ...book, msg: 'two files', nbMedias: '1', nbDocs: '1' });
     const at = { smid: String(smid) };
     const before = BigInt(sandbox.state.messages.at(-1)?.sstamp ?? '0');
@@ -69,7 +69,7 @@ describe('fileUpload', () => {
     ['a temporary row', { ...cell, rowId: 'tmp1' }, 'invalid rowId'],
     ['an unknown field', { ...cell, size: '1' }, 'unknown parameter size'],
     ['a dead session', { ...cell, sesskey: 'dead' }, 'invalid sesskey'],
-  ])('refuses %s, and answers though the file is still coming', async (_what, fields, reason) => {
+  ])('refuses %s, and answers while the file is still being sent', async (_what, fields, reason) => {
     expect((await upload(fields, Buffer.alloc(3_000_000), 'a.png', 'image/png')).error).toContain(reason);
   });
 

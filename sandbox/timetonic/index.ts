@@ -17,13 +17,13 @@ import type { Switches, TimetonicState } from './state.ts';
 import { createTusHost } from './tus-host.ts';
 import type { Vendor } from './vendor.ts';
 
-/** The options of a sandbox TimeTonic; `switches` override the stored ones. */
+/** The options of a stand-in TimeTonic; `switches` override the stored ones. */
 export interface TimetonicSandboxOptions extends SandboxOptions {
   switches?: Partial<Switches>;
 }
 
 /**
- * A running sandbox TimeTonic. Each of its controls is also available at `POST /__sandbox/{name}`, with its one argument as JSON.
+ * A running stand-in TimeTonic. Each of its controls is also available at `POST /__sandbox/{name}`, with its one argument as JSON.
  */
 export interface TimetonicSandbox extends Sandbox<TimetonicState> {
   /** To `…/live`: the form API is at `{baseUrl}/api.php`, files at `{baseUrl}/dbi/…`. */
@@ -34,7 +34,7 @@ export interface TimetonicSandbox extends Sandbox<TimetonicState> {
   control: TimetonicControls;
 }
 
-/** Starts the sandbox TimeTonic: form API, files, resumable uploads and socket on one port of 127.0.0.1. */
+/** Starts the stand-in TimeTonic: form API, files, resumable uploads and socket on one port of 127.0.0.1. */
 export async function startTimetonicSandbox(options: TimetonicSandboxOptions = {}): Promise<TimetonicSandbox> {
   const { switches, ...shared } = options;
   const controls: SandboxControls<TimetonicState> = {};

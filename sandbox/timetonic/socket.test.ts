@@ -74,7 +74,7 @@ const message = (client: TimetonicClient, more: object = {}) => ({
 });
 
 describe('attach', () => {
-  it('takes the number it is set to and passes over the other without a word', async () => {
+  it('accepts the attach type that is configured and silently ignores the other', async () => {
     const wrong = await attach(demo, 4);
     wrong.send({ type: 9, ...who(demo) });
     expect(await wrong.waiting()).toEqual([]);
@@ -127,7 +127,7 @@ describe('messages', () => {
     expect(await mine.waiting()).toEqual([]);
   });
 
-  it('of HTTP and of another user come in as type 1', async () => {
+  it('of HTTP and of another user arrive as type 1', async () => {
     const socket = await attach(demo);
     await demo.call('sendMsg', { ...book, msg: 'by HTTP' });
     expect(await socket.next()).toMatchObject({ type: 1, u_c: 'demo', msg: 'by HTTP' });
@@ -158,7 +158,7 @@ describe('messages', () => {
     ['the name of another', { u_c: 'alex' }, 'u_c must be same as o_u'],
     ['an unknown book', { b_c: 'nothing' }, 'unknown book'],
     ['a dead key', { sesskey: 'dead' }, 'invalid sesskey'],
-  ])('with %s get an ack that says no', async (_what, change, reason) => {
+  ])('with %s get a negative ack', async (_what, change, reason) => {
     const socket = await attach(demo);
     socket.send(message(demo, change));
     expect(await socket.next()).toMatchObject({
@@ -246,7 +246,7 @@ describe('a socket that misbehaves', () => {
     expect((await closed)[0]).toBe(1012);
   });
 
-  it('pushes what a test hands it, and journals what it hears', async () => {
+  it('pushes what a test gives it, and journals what it receives', async () => {
     const socket = await attach(demo);
     expect(sandbox.control.pushSocket({ frame: { type: 8, u_c: 'alex' } })).toEqual({ sent: 1 });
     expect(await socket.next()).toEqual({ type: 8, u_c: 'alex' });

@@ -22,7 +22,7 @@ export interface TimetonicState {
   urlTriggers: { at: number; tableId: string; rowId: string }[];
 }
 
-/** What has ids of its own. */
+/** The kinds of objects that have ids. */
 export type IdKind =
   | 'key'
   | 'table'
@@ -45,7 +45,7 @@ export interface Switches {
   versionRequired: boolean;
   /** The request name of the pivot values, which the document lost. */
   pivotRequest: string;
-  /** What it says to a dead session key; the document shows no example. */
+  /** The message for an expired session key; the document shows no example. */
   sesskeyError: string;
   quotaError: string;
   /** Rows times fields above which a read ends in HTTP 500. */
@@ -185,7 +185,7 @@ export interface Row {
   last?: Activity;
 }
 
-/** The last change of a row, as its activity field tells it. */
+/** The last change of a row, as its activity field shows it. */
 interface Activity {
   id: string;
   u_c: string;

@@ -247,7 +247,7 @@ describe('single rows and cells', () => {
     expect((await demo.call('getTableValues', { catId: '126190' })).error).toContain('pivot');
   });
 
-  it('of a public book need no session, of another a clear no', async () => {
+  it('of a public book need no session, and of another one are refused without it', async () => {
     const notices = { version: '1.47', req: 'getTableValues', catId: '126192' };
     expect(rowsRead(await demo.send(notices))).toHaveLength(2);
     expect((await demo.send({ ...notices, catId: incidents.id })).status).toBe('nok');

@@ -28,7 +28,7 @@ describe('keys', () => {
     expect(sandbox.journal.filter(({ refusal }) => refusal)).toEqual([]);
   });
 
-  it('are refused in the words seen in public, in either shape', async () => {
+  it('are refused with the publicly known messages, in either shape', async () => {
     const appkey = String((await demo.send({ version, req: 'createAppkey', appname: 'test' })).appkey);
     const attempts = [
       [{ req: 'createOauthkey', login: 'demo', pwd: 'demo-password', appkey: 'wrong' }, '91', 'invalid appkey'],
@@ -87,7 +87,7 @@ describe('keys', () => {
 });
 
 describe('strictness', () => {
-  it('answers keys in the URL, but the journal tells', async () => {
+  it('accepts keys in the URL, but the journal reports them', async () => {
     const query = new URLSearchParams({ ...demo.me, req: 'getUserInfo' });
     const response = await fetch(`${api()}?${query}`, { method: 'POST', body: new URLSearchParams() });
     expect(await response.json()).toMatchObject({ status: 'ok' });

@@ -115,7 +115,7 @@ export function createTusHost(vendor: Vendor): TusHost {
     return upload.fileId === undefined && upload.expiresAt > vendor.sandbox.now() && sinks.has(upload.id);
   }
 
-  /** An upload that can still be asked about, or the no that TUS has for one that is not. */
+  /** An upload that exists, or the refusal that TUS defines for one that does not. */
   function live(id: string): Upload {
     const upload = Object.hasOwn(state.uploads, id) ? state.uploads[id] : undefined;
     if (!upload) throw new TusRefusal(404, 'unknown upload');

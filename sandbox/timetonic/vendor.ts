@@ -5,7 +5,7 @@ import { refused, VendorRefusal } from './refusal.ts';
 import type { RequestFaults } from './request-faults.ts';
 import type { Book, IdKind, Row, Table, TimetonicState, User } from './state.ts';
 
-/** The context of every part of the sandbox vendor. */
+/** The context of every part of the stand-in vendor. */
 export interface Vendor {
   sandbox: Sandbox<TimetonicState>;
   bytes: ByteStore;

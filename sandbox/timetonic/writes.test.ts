@@ -77,7 +77,7 @@ describe('writing rows', () => {
 
   it.each([
     ['text in a number', { 1367503: 'many' }, 'not a number'],
-    ['a date that is none', { 1367504: '5th of May' }, 'not a date'],
+    ['an invalid date', { 1367504: '5th of May' }, 'not a date'],
     ['a file by value', { 1367499: 'photo.jpg' }, 'files are not set by value'],
     ['a comment by value', { 1367500: 'hello' }, 'is read only'],
     ['an object in text', { 1367490: { a: 1 } }, 'value must be text or a number'],
