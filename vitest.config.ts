@@ -17,7 +17,7 @@ const alone = [
 const products = 'test/{acceptance,recipes}/**/*.test.ts';
 
 /**
- * The longest projects come first. Files that share a process follow together: a worker is kept only while the next file shares it too.
+ * The longest projects come first. Files that share a process follow one another: a worker is kept only while the next file shares it too.
  */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

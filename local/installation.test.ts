@@ -9,7 +9,7 @@ withTestTable((made) => {
   table = made;
 });
 
-test('a database is refused to the secrets of another installation, and open to the same ones', async () => {
+test('a database refuses the secrets of another installation, and accepts its own', async () => {
   const [mine, other] = [memorySecrets(), memorySecrets()];
   await claimDatabase(table, mine);
   await claimDatabase(table, mine);

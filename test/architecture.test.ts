@@ -120,7 +120,7 @@ function roomOf(path: string): Room | undefined {
   return rooms.find((room) => path.startsWith(`${room}/`));
 }
 
-/** Packages that belong to certain rooms alone. */
+/** Packages that only certain modules may import. */
 const packageRooms: readonly { pattern: RegExp; rooms: readonly Room[] }[] = [
   { pattern: /^@aws-sdk\/(client-dynamodb|util-dynamodb)$/, rooms: ['lib/store', 'local', 'cdk', 'cli'] },
   { pattern: /^(@aws-sdk\/|@aws\/|@middy\/|aws-lambda$)/, rooms: ['lib/aws', 'cdk', 'local', 'cli'] },
@@ -154,7 +154,7 @@ describe('who may import whom', () => {
     expect(breaches).toEqual([]);
   });
 
-  test('packages stay in the rooms that they belong to', () => {
+  test('packages are imported only by their modules', () => {
     const breaches = imports.filter(({ file, target }) => {
       const from = roomOf(file);
       const owner = packageRooms.find(({ pattern }) => pattern.test(target));
@@ -171,7 +171,7 @@ describe('who may import whom', () => {
     expect(declaring.filter((file) => basename(file) !== 'routes.ts')).toEqual([]);
   });
 
-  test('core knows zod and Node alone', () => {
+  test('core imports only zod and Node', () => {
     const foreign = imports.filter(
       ({ file, target }) => roomOf(file) === 'lib/core' && !/^(node:|zod\/mini$|lib\/core\/)/.test(target),
     );
@@ -186,7 +186,7 @@ describe('who may import whom', () => {
   });
 });
 
-/** What the product does in one file only. The stand-in vendors are programs of their own. */
+/** What the product does in one file only. The stand-in vendors are separate programs. */
 const doneOnce = [
   { what: 'encryption', pattern: /createCipheriv|createDecipheriv/, files: ['lib/core/seal.ts'] },
   {

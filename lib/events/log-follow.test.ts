@@ -91,7 +91,7 @@ test('a reader that follows with `after` misses nothing and sees nothing twice, 
         while (writing || (await stored(written)).some(({ position }) => position === undefined)) {
           await pause();
           const batch = written.filter(() => random() < 0.5);
-          // As on AWS a batch that failed comes again.
+          // As on AWS, a failed batch is delivered again.
           await settleEvents(shaken, await stored(batch)).catch(() => undefined);
         }
       };

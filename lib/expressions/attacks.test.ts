@@ -62,7 +62,7 @@ describe('an expression that exceeds a limit is stopped, and the next one works'
     expect(await run('$contains(event.data.word & "!", /^(a|aa|aaa)+$/)')).toBe(false);
   });
 
-  test('the time is for the whole template, and the pointer tells where it ended', async () => {
+  test('the time limit is for the whole template, and the pointer shows where it was reached', async () => {
     const slow = '($f := function($n){$n = 0 ? 0 : $f($n - 1)}; $f(3000)) ';
     const template = { first: '{% 1 %}', list: [`{% ${slow} %}`, '{% ($f := function($n){$f($n)}; $f(1)) %}'] };
     const error = await evaluate(template, {}, { timeMs: 500 }, pool).catch((caught: unknown) => caught);

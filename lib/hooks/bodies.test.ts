@@ -36,7 +36,7 @@ const read = (body: string | Buffer, type?: string) =>
     return { uploadId, type: media, size: bytes.length, ...(name && { name }) };
   });
 
-/** Posts a body and answers what stands in the log for it. */
+/** Posts a body and returns its event in the log. */
 async function through(body: string | Buffer, type?: string): Promise<unknown> {
   const headers = type === undefined ? {} : { 'content-type': type };
   const answer = await bench.post({ path: open.path, body: Buffer.from(body as string), headers });

@@ -310,7 +310,7 @@ describe('proptt2-callback', () => {
   let url: string;
 
   beforeAll(async () => {
-    // The sandbox posts over real HTTP, through what stands for API Gateway on this machine.
+    // The stand-in posts over real HTTP, through the local replacement of API Gateway.
     bridge = await startHttpBridge({
       routes: [{ method: 'ANY', path: '/hooks/{token}', functionName: 'hooks', handler: bench.handler as never }],
     });

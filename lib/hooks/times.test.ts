@@ -297,7 +297,7 @@ test('a message is stored with its claim or not at all: after a failed write, se
   expect(one.started.map(({ id }) => id)).toEqual([idOf(answer)]);
 });
 
-/** What a Talk server tells its bot of a message, signed. */
+/** A signed push of a Talk server to its bot about a message. */
 function toldByTalk(messageId: string, botSecret: string): [string, Record<string, string>] {
   const body = JSON.stringify({
     type: 'Create',

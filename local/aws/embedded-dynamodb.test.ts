@@ -114,7 +114,7 @@ describe('processes', () => {
     expect(refusal).toContain(`in use by process ${process.pid}`);
   });
 
-  test('a database whose parent was killed with kill -9 ends at once, and nothing acknowledged is lost', async () => {
+  test('a database whose parent was killed with kill -9 ends at once, and no acknowledged write is lost', async () => {
     const { owner, pid, endpoint } = await startElsewhere();
     const client = clientOf(endpoint);
     await createTable(client);
@@ -125,7 +125,7 @@ describe('processes', () => {
     expect((await get(clientOf(next.endpoint), 'acknowledged'))?.value).toEqual({ S: 'yes' });
   });
 
-  test('one that outlived its parent all the same is ended at the next start', async () => {
+  test('a database that outlived its parent is ended at the next start', async () => {
     const dataFile = join(directory, 'data.db');
     const orphan = spawn(findDynoxide(), ['mcp', '--db-path', dataFile], { stdio: ['pipe', 'ignore', 'ignore'] });
     writeFileSync(join(directory, 'dynamodb.pid'), `${orphan.pid}\n`);
@@ -134,7 +134,7 @@ describe('processes', () => {
     expect(alive(orphan.pid ?? 0)).toBe(false);
   });
 
-  test('a stranger who was given the old process id is left alone', async () => {
+  test('another process that got the old process id is not ended', async () => {
     const stranger = spawn('sleep', ['60'], { stdio: 'ignore' });
     writeFileSync(join(directory, 'dynamodb.pid'), `${stranger.pid}\n`);
     await start();
@@ -153,7 +153,7 @@ describe('processes', () => {
     expect((await get(client, 'a'))?.value).toEqual({ S: 'kept' });
   });
 
-  test('one that keeps crashing is given up with a reason', async () => {
+  test('a database that keeps crashing is given up with a reason', async () => {
     const onGiveUp = vi.fn<(error: Error) => void>();
     const database = await start({ directory, onGiveUp });
     for (let crash = 0; crash < 6; crash++) {
@@ -167,7 +167,7 @@ describe('processes', () => {
     expect(onGiveUp.mock.calls[0]?.[0].message).toContain('SIGKILL');
   });
 
-  test('Ctrl-C at the terminal does not reach it before stop does', async () => {
+  test('Ctrl-C at the terminal does not end it before `stop`', async () => {
     const database = await start();
     const group = (pid: number | string) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[2];
     expect(group(database.pid())).not.toBe(group('self'));
@@ -188,7 +188,7 @@ describe('processes', () => {
   });
 });
 
-describe('who may reach it', () => {
+describe('access', () => {
   const ask = (endpoint: string, headers: Record<string, string>) =>
     new Promise<number>((resolve, reject) => {
       const signed = { 'x-amz-target': 'DynamoDB_20120810.ListTables', 'content-type': 'application/x-amz-json-1.0' };
@@ -205,7 +205,7 @@ describe('who may reach it', () => {
     expect(listeningPorts([process.pid])).toContain(Number(new URL(database.endpoint).port));
   });
 
-  test('only the access key opens it, and never for a web page or under a foreign name', async () => {
+  test('it requires the access key, and refuses web pages and foreign host names', async () => {
     const { endpoint } = await start({ directory });
     const authorization = signature(access.credentials.accessKeyId);
     expect(await ask(endpoint, { authorization })).toBe(200);
@@ -219,7 +219,7 @@ describe('who may reach it', () => {
 describe.each([
   ['its endpoint', ({ endpoint }: EmbeddedDynamodb) => clientOf(endpoint)],
   ['a client in its own process', ({ client }: EmbeddedDynamodb) => client],
-])('what the database says to %s', (_, clientTo) => {
+])('the response of the database to %s', (_, clientTo) => {
   test('the item that stood there when a write is refused', async () => {
     const client = clientTo(await start());
     await createTable(client);

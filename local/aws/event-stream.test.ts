@@ -31,7 +31,7 @@ test('a change is written into the open connection, from the last id on', async 
   expect(asked).toEqual([undefined, 'c1']);
 });
 
-test('each time the function is asked with an event of its own, as by a new request', async () => {
+test('each call of the function gets a new event, like a new request', async () => {
   const events: object[] = [];
   const answer = await start(async (event) => {
     events.push(event, event.headers);
@@ -44,7 +44,7 @@ test('each time the function is asked with an event of its own, as by a new requ
   expect(new Set(events).size).toBe(4);
 });
 
-test('a refusal is answered as such, and one that comes later ends the stream', async () => {
+test('a refusal is returned as the response, and a later one ends the stream', async () => {
   let status = 403;
   const handler: EventStreamOptions['handler'] = async () => ({
     statusCode: status,

@@ -8,7 +8,7 @@ const link = async (body: string, seconds = 60, name?: string) => {
   return used.files.link('answers/1', seconds, name);
 };
 
-test('gives the file as a download that no page can misuse', async () => {
+test('returns the file as a download that cannot run as a page', async () => {
   const response = await fetch(await link('<script>alert(1)</script>', 60, 'Bericht März.html'));
   expect(await response.text()).toBe('<script>alert(1)</script>');
   expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -37,12 +37,12 @@ test.each([
   ]);
 });
 
-test('tells the size to HEAD', async () => {
+test('returns the size for HEAD', async () => {
   const response = await fetch(await link('abcdefghij'), { method: 'HEAD' });
   expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([200, '10', '']);
 });
 
-test('is good for its time only, and only as it was given', async () => {
+test('is valid only for its time, and only unchanged', async () => {
   const url = await link('x');
   expect((await fetch(`${url.slice(0, -2)}AA`)).status).toBe(403);
   expect((await fetch(url.replace('/files/', '/files/x'))).status).toBe(403);
@@ -52,7 +52,7 @@ test('is good for its time only, and only as it was given', async () => {
   expect((await fetch(url)).status).toBe(403);
 });
 
-test('to what is gone is 404', async () => {
+test('to a removed file is 404', async () => {
   const url = await link('x');
   await used.files.remove('answers/1');
   expect((await fetch(url)).status).toBe(404);

@@ -44,7 +44,7 @@ test('a stream that breaks replaces nothing', async () => {
   expect(used.dataFiles()).toHaveLength(1);
 });
 
-test('are kept as long as their kind says', async () => {
+test('are kept as long as the rule of their kind says', async () => {
   for (const key of ['answers/1', 'runs/1', 'other/1']) await used.files.put(key, Buffer.from(key), 'text/plain');
   used.time += 25 * hour;
   await used.files.sweep();
@@ -62,7 +62,7 @@ test('a key is a name, not a path', async () => {
   expect(readdirSync(join(used.directory, '..')).includes('escape')).toBe(false);
 });
 
-test('a sweep in the middle of a write takes nothing of it', async () => {
+test('a sweep during a write removes nothing of it', async () => {
   const { promise: more, resolve } = Promise.withResolvers<void>();
   const slow = Readable.from(
     (async function* () {

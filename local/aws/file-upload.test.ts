@@ -12,7 +12,7 @@ const upload = async (body: string) => {
   return target;
 };
 
-test('is put where the answer says and read back, whole and in part', async () => {
+test('is put to the returned URL and read back, whole and in part', async () => {
   const target = await used.promise(11);
   expect(target).toMatchObject({
     method: 'PUT',
@@ -57,13 +57,13 @@ test('without a length, or in ranges, is refused', async () => {
   expect(used.dataFiles()).toEqual([]);
 });
 
-test('works once: nobody replaces what was uploaded', async () => {
+test('works once: an uploaded file cannot be replaced', async () => {
   const target = await upload('first');
   expect((await used.send(target, 'other')).status).toBe(412);
   expect(await used.contents(target.uploadId)).toBe('first');
 });
 
-test('two at the same time: one is taken', async () => {
+test('two at the same time: one is accepted', async () => {
   const target = await used.promise(3);
   const statuses = await Promise.all(['one', 'two'].map(async (body) => (await used.send(target, body)).status));
   expect(statuses.filter((status) => status === 200)).toHaveLength(1);
@@ -83,7 +83,7 @@ test('that breaks off leaves nothing and can be sent again', async () => {
   expect((await used.send(target, 'y'.repeat(1000))).status).toBe(200);
 });
 
-test('must begin within the hour, with the link as it was given', async () => {
+test('must start within the hour, with the unchanged link', async () => {
   const target = await used.promise(5);
   const [payload = '', signature = ''] = target.url.split('.').slice(-2);
   const changed = Buffer.from(payload.split('/').at(-1) ?? '', 'base64url')

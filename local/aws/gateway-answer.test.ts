@@ -76,10 +76,10 @@ test('has no body for 204, 304 and HEAD', async () => {
 test.each([
   ['a crash', () => Promise.reject(new Error('secret detail'))],
   ['a body that is no string', () => ({ statusCode: 200, body: { a: 1 } })],
-  ['a status that is none', () => ({ statusCode: 99 })],
+  ['an invalid status', () => ({ statusCode: 99 })],
   ['a header that would split the answer', () => ({ statusCode: 200, headers: { 'x-a': 'b\r\nc: d' } })],
   ['more than Lambda may answer', () => ({ statusCode: 200, body: 'x'.repeat(6 * 1024 * 1024 + 1) })],
-])('%s is a bare 500, and we hear why', async (_, result) => {
+])('%s is a plain 500, and the reason is reported', async (_, result) => {
   used.answer = result;
   expect(await got()).toMatchObject({
     status: 500,
@@ -94,7 +94,7 @@ test.each([
 describe('the time for an answer', () => {
   const hasty = useBridge(300);
 
-  test('a function that takes longer than API Gateway waits is 503, and its late answer goes nowhere', async () => {
+  test('a function that takes longer than API Gateway waits is 503, and its late answer is discarded', async () => {
     const { promise, resolve } = Promise.withResolvers<unknown>();
     hasty.answer = () => promise;
     const response = await hasty.call();

@@ -47,7 +47,7 @@ test.each([
   ['the sender is trusted', '127.0.0.1', '198.51.100.1, 203.0.113.9', ['https', '203.0.113.9']],
   ['two in a row are trusted', '127.0.0.1, 192.0.2.0/24', '203.0.113.9, 192.0.2.7', ['https', '203.0.113.9']],
   ['a trusted one names nobody', '127.0.0.1', 'unknown', ['https', '127.0.0.1']],
-])('believes what a proxy forwards where %s', async (_, trusted, forwarded, expected) => {
+])('trusts the forwarded headers if %s', async (_, trusted, forwarded, expected) => {
   vi.stubEnv('TRUNKLINE_TRUSTED_PROXIES', trusted);
   await used.call({ headers: { 'x-forwarded-proto': 'https', 'x-forwarded-for': forwarded } });
   const { headers, requestContext } = used.event;

@@ -77,7 +77,7 @@ describe('the memory for bodies', () => {
   };
   const refusal = /^HTTP\/1.1 401 [\s\S]*"code":"unauthorized"/;
 
-  test('a long body of an unknown sender is refused before it is read', async () => {
+  test('a long body from an unknown sender is refused before it is read', async () => {
     hasty.admit.mockRejectedValue(unknown);
     expect(await text(begin('Authorization: Bearer tl_x\r\nContent-Length: 10000000', 'the first bytes'))).toMatch(
       refusal,
@@ -96,13 +96,13 @@ describe('the memory for bodies', () => {
     expect(hasty.event).toBeUndefined();
   });
 
-  test('a short body asks nobody', async () => {
+  test('a short body is read without a check of the sender', async () => {
     hasty.admit.mockRejectedValue(unknown);
     expect((await hasty.call({ method: 'POST', body: 'x'.repeat(16_384) })).status).toBe(200);
     expect(hasty.admit).not.toHaveBeenCalled();
   });
 
-  test('is limited for all together: who finds no room waits for it', async () => {
+  test('is limited for all requests: those without room wait', async () => {
     const started: (() => void)[] = [];
     const route = {
       method: 'ANY',
@@ -112,7 +112,7 @@ describe('the memory for bodies', () => {
     };
     const small = await startHttpBridge({ routes: [route], maxBodyBytes: 250_000 });
     const post = () => fetch(`${small.url}${hasty.path}`, { method: 'POST', body: Buffer.alloc(100_000) });
-    // One that is given up in the middle takes its room with it.
+    // A request that is given up releases its memory.
     const lost = connect(small.port, '127.0.0.1');
     lost.write(`POST ${hasty.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n`);
     lost.write('x'.repeat(50_000));
@@ -129,7 +129,7 @@ describe('the memory for bodies', () => {
     await small.close();
   });
 
-  test('connections beyond the limit are refused, and idle ones make room', async () => {
+  test('connections beyond the limit are refused, and idle ones are closed first', async () => {
     const small = await startHttpBridge({ routes: [], maxConnections: 3 });
     const ask = () => {
       const socket = connect(small.port, '127.0.0.1');
@@ -145,22 +145,25 @@ describe('the memory for bodies', () => {
   });
 });
 
-describe('the name that a request is for', () => {
+describe('the host name of a request', () => {
   const statusFor = async (host: string) => {
     const socket = connect(used.bridge.port, '127.0.0.1');
     socket.write(`GET ${used.path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     return Number((await text(socket)).split(' ')[1]);
   };
 
-  test.each(['localhost:8787', '127.0.0.1', '[::1]:80', '192.168.1.20', 'LOCALHOST'])('%s is ours', async (host) => {
-    expect(await statusFor(host)).toBe(200);
-  });
+  test.each(['localhost:8787', '127.0.0.1', '[::1]:80', '192.168.1.20', 'LOCALHOST'])(
+    '%s is accepted',
+    async (host) => {
+      expect(await statusFor(host)).toBe(200);
+    },
+  );
 
-  test.each(['evil.example', 'localhost.evil.example', ''])('%j is another’s', async (host) => {
+  test.each(['evil.example', 'localhost.evil.example', ''])('%j is refused', async (host) => {
     expect(await statusFor(host)).toBe(421);
   });
 
-  test('the public address is ours', async () => {
+  test('the public address is accepted', async () => {
     const other = await startHttpBridge({ routes: [], publicUrl: 'https://alarms.example/' });
     const answer = await new Promise<number | undefined>((resolve, reject) =>
       get(other.url, { headers: { host: 'alarms.example' } }, (response) => resolve(response.resume().statusCode)).on(
@@ -173,7 +176,7 @@ describe('the name that a request is for', () => {
   });
 });
 
-describe('what has no route', () => {
+describe('a request without a route', () => {
   test.each([
     ['GET', '/v1'],
     ['GET', '/uploads/t0ken'],
@@ -196,7 +199,7 @@ test('the file store receives the address', async () => {
   await other.close();
 });
 
-test('closing lets a running request end and refuses new ones', async () => {
+test('closing lets running requests end and refuses new ones', async () => {
   const { promise, resolve } = Promise.withResolvers<unknown>();
   const arrived = Promise.withResolvers<void>();
   used.answer = () => {

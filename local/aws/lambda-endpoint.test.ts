@@ -33,7 +33,7 @@ const invoke = (FunctionName: string, payload: unknown = {}, more: Partial<Invok
   client.send(new InvokeCommand({ FunctionName, InvocationType: 'Event', Payload: JSON.stringify(payload), ...more }));
 
 describe('a call that does not wait', () => {
-  test('is answered 202 before the function is through, which gets the event', async () => {
+  test('is answered with 202 before the function has ended, which gets the event', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const seen: unknown[] = [];
     functions.slow = async (event) => {
@@ -70,7 +70,7 @@ describe('a call that does not wait', () => {
     });
   });
 
-  test('that overstays its time has failed', async () => {
+  test('that exceeds its time limit fails', async () => {
     await endpoint.stop();
     await start(200);
     functions.hang = () => new Promise(() => {});
@@ -143,7 +143,7 @@ describe('a durable function', () => {
     expect(started).toHaveLength(1);
   });
 
-  test('whose name is taken by another payload is refused', async () => {
+  test('whose name is used with another payload is refused', async () => {
     await invoke('run', { run: 1 }, { DurableExecutionName: name });
     await expect(invoke('run', { run: 2 }, { DurableExecutionName: name })).rejects.toMatchObject({
       name: 'DurableExecutionAlreadyStartedException',

@@ -102,7 +102,7 @@ describe('refusals carry the class that the SDK throws', () => {
     await expect(client.send(command as GetSecretValueCommand)).rejects.toMatchObject({ name });
   });
 
-  test('a caller without the credentials learns nothing', async () => {
+  test('a caller without the credentials is refused', async () => {
     await create('key');
     const stranger = clientOf({ ...endpoint, credentials: { accessKeyId: 'guess', secretAccessKey: 'guess' } });
     await expect(stranger.send(new GetSecretValueCommand({ SecretId: 'key' }))).rejects.toMatchObject({
@@ -112,7 +112,7 @@ describe('refusals carry the class that the SDK throws', () => {
     expect(page.status).toBe(403);
   });
 
-  test('a body that is not JSON, or too long, is a clear no and the endpoint lives on', async () => {
+  test('a body that is not JSON, or too long, is refused, and the endpoint continues', async () => {
     await create('key');
     const send = (body: string) =>
       fetch(endpoint.endpoint, {
@@ -141,7 +141,7 @@ describe('deletion', () => {
     expect(await value('key')).toBe('one');
   });
 
-  test('when the window is over it is gone and its name is free', async () => {
+  test('after the recovery window it is gone and its name is free', async () => {
     await create('key', 'one');
     await client.send(new DeleteSecretCommand({ SecretId: 'key', RecoveryWindowInDays: 7 }));
     time += 7 * day;
@@ -154,7 +154,7 @@ describe('deletion', () => {
 });
 
 describe('on disk', () => {
-  test('nothing that was stored can be read, and the key is for its owner only', async () => {
+  test('stored data is encrypted, and only the owner can read the key', async () => {
     await create('trunkline/talk/team', 'app-password-1234567890');
     const read = (file: string) => readFileSync(join(directory, file), 'latin1');
     for (const file of readdirSync(directory)) {
@@ -169,7 +169,7 @@ describe('on disk', () => {
     await expect(startSecretsEndpoint({ directory })).rejects.toThrow(`in use by process ${process.pid}`);
   });
 
-  test('a lost or foreign key is named, not written over', async () => {
+  test('a lost or foreign key is reported, and not overwritten', async () => {
     await create('key');
     await endpoint.stop();
     const keyFile = join(directory, 'key');

@@ -61,10 +61,10 @@ async function put(prefix: string, count: number): Promise<string[]> {
   for (const id of ids) await table.put({ pk: `event#${id}`, sk: 'event', id });
   return ids;
 }
-/** What belongs to this test: without a note the pump begins with all that the stream holds. */
+/** Only the records of this test: without a stored position the pump starts with everything that the stream contains. */
 const mine = (prefix: string) => seen.filter((id) => id.startsWith(prefix));
 
-test('inserted events come in order and in batches of at most a hundred; changes and other items do not come', async () => {
+test('inserted events are delivered in order and in batches of at most a hundred; changes and other items are not', async () => {
   const pump = await start();
   const ids = await put('order', 250);
   await table.put({ pk: 'session#x', sk: 'session', id: 'order-session' });
@@ -75,7 +75,7 @@ test('inserted events come in order and in batches of at most a hundred; changes
   expect(Math.max(...batches)).toBeLessThanOrEqual(100);
 });
 
-test('after a restart it goes on where it was; a torn note brings everything again, and nothing is ever left out', async () => {
+test('after a restart it continues where it stopped; with a damaged position everything is delivered again, and nothing is omitted', async () => {
   const first = await start();
   const before = await put('restart-a', 5);
   await first.drained();
@@ -94,7 +94,7 @@ test('after a restart it goes on where it was; a torn note brings everything aga
   expect(mine('restart')).toEqual([...before, ...meanwhile]);
 });
 
-test('what failed comes again, what was done does not, and what fails for good is given up', async () => {
+test('failed records are delivered again, others are not, and those that keep failing are given up', async () => {
   await put('note', 1);
   const pump = await start();
   await pump.drained();

@@ -63,7 +63,7 @@ async function read(after?: string) {
   return (Records ?? []).map(({ dynamodb }) => ({ pk: dynamodb?.Keys?.pk?.S, at: dynamodb?.SequenceNumber ?? '' }));
 }
 
-test('the look-up at each write takes the index instead of reading every record', () => {
+test('the query at each write uses the index instead of reading every record', () => {
   const opened = new DatabaseSync(dataFile, { readOnly: true });
   const plan = (query: string) => JSON.stringify(opened.prepare(`EXPLAIN QUERY PLAN ${query}`).all());
   // As the database itself asks, once at each write and once at each read of the stream.
@@ -77,7 +77,7 @@ test('the look-up at each write takes the index instead of reading every record'
   opened.close();
 });
 
-test('records go after a day, and a reader that waited at the last one misses nothing', async () => {
+test('records are removed after a day, and a reader at the last one misses nothing', async () => {
   for (let i = 0; i < 12; i++) await put(`old ${i}`);
   const seen = await read();
   const last = seen.at(-1)?.at ?? '';

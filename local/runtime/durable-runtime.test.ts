@@ -33,7 +33,7 @@ test('steps run once, in order, and their results survive every replay', async (
   await app.stop();
 });
 
-test('the same name starts once; another payload under it is refused', async () => {
+test('a name starts once; another payload with the same name is refused', async () => {
   let runs = 0;
   const app = await running(async (context) => ({ runs: await context.step('count', async () => ++runs) }));
   const all = await Promise.all(Array.from({ length: 5 }, () => app.start({ id: 1 })));
@@ -45,7 +45,7 @@ test('the same name starts once; another payload under it is refused', async () 
   await app.stop();
 });
 
-test('an error keeps its code through storage, and a fault of ours is tried again with pauses', async () => {
+test('an error keeps its code through storage, and an internal error is retried with pauses', async () => {
   let refusals = 0;
   let faults = 0;
   const app = await running(async (context) => {
@@ -82,7 +82,7 @@ test('an error keeps its code through storage, and a fault of ours is tried agai
   await app.stop();
 });
 
-test('a step decides itself whether and when it is repeated', async () => {
+test('a step decides whether and when it is repeated', async () => {
   const at: number[] = [];
   const app = await running(async (context) => {
     const result = await context
@@ -104,7 +104,7 @@ test('a step decides itself whether and when it is repeated', async () => {
   await app.stop();
 });
 
-test('what was cut off in the middle is done again, unless it must not be: then it is reported', async () => {
+test('an interrupted step is repeated, or reported if it must not be repeated', async () => {
   for (const atMostOnce of [false, true]) {
     const calls: number[] = [];
     let hang = true;
@@ -141,7 +141,7 @@ test('what was cut off in the middle is done again, unless it must not be: then 
   }
 });
 
-test('an execution that fails says so, and leaves nothing that runs', async () => {
+test('an execution that fails reports it and leaves nothing running', async () => {
   const app = await running(async (context) => {
     await context.step('one', async () => 1);
     throw new Error('A bug.');
@@ -156,7 +156,7 @@ test('an execution that fails says so, and leaves nothing that runs', async () =
   await app.stop();
 });
 
-test('branches run beside what follows, through waits and restarts, and answer what they answered', async () => {
+test('branches run beside the following steps, through waits and restarts, and keep their results', async () => {
   const calls: string[] = [];
   const app = await running(async (context) => {
     const slow = context.branch('slow', async (inner) => {
@@ -194,7 +194,7 @@ test('an execution ends though a branch of it still waits', async () => {
   await app.stop();
 });
 
-test('a database that is in trouble for a while loses no checkpoint and repeats no step', async () => {
+test('a temporary database failure loses no checkpoint and repeats no step', async () => {
   let calls = 0;
   const app = await running(async (context) => {
     for (let at = 0; at < 5; at++) await context.step(`write ${at}`, async () => ++calls, { atMostOnce: true });

@@ -6,7 +6,7 @@ import { until } from '../../test/support/until.ts';
 
 const { clock, running } = durableStage();
 
-test('a wait for something ends when it comes, also over a restart, or when its time is over', async () => {
+test('a wait ends with its callback, even after a restart, or with its timeout', async () => {
   const ids: string[] = [];
   const app = await running(async (context) => {
     const first = await context.waitFor<{ who: string }>('first', async (id) => void ids.push(id), 60);
@@ -30,7 +30,7 @@ test('a wait for something ends when it comes, also over a restart, or when its 
   await app.stop();
 });
 
-test('a process that dies after the end of a wait is followed by one that continues from there', async () => {
+test('after a process dies at the end of a wait, the next one continues from there', async () => {
   const ids: string[] = [];
   let started = 0;
   const app = await running(async (context) => {
@@ -80,7 +80,7 @@ test('an execution that continues while the runtime still starts can end the wai
 
 const dayMs = 24 * 60 * 60_000;
 
-test('waits that a clock has stored which was a day ahead last no longer by one that is right', async () => {
+test('waits that were stored by a clock a day ahead last no longer once the clock is right', async () => {
   const over: string[] = [];
   const app = await running(async (context) => {
     const attempt = async (number: number) => {
@@ -119,7 +119,7 @@ test('waits that a clock has stored which was a day ahead last no longer by one 
   await app.stop();
 });
 
-test('an execution that a clock has started which was a day ahead continues at the next start', async () => {
+test('an execution that was started by a clock a day ahead continues at the next start', async () => {
   let started = 0;
   const app = await running(async (context) =>
     context.step('cut off', async () => {
@@ -136,7 +136,7 @@ test('an execution that a clock has started which was a day ahead continues at t
   await app.stop();
 });
 
-test('what comes after the time of a wait is over comes too late, even if nobody has noticed yet', async () => {
+test('a callback after the timeout of a wait is too late, even if the timeout was not processed yet', async () => {
   let id = '';
   const app = await running(async (context) => ({
     waited: await context.waitFor(
@@ -156,7 +156,7 @@ test('what comes after the time of a wait is over comes too late, even if nobody
   await app.stop();
 });
 
-test('what completes a wait while it is being registered is not lost', async () => {
+test('a callback during the registration of a wait is not lost', async () => {
   const app = await running(async (context) => ({
     waited: await context.waitFor('quick', async (id) => void (await app.complete(id, 7)), 60),
   }));
@@ -166,7 +166,7 @@ test('what completes a wait while it is being registered is not lost', async () 
 });
 
 test.each(['before the invocation ends', 'before it is stored that it rests', 'once that is stored'] as const)(
-  'a completion wakes an execution that falls asleep: %s',
+  'a completion wakes an execution that starts to rest: %s',
   async (moment) => {
     const registered = Promise.withResolvers<string>();
     const app = await running(async (context) => ({
@@ -198,7 +198,7 @@ test.each(['before the invocation ends', 'before it is stored that it rests', 'o
   },
 );
 
-test('a map runs so many items at a time, goes on after failures, and is not run again after a wait', async () => {
+test('a map runs a number of items at a time, continues after failures, and is not repeated after a wait', async () => {
   let inFlight = 0;
   let most = 0;
   const full = Promise.withResolvers<void>();
@@ -241,7 +241,7 @@ test('a map runs so many items at a time, goes on after failures, and is not run
   await app.stop();
 });
 
-test('a result beyond 200 kB goes to the file store and comes back whole', async () => {
+test('a result beyond 200 kB is stored as a file and read back completely', async () => {
   const text = 'é'.repeat(150_000);
   const app = await running(async (context) => {
     const large = await context.step('large', async () => ({ text }));

@@ -31,7 +31,7 @@ function queueOf(concurrency = 1, perGroup = concurrency, { placeMs = 60_000, ma
   return { clock, queue, ran, faults, close };
 }
 
-test('what is asked for while it runs runs once more, however often it was asked for', async () => {
+test('an execution that is enqueued while it runs, runs once more, however often it was enqueued', async () => {
   const { queue, ran, close } = queueOf();
   const open = close();
   queue.enqueue('a', 'f');
@@ -42,7 +42,7 @@ test('what is asked for while it runs runs once more, however often it was asked
   expect(ran).toEqual(['a', 'a']);
 });
 
-test('what is asked for while it waits for its turn runs once', async () => {
+test('an execution that is enqueued while it waits runs once', async () => {
   const { queue, ran, close } = queueOf();
   const open = close();
   queue.enqueue('a', 'f');
@@ -52,7 +52,7 @@ test('what is asked for while it waits for its turn runs once', async () => {
   expect(ran).toEqual(['a', 'b']);
 });
 
-test('one function with all its places taken holds up no other', async () => {
+test('a function whose places are all taken does not delay others', async () => {
   const { queue, ran, close } = queueOf(2);
   const open = close();
   for (const pk of ['a', 'b', 'c']) queue.enqueue(pk, 'f');
@@ -63,7 +63,7 @@ test('one function with all its places taken holds up no other', async () => {
   expect(ran).toEqual(['a', 'b', 'd', 'c']);
 });
 
-test('a group whose executions take long holds up no other, and the groups take turns', async () => {
+test('a group of slow executions does not delay others, and the groups take turns', async () => {
   const { queue, ran, close } = queueOf(4, 2);
   const open = close();
   for (let at = 0; at < 70; at++) queue.enqueue(`slow:${at}`, 'f');
@@ -86,7 +86,7 @@ test('an alarm waits behind no other execution', async () => {
   await queue.idle();
 });
 
-test('executions that wait for an answer leave their places to others, up to a bound', async () => {
+test('executions that wait for a response leave their places to others, up to a limit', async () => {
   vi.useFakeTimers();
   const { queue, ran, close } = queueOf(2, 2, { placeMs: 1_000, maxOpen: 5 });
   const open = close();
@@ -106,7 +106,7 @@ test('executions that wait for an answer leave their places to others, up to a b
   expect(ran).toHaveLength(7);
 });
 
-test('what rests runs when its time has come, and being asked for wakes it early', async () => {
+test('a resting execution runs at its time, or earlier if it is enqueued', async () => {
   const { clock, queue, ran } = queueOf();
   queue.rest('later', 'f', clock.now() + 5000);
   queue.rest('sooner', 'f', clock.now() + 1000);
@@ -123,7 +123,7 @@ test('what rests runs when its time has come, and being asked for wakes it early
   await queue.stop();
 });
 
-test('what breaks down comes again a second later; after the end nothing runs', async () => {
+test('a failed invocation is repeated a second later; after the end nothing runs', async () => {
   const { clock, queue, ran, faults } = queueOf();
   queue.enqueue('bad', 'f');
   await queue.idle();

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { listen } from './loopback-server.ts';
 
-test('it listens on loopback only, on a port of its own', async () => {
+test('it listens on loopback only, on its own port', async () => {
   const server = createServer((_, response) => response.end('here'));
   const { url, port, close } = await listen(server);
   expect(url).toBe(`http://127.0.0.1:${port}`);
@@ -20,7 +20,7 @@ test('a taken port is an error, not a hang', async () => {
   await close();
 });
 
-test('closing waits for a running answer, then ends its kept connection at once', async () => {
+test('closing waits for a running response, then ends its idle connection at once', async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const server = createServer({ keepAliveTimeout: 60_000 }, async (_, response) => {
     await promise;
@@ -39,7 +39,7 @@ test('closing waits for a running answer, then ends its kept connection at once'
   agent.destroy();
 });
 
-test('a connection that says nothing is cut after the grace', async () => {
+test('a silent connection is closed after the grace period', async () => {
   const { port, close } = await listen(createServer());
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');

@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Another process that takes the lock, says so or why not, and keeps it until it is killed. */
+/** Another process that takes the lock, reports success or the reason, and keeps it until it is killed. */
 function contender(path: string) {
   const script = `
     import { lockDirectory } from ${JSON.stringify(new URL('./process-lock.ts', import.meta.url).href)};
@@ -46,7 +46,7 @@ test('a killed holder leaves nothing to clean up', async () => {
   lockDirectory(directory).release();
 });
 
-test('of many that start at once exactly one gets it', async () => {
+test('exactly one of many concurrent starts gets it', async () => {
   const contenders = Array.from({ length: 6 }, () => contender(directory));
   const said = await Promise.all(contenders.map(async (child) => String((await once(child.stdout, 'data'))[0])));
   for (const child of contenders) child.kill('SIGKILL');
@@ -54,7 +54,7 @@ test('of many that start at once exactly one gets it', async () => {
   expect(said.filter((words) => words.includes('in use by process'))).toHaveLength(5);
 });
 
-test('a missing directory is made for its owner only', () => {
+test('a missing directory is created for its owner only', () => {
   const inner = join(directory, 'a', 'b');
   const lock = lockDirectory(inner);
   expect(statSync(inner).mode & 0o777).toBe(0o700);

@@ -3,7 +3,7 @@ import { steadyClock } from './steady-clock.ts';
 
 const hour = 3_600_000;
 
-test('follows the clock forwards, and goes on from where it was when the clock is set back', () => {
+test('follows the clock forwards, and continues when the clock is set back', () => {
   let now = 1_000_000;
   let up = 0;
   const clock = steadyClock({ now: () => now, sleep: async () => undefined }, () => up);

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
-/** R1: an alarm panel posts; the radios sound, the control room has a line, the incident has a row. */
+/** R1: an alarm panel posts; the radios sound, the control room gets a chat line, and the incident gets a row. */
 let bench: Bench;
 let hook: string;
 let opened: string;
@@ -143,7 +143,7 @@ describe('R1 Alarm panel', () => {
     expect(await incidents()).toContain('E-Z49');
   });
 
-  test('the same alarm ten times within a minute is one siren; the others say which run swallowed them', async () => {
+  test('the same alarm ten times within a minute is one siren; the other runs are suppressed as its duplicates', async () => {
     const before = sirens().length;
     await Promise.all(Array.from({ length: 10 }, (_, at) => post(alarm('Z-same', { attempt: at }))));
     const runs = (await bench.runs(opened, 60)).filter((run) => run.state !== 'succeeded');

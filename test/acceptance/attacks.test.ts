@@ -9,8 +9,8 @@ import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
 /**
- * What somebody could do who has taken over the code of a function on AWS: its rights are enforced here as IAM enforces them. And a
- * clock that is set back.
+ * What an attacker can do who has taken over the code of a function on AWS. The function's rights are enforced as IAM enforces
+ * them. Also tests a clock that is set back.
  */
 let bench: Bench;
 let quiet: string;
@@ -29,7 +29,7 @@ const ended = async (id: string) => {
   return shown(id);
 };
 
-/** A run as the thief writes it; what it says about its rights is a lie. */
+/** A run as the attacker writes it, with false rights. */
 function forged(owner: string, cause: string, fields: Record<string, unknown>): Item & { id: string } {
   const createdAt = Date.now();
   const id = runId(owner, createdAt, cause);
@@ -67,7 +67,7 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 describe('a run that the code of `hooks` has forged', () => {
-  test('does what its automation says, with the rights of its automation', async () => {
+  test('does what its automation defines, with the rights of its automation', async () => {
     const definition = JSON.stringify({ do: [siren, chat('forged')] });
     const id = await startAs('hooks', forged(quiet, 'definition', { version: 1, definition }));
     expect(await ended(id)).toMatchObject({ state: 'succeeded', steps: [{ name: 'tell' }] });
@@ -76,7 +76,7 @@ describe('a run that the code of `hooks` has forged', () => {
     expect(messages()).not.toContain('forged');
   });
 
-  test('cannot pass for a replay with outputs of its own, an undo or a drill', async () => {
+  test('is not accepted as a replay with its own outputs, an undo or a drill', async () => {
     const definition = JSON.stringify({ do: [siren] });
     const more = { replayOf: 'run_x_1_0123456789ab', outputs: '{"tell":{}}', isLiteral: true, isDrill: true };
     const id = await startAs('hooks', forged(quiet, 'replay', { version: 1, definition, ...more }));
@@ -194,7 +194,7 @@ describe('a clock that was wrong', () => {
   test.each([
     ['an hour ahead', hour],
     ['two days ahead', 48 * hour],
-  ])('%s, and right again: alarms sound once, and targets hear of them', async (name, ms) => {
+  ])('%s, and right again: alarms sound once, and targets receive them', async (name, ms) => {
     turnClock(ms);
     const post = await alarm(name);
     const before = sirens().length;

@@ -64,7 +64,7 @@ describe('a call that is answered later', () => {
     expect(run.state, JSON.stringify(run)).toBe('succeeded');
   });
 
-  test("keeps the vendor's no", async () => {
+  test("keeps the vendor's refusal", async () => {
     const answer = await bench.call<{ id: string }>(
       'POST',
       '/v1/proptt2/demo/sendSosToChannel',
@@ -100,7 +100,7 @@ describe('a call that is answered later', () => {
   });
 });
 
-test('a file is staged where the answer says, and only as it was promised', async () => {
+test('a file is staged at the returned URL, and only as it was announced', async () => {
   const bytes = Buffer.from('a plan of the site');
   const promise = { name: 'plan.txt', type: 'text/plain', size: bytes.length };
   const { status, body } = await bench.call<{ url: string; method: string; headers: Record<string, string> }>(
@@ -115,7 +115,7 @@ test('a file is staged where the answer says, and only as it was promised', asyn
   expect(put.status).toBeLessThan(300);
 });
 
-test('a file goes from where it was staged into a cell, and the run shows how far it came', async () => {
+test('a staged file is sent into a cell, and the run shows its progress', async () => {
   const bytes = Buffer.alloc(300_000, 'plan');
   const staged = await bench.call<{ uploadId: string; url: string; method: string; headers: Record<string, string> }>(
     'POST',
@@ -159,7 +159,7 @@ test('an upload that is not there is refused before the call is handed on', asyn
   }
 });
 
-test('all rows of a table come in a run', async () => {
+test('all rows of a table are read in a run', async () => {
   const input = {
     bookOwner: 'demo',
     bookCode: 'operations',

@@ -50,7 +50,7 @@ test('lists rooms and who is in one', async () => {
   expect(people).toContainEqual({ id: 'alice', name: 'Alice', detail: 'alice' });
 });
 
-test("lists Trunkline's own things", async () => {
+test("lists Trunkline's own resources", async () => {
   expect(await choices('connections')).toContainEqual({ id: 'talk/demo', name: 'demo', detail: expect.any(String) });
   expect((await choices('connections?vendor=talk')).map(({ id }) => id)).toEqual(['talk/demo']);
   expect((await choices('event-types?q=message+created')).map(({ id }) => id)).toContain('talk.message.created');
@@ -69,7 +69,7 @@ test("lists Trunkline's own things", async () => {
   ]);
 });
 
-test('names what is missing, and the kinds that there are', async () => {
+test('names the missing parameter, and the available kinds', async () => {
   const missing = await bench.call('GET', '/v1/choices/timetonic/demo/tables?bookOwner=demo');
   expect(missing.status).toBe(422);
   expect(missing.body).toMatchObject({ errors: [{ pointer: '/bookCode', message: 'is required' }] });

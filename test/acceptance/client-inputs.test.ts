@@ -65,7 +65,7 @@ describe('a call is refused at once, and the field and what it may hold are name
       /getBookTables/,
     ],
     [
-      'an address that is none',
+      'an invalid address',
       'POST',
       '/v1/connections',
       {
@@ -253,7 +253,7 @@ test.each<[string, string, object, string, RegExp]>([
     '/fieldId',
     /fieldId "9" is not among the fields .* There are, for example, \d+ \(/,
   ],
-])('an unknown %s is 404 with those that there are', async (_, path, body, pointer, words) => {
+])('an unknown %s is 404 with the existing ones', async (_, path, body, pointer, words) => {
   const answer = await bench.call<Refusal>('POST', path, body);
   expect([answer.status, answer.body.errors?.[0]?.pointer], JSON.stringify(answer.body)).toEqual([404, pointer]);
   expect(answer.body.detail).toMatch(words);
@@ -301,7 +301,7 @@ test('a scope of an operation that does not exist is refused with the nearest', 
   expect(refused.body.detail).toContain('Did you mean sendSosToChannel?');
 });
 
-test('a changed connection shows nothing of its former session', async () => {
+test('a changed connection does not show its former session', async () => {
   const path = '/v1/connections/proptt2/demo';
   await bench.call('GET', '/v1/proptt2/demo/getChannelList');
   const { body } = await bench.call<{ session: object }>('GET', path);
@@ -319,7 +319,7 @@ test('a hook of a Talk bot needs the secret of the bot', async () => {
   expect(refused.body.detail).toContain('botSecret');
 });
 
-test.each(['<string>', '{{key}}', 'string'])('the placeholder %s is no key for idempotency', async (key) => {
+test.each(['<string>', '{{key}}', 'string'])('the placeholder %s is not an idempotency key', async (key) => {
   const sent = bench.demo.proptt2.state.sent.length;
   const refused = await bench.call<Refusal>('POST', siren, { channelId: 1 }, { 'idempotency-key': key });
   expect([refused.status, refused.body.code]).toEqual([400, 'invalid_request']);
@@ -327,7 +327,7 @@ test.each(['<string>', '{{key}}', 'string'])('the placeholder %s is no key for i
   expect(bench.demo.proptt2.state.sent).toHaveLength(sent);
 });
 
-test('empty, null and text are taken where a tool sends them', async () => {
+test('empty, null and text are accepted as tools send them', async () => {
   expect((await bench.call('GET', '/v1/events?type=&connection=&limit=3')).status).toBe(200);
   expect((await bench.call('POST', siren, { channelId: '1' })).status).toBe(200);
   const rooms = await bench.call<{ token: string }[]>('GET', '/v1/talk/demo/getRooms');

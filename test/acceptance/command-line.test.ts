@@ -56,7 +56,7 @@ function start(words: string[], env: Record<string, string> = {}) {
   ]).then(([code, stdout, stderr]): Ended => ({ code, stdout, stderr }));
   return { child, ended };
 }
-/** Runs the command line on a terminal of its own, and types an answer each time that it shows a question. */
+/** Runs the command line on its own terminal, and types an answer each time that it shows a question. */
 async function onTerminal(words: string[], answers: [question: string | RegExp, keys: string][] = []) {
   const { url, adminKey } = bench.product;
   // A terminal without a width would show one letter a line.
@@ -91,7 +91,7 @@ const linesOf = ({ stdout }: Ended) =>
     .map((line) => JSON.parse(line));
 
 describe('call', () => {
-  test('takes fields as words and answers a table, or JSON for programs', async () => {
+  test('takes fields as words and prints a table, or JSON for programs', async () => {
     const shown = await run('call', 'proptt2/demo/getChannelList');
     expect(shown).toMatchObject({
       code: exitCodes.done,
@@ -101,7 +101,7 @@ describe('call', () => {
     expect(linesOf(parsed)).toEqual([{ code: '200' }]);
   });
 
-  test('ends with a code that scripts can branch on, and says what to do', async () => {
+  test('exits with a code that scripts can branch on, and says what to do', async () => {
     const wrong = await run('call', 'proptt2/demo/sendSosToChannel');
     expect(wrong).toMatchObject({ code: exitCodes.failed, stderr: expect.stringContaining('/channelId') });
     expect(await run('call', 'proptt2/demo/sendSos')).toMatchObject({
@@ -172,7 +172,7 @@ describe('tail, trigger and listen', () => {
       '--json',
     ]);
 
-    // Both begin at what is new once they look: the message is posted until each has seen one.
+    // Both start with events after their first poll, so messages are posted until each has received one.
     const ends = Promise.all([followed.ended, forwarded.ended]);
     let isOver = false;
     void ends.then(() => {
@@ -218,7 +218,7 @@ test('tail writes readable lines on a terminal', async () => {
   void shown.then(() => {
     isOver = true;
   });
-  // It begins at what is new once it looks.
+  // It starts with events after its first poll.
   while (!isOver) await run('trigger', url, '-d', '{"zone":"Gate 3"}');
   const { code, output } = await shown;
   expect(output).toContain('\u001b[36mtrunkline.hook.received\u001b[39m trunkline/hook-');
@@ -230,7 +230,7 @@ describe('bulk', () => {
   const rowsOf = (count: number) =>
     Array.from({ length: count }, (_, at) => `controlroom,"line ${at}, bulk"`).join('\n');
 
-  test('sends each row once, keeps those that are refused, and goes on after it was killed', async () => {
+  test('sends each row once, keeps rejected rows, and continues after it was killed', async () => {
     const file = join(folder, 'lines.csv');
     writeFileSync(file, `token,message\n${rowsOf(6)}\nnowhere,lost\n${rowsOf(3).replaceAll('line', 'more')}\n`);
     const first = start(['bulk', file, 'talk/demo/sendChatMessage', '--rate', '3', '--json']);

@@ -45,7 +45,7 @@ const health = async () => {
 };
 
 beforeAll(async () => {
-  // A mount namespace of its own, which needs no rights in the system.
+  // A separate mount namespace, which needs no rights in the system.
   const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
   const start = 'mount -t tmpfs -o size=96m tmpfs "$TRUNKLINE_DATA" && exec "$0" "$1"';
   product = spawn('unshare', [...asRoot, '--mount', 'sh', '-c', start, process.execPath, main], {
@@ -109,7 +109,7 @@ test('a full disk is a 503 that says so, in answers and in /health, and nothing 
     status: 503,
     disk: { name: 'disk', ok: false, message: '0 MB are left for data: free some space' },
   });
-  // Reading goes on.
+  // Reading still works.
   expect((await call('GET', '/v1/events?type=trunkline.hook.received&limit=1')).status).toBe(200);
 
   rmSync(filler);

@@ -37,7 +37,7 @@ function commandsOf(page: string): string {
 let bench: Bench;
 const folder = mkdtempSync(join(tmpdir(), 'trunkline-docs-'));
 beforeAll(async () => {
-  // Whoever follows the documentation has mostly started the product before.
+  // Readers of the documentation have usually started the product before.
   bench = await startBench({ again: true });
   expect(bench.product.adminKeyIsNew).toBe(false);
   // Health is known once the clock has ticked.
@@ -83,7 +83,7 @@ async function run(script: string): Promise<{ code: number | null; output: strin
   return { code, output: `${out}${error}` };
 }
 
-describe('every command of the documentation works as it stands', () => {
+describe('every command in the documentation works', () => {
   const withCommands = pages.filter((page) => commandsOf(page).trim() !== '');
   expect(withCommands.length).toBeGreaterThan(3);
   test.each(withCommands)('%s', async (page) => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
-/** R12: monitoring reports a trouble; who does not answer "ack #REF" in the chat gets an alert, and at last an SOS. */
+/** R12: monitoring reports an incident. Without "ack #REF" in the chat, an alert follows, and finally an SOS. */
 const room = 'controlroom';
 let bench: Bench;
 
@@ -38,7 +38,7 @@ const waiting = (desk: Desk) =>
 const body = 'event.data.body';
 const acked = "{% event.data.text = 'ack #' & run.ref and event.data.actorType = 'users' %}";
 const over = `{% ${body}.dedup_key = run.${body}.dedup_key and ${body}.action = 'resolve' %}`;
-/** Somebody takes it, or it is over by itself: whichever is first. */
+/** The first of an acknowledgement and a resolve. */
 const waitEnd = (name: string, seconds: number) => ({
   name,
   waitFor: {
@@ -59,7 +59,7 @@ async function openDesk(first: number, second: number): Promise<Desk> {
   expect(hook.status, JSON.stringify(hook.body)).toBe(201);
   const make = async (name: string, action: string, steps: object[]) => {
     const made = await bench.call<{ id: string }>('POST', '/v1/automations', {
-      // Names are unique, and each test opens a desk of its own.
+      // Names are unique, and each test opens its own desk.
       name: `${name} ${hook.body.id}`,
       when: { hook: hook.body.id },
       if: `{% ${body}.action = '${action}' %}`,
@@ -137,7 +137,7 @@ describe('R12 Escalation', () => {
     expect(await lines('K-silent')).toHaveLength(1);
   });
 
-  test('an ack before the timer: no alert and no SOS, and nothing waits longer than for the ack', async () => {
+  test('an ack before the timer: no alert, no SOS, and the run ends with the ack', async () => {
     const desk = await openDesk(600, 600);
     await desk.post(trouble('K-ack'));
     const ref = await refOf('K-ack');
@@ -168,7 +168,7 @@ describe('R12 Escalation', () => {
     expect([sent('alert').length, sent('sos').length]).toEqual([1, 0]);
   });
 
-  test('a resolve says so in the chat, and what has not yet sounded stays silent', async () => {
+  test('a resolve is announced in the chat, and nothing more sounds', async () => {
     // Its timer would run for ten minutes more.
     const desk = await openDesk(600, 600);
     await desk.post(trouble('K-over'));
@@ -189,7 +189,7 @@ describe('R12 Escalation', () => {
         desk.post(trouble('K-flap', { flap, action: 'resolve' })),
       ]);
     }
-    // Both automations look at every message: the other half of each is skipped.
+    // Both automations evaluate every message, so half of their runs are skipped.
     for (const runs of [await bench.runs(desk.incident, 60), await bench.runs(desk.resolved, 60)]) {
       const counts = Object.groupBy(runs, ({ state }) => state);
       const count = Object.fromEntries(Object.entries(counts).map(([state, each]) => [state, each?.length]));

@@ -55,7 +55,7 @@ test.each([[['sh', 'call.sh']], [[process.execPath, 'call.mjs']], [['python3', '
 );
 
 test.each([[[process.execPath, 'receive.mjs']], [['python3', 'receive.py']]] as const)(
-  '%j takes what Trunkline signed, and nothing else',
+  '%j accepts what Trunkline signed, and nothing else',
   async (command) => {
     const types = ['trunkline.hook.received'];
     const made = await bench.call<{ id: string; secret: string }>('POST', '/v1/subscriptions', {
@@ -93,7 +93,7 @@ test.each([[[process.execPath, 'receive.mjs']], [['python3', 'receive.py']]] as 
   },
 );
 
-test('automation.json is stored as it stands, and its run alerts the channel and answers', async () => {
+test('automation.json can be stored, and its run alerts the channel and replies', async () => {
   const automation = JSON.parse(readFileSync(join(folder, 'automation.json'), 'utf8')) as { name: string };
   const path = `/v1/automations/${encodeURIComponent(automation.name)}`;
   const made = await bench.call<{ id: string }>('PUT', path, automation);
@@ -106,7 +106,7 @@ test('automation.json is stored as it stands, and its run alerts the channel and
   expect(bench.demo.proptt2.state.sent.at(-1)).toMatchObject({ kind: 'alert', text: 'Bob: Pump 2 is dry!' });
 });
 
-test('a hook takes what Alertmanager posts with that configuration', async () => {
+test('a hook accepts what Alertmanager posts with that configuration', async () => {
   const config = readFileSync(join(folder, 'alertmanager.yml'), 'utf8');
   const hookOf = config.match(/^# {3}POST \/v1\/hooks (.*\n#.*)$/m)?.[1]?.replace('\n#', ' ') ?? '';
   const made = await bench.call<{ url: string; secret: string }>('POST', '/v1/hooks', JSON.parse(hookOf));

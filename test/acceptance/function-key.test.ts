@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../lib/aws/system.ts';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
-/** R6: somebody presses the function key of a radio; the chat has a line, the table a row, the supervisors an alert. */
+/** R6: somebody presses the function key of a radio. The chat gets a line, the table a row, and the supervisors an alert. */
 let bench: Bench;
 let url: string;
 let automation: string;
@@ -18,7 +18,7 @@ const press = (senderId: string, more: object = {}) =>
     longitude: 127.106,
     ...more,
   });
-/** What the sandbox would never send. */
+/** Posts that the stand-in would not send. */
 const post = (body: unknown, path = new URL(url).pathname) => bench.call('POST', path, body, { authorization: '' });
 const alerts = () => bench.demo.proptt2.state.sent.filter(({ kind }) => kind === 'alert');
 const alertsOf = (name: string) => alerts().filter(({ text }) => text?.includes(name));
@@ -135,7 +135,7 @@ describe('R6 Function key', () => {
     expect(rows().at(-1)).toMatchObject({ Person: 'Lee', Lat: undefined, Lon: undefined });
   });
 
-  test('pressed in panic: the same press is one event, the next within a minute makes no second alert', async () => {
+  test('repeated presses: the same press is one event, and the next within a minute causes no second alert', async () => {
     const before = { rows: rows().length, events: (await events('proptt2.function_key.pressed')).length };
     const ada = (more: object = {}) => press('ada@company.ptt', { senderName: 'Ada', ...more });
     const answers = [...(await Promise.all([ada(), ada(), ada()])), await ada({ latitude: 37.013 })];
@@ -161,7 +161,7 @@ describe('R6 Function key', () => {
     expect(alertsOf('Ada')).toHaveLength(2);
   });
 
-  test('an unknown command is stored as it came and starts nothing', async () => {
+  test('an unknown command is stored unchanged and starts nothing', async () => {
     const odd = { cmd: 'zz', more: { deep: [1, 'ü'] } };
     const answer = await post(odd);
     expect(answer.status).toBe(200);
@@ -180,7 +180,7 @@ describe('R6 Function key', () => {
     expect(await events('proptt2.*')).toHaveLength(count);
   });
 
-  test('broken percent signs and broken JSON break nothing', async () => {
+  test('invalid percent-encoding and invalid JSON break nothing', async () => {
     const before = (await bench.runs(automation, 6)).map(({ id }) => id);
     const answer = await post({
       cmd: 'fn',

@@ -334,7 +334,7 @@ describe('responses', () => {
   });
 
   test.each([channels, { path: '/v1/event-types' }, { path: '/v1/connections' }])(
-    '$path is sent once to a caller that keeps it, and HEAD tells the same',
+    '$path is sent once to a caller that caches it, and HEAD returns the same headers',
     async (read) => {
       const first = await ask(read);
       const { etag = '' } = first.headers;
@@ -450,7 +450,7 @@ describe('connections', () => {
     expect(gone).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
 
-  test('check says in words what is wrong', async () => {
+  test('the check explains what is wrong', async () => {
     const good = await ask({ path: '/v1/connections/proptt2/dispatch/check', body: {} });
     expect(good.body).toMatchObject({ ok: true });
     await ask({

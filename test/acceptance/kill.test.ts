@@ -6,7 +6,7 @@ import { type Started, startScript } from '../load/process.ts';
 import { until } from '../support/until.ts';
 import type { ShownRun } from './product.ts';
 
-/** The whole product as a process of its own, killed without warning: runs go on where they stood, and repeat no write. */
+/** The whole product in a separate process, killed without warning: runs continue where they stopped and repeat no write. */
 const directory = mkdtempSync(join(tmpdir(), 'trunkline-kill-'));
 const adminKey = 'tl_a-key-for-the-kill-test-only';
 const parts = ['first', 'second', 'third'];
@@ -44,7 +44,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   return JSON.parse(text) as T;
 }
 
-/** Posts until it was taken, as a good sender does: again after a restart that cut it off. Answers the event. */
+/** Posts until the message is accepted, as a good sender does, also across restarts. Returns the event. */
 async function post(number: number): Promise<string> {
   for (;;) {
     const before = running;
@@ -72,7 +72,7 @@ const runOf = async (eventId: string): Promise<ShownRun | undefined> => {
 /** The steps that call something; waits are steps too. */
 const statesOf = (run: ShownRun | undefined) =>
   (run?.steps ?? []).filter(({ call }) => call?.startsWith('proptt2/')).map(({ name, state }) => `${name} ${state}`);
-/** What the vendor has taken, as it stands on the disk. */
+/** What the vendor has accepted, as stored on disk. */
 const texts = () => {
   const file = readFileSync(join(directory, 'sandbox', 'proptt2.json'), 'utf8');
   const { sent } = JSON.parse(file) as { sent: { text?: string }[] };
@@ -107,7 +107,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test('a run killed while it waits goes on after the restart and succeeds', async () => {
+test('a run that is killed while it waits continues after the restart and succeeds', async () => {
   const eventId = await post(0);
   // The wait begins once the execution has remembered the result of the step before it.
   await until(async () => (await runOf(eventId))?.steps.some(({ name }) => name === 'pause'));
@@ -155,7 +155,7 @@ test('killed at any moment, every run ends and nothing is sent twice', async () 
     ended.filter(({ run }) => (run?.state === 'succeeded') === whole),
   );
   for (const { run, sent } of succeeded) expect(sent, JSON.stringify(run)).toEqual(parts);
-  // Cut off in the middle of a write: it says that it does not know, and goes no further.
+  // Interrupted during a write: the run reports an unknown outcome and stops.
   for (const { run, sent } of cut) {
     const states = statesOf(run);
     const done = states.filter((each) => each.endsWith(' succeeded')).length;

@@ -6,7 +6,7 @@ import { callApi, type Started, startScript } from '../load/process.ts';
 import { until } from '../support/until.ts';
 import type { ShownRun } from './product.ts';
 
-/** The whole product as a process of its own, killed without warning between the executions that carry out one list. */
+/** The whole product in a separate process, killed without warning between the executions that carry out one list. */
 const directory = mkdtempSync(join(tmpdir(), 'trunkline-long-list-'));
 const adminKey = 'tl_a-key-for-the-long-list-only';
 let product: Started;

@@ -8,7 +8,7 @@ import type { Item } from '../../lib/store/table.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
-/** Trouble at one vendor, and what it must not hold up at the others. */
+/** A failing vendor must not delay the others. */
 let bench: Bench;
 
 beforeAll(async () => {
@@ -47,7 +47,7 @@ async function automation(name: string, steps: object[], more: object = {}) {
 const going = async (id: string) =>
   (await bench.call<ShownRun[]>('GET', `/v1/runs?automation=${id}&state=running&limit=200`)).body.length;
 
-test('seventy runs at a vendor that hangs hold up no alarm, and no other automation', async () => {
+test('seventy runs at a vendor that hangs delay neither alarms nor other automations', async () => {
   const stuck = await automation('Stuck', [line]);
   const alarm = await automation('Alarm', [siren]);
   const other = await automation('Other', [{ name: 'list', call: 'proptt2/demo/getChannelList' }]);
@@ -62,7 +62,7 @@ test('seventy runs at a vendor that hangs hold up no alarm, and no other automat
   bench.demo.talk.clearFaults();
 });
 
-test('a target that hangs holds up no delivery to another', async () => {
+test('a target that hangs delays no delivery to another', async () => {
   const silent = await startReceiver(() => undefined);
   const quick = await startReceiver();
   const types = ['trunkline.hook.received'];
@@ -81,12 +81,12 @@ test('a target that hangs holds up no delivery to another', async () => {
   await Promise.all([silent.close(), quick.close()]);
 });
 
-test('a run whose execution breaks down ends as failed at once, and the next alarm with its key sounds', async () => {
+test('a run whose execution fails ends as failed at once, and the next alarm with its key sounds', async () => {
   const before = sirens().length;
   const dedupe = { key: '{% "zone" %}', seconds: 60 };
   const guard = await automation('Guard', [siren], { dedupe });
   const { table, starter, ...more } = services();
-  // A run that holds its key, and whose execution gets nothing that it could carry out.
+  // A run that holds its key, and whose execution has nothing to carry out.
   const createdAt = Date.now();
   const id = runId(guard.id, createdAt, 'broken');
   const definition = packText(JSON.stringify({ do: [siren], dedupe }));
@@ -113,7 +113,7 @@ test('a run whose execution breaks down ends as failed at once, and the next ala
   await expect.poll(sirens).toHaveLength(before + 1);
 });
 
-test('a chat that hangs in front of the siren does not hold it up', async () => {
+test('a chat step that hangs before the siren does not delay it', async () => {
   const before = sirens().length;
   const first = await automation('Chat first', [{ ...line, onError: 'continue' }, siren]);
   bench.demo.talk.fault(hang);

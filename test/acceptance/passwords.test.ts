@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
-/** Passwords take every way through the product: none of them is found in what it stores, logs or shows. */
+/** Passwords pass through the product in every way. None of them appears in what it stores, logs or shows. */
 const password = (what: string) => `Tmp-${what}-${randomBytes(6).toString('hex')}!é`;
 const passwords = {
   direct: password('direct'),
@@ -272,7 +272,7 @@ test('a hook that seals it, an automation that uses it, and a message that may n
   });
 });
 
-test('leaves it in no item, no file, no log line and no answer', async () => {
+test('leaves it in no item, file, log line or response', async () => {
   for (const path of ['events', 'runs', 'hooks', 'automations', 'deliveries', 'audit'])
     await call('GET', `/v1/${path}`);
   shown.push(...receiver.received.map(({ body }) => body));

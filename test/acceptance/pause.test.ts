@@ -4,7 +4,7 @@ import { services } from '../../lib/aws/services.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type Bench, startBench } from './product.ts';
 
-/** A pause stops everything that sends; what came meanwhile waits and is sent afterwards, once. */
+/** A pause stops everything that sends. What arrives during the pause waits and is sent afterwards, once. */
 let bench: Bench;
 let target: Receiver;
 

@@ -50,11 +50,11 @@ export interface Bench {
     body?: unknown,
     headers?: Record<string, string>,
   ): Promise<Answer<T>>;
-  /** Looks at every event source of a connection now, whether it is due or not. */
+  /** Polls every event source of a connection now, whether or not it is due. */
   poll(vendor: string, connection: string): Promise<void>;
   /** Lets time pass for what waits: a timer, or the next attempt of a call. Only for waits; everything else goes by the system's clock. */
   passTime(seconds: number): void;
-  /** Does something with the rights of a function, as its code could if somebody took it over. */
+  /** Runs something with the rights of a function, as an attacker who took over its code could. */
   as<T>(functionName: string, run: () => T): T;
   /** The refused requests so far, which are then forgotten; any that remain fail the test when the bench closes. */
   takeDenials(): Denial[];
@@ -63,7 +63,7 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-/** Whatever a test made happen must be as `GET /v1/event-types` describes it. */
+/** Every event of a test must match its description in `GET /v1/event-types`. */
 async function strayEvents(call: Bench['call']): Promise<string[]> {
   const unlike: string[] = [];
   for (let before = ''; ; ) {
@@ -76,7 +76,7 @@ async function strayEvents(call: Bench['call']): Promise<string[]> {
   }
 }
 
-/** Starts a product in a folder and stops it again, in a process of its own. */
+/** Starts a product in a folder and stops it again, in a separate process. */
 function startOnce(directory: string): void {
   const product = pathToFileURL(join(import.meta.dirname, '../../local/product.ts'));
   const options = JSON.stringify({ directory, port: 0, sandbox: true, clock: false });
@@ -86,7 +86,7 @@ function startOnce(directory: string): void {
   execFileSync(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-/** Starts a product in a folder of its own; `again` makes it the second start there. */
+/** Starts a product in a separate folder; `again` makes it the second start there. */
 export async function startBench({ again = false } = {}): Promise<Bench> {
   process.env.TRUNKLINE_ALLOW_PRIVATE_TARGETS = 'on';
   const directory = mkdtempSync(join(tmpdir(), 'trunkline-acceptance-'));
@@ -128,7 +128,7 @@ export async function startBench({ again = false } = {}): Promise<Bench> {
     });
     const read = await answer.text();
     const json = /json/.test(answer.headers.get('content-type') ?? '');
-    // A test names the form that it expects and looks at what is in it.
+    // A test names the type that it expects and checks the contents.
     return { status: answer.status, headers: answer.headers, body: (json ? JSON.parse(read) : read) as T };
   };
 
@@ -166,7 +166,7 @@ export async function startBench({ again = false } = {}): Promise<Bench> {
         if (Date.now() > deadline)
           throw new Error(`Of ${count} runs ${ended.length} have ended and ${body.length - ended.length} run`);
         passTime(1);
-        // A list that takes long to read is asked for less often: the runs need the time themselves.
+        // A list that is slow to read is read less often, because the runs need the time themselves.
         const pauseMs = Math.max(150, 4 * (performance.now() - askedAt));
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }

@@ -6,7 +6,7 @@ import { streamRoutes } from '../../lib/stream/routes.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { type Answer, type Bench, startBench } from './product.ts';
 
-/** A key that may write in a chat room, and do whatever else Trunkline itself offers, tries every way to the room's words. */
+/** A key that may write in a chat room, and use all control calls, tries every way to read the room's messages. */
 const words = 'the depot key is under the third stone';
 const room = 'controlroom';
 const message = 'talk.message.created';
@@ -69,7 +69,7 @@ afterAll(async () => {
   await bench.close();
 });
 
-test('a reader of the room finds the words behind each of these doors', async () => {
+test('a key that may read the room finds the words in each of these places', async () => {
   const seen = [
     await as(reader, 'GET', '/v1/events'),
     await as(reader, 'GET', `/v1/events/${eventId}`),
@@ -79,7 +79,7 @@ test('a reader of the room finds the words behind each of these doors', async ()
   expect((await as(reader, 'GET', '/v1/deliveries')).body).not.toEqual([]);
 });
 
-test('a key without a read operation finds them behind none', async () => {
+test('a key without a read operation finds them in none', async () => {
   const answers = [
     await as(thief, 'GET', '/v1/events'),
     await as(thief, 'GET', `/v1/events?type=${message}`),

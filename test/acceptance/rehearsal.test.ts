@@ -42,7 +42,7 @@ describe('before an alarm matters', () => {
     expect(sent()).toBe(before);
   });
 
-  test('a backtest shows what the posts of the past would have led to', async () => {
+  test('a backtest shows the runs that past posts would have started', async () => {
     const since = new Date().toISOString();
     const path = new URL(bench.demo.hookUrl).pathname;
     for (const zone of ['Z1', 'Z2']) await bench.call('POST', path, { zone }, { authorization: '' });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
-/** R4: a row of TimeTonic becomes a radio text to a person, and the row says what became of it. */
+/** R4: a TimeTonic row is sent to a person's radio as text, and the row shows the outcome. */
 let bench: Bench;
 let hook: { path: string; secret: string };
 let dispatch: string;
@@ -144,7 +144,7 @@ describe('R4 A row to the radio', () => {
     expect(await cell(rowId, 'Status')).toBe('Dispatched');
   });
 
-  test('an unknown assignee: the channel hears of it, and the row says so', async () => {
+  test('an unknown assignee: the channel gets an alert, and the row says so', async () => {
     const rowId = newRow('Lost key');
     const before = sent().length;
     const { body: received } = await post(job(rowId, { assignee: 'nobody@company.com' }));

@@ -4,7 +4,7 @@ import { keys } from '../../lib/store/items.ts';
 import { vendorNames } from '../../lib/vendors/index.ts';
 import { type Bench, startBench } from './product.ts';
 
-/** Everything that leaves the product or is stored while its vendors repeat in their errors what they were sent. */
+/** Collects everything that the product returns, logs or stores while its vendors repeat what they were sent in their errors. */
 let bench: Bench;
 const produced: string[] = [];
 

@@ -44,7 +44,7 @@ test('the cookie reads everywhere, and writes with the token of the page, at con
   expect((await ask('POST', sos, { cookie, 'x-csrf-token': body.csrfToken }, { channelId: 1 })).status).toBe(200);
 });
 
-test('a key with few scopes gives a sign-in with the same few', async () => {
+test('a sign-in has the scopes of its key', async () => {
   const { body: key } = await bench.call<{ key: string }>('POST', '/v1/keys', {
     name: 'Reader',
     scopes: ['trunkline/runs/read'],

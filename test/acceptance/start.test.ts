@@ -114,7 +114,7 @@ test('the admin key is shown once', () => {
   expect(output.split(key)).toHaveLength(2);
 });
 
-test('what lies beside the code is found: expressions, the page and its files', async () => {
+test('files next to the code are found: expressions, the page and its assets', async () => {
   const made = await post('/v1/automations', {
     name: 'Fire',
     when: { event: 'talk.message.created' },
@@ -128,7 +128,7 @@ test('what lies beside the code is found: expressions, the page and its files', 
   }
 });
 
-test('every port but that of the API asks for a secret, and none lets a web page in', async () => {
+test('every port but that of the API requires a secret, and none accepts web pages', async () => {
   const own = Number(new URL(url).port);
   const ports = listeningPorts(processTree(server.pid ?? 0)).filter((port) => port !== own);
   const { proptt2, talk, timetonic } = JSON.parse(readFileSync(join(data, 'sandbox/ports.json'), 'utf8')) as Ports;
@@ -164,7 +164,7 @@ test.each([
     () => ({ TRUNKLINE_DATA: '/proc/nope' }),
     /cannot be created: .*\/proc\/nope.* Set TRUNKLINE_DATA/,
   ],
-])('%s ends the start with words', (_, settings, words) => {
+])('%s ends the start with an explanation', (_, settings, words) => {
   const folder = mkdtempSync(join(tmpdir(), 'trunkline-second-'));
   const env = { ...process.env, PORT: '0', TRUNKLINE_DATA: folder, ...settings() };
   const second = spawnSync(process.execPath, command(), { cwd: root, env, encoding: 'utf8', timeout: 120_000 });
@@ -172,14 +172,14 @@ test.each([
   expect([second.status, second.stderr]).toEqual([1, expect.stringMatching(words)]);
 });
 
-test('it goes on when nobody reads its log any more', async () => {
+test('it continues when nobody reads its log any more', async () => {
   server.stdout?.destroy();
   // Each call is logged: at the latest when the product ends, which the last test expects to go well.
   for (const path of ['/v1/proptt2/demo/getChannelList', '/v1/talk/demo/getRooms'])
     expect((await fetch(url + path, { headers: headers() })).status).toBe(200);
 });
 
-test('it rests in little memory, and Ctrl-C ends all of it', async () => {
+test('it needs little memory when idle, and Ctrl-C ends all of it', async () => {
   const memory = () => Number(readFileSync(`/proc/${server.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)?.[1]) / 1024;
   // 137 MB were measured; this is no benchmark, but sees what doubles it.
   expect(memory()).toBeLessThan(250);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
 import { type Bench, startBench } from './product.ts';
 
-/** R5: a keyword in a chat room makes an alert on the radio, an SOS only after a confirmation. */
+/** R5: a keyword in a chat room triggers an alert on the radio, and an SOS only after a confirmation. */
 const room = 'controlroom';
 let bench: Bench;
 let alert: string;
@@ -23,7 +23,7 @@ beforeAll(async () => {
   bench = await startBench();
   say('bob', '!alert 12 this is history and must not sound');
   await bench.poll('talk', 'demo');
-  // Talk tells whole seconds: a message of the second in which an automation is made counts as new.
+  // Talk reports whole seconds: a message in the second in which an automation is created counts as new.
   const saidIn = wholeSeconds();
   await until(() => wholeSeconds() > saidIn);
   const from = "event.data.actorType = 'users' and event.data.actorId in ['bob', 'carol']";

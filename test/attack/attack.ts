@@ -10,8 +10,8 @@ import { text } from 'node:stream/consumers';
 import { listeningPorts, processTree } from '../support/listening-ports.ts';
 
 /**
- * Attacks a product of its own on this machine, as a holder of a lesser key, another user or a web page would, and says of each
- * attack whether it held. Ends with 1 when one got through. `--short` leaves out what takes long.
+ * Starts a product on this machine and attacks it as the holder of a lesser key, another user or a web page would. Reports for
+ * each attack whether the product held, and exits with 1 if one got through. `--short` leaves out what takes long.
  */
 const root = dirname(dirname(import.meta.dirname));
 const data = mkdtempSync(join(tmpdir(), 'trunkline-attack-'));
@@ -89,7 +89,7 @@ function floodWith(port: number, isHook: boolean, bytes: number): Promise<number
     // A connection that is cut off while it still sends has been refused as well.
     asked.on('error', () => undefined);
     asked.on('close', () => resolve(status));
-    // The answer comes before the body is through, which goes on until it is cut off.
+    // The response arrives while the body is still being sent, until the connection is closed.
     asked.end(Buffer.alloc(bytes, 'x'));
   });
 }

@@ -18,7 +18,7 @@ export interface AwsRecorderOptions {
   lambda: (method: string, path: string, body: Buffer) => object | undefined;
 }
 
-/** The one endpoint that functions under test know as AWS: notes each request and hands it on to what stands in for the service. */
+/** The endpoint that functions under test use as AWS. It records each request and forwards it to the stand-in of the service. */
 export async function startAwsRecorder(options: AwsRecorderOptions) {
   const requests: RecordedRequest[] = [];
   // An idle connection stays open: one that ended just when a function used it again would fail that call.

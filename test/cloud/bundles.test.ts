@@ -61,7 +61,7 @@ describe('cdk synth, without a network, credentials or docker', () => {
   });
 });
 
-/** Every function is asked for something that only its own road leads to, in the order in which a user would. */
+/** Every function gets a request that only it can answer, in the order in which a user would send them. */
 describe('built functions', () => {
   it('control makes a connection for the admin key that the deployment generated', async () => {
     expect(await ask('control', { path: '/v1/me' })).toMatchObject({ status: 200, body: { id: 'admin' } });
@@ -96,7 +96,7 @@ describe('built functions', () => {
   it.each([
     ['talk', 'getRooms'],
     ['timetonic', 'getAllBooks'],
-  ])('%s is there, and finds nothing that was not made', async (name, operation) => {
+  ])('%s responds, and finds no unknown connection', async (name, operation) => {
     const answer = await ask(name, { path: `/v1/${name}/nowhere/${operation}` });
     expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
@@ -244,19 +244,19 @@ describe('built functions', () => {
     ]);
   });
 
-  it('were all asked', () => {
+  it('were all invoked', () => {
     expect(deployment.started().sort()).toEqual(functions.map(({ name }) => name).sort());
   });
 });
 
-describe('what the functions ask of AWS', () => {
-  it('is signed with the credentials of the environment', () => {
+describe('the requests of the functions to AWS', () => {
+  it('are signed with the credentials of the environment', () => {
     const asking = new Set(deployment.aws.requests.map(({ sessionToken }) => sessionToken));
     expect([...asking].sort()).toEqual(functions.map(({ name }) => tokenOf(name)).sort());
     for (const { accessKeyId } of deployment.aws.requests) expect(accessKeyId).toBe(deployment.credentials.accessKeyId);
   });
 
-  it('is allowed to each by the policies of its own role', () => {
+  it('are allowed by the policies of the role of each function', () => {
     for (const { name } of functions) {
       const access = deployment.access(name);
       const asked = deployment.aws.requests.filter(({ sessionToken }) => sessionToken === tokenOf(name));
@@ -264,7 +264,7 @@ describe('what the functions ask of AWS', () => {
     }
   });
 
-  it('fails in a sentence without them', async () => {
+  it('fail with a clear error without them', async () => {
     const { AWS_ACCESS_KEY_ID: _, ...environment } = deployment.environmentOf('site');
     const lambda = await startLambdaProcess(deployment.bundles.get('site')?.entry ?? '', environment);
     const answer = await lambda.invoke<APIGatewayProxyStructuredResultV2>(eventOf({ path: '/health' }));
@@ -306,7 +306,7 @@ describe('a bundle', () => {
 
   it.each(functions)('$name can load everything that it may load on use', ({ name }) => {
     const folder = deployment.bundles.get(name)?.folder ?? '';
-    // The worker's file is a program of its own.
+    // The worker's file is a separate program.
     const files = readdirSync(folder).filter((file) => file.endsWith('.mjs') && file !== 'expression-worker.mjs');
     const load = files.map((file) => `await import(${JSON.stringify(join(folder, file))});`).join('\n');
     const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', load], {

@@ -27,8 +27,8 @@ export const adminKey = 'DeployedAdminKey0123456789abcdefghijklmnopq';
 export const tokenOf = (name: string): string => `role-of-${name}`;
 
 /**
- * Everything that `cdk deploy` would set up, on this machine: each function's code, as `cdk synth` has built it, in a process of its own,
- * with the environment of its template, over an AWS that notes every request.
+ * Everything that `cdk deploy` would set up, on this machine. The code of each function, as `cdk synth` has built it, runs in a
+ * separate process with the environment of its template, against an AWS that records every request.
  */
 export async function startDeployment() {
   const directory = mkdtempSync(join(tmpdir(), 'trunkline-deployment-'));

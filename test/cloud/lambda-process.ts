@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** What an invocation came to, as Lambda would tell it. */
+/** The result of an invocation, as Lambda would report it. */
 type Reply = { id: number; result: unknown } | { id: number; error: string };
 
 /** What Lambda's own runtime does around a handler, over the pipe to the test. */
@@ -35,7 +35,7 @@ export function usageOf(pid: number): { cpu: number; memory: number } {
   return { cpu: ticks.reduce((sum, each) => sum + each, 0) / 100, memory };
 }
 
-/** A built function in a process of its own, with the environment that Lambda gives it and nothing of ours. */
+/** A built function in a separate process, with only the environment that Lambda gives it. */
 export async function startLambdaProcess(
   entry: string,
   environment: Readonly<Record<string, string>>,

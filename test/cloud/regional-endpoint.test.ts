@@ -49,7 +49,7 @@ test.each([
   expect(plain(regionalEndpoint(service, given))).toEqual(plain(own(given)));
 });
 
-test('what is not built in is refused in words', () => {
+test('unsupported settings are refused with an explanation', () => {
   expect(() => regionalEndpoint('dynamodb', { Region: 'us-east-1', UseFIPS: true })).toThrow('not supported');
   expect(() => regionalEndpoint('dynamodb', { Region: 'us-east-1', UseDualStack: true })).toThrow('not supported');
   expect(() => regionalEndpoint('dynamodb', {})).toThrow('AWS_REGION');

@@ -5,7 +5,7 @@ import { moduleEdits, moduleReplacements, packageReplacements } from '../../cdk/
 
 const modules = join(dirname(dirname(import.meta.dirname)), 'node_modules');
 
-test('what is replaced in the bundles is where it is looked for', () => {
+test('every replaced module of the bundles exists', () => {
   const places = [...Object.keys(moduleReplacements), ...Object.keys(moduleEdits), ...Object.keys(packageReplacements)];
   expect(places.filter((place) => !existsSync(join(modules, place)))).toEqual([]);
 });

@@ -166,7 +166,7 @@ describe('items', () => {
     expect(of('keep-sessions').allows(request)).toBe(true);
   });
 
-  it('that are due are found by the clock of their kind and by the one that watches', () => {
+  it('that are due can be queried by the clock of their kind and by `watch`', () => {
     const may = (name: string, kind: string) => mayItem(name, 'dynamodb:Query', `${kind}#3`, `${tableArn}/index/due`);
     for (const { name } of functions) {
       expect([name, may(name, 'keepalive')]).toEqual([name, ['keep-sessions', 'watch'].includes(name)]);
@@ -224,7 +224,7 @@ describe('everything else', () => {
     for (const { name } of functions) expect(may(name, 's3:GetObject', 'other/x')).toBe(false);
   });
 
-  it('no function may do whatever it likes, scan the table or reach every resource', () => {
+  it('no function may perform any action, scan the table or access every resource', () => {
     for (const { name } of functions) {
       for (const { Effect, Action, Resource } of of(name).statements) {
         if (Effect === 'Deny') continue;

@@ -118,8 +118,8 @@ describe('the HTTP API', () => {
     expect(only(templates.ofType('AWS::ApiGatewayV2::Api')).properties.CorsConfiguration).toBeUndefined();
   });
 
-  it('leaves nothing for API Gateway to refuse that Trunkline takes', () => {
-    // Around the body there are at most 10 kB of headers and a path, which stand in the event twice.
+  it('accepts every request that Trunkline accepts', () => {
+    // Besides the body there are at most 10 kB of headers and a path, which the event contains twice.
     const lambdaBytes = 6 * 1024 * 1024 - 50_000;
     expect(Math.ceil(bodyLimitWithFileBytes / 3) * 4).toBeLessThan(lambdaBytes);
     // In text, a character may be escaped.
@@ -162,7 +162,7 @@ describe('functions', () => {
     }
   });
 
-  it('on the clock run every minute and make up for nothing', () => {
+  it('on the clock run every minute, and missed ticks are not repeated', () => {
     const { properties } = only(
       templates.ofType('AWS::Events::Rule').filter((rule) => rule.properties.ScheduleExpression !== undefined),
     );
@@ -235,7 +235,7 @@ describe('durable functions and the event stream', () => {
     expect(lambda('route-events')?.properties.Environment).toMatchObject({ Variables: { [variable]: alias?.id } });
   });
 
-  it('are watched: whichever ends without its code, end-executions hears of it at once', () => {
+  it('are watched: `end-executions` is notified of any that ends without its code', () => {
     const { properties } = only(
       templates.ofType('AWS::Events::Rule').filter((rule) => rule.properties.EventPattern !== undefined),
     );
@@ -249,7 +249,7 @@ describe('durable functions and the event stream', () => {
     });
     const [target] = properties.Targets as { Arn: string; RetryPolicy?: object }[];
     expect(target?.Arn).toMatch(new RegExp(`${lambda('end-executions')?.id}$`));
-    // Unlike a tick, news that came to nothing must come again.
+    // Unlike a failed tick, a failed notification must be repeated.
     expect(target?.RetryPolicy).toBeUndefined();
   });
 
@@ -352,7 +352,7 @@ describe('alarms', () => {
     expect(templates.output('TrunklineWatch', 'AlarmTopic')).toBe(only(templates.ofType('AWS::SNS::Topic')).id);
   });
 
-  it('sound for what Lambda and API Gateway themselves see: 5xx, late events, lost starts, ended executions, throttles', () => {
+  it('fire for 5xx, late events, lost starts, ended executions and throttles of Lambda and API Gateway', () => {
     const metrics = alarms().flatMap(({ MetricName, Metrics }) => [
       ...(typeof MetricName === 'string' ? [MetricName] : []),
       ...((Metrics ?? []) as { MetricStat?: { Metric: { MetricName: string } } }[]).flatMap(({ MetricStat }) =>
@@ -374,7 +374,7 @@ describe('alarms', () => {
 });
 
 describe('the rule check', () => {
-  it('finds nothing, and would find something', () => {
+  it('reports nothing, and does report a violation', () => {
     const rules = new AwsSolutionsChecks();
     expect(rules.validateScope(app).violations).toEqual([]);
     const careless = makeApp();
@@ -383,7 +383,7 @@ describe('the rule check', () => {
     expect(() => careless.synth()).toThrow();
   });
 
-  it('has a reason for every rule that does not hold', () => {
+  it('has a reason for every suppressed rule', () => {
     const reasons = app.node
       .findAll()
       .flatMap(({ node }) => node.metadata.filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY))

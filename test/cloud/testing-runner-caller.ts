@@ -10,8 +10,8 @@ import { admin, memoryFiles, startBackends } from '../support/harness.ts';
 import { startReceiver } from '../support/receiver.ts';
 
 /**
- * The deliver function in the SDK's own runner, in a process of its own: the runner takes the timers of its process away, and a
- * test runner does not live through that. Prints what came of it.
+ * The deliver function in the SDK's own runner, in a separate process: the runner replaces the timers of its process, which a
+ * test runner does not survive. Prints the results.
  */
 const backends = await startBackends();
 Object.assign(process.env, backends.env, { TRUNKLINE_ALLOW_PRIVATE_TARGETS: 'on' });

@@ -8,7 +8,7 @@ export interface Visit {
   page: Page;
   /** Opens a page of the console, as a link within it would, and waits for its title. */
   open(path: string, title?: string): Promise<void>;
-  /** Fails if axe finds something serious, or something is cut off or wider than the screen; or looks at the colours alone. */
+  /** Fails if axe finds something serious, or something is cut off or wider than the screen; or checks only the colours. */
   expectAccessible(extent?: 'colours'): Promise<void>;
   /** The same at a desk and on a phone, in light and in dark colours. */
   expectAccessibleEverywhere(): Promise<void>;
@@ -35,7 +35,7 @@ export interface VisitOptions extends BrowserContextOptions {
   others?: readonly string[];
 }
 
-/** The script that looks at a page from within. It is added past the page's policy, as an extension of the browser would be. */
+/** The script that checks a page from within. It bypasses the page's policy, as a browser extension does. */
 const inPage = buildSync({
   entryPoints: [join(import.meta.dirname, 'in-page.ts')],
   bundle: true,
@@ -71,7 +71,7 @@ export async function visit(
   );
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
-    // The browser notes every refused request by itself; those are looked at where they are made.
+    // The browser logs every refused request itself. Tests check those where they make them.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
       complaints.push(message.text());
   });
@@ -125,7 +125,7 @@ export async function visit(
       const controls = await ask<string[]>(`markControls('${within}')`);
       expect(controls.length).toBeGreaterThan(0);
       const reached = new Set<string>();
-      // Some more than there are: a field for a date has a stop for each of its parts.
+      // A few more than there are controls: a date field has a tab stop for each of its parts.
       for (let presses = 0; presses < controls.length + 6 && reached.size < controls.length; presses++) {
         await page.keyboard.press('Tab');
         const { name, shows } = await ask<{ name?: string; shows: boolean }>('focused()');

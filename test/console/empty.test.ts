@@ -53,7 +53,7 @@ test('every page of a new installation names the next step', async () => {
   }
 });
 
-test('an address of nothing says so, and the page itself is kept from framing and from foreign scripts', async () => {
+test('an unknown address says so, and the page cannot be framed or run foreign scripts', async () => {
   await visitor.open('/nowhere', 'No such page');
   await visitor.open('/runs/run_calls_abc_000000000000', 'Run');
   await visitor.page.getByText('There is no such run.').waitFor();
@@ -67,7 +67,7 @@ test('an address of nothing says so, and the page itself is kept from framing an
   expect((await fetch(`${product.url}/console/assets/none.js`)).status).toBe(404);
 });
 
-test('a link that was used says nothing is lost: the cookie still holds, and elsewhere the key is asked for', async () => {
+test('a used link still works with the cookie, and asks for the key elsewhere', async () => {
   const link = await product.consoleLink();
   const first = await visit(browser, product.url, {}, link);
   await first.page.goto('about:blank');

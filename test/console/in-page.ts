@@ -5,7 +5,7 @@ import axe from 'axe-core';
 /** What keeps somebody from using the page, or from telling its colours apart. */
 export async function problems(extent?: 'colours'): Promise<string[]> {
   const beyond = extent ? [] : cutOff();
-  // On a phone, the bar at the bottom hides whatever is below it until one scrolls. Of a long list, axe looks at the first lines:
+  // On a phone, the bar at the bottom hides whatever is below it until one scrolls. Of a long list, axe checks the first lines:
   // the others are made by the same code.
   const away = document.querySelectorAll<HTMLElement>('.rows > li:nth-child(n + 13)');
   const bar = document.querySelector<HTMLElement>('.nav');

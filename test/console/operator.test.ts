@@ -60,7 +60,7 @@ test('sees on the first page what failed, and whether the siren sounded', async 
   expect(new URL(page.url()).hash).toBe('');
 });
 
-test('is not told that everything works while what failed cannot be read', async () => {
+test('does not see that everything works while failures cannot be read', async () => {
   const other = await stage.operator({ timezoneId: 'Asia/Kolkata' });
   const address = '**/v1/runs?state=failed*';
   const held = Promise.withResolvers<void>();
@@ -120,7 +120,7 @@ test('opens a run by the keyboard and replays it, siren included, only after say
   expect(stage.sirens()).toBe(before + 1);
 });
 
-test('is led from a duplicate to the run that did the work', async () => {
+test('finds the run that did the work from its duplicate', async () => {
   await visitor.open('/runs?show=suppressed', 'Runs');
   await page.locator('.row a').first().click();
   await page.getByRole('link', { name: 'Show the earlier run' }).click();
@@ -476,13 +476,13 @@ test('switches an automation off, rehearses it, and is shown in the editor what 
   expect(body.do).toHaveLength(2);
 });
 
-test('sees while writing an automation what may stand there, and what is wrong', async () => {
+test('gets suggestions and errors while writing an automation', async () => {
   await visitor.open('/automations/new', 'A new automation');
   const editor = page.getByRole('textbox', { name: 'Definition' });
   const after = '","input":{"channelId":1}}]}';
   const typed = (condition: string, call: string) =>
     `{"name":"Typed","when":{"hook":"${stage.hook.id}"},"if":"{% ${condition} %}","do":[{"name":"siren","call":"${call}${after}`;
-  // Without a save, an expression is marked that is none, and so is a call that does not exist.
+  // An invalid expression and a call that does not exist are marked before the automation is saved.
   await editor.fill(typed('event.data.(', 'proptt2/demo/sendSosToChannel'));
   await page.locator('.cm-lintRange-error', { hasText: 'event.data.(' }).waitFor();
   await editor.fill(typed('true', 'proptt2/demo/sendSosToCh'));
@@ -499,7 +499,7 @@ test('sees while writing an automation what may stand there, and what is wrong',
   await page.keyboard.press('Escape');
 });
 
-test('makes a key, finds that in the audit log, and sees a subscription with its deliveries', async () => {
+test('creates a key, finds it in the audit log, and sees a subscription with its deliveries', async () => {
   await visitor.open('/keys', 'Keys and audit');
   await page.getByRole('button', { name: 'Create a key' }).click();
   await page.getByLabel('Who it is for').fill('Wall screen');
@@ -542,7 +542,7 @@ test('makes a key, finds that in the audit log, and sees a subscription with its
     '**/v1/deliveries/replay',
     /^1000 events sent again, up to /,
     async () => {
-      // After a failure, it goes on from where it came to.
+      // After a failure, it continues where it stopped.
       await page.getByRole('button', { name: 'Send again', exact: true }).last().click();
       await page.getByRole('dialog').getByText('The table does not answer.').waitFor();
       const resumed = page.waitForRequest('**/v1/deliveries/replay');

@@ -10,7 +10,7 @@ interface RouteFacts {
   routes: Record<string, Record<string, string[]>>;
 }
 
-/** The part of an OpenAPI document that is looked at. */
+/** The part of an OpenAPI document that is read. */
 interface Described {
   paths: Record<string, Record<string, { parameters?: { name: string; schema?: { enum?: string[] } }[] }>>;
 }

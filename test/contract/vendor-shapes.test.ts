@@ -16,10 +16,10 @@ interface Fixture {
 
 const folder = join(import.meta.dirname, '..', 'fixtures', 'operations');
 
-/** What the protocol itself stands on: without these an answer is none. */
+/** Fields of the protocol itself: without them a response is not valid. */
 const protocol = /^(?:\/ocs(?:\/meta(?:\/.*)?|\/data)?|\/status|\/code)?$/;
 
-/** What the product itself needs of an answer: a place to upload to, an id to attach a file to. */
+/** Fields that the product itself needs: a place to upload to, an id to attach a file to. */
 const needed: Readonly<Record<string, RegExp>> = {
   'proptt2.getServerUrl': /^\/(?:ServerURL|Rand)$/,
   'timetonic.createAppkey': /^\/appkey$/,

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Pool } from 'undici';
 
-/** The least that a proxy can do: `node:http` in front, an undici pool behind, nothing between. Prints its port. */
+/** A minimal proxy: `node:http` in front and an undici pool behind it. Prints its port. */
 const pool = new Pool(process.env.VENDOR ?? '', { connections: 128 });
 const path = '/openapi/1/channels/1/sendMessage?id=owner%40company.com&hid=1&skey=a34b56c21';
 const server = createServer((request, response) => {

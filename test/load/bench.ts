@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-/** Every benchmark in a process of its own, so that none inherits the memory of another. `--short` for a quick look. */
+/** Runs every benchmark in a separate process, so that none inherits the memory of another. `--short` is a quick version. */
 const short = process.argv.includes('--short');
 const here = import.meta.dirname;
 

@@ -10,7 +10,7 @@ const answers: Readonly<Record<string, string>> = {
   auth: '{"sessionkey":"a34b56c21"}',
 };
 
-/** What our chain costs in process: key, rate, JSON, schema, session, protocol, log; the vendor answers from memory. */
+/** Measures the request chain in this process: key, rate, JSON, schema, session, protocol, log. The vendor answers from memory. */
 export async function chainBench(): Promise<void> {
   const backends = await startBackends();
   Object.assign(process.env, backends.env);

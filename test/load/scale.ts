@@ -171,8 +171,8 @@ async function store(table: SeedTable): Promise<void> {
 }
 
 /**
- * Connections whose sessions were kept alive two minutes ago and are due. They live longer than a server would let them, so that on a
- * slow machine late ones count as late and are not logged in anew.
+ * Connections whose sessions were kept alive two minutes ago and are due. They live longer than a server would let them, so that
+ * on a slow machine late ones count as late and are not logged in again.
  */
 async function seedSessions(prefix: string, count: number, cloudUrl: string): Promise<void> {
   const now = Date.now() - 121_000;

@@ -6,9 +6,9 @@ import type { Item, Key, Values, Write, Written } from '../../lib/store/table.ts
 import { Table } from '../../lib/store/table.ts';
 
 /**
- * A table that keeps in memory what the product's own functions write, for millions of items in minutes: `flush` puts them straight
- * into the file of the embedded database, as it stores them itself, and then starts anew. They get into no stream. Conditions are
- * not checked, since nothing is there yet.
+ * A table that keeps in memory what the product's own functions write, for millions of items in minutes: `flush` puts them
+ * straight into the file of the embedded database, as it stores them itself, and then starts over. They do not appear in a stream.
+ * Conditions are not checked, since nothing is there yet.
  */
 export class SeedTable extends Table {
   readonly #items = new Map<string, Item>();

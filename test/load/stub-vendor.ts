@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A ProPTT2 that says yes to everything after `LATENCY` milliseconds; a process of its own, it prints its port. */
+/** A ProPTT2 that accepts every request after `LATENCY` milliseconds. It runs in a separate process and prints its port. */
 const latency = Number(process.env.LATENCY ?? 0);
 const server = createServer((request, response) => {
   request.resume();

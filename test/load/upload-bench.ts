@@ -12,7 +12,7 @@ const gigabyte = 1024 ** 3;
 /** What the process may take above idle, in MB. */
 const maxAboveIdleMb = 96;
 
-/** Sends one gigabyte through `resumableUpload`, in a process of its own, and says what memory that takes. */
+/** Sends one gigabyte through `resumableUpload`, in a separate process, and says what memory that takes. */
 export async function uploadBench(): Promise<void> {
   const sandbox = await startTimetonicSandbox();
   const { me } = await logIn(sandbox);
@@ -36,7 +36,7 @@ export async function uploadBench(): Promise<void> {
   }, 50);
   try {
     const ended = new Promise<number | null>((resolve) => started.child.once('exit', resolve));
-    // The child waits for this word, so that idle is idle.
+    // The child waits for this line, so that its idle memory can be measured.
     started.child.kill('SIGUSR2');
     const code = await ended;
     const seconds = (performance.now() - startedAt) / 1000;

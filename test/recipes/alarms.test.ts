@@ -244,7 +244,7 @@ describe('R6 Function key', () => {
     desk.radio();
   });
 
-  test.each(['proptt2', 'talk', 'timetonic'] as const)('%s down: the others hear of it', async (vendor) => {
+  test.each(['proptt2', 'talk', 'timetonic'] as const)('%s down: the others are notified', async (vendor) => {
     const before = await presses();
     const senderName = `guard without ${vendor}`;
     const alerts = () => desk.demo.proptt2.state.sent.filter(({ text }) => text?.includes(senderName)).length;

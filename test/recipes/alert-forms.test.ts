@@ -187,7 +187,7 @@ describe('what monitoring tools post becomes alerts of one form', () => {
     expect(await alerts({ heartbeat: null, monitor: null, msg: 'Webhook Testing' })).toEqual([]);
   });
 
-  test('their common form, and an error for what is none', async () => {
+  test('their common form, and an error for any other body', async () => {
     const alert = {
       dedup_key: 'K',
       action: 'trigger',

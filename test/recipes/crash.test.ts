@@ -6,7 +6,7 @@ import type { ShownRun } from '../acceptance/product.ts';
 import { type Started, startScript } from '../load/process.ts';
 import { demoInputs, type Installed } from './desk.ts';
 
-/** The whole product as a process of its own, killed while three recipes are going, and started again. */
+/** The whole product in a separate process, killed while three recipes are running, and started again. */
 const directory = mkdtempSync(join(tmpdir(), 'trunkline-recipes-'));
 const adminKey = 'tl_a-key-for-the-crash-test-only';
 let product: Started;
@@ -78,7 +78,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test('after a crash timers go on, what is known is kept, and a batch is completed without doubles', async () => {
+test('after a crash timers continue, memory is kept, and a batch is completed without duplicates', async () => {
   const { radio, chat, room, ...tables } = demoInputs;
   const received = { radio, chat, room, ...tables };
   const fence = (await install('geofence', received)).idOf('');
@@ -105,7 +105,7 @@ test('after a crash timers go on, what is known is kept, and a batch is complete
     `tmp${at}`,
     { [id('Email')]: email, [id('Name')]: email, [id('Status')]: 'Approved', [id('Channels')]: '56' },
   ];
-  // More than ten rows would be written by a run of their own.
+  // More than ten rows would be written by a separate run.
   for (const half of [emails.slice(0, 9), emails.slice(9)]) {
     const rows = Object.fromEntries(half.map((email) => row(email, emails.indexOf(email))));
     await call('POST', '/v1/timetonic/demo/createOrUpdateTableRows', { rows });

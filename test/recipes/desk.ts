@@ -89,7 +89,7 @@ export async function startRecipeDesk() {
     },
     runs: async (automation: string) =>
       (await bench.call<ShownRun[]>('GET', `/v1/runs?automation=${automation}&limit=200`)).body,
-    /** What the radios got since the last call. */
+    /** What the radios received since the last call. */
     radio: () => {
       const fresh = demo.proptt2.state.sent.slice(seen);
       seen = demo.proptt2.state.sent.length;
@@ -121,7 +121,7 @@ export async function startRecipeDesk() {
         ...Object.fromEntries(Object.entries(fields).map(([name, { value }]) => [name, value])),
       })) as (Record<string, unknown> & { id: string })[];
     },
-    /** Looks again and again, each time a second later for what waits, as `expect.poll` does. */
+    /** Checks repeatedly, as `expect.poll` does, and advances the clock of waits by a second each time. */
     eventually: <T>(check: () => T) =>
       expect.poll(() => {
         bench.passTime(1);

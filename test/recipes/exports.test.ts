@@ -16,7 +16,7 @@ const make = async (recipe: string, name: string, inputs: object = {}) => {
   return made;
 };
 const run = (recipe: Installation) => desk.runNow(recipe.idOf(''));
-/** The requests that TimeTonic got meanwhile. */
+/** The requests that TimeTonic received during a call. */
 const requestsOf = async (work: () => Promise<unknown>) => {
   const before = desk.demo.timetonic.journal.length;
   await work();
@@ -41,7 +41,7 @@ describe('R8 Positions', () => {
     recipe = await make('positions', 'Positions', { history: 'position_history' });
   });
 
-  test('everybody with coordinates has one row; of 200 people 3 moved is one call', async () => {
+  test('everybody with coordinates has one row; 3 moves among 200 people are one call', async () => {
     const old = desk.demo.timetonic.control.addRow({
       table: 'positions',
       values: { Person: 'gone@company.com', SeenAt: '2020-01-01 00:00:00' },
@@ -145,11 +145,11 @@ describe('R3 Recordings', () => {
     await complete();
   });
 
-  test('stopped half-way, the next run goes on where it ended', async () => {
+  test('stopped half-way, the next run continues where it ended', async () => {
     insert(25);
     const before = (await exported()).length;
     const refuse = { req: 'createOrUpdateTableRows', kind: 'nok', text: 'no such right' } as const;
-    // Refused once, it is written after a look at the table; refused twice, nothing more is.
+    // Refused once, it is written after the table was read; refused twice, nothing more is written.
     desk.demo.timetonic.control.failRequest(refuse);
     expect((await run(recipe)).state).toBe('partial');
     await complete();

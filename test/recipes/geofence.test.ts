@@ -36,7 +36,7 @@ const nothing = { radio: [], chat: [], rows: [] };
 
 describe('R9 Geofence', () => {
   test('who enters is linked to the channel of the zone, who leaves is unlinked, and everybody is notified', async () => {
-    // Whoever is in a zone from the start has entered it.
+    // People who are in a zone from the start have entered it.
     await go();
     expect((await received('Dispatcher')).radio).toEqual(['Dispatcher entered Site 12. Wear a helmet']);
     expect(isMember(8)).toBe(false);
@@ -90,7 +90,7 @@ describe('R9 Geofence', () => {
     expect([await received('김민준'), await received('Ada')]).toEqual([nothing, nothing]);
   });
 
-  test('what is known is kept: an installation that is brought up to date tells nothing again', async () => {
+  test('an updated installation keeps its memory and reports nothing again', async () => {
     await moveAndGo(3, 10);
     expect((await received('Channel leader')).radio).toHaveLength(1);
     expect((await desk.install('geofence', {})).idOf('')).toBe(fence);
@@ -102,7 +102,7 @@ describe('R9 Geofence', () => {
 });
 
 describe('R9 with a vendor down', () => {
-  test('ProPTT2: nobody is taken to have left, and the crossing is reported once afterwards', async () => {
+  test('ProPTT2: nobody counts as having left, and the crossing is reported once afterwards', async () => {
     move(8, 50);
     desk.down('proptt2');
     const run = await go();

@@ -8,7 +8,7 @@ type Installation = Awaited<ReturnType<RecipeDesk['install']>>;
 
 beforeAll(async () => {
   desk = await startRecipeDesk();
-  // The events that a wait may end with: the first look at each source only takes stock.
+  // The events that a wait may end with. The first poll of each source only sets its cursor.
   await watch('Lone worker', []);
   const key = await desk.install('function-key', { supervisors: 5, videoRoom: 'controlroom' });
   callbackUrl = key.hooks[0]?.url ?? '';
@@ -158,7 +158,7 @@ describe('R7 Lone worker', () => {
     expect(await desk.runs(recipe.idOf('person'))).toEqual([]);
   });
 
-  test('ProPTT2 down: one "monitoring blind", no check-in and no SOS; then it goes on', async () => {
+  test('ProPTT2 down: one "monitoring blind", no check-in and no SOS; then it continues', async () => {
     const sirens = desk.sirens();
     const recipe = await watch('Blind', [6, 7, 8], alarmsAfter(86_400));
     desk.down('proptt2');

@@ -162,7 +162,7 @@ describe('R12 Monitoring alert', () => {
       .eventually(async () => (await incident(recipe)).steps.find(({ name }) => name === 'sos')?.error)
       .toBeDefined();
     expect((await desk.bench.call('POST', link, undefined, { authorization: '' })).status).toBe(200);
-    // Until then nothing gets through: an attempt that had begun before the answer would sound rightly.
+    // Until then no request succeeds: an attempt that started before the answer would be right to sound.
     await reached(recipe, 'sos', 'skipped');
     desk.up();
     expect(radio('K-race')).toEqual([`message ${onCall}`, `alert ${next}`]);
@@ -264,7 +264,7 @@ describe('R12 with a vendor down', () => {
   const stepOf = async (recipe: Installation, wanted: string) =>
     (await steps(recipe)).find(({ name }) => name === wanted);
 
-  test('Talk: the radios sound all the same, and the chat hears of the end', async () => {
+  test('Talk: the radios sound all the same, and the chat gets the end of the incident', async () => {
     silence();
     const recipe = await install(quick);
     desk.down('talk');
@@ -280,7 +280,7 @@ describe('R12 with a vendor down', () => {
     expect(radio('K-talk')).toHaveLength(3);
   });
 
-  test('ProPTT2: the line is there at once, and the page is made up for once', async () => {
+  test('ProPTT2: the line is sent at once, and the page is sent later, once', async () => {
     silence();
     const recipe = await install(slow);
     desk.down('proptt2');
@@ -292,7 +292,7 @@ describe('R12 with a vendor down', () => {
     await desk.eventually(() => radio('K-radio')).toEqual([`message ${onCall}`]);
   });
 
-  test('ProPTT2 refuses the page: the run says so in the end', async () => {
+  test('ProPTT2 refuses the page: the run reports it at its end', async () => {
     const recipe = await install({ ...slow, onCall: 999 });
     await recipe.post(trouble('K-refused'));
     await lineOf('K-refused');
@@ -301,7 +301,7 @@ describe('R12 with a vendor down', () => {
     expect(run).toMatchObject({ state: 'partial', reason: expect.stringContaining('Step page:') });
   });
 
-  test('TimeTonic: radio and chat all the same, and the row is made up for once', async () => {
+  test('TimeTonic: radio and chat work all the same, and the row is written later, once', async () => {
     silence();
     const recipe = await install(quick);
     desk.down('timetonic', 'reset');

@@ -142,7 +142,7 @@ describe('R2 Rota', () => {
     recipe = await make('Rota');
   });
 
-  test('links who is on shift, tells it, writes the rows back, and a second run writes nothing', async () => {
+  test('links who is on shift, reports it, writes the rows back, and a second run writes nothing', async () => {
     const rows = [shift(4, '34', 'Operator'), shift(5, '34'), shift(7, '56')];
     const run = await at(onShift);
     expect(run.state, JSON.stringify(run)).toBe('succeeded');
@@ -171,7 +171,7 @@ describe('R2 Rota', () => {
     expect(JSON.stringify(members(2))).toBe(before);
   });
 
-  test('too many changes are refused, and a dry run only tells', async () => {
+  test('too many changes are refused, and a dry run only reports', async () => {
     const strict = await make('Strict', { freeChanges: 0, maxChangePercent: 10 });
     const rowId = shift(8, '34');
     expect(await at(onShift, strict)).toMatchObject({
@@ -203,7 +203,7 @@ describe('R2 Rota', () => {
     expect(await rowOf('rota', rowId)).toMatchObject({ AppliedAt: expect.any(String) });
   });
 
-  test('after the shift only those whom it linked are unlinked, and never a leader', async () => {
+  test('after the shift only people whom it linked are unlinked, and never a leader', async () => {
     const users = desk.demo.proptt2.data().users;
     if (users[4]) users[4].type = 70;
     expect((await at(over)).state).toBe('succeeded');

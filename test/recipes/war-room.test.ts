@@ -34,7 +34,7 @@ const incident = (name: string, more: object = {}) => ({
   link: 'https://panel.example/42',
   ...more,
 });
-/** The run that a post has started in the end. */
+/** The run that a post has started, once it has ended. */
 const roomRun = async (post: Promise<string>): Promise<ShownRun> => {
   const run = await desk.runOf(recipe.idOf('post'), await post);
   expect(run.state, JSON.stringify(run)).toBe('succeeded');
@@ -103,7 +103,7 @@ describe('R11 War room', () => {
     // The room keeps what was said in it.
     expect(await messages(room?.token ?? '')).toHaveLength(1);
 
-    // A second end changes nothing, and a new beginning opens anew.
+    // A second end changes nothing, and a new start opens another room.
     const again = await open('INC-42', { state: 'closed', link: '' });
     expect(stepsOf(again)).toMatchObject({ deleteChannel: 'skipped' });
     expect((await open('INC-42')).state).toBe('succeeded');
@@ -111,7 +111,7 @@ describe('R11 War room', () => {
     expect(await rows('INC-42')).toMatchObject([{ Status: 'Open' }]);
   });
 
-  test('a step that fails leaves a run to go on with: a replay opens no second room', async () => {
+  test('a run with a failed step can be replayed, and the replay opens no second room', async () => {
     desk.demo.proptt2.fault({ kind: 'html', status: 400, method: 'POST', path: '/channels\\b(?!/)' });
     const run = await open('INC-43');
     expect(run).toMatchObject({ state: 'partial', reason: expect.stringContaining('Step channel:') });
@@ -125,7 +125,7 @@ describe('R11 War room', () => {
     expect(await rows('INC-43')).toMatchObject([{ ChannelId: expect.stringMatching(/^\d+$/) }]);
   });
 
-  test('it is taken back only when somebody asks for it: the channel, then the room', async () => {
+  test('it is undone only on request: the channel, then the room', async () => {
     const run = await open('INC-44');
     expect([await rooms('INC-44'), await channels('INC-44')]).toMatchObject([[{}], [{}]]);
     const { body } = await desk.bench.call<{ id: string }>('POST', `/v1/runs/${run.id}/undo`, {});

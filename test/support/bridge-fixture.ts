@@ -6,7 +6,7 @@ import { type HttpBridge, startHttpBridge } from '../../local/aws/http-bridge.ts
 
 const path = '/v1/proptt2/dispatch/sendSosToChannel';
 
-/** A bridge with one function, started anew for each test; `limit` is how long a call may take, in milliseconds. */
+/** A bridge with one function, started for each test; `limit` is how long a call may take, in milliseconds. */
 export function useBridge(limit?: number) {
   const used = {
     bridge: undefined as unknown as HttpBridge,

@@ -3,7 +3,7 @@ import { type Browser, chromium } from 'playwright-core';
 
 const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 
-/** Starts Debian's Chromium without a window and without calls of its own to anywhere. */
+/** Starts Debian's Chromium without a window and without its background requests. */
 export async function startChromium(): Promise<Browser> {
   if (!existsSync(executablePath)) {
     throw new Error(

@@ -19,7 +19,7 @@ const settingsOf: Record<string, Record<string, unknown>> = {
   timetonic: { baseUrl: 'https://timetonic.example.com/live', user: 'demo' },
 };
 
-/** All control calls over an embedded table, with a clock of the test's own and a connection of each vendor. */
+/** All control calls over an embedded table, with a test clock and a connection of each vendor. */
 export async function startControlDesk(clock = new TestClock()) {
   const backends = await startBackends();
   const base = processOf(backends.database, memorySecrets(), clock);

@@ -5,7 +5,7 @@ import { startDurableRuntime } from '../../local/runtime/durable-runtime.ts';
 import { memoryFiles } from './harness.ts';
 
 /**
- * The durable half as a process of its own, to be killed: the real functions behind the real Lambda client, over a database and
+ * The durable half in a separate process, to be killed: the real functions behind the real Lambda client, over a database and
  * secrets that outlive it.
  */
 const accessKeyId = process.env.TRUNKLINE_LOCAL_ACCESS_KEY_ID ?? '';

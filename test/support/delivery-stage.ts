@@ -18,7 +18,7 @@ export function deliveryStage() {
   const stage = {
     clock,
     get world(): World {
-      if (!world) throw new Error('The world begins with the first test');
+      if (!world) throw new Error('The world starts with the first test');
       return world;
     },
     receive: async (reply?: Receiver['reply']): Promise<Receiver> => {

@@ -11,7 +11,7 @@ import { until } from './until.ts';
 
 type Body = (context: DurableContext) => Promise<object>;
 
-/** Durable functions for the tests of one file, over a database of its own. Call it at the top of the file. */
+/** Durable functions for the tests of one file, over a separate database. Call it at the top of the file. */
 export function durableStage() {
   const clock = new TestClock(Date.now());
   let stop = async () => {};

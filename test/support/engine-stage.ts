@@ -223,7 +223,7 @@ export function engineStage() {
     return startOne(services(), item, trigger);
   }
 
-  /** Stores an event, gives it its place in the log, and tells it to those who wait for it. */
+  /** Stores an event, gives it its position in the log, and completes the waits for it. */
   async function publish(event: Partial<NewEvent>, times = 1): Promise<EventItem> {
     const { ids } = await appendEvents(
       services(),
@@ -249,7 +249,7 @@ export function engineStage() {
     return first;
   }
 
-  /** Gives the events of a type their places in the log, as the table's stream does, and answers all there are. */
+  /** Gives the events of a type their positions in the log, as the table's stream does, and returns all of them. */
   async function settle(type: string): Promise<EventItem[]> {
     const items = [...appended.values()];
     appended.clear();
@@ -362,7 +362,7 @@ export function engineStage() {
     read,
     replay,
     go,
-    /** Has every vendor answer well again. */
+    /** Makes every vendor answer successfully again. */
     forget: () => behaviours.clear(),
     /** What a vendor (`radio`) or one of its operations (`radio/siren`) does from now on in this test. */
     when: (what: string, behaviour: Behaviour) => void behaviours.set(what, behaviour),

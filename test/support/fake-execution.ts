@@ -17,13 +17,13 @@ interface Operation {
   /** Started and not seen to end. */
   started?: boolean;
   attempt: number;
-  /** Epoch milliseconds at which it goes on by itself. */
+  /** When it continues by itself, in epoch milliseconds. */
   dueAt?: number;
 }
 
 type Handler<T> = (context: DurableContext) => Promise<T>;
 
-/** Of an invocation that was cut off, nothing is kept from then on. */
+/** Nothing is stored for an invocation after it was interrupted. */
 interface Invocation {
   isCut: boolean;
   /** The bodies of steps that run now. */
@@ -93,7 +93,7 @@ export class FakeExecution {
     }
   }
 
-  /** The earliest time at which something goes on by itself. */
+  /** The earliest time at which something continues by itself. */
   nextAt(): number | undefined {
     const open = [...this.#operations.values()].filter((each) => !each.outcome && each.dueAt !== undefined);
     return open.length === 0 ? undefined : Math.min(...open.map((each) => each.dueAt ?? 0));

@@ -10,8 +10,8 @@ export interface Faults {
 }
 
 /**
- * A proxy in front of a database that throttles some requests and loses the answers of others, as a seed decides. Whoever reaches
- * it needs no credentials.
+ * A proxy in front of a database that throttles some requests and loses the answers of others, as a seed decides. It accepts
+ * requests without credentials.
  */
 export async function startFaultyDatabase(database: { endpoint: string; credentials: LocalCredentials }, seed: number) {
   const counts = { passed: 0, throttled: 0, dropped: 0 };

@@ -7,7 +7,7 @@ import type { ByteRange, UploadTarget } from '../../lib/core/files.ts';
 import { type LocalFileStore, startFileStore } from '../../local/aws/file-store.ts';
 import { type HttpBridge, startHttpBridge } from '../../local/aws/http-bridge.ts';
 
-/** A file store behind a bridge, in a directory of its own for each test of the file, on a clock that the test moves. */
+/** A file store behind a bridge, in a separate directory for each test of the file, on a clock that the test moves. */
 export function useFiles() {
   const used = {
     directory: '',

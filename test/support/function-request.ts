@@ -54,7 +54,7 @@ export function eventOf(ask: TestRequest): APIGatewayProxyEventV2 {
   };
 }
 
-/** Hands a request to a Lambda handler and reads what it answers. */
+/** Invokes a Lambda handler with an HTTP request and reads its answer. */
 export async function invokeHttp(handler: Handler, ask: TestRequest): Promise<Answer> {
   const context = {
     awsRequestId: `invocation-${count}`,

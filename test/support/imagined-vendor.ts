@@ -3,13 +3,13 @@ import type { EventSource, FoundEvent, PollResult } from '../../lib/core/event-t
 import type { EventfulVendor, VendorName } from '../../lib/core/vendor.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 
-/** A vendor whose event sources give what a test says, and count how they are looked at. */
+/** A vendor whose event sources return what a test sets, and count their polls. */
 export function imaginedVendor() {
   let inFlight = 0;
   const imagined = {
     /** All that has happened; a cursor is how much of it was seen. */
     facts: [] as FoundEvent[],
-    /** Replaces what a look answers. */
+    /** Replaces the result of a poll. */
     onPoll: async (_cursor: number | undefined): Promise<Partial<PollResult>> => ({}),
     /** The cursors that were given. */
     polls: [] as (number | undefined)[],

@@ -30,7 +30,7 @@ export class Listener {
   readonly log = new Map<string, TrunklineEvent>();
   /** As it lies in the table between polls. */
   cursor: string | undefined;
-  /** Whether somebody listens to what happens quietly. */
+  /** Whether a listener wants quiet events. */
   hears = true;
   readonly #connected: Connected;
   readonly #nonces = new Set<string>();
@@ -45,7 +45,7 @@ export class Listener {
   async poll(by?: Parameters<Connected['call']>[0], since?: number): Promise<TrunklineEvent[]> {
     const fresh: TrunklineEvent[] = [];
     for (let polls = 0; polls < 30; polls++) {
-      // The gateway knows no vendor's own form.
+      // The gateway does not know a vendor's own types.
       const call = this.#connected.call(by) as TalkCall;
       const before = this.cursor === undefined ? undefined : JSON.parse(this.cursor);
       const found = await events.rooms?.poll?.poll(before, call, { since, hasListener: async () => this.hears });

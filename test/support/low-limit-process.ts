@@ -1,7 +1,7 @@
 import { services } from '../../lib/aws/services.ts';
 import { startProduct } from '../../local/product.ts';
 
-/** The whole product in a process of its own. Each of its durable executions may have `MAX_OPERATIONS` operations. */
+/** The whole product in a separate process. Each of its durable executions may have `MAX_OPERATIONS` operations. */
 const { TRUNKLINE_DATA = '', TRUNKLINE_ADMIN_KEY = '', PORT, MAX_OPERATIONS } = process.env;
 
 const product = await startProduct({

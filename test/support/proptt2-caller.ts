@@ -30,7 +30,7 @@ export class Proptt2Caller {
     this.sandbox = sandbox;
   }
 
-  /** Starts a sandbox whose clock stands still, and logs in. */
+  /** Starts a sandbox whose clock is stopped, and logs in. */
   static async start(options: SandboxOptions & Proptt2SandboxOptions = {}): Promise<Proptt2Caller> {
     const sandbox = await startProptt2Sandbox({ now: () => Date.UTC(2026, 0, 15, 12), ...options });
     onTestFinished(() => sandbox.close());

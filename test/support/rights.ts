@@ -13,7 +13,7 @@ export interface Denial {
 }
 
 export interface EnforcedRights {
-  /** Runs an invocation of a function: every request to AWS that comes out of it is held against the function's declaration. */
+  /** Runs an invocation of a function, and checks every request to AWS that it makes against the function's declaration. */
   enforceFor<T>(functionName: string, run: () => T): T;
   guardFiles(files: FileStore): void;
   denials: Denial[];
@@ -47,7 +47,7 @@ export function enforceRights(): EnforcedRights {
     const prototype = client.prototype as Sends;
     const send = prototype.send;
     prototype.send = function (command, ...rest) {
-      // What the local product itself asks for, no function asks.
+      // Requests of the local product itself, which no function makes.
       if (current.getStore() !== undefined) check(command);
       return send.call(this, command, ...rest);
     };

@@ -49,7 +49,7 @@ export async function startTalk(
       const principal = { ...admin, scopes: ['*/*/*', `talk/${name}/deleteRoom`] };
       const found = await invoke(by, talk, { principal, connection: name, operation, input }, scope());
       if ('file' in found) throw new Error('The answer is a file');
-      // biome-ignore lint/suspicious/noExplicitAny: answers are of any shape, each test looks at what it knows
+      // biome-ignore lint/suspicious/noExplicitAny: answers have any shape, and each test checks the fields that it knows
       return { status: found.status, body: found.body as any };
     };
     const call = (by = process) => vendorCall(by, talk, connection, scope());
@@ -68,14 +68,14 @@ export async function startTalk(
         if (failed instanceof GatewayError) return failed;
         throw new Error(`${operation} was not refused but gave ${JSON.stringify(failed)}`);
       },
-      /** What the check says when a person asks for it. */
+      /** The findings of a connection check. */
       findings: async (by = process) => {
         await by.sessions.allowRetry(connection);
         const findings = await talk.check(call(by) as TalkCall);
         return findings.map(({ state, subject, message }) => `${state} ${subject}: ${message}`);
       },
       raw: (request: Partial<RawRequest> & { path: string }) =>
-        // Typed generally by the gateway, which knows no vendor's own form.
+        // Typed generally by the gateway, which does not know a vendor's own types.
         talk.sendRaw({ method: 'GET', query: new URLSearchParams(), body: undefined, ...request }, call() as TalkCall),
     };
   }
@@ -89,7 +89,7 @@ export async function startTalk(
     /** Requests that reached the stand-in, `METHOD /path`, without its own controls. */
     seen: () =>
       sandbox.journal.map(({ method, path }) => `${method} ${path.replace('/ocs/v2.php/apps/spreed/api', '')}`),
-    /** What the strict stand-in had to complain about. */
+    /** The protocol errors that the strict stand-in recorded. */
     complaints: () => sandbox.journal.flatMap(({ refusal }) => refusal ?? []),
     stop: async () => {
       for (const each of processes) each.close();
@@ -100,7 +100,7 @@ export async function startTalk(
 
 export type TalkUnderTest = Awaited<ReturnType<typeof startTalk>>;
 
-/** Lets a clock that stands still go on while a request is held: chat v1 cannot be asked without a wait of a second. */
+/** Advances a stopped clock while a request is held, because chat v1 always waits for at least a second. */
 export function passTimeWhileHeld({ sandbox }: TalkUnderTest, clock: TestClock): void {
   const timer = setInterval(() => sandbox.heldRequests() > 0 && clock.advance(250), 5);
   onTestFinished(() => clearInterval(timer));

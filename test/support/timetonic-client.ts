@@ -4,12 +4,12 @@ import type { TimetonicSandbox } from '../../sandbox/timetonic/index.ts';
 /** An answer of the stand-in, integers beyond 2^53 as bigint. */
 export interface Answer {
   status: string;
-  /** The words of a no. */
+  /** The message of a refusal. */
   error?: string;
   [name: string]: unknown;
 }
 
-/** What stands at a dotted path of an answer; nothing when the path leads nowhere. */
+/** The value at a dotted path of an answer; undefined if there is none. */
 export function at(answer: unknown, path: string): unknown {
   return path
     .split('.')

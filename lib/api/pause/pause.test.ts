@@ -23,7 +23,7 @@ test('what waits checks ever more rarely, and at least every half an hour if no 
   expect([waits(), waits(bySetting)]).toEqual([44_100, 1800]);
   clock.advance(30 * day);
   expect([waits(), waits(bySetting)]).toEqual([86_400, 1800]);
-  // Whoever calls directly is asked to try again within half an hour.
+  // Direct calls are asked to try again within half an hour.
   await expect(new Pause(table, clock, false).check()).rejects.toMatchObject({ code: 'paused', retryAfter: 1800 });
 });
 

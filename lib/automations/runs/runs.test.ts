@@ -113,7 +113,7 @@ test('what a run of an automation may do comes from the automation, and what it 
   const plain = await authorize(services, await read(await startRun(services, causeOf({ ...forged, cause: 'plain' }))));
   for (const name of [...Object.keys(about), 'reason', 'cancelRequested'])
     expect(plain).not.toHaveProperty(`run.${name}`);
-  // Only one that raises no alarm has a cap of its own accord.
+  // Only an automation that raises no alarm has a default cap.
   const capOf = (each: typeof plain) => 'run' in each && definitionOfRun(each.run).maxPerMinute;
   expect(capOf(plain)).toBe(defaultPerMinute);
   await stage.table().put({ ...item, alarm: true });

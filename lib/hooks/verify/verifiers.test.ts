@@ -61,7 +61,7 @@ describe('stripe', () => {
     `t=${seconds},v1=${await hmac(secret, `${seconds}.${text}`)}`;
   const at = now / 1000;
 
-  test('accepts a signature within five minutes and tells the event id', async () => {
+  test('accepts a signature within five minutes and returns the event id', async () => {
     for (const seconds of [at - 300, at, at + 300]) {
       const headers = { 'stripe-signature': `${await header(seconds, 'whsec_live')},v0=ignored` };
       expect(verify(request(headers, body), ['whsec_live'], now)).toEqual({ ok: true, id: 'evt_1' });

@@ -68,7 +68,9 @@ async function toggleArea(tag: string): Promise<void> {
   await page.locator(`.opblock-tag[data-tag="${tag}"]`).click();
 }
 
-/** Opens an operation to be tried out; the function that it answers executes it with its sample and tells what the page shows of it. */
+/**
+ * Opens an operation to be tried out; the function that it returns executes it with its sample and returns what the page shows.
+ */
 async function tryOut(tag: string, method: string, path: string) {
   await toggleArea(tag);
   const block = operationBlock(method, path);

@@ -199,7 +199,7 @@ describe('every operation of every vendor', () => {
       expect(Reflect.get(post(), 'externalDocs')).toEqual({ url: operation.documentation ?? documentation });
     });
 
-    test("tells the vendor's own refusals", () => {
+    test("lists the vendor's own refusals", () => {
       const refusals = Object.entries(operation.errors ?? {});
       for (const [, meaning] of refusals) {
         expect(JSON.stringify(post())).toContain(JSON.stringify(meaning).slice(1, -1));

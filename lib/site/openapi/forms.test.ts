@@ -176,7 +176,7 @@ test('a read takes numbers as they are and lists and objects as JSON in the quer
   expect(byName.size).toMatchObject({ required: true, schema: { type: 'string', enum: ['tb', 'full'] } });
 });
 
-test("the vendor's refusals stand under the status that the caller sees", () => {
+test("the vendor's refusals are listed under the status that the caller gets", () => {
   const responses = dig(whole, 'paths', path('addRows'), 'post', 'responses') as Record<
     string,
     { description?: string }
@@ -189,7 +189,7 @@ test("the vendor's refusals stand under the status that the caller sees", () => 
   expect(dig(whole, 'paths', path('addRows'), 'post', 'x-vendor-errors')).toHaveProperty('nok');
 });
 
-test('an operation that answers with a file says so, and where a long one is found', () => {
+test('an operation that returns a file is documented as such, with the link to a long one', () => {
   const responses = dig(whole, 'paths', path('getPicture'), 'get', 'responses') as Record<string, object>;
   expect(responses[200]).toMatchObject({ content: { '*/*': {} } });
   expect(responses[200]).not.toHaveProperty('content.application/json');
@@ -197,7 +197,7 @@ test('an operation that answers with a file says so, and where a long one is fou
   expect(dig(whole, 'paths', path('addRows'), 'post', 'responses')).not.toHaveProperty('303');
 });
 
-test('an operation that a key must name says so, with its first version', () => {
+test('an operation that a key must name is documented as such, with its first version', () => {
   const post = dig(whole, 'paths', path('dropAll'), 'post') as { description: string };
   expect(post).toMatchObject({ 'x-effect': 'destructive', 'x-since': '8.1' });
   expect(post.description).toContain('by its exact name');
@@ -280,7 +280,7 @@ test('the event log answers a union of the event types, distinguished by type an
   expect(takes({ ...example, newer: true }), JSON.stringify(takes.errors)).toBe(true);
 });
 
-test('an object that may hold anything says so', () => {
+test('an object with arbitrary members is documented as such', () => {
   const document = openApiDocument(declaredApi());
   const bare: string[] = [];
   const search = (value: unknown, pointer: string): void => {

@@ -11,7 +11,7 @@ let number = 0;
 let name = '';
 
 const call = <T = Record<string, unknown>>(operation: string, input: Record<string, unknown> = {}) =>
-  // Each test looks at what it was given.
+  // Each test checks its own input.
   process.call('proptt2', name, operation, input) as Promise<T>;
 
 beforeAll(async () => {

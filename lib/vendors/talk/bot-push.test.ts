@@ -218,7 +218,8 @@ describe('pushes and polls feed one log', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 25 }), async (plan) => {
-        // The rooms of the plans before are long quiet: a poll reads so many rooms that have moved and no more.
+        // The rooms of earlier plans have been quiet for long, because a poll reads a limited number of rooms that have
+        // moved.
         clock.advance(60_000);
         const alice = await talk.connect('alice', { credentials: { botSecret } });
         const bob = await talk.connect('bob');

@@ -74,7 +74,7 @@ test("a bot's pushes are events at once, lost ones after the next poll, and each
   expect(bench.demo.talk.state.bots.map(({ errorCount }) => errorCount)).toEqual([0]);
 });
 
-test('the event types and the operations stand in the documents', async () => {
+test('the documents contain the event types and the operations', async () => {
   const types = await bench.call<{ type: string; sample: unknown }[]>('GET', '/v1/event-types');
   const mine = types.body.filter(({ type }) => type.startsWith('talk.')).map(({ type }) => type);
   expect(mine).toHaveLength(17);

@@ -124,9 +124,9 @@ test.each(rooms.map((room) => [`${room.token} of Talk ${room.talk}`, room] as co
   const both = stored('pushed first');
   expect(stored('polled first')).toEqual(both);
   expect(stored('polled in between')).toEqual(both);
-  // What a push alone tells is true and only lacks what it cannot know; the poll fills that in.
+  // The data of a push alone is correct but incomplete. The poll adds the rest.
   for (const { type, data } of stored('pushed alone')) expect(both).toContainEqual(holding(type, data));
-  // A poll alone tells everything that is stored but the emoji of a removed reaction.
+  // A poll alone reports everything except the emoji of a removed reaction.
   const lasting = (events: ReturnType<typeof stored>) => events.filter(({ type }) => !type.startsWith('talk.reaction'));
   expect(lasting(stored('polled alone'))).toEqual(lasting(both));
   for (const { type, timestamp, data } of stored('polled alone'))
@@ -150,7 +150,7 @@ function isNewer(version: string): boolean {
   return Number(version.split('.')[0]) >= 21;
 }
 
-/** What the server of a version tells a bot of a line: ActivityStreams. */
+/** The push of a server of that version about a line: ActivityStreams. */
 function pushesOf(line: Line, version: string, roomName: string): string[] {
   const tellsMore = isNewer(version);
   const person = { type: 'Person', id: `${line.actorType}/${line.actorId}`, name: line.actorDisplayName };

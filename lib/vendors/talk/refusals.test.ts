@@ -76,7 +76,7 @@ describe('a refusal of the server becomes the matching problem', () => {
     expect(failed.message).toContain('Internal <Server> Error');
   });
 
-  test('an address that is no Nextcloud, and JSON that is none', async () => {
+  test('an address that is not a Nextcloud, and invalid JSON', async () => {
     for (const body of ['<!DOCTYPE html><html>Welcome</html>', '{"ocs":', '[1,2]', '"text"']) {
       answers(200, body, { 'content-type': 'text/html' });
       const refused = await alice.refusal('getRooms');
