@@ -73,8 +73,8 @@ export const lambdaSdk: Plugin = {
 const sharedPackages = new Set(['@aws-sdk/client-secrets-manager']);
 
 /**
- * Leaves packages that are imported on use out of the build and notes them, with the names that they are expected under, for
- * a build of their own: in the same build the start would load whatever they share with it and need of it beyond.
+ * Excludes packages that are imported on use from the build, and records them with the names that they are imported by, for a
+ * separate build. In the same build, the start would also load the shared code that only they need.
  */
 export function packagesApart(noted: Map<string, string>): Plugin {
   return {

@@ -223,7 +223,7 @@ export class GatewayStack extends Stack {
     );
     Validations.of(this.node.findChild(name)).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
-      reason: 'dynamodb:ListStreams, without which Lambda does not read a stream, knows no resource.',
+      reason: 'Lambda needs dynamodb:ListStreams to read a stream, and that action has no resource.',
     });
   }
 }

@@ -64,7 +64,7 @@ export class LambdaFunction extends Construct {
       ),
       allow(['lambda:SendDurableExecutionCallbackSuccess'], named(declaration.completes).map(executionsOf)),
     ];
-    grant(role, statements, `What ${name} is declared to reach: names of its own kind, cut by prefix.`);
+    grant(role, statements, `What the declaration of ${name} allows: names of one kind, limited by prefix.`);
 
     this.lambda = new Lambda(this, 'Function', {
       description: `Trunkline: functions/${name}.ts`,
@@ -85,7 +85,7 @@ export class LambdaFunction extends Construct {
         ...environment,
       },
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
-      // A tick that failed or came late is not made up for: the next one finds the same work.
+      // A failed or late tick is not repeated: the next one finds the same work.
       ...(trigger === 'clock' && { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
       ...(isDurable(declaration) && {
         durableConfig: { executionTimeout: Duration.days(31), retentionPeriod: Duration.days(30) },
@@ -122,7 +122,7 @@ export class LambdaFunction extends Construct {
     }
     // Apart from the role's own policy, which the function waits for while this one waits for the function.
     const policy = new Policy(this, 'Executions', { roles: [role], statements });
-    acknowledgeWildcards(policy, [statement], 'Executions of its own, on any of its versions.');
+    acknowledgeWildcards(policy, [statement], 'Its own executions, on any of its versions.');
     // As above.
     return new Alias(this, 'Live', { aliasName, version: this.lambda.currentVersion as IVersion });
   }
@@ -154,7 +154,7 @@ function grant(role: Role, statements: readonly PolicyStatement[], reason: strin
   acknowledgeWildcards(role, granted, reason);
 }
 
-/** Tells the rule check that the wildcards in these resources are intended. */
+/** Suppresses the rule check for wildcards in these resources, which are intended. */
 function acknowledgeWildcards(scope: Construct, statements: readonly PolicyStatement[], reason: string): void {
   const resources = statements.flatMap((statement) => statement.resources);
   const flat = new Set(resources.map((each) => flattenCfnReference(Stack.of(scope).resolve(each))));

@@ -120,7 +120,7 @@ export class StorageStack extends Stack {
     Validations.of(secret).acknowledge({
       id: 'AwsSolutions-SMG4',
       reason:
-        'Rotating it would cut off whoever holds the admin key, or end every live session, at a moment nobody chose; both are replaced by hand by storing a new value.',
+        'Automatic rotation would invalidate the admin key, or end every live session, at an arbitrary time. Both are replaced manually by storing a new value.',
     });
   }
 }

@@ -160,7 +160,7 @@ function troubleOf({ declaration: { name }, lambda }: LambdaFunction): MathExpre
   });
 }
 
-/** Executions that Lambda ended itself, by failure or for want of time: their runs and deliveries have no end of their own. */
+/** Executions that Lambda ended because of a failure or a timeout: their runs and deliveries did not record an end. */
 function failedExecutions({ lambda }: LambdaFunction): MathExpression {
   const metric = (name: string) => lambda.metric(name, { period, statistic: Stats.SUM });
   return new MathExpression({

@@ -1,7 +1,7 @@
 /** What a command ends with. The numbers are part of the interface: scripts branch on them. */
 export const exitCodes = {
   done: 0,
-  /** The request was refused, or something failed for good. */
+  /** The request was refused, or something failed permanently. */
   failed: 1,
   /** The command line is wrong. */
   usage: 2,

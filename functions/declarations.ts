@@ -68,7 +68,7 @@ export interface FunctionDeclaration {
   /** Names of the durable functions that it may start, and of those whose waits it may complete. */
   readonly starts?: readonly string[];
   readonly completes?: readonly string[];
-  /** A durable function that starts executions of its own. */
+  /** A durable function that starts executions of itself. */
   readonly startsItself?: true;
   readonly signals?: readonly Signal[];
 }
@@ -96,7 +96,7 @@ const items = {
 const oldestDue = (name: string, meaning: string, minutes: number): Signal => ({
   metric: 'OldestDue',
   dimensions: { clock: name },
-  meaning: `${meaning} Or the clock stands still.`,
+  meaning: `${meaning} Or the clock has stopped.`,
   above: minutes * 60_000,
   largest: true,
   steady: true,
@@ -191,7 +191,7 @@ export const functions: readonly FunctionDeclaration[] = [
         ...items.eventOrder,
         ...items.deliveries,
         ...items.runs,
-        // What a run does that somebody with a key asked for; nobody else decides it.
+        // What a run does that was requested with a key. Only the control function decides it.
         'request#*',
       ],
       // Runs and deliveries by their state; for rehearsals, events that have no position in the log yet.

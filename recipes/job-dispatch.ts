@@ -26,11 +26,11 @@ const status = `(
 const fields = ['rowId', 'title', 'site', 'assignee', 'prio'];
 const jobOf = (from: string) => Object.fromEntries(fields.map((name) => [name, `{% $string(${from}.${name}) %}`]));
 
-/** R4: a row becomes a text on the radio of its assignee, and says what became of it. */
+/** R4: a row is sent as a text to the radio of its assignee, and then shows the outcome. */
 export const jobDispatch: Recipe = {
   title: 'Job dispatch',
   summary:
-    'A row of TimeTonic is sent to the radio of its assignee; an urgent one, or one whose assignee is unknown, is an alert in the channel of the site. The row says what became of it.',
+    'A row of TimeTonic is sent to the radio of its assignee; an urgent one, or one whose assignee is unknown, is an alert in the channel of the site. The row shows the outcome.',
   requirements: [
     'A TimeTonic table with the fields Title, Site, Assignee, Prio, Status, DispatchedAt and DispatchRef.',
     'A "Call an API" automation of TimeTonic that posts rowId, title, site, assignee and prio to the hook with its secret as Bearer token, or polling.',

@@ -101,7 +101,7 @@ const ofWorker = { fields: `$event.data.fields`, row: `{% ${worker}.rowId %}` };
 export const loneWorker: Recipe = {
   title: 'Lone worker',
   summary:
-    'People whose last position is too old are asked to check in; without an answer the supervisors are alerted and an SOS sounds. A failing check is an alarm of its own.',
+    'People whose last position is too old are asked to check in; without an answer the supervisors are alerted and an SOS sounds. A failing check raises an alarm as well.',
   requirements: [
     'Radios that send their position. The ProPTT2 connection and this recipe use the same time zone.',
     'A TimeTonic table with the fields Person (the user id), TalkUser, OnShift, Status, Ref, OverdueAt and ClosedAt, or a list of people.',

@@ -54,7 +54,7 @@ const problemsOf = (...steps: readonly (readonly [string, string])[]) => `(
   function($row) {[$lookup($byRow, $row)]}
 )`;
 
-/** Writes what became of rows, ten at a time; the values are JSONata over the entries of a list. */
+/** Writes the outcome into the rows, ten at a time; the values are JSONata over the entries of a list. */
 const writeBack = (name: string, list: string, values: Record<string, string>) =>
   writeRows(name, rowsOf('$steps.ids.output', `$steps.${list}.output`, 'rowId', values), {
     if: `{% $count(steps.${list}.output) > 0 %}`,
@@ -62,11 +62,11 @@ const writeBack = (name: string, list: string, values: Record<string, string>) =
     ...continueOnError,
   });
 
-/** R10: approved rows become radio users with channels and rooms, leaving rows lose them; each row says what became of it. */
+/** R10: approved rows become radio users with channels and rooms, leaving rows lose them; each row shows the outcome. */
 export const onboarding: Recipe = {
   title: 'Onboarding',
   summary:
-    'Rows with the status Approved become radio users in their channels and Talk rooms; rows with the status Leaving lose both. Each row says what became of it.',
+    'Rows with the status Approved become radio users in their channels and Talk rooms; rows with the status Leaving lose both. Each row shows the outcome.',
   requirements: [
     'A TimeTonic table with the fields Email, Name, TempPassword, Type, Channels, TalkUser, TalkRooms, Status, PttUserId and Error.',
     'A button or an automation in TimeTonic that posts to the hook ("Call an API", Bearer), or a post of your own.',

@@ -18,7 +18,7 @@ export interface AutomationItem extends Key {
   enabled: boolean;
   /** The definition as packed JSON, because the table cannot store every JSON value. */
   definition: string;
-  /** What its creator's key could do: the automation can do no more. */
+  /** The scopes of its creator's key, which limit what the automation can do. */
   scopes: string[];
   creator: string;
   /** The time from which a rate schedule counts. */

@@ -278,7 +278,7 @@ export const automationFields = () =>
     }),
     priority: field(z.optional(z.literal('alarm')), {
       description:
-        'Treat the automation as one that raises an alarm, although none of its steps sounds one: its runs wait behind no others, have no limit per minute, and go on near the quota of a connection.',
+        'Treat the automation as one that raises an alarm, although none of its steps sounds one: its runs wait behind no others, have no limit per minute, and continue near the quota of a connection.',
     }),
     maxPerMinute: field(z.optional(integer(1, 600)), {
       description:

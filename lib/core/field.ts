@@ -40,7 +40,7 @@ export function wireName(name: string, schema: z.core.$ZodType): string {
   return noteOf<string>(schema, 'x-wire-name') ?? name;
 }
 
-/** Where the values of a field come from, if it says so. */
+/** The source of a field's values, if it declares one. */
 export function choicesOfField(schema: z.core.$ZodType): FieldChoices | undefined {
   return noteOf<FieldChoices>(schema, 'x-choices');
 }

@@ -198,7 +198,7 @@ function rangeSize(headers: { 'content-range'?: string | undefined }): number | 
   return total === undefined ? undefined : Number(total);
 }
 
-/** A part of a stream whose server knows no ranges. */
+/** A part of a stream whose server does not support ranges. */
 async function* cutOut(body: Readable, skip: number, length: number): AsyncGenerator<Buffer> {
   let [before, left] = [skip, length];
   if (left === 0) return void body.destroy();

@@ -12,8 +12,8 @@ export function seal(key: Uint8Array, purpose: string, text: string): Buffer {
 }
 
 /**
- * The same, but equal texts have equal results: the nonce is derived from the text (with a key of its own), so no nonce serves two texts.
- * It reveals which sealed texts are equal.
+ * The same, but deterministic: equal texts have equal results. The nonce is derived from the text with a separate key, so no nonce
+ * is used for two texts. This reveals which sealed texts are equal.
  */
 export function sealDeterministic(key: Uint8Array, nonceKey: Uint8Array, purpose: string, text: string): Buffer {
   const nonce = createHmac('sha256', nonceKey).update(`${purpose}\0${text}`).digest().subarray(0, nonceBytes);

@@ -33,7 +33,7 @@ export interface SessionPolicy<Settings = object, Credentials = object, Session 
   readonly trustFor?: number;
   /** Gets a new session. Throws `session: 'refused'` when the credentials were refused. */
   login(call: LoginCall<Settings, Credentials>): Promise<LiveSession<Session>>;
-  /** Keeps a session alive and answers until when, or throws `session: 'refused'`. `lazy`: the server knows no keepalive. */
+  /** Keeps a session alive and answers until when, or throws `session: 'refused'`. `lazy`: the server has no keepalive. */
   keepAlive?(session: Session, call: LoginCall<Settings, Credentials>): Promise<{ expiresAt: number; lazy?: boolean }>;
   /** True when a connection with these settings is kept warm by the clock. */
   keepWarm?(settings: Settings): boolean;

@@ -22,7 +22,7 @@ export interface ReadableType {
 }
 
 export const ownVendor = 'trunkline';
-/** Stands for everything that can be read of a connection: a wildcard covers it, the name of a single operation does not. */
+/** Represents everything that can be read of a connection: a wildcard covers it, the name of a single operation does not. */
 export const everything = '*';
 
 /**

@@ -25,7 +25,7 @@ interface ClaimItem extends Key {
   expiresAt: number;
 }
 
-/** What became of a message: its events, and those among them that are new with it. */
+/** The outcome of a message: its events, and those among them that are new. */
 export interface Taken {
   ids: string[];
   items: Appended['items'];

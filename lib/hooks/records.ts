@@ -160,7 +160,7 @@ export async function putHook(
   return changeHook(services, vendors, principal, before, { ...rest, ...(!keepsVerify && { verify }) });
 }
 
-/** A hook as it would be written to create it anew, without its secret. */
+/** A hook in the form in which it can be created again, without its secret. */
 export function writtenHook(item: HookItem): Record<string, unknown> & { name: string } {
   const { name, verify, dedupe, allowFrom, silentAfterSeconds, perMinute, methods, challenge, answer, redact } = item;
   const { kind, hmac, header, topicArn } = verify;

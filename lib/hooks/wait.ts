@@ -22,7 +22,7 @@ export function secondsToWait(query: URLSearchParams): number {
   return Math.min(longestWait, Number(text));
 }
 
-/** Looks at runs until all have ended or the time is over. */
+/** Reads runs repeatedly until all have ended or the time is up. */
 export async function waitForRuns(
   clock: Clock,
   ids: readonly string[],

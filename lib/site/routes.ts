@@ -106,7 +106,7 @@ function send(file: Asset, cache: string, more: Record<string, string> = {}): Js
   return { status: 200, headers: { 'content-type': file.type, ...headers }, body: file.text };
 }
 
-/** With less room than this, in bytes, the database may soon take no more. */
+/** With less free space than this, in bytes, the database may soon be unable to write. */
 const minFreeBytes = 50_000_000;
 
 /** Whether there is room on the disk; nothing where room cannot run out. */

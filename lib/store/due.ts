@@ -8,7 +8,7 @@ export type DueKind = 'keepalive' | 'poll' | 'schedule' | 'timer' | 'route';
 export const dueShards = 64;
 const listedShards = 8;
 
-/** Items that are not waiting but listed by time: the runs, and the deliveries, in a state. They share the index, in partitions of their own. */
+/** Items that are not waiting but listed by time: the runs, and the deliveries, in a state. They share the index, in separate partitions. */
 export type ListedKind = `run-${string}` | `delivery-${string}`;
 
 /** How many partitions a kind has: few where every one of them is read at once. */

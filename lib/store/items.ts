@@ -104,7 +104,7 @@ export const keys = {
   eventReaders: (): string => 'poll#readers',
   subscription: (id: string): Key => ({ pk: 'subscriptions', sk: id }),
   subscriptions: (): string => 'subscriptions',
-  /** A removed subscription, kept for its deliveries in a partition of its own, which no event reads. */
+  /** A removed subscription, kept for its deliveries in a separate partition, which no event reads. */
   removedSubscription: (id: string): Key => ({ pk: keys.removedSubscriptions(), sk: id }),
   removedSubscriptions: (): string => 'subscriptions#removed',
   /** What reacts to a trigger: an event type, a pattern of types, or `hook#{id}`. */
@@ -143,7 +143,7 @@ export const keys = {
   hooks: (): string => 'hooks',
   /** Claims a name, so that no two hooks have the same. */
   hookName: (name: string): Key => ({ pk: 'hooks#names', sk: digest(name) }),
-  /** The counters of a hook, in an item of their own, so that a post and a change of the hook never conflict. */
+  /** The counters of a hook, in a separate item, so that a post and a change of the hook never conflict. */
   hookStatus: (id: string): Key => ({ pk: 'hooks#status', sk: id }),
   hookStatuses: (): string => 'hooks#status',
   /** The last refused posts of a hook: a ring of a fixed number of items. */

@@ -296,7 +296,7 @@ export class Table {
   }
 }
 
-/** Whether DynamoDB takes a key. Nothing can lie under any other, and ids from a path come in every length. */
+/** Whether DynamoDB accepts a key. No item can have any other key, and ids from a path have any length. */
 function isKey({ pk, sk }: Key): boolean {
   return fits(pk, 2048) && fits(sk, 1024);
 }

@@ -71,7 +71,7 @@ async function checkRuns(table: Table, now: number): Promise<Check> {
   return blocked('queue runs', waiting, now);
 }
 
-/** `due`: when each item should have gone on. */
+/** `due`: when each item should have continued. */
 function blocked(name: string, due: readonly number[], now: number): Check {
   const age = now - Math.min(now, ...due);
   if (age <= blockedAfterMs)

@@ -35,7 +35,7 @@ export interface LambdaEndpointOptions {
   timeout?: number;
   /** Milliseconds before the second and the third attempt of an asynchronous invocation; a minute and two when absent. */
   retryDelays?: number[];
-  /** Called when an asynchronous invocation has failed for good. */
+  /** Called when an asynchronous invocation has failed permanently. */
   onAsyncFailure?: (functionName: string, error: unknown) => void;
 }
 

@@ -20,7 +20,7 @@ export interface StreamPumpOptions extends LocalDatabase {
   handler: (event: DynamoDBStreamEvent) => Promise<DynamoDBBatchResponse>;
   /** Where the position in the stream is stored. Without it, everything that the stream still contains is delivered again. */
   positionFile?: string;
-  /** Receives records that failed for good. */
+  /** Receives records that failed permanently. */
   onGiveUp?: (records: DynamoDBStreamEvent['Records']) => void;
   /** Milliseconds before each repetition of what failed; as many as repetitions. */
   retryDelays?: readonly number[];

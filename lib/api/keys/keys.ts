@@ -38,7 +38,7 @@ export class ApiKeys {
     perMinute: number,
   ): Promise<{ item: KeyItem; key: string }> {
     if (perMinute > maker.perMinute && !maker.scopes.includes(adminScope)) {
-      throw new GatewayError('forbidden', `Your own key has ${maker.perMinute} calls a minute and can give no more.`, {
+      throw new GatewayError('forbidden', `Your own key has ${maker.perMinute} calls a minute and cannot grant more.`, {
         errors: [{ pointer: '/perMinute', message: 'is more than your own key has' }],
       });
     }

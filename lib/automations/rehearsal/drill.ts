@@ -20,7 +20,7 @@ const opaque: ReadonlySet<string> = new Set(['input', 'set', 'value', 'expect'])
 
 /**
  * Starts a run of an automation in which every connection is replaced by one to a simulated vendor: all of its calls are really
- * made, to this machine alone. It has a memory of its own, holds no dedupe key, and reports no failure. Returns its id. Throws
+ * made, but only to this machine. It has a separate memory, holds no dedupe key, and reports no failure. Returns its id. Throws
  * `conflict` where there is no stand-in.
  */
 export async function startDrill(

@@ -70,7 +70,7 @@ export async function rehearse(
   };
 }
 
-/** An automation that is not stored, with the rights of whoever tries it. */
+/** An automation that is not stored, with the rights of the caller. */
 export function unsavedAutomation(
   vendors: EventCatalogue,
   definition: Definition,

@@ -25,7 +25,7 @@ type AlarmState = 'raised' | 'raising' | 'unknown' | 'failed';
 /** The worst first: that is the one that an operator must see. */
 const order: readonly AlarmState[] = ['failed', 'unknown', 'raising', 'raised'];
 
-/** What became of the alarm of a run. Times are ISO 8601. */
+/** The outcome of the alarm of a run. Times are ISO 8601. */
 export interface Alarm {
   runId: string;
   name: string;

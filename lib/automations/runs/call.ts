@@ -115,7 +115,7 @@ function isLast(step: CallStep, { state, error }: ItemEnd): boolean {
 }
 
 /**
- * One call with its retries. Each attempt is a durable step of its own, so a replay knows its result while the next one is
+ * One call with its retries. Each attempt is a separate durable step, so a replay knows its result while the next one is
  * pending.
  */
 async function callUntilDone(
@@ -267,7 +267,7 @@ async function askVendor(
   const { vendor: vendorName, connection, operation: operationName } = target(step);
   const vendor = vendorIn(run.vendors, vendorName);
   if (!vendor || !operation) throw new GatewayError('not_found', `There is no ${step.call}.`);
-  // A long-running call is this step itself; it does not start a run of its own.
+  // A long-running call is this step itself; it does not start another run.
   const { startRun: _, ...shared } = services;
   const { keyId, name, scopes } = run.run;
   const isSlow = operation.slow !== undefined;

@@ -15,7 +15,7 @@ export type Items = ItemList | { error: StepError };
 export interface ItemList {
   list: unknown[];
   /**
-   * How many durable operations they may take in this execution; the rest are carried out in executions of their own. Absent in
+   * How many durable operations they may take in this execution; the rest are carried out in separate executions. Absent in
    * runs of earlier versions, whose lists always fit.
    */
   budget?: number;

@@ -13,7 +13,7 @@ import { runSequence } from './sequence.ts';
 import { startItems } from './start.ts';
 
 /**
- * Carries out items of one of a run's lists in an execution of their own: as many as fit into it, and at least one batch. What is
+ * Carries out items of one of a run's lists in a separate execution: as many as fit into it, and at least one batch. What is
  * left is the next part.
  */
 export async function carryOutPart(

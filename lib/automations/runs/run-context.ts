@@ -225,7 +225,7 @@ export class RunContext {
     return refusal;
   }
 
-  /** Tells a rehearsal over what a condition was evaluated that keeps a step back. */
+  /** Passes a condition that does not hold, with its bindings, to a rehearsal. */
   async tellRefusal(condition: string, { at, index }: StepPlace, more: Record<string, unknown>): Promise<void> {
     const { overrides } = this.services;
     if (!overrides) return;

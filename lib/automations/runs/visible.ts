@@ -26,7 +26,7 @@ export function maySeeReason(run: RunItem, principal: Principal): boolean {
   return isOwnCall(run, principal) || mayReadAll(principal.scopes, scopesOfEvent(run));
 }
 
-/** True if what a run has read came from whoever posted to a hook, and from no vendor. */
+/** True if a run has read only what was posted to a hook, and nothing at a vendor. */
 export function hasReadNoVendor(run: RunItem): boolean {
   return scopesOfEvent(run).every((scope) => scope.startsWith(`${ownVendor}/`));
 }

@@ -32,7 +32,7 @@ export type ImportServices = ExportServices & PutServices & HookRecordServices;
 export const importKinds = ['connection', 'hook', 'automation', 'recipe', 'subscription'] as const;
 export const importActions = ['created', 'changed', 'unchanged', 'needs_secret', 'refused'] as const;
 
-/** What became of one document. */
+/** The outcome of one document. */
 export interface Imported {
   kind: (typeof importKinds)[number];
   name: string;

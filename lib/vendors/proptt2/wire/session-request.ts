@@ -92,7 +92,7 @@ function refusal(
     );
   }
   const message = `${title} answered ${doing} with ${status}: ${redactText(excerpt.slice(0, 200))}`;
-  // 503 precedes any work. With 502 and 504 a proxy tells that it has lost the answer.
+  // 503 precedes any work. With 502 and 504 a proxy reports that it has lost the response.
   if (status === 503) {
     return new GatewayError('vendor_failed', message, { ...shared, ...suspect, outcome: 'no', retryable: true });
   }

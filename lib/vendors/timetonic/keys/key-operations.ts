@@ -102,7 +102,7 @@ export function dropAllSessions(call: TimetonicCall): Promise<Done> {
           ...body,
           status: 'ok' as const,
           warning:
-            'The oauthkey of this connection was dropped with the others. Calls go on with the current session key; when that dies it cannot be renewed. Store login and password again with createOauthkey or PATCH /v1/connections.',
+            'The oauthkey of this connection was revoked with the others. Calls continue with the current session key, which cannot be renewed when it expires. Store login and password again with createOauthkey or PATCH /v1/connections.',
         },
       };
     }),

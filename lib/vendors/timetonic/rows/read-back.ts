@@ -23,7 +23,7 @@ export async function tracesOf(
     const tableId = b_o === undefined || b_c === undefined ? undefined : await tableWith(call, { b_o, b_c }, fieldIds);
     stored = tableId === undefined ? undefined : await readWholeTable(call, tableId);
   } catch {
-    // What cannot be read is as unclear as what was not looked for; the caller reports the write's own failure.
+    // If the table cannot be read, the outcome stays unclear. The caller reports the failure of the write.
   }
   if (!stored) return rows.map(() => 'unclear');
   const isPlain = plainFields(stored);

@@ -41,7 +41,7 @@ export async function noteOwnRows(
   await Promise.all(rows.map((row) => call.sharedNotes.write(contentNote(call, markOf(row)), account, keptSeconds)));
 }
 
-/** A change of a row, as far as it tells its author. */
+/** The parts of a row change that identify its author. */
 interface Change {
   kind: 'created' | 'updated' | 'deleted';
   rowId: string;
