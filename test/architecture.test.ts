@@ -197,7 +197,7 @@ const doneOnce = [
   { what: 'arithmetic with time zones', pattern: /Intl\.DateTimeFormat\([^)]/, files: ['lib/core/zone-time.ts'] },
   {
     what: 'the refusal of an input',
-    pattern: /\$\{what\} was refused|The input was refused/,
+    pattern: /(\$\{what\}|The (input|automation)) was refused/,
     files: ['lib/core/errors.ts'],
   },
   { what: 'a bounded map', pattern: /extends Map\b|\.keys\(\)\.next\(\)/, files: ['lib/core/lru-map.ts'] },

@@ -2,7 +2,7 @@ import type { Principal } from '../api/keys/key-check.ts';
 import { controlNeed, covers, operationNeed, within } from '../api/scopes.ts';
 import type { Connections } from '../connections/connections.ts';
 import { noOperation, operationOf } from '../connections/invoke.ts';
-import { type ErrorCode, type FieldError, GatewayError } from '../core/errors.ts';
+import { type ErrorCode, type FieldError, refusedInput } from '../core/errors.ts';
 import { didYouMean } from '../core/nearest.ts';
 import { inputErrors, schemasOf } from '../core/operation.ts';
 import { isSealed } from '../core/sealed-text.ts';
@@ -99,9 +99,7 @@ export async function admit(
   checkDuration(definition, check);
   checkOperations(definition, check);
 
-  const [first] = errors;
-  if (!first) return;
-  throw new GatewayError(codeOf(errors), `The automation was refused: ${first.pointer} ${first.message}`, { errors });
+  if (errors.length > 0) throw refusedInput(errors, 'The automation', codeOf(errors));
 }
 
 function codeOf(errors: readonly FieldError[]): ErrorCode {

@@ -157,10 +157,14 @@ export function inUse(what: string, users: readonly string[]): GatewayError {
 }
 
 /** The refusal of an input with all its errors; the message quotes the first. */
-export function refusedInput(errors: FieldError[], what = 'The input'): GatewayError {
+export function refusedInput(
+  errors: FieldError[],
+  what = 'The input',
+  code: ErrorCode = 'invalid_input',
+): GatewayError {
   const [first] = errors;
   const why = first ? `${first.pointer || 'body'} ${first.message}` : 'see errors';
-  return new GatewayError('invalid_input', `${what} was refused: ${why}`, { errors });
+  return new GatewayError(code, `${what} was refused: ${why}`, { errors });
 }
 
 /** The refusal of one field of the input, named by its JSON pointer. */

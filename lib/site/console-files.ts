@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { once } from '../core/once.ts';
 import { type Asset, asset } from './docs/assets.ts';
 
 /** Where map tiles may come from, as the operator entered it in this browser. */
@@ -41,18 +42,8 @@ const types: Readonly<Record<string, string>> = {
 /** The built console is next to this code if both are bundled. Otherwise it is where `npm start` and the tests build it. */
 const folders = [new URL('console/', import.meta.url), new URL('../../dist/local/console/', import.meta.url)];
 
-let loaded: Promise<Readonly<Record<string, Asset>>> | undefined;
-
 /** The files of the console by name, read once per process. */
-export function consoleFiles(): Promise<Readonly<Record<string, Asset>>> {
-  loaded ??= load().catch((error: unknown) => {
-    loaded = undefined;
-    throw error;
-  });
-  return loaded;
-}
-
-async function load(): Promise<Readonly<Record<string, Asset>>> {
+export const consoleFiles = once(async (): Promise<Readonly<Record<string, Asset>>> => {
   for (const folder of folders) {
     const names = await readdir(folder).catch((): string[] => []);
     if (!names.includes('index.html')) continue;
@@ -69,4 +60,4 @@ async function load(): Promise<Readonly<Record<string, Asset>>> {
     );
   }
   throw new Error('The console is not built. Run "npm run build".');
-}
+});

@@ -128,6 +128,11 @@ test('files next to the code are found: expressions, the page and its assets', a
   }
 });
 
+/** Those of some processes that still run. */
+function alive(ids: readonly string[]): string {
+  return spawnSync('ps', ['-o', 'pid=,args=', '-p', ids.join(',')], { encoding: 'utf8' }).stdout.trim();
+}
+
 test('every port but that of the API requires a secret, and none accepts web pages', async () => {
   const own = Number(new URL(url).port);
   const ports = listeningPorts(processTree(server.pid ?? 0)).filter((port) => port !== own);
@@ -192,6 +197,20 @@ test('it needs little memory when idle, and Ctrl-C ends all of it', async () => 
   server.kill('SIGINT');
   const [code] = await once(server, 'exit');
   expect(code).toBe(0);
-  const left = () => spawnSync('ps', ['-o', 'pid=,args=', '-p', had.join(',')], { encoding: 'utf8' }).stdout.trim();
-  await expect.poll(left).toBe('');
+  await expect.poll(() => alive(had)).toBe('');
+});
+
+test('a SIGTERM to npm ends all of it', async () => {
+  const env = { ...process.env, PORT: '0', TRUNKLINE_DATA: data };
+  const npm = spawn('npm', ['start'], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  let received = '';
+  npm.stdout.on('data', (chunk: Buffer) => {
+    received += chunk.toString('utf8');
+  });
+  await expect.poll(() => received).toMatch(/^ready /m);
+  const all = processTree(npm.pid ?? 0).map(String);
+  // npm, the product, and its database.
+  expect(all.length).toBeGreaterThan(2);
+  npm.kill('SIGTERM');
+  await expect.poll(() => alive(all)).toBe('');
 });

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import { once } from '../../core/once.ts';
 import { call, Problem } from './api.ts';
 
 /** The part of JSON Schema that the API's document uses. */
@@ -44,16 +45,8 @@ export interface ApiDocument {
   components: { schemas: Record<string, Schema> };
 }
 
-let loaded: Promise<ApiDocument> | undefined;
-
 /** Reads the document once per visit. */
-function apiDocument(): Promise<ApiDocument> {
-  loaded ??= call<ApiDocument>('GET', '/openapi.json').catch((error: unknown) => {
-    loaded = undefined;
-    throw error;
-  });
-  return loaded;
-}
+const apiDocument = once(() => call<ApiDocument>('GET', '/openapi.json'));
 
 /** The API's own document, or why it could not be read. */
 export function useApiDocument(): { document: ApiDocument | undefined; problem: Problem | undefined } {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { once } from '../../core/once.ts';
 import { type AssetVersions, docsPage, pageScript, pageStyle } from './page.ts';
 
 /** A text file as served. The ETag changes with the text. */
@@ -33,18 +34,8 @@ export function asset(text: string, type: string): Asset {
   return { text, type, tag: createHash('sha256').update(text).digest('base64url').slice(0, 22) };
 }
 
-let loaded: Promise<Readonly<Record<string, Asset>>> | undefined;
-
 /** The page and its files by path, read once per process. */
-export function docsAssets(): Promise<Readonly<Record<string, Asset>>> {
-  loaded ??= load().catch((error: unknown) => {
-    loaded = undefined;
-    throw error;
-  });
-  return loaded;
-}
-
-async function load(): Promise<Readonly<Record<string, Asset>>> {
+export const docsAssets = once(async (): Promise<Readonly<Record<string, Asset>>> => {
   const [style, script] = await Promise.all([
     readSwaggerFile('swagger-ui.css'),
     readSwaggerFile('swagger-ui-bundle.js'),
@@ -65,7 +56,7 @@ async function load(): Promise<Readonly<Record<string, Asset>>> {
     '/docs': asset(docsPage(versions), 'text/html; charset=utf-8'),
     ...Object.fromEntries(Object.entries(files).map(([name, file]) => [`/docs/${name}`, file])),
   };
-}
+});
 
 /** The maps are not served, so nothing may ask for them. */
 function withoutSourceMap(text: string): string {
