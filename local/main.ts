@@ -41,7 +41,7 @@ async function banner(product: Product, directory: string): Promise<void> {
   const { url, adminKey, adminKeyIsNew, demo } = product;
   say('');
   if (demo) {
-    say('Post an alarm to the demo hook: a siren, a chat line and a row at the stand-in vendors.');
+    say('Post an alarm to the demo hook: a siren, a chat line and a row at the simulated vendors.');
     say(`  curl ${demo.hookUrl} -H 'Content-Type: application/json' -d '{"zone":"Gate 3"}'`);
     say('Call an operation:');
     say('  npx trunkline call proptt2/demo/sendSosToChannel channelId=1');

@@ -69,7 +69,7 @@ export function BrowserLogin({ vendor, name, settings, credentials, onDone, onCl
         <Notice problem={ended instanceof Problem ? ended : action.problem} />
         {started?.url && !isOver && (
           <>
-            <p>Open the vendor’s page, log in there and grant access. This page notices it by itself.</p>
+            <p>Open the vendor’s page, log in there and grant access. This page detects it automatically.</p>
             <p class="notice busy" role="status">
               <Mark tone="busy" />
               <span>

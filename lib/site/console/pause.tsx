@@ -36,7 +36,7 @@ function PauseDialog({ onClose }: { onClose: () => void }) {
       title="Pause all sending?"
       submit="Pause all sending"
       busy="Pausing…"
-      cancel="Go on sending"
+      cancel="Keep sending"
       danger
       onClose={onClose}
       onSubmit={async () => {

@@ -44,7 +44,7 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
           throw refused('the interaction key is not the one typed in at adminWeb, or the owner id is wrong.');
         if (auth.status === 403)
           throw refused(
-            `a login parameter is not valid (owner id ${JSON.stringify(settings.ownerId)}, hid ${settings.hid}).`,
+            `a login parameter is not valid (owner id ${JSON.stringify(settings.ownerId)}, host id (hid) ${settings.hid}).`,
           );
         const skey = textOf(auth, 'sessionkey');
         const data = { serverUrl: server.url, id: settings.ownerId, hid: settings.hid, skey };
@@ -89,7 +89,9 @@ export async function getServer(call: Call): Promise<{ url: string; rand: string
     doing: 'the request for its server',
   });
   if (answer.status === 403)
-    throw refused(`the owner id ${JSON.stringify(settings.ownerId)} or the hid ${settings.hid} is not valid.`);
+    throw refused(
+      `the owner id ${JSON.stringify(settings.ownerId)} or the host id (hid) ${settings.hid} is not valid.`,
+    );
   const url = textOf(answer, 'ServerURL').replace(/\/+$/, '');
   // Paths are added to it, and a query would take them in.
   if (/[?#]/.test(url)) {

@@ -48,7 +48,7 @@ export function Automations() {
       <LiveList
         live={automations}
         empty={
-          <Empty title="Nothing happens by itself yet." icon="automations">
+          <Empty title="There is no automation yet." icon="automations">
             <p>
               An automation sounds a siren, writes a chat message or fills a row when a hook is posted to. A recipe is a
               finished one with a form.

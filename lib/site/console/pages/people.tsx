@@ -151,7 +151,7 @@ function TilesDialog({ onClose }: { onClose: () => void }) {
     >
       <p>
         Positions are drawn to scale on an empty sheet, or on the tiles of a map server of your choice. This browser
-        then asks that server for the area that you look at, and nothing else is sent to it.
+        then asks that server for the area that you view, and nothing else is sent to it.
       </p>
       <TextField
         label="Address of the tiles"

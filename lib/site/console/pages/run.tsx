@@ -327,7 +327,7 @@ function ReplayDialog({ run, onClose }: { run: WholeRun; onClose: () => void }) 
         <div class="notice bad">
           <Mark tone="bad" />
           <CheckField checked={sure} onChange={setSure}>
-            This <strong>sounds the siren again</strong>, or shows the alarm again. I mean it.
+            This <strong>sounds the siren again</strong>, or shows the alarm again. I want that.
           </CheckField>
         </div>
       )}

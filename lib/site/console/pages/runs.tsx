@@ -92,7 +92,7 @@ function List({ state, automation }: { state: RunState | undefined; automation: 
           <Empty title="Nothing has run yet." icon="runs">
             <p>A run starts when an automation’s hook is posted to, its event happens, or its schedule is due.</p>
             <Link to="/hooks" class="button">
-              Look at the hooks
+              Go to the hooks
             </Link>
           </Empty>
         )

@@ -125,7 +125,7 @@ function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
   const [progress, setProgress] = useState<{ done: number; total: number; words: string }>();
   const action = useAction();
   const stopped = useRef(false);
-  // After a failure, it goes on from where it came to.
+  // After a failure, it continues where it stopped.
   const reached = useRef<{ key: string; next: string; sent: number }>(undefined);
   return (
     <FormDialog
