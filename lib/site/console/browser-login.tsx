@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { call, Problem } from './api.ts';
+import { Button } from './button.tsx';
 import { Dialog } from './dialog.tsx';
 import { Mark, Notice, useAction } from './parts.tsx';
 import { now, until } from './time.ts';
@@ -80,17 +81,15 @@ export function BrowserLogin({ vendor, name, settings, credentials, onDone, onCl
         )}
         {isOver && !(ended instanceof Problem) && <p class="notice warn">The link has expired. Begin again.</p>}
         <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Cancel
-          </button>
+          <Button onClick={onClose}>Cancel</Button>
           {started?.url && !isOver ? (
             <a class="button primary" href={started.url} target="_blank" rel="noreferrer">
               Open the login page
             </a>
           ) : (
-            <button type="button" class="button primary" disabled={action.busy} onClick={() => void begin()}>
+            <Button primary disabled={action.busy} onClick={() => void begin()}>
               Begin again
-            </button>
+            </Button>
           )}
         </div>
       </div>

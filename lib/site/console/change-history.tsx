@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import { Button } from './button.tsx';
 import { Dialog } from './dialog.tsx';
 import { useLive } from './live.ts';
 import { Empty, Notice, Section, Time, useAction } from './parts.tsx';
@@ -43,9 +44,9 @@ export function ChangeHistory({ automation, restore }: HistoryProps) {
             text={`by ${version.keyName ?? version.keyId}`}
             side={[<Time key="at" iso={version.at} exact />, <Time key="ago" iso={version.at} />]}
             actions={
-              <button type="button" class="button small" onClick={() => setShown(version)}>
+              <Button small onClick={() => setShown(version)}>
                 Show
-              </button>
+              </Button>
             }
           />
         )}
@@ -123,13 +124,10 @@ function VersionDialog({ version, before, isCurrent, restore, onClose }: Version
         </pre>
         <Notice problem={action.problem} />
         <div class="dialog-actions">
-          <button type="button" class="button" onClick={onClose}>
-            Close
-          </button>
+          <Button onClick={onClose}>Close</Button>
           {restore && !isCurrent && (
-            <button
-              type="button"
-              class="button primary"
+            <Button
+              primary
               disabled={action.busy}
               onClick={() =>
                 void action.run(async () => {
@@ -139,7 +137,7 @@ function VersionDialog({ version, before, isCurrent, restore, onClose }: Version
               }
             >
               Restore this version
-            </button>
+            </Button>
           )}
         </div>
       </div>

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { call } from './api.ts';
+import { Button } from './button.tsx';
 import { SelectField, TextField } from './fields.tsx';
 import { Form, type FormProps } from './form.tsx';
 import { Icon } from './icons.tsx';
@@ -56,14 +57,7 @@ interface FormDialogProps extends Omit<DialogProps, 'children'>, Omit<FormProps,
 export function FormDialog({ title, onClose, wide, cancel = 'Cancel', children, ...form }: FormDialogProps) {
   return (
     <Dialog title={title} onClose={onClose} wide={wide ?? false}>
-      <Form
-        {...form}
-        beside={
-          <button type="button" class="button" onClick={onClose}>
-            {cancel}
-          </button>
-        }
-      >
+      <Form {...form} beside={<Button onClick={onClose}>{cancel}</Button>}>
         {children}
       </Form>
     </Dialog>
@@ -182,9 +176,9 @@ export function ShownOnce({ title, values, children, actions, onClose }: ShownOn
         {children}
         <div class="dialog-actions">
           {actions}
-          <button type="button" class="button primary" onClick={onClose}>
+          <Button primary onClick={onClose}>
             I have copied it
-          </button>
+          </Button>
         </div>
       </div>
     </Dialog>

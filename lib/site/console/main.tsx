@@ -2,6 +2,7 @@ import { effect } from '@preact/signals';
 import { type ComponentType, render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { begin, may, signIn } from './api.ts';
+import { Button } from './button.tsx';
 import './console.css';
 import { forgetAll } from './live.ts';
 import { Status } from './pages/status.tsx';
@@ -127,9 +128,7 @@ function Loaded({ at }: { at: string }) {
     return (
       <Page title="The page could not be loaded">
         <Empty title="Trunkline does not answer, or was upgraded meanwhile.">
-          <button type="button" class="button" onClick={() => location.reload()}>
-            Load again
-          </button>
+          <Button onClick={() => location.reload()}>Load again</Button>
         </Empty>
       </Page>
     );

@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useState } from 'preact/hooks';
 import { Problem } from './api.ts';
+import { Button } from './button.tsx';
 import { Icon, type IconName } from './icons.tsx';
 import { Link } from './router.tsx';
 import { ago, fullTime, moment } from './time.ts';
@@ -124,9 +125,9 @@ export function Notice({ problem, onRetry }: { problem: Problem | undefined; onR
         {problem.status === 403 && <p class="muted">Sign in with a key that has this scope to see it.</p>}
       </div>
       {onRetry && (
-        <button type="button" class="button small" onClick={onRetry}>
+        <Button small onClick={onRetry}>
           Try again
-        </button>
+        </Button>
       )}
     </div>
   );

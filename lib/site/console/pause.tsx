@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call, may } from './api.ts';
+import { Button } from './button.tsx';
 import { FormDialog } from './dialog.tsx';
 import { TextField } from './fields.tsx';
 import { Icon } from './icons.tsx';
@@ -87,10 +88,10 @@ export function PauseBanner() {
         <Notice problem={action.problem} />
       </div>
       {may('pause', 'write') && (
-        <button type="button" class="button primary" disabled={action.busy} onClick={() => void resume()}>
+        <Button primary disabled={action.busy} onClick={() => void resume()}>
           <Icon name="play" />
           {action.busy ? 'Resuming…' : 'Resume sending'}
-        </button>
+        </Button>
       )}
     </div>
   );

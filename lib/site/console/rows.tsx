@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { Button } from './button.tsx';
 import type { Live } from './live.ts';
 import { Empty, Loading, Mark, Notice, Page, type Tone, useAction } from './parts.tsx';
 import { Link } from './router.tsx';
@@ -86,9 +87,9 @@ export function LiveList<T>({ live, empty, loading = 4, label, list = 'rows', ch
       <Notice problem={action.problem} />
       {older && (
         <div class="more-row">
-          <button type="button" class="button" disabled={action.busy} onClick={() => void action.run(older)}>
+          <Button disabled={action.busy} onClick={() => void action.run(older)}>
             {action.busy ? 'Loading…' : 'Show older'}
-          </button>
+          </Button>
         </div>
       )}
     </>

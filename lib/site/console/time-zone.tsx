@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { parseTime } from '../../core/zone-time.ts';
 import { call } from './api.ts';
+import { Button } from './button.tsx';
 import { FormDialog } from './dialog.tsx';
 import { SelectField } from './fields.tsx';
 import { reloadAll, useLive } from './live.ts';
@@ -72,9 +73,9 @@ export function Calibration({ connection, onClose }: { connection: Connection; o
           likely !== undefined && likely !== chosen ? (
             <>
               In {likely} the date is the most recent.{' '}
-              <button type="button" class="button small" onClick={() => setChosen(likely)}>
+              <Button small onClick={() => setChosen(likely)}>
                 Choose {likely}
-              </button>
+              </Button>
             </>
           ) : undefined
         }

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { call, may } from './api.ts';
+import { Button } from './button.tsx';
 import { CheckField, Chips, SelectField, TextArea } from './fields.tsx';
 import { Form } from './form.tsx';
 import { Icon } from './icons.tsx';
@@ -331,13 +332,7 @@ function Backtest({ automation }: { automation: Automation }) {
         quiet
         disabled={last !== undefined && last.next === undefined}
         action={action}
-        beside={
-          action.busy && (
-            <button type="button" class="button" onClick={stop}>
-              Stop
-            </button>
-          )
-        }
+        beside={action.busy && <Button onClick={stop}>Stop</Button>}
         onSubmit={backtest}
       >
         <p class="muted">

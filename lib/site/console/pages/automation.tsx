@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call, may, Problem } from '../api.ts';
+import { Button } from '../button.tsx';
 import { ChangeHistory, definitionOf } from '../change-history.tsx';
 import { callsOver, definitionSchema } from '../definition-schema.ts';
 import { DeleteDialog } from '../dialog.tsx';
@@ -88,9 +89,7 @@ function ShownAutomation({ automation }: { automation: Automation }) {
         write && (
           <>
             <Switch automation={automation} />
-            <button type="button" class="button" onClick={() => setEditing(!editing)}>
-              {editing ? 'Close the editor' : 'Edit'}
-            </button>
+            <Button onClick={() => setEditing(!editing)}>{editing ? 'Close the editor' : 'Edit'}</Button>
           </>
         )
       }
@@ -150,9 +149,7 @@ function ShownAutomation({ automation }: { automation: Automation }) {
       <ChangeHistory automation={automation} restore={write ? save : undefined} />
       {write && (
         <p class="danger-row">
-          <button type="button" class="button" onClick={() => setDeleting(true)}>
-            Delete this automation
-          </button>
+          <Button onClick={() => setDeleting(true)}>Delete this automation</Button>
         </p>
       )}
       {deleting && (

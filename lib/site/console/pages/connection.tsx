@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
 import { BrowserLogin } from '../browser-login.tsx';
+import { Button } from '../button.tsx';
 import { CredentialFields, SettingsFields, useAccessWay, waysOf } from '../connection-form.tsx';
 import { DeleteDialog, FormDialog } from '../dialog.tsx';
 import { Findings } from '../findings.tsx';
@@ -55,17 +56,13 @@ function KnownConnection({ connection }: { connection: Connection }) {
       actions={
         write && (
           <>
-            <button type="button" class="button primary" disabled={check.busy} onClick={() => void runCheck()}>
+            <Button primary disabled={check.busy} onClick={() => void runCheck()}>
               {check.busy ? 'Checking…' : 'Check it now'}
-            </button>
+            </Button>
             {waysOf(vendor).some(({ browser }) => browser) && (
-              <button type="button" class="button" onClick={() => setAsked('login')}>
-                Log in again
-              </button>
+              <Button onClick={() => setAsked('login')}>Log in again</Button>
             )}
-            <button type="button" class="button" onClick={() => setAsked('credentials')}>
-              New credentials
-            </button>
+            <Button onClick={() => setAsked('credentials')}>New credentials</Button>
           </>
         )
       }
@@ -131,13 +128,13 @@ function KnownConnection({ connection }: { connection: Connection }) {
           write && (
             <span class="actions">
               {vendor === 'proptt2' && (
-                <button type="button" class="button small" onClick={() => setAsked('timeZone')}>
+                <Button small onClick={() => setAsked('timeZone')}>
                   Set the time zone
-                </button>
+                </Button>
               )}
-              <button type="button" class="button small" onClick={() => setAsked('settings')}>
+              <Button small onClick={() => setAsked('settings')}>
                 Change
-              </button>
+              </Button>
             </span>
           )
         }
@@ -179,9 +176,7 @@ function KnownConnection({ connection }: { connection: Connection }) {
       )}
       {write && (
         <p class="danger-row">
-          <button type="button" class="button" onClick={() => setAsked('delete')}>
-            Delete this connection
-          </button>
+          <Button onClick={() => setAsked('delete')}>Delete this connection</Button>
         </p>
       )}
       {(asked === 'settings' || asked === 'credentials') && (

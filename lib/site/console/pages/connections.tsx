@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { slugPattern, slugRule } from '../../../core/slug.ts';
 import { call, may } from '../api.ts';
 import { BrowserLogin } from '../browser-login.tsx';
+import { Button } from '../button.tsx';
 import { CredentialFields, SettingsFields, useAccessWay } from '../connection-form.tsx';
 import { Dialog, FormDialog } from '../dialog.tsx';
 import { TextField } from '../fields.tsx';
@@ -24,10 +25,10 @@ export function Connections() {
   const shown = data?.filter((each) => connectionTitle(each).toLowerCase().includes(search));
   const write = may('connections', 'write');
   const create = write && (
-    <button type="button" class="button primary" onClick={() => setQuery({ new: '1' })}>
+    <Button primary onClick={() => setQuery({ new: '1' })}>
       <Icon name="plus" />
       Connect a vendor
-    </button>
+    </Button>
   );
   return (
     <Page
@@ -178,9 +179,9 @@ function VendorForm({ document, vendor, onBack, onMade, onClose }: VendorFormPro
       }}
     >
       <p>
-        <button type="button" class="button small" onClick={onBack}>
+        <Button small onClick={onBack}>
           Another vendor
-        </button>
+        </Button>
       </p>
       <TextField
         label="Name"
@@ -224,19 +225,18 @@ function FirstCheck({ vendor, name, onClose }: { vendor: string; name: string; o
         {result && <Findings {...result} />}
         <Notice problem={action.problem} onRetry={() => void check()} />
         <div class="dialog-actions">
-          <button type="button" class="button" disabled={action.busy} onClick={() => void check()}>
+          <Button disabled={action.busy} onClick={() => void check()}>
             Check again
-          </button>
-          <button
-            type="button"
-            class="button primary"
+          </Button>
+          <Button
+            primary
             onClick={() => {
               onClose();
               go(`/connections/${vendor}/${name}`);
             }}
           >
             Show the connection
-          </button>
+          </Button>
         </div>
       </div>
     </Dialog>

@@ -1,4 +1,5 @@
 import { may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { useList, useLive } from '../live.ts';
 import { Empty, Page, When } from '../parts.tsx';
 import type { Connection, Hook, TrunklineEvent } from '../readings.ts';
@@ -64,13 +65,9 @@ export function Events() {
         empty={
           <Empty title={filtered ? 'No event matches.' : 'Nothing has happened yet.'} icon="events">
             {filtered ? (
-              <button
-                type="button"
-                class="button"
-                onClick={() => setQuery({ type: undefined, connection: undefined, q: undefined })}
-              >
+              <Button onClick={() => setQuery({ type: undefined, connection: undefined, q: undefined })}>
                 Show every event
-              </button>
+              </Button>
             ) : (
               <p>Post to a hook, write into a room or change a row, and it appears here.</p>
             )}

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { DeleteDialog, FormDialog, RotateDialog } from '../dialog.tsx';
 import { TextArea } from '../fields.tsx';
 import { reloadAll, useLive } from '../live.ts';
@@ -54,16 +55,12 @@ function KnownHook({ hook }: { hook: Hook }) {
         may('hooks', 'write') && (
           <>
             {hook.verify.connection === undefined && (
-              <button type="button" class="button primary" onClick={() => setAsked('test')}>
+              <Button primary onClick={() => setAsked('test')}>
                 Send a test
-              </button>
+              </Button>
             )}
-            <button type="button" class="button" onClick={() => setAsked('rotate')}>
-              New address
-            </button>
-            <button type="button" class="button" onClick={() => setAsked('delete')}>
-              Delete
-            </button>
+            <Button onClick={() => setAsked('rotate')}>New address</Button>
+            <Button onClick={() => setAsked('delete')}>Delete</Button>
           </>
         )
       }

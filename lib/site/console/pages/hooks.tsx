@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { FormDialog, ShownOnce } from '../dialog.tsx';
 import { SelectField, TextField } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
@@ -18,10 +19,10 @@ export function Hooks() {
   const hooks = useLive<Hook[]>('/v1/hooks', 5000);
   const write = may('hooks', 'write');
   const create = write && (
-    <button type="button" class="button primary" onClick={() => setQuery({ new: '1' })}>
+    <Button primary onClick={() => setQuery({ new: '1' })}>
       <Icon name="plus" />
       Create a hook
-    </button>
+    </Button>
   );
   return (
     <Page
@@ -155,9 +156,9 @@ export function MadeHook({ hook, onClose }: { hook: NewHook; onClose: () => void
       values={{ Address: url, Secret: secret }}
       actions={
         url !== undefined && (
-          <button type="button" class="button" disabled={busy} onClick={() => void test(url)}>
+          <Button disabled={busy} onClick={() => void test(url)}>
             Send a test
-          </button>
+          </Button>
         )
       }
       onClose={() => {

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call, isAdmin, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { DeleteDialog, FormDialog, RotateDialog, ShownOnce } from '../dialog.tsx';
 import { SelectField, TextArea, TextField } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
@@ -37,10 +38,10 @@ export function Keys() {
   const [made, setMade] = useState<{ name: string; key: string }>();
   const write = may('keys', 'write');
   const create = write && (
-    <button type="button" class="button primary" onClick={() => setCreating(true)}>
+    <Button primary onClick={() => setCreating(true)}>
       <Icon name="plus" />
       Create a key
-    </button>
+    </Button>
   );
   return (
     <Page
@@ -73,12 +74,12 @@ export function Keys() {
             actions={
               write && (
                 <>
-                  <button type="button" class="button small" onClick={() => setRotating(key)}>
+                  <Button small onClick={() => setRotating(key)}>
                     New value
-                  </button>
-                  <button type="button" class="button small" onClick={() => setDeleting(key)}>
+                  </Button>
+                  <Button small onClick={() => setDeleting(key)}>
                     Delete
-                  </button>
+                  </Button>
                 </>
               )
             }

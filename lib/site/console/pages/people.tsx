@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { parseTime } from '../../../core/zone-time.ts';
 import { may, mayCall } from '../api.ts';
+import { Button } from '../button.tsx';
 import { FormDialog } from '../dialog.tsx';
 import { SelectField, TextField } from '../fields.tsx';
 import { useLive } from '../live.ts';
@@ -89,9 +90,9 @@ function Radios({ connection: { name, settings } }: { connection: Connection }) 
           title="Positions"
           count={places.length}
           actions={
-            <button type="button" class="button small" onClick={() => setChoosing(true)}>
+            <Button small onClick={() => setChoosing(true)}>
               {tiles ? 'Change the map' : 'Choose a map'}
-            </button>
+            </Button>
           }
         >
           {places.length === 0 ? (

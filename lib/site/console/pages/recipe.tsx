@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { Dialog } from '../dialog.tsx';
 import { TextField } from '../fields.tsx';
 import { Form } from '../form.tsx';
@@ -121,9 +122,8 @@ function KnownRecipe({ recipe }: { recipe: Recipe }) {
             </p>
           )}
           <div class="dialog-actions">
-            <button
-              type="button"
-              class="button primary"
+            <Button
+              primary
               disabled={action.busy || !write}
               onClick={() =>
                 void action.run(async () => {
@@ -133,7 +133,7 @@ function KnownRecipe({ recipe }: { recipe: Recipe }) {
               }
             >
               {action.busy ? 'Installing…' : 'Install'}
-            </button>
+            </Button>
           </div>
         </Section>
       )}
@@ -184,9 +184,9 @@ function Done({ installed: { hooks, automations }, onClose }: { installed: Insta
           ))}
         </ul>
         <div class="dialog-actions">
-          <button type="button" class="button primary" onClick={onClose}>
+          <Button primary onClick={onClose}>
             {isSecret ? 'I have copied it' : 'Done'}
-          </button>
+          </Button>
         </div>
       </div>
     </Dialog>

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { FormDialog } from '../dialog.tsx';
 import { CheckField, TextArea } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
@@ -52,9 +53,7 @@ function KnownRun({ run }: { run: WholeRun }) {
         may('runs', 'write') && (
           <>
             {run.state === 'running' && (
-              <button
-                type="button"
-                class="button"
+              <Button
                 disabled={cancel.busy}
                 onClick={() =>
                   void cancel.run(async () => {
@@ -66,19 +65,15 @@ function KnownRun({ run }: { run: WholeRun }) {
               >
                 <Icon name="close" />
                 Cancel the run
-              </button>
+              </Button>
             )}
             {run.state !== 'running' && run.undoOf === undefined && (
-              <button type="button" class="button primary" onClick={() => setAsked('replay')}>
+              <Button primary onClick={() => setAsked('replay')}>
                 <Icon name="replay" />
                 Replay
-              </button>
+              </Button>
             )}
-            {run.undoable && (
-              <button type="button" class="button" onClick={() => setAsked('undo')}>
-                Undo
-              </button>
-            )}
+            {run.undoable && <Button onClick={() => setAsked('undo')}>Undo</Button>}
           </>
         )
       }

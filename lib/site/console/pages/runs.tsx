@@ -1,5 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { Dialog } from '../dialog.tsx';
 import { Chips } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
@@ -84,9 +85,7 @@ function List({ state, automation }: { state: RunState | undefined; automation: 
       empty={
         filtered ? (
           <Empty title="No run matches these filters." icon="runs">
-            <button type="button" class="button" onClick={() => setQuery({ show: undefined, automation: undefined })}>
-              Show every run
-            </button>
+            <Button onClick={() => setQuery({ show: undefined, automation: undefined })}>Show every run</Button>
           </Empty>
         ) : (
           <Empty title="Nothing has run yet." icon="runs">
@@ -259,10 +258,10 @@ function FailureGroup({ group, open, onReplay }: { group: Group; open: boolean; 
       <div class="group-body">
         <div class="actions">
           {may('runs', 'write') && (
-            <button type="button" class="button" onClick={onReplay}>
+            <Button onClick={onReplay}>
               <Icon name="replay" />
               {runs.length === 1 ? 'Replay it' : `Replay all ${runs.length}`}
-            </button>
+            </Button>
           )}
           {may('automations', 'read') &&
             automations.map(([id, name]) => (
@@ -327,12 +326,10 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
               <span>A siren or message that failed is sent now, however old its alarm is.</span>
             </p>
             <div class="dialog-actions">
-              <button type="button" class="button" onClick={onClose}>
-                Not now
-              </button>
-              <button type="button" class="button primary" onClick={() => void start()}>
+              <Button onClick={onClose}>Not now</Button>
+              <Button primary onClick={() => void start()}>
                 Replay
-              </button>
+              </Button>
             </div>
           </>
         ) : (
@@ -350,19 +347,17 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
             ))}
             <div class="dialog-actions">
               {state === 'over' ? (
-                <button type="button" class="button primary" onClick={close}>
+                <Button primary onClick={close}>
                   Close
-                </button>
+                </Button>
               ) : (
-                <button
-                  type="button"
-                  class="button"
+                <Button
                   onClick={() => {
                     stopped.current = true;
                   }}
                 >
                   Stop
-                </button>
+                </Button>
               )}
             </div>
           </>

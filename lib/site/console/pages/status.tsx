@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { clockDifferenceMs, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { Icon } from '../icons.tsx';
 import { type Live, reloadAll, useLive } from '../live.ts';
 import { Empty, Mark, Notice, Page, Section, Time, type Tone } from '../parts.tsx';
@@ -260,11 +261,7 @@ function Headline({ since }: { since: string }) {
           <p class="aside">{asides.length > 0 ? asides.join(' ') : 'Trunkline’s own checks passed.'}</p>
         )}
       </div>
-      {problem !== undefined && (
-        <button type="button" class="button" onClick={reloadAll}>
-          Try again
-        </button>
-      )}
+      {problem !== undefined && <Button onClick={reloadAll}>Try again</Button>}
     </div>
   );
 }

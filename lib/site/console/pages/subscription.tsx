@@ -1,5 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { DeleteDialog, FormDialog, RotateDialog } from '../dialog.tsx';
 import { CheckField, TextField } from '../fields.tsx';
 import { reloadAll, useLive } from '../live.ts';
@@ -41,20 +42,14 @@ function KnownSubscription({ subscription }: { subscription: Subscription }) {
       actions={
         may('subscriptions', 'write') && (
           <>
-            <button type="button" class="button" disabled={action.busy} onClick={() => void toggle()}>
+            <Button disabled={action.busy} onClick={() => void toggle()}>
               {state === 'active' ? 'Pause' : 'Switch on'}
-            </button>
+            </Button>
             {may('deliveries', 'write') && state === 'active' && (
-              <button type="button" class="button" onClick={() => setAsked('replay')}>
-                Replay a range
-              </button>
+              <Button onClick={() => setAsked('replay')}>Replay a range</Button>
             )}
-            <button type="button" class="button" onClick={() => setAsked('rotate')}>
-              New secret
-            </button>
-            <button type="button" class="button" onClick={() => setAsked('delete')}>
-              Delete
-            </button>
+            <Button onClick={() => setAsked('rotate')}>New secret</Button>
+            <Button onClick={() => setAsked('delete')}>Delete</Button>
           </>
         )
       }

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { FormDialog, ShownOnce } from '../dialog.tsx';
 import { Chips, TextField } from '../fields.tsx';
 import { Icon } from '../icons.tsx';
@@ -42,10 +43,10 @@ export function Subscriptions() {
   const subscriptions = useLive<Subscription[]>('/v1/subscriptions', 5000);
   const write = may('subscriptions', 'write');
   const create = write && (
-    <button type="button" class="button primary" onClick={() => setQuery({ new: '1' })}>
+    <Button primary onClick={() => setQuery({ new: '1' })}>
       <Icon name="plus" />
       Subscribe a target
-    </button>
+    </Button>
   );
   const some = subscriptions.data !== undefined && subscriptions.data.length > 0;
   return (
@@ -140,9 +141,8 @@ function DeliveryRow({ delivery }: { delivery: Delivery }) {
       actions={
         may('deliveries', 'write') &&
         ended && (
-          <button
-            type="button"
-            class="button small"
+          <Button
+            small
             disabled={action.busy}
             onClick={() =>
               void action.run(async () => {
@@ -153,7 +153,7 @@ function DeliveryRow({ delivery }: { delivery: Delivery }) {
             }
           >
             Send again
-          </button>
+          </Button>
         )
       }
     >

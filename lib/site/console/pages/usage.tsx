@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { call, may } from '../api.ts';
+import { Button } from '../button.tsx';
 import { useLive } from '../live.ts';
 import { Empty, Notice, Page, Section, useAction } from '../parts.tsx';
 import type { Usage } from '../readings.ts';
@@ -172,9 +173,9 @@ function Earlier() {
     <Section title="Earlier months">
       <Notice problem={action.problem} />
       {!rows && (
-        <button type="button" class="button" disabled={action.busy} onClick={() => void load()}>
+        <Button disabled={action.busy} onClick={() => void load()}>
           {action.busy ? 'Loading…' : 'Show the last twelve months'}
-        </button>
+        </Button>
       )}
       {rows?.length === 0 && <Empty title="No vendor was called in the twelve months before." />}
       {months.length > 0 && (
