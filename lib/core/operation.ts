@@ -9,11 +9,15 @@ export type Effect = 'read' | 'write' | 'destructive' | 'session';
 export type Shape = Record<string, z.ZodMiniType>;
 export type InputOf<S extends Shape> = z.output<z.ZodMiniObject<S, z.core.$strict>>;
 
-/** An operation that needs several vendor requests: `send` makes one, under the rules of the operation's effect. */
-type Composed<Call, Input, Output, Context> = (input: Input, send: SendCall<Call>, call: Context) => Promise<Output>;
+/** An operation that needs several vendor requests: `sendRequest` makes one, under the rules of the operation's effect. */
+type Composed<Call, Input, Output, Context> = (
+  input: Input,
+  sendRequest: SendRequest<Call>,
+  call: Context,
+) => Promise<Output>;
 
 /** One vendor request inside a composed operation. Returns the vendor's body. */
-export type SendCall<Call> = (call: Call, input: Record<string, unknown>) => Promise<unknown>;
+export type SendRequest<Call> = (call: Call, input: Record<string, unknown>) => Promise<unknown>;
 
 /** One thing a vendor can do, declared once. Schemas are built on first use, so that a cold start pays for none of them. */
 export interface Operation<Call = unknown> {
@@ -47,16 +51,16 @@ export interface Operation<Call = unknown> {
   readonly example?: Readonly<Record<string, unknown>>;
 }
 
-/** Carries out an operation: sends its one vendor request, or runs its function, which makes its requests with `send`. */
+/** Carries out an operation: sends its one vendor request, or runs its function, which makes its requests with `sendRequest`. */
 export function carryOut<Request>(
   { call }: Operation,
   input: Record<string, unknown>,
-  send: SendCall<Request>,
+  sendRequest: SendRequest<Request>,
   context: unknown,
 ): Promise<unknown> {
   // `operation(…)` has checked the type of either at its declaration.
-  if (typeof call !== 'function') return send(call as Request, input);
-  return (call as Composed<Request, Record<string, unknown>, unknown, unknown>)(input, send, context);
+  if (typeof call !== 'function') return sendRequest(call as Request, input);
+  return (call as Composed<Request, Record<string, unknown>, unknown, unknown>)(input, sendRequest, context);
 }
 
 /** The same operations with the page of the vendor's documentation that describes them. */

@@ -26,7 +26,7 @@ test('a request that the table does not have does not compile', () => {
   operation({ ...declared, call: 'PATCH room/{token}' });
   operation({ ...declared, rawRoute: 'GET room', call: (_input, send) => send('GET room', {}) });
   // @ts-expect-error a composed one names its telling request
-  operation({ ...declared, call: (_input, send) => send('GET room', {}) });
+  operation({ ...declared, call: (_input, sendRequest) => sendRequest('GET room', {}) });
   // @ts-expect-error misspelt within a composed one
-  operation({ ...declared, rawRoute: null, call: (_input, send) => send('GET room/{tokn}', {}) });
+  operation({ ...declared, rawRoute: null, call: (_input, sendRequest) => sendRequest('GET room/{tokn}', {}) });
 });

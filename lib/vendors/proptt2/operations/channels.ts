@@ -78,10 +78,10 @@ export const channels = {
     input: channelChange,
     output: done,
     rawRoute: 'PUT /channels/{channelId}',
-    call: async ({ merge, ...fields }, send) => {
-      const known = merge ? await send('GET /channels/{channelId}', { channelId: fields.channelId }) : {};
+    call: async ({ merge, ...fields }, sendRequest) => {
+      const known = merge ? await sendRequest('GET /channels/{channelId}', { channelId: fields.channelId }) : {};
       const { description, notification } = known as { description?: string; notification?: string };
-      return doneBody(await send('PUT /channels/{channelId}', { description, notification, ...fields }));
+      return doneBody(await sendRequest('PUT /channels/{channelId}', { description, notification, ...fields }));
     },
   }),
   deleteChannel: operation({
@@ -100,18 +100,24 @@ export const channels = {
     input: () => ({ ...membership(), role: z.optional(role()), ensure: z.optional(z.boolean()) }),
     output: done,
     rawRoute: 'POST /channels/{channelId}/users/{userId}',
-    call: async ({ ensure, ...link }, send) => {
+    call: async ({ ensure, ...link }, sendRequest) => {
       try {
-        return doneBody(await send('POST /channels/{channelId}/users/{userId}', link));
+        return doneBody(await sendRequest('POST /channels/{channelId}/users/{userId}', link));
       } catch (error) {
         if (!ensure || !(error instanceof GatewayError) || error.code !== 'vendor_conflict') throw error;
       }
-      const users = recordsIn(await send('GET /channels/{channelId}/users', { channelId: link.channelId }), 'users');
+      const users = recordsIn(
+        await sendRequest('GET /channels/{channelId}/users', { channelId: link.channelId }),
+        'users',
+      );
       const member = users.find((each) => Number(each.id) === link.userId);
       if (link.role === undefined || !member || Number(member.role ?? 10) === link.role)
         return { code: '200', existing: true };
-      await send('DELETE /channels/{channelId}/users/{userId}', { channelId: link.channelId, userId: link.userId });
-      return doneBody(await send('POST /channels/{channelId}/users/{userId}', link));
+      await sendRequest('DELETE /channels/{channelId}/users/{userId}', {
+        channelId: link.channelId,
+        userId: link.userId,
+      });
+      return doneBody(await sendRequest('POST /channels/{channelId}/users/{userId}', link));
     },
   }),
   getUsersOfChannel: operation({
@@ -190,11 +196,11 @@ export const channels = {
         ? undefined
         : { pointer: '/data', message: 'must not stand beside message' },
     rawRoute: 'POST /channels/{channelId}/sendCustomMessage',
-    call: async ({ channelId, messageId = 1, message, data, command = 160, raw }, send) => {
+    call: async ({ channelId, messageId = 1, message, data, command = 160, raw }, sendRequest) => {
       const bytes = Buffer.from(message ?? data ?? '', message === undefined ? 'base64' : 'utf8');
       const messageContent = (raw ? bytes : customFrame(command, messageId, bytes)).toString('base64');
       return doneBody(
-        await send('POST /channels/{channelId}/sendCustomMessage', { channelId, messageId, messageContent }),
+        await sendRequest('POST /channels/{channelId}/sendCustomMessage', { channelId, messageId, messageContent }),
       );
     },
     example: { channelId: 1, message: 'door=open' },

@@ -61,12 +61,12 @@ export const users = {
     input: newUser,
     output: created,
     rawRoute: 'POST /users',
-    call: async ({ ensure, ...fields }, send) => {
+    call: async ({ ensure, ...fields }, sendRequest) => {
       try {
-        return createdBody(await send('POST /users', fields));
+        return createdBody(await sendRequest('POST /users', fields));
       } catch (error) {
         if (!ensure || !(error instanceof GatewayError) || error.vendorCode !== '412') throw error;
-        const users = recordsIn(await send('GET /users', {}), 'users');
+        const users = recordsIn(await sendRequest('GET /users', {}), 'users');
         const named = (each: Record<string, unknown>) => String(each.strId ?? '');
         const existing =
           users.find((each) => named(each) === fields.strId) ??
@@ -92,13 +92,13 @@ export const users = {
     input: userChange,
     output: done,
     rawRoute: 'PUT /users/{userId}',
-    call: async ({ merge, ...fields }, send) => {
-      const known = merge ? await send('GET /users/{userId}', { userId: fields.userId }) : {};
+    call: async ({ merge, ...fields }, sendRequest) => {
+      const known = merge ? await sendRequest('GET /users/{userId}', { userId: fields.userId }) : {};
       const { type: knownType, email, description } = known as Record<string, unknown>;
       // Types 20 and 21 are devices: the vendor returns them but does not accept them as input.
       const type = Number(knownType) >= 50 ? Number(knownType) : undefined;
       const body = { type, email, description, ...fields };
-      return (await send('PUT /users/{userId}', body)) as { code: string };
+      return (await sendRequest('PUT /users/{userId}', body)) as { code: string };
     },
   }),
   deleteUser: operation({

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { wireName } from '../../../core/field.ts';
-import { carryOut, type Operation, type SendCall, schemasOf } from '../../../core/operation.ts';
+import { carryOut, type Operation, type SendRequest, schemasOf } from '../../../core/operation.ts';
 import { pathTemplate } from '../../../core/path-template.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import { type Proptt2Call, sessionRequest } from './session-request.ts';
@@ -23,7 +23,7 @@ export async function send(
     Object.hasOwn(shape, 'messageId') && input.messageId === undefined
       ? { ...input, messageId: await call.count('messageId', highestMessageId) }
       : input;
-  const one: SendCall<Proptt2Path> = (path, fields) => request(operation, path, fields, call);
+  const one: SendRequest<Proptt2Path> = (path, fields) => request(operation, path, fields, call);
   return { body: await carryOut(operation, filled, one, call) };
 }
 

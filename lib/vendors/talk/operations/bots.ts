@@ -19,8 +19,8 @@ export const botOperations = {
     input: () => ({ token: token(), message: message(), ...manner() }),
     output: done,
     rawRoute: 'POST bot/{token}/message',
-    call: (said, send, call) =>
-      send('POST bot/{token}/message', { ...said, referenceId: call.random.bytes(32).toString('hex') }),
+    call: (said, sendRequest, call) =>
+      sendRequest('POST bot/{token}/message', { ...said, referenceId: call.random.bytes(32).toString('hex') }),
   }),
   sendBotReaction: operation({
     summary: 'React to a message as a bot',

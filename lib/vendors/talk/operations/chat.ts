@@ -58,7 +58,7 @@ export const chatOperations = {
         z.looseObject({ messages: z.array(message()), cursor: z.string(), earlier: z.nullable(z.string()) }),
       ),
     rawRoute: 'GET chat/{token}',
-    call: async ({ token, after, before, threadId, limit, timeout, markRead, ...counted }, send, call) => {
+    call: async ({ token, after, before, threadId, limit, timeout, markRead, ...counted }, sendRequest, call) => {
       const { offset, notOlderThanTimestamp = 0 } = counted;
       const page = await alone(call, timeout, (wait) => {
         const query = { token, threadId, limit, wait, doing: 'getChatMessages' };
@@ -69,7 +69,7 @@ export const chatOperations = {
       });
       const last = page.messages.at(-1);
       const marks = markRead && last && dialectOf(await sessionFor(call)).has('chat-read-marker');
-      if (marks) await send('POST chat/{token}/read', { token, lastReadMessage: last.id });
+      if (marks) await sendRequest('POST chat/{token}/read', { token, lastReadMessage: last.id });
       const first = page.messages[0];
       const earlier = first ? encodePosition({ id: first.id, at: first.timestamp }) : null;
       return { messages: page.messages, cursor: encodePosition(page.position), earlier };
@@ -99,10 +99,10 @@ export const chatOperations = {
     }),
     output: posted,
     rawRoute: 'POST chat/{token}',
-    call: async ({ referenceId: given, ...said }, send, call) => {
+    call: async ({ referenceId: given, ...said }, sendRequest, call) => {
       const { chat } = dialectOf(await sessionFor(call));
       const { token } = said;
-      const post = (referenceId?: string) => send('POST chat/{token}', { ...said, referenceId });
+      const post = (referenceId?: string) => sendRequest('POST chat/{token}', { ...said, referenceId });
       if (chat !== 'modern') {
         await post();
         return { ...said, id: null, text: said.message, referenceId: '' };

@@ -65,8 +65,8 @@ export const messageOperations = {
     }),
     output: done,
     rawRoute: 'POST chat/{token}/read',
-    call: async ({ token, messageId }, send, call) =>
-      send('POST chat/{token}/read', { token, messageId: messageId ?? (await newestToMark(call, token)) }),
+    call: async ({ token, messageId }, sendRequest, call) =>
+      sendRequest('POST chat/{token}/read', { token, messageId: messageId ?? (await newestToMark(call, token)) }),
   }),
   setReminder: operation({
     summary: 'Set a reminder for a message',

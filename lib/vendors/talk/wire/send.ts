@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { wireName } from '../../../core/field.ts';
-import { carryOut, type Operation, type SendCall } from '../../../core/operation.ts';
+import { carryOut, type Operation, type SendRequest } from '../../../core/operation.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import type { TalkCall } from '../connection.ts';
 import { targetOf } from './attendee.ts';
@@ -20,7 +20,7 @@ export async function send(
   const shape = operation.input();
   // Of requests that are not of the table, or whose answer was lost and found out otherwise, what they make is new.
   let created = operation.creates ?? false;
-  const one: SendCall<TalkRoute> = async (route, given) => {
+  const one: SendRequest<TalkRoute> = async (route, given) => {
     const fields = Object.fromEntries(
       Object.entries(given).map(([field, value]) => [shape[field] ? wireName(field, shape[field]) : field, value]),
     );

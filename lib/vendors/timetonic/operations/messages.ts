@@ -72,7 +72,7 @@ export const messageOperations = {
     output: sentMessage,
     slow: (input) => input.files?.some(isSlow) ?? false,
     rawRoute: 'req=sendMsg',
-    call: (input, send, call) => sendMessage(input, send, call),
+    call: (input, sendRequest, call) => sendMessage(input, sendRequest, call),
   }),
   deleteMsg: operation({
     summary: 'Delete a message',

@@ -93,7 +93,7 @@ export const tableOperations = {
     output: tableRows,
     slow: (input) => input.all === true,
     rawRoute: 'req=getTableRows',
-    call: (input, send, call) => readAllRows(input, send, call),
+    call: (input, sendRequest, call) => readAllRows(input, sendRequest, call),
   }),
   getTableValues: operation({
     summary: 'Read values of a table in one of three formats',
@@ -102,7 +102,7 @@ export const tableOperations = {
     output: tableValues,
     slow: (input) => input.all === true,
     rawRoute: 'req=getTableValues',
-    call: (input, send, call) => readAllValues('req=getTableValues', input, send, call),
+    call: (input, sendRequest, call) => readAllValues('req=getTableValues', input, sendRequest, call),
   }),
   getNamedTableValues: operation({
     summary: 'Read values of a table by its sync code',
@@ -116,7 +116,7 @@ export const tableOperations = {
     output: tableValues,
     slow: (input) => input.all === true,
     rawRoute: 'req=getNamedTableValues',
-    call: (input, send, call) => readAllValues('req=getNamedTableValues', input, send, call),
+    call: (input, sendRequest, call) => readAllValues('req=getNamedTableValues', input, sendRequest, call),
   }),
   getTableValueSubset: operation({
     summary: 'Read chosen fields of chosen rows, in the order given',
@@ -150,7 +150,7 @@ export const tableOperations = {
     }),
     output: writtenRow,
     rawRoute: 'req=updateTableValue',
-    call: (input, send, call) => writeValue(input, send, call),
+    call: (input, sendRequest, call) => writeValue(input, sendRequest, call),
   }),
   createOrUpdateTableRow: operation({
     summary: 'Create or change a row',
@@ -166,7 +166,7 @@ export const tableOperations = {
     output: writtenRow,
     rule: rowProblem,
     rawRoute: 'req=createOrUpdateTableRow',
-    call: (input, send, call) => writeRow(input, send, call),
+    call: (input, sendRequest, call) => writeRow(input, sendRequest, call),
     example: { rowId: 'tmpE-991', fieldValues: { '1367490': 'E-991' } },
   }),
   createOrUpdateTableRows: operation({
@@ -190,7 +190,7 @@ export const tableOperations = {
     input: () => ({ rowId: rowId(), ...maybeBook(), bypassUrlTrigger: bypassUrlTrigger() }),
     output: deletedRow,
     rawRoute: 'req=deleteTableRow',
-    call: (input, send, call) => deleteRow(input, send, call),
+    call: (input, sendRequest, call) => deleteRow(input, sendRequest, call),
   }),
   getTableValueComments: operation({
     summary: 'Read the comments of a cell, oldest first',
@@ -205,6 +205,6 @@ export const tableOperations = {
     input: () => ({ ...pivotReading(), ...maybeBook() }),
     output: pivotValues,
     rawRoute: 'req=getPivotValues',
-    call: (input, send, call) => readPivot(input, send, call),
+    call: (input, sendRequest, call) => readPivot(input, sendRequest, call),
   }),
 };

@@ -1,12 +1,12 @@
 import type * as z from 'zod/mini';
-import type { SendCall } from '../../../core/operation.ts';
+import type { SendRequest } from '../../../core/operation.ts';
 import type { TimetonicCall } from '../connection.ts';
 import type { pivotValues, tableRows, tableValues } from '../shapes.ts';
 import type { TimetonicRequest } from '../wire/send.ts';
 import { countedPage, readPages } from './overlapping-pages.ts';
 import { hasRows, joinValues, rowIdsOf, rowName, type TableValues } from './table-pages.ts';
 
-type Send = SendCall<TimetonicRequest>;
+type Send = SendRequest<TimetonicRequest>;
 type Ok = { status: 'ok'; [field: string]: unknown };
 /** The input of the operations' own schemas, which validate every response. */
 type ValuesAnswer = z.input<ReturnType<typeof tableValues>>;
@@ -27,10 +27,10 @@ interface ValuesInput {
 export async function readAllValues(
   request: TimetonicRequest,
   { all, ...input }: ValuesInput,
-  send: Send,
+  sendRequest: Send,
   call: TimetonicCall,
 ): Promise<ValuesAnswer> {
-  if (all !== true) return normalized((await send(request, input)) as Ok) as ValuesAnswer;
+  if (all !== true) return normalized((await sendRequest(request, input)) as Ok) as ValuesAnswer;
   const { offset = 0, maxRows } = input;
   let joined: TableValues | undefined;
   const { first, rowCount, next } = await readPages(call, {
@@ -38,7 +38,7 @@ export async function readAllValues(
     pageRows: maxRows ?? firstPageRows,
     place: (at, rows) => ({ offset: at, rows }),
     read: async (at, rows) => {
-      const body = normalized((await send(request, { ...input, offset: at, maxRows: rows })) as Ok);
+      const body = normalized((await sendRequest(request, { ...input, offset: at, maxRows: rows })) as Ok);
       const rowIds = rowIdsOf(body.tableValues ?? {}, at);
       return {
         body,
@@ -67,8 +67,12 @@ interface RowsInput {
 }
 
 /** The same for whole rows, whose pages are numbered from 1. */
-export async function readAllRows({ all, ...input }: RowsInput, send: Send, call: TimetonicCall): Promise<RowsAnswer> {
-  if (all !== true) return (await send('req=getTableRows', input)) as RowsAnswer;
+export async function readAllRows(
+  { all, ...input }: RowsInput,
+  sendRequest: Send,
+  call: TimetonicCall,
+): Promise<RowsAnswer> {
+  if (all !== true) return (await sendRequest('req=getTableRows', input)) as RowsAnswer;
   const pageRows = input.pageSize ?? firstPageRows;
   const rows = new Map<string, Row>();
   const { first, rowCount, next } = await readPages(call, {
@@ -77,7 +81,7 @@ export async function readAllRows({ all, ...input }: RowsInput, send: Send, call
     place: countedPage,
     read: async (at, pageSize) => {
       const page = Math.floor(at / pageSize) + 1;
-      const body = (await send('req=getTableRows', { ...input, pageSize, page })) as Ok & {
+      const body = (await sendRequest('req=getTableRows', { ...input, pageSize, page })) as Ok & {
         rows?: Row[];
       };
       const list = Array.isArray(body.rows) ? body.rows : [];
@@ -103,11 +107,11 @@ export async function readAllRows({ all, ...input }: RowsInput, send: Send, call
 /** The request whose name is missing from the document uses the name in the connection's settings. */
 export async function readPivot(
   input: object,
-  send: Send,
+  sendRequest: Send,
   call: TimetonicCall,
 ): Promise<z.input<ReturnType<typeof pivotValues>>> {
   const name = call.connection.settings.pivotRequest ?? 'getPivotValues';
-  return (await send(`req=${name}`, { ...input })) as Ok;
+  return (await sendRequest(`req=${name}`, { ...input })) as Ok;
 }
 
 function ending(rowCount: number, next: number | undefined, place: (at: number) => Record<string, number>) {

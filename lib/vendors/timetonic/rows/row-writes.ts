@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { backoff } from '../../../core/clock.ts';
 import { type FieldError, GatewayError } from '../../../core/errors.ts';
 import { field, named } from '../../../core/field.ts';
-import type { SendCall } from '../../../core/operation.ts';
+import type { SendRequest } from '../../../core/operation.ts';
 import { defined } from '../../../core/record.ts';
 import { type TimetonicCall, timetonicError } from '../connection.ts';
 import { fieldText, type TimetonicRequest } from '../wire/send.ts';
@@ -11,7 +11,7 @@ import { claim, giveUp, makeOnce, nameOf, settle } from '../writes/made-once.ts'
 import { noteOwnDelete, noteOwnRows, noteOwnWrite } from '../writes/own-writes.ts';
 import { type Trace, tracesOf } from './read-back.ts';
 
-type Send = SendCall<TimetonicRequest>;
+type Send = SendRequest<TimetonicRequest>;
 type Values = Record<string, unknown>;
 type Ok = { status: 'ok'; [field: string]: unknown };
 /** The new row of a response, as it is recorded. */
@@ -86,23 +86,23 @@ export function rowProblem({ rowId, fieldValues = {}, tableId }: RowInput): Fiel
 }
 
 /** Writes one row, created once for its tmp id and values. */
-export async function writeRow(input: RowInput, send: Send, call: TimetonicCall): Promise<Ok> {
+export async function writeRow(input: RowInput, sendRequest: Send, call: TimetonicCall): Promise<Ok> {
   const { rowId, fieldValues = {}, tableId } = input;
   const empty = !isFilled(fieldValues);
   const fields = { ...input, fieldValues: empty ? undefined : fieldValues };
-  const write = (id: string) => send('req=createOrUpdateTableRow', { ...fields, rowId: id }) as Promise<Ok>;
+  const write = (id: string) => sendRequest('req=createOrUpdateTableRow', { ...fields, rowId: id }) as Promise<Ok>;
   return withId(rowId, await writeOnce(call, rowId, [tableId ?? null, fieldValues], fieldValues, write));
 }
 
 /** Writes one value; creates a row if the row id starts with tmp. */
 export async function writeValue(
   input: { rowId: string; fieldId: string; value: unknown; [field: string]: unknown },
-  send: Send,
+  sendRequest: Send,
   call: TimetonicCall,
 ): Promise<Ok> {
   const { rowId, fieldId, value: given } = input;
   const write = (id: string) =>
-    send('req=updateTableValue', { ...input, rowId: id, value: given === null ? '' : given }) as Promise<Ok>;
+    sendRequest('req=updateTableValue', { ...input, rowId: id, value: given === null ? '' : given }) as Promise<Ok>;
   return withId(rowId, await writeOnce(call, rowId, [fieldId, given], { [fieldId]: given }, write));
 }
 
@@ -114,10 +114,10 @@ function withId(rowId: string, answer: Ok): Ok {
 /** Deletes a row, and records that it was deleted here. */
 export async function deleteRow(
   input: { rowId: string; [field: string]: unknown },
-  send: Send,
+  sendRequest: Send,
   call: TimetonicCall,
 ): Promise<Ok> {
-  const answer = (await send('req=deleteTableRow', input)) as Ok;
+  const answer = (await sendRequest('req=deleteTableRow', input)) as Ok;
   await noteOwnDelete(call, input.rowId);
   return answer;
 }

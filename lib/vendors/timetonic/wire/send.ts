@@ -1,5 +1,5 @@
 import { wireName } from '../../../core/field.ts';
-import { carryOut, type Operation, type SendCall, type Shape, schemasOf } from '../../../core/operation.ts';
+import { carryOut, type Operation, type SendRequest, type Shape, schemasOf } from '../../../core/operation.ts';
 import type { VendorAnswer } from '../../../core/vendor.ts';
 import type { TimetonicCall } from '../connection.ts';
 import { download, type FileAddress } from '../files/downloads.ts';
@@ -17,7 +17,7 @@ export async function send(
   call: TimetonicCall,
 ): Promise<VendorAnswer> {
   const { shape } = schemasOf(operation);
-  const one: SendCall<TimetonicRequest> = (request, fields) =>
+  const one: SendRequest<TimetonicRequest> = (request, fields) =>
     sessionRequest(call, requestOf(request.replace(/^req=/, ''), operation, fieldsOf(shape, fields)));
   const { call: request } = operation;
   if (typeof request === 'string' && request.startsWith('/dbi/'))

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { type GivenFile, openSource, type Source } from '../../../core/given-file.ts';
-import type { SendCall } from '../../../core/operation.ts';
+import type { SendRequest } from '../../../core/operation.ts';
 import { type TimetonicCall, timetonicError } from '../connection.ts';
 import { uploadFile } from '../files/file-upload.ts';
 import type { TimetonicRequest } from '../wire/send.ts';
@@ -27,25 +27,25 @@ export const uuidPrefix = 'tl-';
 /** Sends or changes a message; with files, it announces them, determines its own id and attaches them. */
 export async function sendMessage(
   input: MessageInput,
-  send: SendCall<TimetonicRequest>,
+  sendRequest: SendRequest<TimetonicRequest>,
   call: TimetonicCall,
 ): Promise<Ok> {
-  const answer = await sendOnce(input, send, call);
+  const answer = await sendOnce(input, sendRequest, call);
   const id = answer.createMessageId ?? answer.smid ?? input.msg_id;
   return { ...answer, ...(id !== undefined && { id: String(id) }) };
 }
 
 async function sendOnce(
   { files, ...input }: MessageInput,
-  send: SendCall<TimetonicRequest>,
+  sendRequest: SendRequest<TimetonicRequest>,
   call: TimetonicCall,
 ): Promise<Ok> {
   // A change is idempotent.
-  if (input.msg_id !== undefined && !files) return (await send('req=sendMsg', input)) as Ok;
+  if (input.msg_id !== undefined && !files) return (await sendRequest('req=sendMsg', input)) as Ok;
   const sources = await Promise.all((files ?? []).map((each) => openSource(each, call)));
   const uuid = input.uuid ?? `${uuidPrefix}${call.random.bytes(16).toString('hex')}`;
   const fields = { ...input, uuid, ...announced(input, sources) };
-  const make = async () => trimmed((await send('req=sendMsg', fields)) as Ok, uuid);
+  const make = async () => trimmed((await sendRequest('req=sendMsg', fields)) as Ok, uuid);
   const find = () => findMessage(call, input, uuid);
   const once =
     input.uuid === undefined
