@@ -2,10 +2,11 @@ import * as z from 'zod/mini';
 import { field, integer, named, text } from '../core/field.ts';
 import type { Shape } from '../core/operation.ts';
 import { slugPattern } from '../core/slug.ts';
+import { expressionText } from '../expressions/expression-text.ts';
 
 /** `{% … %}`: JSONata over `event`, `steps`, `item`, `memo`, `quota` and `run`. */
 const expression = () =>
-  field(z.string().check(z.regex(/^\{%[\s\S]*%\}$/, 'must be an expression {% … %}'), z.maxLength(10_000)), {
+  field(expressionText(), {
     examples: ["{% event.data.body.state = 'open' %}"],
   });
 const stepName = () =>

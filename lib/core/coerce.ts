@@ -84,7 +84,7 @@ const takesList = (schema: z.core.$ZodType) => takes(schema, 'array');
 function takes(schema: z.core.$ZodType, type: 'string' | 'array'): boolean {
   const def = definitionOf(schema);
   if (def.type === type) return true;
-  const inner = [...(def.options ?? []), ...[def.innerType, def.type === 'pipe' ? def.in : undefined]];
+  const inner = [...(def.options ?? []), def.innerType, def.type === 'pipe' ? def.in : undefined];
   return inner.some((each) => each !== undefined && takes(each, type));
 }
 

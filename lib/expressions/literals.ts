@@ -1,4 +1,4 @@
-import { expressionIn } from './template.ts';
+import { embedded, expressionIn } from './template.ts';
 
 /** A literal that can become part of what a template renders to. */
 export interface Literal {
@@ -45,7 +45,7 @@ export function literalsOf(template: string, parse: (expression: string) => unkn
   const addWords = (to: number) => {
     if (to > end) found.push({ start: end, end: to, value: template.slice(end, to), isQuoted: false });
   };
-  for (const { index, 0: whole } of template.matchAll(/\{%[\s\S]*?%\}/g)) {
+  for (const { index, 0: whole } of template.matchAll(embedded)) {
     addWords(index);
     end = index + whole.length;
     addExpression(index + 2, end - 2);

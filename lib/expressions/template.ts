@@ -1,6 +1,9 @@
 /** A part of a text: a literal, or an expression whose value replaces it. */
 export type Part = { readonly text: string } | { readonly expression: string };
 
+/** Each expression in a text, with what stands between its delimiters. */
+export const embedded = /\{%([\s\S]*?)%\}/g;
+
 /** The expression in a text that is wholly `{% … %}`, or undefined. */
 export function expressionIn(text: string): string | undefined {
   if (text.length < 4 || !text.startsWith('{%') || !text.endsWith('%}')) return undefined;
@@ -10,7 +13,7 @@ export function expressionIn(text: string): string | undefined {
 
 /** The parts of a text with embedded expressions (`Alarm {% event.data.zone %}!`); undefined for a text without any. */
 export function partsIn(text: string): readonly Part[] | undefined {
-  const pieces = text.split(/\{%([\s\S]*?)%\}/);
+  const pieces = text.split(embedded);
   if (pieces.length === 1) return undefined;
   return pieces.flatMap((piece, at): Part[] => {
     if (at % 2 === 1) return [{ expression: piece.trim() }];

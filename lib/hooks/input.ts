@@ -11,6 +11,7 @@ import type { SecretStore } from '../core/secrets.ts';
 import { isSigningSecret, isPublicKey as isWebhookKey } from '../core/standard-webhooks.ts';
 import type { EventCatalogue, EventfulVendor } from '../core/vendor.ts';
 import { validate } from '../expressions/expression.ts';
+import { expressionText } from '../expressions/expression-text.ts';
 import { type ChallengePreset, challengePresets } from './challenge.ts';
 import { type HookDedupe, type HookVerify, hookAnswers, hookMethods } from './hooks.ts';
 import { defaultSeconds } from './message.ts';
@@ -138,15 +139,10 @@ export const dedupeInput = () =>
           description: 'A header that identifies the message.',
           examples: ['x-event-id'],
         }),
-        key: field(
-          z.optional(
-            z.string().check(z.regex(/^\{%[\s\S]*%\}$/, 'must be an expression {% … %}'), z.maxLength(10_000)),
-          ),
-          {
-            description: 'An expression over `event` whose value identifies the message.',
-            examples: ['{% event.data.body.event_id %}'],
-          },
-        ),
+        key: field(z.optional(expressionText()), {
+          description: 'An expression over `event` whose value identifies the message.',
+          examples: ['{% event.data.body.event_id %}'],
+        }),
         body: field(z.optional(z.literal(true)), { description: 'Messages with the same bytes are the same message.' }),
         seconds: field(z.optional(integer(1, 30 * day)), {
           description: `How long a message counts. Default ${defaultSeconds.id} for ids and headers, ${defaultSeconds.key} for keys and bodies.`,

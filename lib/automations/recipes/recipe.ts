@@ -1,4 +1,5 @@
 import { refusedField } from '../../core/errors.ts';
+import { embedded } from '../../expressions/template.ts';
 
 /** A value that an installation supplies. */
 export interface RecipeInput {
@@ -77,12 +78,14 @@ function fillText(text: string, values: Readonly<Record<string, unknown>>): unkn
   if (whole !== undefined) return inputOf(whole);
   // Parts with odd indexes are expressions.
   return text
-    .split(/(\{%[\s\S]*?%\})/)
-    .map((part, index) =>
-      part.replaceAll(placeholder, (_, name: string) => {
+    .split(embedded)
+    .map((part, index) => {
+      const isExpression = index % 2 === 1;
+      const filled = part.replaceAll(placeholder, (_, name: string) => {
         const value = inputOf(name);
-        return index % 2 === 1 ? JSON.stringify(value) : String(value);
-      }),
-    )
+        return isExpression ? JSON.stringify(value) : String(value);
+      });
+      return isExpression ? `{%${filled}%}` : filled;
+    })
     .join('');
 }
