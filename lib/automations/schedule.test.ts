@@ -10,7 +10,7 @@ const cron = (expression: string, timeZone = 'Europe/Paris', missed?: 'skip' | '
 });
 
 describe('the next firing', () => {
-  test('of a cron stands at the wall clock of its zone, summer and winter', () => {
+  test('of a cron follows the wall clock of its zone, summer and winter', () => {
     expect(iso(nextFiring(cron('0 6 * * *'), at('2026-01-10T12:00:00Z'), 0))).toBe('2026-01-11T05:00:00.000Z');
     expect(iso(nextFiring(cron('0 6 * * *'), at('2026-07-10T12:00:00Z'), 0))).toBe('2026-07-11T04:00:00.000Z');
   });

@@ -12,7 +12,7 @@ const vendors = () => stage.catalogue as EventCatalogue;
 
 const siren = { name: 'siren', call: 'radio/demo/siren', input: { id: 1 } };
 const chat = { name: 'chat', call: 'chat/demo/say', input: { text: 'alarm' } };
-const look = { name: 'look', call: 'radio/demo/look' };
+const reading = { name: 'read', call: 'radio/demo/read' };
 
 /** Rehearses an automation: its steps, or all of its definition. */
 function go(wanted: object[] | Record<string, unknown>, input: RehearsalInput = {}, principal: Principal = admin) {
@@ -148,8 +148,8 @@ describe('a rehearsal', () => {
 
   test('says what cannot be known, and takes it from `outputs`', async () => {
     const steps = [
-      look,
-      { name: 'plan', set: '{% steps.look.output.n %}' },
+      reading,
+      { name: 'plan', set: '{% steps.read.output.n %}' },
       { ...siren, input: { id: '{% steps.plan.output %}', list: 1 } },
       { ...chat, input: { text: 7 } },
     ];
@@ -159,23 +159,23 @@ describe('a rehearsal', () => {
     expect(unread).not.toHaveProperty('output');
     expect(rendered).toMatchObject({ state: 'succeeded', unknown: ['plan'] });
     expect(wrong).toMatchObject({ state: 'failed', problem: expect.stringContaining('/text') });
-    const given = await go(steps.slice(0, 3), { outputs: { look: { n: 42 } } });
+    const given = await go(steps.slice(0, 3), { outputs: { read: { n: 42 } } });
     expect(given.steps[0]).toMatchObject({ output: { n: 42 } });
     expect(given.steps[2]).toMatchObject({ input: { id: 42 } });
     expect(given.steps[2]).not.toHaveProperty('unknown');
   });
 
   test('with `reads` performs reads with the scopes of the caller, and nothing else', async () => {
-    when('radio/look', () => ({ n: 5 }));
-    const steps = [look, { ...siren, input: { id: '{% steps.look.output.n %}' } }];
+    when('radio/read', () => ({ n: 5 }));
+    const steps = [reading, { ...siren, input: { id: '{% steps.read.output.n %}' } }];
     const shown = await go(steps, { reads: true });
-    expect(calls()).toEqual(['radio/look']);
+    expect(calls()).toEqual(['radio/read']);
     expect(shown.steps).toMatchObject([{ performed: true, output: { n: 5 } }, { input: { id: 5 } }]);
     const clerk: Principal = { keyId: 'clerk', name: 'clerk', scopes: ['chat/*/*'], perMinute: 60 };
     const denied = await go(steps, { reads: true }, clerk);
-    expect(calls()).toEqual(['radio/look']);
-    expect(denied.steps).toMatchObject([{ state: 'failed', problem: expect.stringContaining('radio/demo/look') }]);
-    when('radio/look', trouble.down);
+    expect(calls()).toEqual(['radio/read']);
+    expect(denied.steps).toMatchObject([{ state: 'failed', problem: expect.stringContaining('radio/demo/read') }]);
+    when('radio/read', trouble.down);
     const down = await go(steps, { reads: true });
     expect(down.steps).toMatchObject([{ state: 'failed', problem: 'It could not be reached.' }]);
   });
@@ -198,7 +198,7 @@ describe('a rehearsal', () => {
       {
         name: 'again',
         repeat: {
-          do: [{ name: 'beat', call: 'table/demo/look', input: { id: '{% item %}' } }],
+          do: [{ name: 'beat', call: 'table/demo/read', input: { id: '{% item %}' } }],
           until: '{% item = 3 %}',
           max: 5,
           everySeconds: 60,

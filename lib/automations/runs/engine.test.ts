@@ -90,11 +90,11 @@ describe('a run', () => {
   });
 
   test('keeps long outputs in files, and shows no long input', async () => {
-    when('table/look', (_, number) => 'x'.repeat(99_998 + number));
-    const look = { call: 'table/demo/look' };
+    when('table/read', (_, number) => 'x'.repeat(99_998 + number));
+    const reading = { call: 'table/demo/read' };
     const run = await go([
-      { name: 'short', ...look },
-      { name: 'long', ...look },
+      { name: 'short', ...reading },
+      { name: 'long', ...reading },
       { ...row, input: { text: '{% steps.long.output %}' } },
     ]);
     expect(run.steps.short).not.toHaveProperty('outputFile');
@@ -132,11 +132,11 @@ describe('a run', () => {
       type: 'application/pdf',
       ...(name && { name }),
     });
-    when('table/look', (_, number) => ({ file: file(number === 0 ? 'plan.pdf' : undefined) }));
-    const look = { call: 'table/demo/look' };
+    when('table/read', (_, number) => ({ file: file(number === 0 ? 'plan.pdf' : undefined) }));
+    const reading = { call: 'table/demo/read' };
     const run = await go([
-      { name: 'plan', ...look },
-      { name: 'other', ...look },
+      { name: 'plan', ...reading },
+      { name: 'other', ...reading },
       { ...chat, input: { text: '{% steps.plan.output.url %}' } },
     ]);
     const url = expect.stringContaining(`runs/${run.id}/0/0.file`);
@@ -189,9 +189,9 @@ describe('a step in trouble', () => {
       sent.length = 0;
       when(vendor, behaviour);
       const posted = clock.now();
-      const others = ['radio/look', 'radio/siren', 'radio/alert', 'chat/say', 'table/say'];
+      const others = ['radio/read', 'radio/siren', 'radio/alert', 'chat/say', 'table/say'];
       const run = await go([
-        beside({ name: 'channels', call: 'radio/demo/look' }),
+        beside({ name: 'channels', call: 'radio/demo/read' }),
         beside({ ...siren, input: { id: '{% $exists(steps.channels.output.ok) ? 1 : 2 %}' } }),
         beside(alert),
         beside(chat),
@@ -206,21 +206,21 @@ describe('a step in trouble', () => {
   });
 
   test('does not hold up an alarm at the same connection', async () => {
-    when('radio/look', async () => {
+    when('radio/read', async () => {
       for (let turn = 0; turn < 100_000 && calls().length === 0; turn++) await new Promise(setImmediate);
       return { before: calls() };
     });
-    const run = await go([beside({ name: 'look', call: 'radio/demo/look' }), beside(siren)]);
-    expect(run.steps.look?.output).toEqual({ before: ['radio/siren'] });
+    const run = await go([beside({ name: 'read', call: 'radio/demo/read' }), beside(siren)]);
+    expect(run.steps.read?.output).toEqual({ before: ['radio/siren'] });
   });
 
   test('stops the run if a value cannot be computed from it', async () => {
-    const plan = { name: 'plan', set: '{% $error(steps.look.output.ok) %}' };
-    const run = await go([beside({ name: 'look', call: 'table/demo/look' }), plan, beside(row)]);
+    const plan = { name: 'plan', set: '{% $error(steps.read.output.ok) %}' };
+    const run = await go([beside({ name: 'read', call: 'table/demo/read' }), plan, beside(row)]);
     expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('Step plan: An expression failed') });
   });
 
-  test('is tried again if our own memory could not be read', async () => {
+  test('is retried if the memory of the automation could not be read', async () => {
     const id = await stage.start(stage.automation({ do: [{ name: 'plan', set: '{% [memo.none, 1] %}' }] }));
     const read = vi.spyOn(stage.table(), 'queryAll').mockRejectedValueOnce(new Error('The database is away.'));
     await stage.finish(id);
@@ -284,8 +284,8 @@ describe('a step in trouble', () => {
 
   test('is a failure of a read and an unknown outcome of a write if our own code breaks after the request', async () => {
     when('table', () => new Error('a bug'));
-    const look = await go([{ name: 'look', call: 'table/demo/look', retry: { attempts: 1, seconds: 1 } }]);
-    expect(look.steps.look).toMatchObject({ state: 'failed', error: { code: 'internal', message: 'a bug' } });
+    const reading = await go([{ name: 'read', call: 'table/demo/read', retry: { attempts: 1, seconds: 1 } }]);
+    expect(reading.steps.read).toMatchObject({ state: 'failed', error: { code: 'internal', message: 'a bug' } });
     expect((await go([row])).steps.row).toMatchObject({ state: 'unknown', attempts: 1 });
   });
 
@@ -310,7 +310,7 @@ describe('a step in trouble', () => {
     expect(run.steps.siren?.attempts).toBeGreaterThan(5);
   });
 
-  test('that raises an alarm is tried for minutes while it is our own database that fails', async () => {
+  test('that raises an alarm is tried for minutes while the database fails', async () => {
     const id = await stage.start(stage.automation({ do: [siren] }));
     const until = clock.now() + 90_000;
     const find = async (...asked: Parameters<ReturnType<typeof stage.services>['connections']['find']>) => {

@@ -12,7 +12,7 @@ const key = { key: '{% event.data.zone %}', seconds: 300 };
 
 describe('an interrupted run', () => {
   const steps = (startedId: string) => [
-    { name: 'channels', call: 'radio/demo/look', onError: 'continue' },
+    { name: 'channels', call: 'radio/demo/read', onError: 'continue' },
     { ...siren, input: { id: '{% steps.channels.output.ok ? 1 : 2 %}' }, onError: 'continue' },
     { name: 'keep', remember: { key: 'last', value: '{% run.id %}' } },
     {
@@ -75,7 +75,7 @@ describe('an interrupted run', () => {
     expect(whole.state).toBe('succeeded');
     const writes = () =>
       sent
-        .filter(({ call }) => !call.endsWith('/look') && call !== 'radio/siren')
+        .filter(({ call }) => !call.endsWith('/read') && call !== 'radio/siren')
         .map(({ call, input }) => `${call} ${JSON.stringify(input)}`);
     const all = writes().toSorted();
     expect(new Set(all).size).toBe(7);

@@ -20,14 +20,14 @@ describe('forEach around several steps', () => {
     name: 'people',
     forEach: '{% event.data.list %}',
     do: [
-      { name: 'make', call: 'radio/demo/look', input: { text: '{% item %}' } },
+      { name: 'make', call: 'radio/demo/read', input: { text: '{% item %}' } },
       say('tell', '{% item & " " & steps.make.output.id %}'),
     ],
     ...more,
   });
 
   test('runs them for each item in order, and each sees its own results', async () => {
-    when('radio/look', ({ input }) => ({ id: `id of ${input.text}` }));
+    when('radio/read', ({ input }) => ({ id: `id of ${input.text}` }));
     const run = await go([each(), { name: 'ids', set: '{% steps.people.output.make.output.id %}' }], {
       list: ['a', 'b', 'c'],
     });
@@ -38,7 +38,7 @@ describe('forEach around several steps', () => {
   });
 
   test('with `continue`, processes the items after one that fails, and lists each error', async () => {
-    when('radio/look', ({ input }) => (input.text === 'b' ? trouble.refused() : { id: 1 }));
+    when('radio/read', ({ input }) => (input.text === 'b' ? trouble.refused() : { id: 1 }));
     const run = await go([each({ onError: 'continue' }), { name: 'errors', set: '{% steps.people.errors %}' }], {
       list: ['a', 'b', 'c'],
     });
@@ -48,14 +48,14 @@ describe('forEach around several steps', () => {
   });
 
   test('without it, starts no further item, and the run stops', async () => {
-    when('radio/look', trouble.refused);
+    when('radio/read', trouble.refused);
     const run = await go([each(), say('never', 'x')], { list: ['a', 'b'] });
     expect(run).toMatchObject({ state: 'failed', reason: 'Step make: No such channel.' });
     expect(run.steps['make[1]'] ?? run.steps.never).toBeUndefined();
   });
 
   test('ends at an error in `stopOn`, and the run continues with `continue`', async () => {
-    when('radio/look', ({ input }) => (input.text === 'b' ? trouble.refused() : { id: 1 }));
+    when('radio/read', ({ input }) => (input.text === 'b' ? trouble.refused() : { id: 1 }));
     const run = await go([each({ onError: 'continue', stopOn: ['vendor_bad_request'] }), say('after', 'after')], {
       list: ['a', 'b', 'c'],
     });
@@ -93,7 +93,7 @@ describe('forEach around several steps', () => {
   });
 
   test('processes as many items at a time as `concurrency` says, and keeps their order in the output', async () => {
-    when('radio/look', ({ input }) => ({ id: input.text }));
+    when('radio/read', ({ input }) => ({ id: input.text }));
     const run = await go([each({ concurrency: 3 }), { name: 'ids', set: '{% steps.people.output.make.output.id %}' }], {
       list: ['a', 'b', 'c', 'd'],
     });
@@ -239,8 +239,8 @@ describe('memory', () => {
 
   test('is one automation’s own', async () => {
     await go([{ name: 'keep', remember: { key: 'mine', value: 1 } }]);
-    const run = await go([{ name: 'look', set: '{% $string(memo) %}' }]);
-    expect(run.steps.look?.output).toBe('{}');
+    const run = await go([{ name: 'read', set: '{% $string(memo) %}' }]);
+    expect(run.steps.read?.output).toBe('{}');
   });
 });
 
@@ -385,7 +385,7 @@ describe('repeat', () => {
   const pages = (max = 10) => ({
     name: 'pages',
     repeat: {
-      do: [{ name: 'page', call: 'radio/demo/look', input: { id: '{% item %}' } }],
+      do: [{ name: 'page', call: 'radio/demo/read', input: { id: '{% item %}' } }],
       until: '{% $count(steps.page.output.rows) < 2 %}',
       max,
       everySeconds: 10,
@@ -393,7 +393,7 @@ describe('repeat', () => {
   });
 
   test('repeats its steps until its condition holds', async () => {
-    when('radio/look', ({ input }) => ({ rows: Number(input.id) < 3 ? [1, 2] : [3] }));
+    when('radio/read', ({ input }) => ({ rows: Number(input.id) < 3 ? [1, 2] : [3] }));
     const before = clock.now();
     const run = await go([pages(), { name: 'rows', set: '{% steps.pages.output.page.output.rows %}' }]);
     expect(sent.map(({ input }) => input.id)).toEqual([1, 2, 3]);
@@ -410,28 +410,28 @@ describe('repeat', () => {
   test('fails if `until` cannot be evaluated, or gives anything but true in the last round', async () => {
     const until = (condition: string, max = 10) => ({
       name: 'pages',
-      repeat: { do: [{ name: 'page', call: 'radio/demo/look' }], until: condition, max },
+      repeat: { do: [{ name: 'page', call: 'radio/demo/read' }], until: condition, max },
     });
     expect(await go([until('{% $parse("{") %}')])).toMatchObject({
       state: 'failed',
       reason: expect.stringContaining('Step pages: An expression failed'),
     });
-    expect(calls()).toEqual(['radio/look']);
+    expect(calls()).toEqual(['radio/read']);
     expect(await go([until('{% 1 %}', 3)])).toMatchObject({ state: 'failed' });
     expect(calls()).toHaveLength(4);
   });
 
   test('ends at a step that fails, which is counted once, and continues after one with `continue`', async () => {
-    when('radio/look', trouble.refused);
+    when('radio/read', trouble.refused);
     const run = await go([pages(), say('never', 'x')]);
     expect(run).toMatchObject({
       state: 'failed',
       reason: 'Step page: No such channel.',
       steps: { pages: { state: 'failed', attempts: 1 } },
     });
-    const look = { name: 'page', call: 'radio/demo/look', onError: 'continue' };
+    const reading = { name: 'page', call: 'radio/demo/read', onError: 'continue' };
     const borne = await go([
-      { name: 'pages', repeat: { do: [look], until: '{% item = 2 %}', max: 3 } },
+      { name: 'pages', repeat: { do: [reading], until: '{% item = 2 %}', max: 3 } },
       say('after', 'x'),
     ]);
     expect(borne).toMatchObject({ state: 'partial', steps: { pages: { state: 'succeeded', attempts: 2 } } });
@@ -439,20 +439,20 @@ describe('repeat', () => {
   });
 
   test('starts no further round if the run is cancelled between two', async () => {
-    when('radio/look', () => ({ rows: [1, 2] }));
+    when('radio/read', () => ({ rows: [1, 2] }));
     const id = await stage.start(stage.automation({ do: [pages(), say('never', 'x')] }));
     await stage.finish(id, async () => {
       await cancelRun(stage.services(), await stage.read(id), 'Stopped.');
     });
     expect((await stage.read(id)).state).toBe('cancelled');
-    expect(calls()).toEqual(['radio/look']);
+    expect(calls()).toEqual(['radio/read']);
   });
 
   test('fails if its condition has not held after `max` rounds', async () => {
-    when('radio/look', () => ({ rows: [1, 2] }));
+    when('radio/read', () => ({ rows: [1, 2] }));
     const run = await go([pages(2), say('never', 'x')]);
     expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('within 2 rounds') });
-    expect(calls()).toEqual(['radio/look', 'radio/look']);
+    expect(calls()).toEqual(['radio/read', 'radio/read']);
   });
 });
 
@@ -622,9 +622,9 @@ describe('mode', () => {
 
 describe('secret steps', () => {
   test('keep their input and output out of the records, and pass the output on to later steps', async () => {
-    when('radio/look', () => ({ password: 'Tmp-7Yp4!é' }));
+    when('radio/read', () => ({ password: 'Tmp-7Yp4!é' }));
     const run = await go([
-      { name: 'read', call: 'radio/demo/look', secret: true },
+      { name: 'read', call: 'radio/demo/read', secret: true },
       { name: 'plan', set: '{% steps.read.output.password %}', secret: true },
       say('make', '{% steps.plan.output %}', { secret: true }),
     ]);

@@ -62,9 +62,9 @@ describe('undo', () => {
   const undo = (text: string) => ({ undo: { call: 'chat/demo/say', input: { text } } });
 
   test('reverses what succeeded once, newest first, with the outputs of the steps', async () => {
-    when('radio/look', () => ({ id: '{% 7 %}' }));
+    when('radio/read', () => ({ id: '{% 7 %}' }));
     const run = await go([
-      { name: 'first', call: 'radio/demo/look', ...undo('undo {% steps.first.output.id %}') },
+      { name: 'first', call: 'radio/demo/read', ...undo('undo {% steps.first.output.id %}') },
       {
         name: 'each',
         call: 'table/demo/say',

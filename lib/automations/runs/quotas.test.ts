@@ -80,7 +80,7 @@ test('expressions read the quotas of the connections that the automation calls',
   const { steps } = await stage.go([
     { name: 'quota', set: '{% quota %}' },
     { ...say, if: '{% quota.table.demo.percent >= 80 %}' },
-    { name: 'other', call: 'radio/demo/look', if: '{% $not($exists(quota.radio)) %}' },
+    { name: 'other', call: 'radio/demo/read', if: '{% $not($exists(quota.radio)) %}' },
   ]);
   expect(steps.quota?.output).toEqual({ table: { demo: { limit: 200, used: 50, percent: 25, reserved: false } } });
   expect([steps.say?.state, steps.other?.state]).toEqual(['skipped', 'succeeded']);

@@ -65,9 +65,9 @@ describe('an attempt is repeated', () => {
     ['a write that was refused', refused, write, true, undefined],
     ['a read that was refused', refused, read, true, undefined],
     ['a write whose answer was lost', lost, write, true, undefined],
-    ['a write after a fault of ours, before anything was sent', new Error('No database.'), write, false, 2],
-    ['a write after a fault of ours, once something was sent', new Error('No database.'), write, true, undefined],
-    ['a read after a fault of ours, once something was sent', new Error('No database.'), read, true, 2],
+    ['a write after an internal error, before anything was sent', new Error('No database.'), write, false, 2],
+    ['a write after an internal error, once something was sent', new Error('No database.'), write, true, undefined],
+    ['a read after an internal error, once something was sent', new Error('No database.'), read, true, 2],
     ['a call whose expression fails', failing('evaluation'), read, false, undefined],
     ['a call whose expression found no process', failing('crashed'), write, false, 2],
   ])('or not: %s', (_what, error, operation, asked, seconds) => {

@@ -68,7 +68,7 @@ test('a run keeps everything that its cause says, and nothing that it does not',
     expect(plain).not.toHaveProperty(name);
 });
 
-test('a run that somebody requested has its request beside it, and without that nobody carries it out', async () => {
+test('a requested run is stored with its request, and is not carried out without it', async () => {
   const { services } = idle();
   const requested = await startRun(services, causeOf());
   expect(await stage.table().get(keys.requestedRun(requested))).toMatchObject({ id: requested });

@@ -149,7 +149,7 @@ describe('duplicates', () => {
 
   test('an alarm is no duplicate of one whose run only read something before it failed', async () => {
     when('chat/say', trouble.refused);
-    const item = stage.automation({ dedupe: key, do: [{ name: 'channels', call: 'radio/demo/look' }, chat] });
+    const item = stage.automation({ dedupe: key, do: [{ name: 'channels', call: 'radio/demo/read' }, chat] });
     for (let time = 0; time < 2; time++) {
       const id = await stage.start(item, { zone: 'Z7' });
       await stage.finish(id);
@@ -188,7 +188,7 @@ describe('a replay', () => {
       do: [
         {
           name: 'make',
-          call: 'radio/demo/look',
+          call: 'radio/demo/read',
           forEach: '{% ["m1", "m2", "m3"] %}',
           input: { text: '{% item %}' },
           onError: 'continue',
@@ -202,13 +202,13 @@ describe('a replay', () => {
         { ...chat, name: 'sum', input: { text: "{% $exists(steps.make.error) ? 'one failed' : 'all done' %}" } },
       ],
     });
-    when('radio/look', ({ input }) => (input.text === 'm2' ? trouble.refused() : { id: input.text }));
+    when('radio/read', ({ input }) => (input.text === 'm2' ? trouble.refused() : { id: input.text }));
     const first = await stage.start(item);
     await stage.finish(first);
     // Two items at a time are sent in any order.
     const messages = sent.filter(({ call }) => call === 'chat/say').map(({ input }) => input.text);
     expect([messages.slice(0, 2).sort(), messages.slice(2)]).toEqual([['m1', 'm3'], ['one failed']]);
-    when('radio/look', ({ input }) => ({ id: input.text }));
+    when('radio/read', ({ input }) => ({ id: input.text }));
     sent.length = 0;
     const again = await stage.replay(first);
     expect(sent.map(({ input }) => input.text)).toEqual(['m2', 'm2', 'all done']);
@@ -415,9 +415,9 @@ describe('the end of a run', () => {
   });
 
   test('is recorded even if the engine itself fails', async () => {
-    const look = { name: 'look', call: 'table/demo/look' };
+    const reading = { name: 'read', call: 'table/demo/read' };
     const cancelOn = { event: 'test.answered' };
-    const item = stage.automation({ dedupe: key, cancelOn, do: [look, siren] });
+    const item = stage.automation({ dedupe: key, cancelOn, do: [reading, siren] });
     const id = await stage.start(item, { zone: 'Z4' });
     const broken = stage.execution(id).run((context) =>
       stage.handlerOf(id)({
@@ -434,11 +434,11 @@ describe('the end of a run', () => {
       state: 'failed',
       reason: expect.stringContaining('could not continue'),
       // The reason may quote what the run has read.
-      reads: ['table/demo/look'],
+      reads: ['table/demo/read'],
     });
     expect(await waits(id)).toEqual([]);
     await stage.finish(await stage.start(item, { zone: 'Z4' }));
-    expect(calls()).toEqual(['table/look', 'table/look', 'radio/siren']);
+    expect(calls()).toEqual(['table/read', 'table/read', 'radio/siren']);
   });
 });
 
