@@ -214,7 +214,7 @@ export const functions: readonly FunctionDeclaration[] = [
       read: ['hooks', 'connection#*', 'account#*', 'automations', ...items.triggers],
       write: ['hooks#status', 'hook#*', ...items.events, ...items.subjects, ...items.runStarts],
     },
-    // A handshake may bring the secret of its hook.
+    // A handshake may set the secret of its hook.
     secrets: { read: [sealingKeySecret, ...secretsOf(['hooks', 'push'])], change: secretsOf(['hooks']) },
     // Files of messages become uploads, which operations accept by id.
     files: { write: ['events/', 'uploads/'] },

@@ -3,7 +3,7 @@ import { continueOnError } from './errors.ts';
 import { channel, places, table } from './inputs.ts';
 import { dateCell, fieldIdsRead, readRows, writeRowWith } from './rows.ts';
 
-/** A read that somebody's safety depends on is not retried for minutes: the failure itself is the alarm. */
+/** A person's safety depends on these reads, so they are not retried for minutes: the failure itself is the alarm. */
 const soon = { retry: { attempts: 2, seconds: 3 }, timeout: 10, ...continueOnError };
 const say = (name: string, message: string, more: object = {}) => ({
   name,
@@ -27,7 +27,7 @@ const people = `$count({{people}}) > 0 ? {"list": [{{people}}.{"person": $}]}
     }]})
   : $memo.people`;
 
-/** JSONata: each person with user id, position and state. The time of an outage makes nobody overdue. */
+/** JSONata: each person with user id, position and state. The time of an outage does not count. */
 const plan = `(
   $now := $millis();
   $known := ${people};

@@ -6,7 +6,7 @@ import { channel, places, table } from './inputs.ts';
 import { readFields, writeRow } from './rows.ts';
 
 const alert = 'event.data.alert';
-/** Often enough to be there soon after a vendor is back, for as long as it is still news. */
+/** Retried often enough to be sent soon after a vendor is back, for as long as the message is still relevant. */
 const patiently = { retry: { attempts: 20, seconds: 10 } };
 const title = `$uppercase(${alert}.severity) & ' ' & ${alert}.summary & (${alert}.source ? ' (' & ${alert}.source & ')' : '')`;
 const ref = "'#' & run.ref";
@@ -23,7 +23,7 @@ const alertEvent = (...actions: string[]) => ({
     $count(${alertsIn('event.data.body')}[dedup_key = $key and action in ${JSON.stringify(actions)}]) > 0
   ) %}`,
 });
-/** Somebody takes the incident, or it is over. */
+/** The incident is taken, or it is over. */
 const answered = [
   {
     event: 'talk.message.created',

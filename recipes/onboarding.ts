@@ -4,7 +4,7 @@ import { book, chat, radio, table, tables } from './inputs.ts';
 import { fieldIdsRead, readRows, rowsOf, writeRows } from './rows.ts';
 
 const soon = { retry: { attempts: 3, seconds: 2 } };
-/** Codes after which nobody else is tried, because the vendor is not there; the rows keep their status for the next post. */
+/** Codes after which no further row is tried, because the vendor is down. The rows keep their status for the next post. */
 const away = ['vendor_unreachable', 'vendor_failed', 'vendor_maintenance', 'vendor_timeout', 'outcome_unknown'];
 const full = 'vendor_not_acceptable';
 const inOrder = { concurrency: 1, stopOn: away };
@@ -188,7 +188,7 @@ export const onboarding: Recipe = {
           Status: 'status',
           PttUserId: "$exists(userId) ? $string(userId) : ''",
           Error: 'error',
-          // Nothing leaves the cell of a row that has no user yet as it is.
+          // An absent value leaves the cell of a row without a user unchanged.
           TempPassword: "$exists(userId) ? ''",
         }),
         {

@@ -57,7 +57,7 @@ test('an answer that cannot be stored is given all the same, and the write is no
 });
 
 test.each([
-  ['a fault of ours', new Error('The table is away')],
+  ['an internal error', new Error('The table is away')],
   ['a failure of our table', new GatewayError('unavailable', 'The table is away')],
 ])('%s after the vendor was asked does not free the key', async (_what, error) => {
   const sos = write(async (asked) => {

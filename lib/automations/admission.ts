@@ -215,7 +215,7 @@ async function checkTrigger(when: Trigger, pointer: string, check: Check, option
   }
 }
 
-/** The event types that a vendor's calls to a hook may bring. */
+/** The event types that a vendor's pushes to a hook may contain. */
 function pushedTypes(vendors: EventCatalogue, vendor: string) {
   return eventTypesOf(vendors).filter((type) => type.vendor === vendor);
 }

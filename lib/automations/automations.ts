@@ -203,7 +203,7 @@ export function isTriggeredBy(item: AutomationItem, event: Cause, now: number): 
   if (isHistory(event, Date.parse(item.createdAt), Date.parse(item.updatedAt), now)) return false;
   return triggersOf(definitionOf(item)).some((when) => {
     if (event.own && !('own' in when && when.own)) return false;
-    // A hook may bring a vendor's events.
+    // A hook may receive a vendor's events.
     if ('hook' in when) return event.hook === when.hook && mayReadEvent(item.scopes, event);
     if (!('event' in when)) return false;
     if (!matchesType(when.event, event.type)) return false;

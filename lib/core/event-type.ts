@@ -94,10 +94,10 @@ export interface EventSource<Settings = object, Credentials = object, Session = 
   };
 }
 
-/** What a vendor's own call to a hook brought. */
+/** The result of a vendor's push to a hook. */
 export interface PushResult {
   events: FoundEvent[];
-  /** The sender's own name for this call: one that was seen before is answered alike and brings nothing. */
+  /** The sender's own id of this push. A repeated one gets the same response and adds nothing. */
   nonce?: string;
   /** How long the nonce counts, in seconds; a day when absent. */
   nonceSeconds?: number;

@@ -108,7 +108,7 @@ export async function requireUpload(files: FileStore, { file: given }: Record<st
 
 const maxRedirects = 3;
 
-/** Percent-escapes as text; one that is not UTF-8 stays as it is. */
+/** Decodes percent-escapes; text that is not UTF-8 stays unchanged. */
 function decoded(path: string): string {
   try {
     return decodeURIComponent(path);

@@ -51,7 +51,7 @@ export function parseLenientJson(text: string): unknown {
   }
 }
 
-/** TypeScript's library does not know the third argument, with the digits as they were written, that Node 24 hands in. */
+/** TypeScript's library lacks the third argument of Node 24, which contains the digits as written. */
 type Reviver = (this: unknown, key: string, value: unknown) => unknown;
 
 function keepExact(this: unknown, key: string, value: unknown, context: { source?: string }): unknown {

@@ -38,7 +38,7 @@ export class Recent<Value> {
     return (await reading)?.value;
   }
 
-  /** Keeps what a read brings, unless it was forgotten meanwhile. */
+  /** Keeps the result of a read, unless it was forgotten meanwhile. */
   async #keep(id: string, reading: Promise<Read<Value> | undefined>): Promise<void> {
     const found = await reading.catch(() => undefined);
     if (this.#reading.get(id) !== reading) return;

@@ -53,7 +53,7 @@ test('the same fact is stored once, whichever source reports it first', async ()
   expect((await stored(again.ids))[0]?.data).toBe('{"message":"hello"}');
 });
 
-test('data beyond 200 kB lies in the file store and is shown all the same', async () => {
+test('data beyond 200 kB is in the file store and is shown all the same', async () => {
   const data = { text: 'x'.repeat(300_000) };
   const [id = ''] = await publish(found({ data, connection: 'large' }));
   const item = (await stored([id]))[0];

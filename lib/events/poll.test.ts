@@ -344,7 +344,7 @@ describe('polling on demand', () => {
     clock.advance(minute);
     expect(await tick(services, nobody)).toMatchObject({ due: 0, polled: 0 });
     expect(await status()).toMatchObject([{ state: 'resting' }]);
-    // The first poll is the beginning: nothing before it is news.
+    // The first poll sets the start: nothing before it is an event.
     happen(2);
     const somebody = listeners({ type: 'test.chat', connection });
     expect(await tick(services, somebody)).toMatchObject({ polled: 1, found: 0 });

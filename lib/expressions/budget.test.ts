@@ -23,7 +23,7 @@ test('a request evaluates until its time is used up, and then no more', async ()
     kind: 'timeout',
     message: expect.stringContaining('used up'),
   });
-  // Waiting costs nothing, and nobody else pays.
+  // Waiting does not count, and other budgets are not affected.
   expect(await withEvaluationBudget({ share: 'key b', leftMs: 400 }, () => evaluate('{% 2 %}', {}, {}, pool))).toBe(2);
   expect(await evaluate('{% 3 %}', {}, {}, pool)).toBe(3);
 });

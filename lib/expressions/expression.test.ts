@@ -61,7 +61,7 @@ describe('a template', () => {
     await expect(seen('a {% event.id %}', { maxBytes: 5 })).rejects.toMatchObject({ kind: 'too-large' });
   });
 
-  test('without an expression comes back as it is, and no process is started for it', async () => {
+  test('without an expression is returned unchanged, and no process is started for it', async () => {
     const pool = new ExpressionPool();
     const template = { a: ['b', { c: 1 }] };
     expect(await evaluate(template, {}, {}, pool)).toBe(template);
@@ -151,7 +151,7 @@ describe('the same now and seed give the same result', () => {
   });
 });
 
-describe('the functions of ours', () => {
+describe('our own functions', () => {
   test.each([
     ['$ref(event)', '7D4E'],
     ['$ref("evt_1")', '7D4E'],

@@ -48,12 +48,12 @@ export interface Accepted {
   problem?: string | undefined;
 }
 
-/** What our own type of event is called. */
+/** The type of the event that a hook appends. */
 export const receivedType = 'trunkline.hook.received';
 /** How long a vendor's name for a call counts where the vendor does not say. */
 const nonceSeconds = 86_400;
 
-/** A request that sets a hook up and brings no message. */
+/** A request that only sets a hook up. */
 export interface Handshake {
   handshake: JsonAnswer;
 }
@@ -169,7 +169,7 @@ async function acceptPush(
 ): Promise<Accepted> {
   const vendor = verify.vendor === undefined ? undefined : vendors[verify.vendor];
   const push = vendor?.pushes?.[verify.kind];
-  if (!push || verify.vendor === undefined) throw outOfOrder(`Nobody takes calls of the kind ${verify.kind}.`);
+  if (!push || verify.vendor === undefined) throw outOfOrder(`No vendor receives calls of the kind ${verify.kind}.`);
   const given = Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined);
   try {
     const connection = await services.connections.find(verify.vendor, verify.connection);

@@ -11,7 +11,7 @@ import type { Key, Table, Write } from '../store/table.ts';
 import type { Challenge, ChallengePreset } from './challenge.ts';
 import type { HmacScheme } from './verify/hmac.ts';
 
-/** Methods that may bring a message. */
+/** Methods that may deliver a message. */
 export const hookMethods = ['POST', 'PUT', 'GET'] as const;
 export type HookMethod = (typeof hookMethods)[number];
 /** What a sender may be answered when its message is stored. */

@@ -179,7 +179,7 @@ export function hookRoutes(
       ...shared,
       call: 'POST /v1/hooks/{id}/rotate',
       operationId: 'rotateHook',
-      summary: 'Give a hook a new URL or a new secret; the old one keeps working for a while',
+      summary: 'Rotate the URL or the secret of a hook; the old one keeps working for a while',
       write: true,
       input: () => ({
         what: z._default(z.enum(['url', 'secret']), 'url'),

@@ -26,7 +26,7 @@ export async function goodSecrets(services: { secrets: SecretStore; clock: Clock
 }
 
 /**
- * Keeps the secret that a handshake brings, for senders that give it themselves. Only the first one counts: whoever learns the
+ * Stores the secret from a handshake, for senders that choose it themselves. Only the first one counts: anyone who learns the
  * address later must not replace it. Throws `HookRefusal` for another one.
  */
 export async function keepHandshakeSecret(

@@ -10,7 +10,7 @@ export interface RunResult {
 /** A run that has ended or not. */
 export type RunProgress = RunResult | { id: string; state: 'running' };
 
-/** API Gateway gives up after 30 s, a call of ours after 25. */
+/** API Gateway times out after 30 s, and a call of Trunkline after 25 s. */
 export const longestWait = 25;
 const firstPause = 100;
 const maxPauseMs = 1_000;

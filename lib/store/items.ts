@@ -99,7 +99,7 @@ export const keys = {
   /** The lease on polling a connection, for vendors that allow one poll at a time. */
   pollTurn: (vendor: string, connection: string): Key => ({ pk: keys.polls(vendor, connection), sk: 'turn' }),
   pollPlan: (): Key => ({ pk: 'poll', sk: 'plan' }),
-  /** Somebody who has read the event list lately. */
+  /** A client that has read the event list recently. */
   eventReader: (digest: string): Key => ({ pk: keys.eventReaders(), sk: digest }),
   eventReaders: (): string => 'poll#readers',
   subscription: (id: string): Key => ({ pk: 'subscriptions', sk: id }),
@@ -181,7 +181,7 @@ export const keys = {
   /** Runs of single calls apart from those of automations: what starts an automation cannot write them. */
   runs: (owner: string): string =>
     owner.startsWith(callsPrefix) ? `calls#${owner.slice(callsPrefix.length)}` : `runs#${owner}`,
-  /** What somebody with a key asked a run to do (a replay, an undo, a drill). */
+  /** The request of a run that was made with a key (a replay, an undo, a drill). */
   requestedRun: (runId: string): Key => ({ pk: `request#${runId}`, sk: 'run' }),
   /** One step of a run, or one item of a step that runs for each. */
   runStep: (runId: string, at: number, index: number): Key => ({

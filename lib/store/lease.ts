@@ -7,7 +7,7 @@ export interface Lease<T> {
   readonly owner: string;
   /** Epoch milliseconds. */
   readonly until: number;
-  /** The item as it stood when the lease was taken. */
+  /** The item at the time when the lease was taken. */
   readonly item: T;
 }
 

@@ -25,7 +25,7 @@ export type Item = Key & Record<string, unknown>;
 /** Values for the `:names` of an expression. `#names` need no declaration: `#state` is the attribute `state`. */
 export type Values = Record<string, unknown>;
 
-/** A conditional write that may be refused; `item` is then what stood there instead. */
+/** A conditional write that may be refused; `item` is then the stored item. */
 export type Written<T> = { done: true; item: T } | { done: false; item: T | undefined };
 
 export interface Write {

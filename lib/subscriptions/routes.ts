@@ -89,7 +89,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       ...shared,
       call: 'POST /v1/subscriptions',
       operationId: 'createSubscription',
-      summary: 'Have events posted to a URL, signed according to Standard Webhooks',
+      summary: 'Create a subscription: events are posted to a URL, signed according to Standard Webhooks',
       write: true,
       status: 201,
       input: () => ({
@@ -152,7 +152,7 @@ export function subscriptionRoutes(services: SubscriptionRouteServices, vendors:
       ...shared,
       call: 'POST /v1/subscriptions/{id}/rotate',
       operationId: 'rotateSubscriptionSecret',
-      summary: 'Give a subscription a new secret',
+      summary: 'Rotate the secret of a subscription',
       write: true,
       input: () => ({
         overlapSeconds: field(z._default(integer(0, 604_800), 86_400), {

@@ -31,7 +31,7 @@ interface Target {
 
 /**
  * Carries out the calls of the DynamoDB API on the database's tools and answers JSON texts. Writes go one after another: the
- * database has one writer anyway, and what stood there when a condition failed is then what is read next. Nobody else can reach
+ * database has one writer anyway, and the item that failed a condition is then the one that is read next. Nobody else can reach
  * the database, so an item that was read or put is cached until something is written to its key.
  */
 export function databaseCalls(current: () => Promise<DatabaseProcess>) {

@@ -220,7 +220,7 @@ describe.each([
   ['its endpoint', ({ endpoint }: EmbeddedDynamodb) => clientOf(endpoint)],
   ['a client in its own process', ({ client }: EmbeddedDynamodb) => client],
 ])('the response of the database to %s', (_, clientTo) => {
-  test('the item that stood there when a write is refused', async () => {
+  test('the stored item when a write is refused', async () => {
     const client = clientTo(await start());
     await createTable(client);
     await put(client, 'a', 'first');

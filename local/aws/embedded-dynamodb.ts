@@ -168,7 +168,7 @@ async function reapOrphan(pidFile: string, dataFile: string): Promise<void> {
   process.kill(pid, 'SIGKILL');
   for (let waited = 0; isOurs(); waited += 10) {
     if (waited > 5000)
-      throw new Error(`Process ${pid}, left over from an earlier start, cannot be ended: end it by hand`);
+      throw new Error(`Process ${pid}, left over from an earlier start, cannot be ended: end it manually`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

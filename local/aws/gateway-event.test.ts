@@ -46,7 +46,7 @@ test.each([
   ['another one is trusted', '192.0.2.0/24', '203.0.113.9', ['http', '127.0.0.1']],
   ['the sender is trusted', '127.0.0.1', '198.51.100.1, 203.0.113.9', ['https', '203.0.113.9']],
   ['two in a row are trusted', '127.0.0.1, 192.0.2.0/24', '203.0.113.9, 192.0.2.7', ['https', '203.0.113.9']],
-  ['a trusted one names nobody', '127.0.0.1', 'unknown', ['https', '127.0.0.1']],
+  ['a trusted one names no address', '127.0.0.1', 'unknown', ['https', '127.0.0.1']],
 ])('trusts the forwarded headers if %s', async (_, trusted, forwarded, expected) => {
   vi.stubEnv('TRUNKLINE_TRUSTED_PROXIES', trusted);
   await used.call({ headers: { 'x-forwarded-proto': 'https', 'x-forwarded-for': forwarded } });
@@ -55,7 +55,7 @@ test.each([
   expect(headers['x-forwarded-for']).toBe(`${forwarded}, 127.0.0.1`);
 });
 
-test('has the path decoded and the query as it came', async () => {
+test('has the path decoded and the query unchanged', async () => {
   await used.call({}, '/v1/proptt2/caf%C3%A9%20x/a%2Fb?name=J%C3%BCrgen%20M&since=2&since=3&flag&plus=a+b&__proto__=x');
   expect(used.event.rawPath).toBe('/v1/proptt2/café x/a/b');
   expect(used.event.requestContext.http.path).toBe(used.event.rawPath);

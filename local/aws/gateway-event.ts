@@ -5,7 +5,7 @@ import { parse as parseQuery } from 'node:querystring';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { isWithin } from '../../lib/core/networks.ts';
 
-/** A request that was routed: its path decoded, its query as it came. */
+/** A routed request: its path decoded, its query unchanged. */
 export interface RoutedRequest {
   request: IncomingMessage;
   routeKey: string;
@@ -132,7 +132,7 @@ function convertQuery(query: string): Record<string, string> {
 
 const textTypes = new Map<string, boolean>();
 
-/** Text travels as it is; everything else, a missing content type and form fields included, as Base64. */
+/** Text is passed on unchanged; everything else, including form fields and bodies without a content type, as Base64. */
 function isText(contentType: string | undefined): boolean {
   if (contentType === undefined) return false;
   const known = textTypes.get(contentType);

@@ -110,7 +110,7 @@ export async function startStreamPump(options: StreamPumpOptions): Promise<Strea
       return 'other';
     }
     const records = read.Records ?? [];
-    // The SDK's record is the one that Lambda hands on, under another type.
+    // The SDK's record is the one that Lambda delivers, under another type.
     const wanted = records.filter(isEventToRoute) as unknown as DynamoDBStreamEvent['Records'];
     for (let at = 0; at < wanted.length && !ending.signal.aborted; at += batchLength) {
       await handle(wanted.slice(at, at + batchLength));

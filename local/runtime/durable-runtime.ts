@@ -360,7 +360,7 @@ function placeOf(callbackId: string): [string, string] | undefined {
     if (Array.isArray(place) && typeof place[0] === 'string' && typeof place[1] === 'string')
       return [place[0], place[1]];
   } catch {
-    // Not one of ours.
+    // Not an execution of this runtime.
   }
   return undefined;
 }

@@ -82,7 +82,7 @@ describe('logging in', () => {
     expect(caller.last().refusal).toContain(refusal);
   });
 
-  test('answers 403 and 401 for an owner nobody knows, `__proto__` included', async () => {
+  test('answers 403 and 401 for an unknown owner, `__proto__` included', async () => {
     const caller = await Proptt2Caller.start();
     for (const id of ['nobody@company.com', '__proto__']) {
       caller.id = id;

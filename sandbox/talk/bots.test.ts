@@ -206,7 +206,7 @@ describe('a bot speaks', () => {
     expect(await send(client, 'x', signed('x'))).toBe(401);
   });
 
-  test('after a moderator switched it on, whom alone the lists are for', async () => {
+  test('after a moderator switched it on, and only moderators can list bots', async () => {
     const client = await start();
     const path = `/v1/bot/${room}`;
     expect(await client.data('alice', 'GET', path)).toEqual([

@@ -123,7 +123,7 @@ describe('rooms', () => {
     expect(talk.state.messages.at(-2)?.text).toBe('lobby_timer_reached');
   });
 
-  test('locking ends the call, and a one-to-one call that nobody takes is a missed one', async () => {
+  test('locking ends the call, and an unanswered one-to-one call is a missed one', async () => {
     const client = await start();
     const { token } = talk.createRoom({ name: '', type: 1, owner: 'alice', users: ['bob'] });
     for (const one of [room, token]) {

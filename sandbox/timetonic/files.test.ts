@@ -54,7 +54,7 @@ describe('fileUpload', () => {
     expect((await upload(at, Buffer.from('c'), 'c.png', 'image/png')).error).toContain(
       'announced 1 of media and has 1',
     );
-    // The message counts as changed, so that an incremental read brings its files.
+    // The message counts as changed, so that an incremental read returns its files.
     expect(BigInt(sandbox.state.messages.at(-1)?.sstamp ?? '0')).toBeGreaterThan(before);
     expect(sandbox.state.files.slice(-2).map(({ mdc, type }) => [mdc, type])).toEqual([
       [0, 'media'],

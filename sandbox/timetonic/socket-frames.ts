@@ -191,7 +191,7 @@ function tableValue(vendor: Vendor, form: Form, user: User, socket: unknown): Re
   return ack(vendor, { ...(uuid !== undefined && { uuid }), sstamp: raw(row.sstamp), del: 0 });
 }
 
-/** The parameters each system message must bring. */
+/** The required parameters of each system message. */
 const systemMessages: Record<string, string[]> = {
   acceptInvitation: ['b_o', 'b_c'],
   clearNotRead: ['b_o', 'b_c'],

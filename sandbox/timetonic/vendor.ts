@@ -112,7 +112,7 @@ export function checkAccess(book: Book, user: User | undefined, what: 'read' | '
     throw new VendorRefusal(`no right to write in book ${book.b_c}.${book.b_o}`);
 }
 
-/** The book a table lies in, after the caller's right and the `b_o` and `b_c` it may have sent were checked. */
+/** The book of a table, after the caller's right and the `b_o` and `b_c` it may have sent were checked. */
 export function bookOfTable(call: Call, table: Table, what: 'read' | 'write'): Book {
   const { form } = call;
   if ((form.maybe('b_o') ?? table.b_o) !== table.b_o || (form.maybe('b_c') ?? table.b_c) !== table.b_c) {

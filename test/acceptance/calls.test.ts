@@ -148,7 +148,7 @@ test('a staged file is sent into a cell, and the run shows its progress', async 
   expect(run.progress).toEqual({ done: bytes.length, total: bytes.length });
 });
 
-test('an upload that is not there is refused before the call is handed on', async () => {
+test('an upload that does not exist is refused before the call becomes a run', async () => {
   const input = { bookOwner: 'demo', bookCode: 'operations', smid: '1', file: { uploadId: 'none' } };
   for (const headers of [{}, { prefer: 'respond-async' }]) {
     const answer = await bench.call('POST', '/v1/timetonic/demo/fileUpload', input, headers);

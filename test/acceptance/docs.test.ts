@@ -54,7 +54,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** What stands before the commands of a page: the variables that README sets, and a curl that fails where the API refuses. */
+/** What precedes the commands of a page: the variables that the README sets, and a curl that fails when the API refuses. */
 const preamble = () => `set -euo pipefail
 curl() { command curl --silent --show-error --fail-with-body --max-time 30 "$@"; echo; }
 npx() { shift; command "${process.execPath}" "${join(root, 'cli/main.ts')}" "$@"; }

@@ -107,7 +107,7 @@ test('a call that is made later, and its replay', async () => {
   expect(hashAt('later')).toBe(hashOf(passwords.later));
 });
 
-test('an automation that holds it, is shown, stored as it was shown, rehearsed and run', async () => {
+test('an automation that contains it: shown, stored again, rehearsed and run', async () => {
   const room = await call<{ token: string }>('POST', '/v1/talk/demo/createRoom', { roomType: 3, roomName: 'Open' });
   const { token } = room.body;
   const definition = {
@@ -161,7 +161,7 @@ test('an expression in which it could not be encrypted is refused, and says what
   });
 });
 
-test('an automation whose expressions are made of it, shown, stored as it was shown, run and undone', async () => {
+test('an automation whose expressions contain it: shown, stored again, run and undone', async () => {
   const room = await call<{ token: string }>('POST', '/v1/talk/demo/createRoom', { roomType: 3, roomName: 'Joined' });
   const { token } = room.body;
   const joined = `{% $length(run.id) > 0 ? '${passwords.joined}' & $string(1) : '' %}`;

@@ -212,7 +212,7 @@ test.each([message, 'talk.message.*', 'talk.*'])('a subscription to %s is refuse
   }
 });
 
-test('a subscription to everything brings the part that its key may read, and nobody takes over that of another', async () => {
+test('a subscription to everything delivers the part that its key may read, and no key can take over that of another', async () => {
   const subscribe = async (key: Record<string, string>, types: string[]) => {
     const { status, body } = await as<{ id: string }>(key, 'POST', '/v1/subscriptions', { url: receiver.url, types });
     expect(status, JSON.stringify(body)).toBe(201);

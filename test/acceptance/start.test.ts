@@ -69,12 +69,12 @@ test('the scripts that start it use nothing of a POSIX shell', () => {
     expect(scripts[name], name).toMatch(/^(npm run --silent|node)( [\w./=-]+)+$/);
 });
 
-test('from the start to the first alarm on the page, nobody has to read anything', async () => {
+test('from the start to the first alarm in the console, a user needs no documentation', async () => {
   const [link = ''] = output.match(/http\S+\/console#sign-in=\S+/) ?? [];
   const browser = await startChromium();
   const visitor = await visit(browser, url, {}, link);
   const { page } = visitor;
-  // The buttons that are in front of somebody who looks for one.
+  // The buttons that a user sees.
   await page.getByRole('link', { name: 'Send a test alarm' }).click();
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.locator('.row', { hasText: 'Demo alarm' }).filter({ hasText: 'Done' }).waitFor();
@@ -84,7 +84,7 @@ test('from the start to the first alarm on the page, nobody has to read anything
   await browser.close();
 });
 
-test('the command that it prints works as it stands', () => {
+test('the command that it prints works', () => {
   const [command = ''] = output.match(/curl \S+\/hooks\/\S+ .*/) ?? [];
   const { stdout } = spawnSync('sh', ['-c', `${command} --silent`], { encoding: 'utf8' });
   expect(JSON.parse(stdout)).toMatchObject({ eventId: expect.any(String) });

@@ -77,7 +77,7 @@ const operation = (effect: 'read' | 'write', more: Partial<Operation> = {}): Ope
 });
 
 const operations = {
-  look: operation('read'),
+  read: operation('read'),
   say: operation('write'),
   siren: operation('write', { alarm: true, repeatWhenLost: { attempts: 3, seconds: 30 } }),
   alert: operation('write', { alarm: true }),

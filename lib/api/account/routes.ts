@@ -13,7 +13,7 @@ export function accountRoutes(table: Table): Route[] {
       tag: 'Account',
       call: 'GET /v1/me',
       operationId: 'getMe',
-      summary: 'Who this key is: the connection test of Zapier-style clients',
+      summary: 'Get the key of this request: the connection test of Zapier-style clients',
       output: () => named('Me', z.looseObject({ id: z.string(), name: z.string(), scopes: z.array(z.string()) })),
       handle: async ({ principal }) => ({ id: principal.keyId, name: principal.name, scopes: principal.scopes }),
     }),
@@ -21,7 +21,7 @@ export function accountRoutes(table: Table): Route[] {
       tag: 'Account',
       call: 'GET /v1/audit',
       operationId: 'listAudit',
-      summary: 'What was changed, when and by which key; newest first, for the admin key',
+      summary: 'List the changes with their times and keys, newest first; for the admin key',
       input: () => ({
         month: field(z.optional(z.string().check(z.regex(/^\d{4}-\d{2}$/, 'must be a month such as 2026-11'))), {
           description: 'Default the current month.',

@@ -106,7 +106,7 @@ export function keyRoutes(
       ...shared,
       call: 'POST /v1/keys/{id}/rotate',
       operationId: 'rotateKey',
-      summary: 'Give a key a new secret',
+      summary: 'Rotate a key: it gets a new secret',
       write: true,
       input: () => ({
         overlapSeconds: field(z._default(integer(0, 604_800), 86_400), {

@@ -55,7 +55,7 @@ export function pauseRoutes(
       ...shared,
       call: 'POST /v1/pause',
       operationId: 'pauseSending',
-      summary: 'Stop all sending: calls that write answer 503, runs and deliveries wait; nothing is lost',
+      summary: 'Pause all sending: calls that write return 503, runs and deliveries wait; nothing is lost',
       write: true,
       input: () => ({ reason: z.optional(text(200)) }),
       output: shown,

@@ -174,7 +174,7 @@ export class RehearsalStage {
     try {
       await prepare(this.#real, vendor, invocation);
     } catch (error) {
-      // What is missing may be in an output that nobody knows.
+      // What is missing may come from an output that is not known.
       if (unknown.length === 0 || !(error instanceof GatewayError) || error.code !== 'invalid_input') throw error;
       notes.problem = error.message;
       notes.isUnknown = true;
@@ -219,7 +219,7 @@ export class RehearsalStage {
     return runId.startsWith(`run_${this.#options.owner}_`);
   }
 
-  /** The earlier steps that a step reads, directly or through others, and whose output nobody knows. */
+  /** The earlier steps that a step reads, directly or through others, and whose output is not known. */
   async #unknownIn({ runId, step }: StepCall): Promise<string[]> {
     let known = this.#unknown.get(runId);
     if (!known) {

@@ -20,8 +20,8 @@ const ordinary: RetryPolicy = { attempts: 6, delays: [2, 5, 15, 60, 180], within
 const alarm: RetryPolicy = { attempts: 50, delays: [1, 2, 4], withinMs: 30_000 };
 
 /**
- * The same while Trunkline's own database is the trouble and the vendor has not been asked: a report would need the database, too,
- * and throttling ends after minutes.
+ * The same while Trunkline's own database fails and nothing was sent to the vendor: a report would need the database, too, and
+ * throttling ends after minutes.
  */
 const ownTroubleMs = 180_000;
 

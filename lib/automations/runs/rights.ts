@@ -31,7 +31,7 @@ async function authorizeCall({ table }: RunServices, run: RunItem, vendor: strin
   return scopes ? { run: { ...run, scopes: [...scopes] } } : { problem: 'The key that made the call was revoked.' };
 }
 
-/** A version that is no longer kept gives way to the automation as it is now. */
+/** If the version is no longer kept, the current automation is used. */
 async function authorizeVersion({ table }: RunServices, stored: RunItem, version: number): Promise<Authorized> {
   const kept = await findVersion(table, stored.owner, version);
   const source = kept?.scopes

@@ -60,7 +60,7 @@ export interface RunItem extends Key {
   depth?: number;
   /** For an undo: its inputs are values, not templates. */
   isLiteral?: boolean;
-  /** A run against simulated vendors, whose failure concerns nobody else. */
+  /** A drill: a run against simulated vendors, whose failure is not reported. */
   isDrill?: boolean;
   undoOf?: string;
   /** The last replay of this run. */

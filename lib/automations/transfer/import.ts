@@ -228,7 +228,7 @@ export class Importer {
   }
 
   /**
-   * Installs a recipe, or brings its installation up to other inputs. If its hooks and automations are in the same document, or
+   * Installs a recipe, or updates its installation to other inputs. If its hooks and automations are in the same document, or
    * exist without a record of the installation, they stay as they are.
    */
   async #recipe(document: Document, before: Document | undefined, whole: ImportInput): Promise<Outcome> {

@@ -15,7 +15,7 @@ export function withHookNames<T>(definition: T, nameOf: (id: string) => string |
   });
 }
 
-/** The same definition with the ids of this installation. What is no name stays as it is. */
+/** The same definition with the ids of this installation. Anything else stays unchanged. */
 export function withHookIds<T>(definition: T, idOf: (name: string) => string | undefined): T {
   return replaced(definition, (field, value) => {
     if (field === 'hook') return idOf(value);

@@ -177,7 +177,7 @@ describe('a secret is masked', () => {
     expect(safe.length).toBeLessThan(2_000_000);
   });
 
-  test('whatever the value and wherever it stands', () => {
+  test('whatever the value and wherever it is', () => {
     const values = fc
       .stringMatching(/^[A-Za-z0-9+/=._~!$*()-]{8,40}$/)
       .filter((text) => !/^(null|true|false)$/.test(text));
@@ -220,7 +220,7 @@ describe('a secret is masked', () => {
 });
 
 describe('a registered secret', () => {
-  test('is masked wherever it stands, plain or encoded', () => {
+  test('is masked wherever it is, plain or encoded', () => {
     const value = 'p&ss wörd/"1+';
     registerSecret(value);
     const places = [

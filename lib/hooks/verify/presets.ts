@@ -1,6 +1,6 @@
 import type { HmacScheme } from './hmac.ts';
 
-/** How a well-known sender is verified: by an HMAC or by a token in a header, and where its own id of the message stands. */
+/** How a well-known sender is verified: by an HMAC or by a token in a header, and where its own message id is. */
 export type Preset = ({ hmac: HmacScheme } | { header: string }) & {
   id?: string;
   /** The sender makes the secret, so it has to be given. */

@@ -56,8 +56,8 @@ html.dark-mode .swagger-ui table.headers td { color: inherit; }
 `;
 
 /**
- * Starts Swagger UI; no outside validator, no key kept after the page is closed. Areas are opened by hand: from 150 lines on
- * it draws only those in sight, and then the browser's own search finds nothing.
+ * Starts Swagger UI; no outside validator, no key kept after the page is closed. Areas start collapsed: from 150 lines on Swagger
+ * UI renders only visible lines, and the browser's own search then finds nothing.
  */
 export const pageScript = `'use strict';
 const dark = window.matchMedia('(prefers-color-scheme: dark)');

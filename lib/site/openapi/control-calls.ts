@@ -83,20 +83,20 @@ function pathParameter(name: string, vendors: Catalogue): Part {
 }
 
 const tagDescriptions: Readonly<Record<string, string>> = {
-  Account: 'What a key is allowed to do, and what was changed by whom.',
+  Account: 'The key of the request and what it may do; the audit log.',
   Connections: 'One account at a vendor: its settings, its credentials, its session.',
   Keys: 'Keys of this API with their scopes.',
   Hooks: 'Inbound URLs that third parties post to.',
   Subscriptions: 'Targets that receive events.',
-  Automations: 'When something happens, do steps.',
+  Automations: 'Steps that are carried out when something happens.',
   Installation: 'Copy an installation, without secrets.',
   Runs: 'What automations and long calls did, step by step.',
   Deliveries: 'The deliveries of events to subscriptions, with their attempts.',
   Events: 'The event log, and every event type.',
   Choices: 'The values that a field may take: lists for forms, completion and drop-downs.',
   Recipes: 'Complete hooks and automations to install.',
-  Pause: 'Stop and resume all sending.',
-  'Self-test': 'An automation that regularly tests the whole way of an alarm.',
+  Pause: 'Pause and resume all sending.',
+  'Self-test': 'An automation that regularly tests the whole path of an alarm.',
   Uploads: 'Files to upload, for operations that send them.',
 };
 

@@ -148,7 +148,7 @@ test('a schema that holds itself becomes a component that refers to itself', () 
   expect(tree({ root: { id: 'root', rows: [{ id: 1, rows: [] }] }, more: [] })).toBe(false);
 });
 
-test('a schema with a name is one component wherever it stands', () => {
+test('a schema with a name is one component wherever it is used', () => {
   const { schemas } = whole.components as { schemas: Record<string, object> };
   expect(Object.keys(schemas)).toContain('TimetonicPerson');
   expect(dig(whole, ...answer('listPersons'))).toBeDefined();
@@ -204,7 +204,7 @@ test('an operation that a key must name is documented as such, with its first ve
   expect(post.description).toContain('Since Made Up 8.1');
 });
 
-test('runs bring 202 and Prefer, hooks their path, subscriptions the webhooks; without their routes nothing is promised', () => {
+test('runs add 202 and Prefer, hooks their path, subscriptions the webhooks; without their routes none is documented', () => {
   const offered = (document: object) => dig(document, 'paths', path('addRows'), 'post', 'x-optional-headers');
   expect(offered(whole)).toEqual(['Idempotency-Key', 'Prefer']);
   expect(JSON.stringify(whole)).not.toContain('"in":"header","name":"Prefer"');

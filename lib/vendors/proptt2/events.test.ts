@@ -254,7 +254,7 @@ describe('odd answers', () => {
     ),
   };
 
-  /** An answer to a list in which `change` has altered the last item, after one that nobody can read. */
+  /** A list whose last item `change` has altered, after an item that cannot be parsed. */
   const odd = (key: string, change: (item: Record<string, unknown>) => void): HttpClient => ({
     ...process.http,
     request: async (options) => {
@@ -279,7 +279,7 @@ describe('odd answers', () => {
     ]);
   };
 
-  test.each(Object.entries(oddities))('a user with a field that is %s hides nobody', async (_, change) => {
+  test.each(Object.entries(oddities))('a user with a field that is %s hides no user', async (_, change) => {
     const first = await poll('users');
     clock.advance(60_000);
     for (const userId of [1, 2]) sandbox.moveUser({ userId, latitude: '37.5', longitude: '127.1' });

@@ -25,7 +25,7 @@ function recorded(name: string): RecordedPush {
 }
 
 const receivedAt = Date.parse('2026-01-05T02:11:09Z');
-/** Nobody is asked at another server: the recorded one says that it is at this address. */
+/** No request is sent to another server: the recorded one reports this address as its own. */
 const own: TalkSettings = { serverUrl: 'http://127.0.0.1:8093', user: 'bob' };
 
 async function receive(

@@ -133,7 +133,7 @@ const cases: Record<string, (recorded: Live) => Promise<void>> = {
     expect((await alice.refusal('getRooms')).code).toBe('connection_needs_attention');
     expect(await alice.findings()).toContainEqual(expect.stringMatching(/^good account/));
     expect(await alice.do('getRooms')).toHaveLength(1);
-    // Nobody need ask: it is tried again by itself after an hour.
+    // It is retried after an hour without a request.
     passwords.splice(0);
     expect((await alice.refusal('getRooms')).code).toBe('connection_needs_attention');
     passwords.push(...disabled);

@@ -164,7 +164,7 @@ describe('a login in the browser', () => {
     expect((await refusal('POST', path(), { settings: settings() })).code).toBe('vendor_too_old');
   });
 
-  test('making a connection by hand needs user and app password, or neither for a guest', async () => {
+  test('a connection without a browser login needs user and app password, or neither for a guest', async () => {
     const make = (more: object, credentials: object) => ({
       vendor: 'talk',
       name,

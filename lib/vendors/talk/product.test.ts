@@ -57,7 +57,7 @@ test("a bot's pushes are events at once, lost ones after the next poll, and each
 
   const { id } = say('pushed');
   await bench.demo.talk.pushesSettled();
-  // An event shows in the list once the table's stream has brought it there.
+  // An event is in the list once the table's stream has delivered it.
   await expect.poll(texts).toEqual(['pushed']);
   bench.demo.talk.setPushes('drop');
   say('lost');

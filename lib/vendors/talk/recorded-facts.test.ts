@@ -211,7 +211,7 @@ async function serve(): Promise<void> {
     const { room, shown } = server;
     if (!room) throw new Error('There is no room');
     const first = room.lines[0] as Line;
-    // What was said before anybody listened.
+    // Messages from before the first poll.
     const before: Line = {
       ...first,
       id: first.id - 1,

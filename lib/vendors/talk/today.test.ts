@@ -38,7 +38,7 @@ describe('a file', () => {
     expect(messages.at(-1)).toMatchObject({ id: body.id, messageParameters: { file: { name: 'gate 4.jpg' } } });
   });
 
-  test('takes another name where its own is taken, and lies in the folder of the account', async () => {
+  test('takes another name if its own is taken, and is in the folder of the account', async () => {
     const first = await alice.do('sendFile', { token, file: picture });
     const second = await alice.do('sendFile', { token, file: picture });
     expect(first.path).toBe('/Talk/gate 4.jpg');

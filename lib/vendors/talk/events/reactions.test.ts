@@ -21,7 +21,7 @@ function tell(...events: ReturnType<typeof event>[]) {
   let known: unknown;
   return events.map((each) => {
     const next = identifyReaction(known, each);
-    // As it lies in the table.
+    // As stored in the table.
     known = JSON.parse(JSON.stringify(next.known));
     return next.event && `${next.event.id.split('/').at(-1)} ${next.event.type} ${next.event.data.reaction}`;
   });

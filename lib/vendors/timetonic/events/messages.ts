@@ -50,7 +50,7 @@ export async function newMessages(call: TimetonicCall, b_o: string, b_c: string,
     }));
 }
 
-/** Whether a program sent a message. What a person writes by hand as the same user is somebody else's. */
+/** Whether a message was sent through the API. What a person writes manually as the same user does not count as own. */
 function isFromApi({ uuid, msgMethod }: Message): boolean {
   return String(uuid).startsWith(uuidPrefix) || msgMethod === '_api';
 }
