@@ -1,7 +1,7 @@
 import type { FunctionConfiguration } from '@aws-sdk/client-lambda';
 import { adminKeySecret } from '../../lib/core/secrets.ts';
+import type { Finding } from '../../lib/core/vendor.ts';
 import { messageOf } from '../output.ts';
-import type { Finding } from './finding.ts';
 
 /** A new AWS account has ten concurrent executions, which one busy minute of polls uses up. */
 const fewExecutions = 100;

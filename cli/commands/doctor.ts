@@ -1,7 +1,7 @@
+import type { Finding } from '../../lib/core/vendor.ts';
 import type { Api } from '../api.ts';
 import { nodeProblem } from '../node-version.ts';
 import { isRecord, messageOf, type Output, signOf } from '../output.ts';
-import type { Finding } from './finding.ts';
 
 /** Session keys and signatures tolerate minutes of difference. More than this means that a clock is not synchronised. */
 const maxClockSkewMs = 30_000;

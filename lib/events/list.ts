@@ -193,23 +193,15 @@ async function completePosition(services: LogServices): Promise<number> {
 /** The log after a position, oldest first, up to the first gap. */
 export async function* entriesAfter(services: LogServices, position: number | undefined): AsyncGenerator<LogEntry> {
   let last = position;
-  let after: Record<string, unknown> | undefined;
-  do {
-    const page: { items: LogEntry[]; next?: Record<string, unknown> } = await services.table.query<LogEntry>({
-      pk: keys.log(),
-      from: logPosition(last ?? 0),
-      limit: pageLength,
-      consistent: true,
-      ...(after && { after }),
-    });
-    for (const entry of page.items) {
+  const query = { pk: keys.log(), from: logPosition(last ?? 0), limit: pageLength, consistent: true };
+  for await (const entries of services.table.pages<LogEntry>(query)) {
+    for (const entry of entries) {
       const hole = last !== undefined && entry.position !== last + 1;
       if (hole && services.clock.now() - entry.settledAt < gapWaitMs) return;
       last = entry.position;
       yield entry;
     }
-    after = page.next;
-  } while (after);
+  }
 }
 
 /** The newest matching events, read from the logs that contain the fewest others. */
@@ -273,23 +265,16 @@ async function* read(
   page: { forward: boolean; pageSize: number; from?: number; to?: number },
 ): AsyncGenerator<LogEntry, void> {
   const { forward, pageSize, from, to } = page;
-  let after: Record<string, unknown> | undefined;
-  do {
-    const { items, next }: { items: LogEntry[]; next?: Record<string, unknown> } = await services.table.query<LogEntry>(
-      {
-        pk,
-        forward,
-        limit: pageSize,
-        consistent: true,
-        // BETWEEN includes both bounds.
-        ...(from !== undefined && { from: logPosition(to === undefined ? from : from + 1) }),
-        ...(to !== undefined && { to: logPosition(to) }),
-        ...(after && { after }),
-      },
-    );
-    yield* items;
-    after = next;
-  } while (after);
+  const query = {
+    pk,
+    forward,
+    limit: pageSize,
+    consistent: true,
+    // BETWEEN includes both bounds.
+    ...(from !== undefined && { from: logPosition(to === undefined ? from : from + 1) }),
+    ...(to !== undefined && { to: logPosition(to) }),
+  };
+  for await (const entries of services.table.pages<LogEntry>(query)) yield* entries;
 }
 
 /** Merges sorted logs into one and removes duplicates. */

@@ -49,17 +49,7 @@ export async function* newestListed<T extends { dueAt?: number } & object>(
 
 /** The items of a query, newest first, read page by page on demand. */
 export async function* newestOf<T extends object>(table: Table, query: Query, pageSize: number): AsyncGenerator<T> {
-  let after: Record<string, unknown> | undefined;
-  do {
-    const page: { items: T[]; next?: Record<string, unknown> } = await table.query<T>({
-      ...query,
-      forward: false,
-      limit: pageSize,
-      ...(after && { after }),
-    });
-    yield* page.items;
-    after = page.next;
-  } while (after);
+  for await (const items of table.pages<T>({ ...query, forward: false, limit: pageSize })) yield* items;
 }
 
 /** Merges lists that are each sorted newest first. */

@@ -1,31 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { Replay } from '../../test/support/talk-replay.ts';
-import { demoRoomToken as room, startTalkSandbox, type TalkSandbox, type TalkSandboxOptions } from './index.ts';
+import { chat, clock, type Line, say, start, stop, talk } from '../../test/support/talk-sandbox.ts';
+import { demoRoomToken as room } from './index.ts';
 
-let talk: TalkSandbox;
-let now = 1_795_281_240_000;
-
-async function start(options: TalkSandboxOptions = {}): Promise<Replay> {
-  talk = await startTalkSandbox({ now: () => now, changelog: false, ...options });
-  return new Replay(talk);
-}
-
-afterEach(async () => {
-  await talk.close();
-  now = 1_795_281_240_000;
-});
-
-interface Line {
-  id: number | string;
-  message: string;
-  systemMessage: string;
-  messageParameters: Record<string, { id: string; name: string }>;
-  parent?: Line;
-  [field: string]: unknown;
-}
-
-const chat = `/v1/chat/${room}`;
-const say = (user: string, message: string) => talk.postMessage({ token: room, user, message }).id;
+afterEach(stop);
 
 describe('changes to lines', () => {
   test('editing comes with Talk 19, for a day, and says who edited', async () => {
@@ -113,7 +90,7 @@ describe('changes to lines', () => {
 describe('rooms', () => {
   test('a lobby opens by itself when its time has come', async () => {
     const client = await start();
-    const timer = now / 1000 + 60;
+    const timer = clock.now / 1000 + 60;
     await client.data('alice', 'PUT', `/v4/room/${room}/webinar/lobby`, { body: { state: 1, timer } });
     expect(await client.status('bob', 'POST', chat, { body: { message: 'in?' } })).toBe(412);
     const seen = { lobbyState: 1, lobbyTimer: timer, lastMessage: [], unreadMessages: 0 };

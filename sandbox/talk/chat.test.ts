@@ -1,32 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { Replay } from '../../test/support/talk-replay.ts';
+import type { Replay } from '../../test/support/talk-replay.ts';
+import { chat, clock, type Line, say, start, stop, talk } from '../../test/support/talk-sandbox.ts';
 import { until } from '../../test/support/until.ts';
-import { demoRoomToken as room, startTalkSandbox, type TalkSandbox, type TalkSandboxOptions } from './index.ts';
+import { demoRoomToken as room } from './index.ts';
 
-let talk: TalkSandbox;
-let now = 1_795_281_240_000;
-
-async function start(options: TalkSandboxOptions = {}): Promise<Replay> {
-  talk = await startTalkSandbox({ now: () => now, changelog: false, ...options });
-  return new Replay(talk);
-}
-
-afterEach(async () => {
-  await talk.close();
-  now = 1_795_281_240_000;
-});
-
-interface Line {
-  id: number | string;
-  message: string;
-  systemMessage: string;
-  messageParameters: Record<string, { id: string; name: string }>;
-  parent?: Line;
-  [field: string]: unknown;
-}
-
-const chat = `/v1/chat/${room}`;
-const say = (user: string, message: string) => talk.postMessage({ token: room, user, message }).id;
+afterEach(stop);
 const held = (count: number) => until(() => talk.heldRequests() === count);
 
 describe('long polls', () => {
@@ -39,20 +17,19 @@ describe('long polls', () => {
       status = answered;
     });
     await held(1);
-    now += 29_000;
+    clock.now += 29_000;
     // Any activity in the room makes the stand-in read its clock.
     talk.killSession({ token: room, user: 'carol' });
     expect([talk.heldRequests(), status]).toEqual([1, 0]);
-    now += 1000;
+    clock.now += 1000;
     await poll;
     expect(status).toBe(304);
   });
 
   test('wait on the real clock, end with a message, and are counted per account', async () => {
-    talk = await startTalkSandbox();
+    const reader = await start({}, true);
     const known = talk.state.nextId.message - 1;
     const query = { lookIntoFuture: 1, lastKnownMessageId: known, timeout: 20 };
-    const reader = new Replay(talk);
     const polls = [1, 2].map(() => reader.data<Line[]>('alice', 'GET', chat, { query }));
     await held(2);
     say('bob', 'now');
@@ -81,8 +58,8 @@ describe('chat v1 of era A', () => {
   test('takes only what is newer than the second it is given', async () => {
     const client = await start({ era: 'A' });
     say('bob', 'first');
-    now += 1000;
-    const second = now / 1000;
+    clock.now += 1000;
+    const second = clock.now / 1000;
     say('bob', 'second');
     expect((await read(client, { notOlderThanTimestamp: second - 1 })).map((line) => line.message)).toEqual(['second']);
     expect((await read(client, { offset: 1 })).map((line) => line.message)).toEqual(['second']);

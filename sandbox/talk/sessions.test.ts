@@ -1,20 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { Replay } from '../../test/support/talk-replay.ts';
+import { start, stop, talk } from '../../test/support/talk-sandbox.ts';
 import { until } from '../../test/support/until.ts';
-import { demoRoomToken as room, startTalkSandbox, type TalkSandbox, type TalkSandboxOptions } from './index.ts';
+import { demoRoomToken as room } from './index.ts';
 
-let talk: TalkSandbox;
-let now = 1_795_281_240_000;
-
-async function start(options: TalkSandboxOptions = {}): Promise<Replay> {
-  talk = await startTalkSandbox({ now: () => now, changelog: false, ...options });
-  return new Replay(talk);
-}
-
-afterEach(async () => {
-  await talk.close();
-  now = 1_795_281_240_000;
-});
+afterEach(stop);
 
 describe('cookies carry the Talk session', () => {
   const join = `/v4/room/${room}/participants/active`;

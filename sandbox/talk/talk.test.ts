@@ -2,21 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Replay } from '../../test/support/talk-replay.ts';
-import { demoRoomToken as room, startTalkSandbox, type TalkSandbox, type TalkSandboxOptions } from './index.ts';
+import { start, stop, talk } from '../../test/support/talk-sandbox.ts';
+import { demoRoomToken as room, type TalkSandboxOptions } from './index.ts';
 
-let talk: TalkSandbox;
-let now = 1_795_281_240_000;
-
-async function start(options: TalkSandboxOptions = {}): Promise<Replay> {
-  talk = await startTalkSandbox({ now: () => now, changelog: false, ...options });
-  return new Replay(talk);
-}
-
-afterEach(async () => {
-  await talk.close();
-  now = 1_795_281_240_000;
-});
+afterEach(stop);
 
 interface Capabilities {
   ocs: { data: { capabilities: { spreed?: { features: string[]; config: { chat: { 'max-length': number } } } } } };
@@ -144,8 +133,7 @@ describe('the server changes under its clients', () => {
     });
     await client.data('alice', 'POST', `/v4/room/${room}/participants/active`, { jar: 'alice' });
     await talk.close();
-    talk = await startTalkSandbox({ now: () => now, stateFile });
-    const resumed = new Replay(talk);
+    const resumed = await start({ stateFile });
     resumed.jars.set('alice', client.jars.get('alice') ?? new Map());
     expect(talk.state.talkVersion).toBe('20.0.0');
     expect(talk.state.messages.at(-1)).toMatchObject({ id, text: 'kept' });

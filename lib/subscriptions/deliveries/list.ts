@@ -67,18 +67,8 @@ export async function* deliveriesBetween(
   from: number,
   to: number,
 ): AsyncGenerator<DeliveryItem> {
-  let after: Record<string, unknown> | undefined;
-  do {
-    const page: { items: DeliveryItem[]; next?: Record<string, unknown> } = await table.query<DeliveryItem>({
-      pk: keys.deliveries(subscriptionId),
-      from: logPosition(from),
-      to: logPosition(to + 1),
-      limit: pageLength,
-      ...(after && { after }),
-    });
-    yield* page.items;
-    after = page.next;
-  } while (after);
+  const range = { pk: keys.deliveries(subscriptionId), from: logPosition(from), to: logPosition(to + 1) };
+  for await (const items of table.pages<DeliveryItem>({ ...range, limit: pageLength })) yield* items;
 }
 
 /** The deliveries that may match a query, newest first; read page by page, on demand. */
