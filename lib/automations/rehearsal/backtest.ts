@@ -13,10 +13,10 @@ import type { AutomationServices } from '../runs/run-context.ts';
 import { findRun } from '../runs/runs.ts';
 import { nextFiring } from '../schedule.ts';
 import { firingEvent } from '../start-schedules.ts';
+import { RehearsalEngine } from './rehearsal-engine.ts';
 import { otherOutputs } from './rehearse.ts';
 import type { Backtest, BacktestInput, ShownRun } from './schemas.ts';
 import { showRehearsed } from './shown-run.ts';
-import { RehearsalStage } from './stage.ts';
 
 /** Something in the past that starts a run. */
 interface Cause {
@@ -51,7 +51,7 @@ export async function backtest(
   if (from > to) throw refusedField('/since', 'must not be after `until` or in the future');
   const after = input.after === undefined ? undefined : placeOf(input.after);
   const { causes, isMore } = await causesOf(services, item, { from, to, after, limit: input.limit }, caller.principal);
-  const stage = new RehearsalStage(services, vendors, {
+  const engine = new RehearsalEngine(services, vendors, {
     now: causes[0]?.at ?? from,
     owner: item.id,
     principal: caller.principal,
@@ -61,18 +61,18 @@ export async function backtest(
   });
   const outputs = otherOutputs(definitionOf(item), input.outputs);
   const runOf = new Map<Cause, string>();
-  await stage.play(
+  await engine.run(
     causes.map((cause) => ({
       at: cause.at,
       start: async () => {
         const { at, id, eventId, event } = cause;
         const given = { ...(eventId !== undefined && { eventId }), ...(event && { event }), ...outputs };
         const trigger = { cause: `backtest ${id}`, createdAt: at, isUnsaved: true, ...given };
-        runOf.set(cause, await startOne(stage.services, item, trigger));
+        runOf.set(cause, await startOne(engine.services, item, trigger));
       },
     })),
   );
-  const shown = await showAll(stage, vendors, causes, runOf);
+  const shown = await showAll(engine, vendors, causes, runOf);
   const last = shown.causes.at(-1);
   if (causes.length > 0 && !last)
     throw new GatewayError(
@@ -92,28 +92,28 @@ export async function backtest(
 
 /** The runs of the causes whose runs have all ended, up to the size of an answer, and of what they started. */
 async function showAll(
-  stage: RehearsalStage,
+  engine: RehearsalEngine,
   vendors: EventCatalogue,
   causes: readonly Cause[],
   runOf: ReadonlyMap<Cause, string>,
 ): Promise<{ causes: Cause[]; runs: ShownRun[] }> {
   const own = new Set(runOf.values());
-  const started = stage.runIds.filter((id) => !own.has(id));
+  const started = engine.runIds.filter((id) => !own.has(id));
   const runs: ShownRun[] = [];
   const done: Cause[] = [];
   let bytes = 0;
   for (const cause of causes) {
     const id = runOf.get(cause);
-    const run = id === undefined ? undefined : await findRun(stage.services.table, id);
-    if (!run || (run.state === 'running' && !stage.isComplete)) break;
-    const shown = await showRehearsed(stage, vendors, run.id);
+    const run = id === undefined ? undefined : await findRun(engine.services.table, id);
+    if (!run || (run.state === 'running' && !engine.isComplete)) break;
+    const shown = await showRehearsed(engine, vendors, run.id);
     bytes += Buffer.byteLength(JSON.stringify(shown));
     if (bytes > maxAnswerBytes && done.length > 0) break;
     runs.push(shown);
     done.push(cause);
   }
   const isWhole = done.length === causes.length;
-  if (isWhole) for (const id of started) runs.push(await showRehearsed(stage, vendors, id));
+  if (isWhole) for (const id of started) runs.push(await showRehearsed(engine, vendors, id));
   return { causes: done, runs: runs.sort((one, other) => (one.startedAt < other.startedAt ? -1 : 1)) };
 }
 

@@ -14,12 +14,12 @@ import { type Definition, isCall, triggersOf } from '../definition.ts';
 import { raisesAlarm } from '../raises-alarm.ts';
 import type { AutomationServices } from '../runs/run-context.ts';
 import { everyStep } from '../steps.ts';
+import { RehearsalEngine } from './rehearsal-engine.ts';
 import type { Rehearsal, RehearsalInput } from './schemas.ts';
 import { showRehearsed, showUndo, unsavedId } from './shown-run.ts';
-import { RehearsalStage } from './stage.ts';
 
 /**
- * The run that an event would start, carried out by the engine itself with nothing performed: no vendor is called, unless `reads`
+ * The run that an event would start, carried out by the engine without side effects: no vendor is called unless `reads`
  * says so, nothing is stored, and waits take no time.
  */
 export async function rehearse(
@@ -31,12 +31,12 @@ export async function rehearse(
 ): Promise<Rehearsal> {
   const definition = definitionOf(item);
   if (input.event && input.eventId !== undefined)
-    throw refusedField('/eventId', 'cannot stand beside event: give one of the two');
+    throw refusedField('/eventId', 'cannot be combined with event');
   const stored =
     input.eventId === undefined ? undefined : await readableEvent(services, input.eventId, caller.principal);
   const now = stored?.appendedAt ?? services.clock.now();
   const event = stored ? await shownEvent(services.files, stored) : sampleEvent(vendors, item, input.event ?? {}, now);
-  const stage = new RehearsalStage(services, vendors, {
+  const engine = new RehearsalEngine(services, vendors, {
     now,
     owner: item.id,
     principal: caller.principal,
@@ -47,7 +47,7 @@ export async function rehearse(
   });
   let runId: string | undefined;
   const start = async () => {
-    runId = await startOne(stage.services, item, {
+    runId = await startOne(engine.services, item, {
       cause: `rehearsal ${randomUUID()}`,
       createdAt: now,
       isUnsaved: true,
@@ -55,18 +55,18 @@ export async function rehearse(
       ...otherOutputs(definition, input.outputs),
     });
   };
-  await stage.play([{ at: now, start }]);
+  await engine.run([{ at: now, start }]);
   if (runId === undefined) throw new GatewayError('unavailable', 'The rehearsal could not start. Try again.');
-  const others = stage.runIds.filter((id) => id !== runId);
+  const others = engine.runIds.filter((id) => id !== runId);
   const isStarted =
     stored === undefined || isTriggeredBy({ ...item, createdAt: '1970', updatedAt: '1970' }, stored, now);
   return {
-    ...(await showRehearsed(stage, vendors, runId)),
-    complete: stage.isComplete,
+    ...(await showRehearsed(engine, vendors, runId)),
+    complete: engine.isComplete,
     ...(!isStarted && { problem: 'Its `when` does not match this event, so the event starts no run.' }),
     event: { ...event },
-    undo: await showUndo(stage, vendors, runId),
-    started: await Promise.all(others.map((id) => showRehearsed(stage, vendors, id))),
+    undo: await showUndo(engine, vendors, runId),
+    started: await Promise.all(others.map((id) => showRehearsed(engine, vendors, id))),
   };
 }
 

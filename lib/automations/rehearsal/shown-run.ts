@@ -4,14 +4,14 @@ import type { Catalogue } from '../../core/vendor.ts';
 import { operationIn } from '../runs/operations.ts';
 import { findRun, outputOf, type RunItem, type StepItem, stepsOf } from '../runs/runs.ts';
 import { undoCalls } from '../runs/undo.ts';
+import type { RehearsalEngine } from './rehearsal-engine.ts';
 import { maxShownSteps, type ShownRun } from './schemas.ts';
-import type { RehearsalStage } from './stage.ts';
 
 const maxShownBytes = 20_000;
 
-/** A run of a stage as the API returns it. */
-export async function showRehearsed(stage: RehearsalStage, vendors: Catalogue, runId: string): Promise<ShownRun> {
-  const { services } = stage;
+/** A rehearsed run as the API returns it. */
+export async function showRehearsed(engine: RehearsalEngine, vendors: Catalogue, runId: string): Promise<ShownRun> {
+  const { services } = engine;
   const run = await findRun(services.table, runId);
   if (!run) throw new Error(`The rehearsal has no run ${runId}`);
   const steps = (await stepsOf(services.table, runId)).sort(
@@ -22,13 +22,13 @@ export async function showRehearsed(stage: RehearsalStage, vendors: Catalogue, r
     runs: state !== 'skipped' && state !== 'suppressed',
     state,
     ...defined({ reason, dedupeKey }),
-    ...seen(stage.notesOf(runId)),
+    ...seen(engine.notesOf(runId)),
     automation: name,
     ...(owner !== unsavedId && { automationId: owner }),
     ...(eventId !== undefined && { eventId }),
     startedAt: iso(createdAt),
     ...(endedAt !== undefined && { endedAt: iso(endedAt) }),
-    steps: await Promise.all(steps.slice(0, maxShownSteps).map((step) => showStep(stage, vendors, run, step))),
+    steps: await Promise.all(steps.slice(0, maxShownSteps).map((step) => showStep(engine, vendors, run, step))),
     stepCount: steps.length,
   };
 }
@@ -37,20 +37,20 @@ export async function showRehearsed(stage: RehearsalStage, vendors: Catalogue, r
 export const unsavedId = 'unsaved';
 
 /** The calls that would reverse a run, in their order. */
-export async function showUndo(stage: RehearsalStage, vendors: Catalogue, runId: string) {
-  const run = await findRun(stage.services.table, runId);
+export async function showUndo(engine: RehearsalEngine, vendors: Catalogue, runId: string) {
+  const run = await findRun(engine.services.table, runId);
   if (!run || run.state === 'running') return [];
-  const calls = await undoCalls(stage.services, vendors, run);
+  const calls = await undoCalls(engine.services, vendors, run);
   return calls.map(({ call, input }) => ({ call, input: redact(input ?? {}) }));
 }
 
-async function showStep(stage: RehearsalStage, vendors: Catalogue, run: RunItem, step: StepItem) {
+async function showStep(engine: RehearsalEngine, vendors: Catalogue, run: RunItem, step: StepItem) {
   const { name, index, call, state, reason, error, startedAt } = step;
-  const { problem, performed, isUnknown, unknown, saw: values } = stage.notesOf(run.id, step);
+  const { problem, performed, isUnknown, unknown, saw: values } = engine.notesOf(run.id, step);
   const [vendor = '', , operation = ''] = call?.split('/') ?? [];
   const effect = operationIn(vendors, vendor, operation)?.effect;
   const words = problem ?? error?.message;
-  const output = isUnknown ? undefined : await outputOf(stage.services.files, step);
+  const output = isUnknown ? undefined : await outputOf(engine.services.files, step);
   return {
     name,
     index,

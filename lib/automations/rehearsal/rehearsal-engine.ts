@@ -18,34 +18,34 @@ import { scratchFiles } from './scratch-files.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { VirtualExecutions } from './virtual-executions.ts';
 
-export interface StageOptions {
+export interface RehearsalEngineOptions {
   /** When it begins, in epoch milliseconds. */
   now: number;
-  /** Who asks: reads are made under these scopes, and expressions in this key's share. */
+  /** The caller: reads need its scopes, and expressions count towards its key's share. */
   principal: Principal;
-  /** Really performs the operations whose effect is a read. */
+  /** Sends operations whose effect is a read to the vendor. */
   reads?: boolean;
   /** The automation that is rehearsed. */
   owner: string;
   /** The outputs of its calls, by name; for a call with `forEach`, one for each item. */
   outputs?: Readonly<Record<string, unknown>>;
-  /** Partitions that look empty. */
+  /** Partitions of the table that appear empty. */
   hidden?: (pk: string) => boolean;
-  /** When this ends, so does the rehearsal. */
+  /** Aborting it ends the rehearsal. */
   signal: AbortSignal;
 }
 
-/** What the overrides found out about a step beyond its record. */
+/** What the overrides recorded about a step, in addition to its stored record. */
 export interface StepNotes {
-  /** Why its request could not be made as far as is known. */
+  /** Why its request could not be built from the known values. */
   problem?: string;
-  /** Set when its vendor was really asked. */
+  /** Set when its request was sent to the vendor. */
   performed?: true;
   /** Set when its output is not known. */
   isUnknown?: true;
   /** Earlier steps that it reads and whose output is not known. */
   unknown?: string[];
-  /** The values that a condition saw which kept it back, by path. */
+  /** If its condition did not hold: the values that the condition read, by path. */
   saw?: Record<string, unknown>;
 }
 
@@ -56,14 +56,14 @@ const maxSeenBytes = 2_000;
 const readTimeoutMs = 10_000;
 
 /**
- * Carries out runs without side effects. The engine is the real one. Its table keeps every write to itself, waits on its clock take no
- * time, and overrides record calls instead of making them.
+ * Carries out runs without side effects, with the same code as real runs. Writes stay in a scratch table, waits on a
+ * virtual clock take no time, and overrides record calls instead of making them.
  */
-export class RehearsalStage {
+export class RehearsalEngine {
   readonly services: AutomationServices;
   readonly #vendors: Catalogue;
   readonly #real: AutomationServices;
-  readonly #options: StageOptions;
+  readonly #options: RehearsalEngineOptions;
   readonly #clock: VirtualClock;
   readonly #executions: VirtualExecutions;
   readonly #notes = new Map<string, StepNotes>();
@@ -73,7 +73,7 @@ export class RehearsalStage {
   #reads = 0;
   #isSpent = false;
 
-  constructor(real: AutomationServices, vendors: Catalogue, options: StageOptions) {
+  constructor(real: AutomationServices, vendors: Catalogue, options: RehearsalEngineOptions) {
     this.#real = real;
     this.#vendors = vendors;
     this.#options = options;
@@ -106,7 +106,7 @@ export class RehearsalStage {
     return !this.#isSpent && this.#executions.areOver;
   }
 
-  /** What is known of a step, or of a run as a whole. */
+  /** The notes on a step, or on a run as a whole. */
   notesOf(runId: string, place?: { at: number; index: number }): StepNotes {
     const name = place ? `${runId}/${place.at}/${place.index}` : runId;
     const known = this.#notes.get(name) ?? {};
@@ -115,7 +115,7 @@ export class RehearsalStage {
   }
 
   /** Starts runs, each at its time, and lets time pass until all of them have ended. */
-  async play(starts: readonly { at: number; start: () => Promise<unknown> }[]): Promise<void> {
+  async run(starts: readonly { at: number; start: () => Promise<unknown> }[]): Promise<void> {
     let left = starts.length;
     let failure: unknown;
     const failed = (error: unknown) => {
@@ -140,7 +140,7 @@ export class RehearsalStage {
   #spend(): void {
     this.#evaluations++;
     if (this.#evaluations > limits.evaluations || this.#real.clock.now() > this.#endsAt) this.#isSpent = true;
-    if (this.#isSpent) throw new Error('The rehearsal has used all that it may.');
+    if (this.#isSpent) throw new Error('The rehearsal has reached its limits.');
   }
 
   #overrides(): RunOverrides {
@@ -174,7 +174,7 @@ export class RehearsalStage {
     try {
       await prepare(this.#real, vendor, invocation);
     } catch (error) {
-      // What is missing may come from an output that is not known.
+      // The missing value may come from an output that is not known.
       if (unknown.length === 0 || !(error instanceof GatewayError) || error.code !== 'invalid_input') throw error;
       notes.problem = error.message;
       notes.isUnknown = true;
