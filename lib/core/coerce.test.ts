@@ -79,7 +79,7 @@ test('a rule over several fields is kept before anything is done', () => {
     '/fieldValues is needed to change a row',
   ]);
   expect(given('proptt2', 'sendCustomMessageToChannel', { channelId: 1, message: 'x', data: 'eA==' })).toEqual([
-    '/data must not stand beside message',
+    '/data cannot be combined with message',
   ]);
   expect(given('talk', 'getChatMessages', { token: 'vebpramj', after: 'abc' })).toEqual([
     '/after is not a cursor of getChatMessages',

@@ -81,7 +81,7 @@ export function eventRoutes(services: EventRouteServices, vendors: EventCatalogu
       handle: async ({ input, principal: { scopes } }) => {
         if (input.after !== undefined && input.before !== undefined) {
           throw new GatewayError('invalid_input', 'Give after or before, not both.', {
-            errors: [{ pointer: '/before', message: 'cannot stand beside after' }],
+            errors: [{ pointer: '/before', message: 'cannot be combined with after' }],
           });
         }
         const readable = (vendor: string, connection: string) => mayRead(scopes, vendor, connection);

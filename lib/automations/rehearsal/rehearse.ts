@@ -30,8 +30,7 @@ export async function rehearse(
   caller: { principal: Principal; signal: AbortSignal },
 ): Promise<Rehearsal> {
   const definition = definitionOf(item);
-  if (input.event && input.eventId !== undefined)
-    throw refusedField('/eventId', 'cannot be combined with event');
+  if (input.event && input.eventId !== undefined) throw refusedField('/eventId', 'cannot be combined with event');
   const stored =
     input.eventId === undefined ? undefined : await readableEvent(services, input.eventId, caller.principal);
   const now = stored?.appendedAt ?? services.clock.now();

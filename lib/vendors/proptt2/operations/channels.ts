@@ -194,7 +194,7 @@ export const channels = {
     rule: ({ message, data }) =>
       message === undefined || data === undefined
         ? undefined
-        : { pointer: '/data', message: 'must not stand beside message' },
+        : { pointer: '/data', message: 'cannot be combined with message' },
     rawRoute: 'POST /channels/{channelId}/sendCustomMessage',
     call: async ({ channelId, messageId = 1, message, data, command = 160, raw }, sendRequest) => {
       const bytes = Buffer.from(message ?? data ?? '', message === undefined ? 'base64' : 'utf8');
