@@ -20,6 +20,6 @@ export async function claimDatabase(table: Table, secrets: SecretStore): Promise
   });
   if (claimed.done) return;
   throw new Error(
-    'The database belongs to an installation with another data folder. Start with that folder (TRUNKLINE_DATA), or with a database of its own (TRUNKLINE_DYNAMODB_ENDPOINT).',
+    'The database belongs to an installation with another data folder. Start with that folder (TRUNKLINE_DATA), or with a separate database (TRUNKLINE_DYNAMODB_ENDPOINT).',
   );
 }

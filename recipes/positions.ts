@@ -27,7 +27,7 @@ const located = `(
     }]
 )`;
 
-/** JSONata: those of them whose position is not too old. Reading hundreds of dates is a step of its own, with its own time. */
+/** JSONata: those of them whose position is not too old. Reading hundreds of dates is a separate step, with its own time limit. */
 const moved = `(
   $from := $millis() - {{maxAgeMinutes}} * 60000;
   [$steps.located.output.(

@@ -73,7 +73,9 @@ interface Entered {
   credentials: Record<string, unknown>;
 }
 
-/** Creates a connection. For each field that is refused it shows why and asks again: some are needed only beside others. */
+/**
+ * Creates a connection. For each field that is refused it shows why and asks again: some are required only together with others.
+ */
 async function storeAsking(api: Api, connection: Entered, form: Record<'settings' | 'credentials', Schema>) {
   for (;;) {
     try {

@@ -78,8 +78,8 @@ export class Answer implements JsonAnswer {
 const evaluationMs = 20_000;
 
 /**
- * Calls a route from within another one: with its scope check, its schema and its handler, but with neither an idempotency key nor
- * an audit entry of its own. Returns the body of its answer.
+ * Calls a route from within another one: with its scope check, its schema and its handler, but without an idempotency key or a
+ * separate audit entry. Returns the body of its response.
  */
 export async function callRoute(
   { area, write = false, input: shape, handle }: Route,

@@ -86,7 +86,10 @@ export async function replaceAutomation(
   ]);
   if (written.refused.includes(1)) throw nameTaken(next.name);
   if (!written.done)
-    throw new GatewayError('conflict', 'The automation was changed at the same moment. Read it and try again.');
+    throw new GatewayError(
+      'conflict',
+      'Another request changed the automation at the same time. Read it and try again.',
+    );
   const former = new Set(triggersFor(item)).difference(new Set(triggersFor(next)));
   await removeTriggers(services.table, 'automation', item.id, former);
   return next;

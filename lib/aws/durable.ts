@@ -21,7 +21,7 @@ import { type Services, services } from './services.ts';
 /** The maximum number of attempts of a repeatable step that fails by an unexpected error: about an hour, with the delays below. */
 const faultAttempts = 18;
 
-/** How a step or an item ended, as it is remembered: errors too, since the SDK keeps no more of them than their message. */
+/** How a step or an item ended, as stored. It includes errors, because the SDK stores only their message. */
 type Outcome<T> = { value?: T } | { error: RememberedError };
 
 interface RememberedError {

@@ -216,7 +216,7 @@ export class Hooks {
     );
     this.#cache.delete(item.id);
     if (changed.done) return changed.item;
-    throw new GatewayError('conflict', 'The hook was changed at the same moment. Read it and try again.');
+    throw new GatewayError('conflict', 'Another request changed the hook at the same time. Read it and try again.');
   }
 
   #secret(): string {

@@ -45,7 +45,7 @@ function form<const Kind extends string, S extends z.core.$ZodLooseShape>(kind: 
   return named(`Verify${pascalCase(kind)}`, z.strictObject({ kind: z.literal(kind), ...fields }));
 }
 
-/** How a hook knows its sender, as it is written; kinds of vendors name a connection. */
+/** The `verify` of a hook in requests; kinds of vendors name a connection. */
 export function verifyInput(vendors: EventCatalogue) {
   return z.discriminatedUnion('kind', [
     form('none', {}),

@@ -32,7 +32,7 @@ export interface HookRecordServices {
   random: Random;
 }
 
-/** A hook as it is written. */
+/** A hook in requests. */
 export const hookFields = (vendors: EventCatalogue) => ({
   name: text(100),
   verify: verifyInput(vendors),

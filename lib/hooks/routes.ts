@@ -261,7 +261,7 @@ function nextSecret(
   random: Random,
 ): { value: string; made: boolean } {
   if (!hasSecret(verify)) {
-    throw refusedField('/what', `must be url: a hook of the kind ${verify.kind} has no secret of its own`);
+    throw refusedField('/what', `must be url: a hook of the kind ${verify.kind} has no separate secret`);
   }
   const parsed = verifyInput(vendors).safeParse({ ...settingsOf(verify), ...given });
   if (!parsed.success) {
@@ -273,7 +273,7 @@ function nextSecret(
   return secret;
 }
 
-/** A hook as it is shown right after it was written, with what is shown once. */
+/** A hook in the response to a write, with the values that are shown only once. */
 function showWritten({ item, token, secret }: WrittenHook, status: HookStatus, request: HttpRequest) {
   return {
     ...show(item, status),

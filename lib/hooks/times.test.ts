@@ -165,7 +165,7 @@ test.each([
   clock.advance(1);
   const next = idOf(await other.post(hook.path, '{"a":1}', headers));
   expect(next).not.toBe(first);
-  // The second stands for a window of its own.
+  // The second message starts a new window.
   clock.advance(window - 1);
   expect(idOf(await one.post(hook.path, '{"a":1}', headers))).toBe(next);
 });

@@ -30,10 +30,7 @@ export async function rotateSigningSecret(
     '#secretVersion = :version',
   );
   if (!claimed.done) {
-    throw new GatewayError(
-      'conflict',
-      'The subscription was given another secret at the same moment. Rotate it again.',
-    );
+    throw new GatewayError('conflict', 'Another request rotated the secret at the same time. Rotate it again.');
   }
   const current = newSigningSecret(random.bytes);
   await rotateSecret(services, subscriptionSecret(item.id), version, current, overlap);

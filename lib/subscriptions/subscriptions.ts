@@ -143,7 +143,10 @@ export async function changeSubscription(
   const now = await table.get<SubscriptionItem>(key, true);
   if (!now) throw new GatewayError('not_found', 'The subscription was removed meanwhile.');
   if (!changed.done)
-    throw new GatewayError('conflict', 'The subscription was changed at the same moment. Read it and try again.');
+    throw new GatewayError(
+      'conflict',
+      'Another request changed the subscription at the same time. Read it and try again.',
+    );
   await removeTriggers(table, 'subscription', item.id, new Set(item.types).difference(new Set(now.types)));
   return now;
 }

@@ -18,7 +18,7 @@ export interface WatchReport {
   heartbeat: 'sent' | 'withheld' | 'failed' | 'off';
 }
 
-/** The other clocks tick at the same moment as this one, so failed checks are repeated after these delays, in milliseconds. */
+/** The other schedules start at the same time as this one, so failed checks are repeated after these delays, in milliseconds. */
 const recheckDelaysMs = [1_000, 3_000, 8_000];
 const heartbeatTimeMs = 10_000;
 

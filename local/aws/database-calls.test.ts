@@ -77,7 +77,7 @@ test('an item that was read or put is not read again until something is written 
   expect(reads()).toBe(3);
 });
 
-test('a read that runs beside writes returns at least what was acknowledged before it started', async () => {
+test('a read during writes returns at least what was acknowledged before it started', async () => {
   const operation = fc.record({
     kind: fc.constantFrom('get', 'get', 'get', 'put', 'update', 'delete', 'transact'),
     after: fc.nat(6),

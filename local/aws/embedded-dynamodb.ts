@@ -151,12 +151,12 @@ export function databaseHelp(platform: NodeJS.Platform, arch: string): string {
     platform === 'win32'
       ? `$env:TRUNKLINE_DYNAMODB_ENDPOINT = '${endpoint}'   (PowerShell)`
       : `export TRUNKLINE_DYNAMODB_ENDPOINT=${endpoint}`;
-  return `The embedded DynamoDB runs on Linux x64 only, and this is ${platform} ${arch}. Run Amazon's DynamoDB Local beside Trunkline:
+  return `The embedded DynamoDB runs on Linux x64 only, and this is ${platform} ${arch}. Run Amazon's DynamoDB Local next to Trunkline:
   java -jar DynamoDBLocal.jar -sharedDb -port 8000
   or: docker run -p 127.0.0.1:8000:8000 amazon/dynamodb-local -jar DynamoDBLocal.jar -sharedDb
 Then set
   ${setting}
-and start again. It needs no AWS account and no keys: Trunkline signs with keys of its own, which DynamoDB Local accepts, and creates its table.
+and start again. It needs no AWS account and no keys: Trunkline signs with its own keys, which DynamoDB Local accepts, and creates its table.
 Where the data stays and other databases: docs/operations.md, "Systems other than Linux x64".`;
 }
 

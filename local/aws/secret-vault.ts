@@ -73,7 +73,7 @@ function secretOf(stored: Secret | VersionedSecret): Secret {
 function loadKey(file: string, isNew: boolean): Buffer {
   if (existsSync(file)) return readFileSync(file);
   if (!isNew)
-    throw new Error(`The key file ${file} is missing: put it back, the secrets beside it cannot be read without it`);
+    throw new Error(`The key file ${file} is missing: put it back, the secrets next to it cannot be read without it`);
   const key = randomBytes(32);
   const draft = `${file}.new`;
   const descriptor = openSync(draft, 'w', 0o600);
@@ -91,7 +91,7 @@ function openCheck(key: Buffer, sealed: Uint8Array, directory: string): void {
   try {
     unseal(key, checkName, sealed);
   } catch (cause) {
-    throw new Error(`The key file in ${directory} is not the one that the secrets beside it were sealed with`, {
+    throw new Error(`The key file in ${directory} is not the one that encrypted the secrets next to it`, {
       cause,
     });
   }

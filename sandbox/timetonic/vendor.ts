@@ -30,7 +30,7 @@ export interface Call {
   userCode: string;
 }
 
-/** One request of the form API: what it takes and what it answers beside `status`, `createdVNB` and `req`. */
+/** One request of the form API: its parameters, and the fields of its response other than `status`, `createdVNB` and `req`. */
 export interface ApiRequest {
   session: 'none' | 'required' | 'public';
   /** An SMS gateway may call it as well. */

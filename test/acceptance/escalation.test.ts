@@ -50,7 +50,7 @@ const waitEnd = (name: string, seconds: number) => ({
   },
 });
 
-/** A hook of its own with the two automations; `first` and `second` are the seconds until the alert and until the SOS. */
+/** A separate hook with the two automations; `first` and `second` are the seconds until the alert and until the SOS. */
 async function openDesk(first: number, second: number): Promise<Desk> {
   const hook = await bench.call<{ id: string; url: string }>('POST', '/v1/hooks', {
     name: `Monitoring ${first}-${second} ${Math.random()}`,

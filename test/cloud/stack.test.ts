@@ -21,7 +21,7 @@ import { nameOf } from './access.ts';
 import type { Templates } from './stack-template.ts';
 import { makeApp, templatesOf } from './synthesize.ts';
 
-/** The app as it stands, and one whose user has chosen what can be chosen. */
+/** The app with its defaults, and one with every option set. */
 const app = makeApp();
 let templates: Templates;
 let chosen: Templates;

@@ -46,7 +46,7 @@ describe.each(Object.keys(vendors))('%s', (vendorName) => {
     expect(Object.keys(vendor.operations).sort()).toEqual(Object.keys(names[vendorName] ?? {}).sort());
   });
 
-  test('has a fixture for each operation and none beside them', () => {
+  test('has exactly one fixture for each operation', () => {
     const files = readdirSync(join(folder, vendorName)).flatMap((file) =>
       file.startsWith('_') ? [] : [file.replace(/\.json$/, '')],
     );

@@ -43,7 +43,7 @@ export interface Sent {
 /** What a vendor does with a request: an answer or a file, or an error that is thrown. */
 export type Behaviour = (sent: Sent, number: number, call: Pick<VendorCall, 'progress'>) => unknown;
 
-/** A clock that stands still; sleeping takes a two-hundredth of its time, so that timeouts keep their order. */
+/** A clock that does not move; sleeping takes a two-hundredth of its time, so that timeouts keep their order. */
 class StageClock extends TestClock {
   override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();

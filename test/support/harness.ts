@@ -27,7 +27,7 @@ import { clientOf, createTable, type LocalDatabase } from '../../local/aws/table
 
 export const admin: Principal = { keyId: 'admin', name: 'Admin key', scopes: ['*/*/*'], perMinute: 1e9 };
 
-/** A clock that stands still until a test moves it; sleeping takes a moment of real time and none of its own. */
+/** A clock that moves only when a test advances it. Sleeping takes a moment of real time and does not move it. */
 export class TestClock implements Clock {
   time: number;
   constructor(time = Date.parse('2026-01-05T02:11:09Z')) {

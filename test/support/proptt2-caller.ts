@@ -11,7 +11,7 @@ export interface Answer {
   json: Record<string, unknown>;
 }
 
-/** What a call sends beside the session: a JSON body or the very bytes, more query, or a whole query string of its own. */
+/** What a call sends in addition to the session: a JSON body or the very bytes, more query, or a whole query string. */
 export interface Sending {
   body?: unknown;
   bytes?: string | Buffer;

@@ -44,7 +44,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
     settingsOf,
     /** Another process over the same table and secrets. */
     another: () => processOf(backends.database, secrets, clock, catalogue),
-    /** A connection with an oauthkey of its own, and a caller of its operations. */
+    /** A connection with its own oauthkey, and a caller of its operations. */
     async connect(more: Record<string, unknown> = {}, credentials?: Record<string, unknown>) {
       const name = `c${++count}`;
       const given = credentials ?? { oauthkey: (await logIn(sandbox)).oauthkey };
@@ -54,7 +54,7 @@ export async function startTimetonic(options: TimetonicSandboxOptions = {}) {
         connection,
         call: (operation: string, input: Record<string, unknown> = {}, key?: string) =>
           gateway.call('timetonic', name, operation, input, key) as Promise<Record<string, unknown>>,
-        /** What the vendor's code is handed, with services that a test replaces. */
+        /** What the vendor's code receives, with services that a test replaces. */
         vendorCall: (services: Partial<GatewayServices> = {}, signal = new AbortController().signal) =>
           vendorCall({ ...gateway, ...services }, timetonic, connection, {
             requestId: randomBytes(6).toString('hex'),

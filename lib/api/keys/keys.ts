@@ -95,7 +95,7 @@ export class ApiKeys {
       '#hashes = :before',
     );
     if (!rotated.done)
-      throw new GatewayError('conflict', 'The key was changed at the same moment. Read it and try again.');
+      throw new GatewayError('conflict', 'Another request changed the key at the same time. Read it and try again.');
     this.#check.forget();
     return { item: rotated.item, key: `tl_${id}_${secret}` };
   }

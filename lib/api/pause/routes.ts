@@ -23,7 +23,7 @@ const shown = () =>
     }),
   );
 
-/** A pause, or that there is none, as it is shown. */
+/** The state of the pause in responses. */
 export const showPause = (state: PauseState | undefined) => ({
   paused: state !== undefined,
   since: state && new Date(state.since).toISOString(),

@@ -3,7 +3,7 @@ import { type ApiDocument, bodyOf, resolved, type Schema } from './schema.ts';
 /** Something that may be written at a place of a definition. */
 export interface Suggestion {
   label: string;
-  /** A word beside it. */
+  /** A word shown next to it. */
   detail?: string | undefined;
   /** A sentence about it. */
   info?: string | undefined;

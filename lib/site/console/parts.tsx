@@ -7,7 +7,7 @@ import { Icon, type IconName } from './icons.tsx';
 import { Link } from './router.tsx';
 import { ago, fullTime, moment } from './time.ts';
 
-/** How bad something is; each has a colour and a shape of its own. */
+/** The severity of something; each has its own colour and shape. */
 export type Tone = 'good' | 'bad' | 'warn' | 'busy' | 'idle' | 'same';
 
 export function Mark({ tone, large }: { tone: Tone; large?: boolean }) {
@@ -82,7 +82,7 @@ export function Section({
   );
 }
 
-/** What stands where nothing is yet: why, and the next step. */
+/** Shown where there is nothing yet: why, and the next step. */
 export function Empty({ title, children, icon }: { title: string; children?: ComponentChildren; icon?: IconName }) {
   return (
     <div class="empty">
@@ -133,7 +133,7 @@ export function Notice({ problem, onRetry }: { problem: Problem | undefined; onR
   );
 }
 
-/** A time as it is read: how long ago by default, the moment where `exact`; both zones in the tooltip. */
+/** A time for people: how long ago by default, the moment where `exact`; both zones in the tooltip. */
 export function Time({ iso, exact }: { iso: string | undefined; exact?: boolean }) {
   if (iso === undefined) return null;
   return (

@@ -60,7 +60,7 @@ export function Row({ tone, to, title, text, side = [], mono, actions, children 
 
 interface ListProps<T> {
   live: Live<readonly T[]>;
-  /** What stands in place of an empty list. */
+  /** Shown in place of an empty list. */
   empty: ComponentChildren;
   /** The number of lines to expect. */
   loading?: number;

@@ -1,4 +1,4 @@
-/** Where map tiles come from: the address that the operator entered, and whom it names as their author. */
+/** Where map tiles come from: the URL that the operator entered, and the attribution that it requires. */
 export interface TileSource {
   /** Has `{z}`, `{x}` and `{y}` where a tile's zoom level, column and row stand. */
   url: string;

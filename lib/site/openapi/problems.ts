@@ -19,7 +19,7 @@ const meanings: Readonly<Record<SharedErrorCode, string>> = {
   forbidden: 'the key lacks the scope that `detail` names',
   not_found: 'no such call, connection or resource',
   method_not_allowed: 'the path takes another method',
-  conflict: 'it exists already or was changed at the same moment',
+  conflict: 'it exists already, or another request changed it at the same time',
   idempotency_in_progress: 'the first request with this Idempotency-Key is still running',
   payload_too_large: 'the body is over 1 MB, or 4.5 MB with a Base64 file',
   unsupported_media_type: 'the body is not declared as JSON',

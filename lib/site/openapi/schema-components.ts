@@ -30,7 +30,7 @@ export class SchemaComponents {
     return reference(name);
   }
 
-  /** The schema of a zod declaration, to be put into the document as it is; `share` changes it in place later. */
+  /** The schema of a zod declaration, to be put into the document unchanged; `share` changes it in place later. */
   of(schema: z.core.$ZodType, place: Place): JsonSchema {
     const { $defs, ...made } = namedSchema(schema, place.answer ? 'output' : 'input');
     const isObject = isSchema(made.properties) && Object.keys(made.properties).length > 0;

@@ -56,7 +56,7 @@ export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2
     }
     throw proptt2Error(
       errorCodes.auth_ambiguous,
-      'ProPTT2 did not answer the login twice. Whether it was carried out is not known; the next call starts afresh.',
+      'ProPTT2 did not answer the login twice. Whether it was carried out is not known; the next call starts again.',
       { cause: lost },
     );
   },
