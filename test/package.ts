@@ -52,7 +52,7 @@ async function use(node: string): Promise<void> {
   const env = { ...process.env, PORT: '0', TRUNKLINE_DATA: join(folder, `data-${version}`) };
   const product = spawn(node, [command, 'start'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
   try {
-    await new Promise<void>((resolve, reject) => {
+    const url = await new Promise<string>((resolve, reject) => {
       let output = '';
       product.stderr.on('data', (chunk: Buffer) => {
         output += chunk.toString('utf8');
@@ -60,7 +60,8 @@ async function use(node: string): Promise<void> {
       });
       product.stdout.on('data', (chunk: Buffer) => {
         output += chunk.toString('utf8');
-        if (/^ready /m.test(output)) resolve();
+        const ready = /^ready (\S+)/m.exec(output);
+        if (ready) resolve(ready[1] ?? '');
       });
       product.once('exit', (code) => reject(new Error(`On Node ${version} it ended with ${code}: ${output}`)));
       setTimeout(() => reject(new Error(`On Node ${version} it was not ready in time: ${output}`)), readyMs).unref();
@@ -68,6 +69,10 @@ async function use(node: string): Promise<void> {
     const run = (...words: string[]) => execFileSync(node, [command, ...words], { cwd: folder, env, encoding: 'utf8' });
     const answer = run('call', 'proptt2/demo/getChannelList', '--json');
     if (!answer.includes('Dispatch')) throw new Error(`On Node ${version} the call answered ${answer}`);
+    for (const path of ['/docs', '/docs/swagger-ui-bundle.js', '/console', '/openapi.json']) {
+      const { status } = await fetch(url + path);
+      if (status !== 200) throw new Error(`On Node ${version} ${path} answered ${status}.`);
+    }
     process.stdout.write(`It starts and answers on Node ${version}.\n`);
   } finally {
     product.kill('SIGKILL');
