@@ -84,7 +84,7 @@ export class Metrics {
     this.#lag.enable();
   }
 
-  /** Counts what a line of the log tells. */
+  /** Updates the metrics that a log line contributes to. */
   note(line: LogLine): void {
     if (line.level === 'error') this.#add('trunkline_log_errors_total');
     if (typeof line.path === 'string' && typeof line.status === 'number') this.#noteRequest(line.path, line);

@@ -54,7 +54,7 @@ function inputOf(request: HttpRequest, operation: Operation): Record<string, unk
       'invalid_input',
       `A POST takes its input as JSON in the body, not in the query: ${stray.slice(0, 100)}.`,
       {
-        errors: [{ pointer: `/${stray.slice(0, 100)}`, message: 'stands in the query; put it into the body' }],
+        errors: [{ pointer: `/${stray.slice(0, 100)}`, message: 'belongs in the body, not in the query' }],
       },
     );
   }

@@ -20,7 +20,7 @@ export interface ConnectionItem extends Key {
 }
 
 /** How long a process may use what it read before, in milliseconds. */
-const cacheTime = 10_000;
+const cacheMs = 10_000;
 
 /** Reads connections, through a ten-second cache. */
 export class Connections {
@@ -37,7 +37,7 @@ export class Connections {
   /** The connection, or a `not_found` that explains how to create one. */
   async find(vendor: VendorName, name: string): Promise<Connection> {
     const found = await this.#recent.get(`${vendor}/${name}`, async () => {
-      const until = this.#clock.now() + cacheTime;
+      const until = this.#clock.now() + cacheMs;
       const item = await this.#table.get<ConnectionItem>(keys.connection(vendor, name), true);
       return item && { value: connectionOf(item), until };
     });

@@ -178,8 +178,8 @@ export function perform(
       return await attempts(services, vendor, call, name, operation, input);
     } catch (error) {
       if (!(error instanceof GatewayError) || error.status !== 404 || !error.vendor) throw error;
-      const { naming } = await import('./known-values.ts');
-      throw await naming(error, vendor, call, operation, input, scopes);
+      const { withKnownValues } = await import('./known-values.ts');
+      throw await withKnownValues(error, vendor, call, operation, input, scopes);
     }
   });
 }
@@ -223,23 +223,23 @@ async function answerOf(
   const { output } = schemasOf(operation);
   const parsed = output.safeParse(answer.body);
   if (parsed.success) return { status, body: parsed.data };
-  const { shapeAnswer } = await import('../core/answer-shape.ts');
-  const { body, misfits } = shapeAnswer(output, answer.body);
+  const { normalizeAnswer } = await import('../core/answer-shape.ts');
+  const { body, mismatches } = normalizeAnswer(output, answer.body);
   services.vendorShape?.({
     vendor: connection.vendor,
     connection: connection.name,
     operation: name,
-    path: misfits[0] ?? '',
-    paths: misfits,
+    path: mismatches[0] ?? '',
+    paths: mismatches,
     requestId,
   });
   // An answer in another form may be an echo of the request, with its keys.
-  return { status, headers: { 'vendor-shape': shapeHeader(misfits) }, body: maskKnownIn(body) };
+  return { status, headers: { 'vendor-shape': shapeHeader(mismatches) }, body: maskKnownIn(body) };
 }
 
 /** A structured-field list of strings: the JSON pointers of what has another form. */
-function shapeHeader(misfits: readonly string[]): string {
-  return misfits
+function shapeHeader(mismatches: readonly string[]): string {
+  return mismatches
     .slice(0, 5)
     .map((pointer) => `"${pointer.replace(/[^\x20-\x7e]/g, '_').replace(/["\\]/g, '\\$&')}"`)
     .join(', ');

@@ -75,7 +75,7 @@ async function keepOne(
     if (held && policy.keepAlive) {
       try {
         const kept = await policy.keepAlive(held.data, call);
-        await store.extend(item, kept, policy.keepAliveEvery ?? 120_000, clock.now());
+        await store.extend(item, kept, policy.keepAliveEveryMs ?? 120_000, clock.now());
         report.kept++;
         return undefined;
       } catch (error) {

@@ -12,7 +12,7 @@ type Input = Readonly<Record<string, unknown>>;
  * A vendor's 404 with the field that it is about and the values that exist, where the vendor can list them and the key may ask for
  * the list. Otherwise the error as it is.
  */
-export async function naming(
+export async function withKnownValues(
   error: GatewayError,
   vendor: Vendor,
   call: VendorCall,

@@ -143,7 +143,7 @@ describe('private networks and plain http', () => {
   });
 
   test.each(['https://cloud.example.com/x?y=', 'https://cloud.example.com/#x', 'https://cloud.example.com/?'])(
-    'an address that would swallow the path is refused: %s',
+    'an address that would hide the path is refused: %s',
     async (address) => {
       const body = { credentials: { interactionKey: 'k' }, name: `swallow-${++count}`, vendor: 'proptt2' };
       const settings = { cloudUrl: address, ownerId: 'o@x.example', hid: 1 };

@@ -261,7 +261,10 @@ export function vendorOf(vendors: Catalogue, name: string): Vendor {
 }
 
 function changedMeanwhile(): GatewayError {
-  return new GatewayError('conflict', 'The connection was changed at the same moment. Look at it and try again.');
+  return new GatewayError(
+    'conflict',
+    'Another request changed the connection at the same time. Read it and try again.',
+  );
 }
 
 function exists(item: Connection): GatewayError {

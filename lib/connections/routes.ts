@@ -47,7 +47,7 @@ export function connectionRoutes(
   services: ConnectionServices,
   vendors: Catalogue,
   onChange: ConnectionChange,
-  looks: ConnectionPolls,
+  pollsOf: ConnectionPolls,
   usersOf: (vendor: string, name: string) => Promise<string[]>,
 ): Route[] {
   const shared = { tag: 'Connections', area: 'connections' } as const;
@@ -89,7 +89,7 @@ export function connectionRoutes(
         const visible = items.filter((item) => mayRead(principal.scopes, item.vendor, item.name));
         const [sessions, events] = await Promise.all([
           services.store.readMany(visible),
-          input.events ? looks(visible) : undefined,
+          input.events ? pollsOf(visible) : undefined,
         ]);
         return visible.map((item, at) => ({ ...shownWith(item, sessions[at]), ...(events && { events: events[at] }) }));
       },
@@ -102,7 +102,7 @@ export function connectionRoutes(
       output: shownConnection,
       handle: async (call) => {
         const item = await storedConnection(services, vendors, call);
-        const [connection, [events]] = await Promise.all([shown(services, item), looks([item])]);
+        const [connection, [events]] = await Promise.all([shown(services, item), pollsOf([item])]);
         return { ...connection, events };
       },
     }),

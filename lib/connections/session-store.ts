@@ -48,7 +48,7 @@ export interface HeldSession {
 }
 
 /** A death this soon after a good keepalive is early. */
-const earlyDeath = 5 * 60_000;
+const earlyDeathMs = 5 * 60_000;
 
 /** Reads and writes session items. Every write that ends a lease is fenced. */
 export class SessionStore {
@@ -305,6 +305,6 @@ export class SessionStore {
 
 function deathsAfter(item: SessionItem, now: number): number[] {
   const recent = (item.earlyDeaths ?? []).filter((at) => now - at < 60 * 60_000);
-  const early = item.state === 'live' && item.keptAliveAt !== undefined && now - item.keptAliveAt < earlyDeath;
+  const early = item.state === 'live' && item.keptAliveAt !== undefined && now - item.keptAliveAt < earlyDeathMs;
   return early ? [...recent, now].slice(-10) : recent;
 }

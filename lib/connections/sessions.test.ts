@@ -92,8 +92,10 @@ describe('one session for all', () => {
     await putConnection(one, 'proptt2', name, settings(), credentials);
     await one.call('proptt2', name, 'sendMessageToChannel', { channelId: 1, message: 'first' });
     const before = one.table.requests;
-    for (let turn = 0; turn < 20; turn++)
+    for (let turn = 0; turn < 20; turn++) {
+      clock.advance(200);
       await one.call('proptt2', name, 'sendMessageToChannel', { channelId: 1, message: `${turn}` });
+    }
     expect(one.table.requests - before).toBe(2);
     expect(logins().logins).toBe(1);
   });
@@ -233,7 +235,7 @@ describe('a wrong interaction key', () => {
     expect(one.attention).toEqual([{ connection: name, reason: expect.stringContaining('interaction key') }]);
   });
 
-  test('goes on when the key was corrected', async () => {
+  test('works again once the key is corrected', async () => {
     const one = newProcess();
     await putConnection(one, 'proptt2', name, settings(), { interactionKey: 'wrong key' });
     await expect(one.call('proptt2', name, 'getChannelList')).rejects.toMatchObject({

@@ -7,7 +7,7 @@ import { isFree, type Lease, releaseLease, takeLease } from '../store/lease.ts';
 import type { Table } from '../store/table.ts';
 import type { HeldSession, SessionItem, SessionStore } from './session-store.ts';
 
-const leaseTime = 20_000;
+const leaseMs = 20_000;
 /** How long a caller waits for another's login, in milliseconds. */
 const leaseWaitMs = 8_000;
 /** A keepalive that succeeded this recently shows that the session is live. */
@@ -97,7 +97,7 @@ export class Sessions {
     const { table, clock, random } = this.#services;
     const key = keys.session(vendor.name, call.connection.name);
     for (const deadline = clock.now() + leaseWaitMs; ; ) {
-      const lease = await takeLease<SessionItem>(table, key, this.#owner, clock.now(), leaseTime);
+      const lease = await takeLease<SessionItem>(table, key, this.#owner, clock.now(), leaseMs);
       if (lease) {
         try {
           return await run();
@@ -120,7 +120,7 @@ export class Sessions {
       const kept = await policy.keepAlive(held.data, call);
       const item = await store.read(vendor.name, call.connection.name);
       if (item && item.generation === held.generation)
-        await store.extend(item, kept, policy.keepAliveEvery ?? 120_000, clock.now());
+        await store.extend(item, kept, policy.keepAliveEveryMs ?? 120_000, clock.now());
       return this.#remember(policy, call, { ...held, expiresAt: kept.expiresAt });
     } catch (error) {
       if (!(error instanceof GatewayError) || error.session !== 'refused') throw error;
@@ -149,8 +149,8 @@ export class Sessions {
     await this.#services.store.allowRetry(connection);
   }
 
-  #retryAt({ retryLockedAfter }: SessionPolicy): number | undefined {
-    return retryLockedAfter === undefined ? undefined : this.#services.clock.now() + retryLockedAfter;
+  #retryAt({ retryLockedAfterMs }: SessionPolicy): number | undefined {
+    return retryLockedAfterMs === undefined ? undefined : this.#services.clock.now() + retryLockedAfterMs;
   }
 
   /** Clears this process's cache after a change of the connection. */
@@ -159,8 +159,12 @@ export class Sessions {
     this.#provenAt.delete(idOf(connection));
   }
 
-  #remember({ trustFor = Number.POSITIVE_INFINITY }: SessionPolicy, { connection }: AnyLoginCall, held: HeldSession) {
-    const until = Math.min(held.expiresAt, this.#services.clock.now() + trustFor);
+  #remember(
+    { recheckAfterMs = Number.POSITIVE_INFINITY }: SessionPolicy,
+    { connection }: AnyLoginCall,
+    held: HeldSession,
+  ) {
+    const until = Math.min(held.expiresAt, this.#services.clock.now() + recheckAfterMs);
     const remembered: Remembered = { ...held, version: connection.version, until };
     this.#held.set(idOf(connection), remembered);
     return remembered;
@@ -210,14 +214,14 @@ export class Sessions {
       if (isClosed(item, clock.now())) throw locked(vendor, item ?? {});
       const found = await store.held(item, clock.now());
       if (found && found.generation !== stale) return found;
-      const free = isFree(item ?? {}, clock.now(), leaseTime);
+      const free = isFree(item ?? {}, clock.now(), leaseMs);
       const lease = free
         ? await takeLease<SessionItem>(
             table,
             keys.session(vendor.name, connection.name),
             this.#owner,
             clock.now(),
-            leaseTime,
+            leaseMs,
           )
         : undefined;
       if (lease) {
@@ -253,7 +257,7 @@ export class Sessions {
       try {
         const live = await policy.login(call);
         const warm =
-          policy.keepAlive && (policy.keepWarm?.(connection.settings) ?? true) ? policy.keepAliveEvery : undefined;
+          policy.keepAlive && (policy.keepWarm?.(connection.settings) ?? true) ? policy.keepAliveEveryMs : undefined;
         return await store.store(connection, lease, live, warm, clock.now());
       } catch (error) {
         const refused = error instanceof GatewayError && error.session === 'refused';
@@ -298,7 +302,7 @@ function policyOf(vendor: Vendor): SessionPolicy {
 function locked(vendor: Vendor, item: { reason?: string }): GatewayError {
   return new GatewayError(
     'connection_needs_attention',
-    `${vendor.title} refused this connection's credentials: ${item.reason ?? 'no reason given'} Change the credentials, then calls go on.`,
+    `${vendor.title} refused this connection's credentials: ${item.reason ?? 'no reason given'} Change the credentials, and calls continue.`,
     { vendor: vendor.name },
   );
 }

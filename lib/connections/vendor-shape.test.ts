@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { playedCall } from '../../test/support/played-call.ts';
-import { shapeAnswer } from '../core/answer-shape.ts';
+import { normalizeAnswer } from '../core/answer-shape.ts';
 import { vendors } from '../vendors/index.ts';
 import { operationOf, perform } from './invoke.ts';
 import type { VendorShape } from './vendor-calls.ts';
@@ -76,8 +76,8 @@ test('a value that a transform cannot convert is returned unchanged', () => {
     z.transform((value) => ({ count: Number(Reflect.get(Object(value), 'count')) })),
     z.looseObject({ count: z.int() }),
   );
-  expect(shapeAnswer(number, { count: 'many' })).toEqual({ body: { count: 'many' }, misfits: ['/count'] });
-  expect(shapeAnswer(number, { count: '7' })).toEqual({ body: { count: 7 }, misfits: [] });
+  expect(normalizeAnswer(number, { count: 'many' })).toEqual({ body: { count: 'many' }, mismatches: ['/count'] });
+  expect(normalizeAnswer(number, { count: '7' })).toEqual({ body: { count: 7 }, mismatches: [] });
 });
 
 test('unions, optional and nullable fields are checked by their kind; at most twenty places are named', () => {
@@ -86,14 +86,14 @@ test('unions, optional and nullable fields are checked by their kind; at most tw
     maybe: z.optional(z.nullable(z.array(z.int()))),
     map: z.record(z.string(), z.int()),
   });
-  expect(shapeAnswer(schema, { either: { id: 'x' }, maybe: [1, 'two'], map: { a: 1, b: null }, more: 1 })).toEqual({
+  expect(normalizeAnswer(schema, { either: { id: 'x' }, maybe: [1, 'two'], map: { a: 1, b: null }, more: 1 })).toEqual({
     body: { either: { id: 'x' }, maybe: [1, 'two'], map: { a: 1, b: null }, more: 1 },
-    misfits: ['/either/id', '/maybe/1', '/map/b'],
+    mismatches: ['/either/id', '/maybe/1', '/map/b'],
   });
   expect(
-    shapeAnswer(
+    normalizeAnswer(
       z.array(z.int()),
       Array.from({ length: 50 }, () => 'x'),
-    ).misfits,
+    ).mismatches,
   ).toHaveLength(20);
 });

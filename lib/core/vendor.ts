@@ -26,11 +26,11 @@ export interface SessionPolicy<Settings = object, Credentials = object, Session 
   /** How many refused logins lock the connection. */
   readonly refusalsUntilLocked: number;
   /** Milliseconds after which a locked connection is tried once again: an account may have been disabled for a while. */
-  readonly retryLockedAfter?: number;
+  readonly retryLockedAfterMs?: number;
   /** Milliseconds after which a good keepalive is followed by the next; absent where the vendor knows none. */
-  readonly keepAliveEvery?: number;
+  readonly keepAliveEveryMs?: number;
   /** Milliseconds after which a process reads a session again that it has cached; if absent, it uses the session until it expires. */
-  readonly trustFor?: number;
+  readonly recheckAfterMs?: number;
   /** Gets a new session. Throws `session: 'refused'` when the credentials were refused. */
   login(call: LoginCall<Settings, Credentials>): Promise<LiveSession<Session>>;
   /** Keeps a session alive and answers until when, or throws `session: 'refused'`. `lazy`: the server has no keepalive. */

@@ -3,8 +3,8 @@ import type { HttpClient } from '../../lib/core/http/client.ts';
 let gathered: (() => void)[] = [];
 
 /**
- * Runs everything that one turn of the event loop brings as one batch, once all of it has been read. Requests and responses then go
- * through the same code one after the other, instead of each going through all of it: under load, each costs half as much.
+ * Runs the callback together with all others of the same turn of the event loop, after everything has been read. Requests and responses
+ * then pass through the same code one after the other, which stays in the processor's caches: under load, each costs half as much.
  */
 export function inBatch(run: () => void): void {
   if (gathered.push(run) === 1) setImmediate(runGathered);
@@ -16,7 +16,7 @@ function runGathered(): void {
   for (const run of now) run();
 }
 
-/** A client whose complete responses are handed on in batches. */
+/** A client that delivers complete responses in batches. */
 export function batchResponses<Client extends HttpClient>(client: Client): Client {
   return {
     ...client,

@@ -53,7 +53,7 @@ interface FunctionQueue {
   running: { alarms: Running; others: Running };
 }
 
-const longestTimer = 2 ** 31 - 1;
+const maxTimerMs = 2 ** 31 - 1;
 const stopTimeoutMs = 3_000;
 /** Timers this close together share one waking, in milliseconds. */
 const timerGrainMs = 10;
@@ -254,7 +254,7 @@ export class ExecutionQueue {
     clearTimeout(this.#timer);
     this.#wakeAt = at;
     if (this.#stopping || at === Number.POSITIVE_INFINITY) return;
-    const delay = Math.min(Math.max(0, at - this.#options.clock.now()), longestTimer);
+    const delay = Math.min(Math.max(0, at - this.#options.clock.now()), maxTimerMs);
     this.#timer = setTimeout(() => this.wake(), delay);
   }
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { shapeAnswer } from '../../lib/core/answer-shape.ts';
+import { normalizeAnswer } from '../../lib/core/answer-shape.ts';
 import { GatewayError } from '../../lib/core/errors.ts';
 import { parseInput, schemasOf } from '../../lib/core/operation.ts';
 import { vendors } from '../../lib/vendors/index.ts';
@@ -100,7 +100,7 @@ async function outcome(
     const answer = await vendor.send(name, operation, parseInput(input, fixture.input), played.call);
     if ('file' in answer) return { text: await textOf(answer.file.stream) };
     const parsed = output.safeParse(answer.body);
-    return parsed.success ? { body: parsed.data, misfits: [] } : shapeAnswer(output, answer.body);
+    return parsed.success ? { body: parsed.data, mismatches: [] } : normalizeAnswer(output, answer.body);
   } finally {
     await socket?.close();
   }

@@ -44,7 +44,7 @@ interface Outcome {
 /** How often storing is attempted: the vendor returns the credentials only once. */
 const storeAttempts = 3;
 /** How long the outcome of a login is kept, in seconds: longer than it can be requested. */
-const endedFor = 60 * 60;
+const endedSeconds = 60 * 60;
 const anyObject = () => z.record(z.string(), z.unknown());
 
 /** The login in the browser: it starts with a URL to open, and finishes with the access granted there. */
@@ -186,7 +186,7 @@ async function finish(
     for (let attempt = 1; ; attempt++) {
       try {
         const stored = await store();
-        await notes.write(ended, {} satisfies Outcome, endedFor);
+        await notes.write(ended, {} satisfies Outcome, endedSeconds);
         return { state: 'done', connection: stored };
       } catch (error) {
         if (error instanceof GatewayError || attempt >= storeAttempts) throw error;
@@ -199,7 +199,7 @@ async function finish(
   } catch (error) {
     if (isFinal(error)) {
       const { code, message } = error;
-      await notes.write(ended, { refused: { code, message } } satisfies Outcome, endedFor);
+      await notes.write(ended, { refused: { code, message } } satisfies Outcome, endedSeconds);
     }
     throw error;
   }

@@ -38,7 +38,7 @@ test('no more connections than allowed are made, and every waiting request is se
   expect([most, sockets.length]).toEqual([3, 3]);
 });
 
-test('waiting requests go on when connections break', async () => {
+test('waiting requests get another connection when one breaks', async () => {
   let requests = 0;
   const { url } = await startServer((request, response) => {
     if (++requests % 2 === 1) request.socket.destroy();

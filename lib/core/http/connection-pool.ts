@@ -44,7 +44,7 @@ interface ConnectionState {
 type PooledSocket = Socket & { [state]: ConnectionState };
 
 /** A connection is given up this long before the time that the server announced, in milliseconds, so that its closing and the next request do not cross. */
-const announcedMargin = 1000;
+const announcedMarginMs = 1000;
 
 /**
  * The connections to one origin, passed to `http.request` as its agent. Unlike with `http.Agent`, a request gets a socket only once
@@ -98,7 +98,7 @@ export class ConnectionPool {
   /** Whether the next idle connection has been unused for so long that it may have ended without this process having noticed. */
   mayBeStale(now: number): boolean {
     const socket = this.#idle.at(-1);
-    return socket !== undefined && now - (socket[state].idleUntil - socket[state].idleMs) > announcedMargin;
+    return socket !== undefined && now - (socket[state].idleUntil - socket[state].idleMs) > announcedMarginMs;
   }
 
   /** Takes note of a `Keep-Alive: timeout=5` header on the answer to a request. */
@@ -108,7 +108,7 @@ export class ConnectionPool {
     socket[state].announced = header;
     const seconds = /timeout=(\d{1,9})/i.exec(header)?.[1];
     if (seconds === undefined) return;
-    socket[state].idleMs = Math.min(this.#target.idleMs, Number(seconds) * 1000 - announcedMargin);
+    socket[state].idleMs = Math.min(this.#target.idleMs, Number(seconds) * 1000 - announcedMarginMs);
   }
 
   /** Removes a request that no longer waits, and cancels the connection attempt that was made for it. */

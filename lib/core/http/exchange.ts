@@ -7,7 +7,7 @@ import { HttpFailure, type HttpFailureKind } from './failure.ts';
 import type { HttpRequestOptions } from './messages.ts';
 
 /** The longest timer that Node supports, in milliseconds; it turns longer ones into one millisecond. */
-const longestTimer = 2 ** 31 - 1;
+const maxTimerMs = 2 ** 31 - 1;
 
 /** Makes one request over a pool, within its deadline. */
 export function exchange<Result>(
@@ -64,7 +64,7 @@ export function exchange<Result>(
 
     const deadline = setTimeout(
       () => fail('timeout', `took longer than ${wanted.timeoutMs} ms`),
-      Math.min(wanted.timeoutMs, longestTimer),
+      Math.min(wanted.timeoutMs, maxTimerMs),
     );
     signal?.addEventListener('abort', abort, { once: true });
     request.on('error', (error) => {

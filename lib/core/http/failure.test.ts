@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { failureOf, startServer, startTcp, testClient } from '../../../test/support/loopback.ts';
 import type { HttpRequestOptions } from './client.ts';
 
@@ -76,7 +76,9 @@ describe('a request that never left says so', () => {
       requests++;
     });
     const client = testClient({ maxSockets: 1 });
-    const busy = client.request({ ...post, url, timeoutMs: 500 });
+    const stopBusy = new AbortController();
+    const busy = failureOf(client.request({ ...post, url, signal: stopBusy.signal }));
+    await vi.waitFor(() => expect(requests).toBe(1));
     const stop = new AbortController();
     const waiting = failureOf(client.request({ ...post, url, signal: stop.signal }));
     const late = failureOf(client.request({ ...post, url, timeoutMs: 20 }));
@@ -87,7 +89,8 @@ describe('a request that never left says so', () => {
       kind: 'aborted',
       sent: false,
     });
-    expect(await failureOf(busy)).toMatchObject({ kind: 'timeout', sent: true });
+    stopBusy.abort();
+    expect(await busy).toMatchObject({ kind: 'aborted', sent: true });
     expect(requests).toBe(1);
   });
 

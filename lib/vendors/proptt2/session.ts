@@ -24,7 +24,7 @@ const loginRounds = 2;
 /** Sessions through `/server` and `/auth`. A Rand is used once: after a lost response, the login restarts from `/server`. */
 export const session: SessionPolicy<Proptt2Settings, Proptt2Credentials, Proptt2Session> = {
   refusalsUntilLocked: 2,
-  keepAliveEvery: keepAliveEveryMs,
+  keepAliveEveryMs,
   keepWarm: (settings) => settings.keepWarm ?? true,
 
   async login(call): Promise<LiveSession<Proptt2Session>> {

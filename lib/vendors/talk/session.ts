@@ -34,8 +34,8 @@ const retryLockedAfterMs = 60 * 60_000;
 /** The first use of a connection reads the account and the server's capabilities, and fills the cookie jar in the process. */
 export const session: SessionPolicy<TalkSettings, TalkCredentials, TalkSession> = {
   refusalsUntilLocked: 1,
-  retryLockedAfter: retryLockedAfterMs,
-  trustFor: recheckAfterMs,
+  retryLockedAfterMs,
+  recheckAfterMs,
   async login(call): Promise<LiveSession<TalkSession>> {
     const { settings } = call.connection;
     const { session: data } = await readAccount(call, {});

@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini';
-import { shapeAnswer } from '../../../core/answer-shape.ts';
+import { normalizeAnswer } from '../../../core/answer-shape.ts';
 import { GatewayError } from '../../../core/errors.ts';
 import { proptt2Error } from '../connection.ts';
 import { recordsIn } from '../fields.ts';
@@ -48,7 +48,7 @@ export async function readList(
 export function itemsById(list: readonly Record<string, unknown>[], schema: z.core.$ZodType): Map<number, ListItem> {
   const items = new Map<number, ListItem>();
   for (const each of list) {
-    const item = shapeAnswer(schema, each).body as Record<string, unknown>;
+    const item = normalizeAnswer(schema, each).body as Record<string, unknown>;
     const id = integerIn(item, 'id');
     if (id !== undefined) items.set(id, { ...item, id });
   }
