@@ -529,7 +529,7 @@ test('creates a key, finds it in the audit log, and sees a subscription with its
   await page.locator('.row a', { hasText: '/health' }).first().click();
   // The page of all subscriptions lists deliveries, too.
   await page.getByRole('button', { name: 'Replay a range' }).waitFor();
-  await page.locator('.section', { hasText: 'Deliveries' }).getByText('Attempts').first().click();
+  await page.locator('.section', { hasText: 'Deliveries' }).getByText('Attempts', { exact: true }).first().click();
   await page
     .locator('.attempts td', { hasText: /^(200|503|404|405)/ })
     .first()
