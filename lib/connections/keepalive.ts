@@ -65,6 +65,7 @@ async function keepOne(
   const connection: Connection = {
     vendor: item.vendor,
     name: item.connection,
+    // The session knows no version of its connection. No call has version 0, so none uses what is cached here.
     version: 0,
     settings: item.settings,
     ...(item.credentialsId && { credentialsId: item.credentialsId }),

@@ -56,8 +56,15 @@ const stored = () => import('./credentials.ts');
 /** Numbers are taken from the table in blocks of this many, so that a warm send needs no request for them. */
 const countBlock = 1000;
 
-const memories = new LruMap<string, Map<string, unknown>>(5_000);
-const blocks = new WeakMap<Table, Map<string, { next: number; end: number }>>();
+/** What a process remembers between calls. By table, so that two products in one process, as in tests, share nothing. */
+interface ProcessMemory {
+  /** By connection and version. */
+  connections: LruMap<string, Map<string, unknown>>;
+  /** The numbers that were taken and not used yet, by counter. */
+  blocks: Map<string, { next: number; end: number }>;
+}
+const processMemories = new WeakMap<Table, ProcessMemory>();
+const maxConnections = 5_000;
 
 /** Builds the context of one vendor call. */
 export function vendorCall(
@@ -86,7 +93,7 @@ export function vendorCall(
     random: services.random,
     signal: scope.signal,
     ...(scope.progress && { progress: scope.progress }),
-    memory: memoryOf(connection),
+    memory: memoryOf(services.table, connection),
     credentials: async () => {
       const { readCredentials } = await stored();
       credentials ??= await readCredentials(secrets, vendor, connection).catch(async (error: unknown) => {
@@ -176,22 +183,28 @@ function stateOf(held: HeldSession): SessionState {
   return { generation: held.generation, expiresAt: new Date(held.expiresAt).toISOString() };
 }
 
-function memoryOf(connection: Connection): Map<string, unknown> {
+function processMemoryOf(table: Table): ProcessMemory {
+  let memory = processMemories.get(table);
+  if (!memory) {
+    memory = { connections: new LruMap(maxConnections), blocks: new Map() };
+    processMemories.set(table, memory);
+  }
+  return memory;
+}
+
+function memoryOf(table: Table, connection: Connection): Map<string, unknown> {
+  const { connections } = processMemoryOf(table);
   const id = `${connection.vendor}/${connection.name}/${connection.version}`;
-  let memory = memories.get(id);
+  let memory = connections.get(id);
   if (!memory) {
     memory = new Map();
-    memories.set(id, memory);
+    connections.set(id, memory);
   }
   return memory;
 }
 
 async function nextNumber(table: Table, connection: Connection, name: string, most: number): Promise<number> {
-  let known = blocks.get(table);
-  if (!known) {
-    known = new Map();
-    blocks.set(table, known);
-  }
+  const known = processMemoryOf(table).blocks;
   const key = keys.counter(connection.vendor, connection.name, name);
   const id = `${key.pk}/${key.sk}`;
   let block = known.get(id);
