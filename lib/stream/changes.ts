@@ -82,7 +82,7 @@ export async function changesSince(
   const { state, ...controlled } = await controls(services);
   const events = may('events')
     ? await eventsSince(services, scopes, cursor.position)
-    : { frames: [], position: cursor.position, more: false };
+    : { changes: [], position: cursor.position, more: false };
   const kinds = [...(may('runs') ? ['run' as const] : []), ...(may('deliveries') ? ['delivery' as const] : [])];
   const { recentChanges } = services;
   const changed = recentChanges
@@ -101,7 +101,7 @@ export async function changesSince(
       ...(may('automations') && controlled.automations !== cursor.automations
         ? [{ kind: 'automations' as const, version: controlled.automations }]
         : []),
-      ...events.frames,
+      ...events.changes,
       ...changes,
     ],
     cursor: {
@@ -118,13 +118,13 @@ async function eventsSince(services: StreamServices, scopes: readonly string[], 
   let position = from;
   let read = 0;
   for await (const entry of entriesAfter(services, from)) {
-    if (++read > maxEvents) return { frames: changes, position, more: true };
+    if (++read > maxEvents) return { changes, position, more: true };
     position = entry.position;
     if (!mayReadEvent(scopes, entry)) continue;
     const item = await services.table.get<EventItem>(keys.event(entry.id), true);
     if (item) changes.push({ kind: 'event', item, body: await shownEvent(services.files, item) });
   }
-  return { frames: changes, position, more: false };
+  return { changes, position, more: false };
 }
 
 async function listed(services: StreamServices, kind: 'run' | 'delivery', since: number): Promise<Item[]> {
