@@ -85,15 +85,27 @@ export async function visit(
     return page.evaluate(`inPage.${what}`) as Promise<T>;
   };
   const reads = new Set<Request>();
+  let started = 0;
   page.on('request', (request) => {
-    if (request.url().startsWith(`${url}/v1/`) && !request.url().endsWith('/stream')) reads.add(request);
+    if (!request.url().startsWith(`${url}/v1/`) || request.url().endsWith('/stream')) return;
+    reads.add(request);
+    started++;
   });
   page.on('requestfinished', (request) => reads.delete(request));
   page.on('requestfailed', (request) => reads.delete(request));
   /** Nothing on the page is about to appear: a list that is read becomes another control. */
   const settled = async () => {
     await page.locator('.loading').first().waitFor({ state: 'detached' });
-    await expect.poll(() => reads.size, { interval: 20 }).toBe(0);
+    // What a response leads to, such as the next list of a form, is requested within a few frames.
+    const frames =
+      'new Promise((done) => { let left = 4; const next = () => left-- ? requestAnimationFrame(next) : done(); next(); })';
+    const isQuiet = async () => {
+      const before = started;
+      if (reads.size > 0) return false;
+      await page.evaluate(frames);
+      return reads.size === 0 && started === before;
+    };
+    await expect.poll(isQuiet, { interval: 20 }).toBe(true);
   };
   const visitor: Visit = {
     page,
