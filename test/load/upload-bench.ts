@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
+import { closeSync, createReadStream, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FileStore } from '../../lib/core/files.ts';
 import { httpClient } from '../../lib/core/http/client.ts';
 import { resumableUpload } from '../../lib/vendors/timetonic/files/resumable-upload.ts';
@@ -51,27 +53,20 @@ export async function uploadBench(): Promise<void> {
   }
 }
 
-/** The child: uploads a gigabyte made out of nothing. */
+/** The child: uploads a file of a gigabyte. */
 async function uploadOnce(given: Record<string, string>): Promise<void> {
   const { baseUrl = '', uploadUrl = '', sesskey = '', rowId = '', fieldId = '' } = given;
-  const block = randomBytes(64 * 1024);
-  const bytes = (start: number, end: number) =>
-    Readable.from(
-      (function* () {
-        for (let at = start; at < end; ) {
-          const from = at % block.length;
-          const part = block.subarray(from, Math.min(block.length, from + end - at));
-          at += part.length;
-          yield part;
-        }
-      })(),
-      { objectMode: false },
-    );
+  const folder = mkdtempSync(join(tmpdir(), 'trunkline-upload-'));
+  const film = join(folder, 'film.mp4');
+  const block = randomBytes(1024 * 1024);
+  const file = openSync(film, 'w');
+  for (let at = 0; at < gigabyte; at += block.length) writeSync(file, block);
+  closeSync(file);
   const settings = { baseUrl, uploadUrl, user: 'demo', allowHttp: true, allowPrivateNetwork: true };
   const { call } = playedCall('timetonic', { settings, credentials: {}, session: { sesskey } }, []);
   const files = {
     openRead: async (_: string, { start = 0, end = gigabyte - 1 } = {}) => ({
-      stream: bytes(start, end + 1),
+      stream: createReadStream(film, { start, end }),
       size: gigabyte,
       type: 'video/mp4',
       name: 'film.mp4',
@@ -106,6 +101,7 @@ async function uploadOnce(given: Record<string, string>): Promise<void> {
   );
   const hash = createHash('sha256');
   for (let at = 0; at < gigabyte; at += block.length) hash.update(block);
+  rmSync(folder, { recursive: true });
   const same =
     hash.digest('hex') === done.sha256 &&
     done.checksum === `sha256:${done.sha256}` &&
