@@ -81,6 +81,21 @@ describe('requests to a vendor', () => {
     expect(desk.services.table.requests - again).toBe(2);
   });
 
+  test('are written and read after the clock was set back, too', async () => {
+    const usage = counter();
+    await send(usage, 1);
+    expect(await usage.quota(connection)).toEqual({ limit: 100, used: 1 });
+    const other = counter();
+    await send(other, 5);
+    await other.flush();
+    desk.clock.advance(-60 * 60_000);
+    const before = desk.services.table.requests;
+    await send(usage, 1);
+    expect(desk.services.table.requests - before).toBe(1);
+    desk.clock.advance(-60 * 60_000);
+    expect(await usage.quota(connection)).toEqual({ limit: 100, used: 7 });
+  });
+
   test('of a routine are written with the next ones, five minutes later at the most', async () => {
     const usage = counter();
     const http = usage.counting(vendorHttp, connection, true);

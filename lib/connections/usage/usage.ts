@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts';
+import { type Clock, isRecent } from '../../core/clock.ts';
 import type { HttpClient } from '../../core/http/client.ts';
 import { isReserved, monthEnd, percentOf, type Quota } from '../../core/quota.ts';
 import type { Connection, VendorName } from '../../core/vendor.ts';
@@ -85,7 +85,7 @@ export class UsageCounter {
     const { monthlyCalls } = connection.settings;
     if (monthlyCalls === undefined) return undefined;
     const count = this.#countOf(connection);
-    if (count.total === undefined || this.#clock.now() - count.syncedAt >= totalMs) {
+    if (count.total === undefined || !isRecent(count.syncedAt, totalMs, this.#clock.now())) {
       void this.#write(count);
       // What was counted yesterday may be on its way, too.
       await Promise.all(this.#writing);
@@ -107,8 +107,8 @@ export class UsageCounter {
     // The process of a routine lives on, and one write for each of thousands of keepalives would double their cost.
     if (isRoutine && count.syncedAt === Number.NEGATIVE_INFINITY) count.syncedAt = this.#clock.now();
     count.pending++;
-    const age = this.#clock.now() - count.syncedAt;
-    if (age >= (count.pending >= minBatch ? writeEveryMs : batchMs)) void this.#write(count);
+    const waitMs = count.pending >= minBatch ? writeEveryMs : batchMs;
+    if (!isRecent(count.syncedAt, waitMs, this.#clock.now())) void this.#write(count);
   }
 
   #countOf({ vendor, name }: Connection): Count {
