@@ -9,7 +9,7 @@ export interface Shaped {
 }
 
 /** How many mismatches are named. One response may contain thousands of the same kind. */
-const maxMisfits = 20;
+const maxMismatches = 20;
 
 /**
  * Normalises an answer by its schema. Whatever does not fit stays as the vendor sent it, and its neighbours are normalised
@@ -18,7 +18,7 @@ const maxMisfits = 20;
 export function normalizeAnswer(schema: z.core.$ZodType, answer: unknown): Shaped {
   const mismatches = new Set<string>();
   const body = shape(schema, answer, answer, '', mismatches);
-  return { body, mismatches: [...mismatches].slice(0, maxMisfits) };
+  return { body, mismatches: [...mismatches].slice(0, maxMismatches) };
 }
 
 /** `original` is the same place in the raw response, because a transform may already have changed `value`. */

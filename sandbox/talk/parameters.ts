@@ -59,7 +59,7 @@ export async function readParameters(
   delete given.format;
   for (const [name, value] of Object.entries(given)) {
     if (!route.params.has(name)) complaints.push(`unknown parameter ${name}`);
-    else if (integers.has(name) && !/^-?\d+$/.test(String(value))) complaints.push(`${name} is no integer`);
+    else if (integers.has(name) && !/^-?\d+$/.test(String(value))) complaints.push(`${name} is not an integer`);
   }
   const required = route.required.filter((name) => !optional.includes(name));
   const missing = required.find((name) => given[name] === undefined || given[name] === null);

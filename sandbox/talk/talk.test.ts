@@ -145,7 +145,7 @@ describe('the server changes under its clients', () => {
 describe('the strict reader', () => {
   test.each([
     ['an unknown parameter', { query: { lookIntoFuture: 0, offset: 3 } }, 'unknown parameter offset'],
-    ['an invalid number', { query: { lookIntoFuture: 0, limit: 'ten' } }, 'limit is no integer'],
+    ['an invalid number', { query: { lookIntoFuture: 0, limit: 'ten' } }, 'limit is not an integer'],
     ['a missing parameter', {}, 'parameter lookIntoFuture is missing'],
   ])('journals %s', async (_what, options, refusal) => {
     const client = await start();

@@ -26,7 +26,7 @@ export class SendingPaused extends GatewayError {
   constructor(pause: PauseState, retryAfter: number) {
     const since = new Date(pause.since).toISOString();
     const reason = pause.reason === undefined ? '' : `: ${pause.reason}`;
-    const message = `Sending is paused since ${since} by ${pause.by}${reason}. DELETE /v1/pause resumes it.`;
+    const message = `Sending was paused by ${pause.by} at ${since}${reason}. DELETE /v1/pause resumes it.`;
     super('paused', message, { retryAfter });
     this.pause = pause;
   }

@@ -70,7 +70,7 @@ async function attempt(call: TalkCall, request: TalkRequest, session: TalkSessio
   const dialect = dialectOf(session);
   const fields = (await request.fieldsIn?.(dialect)) ?? request.fields;
   const once = () =>
-    routeOf(route).bot ? botRequest(call, request, session) : askOnce(call, request, fields, session);
+    routeOf(route).bot ? botRequest(call, request, session) : requestOnce(call, request, fields, session);
   const answer = await once();
   if (answer.status !== 401 || routeOf(route).bot || call.connection.settings.guest) return answer;
   // Refused before anything was done. Another process may have stored a new app password; otherwise nothing is retried.
@@ -85,7 +85,7 @@ async function attempt(call: TalkCall, request: TalkRequest, session: TalkSessio
   );
 }
 
-async function askOnce(call: TalkCall, request: TalkRequest, fields: Fields, session: TalkSession): Promise<OcsAnswer> {
+async function requestOnce(call: TalkCall, request: TalkRequest, fields: Fields, session: TalkSession): Promise<OcsAnswer> {
   const { cookies, held } = routeOf(request.route);
   const withJar = cookies || call.connection.settings.guest;
   const wire = wireRequest(request.route, fields, dialectOf(session));
