@@ -85,7 +85,12 @@ async function attempt(call: TalkCall, request: TalkRequest, session: TalkSessio
   );
 }
 
-async function requestOnce(call: TalkCall, request: TalkRequest, fields: Fields, session: TalkSession): Promise<OcsAnswer> {
+async function requestOnce(
+  call: TalkCall,
+  request: TalkRequest,
+  fields: Fields,
+  session: TalkSession,
+): Promise<OcsAnswer> {
   const { cookies, held } = routeOf(request.route);
   const withJar = cookies || call.connection.settings.guest;
   const wire = wireRequest(request.route, fields, dialectOf(session));
