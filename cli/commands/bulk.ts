@@ -10,10 +10,10 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { progress } from '@clack/prompts';
 import { parse } from 'csv-parse';
+import { lineCutter } from '../../lib/core/lines.ts';
 import type { Api } from '../api.ts';
 import { ApiError, exitCodes, Unreachable, UsageError } from '../failures.ts';
 import { requireOperation } from '../input.ts';
@@ -27,6 +27,7 @@ export interface BulkOptions {
   signal: AbortSignal;
 }
 
+const byteOrderMark = /^\ufeff/;
 const maxTries = 6;
 const firstPauseMs = 1_000;
 
@@ -144,9 +145,10 @@ function storeProgress(path: string, value: Progress): void {
 async function* rowsOf(file: string): AsyncGenerator<[at: number, row: Record<string, unknown>]> {
   let at = 0;
   if (/\.(jsonl|ndjson|json)$/i.test(file)) {
-    for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line.trim() === '') continue;
-      yield [at, inputOf(recordOf(line, ++at))];
+    let number = 0;
+    for await (const line of linesOf(file)) {
+      number++;
+      if (line.trim() !== '') yield [at++, inputOf(recordOf(line, number))];
     }
     return;
   }
@@ -155,6 +157,12 @@ async function* rowsOf(file: string): AsyncGenerator<[at: number, row: Record<st
   for await (const record of records as AsyncIterable<Record<string, string>>) {
     yield [at++, Object.fromEntries(Object.entries(record).filter(([, cell]) => cell !== ''))];
   }
+}
+
+async function* linesOf(file: string): AsyncGenerator<string> {
+  const cut = lineCutter();
+  for await (const piece of createReadStream(file, 'utf8') as AsyncIterable<string>) yield* cut(piece);
+  yield* cut('\n');
 }
 
 /** The fields of a line; a line of rejected rows keeps them with the row's number and the reason. */
@@ -166,7 +174,7 @@ function inputOf(line: Record<string, unknown>): Record<string, unknown> {
 
 function recordOf(line: string, number: number): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = JSON.parse(line.replace(byteOrderMark, ''));
     if (isRecord(value)) return value;
   } catch {
     // Reported below, with its line.

@@ -254,6 +254,8 @@ describe('hostile bodies', () => {
       `[${'1,'.repeat(100_000)}1]`,
       `[${'[],'.repeat(60_000)}[]]`,
       JSON.stringify({ text: '\u0000'.repeat(40_000) }),
+      // Line separators of Unicode, which JSON takes unescaped.
+      '{"text":"a\u2028b\u2029c\u0085d","key\u2028":1}',
     ]) {
       expect(await through(json, 'application/json')).toEqual(await read(json, 'application/json'));
     }

@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { lineCutter } from '../../lib/core/lines.ts';
 
 /** What the database answered to one call: its JSON text, and whether that is an error. */
 export interface DatabaseAnswer {
@@ -57,11 +57,20 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
     waiting.clear();
     return reason;
   });
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    // The process is ours, and every line of it is a JSON-RPC message.
+  const cut = lineCutter();
+  const receive = (line: string) => {
     const reply = JSON.parse(line) as Reply;
     waiting.get(reply.id ?? 0)?.resolve(reply);
     waiting.delete(reply.id ?? 0);
+  };
+  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    try {
+      for (const line of cut(piece)) receive(line);
+    } catch (error) {
+      // A line that is not a JSON-RPC message leaves calls without an answer: end the process, which rejects them all.
+      output = `It wrote an invalid message: ${error}`;
+      child.kill('SIGKILL');
+    }
   });
   // A process that never calls `stop()` can still exit, which closes the pipe.
   for (const part of [child, child.stdin, child.stdout, child.stderr]) (part as unknown as { unref(): void }).unref();

@@ -267,11 +267,22 @@ describe('bulk', () => {
   test('refuses what is no file or no row before it sends anything', async () => {
     expect(await run('bulk', 'nothing.csv', 'talk/demo/sendChatMessage')).toMatchObject({ code: exitCodes.usage });
     const file = join(folder, 'broken.jsonl');
-    writeFileSync(file, '[1]\n');
+    writeFileSync(file, '\n[1]\n');
     expect(await run('bulk', file, 'talk/demo/sendChatMessage')).toMatchObject({
       code: exitCodes.usage,
-      stderr: expect.stringContaining('Line 1 is not a JSON object'),
+      stderr: expect.stringContaining('Line 2 is not a JSON object'),
     });
+  });
+
+  test('sends lines of JSON with a byte order mark, CRLF, a line separator in a text, and no end', async () => {
+    const file = join(folder, 'separators.jsonl');
+    const messages = ['first\u2028line', 'second line'];
+    const lines = messages.map((message) => JSON.stringify({ token: 'controlroom', message }));
+    writeFileSync(file, `\ufeff${lines.join('\r\n\r\n')}`);
+    const { code, stdout, stderr } = await run('bulk', file, 'talk/demo/sendChatMessage');
+    expect([code, stdout], stderr).toEqual([exitCodes.done, '2 rows sent.\n']);
+    const said = bench.demo.talk.state.messages.map(({ text }) => text);
+    for (const message of messages) expect(said).toContain(message);
   });
 
   test('shows its progress on a terminal, and is stopped there by Ctrl-C', async () => {
