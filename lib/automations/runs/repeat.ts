@@ -66,8 +66,12 @@ export async function runRepeat(
 
   async function isOver(round: RunContext, condition: string, index: number): Promise<Verdict> {
     try {
-      const value = await round.render(condition, { ...place, index }, run.services.clock.now());
-      return { done: value === true };
+      const now = run.services.clock.now();
+      const done = (await round.render(condition, { ...place, index }, now)) === true;
+      // The pause that follows may be longer than a run may stay without a sign.
+      if (!done && everySeconds !== undefined)
+        await run.records.write(place, { state: 'running', restsUntil: now + everySeconds * 1000 });
+      return { done };
     } catch (cause) {
       if (!isExpressionFailure(cause)) throw cause;
       return { problem: redactText(`An expression failed: ${(cause as Error).message}`) };

@@ -458,8 +458,14 @@ describe('runs without an execution', () => {
     expect(await stage.read(id)).toMatchObject({ state: 'failed' });
   });
 
-  test('are not those that wait', async () => {
-    const id = await stage.start(stage.automation({ do: [{ wait: { seconds: 3600 } }, siren] }));
+  test.each([
+    ['a wait', [{ wait: { seconds: 3600 } }, siren]],
+    [
+      'the pause between two rounds',
+      [{ name: 'rounds', repeat: { do: [siren], until: '{% item = 2 %}', max: 3, everySeconds: 3600 } }],
+    ],
+  ])('are not those that wait: %s', async (_what, steps) => {
+    const id = await stage.start(stage.automation({ do: steps }));
     await began(id);
     clock.advance(50 * 60_000);
     expect(await sweep()).toMatchObject({ startedAgain: 0, ended: 0 });
