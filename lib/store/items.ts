@@ -16,11 +16,13 @@ export const callsPrefix = 'calls0';
 export const keys = {
   /** What the last health check found. */
   health: (): Key => ({ pk: 'health', sk: 'report' }),
-  /** The last tick of a function of the clock. */
   /** Whose database this is, on one machine. */
   installation: (): Key => ({ pk: 'health', sk: 'installation' }),
   /** The time of the last tick over what is due, to notice a clock that was set back. */
   lastTick: (kind: string): Key => ({ pk: 'health', sk: `due#${kind}` }),
+  /** The last search for runs that are not being carried out. */
+  runSweep: (): Key => ({ pk: 'health', sk: 'run-sweep' }),
+  /** The last tick of a function of the clock. */
   clockTick: (name: string): Key => ({ pk: 'health', sk: `clock#${name}` }),
   /** The last probe that came through the table's stream. */
   streamProbe: (): Key => ({ pk: 'health', sk: 'stream' }),

@@ -123,6 +123,18 @@ test('a resting execution runs at its time, or earlier if it is enqueued', async
   await queue.stop();
 });
 
+test('a resting execution runs within a minute after the clock was set forward past its time', async () => {
+  vi.useFakeTimers();
+  const { clock, queue, ran } = queueOf();
+  queue.rest('later', 'f', clock.now() + 30 * 60_000);
+  clock.advance(60 * 60_000);
+  vi.advanceTimersByTime(60_000);
+  vi.useRealTimers();
+  await queue.idle();
+  expect(ran).toEqual(['later']);
+  await queue.stop();
+});
+
 test('a failed invocation is repeated a second later; after the end nothing runs', async () => {
   const { clock, queue, ran, faults } = queueOf();
   queue.enqueue('bad', 'f');

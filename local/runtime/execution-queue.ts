@@ -53,7 +53,8 @@ interface FunctionQueue {
   running: { alarms: Running; others: Running };
 }
 
-const maxTimerMs = 2 ** 31 - 1;
+/** A timer measures how long the machine runs, so the clock is checked at least this often: it may be set forward, or the machine sleep. */
+const maxTimerMs = 60_000;
 const stopTimeoutMs = 3_000;
 /** Timers this close together share one waking, in milliseconds. */
 const timerGrainMs = 10;

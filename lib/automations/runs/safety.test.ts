@@ -444,6 +444,15 @@ describe('the end of a run', () => {
 
 describe('runs without an execution', () => {
   const sweep = () => sweepRuns(stage.services(), new AbortController().signal);
+  /** Lets the sweep tick for some minutes; returns how many runs it has ended. */
+  const minutes = async (count: number) => {
+    let ended = 0;
+    for (let minute = 0; minute < count; minute++) {
+      clock.advance(60_000);
+      ended += (await sweep()).ended;
+    }
+    return ended;
+  };
 
   test('are started once more, and then end as failed', async () => {
     // A search at the full hour ends what other tests have left.
@@ -453,9 +462,22 @@ describe('runs without an execution', () => {
     expect(await sweep()).toMatchObject({ startedAgain: 0, ended: 0 });
     clock.advance(3 * 60_000);
     expect(await sweep()).toMatchObject({ startedAgain: 1, ended: 0 });
-    clock.advance(21 * 60_000);
-    expect(await sweep()).toMatchObject({ startedAgain: 0, ended: 1 });
+    expect(await minutes(20)).toBe(0);
+    expect(await minutes(1)).toBe(1);
     expect(await stage.read(id)).toMatchObject({ state: 'failed' });
+  });
+
+  test.each([
+    ['was off, or its clock was set forward', 45],
+    ['had its clock set back', -45],
+  ])('are not those that wait while the machine %s', async (_what, jump) => {
+    const id = await stage.start(stage.automation({ do: [{ wait: { seconds: 600 } }, siren] }));
+    await began(id);
+    expect(await minutes(5)).toBe(0);
+    clock.advance(jump * 60_000);
+    expect(await minutes(1)).toBe(0);
+    await stage.finish(id);
+    expect(await stateOf(id)).toBe('succeeded');
   });
 
   test.each([

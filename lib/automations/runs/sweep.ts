@@ -1,4 +1,7 @@
+import { isRecent } from '../../core/clock.ts';
 import { newestListed } from '../../store/due.ts';
+import { keys } from '../../store/items.ts';
+import type { Key, Table } from '../../store/table.ts';
 import { abandonRun } from './finish.ts';
 import { findRun, type RunItem, type RunServices, type StepItem, startRunAgain, stepsOf } from './runs.ts';
 
@@ -16,7 +19,15 @@ const silentMs = 20 * minuteMs;
 const unstartedMs = 2 * minuteMs;
 /** Older runs are checked once an hour, because many runs wait for days. */
 const youngMs = 60 * minuteMs;
+/** Ticks are a minute apart; a few may fail. */
+const maxTickGapMs = 3 * minuteMs;
 const pageSize = 250;
+
+/** The last search, and since when each has followed the one before; epoch milliseconds. */
+interface SweepItem extends Key {
+  at: number;
+  since: number;
+}
 
 /**
  * Finds runs that are not being carried out. Runs that were stored but not started are started. Runs whose execution is no longer
@@ -25,6 +36,7 @@ const pageSize = 250;
 export async function sweepRuns(services: RunServices, signal: AbortSignal): Promise<SweepReport> {
   const report: SweepReport = { checked: 0, startedAgain: 0, ended: 0 };
   const now = services.clock.now();
+  const watchedSince = await noteSweep(services.table, now);
   const isFullSweep = Math.floor(now / minuteMs) % 60 === 0;
   const from = isFullSweep ? 0 : now - youngMs;
   for await (const listed of newestListed<RunItem>(services.table, 'run-running', from, now - unstartedMs, pageSize)) {
@@ -38,12 +50,23 @@ export async function sweepRuns(services: RunServices, signal: AbortSignal): Pro
       // Starting an execution twice has no further effect.
       await startRunAgain(services, run);
       report.startedAgain++;
-    } else if (lastSign(run, steps) + silentMs < now) {
+    } else if (Math.max(lastSign(run, steps), watchedSince) + silentMs < now) {
       await abandonRun(services, run.id, 'Its execution has ended without an end of the run.');
       report.ended++;
     }
   }
   return report;
+}
+
+/**
+ * Notes this search; returns since when there has been one every minute. A run is not silent while the machine was off, or in an
+ * hour by which its clock was set forward.
+ */
+async function noteSweep(table: Table, now: number): Promise<number> {
+  const last = await table.get<SweepItem>(keys.runSweep(), true);
+  const since = last && isRecent(last.at, maxTickGapMs, now) ? last.since : now;
+  await table.put<SweepItem>({ ...keys.runSweep(), at: now, since });
+  return since;
 }
 
 /** The latest time at which a run is known to have been active, or until which it rests; epoch milliseconds. */
