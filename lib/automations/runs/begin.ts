@@ -4,7 +4,7 @@ import { findEvent, wholeEvent } from '../../events/log.ts';
 import { dedupeKeyOf } from '../../expressions/dedupe-key.ts';
 import { evaluate } from '../../expressions/expression.ts';
 import { unpackText } from '../../store/blobs.ts';
-import { claimKey, type HeldKey } from './dedupe.ts';
+import { type Claim, claimKey, type HeldKey, holderOf } from './dedupe.ts';
 import { mentions } from './dependencies.ts';
 import { countRun, countSuppressed, tooMany } from './flood.ts';
 import { memoryOf } from './memory.ts';
@@ -14,7 +14,7 @@ import { isExpressionFailure } from './retry.ts';
 import { authorize } from './rights.ts';
 import { type RunFacts, refusalOf } from './run-context.ts';
 import { definitionOfRun, findRun, type RunDefinition, type RunItem, type RunServices, type RunState } from './runs.ts';
-import { runsInTurn } from './turn.ts';
+import { firstInTurn, runsInTurn } from './turn.ts';
 
 /** The result of the first durable step of a run; plain JSON, remembered by the execution. */
 export type Beginning =
@@ -90,7 +90,11 @@ async function admitRun(services: BeginServices, facts: RunFacts): Promise<Begin
   // A person requested the replay: what it repeats is neither over the cap nor a duplicate.
   if (run.replayOf !== undefined) return { go: true, facts };
   const held = await keyOf(definition, evaluateNow);
-  const claim = held && (await claimKey(services, run.owner, held.key, run, run.createdAt));
+  const ahead = held && modeOf(definition) === 'queue' ? await aheadOf(services, run, held.key) : undefined;
+  const claim: Claim | undefined =
+    ahead === undefined
+      ? held && (await claimKey(services, run.owner, held.key, run, run.createdAt))
+      : { mine: false, takenBy: ahead, isGoing: true };
   let turn: string | undefined;
   if (held && claim && !claim.mine) {
     const dedupeKey = definition.dedupe && { dedupeKey: held.key };
@@ -113,6 +117,14 @@ async function admitRun(services: BeginServices, facts: RunFacts): Promise<Begin
     return { go: false, state: 'suppressed', reason, ...(held && { held, dedupeKey: held.key }) };
   }
   return { go: true, facts, ...(held && { held }), ...(turn !== undefined && { turn }) };
+}
+
+/** The run that waits for a key already, and that another must not overtake; none for the run that holds the key. */
+async function aheadOf(services: RunServices, run: RunItem, key: string): Promise<string | undefined> {
+  const first = await firstInTurn(services, run.owner, key);
+  if (first === undefined || first.runId === run.id) return undefined;
+  // A beginning that is repeated after a crash may have claimed the key the first time.
+  return (await holderOf(services.table, run.owner, key)) === run.id ? undefined : first.runId;
 }
 
 /** Cancels the run with a key and those that wait for it: the newest replaces them. */

@@ -1,6 +1,6 @@
 import { futureFrom } from '../../core/clock.ts';
 import { expiry, keys } from '../../store/items.ts';
-import type { Key } from '../../store/table.ts';
+import type { Key, Table } from '../../store/table.ts';
 import { findRun, type RunServices } from './runs.ts';
 
 /** A dedupe key that a run holds. */
@@ -66,6 +66,11 @@ export async function claimKey(
     running: 'running',
   });
   return taken.done ? { mine: true } : { mine: false, takenBy: taken.item?.runId ?? held.runId, isGoing: true };
+}
+
+/** The id of the run that claimed a key last. */
+export async function holderOf(table: Table, automationId: string, key: string): Promise<string | undefined> {
+  return (await table.get<ClaimItem>(keys.dedupe(automationId, key), true))?.runId;
 }
 
 /**

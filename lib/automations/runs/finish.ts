@@ -61,12 +61,13 @@ export function countsForDedupe(ends: readonly StepEnd[]): boolean {
 export async function finishRun(services: RunServices, runId: string, end: RunEnd): Promise<void> {
   const run = await findRun(services.table, runId);
   if (!run) return;
-  if (end.held) {
-    await endClaim(services, run.owner, end.held.key, run, end.held);
-    await passTurn(services, run.owner, end.held.key);
-  }
+  if (end.held) await endClaim(services, run.owner, end.held.key, run, end.held);
   const reason = end.reason === undefined ? undefined : redactText(end.reason).slice(0, 2_000);
-  if (!(await endRun(services, run, end.state, reason, end))) return;
+  const ended = await endRun(services, run, end.state, reason, end);
+  // Another run may have begun to wait for this one until the moment at which it ended.
+  const key = ended.item?.turnKey ?? end.held?.key;
+  if (key !== undefined) await passTurn(services, run.owner, key);
+  if (!ended.done) return;
   if (end.waited) await forgetWaits(services, runId);
   const failed = end.state === 'failed' || end.state === 'partial';
   services.log?.({
@@ -114,6 +115,8 @@ export async function abandonRun(
   vendors?: Catalogue,
 ): Promise<void> {
   const run = await findRun(services.table, runId);
+  // It may have ended without passing its turn on.
+  if (run && run.state !== 'running' && run.turnKey !== undefined) await passTurn(services, run.owner, run.turnKey);
   if (run?.state !== 'running') return;
   const reads = vendors && { reads: await readsOf(services, vendors, runId) };
   await finishRun(services, runId, { state: 'failed', reason, waited: true, ...reads });

@@ -1,8 +1,10 @@
 import { describe, expect, test, vi } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import type { AutomationItem } from '../automations.ts';
+import { beginRun } from './begin.ts';
+import { abandonRun } from './finish.ts';
 import { cancelRun } from './pause.ts';
-import { findRun } from './runs.ts';
+import { endRun, findRun } from './runs.ts';
 
 const stage = engineStage();
 const { go, when, calls, sent, clock, publish } = stage;
@@ -593,6 +595,59 @@ describe('mode', () => {
     await stage.finish(third);
     expect(texts()).toEqual(['1', '-1', '3', '-3']);
     expect(clock.now() - before).toBe(60_000);
+  });
+
+  test('queue: a run that comes when the turn is being passed on does not overtake', async () => {
+    const item = slow('queue');
+    const [first, second] = [await begin(item, '1'), await begin(item, '2')];
+    await stage.finish(first);
+    const third = await begin(item, '3');
+    await stage.finish(second);
+    await stage.finish(third);
+    expect(texts()).toEqual(['1', '-1', '2', '-2', '3', '-3']);
+  });
+
+  test('queue: all that waited end with the run that they are duplicates of', async () => {
+    const before = clock.now();
+    expect(await three('queue', { dedupe: { key: '{% "k" %}', seconds: 3_600 } })).toEqual([
+      'succeeded',
+      'suppressed',
+      'suppressed',
+    ]);
+    expect(clock.now() - before).toBeLessThan(3_600_000);
+  });
+
+  test.each([
+    ['runs', 0, ['1', '2', '-2', '3', '-3']],
+    ['waits for its turn', 1, ['1', '-1', '3', '-3']],
+  ])('queue: a run that cannot continue while it %s holds up no other', async (_, at, expected) => {
+    const item = slow('queue');
+    const ids = [await begin(item, '1'), await begin(item, '2'), await begin(item, '3')];
+    const before = clock.now();
+    await abandonRun(stage.services(), ids[at] ?? '', 'Its execution has ended.');
+    for (const id of ids) if (id !== ids[at]) await stage.finish(id);
+    expect(texts()).toEqual(expected);
+    expect(clock.now() - before).toBeLessThanOrEqual(120_000);
+  });
+
+  test('queue: a run that was interrupted between its end and the turn of the next one holds up no other', async () => {
+    const item = slow('queue');
+    const [first, second] = [await begin(item, '1'), await begin(item, '2')];
+    const before = clock.now();
+    await endRun(stage.services(), await stage.read(first), 'succeeded');
+    await abandonRun(stage.services(), first, 'Its execution has ended.');
+    await stage.finish(second);
+    expect(texts()).toEqual(['1', '2', '-2']);
+    expect(clock.now() - before).toBe(60_000);
+  });
+
+  test('queue: a run that begins again after a crash keeps its key, even if others wait by then', async () => {
+    const item = slow('queue');
+    const first = await stage.start(item, { n: '1' });
+    const beginning = await beginRun(stage.services(), first);
+    await begin(item, '2');
+    expect(beginning).toMatchObject({ go: true, held: { key: '' } });
+    expect(await beginRun(stage.services(), first)).toEqual(beginning);
   });
 
   test('restart: the newest replaces the earlier ones', async () => {

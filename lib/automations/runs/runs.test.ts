@@ -145,7 +145,7 @@ test('the status of an automation is that of its newest run that acted', async (
   const status = () => stage.table().get(keys.automationStatus(cause.owner));
   const end = async (state: 'skipped' | 'failed' | 'succeeded', createdAt: number, reason?: string) => {
     const id = await startRun(services, { ...cause, cause: `${state} ${createdAt}`, createdAt });
-    expect(await endRun(services, await read(id), state, reason)).toBe(true);
+    expect((await endRun(services, await read(id), state, reason)).done).toBe(true);
     return id;
   };
   await end('skipped', 1_000);
@@ -158,8 +158,8 @@ test('the status of an automation is that of its newest run that acted', async (
   expect(await status()).toMatchObject({ runId: last, state: 'succeeded' });
   expect(await status()).not.toHaveProperty('reason');
   // The end is recorded once; the same end again is a repeat after a crash.
-  expect(await endRun(services, await read(last), 'succeeded')).toBe(true);
-  expect(await endRun(services, await read(last), 'failed', 'Late.')).toBe(false);
+  expect((await endRun(services, await read(last), 'succeeded')).done).toBe(true);
+  expect((await endRun(services, await read(last), 'failed', 'Late.')).done).toBe(false);
   expect(await status()).toMatchObject({ state: 'succeeded' });
   const single = await startRun(services, causeOf({ owner: callsOwner('talk') }));
   await endRun(services, await read(single), 'succeeded');

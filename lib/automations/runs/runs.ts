@@ -7,7 +7,7 @@ import type { FileStore } from '../../core/files.ts';
 import { packText, readFileText, unpackText } from '../../store/blobs.ts';
 import { due } from '../../store/due.ts';
 import { callsPrefix, expiry, keys } from '../../store/items.ts';
-import type { Key, Table } from '../../store/table.ts';
+import type { Key, Table, Written } from '../../store/table.ts';
 import type { Definition } from '../definition.ts';
 import { countSuppressed } from './flood.ts';
 import type { RunOverrides } from './overrides.ts';
@@ -52,6 +52,8 @@ export interface RunItem extends Key {
   source?: RunSource;
   /** While it waits for its turn, until when it does; epoch milliseconds. */
   restsUntil?: number;
+  /** The key whose turn passes to the next run that waits for it when this one ends. Set where it waits or another run waits for it. */
+  turnKey?: string;
   /** When it was restarted because there was no sign that it was being carried out. */
   startedAgainAt?: number;
   /** The secret that signs the links its steps issue. */
@@ -248,14 +250,14 @@ export async function startRunAgain(services: RunServices, run: RunItem): Promis
   await services.table.update({ pk, sk }, 'SET #startedAgainAt = :now', { now: services.clock.now() });
 }
 
-/** Records how a run ended, once; false when it has already ended differently. `reads` are the scopes that a key needs to see why. */
+/** Records how a run ended, once; refused when it has already ended differently. `reads` are the scopes that a key needs to see why. */
 export async function endRun(
   services: RunServices,
   run: Key,
   state: RunState,
   reason?: string,
   { dedupeKey, reads }: { dedupeKey?: string | undefined; reads?: readonly string[] | undefined } = {},
-): Promise<boolean> {
+): Promise<Written<RunItem>> {
   const endedAt = services.clock.now();
   const set = (values: Record<string, unknown>) =>
     Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`#${name} = :${name}`]));
@@ -274,8 +276,7 @@ export async function endRun(
     // A repeat after a crash finds the state that it wrote itself.
     '#state = :running OR #state = :state',
   );
-  if (!ended.done) return false;
-  if (state === 'skipped' || vendorOfCalls(ended.item.owner) !== undefined) return true;
+  if (!ended.done || state === 'skipped' || vendorOfCalls(ended.item.owner) !== undefined) return ended;
   const { id: runId, owner, createdAt } = ended.item;
   const status = { runId, state, createdAt, endedAt, reason, reads: ended.item.reads };
   const absent = (['reason', 'reads'] as const).filter((name) => status[name] === undefined).map((name) => `#${name}`);
@@ -285,7 +286,7 @@ export async function endRun(
     status,
     'attribute_not_exists(#pk) OR #createdAt <= :createdAt',
   );
-  return true;
+  return ended;
 }
 
 /** The most recent run of an automation. */
