@@ -8,7 +8,6 @@ import type { Key, Table } from '../store/table.ts';
 import { triggersOf as eventTriggers, triggered } from '../store/triggers.ts';
 import { type Definition, triggersOf } from './definition.ts';
 import { countRun, defaultPerMinute, startsPerRun, tooMany } from './runs/flood.ts';
-import { linkNames, newLinkSecret } from './runs/links.ts';
 import { findRun, type RunCause, type RunDefinition, type RunServices, startRun } from './runs/runs.ts';
 
 /** An automation as stored in the table. Times are ISO 8601, except for `anchor` and `dueAt`, which are epoch milliseconds. */
@@ -164,7 +163,6 @@ export async function startOne(
     name: item.name,
     ...(!isUnsaved && { version: item.version }),
     definition,
-    ...(linkNames(definition.do).length > 0 && { linkSecret: newLinkSecret() }),
     alarm: mayAlarm(item),
     scopes: item.scopes,
     keyId: `automation_${item.id}`,

@@ -48,6 +48,14 @@ describe('$link', () => {
     expect((await stage.read(id)).steps.ack?.output).toMatchObject({ data: { name: 'ack', runId: id } });
   });
 
+  test('gives an address that can be confirmed in a replay, too', async () => {
+    const { id } = await go([line]);
+    sent.length = 0;
+    await stage.replay(id, { reuse: false });
+    const address = String(sent[0]?.input.text).replace('Take it: https://gateway.example', '');
+    expect(await ask(address, 'POST')).toMatchObject({ status: 200 });
+  });
+
   test('accepts no other address and no other method', async () => {
     const run = await go([line]);
     const address = String(sent[0]?.input.text).replace('Take it: https://gateway.example', '');

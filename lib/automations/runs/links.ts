@@ -1,6 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { equalInConstantTime } from '../../core/constant-time.ts';
-import type { RunItem, RunServices } from './runs.ts';
 
 export interface LinkServices {
   /** The public base URL of this gateway, without a trailing slash; links are relative without it. */
@@ -13,10 +12,16 @@ export interface RunLink {
   name: string;
 }
 
+/** A run as far as it issues links. */
+interface LinkIssuer {
+  id: string;
+  linkSecret?: string;
+}
+
 /** The addresses of the links that a template requests with `$link('NAME')`, by name; undefined if it requests none. */
 export async function linksFor(
-  services: RunServices & LinkServices,
-  run: RunItem,
+  services: LinkServices,
+  run: LinkIssuer,
   template: unknown,
 ): Promise<Record<string, string> | undefined> {
   const names = linkNames(template);
@@ -50,7 +55,7 @@ export function linkOf(token: string): RunLink | undefined {
 }
 
 /** Whether Trunkline issued a token for a run. */
-export function isGenuine(token: string, run: RunItem, link: RunLink): boolean {
+export function isGenuine(token: string, run: LinkIssuer, link: RunLink): boolean {
   return run.linkSecret !== undefined && equalInConstantTime(token, tokenOf(run.linkSecret, link));
 }
 

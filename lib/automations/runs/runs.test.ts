@@ -53,7 +53,6 @@ test('a run keeps everything that its cause says, and nothing that it does not',
     reuse: false,
     alarm: false,
     source: { hook: 'hook-1' },
-    linkSecret: 'secret',
     depth: 2,
     isLiteral: true,
     isDrill: true,
@@ -102,7 +101,6 @@ test('what a run of an automation may do comes from the automation, and what it 
     reads: ['talk/demo/getRooms'],
     alarm: true,
     source: { connection: 'talk/demo' },
-    linkSecret: 'secret',
     depth: 2,
   };
   const { services } = idle();

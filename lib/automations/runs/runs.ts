@@ -10,6 +10,7 @@ import { callsPrefix, expiry, keys } from '../../store/items.ts';
 import type { Key, Table, Written } from '../../store/table.ts';
 import type { Definition } from '../definition.ts';
 import { countSuppressed } from './flood.ts';
+import { linkNames, newLinkSecret } from './links.ts';
 import type { RunOverrides } from './overrides.ts';
 
 export const runStates = ['running', 'succeeded', 'partial', 'failed', 'skipped', 'suppressed', 'cancelled'] as const;
@@ -185,7 +186,6 @@ export interface RunCause {
   /** Whether any of its steps raises an alarm: such runs have their own lane, and no flood cap unless they set one. */
   alarm?: boolean;
   source?: RunSource;
-  linkSecret?: string;
   depth?: number;
   isLiteral?: boolean;
   isDrill?: boolean;
@@ -322,7 +322,7 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     ...(cause.outputs !== undefined && { outputs: JSON.stringify(cause.outputs) }),
     ...(cause.alarm !== undefined && { alarm: cause.alarm }),
     ...(cause.source && { source: cause.source }),
-    ...(cause.linkSecret !== undefined && { linkSecret: cause.linkSecret }),
+    ...(linkNames(cause.definition.do).length > 0 && { linkSecret: newLinkSecret() }),
     ...(cause.depth !== undefined && { depth: cause.depth }),
     ...(cause.isLiteral && { isLiteral: true }),
     ...(cause.isDrill && { isDrill: true }),
