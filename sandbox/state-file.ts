@@ -32,10 +32,20 @@ export function openStateFile<State extends object>(path: string | undefined): S
       write(state);
     },
     saveLater: (state) => {
-      owed ??= { state, timer: setTimeout(flush, 1000).unref() };
+      owed ??= { state, timer: setTimeout(flushOrWait, 1000).unref() };
     },
     close: flush,
   };
+
+  /** A disk that is full now may have room in a second. */
+  function flushOrWait(): void {
+    const state = owed?.state;
+    try {
+      flush();
+    } catch {
+      owed = state && { state, timer: setTimeout(flushOrWait, 1000).unref() };
+    }
+  }
 
   function flush(): void {
     if (!owed) return;
@@ -48,8 +58,8 @@ export function openStateFile<State extends object>(path: string | undefined): S
   function write(state: State): void {
     const text = JSON.stringify(state);
     if (text === saved) return;
-    saved = text;
     writeFileSync(`${path}.new`, text, { mode: 0o600 });
     renameSync(`${path}.new`, path as string);
+    saved = text;
   }
 }

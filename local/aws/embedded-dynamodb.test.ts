@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,8 @@ import {
   GetRecordsCommand,
   GetShardIteratorCommand,
 } from '@aws-sdk/client-dynamodb-streams';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { logTo } from '../../lib/aws/log.ts';
 import { listeningPorts } from '../../test/support/listening-ports.ts';
 import { databaseHelp, type EmbeddedDynamodb, findDynoxide, startEmbeddedDynamodb } from './embedded-dynamodb.ts';
 
@@ -165,6 +166,21 @@ describe('processes', () => {
     }
     expect(onGiveUp).toHaveBeenCalledOnce();
     expect(onGiveUp.mock.calls[0]?.[0].message).toContain('SIGKILL');
+  });
+
+  test('a stream that cannot be trimmed is logged and ends nothing', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    const lines: string[] = [];
+    logTo((line) => lines.push(line()));
+    onTestFinished(() => {
+      vi.useRealTimers();
+      logTo();
+    });
+    const { client } = await start();
+    renameSync(join(directory, 'data.db'), join(directory, 'moved.db'));
+    vi.advanceTimersByTime(60 * 60 * 1000);
+    expect(lines.join()).toContain('the stream of the database was not trimmed');
+    await createTable(client);
   });
 
   test('Ctrl-C at the terminal does not end it before `stop`', async () => {

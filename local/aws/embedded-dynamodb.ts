@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { log } from '../../lib/aws/log.ts';
 import { listen } from '../runtime/loopback-server.ts';
 import { lockDirectory } from '../runtime/process-lock.ts';
 import {
@@ -76,7 +77,7 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
     throw error;
   }
   // Not immediately: after a suspension of days, pending output has yet to be read.
-  const trimming = setInterval(() => trimStream(dataFile, Date.now()), trimIntervalMs).unref();
+  const trimming = setInterval(trim, trimIntervalMs).unref();
   const call = databaseCalls(() => current);
   const server = createServer((request, response) => {
     answer(request, response).catch((error) => answerError(response, error, contentType));
@@ -110,6 +111,15 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
     const operation = /^DynamoDB(?:Streams)?_20120810\.(\w+)$/.exec(target)?.[1];
     const text = await call(operation ?? 'nothing', parseJson(body));
     response.writeHead(200, { 'content-type': contentType }).end(text);
+  }
+
+  function trim(): void {
+    try {
+      trimStream(dataFile, Date.now());
+    } catch (error) {
+      // A disk that is full or a database that is busy; the next turn catches up.
+      log({ level: 'error', message: 'the stream of the database was not trimmed', reason: `${error}` });
+    }
   }
 
   async function launch(): Promise<DatabaseProcess> {

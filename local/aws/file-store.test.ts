@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { logTo } from '../../lib/aws/log.ts';
 import { useFiles } from '../../test/support/files-fixture.ts';
 import { startFileStore } from './file-store.ts';
 
@@ -79,6 +81,29 @@ test('a sweep during a write removes nothing of it', async () => {
   await used.files.sweep();
   expect(await text((await used.files.get('answers/slow')).stream)).toBe('first second');
 });
+
+test('a sweep that fails is logged, and the next one follows', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval'] });
+  const lines: string[] = [];
+  logTo((line) => lines.push(line()));
+  onTestFinished(() => {
+    vi.useRealTimers();
+    logTo();
+  });
+  const directory = mkdtempSync(join(tmpdir(), 'trunkline-swept-'));
+  const files = await startFileStore({ directory });
+  const [lost, leftover] = [`${directory}-lost`, join(directory, 'leftover.data')];
+  renameSync(directory, lost);
+  vi.advanceTimersByTime(hour);
+  await vi.waitFor(() => expect(lines.join()).toContain('expired files were not removed'), { timeout: 120_000 });
+  renameSync(lost, directory);
+  writeFileSync(leftover, '');
+  vi.advanceTimersByTime(hour);
+  await vi.waitFor(() => expect(existsSync(leftover)).toBe(false), { timeout: 120_000 });
+  await files.close();
+  rmSync(directory, { recursive: true });
+});
+
 test('a second process is refused', async () => {
   await expect(startFileStore({ directory: used.directory })).rejects.toThrow(`in use by process ${process.pid}`);
 });

@@ -4,6 +4,7 @@ import { statfs } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { log } from '../../lib/aws/log.ts';
 import { GatewayError } from '../../lib/core/errors.ts';
 import { attachment, type FileStore, type StoredFile, uploadKey, uploadSeconds } from '../../lib/core/files.ts';
 import { lockDirectory } from '../runtime/process-lock.ts';
@@ -45,7 +46,12 @@ export async function startFileStore(options: FileStoreOptions): Promise<LocalFi
   const receiving = new Set<string>();
   let origin = '';
   await files.sweep();
-  const sweeping = setInterval(() => void files.sweep(), hour).unref();
+  // The next sweep catches up after a failed one, such as one without a free file descriptor.
+  const sweepLater = () =>
+    files
+      .sweep()
+      .catch((error) => log({ level: 'error', message: 'expired files were not removed', reason: `${error}` }));
+  const sweeping = setInterval(sweepLater, hour).unref();
 
   async function receive(request: IncomingMessage, response: ServerResponse, token: string): Promise<void> {
     const ticket = uploads.read(token, now());
