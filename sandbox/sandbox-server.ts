@@ -128,10 +128,6 @@ export async function startSandbox<State extends object>(
       file.close();
     },
   };
-  // Before any other listener: a WebSocket handshake of a web page must not reach the vendor either.
-  sandbox.server.on('upgrade', (request, socket) => {
-    if (isForeign(request)) socket.destroy();
-  });
   sandbox.server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -230,7 +226,7 @@ export async function startSandbox<State extends object>(
 }
 
 /** Whether a web page, or a name that was made to resolve to this machine, is behind a request. */
-function isForeign({ headers }: IncomingMessage): boolean {
+export function isForeign({ headers }: IncomingMessage): boolean {
   return headers.origin !== undefined || !/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? '');
 }
 

@@ -234,6 +234,17 @@ describe('a socket that misbehaves', () => {
     await expect(connect()).rejects.toThrow('503');
   });
 
+  it('refuses a client that resets its connection, and lives on', async () => {
+    sandbox.control.setSwitches({ socket: { mode: 'refuse' } });
+    const upgraded = once(sandbox.server, 'upgrade');
+    const refused = connect().catch((error: Error) => error.message);
+    const [, connection] = await upgraded;
+    connection.destroy(new Error('read ECONNRESET'));
+    expect(await refused).toMatch(/503|socket hang up|ECONNRESET/);
+    sandbox.control.setSwitches({ socket: { mode: 'normal' } });
+    await connect();
+  });
+
   it('answers late, and closes all, on request', async () => {
     sandbox.control.setSwitches({ socket: { delay: 80 } });
     const socket = await attach(demo);

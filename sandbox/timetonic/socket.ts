@@ -1,5 +1,5 @@
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import type { JournalEntry } from '../sandbox-server.ts';
+import { isForeign, type JournalEntry } from '../sandbox-server.ts';
 import { exactJson } from './exact-json.ts';
 import { queryRefusal } from './form-api.ts';
 import { VendorRefusal } from './refusal.ts';
@@ -25,7 +25,9 @@ export function createSocketHost(vendor: Vendor): SocketHost {
   const sockets = new WebSocketServer({ noServer: true });
 
   sandbox.server.on('upgrade', (request, socket, head) => {
-    if (socket.destroyed) return;
+    // Node has taken its own listener away. A client that resets its connection now must not end the process.
+    socket.on('error', () => undefined);
+    if (isForeign(request)) return void socket.destroy();
     const target = request.url ?? '/';
     const query = new URLSearchParams(target.includes('?') ? target.slice(target.indexOf('?') + 1) : '');
     const refuse = sandbox.state.switches.socket.mode === 'refuse';
