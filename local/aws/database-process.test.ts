@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { startDatabaseProcess } from './database-process.ts';
 
 /** Starts a program in place of the database: it answers what every start asks, and each call of a tool with these bytes. */
@@ -33,4 +34,31 @@ test('a message that is not JSON ends the process, and no call waits for its ans
     'The embedded DynamoDB ended (exit code null, signal SIGKILL: It wrote an invalid message: SyntaxError';
   await expect(database.call('get_item', '{}')).rejects.toThrow(reason);
   expect(await database.ended).toContain('It wrote an invalid message');
+});
+
+test('a process that cannot be started rejects the start, and ends nothing', async () => {
+  await expect(startDatabaseProcess('/dev/null/nothing', 'data.db')).rejects.toThrow('ENOTDIR');
+  await expect(startDatabaseProcess('/nothing', 'data.db')).rejects.toThrow(
+    'did not start: Error: spawn /nothing ENOENT',
+  );
+  const script = `
+    import { openSync } from 'node:fs';
+    import { startDatabaseProcess } from ${JSON.stringify(new URL('database-process.ts', import.meta.url).href)};
+    try {
+      for (;;) openSync('/dev/null');
+    } catch {}
+    await startDatabaseProcess('/nothing', 'data.db').catch(({ message }) => console.log(message));`;
+  const limited = ['-c', 'ulimit -n 100 && exec "$0" "$@"', process.execPath, '--input-type=module', '-e', script];
+  expect(execFileSync('sh', limited, { encoding: 'utf8' })).toContain('did not start: Error: spawn /nothing EMFILE');
+});
+
+test('a process that no longer answers is ended', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const database = await startProgram('');
+  const asked = database.call('get_item', '{}');
+  vi.advanceTimersByTime(40_000);
+  process.kill(database.pid, 'SIGSTOP');
+  vi.advanceTimersByTime(20_000);
+  await expect(asked).rejects.toThrow('signal SIGKILL: It has not answered for 60 seconds');
 });

@@ -37,12 +37,18 @@ interface Tool {
 
 const startLimitMs = 10_000;
 const endLimitMs = 3_000;
+/** A process that leaves a call without an answer for `maxLooks` looks at what is waiting no longer answers anything. */
+const lookEveryMs = 10_000;
+const maxLooks = 6;
 const protocolVersion = '2025-06-18';
 
 /** Starts the binary on a data file and resolves when it answers. */
 export async function startDatabaseProcess(binary: string, dataFile: string): Promise<DatabaseProcess> {
   // A separate session, so that Ctrl-C at the terminal does not end it before `stop` does.
   const child = spawn(binary, ['mcp', '--db-path', dataFile], { detached: true, stdio: 'pipe' });
+  const exited = endOf(child);
+  // Without a free file descriptor or process, there are no pipes either.
+  if (child.pid === undefined) throw new Error(`The embedded DynamoDB did not start: ${await exited}`);
   const waiting = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
   let sent = 0;
   let output = '';
@@ -51,10 +57,11 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
   });
   // A write to a process that has just ended; `ended` notifies all callers.
   child.stdin.on('error', () => {});
-  const ended = endOf(child).then((how) => {
+  const ended = exited.then((how) => {
     const reason = `${how}: ${output.trim()}`;
     for (const { reject } of waiting.values()) reject(new Error(`The embedded DynamoDB ended (${reason})`));
     waiting.clear();
+    clearInterval(watch);
     return reason;
   });
   const cut = lineCutter();
@@ -72,6 +79,15 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
       child.kill('SIGKILL');
     }
   });
+  let oldest = { id: 0, looks: 0 };
+  // Looks are counted, not time: this process may itself have stood still, and read nothing in the meantime.
+  const watch = setInterval(() => {
+    const [id = 0] = waiting.keys();
+    oldest = { id, looks: id === oldest.id ? oldest.looks + 1 : 1 };
+    if (id === 0 || oldest.looks < maxLooks) return;
+    output = `It has not answered for ${(maxLooks * lookEveryMs) / 1000} seconds`;
+    child.kill('SIGKILL');
+  }, lookEveryMs).unref();
   // A process that never calls `stop()` can still exit, which closes the pipe.
   for (const part of [child, child.stdin, child.stdout, child.stderr]) (part as unknown as { unref(): void }).unref();
 

@@ -35,13 +35,15 @@ export interface EmbeddedDynamodbOptions {
   directory?: string;
   /** The key that callers must sign with. Generated if absent. */
   credentials?: LocalCredentials;
-  /** Called when the database keeps crashing and is not started again. */
-  onGiveUp?: (error: Error) => void;
+  /** Called when the database keeps crashing or does not start; it is then tried again, less often. Absent logs it. */
+  onDown?: (error: Error) => void;
 }
 
 const trimIntervalMs = 60 * 60 * 1000;
 const restartLimit = 5;
 const restartWindowMs = 60 * 1000;
+/** The pause before another start of a database that keeps crashing or did not start. Until then, calls fail. */
+const restartPauseMs = 5_000;
 const contentType = 'application/x-amz-json-1.0';
 
 /**
@@ -51,13 +53,15 @@ const contentType = 'application/x-amz-json-1.0';
  */
 export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {}): Promise<EmbeddedDynamodb> {
   const binary = findDynoxide();
+  const onDown = options.onDown ?? logDown;
   const temporary = options.directory === undefined;
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'trunkline-dynamodb-'));
   const credentials = options.credentials ?? createLocalCredentials();
   const lock = lockDirectory(directory);
   const dataFile = join(realpathSync(directory), 'data.db');
   const pidFile = join(directory, 'dynamodb.pid');
-  const crashes: number[] = [];
+  let crashes: number[] = [];
+  let restarting: NodeJS.Timeout | undefined;
   let stopping = false;
   let pid = 0;
   let current: Promise<DatabaseProcess>;
@@ -94,8 +98,9 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
       if (stopping) return;
       stopping = true;
       clearInterval(trimming);
+      clearTimeout(restarting);
       await close();
-      // One that was given up is gone already.
+      // One that is down is gone already.
       await current.then(
         (database) => database.stop(),
         () => undefined,
@@ -125,7 +130,12 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
   async function launch(): Promise<DatabaseProcess> {
     const started = await startDatabaseProcess(binary, dataFile);
     pid = started.pid;
-    writeFileSync(pidFile, `${pid}\n`);
+    try {
+      writeFileSync(pidFile, `${pid}\n`);
+    } catch (error) {
+      await started.stop();
+      throw error;
+    }
     started.ended.then(recover);
     return started;
   }
@@ -133,13 +143,24 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
   function recover(how: string): void {
     if (stopping) return;
     const now = Date.now();
-    crashes.push(now);
-    const recent = crashes.filter((at) => now - at < restartWindowMs).length;
-    current = recent > restartLimit ? Promise.reject(new Error(`it crashed ${recent} times in a minute`)) : launch();
-    current.catch((cause: unknown) => {
-      options.onGiveUp?.(new Error(`The embedded DynamoDB ended (${how}) and does not start again`, { cause }));
+    crashes = [...crashes.filter((at) => now - at < restartWindowMs), now];
+    const isCrashing = crashes.length > restartLimit;
+    restart(how, isCrashing ? Promise.reject(new Error(`it crashed ${crashes.length} times in a minute`)) : launch());
+  }
+
+  /** From now on, calls wait for this start. If it fails, they fail too until the next one. */
+  function restart(how: string, next: Promise<DatabaseProcess>): void {
+    current = next;
+    next.catch((cause: unknown) => {
+      if (stopping) return;
+      onDown(new Error(`The embedded DynamoDB ended (${how}) and does not start: ${cause}`, { cause }));
+      restarting = setTimeout(() => restart(how, launch()), restartPauseMs).unref();
     });
   }
+}
+
+function logDown({ message }: Error): void {
+  log({ level: 'error', message });
 }
 
 /** Where the database binary is installed; `resolve` finds a file of a package. */
