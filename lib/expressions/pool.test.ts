@@ -124,12 +124,16 @@ test('a machine that can start no process for a moment delays what waits, and bl
   onTestFinished(() => {
     process.execPath = node;
   });
-  // As where no more processes or files may be opened.
-  process.execPath = '/nonexistent/node';
-  const waiting = evaluate('{% 1 + 1 %}', {}, {}, pool);
-  await expect.poll(() => pool.alive).toBe(0);
-  process.execPath = node;
-  expect(await waiting).toBe(2);
+  // As where no more processes or files may be opened, and as where there is no memory: the start throws.
+  for (const missing of ['/nonexistent/node', '/dev/null/node']) {
+    process.execPath = missing;
+    const waiting = evaluate('{% 1 + 1 %}', {}, {}, pool);
+    await expect.poll(() => pool.alive).toBe(0);
+    process.execPath = node;
+    expect(await waiting).toBe(2);
+    pool.close();
+    await expect.poll(() => pool.alive).toBe(0);
+  }
 
   const lame = startPool({ size: 2 });
   process.execPath = '/nonexistent/node';

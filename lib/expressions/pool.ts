@@ -200,11 +200,11 @@ export class ExpressionPool {
   }
 
   #start(): void {
-    const child = fork(this.#entry, [], {
-      env: {},
-      execArgv: this.#flags(),
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    });
+    const child = this.#fork();
+    if (child === undefined) {
+      this.#afterFailedStart();
+      return;
+    }
     const evaluator: Evaluator = {
       process: child,
       state: 'starting',
@@ -222,6 +222,19 @@ export class ExpressionPool {
       if (child.pid === undefined) this.#bury(evaluator, null, null);
       else kill(evaluator, 'error');
     });
+  }
+
+  #fork(): ChildProcess | undefined {
+    try {
+      return fork(this.#entry, [], {
+        env: {},
+        execArgv: this.#flags(),
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      });
+    } catch {
+      // Node reports some failures by an event and throws the others, such as a lack of memory.
+      return undefined;
+    }
   }
 
   /** No code from strings, a linear engine for runaway regular expressions, no files but its own, no processes, no threads. */
