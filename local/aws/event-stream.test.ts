@@ -64,3 +64,46 @@ test('closing ends open connections', async () => {
   stream.close();
   expect(await answer.text()).toBe('id: 1\n\n');
 });
+
+test('a stream that is closed while its function is called ends', async () => {
+  const called = Promise.withResolvers<void>();
+  const body = Promise.withResolvers<string>();
+  let calls = 0;
+  const answer = await start(async () => {
+    if (++calls === 1) return { statusCode: 200, headers: {}, body: 'id: 1\n\n' };
+    called.resolve();
+    return { statusCode: 200, headers: {}, body: await body.promise };
+  });
+  stream.changed();
+  await called.promise;
+  stream.close();
+  body.resolve('id: 2\n\n');
+  expect(await answer.text()).toBe('id: 1\n\n');
+});
+
+test('what a client does not read is not collected for it', async () => {
+  const asked: string[] = [];
+  const handler: EventStreamOptions['handler'] = async ({ headers }) => {
+    const name = headers['x-name'] ?? '';
+    asked.push(name);
+    return {
+      statusCode: 200,
+      headers: {},
+      body: `${name === 'slow' ? ':'.repeat(20_000_000) : 'data: 1'}\n\nid: 1\n\n`,
+    };
+  };
+  await (await start(handler)).body?.cancel();
+  asked.length = 0;
+  const follow = (name: string) => fetch(`${bridge.url}/v1/stream`, { headers: { 'x-name': name } });
+  const slow = await follow('slow');
+  const quick = (await follow('quick')).body?.getReader();
+  await quick?.read();
+  for (let change = 0; change < 3; change++) {
+    stream.changed();
+    await quick?.read();
+  }
+  expect(asked.filter((name) => name === 'slow')).toHaveLength(1);
+  const reader = slow.body?.getReader();
+  for (let length = 0; length < 21_000_000; ) length += (await reader?.read())?.value?.length ?? 0;
+  expect(asked.filter((name) => name === 'slow')).toHaveLength(2);
+});

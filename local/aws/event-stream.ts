@@ -78,13 +78,23 @@ export function eventStream(options: EventStreamOptions): EventStream {
           'x-accel-buffering': 'no',
         });
       }
+      // It may have ended while the function was called.
+      if (response.writableEnded || response.destroyed) return;
       const body = answer.body ?? '';
-      response.write(body);
+      // What a client does not read is not collected for it: it gets the rest from the last id once it reads on.
+      if (!response.write(body)) await drained(response);
       event.headers['last-event-id'] = body.match(/^id: (.*)$/m)?.[1] ?? event.headers['last-event-id'];
       await nextChange(seen);
     }
     if (response.headersSent) response.end();
     else writeMessage(response, 503, 'Service Unavailable');
+  }
+
+  /** Resolves once the client has read what was written, or the response has ended. */
+  async function drained(response: ServerResponse): Promise<void> {
+    await new Promise<void>((resolve) => {
+      response.once('drain', resolve).once('close', resolve);
+    });
   }
 
   return {
