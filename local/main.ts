@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { readOrigins } from '../lib/core/http/allowed-origins.ts';
 import { requireKnownSettings } from './environment.ts';
 import { type Product, startProduct } from './product.ts';
+import { writeWithoutWaiting } from './runtime/log-lines.ts';
 
 const {
   HOST,
@@ -102,6 +103,7 @@ async function main(): Promise<void> {
   };
   // The reader of the log may end, as with `npm start | head` or a closed terminal. Alarms continue without a log.
   for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
+  writeWithoutWaiting();
   process.on('SIGINT', end);
   process.on('SIGTERM', end);
   endWithNpm(end);

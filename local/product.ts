@@ -142,7 +142,9 @@ async function start(
   close: () => Promise<void>,
 ): Promise<Product> {
   const { directory } = options;
-  const lines = gatherLines(process.stdout);
+  const lines = gatherLines(process.stdout, (count) =>
+    log({ level: 'warn', message: 'log lines were dropped because nobody read them', count }),
+  );
   const write = (line: () => string) => lines.write(options.readable ? () => readable(line()) : line);
   // While the product starts, it logs only errors of its own activity.
   let quiet: (line: string) => boolean = () => true;
