@@ -82,7 +82,7 @@ export function controlRoutes(
     ...pauseRoutes(
       services.pause,
       (state) => waitingFor(services.table, state),
-      (state, resumedBy) => appendResumption(services, state, resumedBy),
+      (ended, resumedBy, end) => appendResumption(services, ended, resumedBy, end),
     ),
     ...uploadRoutes(services.files),
     ...eventRoutes(services, vendors),

@@ -64,8 +64,8 @@ export async function registerWaiter(services: WaiterServices, wanted: Wanted): 
 }
 
 /**
- * Ends a wait when sending is resumed after a pause; call it from `waitFor`. Resuming removes the pause before it appends the event:
- * either the event completes this wait, or the pause is no longer found here.
+ * Ends a wait when sending is resumed after a pause; call it from `waitFor`. The pause is removed in the transaction that
+ * appends the event: either the event completes this wait, or the pause is no longer found here.
  */
 export async function registerResumption(
   { table, starter, pause }: { table: Table; starter: Starter; pause: Pause },

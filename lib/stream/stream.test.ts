@@ -6,6 +6,7 @@ import type { Principal } from '../api/keys/key-check.ts';
 import { Pause } from '../api/pause/pause.ts';
 import { type Dispatcher, dispatcher } from '../api/route.ts';
 import { endRun, findRun, startRun } from '../automations/runs/runs.ts';
+import { appendResumption } from '../events/own-events.ts';
 import type { Item } from '../store/table.ts';
 import { triggerWrites } from '../store/triggers.ts';
 import type { StreamServices } from './changes.ts';
@@ -128,7 +129,7 @@ test('a pause, its end and a change of an automation are sent once, even if anot
     },
   ]);
   expect(await reader()).toEqual([]);
-  await other.resume('Night shift');
+  await other.resume('Night shift', (ended, end) => appendResumption(services, ended, 'Night shift', end));
   expect(await reader()).toEqual([{ kind: 'pause', data: { paused: false } }]);
   await services.table.transact(triggerWrites('automation', 'a1', []));
   expect((await reader()).map(({ kind }) => kind)).toEqual(['automations']);

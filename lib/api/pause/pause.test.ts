@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
 import { TestClock } from '../../../test/support/harness.ts';
 import { withTestTable } from '../../../test/support/test-table.ts';
-import type { Table } from '../../store/table.ts';
-import { Pause } from './pause.ts';
+import type { Table, Write } from '../../store/table.ts';
+import { Pause, type PauseState } from './pause.ts';
 
 let table: Table;
 withTestTable((given) => {
   table = given;
 });
+const end = async (_ended: PauseState, write: Write) => (await table.transact([write])).done;
 const hour = 3_600_000;
 const day = 24 * hour;
 
@@ -30,14 +31,14 @@ test('what waits checks ever more rarely, and at least every half an hour if no 
 test('a process sees a pause within five seconds, and its end at once', async () => {
   const clock = new TestClock();
   const [one, other] = [new Pause(table, clock, false), new Pause(table, clock, false)];
-  await one.resume('an operator');
+  await one.resume('an operator', end);
   expect(await other.state()).toBeUndefined();
   await one.pause('an operator', 'test');
   clock.advance(5_000);
   expect(await other.state()).toMatchObject({ by: 'an operator', reason: 'test' });
-  expect(await one.resume('another')).toMatchObject({ by: 'an operator' });
+  expect(await one.resume('another', end)).toBe(true);
   expect(await other.state()).toBeUndefined();
-  expect(await one.resume('another')).toBeUndefined();
+  expect(await one.resume('another', end)).toBe(false);
   // A clock that was set back does not prolong the cache.
   await one.pause('an operator', 'test');
   clock.advance(-hour);

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { keys } from '../../store/items.ts';
-import type { Key, Table } from '../../store/table.ts';
+import type { Key, Table, Write } from '../../store/table.ts';
 
 /** Why nothing is sent. */
 export interface PauseState {
@@ -96,14 +96,22 @@ export class Pause {
     return state;
   }
 
-  /** Ends the pause and returns it; undefined if there was none. */
-  async resume(by: string): Promise<PauseState | undefined> {
+  /**
+   * Ends the pause; false if there is none, or another request has ended it. `announce` stores the given write in one transaction with
+   * the event that wakes what waits, and returns false if the write was refused.
+   */
+  async resume(by: string, announce: (ended: PauseState, end: Write) => Promise<boolean>): Promise<boolean> {
     const before = await this.current();
-    if (this.#startPaused) {
-      await this.#table.put<PauseItem>({ ...keys.pause(), since: this.#clock.now(), by, paused: false });
-    } else await this.#table.delete(keys.pause());
-    this.#foundOpenAt = Number.NEGATIVE_INFINITY;
-    return before;
+    if (!before) return false;
+    const values = { since: before.since };
+    const end: Write = this.#startPaused
+      ? {
+          put: { ...keys.pause(), since: this.#clock.now(), by, paused: false } satisfies PauseItem,
+          condition: 'attribute_not_exists(#pk) OR #since = :since',
+          values,
+        }
+      : { delete: keys.pause(), condition: '#since = :since', values };
+    return announce(before, end);
   }
 
   /** Clears the record that sending was resumed: every start with `TRUNKLINE_PAUSED` is paused. */

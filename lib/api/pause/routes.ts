@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { field, named, text } from '../../core/field.ts';
+import type { Write } from '../../store/table.ts';
 import { type Route, route } from '../route.ts';
 import type { Pause, PauseState } from './pause.ts';
 
@@ -31,11 +32,11 @@ export const showPause = (state: PauseState | undefined) => ({
   reason: state?.reason,
 });
 
-/** The calls that stop all sending and resume it; `resumed` wakes what waits for the end of a pause. */
+/** The calls that stop all sending and resume it; `announce` ends a pause together with the waits for its end. */
 export function pauseRoutes(
   pause: Pause,
   waiting: (state: PauseState) => Promise<Waiting>,
-  resumed: (pause: PauseState, by: string) => Promise<void>,
+  announce: (ended: PauseState, by: string, end: Write) => Promise<boolean>,
 ): Route[] {
   const shared = { tag: 'Pause', area: 'pause' } as const;
   const show = async (state: PauseState | undefined) => ({
@@ -69,8 +70,7 @@ export function pauseRoutes(
       write: true,
       output: shown,
       handle: async ({ principal }) => {
-        const ended = await pause.resume(principal.name);
-        if (ended) await resumed(ended, principal.name);
+        await pause.resume(principal.name, (ended, end) => announce(ended, principal.name, end));
         return show(await pause.current());
       },
     }),
