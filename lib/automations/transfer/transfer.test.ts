@@ -48,7 +48,8 @@ test('an installation is exported without secrets, and found unchanged when it i
   expect(made.status, JSON.stringify(made.body)).toBe(201);
 
   const whole = await exported();
-  expect(JSON.stringify(whole)).not.toMatch(new RegExp(`${hook.id}|${hook.secret}|${made.body.secret}|not used`));
+  for (const secret of [hook.id, hook.secret, made.body.secret, 'not used'])
+    expect(JSON.stringify(whole)).not.toContain(secret);
   expect(whole).toMatchObject({
     version: 1,
     connections: [
