@@ -39,7 +39,7 @@ interface WaiterItem extends Key, Omit<Wanted, 'condition'> {
 
 export interface WaiterServices extends ListServices {
   starter: Starter;
-  /** Whether a JSONata expression is true for an input; an expression that fails is not true. */
+  /** Whether a JSONata expression is true for an input; one that fails is not. Throws if no process could evaluate it. */
   holds(expression: string, input: Record<string, unknown>): Promise<boolean>;
   shown(event: EventItem): Promise<object>;
 }

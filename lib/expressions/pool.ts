@@ -19,6 +19,11 @@ export class ExpressionFailure extends Error {
     this.code = problem.code;
     this.position = problem.position;
   }
+
+  /** False if no process could evaluate the expression: another attempt may. */
+  get isFinal(): boolean {
+    return this.kind !== 'crashed';
+  }
 }
 
 /** Settings of a pool; all have defaults. */

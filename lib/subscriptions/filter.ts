@@ -27,7 +27,7 @@ export async function passes(
     return await conditionHolds(subscription.filter, bindings, services.clock.now(), subscription.id);
   } catch (error) {
     // Any other error is an internal fault, and the event is routed again.
-    if (!(error instanceof ExpressionFailure)) throw error;
+    if (!(error instanceof ExpressionFailure && error.isFinal)) throw error;
     await noteProblem(services, subscription, event, error.message.slice(0, 500));
     return false;
   }

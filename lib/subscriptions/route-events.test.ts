@@ -5,6 +5,7 @@ import { startWorld, type World } from '../../test/support/event-world.ts';
 import { admin, TestClock } from '../../test/support/harness.ts';
 import { type Receiver, startReceiver } from '../../test/support/receiver.ts';
 import type { Principal } from '../api/keys/key-check.ts';
+import { withEvaluationBudget } from '../core/evaluation-budget.ts';
 import { listEvents } from '../events/list.ts';
 import { registerWaiter, type Wanted, waitersFor } from '../events/waiters.ts';
 import { keys } from '../store/items.ts';
@@ -193,6 +194,26 @@ test('a waiting run receives the first event that meets its condition, once, and
   expect((await waitersFor(world.services.table, 'talk.ack', clock.now())).map(({ callbackId }) => callbackId)).toEqual(
     ['blind'],
   );
+});
+
+test('an event is routed again if no process could evaluate the conditions of waits and filters', async () => {
+  const received: string[] = [];
+  world.services.starter.complete = async (id) => {
+    received.push(id);
+    return true;
+  };
+  await subscribe({ types: ['talk.kept'], filter: '{% event.data.level > 3 %}' });
+  const condition = { expression: 'event.data.level > 3', bindings: {} };
+  await registerWaiter(waiterServices(world.services), wanted({ callbackId: 'kept', type: 'talk.kept', condition }));
+  const budget = { share: '', leftMs: 1000, signal: AbortSignal.abort() };
+  const { ids, report } = await withEvaluationBudget(budget, () =>
+    world.publish([world.event({ type: 'talk.kept', data: { level: 5 } })]),
+  );
+  expect([...report.failed.keys()]).toEqual(ids);
+  expect(received).toEqual([]);
+  await world.route(ids);
+  expect(received).toEqual(['kept']);
+  expect(await arrived()).toEqual(['talk.kept']);
 });
 
 test('what came just before a wait was registered is found by it, what came before its time is not', async () => {

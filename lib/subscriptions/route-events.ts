@@ -3,7 +3,7 @@ import { forEachLimited } from '../core/limit.ts';
 import { type EventItem, shownEvent, wholeEvent } from '../events/log.ts';
 import { settleEvents } from '../events/settle.ts';
 import { completeWaiters, type WaiterServices, waitersFor } from '../events/waiters.ts';
-import { conditionHolds } from '../expressions/condition.ts';
+import { conditionHolds, falseIfItFails } from '../expressions/condition.ts';
 import { type DeliveryItem, newDelivery, startDelivery } from './deliveries/deliveries.ts';
 import { passes } from './filter.ts';
 import { isFor } from './reach.ts';
@@ -119,7 +119,8 @@ export function waiterServices(services: RouteServices): WaiterServices {
   return {
     ...services,
     shown: (event) => wholeEvent(services.files, event),
-    holds: (expression, input) => conditionHolds(expression, input, services.clock.now(), 'waits').catch(() => false),
+    holds: (expression, input) =>
+      conditionHolds(expression, input, services.clock.now(), 'waits').catch(falseIfItFails),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Operation } from '../../core/operation.ts';
 import { isReserved, monthEnd, reservedReason } from '../../core/quota.ts';
 import { maskerOf, maskIn, redact, redactText } from '../../core/redaction/redact.ts';
 import { wholeEvent } from '../../events/log.ts';
+import { ExpressionFailure } from '../../expressions/pool.ts';
 import { type CallStep, target, unlessOf } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { operationsPerItem } from './durable-operations.ts';
@@ -215,7 +216,11 @@ async function callOnce(
       return { state: 'succeeded', output: kept.output, firstAt };
     }
     await records.write(place, { state: 'running', attempts: attempt, input, secret });
-    const occurred = await firstOccurred(run, unlessOf(step), item);
+    // If no process can evaluate a condition, the call is made rather than left out.
+    const occurred = await firstOccurred(run, unlessOf(step), item).catch((error: unknown) => {
+      if (error instanceof ExpressionFailure) return undefined;
+      throw error;
+    });
     if (occurred !== undefined) {
       const { event, awaited } = occurred;
       if (awaited.if) {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
+import { withEvaluationBudget } from '../../core/evaluation-budget.ts';
 import { appendEvents } from '../../events/log.ts';
 import { keys } from '../../store/items.ts';
 
@@ -457,6 +458,14 @@ describe('unless', () => {
       siren: { state: 'skipped', reason: `test.answered has come: ${ids[0]}.` },
     });
     expect(calls()).toEqual([]);
+  });
+
+  test('does not skip it if no process can evaluate its condition', async () => {
+    const item = stage.automation({ do: [{ ...siren, unless: { event: 'test.answered', if: '{% true %}' } }] });
+    const id = await stage.start(item);
+    await publish({});
+    await withEvaluationBudget({ share: '', leftMs: 1000, signal: AbortSignal.abort() }, () => stage.finish(id));
+    expect(sent).toMatchObject([{ call: 'radio/siren', at: (await stage.read(id)).createdAt }]);
   });
 
   test('does not skip it if the event occurred earlier, or is another', async () => {

@@ -1,5 +1,6 @@
 import { type EventItem, wholeEvent } from '../../events/log.ts';
 import { findOccurred, type Wanted } from '../../events/waiters.ts';
+import { falseIfItFails } from '../../expressions/condition.ts';
 import { evaluate } from '../../expressions/expression.ts';
 import { expressionIn } from '../../expressions/template.ts';
 import type { Awaited } from '../definition.ts';
@@ -55,6 +56,6 @@ export function waitServices(services: AutomationServices) {
       (await (services.overrides?.evaluate ?? evaluate)(`{% ${expression} %}`, input, {
         now: services.clock.now(),
         share: 'waits',
-      }).catch(() => false)) === true,
+      }).catch(falseIfItFails)) === true,
   };
 }

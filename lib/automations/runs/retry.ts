@@ -96,5 +96,5 @@ function isOwnTrouble(error: unknown, asked: boolean): boolean {
 
 /** An expression that fails on every evaluation; if no process could evaluate it, it is retried. */
 export function isExpressionFailure(error: unknown): error is ExpressionFailure {
-  return error instanceof ExpressionFailure && error.kind !== 'crashed';
+  return error instanceof ExpressionFailure && error.isFinal;
 }
