@@ -87,7 +87,8 @@ export async function visit(
   const reads = new Set<Request>();
   let started = 0;
   page.on('request', (request) => {
-    if (!request.url().startsWith(`${url}/v1/`) || request.url().endsWith('/stream')) return;
+    // The stream never ends, and whether a person has logged in is read again and again.
+    if (!request.url().startsWith(`${url}/v1/`) || /\/(?:stream|login)$/.test(request.url())) return;
     reads.add(request);
     started++;
   });

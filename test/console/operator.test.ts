@@ -659,6 +659,8 @@ test('gives access to Nextcloud Talk by a login in the browser', async () => {
   await page.getByRole('link', { name: 'Open the login page' }).click();
   const login = await opened;
   await login.getByText(/asks for access/).waitFor();
+  // In the background, a page is drawn once a second.
+  await page.bringToFront();
   await other.expectAccessible();
   // The person grants it, which on a real server is a button.
   stage.bench.demo.talk.grantLogin({ user: 'alice', login: login.url() });
