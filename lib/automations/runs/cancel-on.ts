@@ -1,10 +1,12 @@
 import type { DurableContext } from '../../core/durable.ts';
+import type { EventItem } from '../../events/log.ts';
+import type { WaitedEvent } from '../../events/waiters.ts';
 import { type Awaited, cancelledBy } from '../definition.ts';
 import { firstOccurred } from './occurred.ts';
-import { cancelRun } from './pause.ts';
+import { type Cancelled, cancelRun } from './pause.ts';
 import type { RunContext } from './run-context.ts';
 import { definitionOfRun } from './runs.ts';
-import { register } from './wait.ts';
+import { eventOfWait, register } from './wait.ts';
 
 /** Longer than any run: Lambda's limit for a durable execution. */
 const maxRunSeconds = 31 * 86_400;
@@ -22,13 +24,15 @@ export async function watchForCancel(run: RunContext, context: DurableContext): 
     const isOver = await inner.step('cancel on begins', () => cancelIfOccurred(run, awaited));
     if (isOver) return;
     const until = run.facts.startedAt + maxRunSeconds * 1000;
-    const waited = inner.waitFor<unknown>(
+    const waiting = inner.waitFor<WaitedEvent | Cancelled>(
       'cancel on',
       (callbackId) => register(run, awaited, until, callbackId),
       maxRunSeconds,
     );
     watching.resolve();
-    if ((await waited).done) await inner.step('cancel on ends', () => cancelIfOccurred(run, awaited));
+    const waited = await waiting;
+    if (waited.done)
+      await inner.step('cancel on ends', async () => cancelFor(run, await eventOfWait(run, waited.value)));
   });
   // The steps run in parallel with it: it ends with the run, and the steps only depend on errors that prevent it from watching.
   watch.then(watching.resolve, watching.reject);
@@ -37,6 +41,10 @@ export async function watchForCancel(run: RunContext, context: DurableContext): 
 
 async function cancelIfOccurred(run: RunContext, awaited: readonly Awaited[]): Promise<boolean> {
   const found = await firstOccurred(run, awaited);
-  if (found) await cancelRun(run.services, run.run, `${found.event.type} has come: ${found.event.id}.`);
+  await cancelFor(run, found?.event);
   return found !== undefined;
+}
+
+async function cancelFor({ services, run }: RunContext, event: EventItem | undefined): Promise<void> {
+  if (event) await cancelRun(services, run, `${event.type} has come: ${event.id}.`);
 }

@@ -460,6 +460,15 @@ describe('unless', () => {
     expect(calls()).toEqual([]);
   });
 
+  test('skips a call if its event was stored by a machine whose clock is ahead', async () => {
+    const id = await stage.start(stage.automation({ do: [{ ...siren, unless: { event: 'test.answered' } }] }));
+    clock.advance(50);
+    await publish({});
+    clock.advance(-50);
+    await stage.finish(id);
+    expect(calls()).toEqual([]);
+  });
+
   test('does not skip it if no process can evaluate its condition', async () => {
     const item = stage.automation({ do: [{ ...siren, unless: { event: 'test.answered', if: '{% true %}' } }] });
     const id = await stage.start(item);

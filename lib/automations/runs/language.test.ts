@@ -480,6 +480,20 @@ describe('cancelOn', () => {
     expect(texts()).toEqual(['open']);
   });
 
+  test.each([
+    ['by a machine whose clock is ahead', 50],
+    ['just before the clock was set back', 3_600_000],
+  ])('ends a run whose event was stored %s', async (_what, ms) => {
+    const id = await stage.start(automation(), { key: `k${ms}` });
+    await stage.finish(id, async () => {
+      clock.advance(ms);
+      await publish({ data: { key: `k${ms}` } });
+      clock.advance(-ms);
+    });
+    expect((await stage.read(id)).state).toBe('cancelled');
+    expect(texts()).toEqual(['open']);
+  });
+
   test('ends a run before its first step if the event occurred before the run began', async () => {
     const id = await stage.start(automation(), { key: 'k2' });
     await publish({ data: { key: 'k2' } });

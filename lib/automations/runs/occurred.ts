@@ -1,3 +1,4 @@
+import { futureFrom } from '../../core/clock.ts';
 import { type EventItem, wholeEvent } from '../../events/log.ts';
 import { findOccurred, type Wanted } from '../../events/waiters.ts';
 import { falseIfItFails } from '../../expressions/condition.ts';
@@ -8,7 +9,8 @@ import type { AutomationServices, RunContext } from './run-context.ts';
 
 /** An event that arrived after the event that started the run and meets the awaited condition; undefined when there is none. */
 async function hasOccurred(run: RunContext, awaited: Awaited, item?: unknown): Promise<EventItem | undefined> {
-  const wanted = await wantedOf(run, awaited, run.services.clock.now(), item);
+  // Another machine's clock may be ahead.
+  const wanted = await wantedOf(run, awaited, futureFrom(run.services.clock.now()), item);
   return findOccurred(waitServices(run.services), wanted);
 }
 

@@ -6,7 +6,7 @@ import { registerWaiter, type WaitedEvent } from '../../events/waiters.ts';
 import { type Awaited, awaitedBy, type WaitForStep, type WaitStep } from '../definition.ts';
 import type { PlacedStep } from '../steps.ts';
 import { firstOccurred, waitServices, wantedOf } from './occurred.ts';
-import { endOnCancel, pause } from './pause.ts';
+import { type Cancelled, endOnCancel, pause } from './pause.ts';
 import type { RunContext, StepEnd } from './run-context.ts';
 import type { StepPlace } from './step-records.ts';
 
@@ -50,7 +50,7 @@ export async function runWaitFor(
   if ('end' in started) return run.finishStep({ name, cancelled: started.end === 'cancelled' }, { output: null });
   const until = started.startedAt + seconds * 1000;
   run.noteWait();
-  const waited = await context.waitFor<WaitedEvent | { cancelled: true }>(
+  const waited = await context.waitFor<WaitedEvent | Cancelled>(
     operation,
     (callbackId) => register(run, wanted, until, callbackId),
     seconds,
@@ -89,9 +89,10 @@ export async function register(
   }
 }
 
-async function eventOfWait(
+/** The event that ended a wait; undefined if the run was cancelled. */
+export async function eventOfWait(
   { services }: RunContext,
-  value: WaitedEvent | { cancelled: true },
+  value: WaitedEvent | Cancelled,
 ): Promise<EventItem | undefined> {
   return 'eventId' in value ? findEvent(services, value.eventId) : undefined;
 }
