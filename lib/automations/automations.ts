@@ -151,7 +151,7 @@ export async function startOne(
     ...trigger
   }: Pick<
     RunCause,
-    'cause' | 'createdAt' | 'eventId' | 'event' | 'reads' | 'source' | 'depth' | 'outputs' | 'alarm'
+    'cause' | 'createdAt' | 'eventId' | 'originId' | 'event' | 'reads' | 'source' | 'depth' | 'outputs' | 'alarm'
   > & {
     isUnsaved?: boolean;
   },

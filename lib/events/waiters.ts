@@ -28,6 +28,8 @@ export interface Wanted {
   /** A second key that must be able to read the event, too. */
   alsoScopes?: readonly string[];
   since: number;
+  /** The id of an event that does not count, although it happened at `since`: that which started the run. */
+  except?: string | undefined;
   until: number;
 }
 
@@ -128,7 +130,7 @@ async function meets(
   waiter: Omit<Wanted, 'callbackId' | 'alternative' | 'condition'> & { condition?: string | Wanted['condition'] },
   event: EventItem,
 ): Promise<boolean> {
-  if (event.type !== waiter.type || event.appendedAt > waiter.until) return false;
+  if (event.type !== waiter.type || event.id === waiter.except || event.appendedAt > waiter.until) return false;
   if (isHistory(event, waiter.since, waiter.since, services.clock.now())) return false;
   if (waiter.connection !== undefined && !matchesConnection(waiter.connection, event)) return false;
   if (!mayReadEvent(waiter.scopes, event)) return false;

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { engineStage, trouble } from '../../../test/support/engine-stage.ts';
 import type { AutomationItem } from '../automations.ts';
 import { beginRun } from './begin.ts';
@@ -455,6 +455,35 @@ describe('repeat', () => {
     const run = await go([pages(2), say('never', 'x')]);
     expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('within 2 rounds') });
     expect(calls()).toEqual(['radio/read', 'radio/read']);
+  });
+});
+
+describe('the event that started a run', () => {
+  const same = { event: 'test.happened' };
+  const wait = { name: 'answer', waitFor: { ...same, seconds: 60 } };
+  // Events of other tests are earlier.
+  beforeEach(() => clock.advance(1000));
+
+  test.each([
+    ['ends no wait', { do: [wait, say('escalate', 'escalate')] }],
+    ['makes no call unnecessary', { do: [{ ...say('escalate', 'escalate'), unless: same }] }],
+    ['does not cancel it', { cancelOn: same, do: [say('escalate', 'escalate')] }],
+  ])('%s, although it may be of the same type', async (_what, definition) => {
+    const run = await go(definition);
+    expect(run.state).toBe('succeeded');
+    expect(texts()).toEqual(['escalate']);
+    expect(run.steps.answer?.output ?? null).toBeNull();
+  });
+
+  test('ends no wait of a run that the run starts, and the next one does', async () => {
+    const item = stage.automation({ name: 'Asks', do: [wait] });
+    await stage.table().put(item);
+    await go([{ name: 'it', start: item.id }]);
+    const [child = { id: '' }] = await stage.runs(item.id);
+    const published: string[] = [];
+    await stage.finish(child.id, async () => published.push((await publish({ type: 'test.happened' })).id));
+    expect((await stage.read(child.id)).steps.answer?.output).toMatchObject({ id: published[0] });
+    await stage.table().delete({ pk: item.pk, sk: item.sk });
   });
 });
 

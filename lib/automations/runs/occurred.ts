@@ -6,6 +6,7 @@ import { evaluate } from '../../expressions/expression.ts';
 import { expressionIn } from '../../expressions/template.ts';
 import type { Awaited } from '../definition.ts';
 import type { AutomationServices, RunContext } from './run-context.ts';
+import { originOf } from './runs.ts';
 
 /** An event that arrived after the event that started the run and meets the awaited condition; undefined when there is none. */
 async function hasOccurred(run: RunContext, awaited: Awaited, item?: unknown): Promise<EventItem | undefined> {
@@ -45,6 +46,7 @@ export async function wantedOf(
     scopes: run.run.scopes,
     ...(run.services.overrides && { alsoScopes: run.services.overrides.scopes }),
     since: run.facts.startedAt,
+    except: originOf(run.run),
     until,
   };
 }

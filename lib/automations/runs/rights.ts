@@ -38,7 +38,7 @@ async function authorizeVersion({ table }: RunServices, stored: RunItem, version
     ? { ...kept, scopes: kept.scopes }
     : await table.get<AutomationItem>(keys.automation(stored.owner), true);
   if (!source) return { problem: 'Its automation was deleted.' };
-  const { eventId, event, reads, alarm, source: origin, linkSecret, depth } = stored;
+  const { eventId, originId, event, reads, alarm, source: origin, linkSecret, depth } = stored;
   const run: RunItem = {
     ...progressOf(stored),
     id: stored.id,
@@ -51,6 +51,7 @@ async function authorizeVersion({ table }: RunServices, stored: RunItem, version
     createdAt: stored.createdAt,
     expiresAt: stored.expiresAt,
     ...(eventId !== undefined && { eventId }),
+    ...(originId !== undefined && { originId }),
     ...(event !== undefined && { event }),
     ...(reads && { reads }),
     ...(alarm !== undefined && { alarm }),

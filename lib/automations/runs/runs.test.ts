@@ -48,6 +48,7 @@ test('a run keeps everything that its cause says, and nothing that it does not',
   const given = {
     version: 3,
     eventId: 'evt',
+    originId: 'origin',
     reads: ['talk/demo/getRooms'],
     replayOf: 'another',
     reuse: false,
@@ -98,6 +99,7 @@ test('what a run of an automation may do comes from the automation, and what it 
   await stage.table().put({ ...item });
   const about = {
     eventId: 'evt',
+    originId: 'origin',
     reads: ['talk/demo/getRooms'],
     alarm: true,
     source: { connection: 'talk/demo' },

@@ -38,6 +38,8 @@ export interface RunItem extends Key {
   /** Who caused it: the key of a call, or `automation_{id}`. */
   keyId: string;
   eventId?: string;
+  /** The event at the start of the chain of runs that started this one. */
+  originId?: string;
   /** The scopes without which a key may not see what the run got from its event or, once it has failed, from anywhere. */
   reads?: readonly string[];
   /** The event itself if it is not in the log (a schedule, an edited replay), as packed JSON. */
@@ -177,6 +179,7 @@ export interface RunCause {
   cause: string;
   createdAt: number;
   eventId?: string;
+  originId?: string;
   reads?: readonly string[];
   event?: TrunklineEvent;
   replayOf?: string;
@@ -315,6 +318,7 @@ function newRun(services: RunServices, cause: RunCause): RunItem {
     scopes: [...cause.scopes],
     keyId: cause.keyId,
     ...(cause.eventId !== undefined && { eventId: cause.eventId }),
+    ...(cause.originId !== undefined && { originId: cause.originId }),
     ...(cause.reads && { reads: [...cause.reads] }),
     ...(cause.event && { event: packed(cause.event, 'event') }),
     ...(cause.replayOf !== undefined && { replayOf: cause.replayOf }),
@@ -348,6 +352,11 @@ function packed(value: object, what: string): string {
   const text = packText(JSON.stringify(value));
   if (text !== undefined) return text;
   throw new GatewayError('payload_too_large', `The ${what} is too large for a run.`);
+}
+
+/** The event that started a run, or the first of the runs that started one another before it. */
+export function originOf({ eventId, originId }: RunItem): string | undefined {
+  return eventId ?? originId;
 }
 
 /** What a run carries out, once its definition is plain JSON. */

@@ -9,7 +9,7 @@ import type { PlacedStep } from '../steps.ts';
 import { eachItem, type ItemWork, itemsOf } from './items.ts';
 import { isExpressionFailure } from './retry.ts';
 import type { RunContext, StepEnd } from './run-context.ts';
-import { type StepError, stepsOf } from './runs.ts';
+import { originOf, type StepError, stepsOf } from './runs.ts';
 import type { StepPlace } from './step-records.ts';
 import { scopesToSee } from './visible.ts';
 
@@ -95,6 +95,7 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
     const { startedAt } = await records.write(place, { state: 'running', attempts: 1, input });
     const automation = await automationFor(run, step.start);
     const cause = `start ${run.run.id}/${place.at}/${place.index}`;
+    const origin = originOf(run.run);
     // A repeat after a crash finds the time at which this step first ran, and therefore the same run. A run that has not waited
     // passes on the time of its own cause: an answer may arrive before the started run waits for it.
     const runId = await startOne(services, automation, {
@@ -105,6 +106,7 @@ async function startRunOf(run: RunContext, step: StartStep, place: StepPlace, it
       // The input is made from what this run has read.
       reads: scopesToSee(run.vendors, run.run, await stepsOf(services.table, run.run.id)),
       depth: (run.run.depth ?? 0) + 1,
+      ...(origin !== undefined && { originId: origin }),
       // What an alarm starts belongs to it.
       ...(run.run.alarm === true && { alarm: true }),
     });
