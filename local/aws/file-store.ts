@@ -70,6 +70,8 @@ export async function startFileStore(options: FileStoreOptions): Promise<LocalFi
     }
     if (receiving.has(uploadId)) return writeMessage(response, 409, 'This file is being uploaded already.');
     receiving.add(uploadId);
+    // Its client is still there while a slow disk takes the last bytes.
+    request.once('end', () => request.setTimeout(0));
     try {
       if ((await files.find(uploadKey(uploadId))) !== undefined) {
         return writeMessage(response, 412, 'This file was uploaded already.');

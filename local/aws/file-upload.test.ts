@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { expect, test, vi } from 'vitest';
 import { useFiles } from '../../test/support/files-fixture.ts';
+import { startHttpBridge } from './http-bridge.ts';
 
 const used = useFiles();
 const hour = 60 * 60 * 1000;
@@ -57,6 +59,20 @@ test('without a length, or in ranges, is refused', async () => {
   expect(used.dataFiles()).toEqual([]);
 });
 
+test('of a client that has vanished is ended, and the place is free again', async () => {
+  const target = await used.promise(11);
+  const impatient = await startHttpBridge({ routes: [], files: used.files, idleMs: 50 });
+  const { pathname } = new URL(target.url);
+  const headers = { 'content-length': 11 };
+  const vanished = httpRequest(`${impatient.url}${pathname}`, { method: 'PUT', headers });
+  vanished.write('hello');
+  await once(vanished, 'error');
+  await impatient.close();
+  const again = () => fetch(`${used.bridge.url}${pathname}`, { method: 'PUT', body: 'hello world' });
+  await vi.waitFor(async () => expect((await again()).status).toBe(200), { timeout: 120_000 });
+  expect(await used.contents(target.uploadId)).toBe('hello world');
+});
+
 test('works once: an uploaded file cannot be replaced', async () => {
   const target = await upload('first');
   expect((await used.send(target, 'other')).status).toBe(412);
@@ -80,7 +96,9 @@ test('that breaks off leaves nothing and can be sent again', async () => {
   half.destroy();
   await vi.waitFor(() => expect(used.dataFiles()).toEqual([]), { timeout: 120_000 });
   await expect(used.files.openRead(target.uploadId)).rejects.toMatchObject({ code: 'not_found' });
-  expect((await used.send(target, 'y'.repeat(1000))).status).toBe(200);
+  // Its bytes are gone a moment before its place is free.
+  const again = () => used.send(target, 'y'.repeat(1000));
+  await vi.waitFor(async () => expect((await again()).status).toBe(200), { timeout: 120_000 });
 });
 
 test('must start within the hour, with the unchanged link', async () => {

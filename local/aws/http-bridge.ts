@@ -36,6 +36,8 @@ export interface HttpBridgeOptions {
   files?: { routes: readonly StreamRoute[]; attach(url: string): void };
   /** Milliseconds that API Gateway waits for a function; 30,000 when absent. */
   limit?: number;
+  /** Milliseconds after which a connection is closed over which nothing moves, 120,000 when absent: its client may have vanished. */
+  idleMs?: number;
   /**
    * Asked before a body of more than 16 kB is read, with the request's event without its body. Throws what the caller is answered
    * instead, such as `unauthorized`.
@@ -127,6 +129,7 @@ export async function startHttpBridge(options: HttpBridgeOptions): Promise<HttpB
     },
   );
 
+  server.timeout = options.idleMs ?? 120_000;
   server.maxConnections = options.maxConnections ?? 4_096;
   // Idle connections are closed first.
   server.on('drop', () => server.closeIdleConnections());
