@@ -29,6 +29,17 @@ test('the longest keys are accepted', async () => {
   expect(await table.get(key)).toMatchObject({ found: true });
 });
 
+test('half a character is stored as a replacement character', async () => {
+  const half = { pk: 'half \ud83d', sk: 'x' };
+  const stored = { pk: 'half \ufffd', sk: 'x', reason: 'cut \ufffd', list: ['\ufffd', '🔥'] };
+  expect((await table.put({ ...half, reason: 'cut \ud83d', list: ['\udd25', '🔥'] })).done).toBe(true);
+  expect(await table.get(half)).toEqual(stored);
+  await table.update(half, 'SET #reason = :reason', { reason: '\ud83d' });
+  await table.transact([{ put: { ...half, sk: 'y', reason: '\ud83d' } }]);
+  const items = await table.queryAll({ pk: half.pk });
+  expect(items.map(({ reason }) => reason)).toEqual(['\ufffd', '\ufffd']);
+});
+
 test('a key that is requested twice is read once', async () => {
   const key = { pk: 'twice', sk: 'x' };
   await table.put(key);

@@ -14,6 +14,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { GatewayError } from '../core/errors.ts';
+import { wellFormed } from '../core/well-formed.ts';
 
 export interface Key {
   pk: string;
@@ -310,7 +311,7 @@ function requireKey(key: Key): void {
 }
 
 function marshalled(value: object) {
-  return marshall(value, { removeUndefinedValues: true, convertClassInstanceToMap: false });
+  return marshall(wellFormed(value), { removeUndefinedValues: true, convertClassInstanceToMap: false });
 }
 
 function placeholders(condition: string | undefined, values: Values, expression = '') {

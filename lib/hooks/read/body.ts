@@ -1,6 +1,7 @@
 import { invalidJson } from '../../api/request.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
+import { wellFormed } from '../../core/well-formed.ts';
 import { formFields } from './form.ts';
 import { type Part, partsOf } from './multipart.ts';
 import { contentTypeOf, textOf, xmlCharset } from './text.ts';
@@ -109,7 +110,7 @@ function formOf(media: string): TextForm | 'multipart' | undefined {
 
 function readJson(text: string): unknown {
   try {
-    return wellFormed(parseJson(text), text);
+    return repaired(parseJson(text), text);
   } catch (cause) {
     throw invalidJson(cause);
   }
@@ -123,20 +124,13 @@ function opensJson(body: Buffer): boolean {
 function jsonStructure(text: string): object | undefined {
   if (!/^\s*[{[]/.test(text)) return undefined;
   try {
-    return wellFormed(parseJson(text), text) as object;
+    return repaired(parseJson(text), text) as object;
   } catch {
     return undefined;
   }
 }
 
-/** Escapes of JSON can spell half a character, which no store and no vendor takes. */
-function wellFormed(value: unknown, text: string): unknown {
-  return /\\u[dD][89a-fA-F]/.test(text) ? repaired(value) : value;
-}
-
-function repaired(value: unknown): unknown {
-  if (typeof value === 'string') return value.toWellFormed();
-  if (Array.isArray(value)) return value.map(repaired);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name.toWellFormed(), repaired(each)]));
+/** Only an escape of JSON can spell half a character: looking for one is quicker than looking through the value. */
+function repaired(value: unknown, text: string): unknown {
+  return /\\u[dD][89a-fA-F]/.test(text) ? wellFormed(value) : value;
 }

@@ -42,6 +42,15 @@ test('an event arrives once, signed after Standard Webhooks, with the very body 
   expect(stage.world.timeouts.at(-1)).toBe(15 * second);
 });
 
+test('an answer that is cut within a character is no reason to deliver again', async () => {
+  const receiver = await stage.receive(status(200, {}, `${'x'.repeat(499)}🔥`));
+  const { item } = await stage.world.subscribe({ url: receiver.url });
+  await stage.world.publish([stage.world.event()]);
+  await stage.world.runtime.idle();
+  expect(await stage.deliveryOf(item.id)).toMatchObject({ state: 'delivered', attempts: [{ status: 200 }] });
+  expect(receiver.received).toHaveLength(1);
+});
+
 test('ten attempts over 75 hours, each with a new signature and the same id; then it is given up, and an event reports it', async () => {
   const receiver = await stage.receive(status(503, {}, 'Down for the night'));
   const { item, secret } = await stage.world.subscribe({ url: receiver.url, types: ['talk.*'] });
