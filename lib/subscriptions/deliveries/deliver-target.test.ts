@@ -1,12 +1,17 @@
 import { expect, test } from 'vitest';
 import { deliveryStage, hour, second, status, verifies } from '../../../test/support/delivery-stage.ts';
-import { admin } from '../../../test/support/harness.ts';
+import { FakeExecution } from '../../../test/support/fake-execution.ts';
+import { admin, TestClock } from '../../../test/support/harness.ts';
 import { startReceiver } from '../../../test/support/receiver.ts';
 import { registerSecret } from '../../core/redaction/redact.ts';
+import { appendEvents } from '../../events/log.ts';
 import { keys } from '../../store/items.ts';
 import { rotateSigningSecret } from '../secrets.ts';
 import { removeSubscription } from '../subscriptions.ts';
+import { deliver } from './deliver.ts';
+import { newDelivery, startDelivery } from './deliveries.ts';
 import { listDeliveries } from './list.ts';
+import { reserveTurn } from './target-rate.ts';
 
 const stage = deliveryStage();
 
@@ -135,4 +140,27 @@ test('of two concurrent rotations one is refused, and the other signs', async ()
   await stage.world.publish([stage.world.event()]);
   await stage.world.runtime.idle();
   expect(verifies(won[0] ?? '', receiver.received[0])).toBe(true);
+});
+
+test('a delivery that has waited for its turn is sent, although the clock was set back meanwhile', async () => {
+  const { services } = stage.world;
+  const receiver = await stage.receive();
+  const { item } = await stage.world.subscribe({ url: receiver.url });
+  for (let turn = 0; turn < 75; turn++) await reserveTurn(services.table, receiver.url, stage.clock.now());
+  const [event] = (await appendEvents(services, [stage.world.event()])).items;
+  if (!event) throw new Error('The event was not stored');
+  const { id: deliveryId } = newDelivery(event, item, 0, stage.clock.now());
+  const starter = { ...services.starter, startDelivery: async () => undefined };
+  await startDelivery({ ...services, starter }, newDelivery(event, item, 0, stage.clock.now()));
+  // As on one machine, waits follow a clock that never goes back.
+  const waits = new TestClock(0);
+  let back = hour;
+  const rest = async (nextAt: number) => {
+    stage.clock.advance(nextAt - waits.now() - back);
+    back = 0;
+  };
+  await new FakeExecution(waits).run((context) => deliver(services, context, { deliveryId }), rest);
+  expect(receiver.received).toHaveLength(1);
+  expect(waits.now()).toBe(3 * second);
+  stage.clock.advance(hour);
 });

@@ -101,11 +101,15 @@ async function takeTurn(services: DeliverServices, id: string, turn: number): Pr
   }
   const now = clock.now();
   const target = delivery.reserved ?? (await reserveTurn(table, subscription.url, now));
-  if (target.at - now > maxInProcessWaitMs) {
-    await table.update(key(delivery), 'SET #reserved = :target, #nextAttemptAt = :at', { target, at: target.at });
-    return { seconds: (target.at - now) / 1000 };
+  // One that has waited for its turn sends now, although the clock may have been set back meanwhile.
+  const hasWaited = (delivery.reserved?.turn ?? turn) < turn;
+  const waitMs = hasWaited ? 0 : target.at - now;
+  if (waitMs > maxInProcessWaitMs) {
+    const reserved = { ...target, turn };
+    await table.update(key(delivery), 'SET #reserved = :reserved, #nextAttemptAt = :at', { reserved, at: target.at });
+    return { seconds: waitMs / 1000 };
   }
-  if (target.at > now) await clock.sleep(target.at - now);
+  if (waitMs > 0) await clock.sleep(waitMs);
   const body = JSON.stringify(await shownEvent(services.files, event));
   const secrets = await signingSecrets(services, subscription);
   const { attempt, waitFor } = await watched(services, subscription.url, target, () =>

@@ -45,8 +45,8 @@ export interface DeliveryItem extends Key {
   state: DeliveryState;
   reason?: string;
   attempts: Attempt[];
-  /** The reserved turn at the target, so that it receives no more requests than it can handle. */
-  reserved?: { at: number; spacing: number };
+  /** The reserved turn at the target, so that it receives no more requests than it can handle. `turn`: that of the execution which reserved it. */
+  reserved?: { at: number; spacing: number; turn?: number };
   nextAttemptAt?: number;
   createdAt: number;
   finishedAt?: number;
