@@ -11,6 +11,7 @@ import {
   uploadKey,
   uploadSeconds,
 } from '../core/files.ts';
+import { once } from '../core/once.ts';
 import { type PartSizes, putStream } from './bucket-multipart.ts';
 
 interface BucketOptions {
@@ -23,11 +24,7 @@ interface BucketOptions {
 /** Files in a bucket. The S3 client is loaded at the first use, so that a cold start that touches no file pays nothing for it. */
 export function bucketFiles(bucket: string, options: BucketOptions = {}): FileStore {
   const now = options.now ?? Date.now;
-  let loading: Promise<Awaited<ReturnType<typeof load>>> | undefined;
-  const sdk = () => {
-    loading ??= load(options.client);
-    return loading;
-  };
+  const sdk = once(() => load(options.client));
 
   async function get(key: string, range: ByteRange = {}, what = `file ${key}`): Promise<StoredFile> {
     const { s3, client } = await sdk();

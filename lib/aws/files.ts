@@ -1,12 +1,9 @@
 import type { FileStore } from '../core/files.ts';
+import { once } from '../core/once.ts';
 
 /** A file store that is loaded at first use, because most calls need no files. */
 export function filesOnUse(load: () => Promise<FileStore>): FileStore {
-  let loading: Promise<FileStore> | undefined;
-  const store = () => {
-    loading ??= load();
-    return loading;
-  };
+  const store = once(load);
   return {
     createUpload: async (...given) => (await store()).createUpload(...given),
     openRead: async (...given) => (await store()).openRead(...given),

@@ -1,5 +1,6 @@
 import { type Clock, isRecent } from '../core/clock.ts';
 import { LruMap } from '../core/lru-map.ts';
+import { once } from '../core/once.ts';
 import type { SecretStore } from '../core/secrets.ts';
 import { clientConfig, type FunctionSettings } from './settings.ts';
 
@@ -15,11 +16,7 @@ const recoveryDays = 7;
  */
 export function secretsManager(settings: FunctionSettings, clock: Clock, onRead: (value: string) => void): SecretStore {
   const cache = new LruMap<string, { value: string | undefined; readAt: number }>(20_000);
-  let loading: Promise<Awaited<ReturnType<typeof load>>> | undefined;
-  const client = () => {
-    loading ??= load(settings);
-    return loading;
-  };
+  const client = once(() => load(settings));
   const remember = (name: string, value: string | undefined) => {
     cache.set(name, { value, readAt: clock.now() });
     if (value !== undefined) onRead(value);

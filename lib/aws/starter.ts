@@ -1,5 +1,6 @@
 import type { LambdaClient } from '@aws-sdk/client-lambda';
 import type { Starter } from '../core/durable.ts';
+import { once } from '../core/once.ts';
 import { clientConfig, type FunctionSettings } from './settings.ts';
 
 /** A `Starter` that also invokes functions that are not durable, without waiting for their end. */
@@ -9,11 +10,7 @@ export interface LambdaStarter extends Starter {
 
 /** Starts executions through Lambda itself; its client is loaded at the first start. */
 export function lambdaStarter(settings: FunctionSettings): LambdaStarter {
-  let loading: ReturnType<typeof load> | undefined;
-  const client = () => {
-    loading ??= load(settings);
-    return loading;
-  };
+  const client = once(() => load(settings));
 
   async function start(functionName: string, name: string, payload: object): Promise<void> {
     const { sdk, lambda } = await client();

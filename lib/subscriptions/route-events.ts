@@ -1,5 +1,6 @@
 import type { Starter } from '../core/durable.ts';
 import { forEachLimited } from '../core/limit.ts';
+import { once } from '../core/once.ts';
 import { type EventItem, shownEvent, wholeEvent } from '../events/log.ts';
 import { settleEvents } from '../events/settle.ts';
 import { completeWaiters, type WaiterServices, waitersFor } from '../events/waiters.ts';
@@ -121,13 +122,5 @@ export function waiterServices(services: RouteServices): WaiterServices {
     shown: (event) => wholeEvent(services.files, event),
     holds: (expression, input) =>
       conditionHolds(expression, input, services.clock.now(), 'waits').catch(falseIfItFails),
-  };
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
   };
 }

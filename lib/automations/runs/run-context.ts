@@ -1,5 +1,6 @@
 import type { GatewayServices } from '../../connections/invoke.ts';
 import type { TrunklineEvent } from '../../core/event-type.ts';
+import { once } from '../../core/once.ts';
 import type { Catalogue } from '../../core/vendor.ts';
 import { type EvaluateOptions, evaluate } from '../../expressions/expression.ts';
 import { target } from '../definition.ts';
@@ -17,16 +18,7 @@ import { type LinkServices, linksFor } from './links.ts';
 import { memoryOf } from './memory.ts';
 import { operationIn } from './operations.ts';
 import { quotasOf } from './quotas.ts';
-import {
-  definitionOfRun,
-  findRun,
-  outputOf,
-  type RunItem,
-  type RunServices,
-  type StepError,
-  type StepItem,
-  stepsOf,
-} from './runs.ts';
+import { definitionOfRun, findRun, outputOf, type RunItem, type RunServices, type StepError, stepsOf } from './runs.ts';
 import { type StepPlace, StepRecords } from './step-records.ts';
 
 export interface AutomationServices extends RunServices, GatewayServices, LinkServices {
@@ -97,7 +89,7 @@ export class RunContext {
   readonly #own: ReadonlySet<string> | undefined;
   readonly #results = new Map<string, StepResult>();
   readonly #ended = new Map<string, PromiseWithResolvers<void>>();
-  #replayed: Promise<readonly StepItem[]> | undefined;
+  readonly #replayed = once(() => stepsOf(this.services.table, this.run.replayOf ?? ''));
 
   constructor(
     services: AutomationServices,
@@ -267,8 +259,7 @@ export class RunContext {
   async keptOutput(place: StepPlace, hash: string, shown: string): Promise<{ output: unknown } | undefined> {
     if (!this.run.reuse || this.run.replayOf === undefined) return undefined;
     if (this.#outer) return this.#outer.keptOutput(place, hash, shown);
-    this.#replayed ??= stepsOf(this.services.table, this.run.replayOf);
-    const alike = (await this.#replayed).filter(
+    const alike = (await this.#replayed()).filter(
       // Records of an earlier version have no hash; their recorded input is compared instead.
       (record) => record.name === place.name && (record.inputHash ? record.inputHash === hash : record.input === shown),
     );
