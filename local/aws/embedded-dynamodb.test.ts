@@ -183,7 +183,7 @@ describe('processes', () => {
     const { client } = await start();
     renameSync(join(directory, 'data.db'), join(directory, 'moved.db'));
     vi.advanceTimersByTime(60 * 60 * 1000);
-    expect(lines.join()).toContain('the stream of the database was not trimmed');
+    await vi.waitFor(() => expect(lines.join()).toContain('the stream of the database was not trimmed'));
     await createTable(client);
   });
 

@@ -62,6 +62,8 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
   const pidFile = join(directory, 'dynamodb.pid');
   let crashes: number[] = [];
   let restarting: NodeJS.Timeout | undefined;
+  const ending = new AbortController();
+  let trimmed: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let pid = 0;
   let current: Promise<DatabaseProcess>;
@@ -99,6 +101,8 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
       stopping = true;
       clearInterval(trimming);
       clearTimeout(restarting);
+      ending.abort();
+      await trimmed;
       await close();
       // One that is down is gone already.
       await current.then(
@@ -119,12 +123,10 @@ export async function startEmbeddedDynamodb(options: EmbeddedDynamodbOptions = {
   }
 
   function trim(): void {
-    try {
-      trimStream(dataFile, Date.now());
-    } catch (error) {
+    trimmed = trimStream(dataFile, Date.now(), undefined, ending.signal).catch((error) => {
       // A disk that is full or a database that is busy; the next turn catches up.
       log({ level: 'error', message: 'the stream of the database was not trimmed', reason: `${error}` });
-    }
+    });
   }
 
   async function launch(): Promise<DatabaseProcess> {

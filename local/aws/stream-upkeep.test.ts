@@ -82,15 +82,15 @@ test('records are removed after a day, and a reader at the last one misses nothi
   const seen = await read();
   const last = seen.at(-1)?.at ?? '';
   expect(seen).toHaveLength(12);
-  expect(trimStream(dataFile, Date.now() + day - 60_000)).toBe(0);
-  expect(trimStream(dataFile, Date.now() + day + 60_000)).toBe(11);
+  expect(await trimStream(dataFile, Date.now() + day - 60_000)).toBe(0);
+  expect(await trimStream(dataFile, Date.now() + day + 60_000)).toBe(11);
   await put('new');
   expect(await read(last)).toEqual([{ pk: 'new', at: String(Number(last) + 1) }]);
 });
 
 test('a busy day is cut to the newest records', async () => {
   for (let i = 0; i < 30; i++) await put(`busy ${i}`);
-  trimStream(dataFile, Date.now(), 10);
+  await trimStream(dataFile, Date.now(), 10);
   expect((await read()).map(({ pk }) => pk)).toEqual(Array.from({ length: 10 }, (_, i) => `busy ${20 + i}`));
 });
 
@@ -98,7 +98,7 @@ test('trimming while the database writes disturbs neither', async () => {
   let trimming = true;
   const trimmer = (async () => {
     while (trimming) {
-      trimStream(dataFile, Date.now(), 20);
+      await trimStream(dataFile, Date.now(), 20);
       await new Promise((resolve) => setImmediate(resolve));
     }
   })();
@@ -106,4 +106,23 @@ test('trimming while the database writes disturbs neither', async () => {
   trimming = false;
   await trimmer;
   expect((await read()).length).toBeGreaterThan(0);
+});
+
+test('trimming many records lets everything else take its turn, and ends when it is stopped', async () => {
+  const opened = new DatabaseSync(dataFile);
+  opened.exec(`INSERT INTO _stream_records (table_name, event_name, keys_json, sequence_number, shard_id, created_at)
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000)
+    SELECT 'busy', 'INSERT', '{}', n, 'shard', 0 FROM numbers`);
+  opened.close();
+  const stop = new AbortController();
+  let turns = 0;
+  const count = () => {
+    if (++turns === 4) stop.abort();
+    setImmediate(count).unref();
+  };
+  count();
+  const removed = await trimStream(dataFile, Date.now(), 200_000, stop.signal);
+  expect(removed).toBeGreaterThanOrEqual(200);
+  expect(removed).toBeLessThan(1200);
+  expect(removed + (await trimStream(dataFile, Date.now()))).toBeGreaterThanOrEqual(1999);
 });
