@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   BatchGetItemCommand,
   ConditionalCheckFailedException,
@@ -120,7 +121,7 @@ export class Table {
 
   /** Writes a whole item. If its condition fails, returns the stored item. */
   async put<T extends object = Item>(item: Key & T, condition?: string, values: Values = {}): Promise<Written<T>> {
-    return this.#refusable<T>(item, async () => {
+    const write = async () => {
       await this.#client.send(
         new PutItemCommand({
           TableName: this.#name,
@@ -129,9 +130,11 @@ export class Table {
           ...(condition !== undefined && { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const }),
         }),
       );
-      this.onWrite?.(item, item as Key as Item);
       return item;
-    });
+    };
+    const written = await this.#refusable<T>(item, write, (stored) => isDeepStrictEqual(stored, stores(item)));
+    if (written.done) this.onWrite?.(item, item as Key as Item);
+    return written;
   }
 
   /** Changes an item by an update expression and answers its new state. */
@@ -141,7 +144,7 @@ export class Table {
     values: Values = {},
     condition?: string,
   ): Promise<Written<T>> {
-    return this.#refusable<T>(key, async () => {
+    const write = async () => {
       const { Attributes } = await this.#client.send(
         new UpdateItemCommand({
           TableName: this.#name,
@@ -152,10 +155,12 @@ export class Table {
           ...(condition !== undefined && { ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const }),
         }),
       );
-      const item = unmarshall(Attributes ?? {});
-      this.onWrite?.(key, item as Item);
-      return item as T;
-    });
+      return unmarshall(Attributes ?? {}) as T;
+    };
+    const isOwn = (stored: object) => isOwnUpdate(stored, expression, values, condition);
+    const written = await this.#refusable<T>(key, write, isOwn);
+    if (written.done) this.onWrite?.(key, written.item as object as Item);
+    return written;
   }
 
   async delete<T extends object = Item>(
@@ -285,14 +290,25 @@ export class Table {
     };
   }
 
-  async #refusable<T>(key: Key, write: () => Promise<T>): Promise<Written<T>> {
+  /**
+   * Carries out a write that may be refused. The SDK sends a request again if its answer was lost. If the first one was carried out,
+   * the second is refused because of it: `isOwn` tells whether the stored item is what this write stores.
+   */
+  async #refusable<T>(
+    key: Key,
+    write: () => Promise<T>,
+    isOwn: (stored: object) => boolean = () => false,
+  ): Promise<Written<T>> {
     requireKey(key);
     this.requests++;
     try {
       return { done: true, item: await write() };
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      return { done: false, item: error.Item ? (unmarshall(error.Item) as T) : undefined };
+      const stored = error.Item && unmarshall(error.Item);
+      const isRepeated = (error.$metadata.attempts ?? 1) > 1;
+      if (stored && isRepeated && isOwn(stored)) return { done: true, item: stored as T };
+      return { done: false, item: stored as T | undefined };
     }
   }
 }
@@ -308,6 +324,19 @@ function fits(text: string, maxBytes: number): boolean {
 
 function requireKey(key: Key): void {
   if (!isKey(key)) throw new GatewayError('invalid_input', 'A name or an id in this request is too long.');
+}
+
+/** A value as it is read again once it is stored. */
+function stores(value: object): Record<string, unknown> {
+  return unmarshall(marshalled(value));
+}
+
+/** Whether an update was refused because it had changed what its own condition requires, and the item has the values that it sets. */
+function isOwnUpdate(stored: object, expression: string, values: Values, condition = ''): boolean {
+  const set = [...expression.matchAll(/#(\w+) = :(\w+)\b(?! [+-])/g)];
+  if (!set.some(([, name]) => new RegExp(`#${name}\\b`).test(condition))) return false;
+  const wanted = stores(values);
+  return set.every(([, name = '', value = '']) => isDeepStrictEqual(Reflect.get(stored, name), wanted[value]));
 }
 
 function marshalled(value: object) {

@@ -47,7 +47,7 @@ export function directClients(carryOut: CarryOut): DirectClients {
         return withBytes(await carryOut(operation, input));
       } catch (cause) {
         const error = errorOf(cause);
-        if (error.status < 500 || attempt >= maxAttempts) throw serviceException(error);
+        if (error.status < 500 || attempt >= maxAttempts) throw serviceException(error, attempt);
         await pause(retryMs * attempt);
       }
     }
@@ -55,9 +55,14 @@ export function directClients(carryOut: CarryOut): DirectClients {
 }
 
 /** The SDK's classes of errors recognize their own by these properties. */
-function serviceException({ name, message, status, fields }: ServiceError): Error {
+function serviceException({ name, message, status, fields }: ServiceError, attempts: number): Error {
   const $fault = status >= 500 ? 'server' : 'client';
-  return Object.assign(new Error(message), { ...fields, name, $fault, $metadata: { httpStatusCode: status } });
+  return Object.assign(new Error(message), {
+    ...fields,
+    name,
+    $fault,
+    $metadata: { httpStatusCode: status, attempts },
+  });
 }
 
 /** Bytes are base64 in JSON; only they are a text named `B`, since an attribute of that name has an object as its value. */

@@ -17,6 +17,7 @@ export async function startFaultyDatabase(database: { endpoint: string; credenti
   const counts = { passed: 0, throttled: 0, dropped: 0 };
   const next = numbersFrom(seed);
   let faults: Faults | undefined;
+  const failing: { operation: string; kind: keyof Faults }[] = [];
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.destroy());
   });
@@ -24,22 +25,28 @@ export async function startFaultyDatabase(database: { endpoint: string; credenti
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await buffer(request);
-    const drawn = next();
-    if (faults && drawn < faults.throttled) {
+    const fault = faultOf(String(request.headers['x-amz-target']));
+    if (fault === 'throttled') {
       counts.throttled++;
       const error = { __type: 'com.amazonaws.dynamodb.v20120810#ThrottlingException', message: 'Rate exceeded' };
       response.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(error));
       return;
     }
-    const isDropped = faults !== undefined && drawn < faults.throttled + faults.dropped;
     const { status, answered } = await passOn(request, body);
-    if (isDropped) {
+    if (fault === 'dropped') {
       counts.dropped++;
       response.destroy();
       return;
     }
     counts.passed++;
     response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(answered);
+  }
+
+  function faultOf(target: string): keyof Faults | undefined {
+    if (target.endsWith(`.${failing[0]?.operation}`)) return failing.shift()?.kind;
+    const drawn = next();
+    if (!faults || drawn >= faults.throttled + faults.dropped) return undefined;
+    return drawn < faults.throttled ? 'throttled' : 'dropped';
   }
 
   async function passOn({ headers }: IncomingMessage, body: Buffer): Promise<{ status: number; answered: Buffer }> {
@@ -63,6 +70,10 @@ export async function startFaultyDatabase(database: { endpoint: string; credenti
     /** Begins to make faults, or ends with undefined. */
     setFaults: (wanted: Faults | undefined) => {
       faults = wanted;
+    },
+    /** Makes one fault, for the next request of an operation such as `PutItem`; then the fault that was given after it. */
+    failNext: (operation: string, kind: keyof Faults) => {
+      failing.push({ operation, kind });
     },
     close: async () => {
       server.closeAllConnections();
