@@ -175,10 +175,13 @@ export class Hooks {
   }
 
   async remove(id: string): Promise<void> {
-    const gone = await this.#table.delete<HookItem>(keys.hook(id), 'attribute_exists(#pk)');
+    const { name, version } = await this.get(id);
+    const removed = await this.#table.transact([
+      { delete: keys.hook(id), condition: '#version = :version', values: { version } },
+      { delete: keys.hookName(name) },
+    ]);
     this.#cache.delete(id);
-    if (gone.done && gone.item) await this.#table.delete(keys.hookName(gone.item.name), '#id = :id', { id });
-    if (!gone.done) throw new GatewayError('not_found', `There is no hook with the id ${JSON.stringify(id)}.`);
+    if (!removed.done) throw changedMeanwhile();
     await this.#table.delete(keys.hookStatus(id));
   }
 
@@ -216,7 +219,7 @@ export class Hooks {
     );
     this.#cache.delete(item.id);
     if (changed.done) return changed.item;
-    throw new GatewayError('conflict', 'Another request changed the hook at the same time. Read it and try again.');
+    throw changedMeanwhile();
   }
 
   #secret(): string {
@@ -231,6 +234,10 @@ export class Hooks {
 /** A separate item keeps a name unique. The hook that owns it may claim it again. */
 function nameClaim({ id, name }: Pick<HookItem, 'id' | 'name'>): Write {
   return { put: { ...keys.hookName(name), id }, condition: 'attribute_not_exists(#pk) OR #id = :id', values: { id } };
+}
+
+function changedMeanwhile(): GatewayError {
+  return new GatewayError('conflict', 'Another request changed the hook at the same time. Read it and try again.');
 }
 
 function nameTaken(name: string): GatewayError {

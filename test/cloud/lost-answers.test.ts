@@ -7,6 +7,7 @@ import { remember } from '../../lib/automations/runs/memory.ts';
 import { runId } from '../../lib/automations/runs/runs.ts';
 import { notesOf } from '../../lib/connections/notes.ts';
 import { newId } from '../../lib/core/ids.ts';
+import { Hooks } from '../../lib/hooks/hooks.ts';
 import { takeLease } from '../../lib/store/lease.ts';
 import { Table } from '../../lib/store/table.ts';
 import { talk } from '../../lib/vendors/talk/index.ts';
@@ -115,6 +116,8 @@ describe('an answer of the table that is lost', () => {
   test('tells the run that it is the one that changed the memory', async () => {
     const write = () => remember(runServices(), 'auto', { key: 'first', value: 1, expect: null });
     expect(await unanswered('PutItem', write)).toEqual({ written: true, value: 1 });
+    const forget = () => remember(runServices(), 'auto', { key: 'first', value: null, expect: 1 });
+    expect(await unanswered('TransactWriteItems', forget)).toEqual({ written: true, value: null });
   });
 
   test('leaves a note with the call that claimed it', async () => {
@@ -128,6 +131,14 @@ describe('an answer of the table that is lost', () => {
     const { item } = await apiKeys.create(admin, 'Lost', ['talk/*/read'], 60);
     const { key } = await unanswered('UpdateItem', () => apiKeys.rotate(admin, item.id, 0));
     expect((await apiKeys.get(item.id)).hashes).toEqual([{ hash: hashOf(key.slice(`tl_${item.id}_`.length)) }]);
+  });
+
+  test('frees the name of a hook that was removed', async () => {
+    const hooks = new Hooks(table, clock, services.random);
+    const settings = { name: 'Panel', verify: { kind: 'none' }, perMinute: 60 };
+    const { item } = await hooks.create(hooks.newId(), 'admin', settings);
+    await unanswered('TransactWriteItems', () => hooks.remove(item.id));
+    expect(await hooks.create(hooks.newId(), 'admin', settings)).toMatchObject({ item: { name: 'Panel' } });
   });
 });
 

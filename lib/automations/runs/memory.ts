@@ -1,5 +1,5 @@
 import { expiry, keys } from '../../store/items.ts';
-import type { Key } from '../../store/table.ts';
+import type { Key, Write } from '../../store/table.ts';
 import type { RunServices } from './runs.ts';
 
 /** One entry of an automation's memory. Times are epoch milliseconds. */
@@ -51,8 +51,10 @@ export async function remember(
         : '#value = :expected AND #until > :now';
   const values = { now, expected: JSON.stringify(expect) };
   if (value === null || value === undefined) {
-    const deleted = await table.delete<MemoItem>(at, condition, values);
-    return deleted.done ? { written: true, value: null } : { written: false, value: heldBy(deleted.item, now) };
+    // A transaction, because a delete that is sent again after a lost answer finds nothing that meets its condition.
+    const forget: Write = { delete: at, ...(condition !== undefined && { condition, values }) };
+    if ((await table.transact([forget])).done) return { written: true, value: null };
+    return { written: false, value: heldBy(await table.get<MemoItem>(at, true), now) };
   }
   const item: MemoItem = { ...at, key, value: JSON.stringify(value), until, expiresAt: expiry(until) };
   const put = await table.put<MemoItem>(item, condition, values);
