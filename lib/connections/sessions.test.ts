@@ -12,6 +12,7 @@ import { sessionKeySecret } from '../core/secrets.ts';
 import { vendors } from '../vendors/index.ts';
 import { keepSessions } from './keepalive.ts';
 import { listChanges } from './session-changes.ts';
+import { vendorCall } from './vendor-calls.ts';
 
 const owner = 'owner@company.com';
 let backends: Awaited<ReturnType<typeof startBackends>>;
@@ -85,6 +86,26 @@ describe('one session for all', () => {
     } finally {
       await real.close();
     }
+  });
+
+  test('of callers that wait for one login, each gives up for itself', async () => {
+    const { proptt2 } = vendors;
+    if (!proptt2) throw new Error('ProPTT2 is missing');
+    const one = newProcess();
+    const connection = await putConnection(one, 'proptt2', name, settings(), credentials);
+    const current = (signal: AbortSignal) =>
+      one.sessions.current(proptt2, vendorCall(one, proptt2, connection, { requestId: 'r', signal }));
+    sandbox.fault({ kind: 'latency', path: '/auth', ms: 20_000, times: 1 });
+    const [first, second] = [new AbortController(), new AbortController()];
+    const waiting = [first, second, ...[3, 4].map(() => new AbortController())].map(({ signal }) => current(signal));
+    const settled = Promise.allSettled(waiting);
+    await expect.poll(() => sandbox.counts()['POST /openapi/1/auth'] ?? 0).toBe(1);
+    second.abort(new Error('The second gives up.'));
+    await expect(waiting[1]).rejects.toThrow('The second gives up.');
+    first.abort();
+    expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled']);
+    expect(sandbox.counts()['POST /openapi/1/auth']).toBe(2);
+    sandbox.reset();
   });
 
   test('a warm call reads nothing from the table, and its requests are counted in batches of ten', async () => {

@@ -34,7 +34,8 @@ type AnyLoginCall = LoginCall<object, object> & { credentialsAfresh?: () => Prom
 export class Sessions {
   readonly #services: SessionServices;
   readonly #held = new LruMap<string, Remembered>(20_000);
-  readonly #pending = new Map<string, Promise<HeldSession>>();
+  /** The logins in progress, each with the signal of the caller that makes it. */
+  readonly #pending = new Map<string, { held: Promise<HeldSession>; signal: AbortSignal }>();
   readonly #provenAt = new LruMap<string, number>(20_000);
   readonly #owner: string;
 
@@ -194,13 +195,17 @@ export class Sessions {
       if (fits && known.until > this.#services.clock.now()) return known;
       const pending = this.#pending.get(id);
       if (!pending) break;
-      const held = await pending;
-      if (held.generation !== stale) return held;
+      const held = await untilAborted(pending.held, call.signal).catch((error: unknown) => {
+        // If its caller has given up, the next one logs in.
+        if (pending.signal.aborted && !call.signal.aborted) return undefined;
+        throw error;
+      });
+      if (held && held.generation !== stale) return held;
     }
-    const mine = this.#seek(vendor, call, stale);
+    const mine = { held: this.#seek(vendor, call, stale), signal: call.signal };
     this.#pending.set(id, mine);
     try {
-      return this.#remember(policyOf(vendor), call, await mine);
+      return this.#remember(policyOf(vendor), call, await mine.held);
     } finally {
       this.#pending.delete(id);
     }
@@ -282,6 +287,19 @@ export class Sessions {
         throw locked(vendor, { reason });
       }
     }
+  }
+}
+
+/** The same promise, except that it rejects when the signal aborts first. */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 
