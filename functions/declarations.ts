@@ -224,7 +224,12 @@ export const functions: readonly FunctionDeclaration[] = [
   {
     ...clock,
     name: 'keep-sessions',
-    table: { write: ['health', 'session#*', 'account#*', 'usage#*', ...items.events], due: ['keepalive'] },
+    table: {
+      // Whether the credentials that a vendor refused have been replaced since.
+      read: ['connection#*'],
+      write: ['health', 'session#*', 'account#*', 'usage#*', ...items.events],
+      due: ['keepalive'],
+    },
     secrets: allVendors,
     files: { write: ['events/'] },
     signals: [
@@ -269,6 +274,8 @@ export const functions: readonly FunctionDeclaration[] = [
     },
     files: { read: ['events/'] },
     starts: ['run-automation'],
+    // A run whose execution was lost passes its turn on.
+    completes: ['run-automation'],
     signals: [oldestDue('start-schedules', 'A schedule fires more than three minutes late.', 3)],
   },
   {
