@@ -187,7 +187,8 @@ function throttles({ table }: StorageStack): MathExpression {
     });
   const index = { GlobalSecondaryIndexName: 'due' };
   return new MathExpression({
-    expression: 'reads + writes + indexReads + indexWrites',
+    // Filled, because an alarm on sparse metrics of DynamoDB keeps its state once it has fired, however it treats missing data.
+    expression: 'FILL(reads, 0) + FILL(writes, 0) + FILL(indexReads, 0) + FILL(indexWrites, 0)',
     usingMetrics: {
       reads: metric('ReadThrottleEvents'),
       writes: metric('WriteThrottleEvents'),

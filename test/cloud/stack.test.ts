@@ -352,6 +352,17 @@ describe('alarms', () => {
     expect(templates.output('TrunklineWatch', 'AlarmTopic')).toBe(only(templates.ofType('AWS::SNS::Topic')).id);
   });
 
+  it('end when the table no longer throttles: without data an alarm on metrics of DynamoDB would keep its state', () => {
+    type Query = { Id: string; Expression?: string; MetricStat?: { Metric: { Namespace: string } } };
+    const ofDynamodb = alarms()
+      .map(({ Metrics }) => (Metrics ?? []) as Query[])
+      .filter((queries) => queries.some(({ MetricStat }) => MetricStat?.Metric.Namespace === 'AWS/DynamoDB'));
+    const queries = only(ofDynamodb);
+    const terms = queries.flatMap(({ Expression }) => Expression?.split(' + ') ?? []);
+    const metrics = queries.flatMap(({ Id, MetricStat }) => (MetricStat ? [Id] : []));
+    expect(terms.sort()).toEqual(metrics.map((id) => `FILL(${id}, 0)`).sort());
+  });
+
   it('fire for 5xx, late events, lost starts, ended executions and throttles of Lambda and API Gateway', () => {
     const metrics = alarms().flatMap(({ MetricName, Metrics }) => [
       ...(typeof MetricName === 'string' ? [MetricName] : []),
