@@ -23,6 +23,10 @@ export class Problem extends Error {
   }
 }
 
+/** The codes of problems without a response of the API, and without a problem document. */
+const unreachable = 'unreachable';
+const noCode = 'unknown';
+
 /** Undefined until it is known whether someone is signed in. Null if nobody is. */
 export const signIn = signal<SignIn | null | undefined>(undefined);
 const scopes = computed(() => signIn.value?.scopes ?? []);
@@ -57,9 +61,15 @@ function compareClocks(date: string | null, sentAt: number): void {
   if (!Number.isNaN(theirs)) clockDifferenceMs.value = Math.round((sentAt + Date.now()) / 2 - (theirs + 500));
 }
 
+/** No answer takes longer, in milliseconds: a function has 29 seconds. A connection that is dead says nothing at all. */
+const answerWithinMs = 35_000;
+
 async function request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   let answer: Response;
+  let read: unknown;
   const sentAt = Date.now();
+  const given = new AbortController();
+  const timer = setTimeout(() => given.abort(), answerWithinMs);
   try {
     answer = await fetch(path, {
       method,
@@ -70,14 +80,21 @@ async function request(method: string, path: string, body?: unknown, headers: Re
       },
       credentials: 'same-origin',
       ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: given.signal,
     });
+    const text = await answer.text();
+    if (text !== '' && /json/.test(answer.headers.get('content-type') ?? '')) read = JSON.parse(text);
   } catch {
-    throw new Problem(0, 'unreachable', 'Trunkline does not answer. Check that it runs and that you are online.');
+    const cause = 'Check that it runs and that you are online';
+    const message =
+      method === 'GET'
+        ? `Trunkline does not answer. ${cause}.`
+        : `Trunkline did not answer, so it is not known whether this was done. ${cause}, then try again: it is not done twice.`;
+    throw new Problem(0, unreachable, message);
+  } finally {
+    clearTimeout(timer);
   }
   if (path === '/health') compareClocks(answer.headers.get('date'), sentAt);
-  const text = await answer.text();
-  const json = /json/.test(answer.headers.get('content-type') ?? '');
-  const read: unknown = json && text !== '' ? JSON.parse(text) : undefined;
   // Failing health has status 503, but is still a valid response.
   if (answer.ok || (path === '/health' && read !== undefined)) return read;
   if (answer.status === 401 && signIn.peek()) signIn.value = null;
@@ -85,7 +102,7 @@ async function request(method: string, path: string, body?: unknown, headers: Re
   const problem = (read ?? {}) as { code?: string; message?: string; errors?: Problem['errors'] };
   throw new Problem(
     answer.status,
-    problem.code ?? 'unknown',
+    problem.code ?? noCode,
     problem.message ?? `Trunkline answered with status ${answer.status}.`,
     problem.errors,
   );
@@ -94,6 +111,30 @@ async function request(method: string, path: string, body?: unknown, headers: Re
 /** Calls the API. The answer has the form that the API's document gives for the call; the console is built with the same version. */
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   return (await request(method, path, body)) as T;
+}
+
+/** The idempotency keys of posts that have no answer yet, by what is posted. */
+const unanswered = new Map<string, string>();
+
+/** Posts what must not happen twice. If the answer is lost, the same post sent again is answered with what the first one did. */
+export async function callOnce<T>(path: string, body: unknown): Promise<T> {
+  const posted = JSON.stringify([path, body]);
+  const key = unanswered.get(posted) ?? newKey();
+  unanswered.set(posted, key);
+  try {
+    const answer = (await request('POST', path, body, { 'idempotency-key': key })) as T;
+    unanswered.delete(posted);
+    return answer;
+  } catch (error) {
+    const { code } = error as Problem;
+    if (code !== unreachable && code !== noCode && code !== 'idempotency_in_progress') unanswered.delete(posted);
+    throw error;
+  }
+}
+
+/** 128 random bits. `crypto.randomUUID` is missing where the console is served without TLS. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('-');
 }
 
 /** Finds out who is signed in: with the token of a link, or with the cookie of an earlier visit. */

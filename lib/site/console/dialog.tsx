@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { call } from './api.ts';
+import { call, callOnce } from './api.ts';
 import { Button } from './button.tsx';
 import { SelectField, TextField } from './fields.tsx';
 import { Form, type FormProps } from './form.tsx';
@@ -127,7 +127,7 @@ export function RotateDialog<T>({ title, submit, label, path, body, warning, onM
       busy="Creating…"
       onClose={onClose}
       onSubmit={async () => {
-        onMade(await call<T>('POST', path, { ...body, overlapSeconds: overlap }));
+        onMade(await callOnce<T>(path, { ...body, overlapSeconds: overlap }));
         reloadAll();
       }}
     >

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { call, may } from './api.ts';
+import { call, callOnce, may } from './api.ts';
 import { Button } from './button.tsx';
 import { CheckField, Chips, SelectField, TextArea } from './fields.tsx';
 import { Form } from './form.tsx';
@@ -175,7 +175,7 @@ function Drill({ automation }: { automation: Automation }) {
       quiet
       disabled={event.wrong !== undefined || !connections.data || lacking.size > 0}
       onSubmit={async () => {
-        const { id } = await call<{ id: string }>('POST', `/v1/automations/${automation.id}/drill`, {
+        const { id } = await callOnce<{ id: string }>(`/v1/automations/${automation.id}/drill`, {
           ...event.body(),
           connections: Object.fromEntries(accounts.map(({ account, standIn }) => [account, standIn])),
         });

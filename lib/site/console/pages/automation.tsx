@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { call, may, Problem } from '../api.ts';
+import { call, callOnce, may, Problem } from '../api.ts';
 import { Button } from '../button.tsx';
 import { ChangeHistory, definitionOf } from '../change-history.tsx';
 import { callsOver, definitionSchema } from '../definition-schema.ts';
@@ -46,7 +46,7 @@ function NewAutomation() {
       <Definition
         text={JSON.stringify(definition, null, 2)}
         save={async (value) => {
-          const made = await call<Automation>('POST', '/v1/automations', value);
+          const made = await callOnce<Automation>('/v1/automations', value);
           say(`${made.name} is on.`);
           reloadAll();
           go(`/automations/${made.id}`);

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { slugPattern, slugRule } from '../../../core/slug.ts';
-import { call, may } from '../api.ts';
+import { call, callOnce, may } from '../api.ts';
 import { BrowserLogin } from '../browser-login.tsx';
 import { Button } from '../button.tsx';
 import { CredentialFields, SettingsFields, useAccessWay } from '../connection-form.tsx';
@@ -173,7 +173,7 @@ function VendorForm({ document, vendor, onBack, onMade, onClose }: VendorFormPro
           setLoggingIn(true);
           return;
         }
-        await call('POST', '/v1/connections', { vendor, name, settings, credentials });
+        await callOnce('/v1/connections', { vendor, name, settings, credentials });
         reloadAll();
         onMade(name);
       }}

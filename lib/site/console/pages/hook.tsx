@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { call, may } from '../api.ts';
+import { callOnce, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { DeleteDialog, FormDialog, RotateDialog } from '../dialog.tsx';
 import { TextArea } from '../fields.tsx';
@@ -190,7 +190,7 @@ function TestDialog({ hook, using, onClose }: { hook: Hook; using: readonly Auto
       wide
       onClose={onClose}
       onSubmit={async () => {
-        const { eventId } = await call<{ eventId: string }>('POST', `/v1/hooks/${hook.id}/test`, {
+        const { eventId } = await callOnce<{ eventId: string }>(`/v1/hooks/${hook.id}/test`, {
           body: JSON.parse(text),
         });
         reloadAll();

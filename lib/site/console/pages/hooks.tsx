@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { call, may } from '../api.ts';
+import { callOnce, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { FormDialog, ShownOnce } from '../dialog.tsx';
 import { SelectField, TextField } from '../fields.tsx';
@@ -104,7 +104,7 @@ function CreateHook({ onClose }: { onClose: () => void }) {
       busy="Creating…"
       action={action}
       onSubmit={async () => {
-        setMade(await call<NewHook>('POST', '/v1/hooks', { name: name.trim(), verify }));
+        setMade(await callOnce<NewHook>('/v1/hooks', { name: name.trim(), verify }));
         reloadAll();
       }}
       onClose={onClose}

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { call, isAdmin, may } from '../api.ts';
+import { callOnce, isAdmin, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { DeleteDialog, FormDialog, RotateDialog, ShownOnce } from '../dialog.tsx';
 import { SelectField, TextArea, TextField } from '../fields.tsx';
@@ -180,7 +180,7 @@ function Create({ onClose, onMade }: { onClose: () => void; onMade: (made: { nam
       onClose={onClose}
       onSubmit={async () => {
         const body = { name: name.trim(), scopes: scopes.split(/[\s,]+/).filter(Boolean) };
-        const { key } = await call<{ key: string }>('POST', '/v1/keys', body);
+        const { key } = await callOnce<{ key: string }>('/v1/keys', body);
         reloadAll();
         onMade({ name: body.name, key });
       }}

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { call, may } from '../api.ts';
+import { call, callOnce, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { Dialog } from '../dialog.tsx';
 import { TextField } from '../fields.tsx';
@@ -127,7 +127,7 @@ function KnownRecipe({ recipe }: { recipe: Recipe }) {
               disabled={action.busy || !write}
               onClick={() =>
                 void action.run(async () => {
-                  setInstalled(await call<Installed>('POST', `${path}/install`, body));
+                  setInstalled(await callOnce<Installed>(`${path}/install`, body));
                   reloadAll();
                 })
               }

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { call, may } from '../api.ts';
+import { call, callOnce, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { FormDialog } from '../dialog.tsx';
 import { CheckField, TextArea } from '../fields.tsx';
@@ -290,7 +290,7 @@ function ReplayDialog({ run, onClose }: { run: WholeRun; onClose: () => void }) 
       wide={text !== undefined}
       onClose={onClose}
       onSubmit={async () => {
-        const { id } = await call<{ id: string }>('POST', `/v1/runs/${run.id}/replay`, bodies[extent]());
+        const { id } = await callOnce<{ id: string }>(`/v1/runs/${run.id}/replay`, bodies[extent]());
         onClose();
         say('The replay has started.');
         go(`/runs/${id}`);
@@ -339,7 +339,7 @@ function UndoDialog({ run, onClose }: { run: WholeRun; onClose: () => void }) {
       danger
       onClose={onClose}
       onSubmit={async () => {
-        const { id } = await call<{ id: string }>('POST', `/v1/runs/${run.id}/undo`, {});
+        const { id } = await callOnce<{ id: string }>(`/v1/runs/${run.id}/undo`, {});
         onClose();
         say('The undo has started.');
         go(`/runs/${id}`);

@@ -1,5 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
-import { call, may } from '../api.ts';
+import { callOnce, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { Dialog } from '../dialog.tsx';
 import { Chips } from '../fields.tsx';
@@ -297,7 +297,7 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
     for (const run of group.runs.toReversed()) {
       if (stopped.current) break;
       try {
-        await call('POST', `/v1/runs/${run.id}/replay`, {});
+        await callOnce(`/v1/runs/${run.id}/replay`, {});
         started++;
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);

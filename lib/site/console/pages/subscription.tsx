@@ -1,5 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
-import { call, may } from '../api.ts';
+import { call, callOnce, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { DeleteDialog, FormDialog, RotateDialog } from '../dialog.tsx';
 import { CheckField, TextField } from '../fields.tsx';
@@ -146,7 +146,7 @@ function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
             total: Date.parse(end) - begin,
             words: sent === 0 ? 'Looking for events…' : `${count(sent, 'event')} sent again, up to ${moment(next)}`,
           });
-          const page: { deliveries: string[]; nextFrom?: string } = await call('POST', '/v1/deliveries/replay', {
+          const page: { deliveries: string[]; nextFrom?: string } = await callOnce('/v1/deliveries/replay', {
             subscription: id,
             from: next,
             to: end,

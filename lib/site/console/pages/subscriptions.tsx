@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { call, may } from '../api.ts';
+import { callOnce, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { FormDialog, ShownOnce } from '../dialog.tsx';
 import { Chips, TextField } from '../fields.tsx';
@@ -146,7 +146,7 @@ function DeliveryRow({ delivery }: { delivery: Delivery }) {
             disabled={action.busy}
             onClick={() =>
               void action.run(async () => {
-                await call('POST', `/v1/deliveries/${id}/replay`, {});
+                await callOnce(`/v1/deliveries/${id}/replay`, {});
                 reloadAll();
                 say('The event is sent again.');
               })
@@ -206,7 +206,7 @@ function Create({ onClose }: { onClose: () => void }) {
       submit="Subscribe"
       onClose={onClose}
       onSubmit={async () => {
-        const made = await call<{ secret: string }>('POST', '/v1/subscriptions', {
+        const made = await callOnce<{ secret: string }>('/v1/subscriptions', {
           url,
           types: types.split(/[\s,]+/).filter(Boolean),
         });
