@@ -47,3 +47,21 @@ test('a replay whose response was lost sounds the siren once, however often it i
   await dialog.getByRole('button', { name: 'Replay' }).click();
   await expect.poll(stage.sirens).toBe(before + 2);
 });
+
+test('the page does not call itself live while Trunkline accepts requests and answers none of them', async () => {
+  const other = await stage.operator();
+  const { page } = other;
+  await page.clock.install();
+  await page.reload();
+  await page.locator('.fresh', { hasText: 'Live' }).waitFor();
+  await page.locator('.headline', { hasText: 'failed in the last 24 hours' }).waitFor();
+  // A process that is stopped, or a connection that a router has forgotten.
+  await page.route(/\/(?:v1|health)\b/, () => undefined);
+  await page.clock.runFor(20_000);
+  await page.locator('.fresh', { hasText: /^No answer for \d+.s/ }).waitFor();
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  // What was asked meanwhile is given up, and asked again.
+  await page.clock.runFor(60_000);
+  await page.locator('.fresh', { hasText: 'Live' }).waitFor();
+  await other.end();
+});

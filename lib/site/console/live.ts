@@ -28,9 +28,11 @@ interface Entry {
 /** How many entries that are no longer shown stay cached, for going back. */
 const maxKept = 40;
 const longestWaitMs = 60_000;
+/** After so long without any answer, what is shown is no longer called live, in milliseconds. */
+const patienceMs = 8_000;
 const entries = new Map<string, Entry>();
 
-/** Whether the last reads for the page succeeded, and when one last did (epoch milliseconds). */
+/** Whether the last reads for the page succeeded in good time, and when one last did (epoch milliseconds). */
 export const connected = signal(true);
 export const lastReadAt = signal<number | undefined>(undefined);
 
@@ -111,6 +113,11 @@ function read(path: string, entry: Entry): Promise<void> {
 async function readNow(path: string, entry: Entry): Promise<void> {
   entry.again = false;
   const startedAt = performance.now();
+  const sentAt = Date.now();
+  // Where other reads are answered meanwhile, this one alone takes long: its vendor may.
+  const slow = setTimeout(() => {
+    if ((lastReadAt.peek() ?? 0) < sentAt) connected.value = false;
+  }, patienceMs);
   try {
     const data = await call('GET', path);
     // Unchanged data does not trigger a redraw.
@@ -125,6 +132,7 @@ async function readNow(path: string, entry: Entry): Promise<void> {
     entry.failures++;
     if (problem.status === 0 || problem.status >= 500) connected.value = false;
   }
+  clearTimeout(slow);
   entry.tookMs = performance.now() - startedAt;
 }
 
