@@ -28,12 +28,16 @@ export class ApiError extends Error {
   }
 }
 
-/** The API could not be reached at all. */
+/** There was no answer of the API, and a repetition can do no harm. */
 export class Unreachable extends Error {}
+
+/** There was no answer to a write that may have been carried out. */
+export class OutcomeUnknown extends Error {}
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;
   if (error instanceof Unreachable) return exitCodes.retryable;
+  if (error instanceof OutcomeUnknown) return exitCodes.outcomeUnknown;
   if (!(error instanceof ApiError)) return exitCodes.failed;
   if (error.status === 401 || error.status === 403) return exitCodes.forbidden;
   if (error.problem.code === 'outcome_unknown') return exitCodes.outcomeUnknown;

@@ -12,7 +12,10 @@ export async function doctor(api: Api, output: Output, { aws }: { aws?: boolean 
   const reach = await reachOf(api);
   findings.push(...reach);
   if (reach.every(({ state }) => state !== 'bad')) {
-    findings.push(...(await keyOf(api)), ...(await healthOf(api)), ...(await connectionsOf(api)));
+    const key = await keyOf(api);
+    findings.push(...key, ...(await healthOf(api)));
+    // Without a key, there is nothing to ask.
+    if (key.every(({ state }) => state !== 'bad')) findings.push(...(await connectionsOf(api)));
   }
   if (aws) findings.push(...(await (await import('./doctor-aws.ts')).awsFindings()));
   output.result(
@@ -32,6 +35,10 @@ async function reachOf(api: Api): Promise<Finding[]> {
     const before = Date.now();
     const answer = await fetch(`${api.account.url}/health`);
     const after = Date.now();
+    if (!/json/.test(answer.headers.get('content-type') ?? '')) {
+      const message = `${api.account.url} answers with ${answer.status}, but not as Trunkline does. Check the address, and the proxy in front.`;
+      return [{ subject: 'reach', state: 'bad', message }];
+    }
     const theirs = Date.parse(answer.headers.get('date') ?? '');
     const skew = Number.isNaN(theirs) ? 0 : theirs < before - 1_000 ? before - theirs : Math.max(0, theirs - after);
     return [
@@ -81,7 +88,10 @@ async function healthOf(api: Api): Promise<Finding[]> {
 const toldSubjects: ReadonlySet<string> = new Set(['version', 'quota']);
 
 async function connectionsOf(api: Api): Promise<Finding[]> {
-  const connections = await api.get<{ vendor: string; name: string }[]>('/v1/connections');
+  const connections = await api
+    .get<{ vendor: string; name: string }[]>('/v1/connections')
+    .catch((error: unknown): Finding => ({ subject: 'connections', state: 'bad', message: messageOf(error) }));
+  if (!Array.isArray(connections)) return [connections];
   const checks = connections.map(async ({ vendor, name }): Promise<Finding[]> => {
     const subject = `${vendor}/${name}`;
     try {

@@ -411,6 +411,11 @@ test('doctor checks every connection', async () => {
   expect([code, stdout]).toEqual([0, expect.stringMatching(/✓ proptt2\/demo: works/)]);
   const nobody = await start(['doctor'], { TRUNKLINE_URL: 'http://127.0.0.1:9' }).ended;
   expect(nobody).toMatchObject({ code: exitCodes.failed, stdout: expect.stringContaining('does not answer') });
+  const stranger = await start(['doctor'], { TRUNKLINE_KEY: 'tl_unknown-key-of-nobody' }).ended;
+  expect(stranger).toMatchObject({
+    code: exitCodes.failed,
+    stdout: expect.stringMatching(/✓ reach.*✗ key: .*sign-in/s),
+  });
 });
 
 describe('connect on a terminal', () => {
