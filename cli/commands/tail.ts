@@ -80,10 +80,15 @@ function changedItems(api: Api, kind: 'runs' | 'deliveries', { automation, subsc
   let isFirst = true;
   return async (): Promise<Record<string, unknown>[]> => {
     const query = { limit: pageLength, automation, subscription, state };
-    const { body } = await api.send('GET', `/v1/${kind}`, { query, signal });
-    const changed = recordsOf(body)
-      .reverse()
-      .filter(({ id, state: now }) => seen.get(String(id)) !== now);
+    const page = async (before?: string) =>
+      recordsOf((await api.send('GET', `/v1/${kind}`, { query: { ...query, before }, signal })).body);
+    const items = await page();
+    // After an interruption, more may be new than a page holds: it is read back to what is known.
+    for (let last = items; !isFirst && last.length === pageLength && !last.some(({ id }) => seen.has(String(id))); ) {
+      last = await page(String(last.at(-1)?.id));
+      items.push(...last);
+    }
+    const changed = items.reverse().filter(({ id, state: now }) => seen.get(String(id)) !== now);
     for (const { id, state: now } of changed) {
       seen.delete(String(id));
       seen.set(String(id), now);
