@@ -15,6 +15,16 @@ beforeAll(async () => {
 afterEach(() => visitor?.expectClean());
 afterAll(() => stage?.close());
 
+/** What the API answers while its table does not. */
+const unavailable = { status: 503, json: { code: 'unavailable', message: 'The table does not answer.' } };
+
+const postOnly = (body: object) =>
+  fetch(stage.hook.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+
 const newestRun = async (query: string) =>
   (await stage.bench.call<{ id: string }[]>('GET', `/v1/runs?limit=1&${query}`)).body[0]?.id ?? '';
 
@@ -63,5 +73,63 @@ test('the page does not call itself live while Trunkline accepts requests and an
   // What was asked meanwhile is given up, and asked again.
   await page.clock.runFor(60_000);
   await page.locator('.fresh', { hasText: 'Live' }).waitFor();
+  await other.end();
+});
+
+test('the first sentence speaks of a siren that has not sounded yet because its attempts fail', async () => {
+  const { proptt2 } = stage.bench.demo;
+  proptt2.fault({ kind: 'status', status: 503, path: 'sendSOS' });
+  await visitor.open('', 'Status');
+  await postOnly({ kind: 'fire', site: 'vendor down' });
+  await page.locator('.headline.bad', { hasText: /The siren has not sounded yet, .* after the post/ }).waitFor();
+  await page.locator('.alarm', { hasText: 'The siren is tried again. The last attempt failed:' }).waitFor();
+  proptt2.clearFaults();
+  stage.bench.passTime(30);
+  await page.locator('.alarm', { hasText: 'The siren sounded' }).waitFor();
+  await page.getByText('has not sounded yet').waitFor({ state: 'detached' });
+});
+
+test('a run that waits for an earlier one is not said to have ended', async () => {
+  const { body: queue } = await stage.bench.call<{ id: string }>('POST', '/v1/automations', {
+    name: 'One at a time',
+    mode: 'queue',
+    when: { hook: stage.hook.id },
+    if: "{% event.data.body.kind = 'queue' %}",
+    do: [{ name: 'pause', wait: { seconds: 3600 } }],
+  });
+  for (let number = 0; number < 2; number++) await postOnly({ kind: 'queue', number });
+  const running = async () =>
+    (await stage.bench.call<{ id: string }[]>('GET', `/v1/runs?automation=${queue.id}&state=running`)).body;
+  await expect.poll(async () => (await running()).length).toBe(2);
+  const steps = async (id: string) =>
+    (await stage.bench.call<{ steps: object[] }>('GET', `/v1/runs/${id}`)).body.steps.length;
+  const stepCounts = async () => Promise.all((await running()).map(({ id }) => steps(id)));
+  await expect.poll(async () => (await stepCounts()).toSorted()).toEqual([0, 1]);
+  const second = (await running())[(await stepCounts()).indexOf(0)];
+  await visitor.open(`/runs/${second?.id}`, 'One at a time');
+  await page.getByText('No step has started yet.').waitFor();
+  await page.getByText('It waits for an earlier run where its automation has the mode queue').waitFor();
+  await visitor.open(`/automations/${queue.id}`, 'One at a time');
+  await page.getByText('No run of it has ended yet.').waitFor();
+  await stage.bench.call('PATCH', `/v1/automations/${queue.id}`, { enabled: false, endRuns: true });
+});
+
+test('a page about one thing says that it cannot be read, beside what was read before', async () => {
+  const run = await newestRun(`automation=${stage.alarmId}&state=suppressed`);
+  const other = await stage.operator();
+  await other.page.clock.install();
+  await other.open(`/runs/${run}`, 'Fire alarm');
+  await other.page.locator('.verdict', { hasText: 'Duplicate' }).waitFor();
+  await other.page.route(`**/v1/runs/${run}`, (route) => route.fulfill(unavailable));
+  await other.page.clock.runFor(10_000);
+  await other.page.locator('.notice', { hasText: 'The table does not answer.' }).waitFor();
+  await other.page.locator('.verdict', { hasText: 'Duplicate' }).waitFor();
+  await other.page.unroute(`**/v1/runs/${run}`);
+  await other.page.getByRole('button', { name: 'Try again' }).click();
+  await other.page.locator('.notice').waitFor({ state: 'detached' });
+  // Half of the failures are not shown as all of them, and not waited for without a word.
+  await other.page.route('**/v1/runs?*state=partial*', (route) => route.fulfill(unavailable));
+  await other.open('/runs?show=failures', 'Runs');
+  await other.page.locator('.notice', { hasText: 'The table does not answer.' }).waitFor();
   await other.end();
 });

@@ -15,6 +15,8 @@ export interface Run {
   /** It ran at simulated vendors. */
   drill?: boolean;
   reason?: string;
+  /** Why a step of it waits. */
+  waiting?: string;
   progress?: { done: number; total: number };
   createdAt: string;
   endedAt?: string;

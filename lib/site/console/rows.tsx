@@ -107,7 +107,14 @@ interface ItemProps<T> {
 
 /** A page about one thing that is read from the API: loading, failed, missing or shown. */
 export function LiveItem<T>({ live: { data, problem, reload }, title, back, missing, children }: ItemProps<T>) {
-  if (data && problem?.status !== 404) return <>{children(data)}</>;
+  if (data && problem?.status !== 404) {
+    return (
+      <>
+        <Notice problem={problem} onRetry={() => void reload()} />
+        {children(data)}
+      </>
+    );
+  }
   return (
     <Page title={title} back={back}>
       {problem?.status === 404 ? (

@@ -171,7 +171,9 @@ export function alarmSentence({ call, state, postedAt, raisedAt, acknowledgedAt,
     case 'raised':
       return `The ${what} ${done} ${after(raisedAt ?? postedAt)}${acknowledged}.`;
     case 'raising':
-      return `The ${what} is being sent.`;
+      return reason === undefined
+        ? `The ${what} is being sent.`
+        : `The ${what} is tried again. The last attempt failed: ${reason}`;
     case 'unknown':
       return `The answer was lost: it is not known whether the ${what} ${done}. Ask somebody on the radio.`;
     case 'failed':

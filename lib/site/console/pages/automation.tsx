@@ -73,6 +73,7 @@ function ShownAutomation({ automation }: { automation: Automation }) {
   const [deleting, setDeleting] = useState(false);
   const write = may('automations', 'write');
   const shown = runs.data?.filter(({ state }) => state !== 'skipped').slice(0, 8);
+  const isSkipping = (runs.data?.length ?? 0) > 0;
   const definition = definitionOf(automation);
   const save = async (value: unknown) => {
     await call('PUT', `/v1/automations/${id}`, value);
@@ -105,7 +106,7 @@ function ShownAutomation({ automation }: { automation: Automation }) {
               Last run {ago(lastRun.createdAt)}: {runWords[lastRun.state].toLowerCase()}.
             </Link>
           ) : (
-            'It has not run yet.'
+            'No run of it has ended yet.'
           )}
           {nextRunAt && enabled && ` Next run ${until(nextRunAt)}.`}
         </p>
@@ -141,7 +142,13 @@ function ShownAutomation({ automation }: { automation: Automation }) {
       <TryOut automation={automation} />
       {may('runs', 'read') && (
         <Section title="Latest runs" actions={<Link to={`/runs?automation=${id}`}>All</Link>}>
-          <LiveList live={{ ...runs, data: shown }} loading={2} empty={<Empty title="It has not run yet." />}>
+          <LiveList
+            live={{ ...runs, data: shown }}
+            loading={2}
+            empty={
+              <Empty title={isSkipping ? 'In none of its newest runs was the condition met.' : 'It has not run yet.'} />
+            }
+          >
             {(run) => <RunRow key={run.id} run={run} />}
           </LiveList>
         </Section>

@@ -72,7 +72,7 @@ export function Automations() {
                     {runWords[lastRun.state]} {lastRun.createdAt && ago(lastRun.createdAt)}
                   </Link>
                 ) : (
-                  <span class="muted">has not run yet</span>
+                  <span class="muted">no run has ended yet</span>
                 ),
               ]}
               actions={<Switch automation={automation} />}

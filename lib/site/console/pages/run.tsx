@@ -43,7 +43,9 @@ function KnownRun({ run }: { run: WholeRun }) {
     run.state === 'suppressed' || run.state === 'skipped' ? runIdIn.exec(run.reason ?? '')?.[0] : undefined;
   const failed = run.steps.find(({ error }) => error);
   const reason =
-    run.reason?.replace(runIdIn, 'an earlier run') ?? (failed && `Step ${failed.name}: ${failed.error?.message}`);
+    run.waiting ??
+    run.reason?.replace(runIdIn, 'an earlier run') ??
+    (failed && `Step ${failed.name}: ${failed.error?.message}`);
   const onClose = () => setAsked(undefined);
   return (
     <Page
@@ -123,13 +125,15 @@ function KnownRun({ run }: { run: WholeRun }) {
       </dl>
       <Section title="Steps" count={run.steps.length}>
         {run.steps.length === 0 ? (
-          <Empty title="No step was started.">
+          <Empty title={run.state === 'running' ? 'No step has started yet.' : 'No step was started.'}>
             <p>
-              {run.state === 'skipped'
-                ? 'The condition of the automation was not met by this event.'
-                : run.state === 'suppressed'
-                  ? 'An earlier run with the same key does the work.'
-                  : 'The run ended before its first step.'}
+              {run.state === 'running'
+                ? 'It waits for an earlier run where its automation has the mode queue, or until sending is resumed. Otherwise it starts within seconds.'
+                : run.state === 'skipped'
+                  ? 'The condition of the automation was not met by this event.'
+                  : run.state === 'suppressed'
+                    ? 'An earlier run with the same key does the work.'
+                    : 'The run ended before its first step.'}
             </p>
           </Empty>
         ) : (

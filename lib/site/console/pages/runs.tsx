@@ -52,6 +52,9 @@ export function Runs() {
               </option>
             ))}
             <option value="calls">Single calls</option>
+            {automation !== '' && automation !== 'calls' && automations.data.every(({ id }) => id !== automation) && (
+              <option value={automation}>A deleted automation</option>
+            )}
           </select>
         )}
       </div>
@@ -76,14 +79,18 @@ function List({ state, automation }: { state: RunState | undefined; automation: 
   const runs = useList<Run>(listPath({ state, automation }), { everyMs: 3000, at: ({ createdAt }) => createdAt });
   // Every automation of a hook evaluates each post. Skipped runs would hide the others.
   const shown = state === undefined ? runs.data?.filter((run) => run.state !== 'skipped') : runs.data;
-  const filtered = state !== undefined || automation !== '' || (runs.data?.length ?? 0) > 0;
+  const filtered = state !== undefined || automation !== '';
   return (
     <LiveList
       live={{ ...runs, data: shown }}
       loading={6}
       label="Runs, newest first"
       empty={
-        filtered ? (
+        runs.data && runs.data.length > 0 ? (
+          <Empty title="In none of the newest runs was the condition met." icon="runs">
+            <Button onClick={() => setQuery({ show: 'skipped' })}>Show them</Button>
+          </Empty>
+        ) : filtered ? (
           <Empty title="No run matches these filters." icon="runs">
             <Button onClick={() => setQuery({ show: undefined, automation: undefined })}>Show every run</Button>
           </Empty>
@@ -116,6 +123,7 @@ export function RunRow({ run, brief }: RunProps) {
       to={`/runs/${run.id}`}
       title={run.name}
       text={[
+        run.waiting,
         !brief && run.reason?.replace(runIdIn, 'an earlier run'),
         run.replayOf && 'Replay of an earlier run',
         run.undoOf && 'Undo of an earlier run',
@@ -201,8 +209,8 @@ function Failures({ automation }: { automation: string }) {
   const failed = useLive<Run[]>(listPath({ ...filters, state: 'failed' }), 5000);
   const partial = useLive<Run[]>(listPath({ ...filters, state: 'partial' }), 5000);
   const problem = failed.problem ?? partial.problem;
-  if (problem && !failed.data) return <Notice problem={problem} onRetry={() => void failed.reload()} />;
-  if (!failed.data || !partial.data) return <Loading rows={4} />;
+  const notice = <Notice problem={problem} onRetry={reloadAll} />;
+  if (!failed.data || !partial.data) return problem ? notice : <Loading rows={4} />;
   const all = [...failed.data, ...partial.data];
   const open = all
     .filter(({ replayedBy, drill }) => replayedBy === undefined && !drill)
@@ -213,6 +221,7 @@ function Failures({ automation }: { automation: string }) {
   const full = failed.data.length === maxFailures || partial.data.length === maxFailures;
   return (
     <>
+      {notice}
       {full && (
         <p class="muted">
           There are more failures than {maxFailures} of a kind; these are the newest of the last seven days.

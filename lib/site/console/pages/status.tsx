@@ -3,11 +3,11 @@ import { clockDifferenceMs, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { Icon } from '../icons.tsx';
 import { type Live, reloadAll, useLive } from '../live.ts';
-import { Empty, Mark, Notice, Page, Section, Time, type Tone } from '../parts.tsx';
+import { Empty, Mark, Page, Section, Time, type Tone } from '../parts.tsx';
 import type { Alarm, Automation, Connection, Hook, Run, RunState, Usage } from '../readings.ts';
 import { Link } from '../router.tsx';
 import { LiveList, Row } from '../rows.tsx';
-import { ago, daysAgo, moment, span } from '../time.ts';
+import { ago, daysAgo, moment, now, span } from '../time.ts';
 import {
   alarmSentence,
   alarmTone,
@@ -131,6 +131,9 @@ function useFailures(since: string) {
   return { failed, partial, open };
 }
 
+/** The newest alarm. */
+const useAlarms = () => useLive<Alarm[]>(may('runs', 'read') ? '/v1/alarms?limit=1' : undefined, 5000);
+
 const useHealth = () => useLive<Health>('/health', 10_000);
 
 /** The state of a connection, or that of its quota where that is worse. */
@@ -205,15 +208,23 @@ interface Health {
 
 const weight = (tone: Tone) => ['bad', 'warn', 'busy', 'idle', 'good', 'same'].indexOf(tone);
 
+/** Says of an alarm of which an attempt has failed how long people have waited for it. */
+function lateAlarm(alarm: Alarm | undefined): string | undefined {
+  if (alarm?.state !== 'raising' || alarm.reason === undefined) return undefined;
+  const what = isSiren(alarm.call) ? 'siren has not sounded' : 'alert is not shown';
+  return `The ${what} yet, ${span(Math.max(0, now.value - Date.parse(alarm.postedAt)))} after the post`;
+}
+
 /** What matters most, in one sentence. It waits until all that it speaks of is known. */
 function Headline({ since }: { since: string }) {
   const { connections, usage, states } = useConnections();
   const { failed, partial, open } = useFailures(since);
+  const alarms = useAlarms();
   const health = useHealth();
   const [readsConnections, readsRuns] = [may('connections', 'read'), may('runs', 'read')];
   const live: Live<unknown>[] = [
     ...(readsConnections ? [connections, usage] : []),
-    ...(readsRuns ? [failed, partial] : []),
+    ...(readsRuns ? [failed, partial, alarms] : []),
     health,
   ];
   const problem = live.find((each) => each.problem)?.problem?.message;
@@ -227,7 +238,9 @@ function Headline({ since }: { since: string }) {
   }
   const unhealthy = (health.data?.checks ?? []).filter(({ ok }) => !ok);
   const troubled = states.filter(({ tone }) => tone === 'bad' || tone === 'warn');
+  const late = lateAlarm(alarms.data?.[0]);
   const parts = [
+    ...(late === undefined ? [] : [late]),
     ...(problem === undefined ? [] : [problem]),
     ...unhealthy.map(({ name, message }) => `${name}: ${message}`),
     ...(troubled.length > 0
@@ -236,6 +249,7 @@ function Headline({ since }: { since: string }) {
     ...(open.length > 0 ? [`${count(open.length, 'run')} failed in the last 24 hours`] : []),
   ];
   const bad =
+    late !== undefined ||
     problem !== undefined ||
     unhealthy.length > 0 ||
     states.some(({ tone }) => tone === 'bad') ||
@@ -332,9 +346,9 @@ const hookOf = (when: Automation['when']): string | undefined => [when].flat().f
 
 /** Did the siren sound? The newest alarm, and how long it took. */
 function LatestAlarm() {
-  const { data, problem } = useLive<Alarm[]>('/v1/alarms?limit=1', 5000);
+  const { data } = useAlarms();
   const [alarm] = data ?? [];
-  if (!data) return <Notice problem={problem} />;
+  if (!data) return null;
   if (!alarm) return <NoAlarm />;
   const { call, name, runId, state, postedAt } = alarm;
   const [what, done, undone] = isSiren(call)
@@ -351,11 +365,13 @@ function LatestAlarm() {
       <Icon name="siren" />
       <div>
         <p class="alarm-title">
-          {words[state]} {ago(alarm.raisedAt ?? postedAt)}
+          {words[state]}
+          {state === 'raising'
+            ? `, for ${span(now.value - Date.parse(postedAt))} so far`
+            : ` ${ago(alarm.raisedAt ?? postedAt)}`}
         </p>
         <p>
-          {name}, posted at {moment(postedAt)}.{' '}
-          {state === 'raised' ? took(alarm) : state !== 'raising' && alarmSentence(alarm)}
+          {name}, posted at {moment(postedAt)}. {state === 'raised' ? took(alarm) : alarmSentence(alarm)}
         </p>
       </div>
       <div class="actions">
