@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { services } from '../../lib/aws/services.ts';
+import { keys } from '../../lib/store/items.ts';
 import type { Visit } from './browser.ts';
 import { type Stage, startStage } from './stage.ts';
 
@@ -112,6 +114,39 @@ test('a run that waits for an earlier one is not said to have ended', async () =
   await visitor.open(`/automations/${queue.id}`, 'One at a time');
   await page.getByText('No run of it has ended yet.').waitFor();
   await stage.bench.call('PATCH', `/v1/automations/${queue.id}`, { enabled: false, endRuns: true });
+});
+
+/** Runs as the engine stores them, one a second from a moment on. */
+async function storeRuns(count: number, from: number): Promise<void> {
+  for (let number = 0; number < count; number++) {
+    const createdAt = from + number * 1000;
+    const hash = number.toString(16).padStart(12, '0');
+    await services().table.put({
+      ...keys.run(stage.alarmId, createdAt, hash),
+      id: `run_${stage.alarmId}_${createdAt.toString(36)}_${hash}`,
+      owner: stage.alarmId,
+      name: 'Fire alarm',
+      state: 'succeeded',
+      definition: '{"do":[]}',
+      scopes: [],
+      keyId: 'admin',
+      alarm: false,
+      createdAt,
+      endedAt: createdAt + 500,
+      expiresAt: Math.ceil(Date.now() / 1000) + 86_400,
+    });
+  }
+}
+
+test('an event shows the runs that it started, however many others there were', async () => {
+  const run = await newestRun(`automation=${stage.alarmId}&state=suppressed`);
+  const { body } = await stage.bench.call<{ eventId: string; createdAt: string }>('GET', `/v1/runs/${run}`);
+  await storeRuns(210, Date.parse(body.createdAt) + 10_000);
+  await visitor.open(`/events/${body.eventId}`, 'trunkline.hook.received');
+  await page.locator('.section', { hasText: 'Started' }).locator('.row', { hasText: 'Duplicate' }).waitFor();
+  await visitor.open(`/events?connection=${stage.hook.id}`, 'Events');
+  const filter = page.getByLabel('Connection', { exact: true });
+  await expect.poll(() => filter.locator('option:checked').textContent()).toBe('North gate panel');
 });
 
 test('a page about one thing says that it cannot be read, beside what was read before', async () => {

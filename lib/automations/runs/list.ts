@@ -9,6 +9,8 @@ export interface RunFilter {
   /** The id of an automation, or `calls`. */
   owner?: string | undefined;
   state?: RunState | undefined;
+  /** The id of the event that started them. */
+  event?: string | undefined;
   since?: number | undefined;
   until?: number | undefined;
   /** Only runs listed after this one: older ones. */
@@ -36,6 +38,7 @@ export async function listRuns(
   };
   for await (const run of candidates(services, filter, from, to)) {
     if (filter.owner !== undefined && ownerOf(run) !== filter.owner) continue;
+    if (filter.event !== undefined && run.eventId !== filter.event) continue;
     if (sameMoment[0] && sameMoment[0].createdAt !== run.createdAt) {
       flush();
       if (found.length >= filter.limit) break;

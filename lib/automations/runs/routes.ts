@@ -103,6 +103,10 @@ export function runRoutes(services: AutomationServices, vendors: Catalogue): Rou
           description: 'The id of an automation, or `calls` for single calls.',
         }),
         state: z.optional(z.enum(runStates)),
+        event: field(z.optional(text(100)), {
+          description:
+            'The id of the event that started them. Give `since` and `until` as well: every run in between is read.',
+        }),
         since: field(z.optional(moment()), { description: 'Runs that started at or after this time.' }),
         until: field(z.optional(moment()), { description: 'Runs that started at or before this time.' }),
         before: field(z.optional(runIdField()), {

@@ -57,15 +57,14 @@ function KnownEvent({ event }: { event: TrunklineEvent }) {
 function Started({ event }: { event: TrunklineEvent }) {
   const at = Date.parse(event.timestamp);
   const iso = (time: number) => new Date(time).toISOString();
-  const all = useLive<Run[]>(
-    `/v1/runs?since=${iso(at - startsWithinMs)}&until=${iso(at + startsWithinMs)}&limit=200`,
+  const runs = useLive<Run[]>(
+    `/v1/runs?event=${event.id}&since=${iso(at - startsWithinMs)}&until=${iso(at + startsWithinMs)}&limit=200`,
     3000,
   );
-  const runs = all.data?.filter(({ eventId }) => eventId === event.id);
   return (
-    <Section title="Started" count={runs?.length}>
+    <Section title="Started" count={runs.data?.length}>
       <LiveList
-        live={{ ...all, data: runs }}
+        live={runs}
         loading={1}
         empty={
           <Empty title="It started no run within ten minutes.">

@@ -39,7 +39,7 @@ export function Events() {
         />
         <select aria-label="Type" value={type} onChange={(event) => setQuery({ type: event.currentTarget.value })}>
           <option value="">Every type</option>
-          {types.data?.map(({ id }) => (
+          {[...new Set([...(types.data ?? []).map(({ id }) => id), ...(type === '' ? [] : [type])])].map((id) => (
             <option key={id} value={id}>
               {id}
             </option>
@@ -56,6 +56,15 @@ export function Events() {
               {connectionTitle({ vendor, name })}
             </option>
           ))}
+          {hooks.data?.map(({ id, name }) => (
+            <option key={id} value={id}>
+              {name}
+            </option>
+          ))}
+          {connection !== '' &&
+            ![...(connections.data ?? []), ...(hooks.data ?? [])].some(({ id }) => id === connection) && (
+              <option value={connection}>{connection}</option>
+            )}
         </select>
       </div>
       <LiveList
