@@ -168,3 +168,41 @@ test('a page about one thing says that it cannot be read, beside what was read b
   await other.page.locator('.notice', { hasText: 'The table does not answer.' }).waitFor();
   await other.end();
 });
+
+test('older pages of a list say as of when they are, and no gap between them and the newest page is hidden', async () => {
+  const other = await stage.operator();
+  const { page } = other;
+  await page.clock.install();
+  let newest = 300;
+  let state = 'running';
+  const moment = (number: number) => new Date(Date.parse('2026-01-05T02:00:00Z') + number * 1000).toISOString();
+  await page.route('**/v1/runs?*', (route) => {
+    const before = new URL(route.request().url()).searchParams.get('before');
+    const from = before === null ? newest : Number(before.slice(4)) - 1;
+    const json = Array.from({ length: 100 }, (_, at) => ({
+      id: `run-${from - at}`,
+      name: `Number ${from - at}`,
+      state,
+      createdAt: moment(from - at),
+    }));
+    return route.fulfill({ json });
+  });
+  await other.open('/runs', 'Runs');
+  await page.getByRole('button', { name: 'Show older' }).click();
+  await page.getByText('Number 101', { exact: true }).waitFor();
+  await page.locator('.as-of', { hasText: /^Below as of \d\d:\d\d:\d\d/ }).waitFor();
+  expect(await page.locator('.row', { hasText: 'Number 150' }).textContent()).toContain('Running');
+  // They ended meanwhile, which the stream says of none of these.
+  state = 'succeeded';
+  await page.clock.runFor(90_000);
+  await page.locator('.row', { hasText: 'Number 150' }).getByText('Done').waitFor();
+  // A laptop that slept: more than a page of runs came.
+  newest = 900;
+  await page.clock.runFor(90_000);
+  await page.getByText('Number 900', { exact: true }).waitFor();
+  expect(await page.getByText('Number 200', { exact: true }).count()).toBe(0);
+  await page.getByRole('button', { name: 'Show older' }).click();
+  await page.getByText('Number 800', { exact: true }).waitFor();
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await other.end();
+});

@@ -1,5 +1,5 @@
 import { type Signal, signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { call, Problem, signIn } from './api.ts';
 
 /** The last data, and the error since then, if any. */
@@ -10,6 +10,8 @@ export interface Live<T> {
   reload: () => Promise<void>;
   /** Reads the next older page; absent where there is none. */
   older?: (() => Promise<void>) | undefined;
+  /** The items of older pages, which are read once a minute, and when they were (epoch milliseconds). */
+  olderItems?: { items: ReadonlySet<unknown>; readAt: number };
 }
 
 interface Entry {
@@ -191,8 +193,20 @@ export function useLive<T>(path: string | undefined, everyMs = 5000): Live<T> {
   };
 }
 
+/** How often the older pages of a list are read, in milliseconds. */
+const olderEveryMs = 60_000;
+
 interface Listed {
   id: string;
+}
+
+/** The older pages of a list, with the newest one of then above them. */
+interface Pages<T> {
+  of: string;
+  items: T[];
+  isLast: boolean;
+  /** When the first of them was read, in epoch milliseconds. */
+  readAt: number;
 }
 
 /** The newest page of a list, live, and the older pages that were asked for. `path` has a query and no limit. */
@@ -202,23 +216,62 @@ export function useList<T extends Listed>(
 ): Live<T[]> {
   const paged = `${path}&limit=${pageSize}`;
   const newest = useLive<T[]>(paged, everyMs);
-  const [pages, setPages] = useState<{ of: string; items: T[]; isLast: boolean }>({ of: '', items: [], isLast: false });
-  const { items, isLast } = pages.of === paged ? pages : { items: [], isLast: false };
-  const all = newest.data && joined(newest.data, items, at);
+  const [pages, setPages] = useState<Pages<T>>({ of: '', items: [], isLast: false, readAt: 0 });
+  const { items, isLast, readAt } = pages.of === paged ? pages : { items: [], isLast: false, readAt: 0 };
+  // After a while without a look, such as a night, more may have happened than one page holds: what lies between is not known.
+  const isGap =
+    items.length > 0 &&
+    (newest.data?.length ?? 0) >= pageSize &&
+    !newest.data?.some(({ id }) => items.some((item) => item.id === id));
+  const all = newest.data && joined(newest.data, isGap ? [] : items, at);
   // Items that newer ones push out of the newest page stay below it, once older pages are shown.
   useEffect(() => {
-    if (all && items.length > 0) setPages({ of: paged, items: all, isLast });
+    if (all && items.length > 0) setPages({ of: paged, items: isGap ? [] : all, isLast: !isGap && isLast, readAt });
   }, [newest.data]);
   const last = all?.at(-1);
-  const isMore = !isLast && (newest.data?.length ?? 0) >= pageSize;
+  const shown = useRef({ newest: newest.data ?? [], all: all ?? [] });
+  shown.current = { newest: newest.data ?? [], all: all ?? [] };
+  const areOlder = all !== undefined && all.length > (newest.data?.length ?? 0);
+  useEffect(() => {
+    if (!areOlder) return undefined;
+    let wanted = true;
+    const readAgain = async () => {
+      if (document.hidden) return;
+      const { newest: first, all: before } = shown.current;
+      const fresh: T[] = [...first];
+      const startedAt = Date.now();
+      let isEnd = false;
+      while (fresh.length < before.length && !isEnd) {
+        const next = await call<T[]>('GET', `${paged}&before=${fresh.at(-1)?.id}`);
+        fresh.push(...next);
+        isEnd = next.length < pageSize;
+      }
+      // Not over pages that were read in the meantime.
+      const isSame = shown.current.all.length <= fresh.length || isEnd;
+      if (wanted && isSame) setPages({ of: paged, items: fresh, isLast: isEnd, readAt: startedAt });
+    };
+    // If it fails, what is shown stays, with the time of its reading.
+    const timer = setInterval(() => void readAgain().catch(() => undefined), olderEveryMs);
+    return () => {
+      wanted = false;
+      clearInterval(timer);
+    };
+  }, [paged, areOlder]);
+  const isMore = (isGap || !isLast) && (newest.data?.length ?? 0) >= pageSize;
   return {
     ...newest,
     data: all,
+    ...(areOlder && { olderItems: { items: new Set(all.slice(newest.data?.length)), readAt } }),
     older:
       isMore && last
         ? async () => {
             const next = await call<T[]>('GET', `${paged}&before=${last.id}`);
-            setPages({ of: paged, items: joined(all ?? [], next, at), isLast: next.length < pageSize });
+            setPages({
+              of: paged,
+              items: joined(all ?? [], next, at),
+              isLast: next.length < pageSize,
+              readAt: readAt === 0 ? Date.now() : readAt,
+            });
           }
         : undefined,
   };

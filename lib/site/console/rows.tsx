@@ -1,8 +1,9 @@
-import type { ComponentChildren } from 'preact';
+import { type ComponentChildren, Fragment } from 'preact';
 import { Button } from './button.tsx';
 import type { Live } from './live.ts';
 import { Empty, Loading, Mark, Notice, Page, type Tone, useAction } from './parts.tsx';
 import { Link } from './router.tsx';
+import { localTime } from './time.ts';
 
 interface RowProps {
   tone?: Tone | undefined;
@@ -72,8 +73,9 @@ interface ListProps<T> {
 
 /** A list that is read from the API: loading, failed, empty or shown, with a button for older items where there are any. */
 export function LiveList<T>({ live, empty, loading = 4, label, list = 'rows', children }: ListProps<T>) {
-  const { data, problem, reload, older } = live;
+  const { data, problem, reload, older, olderItems } = live;
   const action = useAction();
+  const olderFrom = olderItems ? (data ?? []).findIndex((item) => olderItems.items.has(item)) : -1;
   return (
     <>
       <Notice problem={problem} onRetry={() => void reload()} />
@@ -81,7 +83,18 @@ export function LiveList<T>({ live, empty, loading = 4, label, list = 'rows', ch
       {data?.length === 0 && empty}
       {data && data.length > 0 && (
         <ul class={list} aria-label={label}>
-          {data.map(children)}
+          {data.map((item, at) =>
+            at === olderFrom && olderItems ? (
+              <Fragment key="older">
+                <li class="row as-of">
+                  <div class="row-in muted">Below as of {localTime(olderItems.readAt)}; it is read once a minute.</div>
+                </li>
+                {children(item)}
+              </Fragment>
+            ) : (
+              children(item)
+            ),
+          )}
         </ul>
       )}
       <Notice problem={action.problem} />
