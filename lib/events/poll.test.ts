@@ -10,6 +10,7 @@ import { isWanted, type Listeners, noteReader, recentReaders } from './listening
 import { appendEvents, type EventItem, eventId } from './log.ts';
 import { pollEvents, pollTypeNow } from './poll.ts';
 import { forgetPolls, type PollItem, planPolls, pollingStatus } from './poll-plan.ts';
+import { registerWaiter, type Wanted } from './waiters.ts';
 
 const minute = 60_000;
 const clock = new TestClock();
@@ -337,6 +338,39 @@ describe('polling on demand', () => {
   let version = 0;
   const listeners = (...all: Listeners['all']): Listeners => ({ all, version: String(++version) });
   const nobody = listeners();
+
+  const wait = (more: Partial<Wanted> = {}) => {
+    const until = clock.now() + 90_000;
+    const wanted = { callbackId: connection, type: 'test.chat', scopes: ['talk/*/*'], since: clock.now(), until };
+    const starter = { complete: async () => true } as never;
+    const found = { holds: async () => true, shown: async () => ({}) };
+    return registerWaiter({ ...services, ...found, starter }, { ...wanted, ...more });
+  };
+
+  test('a source is polled while a run waits for its events, although no automation listens any more', async () => {
+    await connect();
+    await wait({ callbackId: 'another', connection: 'talk/another' });
+    await wait({ callbackId: 'blind', scopes: ['proptt2/*/*'] });
+    await wait();
+    for (const polled of [1, 1, 0]) {
+      expect(await tick(services, nobody)).toMatchObject({ due: 1, polled });
+      clock.advance(minute);
+    }
+    expect(await status()).toMatchObject([{ state: 'resting' }]);
+  });
+
+  test('a source that rests is polled when a wait for its events ends', async () => {
+    await connect();
+    await tick();
+    expect(await tick(services, nobody)).toMatchObject({ polled: 0 });
+    clock.advance(minute);
+    expect(await tick(services, nobody)).toMatchObject({ polled: 0 });
+    expect(await status()).toMatchObject([{ state: 'resting' }]);
+    happen();
+    const scope = { requestId: 'r', signal: new AbortController().signal };
+    await pollTypeNow(services, catalogue, { type: 'test.chat', connection }, scope);
+    expect(await logged(0)).toMatchObject({ position: expect.any(Number) });
+  });
 
   test('a source without listeners is not polled, and its events are found once it has one', async () => {
     await connect();

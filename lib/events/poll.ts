@@ -15,11 +15,12 @@ import type { Key } from '../store/table.ts';
 import { type DueReport, forEachDue, type Tick } from '../store/tick.ts';
 import { newEvents } from './found.ts';
 import { hasListener } from './has-listener.ts';
-import { isWanted, type Listeners } from './listening.ts';
+import { isWanted, type Listeners, type Listening } from './listening.ts';
 import { appendEvents, type Cover } from './log.ts';
 import { appendOwnEvent } from './own-events.ts';
 import { type PollItem, planAllPolls } from './poll-plan.ts';
 import { settleEvents } from './settle.ts';
+import { waitersFor } from './waiters.ts';
 
 export type PollServices = CallServices & { connections: Connections };
 
@@ -85,7 +86,7 @@ export async function pollEvents(
 
 /**
  * Polls the sources of an event type now, at one connection or at all of the vendor's connections. When this resolves, the log
- * contains what has happened there. Skips sources that are already being polled or are not planned.
+ * contains what has happened there. Polls sources that rest, too; skips those that are already being polled or were never planned.
  */
 export async function pollTypeNow(
   services: PollServices,
@@ -111,7 +112,7 @@ export async function pollTypeNow(
         prefix: 'source#',
         consistent: true,
       });
-      const items = planned.filter(({ source, dueAt }) => sources.includes(source) && dueAt !== undefined);
+      const items = planned.filter(({ source }) => sources.includes(source));
       if (items.length > 0) await pollConnection(services, vendor, items, turn, hosts, counts);
     });
   }
@@ -188,7 +189,8 @@ async function pollSources(
         await services.table.update({ pk: item.pk, sk: item.sk }, 'REMOVE #duePk, #dueAt');
         return;
       }
-      if (turn.listeners && !isWanted(turn.listeners.all, declared, connection)) {
+      const isUnheard = turn.listeners && !isWanted(turn.listeners.all, declared, connection);
+      if (isUnheard && !isWanted(await waitsFor(services, declared), declared, connection)) {
         // The cursor is kept: events in the meantime are found once the source has a listener.
         await services.table.update({ pk: item.pk, sk: item.sk }, 'SET #resting = :true REMOVE #duePk, #dueAt', {
           true: true,
@@ -203,6 +205,11 @@ async function pollSources(
     if (lease) await releaseLease(services.table, alone, lease);
   }
   return problem;
+}
+
+/** The waits of runs for events of a source: the automation of a run may have been changed or disabled since it started. */
+async function waitsFor({ table, clock }: PollServices, { types }: EventSource): Promise<readonly Listening[]> {
+  return (await Promise.all(Object.keys(types).map((type) => waitersFor(table, type, clock.now())))).flat();
 }
 
 async function pollSource(
