@@ -101,7 +101,13 @@ export function diskFiles(directory: string, now: () => number): DiskFiles {
 
 async function readRecord(file: string): Promise<FileRecord | undefined> {
   const text = await readFile(file, 'utf8').catch(ignoreMissing);
-  return text === undefined ? undefined : (JSON.parse(text) as FileRecord);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as FileRecord;
+  } catch {
+    // A damaged disk: the file cannot be found any more, and everything else goes on.
+    return undefined;
+  }
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

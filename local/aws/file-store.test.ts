@@ -64,6 +64,20 @@ test('a key is a name, not a path', async () => {
   expect(readdirSync(join(used.directory, '..')).includes('escape')).toBe(false);
 });
 
+test('a damaged record loses its own file alone, and keeps nothing from starting', async () => {
+  await used.files.put('answers/1', Buffer.from('one'), 'text/plain');
+  const [record = ''] = readdirSync(used.directory).filter((name) => name.endsWith('.json'));
+  await used.files.put('answers/2', Buffer.from('two'), 'text/plain');
+  writeFileSync(join(used.directory, record), '{"key":"ans');
+  await used.close();
+  await used.open();
+  await expect(used.files.get('answers/1')).rejects.toMatchObject({ code: 'not_found' });
+  expect(await sizeOf('answers/2')).toBe(3);
+  await used.files.put('answers/1', Buffer.from('again'), 'text/plain');
+  expect(await sizeOf('answers/1')).toBe(5);
+  expect(used.dataFiles()).toHaveLength(2);
+});
+
 test('a sweep during a write removes nothing of it', async () => {
   const { promise: more, resolve } = Promise.withResolvers<void>();
   const slow = Readable.from(

@@ -45,13 +45,13 @@ export async function startFileStore(options: FileStoreOptions): Promise<LocalFi
   const downloads = linkTokens<DownloadTicket>(key, 'download');
   const receiving = new Set<string>();
   let origin = '';
-  await files.sweep();
   // The next sweep catches up after a failed one, such as one without a free file descriptor.
-  const sweepLater = () =>
+  const sweep = () =>
     files
       .sweep()
       .catch((error) => log({ level: 'error', message: 'expired files were not removed', reason: `${error}` }));
-  const sweeping = setInterval(sweepLater, hour).unref();
+  await sweep();
+  const sweeping = setInterval(sweep, hour).unref();
 
   async function receive(request: IncomingMessage, response: ServerResponse, token: string): Promise<void> {
     const ticket = uploads.read(token, now());
