@@ -7,6 +7,8 @@ if (problem !== undefined) {
   process.stderr.write(`${problem}\n`);
   process.exit(1);
 }
+// Half of Node's threads look names up, each for ten seconds if its servers do not answer: of four, two such names would delay all others.
+process.env.UV_THREADPOOL_SIZE ??= '32';
 // Node 22 warns that SQLite is experimental each time that it is loaded.
 const { emitWarning } = process;
 process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -62,6 +62,12 @@ test('the links stay the last lines: the product itself says nothing while it st
     shown.findIndex((line) => line.startsWith('ready ')),
   );
   expect(links.filter((line) => line.startsWith('{'))).toEqual([]);
+});
+
+test('it has threads for more lookups of names than a few that nobody answers', () => {
+  const tasks = `/proc/${server.pid}/task`;
+  const names = readdirSync(tasks).map((task) => readFileSync(join(tasks, task, 'comm'), 'utf8').trim());
+  expect(names.filter((name) => name === 'libuv-worker')).toHaveLength(32);
 });
 
 test('the scripts that start it use nothing of a POSIX shell', () => {

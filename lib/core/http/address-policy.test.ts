@@ -9,6 +9,7 @@ import {
   RefusedAddress,
   type ResolvedAddress,
   setDeploymentAddresses,
+  sharedLookups,
 } from './address-policy.ts';
 
 const everything: AddressPolicy = { allowHttp: true, allowPrivateNetwork: true };
@@ -330,4 +331,22 @@ describe('what the deployment opens', () => {
       expect(checkUrl(url, all)).toBeDefined();
     expect(checkUrl('http://10.0.0.1', all)).toBeUndefined();
   });
+});
+
+test('those who ask for a name while it is looked up share the lookup', async () => {
+  const asked: [hostname: string, answer: PromiseWithResolvers<{ address: string; family: number }[]>][] = [];
+  const resolve = sharedLookups((hostname) => {
+    const answer = Promise.withResolvers<{ address: string; family: number }[]>();
+    asked.push([hostname, answer]);
+    return answer.promise;
+  });
+  const dead = [resolve('dead.test'), resolve('dead.test'), resolve('dead.test')];
+  const good = resolve('good.test');
+  expect(asked.map(([hostname]) => hostname)).toEqual(['dead.test', 'good.test']);
+  asked[0]?.[1].reject(new Error('no answer'));
+  asked[1]?.[1].resolve([{ address: '192.0.2.1', family: 4 }]);
+  expect((await Promise.allSettled(dead)).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  expect(await good).toEqual([{ address: '192.0.2.1', family: 4 }]);
+  void resolve('dead.test');
+  expect(asked).toHaveLength(3);
 });

@@ -191,8 +191,21 @@ export function pinnedLookup(policy: AddressPolicy | undefined, resolve: Resolve
 }
 
 /** The operating system's addresses for a name, in its own order. */
-export async function resolveBySystem(hostname: string): Promise<ResolvedAddress[]> {
-  return systemLookup(hostname, { all: true });
+export const resolveBySystem: Resolve = sharedLookups((hostname) => systemLookup(hostname, { all: true }));
+
+/**
+ * Lets all who ask for a name share the lookup that is under way. The system carries out only a few lookups at a time, and one whose
+ * servers do not answer takes ten seconds: many requests to one such name would delay the connections to every other.
+ */
+export function sharedLookups(resolve: Resolve): Resolve {
+  const underWay = new Map<string, ReturnType<Resolve>>();
+  return (hostname) => {
+    const known = underWay.get(hostname);
+    if (known) return known;
+    const started = resolve(hostname).finally(() => underWay.delete(hostname));
+    underWay.set(hostname, started);
+    return started;
+  };
 }
 
 function addressProblem(host: string, address: string, policy: AddressPolicy): string | undefined {

@@ -58,7 +58,7 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient & { clos
       port: Number(url.port) || (secure ? 443 : 80),
       maxSockets: options.maxSockets ?? 128,
       idleMs: options.idleMs ?? 15_000,
-      ...((policy ?? options.resolve) && { lookup: pinnedLookup(policy, options.resolve) }),
+      lookup: pinnedLookup(policy, options.resolve),
       ...(options.ca && { ca: options.ca }),
     };
   }
