@@ -103,6 +103,9 @@ export function bucketFiles(bucket: string, options: BucketOptions = {}): FileSt
   };
 }
 
+/** How long a connection may take to open, and S3 to begin its answer, in milliseconds. What is read then may be read slowly. */
+const timeouts = { connectionTimeout: 2_000, requestTimeout: 30_000, throwOnRequestTimeout: true };
+
 // Without the right to list the bucket, S3 answers AccessDenied for a file that does not exist.
 const absences = new Set(['NoSuchKey', 'NotFound', 'AccessDenied']);
 
@@ -127,6 +130,10 @@ async function load(client?: () => Promise<S3Client>) {
     // By default the SDK signs the checksum of an empty body into a presigned upload, and S3 then refuses the real one.
     client: client
       ? await client()
-      : new s3.S3Client({ requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' }),
+      : new s3.S3Client({
+          requestChecksumCalculation: 'WHEN_REQUIRED',
+          responseChecksumValidation: 'WHEN_REQUIRED',
+          requestHandler: timeouts,
+        }),
   };
 }

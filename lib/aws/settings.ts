@@ -65,10 +65,16 @@ function ownAlias({ AWS_LAMBDA_FUNCTION_NAME: name }: NodeJS.ProcessEnv): string
   return name === undefined ? undefined : `${name}:live`;
 }
 
-/** Client configuration for an endpoint of this machine, or none: then the function's own role and region count. */
+/**
+ * How long a connection to AWS may take to open, and how long nothing may move over it, in milliseconds; then the request is sent
+ * again. The SDK itself waits five minutes.
+ */
+const timeouts = { connectionTimeout: 2_000, socketTimeout: 5_000 };
+
+/** Client configuration for an endpoint of this machine. Elsewhere the function's own role and region count. */
 export function clientConfig(settings: FunctionSettings, service: 'dynamodb' | 'secrets' | 'lambda') {
   const { local } = settings;
-  if (!local) return {};
+  if (!local) return { requestHandler: timeouts };
   const endpoint = local[service];
   // Without its own endpoint a service must fail here rather than reach an AWS account.
   return {
