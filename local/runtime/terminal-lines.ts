@@ -11,19 +11,25 @@ export function terminalLine(text: string): string | undefined {
     const status = Number(line.status);
     const colour = status >= 500 ? 'red' : status >= 400 ? 'yellow' : 'green';
     const why = typeof line.problem === 'string' ? `  ${line.problem}` : '';
-    return `${at} ${styleText(colour, String(status))} ${line.method} ${String(line.path)} ${String(line.ms)} ms${why}`;
+    const what = printable(`${line.method} ${String(line.path)} ${String(line.ms)} ms${why}`);
+    return `${at} ${styleText(colour, String(status))} ${what}`;
   }
   if (level !== 'error' && level !== 'warn' && typeof message !== 'string') return undefined;
   const named = ['automation', 'run', 'hook', 'hookId', 'vendor', 'connection', 'reason', 'stream', 'durable', 'clock']
     .filter((name) => line[name] !== undefined)
     .map((name) => `${name} ${String(line[name])}`);
   const mark = level === 'error' ? styleText('red', '✗') : level === 'warn' ? styleText('yellow', '!') : '·';
-  return `${at} ${mark} ${[String(message ?? 'failed'), ...named].join('  ')}`;
+  return `${at} ${mark} ${printable([String(message ?? 'failed'), ...named].join('  '))}`;
 }
 
 /** An effect at a stand-in vendor: a sound, a chat line, a row. */
 export function effectLine(effect: string): string {
-  return `${styleText('dim', new Date().toLocaleTimeString())} ${styleText(['bold', 'magenta'], `▶ ${effect}`)}`;
+  return `${styleText('dim', new Date().toLocaleTimeString())} ${styleText(['bold', 'magenta'], `▶ ${printable(effect)}`)}`;
+}
+
+/** Senders' words must neither control the terminal nor reorder the line. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]+/gu, ' ');
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {
