@@ -165,6 +165,18 @@ describe('a session that dies', () => {
     },
   );
 
+  test('is noticed after the clock was set back, too', async () => {
+    const one = newProcess();
+    await putConnection(one, 'proptt2', name, settings(), credentials);
+    sandbox.fault({ kind: 'html', path: '/sendSOS', times: 1 });
+    await expect(one.call('proptt2', name, 'sendSosToChannel', { channelId: 1 })).rejects.toThrow();
+    clock.advance(-3_600_000);
+    sandbox.configure({ sessionTimeoutStatus: '500-html' });
+    sandbox.killSession(owner, 1);
+    await one.call('proptt2', name, 'sendSosToChannel', { channelId: 1 });
+    expect(logins().logins).toBe(2);
+  });
+
   test('while many call: one new login, each write done exactly once', async () => {
     const processes = [newProcess(), newProcess(), newProcess()];
     const [one] = processes;

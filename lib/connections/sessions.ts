@@ -1,4 +1,4 @@
-import type { Clock, Random } from '../core/clock.ts';
+import { type Clock, isRecent, type Random } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { LruMap } from '../core/lru-map.ts';
 import type { Connection, LoginCall, SessionPolicy, Vendor } from '../core/vendor.ts';
@@ -175,7 +175,7 @@ export class Sessions {
     if (!policy.keepAlive) return true;
     const now = this.#services.clock.now();
     const name = idOf(call.connection);
-    if (now - (this.#provenAt.get(name) ?? 0) < keepAliveTrustMs) return true;
+    if (isRecent(this.#provenAt.get(name) ?? 0, keepAliveTrustMs, now)) return true;
     try {
       await policy.keepAlive(held.data, call);
       this.#provenAt.set(name, now);
