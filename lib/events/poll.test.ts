@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../test/support/harness.ts';
 import { imaginedVendor } from '../../test/support/imagined-vendor.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -10,6 +10,7 @@ import { isWanted, type Listeners, noteReader, recentReaders } from './listening
 import { appendEvents, type EventItem, eventId } from './log.ts';
 import { pollEvents, pollTypeNow } from './poll.ts';
 import { forgetPolls, type PollItem, planPolls, pollingStatus } from './poll-plan.ts';
+import { allUnrouted } from './unrouted.ts';
 import { registerWaiter, type Wanted } from './waiters.ts';
 
 const minute = 60_000;
@@ -332,6 +333,24 @@ test('asked for now, a source is polled though it is not due, and what it finds 
   await pollTypeNow(services, catalogue, { type: 'test.other', connection }, scope);
   await pollTypeNow(services, catalogue, { type: 'test.chat', connection: 'proptt2/x' }, scope);
   expect(imagined.polls).toHaveLength(4);
+});
+
+test('what of a source is not read is reported, even if the database fails at that moment', async () => {
+  await connect();
+  const problem = `No events come from ${connection}.`;
+  imagined.onPoll = async () => ({ problem });
+  const { put } = services.table;
+  const failing = vi.spyOn(services.table, 'put').mockImplementation(async (item, ...more) => {
+    if (item.pk.startsWith('event#')) throw new Error('The database does not answer.');
+    return put.call(services.table, item, ...more) as never;
+  });
+  onTestFinished(() => failing.mockRestore());
+  await tick();
+  failing.mockRestore();
+  clock.advance(20 * minute);
+  await tick();
+  const all = await allUnrouted(services.table);
+  expect(all.filter(({ data }) => data?.includes(problem))).toMatchObject([{ type: 'trunkline.polling.incomplete' }]);
 });
 
 describe('polling on demand', () => {

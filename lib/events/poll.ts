@@ -251,6 +251,9 @@ async function pollSource(
       const moved = JSON.stringify(result.cursor) ?? 'null';
       const bytes = Buffer.byteLength(moved);
       if (bytes > maxCursorBytes) throw new Error(`The cursor of ${item.pk} ${item.source} has ${bytes} bytes`);
+      // Before it is stored as known, so that a crash in between reports it again.
+      if (result.problem !== undefined && result.problem !== lease.item.unread)
+        await reportUnread(services, item, result.problem);
       // Anything that predates the first poll is history.
       const events = cursor === undefined && !source.tellsSince ? [] : result.events;
       const stored = await appendEvents(
@@ -268,8 +271,6 @@ async function pollSource(
         }),
       );
       if (!stored.covered) return undefined;
-      if (result.problem !== undefined && result.problem !== lease.item.unread)
-        await reportUnread(services, item, result.problem);
       report.found += stored.fresh.length;
       // They are settled early and routed as usual.
       if (turn.isNow) await settleEvents(services, stored.items, () => false);
@@ -331,13 +332,13 @@ async function holdForQuota(
   now: number,
 ): Promise<undefined> {
   const reason = reservedReason(dueName(item), 'Events are polled again', now);
-  const held = await services.table.update(
+  if (reason !== lease.item.unread) await reportUnread(services, item, reason);
+  await services.table.update(
     { pk: item.pk, sk: item.sk },
     'SET #unread = :reason, #duePk = :duePk, #dueAt = :dueAt REMOVE #leaseOwner, #leaseUntil',
     { reason, fence: lease.fence, ...due('poll', dueName(item), monthEnd(now)) },
     '#leaseFence = :fence',
   );
-  if (held.done && reason !== lease.item.unread) await reportUnread(services, item, reason);
 }
 
 /** Reports to the operator, once, that part of a source is not read. */
