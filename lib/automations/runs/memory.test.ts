@@ -35,6 +35,14 @@ test('an expected value is compared with the one there is, and what is over coun
   expect(await write('none', 1, { expect: 1 })).toEqual({ written: false, value: null });
 });
 
+test('the writer that repeats its write has written, and no other', async () => {
+  const first = (writer: string) =>
+    remember(stage.services(), 'auto', { key: 'first', value: writer, expect: null, writer });
+  expect(await first('a')).toEqual({ written: true, value: 'a' });
+  expect(await first('b')).toEqual({ written: false, value: 'a' });
+  expect(await first('a')).toEqual({ written: true, value: 'a' });
+});
+
 describe('a step that remembers', () => {
   const keep = (key: string, value: unknown = 1) => go([{ name: 'keep', remember: { key, value } }], { n: 1 });
 
@@ -44,6 +52,18 @@ describe('a step that remembers', () => {
       expect((await keep(key)).reason).toContain('The key to remember must be a text');
     },
   );
+
+  test('and is repeated because its run was interrupted is still the one that wrote', async () => {
+    const remember = { key: 'first', value: 1, expect: null };
+    for (let cut = 1, isOver = false; !isOver; cut++) {
+      const id = await stage.start(stage.automation({ do: [{ name: 'first', remember }] }));
+      const execution = stage.execution(id);
+      execution.cutAt = cut;
+      isOver = (await execution.invoke(stage.handlerOf(id))).done;
+      if (!isOver) await execution.invoke(stage.handlerOf(id));
+      expect((await stage.read(id)).steps.first?.output, `cut at ${cut}`).toEqual({ written: true, value: 1 });
+    }
+  });
 
   test('takes a key and a value of the longest there may be, and none that is longer', async () => {
     expect((await keep('x'.repeat(maxKeyLength))).state).toBe('succeeded');

@@ -8,6 +8,8 @@ interface MemoItem extends Key {
   /** JSON, because the table cannot store every value. */
   value: string;
   until: number;
+  /** The step of a run that wrote it. */
+  writer?: string;
   expiresAt: number;
 }
 
@@ -32,12 +34,18 @@ export async function memoryOf(services: RunServices, automationId: string): Pro
 
 /**
  * Stores a value under a key, or deletes the key if the value is null. With `expect`, it writes only if the current value equals
- * it, with null meaning no value: of several concurrent runs, one succeeds.
+ * it, with null meaning no value: of several concurrent runs, one succeeds. A `writer` that repeats its write succeeds again.
  */
 export async function remember(
   services: RunServices,
   automationId: string,
-  { key, value, seconds = defaultSeconds, expect }: { key: string; value: unknown; seconds?: number; expect?: unknown },
+  {
+    key,
+    value,
+    seconds = defaultSeconds,
+    expect,
+    writer,
+  }: { key: string; value: unknown; seconds?: number; expect?: unknown; writer?: string },
 ): Promise<Remembered> {
   const { table, clock } = services;
   const at = keys.memo(automationId, key);
@@ -56,9 +64,18 @@ export async function remember(
     if ((await table.transact([forget])).done) return { written: true, value: null };
     return { written: false, value: heldBy(await table.get<MemoItem>(at, true), now) };
   }
-  const item: MemoItem = { ...at, key, value: JSON.stringify(value), until, expiresAt: expiry(until) };
+  const item: MemoItem = {
+    ...at,
+    key,
+    value: JSON.stringify(value),
+    until,
+    ...(writer !== undefined && { writer }),
+    expiresAt: expiry(until),
+  };
   const put = await table.put<MemoItem>(item, condition, values);
-  return put.done ? { written: true, value } : { written: false, value: heldBy(put.item, now) };
+  if (put.done) return { written: true, value };
+  const isOwn = writer !== undefined && put.item?.writer === writer;
+  return { written: isOwn, value: heldBy(put.item, now) };
 }
 
 function heldBy(item: MemoItem | undefined, now: number): unknown {

@@ -28,6 +28,7 @@ export function runRemember(
     return remember(run.services, run.run.owner, {
       key,
       value: value ?? null,
+      writer: `${run.run.id} ${run.nameOf(placed)}`,
       ...(seconds !== undefined && { seconds }),
       // If an expression finds nothing, the memory is expected to be empty.
       ...('expect' in texts && { expect: expect ?? null }),
