@@ -1,20 +1,17 @@
-import { createHash } from 'node:crypto';
 import {
   CallbackSubmitterError,
   CallbackTimeoutError,
   type DurableLambdaHandler,
   NestingType,
   type DurableContext as SdkContext,
-  type Serdes,
   StepError,
   StepSemantics,
   withDurableExecution,
 } from '@aws/durable-execution-sdk-js';
 import { type DurableContext, StepInterrupted, type StepOptions } from '../core/durable.ts';
 import { type ErrorCode, type ErrorOptions, GatewayError } from '../core/errors.ts';
-import type { FileStore } from '../core/files.ts';
 import { defined } from '../core/record.ts';
-import { readFileText, storeText } from '../store/blobs.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { log } from './log.ts';
 import { type Services, services } from './services.ts';
 
@@ -39,7 +36,7 @@ export function durableFunction<Payload>(
   return withDurableExecution<Payload, object>(async (payload, context) => {
     const provided = services();
     try {
-      return await run(provided, wrap(context, provided.files), payload);
+      return await run(provided, wrap(context, new Checkpoints(provided.files)), payload);
     } catch (error) {
       const { message, stack } = error instanceof Error ? error : new Error(String(error));
       log({ level: 'error', durable: name, execution: context.executionContext.durableExecutionArn, message, stack });
@@ -48,7 +45,7 @@ export function durableFunction<Payload>(
   });
 }
 
-function wrap(context: SdkContext, files: FileStore): DurableContext {
+function wrap(context: SdkContext, checkpoints: Checkpoints): DurableContext {
   return {
     async step<T>(name: string, run: (attempt: number) => Promise<T>, options: StepOptions = {}) {
       const outcome = await context
@@ -68,7 +65,7 @@ function wrap(context: SdkContext, files: FileStore): DurableContext {
               const seconds = isInterruption(error) ? undefined : secondsUntilNext(error, attempt, options);
               return seconds === undefined ? { shouldRetry: false } : { shouldRetry: true, delay: { seconds } };
             },
-            serdes: offloading<Outcome<T>>(files),
+            serdes: checkpoints.serdes<Outcome<T>>(),
           },
         )
         .catch((error: unknown) => {
@@ -104,7 +101,7 @@ function wrap(context: SdkContext, files: FileStore): DurableContext {
         name,
         async (inner) => {
           try {
-            outcome = { value: await run(wrap(inner, files)) };
+            outcome = { value: await run(wrap(inner, checkpoints)) };
           } catch (thrown) {
             outcome = { thrown };
           }
@@ -128,7 +125,7 @@ function wrap(context: SdkContext, files: FileStore): DurableContext {
         [...items],
         async (inner, item, index) => {
           try {
-            return { value: await run(wrap(inner, files), item, index) };
+            return { value: await run(wrap(inner, checkpoints), item, index) };
           } catch (error) {
             return { error: remember(error) };
           }
@@ -188,21 +185,4 @@ function recall({ name, message, code, options }: RememberedError): Error {
   if (code !== undefined) return new GatewayError(code, message, options);
   if (name === 'StepInterrupted') return new StepInterrupted(message);
   return Object.assign(new Error(message), { name });
-}
-
-/** JSON that is kept in the file store if it is too long for a checkpoint. */
-function offloading<T extends object>(files: FileStore): Serdes<T> {
-  return {
-    serialize: async (value, { entityId, durableExecutionArn }) => {
-      const digest = createHash('sha256').update(`${durableExecutionArn}\n${entityId}`).digest('base64url');
-      const { text, file } = await storeText(files, JSON.stringify(value ?? {}), `runs/steps/${digest}`);
-      return text ?? JSON.stringify({ file });
-    },
-    deserialize: async (data) => {
-      // Written by the lines above.
-      const held = JSON.parse(data ?? '{}') as T & { file?: string };
-      if (held.file === undefined) return held;
-      return JSON.parse(await readFileText(files, held.file)) as T;
-    },
-  };
 }

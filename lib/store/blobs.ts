@@ -8,9 +8,14 @@ const maxInlineBytes = 180_000;
 /** Text in an item: inline, or in a file when its UTF-8 is too long for that. */
 export type StoredText = { text: string; file?: never } | { file: string; text?: never };
 
-/** Stores text; `file` is the path that it gets when it does not fit into an item. */
-export async function storeText(files: FileStore, text: string, file: string): Promise<StoredText> {
-  if (Buffer.byteLength(text) <= maxInlineBytes) return { text };
+/** Stores text; `file` is the path that it gets when it is longer than `maxBytes` in UTF-8, by default too long for an item. */
+export async function storeText(
+  files: FileStore,
+  text: string,
+  file: string,
+  maxBytes = maxInlineBytes,
+): Promise<StoredText> {
+  if (Buffer.byteLength(text) <= maxBytes) return { text };
   await files.put(file, Buffer.from(text), 'application/json');
   return { file };
 }
