@@ -202,6 +202,16 @@ export class Hooks {
     return item && opens(item, hash, now) ? item : undefined;
   }
 
+  /** Whether another process has changed a hook since it was read here; the changed one is used then. Not asked again within a second. */
+  async hasChanged({ id, version }: HookItem): Promise<boolean> {
+    const now = this.#clock.now();
+    const known = this.#cache.get(id);
+    if (known && isRecent(known.readAt, rereadAfterMs, now)) return false;
+    const item = await this.#table.get<HookItem>(keys.hook(id), true);
+    this.#cache.set(id, { item, readAt: now });
+    return item?.version !== version;
+  }
+
   async #update(item: HookItem, set: Record<string, unknown>, remove: string[]): Promise<HookItem> {
     const values = { ...set, version: item.version + 1 };
     const { name } = set;

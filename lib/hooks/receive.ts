@@ -72,6 +72,8 @@ export async function receiveHook(
     return await store(services, runs, hook, request, accepted, now);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
+    const isSender = error.code === 'unauthorized' || error.code === 'forbidden';
+    if (isSender && (await services.hooks.hasChanged(hook))) return receiveHook(services, vendors, runs, request);
     await noteRefusal(services, hook, request, error, now);
     if (error.code === 'unauthorized' && hook.verify.kind === 'basic') return basicChallenge(error, request);
     throw error;

@@ -5,9 +5,16 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type HttpBridge, startHttpBridge } from '../../local/aws/http-bridge.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
 import type { Answer } from '../../test/support/function-request.ts';
+import { TestClock } from '../../test/support/harness.ts';
 import { type HookBench, startHookBench } from '../../test/support/hook-requests.ts';
+import { RateLimit } from '../api/rate-limit.ts';
+import { secretsManager } from '../aws/secrets.ts';
 import { services } from '../aws/services.ts';
+import { settingsFrom } from '../aws/settings.ts';
+import { systemRandom } from '../aws/system.ts';
 import { keys } from '../store/items.ts';
+import { Hooks } from './hooks.ts';
+import { receiveHook } from './receive.ts';
 
 let bench: HookBench;
 let sandbox: Proptt2Sandbox;
@@ -121,6 +128,36 @@ describe('standard-webhooks', () => {
     expect([await status(hook.secret, 'a'), await status(next.secret, 'b')]).toEqual([202, 202]);
     const last = await rotate({ overlapSeconds: 0 });
     expect([await status(next.secret, 'c'), await status(last.secret, 'd')]).toEqual([401, 202]);
+  });
+
+  test('a sender that uses its new secret at once is accepted by a process that knew only the old one', async () => {
+    const hook = await bench.make({ verify: { kind: 'standard-webhooks' } });
+    const clock = new TestClock(Date.now());
+    const elsewhere = {
+      ...services(),
+      clock,
+      secrets: secretsManager(settingsFrom(process.env), clock, () => undefined),
+      hooks: new Hooks(bench.table, clock, systemRandom),
+      hookRates: new RateLimit(),
+      report: () => undefined,
+    };
+    const runs = { startRuns: async () => [], runResult: async () => undefined };
+    const status = async (secret: string, id: string) => {
+      const given = { method: 'POST', path: hook.path, query: new URLSearchParams(), headers: signed(secret, id) };
+      const more = {
+        rawBody: Buffer.from(body),
+        requestId: id,
+        signal: new AbortController().signal,
+        sourceIp: '192.0.2.1',
+      };
+      return (await receiveHook(elsewhere, {}, runs, { ...given, ...more })).status;
+    };
+    expect(await status(hook.secret, 'a')).toBe(202);
+    clock.advance(2_000);
+    const rotate = { path: `/v1/hooks/${hook.id}/rotate`, body: { what: 'secret' } };
+    const { secret } = (await bench.call(rotate)).body as { secret: string };
+    expect(await status(secret, 'b')).toBe(202);
+    expect(await bench.read(hook.id)).toMatchObject({ received: 2, refused: 0 });
   });
 });
 
