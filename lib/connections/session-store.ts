@@ -145,15 +145,16 @@ export class SessionStore {
     return { generation, data: live.data, expiresAt: live.expiresAt, liveSince: now };
   }
 
-  /** Counts a refused login under the lease; returns the new count, or undefined if the lease was lost. */
-  async countRefusal(connection: Connection, lease: Lease<SessionItem>): Promise<number | undefined> {
-    const counted = await this.#table.update<SessionItem>(
+  /** Stores how many logins in a row were refused; false if the lease was lost. */
+  async noteRefusals(connection: Connection, lease: Lease<SessionItem>, refusals: number): Promise<boolean> {
+    // No `ADD`: the SDK repeats a request whose answer was lost.
+    const noted = await this.#table.update(
       keys.session(connection.vendor, connection.name),
-      'ADD #refusals :one',
-      { one: 1, fence: lease.fence },
+      'SET #refusals = :refusals',
+      { refusals, fence: lease.fence },
       '#leaseFence = :fence',
     );
-    return counted.done ? (counted.item.refusals ?? 1) : undefined;
+    return noted.done;
   }
 
   /**

@@ -258,7 +258,7 @@ export class Sessions {
       return newer;
     }
     const policy = policyOf(vendor);
-    for (;;) {
+    for (let refusals = item.refusals ?? 0; ; ) {
       try {
         const live = await policy.login(call);
         const warm =
@@ -275,8 +275,8 @@ export class Sessions {
           throw stale;
         });
         if (replaced) continue;
-        const refusals = await store.countRefusal(connection, lease);
-        if (refusals === undefined) return undefined;
+        refusals++;
+        if (!(await store.noteRefusals(connection, lease, refusals))) return undefined;
         if (refusals < policy.refusalsUntilLocked) continue;
         const reason = error.message;
         this.forget(connection);

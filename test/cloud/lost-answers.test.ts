@@ -6,10 +6,14 @@ import { claimKey } from '../../lib/automations/runs/dedupe.ts';
 import { remember } from '../../lib/automations/runs/memory.ts';
 import { runId } from '../../lib/automations/runs/runs.ts';
 import { notesOf } from '../../lib/connections/notes.ts';
+import { vendorCall } from '../../lib/connections/vendor-calls.ts';
+import { GatewayError } from '../../lib/core/errors.ts';
 import { newId } from '../../lib/core/ids.ts';
 import { Hooks } from '../../lib/hooks/hooks.ts';
 import { takeLease } from '../../lib/store/lease.ts';
 import { Table } from '../../lib/store/table.ts';
+import { proptt2 } from '../../lib/vendors/proptt2/index.ts';
+import { session as policy } from '../../lib/vendors/proptt2/session.ts';
 import { talk } from '../../lib/vendors/talk/index.ts';
 import { startFaultyDatabase } from '../support/faulty-database.ts';
 import { admin, memorySecrets, processOf, startBackends, TestClock } from '../support/harness.ts';
@@ -95,6 +99,22 @@ describe('an answer of the table that is lost', () => {
     const request = { area: 'proptt2', keyId: 'k', key: 'sos', requestId: 'r', fingerprint: [1] };
     const call = () => once(services, request, async () => ({ status: 200, body: { code: '200' } }));
     expect(await unanswered('PutItem', call)).toEqual({ status: 200, body: { code: '200' } });
+  });
+
+  test('counts a refused login once', async () => {
+    let logins = 0;
+    const login = async () => {
+      // The next update counts the refusal.
+      if (++logins === 1) database.failNext('UpdateItem', 'dropped');
+      throw new GatewayError('unauthorized', 'Refused.', { session: 'refused' });
+    };
+    const vendor = { ...proptt2, session: { ...policy, login } };
+    const connection = { vendor: 'proptt2' as const, name: 'refused', version: 1, settings: {} };
+    const call = vendorCall(services, vendor, connection, { requestId: 'r', signal: new AbortController().signal });
+    const known = { ...call, credentialsAfresh: async () => false };
+    await expect(services.sessions.latest(vendor, known)).rejects.toMatchObject({ code: 'connection_needs_attention' });
+    expect(logins).toBe(policy.refusalsUntilLocked);
+    expect(services.attention.splice(0)).toMatchObject([{ connection: 'refused' }]);
   });
 
   test('reports the lock of a connection', async () => {
