@@ -38,9 +38,9 @@ export async function openSocket(call: TimetonicCall): Promise<Wire> {
     perMessageDeflate: false,
     maxPayload: maxFrameBytes,
   });
+  // The first frames may come with the answer that opens the socket.
+  const wire = wireOf(socket, call);
   await new Promise<void>((resolve, reject) => {
-    const stop = () => socket.terminate();
-    call.signal.addEventListener('abort', stop, { once: true });
     socket.once('open', resolve);
     socket.once('error', (error) => {
       const refused = 'code' in error && error.code === 'ERR_REFUSED_ADDRESS';
@@ -55,7 +55,7 @@ export async function openSocket(call: TimetonicCall): Promise<Wire> {
       );
     });
   });
-  return wireOf(socket, call);
+  return wire;
 }
 
 function wireOf(socket: WebSocket, call: TimetonicCall): Wire {
