@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { printable, printableLines } from '../lib/core/printable.ts';
 import { ApiError } from './failures.ts';
 
 /** Where a command writes. `json` asks for machine-readable lines and nothing else on standard output. */
@@ -27,12 +28,12 @@ export function outputOf(json: boolean, stdout = process.stdout, stderr = proces
         stderr.write(`${JSON.stringify({ error: problem })}\n`);
         return;
       }
-      stderr.write(`${styleText('red', '✗', { stream: stderr })} ${messageOf(error)}\n`);
+      stderr.write(`${styleText('red', '✗', { stream: stderr })} ${printableLines(messageOf(error))}\n`);
       if (!(error instanceof ApiError)) return;
       const errors = recordsOf(error.problem.errors);
       // The message says a single one already.
       for (const { pointer = '', message = '' } of errors.length > 1 ? errors : []) {
-        stderr.write(`  ${String(pointer)} ${String(message)}\n`);
+        stderr.write(`  ${printable(`${String(pointer)} ${String(message)}`)}\n`);
       }
       if (error.problem.requestId !== undefined) stderr.write(`  requestId ${String(error.problem.requestId)}\n`);
     },
@@ -52,7 +53,8 @@ export function messageOf(error: unknown): string {
 function textOf(value: unknown): string {
   if (value === undefined) return 'Done.';
   const rows = rowsOf(value);
-  return rows ? tableOf(rows) : typeof value === 'string' ? value : JSON.stringify(value, undefined, 2);
+  if (rows) return tableOf(rows);
+  return printableLines(typeof value === 'string' ? value : JSON.stringify(value, undefined, 2));
 }
 
 /** The list in an answer: the answer itself, or its only property. */
@@ -90,7 +92,7 @@ export function tableOf(rows: readonly Record<string, unknown>[]): string {
 
 function cellOf(value: unknown): string {
   if (value === undefined || value === null) return '';
-  const text = (typeof value === 'object' ? JSON.stringify(value) : String(value)).replace(/\s+/g, ' ');
+  const text = printable(typeof value === 'object' ? JSON.stringify(value) : String(value)).replace(/\s+/g, ' ');
   return text.length > maxCellLength ? `${text.slice(0, maxCellLength - 1)}…` : text;
 }
 

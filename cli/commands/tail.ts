@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
+import { printable } from '../../lib/core/printable.ts';
 import type { Api } from '../api.ts';
 import { Unreachable } from '../failures.ts';
 import { isRecord, messageOf, type Output, recordsOf } from '../output.ts';
@@ -112,11 +113,11 @@ function lineOf(kind: TailKind, item: Record<string, unknown>): string {
   const time = styleText('dim', Number.isNaN(at.getTime()) ? '' : at.toLocaleTimeString());
   if (kind === 'events') {
     const place = `${String(item.vendor ?? '')}/${String(item.connection ?? '')}`;
-    return `${time} ${styleText('cyan', String(item.type))} ${place} ${JSON.stringify(item.data)}`;
+    return `${time} ${styleText('cyan', String(item.type))} ${printable(`${place} ${JSON.stringify(item.data)}`)}`;
   }
   const state = String(item.state);
   const bad = /failed|partial|given_up|cancelled|retrying/.test(state);
   const reason = item.reason === undefined ? '' : ` ${String(item.reason)}`;
   const name = String(item.name ?? item.subscriptionId ?? '');
-  return `${time} ${styleText(bad ? 'red' : 'green', state)} ${name} ${String(item.id)}${reason}`;
+  return `${time} ${styleText(bad ? 'red' : 'green', state)} ${printable(`${name} ${String(item.id)}${reason}`)}`;
 }

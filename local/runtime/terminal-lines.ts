@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { printable } from '../../lib/core/printable.ts';
 
 /** A log line as a person at a terminal reads it; undefined for lines that are not shown (ticks, metrics). */
 export function terminalLine(text: string): string | undefined {
@@ -25,11 +26,6 @@ export function terminalLine(text: string): string | undefined {
 /** An effect at a stand-in vendor: a sound, a chat line, a row. */
 export function effectLine(effect: string): string {
   return `${styleText('dim', new Date().toLocaleTimeString())} ${styleText(['bold', 'magenta'], `▶ ${printable(effect)}`)}`;
-}
-
-/** Senders' words must neither control the terminal nor reorder the line. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]+/gu, ' ');
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {
