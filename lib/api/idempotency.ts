@@ -77,7 +77,15 @@ export async function once(
     keptUntil: now + retentionMs,
     expiresAt: expiry(now + retentionMs),
   };
-  const claimed = await table.put<StoredCall>(claim, 'attribute_not_exists(#pk) OR #keptUntil < :now', { now });
+  const free = () =>
+    table.delete(key, '#fence = :fence AND #state = :running', { fence, running: 'running' }).catch(() => undefined);
+  const claimed = await table
+    .put<StoredCall>(claim, 'attribute_not_exists(#pk) OR #keptUntil < :now', { now })
+    .catch(async (error: unknown) => {
+      // One of the SDK's attempts may have stored it.
+      await free();
+      throw error;
+    });
   if (!claimed.done) return repeat(services, claimed.item, fingerprint, now, request.seal);
 
   // A response that cannot be stored leaves the key claimed. The next use of the key reports that the outcome is unknown.
@@ -93,9 +101,7 @@ export async function once(
     if (error instanceof GatewayError && error.outcome !== 'no') {
       await keep({ status: error.status, body: problemOf(error, request.requestId) });
     } else if (!vendorWasAsked || (error instanceof GatewayError && error.vendor !== undefined)) {
-      await table
-        .delete(key, '#fence = :fence AND #state = :running', { fence, running: 'running' })
-        .catch(() => undefined);
+      await free();
     }
     throw error;
   }

@@ -101,6 +101,15 @@ describe('an answer of the table that is lost', () => {
     expect(await unanswered('PutItem', call)).toEqual({ status: 200, body: { code: '200' } });
   });
 
+  test('does not keep a call from being made again after every attempt to claim its key has failed', async () => {
+    const request = { area: 'proptt2', keyId: 'k', key: 'again', requestId: 'r', fingerprint: [1] };
+    const call = () => once(services, request, async () => ({ status: 200, body: { code: '200' } }));
+    // As many as the SDK makes.
+    for (const kind of ['dropped', 'throttled', 'throttled', 'throttled'] as const) database.failNext('PutItem', kind);
+    await expect(call()).rejects.toThrow('Rate exceeded');
+    expect(await call()).toEqual({ status: 200, body: { code: '200' } });
+  });
+
   test('counts a refused login once', async () => {
     let logins = 0;
     const login = async () => {
