@@ -38,7 +38,7 @@ export async function beginRun(services: BeginServices, runId: string): Promise<
   if (isOfDeleted) return { go: false, state: 'cancelled', reason: 'Its automation was deleted.' };
   if (run.cancelRequested) return { go: false, state: 'cancelled', reason: run.reason ?? 'It was cancelled.' };
   services.log?.({ level: 'info', message: 'run started', ...runInLog(run) });
-  const event = await eventOf(services, run);
+  const [event] = await Promise.all([eventOf(services, run), noteBegin(services, run)]);
   if (event === undefined && (run.eventId !== undefined || run.event !== undefined))
     return { go: false, state: 'failed', reason: 'Its event is no longer kept.' };
   // The time of a run is that of its cause: an answer may arrive before the run that waits for it starts.
@@ -56,6 +56,12 @@ export async function beginRun(services: BeginServices, runId: string): Promise<
     const reason = `An expression failed: ${error.message}`;
     return { go: false, state: 'failed', reason, quotesMemory: quotesMemory(run) };
   }
+}
+
+/** Tells a run that is carried out from one that still waits for a place: only the first one can be lost without a sign. */
+async function noteBegin({ table, clock }: RunServices, { pk, sk }: RunItem): Promise<void> {
+  const values = { now: clock.now(), running: 'running' };
+  await table.update({ pk, sk }, 'SET #begunAt = if_not_exists(#begunAt, :now)', values, '#state = :running');
 }
 
 /** Whether the condition or the dedupe key of a run may quote what its automation remembers. */

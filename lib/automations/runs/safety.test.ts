@@ -462,9 +462,23 @@ describe('runs without an execution', () => {
     expect(await sweep()).toMatchObject({ startedAgain: 0, ended: 0 });
     clock.advance(3 * 60_000);
     expect(await sweep()).toMatchObject({ startedAgain: 1, ended: 0 });
-    expect(await minutes(20)).toBe(0);
-    expect(await minutes(1)).toBe(1);
-    expect(await stage.read(id)).toMatchObject({ state: 'failed' });
+    // It may wait for a place for hours.
+    await minutes(350);
+    expect(await stateOf(id)).toBe('running');
+    await minutes(70);
+    expect(await stage.read(id)).toMatchObject({ state: 'failed', reason: 'It did not begin within six hours.' });
+  });
+
+  test('end soon if they had begun, so that their key suppresses no later alarm', async () => {
+    const id = await stage.start(stage.automation({ dedupe: key, do: [siren] }), { zone: 'Z1' });
+    const execution = stage.execution(id);
+    // Before the first step is recorded.
+    execution.cutAt = 2;
+    await began(id);
+    await minutes(20);
+    expect(await stateOf(id)).toBe('running');
+    await minutes(2);
+    expect(await stateOf(id)).toBe('failed');
   });
 
   test.each([
