@@ -69,17 +69,29 @@ function ShownAutomation({ automation }: { automation: Automation }) {
   const { id, name, enabled, lastRun, nextRunAt } = automation;
   const hooks = useLive<Hook[]>(may('hooks', 'read') ? '/v1/hooks' : undefined, 0);
   const runs = useLive<Run[]>(may('runs', 'read') ? `/v1/runs?automation=${id}&limit=100` : undefined, 5000);
-  const [editing, setEditing] = useState(false);
+  const [opened, setOpened] = useState<Automation>();
   const [deleting, setDeleting] = useState(false);
   const write = may('automations', 'write');
   const shown = runs.data?.filter(({ state }) => state !== 'skipped').slice(0, 8);
   const isSkipping = (runs.data?.length ?? 0) > 0;
-  const definition = definitionOf(automation);
   const save = async (value: unknown) => {
     await call('PUT', `/v1/automations/${id}`, value);
     say(`${name} is changed.`);
     reloadAll();
-    setEditing(false);
+    setOpened(undefined);
+  };
+  /** Does not overwrite what was changed while the editor was open, such as a switch, unless it is told to. */
+  const saveEdited = async (value: unknown) => {
+    const current = await call<Automation>('GET', `/v1/automations/${id}`);
+    if (current.updatedAt !== opened?.updatedAt) {
+      setOpened(current);
+      throw new Problem(
+        409,
+        'conflict',
+        `${name} was changed while you were editing it: see “Changes” below. Nothing was saved. Save again to overwrite that change, or close the editor to keep it.`,
+      );
+    }
+    await save(value);
   };
   return (
     <Page
@@ -90,7 +102,9 @@ function ShownAutomation({ automation }: { automation: Automation }) {
         write && (
           <>
             <Switch automation={automation} />
-            <Button onClick={() => setEditing(!editing)}>{editing ? 'Close the editor' : 'Edit'}</Button>
+            <Button onClick={() => setOpened(opened ? undefined : automation)}>
+              {opened ? 'Close the editor' : 'Edit'}
+            </Button>
           </>
         )
       }
@@ -111,9 +125,9 @@ function ShownAutomation({ automation }: { automation: Automation }) {
           {nextRunAt && enabled && ` Next run ${until(nextRunAt)}.`}
         </p>
       </Verdict>
-      {editing ? (
+      {opened ? (
         <Section title="Definition">
-          <Definition text={JSON.stringify(definition, null, 2)} save={save} />
+          <Definition text={JSON.stringify(definitionOf(opened), null, 2)} save={saveEdited} />
         </Section>
       ) : (
         <Section title="Steps" count={automation.do.length}>

@@ -271,7 +271,8 @@ function Edit({
   onClose: () => void;
 }) {
   const { document, problem } = useApiDocument();
-  const [value, setValue] = useState<Values>(part === 'settings' ? connection.settings : {});
+  const [opened] = useState<Values>(part === 'settings' ? connection.settings : {});
+  const [value, setValue] = useState(opened);
   const [way, setWay] = useAccessWay(connection.vendor);
   const action = useAction();
   const shared = document && { document, vendor: connection.vendor, value, problem: action.problem };
@@ -285,8 +286,11 @@ function Edit({
       onClose={onClose}
       onSubmit={async () => {
         if (part === 'credentials' && way?.browser) return onLogin();
-        const removed = Object.keys(connection.settings).filter((name) => part === 'settings' && !(name in value));
-        const change = { ...value, ...Object.fromEntries(removed.map((name) => [name, null])) };
+        // Only what was changed here: somebody else may have changed the rest meanwhile.
+        const names = Object.keys({ ...opened, ...value }).filter(
+          (name) => JSON.stringify(opened[name]) !== JSON.stringify(value[name]),
+        );
+        const change = Object.fromEntries(names.map((name) => [name, value[name] ?? null]));
         await call('PATCH', `/v1/connections/${connection.id}`, { [part]: change });
         reloadAll();
         say(part === 'settings' ? 'The settings are changed.' : 'The new credentials are stored.');

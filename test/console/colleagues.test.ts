@@ -1,0 +1,45 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Visit } from './browser.ts';
+import { type Stage, startStage } from './stage.ts';
+
+// Operators who work at the same time, change their mind, or leave a page before it has an answer.
+let stage: Stage;
+let visitor: Visit;
+let page: Visit['page'];
+
+beforeAll(async () => {
+  stage = await startStage();
+  visitor = stage.page;
+  page = visitor.page;
+});
+afterEach(() => visitor?.expectClean());
+afterAll(() => stage?.close());
+
+test('an edited automation does not overwrite what somebody else changed meanwhile without a question', async () => {
+  const address = `/v1/automations/${stage.alarmId}`;
+  const enabled = async () => (await stage.bench.call<{ enabled: boolean }>('GET', address)).body.enabled;
+  await visitor.open(`/automations/${stage.alarmId}`, 'Fire alarm');
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await page.getByRole('textbox', { name: 'Definition' }).waitFor();
+  await stage.bench.call('PATCH', address, { enabled: false });
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.locator('.notice', { hasText: 'was changed while you were editing it' }).waitFor();
+  expect(await enabled()).toBe(false);
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByText('Fire alarm is changed.').waitFor();
+  expect(await enabled()).toBe(true);
+});
+
+test('settings that are changed at the same time are both kept', async () => {
+  const settings = async () =>
+    (await stage.bench.call<{ settings: object }>('GET', '/v1/connections/proptt2/demo')).body.settings;
+  await visitor.open('/connections/proptt2/demo', 'ProPTT2 · demo');
+  await page.locator('.section', { hasText: 'Settings' }).getByRole('button', { name: 'Change' }).click();
+  await page.getByLabel('Host ID').selectOption('7');
+  await stage.bench.call('PATCH', '/v1/connections/proptt2/demo', { settings: { timeZone: 'Asia/Tokyo' } });
+  await page.locator('.facts', { hasText: 'Asia/Tokyo' }).waitFor();
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await page.getByText('The settings are changed.').waitFor();
+  expect(await settings()).toMatchObject({ hid: 7, timeZone: 'Asia/Tokyo' });
+  await stage.bench.call('PATCH', '/v1/connections/proptt2/demo', { settings: { hid: 1, timeZone: null } });
+});
