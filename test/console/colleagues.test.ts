@@ -15,6 +15,21 @@ beforeAll(async () => {
 afterEach(() => visitor?.expectClean());
 afterAll(() => stage?.close());
 
+/** What the API answers while its table does not. */
+const unavailable = { status: 503, json: { code: 'unavailable', message: 'The table does not answer.' } };
+
+/** Holds the requests to an address until they are let go on, to an answer or to the API. */
+async function hold(of: Visit['page'], address: string, answer?: typeof unavailable) {
+  const held = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  await of.route(address, async (route) => {
+    arrived.resolve();
+    await held.promise;
+    await (answer ? route.fulfill(answer) : route.continue());
+  });
+  return { arrived: arrived.promise, letGo: held.resolve };
+}
+
 test('an edited automation does not overwrite what somebody else changed meanwhile without a question', async () => {
   const address = `/v1/automations/${stage.alarmId}`;
   const enabled = async () => (await stage.bench.call<{ enabled: boolean }>('GET', address)).body.enabled;
@@ -42,4 +57,33 @@ test('settings that are changed at the same time are both kept', async () => {
   await page.getByText('The settings are changed.').waitFor();
   expect(await settings()).toMatchObject({ hid: 7, timeZone: 'Asia/Tokyo' });
   await stage.bench.call('PATCH', '/v1/connections/proptt2/demo', { settings: { hid: 1, timeZone: null } });
+});
+
+test('a failure is told even if its dialog was closed meanwhile', async () => {
+  await visitor.open(`/hooks/${stage.hook.id}`, 'North gate panel');
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  const { arrived, letGo } = await hold(page, `**/v1/hooks/${stage.hook.id}`, unavailable);
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await arrived;
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  letGo();
+  await page.locator('.toast', { hasText: 'That failed: The table does not answer.' }).waitFor();
+  await page.unroute(`**/v1/hooks/${stage.hook.id}`);
+  await page.locator('.notice').waitFor({ state: 'detached' });
+  await page.locator('h1', { hasText: 'North gate panel' }).waitFor();
+});
+
+test('nobody is taken away from the page that they went to while a request was under way', async () => {
+  await visitor.open(`/hooks/${stage.hook.id}`, 'North gate panel');
+  await page.getByRole('button', { name: 'Send a test' }).click();
+  const { arrived, letGo } = await hold(page, '**/test');
+  await page.getByRole('dialog').getByRole('button', { name: 'Send', exact: true }).click();
+  await arrived;
+  await visitor.open('/automations/new', 'A new automation');
+  await page.getByRole('textbox', { name: 'Definition' }).waitFor();
+  letGo();
+  await page.locator('.toast', { hasText: 'The test was received.' }).waitFor();
+  await page.locator('h1', { hasText: 'A new automation' }).waitFor();
+  await page.unroute('**/test');
 });

@@ -90,10 +90,10 @@ export function DeleteDialog({ name, path, to, typed, onClose, children }: Delet
       danger
       disabled={typed !== undefined && text !== typed}
       onClose={onClose}
-      onSubmit={async () => {
+      onSubmit={async (isShown) => {
         await call('DELETE', path);
+        if (to !== undefined && isShown()) go(to);
         onClose();
-        if (to !== undefined) go(to);
         reloadAll();
         say(`${capital(name)} is deleted.`);
       }}

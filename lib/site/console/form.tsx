@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { type Action, Notice, useAction } from './parts.tsx';
+import { type Action, Notice, useAction, type Work } from './parts.tsx';
 
 export interface FormProps {
   /** The text of the button that submits, and while it works. */
@@ -14,7 +14,7 @@ export interface FormProps {
   action?: Action | undefined;
   /** Buttons before the one that submits. */
   beside?: ComponentChildren;
-  onSubmit: () => Promise<void>;
+  onSubmit: Work;
   children?: ComponentChildren;
 }
 

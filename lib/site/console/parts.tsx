@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { Problem } from './api.ts';
 import { Button } from './button.tsx';
 import { Icon, type IconName } from './icons.tsx';
@@ -205,17 +205,27 @@ export function CopyField({ value, label }: { value: string; label: string }) {
   );
 }
 
-/** Something that a button starts. `run` tells whether it succeeded. */
+/** Something that a button starts; it learns whether its page or dialog is still there. */
+export type Work = (isShown: () => boolean) => Promise<void>;
+
+/** `run` tells whether the work succeeded. */
 export interface Action {
   busy: boolean;
   problem: Problem | undefined;
-  run: (work: () => Promise<void>) => Promise<boolean>;
+  run: (work: Work) => Promise<boolean>;
 }
 
 /** Does something that takes a while: disabled meanwhile, and it keeps what went wrong. */
 export function useAction(): Action {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | undefined>();
+  const isShown = useRef(true);
+  useEffect(
+    () => () => {
+      isShown.current = false;
+    },
+    [],
+  );
   return {
     busy,
     problem,
@@ -223,10 +233,13 @@ export function useAction(): Action {
       setBusy(true);
       setProblem(undefined);
       try {
-        await work();
+        await work(() => isShown.current);
         return true;
       } catch (error) {
-        setProblem(error instanceof Problem ? error : new Problem(0, 'unknown', String(error)));
+        const failure = error instanceof Problem ? error : new Problem(0, 'unknown', String(error));
+        setProblem(failure);
+        // Nobody sees it where the dialog was closed or the page left meanwhile.
+        if (!isShown.current) say(`That failed: ${failure.message}`, failureShownMs);
         return false;
       } finally {
         setBusy(false);
@@ -246,16 +259,19 @@ export function Progress({ done, total, words }: { done: number; total: number; 
   );
 }
 
+/** How long a failure is shown that has no place on the page any more, in milliseconds. */
+const failureShownMs = 30_000;
+
 const toast = signal<{ text: string; id: number } | undefined>(undefined);
 let toasts = 0;
 
 /** Says for some seconds, at the edge of the page, what was done. */
-export function say(text: string): void {
+export function say(text: string, forMs = 5_000): void {
   const id = ++toasts;
   toast.value = { text, id };
   setTimeout(() => {
     if (toast.peek()?.id === id) toast.value = undefined;
-  }, 5000);
+  }, forMs);
 }
 
 export function Toast() {

@@ -174,13 +174,13 @@ function Drill({ automation }: { automation: Automation }) {
       busy="Starting…"
       quiet
       disabled={event.wrong !== undefined || !connections.data || lacking.size > 0}
-      onSubmit={async () => {
+      onSubmit={async (isShown) => {
         const { id } = await callOnce<{ id: string }>(`/v1/automations/${automation.id}/drill`, {
           ...event.body(),
           connections: Object.fromEntries(accounts.map(({ account, standIn }) => [account, standIn])),
         });
         say('The drill has started.');
-        go(`/runs/${id}`);
+        if (isShown()) go(`/runs/${id}`);
         reloadAll();
       }}
     >

@@ -45,11 +45,11 @@ function NewAutomation() {
     >
       <Definition
         text={JSON.stringify(definition, null, 2)}
-        save={async (value) => {
+        save={async (value, isShown) => {
           const made = await callOnce<Automation>('/v1/automations', value);
           say(`${made.name} is on.`);
           reloadAll();
-          go(`/automations/${made.id}`);
+          if (isShown()) go(`/automations/${made.id}`);
         }}
       />
     </Page>
@@ -198,7 +198,7 @@ function stepKind(step: Automation['do'][number]): string {
 }
 
 /** The definition as JSON. The editor suggests what may be written, and marks what the API would refuse. */
-function Definition({ text, save }: { text: string; save: (value: unknown) => Promise<void> }) {
+function Definition({ text, save }: { text: string; save: (value: unknown, isShown: () => boolean) => Promise<void> }) {
   const [edited, setEdited] = useState(text);
   const { document } = useApiDocument();
   const connections = useLive<Connection[]>(may('connections', 'read') ? '/v1/connections' : undefined, 0);
@@ -222,7 +222,7 @@ function Definition({ text, save }: { text: string; save: (value: unknown) => Pr
           </a>
         }
         disabled={jsonProblem(edited) !== undefined}
-        onSubmit={() => save(JSON.parse(edited))}
+        onSubmit={(isShown) => save(JSON.parse(edited), isShown)}
       >
         <JsonEditor label="Definition" value={text} onChange={setEdited} help={{ ...help, check: refusals }} />
       </Form>

@@ -189,14 +189,14 @@ function TestDialog({ hook, using, onClose }: { hook: Hook; using: readonly Auto
       disabled={wrong !== undefined}
       wide
       onClose={onClose}
-      onSubmit={async () => {
+      onSubmit={async (isShown) => {
         const { eventId } = await callOnce<{ eventId: string }>(`/v1/hooks/${hook.id}/test`, {
           body: JSON.parse(text),
         });
         reloadAll();
         say('The test was received.');
+        if (may('events', 'read') && isShown()) go(`/events/${eventId}`);
         onClose();
-        if (may('events', 'read')) go(`/events/${eventId}`);
       }}
     >
       <TextArea label="Body" rows={10} value={text} onChange={setText} wrong={wrong} />

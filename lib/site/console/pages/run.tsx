@@ -293,11 +293,11 @@ function ReplayDialog({ run, onClose }: { run: WholeRun; onClose: () => void }) 
       disabled={(sounds && !sure) || wrong !== undefined}
       wide={text !== undefined}
       onClose={onClose}
-      onSubmit={async () => {
+      onSubmit={async (isShown) => {
         const { id } = await callOnce<{ id: string }>(`/v1/runs/${run.id}/replay`, bodies[extent]());
-        onClose();
         say('The replay has started.');
-        go(`/runs/${id}`);
+        if (isShown()) go(`/runs/${id}`);
+        onClose();
       }}
     >
       <fieldset>
@@ -342,11 +342,11 @@ function UndoDialog({ run, onClose }: { run: WholeRun; onClose: () => void }) {
       busy="Starting…"
       danger
       onClose={onClose}
-      onSubmit={async () => {
+      onSubmit={async (isShown) => {
         const { id } = await callOnce<{ id: string }>(`/v1/runs/${run.id}/undo`, {});
-        onClose();
         say('The undo has started.');
-        go(`/runs/${id}`);
+        if (isShown()) go(`/runs/${id}`);
+        onClose();
       }}
     >
       <p>
