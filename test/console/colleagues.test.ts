@@ -87,3 +87,52 @@ test('nobody is taken away from the page that they went to while a request was u
   await page.locator('h1', { hasText: 'A new automation' }).waitFor();
   await page.unroute('**/test');
 });
+
+test('a login in the browser that was cancelled is not asked about any more', async () => {
+  const other = await stage.operator();
+  await other.page.clock.install();
+  await other.page.reload();
+  await other.open('/connections/talk/demo', 'Nextcloud Talk · demo');
+  let asked = 0;
+  const [first, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  await other.page.route('**/login', async (route) => {
+    if (route.request().postDataJSON().login === undefined) {
+      const expiresAt = new Date(Date.now() + 1_200_000).toISOString();
+      return route.fulfill({ json: { state: 'waiting', login: 'l', url: 'https://cloud.example/login', expiresAt } });
+    }
+    asked++;
+    first.resolve();
+    await answer.promise;
+    await route.fulfill({ json: { state: 'waiting' } });
+  });
+  await other.page.getByRole('button', { name: 'Log in again' }).click();
+  await other.page.getByRole('link', { name: 'Open the login page' }).waitFor();
+  await other.page.clock.runFor(3_000);
+  await first.promise;
+  await other.page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  await other.page.getByRole('dialog').waitFor({ state: 'detached' });
+  const answered = other.page.waitForResponse('**/login');
+  answer.resolve();
+  await (await answered).finished();
+  // Whatever the answer leads to has been done once another one has arrived.
+  await other.page.evaluate("fetch('/health').then((answer) => answer.text())");
+  await other.page.clock.runFor(10_000);
+  expect(asked).toBe(1);
+  await other.end();
+});
+
+test('whoever cannot be signed out, or in, is told so', async () => {
+  const other = await stage.operator();
+  const address = '**/v1/sign-in';
+  await other.page.route(address, (route) => route.fulfill(unavailable));
+  await other.page.getByRole('button', { name: /Sign out/ }).click();
+  await other.page.locator('.toast', { hasText: 'You are still signed in' }).waitFor();
+  await other.page.reload();
+  await other.page.locator('.notice', { hasText: 'The table does not answer.' }).waitFor();
+  await other.page.unroute(address);
+  await other.page.getByRole('button', { name: 'Try again' }).click();
+  await other.page.locator('h1', { hasText: 'Status' }).waitFor();
+  await other.page.getByRole('button', { name: /Sign out/ }).click();
+  await other.page.locator('h1', { hasText: 'Sign in' }).waitFor();
+  await other.end();
+});

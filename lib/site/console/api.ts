@@ -149,9 +149,21 @@ export async function begin(): Promise<void> {
       // The link was already used, perhaps by this browser. Its cookie is then still valid.
     }
   }
+  await resume();
+}
+
+/** Why it could not be found out who is signed in. */
+export const signInProblem = signal<Problem | undefined>(undefined);
+
+/** Signs in with the cookie of an earlier visit. */
+export async function resume(): Promise<void> {
   try {
     signIn.value = (await request('GET', '/v1/sign-in')) as SignIn;
-  } catch {
+    signInProblem.value = undefined;
+  } catch (error) {
+    const problem = error as Problem;
+    // Without a cookie, the answer is 401.
+    signInProblem.value = problem.status === 401 ? undefined : problem;
     signIn.value = null;
   }
 }
@@ -161,7 +173,8 @@ export async function signInWith(key: string): Promise<void> {
   signIn.value = (await request('POST', '/v1/sign-in', undefined, { authorization: `Bearer ${key}` })) as SignIn;
 }
 
+/** Ends the sign-in. If that fails, the cookie still works, so the page goes on to be signed in. */
 export async function signOut(): Promise<void> {
-  await request('DELETE', '/v1/sign-in').catch(() => undefined);
+  await request('DELETE', '/v1/sign-in');
   signIn.value = null;
 }

@@ -51,8 +51,10 @@ export function BrowserLogin({ vendor, name, settings, credentials, onDone, onCl
     if (started?.login === undefined || ended) return undefined;
     const { login } = started;
     let timer: ReturnType<typeof setTimeout>;
+    let wanted = true;
     const ask = async () => {
       const result = await call<Login>('POST', path, { login }).catch((error: unknown) => error);
+      if (!wanted) return;
       if (isRefusal(result)) return setEnded(result);
       // Anything else that goes wrong passes: the login waits on.
       const state = result instanceof Error ? 'waiting' : (result as Login).state;
@@ -61,7 +63,10 @@ export function BrowserLogin({ vendor, name, settings, credentials, onDone, onCl
       else timer = setTimeout(() => void ask(), askEveryMs);
     };
     timer = setTimeout(() => void ask(), askEveryMs);
-    return () => clearTimeout(timer);
+    return () => {
+      wanted = false;
+      clearTimeout(timer);
+    };
   }, [started, ended]);
   const isOver = ended || (started?.expiresAt !== undefined && Date.parse(started.expiresAt) < now.value);
   return (

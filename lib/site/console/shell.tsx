@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { may, signIn, signOut } from './api.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { connected, lastReadAt } from './live.ts';
+import { say } from './parts.tsx';
 import { PauseBanner, PauseButton } from './pause.tsx';
 import { Link, path } from './router.tsx';
 import { Wordmark } from './sign-in.tsx';
@@ -70,7 +71,9 @@ export function Shell({ children }: { children: ComponentChildren }) {
           <button
             type="button"
             class="icon-button"
-            onClick={() => void signOut()}
+            onClick={() =>
+              void signOut().catch(() => say('You are still signed in: Trunkline did not answer. Try again.'))
+            }
             aria-label={`Sign out ${signIn.value?.name ?? ''}`}
             title={`Signed in with “${signIn.value?.name ?? ''}”. Sign out.`}
           >

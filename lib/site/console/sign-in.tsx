@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { signInWith } from './api.ts';
+import { resume, signInProblem, signInWith } from './api.ts';
 import { Notice, useAction } from './parts.tsx';
 
 /** Asks for a key. It is exchanged for a cookie and not kept in the page. */
@@ -20,6 +20,7 @@ export function SignInPage() {
           Paste a key of this installation. What you see and may do is what the key may do. The sign-in ends after
           twelve hours.
         </p>
+        <Notice problem={signInProblem.value} onRetry={() => void resume()} />
         <label for="key">Key</label>
         <input
           id="key"
