@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Visit } from './browser.ts';
+import { type Visit, visit } from './browser.ts';
 import { type Stage, startStage } from './stage.ts';
 
 // Operators who work at the same time, change their mind, or leave a page before it has an answer.
@@ -134,5 +134,23 @@ test('whoever cannot be signed out, or in, is told so', async () => {
   await other.page.locator('h1', { hasText: 'Status' }).waitFor();
   await other.page.getByRole('button', { name: /Sign out/ }).click();
   await other.page.locator('h1', { hasText: 'Sign in' }).waitFor();
+  await other.end();
+});
+
+test('a key that may not follow the stream does not ask for it again and again', async () => {
+  const { body } = await stage.bench.call<{ key: string }>('POST', '/v1/keys', {
+    name: 'Hooks only',
+    scopes: ['trunkline/hooks/read'],
+  });
+  const other = await visit(stage.browser, stage.bench.product.url);
+  let streams = 0;
+  other.page.on('request', (request) => {
+    if (request.url().endsWith('/v1/stream')) streams++;
+  });
+  await other.open('/hooks', 'Sign in');
+  await other.page.getByLabel('Key').fill(body.key);
+  await other.page.keyboard.press('Enter');
+  await other.page.locator('.row', { hasText: 'North gate panel' }).waitFor();
+  expect(streams).toBe(0);
   await other.end();
 });

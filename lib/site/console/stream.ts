@@ -1,9 +1,12 @@
 import { effect } from '@preact/signals';
-import { signIn } from './api.ts';
+import { may, signIn } from './api.ts';
 import { changed, concerned, lastReadAt, streaming } from './live.ts';
 
 /** Without a word for so long, in milliseconds, the stream is not relied on: where answers end, it comes back every five seconds. */
 const silenceMs = 20_000;
+
+/** A key that may read none of these gets no stream. */
+const areas = ['events', 'runs', 'deliveries', 'pause', 'automations'];
 
 /** Follows the live stream while someone is signed in and the page is visible, so that changes are reloaded at once. */
 export function followStream(): void {
@@ -23,7 +26,7 @@ export function followStream(): void {
     streaming.value = false;
   };
   const start = () => {
-    if (source || document.hidden || !signIn.peek()) return;
+    if (source || document.hidden || !signIn.peek() || !areas.some((area) => may(area, 'read'))) return;
     source = new EventSource('/v1/stream');
     source.onopen = received;
     source.onerror = () => {
