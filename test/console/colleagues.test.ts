@@ -154,3 +154,21 @@ test('a key that may not follow the stream does not ask for it again and again',
   expect(streams).toBe(0);
   await other.end();
 });
+
+test('a range that ends now is replayed to its end in the night in which the clocks are set back', async () => {
+  const { body } = await stage.bench.call<{ id: string }>('POST', '/v1/subscriptions', {
+    url: `${stage.bench.product.url}/health`,
+    types: ['trunkline.hook.received'],
+  });
+  const other = await stage.operator();
+  // In Paris, it is half past two for the second time.
+  await other.page.clock.install({ time: '2026-10-25T01:30:00Z' });
+  await other.page.reload();
+  await other.open(`/subscriptions/${body.id}`);
+  await other.page.getByRole('button', { name: 'Replay a range' }).click();
+  const sent = other.page.waitForRequest('**/v1/deliveries/replay');
+  await other.page.getByRole('button', { name: 'Send again', exact: true }).last().click();
+  expect((await sent).postDataJSON()).toMatchObject({ to: '2026-10-25T01:30:59.999Z' });
+  await stage.bench.call('DELETE', `/v1/subscriptions/${body.id}`);
+  await other.end();
+});

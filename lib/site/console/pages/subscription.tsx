@@ -111,6 +111,13 @@ function KnownSubscription({ subscription }: { subscription: Subscription }) {
 const localInput = (time: number) =>
   new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 
+/** The moment of a local time; of the two in the night in which the clock is set back, the later one. */
+function lastTime(local: string): number {
+  const time = Date.parse(new Date(local).toISOString());
+  const later = [60, 30].map((minutes) => time + minutes * 60_000).find((each) => localInput(each) === local);
+  return later ?? time;
+}
+
 /** Sends the events of a time range again. */
 function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
   const [from, setFrom] = useState(() => localInput(Date.parse(daysAgo(1))));
@@ -139,7 +146,7 @@ function ReplayRange({ id, onClose }: { id: string; onClose: () => void }) {
         let { next, sent }: { next: string | undefined; sent: number } =
           reached.current?.key === key ? reached.current : { next: new Date(begin).toISOString(), sent: 0 };
         // To the end of the chosen minute.
-        const end = new Date(Date.parse(new Date(to).toISOString()) + 59_999).toISOString();
+        const end = new Date(lastTime(to) + 59_999).toISOString();
         while (next !== undefined && !stopped.current) {
           setProgress({
             done: Date.parse(next) - begin,
