@@ -78,6 +78,23 @@ test('the page does not call itself live while Trunkline accepts requests and an
   await other.end();
 });
 
+test('once Trunkline answers again, no part of the page waits to find that out', async () => {
+  const other = await stage.operator();
+  const { page } = other;
+  await page.clock.install();
+  await page.reload();
+  await page.locator('.row', { hasText: 'ProPTT2 · demo' }).waitFor();
+  await page.route(/\/(?:v1|health)\b/, (route) => route.abort());
+  // After so long, each part asks only once a minute.
+  await page.clock.runFor(150_000);
+  await page.locator('.headline', { hasText: 'Trunkline does not answer.' }).waitFor();
+  await page.unrouteAll();
+  await page.locator('.section', { hasText: 'Connections' }).getByRole('button', { name: 'Try again' }).click();
+  await page.locator('.headline', { hasText: 'failed in the last 24 hours' }).waitFor();
+  await page.locator('.notice').first().waitFor({ state: 'detached' });
+  await other.end();
+});
+
 test('the first sentence speaks of a siren that has not sounded yet because its attempts fail', async () => {
   const { proptt2 } = stage.bench.demo;
   proptt2.fault({ kind: 'status', status: 503, path: 'sendSOS' });

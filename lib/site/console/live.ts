@@ -31,7 +31,7 @@ interface Entry {
 const maxKept = 40;
 const longestWaitMs = 60_000;
 /** After so long without any answer, what is shown is no longer called live, in milliseconds. */
-const patienceMs = 8_000;
+const patienceMs = 5_000;
 const entries = new Map<string, Entry>();
 
 /** Whether the last reads for the page succeeded in good time, and when one last did (epoch milliseconds). */
@@ -126,16 +126,22 @@ async function readNow(path: string, entry: Entry): Promise<void> {
     if (JSON.stringify(data) !== JSON.stringify(entry.data.peek())) entry.data.value = data;
     entry.problem.value = undefined;
     entry.failures = 0;
-    connected.value = true;
     lastReadAt.value = Date.now();
+    if (connected.peek()) return;
+    connected.value = true;
+    // The others found nobody there, and would wait longer after each failure.
+    for (const [other, each] of entries) {
+      if (each.users > 0 && !each.reading && each.problem.peek()?.status === 0) void read(other, each);
+    }
   } catch (error) {
     const problem = error instanceof Problem ? error : new Problem(0, 'unknown', String(error));
     entry.problem.value = problem;
     entry.failures++;
     if (problem.status === 0 || problem.status >= 500) connected.value = false;
+  } finally {
+    clearTimeout(slow);
+    entry.tookMs = performance.now() - startedAt;
   }
-  clearTimeout(slow);
-  entry.tookMs = performance.now() - startedAt;
 }
 
 function plan(path: string, entry: Entry): void {
