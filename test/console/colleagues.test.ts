@@ -59,6 +59,36 @@ test('settings that are changed at the same time are both kept', async () => {
   await stage.bench.call('PATCH', '/v1/connections/proptt2/demo', { settings: { hid: 1, timeZone: null } });
 });
 
+test('what a colleague has replayed is not replayed again without a question', async () => {
+  const { proptt2 } = stage.bench.demo;
+  proptt2.fault({ kind: 'status', status: 400, path: 'sendSOS' });
+  await stage.post({ kind: 'fire', site: 'refused' });
+  proptt2.clearFaults();
+  const failed = async (query: string) =>
+    (await stage.bench.call<{ id: string; name: string }[]>('GET', `/v1/runs?state=failed&${query}`)).body;
+  const [alarm] = await failed(`automation=${stage.alarmId}`);
+  await visitor.open(`/runs/${alarm?.id}`, 'Fire alarm');
+  await page.locator('.verdict', { hasText: 'The siren did not sound' }).waitFor();
+  await stage.bench.call('POST', `/v1/runs/${alarm?.id}/replay`, {});
+  await page.getByRole('link', { name: 'show the replay' }).waitFor();
+  await page.getByRole('button', { name: 'Replay' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('sounds the siren again').waitFor();
+  expect(await dialog.getByRole('button', { name: 'Replay' }).isDisabled()).toBe(true);
+  await page.keyboard.press('Escape');
+
+  await visitor.open('/runs?show=failures', 'Runs');
+  await page.getByRole('button', { name: 'Replay all 2' }).click();
+  const rota = (await failed('limit=50')).filter(({ name }) => name === 'Broken rota');
+  for (const { id } of rota) await stage.bench.call('POST', `/v1/runs/${id}/replay`, {});
+  await dialog.getByRole('button', { name: 'Replay', exact: true }).click();
+  await page.getByText('2 of 2 done').waitFor();
+  await dialog.getByText('Broken rota: it was replayed by somebody else meanwhile.').first().waitFor();
+  await dialog.getByText('Close').click();
+  const { body: runs } = await stage.bench.call<{ replayOf?: string }[]>('GET', '/v1/runs?limit=200');
+  expect(runs.filter(({ replayOf }) => rota.some(({ id }) => id === replayOf))).toHaveLength(rota.length);
+});
+
 test('a failure is told even if its dialog was closed meanwhile', async () => {
   await visitor.open(`/hooks/${stage.hook.id}`, 'North gate panel');
   await page.getByRole('button', { name: 'Delete', exact: true }).click();

@@ -96,6 +96,11 @@ function KnownRun({ run }: { run: WholeRun }) {
             <Link to={`/runs/${earlier}`}>Show the earlier run</Link>
           </p>
         )}
+        {run.replayedBy && (
+          <p>
+            It was replayed: <Link to={`/runs/${run.replayedBy}`}>show the replay</Link>.
+          </p>
+        )}
         {run.replayOf && (
           <p>
             A replay of <Link to={`/runs/${run.replayOf}`}>an earlier run</Link>.
@@ -254,12 +259,14 @@ function ReplayDialog({ run, onClose }: { run: WholeRun; onClose: () => void }) 
   const text = texts[extent] ?? presets[extent];
   const wrong = text === undefined ? undefined : objectProblem(text);
   const given = extent === 'outputs' && wrong === undefined && text !== undefined ? JSON.parse(text) : {};
-  // What is repeated although it was done, or may have been.
+  // What is repeated although it was done, or may have been, by an earlier replay too.
   const sounds = run.steps.some(
     ({ call: made, name, state }) =>
       isAlarm(made) &&
       !Object.hasOwn(given, name) &&
-      (state === 'unknown' || (state === 'succeeded' && extent !== 'failed' && extent !== 'outputs')),
+      (state === 'unknown' ||
+        (state === 'failed' && run.replayedBy !== undefined) ||
+        (state === 'succeeded' && extent !== 'failed' && extent !== 'outputs')),
   );
   const bodies: Readonly<Record<Extent, () => object>> = {
     failed: () => ({}),

@@ -1,5 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
-import { callOnce, may } from '../api.ts';
+import { call, callOnce, may } from '../api.ts';
 import { Button } from '../button.tsx';
 import { Dialog } from '../dialog.tsx';
 import { Chips } from '../fields.tsx';
@@ -306,6 +306,8 @@ function ReplayMany({ group, onClose }: { group: Group; onClose: () => void }) {
     for (const run of group.runs.toReversed()) {
       if (stopped.current) break;
       try {
+        const { replayedBy } = await call<Run>('GET', `/v1/runs/${run.id}`);
+        if (replayedBy !== undefined) throw new Error('it was replayed by somebody else meanwhile.');
         await callOnce(`/v1/runs/${run.id}/replay`, {});
         started++;
       } catch (error) {
