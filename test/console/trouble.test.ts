@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { services } from '../../lib/aws/services.ts';
 import { keys } from '../../lib/store/items.ts';
-import type { Visit } from './browser.ts';
+import { phone, type Visit } from './browser.ts';
 import { type Stage, startStage } from './stage.ts';
 
 // What an operator sees, and may rely on, while something between the browser and Trunkline is broken.
@@ -92,6 +92,22 @@ test('once Trunkline answers again, no part of the page waits to find that out',
   await page.locator('.section', { hasText: 'Connections' }).getByRole('button', { name: 'Try again' }).click();
   await page.locator('.headline', { hasText: 'failed in the last 24 hours' }).waitFor();
   await page.locator('.notice').first().waitFor({ state: 'detached' });
+  await other.end();
+});
+
+test('an outage can be read, and another attempt made, on a phone and where the page is enlarged', async () => {
+  const other = await stage.operator({ viewport: phone });
+  await other.page.locator('.row', { hasText: 'ProPTT2 · demo' }).waitFor();
+  await other.page.context().setOffline(true);
+  await other.page.locator('.fresh', { hasText: 'No answer' }).waitFor();
+  await other.page.locator('.headline', { hasText: 'Trunkline does not answer.' }).waitFor();
+  await other.expectAccessible();
+  await other.page.setViewportSize({ width: 320, height: 568 });
+  await other.expectAccessible();
+  // Online, it asks by itself.
+  await other.page.context().setOffline(false);
+  await other.page.locator('.fresh', { hasText: 'Live' }).waitFor();
+  await other.expectAccessible();
   await other.end();
 });
 
