@@ -44,7 +44,8 @@ async function serious(runOnly: string[]): Promise<string[]> {
 function cutOff(): string[] {
   const found: string[] = [];
   for (const element of document.querySelectorAll('main *, dialog *, header *')) {
-    if (element.closest('pre, svg, .code-editor, .skip') !== null) continue;
+    // What is folded keeps the size that it had when it was last shown.
+    if (element.closest('pre, svg, .code-editor, .skip') !== null || !element.checkVisibility()) continue;
     const { right, width } = element.getBoundingClientRect();
     const list = element.closest('.rows')?.getBoundingClientRect().right ?? Number.POSITIVE_INFINITY;
     if (width > 0 && right > Math.min(innerWidth, list) + 1) found.push(`cut off: ${element.outerHTML.slice(0, 120)}`);

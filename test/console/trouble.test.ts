@@ -111,6 +111,37 @@ test('an outage can be read, and another attempt made, on a phone and where the 
   await other.end();
 });
 
+test('a response that took long does not make the clocks differ', async () => {
+  const other = await stage.operator();
+  const { page } = other;
+  await page.clock.install();
+  const held = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const health = async () => ({
+    headers: { date: new Date(await page.evaluate<number>('Date.now()')).toUTCString() },
+    json: { checks: [] },
+  });
+  await page.route('**/health', async (route) => route.fulfill(await health()), { times: 1 });
+  await page.reload();
+  await page.getByText('The clocks of Trunkline and this computer agree.').waitFor();
+  await page.route('**/health', async (route) => {
+    arrived.resolve();
+    await held.promise;
+    await route.fulfill(await health());
+  });
+  await page.clock.runFor(15_000);
+  await arrived.promise;
+  await page.clock.runFor(20_000);
+  const answered = page.waitForResponse('**/health');
+  held.resolve();
+  await (await answered).finished();
+  await page.evaluate("fetch('/v1/sign-in').then((answer) => answer.text())");
+  await page.getByText('The clocks of Trunkline and this computer agree.').waitFor();
+  expect(await page.getByText('the ages on this page are wrong').count()).toBe(0);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await other.end();
+});
+
 test('the first sentence speaks of a siren that has not sounded yet because its attempts fail', async () => {
   const { proptt2 } = stage.bench.demo;
   proptt2.fault({ kind: 'status', status: 503, path: 'sendSOS' });

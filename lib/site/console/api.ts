@@ -55,10 +55,14 @@ export const isAdmin = (): boolean => scopes.value.includes('*/*/*');
 /** By how much the clock of this computer is ahead of Trunkline's, in milliseconds; undefined until it is known. */
 export const clockDifferenceMs = signal<number | undefined>(undefined);
 
+/** A response that took longer, in milliseconds, does not tell when its clock was read. */
+const comparableMs = 2_000;
+
 /** Compares the clocks. The `Date` header has whole seconds, so the difference is taken from the middle of the second. */
 function compareClocks(date: string | null, sentAt: number): void {
   const theirs = Date.parse(date ?? '');
-  if (!Number.isNaN(theirs)) clockDifferenceMs.value = Math.round((sentAt + Date.now()) / 2 - (theirs + 500));
+  if (!Number.isNaN(theirs) && Date.now() - sentAt <= comparableMs)
+    clockDifferenceMs.value = Math.round((sentAt + Date.now()) / 2 - (theirs + 500));
 }
 
 /** No answer takes longer, in milliseconds: a function has 29 seconds. A connection that is dead says nothing at all. */
