@@ -91,7 +91,8 @@ function refusal(
       },
     );
   }
-  const message = `${title} answered ${doing} with ${status}: ${redactText(excerpt.slice(0, 200))}`;
+  const said = redactText(excerpt.slice(0, 200)).trim() || 'no explanation';
+  const message = `${title} answered ${doing} with ${status}: ${said}`;
   // 503 precedes any work. With 502 and 504 a proxy reports that it has lost the response.
   if (status === 503) {
     return new GatewayError('vendor_failed', message, { ...shared, ...suspect, outcome: 'no', retryable: true });

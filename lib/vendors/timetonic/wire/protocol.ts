@@ -75,13 +75,14 @@ export function statusError(
   const { status } = answer;
   const shared = { vendor: 'timetonic', vendorCode: String(status) } as const;
   const after = String(answer.headers['retry-after'] ?? '') || undefined;
-  const said = redactText(
-    text
-      .replace(/<[^>]*>/g, ' ')
-      .replace(/\s+/g, ' ')
-      .trim()
-      .slice(0, 200),
-  );
+  const said =
+    redactText(
+      text
+        .replace(/<[^>]*>/g, ' ')
+        .replace(/\s+/g, ' ')
+        .trim()
+        .slice(0, 200),
+    ) || 'no explanation';
   if (status === 401)
     return new GatewayError('connection_needs_attention', `${title} refused the session key.`, {
       ...shared,
