@@ -73,7 +73,7 @@ test('the turn of a run whose execution was lost passes to the run that waits be
     await table.put({ ...key, id, owner: 'auto', name: 'Auto', state: 'running', createdAt, ...listed, ...more });
     return id;
   };
-  await store('lost', minutes(30), { startedAgainAt: minutes(25), turnKey: '' });
+  await store('lost', minutes(30), { begunAt: minutes(25), turnKey: '' });
   const next = await store('next', minutes(1), {});
   await table.put({ ...keys.turn('auto', '', minutes(1), next), runId: next, callbackId: 'callback-next' });
   await table.put({ ...keys.runSweep(), at: minutes(1), since: minutes(60) });
