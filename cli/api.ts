@@ -33,7 +33,7 @@ export function apiOf(account: Account): Api {
     // Under its own key, a write is carried out once, however often it is sent.
     const isRepeatable = method === 'GET' || request.headers?.['idempotency-key'] !== undefined;
     const noAnswer = (cause: unknown): Error => {
-      // An interruption by the user is no failure.
+      // The user interrupted the request.
       if (request.signal?.aborted) return cause as Error;
       const reason = reasonOf(cause);
       return isRepeatable || isUnsent(cause)

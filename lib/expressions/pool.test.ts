@@ -124,7 +124,7 @@ test('a machine that can start no process for a moment delays what waits, and bl
   onTestFinished(() => {
     process.execPath = node;
   });
-  // As where no more processes or files may be opened, and as where there is no memory: the start throws.
+  // As with too many processes, too many open files or too little memory: `fork` throws.
   for (const missing of ['/nonexistent/node', '/dev/null/node']) {
     process.execPath = missing;
     const waiting = evaluate('{% 1 + 1 %}', {}, {}, pool);

@@ -237,7 +237,7 @@ export class ExpressionPool {
         stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       });
     } catch {
-      // Node reports some failures by an event and throws the others, such as a lack of memory.
+      // Node emits some failures and throws others, such as ENOMEM.
       return undefined;
     }
   }

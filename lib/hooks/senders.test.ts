@@ -7,6 +7,7 @@ import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/
 import type { Answer } from '../../test/support/function-request.ts';
 import { TestClock } from '../../test/support/harness.ts';
 import { type HookBench, startHookBench } from '../../test/support/hook-requests.ts';
+import { proptt2Settings } from '../../test/support/proptt2-settings.ts';
 import { RateLimit } from '../api/rate-limit.ts';
 import { secretsManager } from '../aws/secrets.ts';
 import { services } from '../aws/services.ts';
@@ -416,11 +417,8 @@ describe('proptt2-callback', () => {
 
   test('a deleted connection puts its hook out of order', async () => {
     const settings = {
-      cloudUrl: sandbox.url,
-      ownerId: 'owner@company.com',
+      ...proptt2Settings(sandbox.url),
       hid: 2,
-      allowHttp: true,
-      allowPrivateNetwork: true,
     };
     const connection = { vendor: 'proptt2', name: 'gone', settings, credentials: { interactionKey: 'bb00cc' } };
     await bench.call({ path: '/v1/connections', body: connection });

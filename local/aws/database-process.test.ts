@@ -52,7 +52,7 @@ test('a process that cannot be started rejects the start, and ends nothing', asy
   expect(execFileSync('sh', limited, { encoding: 'utf8' })).toContain('did not start: Error: spawn /nothing EMFILE');
 });
 
-test('a process that no longer answers is ended', async () => {
+test('a process that stops answering is ended', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   onTestFinished(() => void vi.useRealTimers());
   const database = await startProgram('');

@@ -37,9 +37,9 @@ interface Tool {
 
 const startLimitMs = 10_000;
 const endLimitMs = 3_000;
-/** A process that leaves a call without an answer for `maxLooks` looks at what is waiting no longer answers anything. */
-const lookEveryMs = 10_000;
-const maxLooks = 6;
+/** A process whose oldest call is still unanswered after `maxChecks` checks is considered hung. */
+const checkEveryMs = 10_000;
+const maxChecks = 6;
 const protocolVersion = '2025-06-18';
 
 /** Starts the binary on a data file and resolves when it answers. */
@@ -74,20 +74,20 @@ export async function startDatabaseProcess(binary: string, dataFile: string): Pr
     try {
       for (const line of cut(piece)) receive(line);
     } catch (error) {
-      // A line that is not a JSON-RPC message leaves calls without an answer: end the process, which rejects them all.
+      // Which call the line was meant for is unknown. Ending the process rejects all of them.
       output = `It wrote an invalid message: ${error}`;
       child.kill('SIGKILL');
     }
   });
-  let oldest = { id: 0, looks: 0 };
-  // Looks are counted, not time: this process may itself have stood still, and read nothing in the meantime.
+  let oldest = { id: 0, checks: 0 };
+  // Checks are counted instead of time, because this process may itself have been suspended.
   const watch = setInterval(() => {
     const [id = 0] = waiting.keys();
-    oldest = { id, looks: id === oldest.id ? oldest.looks + 1 : 1 };
-    if (id === 0 || oldest.looks < maxLooks) return;
-    output = `It has not answered for ${(maxLooks * lookEveryMs) / 1000} seconds`;
+    oldest = { id, checks: id === oldest.id ? oldest.checks + 1 : 1 };
+    if (id === 0 || oldest.checks < maxChecks) return;
+    output = `It has not answered for ${(maxChecks * checkEveryMs) / 1000} seconds`;
     child.kill('SIGKILL');
-  }, lookEveryMs).unref();
+  }, checkEveryMs).unref();
   // A process that never calls `stop()` can still exit, which closes the pipe.
   for (const part of [child, child.stdin, child.stdout, child.stderr]) (part as unknown as { unref(): void }).unref();
 

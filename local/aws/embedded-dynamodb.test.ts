@@ -20,7 +20,7 @@ import {
   GetShardIteratorCommand,
 } from '@aws-sdk/client-dynamodb-streams';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { logTo } from '../../lib/aws/log.ts';
+import { collectLog } from '../../test/support/collected-log.ts';
 import { listeningPorts } from '../../test/support/listening-ports.ts';
 import { databaseHelp, type EmbeddedDynamodb, findDynoxide, startEmbeddedDynamodb } from './embedded-dynamodb.ts';
 
@@ -174,12 +174,8 @@ describe('processes', () => {
 
   test('a stream that cannot be trimmed is logged and ends nothing', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
-    const lines: string[] = [];
-    logTo((line) => lines.push(line()));
-    onTestFinished(() => {
-      vi.useRealTimers();
-      logTo();
-    });
+    onTestFinished(() => void vi.useRealTimers());
+    const lines = collectLog();
     const { client } = await start();
     renameSync(join(directory, 'data.db'), join(directory, 'moved.db'));
     vi.advanceTimersByTime(60 * 60 * 1000);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { logTo } from '../../lib/aws/log.ts';
+import { collectLog } from '../../test/support/collected-log.ts';
 import { useFiles } from '../../test/support/files-fixture.ts';
 import { startFileStore } from './file-store.ts';
 
@@ -98,12 +98,8 @@ test('a sweep during a write removes nothing of it', async () => {
 
 test('a sweep that fails is logged, and the next one follows', async () => {
   vi.useFakeTimers({ toFake: ['setInterval'] });
-  const lines: string[] = [];
-  logTo((line) => lines.push(line()));
-  onTestFinished(() => {
-    vi.useRealTimers();
-    logTo();
-  });
+  onTestFinished(() => void vi.useRealTimers());
+  const lines = collectLog();
   const directory = mkdtempSync(join(tmpdir(), 'trunkline-swept-'));
   const files = await startFileStore({ directory });
   const [lost, leftover] = [`${directory}-lost`, join(directory, 'leftover.data')];

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { proptt2Settings } from '../support/proptt2-settings.ts';
 import { type Bench, type ShownRun, startBench } from './product.ts';
 
 /** R1: an alarm panel posts; the radios sound, the control room gets a chat line, and the incident gets a row. */
@@ -33,11 +34,8 @@ const key = (name: string) => `$string($fields[name = '${name}'].id)`;
 beforeAll(async () => {
   bench = await startBench();
   const settings = {
-    cloudUrl: bench.demo.proptt2.url,
-    ownerId: 'owner@company.com',
+    ...proptt2Settings(bench.demo.proptt2.url),
     hid: 2,
-    allowHttp: true,
-    allowPrivateNetwork: true,
   };
   const made = await bench.call('POST', '/v1/connections', {
     vendor: 'proptt2',

@@ -6,6 +6,7 @@ import { vendorNames, vendors } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
 import { type Answer, invokeHttp, type TestRequest } from '../support/function-request.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';
+import { proptt2Settings } from '../support/proptt2-settings.ts';
 
 const adminKey = 'tl_an-admin-key-for-tests-only';
 let backends: Awaited<ReturnType<typeof startBackends>>;
@@ -26,13 +27,7 @@ beforeAll(async () => {
   ask = (what) => invokeHttp((what.path.startsWith('/v1/proptt2/') ? proptt2.handler : control.handler) as never, what);
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   sandbox = await startProptt2Sandbox();
-  const settings = {
-    cloudUrl: sandbox.url,
-    ownerId: 'owner@company.com',
-    hid: 1,
-    allowHttp: true,
-    allowPrivateNetwork: true,
-  };
+  const settings = proptt2Settings(sandbox.url);
   const body = { vendor: 'proptt2', name: 'dispatch', settings, credentials: { interactionKey: 'bb00cc' } };
   await ask({ path: '/v1/connections', body, headers: { authorization: `Bearer ${adminKey}` } });
 });

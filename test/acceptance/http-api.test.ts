@@ -5,6 +5,7 @@ import { vendorNames } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
 import { type Answer, invokeHttp, type TestRequest } from '../support/function-request.ts';
 import { memoryFiles, startBackends } from '../support/harness.ts';
+import { proptt2Settings } from '../support/proptt2-settings.ts';
 
 const adminKey = 'tl_an-admin-key-for-tests-only';
 let backends: Awaited<ReturnType<typeof startBackends>>;
@@ -48,11 +49,7 @@ beforeEach(() => {
 
 function connection(name: string, more: object = {}) {
   const settings = {
-    cloudUrl: sandbox.url,
-    ownerId: 'owner@company.com',
-    hid: 1,
-    allowHttp: true,
-    allowPrivateNetwork: true,
+    ...proptt2Settings(sandbox.url),
     ...more,
   };
   return { vendor: 'proptt2', name, settings, credentials: { interactionKey: 'bb00cc' } };

@@ -9,6 +9,7 @@ import { keys } from '../../lib/store/items.ts';
 import { vendors } from '../../lib/vendors/index.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
 import { eventOf, type TestRequest } from '../support/function-request.ts';
+import { proptt2Settings } from '../support/proptt2-settings.ts';
 import { type Deployment, startDeployment, tokenOf } from './deployment.ts';
 import { startLambdaProcess } from './lambda-process.ts';
 
@@ -27,13 +28,7 @@ const ask = (name: string, request: TestRequest) => deployment.ask(name, request
 
 /** A connection to the stand-in. */
 function connection(name: string, interactionKey: string): object {
-  const settings = {
-    cloudUrl: sandbox.url,
-    ownerId: 'owner@company.com',
-    hid: 1,
-    allowHttp: true,
-    allowPrivateNetwork: true,
-  };
+  const settings = proptt2Settings(sandbox.url);
   return { vendor: 'proptt2', name, settings, credentials: { interactionKey } };
 }
 

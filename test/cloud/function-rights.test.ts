@@ -10,6 +10,7 @@ import { due } from '../../lib/store/due.ts';
 import { keys } from '../../lib/store/items.ts';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../sandbox/proptt2/index.ts';
 import { processOf, putConnection, startBackends } from '../support/harness.ts';
+import { proptt2Settings } from '../support/proptt2-settings.ts';
 import { type EnforcedRights, enforceRights } from '../support/rights.ts';
 
 /** What the functions of the clock do only when something has gone wrong, with no more than the rights that they declare. */
@@ -50,13 +51,7 @@ async function tick(functionName: string, handler: typeof keepSessions): Promise
 
 test('a connection whose credentials are refused to the keepalive is locked', async () => {
   const { table, secrets, clock, store } = services();
-  const settings = {
-    cloudUrl: sandbox.url,
-    ownerId: 'owner@company.com',
-    hid: 1,
-    allowHttp: true,
-    allowPrivateNetwork: true,
-  };
+  const settings = proptt2Settings(sandbox.url);
   await putConnection(processOf(table, secrets, clock), 'proptt2', 'refused', settings, { interactionKey: 'wrong' });
   expect(await tick('keep-sessions', keepSessions)).toMatchObject({ due: 1, unexpected: [] });
   expect(await store.read('proptt2', 'refused')).toMatchObject({ state: 'locked' });
@@ -73,7 +68,7 @@ test('the turn of a run whose execution was lost passes to the run that waits be
     await table.put({ ...key, id, owner: 'auto', name: 'Auto', state: 'running', createdAt, ...listed, ...more });
     return id;
   };
-  await store('lost', minutes(30), { begunAt: minutes(25), turnKey: '' });
+  await store('lost', minutes(30), { executionStartedAt: minutes(25), turnKey: '' });
   const next = await store('next', minutes(1), {});
   await table.put({ ...keys.turn('auto', '', minutes(1), next), runId: next, callbackId: 'callback-next' });
   await table.put({ ...keys.runSweep(), at: minutes(1), since: minutes(60) });

@@ -38,7 +38,7 @@ export async function beginRun(services: BeginServices, runId: string): Promise<
   if (isOfDeleted) return { go: false, state: 'cancelled', reason: 'Its automation was deleted.' };
   if (run.cancelRequested) return { go: false, state: 'cancelled', reason: run.reason ?? 'It was cancelled.' };
   services.log?.({ level: 'info', message: 'run started', ...runInLog(run) });
-  const [event] = await Promise.all([eventOf(services, run), noteBegin(services, run)]);
+  const [event] = await Promise.all([eventOf(services, run), recordExecutionStart(services, run)]);
   if (event === undefined && (run.eventId !== undefined || run.event !== undefined))
     return { go: false, state: 'failed', reason: 'Its event is no longer kept.' };
   // The time of a run is that of its cause: an answer may arrive before the run that waits for it starts.
@@ -58,10 +58,11 @@ export async function beginRun(services: BeginServices, runId: string): Promise<
   }
 }
 
-/** Tells a run that is carried out from one that still waits for a place: only the first one can be lost without a sign. */
-async function noteBegin({ table, clock }: RunServices, { pk, sk }: RunItem): Promise<void> {
+/** Distinguishes a run that is carried out from one that still waits for a place, which the search for lost runs gives more time. */
+async function recordExecutionStart({ table, clock }: RunServices, { pk, sk }: RunItem): Promise<void> {
   const values = { now: clock.now(), running: 'running' };
-  await table.update({ pk, sk }, 'SET #begunAt = if_not_exists(#begunAt, :now)', values, '#state = :running');
+  const change = 'SET #executionStartedAt = if_not_exists(#executionStartedAt, :now)';
+  await table.update({ pk, sk }, change, values, '#state = :running');
 }
 
 /** Whether the condition or the dedupe key of a run may quote what its automation remembers. */
@@ -129,7 +130,7 @@ async function admitRun(services: BeginServices, facts: RunFacts): Promise<Begin
 async function aheadOf(services: RunServices, run: RunItem, key: string): Promise<string | undefined> {
   const first = await firstInTurn(services, run.owner, key);
   if (first === undefined || first.runId === run.id) return undefined;
-  // A beginning that is repeated after a crash may have claimed the key the first time.
+  // If this step is repeated after a crash, it may have claimed the key the first time.
   return (await holderOf(services.table, run.owner, key)) === run.id ? undefined : first.runId;
 }
 

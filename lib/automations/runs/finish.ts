@@ -64,7 +64,7 @@ export async function finishRun(services: RunServices, runId: string, end: RunEn
   if (end.held) await endClaim(services, run.owner, end.held.key, run, end.held);
   const reason = end.reason === undefined ? undefined : redactText(end.reason).slice(0, 2_000);
   const ended = await endRun(services, run, end.state, reason, end);
-  // Another run may have begun to wait for this one until the moment at which it ended.
+  // A waiting run may have set `turnKey` until the moment at which this one ended. One of an earlier version sets none.
   const key = ended.item?.turnKey ?? end.held?.key;
   if (key !== undefined) await passTurn(services, run.owner, key);
   if (!ended.done) return;
@@ -115,7 +115,7 @@ export async function abandonRun(
   vendors?: Catalogue,
 ): Promise<void> {
   const run = await findRun(services.table, runId);
-  // It may have ended without passing its turn on.
+  // It may have been interrupted between its end and passing its turn on.
   if (run && run.state !== 'running' && run.turnKey !== undefined) await passTurn(services, run.owner, run.turnKey);
   if (run?.state !== 'running') return;
   const reads = vendors && { reads: await readsOf(services, vendors, runId) };

@@ -57,8 +57,8 @@ export interface RunItem extends Key {
   restsUntil?: number;
   /** The key whose turn passes to the next run that waits for it when this one ends. Set where it waits or another run waits for it. */
   turnKey?: string;
-  /** When its execution began; absent while it waits for a place, and before the first step of a run of an earlier version. */
-  begunAt?: number;
+  /** When its execution started; absent while it waits for a place, and in runs of an earlier version. */
+  executionStartedAt?: number;
   /** When it was restarted because there was no sign that it was being carried out. */
   startedAgainAt?: number;
   /** The secret that signs the links its steps issue. */

@@ -466,10 +466,13 @@ describe('runs without an execution', () => {
     await minutes(350);
     expect(await stateOf(id)).toBe('running');
     await minutes(70);
-    expect(await stage.read(id)).toMatchObject({ state: 'failed', reason: 'It did not begin within six hours.' });
+    expect(await stage.read(id)).toMatchObject({
+      state: 'failed',
+      reason: 'Its execution did not start within six hours.',
+    });
   });
 
-  test('end soon if they had begun, so that their key suppresses no later alarm', async () => {
+  test('end soon if their execution had started, so that their key suppresses no later alarm', async () => {
     const id = await stage.start(stage.automation({ dedupe: key, do: [siren] }), { zone: 'Z1' });
     const execution = stage.execution(id);
     // Before the first step is recorded.

@@ -15,7 +15,7 @@ export interface SweepReport {
 const minuteMs = 60_000;
 /** An invocation ends within a quarter of an hour: a run without activity for longer is no longer being carried out. */
 const silentMs = 20 * minuteMs;
-/** A run may wait this long for a place to be carried out; Lambda, too, gives up on an event after that. */
+/** A run may wait this long for its execution to start. Lambda discards an asynchronous invocation after the same time. */
 const placeWaitMs = 6 * 60 * minuteMs;
 /** A run without a single record this long after its start may never have been started. */
 const unstartedMs = 2 * minuteMs;
@@ -48,15 +48,15 @@ export async function sweepRuns(services: RunServices, signal: AbortSignal): Pro
     const run = await findRun(services.table, listed.id);
     if (run?.state !== 'running') continue;
     const steps = await stepsOf(services.table, run.id);
-    const hasBegun = run.begunAt !== undefined || steps.length > 0;
-    if (!hasBegun && run.startedAgainAt === undefined) {
+    const hasStarted = run.executionStartedAt !== undefined || steps.length > 0;
+    if (!hasStarted && run.startedAgainAt === undefined) {
       // Starting an execution twice has no further effect.
       await startRunAgain(services, run);
       report.startedAgain++;
-    } else if (Math.max(lastSign(run, steps), watchedSince) + (hasBegun ? silentMs : placeWaitMs) < now) {
-      const reason = hasBegun
+    } else if (Math.max(lastSign(run, steps), watchedSince) + (hasStarted ? silentMs : placeWaitMs) < now) {
+      const reason = hasStarted
         ? 'Its execution has ended without an end of the run.'
-        : 'It did not begin within six hours.';
+        : 'Its execution did not start within six hours.';
       await abandonRun(services, run.id, reason);
       report.ended++;
     }
@@ -84,5 +84,5 @@ function lastSign(run: RunItem, steps: readonly StepItem[]): number {
     // A wait that has ended is no longer a rest.
     endedAt === undefined ? (restsUntil ?? 0) : 0,
   ]);
-  return Math.max(run.createdAt, run.begunAt ?? 0, run.startedAgainAt ?? 0, run.restsUntil ?? 0, ...signs);
+  return Math.max(run.createdAt, run.executionStartedAt ?? 0, run.startedAgainAt ?? 0, run.restsUntil ?? 0, ...signs);
 }

@@ -73,7 +73,7 @@ export async function takeTurn(run: RunContext, context: DurableContext, held: H
   }
 }
 
-/** Whether no run with the key is active; otherwise that run is marked, so that however it ends, it passes the turn on. */
+/** Whether no run with the key is active. If one is, it is marked, so that it passes the turn on however it ends. */
 async function isFree(services: RunServices, run: RunItem, key: string): Promise<boolean> {
   for (;;) {
     const claim = await claimKey(services, run.owner, key, run, services.clock.now());

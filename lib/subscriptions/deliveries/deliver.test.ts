@@ -42,7 +42,7 @@ test('an event arrives once, signed after Standard Webhooks, with the very body 
   expect(stage.world.timeouts.at(-1)).toBe(15 * second);
 });
 
-test('an answer that is cut within a character is no reason to deliver again', async () => {
+test('an answer that is cut within a character does not cause another delivery', async () => {
   const receiver = await stage.receive(status(200, {}, `${'x'.repeat(499)}🔥`));
   const { item } = await stage.world.subscribe({ url: receiver.url });
   await stage.world.publish([stage.world.event()]);

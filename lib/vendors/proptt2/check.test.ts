@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../../sandbox/proptt2/index.ts';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../../test/support/harness.ts';
+import { proptt2Settings } from '../../../test/support/proptt2-settings.ts';
 import { vendorCall } from '../../connections/vendor-calls.ts';
 import { proptt2 } from './index.ts';
 
@@ -24,13 +25,7 @@ afterEach(async () => {
 });
 
 async function check(interactionKey = 'bb00cc') {
-  const settings = {
-    cloudUrl: sandbox.url,
-    ownerId: 'owner@company.com',
-    hid: 1,
-    allowHttp: true,
-    allowPrivateNetwork: true,
-  };
+  const settings = proptt2Settings(sandbox.url);
   const connection = await putConnection(services, 'proptt2', `check-${number++}`, settings, { interactionKey });
   const scope = { requestId: 'test', signal: new AbortController().signal };
   const findings = await proptt2.check(vendorCall(services, proptt2 as never, connection, scope) as never);

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../../sandbox/proptt2/index.ts';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../../test/support/harness.ts';
+import { proptt2Settings } from '../../../test/support/proptt2-settings.ts';
 import { vendorCall } from '../../connections/vendor-calls.ts';
 import type { PollResult } from '../../core/event-type.ts';
 import type { HttpClient } from '../../core/http/client.ts';
@@ -25,11 +26,7 @@ beforeEach(async () => {
   sandbox = await startProptt2Sandbox({ now: clock.now });
   process = processOf(backends.database, memorySecrets(), clock);
   const settings = {
-    cloudUrl: sandbox.url,
-    ownerId: 'owner@company.com',
-    hid: 1,
-    allowHttp: true,
-    allowPrivateNetwork: true,
+    ...proptt2Settings(sandbox.url),
     timeZone: 'Asia/Seoul',
   };
   const connection = await putConnection(process, 'proptt2', `events-${number++}`, settings, {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Proptt2Sandbox, startProptt2Sandbox } from '../../../sandbox/proptt2/index.ts';
 import { memorySecrets, processOf, putConnection, startBackends, TestClock } from '../../../test/support/harness.ts';
+import { proptt2Settings } from '../../../test/support/proptt2-settings.ts';
 import { proptt2 } from './index.ts';
 
 let backends: Awaited<ReturnType<typeof startBackends>>;
@@ -23,13 +24,7 @@ beforeEach(async () => {
   sandbox = await startProptt2Sandbox({ now: clock.now });
   process = processOf(backends.database, memorySecrets(), clock);
   name = `operations-${number++}`;
-  const settings = {
-    cloudUrl: sandbox.url,
-    ownerId: 'owner@company.com',
-    hid: 1,
-    allowHttp: true,
-    allowPrivateNetwork: true,
-  };
+  const settings = proptt2Settings(sandbox.url);
   await putConnection(process, 'proptt2', name, settings, { interactionKey: 'bb00cc' });
 });
 afterEach(async () => {
